@@ -1,0 +1,6 @@
+"""The rules of chess at native speed: bitboards, legal moves, Zobrist keys, static exchange, perft.
+
+`layout` names the words of a position, `attacks` answers who attacks what, `movegen` lists legal moves, `makemove` plays
+them, `draws` knows when a game is over without a mate, `see` counts an exchange, `perft` counts trees, `convert` is the
+edge to python-chess. Knows no network and no search.
+"""

@@ -1,0 +1,177 @@
+"""Attack sets: which squares a piece reaches, and which pieces reach a square.
+
+Sliders use hyperbola quintessence: with o the occupied squares of a line and s the slider, o - 2s runs up from s to the
+first blocker; the same on the byte-reversed board runs down. Files and diagonals have one square a rank, so reversing
+the bytes reverses the line; ranks, which have all eight in one byte, take a small table.
+https://www.chessprogramming.org/Hyperbola_Quintessence
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.layout import BISHOP, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
+from engine.jit import byteswap, ctz, kernel
+
+ONE = np.uint64(1)
+ZERO = np.uint64(0)
+RANK_SHIFT_MASK = np.uint64(56)
+SIX_INNER_BITS = np.uint64(63)
+
+
+def _leaper_table(steps: list[tuple[int, int]]) -> np.ndarray:
+    """Targets of a piece that jumps by (file, rank) steps, uint64 [64]."""
+    table = np.zeros(64, np.uint64)
+    for square in range(64):
+        for df, dr in steps:
+            file, rank = square % 8 + df, square // 8 + dr
+            if 0 <= file < 8 and 0 <= rank < 8:
+                table[square] |= np.uint64(1 << (rank * 8 + file))
+    return table
+
+
+def _line_table(df: int, dr: int) -> np.ndarray:
+    """Squares of the line through a square in directions +-(df, dr), without the square itself, uint64 [64]."""
+    steps = [(df * k, dr * k) for k in range(-7, 8) if k]
+    return _leaper_table(steps)
+
+
+def _rank_table() -> np.ndarray:
+    """Attacks along a rank, uint64 [64 * 8]: index six inner occupied bits * 8 + file, an 8-bit set."""
+    table = np.zeros(64 * 8, np.uint64)
+    for inner in range(64):
+        for file in range(8):
+            for step in (-1, 1):
+                f = file + step
+                while 0 <= f < 8:
+                    table[inner * 8 + file] |= np.uint64(1 << f)
+                    if inner << 1 >> f & 1:
+                        break
+                    f += step
+    return table
+
+
+KNIGHT_ATTACKS = _leaper_table([(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)])
+KING_ATTACKS = _leaper_table([(f, r) for f in (-1, 0, 1) for r in (-1, 0, 1) if f or r])
+PAWN_ATTACKS = np.stack([_leaper_table([(-1, 1), (1, 1)]), _leaper_table([(-1, -1), (1, -1)])])  # [side, square]
+FILE_LINE = _line_table(0, 1)
+RANK_LINE = _line_table(1, 0)
+DIAGONAL_LINE = _line_table(1, 1)
+ANTIDIAGONAL_LINE = _line_table(1, -1)
+RANK_ATTACKS = _rank_table()
+
+
+@kernel()
+def bit(square):
+    """The bitboard of one square."""
+    return ONE << np.uint64(square)
+
+
+@kernel()
+def _line_attacks(square, occupied, line):
+    blockers = occupied & line
+    slider = ONE << np.uint64(square)
+    up = blockers - slider
+    down = byteswap(byteswap(blockers) - byteswap(slider))
+    return (up ^ down) & line
+
+
+@kernel()
+def bishop_attacks(square, occupied):
+    """Squares a bishop on ``square`` attacks, given the occupied squares."""
+    return _line_attacks(square, occupied, DIAGONAL_LINE[square]) | _line_attacks(
+        square, occupied, ANTIDIAGONAL_LINE[square]
+    )
+
+
+@kernel()
+def rook_attacks(square, occupied):
+    """Squares a rook on ``square`` attacks, given the occupied squares."""
+    shift = np.uint64(square) & RANK_SHIFT_MASK
+    inner = (occupied >> (shift + ONE)) & SIX_INNER_BITS
+    along_rank = RANK_ATTACKS[np.int64(inner) * 8 + (square & 7)] << shift
+    return _line_attacks(square, occupied, FILE_LINE[square]) | along_rank
+
+
+@kernel()
+def line_through(a, b):
+    """The whole rank, file or diagonal through two squares (without ``a``), empty where they share none."""
+    target = ONE << np.uint64(b)
+    if FILE_LINE[a] & target:
+        return FILE_LINE[a]
+    if RANK_LINE[a] & target:
+        return RANK_LINE[a]
+    if DIAGONAL_LINE[a] & target:
+        return DIAGONAL_LINE[a]
+    if ANTIDIAGONAL_LINE[a] & target:
+        return ANTIDIAGONAL_LINE[a]
+    return ZERO
+
+
+@kernel()
+def squares_between(a, b):
+    """Squares strictly between two squares of one line, empty where they share none."""
+    line = line_through(a, b)
+    if line == ZERO:
+        return ZERO
+    # Attacks from both ends along the shared line alone: the line without `a` already blocks nothing else.
+    a_bit = ONE << np.uint64(a)
+    b_bit = ONE << np.uint64(b)
+    if (line & FILE_LINE[a]) == line or (line & RANK_LINE[a]) == line:
+        return rook_attacks(a, b_bit) & rook_attacks(b, a_bit) & line
+    return bishop_attacks(a, b_bit) & bishop_attacks(b, a_bit) & line
+
+
+@kernel()
+def attackers(row, square, occupied, side):
+    """Pieces of ``side`` that attack ``square``, sliders seeing through what is not in ``occupied`` (nor attacking themselves)."""
+    diagonal = row[BISHOP] | row[QUEEN]
+    straight = row[ROOK] | row[QUEEN]
+    found = PAWN_ATTACKS[1 - side, square] & row[PAWN]
+    found |= KNIGHT_ATTACKS[square] & row[KNIGHT]
+    found |= KING_ATTACKS[square] & row[KING]
+    found |= bishop_attacks(square, occupied) & diagonal
+    found |= rook_attacks(square, occupied) & straight
+    return found & row[WHITE + side] & occupied
+
+
+@kernel()
+def is_attacked(row, square, occupied, side):
+    """Whether ``side`` attacks ``square``; cheaper than ``attackers`` because it stops at the first."""
+    theirs = row[WHITE + side]
+    if PAWN_ATTACKS[1 - side, square] & row[PAWN] & theirs:
+        return True
+    if KNIGHT_ATTACKS[square] & row[KNIGHT] & theirs:
+        return True
+    if KING_ATTACKS[square] & row[KING] & theirs:
+        return True
+    diagonal = (row[BISHOP] | row[QUEEN]) & theirs
+    if diagonal and bishop_attacks(square, occupied) & diagonal:
+        return True
+    straight = (row[ROOK] | row[QUEEN]) & theirs
+    return straight != ZERO and (rook_attacks(square, occupied) & straight) != ZERO
+
+
+@kernel()
+def king_square(row, side):
+    """Square of a side's king."""
+    return ctz(row[KING] & row[WHITE + side])
+
+
+@kernel()
+def in_check(row):
+    """Whether the side to move is in check."""
+    side = np.int64(row[SIDE])
+    return is_attacked(row, king_square(row, side), row[WHITE] | row[WHITE + 1], 1 - side)
+
+
+@kernel()
+def piece_at(row, square):
+    """Kind of the piece on a square (PAWN ... KING), or -1."""
+    target = ONE << np.uint64(square)
+    if not (row[WHITE] | row[WHITE + 1]) & target:
+        return -1
+    for kind in range(KING):
+        if row[kind] & target:
+            return kind
+    return KING

@@ -1,0 +1,49 @@
+"""The words of a position row, the bits of a move, and square geometry.
+
+A position is a row of 16 uint64 words (128 bytes, two cache lines), so that copy-make is one small copy and a path's
+history is simply the stack of rows. Squares are a1=0, b1=1, ... h8=63; a bitboard has bit ``1 << square``.
+
+A move is a uint16: from-square | to-square << 6 | promotion << 12, promotion 0 none, 1 knight ... 4 queen. Castling is
+the king taking its own rook (e1h1), in standard chess as in Chess960.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+# Bitboards of both colours, by kind of piece.
+PAWN: Final = 0
+KNIGHT: Final = 1
+BISHOP: Final = 2
+ROOK: Final = 3
+QUEEN: Final = 4
+KING: Final = 5
+WHITE: Final = 6  # squares occupied by White
+BLACK: Final = 7  # squares occupied by Black; side s occupies row[WHITE + s]
+CASTLING: Final = 8  # bitboard of the rooks that may still castle
+EN_PASSANT: Final = 9  # bit of the en passant square, only where a legal en passant capture exists
+SIDE: Final = 10  # side to move: 0 White, 1 Black
+HALFMOVE: Final = 11  # plies since the last capture or pawn move
+FULLMOVE: Final = 12  # move number, from 1, counts up after Black's move
+KEY: Final = 13  # Zobrist key over pieces, castling, en passant and side to move
+REPETITIONS: Final = 14  # how often this position occurred earlier in its stack
+PLY: Final = 15  # plies from the start of the stack
+ROW_WORDS: Final = 16
+
+MAX_MOVES: Final = 218  # the largest number of legal moves of any reachable position
+
+NO_PROMOTION: Final = 0
+NO_PIECE: Final = -1
+
+RANK_1 = np.uint64(0xFF)
+RANK_8 = np.uint64(0xFF << 56)
+FILE_A = np.uint64(0x0101010101010101)
+FILE_H = np.uint64(0x8080808080808080)
+DARK_SQUARES = np.uint64(0xAA55AA55AA55AA55)
+
+
+def empty_stack(rows: int) -> np.ndarray:
+    """A stack for ``rows`` positions, uint64 [rows, 16], all zero."""
+    return np.zeros((rows, ROW_WORDS), np.uint64)

@@ -1,0 +1,134 @@
+"""Playing a move: copy the row, change the copy, keep the Zobrist key by differences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.attacks import ONE, PAWN_ATTACKS, ZERO, bit, piece_at
+from engine.board.layout import (
+    CASTLING,
+    EN_PASSANT,
+    FULLMOVE,
+    HALFMOVE,
+    KEY,
+    KING,
+    PAWN,
+    PLY,
+    REPETITIONS,
+    ROOK,
+    ROW_WORDS,
+    SIDE,
+    WHITE,
+)
+from engine.board.movegen import castling_squares, en_passant_is_legal
+from engine.board.zobrist import CASTLING_KEYS, EN_PASSANT_KEYS, PIECE_KEYS, SIDE_KEY
+from engine.jit import ctz, kernel
+
+
+@kernel()
+def make(source_row, move, target_row):
+    """Play a legal move of ``source_row`` into ``target_row`` (another row). Repetitions are left at zero: see `push`."""
+    for word in range(ROW_WORDS):
+        target_row[word] = source_row[word]
+    row = target_row
+    side = np.int64(row[SIDE])
+    move = np.int64(move)
+    source = move & 63
+    target = move >> 6 & 63
+    promotion = move >> 12
+    _clear_en_passant(row)
+    row[HALFMOVE] += ONE
+    row[FULLMOVE] += np.uint64(side)
+    row[PLY] += ONE
+    row[REPETITIONS] = ZERO
+
+    kind = piece_at(row, source)
+    if kind == KING and bit(target) & row[CASTLING] & row[WHITE + side]:
+        _castle(row, side, source, target)
+    else:
+        captured = piece_at(row, target)
+        if captured >= 0:
+            _toggle(row, 1 - side, captured, target)
+            _drop_castling(row, bit(target))
+            row[HALFMOVE] = ZERO
+        _toggle(row, side, kind, source)
+        _toggle(row, side, kind if promotion == 0 else promotion, target)
+        if kind == PAWN:
+            row[HALFMOVE] = ZERO
+            if captured < 0 and (source ^ target) & 7:
+                _toggle(row, 1 - side, PAWN, target - 8 if side == 0 else target + 8)
+        elif kind == KING:
+            _drop_castling(row, row[WHITE + side])
+        else:
+            _drop_castling(row, bit(source))
+    row[SIDE] = np.uint64(1 - side)
+    row[KEY] ^= SIDE_KEY
+    if kind == PAWN and abs(target - source) == 16:
+        _set_en_passant(row, 1 - side, (source + target) >> 1)
+
+
+@kernel()
+def push(stack, ply, move):
+    """Play a legal move from ``stack[ply]`` into ``stack[ply + 1]`` and count its repetitions in the whole stack."""
+    make(stack[ply], move, stack[ply + 1])
+    stack[ply + 1, REPETITIONS] = np.uint64(count_repetitions(stack, ply + 1))
+
+
+@kernel()
+def count_repetitions(stack, ply):
+    """How many earlier rows of the stack hold the position of ``stack[ply]``."""
+    count = 0
+    oldest = ply - min(ply, np.int64(stack[ply, HALFMOVE]))
+    earlier = ply - 4  # the soonest a position can come back
+    while earlier >= oldest:
+        if stack[earlier, KEY] == stack[ply, KEY]:
+            count += 1
+        earlier -= 2
+    return count
+
+
+@kernel()
+def _toggle(row, side, kind, square):
+    mask = bit(square)
+    row[kind] ^= mask
+    row[WHITE + side] ^= mask
+    row[KEY] ^= PIECE_KEYS[6 * side + kind, square]
+
+
+@kernel()
+def _castle(row, side, king, rook):
+    king_to, rook_to = castling_squares(king, rook)
+    _drop_castling(row, row[WHITE + side])
+    # Lift both before setting either: in Chess960 their squares may overlap.
+    _toggle(row, side, KING, king)
+    _toggle(row, side, ROOK, rook)
+    _toggle(row, side, KING, king_to)
+    _toggle(row, side, ROOK, rook_to)
+
+
+@kernel()
+def _drop_castling(row, squares):
+    dropped = row[CASTLING] & squares
+    row[CASTLING] ^= dropped
+    while dropped:
+        row[KEY] ^= CASTLING_KEYS[ctz(dropped)]
+        dropped &= dropped - ONE
+
+
+@kernel()
+def _clear_en_passant(row):
+    if row[EN_PASSANT]:
+        row[KEY] ^= EN_PASSANT_KEYS[ctz(row[EN_PASSANT]) & 7]
+        row[EN_PASSANT] = ZERO
+
+
+@kernel()
+def _set_en_passant(row, side, square):
+    """Note the en passant square for ``side`` to capture on, but only where a capture is legal: keys depend on it."""
+    capturers = PAWN_ATTACKS[1 - side, square] & row[PAWN] & row[WHITE + side]
+    while capturers:
+        if en_passant_is_legal(row, side, ctz(capturers), square):
+            row[EN_PASSANT] = bit(square)
+            row[KEY] ^= EN_PASSANT_KEYS[square & 7]
+            return
+        capturers &= capturers - ONE

@@ -1,0 +1,74 @@
+"""The typed errors of the house; every failure a caller may want to catch is one of these.
+
+    AinoError
+    ├── ConfigError (ValueError)    a setting or argument out of its range
+    ├── ShapeError (ValueError)     an array of the wrong shape or dtype
+    ├── FenError (ValueError)       a position that cannot be read or played
+    ├── MoveError (ValueError)      a move that is illegal or unreadable
+    ├── NetFileError                a net file that is missing, damaged or of another kind
+    ├── RunError                    a training run folder that cannot be used
+    └── DataError                   input data that does not have the documented form
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "AinoError",
+    "ConfigError",
+    "DataError",
+    "FenError",
+    "MoveError",
+    "NetFileError",
+    "RunError",
+    "ShapeError",
+]
+
+
+class AinoError(Exception):
+    """Base class of all errors raised on purpose by this project."""
+
+
+class ConfigError(AinoError, ValueError):
+    """A setting, option or argument is unknown or out of its range."""
+
+
+class ShapeError(AinoError, ValueError):
+    """An array has the wrong shape or dtype; the message names expected and found."""
+
+
+class FenError(AinoError, ValueError):
+    """A position cannot be read from its text, or is not a legal position."""
+
+
+class MoveError(AinoError, ValueError):
+    """A move is unreadable, ambiguous or illegal in its position."""
+
+
+class NetFileError(AinoError):
+    """A net file is missing, damaged or does not fit.
+
+    Attributes:
+        path: the file in question.
+        expected: what a good file would have had there.
+        found: what this one has.
+    """
+
+    def __init__(self, path: str | Path, expected: str, found: str) -> None:
+        super().__init__(f"{path}: expected {expected}, found {found}")
+        self.path = Path(path)
+        self.expected = expected
+        self.found = found
+
+    def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str]]:
+        # Exceptions pickle by their `args`, which here hold the one composed message.
+        return type(self), (str(self.path), self.expected, self.found)
+
+
+class RunError(AinoError):
+    """A training run folder is missing, damaged, in use or of another configuration."""
+
+
+class DataError(AinoError):
+    """Input data (games, labels, positions) does not have the documented form."""

@@ -1,0 +1,281 @@
+"""The only module that imports numba: the ``kernel`` decorator, its cache folder, three bit intrinsics and a
+vector of sixteen floats.
+
+Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
+machine code in the cache. Here every module's kernels get a folder of their own whose name is a hash over the source
+of that module and of every project module it imports, directly or not.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import operator
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.extending import intrinsic, lower_builtin, models, overload, register_model, type_callable
+
+CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
+_SOURCE_ROOT = Path(__file__).resolve().parent.parent
+_IMPORT = re.compile(r"^\s*(?:from\s+((?:engine|selfplay)[\w.]*)\s+import\s+\(?([^)#]*)|import\s+((?:engine|selfplay)[\w.]*))", re.M)
+
+
+def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function to native code: GIL-free, cached on disk, division by zero as NumPy does it.
+
+    ``contract`` lets multiply-adds fuse (inference only: it changes the last bit). Nothing uses full fast-math.
+    The plain Python function stays reachable as ``.py_func``.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        folder = cache_folder(Path(function.__code__.co_filename))
+        if folder is not None:
+            numba.config.CACHE_DIR = str(folder)
+        return numba.njit(
+            cache=folder is not None, nogil=True, error_model="numpy", fastmath={"contract"} if contract else False
+        )(function)
+
+    return decorate
+
+
+# ---- where compiled kernels live ----------------------------------------------------------------------------------
+
+
+def cache_folder(source: Path) -> Path | None:
+    """The folder for the kernels of one module, or None where no place on this machine can be written."""
+    base = cache_base()
+    return None if base is None else base / _closure_hash(source.resolve())
+
+
+@functools.cache
+def cache_base() -> Path | None:
+    """First writable of $AINO_CACHE_DIR, the user's cache folder and the temporary folder; None if there is none."""
+    candidates = [os.environ.get(CACHE_ENVIRONMENT_VARIABLE), _user_cache_folder(), tempfile.gettempdir()]
+    for candidate in candidates:
+        if not candidate:
+            continue
+        folder = Path(candidate).expanduser() / "aino-kernels"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return None
+
+
+def _user_cache_folder() -> str:
+    if sys.platform == "win32":
+        return os.environ.get("LOCALAPPDATA", "")
+    if sys.platform == "darwin":
+        return "~/Library/Caches"
+    return os.environ.get("XDG_CACHE_HOME", "") or "~/.cache"
+
+
+@functools.cache
+def _closure_hash(source: Path) -> str:
+    """Hash over a module's source and the sources of all project modules it reaches by imports."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    reached: set[Path] = set()
+    waiting = [source]
+    while waiting:
+        path = waiting.pop()
+        if path in reached:
+            continue
+        reached.add(path)
+        waiting.extend(_project_imports(path))
+    for path in sorted(reached):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _project_imports(path: Path) -> tuple[Path, ...]:
+    found = []
+    for module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        base = _SOURCE_ROOT.joinpath(*(module or plain).split("."))
+        submodules = [base / name.split(" as ")[0].strip() for name in names.split(",") if name.strip()]
+        found += [p.with_suffix(".py") for p in (base, *submodules) if p.with_suffix(".py").is_file()]
+    return tuple(found)
+
+
+# ---- bit intrinsics: one machine instruction each, plain Python beside it -----------------------------------------
+
+
+@intrinsic
+def _native_ctz(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], context.get_constant(numba.types.boolean, False))
+
+    return numba.types.int64(numba.types.uint64), codegen
+
+
+@intrinsic
+def _native_popcount(typing_context, x):
+    return numba.types.int64(numba.types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
+
+
+@intrinsic
+def _native_byteswap(typing_context, x):
+    return numba.types.uint64(numba.types.uint64), lambda context, builder, signature, arguments: builder.bswap(arguments[0])
+
+
+def ctz(x):
+    """Number of trailing zero bits of a uint64: the lowest square of a bitboard; 64 for an empty one."""
+    x = int(x)
+    return (x & -x).bit_length() - 1 if x else 64
+
+
+def popcount(x):
+    """Number of set bits of a uint64."""
+    return int(x).bit_count()
+
+
+def byteswap(x):
+    """A uint64 with its bytes reversed: a bitboard mirrored vertically (rank 1 <-> rank 8)."""
+    return np.uint64(int.from_bytes(int(x).to_bytes(8, "little"), "big"))
+
+
+@overload(ctz, inline="always")
+def _ctz(x):
+    return lambda x: _native_ctz(np.uint64(x))
+
+
+@overload(popcount, inline="always")
+def _popcount(x):
+    return lambda x: _native_popcount(np.uint64(x))
+
+
+@overload(byteswap, inline="always")
+def _byteswap(x):
+    return lambda x: _native_byteswap(np.uint64(x))
+
+
+# ---- lanes: sixteen float32 as one value, NumPy arrays in plain Python --------------------------------------------
+# Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that these overlap and ends up
+# several times slower than the memory; a vector type says what is meant. Machines with narrower registers split it.
+
+LANES = 16
+_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+
+
+class _LanesType(numba.types.Type):
+    def __init__(self) -> None:
+        super().__init__("Lanes")
+
+
+_lanes = _LanesType()
+
+
+@register_model(_LanesType)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, frontend_type: Any) -> None:
+        super().__init__(manager, frontend_type, _VECTOR)
+
+
+def _vector_pointer(context, builder, array_type, array, offset):
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
+
+
+@intrinsic
+def _native_load(typing_context, array, offset):
+    def codegen(context, builder, signature, arguments):
+        pointer = _vector_pointer(context, builder, signature.args[0], *arguments)
+        return builder.load(pointer, align=4)
+
+    return _lanes(array, numba.types.int64), codegen
+
+
+@intrinsic
+def _native_store(typing_context, array, offset, value):
+    def codegen(context, builder, signature, arguments):
+        pointer = _vector_pointer(context, builder, signature.args[0], *arguments[:2])
+        builder.store(arguments[2], pointer, align=4)
+        return context.get_dummy_value()
+
+    return numba.types.void(array, numba.types.int64, _lanes), codegen
+
+
+@intrinsic
+def _native_splat(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        empty = ir.Constant(_VECTOR, ir.Undefined)
+        first = builder.insert_element(empty, arguments[0], ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(first, empty, everywhere)
+
+    return _lanes(numba.types.float32), codegen
+
+
+@intrinsic
+def _native_relu(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        zero = ir.Constant(_VECTOR, [0.0] * LANES)
+        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[0], zero)
+
+    return _lanes(_lanes), codegen
+
+
+def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
+    @type_callable(operation)
+    def typing(context):
+        return lambda a, b: _lanes if a == _lanes and b == _lanes else None
+
+    @lower_builtin(operation, _LanesType, _LanesType)
+    def lower(context, builder, signature, arguments):
+        return getattr(builder, instruction)(*arguments, flags=("contract",))
+
+
+_lower_operator(operator.add, "fadd")
+_lower_operator(operator.sub, "fsub")
+_lower_operator(operator.mul, "fmul")
+
+
+def load(array, offset):
+    """Sixteen floats of a contiguous float32 [n] array from ``offset`` on; unchecked when compiled. They take + - *."""
+    return array[offset : offset + LANES].copy()
+
+
+def store(array, offset, lanes):
+    """Write sixteen floats into a contiguous float32 [n] array from ``offset`` on; unchecked when compiled."""
+    array[offset : offset + LANES] = lanes
+
+
+def splat(x):
+    """One number in all sixteen lanes."""
+    return np.full(LANES, x, np.float32)
+
+
+def relu(lanes):
+    """max(x, 0) in every lane."""
+    return np.maximum(lanes, np.float32(0))
+
+
+@overload(load, inline="always")
+def _load(array, offset):
+    return lambda array, offset: _native_load(array, offset)
+
+
+@overload(store, inline="always")
+def _store(array, offset, lanes):
+    return lambda array, offset, lanes: _native_store(array, offset, lanes)
+
+
+@overload(splat, inline="always")
+def _splat(x):
+    return lambda x: _native_splat(np.float32(x))
+
+
+@overload(relu, inline="always")
+def _relu(lanes):
+    return lambda lanes: _native_relu(lanes)

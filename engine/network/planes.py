@@ -1,0 +1,138 @@
+"""Lc0's 112 input planes (INPUT_CLASSICAL_112_PLANE), first as 112 words, then expanded to floats.
+
+Everything is seen from the side to move: for Black the boards are mirrored vertically and the colours swap.
+
+    13 * t + 0..5     our P N B R Q K, t plies ago (t = 0..7)      13 * t + 6..11   theirs
+    13 * t + 12       all ones if that position had occurred before
+    104 105           our O-O-O, our O-O        106 107   theirs        108   all ones if Black is to move
+    109               the fifty-move counter in plies, a number        110   zeros        111   ones
+
+Where the game is younger than eight positions, the missing ones stay zero if it began from the start position; from
+another position the oldest one is repeated, its double pawn push undone where it has an en passant square.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.attacks import ONE, ZERO, bit
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    CASTLING,
+    EN_PASSANT,
+    HALFMOVE,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    REPETITIONS,
+    ROOK,
+    SIDE,
+    WHITE,
+)
+from engine.jit import byteswap, ctz, kernel
+
+PLANES = 112
+HISTORY = 8
+PLANES_PER_POSITION = 13
+CASTLING_PLANE = 104
+BLACK_TO_MOVE_PLANE = 108
+FIFTY_MOVE_PLANE = 109
+ONES_PLANE = 111
+ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+@kernel()
+def encode(stack, ply, first, masks):
+    """Planes of ``stack[ply]`` as 112 words into ``masks``; the game began at ``stack[first]``.
+
+    Bit = square after mirroring, a1 = 0. Word 109 is the fifty-move counter itself.
+    """
+    current = stack[ply]
+    side = np.int64(current[SIDE])
+    for t in range(HISTORY):
+        base = PLANES_PER_POSITION * t
+        if ply - t >= first:
+            _encode_pieces(stack[ply - t], side, masks, base)
+        elif is_start_position(stack[first]):
+            for plane in range(base, base + PLANES_PER_POSITION):
+                masks[plane] = ZERO
+        else:
+            _encode_pieces(stack[first], side, masks, base)
+            _undo_double_push(stack[first], side, masks, base)
+    _encode_castling(current, side, masks)
+    masks[BLACK_TO_MOVE_PLANE] = ALL_ONES if side else ZERO
+    masks[FIFTY_MOVE_PLANE] = current[HALFMOVE]
+    masks[FIFTY_MOVE_PLANE + 1] = ZERO
+    masks[ONES_PLANE] = ALL_ONES
+
+
+@kernel()
+def _seen_by(side, board):
+    return byteswap(board) if side else board
+
+
+@kernel()
+def _encode_pieces(row, side, masks, base):
+    for kind in range(KING + 1):
+        masks[base + kind] = _seen_by(side, row[kind] & row[WHITE + side])
+        masks[base + 6 + kind] = _seen_by(side, row[kind] & row[BLACK - side])
+    masks[base + 12] = ALL_ONES if row[REPETITIONS] else ZERO
+
+
+@kernel()
+def _undo_double_push(row, side, masks, base):
+    """Put the pawn that just moved two squares back where it came from."""
+    if row[EN_PASSANT]:
+        mover = 1 - np.int64(row[SIDE])
+        square = ctz(row[EN_PASSANT])
+        moved = _seen_by(side, bit(square + 8) | bit(square - 8))
+        masks[base + (PAWN if mover == side else 6 + PAWN)] ^= moved
+
+
+@kernel()
+def _encode_castling(row, side, masks):
+    for whose in range(2):
+        own = row[WHITE + (side ^ whose)]
+        king = ctz(row[KING] & own)
+        rooks = row[CASTLING] & own
+        queenside = ZERO
+        kingside = ZERO
+        while rooks:
+            if ctz(rooks) < king:
+                queenside = ALL_ONES
+            else:
+                kingside = ALL_ONES
+            rooks &= rooks - ONE
+        masks[CASTLING_PLANE + 2 * whose] = queenside
+        masks[CASTLING_PLANE + 2 * whose + 1] = kingside
+
+
+@kernel()
+def is_start_position(row):
+    """Whether a row is the standard start position (clocks aside)."""
+    return (
+        row[PAWN] == np.uint64(0x00FF00000000FF00)
+        and row[KNIGHT] == np.uint64(0x4200000000000042)
+        and row[BISHOP] == np.uint64(0x2400000000000024)
+        and row[ROOK] == np.uint64(0x8100000000000081)
+        and row[QUEEN] == np.uint64(0x0800000000000008)
+        and row[KING] == np.uint64(0x1000000000000010)
+        and row[WHITE] == np.uint64(0xFFFF)
+        and row[CASTLING] == np.uint64(0x8100000000000081)
+        and row[SIDE] == ZERO
+    )
+
+
+@kernel()
+def expand(masks, planes):
+    """Words to floats: ``masks`` uint64 [B, 112] -> ``planes`` float32 [B, 8, 8, 112], rank then file, channels last."""
+    for b in range(masks.shape[0]):
+        for square in range(64):
+            shift = np.uint64(square)
+            for plane in range(PLANES):
+                planes[b, square >> 3, square & 7, plane] = np.float32((masks[b, plane] >> shift) & ONE)
+        counter = np.float32(masks[b, FIFTY_MOVE_PLANE])
+        for square in range(64):
+            planes[b, square >> 3, square & 7, FIFTY_MOVE_PLANE] = counter

@@ -1,0 +1,83 @@
+"""The 1858 policy moves of Lc0 and where each sits in the 80x8x8 convolutional head, generated from the rules.
+
+Moves are seen from the mover's side (Black's board is mirrored). In order of from-square a1..h8, then to-square: every
+pair that a queen or a knight could make on an empty board (1792), then the promotions of a7..h7 to queen, rook and
+bishop (66). A pawn's move to the last rank without suffix means promotion to a knight; castling is king takes rook.
+"""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+
+from engine.board.layout import SIDE
+from engine.jit import kernel
+
+POLICY_SIZE = 1858
+POLICY_PLANES = 80  # of which 73 are used: 7 * 8 queen-like, 8 knight, 9 under-promotion planes
+NO_POLICY_INDEX = -1
+MIRROR_BOTH_SQUARES = 56 | 56 << 6
+
+_DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))  # N NE E SE S SW W NW (file, rank)
+_KNIGHT_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
+_PROMOTION_PIECES = ((4, "q"), (3, "r"), (2, "b"))  # (code in a move, letter) in policy order
+_PROMOTION_STEPS = {-1: 0, 0: 1, 1: 2}  # file step of an under-promotion plane: NW, N, NE
+
+
+def _step(source: int, target: int) -> tuple[int, int]:
+    return target % 8 - source % 8, target // 8 - source // 8
+
+
+def _plain_plane(source: int, target: int) -> int:
+    """The convolutional head's plane of a move without promotion suffix, -1 where no queen or knight makes it."""
+    df, dr = _step(source, target)
+    if (df, dr) in _KNIGHT_JUMPS:
+        return 56 + _KNIGHT_JUMPS.index((df, dr))
+    distance = max(abs(df), abs(dr))
+    if distance == 0 or (df and dr and abs(df) != abs(dr)):
+        return -1
+    return 7 * _DIRECTIONS.index((df // distance, dr // distance)) + distance - 1
+
+
+def _policy_moves() -> list[tuple[int, int, int, int]]:
+    """All 1858 moves in order as (from, to, promotion code, plane of the convolutional head)."""
+    moves = []
+    for source in range(64):
+        for target in range(64):
+            plane = _plain_plane(source, target)
+            if plane >= 0:
+                moves.append((source, target, 0, plane))
+    for source in range(48, 56):
+        for target in range(56, 64):
+            df, _ = _step(source, target)
+            if abs(df) <= 1:
+                for order, (code, _letter) in enumerate(_PROMOTION_PIECES):
+                    moves.append((source, target, code, 64 + 3 * _PROMOTION_STEPS[df] + order))
+    return moves
+
+
+def _tables() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    index_of = np.full(5 << 12, NO_POLICY_INDEX, np.int16)
+    conv_index = np.empty(POLICY_SIZE, np.int32)
+    names = []
+    letters = {0: "", **dict(_PROMOTION_PIECES)}
+    for index, (source, target, code, plane) in enumerate(_policy_moves()):
+        index_of[source | target << 6 | code << 12] = index
+        if code == 0:  # promotion to a knight shares the plain move
+            index_of[source | target << 6 | 1 << 12] = index
+        conv_index[index] = plane * 64 + source
+        names.append(chess.square_name(source) + chess.square_name(target) + letters[code])
+    return index_of, conv_index, tuple(names)
+
+
+POLICY_INDEX, CONV_INDEX, INDEX_TO_UCI = _tables()
+"""int16 [5 * 4096] by move code seen from the mover; int32 [1858] plane * 64 + square; the moves' names."""
+
+
+@kernel()
+def policy_index(row, move):
+    """Index 0..1857 of a legal move of ``row`` in the policy."""
+    move = np.int64(move)
+    if row[SIDE]:
+        move ^= MIRROR_BOTH_SQUARES
+    return np.int64(POLICY_INDEX[move])
