@@ -1,0 +1,63 @@
+"""The contract between search and evaluators: arrays of leaves in, logits and values out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+ROW_WORDS = 16  # words of a position row, engine/board/layout.py
+PLANES = 112  # input planes, engine/network/planes.py
+MAX_MOVES = 218  # the most legal moves of any position; engine/board/layout.py
+
+CHUNK = 8  # evaluators work in blocks of this many leaves; short ones are padded, so a leaf's bits never depend on its company
+
+
+class LeafBatch(NamedTuple):
+    """R leaves. Search fills the first five arrays, an evaluator the last three; entries from `count` on are undefined.
+
+    Moves and their logits share columns: `logits[r, j]` belongs to `moves[r, j]` for j < `n_moves[r]`.
+    """
+
+    rows: np.ndarray  # uint64 [R, 16] positions
+    masks: np.ndarray  # uint64 [R, 112] input planes as bit masks, mover's view; word 109 is the fifty-move counter itself
+    moves: np.ndarray  # uint16 [R, 218] legal moves
+    n_moves: np.ndarray  # int32 [R] how many of them there are
+    policy_index: np.ndarray  # int16 [R, 218] each move's place among the 1858 policy moves
+    logits: np.ndarray  # float32 [R, 218] out: policy logits of the legal moves, before the policy temperature
+    wdl: np.ndarray  # float32 [R, 3] out: probabilities of win, draw, loss for the side to move of that row
+    moves_left: np.ndarray  # float32 [R] out: expected plies to the end of the game
+
+
+def new_leaf_batch(size: int) -> LeafBatch:
+    """Zeroed buffers for `size` leaves, rounded up to whole chunks so that padding needs no copy."""
+    size = -(-size // CHUNK) * CHUNK
+    return LeafBatch(
+        rows=np.zeros((size, ROW_WORDS), np.uint64),
+        masks=np.zeros((size, PLANES), np.uint64),
+        moves=np.zeros((size, MAX_MOVES), np.uint16),
+        n_moves=np.zeros(size, np.int32),
+        policy_index=np.zeros((size, MAX_MOVES), np.int16),
+        logits=np.zeros((size, MAX_MOVES), np.float32),
+        wdl=np.zeros((size, 3), np.float32),
+        moves_left=np.zeros(size, np.float32),
+    )
+
+
+class Evaluator(Protocol):
+    """Evaluates leaves with at least one legal move; search handles the end of the game itself."""
+
+    name: str  # as in the `Evaluator` option
+    round_size: int  # leaves of a full search round, independent of the number of threads
+    needs_planes: bool  # whether `masks` must be filled
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """Fill `logits`, `wdl` and `moves_left` of the first `count` leaves.
+
+        A leaf's outputs depend on that leaf alone, bit for bit: not on its place, its neighbours, `count` or the number of threads.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop the worker threads. The evaluator is not used afterwards."""
+        ...

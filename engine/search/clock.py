@@ -1,0 +1,55 @@
+"""How long to think: a share of the clock now, more while the best move is in doubt, never past a hard bound."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from engine.search.limits import Limits
+
+EXPECTED_MOVES = 26  # moves a game still lasts, when nobody says
+INCREMENT_SHARE = 0.8  # of the increment is spent at once
+HARD_FACTOR = 3.0  # at most so many times the planned time, while the best move is in doubt
+CLOCK_SHARE = 0.4  # and never more than this share of what is left
+SHORTEST_MS = 1.0
+
+
+@dataclass
+class Clock:
+    """Time for one move. ``planned_ms`` and ``hard_ms`` are None where nothing limits the time."""
+
+    planned_ms: float | None
+    hard_ms: float | None
+    started: float  # time.monotonic seconds
+
+    @classmethod
+    def start(cls, limits: Limits, white: bool, overhead_ms: float) -> Clock:
+        """Plan the time for the side to move; ``overhead_ms`` is lost on the way to the GUI."""
+        now = time.monotonic()
+        if limits.movetime_ms is not None:
+            fixed = max(SHORTEST_MS, limits.movetime_ms - overhead_ms)
+            return cls(fixed, fixed, now)
+        left = limits.clock_ms(white)
+        if left is None:
+            return cls(None, None, now)
+        usable = max(SHORTEST_MS, left - overhead_ms)
+        moves = min(limits.moves_to_go or EXPECTED_MOVES, EXPECTED_MOVES)
+        planned = usable / moves + INCREMENT_SHARE * limits.increment_ms(white)
+        hard = min(HARD_FACTOR * planned, usable * (CLOCK_SHARE if moves > 1 else 0.9))
+        return cls(max(SHORTEST_MS, min(planned, hard)), max(SHORTEST_MS, hard), now)
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the start."""
+        return (time.monotonic() - self.started) * 1000.0
+
+    def is_over(self, settled: bool) -> bool:
+        """Whether to stop; ``settled`` says that the most visited move is also the best valued one."""
+        if self.planned_ms is None or self.hard_ms is None:
+            return False
+        return self.elapsed_ms() >= (self.planned_ms if settled else self.hard_ms)
+
+    def rest_ms(self, settled: bool) -> float:
+        """Milliseconds until `is_over`, infinite where nothing limits the time."""
+        if self.planned_ms is None or self.hard_ms is None:
+            return float("inf")
+        return (self.planned_ms if settled else self.hard_ms) - self.elapsed_ms()

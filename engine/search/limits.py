@@ -1,0 +1,33 @@
+"""What a search is given: clocks, nodes, depth, time, and the moves it may choose from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import chess
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one search, as in UCI `go`; None means not given. Without any limit the search runs until stopped."""
+
+    white_time_ms: int | None = None
+    black_time_ms: int | None = None
+    white_increment_ms: int = 0
+    black_increment_ms: int = 0
+    moves_to_go: int | None = None
+    movetime_ms: int | None = None
+    nodes: int | None = None  # visits of the root
+    depth: int | None = None  # mean depth of the descents, rounded, as `info depth` shows it
+    mate: int | None = None  # stop at a proven mate in so many moves
+    infinite: bool = False  # hold the result back until stop
+    ponder: bool = False  # hold the result back until stop or ponderhit; the clock starts at ponderhit
+    searchmoves: tuple[chess.Move, ...] = ()
+
+    def clock_ms(self, white: bool) -> int | None:
+        """Time left of the side to move."""
+        return self.white_time_ms if white else self.black_time_ms
+
+    def increment_ms(self, white: bool) -> int:
+        """Increment of the side to move."""
+        return self.white_increment_ms if white else self.black_increment_ms

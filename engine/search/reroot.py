@@ -1,0 +1,91 @@
+"""Keeping the subtree of the moves played: mark what hangs below the new root, then move it to the front, in place.
+
+Parents always have smaller numbers than their children, so one pass in ascending order finds a whole subtree and moving
+a node to its new, smaller number never overwrites one that still waits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.jit import kernel
+from engine.search.tree import EDGES, NO_NODE, NO_PARENT, NODES, PATH_REPETITION, PENDING, Tree
+
+
+def reroot(tree: Tree, root: int) -> None:
+    """Make node ``root`` the root of ``tree`` and forget everything outside its subtree."""
+    used = int(tree.counters[NODES])
+    new_number = np.full(used, NO_NODE, np.int32)
+    forget_path_repetitions(tree, root)
+    kept = mark(tree, root, new_number)
+    order = np.flatnonzero(new_number >= 0)
+    order = order[np.argsort(tree.first_edge[order], kind="stable")]
+    move_edges(tree, order.astype(np.int32), new_number)
+    move_nodes(tree, new_number)
+    tree.counters[NODES] = kept
+
+
+@kernel()
+def mark(tree, root, new_number):
+    """Number the nodes below ``root`` in ascending order; returns how many there are."""
+    new_number[root] = 0
+    kept = 1
+    for node in range(root + 1, tree.counters[NODES]):
+        if new_number[tree.parent[node]] != NO_NODE:
+            new_number[node] = kept
+            kept += 1
+    return kept
+
+
+@kernel()
+def forget_path_repetitions(tree, root):
+    """Draws by a repetition that began before the new root are none any more: take them back, to be visited anew."""
+    for node in range(root + 1, tree.counters[NODES]):
+        if tree.state[node] == PATH_REPETITION:
+            visits = tree.visits[node]
+            draws = tree.draw_sum[node]
+            ancestor = np.int64(node)
+            while ancestor != NO_PARENT:  # their value is 0, so value sums stay
+                tree.visits[ancestor] -= visits
+                tree.draw_sum[ancestor] -= draws
+                ancestor = np.int64(tree.parent[ancestor])
+            tree.state[node] = PENDING
+
+
+@kernel()
+def move_edges(tree, order, new_number):
+    """Close the gaps between the kept nodes' edges; ``order`` lists those nodes by ascending first edge."""
+    end = np.int64(0)
+    for k in range(order.size):
+        node = order[k]
+        first = np.int64(tree.first_edge[node])
+        count = tree.n_edges[node]
+        if count > 0:
+            tree.first_edge[node] = end
+        for i in range(count):
+            tree.move[end] = tree.move[first + i]
+            tree.prior[end] = tree.prior[first + i]
+            child = tree.child[first + i]
+            tree.child[end] = NO_NODE if child == NO_NODE else new_number[child]
+            end += 1
+    tree.counters[EDGES] = end
+
+
+@kernel()
+def move_nodes(tree, new_number):
+    """Move every kept node to its new number."""
+    for node in range(new_number.size):
+        to = new_number[node]
+        if to == NO_NODE:
+            continue
+        tree.parent[to] = NO_PARENT if to == 0 else new_number[tree.parent[node]]
+        tree.first_edge[to] = tree.first_edge[node]
+        tree.n_edges[to] = tree.n_edges[node]
+        tree.visits[to] = tree.visits[node]
+        tree.in_flight[to] = tree.in_flight[node]
+        tree.value_sum[to] = tree.value_sum[node]
+        tree.draw_sum[to] = tree.draw_sum[node]
+        tree.moves_left[to] = tree.moves_left[node]
+        tree.mate_plies[to] = tree.mate_plies[node]
+        tree.state[to] = tree.state[node]
+        tree.proven[to] = tree.proven[node]

@@ -1,0 +1,68 @@
+"""What comes out of a search: lines while it runs, the move and the root's children when it ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import chess
+
+
+@dataclass(frozen=True)
+class SearchInfo:
+    """One line of analysis, from the side to move."""
+
+    depth: int  # mean plies of the descents
+    seldepth: int  # deepest line in plies
+    time_ms: int
+    nodes: int
+    nps: int
+    hashfull: int  # per mille of the tree in use
+    multipv: int  # rank, from 1
+    score_cp: int
+    score_mate: int | None  # full moves to a proven mate, negative when being mated
+    wdl: tuple[int, int, int]  # win, draw, loss per mille, sum 1000
+    pv: list[chess.Move]
+
+
+@dataclass(frozen=True)
+class RootMove:
+    """A root move's statistics, from the side to move."""
+
+    move: chess.Move
+    visits: int  # N
+    prior: float  # P
+    q: float  # mean value in [-1, 1]
+    draw: float  # mean draw probability
+    mate: int | None  # full moves to a proven mate, negative when it gets mated
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The end of a search. ``best_move`` is None only where no legal move exists."""
+
+    best_move: chess.Move | None
+    ponder_move: chess.Move | None
+    infos: list[SearchInfo]  # the last complete set, best line first
+    children: list[RootMove]  # best first
+    nodes: int
+    time_ms: int
+
+
+def centipawns(q: float) -> int:
+    """Q in [-1, 1] as centipawns, Lc0's scale."""
+    return round(90.0 * math.tan(1.5637541897 * q))
+
+
+def mate_moves(plies: int, winning: bool) -> int:
+    """Plies to mate as UCI's full moves: positive when mating, negative when being mated."""
+    return (plies + 1) // 2 if winning else -((plies + 1) // 2)
+
+
+def per_mille(q: float, draw: float) -> tuple[int, int, int]:
+    """(win, draw, loss) per mille from Q and the draw probability."""
+    draw = min(max(draw, 0.0), 1.0 - abs(q))
+    win = round(1000 * (1.0 - draw + q) / 2)
+    drawn = round(1000 * draw)
+    win = min(win, 1000 - drawn)
+    return win, drawn, 1000 - drawn - win

@@ -1,0 +1,108 @@
+"""The search tree as a struct of arrays, and the sign convention.
+
+A node is a position, an edge a legal move. Nodes and edges are numbered; a node's edges lie side by side, sorted by
+prior, highest first.
+
+Sign convention: everything stored at a node (`value_sum`, `proven`) is seen by the side that moved into it, which is the
+side to move at its parent: the parent maximises over its children as they stand. A leaf's value for its own side to move
+is negated once, on entry, and the sign flips with every step towards the root.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from engine.board.layout import MAX_MOVES, empty_stack
+
+ROOT: Final = 0
+NO_NODE: Final = -1
+NO_PARENT: Final = -1
+
+# Node states.
+PENDING: Final = 0  # waits in a round for its evaluation
+EXPANDED: Final = 1  # has its edges
+TERMINAL: Final = 2  # the game is over here, or a mate in one is known: no edges
+PATH_REPETITION: Final = 3  # a draw only because this position occurred earlier in the search path
+STUNTED: Final = 4  # evaluated, but there was no room for its edges
+
+# What is proven at a node, for the side that moved into it.
+OPEN: Final = 0
+WIN: Final = 1
+LOSS: Final = -1
+
+# Words of `counters`.
+NODES: Final = 0  # nodes in use
+EDGES: Final = 1  # edges in use
+LEAVES: Final = 2  # leaves of the round in flight
+COLLISIONS: Final = 3  # descents that ended on a leaf already in flight, in this round
+DEEPEST: Final = 4  # plies from the root to the deepest leaf so far
+DEPTH_SUM: Final = 5  # over all descents, for the mean depth
+DESCENTS: Final = 6
+ROOT_PLY: Final = 7  # row of the root in `stack`
+N_COUNTERS: Final = 8
+
+MAX_DEPTH: Final = 200  # plies below the root; deeper lines are not followed
+MAX_ROUND: Final = 512  # leaves and collisions of one round
+BYTES_PER_NODE: Final = 4 * 6 + 8 * 2 + 4 + 2 + 2
+BYTES_PER_EDGE: Final = 2 + 4 + 4
+EDGES_PER_NODE: Final = 32  # room kept for edges, a node
+
+
+class Tree(NamedTuple):
+    """N nodes, E edges."""
+
+    # nodes
+    parent: np.ndarray  # int32 [N]
+    first_edge: np.ndarray  # int32 [N]
+    n_edges: np.ndarray  # int32 [N]
+    visits: np.ndarray  # int32 [N] finished visits
+    in_flight: np.ndarray  # int32 [N] visits begun and not finished: the virtual loss
+    value_sum: np.ndarray  # float64 [N] W; Q = W / visits in [-1, 1]
+    draw_sum: np.ndarray  # float64 [N] sum of draw probabilities
+    moves_left: np.ndarray  # float32 [N] mean plies to the end of the game
+    mate_plies: np.ndarray  # int32 [N] plies to mate where `proven`
+    state: np.ndarray  # int8 [N] PENDING ... STUNTED
+    proven: np.ndarray  # int8 [N] OPEN, WIN, LOSS
+    # edges
+    move: np.ndarray  # uint16 [E]
+    prior: np.ndarray  # float32 [E] P
+    child: np.ndarray  # int32 [E] node or NO_NODE
+    # one round, and scratch
+    leaf_nodes: np.ndarray  # int32 [MAX_ROUND] nodes of the round's leaves, in order
+    collision_nodes: np.ndarray  # int32 [MAX_ROUND] where collided descents ended
+    stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16] the game so far and the current path
+    scratch_moves: np.ndarray  # uint16 [2, 218]
+    counters: np.ndarray  # int64 [N_COUNTERS]
+
+
+def new_tree(nodes: int, history: int = 1) -> Tree:
+    """An empty tree with room for ``nodes`` nodes and ``history`` positions up to the root."""
+    edges = nodes * EDGES_PER_NODE
+    return Tree(
+        parent=np.empty(nodes, np.int32),
+        first_edge=np.empty(nodes, np.int32),
+        n_edges=np.empty(nodes, np.int32),
+        visits=np.empty(nodes, np.int32),
+        in_flight=np.empty(nodes, np.int32),
+        value_sum=np.empty(nodes, np.float64),
+        draw_sum=np.empty(nodes, np.float64),
+        moves_left=np.empty(nodes, np.float32),
+        mate_plies=np.empty(nodes, np.int32),
+        state=np.empty(nodes, np.int8),
+        proven=np.empty(nodes, np.int8),
+        move=np.empty(edges, np.uint16),
+        prior=np.empty(edges, np.float32),
+        child=np.empty(edges, np.int32),
+        leaf_nodes=np.empty(MAX_ROUND, np.int32),
+        collision_nodes=np.empty(MAX_ROUND, np.int32),
+        stack=empty_stack(history + MAX_DEPTH + 2),
+        scratch_moves=np.empty((2, MAX_MOVES), np.uint16),
+        counters=np.zeros(N_COUNTERS, np.int64),
+    )
+
+
+def nodes_for(mebibytes: float) -> int:
+    """How many nodes a tree of that size holds."""
+    return max(1024, int(mebibytes * 2**20) // (BYTES_PER_NODE + EDGES_PER_NODE * BYTES_PER_EDGE))
