@@ -26,7 +26,11 @@ from numba.extending import intrinsic, lower_builtin, models, overload, register
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
 _SOURCE_ROOT = Path(__file__).resolve().parent.parent
-_IMPORT = re.compile(r"^\s*(?:from\s+((?:engine|selfplay)[\w.]*)\s+import\s+\(?([^)#]*)|import\s+((?:engine|selfplay)[\w.]*))", re.M)
+_IMPORT = re.compile(
+    r"^\s*from\s+((?:engine|selfplay)[\w.]*)\s+import\s+(?:\(([^)]*)\)|([^(\n]*))"
+    r"|^\s*import\s+((?:engine|selfplay)[\w.]*)",
+    re.MULTILINE,
+)
 
 
 def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
@@ -101,9 +105,10 @@ def _closure_hash(source: Path) -> str:
 @functools.cache
 def _project_imports(path: Path) -> tuple[Path, ...]:
     found = []
-    for module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
+    for module, several, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
         base = _SOURCE_ROOT.joinpath(*(module or plain).split("."))
-        submodules = [base / name.split(" as ")[0].strip() for name in names.split(",") if name.strip()]
+        words = re.findall(r"(\w+)(?:\s+as\s+\w+)?", several or names)
+        submodules = [base / word for word in words]
         found += [p.with_suffix(".py") for p in (base, *submodules) if p.with_suffix(".py").is_file()]
     return tuple(found)
 
@@ -226,6 +231,15 @@ def _native_relu(typing_context, x):
     return _lanes(_lanes), codegen
 
 
+@intrinsic
+def _native_where_positive(typing_context, sign, x):
+    def codegen(context, builder, signature, arguments):
+        zero = ir.Constant(_VECTOR, [0.0] * LANES)
+        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
+
+    return _lanes(_lanes, _lanes), codegen
+
+
 def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
     @type_callable(operation)
     def typing(context):
@@ -261,6 +275,11 @@ def relu(lanes):
     return np.maximum(lanes, np.float32(0))
 
 
+def where_positive(sign, lanes):
+    """x where the lane's ``sign`` is > 0, else 0: what ReLU does to a gradient."""
+    return np.where(sign > 0, lanes, np.float32(0))
+
+
 @overload(load, inline="always")
 def _load(array, offset):
     return lambda array, offset: _native_load(array, offset)
@@ -279,3 +298,8 @@ def _splat(x):
 @overload(relu, inline="always")
 def _relu(lanes):
     return lambda lanes: _native_relu(lanes)
+
+
+@overload(where_positive, inline="always")
+def _where_positive(sign, lanes):
+    return lambda sign, lanes: _native_where_positive(sign, lanes)

@@ -1,0 +1,48 @@
+"""Time planning: shares of the clock, hard bounds, and what a hopeless clock gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.search.clock import CLOCK_SHARE, Clock
+from engine.search.limits import Limits
+
+
+def plan(white: bool = True, overhead_ms: float = 30, **limits) -> Clock:
+    return Clock.start(Limits(**limits), white, overhead_ms)
+
+
+def test_no_clock_never_ends():
+    clock = plan(nodes=100)
+    assert not clock.is_over(settled=True)
+    assert clock.rest_ms(settled=True) == float("inf")
+
+
+def test_movetime_is_used_up_but_for_the_overhead():
+    clock = plan(movetime_ms=500)
+    assert clock.planned_ms == clock.hard_ms == 470
+
+
+@pytest.mark.parametrize("left", [-50, 0, 1, 20, 100, 1000, 60_000, 7_200_000])
+@pytest.mark.parametrize("increment", [0, 100, 5000])
+@pytest.mark.parametrize("moves_to_go", [None, 1, 2, 40])
+def test_bounds_stay_inside_the_clock(left, increment, moves_to_go):
+    clock = plan(white_time_ms=left, white_increment_ms=increment, moves_to_go=moves_to_go)
+    assert 0 < clock.planned_ms <= clock.hard_ms
+    assert clock.hard_ms <= max(1.0, (left - 30) * (CLOCK_SHARE if moves_to_go != 1 else 0.9))
+
+
+def test_each_side_reads_its_own_clock():
+    both = {"white_time_ms": 60_000, "black_time_ms": 1_000}
+    assert plan(True, **both).planned_ms > plan(False, **both).planned_ms
+    assert plan(False, white_time_ms=60_000).planned_ms is None
+
+
+def test_more_time_and_increment_give_longer_thoughts():
+    assert plan(white_time_ms=10_000).planned_ms < plan(white_time_ms=20_000).planned_ms
+    assert plan(white_time_ms=10_000).planned_ms < plan(white_time_ms=10_000, white_increment_ms=100).planned_ms
+
+
+def test_doubt_gets_more_time():
+    clock = plan(white_time_ms=10_000)
+    assert clock.rest_ms(settled=False) > clock.rest_ms(settled=True)

@@ -1,0 +1,56 @@
+"""The kernel cache: a folder for each set of sources, and the bit intrinsics in both worlds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine import jit
+
+
+@jit.kernel()
+def all_three(x):
+    return jit.ctz(x), jit.popcount(x), jit.byteswap(x)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0x8000000000000000, 0x00F0_1234_5678_9ABC, 2**64 - 1])
+def test_intrinsics_agree_with_plain_python(value):
+    x = np.uint64(value)
+    compiled = all_three(x)
+    assert compiled == tuple(all_three.py_func(x))
+    assert compiled[1] == bin(value).count("1")
+    assert compiled[2] == int.from_bytes(value.to_bytes(8, "little"), "big")
+    assert compiled[0] == (64 if value == 0 else (value & -value).bit_length() - 1)
+
+
+def fresh_hash(path) -> str:
+    jit._closure_hash.cache_clear()
+    jit._project_imports.cache_clear()
+    return jit._closure_hash(path)
+
+
+def test_a_changed_callee_in_another_module_changes_the_cache_folder(tmp_path, monkeypatch):
+    package = tmp_path / "engine"
+    package.mkdir()
+    callee, between, caller, stranger = (package / f"{name}.py" for name in ("callee", "between", "caller", "stranger"))
+    callee.write_text("VALUE = 1\n")
+    between.write_text("import math\nfrom engine.stranger import x\nfrom engine.callee import VALUE  # a constant\n")
+    caller.write_text("from engine.stranger import x\nfrom engine import (\n    between,\n)\n\nf(1)\n")
+    stranger.write_text("import math\n")
+    monkeypatch.setattr(jit, "_SOURCE_ROOT", tmp_path)
+    before = fresh_hash(caller), fresh_hash(stranger)
+    callee.write_text("VALUE = 2\n")
+    after = fresh_hash(caller), fresh_hash(stranger)
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+    fresh_hash(callee)
+
+
+def test_without_a_writable_folder_kernels_are_compiled_without_a_cache(monkeypatch):
+    monkeypatch.setattr(jit, "cache_base", lambda: None)
+
+    @jit.kernel()
+    def double(x):
+        return x + x
+
+    assert double(21) == 42
