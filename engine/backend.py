@@ -1,0 +1,81 @@
+"""NumPy or CuPy behind one object: the only module that imports cupy.
+
+Layer code asks ``backend_of(x).xp`` for the array module of what it was given and writes the same lines for both.
+CuPy imports without a driver and fails at the first call, so a backend exists only where a device has answered.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError
+
+BACKEND_NAMES = ("auto", "numpy", "cupy")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One place where arrays live: ``xp`` is its array module (numpy or cupy), ``device`` its name in words."""
+
+    name: str
+    xp: Any
+    device: str
+
+    def asarray(self, array: Any, dtype: Any = None) -> Any:
+        """The array on this backend; the same object where it already is there with that dtype."""
+        source = array if isinstance(array, np.ndarray) or self.name != "numpy" else to_numpy(array)
+        return self.xp.asarray(source, dtype=dtype)
+
+    def versions(self) -> dict[str, str]:
+        """Library versions for the provenance of saved files."""
+        versions = {"numpy": np.__version__}
+        if self.name != "numpy":
+            versions[self.name] = self.xp.__version__
+        return versions
+
+
+NUMPY = Backend("numpy", np, "cpu")
+
+
+def get_backend(name: str = "auto") -> Backend:
+    """The backend of that name; ``auto`` is CuPy where it imports and a device answers, else NumPy.
+
+    Raises ConfigError for an unknown name, and for ``cupy`` where there is no working device.
+    """
+    if name not in BACKEND_NAMES:
+        raise ConfigError(f"backend must be one of {', '.join(BACKEND_NAMES)}, not {name!r}")
+    if name == "numpy":
+        return NUMPY
+    backend = _cupy_backend()
+    if backend is not None:
+        return backend
+    if name == "cupy":
+        raise ConfigError("backend 'cupy' needs the cupy package and a GPU that answers; neither is usable here")
+    return NUMPY
+
+
+def backend_of(array: Any) -> Backend:
+    """The backend an array lives on."""
+    if type(array).__module__.partition(".")[0] == "cupy":
+        return get_backend("cupy")
+    return NUMPY
+
+
+def to_numpy(array: Any) -> np.ndarray:
+    """The array in host memory; the same object for a NumPy array."""
+    return array.get() if hasattr(array, "get") else np.asarray(array)
+
+
+@functools.cache
+def _cupy_backend() -> Backend | None:
+    try:
+        cupy = importlib.import_module("cupy")
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+    except Exception:  # noqa: BLE001  CuPy raises its own driver errors, and which ones depends on what is missing
+        return None
+    return Backend("cupy", cupy, properties["name"].decode())

@@ -1,0 +1,162 @@
+"""What a layer is: parameters, buffers, a configuration, and a forward pass that returns its own backward pass.
+
+    y, backward = layer.forward(x, training=True)
+    dx, grads = backward(dy)            # grads: {"conv1.weight": array, ...}, named like the parameters
+
+``backward`` closes over what it needs; nothing about a call is kept on the layer, so a layer may be used twice in one
+network and by several threads at once. The one exception is the running statistics of BatchNorm in training mode.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+
+from engine.backend import Backend, backend_of
+from engine.errors import ConfigError, ShapeError
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+Gradients = dict[str, Array]
+Backward = Callable[[Array], tuple[Array, Gradients]]
+
+REGISTRY: dict[str, type[Layer]] = {}
+
+
+class Layer:
+    """Base of all layers.
+
+    ``params`` are trained; ``buffers`` are state that is stored but not trained. Both map a name to an array. Composite
+    layers name their parts in ``children``; the dotted path of a part prefixes the names of its arrays.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.params: dict[str, Array] = {}
+        self.buffers: dict[str, Array] = {}
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
+        """Apply the layer: returns (y, backward), with ``backward(dy) -> (dx, gradients by parameter name)``."""
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """What ``layer_from_config`` needs to build this layer again, as plain JSON values."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        """Build the layer from ``config()``, without its "layer" entry; weights are drawn from ``rng``."""
+        arguments = dict(config)
+        if "rng" in cls.__init__.__code__.co_varnames:
+            arguments["rng"] = rng
+        return cls(**arguments)
+
+    def children(self) -> dict[str, Layer]:
+        """The parts of a composite layer by name; empty for a plain layer."""
+        return {}
+
+    # ---- arrays by dotted name ------------------------------------------------------------------------------------
+
+    def named_parameters(self) -> dict[str, Array]:
+        """All trained arrays by dotted name, in a fixed order."""
+        return {name: owner.params[key] for name, owner, key in self._entries("params")}
+
+    def named_buffers(self) -> dict[str, Array]:
+        """All stored but untrained arrays (running statistics) by dotted name."""
+        return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
+
+    def load_parameters(self, tensors: Mapping[str, Array]) -> None:
+        """Copy values into the parameters and, where given, the buffers; the layer's dtype and backend stay.
+
+        Raises ConfigError when a parameter is missing or a name is unknown, ShapeError when a shape differs.
+        """
+        parameters, buffers = self.named_parameters(), self.named_buffers()
+        missing = sorted(parameters.keys() - tensors.keys())
+        unknown = sorted(tensors.keys() - parameters.keys() - buffers.keys())
+        if missing or unknown:
+            raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}, unknown {unknown[:4]}")
+        copy_tensors(tensors, parameters | buffers)
+
+    def load_buffers(self, tensors: Mapping[str, Array]) -> None:
+        """Copy values into the buffers; names as in ``named_buffers``. Raises ConfigError for an unknown name."""
+        buffers = self.named_buffers()
+        unknown = sorted(tensors.keys() - buffers.keys())
+        if unknown:
+            raise ConfigError(f"the model has no buffers named {unknown[:4]}")
+        copy_tensors(tensors, buffers)
+
+    # ---- copies ---------------------------------------------------------------------------------------------------
+
+    def replica(self) -> Self:
+        """The same layer for another thread: parameter arrays are shared, buffers are copied."""
+        twin = self._rebuilt(lambda array: array, lambda array: array.copy())
+        assert isinstance(twin, type(self))
+        return twin
+
+    def astype(self, dtype: Any) -> Self:
+        """A copy of the layer with parameters and buffers of that dtype."""
+        return self._rebuilt(lambda array: array.astype(dtype), lambda array: array.astype(dtype))
+
+    def to(self, backend: Backend) -> Self:
+        """A copy of the layer whose arrays live on ``backend``."""
+        return self._rebuilt(backend.asarray, backend.asarray)
+
+    def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]) -> Self:
+        twin = copy.copy(self)
+        twin.params = {name: parameter(array) for name, array in self.params.items()}
+        twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
+        twin._replace_children({name: child._rebuilt(parameter, buffer) for name, child in self.children().items()})
+        return twin
+
+    def _replace_children(self, children: dict[str, Layer]) -> None:
+        """Put other layers in the place of ``children``; composite layers override it."""
+
+    def _entries(self, group: str) -> Iterator[tuple[str, Layer, str]]:
+        for key in getattr(self, group):
+            yield key, self, key
+        for child_name, child in self.children().items():
+            for name, owner, key in child._entries(group):
+                yield f"{child_name}.{name}", owner, key
+
+
+LayerType = TypeVar("LayerType", bound=type[Layer])
+
+
+def register(kind: str) -> Callable[[LayerType], LayerType]:
+    """Class decorator: make a layer known to files and to the gradient check under ``kind``."""
+
+    def decorate(layer_type: LayerType) -> LayerType:
+        layer_type.kind = kind
+        REGISTRY[kind] = layer_type
+        return layer_type
+
+    return decorate
+
+
+def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> Layer:
+    """Build a layer from its configuration. Raises ConfigError for an unknown kind or arguments that do not fit."""
+    kind = config.get("layer") if isinstance(config, Mapping) else None
+    if not isinstance(kind, str) or kind not in REGISTRY:
+        raise ConfigError(f"unknown layer {kind!r}; known: {', '.join(sorted(REGISTRY))}")
+    arguments = {key: value for key, value in config.items() if key != "layer"}
+    try:
+        return REGISTRY[kind].from_config(arguments, rng)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(f"configuration of layer {kind!r} does not fit: {error}") from error
+
+
+def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
+    """Copy every array of ``source`` into the array of that name in ``target``; ShapeError when shapes differ."""
+    for name, array in source.items():
+        if tuple(array.shape) != tuple(target[name].shape):
+            raise ShapeError(f"{name}: expected shape {tuple(target[name].shape)}, found {tuple(array.shape)}")
+    for name, array in source.items():
+        target[name][...] = backend_of(target[name]).asarray(array)
+
+
+def prefixed(prefix: str, grads: Mapping[str, Array]) -> Gradients:
+    """The gradients of a part under the names they have in the whole."""
+    return {f"{prefix}.{name}": array for name, array in grads.items()}

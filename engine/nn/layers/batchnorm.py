@@ -1,0 +1,72 @@
+"""Batch normalisation, with ReLU fused in where one follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Array, Backward, Gradients, Layer, register
+from engine.nn.operations import operations_for
+
+
+@register("batch_norm")
+class BatchNorm(Layer):
+    """Normalise each channel over the batch (and squares), then scale and shift it.
+
+    forward:  x [B, C] or [B, C, H, W] -> y like x
+    backward: dy like y -> dx like x; gradients gamma [C], beta [C]
+
+    With n values a channel, h = (x - mean) / sqrt(variance + epsilon) and y = gamma h + beta:
+        dgamma = sum dy h      dbeta = sum dy
+        dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
+
+    ``relu`` applies max(y, 0) in the same pass: one walk over the data less each way.
+    In training the batch's own statistics are used and the running ones move towards them by ``momentum``; otherwise
+    the running ones are used as constants. The variance is the biased one in both.
+    Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
+    """
+
+    def __init__(self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        if channels < 1 or not 0 < momentum <= 1 or not epsilon > 0:
+            raise ConfigError(f"BatchNorm({channels}, momentum={momentum}, epsilon={epsilon}): out of range")
+        self.channels, self.relu, self.momentum, self.epsilon = channels, relu, momentum, epsilon
+        self.params = {"gamma": np.ones(channels, np.float32), "beta": np.zeros(channels, np.float32)}
+        self.buffers = {
+            "running_mean": np.zeros(channels, np.float32),
+            "running_variance": np.ones(channels, np.float32),
+        }
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        if x.ndim not in (2, 4) or x.shape[1] != self.channels:
+            raise ShapeError(f"BatchNorm: expected [B, {self.channels}, ...], found {list(x.shape)}")
+        operations = operations_for(x)
+        gamma, beta = self.params["gamma"], self.params["beta"]
+        if training:
+            y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, self.epsilon, self.relu)
+            self._follow("running_mean", mean)
+            self._follow("running_variance", variance)
+        else:
+            mean, variance = self.buffers["running_mean"], self.buffers["running_variance"]
+            y, norm_backward = operations.fixed_norm(x, gamma, beta, mean, variance, self.epsilon, self.relu)
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            dx, dgamma, dbeta = norm_backward(dy)
+            return dx, {"gamma": dgamma, "beta": dbeta}
+
+        return y, backward
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "layer": self.kind,
+            "channels": self.channels,
+            "relu": self.relu,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }
+
+    def _follow(self, name: str, value: Array) -> None:
+        running = self.buffers[name]
+        running += self.momentum * (value - running)

@@ -1,0 +1,112 @@
+"""Layers made of layers: a chain, and a trunk with several heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Array, Backward, Gradients, Layer, layer_from_config, prefixed, register
+from engine.nn.operations import operations_for
+
+
+@register("sequential")
+class Sequential(Layer):
+    """Layers one after the other, each under its name: y = f_n(...f_1(x)), gradients by the chain rule from the end."""
+
+    def __init__(self, **layers: Layer) -> None:
+        super().__init__()
+        self.layers = _checked_names(layers)
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        steps: list[tuple[str, Backward]] = []
+        for name, layer in self.layers.items():
+            x, step = layer.forward(x, training)
+            steps.append((name, step))
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            grads: Gradients = {}
+            for name, step in reversed(steps):
+                dy, part = step(dy)
+                grads.update(prefixed(name, part))
+            return dy, grads
+
+        return x, backward
+
+    def config(self) -> dict[str, Any]:
+        return {"layer": self.kind, "layers": {name: layer.config() for name, layer in self.layers.items()}}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        return cls(**{name: layer_from_config(part, rng) for name, part in config["layers"].items()})
+
+    def children(self) -> dict[str, Layer]:
+        return dict(self.layers)
+
+    def _replace_children(self, children: dict[str, Layer]) -> None:
+        self.layers = children
+
+
+@register("multi_head")
+class MultiHead(Layer):
+    """A trunk whose output feeds several heads.
+
+    forward:  x -> {head name: y of that head}
+    backward: {head name: dy} -> dx like x; a head without an entry contributes nothing
+
+    With t = trunk(x): dt = sum over heads of the head's dx; dx = trunk's backward of dt. The trunk's parameters are
+    named "trunk.NAME", a head's "HEAD.NAME". Raises ShapeError when no or an unknown head has a gradient.
+    """
+
+    def __init__(self, trunk: Layer, heads: Mapping[str, Layer]) -> None:
+        super().__init__()
+        if not heads or "trunk" in heads:
+            raise ConfigError("MultiHead needs at least one head, and none may be named 'trunk'")
+        self.trunk, self.heads = trunk, _checked_names(heads)
+
+    def forward(self, x: Array, training: bool = False) -> tuple[dict[str, Array], Backward]:
+        shared, trunk_backward = self.trunk.forward(x, training)
+        outputs: dict[str, Array] = {}
+        steps: dict[str, Backward] = {}
+        for name, head in self.heads.items():
+            outputs[name], steps[name] = head.forward(shared, training)
+
+        def backward(dy: Mapping[str, Array]) -> tuple[Array, Gradients]:
+            if not dy or not dy.keys() <= steps.keys():
+                raise ShapeError(f"MultiHead: expected gradients of {list(steps)}, found {list(dy)}")
+            grads: Gradients = {}
+            total: Array = None
+            for name in dy:
+                part, head_grads = steps[name](dy[name])
+                total = part if total is None else operations_for(part).add(total, part)
+                grads.update(prefixed(name, head_grads))
+            dx, trunk_grads = trunk_backward(total)
+            grads.update(prefixed("trunk", trunk_grads))
+            return dx, grads
+
+        return outputs, backward
+
+    def config(self) -> dict[str, Any]:
+        heads = {name: head.config() for name, head in self.heads.items()}
+        return {"layer": self.kind, "trunk": self.trunk.config(), "heads": heads}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        trunk = layer_from_config(config["trunk"], rng)
+        return cls(trunk, {name: layer_from_config(part, rng) for name, part in config["heads"].items()})
+
+    def children(self) -> dict[str, Layer]:
+        return {"trunk": self.trunk, **self.heads}
+
+    def _replace_children(self, children: dict[str, Layer]) -> None:
+        self.trunk = children["trunk"]
+        self.heads = {name: children[name] for name in self.heads}
+
+
+def _checked_names(layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    for name, layer in layers.items():
+        if not name.isidentifier() or not isinstance(layer, Layer):
+            raise ConfigError(f"a part needs a plain name and a layer, not {name!r}: {layer!r}")
+    return dict(layers)

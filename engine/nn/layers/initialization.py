@@ -1,0 +1,19 @@
+"""Weight initialisation: how wide the random weights of a layer start."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
+    """Normal weights of variance 2 / fan_in, float32: keeps variance through ReLU layers. He et al. 2015,
+    arXiv:1502.01852."""
+    return (rng.standard_normal(shape) * math.sqrt(2 / fan_in)).astype(np.float32)
+
+
+def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+    """Normal weights of variance 2 / (fan_in + fan_out), float32: for linear and saturating outputs. Glorot and
+    Bengio 2010."""
+    return (rng.standard_normal(shape) * math.sqrt(2 / (fan_in + fan_out))).astype(np.float32)

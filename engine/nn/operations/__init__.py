@@ -1,0 +1,34 @@
+"""The heavy operations of the layers, once as plain array code and once as native kernels.
+
+A layer asks ``operations_for(x)`` and gets the fastest implementation for where and what ``x`` is: float32 in host
+memory runs through the Numba kernels, everything else (float64 in the gradient check, CuPy) through the reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.backend import NUMPY, Backend, backend_of
+from engine.nn.operations.native import NativeOperations
+from engine.nn.operations.reference import Operations
+
+__all__ = ["NativeOperations", "Operations", "operations_for"]
+
+_NATIVE = NativeOperations(np)
+_REFERENCE: dict[str, Operations] = {NUMPY.name: Operations(np)}
+
+
+def operations_for(x: Any) -> Operations:
+    """The implementation for an array's backend and dtype."""
+    backend = backend_of(x)
+    if backend is NUMPY and x.dtype == np.float32:
+        return _NATIVE
+    return _reference(backend)
+
+
+def _reference(backend: Backend) -> Operations:
+    if backend.name not in _REFERENCE:
+        _REFERENCE[backend.name] = Operations(backend.xp)
+    return _REFERENCE[backend.name]

@@ -1,0 +1,161 @@
+"""The heavy operations for float32 in host memory, through Numba kernels around BLAS products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.jit import LANES
+from engine.nn.operations import channelwise, winograd
+from engine.nn.operations.reference import GateGradients, Operations
+from engine.nn.operations.workspace import empty
+
+Array = np.ndarray
+
+
+class NativeOperations(Operations):
+    """Overrides what has a kernel; shapes without one fall back to the reference."""
+
+    def conv2d(
+        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+    ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
+        if winograd.supports(x, weight, stride, padding):
+            return winograd.convolve(x, weight, input_gradient)
+        if weight.shape[2] == 1 and stride == 1 and padding == 0:
+            return _pointwise(x, weight, input_gradient)
+        return super().conv2d(x, weight, stride, padding, input_gradient)
+
+    def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
+        image = _channels_last(y)
+        ones = np.ones(image.size // len(bias), np.float32)
+        biased = np.add(image, bias, out=empty(image.shape))
+
+        def backward(dy: Array) -> Array:
+            # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
+            return ones @ _channels_last(dy).reshape(-1, len(bias))
+
+        return _channels_first(biased), backward
+
+    def batch_norm(
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
+    ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
+        fold = _fold(x)
+        if not fold:
+            return super().batch_norm(x, gamma, beta, epsilon, relu)
+        image, channels = _channels_last(x), x.shape[1] * fold
+        flat, count = image.reshape(-1), x.size // x.shape[1]
+        mean, variance = np.empty(channels), np.empty(channels)
+        channelwise.moments(flat, channels, mean, variance)
+        mean, variance = _fold_moments(mean, variance, fold)
+        inverse_deviation = 1 / np.sqrt(variance + epsilon)
+        centre, scale, offset = (_unfold(v, fold) for v in (mean, gamma * inverse_deviation, beta))
+        y = empty(image.shape)
+        channelwise.normalise(flat, channels, centre, scale, offset, relu, y.reshape(-1))
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            flat_dy = _channels_last(dy).reshape(-1)
+            total, weighted = np.empty(channels), np.empty(channels)
+            channelwise.norm_sums(flat, flat_dy, channels, centre, scale, offset, relu, total, weighted)
+            dbeta = total.reshape(fold, -1).sum(axis=0)
+            dgamma = weighted.reshape(fold, -1).sum(axis=0) * inverse_deviation
+            slope = _unfold(-gamma * inverse_deviation**2 * dgamma / count, fold)
+            constant = _unfold(-gamma * inverse_deviation * dbeta / count, fold)
+            dx = empty(image.shape)
+            channelwise.norm_input_gradient(
+                flat, flat_dy, channels, centre, scale, offset, slope, constant, relu, dx.reshape(-1)
+            )
+            return _channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
+
+        return _channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward
+
+    def square_mean(self, x: Array) -> Array:
+        if x.shape[1] % LANES:
+            return super().square_mean(x)
+        mean = np.empty(x.shape[:2], np.float32)
+        channelwise.image_means(_channels_last(x).reshape(-1), x.shape[1], x.shape[2] * x.shape[3], mean.reshape(-1))
+        return mean
+
+    def gated_sum(
+        self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
+    ) -> tuple[Array, Callable[[Array], GateGradients]]:
+        if x.shape[1] % LANES:
+            return super().gated_sum(x, scale, shift, skip, relu)
+        image, channels, squares = _channels_last(x), x.shape[1], x.shape[2] * x.shape[3]
+        flat, flat_scale = image.reshape(-1), np.ascontiguousarray(scale).reshape(-1)
+        y = empty(image.shape)
+        flat_shift, flat_skip = np.ascontiguousarray(shift).reshape(-1), _channels_last(skip).reshape(-1)
+        channelwise.gated_sum(flat, flat_scale, flat_shift, flat_skip, channels, squares, relu, y.reshape(-1))
+
+        def backward(dy: Array) -> GateGradients:
+            dskip = empty(image.shape)
+            dscale, dshift = np.empty(scale.shape, np.float32), np.empty(scale.shape, np.float32)
+            flat_y, flat_dy, flat_dskip = y.reshape(-1), _channels_last(dy).reshape(-1), dskip.reshape(-1)
+            sums = dscale.reshape(-1), dshift.reshape(-1)
+            channelwise.gate_gradients(flat, flat_y, flat_dy, channels, squares, relu, flat_dskip, *sums)
+
+            def input_gradient(dmean: Array) -> Array:
+                dx = empty(image.shape)
+                share = np.ascontiguousarray(dmean / np.float32(squares)).reshape(-1)
+                channelwise.scale_images(flat_dskip, flat_scale, share, channels, squares, dx.reshape(-1))
+                return _channels_first(dx)
+
+            return GateGradients(dscale, dshift, _channels_first(dskip), input_gradient)
+
+        return _channels_first(y), backward
+
+    def add(self, a: Array, b: Array) -> Array:
+        total = empty((a.shape[0], *a.shape[2:], a.shape[1]))
+        np.add(_channels_last(a), _channels_last(b), out=total)
+        return _channels_first(total)
+
+
+def _pointwise(
+    x: Array, weight: Array, input_gradient: bool
+) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
+    """A 1x1 convolution is a matrix product at every square: y = x W^T, dx = dy W, dW = dy^T x."""
+    image, matrix = _channels_last(x), weight[:, :, 0, 0]
+    rows = image.reshape(-1, image.shape[3])
+    y = empty((*image.shape[:3], len(matrix)))
+    np.matmul(rows, matrix.T, out=y.reshape(-1, len(matrix)))
+
+    def backward(dy: Array) -> tuple[Array | None, Array]:
+        flat_dy = _channels_last(dy).reshape(-1, len(matrix))
+        dweight = (flat_dy.T @ rows).reshape(weight.shape)
+        if not input_gradient:
+            return None, dweight
+        dx = empty(image.shape)
+        np.matmul(flat_dy, matrix, out=dx.reshape(rows.shape))
+        return _channels_first(dx), dweight
+
+    return _channels_first(y), backward
+
+
+# ---- memory layout ------------------------------------------------------------------------------------------------
+
+
+def _channels_last(x: Array) -> Array:
+    """[B, C, H, W] as contiguous [B, H, W, C]: a view where the memory already is channels last."""
+    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+
+
+def _channels_first(x: Array) -> Array:
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def _fold(x: Array) -> int:
+    """How many squares to take as one so that their channels fill whole lanes; 0 where that does not work out."""
+    if x.shape[1] % LANES == 0:
+        return 1
+    whole = LANES % x.shape[1] == 0 and x.size % LANES == 0
+    return LANES // x.shape[1] if whole else 0
+
+
+def _unfold(values: Array, fold: int) -> Array:
+    return np.tile(values, fold).astype(np.float32)
+
+
+def _fold_moments(mean: Array, variance: Array, fold: int) -> tuple[Array, Array]:
+    """Moments of [fold, C] groups of equal size as those of [C]: variances add to the variance of the means."""
+    means = mean.reshape(fold, -1)
+    return means.mean(axis=0), variance.reshape(fold, -1).mean(axis=0) + means.var(axis=0)

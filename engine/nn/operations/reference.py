@@ -1,0 +1,175 @@
+"""The reference of every heavy operation: plain array code, any dtype, NumPy or CuPy.
+
+Images are [B, C, H, W]; their memory is kept channels last, which makes a convolution one matrix product. Every
+operation returns its result and a closure from the gradient of the result to the gradients of its inputs. Faster
+implementations override methods of ``Operations`` and are tested against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+Array = Any
+
+
+class GateGradients(NamedTuple):
+    """What flows back out of ``gated_sum``."""
+
+    scale: Array  # [B, C]
+    shift: Array  # [B, C]
+    skip: Array  # like y
+    input_gradient: Callable[[Array], Array]  # dmean [B, C] -> dx like x
+
+
+class Operations:
+    """Plain array implementation on the array module ``xp``."""
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+
+    # ---- convolution ----------------------------------------------------------------------------------------------
+
+    def conv2d(
+        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+    ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
+        """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H', W'].
+
+        backward: dy -> (dx or None without ``input_gradient``, dweight).
+
+        With a row of ``cols`` holding the C*k*k inputs of one output square:
+            y = cols W^T      dW = dy^T cols      dx = col2im(dy W)
+        """
+        xp = self.xp
+        kernels, channels, size, _ = weight.shape
+        image = xp.ascontiguousarray(x.transpose(0, 2, 3, 1))
+        padded = xp.pad(image, ((0, 0), (padding, padding), (padding, padding), (0, 0))) if padding else image
+        windows = xp.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+        windows = windows[:, ::stride, ::stride]  # (B, H', W', C, k, k)
+        batch, height, width = windows.shape[:3]
+        cols = windows.reshape(batch * height * width, channels * size * size)
+        flat_weight = weight.reshape(kernels, -1)
+        y = (cols @ flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
+
+        def backward(dy: Array) -> tuple[Array | None, Array]:
+            flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1)).reshape(-1, kernels)
+            dweight = (flat_dy.T @ cols).reshape(weight.shape)
+            if not input_gradient:
+                return None, dweight
+            dwindows = (flat_dy @ flat_weight).reshape(batch, height, width, channels, size, size)
+            dpadded = xp.zeros_like(padded)
+            for row in range(size):
+                rows = slice(row, row + stride * (height - 1) + 1, stride)
+                for column in range(size):
+                    columns = slice(column, column + stride * (width - 1) + 1, stride)
+                    dpadded[:, rows, columns] += dwindows[..., row, column]
+            inner = slice(padding, -padding or None)
+            return dpadded[:, inner, inner].transpose(0, 3, 1, 2), dweight
+
+        return y, backward
+
+    def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """y [B, C, H, W] + bias [C]; backward: dy -> dbias = sum of dy over batch and squares."""
+        return y + bias[:, None, None], lambda dy: dy.sum(axis=(0, 2, 3))
+
+    # ---- normalisation --------------------------------------------------------------------------------------------
+
+    def batch_norm(
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
+    ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
+        """Normalise every channel by the batch's own statistics: returns (y, mean [C], variance [C], backward).
+
+        With n values a channel, h = (x - mean) / sqrt(variance + epsilon) and y = gamma h + beta:
+            dgamma = sum dy h      dbeta = sum dy
+            dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
+        With ``relu``, y = max(gamma h + beta, 0) and dy counts only where y > 0.
+        """
+        axes, shape = _channel_axes(x)
+        count = x.size // x.shape[1]
+        mean = x.mean(axis=axes)
+        variance = x.var(axis=axes)
+        inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
+        normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
+        y = normalised * gamma.reshape(shape) + beta.reshape(shape)
+        if relu:
+            y = self.xp.maximum(y, 0)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            if relu:
+                dy = dy * (y > 0)
+            dgamma = (dy * normalised).sum(axis=axes)
+            dbeta = dy.sum(axis=axes)
+            centred = dy - (dbeta / count).reshape(shape) - normalised * (dgamma / count).reshape(shape)
+            return centred * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
+
+        return y, mean, variance, backward
+
+    def fixed_norm(
+        self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool
+    ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+        """Normalise by given statistics, which take no gradient: y = gamma (x - mean) / sqrt(variance + eps) + beta."""
+        axes, shape = _channel_axes(x)
+        inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
+        normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
+        y = normalised * gamma.reshape(shape) + beta.reshape(shape)
+        if relu:
+            y = self.xp.maximum(y, 0)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            if relu:
+                dy = dy * (y > 0)
+            dx = dy * (gamma * inverse_deviation).reshape(shape)
+            return dx, (dy * normalised).sum(axis=axes), dy.sum(axis=axes)
+
+        return y, backward
+
+    # ---- ends of residual blocks ----------------------------------------------------------------------------------
+
+    def square_mean(self, x: Array) -> Array:
+        """Mean over the squares of each plane: x [B, C, H, W] -> [B, C]."""
+        return x.mean(axis=(2, 3))
+
+    def gated_sum(
+        self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
+    ) -> tuple[Array, Callable[[Array], GateGradients]]:
+        """y = scale x + shift + skip, then max(., 0) with ``relu``; scale and shift are [B, C], one a plane.
+
+        backward: dy -> GateGradients. With dz = dy where y > 0 (everywhere without ``relu``):
+            dscale = sum over squares of x dz      dshift = sum over squares of dz      dskip = dz
+            dx = scale dz + dmean / squares, dmean [B, C] being the gradient of the mean of x over the squares
+        """
+        y = x * scale[:, :, None, None] + shift[:, :, None, None] + skip
+        if relu:
+            y = self.xp.maximum(y, 0)
+
+        def backward(dy: Array) -> GateGradients:
+            dskip = dy * (y > 0) if relu else dy
+
+            def input_gradient(dmean: Array) -> Array:
+                squares = x.shape[2] * x.shape[3]
+                return dskip * scale[:, :, None, None] + (dmean / squares)[:, :, None, None]
+
+            return GateGradients((dskip * x).sum(axis=(2, 3)), dskip.sum(axis=(2, 3)), dskip, input_gradient)
+
+        return y, backward
+
+    def sum(self, x: Array, skip: Array, relu: bool) -> tuple[Array, Callable[[Array], Array]]:
+        """y = x + skip, then max(., 0) with ``relu``; backward: dy -> the gradient of both x and skip."""
+        y = x + skip
+        if relu:
+            y = self.xp.maximum(y, 0)
+
+        def backward(dy: Array) -> Array:
+            return dy * (y > 0) if relu else dy
+
+        return y, backward
+
+    def add(self, a: Array, b: Array) -> Array:
+        """a + b, for gradients that meet."""
+        return a + b
+
+
+def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """All axes but the channel's, and the shape that lets a [C] array broadcast against x."""
+    axes = (0, *range(2, x.ndim))
+    return axes, tuple(x.shape[1] if axis == 1 else 1 for axis in range(x.ndim))

@@ -1,0 +1,111 @@
+"""3x3 convolution by F(4x4, 3x3) Winograd transforms around 36 matrix products: four times fewer multiplications.
+
+    U = G g G^T     M[i] = V[i] U[i]     dV[i] = dM[i] U[i]^T     dU[i] = V[i]^T dM[i]     dg = G^T dU G
+
+V and M stand for the transformed inputs and outputs of all tiles (``tiles.py``). They are nine quarters of the size of
+the images, so the batch is worked off in chunks whose V and M stay in the cache, and V is computed again in the
+backward pass instead of being kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from engine.jit import LANES
+from engine.nn.operations import tiles
+from engine.nn.operations.workspace import empty, scratch
+
+FORWARD_CHUNK = 16  # images a chunk: V and M of 8x8 images stay near the second-level cache at 64 channels
+BACKWARD_CHUNK = 32  # larger, as every chunk also adds its own dU to the sum
+STRIDE_PAD = 16  # floats between the rows of products, see tiles.py
+
+_G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+_G2 = np.kron(_G, _G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
+
+
+def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bool:
+    """Whether ``convolve`` can do this convolution: 3x3, "same", sides multiples of 4, channels of 16."""
+    kernels, channels, size, _ = weight.shape
+    height, width = x.shape[2:]
+    square = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32
+    return square and height % 4 == 0 and width % 4 == 0 and channels % LANES == 0 and kernels % LANES == 0
+
+
+def convolve(
+    x: np.ndarray, weight: np.ndarray, input_gradient: bool
+) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray | None, np.ndarray]]]:
+    """As ``Operations.conv2d`` with stride 1 and padding 1, where ``supports`` says yes."""
+    kernels, channels = weight.shape[:2]
+    images = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    batch, height, width, _ = images.shape
+    y = empty((batch, height, width, kernels))
+    u = scratch("u", (tiles.PLACES, channels, kernels))
+    np.matmul(_G2, weight.transpose(2, 3, 1, 0).reshape(9, -1), out=u.reshape(tiles.PLACES, -1))
+    board = scratch("board", ((height + 2) * (width + 2) * channels,))
+    flat_images, flat_y = images.reshape(-1), y.reshape(-1)
+    for first, count, new_size in _chunks(batch, FORWARD_CHUNK):
+        if new_size:
+            v, v_stride, v_matrices = _products("v", count, height, width, channels)
+            m, m_stride, m_matrices = _products("m", count, height, width, kernels)
+        tiles.input_transform(flat_images, first, count, height, width, channels, board, v, v_stride)
+        np.matmul(v_matrices, u, out=m_matrices)
+        tiles.output_transform(m, m_stride, first, count, height, width, kernels, flat_y)
+
+    def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        dimages, dweight = _gradients(images, np.ascontiguousarray(dy.transpose(0, 2, 3, 1)), weight, input_gradient)
+        return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
+
+    return y.transpose(0, 3, 1, 2), backward
+
+
+def _gradients(
+    images: np.ndarray, dy: np.ndarray, weight: np.ndarray, input_gradient: bool
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """From images [B, H, W, C] and dy [B, H, W, K]: the gradients of the images and of the weight."""
+    kernels, channels = weight.shape[:2]
+    batch, height, width, _ = images.shape
+    du = scratch("du", (tiles.PLACES, channels, kernels))
+    part = scratch("du_part", du.shape)
+    board = scratch("board", ((height + 2) * (width + 2) * channels,))
+    dimages = None
+    if input_gradient:
+        dimages = empty(images.shape)
+        u_transposed = scratch("u", (tiles.PLACES, kernels, channels))
+        turned = scratch("weight", (3, 3, kernels, channels))
+        turned[...] = weight.transpose(2, 3, 0, 1)
+        np.matmul(_G2, turned.reshape(9, -1), out=u_transposed.reshape(tiles.PLACES, -1))
+    flat_images, flat_dy = images.reshape(-1), dy.reshape(-1)
+    for first, count, new_size in _chunks(batch, BACKWARD_CHUNK):
+        if new_size:
+            v, v_stride, v_matrices = _products("v", count, height, width, channels)
+            dm, dm_stride, dm_matrices = _products("m", count, height, width, kernels)
+        tiles.input_transform(flat_images, first, count, height, width, channels, board, v, v_stride)
+        tiles.output_adjoint(flat_dy, first, count, height, width, kernels, dm, dm_stride)
+        np.matmul(v_matrices.transpose(0, 2, 1), dm_matrices, out=part if first else du)
+        if first:
+            du += part
+        if dimages is not None:
+            np.matmul(dm_matrices, u_transposed, out=v_matrices)
+            tiles.input_adjoint(v, v_stride, board, first, count, height, width, channels, dimages.reshape(-1))
+    dweight = empty((3, 3, channels, kernels))
+    np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=dweight.reshape(9, -1))
+    return dimages, dweight.transpose(3, 2, 0, 1)
+
+
+def _chunks(batch: int, size: int) -> Iterator[tuple[int, int, bool]]:
+    """(first, count, whether count differs from the chunk before) for each chunk of the batch."""
+    before = 0
+    for first in range(0, batch, size):
+        count = min(size, batch - first)
+        yield first, count, count != before
+        before = count
+
+
+def _products(name: str, count: int, height: int, width: int, channels: int) -> tuple[np.ndarray, int, np.ndarray]:
+    """Scratch for the products of ``count`` images: flat, its row stride, and as matrices [36, tiles, channels]."""
+    number = count * (height // tiles.TILE) * (width // tiles.TILE)
+    stride = number * channels + STRIDE_PAD
+    flat = scratch(name, (tiles.PLACES * stride,))
+    return flat, stride, tiles.products_view(flat, stride, number, channels)

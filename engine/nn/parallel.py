@@ -1,0 +1,103 @@
+"""One training batch on several threads, with a result that does not depend on how many.
+
+The batch is cut into shards of fixed size. Every shard runs forward and backward on a replica of its own, threads take
+whole shards, and gradients and running statistics are summed in shard order. BatchNorm therefore normalises over a
+shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from threadpoolctl import ThreadpoolController
+
+from engine.errors import ConfigError
+from engine.nn.layer import Array, Gradients, Layer
+
+Outputs = Any  # what the model's forward returns: an array, or a dict of arrays
+Inputs = Callable[[slice], Array]
+Loss = Callable[[Outputs, slice], tuple[float, Outputs, dict[str, float]]]
+
+
+class StepResult(NamedTuple):
+    """Mean over the batch of the loss and of every metric, and the gradient of that mean loss."""
+
+    loss: float
+    metrics: dict[str, float]
+    grads: Gradients
+
+
+class DataParallel:
+    """Runs training steps of a model over shards of ``shard_size`` positions on ``threads`` threads.
+
+    The optimizer changes the model's parameters in place, which all replicas see. BLAS is limited to one thread while a
+    step runs: the shards already use the cores. Close it, or use it as a context manager.
+    """
+
+    def __init__(self, model: Layer, shard_size: int, threads: int = 1) -> None:
+        if shard_size < 1 or threads < 1:
+            raise ConfigError(f"DataParallel(shard_size={shard_size}, threads={threads}): both must be >= 1")
+        self.model, self.shard_size, self.threads = model, shard_size, threads
+        self._replicas: list[Layer] = []
+        self._libraries = ThreadpoolController()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train") if threads > 1 else None
+
+    def step(self, count: int, inputs: Inputs, loss: Loss) -> StepResult:
+        """Forward and backward of one batch of ``count`` positions.
+
+        ``inputs(part)`` returns the model input of the positions ``part`` (a slice), ``loss(outputs, part)`` the mean
+        loss over them, its gradient like ``outputs``, and further means to report. Both run on the worker threads.
+        """
+        parts = [slice(first, min(first + self.shard_size, count)) for first in range(0, count, self.shard_size)]
+        while len(self._replicas) < len(parts):
+            self._replicas.append(self.model.replica())
+        with self._libraries.limit(limits=1, user_api="blas"):
+            run = self._pool.map if self._pool is not None else map
+            results = list(run(lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts))
+        weights = [(part.stop - part.start) / count for part in parts]
+        self._average_buffers(weights)
+        return _weighted_sum(results, weights)
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _shard(self, replica: Layer, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
+        replica.load_buffers(self.model.named_buffers())
+        outputs, backward = replica.forward(inputs(part), training=True)
+        value, doutputs, metrics = loss(outputs, part)
+        _, grads = backward(doutputs)
+        return StepResult(value, metrics, grads)
+
+    def _average_buffers(self, weights: list[float]) -> None:
+        sources = [replica.named_buffers() for replica in self._replicas[: len(weights)]]
+        for name, target in self.model.named_buffers().items():
+            target[...] = sum(weight * source[name] for weight, source in zip(weights, sources, strict=True))
+
+
+def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
+    """The results of all shards as one, always added in the same order."""
+    loss = sum(weight * result.loss for weight, result in zip(weights, results, strict=True))
+    metrics = {
+        name: sum(weight * result.metrics[name] for weight, result in zip(weights, results, strict=True))
+        for name in results[0].metrics
+    }
+    grads = results[0].grads
+    for weight, result in zip(weights, results, strict=True):
+        for name, gradient in result.grads.items():
+            gradient *= weight
+            if result is not results[0]:
+                grads[name] += gradient
+    return StepResult(loss, metrics, grads)

@@ -1,0 +1,242 @@
+"""Layers: shapes, names, configurations, copies and errors. Their gradients are checked in tests/gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from engine.backend import NUMPY, backend_of, get_backend
+from engine.errors import ConfigError, ShapeError
+from engine.nn import (
+    Activation,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    MultiHead,
+    Residual,
+    Sequential,
+    SqueezeExcitation,
+    layer_from_config,
+)
+from engine.nn.layers import ACTIVATIONS, activation_function
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+def small_network() -> MultiHead:
+    body = Sequential(conv=Conv2D(16, 16, 3, rng(), bias=False), norm=BatchNorm(16))
+    trunk = Sequential(
+        conv=Conv2D(3, 16, 3, rng()),
+        norm=BatchNorm(16, relu=True),
+        block=Residual(body, SqueezeExcitation(16, 4, rng())),
+    )
+    head = Sequential(flatten=Flatten(), dense=Dense(16 * 16, 2, rng()), out=Activation("tanh"))
+    return MultiHead(trunk, {"value": head})
+
+
+def image(batch: int = 2) -> np.ndarray:
+    return rng().standard_normal((batch, 3, 4, 4)).astype(np.float32)
+
+
+def test_convolution_gives_known_values() -> None:
+    """A kernel that is 1 in its upper left corner moves the image down and right."""
+    conv = Conv2D(1, 1, 3, rng(), bias=False)
+    conv.params["weight"][...] = 0
+    conv.params["weight"][0, 0, 0, 0] = 1
+    x = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
+    y, _ = conv.forward(x)
+    assert y[0, 0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 3, 4]]
+
+
+def test_flatten_orders_by_channel_then_square() -> None:
+    x = np.arange(12).reshape(1, 2, 2, 3)
+    channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert Flatten().forward(channels_last)[0].tolist() == [list(range(12))]
+
+
+def test_batch_norm_normalises_in_training_and_follows_with_its_buffers() -> None:
+    norm = BatchNorm(16, momentum=0.25)
+    x = (3 + 2 * rng().standard_normal((50, 16))).astype(np.float32)
+    y, _ = norm.forward(x, training=True)
+    assert np.allclose(y.mean(axis=0), 0, atol=1e-5)
+    assert np.allclose(y.var(axis=0), 1, atol=1e-3)
+    assert np.allclose(norm.buffers["running_mean"], 0.25 * x.mean(axis=0), atol=1e-5)
+    assert np.allclose(norm.buffers["running_variance"], 0.75 + 0.25 * x.var(axis=0), atol=1e-4)
+
+
+def test_batch_norm_changes_no_buffer_in_inference_and_ignores_the_batch() -> None:
+    norm = BatchNorm(16)
+    norm.forward(image(4).reshape(-1, 16), training=True)
+    before = norm.buffers["running_mean"].copy()
+    x = rng().standard_normal((3, 16)).astype(np.float32)
+    together, _ = norm.forward(x)
+    alone, _ = norm.forward(x[1:2])
+    assert np.array_equal(together[1:2], alone)
+    assert np.array_equal(norm.buffers["running_mean"], before)
+
+
+def test_a_layer_keeps_nothing_of_a_call() -> None:
+    """Backward passes may run in any order, and twice: each closes over its own call."""
+    network = small_network()
+    first, second = image(), 2 * image()
+    y1, backward1 = network.forward(first, training=True)
+    y2, backward2 = network.forward(second, training=True)
+    dx2, _ = backward2({"value": np.ones_like(y2["value"])})
+    dx1, grads1 = backward1({"value": np.ones_like(y1["value"])})
+    again, grads_again = backward1({"value": np.ones_like(y1["value"])})
+    assert np.array_equal(dx1, again)
+    assert all(np.array_equal(grads1[name], grads_again[name]) for name in grads1)
+    assert not np.array_equal(dx1, dx2)
+
+
+def test_float32_stays_float32() -> None:
+    network = small_network()
+    outputs, backward = network.forward(image(), training=True)
+    dx, grads = backward({"value": np.ones_like(outputs["value"])})
+    arrays = [dx, *outputs.values(), *grads.values(), *network.named_buffers().values()]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_are_finite_and_silent_far_out(name: str) -> None:
+    x = np.array([-1e3, -30, 0, 30, 1e3], np.float32)
+    y, slope = activation_function(name)(x)
+    assert y.dtype == np.float32
+    assert np.isfinite(y).all()
+    assert np.isfinite(slope(np.ones_like(x))).all()
+
+
+@pytest.mark.parametrize(("name", "expected"), [("sigmoid", 0.7310586), ("tanh", 0.7615942), ("mish", 0.8650984)])
+def test_activations_at_one(name: str, expected: float) -> None:
+    assert float(activation_function(name)(np.ones(1))[0][0]) == pytest.approx(expected, abs=1e-7)
+
+
+# ---- names, configurations and copies -----------------------------------------------------------------------------
+
+
+def test_parameters_are_named_by_their_path() -> None:
+    names = list(small_network().named_parameters())
+    assert names[:4] == ["trunk.conv.weight", "trunk.conv.bias", "trunk.norm.gamma", "trunk.norm.beta"]
+    assert "trunk.block.conv.weight" in names
+    assert "trunk.block.se.squeeze.weight" in names
+    assert names[-1] == "value.dense.bias"
+
+
+def test_a_configuration_rebuilds_the_same_network() -> None:
+    network = small_network()
+    twin = layer_from_config(network.config(), np.random.default_rng(99))
+    assert twin.config() == network.config()
+    x = image()
+    assert not np.array_equal(twin.forward(x)[0]["value"], network.forward(x)[0]["value"])
+    twin.load_parameters(network.named_parameters() | network.named_buffers())
+    assert np.array_equal(twin.forward(x)[0]["value"], network.forward(x)[0]["value"])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"layer": "nonsense"},
+        {"layer": ["dense"]},
+        {"layer": "dense", "inputs": 3},
+        {"layer": "dense", "inputs": "3", "outputs": 2},
+        {"layer": "dense", "inputs": 0, "outputs": 2},
+        {"layer": "dense", "inputs": 1, "outputs": 1, "colour": "red"},
+        {"layer": "sequential", "layers": {"self": {"layer": "flatten"}}},
+        {"layer": "sequential", "layers": {"a.b": {"layer": "flatten"}}},
+        {"layer": "residual", "body": {"layer": "flatten"}, "se": None, "activation": "relu"},
+        {"layer": "activation", "function": "magic"},
+        {"layer": "multi_head", "trunk": {"layer": "flatten"}, "heads": {}},
+    ],
+)
+def test_a_bad_configuration_is_a_config_error(config: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        layer_from_config(config, rng())
+
+
+def test_loading_checks_names_and_shapes_before_it_changes_anything() -> None:
+    network = small_network()
+    good = {name: np.zeros_like(array) for name, array in network.named_parameters().items()}
+    before = {name: array.copy() for name, array in network.named_parameters().items()}
+    with pytest.raises(ConfigError, match=r"trunk\.conv\.bias"):
+        network.load_parameters({name: array for name, array in good.items() if name != "trunk.conv.bias"})
+    with pytest.raises(ConfigError, match="stranger"):
+        network.load_parameters(good | {"stranger": np.zeros(1)})
+    with pytest.raises(ShapeError, match=r"value\.dense\.bias"):
+        network.load_parameters(good | {"value.dense.bias": np.zeros(7, np.float32)})
+    assert all(np.array_equal(before[name], array) for name, array in network.named_parameters().items())
+
+
+def test_a_replica_shares_parameters_and_owns_its_buffers() -> None:
+    network = small_network()
+    twin = network.replica()
+    for name, array in network.named_parameters().items():
+        assert twin.named_parameters()[name] is array
+    twin.forward(image(), training=True)
+    assert not network.named_buffers()["trunk.norm.running_mean"].any()
+    assert twin.named_buffers()["trunk.norm.running_mean"].any()
+    assert isinstance(twin, MultiHead)
+    assert twin.heads["value"] is not network.heads["value"]
+
+
+def test_astype_and_to_leave_the_original_alone() -> None:
+    network = small_network()
+    double = network.astype(np.float64)
+    assert {array.dtype for array in double.named_parameters().values()} == {np.dtype(np.float64)}
+    assert {array.dtype for array in network.named_parameters().values()} == {np.dtype(np.float32)}
+    moved = network.to(NUMPY)
+    assert np.array_equal(moved.forward(image())[0]["value"], network.forward(image())[0]["value"])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: Dense(3, 2, rng()), (2, 4)),
+        (lambda: Dense(3, 2, rng()), (3,)),
+        (lambda: Conv2D(2, 2, 3, rng()), (1, 3, 8, 8)),
+        (lambda: Conv2D(2, 2, 5, rng(), padding=0), (1, 2, 4, 8)),
+        (lambda: BatchNorm(3), (2, 4)),
+        (lambda: SqueezeExcitation(4, 2, rng()), (1, 3, 2, 2)),
+        (lambda: Flatten(), (3,)),
+        (lambda: Residual(Sequential(conv=Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
+    ],
+)
+def test_a_wrong_input_shape_is_a_shape_error(layer: Callable[[], Layer], shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=str(shape[-1])):
+        layer().forward(np.zeros(shape, np.float32))
+
+
+def test_gradients_for_unknown_heads_are_refused() -> None:
+    network = small_network()
+    _, backward = network.forward(image(), training=True)
+    with pytest.raises(ShapeError, match="policy"):
+        backward({"policy": np.zeros((2, 2), np.float32)})
+
+
+@pytest.mark.parametrize("size", [0, 2, 4])
+def test_even_kernels_are_refused(size: int) -> None:
+    with pytest.raises(ConfigError, match="odd"):
+        Conv2D(1, 1, size, rng())
+
+
+# ---- backends -----------------------------------------------------------------------------------------------------
+
+
+def test_numpy_is_always_there_and_unknown_backends_are_refused() -> None:
+    assert get_backend("numpy") is NUMPY
+    assert get_backend("auto").name in ("numpy", "cupy")
+    assert backend_of(np.zeros(1)) is NUMPY
+    with pytest.raises(ConfigError, match="tpu"):
+        get_backend("tpu")
+
+
+def test_numpy_backend_keeps_an_array_that_already_fits() -> None:
+    x = np.zeros(3, np.float32)
+    assert NUMPY.asarray(x) is x
+    assert NUMPY.asarray(x, np.float64).dtype == np.float64

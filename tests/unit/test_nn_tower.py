@@ -1,0 +1,126 @@
+"""The tower: configuration, names, shapes, and that it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError
+from engine.network.tower import TowerConfig, build_tower, tower_config_of
+from engine.nn import Adam, Dense, MultiHead, huber, softmax_cross_entropy
+from engine.nn.dit import load, save
+
+SMALL = TowerConfig(filters=16, blocks=2)
+
+
+def planes(batch: int, seed: int = 1) -> np.ndarray:
+    bits = np.random.default_rng(seed).random((batch, 8, 8, 112)) < 0.1
+    return bits.astype(np.float32).transpose(0, 3, 1, 2)
+
+
+def test_sizes_are_read_from_text() -> None:
+    assert TowerConfig.parse("64x6") == TowerConfig(filters=64, blocks=6)
+    assert str(TowerConfig.parse("128x10")) == "128x10"
+
+
+@pytest.mark.parametrize("text", ["", "64", "x6", "64x", "64x6x8", "-64x6", "64 x 6", "0x6", "99999x1"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        TowerConfig.parse(text)
+
+
+def test_outputs_have_the_documented_shapes() -> None:
+    outputs, _ = build_tower(SMALL, np.random.default_rng(0)).forward(planes(3))
+    assert {name: array.shape for name, array in outputs.items()} == {
+        "policy": (3, 80, 8, 8),
+        "wdl": (3, 3),
+        "moves_left": (3, 1),
+    }
+
+
+def test_parameters_have_the_documented_names_and_shapes() -> None:
+    model = build_tower(SMALL, np.random.default_rng(0))
+    shapes = {name: array.shape for name, array in model.named_parameters().items()}
+    assert shapes["trunk.input_conv.weight"] == (16, 112, 3, 3)
+    assert shapes["trunk.block1.conv2.weight"] == (16, 16, 3, 3)
+    assert shapes["trunk.block0.se.squeeze.weight"] == (2, 16)
+    assert shapes["trunk.block0.se.excite.weight"] == (32, 2)
+    assert shapes["policy.conv2.bias"] == (80,)
+    assert shapes["wdl.dense1.weight"] == (128, 32 * 64)
+    assert shapes["moves_left.dense2.weight"] == (1, 64)
+    assert len(shapes) == 3 + 2 * 10 + 5 + 2 * 7
+    assert len(model.named_buffers()) == 2 * (1 + 2 * 2 + 1 + 2)
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL, TowerConfig(16, 0, 0), TowerConfig(32, 1, 0), TowerConfig(8, 1, 4, 73, 4, 8, 2, 4, "mish")]
+)
+def test_the_configuration_is_found_again_in_the_model(config: TowerConfig) -> None:
+    model = build_tower(config, np.random.default_rng(0))
+    found = tower_config_of(model.config())
+    assert build_tower(found, np.random.default_rng(0)).config() == model.config()
+    assert (found.filters, found.blocks, found.activation) == (config.filters, config.blocks, config.activation)
+
+
+def test_another_model_is_no_tower() -> None:
+    with pytest.raises(ConfigError, match="not the configuration of a tower"):
+        tower_config_of(Dense(2, 2, np.random.default_rng(0)).config())
+
+
+def test_the_fifty_move_plane_starts_with_small_weights() -> None:
+    weight = build_tower(SMALL, np.random.default_rng(0)).named_parameters()["trunk.input_conv.weight"]
+    assert float(np.abs(weight[:, 109]).mean()) * 99 == pytest.approx(float(np.abs(weight[:, 108]).mean()), rel=0.3)
+
+
+def test_native_training_pass_agrees_with_float64() -> None:
+    model = build_tower(SMALL, np.random.default_rng(0))
+    double = model.astype(np.float64)
+    x, rng = planes(6), np.random.default_rng(2)
+    outputs, backward = model.forward(x, training=True)
+    expected, expected_backward = double.forward(x.astype(np.float64), training=True)
+    weights = {name: rng.standard_normal(array.shape) for name, array in expected.items()}
+    for name, array in expected.items():
+        assert np.abs(outputs[name] - array).max() < 1e-4 * np.abs(array).max()
+    _, grads = backward({name: array.astype(np.float32) for name, array in weights.items()})
+    _, expected_grads = expected_backward(weights)
+    for name, gradient in expected_grads.items():
+        assert np.linalg.norm(grads[name] - gradient) < 2e-3 * np.linalg.norm(gradient) + 1e-4, name
+
+
+def fit(model: MultiHead, steps: int) -> float:
+    """Learn four random positions by heart; returns the share of moves known."""
+    x, rng = planes(4, seed=3), np.random.default_rng(4)
+    moves, results, plies = rng.integers(0, 73 * 64, 4), rng.integers(0, 3, 4), rng.random((4, 1))
+    optimizer = Adam()
+    known = 0.0
+    for _ in range(steps):
+        outputs, backward = model.forward(x, training=True)
+        flat = outputs["policy"].reshape(4, -1)
+        _, dpolicy = softmax_cross_entropy(flat, moves)
+        _, dwdl = softmax_cross_entropy(outputs["wdl"], results)
+        _, dmoves = huber(outputs["moves_left"], plies)
+        _, grads = backward({"policy": dpolicy.reshape(4, 80, 8, 8), "wdl": dwdl, "moves_left": dmoves})
+        optimizer.step(model.named_parameters(), grads, 3e-3)
+        known = float(((flat.argmax(axis=1) == moves) & (outputs["wdl"].argmax(axis=1) == results)).mean())
+    return known
+
+
+@pytest.mark.parametrize("activation", ["relu", "mish"])
+def test_a_small_tower_learns_positions_by_heart(activation: str) -> None:
+    model = build_tower(TowerConfig(filters=16, blocks=1, activation=activation), np.random.default_rng(0))
+    assert fit(model, 1) < 1
+    assert fit(model, 30) == 1
+
+
+def test_a_tower_survives_the_trip_through_a_file(tmp_path: Path) -> None:
+    model = build_tower(SMALL, np.random.default_rng(0))
+    fit(model, 2)
+    save(tmp_path / "net.dit", model)
+    loaded, header = load(tmp_path / "net.dit")
+    assert tower_config_of(header["model"]) == SMALL
+    x = planes(3)
+    before, after = model.forward(x)[0], loaded.forward(x)[0]
+    for name in before:
+        assert np.array_equal(before[name], after[name]), name

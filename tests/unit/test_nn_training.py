@@ -1,0 +1,220 @@
+"""Losses, optimizers, schedules, clipping and the data-parallel step."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, ShapeError
+from engine.nn import (
+    SGD,
+    Adam,
+    AdamW,
+    Constant,
+    DataParallel,
+    Dense,
+    ExponentialAverage,
+    Sequential,
+    WarmupCosine,
+    clip_global_norm,
+    global_norm,
+    huber,
+    mse,
+    softmax_cross_entropy,
+)
+from engine.nn.layers import BatchNorm
+from engine.nn.optimizers import Optimizer
+
+
+def test_cross_entropy_of_even_logits_is_the_logarithm_of_the_classes() -> None:
+    loss, gradient = softmax_cross_entropy(np.zeros((2, 4)), np.array([1, 3]))
+    assert loss == pytest.approx(math.log(4))
+    assert gradient[0].tolist() == [0.125, -0.375, 0.125, 0.125]
+
+
+def test_cross_entropy_survives_huge_logits() -> None:
+    logits = np.array([[1e3, -1e3, 0], [-1e3, 1e3, 1e3]], np.float32)
+    loss, gradient = softmax_cross_entropy(logits, np.array([1, 2]))
+    assert loss == pytest.approx((2000 + math.log(2)) / 2)
+    assert np.isfinite(gradient).all()
+    assert gradient.dtype == np.float32
+
+
+def test_masked_actions_take_no_probability_and_no_gradient() -> None:
+    logits = np.array([[5.0, 1.0, 1.0]])
+    mask = np.array([[False, True, True]])
+    loss, gradient = softmax_cross_entropy(logits, np.array([[0.0, 0.5, 0.5]]), mask)
+    assert loss == pytest.approx(math.log(2))
+    assert np.allclose(gradient, 0)
+
+
+def test_mean_squared_error_and_huber_have_their_textbook_values() -> None:
+    prediction, target = np.array([[0.5], [3.0]]), np.zeros((2, 1))
+    assert mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
+    assert huber(prediction, target)[0] == pytest.approx((0.125 + 2.5) / 2)
+    assert huber(prediction, target, delta=2.0)[1].ravel().tolist() == [0.25, 1.0]
+
+
+@pytest.mark.parametrize("loss", [mse, huber])
+def test_losses_refuse_shapes_that_would_broadcast(loss) -> None:
+    with pytest.raises(ShapeError):
+        loss(np.zeros((3, 1)), np.zeros(3))
+    with pytest.raises(ShapeError):
+        softmax_cross_entropy(np.zeros((3, 2)), np.zeros((3, 1)))
+
+
+# ---- optimizers ---------------------------------------------------------------------------------------------------
+
+
+def test_first_steps_follow_the_formulas() -> None:
+    def after(optimizer: Optimizer, steps: int = 1) -> float:
+        p = {"w": np.ones((1, 1))}
+        for _ in range(steps):
+            optimizer.step(p, {"w": np.full((1, 1), 0.5)}, 0.1)
+        return float(p["w"][0, 0])
+
+    assert after(SGD()) == pytest.approx(0.95)
+    assert after(SGD(momentum=0.5), steps=2) == pytest.approx(1 - 0.05 - 0.075)
+    assert after(SGD(momentum=0.5, nesterov=True)) == pytest.approx(1 - 0.075)
+    assert after(SGD(weight_decay=0.1)) == pytest.approx(1 - 0.06)
+    assert after(Adam(), steps=2) == pytest.approx(1 - 0.2)  # a constant gradient moves by the rate each step
+    assert after(AdamW(weight_decay=0.5)) == pytest.approx(0.95 - 0.1)
+
+
+def test_decay_spares_vectors() -> None:
+    for optimizer in (SGD(weight_decay=0.5), Adam(weight_decay=0.5), AdamW(weight_decay=0.5)):
+        p = {"bias": np.ones(3)}
+        optimizer.step(p, {"bias": np.zeros(3)}, 0.1)
+        assert p["bias"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9), Adam, AdamW], ids=["sgd", "adam", "adamw"])
+def test_a_resumed_optimizer_goes_on_bit_for_bit(make) -> None:
+    rng = np.random.default_rng(1)
+    gradients = [{"w": rng.standard_normal((4, 3)).astype(np.float32)} for _ in range(6)]
+    whole, whole_params = make(), {"w": np.ones((4, 3), np.float32)}
+    for gradient in gradients:
+        whole.step(whole_params, gradient, 0.01)
+    first, params = make(), {"w": np.ones((4, 3), np.float32)}
+    for gradient in gradients[:3]:
+        first.step(params, gradient, 0.01)
+    second = make()
+    second.load_state(first.state())
+    for gradient in gradients[3:]:
+        second.step(params, gradient, 0.01)
+    assert np.array_equal(params["w"], whole_params["w"])
+
+
+def test_optimizers_refuse_missing_gradients_and_foreign_state() -> None:
+    with pytest.raises(ConfigError, match="w"):
+        SGD().step({"w": np.zeros(1)}, {}, 0.1)
+    with pytest.raises(ConfigError, match=r"square\.w"):
+        SGD().load_state({"steps": 1, "tensors": {"square.w": np.zeros(1)}})
+
+
+def test_exponential_average_approaches_a_constant_geometrically() -> None:
+    average = ExponentialAverage(0.9)
+    average.update({"w": np.zeros(1)})
+    for _ in range(10):
+        average.update({"w": np.ones(1)})
+    assert float(average.tensors["w"][0]) == pytest.approx(1 - 0.9**10)
+
+
+def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
+    """Files hold row order, convolution weights do not: mixed orders would slow every later step down."""
+    weight = np.arange(12, dtype=np.float32).reshape(3, 4).T
+    average, optimizer = ExponentialAverage(0.5), Adam()
+    average.load({"w": np.ascontiguousarray(weight)})
+    optimizer.load_state({"steps": 1, "tensors": {f"{slot}.w": np.ascontiguousarray(weight) for slot in Adam.slots}})
+    average.update({"w": weight})
+    optimizer.step({"w": weight.copy(order="K")}, {"w": np.zeros_like(weight)}, 0.1)
+    assert average.tensors["w"].strides == weight.strides
+    assert np.array_equal(average.tensors["w"], weight)
+    state = optimizer.state()["tensors"]
+    assert {array.strides for array in state.values()} == {weight.strides}
+    assert np.allclose(state["mean.w"], 0.9 * weight)
+
+
+def test_schedules_rise_peak_and_end() -> None:
+    schedule = WarmupCosine(peak=2.0, total=110, warmup=10, floor=0.5)
+    assert schedule(0) == pytest.approx(0.2)
+    assert schedule(9) == schedule(10) == pytest.approx(2.0)
+    assert schedule(60) == pytest.approx(1.25)
+    assert schedule(110) == schedule(1000) == pytest.approx(0.5)
+    assert Constant(0.3)(7) == 0.3
+    with pytest.raises(ConfigError):
+        WarmupCosine(peak=1.0, total=5, warmup=5)
+
+
+def test_clipping_scales_all_gradients_together() -> None:
+    grads = {"a": np.array([3.0]), "b": np.array([[4.0]])}
+    assert clip_global_norm(grads, 10) == pytest.approx(5)
+    assert global_norm(grads) == pytest.approx(5)
+    assert clip_global_norm(grads, 1) == pytest.approx(5)
+    assert global_norm(grads) == pytest.approx(1)
+    assert float(grads["a"][0]) == pytest.approx(0.6)
+
+
+# ---- data-parallel steps ------------------------------------------------------------------------------------------
+
+
+def regression(batch: int = 12) -> tuple[Sequential, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    model = Sequential(hidden=Dense(3, 16, rng), norm=BatchNorm(16, relu=True), out=Dense(16, 1, rng))
+    return model, rng.standard_normal((batch, 3)).astype(np.float32), rng.standard_normal((batch, 1)).astype(np.float32)
+
+
+def run_steps(threads: int, shard_size: int, steps: int = 3) -> tuple[dict[str, np.ndarray], list[float]]:
+    model, x, target = regression(batch=14)
+    optimizer, losses = Adam(), []
+    with DataParallel(model, shard_size, threads) as runner:
+        for _ in range(steps):
+            result = runner.step(14, lambda part: x[part], lambda y, part: (*mse(y, target[part]), {"one": 1.0}))
+            assert result.metrics["one"] == pytest.approx(1)
+            optimizer.step(model.named_parameters(), result.grads, 0.01)
+            losses.append(result.loss)
+    return model.named_parameters() | model.named_buffers(), losses
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
+    one, one_losses = run_steps(threads=1, shard_size=4)
+    three, three_losses = run_steps(threads=3, shard_size=4)
+    assert one_losses == three_losses
+    assert all(np.array_equal(one[name], three[name]) for name in one)
+
+
+def test_one_shard_is_a_plain_step() -> None:
+    model, x, target = regression()
+    twin = model.astype(np.float32)
+    with DataParallel(model, shard_size=12) as runner:
+        result = runner.step(12, lambda part: x[part], lambda y, part: (*mse(y, target[part]), {}))
+    y, backward = twin.forward(x, training=True)
+    loss, dy = mse(y, target)
+    _, grads = backward(dy)
+    assert result.loss == pytest.approx(loss)
+    assert all(np.array_equal(result.grads[name], grads[name]) for name in grads)
+    assert np.array_equal(model.named_buffers()["norm.running_mean"], twin.named_buffers()["norm.running_mean"])
+
+
+def test_without_batch_norm_shards_add_up_to_the_whole_batch() -> None:
+    rng = np.random.default_rng(3)
+    model = Dense(3, 1, rng)
+    x, target = rng.standard_normal((10, 3)).astype(np.float32), rng.standard_normal((10, 1)).astype(np.float32)
+
+    def gradients(shard_size: int) -> np.ndarray:
+        with DataParallel(model, shard_size) as runner:
+            return runner.step(10, lambda part: x[part], lambda y, part: (*mse(y, target[part]), {})).grads["weight"]
+
+    assert np.allclose(gradients(4), gradients(10), atol=1e-6)
+
+
+def test_an_error_in_a_shard_reaches_the_caller() -> None:
+    model, x, _ = regression()
+
+    def loss(y: np.ndarray, part: slice) -> tuple[float, np.ndarray, dict[str, float]]:
+        raise ShapeError("no target for this part")
+
+    with DataParallel(model, shard_size=4, threads=2) as runner, pytest.raises(ShapeError, match="no target"):
+        runner.step(12, lambda part: x[part], loss)
