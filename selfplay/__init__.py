@@ -1,0 +1,9 @@
+"""Games, data and training: everything that makes Aino's networks, and the `aino-train` command.
+
+data/         positions with targets: readers of labels and games, sampling of training batches
+training/     the learner, its checkpoints, held-out evaluation, supervised pretraining
+games/        self-play actors, opening sets, replay files
+run/          run folders: configuration, ledger, generate, fit, gate, loop
+matches/      statistics of matches, and matches between UCI engines
+main.py       the table of `aino-train` subcommands
+"""

@@ -1,0 +1,1 @@
+"""One module a subcommand of `aino-train`: `add_arguments(parser)` and `run(arguments) -> exit status`."""

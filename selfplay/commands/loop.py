@@ -1,0 +1,24 @@
+"""`aino-train loop`: generate, fit, gate, again and again."""
+
+from __future__ import annotations
+
+import argparse
+
+from selfplay.commands.runs import add_run_arguments, work_on_run
+from selfplay.run.phases import run_generations
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add_run_arguments(parser)
+    parser.add_argument(
+        "--generations",
+        type=int,
+        metavar="N",
+        help="finish N generations, then stop (default: go on until interrupted)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Go on where the run stands."""
+    return work_on_run(arguments, lambda folder, stop: run_generations(folder, arguments.generations, stop))

@@ -1,0 +1,33 @@
+"""`aino-train openings`: draw a set of balanced openings from teacher labels."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from selfplay.console import show
+from selfplay.data.teacher import teacher_files
+from selfplay.games.openings import draw_openings, write_openings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="teacher labels: files, or folders of *.txt.xz",
+    )
+    parser.add_argument("--count", type=int, default=500, help="positions to draw (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="(default %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.epd")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw and write."""
+    openings = draw_openings(teacher_files(arguments.teacher), arguments.count, arguments.seed)
+    write_openings(arguments.out, openings)
+    show(f"{arguments.out}: {len(openings)} positions")
+    return 0

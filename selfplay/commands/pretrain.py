@@ -1,0 +1,122 @@
+"""`aino-train pretrain`: supervised training from teacher labels and game collections."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from selfplay.console import LiveLine, live_line, show
+from selfplay.interrupt import INTERRUPTED, StopFlag
+from selfplay.lock import FolderLock
+from selfplay.training.learner import LearnerSettings
+from selfplay.training.pretrain import Pretraining, PretrainSettings, ProgressReport
+from selfplay.training.sources import SourceFiles, load_training_data
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    _add_data_flags(parser.add_argument_group("data (at least one file)"))
+    _add_run_flags(parser.add_argument_group("run"))
+
+
+def _add_data_flags(group: argparse._ArgumentGroup) -> None:
+    def files(name: str, metavar: str, text: str) -> None:
+        group.add_argument(name, type=Path, nargs="+", default=[], metavar=metavar, help=text)
+
+    files("--teacher", "PATH", "teacher labels: files, or folders of *.txt.xz")
+    files("--engine-games", "FILE", "engine games with evaluations, JSON lines")
+    files("--human-games", "FILE", "human games, tab-separated")
+    files("--pgn", "FILE", "PGN collections of any size")
+    defaults, kinds = SourceFiles(), ("TEACHER", "ENGINE", "HUMAN", "PGN")
+    text = "relative shares of the kinds in every batch (default %(default)s)"
+    group.add_argument("--shares", type=float, nargs=4, default=defaults.shares, metavar=kinds, help=text)
+    text = "hold out games of the file whose name starts so (default %(default)s)"
+    group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
+    text = "share of that file's games, its last ones (default %(default)s)"
+    group.add_argument("--heldout-share", type=float, default=defaults.heldout_share, metavar="X", help=text)
+    text = "folder for the parsed data (default: in the run folder)"
+    group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
+
+
+def _add_run_flags(group: argparse._ArgumentGroup) -> None:
+    defaults, learner = PretrainSettings(minutes=1), LearnerSettings()
+
+    def setting(name: str, default: float | str, text: str = "") -> None:
+        group.add_argument(name, type=type(default), default=default, help=f"{text} (default %(default)s)")
+
+    text = "run folder; the same command continues it"
+    group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
+    group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="the trained network")
+    length = group.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float, default=0.0, help="train that long, all parts of the run together")
+    length.add_argument("--positions", type=int, default=0, help="train on that many positions")
+    setting("--net", defaults.net, "filters x blocks")
+    setting("--rate", defaults.peak_rate, "peak learning rate")
+    setting("--batch", learner.batch_size, "positions a step")
+    setting("--threads", learner.threads)
+    setting("--seed", defaults.seed)
+    setting("--evaluate-minutes", defaults.evaluate_minutes, "between held-out evaluations")
+    setting("--checkpoint-minutes", defaults.checkpoint_minutes)
+
+
+def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
+    """The flags as settings. Raises ConfigError for values out of range."""
+    files = SourceFiles(
+        teacher=tuple(arguments.teacher),
+        engine_games=tuple(arguments.engine_games),
+        human_games=tuple(arguments.human_games),
+        pgn=tuple(arguments.pgn),
+        shares=tuple(arguments.shares),
+        heldout_file=arguments.heldout_file,
+        heldout_share=arguments.heldout_share,
+    )
+    return PretrainSettings(
+        net=arguments.net,
+        minutes=arguments.minutes,
+        positions=arguments.positions,
+        peak_rate=arguments.rate,
+        seed=arguments.seed,
+        checkpoint_minutes=arguments.checkpoint_minutes,
+        evaluate_minutes=arguments.evaluate_minutes,
+        learner=LearnerSettings(batch_size=arguments.batch, threads=arguments.threads),
+        files=files,
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or continue; Ctrl-C leaves a checkpoint behind."""
+    with FolderLock(arguments.run):
+        return _train(arguments, settings_of(arguments))
+
+
+def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
+    data = load_training_data(settings.files, arguments.cache or arguments.run / "cache", show)
+    training = Pretraining(arguments.run, settings, data)
+    show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
+    try:
+        with StopFlag() as stop, live_line(f"pretrain {settings.net}") as line:
+            finished = training.train(lambda report: _show(report, line), stop.is_set)
+        if not finished:
+            show(f"stopped at {training.progress:.1%}; the same command continues")
+            return INTERRUPTED
+        scores = training.finish(arguments.out)
+    finally:
+        training.close()
+    show(f"{arguments.out}: held-out top-1 {scores.top1:.2%}, policy {scores.policy:.4f}, value {scores.value:.4f}")
+    return 0
+
+
+def _show(report: ProgressReport, line: LiveLine) -> None:
+    losses = report.losses
+    line.update(
+        report.progress,
+        f"{report.positions:,} positions, {report.positions_per_s:,.0f}/s, "
+        f"policy {losses.policy:.3f} value {losses.value:.3f}",
+    )
+    if report.scores is not None:
+        scores = report.scores
+        show(
+            f"{report.progress:6.1%} {report.positions:12,} positions  held out: top-1 {scores.top1:6.2%}  "
+            f"policy {scores.policy:.4f}  value {scores.value:.4f}  moves left {scores.moves_left:.4f}  "
+            f"({report.positions_per_s:,.0f}/s)"
+        )

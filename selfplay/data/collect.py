@@ -1,0 +1,123 @@
+"""From game records, as readers yield them, to a verified `PositionSet`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.jit import kernel
+from selfplay.data.positions import PROBABILITY_ONE, PositionSet, concatenate, empty_set, offsets
+from selfplay.data.uci_text import king_takes_rook
+
+__all__ = ["GameRecord", "collect"]
+
+GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
+LONGEST_COUNT = 65_535  # plies; `moves_left` is 16 bits wide
+
+
+@dataclass(frozen=True)
+class GameRecord:
+    """One game as a reader yields it: n positions, t targets.
+
+    Attributes:
+        start: uint64[16], the start position.
+        moves: uint16[n], played moves; castling may still be e1g1.
+        target_counts: int[n], policy targets of each position.
+        target_moves: uint16[t].
+        target_probs: float32[t], summing to 1 over a position.
+        wdl: float32[n, 3], from each position's side to move.
+        usable: bool[n].
+    """
+
+    start: np.ndarray
+    moves: np.ndarray
+    target_counts: np.ndarray
+    target_moves: np.ndarray
+    target_probs: np.ndarray
+    wdl: np.ndarray
+    usable: np.ndarray
+
+
+def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
+    """Pack the records into a PositionSet; games with an illegal move are left out.
+
+    Returns the set and the number of games left out.
+    """
+    chunks, skipped = [empty_set()], 0
+    for chunk in _chunks(records):
+        packed = _pack(chunk)
+        legal = np.zeros(packed.n_games, np.bool_)
+        scratch = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
+        verify_games(
+            packed.starts,
+            packed.game_first,
+            packed.moves,
+            packed.target_first,
+            packed.target_moves,
+            legal,
+            *scratch,
+        )
+        chunks.append(packed if legal.all() else packed.select(legal))
+        skipped += int(np.count_nonzero(~legal))
+    return concatenate(chunks), skipped
+
+
+def _chunks(records: Iterable[GameRecord]) -> Iterator[list[GameRecord]]:
+    iterator = iter(records)
+    while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
+        yield chunk
+
+
+def _pack(records: list[GameRecord]) -> PositionSet:
+    lengths = np.array([len(record.moves) for record in records])
+    probabilities = np.concatenate([record.target_probs for record in records])
+    return PositionSet(
+        starts=np.stack([record.start for record in records]),
+        game_first=offsets(lengths),
+        moves=np.concatenate([record.moves for record in records]).astype(np.uint16),
+        target_first=offsets(np.concatenate([record.target_counts for record in records])),
+        target_moves=np.concatenate([record.target_moves for record in records]).astype(np.uint16),
+        target_probs=np.rint(PROBABILITY_ONE * probabilities).astype(np.uint16),
+        wdl=np.concatenate([record.wdl for record in records]).astype(np.float16),
+        moves_left=np.concatenate([np.minimum(np.arange(n, 0, -1), LONGEST_COUNT) for n in lengths]).astype(np.uint16),
+        usable=np.concatenate([record.usable for record in records]).astype(np.bool_),
+    )
+
+
+@kernel()
+def verify_games(starts, game_first, moves, target_first, target_moves, legal, rows, legal_moves):
+    """Replay every game, write castling as king takes rook in place, and set legal bool[G].
+
+    rows uint64[2, 16] and legal_moves uint16[218] are scratch space.
+    """
+    for game in range(len(starts)):
+        rows[0] = starts[game]
+        legal[game] = True
+        for position in range(game_first[game], game_first[game + 1]):
+            count = generate(rows[0], legal_moves)
+            if not settle_move(rows[0], moves, position, legal_moves, count):
+                legal[game] = False
+            for target in range(target_first[position], target_first[position + 1]):
+                if not settle_move(rows[0], target_moves, target, legal_moves, count):
+                    legal[game] = False
+            if not legal[game]:
+                break
+            make(rows[0], np.int64(moves[position]), rows[1])
+            rows[0] = rows[1]
+
+
+@kernel()
+def settle_move(row, moves, index, legal_moves, count):
+    """Normalise the castling of moves[index] in place; False when it is none of the `count` legal moves."""
+    move = king_takes_rook(row, np.int64(moves[index]))
+    moves[index] = move
+    i = 0
+    while i < count and np.int64(legal_moves[i]) != move:
+        i += 1
+    return i < count

@@ -1,0 +1,181 @@
+"""Training batches from position sets: planes, legal moves and targets are rebuilt while sampling.
+
+A position's history is its game replayed from the start, so repetitions and the eight boards of the input are exact.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.layout import CASTLING, MAX_MOVES, ROW_WORDS
+from engine.board.makemove import push
+from engine.board.movegen import generate
+from engine.jit import kernel
+from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
+from engine.network.policy_map import INDEX_TO_UCI, policy_index
+from selfplay.data.positions import PROBABILITY_ONE, PositionSet
+
+__all__ = ["MIRROR", "SWAP_COLOURS", "EpochOrder", "PositionSampler", "TrainingBatch", "new_training_batch"]
+
+PROBABILITY_UNIT = np.float32(1.0 / PROBABILITY_ONE)
+
+# Bits of a position's augmentation. Both leave the game of chess unchanged, so the targets stay exact.
+MIRROR = 1  # left and right exchanged; only where neither side may castle any more
+SWAP_COLOURS = 2  # the same position with colours exchanged: planes are the mover's, so only plane 108 changes
+
+
+class TrainingBatch(NamedTuple):
+    """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side."""
+
+    masks: np.ndarray  # uint64 [B, 112] input planes as bit masks; word 109 is the fifty-move counter
+    policy_index: np.ndarray  # int16 [B, 218] legal moves among the 1858 policy moves; 0 from n_moves on
+    n_moves: np.ndarray  # int32 [B]
+    policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; 0 from n_moves on
+    wdl: np.ndarray  # float32 [B, 3]
+    moves_left: np.ndarray  # float32 [B] plies
+
+    def part(self, first: int, last: int) -> TrainingBatch:
+        """Views of the positions first..last-1."""
+        return TrainingBatch(*(array[first:last] for array in self))
+
+
+def new_training_batch(size: int) -> TrainingBatch:
+    """Zeroed arrays for `size` positions."""
+    return TrainingBatch(
+        masks=np.zeros((size, PLANES), np.uint64),
+        policy_index=np.zeros((size, MAX_MOVES), np.int16),
+        n_moves=np.zeros(size, np.int32),
+        policy=np.zeros((size, MAX_MOVES), np.float32),
+        wdl=np.zeros((size, 3), np.float32),
+        moves_left=np.zeros(size, np.float32),
+    )
+
+
+class SourceGames(NamedTuple):
+    """The arrays of a PositionSet that a replay reads."""
+
+    starts: np.ndarray
+    game_first: np.ndarray
+    moves: np.ndarray
+    target_first: np.ndarray
+    target_moves: np.ndarray
+    target_probs: np.ndarray
+
+
+class PositionSampler:
+    """Fills training batches from one set of games. One instance per thread: it owns the replay's stack."""
+
+    def __init__(self, positions: PositionSet) -> None:
+        self.positions = positions
+        self._games = SourceGames(*(getattr(positions, name) for name in SourceGames._fields))
+        longest = int(np.diff(positions.game_first).max(initial=0))
+        self._stack = np.zeros((longest + 2, ROW_WORDS), np.uint64)
+        self._legal = np.zeros(MAX_MOVES, np.uint16)
+
+    def fill(self, numbers: np.ndarray, augment: np.ndarray, batch: TrainingBatch) -> None:
+        """Write the positions numbers int64[n] with augmentations uint8[n] (MIRROR, SWAP_COLOURS) into batch[:n]."""
+        games = np.searchsorted(self.positions.game_first, numbers, side="right") - 1
+        fill_batch(self._games, numbers, games, augment, self._stack, self._legal, MIRROR_INDEX, batch)
+        count = len(numbers)
+        batch.wdl[:count] = self.positions.wdl[numbers]
+        batch.moves_left[:count] = self.positions.moves_left[numbers]
+
+
+class EpochOrder:
+    """Draws members without replacement, epoch after epoch, in an order that depends on seed and draws alone."""
+
+    def __init__(self, members: np.ndarray, seed: int) -> None:
+        self._members = members  # int64[n]
+        self._seed = seed
+        self._epoch = -1
+        self._order = members[:0]
+
+    def draw(self, first: int, count: int) -> np.ndarray:
+        """The draws numbered first..first+count-1: members int64[count]."""
+        size = len(self._members)
+        drawn = np.empty(count, np.int64)
+        filled = 0
+        while filled < count:
+            epoch, offset = divmod(first + filled, size)
+            if epoch != self._epoch:
+                shuffle = np.random.default_rng([self._seed, epoch]).permutation(size)
+                self._epoch, self._order = epoch, self._members[shuffle]
+            piece = self._order[offset : offset + count - filled]
+            drawn[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        return drawn
+
+
+# ---- kernels ------------------------------------------------------------------------------------------------------
+
+
+def _mirror_table() -> np.ndarray:
+    """int16[1858]: the policy index of each move seen in a mirror that exchanges the a- and h-files."""
+    number = {text: index for index, text in enumerate(INDEX_TO_UCI)}
+    swap = str.maketrans("abcdefgh", "hgfedcba")
+    mirrored = [text[:4].translate(swap) + text[4:] for text in INDEX_TO_UCI]
+    return np.array([number[text] for text in mirrored], np.int16)
+
+
+MIRROR_INDEX = _mirror_table()
+
+# Exchanging neighbouring bits, then pairs, then nibbles reverses every byte of a word.
+BYTE_REVERSAL = (
+    (np.uint64(1), np.uint64(0x5555555555555555)),
+    (np.uint64(2), np.uint64(0x3333333333333333)),
+    (np.uint64(4), np.uint64(0x0F0F0F0F0F0F0F0F)),
+)
+
+
+@kernel()
+def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batch):
+    """Rebuild position numbers[b] of games[b] with augment[b] into slot b of the batch, for every b."""
+    for slot in range(len(numbers)):
+        number = numbers[slot]
+        ply = replay(source, games[slot], number, stack)
+        encode(stack, ply, 0, batch.masks[slot])
+        mirror = augment[slot] & MIRROR != 0 and stack[ply, CASTLING] == 0
+        write_policy(source, number, stack[ply], mirror, mirror_index, legal, batch, slot)
+        if mirror:
+            mirror_planes(batch.masks[slot])
+        if augment[slot] & SWAP_COLOURS:
+            batch.masks[slot, BLACK_TO_MOVE_PLANE] ^= ALL_ONES
+
+
+@kernel()
+def replay(source, game, number, stack):
+    """Fill the stack with `game` up to position `number`; returns that position's ply."""
+    first = source.game_first[game]
+    stack[0] = source.starts[game]
+    for position in range(first, number):
+        push(stack, position - first, np.int64(source.moves[position]))
+    return number - first
+
+
+@kernel()
+def write_policy(source, number, row, mirror, mirror_index, legal, batch, slot):
+    """Write the legal moves of `row` and the target of position `number` over them."""
+    count = generate(row, legal)
+    batch.n_moves[slot] = count
+    batch.policy_index[slot, count:] = 0
+    batch.policy[slot, :] = 0.0
+    for i in range(count):
+        move = np.int64(legal[i])
+        index = np.int64(policy_index(row, move))
+        batch.policy_index[slot, i] = mirror_index[index] if mirror else index
+        for target in range(source.target_first[number], source.target_first[number + 1]):
+            if np.int64(source.target_moves[target]) == move:
+                batch.policy[slot, i] = source.target_probs[target] * PROBABILITY_UNIT
+
+
+@kernel()
+def mirror_planes(masks):
+    """Exchange the a- and h-files of masks uint64[112]: the bits of every byte are reversed, the counter stays."""
+    for plane in range(len(masks)):
+        if plane != FIFTY_MOVE_PLANE:
+            x = masks[plane]
+            for shift, mask in BYTE_REVERSAL:
+                x = (x >> shift) & mask | (x & mask) << shift
+            masks[plane] = x

@@ -1,0 +1,55 @@
+"""Training targets from scores and results. All functions are vectorised over the positions of a game."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["WHITE_POINTS", "blend_wdl", "policy_from_scores", "wdl_from_result", "wdl_from_score"]
+
+# Result text -> White's result: win 1, draw 0, loss -1.
+WHITE_POINTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
+
+# A score of 100 cp is where winning and not winning balance in engine play; 60 cp is the logistic's scale there.
+WIN_CENTRE_CP = 100.0
+WIN_SCALE_CP = 60.0
+SCORE_LIMIT_CP = 3000.0  # beyond it the logistic is 0 or 1 in float32; mates are at 32,000
+
+# A move this many centipawns worse than the best has 1/e of its probability: wider when the game is decided.
+POLICY_SCALE_CP = 30.0
+POLICY_SCALE_SLOPE = 0.08
+
+RESULT_SHARE = 0.25  # of the value target; the rest is the score's
+
+
+def wdl_from_score(score_cp: np.ndarray) -> np.ndarray:
+    """Win, draw, loss probabilities float32[n, 3] of centipawn scores [n] seen from the side to move.
+
+    w = s((cp - 100) / 60), l = s((-cp - 100) / 60), d = 1 - w - l, with s the logistic function.
+    """
+    cp = np.clip(np.asarray(score_cp, np.float32), -SCORE_LIMIT_CP, SCORE_LIMIT_CP)
+    win = 1.0 / (1.0 + np.exp((WIN_CENTRE_CP - cp) / WIN_SCALE_CP))
+    loss = 1.0 / (1.0 + np.exp((WIN_CENTRE_CP + cp) / WIN_SCALE_CP))
+    return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
+
+
+def wdl_from_result(white_points: int, black_to_move: np.ndarray) -> np.ndarray:
+    """The game's result as one-hot float32[n, 3] for positions with black_to_move bool[n]."""
+    mover_points = np.where(black_to_move, -white_points, white_points)
+    return np.eye(3, dtype=np.float32)[1 - mover_points]
+
+
+def blend_wdl(from_score: np.ndarray, from_result: np.ndarray) -> np.ndarray:
+    """The value target: three quarters the score's, one quarter the result's; float32[n, 3]."""
+    return (1.0 - RESULT_SHARE) * from_score + RESULT_SHARE * from_result
+
+
+def policy_from_scores(scores_cp: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Move probabilities float32[T] from scores [T]; position i owns first[i]..first[i + 1], never empty.
+
+    p ~ exp(-(best - score) / (30 + 0.08 |best|)), normalised over each position.
+    """
+    counts = np.diff(first)
+    scores = np.asarray(scores_cp, np.float32)
+    best = np.repeat(np.maximum.reduceat(scores, first[:-1]), counts)
+    weights = np.exp((scores - best) / (POLICY_SCALE_CP + POLICY_SCALE_SLOPE * np.abs(best)))
+    return weights / np.repeat(np.add.reduceat(weights, first[:-1]), counts)

@@ -1,0 +1,77 @@
+"""Teacher labels: whole games with several scored moves for every position.
+
+A line is `FEN|result|ply;ply;...` and a ply `played:move=score,move=score,...`, scores in centipawns from the side to
+move, mate as +-(32000 - n). Some played moves are not among the scored ones: the games were steered for variety.
+"""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from engine.board.convert import row_from_board
+from engine.board.fen import parse_fen
+from engine.errors import DataError
+from selfplay.data.collect import GameRecord
+from selfplay.data.positions import offsets
+from selfplay.data.targets import WHITE_POINTS, blend_wdl, policy_from_scores, wdl_from_result, wdl_from_score
+from selfplay.data.uci_text import MOVE_OF_TEXT
+
+__all__ = ["parse_teacher_line", "read_teacher", "teacher_files"]
+
+
+def teacher_files(paths: Iterable[Path]) -> list[Path]:
+    """The label files named, with folders replaced by the `*.txt.xz` and `*.txt` in them, sorted.
+
+    Raises DataError when a path does not exist or a folder holds no labels.
+    """
+    files = []
+    for path in paths:
+        found = sorted([*path.glob("*.txt.xz"), *path.glob("*.txt")]) if path.is_dir() else [path]
+        if not found or not found[0].is_file():
+            raise DataError(f"{path}: no teacher labels (*.txt.xz or *.txt) there")
+        files.extend(found)
+    return files
+
+
+def read_teacher(path: Path) -> Iterator[GameRecord]:
+    """Games of one label file, in order. Raises DataError naming file and line where the form is broken."""
+    opener = lzma.open if path.suffix == ".xz" else open
+    with opener(path, "rt", encoding="ascii") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield parse_teacher_line(line.rstrip("\n"))
+            except (KeyError, ValueError) as error:
+                raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
+
+
+def parse_teacher_line(line: str) -> GameRecord:
+    """One line as a GameRecord. Raises ValueError or KeyError where the form is broken (legality comes later)."""
+    fen, result, body = line.split("|")
+    played, counts, moves, scores = [], [], [], []
+    for ply in body.split(";"):
+        move_text, _, labels = ply.partition(":")
+        played.append(MOVE_OF_TEXT[move_text])
+        scored = labels.split(",")
+        counts.append(len(scored))
+        for label in scored:
+            text, _, score = label.partition("=")
+            moves.append(MOVE_OF_TEXT[text])
+            scores.append(int(score))
+    board = parse_fen(fen)
+    first = offsets(np.array(counts))
+    scores_cp = np.array(scores, np.float32)
+    best_cp = np.maximum.reduceat(scores_cp, first[:-1])
+    black_to_move = (np.arange(len(played)) + (not board.turn)) % 2 == 1
+    return GameRecord(
+        start=row_from_board(board),
+        moves=np.array(played, np.uint16),
+        target_counts=np.array(counts),
+        target_moves=np.array(moves, np.uint16),
+        target_probs=policy_from_scores(scores_cp, first),
+        wdl=blend_wdl(wdl_from_score(best_cp), wdl_from_result(WHITE_POINTS[result], black_to_move)),
+        usable=np.ones(len(played), np.bool_),
+    )

@@ -1,0 +1,82 @@
+"""One gate game: candidate against best network, a tree each, no noise, the best move every time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.board.layout import ROW_WORDS, SIDE
+from engine.board.makemove import push
+from engine.evaluation.protocol import LeafBatch
+from engine.search.select import SearchParams
+from selfplay.games.player import TreePlayer
+from selfplay.games.rules import game_ending
+
+__all__ = ["CANDIDATE", "GateGame"]
+
+CANDIDATE = 0  # number of the candidate's evaluator; the best network's is 1
+
+
+class GateGame:
+    """A PooledGame of two evaluators. In games of odd number the candidate has Black."""
+
+    def __init__(self, number: int, start: np.ndarray, visits: int, longest: int, params: SearchParams) -> None:
+        self.number = number
+        self._longest = longest
+        self._visits = visits
+        self._stack = np.zeros((longest + 2, ROW_WORDS), np.uint64)
+        self._stack[0] = start
+        self.ply = 0
+        self._players = (TreePlayer(params, visits), TreePlayer(params, visits))
+        self._ending = game_ending(self._stack[0], 0, longest)
+        if not self.finished:
+            self._begin_move()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the game is over."""
+        return self._ending is not None
+
+    @property
+    def evaluator(self) -> int:
+        """Evaluator of the side to move: White has the candidate's in even games."""
+        side = int(self._stack[self.ply, SIDE])
+        return side ^ (self.number & 1)
+
+    @property
+    def candidate_points(self) -> float:
+        """1, 1/2 or 0, once finished."""
+        assert self._ending is not None
+        white = self._ending[1]
+        return (1 + (white if self.number % 2 == 0 else -white)) / 2
+
+    @property
+    def ending(self) -> str:
+        """Why the game ended."""
+        assert self._ending is not None
+        return self._ending[0].name.lower()
+
+    def gather(self, leaves: Sequence[LeafBatch], filled: Sequence[int]) -> bool:
+        """Play moves until a leaf needs an evaluation; False once the game is over."""
+        while not self.finished:
+            if self._players[self.evaluator].gather(leaves[self.evaluator], filled[self.evaluator]):
+                return True
+            self._play_move()
+        return False
+
+    def apply(self, leaves: LeafBatch, slot: int) -> None:
+        """Take the evaluation of the leaf gathered last."""
+        self._players[self.evaluator].apply(leaves, slot)
+
+    def _begin_move(self) -> None:
+        self._players[self.evaluator].begin(self._stack[: self.ply + 1], self._visits)
+
+    def _play_move(self) -> None:
+        search = self._players[self.evaluator].search
+        move = search.root_moves()[int(search.best_order()[0])]
+        push(self._stack, self.ply, np.int64(move))
+        self.ply += 1
+        self._ending = game_ending(self._stack[self.ply], self.ply, self._longest)
+        if not self.finished:
+            self._begin_move()

@@ -1,0 +1,109 @@
+"""A finished self-play game as it is stored: start, moves, visit counts, root values, result. No planes.
+
+Layout of an encoded record, little-endian, n plies and t policy targets:
+    u32 generation | u32 number | i8 White's points | u8 ending | u16 n | u32 t | u64[16] start
+    u16[n] moves | u8[n] full | u8[n] targets a ply | u16[t] target moves | u16[t] visits | f16[n, 3] root wdl
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.board.layout import ROW_WORDS, SIDE
+from engine.errors import DataError
+from selfplay.data.collect import GameRecord
+from selfplay.data.targets import wdl_from_result
+from selfplay.games.rules import Ending
+
+__all__ = ["SelfPlayRecord", "decode_record", "encode_record", "training_game"]
+
+HEADER = struct.Struct("<IIbBHI")
+
+
+@dataclass(frozen=True)
+class SelfPlayRecord:
+    """One finished game.
+
+    Attributes:
+        generation, number: who it is; its seed follows from run, generation and number.
+        white_points: 1, 0 or -1.
+        ending: why it ended.
+        start: uint64[16].
+        moves: uint16[n]; the last one of a resigned game was chosen, but not played.
+        full: bool[n], whether the move was searched fully, so that its visits are a training target.
+        target_counts: uint8[n] visited root moves.
+        target_moves, target_visits: uint16[t].
+        root_wdl: float16[n, 3], the root's mean value for the side to move.
+    """
+
+    generation: int
+    number: int
+    white_points: int
+    ending: Ending
+    start: np.ndarray
+    moves: np.ndarray
+    full: np.ndarray
+    target_counts: np.ndarray
+    target_moves: np.ndarray
+    target_visits: np.ndarray
+    root_wdl: np.ndarray
+
+
+def _layout(n: int, t: int) -> list[tuple[str, str, tuple[int, ...]]]:
+    """(field, dtype, shape) of the arrays behind the header."""
+    return [
+        ("start", "<u8", (ROW_WORDS,)),
+        ("moves", "<u2", (n,)),
+        ("full", "|u1", (n,)),
+        ("target_counts", "|u1", (n,)),
+        ("target_moves", "<u2", (t,)),
+        ("target_visits", "<u2", (t,)),
+        ("root_wdl", "<f2", (n, 3)),
+    ]
+
+
+def encode_record(game: SelfPlayRecord) -> bytes:
+    """The record as bytes."""
+    n, t = len(game.moves), len(game.target_moves)
+    header = HEADER.pack(game.generation, game.number, game.white_points, game.ending, n, t)
+    arrays = [np.ascontiguousarray(getattr(game, name)).astype(dtype) for name, dtype, _ in _layout(n, t)]
+    return header + b"".join(array.tobytes() for array in arrays)
+
+
+def decode_record(payload: bytes) -> SelfPlayRecord:
+    """The record of its bytes. Raises DataError when they do not have its layout."""
+    try:
+        generation, number, points, ending, n, t = HEADER.unpack_from(payload)
+        fields, position = {}, HEADER.size
+        for name, dtype, shape in _layout(n, t):
+            array = np.frombuffer(payload, dtype, int(np.prod(shape)), position)
+            fields[name] = array.reshape(shape)
+            position += array.nbytes
+        if position != len(payload) or int(fields["target_counts"].sum()) != t:
+            raise ValueError(f"{len(payload)} bytes, expected {position}")
+        fields["full"] = fields["full"].astype(np.bool_)
+        return SelfPlayRecord(generation, number, points, Ending(ending), **fields)
+    except (struct.error, ValueError) as error:
+        raise DataError(f"not a self-play record: {error}") from error
+
+
+def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
+    """The game with training targets: visit shares, and result and root value mixed (`value_share` of the latter)."""
+    counts = game.target_counts.astype(np.int64)
+    visits = game.target_visits.astype(np.float32)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    totals = np.bincount(owner, weights=visits, minlength=len(counts))
+    black_to_move = (np.arange(len(game.moves)) + int(game.start[SIDE])) % 2 == 1
+    result = wdl_from_result(game.white_points, black_to_move)
+    return GameRecord(
+        start=game.start,
+        moves=game.moves,
+        target_counts=counts,
+        target_moves=game.target_moves,
+        target_probs=(visits / np.maximum(totals, 1)[owner]).astype(np.float32),
+        wdl=(1.0 - value_share) * result + value_share * game.root_wdl.astype(np.float32),
+        usable=game.full & (totals > 0),
+    )

@@ -1,0 +1,48 @@
+"""When a game is over, and how: one place for self-play and gate games."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from engine.board import ending
+from engine.board.layout import MAX_MOVES, SIDE
+from engine.board.movegen import generate
+
+__all__ = ["Ending", "game_ending"]
+
+
+class Ending(IntEnum):
+    """Why a game ended; stored in replay records, so numbers stay as they are."""
+
+    CHECKMATE = 1
+    STALEMATE = 2
+    FIFTY_MOVES = 3
+    REPETITION = 4
+    MATERIAL = 5
+    LENGTH = 6  # cut off at the longest allowed length, counted as a draw
+    RESIGNATION = 7
+
+
+_DRAWS = {
+    ending.STALEMATE: Ending.STALEMATE,
+    ending.INSUFFICIENT_MATERIAL: Ending.MATERIAL,
+    ending.SEVENTY_FIVE_MOVES: Ending.FIFTY_MOVES,
+    ending.FIFTY_MOVES: Ending.FIFTY_MOVES,
+    ending.FIVEFOLD_REPETITION: Ending.REPETITION,
+    ending.THREEFOLD_REPETITION: Ending.REPETITION,
+}
+
+
+def game_ending(row: np.ndarray, ply: int, longest: int) -> tuple[Ending, int] | None:
+    """(ending, White's points -1, 0 or 1) where the rules end the game at position `row`, else None.
+
+    ply: plies played; from `longest` plies on the game is a draw. Repetitions are those counted in the row.
+    """
+    end = ending.game_end(row, generate(row, np.empty(MAX_MOVES, np.uint16)))
+    if end == ending.CHECKMATE:
+        return Ending.CHECKMATE, 1 if row[SIDE] == 1 else -1
+    if end != ending.ONGOING:
+        return _DRAWS[end], 0
+    return (Ending.LENGTH, 0) if ply >= longest else None

@@ -1,0 +1,55 @@
+"""The `aino-train` command: one table of subcommands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from engine.errors import AinoError
+from selfplay.interrupt import INTERRUPTED
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "loop": "generate, train, gate: again and again, resumable at any point",
+    "generate": "play self-play games into a run's replay",
+    "fit": "train a candidate network on a run's replay",
+    "gate": "candidate against best network, promotion by SPRT",
+    "pretrain": "supervised training from teacher labels, engine games, human games or PGN",
+    "match": "UCI engine against UCI engine: Elo with error bars, PGN",
+    "openings": "draw a set of balanced openings from teacher labels",
+}
+
+FAILED = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status. Errors of the house are one line on stderr, not a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="aino-train",
+        description="Train Aino: self-play, supervised learning, matches.",
+        epilog="\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
+    name = parser.parse_args(words[:1]).command
+    module = importlib.import_module(f"selfplay.commands.{name}")
+    subparser = argparse.ArgumentParser(prog=f"aino-train {name}", description=COMMANDS[name])
+    module.add_arguments(subparser)
+    parsed = subparser.parse_args(words[1:])
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        return module.run(parsed)
+    except AinoError as error:
+        print(f"aino-train {name}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

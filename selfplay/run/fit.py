@@ -1,0 +1,119 @@
+"""The second phase of a generation: a candidate network, trained on the replay from the best network on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from engine.errors import RunError
+from engine.nn import dit
+from selfplay.data.collect import collect
+from selfplay.data.positions import PositionSet, concatenate
+from selfplay.games.record import training_game
+from selfplay.games.replay import published_generations, read_segment, segment_path
+from selfplay.run.folder import RunFolder
+from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
+from selfplay.training.heldout import HeldOut, HeldOutScores, split_by_game
+from selfplay.training.learner import Learner, LearnerSettings
+from selfplay.training.mixture import Mixture
+from selfplay.training.schedule import learning_rate
+
+__all__ = ["FitProgress", "FitResult", "fit", "replay_set"]
+
+CHECKPOINT_S = 60.0
+LOG_STEPS = 10
+SEED_OF_FIT = 7919  # generations times this, on top of the run's seed: another order every generation
+
+
+@dataclass(frozen=True)
+class FitProgress:
+    """Share done, the last batch's losses, positions a second of this call."""
+
+    progress: float
+    policy: float
+    value: float
+    positions_per_s: float
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Scores on the newest generation's held-out games: of the network to begin with, and of the candidate."""
+
+    before: HeldOutScores
+    after: HeldOutScores
+
+
+def replay_set(run: RunFolder, generation: int) -> PositionSet:
+    """Training positions of a published generation, games in the order of their numbers. Raises RunError without it."""
+    path = segment_path(run.replay, generation)
+    if not path.is_file():
+        raise RunError(f"{path} is missing: generate generation {generation} first")
+    records, torn = read_segment(path)
+    if torn:
+        raise RunError(f"{path}: {torn} damaged bytes behind game {len(records)} of a published segment")
+    games = sorted(records, key=lambda record: record.number)
+    positions, illegal = collect(training_game(game, run.config.fit.value_share) for game in games)
+    if illegal:
+        raise RunError(f"{path}: {illegal} games with illegal moves")
+    return positions
+
+
+def fit(
+    run: RunFolder, generation: int, report: Callable[[FitProgress], None], stop: Callable[[], bool]
+) -> FitResult | None:
+    """Train and write the candidate; None when stopped, with a checkpoint from which the next call goes on."""
+    settings = run.config.fit
+    newest, heldout_games = split_by_game(replay_set(run, generation), settings.heldout_share)
+    window = [n for n in published_generations(run.replay) if generation - settings.window < n < generation]
+    training = concatenate([*(replay_set(run, number) for number in window), newest])
+    mixture = Mixture([training], [1.0], settings.batch_size, run.config.seed + SEED_OF_FIT * generation)
+    model, _ = dit.load(run.best)
+    heldout = HeldOut(heldout_games)
+    before = heldout.evaluate(model, run.config.threads)
+    learner_settings = LearnerSettings(
+        batch_size=settings.batch_size,
+        shard_size=settings.shard_size,
+        threads=run.config.threads,
+        average_decay=settings.average_decay,
+    )
+    learner = Learner(model, mixture, learner_settings)
+    try:
+        if not _train(run, generation, learner, report, stop):
+            return None
+        candidate = learner.averaged_model()
+    finally:
+        learner.close()
+    after = heldout.evaluate(candidate, run.config.threads)
+    card = {"kind": "self-play", "generation": generation, "positions": settings.positions, "heldout": asdict(after)}
+    dit.save(run.candidate(generation), candidate, card, configuration=asdict(run.config))
+    for kind, scores in (("before", before), ("after", after)):
+        run.ledger.note_losses(generation, learner.steps_done, kind, asdict(scores))
+    run.fit_checkpoint(generation).unlink(missing_ok=True)
+    return FitResult(before, after)
+
+
+def _train(
+    run: RunFolder, generation: int, learner: Learner, report: Callable[[FitProgress], None], stop: Callable[[], bool]
+) -> bool:
+    """Step until the generation's positions are used up; False when stopped, with a checkpoint in either case."""
+    path = run.fit_checkpoint(generation)
+    if path.is_file():
+        arrays, values = load_checkpoint(path)
+        learner.restore(arrays, values)
+    batch_size = run.config.fit.batch_size
+    total_steps = max(1, run.config.fit.positions // batch_size)
+    first, started = learner.steps_done, time.monotonic()
+    saved = started
+    while learner.steps_done < total_steps and not stop():
+        losses = learner.step(learning_rate(learner.steps_done / total_steps, run.config.fit.peak_rate))
+        now = time.monotonic()
+        if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
+            run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
+            speed = (learner.steps_done - first) * batch_size / (now - started)
+            report(FitProgress(learner.steps_done / total_steps, losses.policy, losses.value, speed))
+        if now - saved >= CHECKPOINT_S:
+            save_checkpoint(path, *learner.state())
+            saved = now
+    save_checkpoint(path, *learner.state())
+    return learner.steps_done >= total_steps

@@ -1,0 +1,117 @@
+"""The run folder: where everything lies, and the configuration it was made with.
+
+config.toml                 resolved configuration
+ledger.sqlite               generations, games, losses, gate results
+nets/gen-00000.dit          the first network; gen-NNNNN.dit the candidate of generation N
+nets/best.dit               the promoted network
+replay/gen-NNNNN.replay     self-play games of generation N
+fit/gen-NNNNN.npz           checkpoint of a training that is not finished
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import chess
+import numpy as np
+
+from engine.board.convert import row_from_board
+from engine.errors import ConfigError, RunError
+from engine.network.tower import TowerConfig, build_tower
+from engine.nn import dit
+from selfplay.files import atomic_write
+from selfplay.games.openings import load_openings
+from selfplay.run.config import FIXED, RunConfig, config_text, overlay, read_toml
+from selfplay.run.ledger import Ledger
+
+__all__ = ["RunFolder"]
+
+
+class RunFolder:
+    """An existing or new run. Hold its FolderLock while writing.
+
+    Raises ConfigError for settings out of range or a change of what cannot change, RunError for a damaged folder.
+    """
+
+    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+        self.path = path
+        stored = path / "config.toml"
+        old = overlay(RunConfig(), read_toml(stored)) if stored.is_file() else None
+        self.config: RunConfig = overlay(old or RunConfig(), values)
+        if old is not None:
+            for name in FIXED:
+                if getattr(old, name) != getattr(self.config, name):
+                    raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
+        for folder in (self.nets, self.replay, self.path / "fit"):
+            folder.mkdir(parents=True, exist_ok=True)
+        if old != self.config:
+            with atomic_write(stored) as stream:
+                stream.write(config_text(self.config).encode())
+        self.ledger = Ledger(path / "ledger.sqlite")
+        self.ledger.note_run(self.config.net, self.config.seed)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.ledger.close()
+
+    # ---- networks -------------------------------------------------------------------------------------------------
+
+    @property
+    def nets(self) -> Path:
+        """Folder of the networks."""
+        return self.path / "nets"
+
+    @property
+    def best(self) -> Path:
+        """The promoted network."""
+        return self.nets / "best.dit"
+
+    def candidate(self, generation: int) -> Path:
+        """The network trained in a generation."""
+        return self.nets / f"gen-{generation:05d}.dit"
+
+    def fit_checkpoint(self, generation: int) -> Path:
+        """State of a training that was interrupted."""
+        return self.path / "fit" / f"gen-{generation:05d}.npz"
+
+    def ensure_first_network(self, initial: Path | None) -> None:
+        """Make generation 0 from a .dit file, or random from the run's seed, and promote it; once."""
+        if self.best.is_file():
+            if initial is not None:
+                raise ConfigError(f"{self.path} has a network already: --initial is for new runs")
+            return
+        first = self.candidate(0)
+        if initial is not None:
+            model, _ = dit.load(initial)
+            dit.save(first, model, {"kind": "initial", "from": initial.name})
+        else:
+            model = build_tower(TowerConfig.parse(self.config.net), np.random.default_rng(self.config.seed))
+            dit.save(first, model, {"kind": "random", "seed": self.config.seed})
+        self.promote(0)
+
+    def promote(self, generation: int) -> None:
+        """Make a generation's network the best one: complete on disk before it takes the name. Safe to repeat."""
+        source = self.candidate(generation)
+        if not source.is_file():
+            raise RunError(f"{source} is missing: cannot promote generation {generation}")
+        with atomic_write(self.best) as stream, open(source, "rb") as network:
+            shutil.copyfileobj(network, stream)
+
+    # ---- games ----------------------------------------------------------------------------------------------------
+
+    @property
+    def replay(self) -> Path:
+        """Folder of the replay segments."""
+        return self.path / "replay"
+
+    def opening_rows(self) -> list[np.ndarray]:
+        """Start rows uint64[16] of the run's opening set."""
+        path = Path(self.config.openings) if self.config.openings else None
+        return [row_from_board(board) for board in load_openings(path)]
+
+    @staticmethod
+    def start_row() -> np.ndarray:
+        """The start position, uint64[16]."""
+        return row_from_board(chess.Board())

@@ -1,0 +1,107 @@
+"""The third phase of a generation: candidate against best network, and promotion if it wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.evaluation import make_evaluator
+from engine.search.select import SearchParams
+from selfplay.games.gate_game import GateGame
+from selfplay.matches.statistics import estimate_elo, pentanomial
+from selfplay.run.actors import play_with_actors
+from selfplay.run.config import GateSettings
+from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import GateResult
+
+__all__ = ["GateProgress", "gate", "verdict"]
+
+OPENING_STREAM = 0x6A7E  # separates the choice of gate openings from other random numbers
+
+
+@dataclass(frozen=True)
+class GateProgress:
+    """Games so far of the most there may be, and the test's state."""
+
+    games: int
+    of_games: int
+    llr: float
+    score: float
+
+
+def verdict(points: dict[int, float], settings: GateSettings) -> GateResult | None:
+    """What the games decide, None while they do not. points: the candidate's, by game number.
+
+    Pairs count in their order up to the first that is not complete, and what follows a decision is ignored: the
+    verdict does not depend on which games happened to finish first.
+    """
+    counts, sprt = np.zeros(5, np.int64), settings.sprt()
+    for pair in range(settings.pairs):
+        if 2 * pair not in points or 2 * pair + 1 not in points:
+            return None
+        counts += pentanomial([points[2 * pair] + points[2 * pair + 1]])
+        decision = sprt.decision(counts)
+        if decision is not None or pair == settings.pairs - 1:
+            estimate = estimate_elo(counts)
+            accepted = estimate.score >= settings.accept_score if decision is None else decision
+            return GateResult(
+                accepted=accepted,
+                decided=decision is not None,
+                pentanomial=tuple(int(n) for n in counts),
+                llr=sprt.log_likelihood_ratio(counts),
+                score=estimate.score,
+                elo=estimate.elo,
+                elo_low=estimate.elo_low,
+                elo_high=estimate.elo_high,
+            )
+    return None
+
+
+def gate(
+    run: RunFolder, generation: int, report: Callable[[GateProgress], None], stop: Callable[[], bool]
+) -> GateResult | None:
+    """Play the games that are still needed, enter the verdict and promote an accepted candidate; None if stopped."""
+    settings = run.config.gate
+    points = run.ledger.gate_points(generation)
+    result = run.ledger.gate(generation) or verdict(points, settings)
+
+    def finish(game: GateGame) -> None:
+        nonlocal result
+        run.ledger.note_gate_game(generation, game.number, game.candidate_points, game.ply, game.ending)
+        points[game.number] = game.candidate_points
+        result = result or verdict(points, settings)
+        report(_progress(points, settings))
+
+    if result is None:
+        numbers = [number for number in range(2 * settings.pairs) if number not in points]
+        play_with_actors(
+            _new_games(run, generation, numbers),
+            lambda: [make_evaluator("network", net, threads=1) for net in (run.candidate(generation), run.best)],
+            run.config.games.actors,
+            min(run.config.games.concurrent, max(1, -(-len(numbers) // run.config.games.actors))),
+            finish,
+            lambda: result is not None or stop(),
+        )
+    if result is None:
+        return None
+    # The verdict is entered before the promotion: a crash in between repeats the promotion, never the match.
+    run.ledger.note_gate(generation, result)
+    if result.accepted:
+        run.promote(generation)
+    return result
+
+
+def _progress(points: dict[int, float], settings: GateSettings) -> GateProgress:
+    pairs = [points[n] + points[n + 1] for n in range(0, 2 * settings.pairs, 2) if n in points and n + 1 in points]
+    llr = settings.sprt().log_likelihood_ratio(pentanomial(pairs))
+    return GateProgress(len(points), 2 * settings.pairs, llr, float(np.mean(list(points.values()))))
+
+
+def _new_games(run: RunFolder, generation: int, numbers: list[int]) -> Iterator[GateGame]:
+    openings = run.opening_rows()
+    order = np.random.default_rng([run.config.seed, generation, OPENING_STREAM]).permutation(len(openings))
+    for number in numbers:
+        start = openings[order[number // 2 % len(openings)]]
+        yield GateGame(number, start, run.config.gate.visits, run.config.gate.longest, SearchParams())

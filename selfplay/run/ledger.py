@@ -1,0 +1,156 @@
+"""The run's ledger: a SQLite file with what happened, and where an interrupted run goes on."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from engine.errors import RunError
+
+__all__ = ["GateResult", "Ledger", "Phase"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY CHECK (id = 1), created REAL NOT NULL, net TEXT NOT NULL, seed INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS generations (
+    number INTEGER PRIMARY KEY, phase TEXT NOT NULL, config TEXT NOT NULL, started REAL NOT NULL, finished REAL);
+CREATE TABLE IF NOT EXISTS games (
+    generation INTEGER, number INTEGER, plies INTEGER, white_points INTEGER, ending TEXT,
+    PRIMARY KEY (generation, number));
+CREATE TABLE IF NOT EXISTS losses (
+    generation INTEGER, step INTEGER, kind TEXT, policy REAL, value REAL, moves_left REAL, top1 REAL,
+    PRIMARY KEY (generation, step, kind));
+CREATE TABLE IF NOT EXISTS gate_games (
+    generation INTEGER, number INTEGER, points REAL, plies INTEGER, ending TEXT, PRIMARY KEY (generation, number));
+CREATE TABLE IF NOT EXISTS gates (
+    generation INTEGER PRIMARY KEY, accepted INTEGER, decided INTEGER, pentanomial TEXT, llr REAL,
+    score REAL, elo REAL, elo_low REAL, elo_high REAL);
+"""
+
+
+class Phase(StrEnum):
+    """What a generation has to do next."""
+
+    GENERATE = "generate"
+    FIT = "fit"
+    GATE = "gate"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """How a candidate fared; `decided` says whether the SPRT ended or the limit of pairs did."""
+
+    accepted: bool
+    decided: bool
+    pentanomial: tuple[int, ...]
+    llr: float
+    score: float
+    elo: float
+    elo_low: float
+    elo_high: float
+
+
+class Ledger:
+    """Rows are written once and are durable when a method returns; methods may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.executescript(SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise RunError(f"{path}: not a usable ledger: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._lock:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(statement, rows)
+            self._connection.execute("COMMIT")
+
+    def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    # ---- runs and generations -------------------------------------------------------------------------------------
+
+    def note_run(self, net: str, seed: int) -> None:
+        """Enter the run, once."""
+        self._write("INSERT OR IGNORE INTO runs VALUES (1, ?, ?, ?)", [(time.time(), net, seed)])
+
+    def current(self) -> tuple[int, Phase]:
+        """The newest generation and its phase; generation 0 is done before any."""
+        rows = self._read("SELECT number, phase FROM generations ORDER BY number DESC LIMIT 1")
+        return (rows[0][0], Phase(rows[0][1])) if rows else (0, Phase.DONE)
+
+    def begin_generation(self, number: int, config: str) -> None:
+        """Enter a generation that is about to generate."""
+        self._write(
+            "INSERT INTO generations VALUES (?, ?, ?, ?, NULL)", [(number, Phase.GENERATE, config, time.time())]
+        )
+
+    def enter_phase(self, number: int, phase: Phase) -> None:
+        """Move a generation on."""
+        finished = time.time() if phase is Phase.DONE else None
+        self._write("UPDATE generations SET phase = ?, finished = ? WHERE number = ?", [(phase, finished, number)])
+
+    # ---- games and losses -----------------------------------------------------------------------------------------
+
+    def note_games(self, generation: int, games: Iterable[tuple[int, int, int, str]]) -> None:
+        """Enter self-play games as (number, plies, White's points, ending)."""
+        self._write("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", [(generation, *game) for game in games])
+
+    def note_losses(self, generation: int, step: int, kind: str, values: dict[str, float]) -> None:
+        """Enter losses of kind `train`, `before` or `after` (the last two on held-out games)."""
+        row = (generation, step, kind, *(values.get(name) for name in ("policy", "value", "moves_left", "top1")))
+        self._write("INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", [row])
+
+    def losses(self, generation: int, kind: str) -> list[dict[str, float]]:
+        """Losses of one kind, by step."""
+        rows = self._read(
+            "SELECT step, policy, value, moves_left, top1 FROM losses WHERE generation = ? AND kind = ? ORDER BY step",
+            generation, kind,
+        )  # fmt: skip
+        return [dict(zip(("step", "policy", "value", "moves_left", "top1"), row, strict=True)) for row in rows]
+
+    # ---- gate -----------------------------------------------------------------------------------------------------
+
+    def note_gate_game(self, generation: int, number: int, points: float, plies: int, ending: str) -> None:
+        """Enter a gate game with the candidate's points; games 2k and 2k + 1 are a pair."""
+        row = (generation, number, points, plies, ending)
+        self._write("INSERT OR REPLACE INTO gate_games VALUES (?, ?, ?, ?, ?)", [row])
+
+    def gate_points(self, generation: int) -> dict[int, float]:
+        """The candidate's points by game number."""
+        return dict(self._read("SELECT number, points FROM gate_games WHERE generation = ?", generation))
+
+    def note_gate(self, generation: int, result: GateResult) -> None:
+        """Enter the gate's verdict."""
+        numbers = (result.llr, result.score, *(_finite(x) for x in (result.elo, result.elo_low, result.elo_high)))
+        row = (generation, result.accepted, result.decided, json.dumps(result.pentanomial), *numbers)
+        self._write("INSERT OR REPLACE INTO gates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row])
+
+    def gate(self, generation: int) -> GateResult | None:
+        """The verdict over a generation's candidate, None before there is one."""
+        rows = self._read("SELECT * FROM gates WHERE generation = ?", generation)
+        if not rows:
+            return None
+        _, accepted, decided, counts, llr, score, *elos = rows[0]
+        return GateResult(bool(accepted), bool(decided), tuple(json.loads(counts)), llr, score, *elos)
+
+
+def _finite(elo: float) -> float:
+    """SQLite stores infinities, but JSON and plots do not read them: an Elo difference ends at 9,999."""
+    return max(-9_999.0, min(9_999.0, elo))

@@ -1,0 +1,129 @@
+"""One generation after another: which phase comes next, carried out and entered into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.errors import RunError
+from selfplay.console import live_line, show
+from selfplay.run.config import config_text
+from selfplay.run.fit import FitProgress, fit
+from selfplay.run.folder import RunFolder
+from selfplay.run.gate import GateProgress, gate
+from selfplay.run.generate import GenerateProgress, generate
+from selfplay.run.ledger import Phase
+
+__all__ = ["run_generations", "run_phase"]
+
+
+def run_generations(run: RunFolder, count: int | None, stop: Callable[[], bool]) -> bool:
+    """Finish the generation in progress, if any, then `count` more (None: without end); False when stopped.
+
+    A generation that was interrupted counts as one of the `count`.
+    """
+    finished = 0
+    while count is None or finished < count:
+        phase = _next_phase(run)
+        if not _carry_out(run, phase, stop):
+            return False
+        finished += phase is Phase.GATE
+    return True
+
+
+def run_phase(run: RunFolder, wanted: Phase, stop: Callable[[], bool]) -> bool:
+    """Carry out one phase, if it is the next one; False when stopped. Raises RunError when another phase is due."""
+    phase = _next_phase(run)
+    if phase is not wanted:
+        raise RunError(f"{run.path}: generation {run.ledger.current()[0]} has to {phase} first")
+    return _carry_out(run, phase, stop)
+
+
+def _next_phase(run: RunFolder) -> Phase:
+    """The phase that is due, after beginning a new generation where the last one is done."""
+    number, phase = run.ledger.current()
+    if phase is not Phase.DONE:
+        return phase
+    run.ledger.begin_generation(number + 1, config_text(run.config))
+    return Phase.GENERATE
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What a phase does and what follows it."""
+
+    work: Callable[[RunFolder, int, Callable[[], bool]], bool]
+    following: Phase
+
+
+def _carry_out(run: RunFolder, phase: Phase, stop: Callable[[], bool]) -> bool:
+    number, _ = run.ledger.current()
+    step = STEPS[phase]
+    if stop() or not step.work(run, number, stop):
+        show(f"generation {number}: stopped in {phase}; the same command continues")
+        return False
+    run.ledger.enter_phase(number, step.following)
+    return True
+
+
+def _generate(run: RunFolder, number: int, stop: Callable[[], bool]) -> bool:
+    last = None
+    with live_line(f"generation {number}: games") as line:
+
+        def report(progress: GenerateProgress) -> None:
+            nonlocal last
+            last = progress
+            text = f"{progress.games}/{progress.of_games} games, {progress.positions_per_s:,.1f} positions/s"
+            line.update(progress.games / progress.of_games, text)
+
+        done = generate(run, number, report, show, stop)
+    if done and last is not None:
+        speed = f"{last.positions_per_s:,.1f} positions/s"
+        show(f"generation {number}: {last.games} games, {last.positions:,} positions ({speed})")
+    return done
+
+
+def _fit(run: RunFolder, number: int, stop: Callable[[], bool]) -> bool:
+    with live_line(f"generation {number}: training") as line:
+
+        def report(progress: FitProgress) -> None:
+            text = (
+                f"policy {progress.policy:.3f} value {progress.value:.3f}, {progress.positions_per_s:,.0f} positions/s"
+            )
+            line.update(progress.progress, text)
+
+        result = fit(run, number, report, stop)
+    if result is None:
+        return False
+    before, after = result.before, result.after
+    show(
+        f"generation {number}: held-out losses before -> after: policy {before.policy:.4f} -> {after.policy:.4f}, "
+        f"value {before.value:.4f} -> {after.value:.4f}, top-1 {before.top1:.1%} -> {after.top1:.1%}"
+    )
+    return True
+
+
+def _gate(run: RunFolder, number: int, stop: Callable[[], bool]) -> bool:
+    with live_line(f"generation {number}: gate") as line:
+
+        def report(progress: GateProgress) -> None:
+            text = f"{progress.games} games, score {progress.score:.1%}, LLR {progress.llr:+.2f}"
+            line.update(progress.games / progress.of_games, text)
+
+        result = gate(run, number, report, stop)
+    if result is None:
+        return False
+    show(
+        f"generation {number}: candidate {'promoted' if result.accepted else 'rejected'} "
+        f"({'SPRT' if result.decided else 'limit of pairs'}, LLR {result.llr:+.2f}): score {result.score:.1%} "
+        f"in {sum(result.pentanomial)} pairs {list(result.pentanomial)}, Elo {result.elo:+.0f} "
+        f"[{result.elo_low:+.0f}, {result.elo_high:+.0f}]"
+    )
+    return True
+
+
+STEPS = {
+    Phase.GENERATE: _Step(_generate, Phase.FIT),
+    Phase.FIT: _Step(_fit, Phase.GATE),
+    Phase.GATE: _Step(_gate, Phase.DONE),
+}

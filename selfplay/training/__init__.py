@@ -1,0 +1,1 @@
+"""The learner: batches from position sets, one optimisation step, checkpoints, held-out evaluation, pretraining."""

@@ -1,0 +1,68 @@
+"""How well a model predicts positions it was never trained on."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from engine.errors import ConfigError
+from engine.nn.layer import Layer
+from selfplay.data.positions import PositionSet
+from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
+from selfplay.training.learner import planes_of
+from selfplay.training.loss import LossWeights, dual_head_loss, legal_logits
+
+__all__ = ["HeldOut", "HeldOutScores", "split_by_game"]
+
+CHUNK = 256  # positions of one forward pass
+
+
+@dataclass(frozen=True)
+class HeldOutScores:
+    """Means over the held-out positions: `top1` is how often the best legal move is the target's best."""
+
+    top1: float
+    policy: float
+    value: float
+    moves_left: float
+
+
+def split_by_game(positions: PositionSet, share: float) -> tuple[PositionSet, PositionSet]:
+    """(training, held-out) sets: the last `share` of the games are held out, at least one, so no game is in both."""
+    if not 0.0 < share < 1.0 or positions.n_games < 2:
+        raise ConfigError(f"held-out share {share} of {positions.n_games} games: expected 0..1 of two games or more")
+    cut = min(positions.n_games - 1, int(positions.n_games * (1.0 - share)))
+    return positions.games(0, cut), positions.games(cut, positions.n_games)
+
+
+class HeldOut:
+    """A fixed sample of a set, evenly spaced, rebuilt once."""
+
+    def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
+        usable = np.flatnonzero(positions.usable)
+        if not len(usable):
+            raise ConfigError("the held-out set has no usable positions")
+        numbers = usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
+        self.n_positions = len(numbers)
+        self._batch = new_training_batch(len(numbers))
+        PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model in inference mode; the same for any number of threads."""
+        starts = range(0, self.n_positions, CHUNK)
+        parts = [self._batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
+        with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+            sums = list(pool.map(lambda part: _score_sums(model, part), parts))
+        return HeldOutScores(*(np.sum(sums, axis=0) / self.n_positions).tolist())
+
+
+def _score_sums(model: Layer, batch: TrainingBatch) -> np.ndarray:
+    outputs, _ = model.forward(planes_of(batch.masks), training=False)
+    losses, _ = dual_head_loss(outputs, batch, LossWeights())
+    logits, _, mask = legal_logits(outputs["policy"], batch)
+    best = np.where(mask, logits, -np.inf).argmax(axis=1)
+    hits = np.mean(best == batch.policy.argmax(axis=1))
+    return len(best) * np.array([hits, losses.policy, losses.value, losses.moves_left])

@@ -1,0 +1,110 @@
+"""Speeds of what training consists of, recorded and never judged: `pytest -m slow -s tests/benchmark`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.evaluation import make_evaluator
+from engine.network.tower import TowerConfig, build_tower
+from engine.nn import dit
+from engine.search.select import SearchParams
+from selfplay.data.collect import collect
+from selfplay.data.game_files import record_of_result
+from selfplay.data.positions import PositionSet
+from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.games.pool import play_games
+from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.games.settings import GameSettings
+from selfplay.training.learner import Learner, LearnerSettings
+from selfplay.training.mixture import Mixture
+
+pytestmark = pytest.mark.slow
+NET = "64x6"
+BATCH = 256
+
+
+@pytest.fixture(scope="module")
+def positions() -> PositionSet:
+    """Two hundred random games of a hundred plies."""
+    rng = np.random.default_rng(1)
+    start = row_from_board(chess.Board())
+    packed, illegal = collect(record_of_result(start, moves, 0) for moves in random_games(rng, start, 200))
+    assert illegal == 0
+    return packed
+
+
+def random_games(rng: np.random.Generator, start: np.ndarray, count: int) -> Iterator[list[int]]:
+    rows, legal = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
+    for _ in range(count):
+        rows[0], moves = start, []
+        while len(moves) < 100 and (n := generate(rows[0], legal)):
+            moves.append(int(legal[rng.integers(n)]))
+            make(rows[0], np.int64(moves[-1]), rows[1])
+            rows[0] = rows[1]
+        yield moves
+
+
+def rate(work: Callable[[], int], seconds: float = 5.0) -> float:
+    """Units a second of repeated work, after one call to warm up."""
+    work()
+    begin, units = time.perf_counter(), 0
+    while time.perf_counter() - begin < seconds:
+        units += work()
+    return units / (time.perf_counter() - begin)
+
+
+def record(record_property: Callable[[str, object], None], name: str, value: float) -> None:
+    record_property(name, round(value, 1))
+    print(f"\n{name}: {value:,.0f}")
+
+
+def test_sampling(positions: PositionSet, record_property: Callable[[str, object], None]) -> None:
+    sampler, batch = PositionSampler(positions), new_training_batch(BATCH)
+    rng = np.random.default_rng(2)
+
+    def work() -> int:
+        sampler.fill(rng.integers(positions.n_positions, size=BATCH), np.zeros(BATCH, np.uint8), batch)
+        return BATCH
+
+    record(record_property, "sampled positions/s, one thread", rate(work))
+    assert np.allclose(batch.policy.sum(axis=1), 1.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training(threads: int, positions: PositionSet, record_property: Callable[[str, object], None]) -> None:
+    model = build_tower(TowerConfig.parse(NET), np.random.default_rng(1))
+    learner = Learner(model, Mixture([positions], [1.0], BATCH, 1), LearnerSettings(batch_size=BATCH, threads=threads))
+
+    def work() -> int:
+        learner.step(1e-3)
+        return BATCH
+
+    record(record_property, f"trained positions/s, {NET}, {threads} threads", rate(work, 10.0))
+    learner.close()
+    assert learner.steps_done > 1
+
+
+def test_self_play(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    dit.save(tmp_path / "net.dit", build_tower(TowerConfig.parse(NET), np.random.default_rng(1)))
+    evaluator = make_evaluator("network", tmp_path / "net.dit", threads=1)
+    settings = GameSettings(visits=64, longest=30)
+    start = row_from_board(chess.Board())
+    games = (SelfPlayGame(start, settings, SearchParams(), 1, 1, number) for number in range(64))
+    moves: list[int] = []
+    begin = time.perf_counter()
+    play_games(games, [evaluator], 32, lambda game: moves.append(len(game.record().moves)), lambda: False)
+    evaluator.close()
+    record(
+        record_property, f"visits/s in self-play, {NET}, one thread", 64 * sum(moves) / (time.perf_counter() - begin)
+    )
+    assert len(moves) == 64

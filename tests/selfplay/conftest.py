@@ -1,0 +1,71 @@
+"""Data that the self-play tests make themselves: random games in the formats of the readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from selfplay.data.collect import collect
+from selfplay.data.positions import PositionSet
+from selfplay.data.teacher import parse_teacher_line
+
+
+def random_game(rng: np.random.Generator, plies: int, board: chess.Board | None = None) -> chess.Board:
+    """A board after that many random legal moves, or fewer where the game ends."""
+    board = chess.Board() if board is None else board
+    while len(board.move_stack) < plies and (moves := list(board.legal_moves)):
+        board.push(moves[rng.integers(len(moves))])
+    return board
+
+
+def teacher_line(rng: np.random.Generator, plies: int) -> str:
+    """A random game labelled by a teacher that likes captures."""
+    game = random_game(rng, plies)
+    board, labels = game.root(), []
+    for played in game.move_stack:
+        likes = {move: 100 * board.is_capture(move) - 3 * order for order, move in enumerate(board.legal_moves)}
+        best = sorted(likes, key=lambda move: -likes[move])[:5]
+        text = ",".join(f"{move.uci()}={likes[move]}" for move in best)
+        labels.append(f"{played.uci()}:{text}")
+        board.push(played)
+    return f"{chess.STARTING_FEN}|{('1-0', '0-1', '1/2-1/2')[rng.integers(3)]}|{';'.join(labels)}"
+
+
+@pytest.fixture(scope="session")
+def teacher_lines() -> list[str]:
+    """Twelve labelled games of up to 40 plies."""
+    rng = np.random.default_rng(5)
+    return [teacher_line(rng, 40) for _ in range(12)]
+
+
+@pytest.fixture
+def teacher_file(tmp_path: Path, teacher_lines: list[str]) -> Path:
+    """The labelled games as a file."""
+    path = tmp_path / "part1.txt"
+    path.write_text("\n".join(teacher_lines) + "\n", encoding="ascii")
+    return path
+
+
+@pytest.fixture(scope="session")
+def positions(teacher_lines: list[str]) -> PositionSet:
+    """The labelled games as a set."""
+    packed, illegal = collect(parse_teacher_line(line) for line in teacher_lines)
+    assert illegal == 0
+    return packed
+
+
+@pytest.fixture
+def aino_train(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs an `aino-train` command that must succeed; returns what it printed."""
+    from selfplay.main import main
+
+    def call(*words: object, status: int = 0) -> str:
+        assert main([str(word) for word in words]) == status
+        captured = capsys.readouterr()
+        return captured.out if status == 0 else captured.out + captured.err
+
+    return call

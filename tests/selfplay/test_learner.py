@@ -1,0 +1,235 @@
+"""The learner learns, and a run that was killed ends where one that was not does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, RunError
+from engine.network.policy_map import CONV_INDEX
+from engine.network.tower import TowerConfig, build_tower
+from engine.nn import dit
+from selfplay.data.positions import PositionSet
+from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
+from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
+from selfplay.training.heldout import HeldOut, split_by_game
+from selfplay.training.learner import Learner, LearnerSettings
+from selfplay.training.loss import LossWeights, dual_head_loss
+from selfplay.training.mixture import Mixture
+from selfplay.training.pretrain import Pretraining, PretrainSettings
+from selfplay.training.schedule import learning_rate
+from selfplay.training.sources import SourceFiles, load_training_data
+
+SETTINGS = LearnerSettings(batch_size=32, shard_size=16, threads=2)
+
+
+def small_learner(positions: PositionSet, threads: int = 2) -> Learner:
+    model = build_tower(TowerConfig.parse("16x2"), np.random.default_rng(1))
+    settings = LearnerSettings(batch_size=32, shard_size=16, threads=threads)
+    return Learner(model, Mixture([positions], [1.0], settings.batch_size, seed=7), settings)
+
+
+def parameters_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
+    for _ in range(steps):
+        learner.step(1e-3)
+    state, _ = learner.state()
+    return state
+
+
+def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert np.array_equal(value, b[name]), name
+
+
+def test_overfits_one_game(positions: PositionSet) -> None:
+    game = positions.games(0, 1)
+    learner = small_learner(game)
+    first = learner.step(3e-3)
+    for _ in range(150):
+        learner.step(3e-3)
+    scores = HeldOut(game).evaluate(learner.averaged_model())
+    learner.close()
+    assert scores.top1 > 0.8
+    assert scores.policy < first.policy - 0.5
+    assert scores.value < 0.7 * first.value
+
+
+def test_checkpoint_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
+    straight = small_learner(positions)
+    expected = parameters_after(straight, 6)
+    straight.close()
+
+    killed = small_learner(positions)
+    parameters_after(killed, 3)
+    arrays, values = killed.state()
+    save_checkpoint(tmp_path / "state.npz", arrays, values)
+    killed.close()
+
+    resumed = small_learner(positions)
+    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
+    assert_same(parameters_after(resumed, 3), expected)
+    resumed.close()
+
+
+def test_threads_do_not_change_the_result(positions: PositionSet) -> None:
+    results = []
+    for threads in (1, 2):
+        learner = small_learner(positions, threads)
+        results.append(parameters_after(learner, 3))
+        learner.close()
+    assert_same(*results)
+
+
+def test_checkpoint_of_another_network_is_refused(positions: PositionSet) -> None:
+    learner = small_learner(positions)
+    other = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
+    with pytest.raises(RunError, match="architecture"):
+        Learner(other, learner.mixture, SETTINGS).restore(*learner.state())
+
+
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    save_checkpoint(path, {"a": np.arange(1000)}, {"steps_done": 1})
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RunError, match=r"state\.npz"):
+        load_checkpoint(path)
+
+
+# ---- parts --------------------------------------------------------------------------------------------------------
+
+
+def one_batch(positions: PositionSet, size: int) -> TrainingBatch:
+    batch = new_training_batch(size)
+    PositionSampler(positions).fill(np.arange(size), np.zeros(size, np.uint8), batch)
+    return batch
+
+
+def test_policy_gradient_reaches_legal_moves_only(positions: PositionSet) -> None:
+    batch = one_batch(positions, 6)
+    rng = np.random.default_rng(2)
+    outputs = {
+        "policy": rng.normal(size=(6, 8, 8, 80)).transpose(0, 3, 1, 2),
+        "wdl": rng.normal(size=(6, 3)),
+        "moves_left": rng.normal(size=(6, 1)),
+    }
+    _, gradients = dual_head_loss(outputs, batch, LossWeights())
+    touched = np.abs(gradients["policy"].reshape(6, -1)) > 0
+    for position in range(6):
+        legal = CONV_INDEX[batch.policy_index[position, : batch.n_moves[position]]]
+        assert set(np.flatnonzero(touched[position])) <= set(legal.tolist())
+        assert touched[position].sum() > 1
+    assert np.allclose(gradients["policy"].sum(axis=(1, 2, 3)), 0.0)
+
+
+@pytest.mark.parametrize("head", ["policy", "wdl", "moves_left"])
+def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str) -> None:
+    batch = one_batch(positions, 3)
+    rng = np.random.default_rng(3)
+    outputs = {
+        "policy": rng.normal(size=(3, 8, 8, 80)).transpose(0, 3, 1, 2),
+        "wdl": rng.normal(size=(3, 3)),
+        "moves_left": rng.normal(size=(3, 1)),
+    }
+    weights = LossWeights(value=0.7, moves_left=0.3)
+    factor = {"policy": 1.0, "wdl": weights.value, "moves_left": weights.moves_left}[head]
+    _, gradients = dual_head_loss(outputs, batch, weights)
+    direction = rng.normal(size=outputs[head].shape)
+    epsilon = 1e-5
+    ends = []
+    for sign in (1, -1):
+        moved = {**outputs, head: outputs[head] + sign * epsilon * direction}
+        losses, _ = dual_head_loss(moved, batch, weights)
+        ends.append(factor * {"policy": losses.policy, "wdl": losses.value, "moves_left": losses.moves_left}[head])
+    numeric = (ends[0] - ends[1]) / (2 * epsilon)
+    assert numeric == pytest.approx(float((gradients[head] * direction).sum()), rel=1e-4)
+
+
+def test_mixture_keeps_its_shares(positions: PositionSet) -> None:
+    parts = positions.games(0, 6), positions.games(6, 12)
+    marked = [replace(part, wdl=np.full_like(part.wdl, value)) for value, part in enumerate(parts)]
+    mixture = Mixture(marked, [3.0, 1.0], batch_size=10, seed=1)
+    total = sum(mixture.batch(step).wdl[:, 0].sum() for step in range(20))
+    assert total == 50
+
+
+def test_share_without_usable_positions_is_refused(positions: PositionSet) -> None:
+    empty = positions.games(0, 0)
+    with pytest.raises(ConfigError, match="no usable positions"):
+        Mixture([positions, empty], [1.0, 1.0], 8, seed=1)
+
+
+def test_held_out_games_are_the_last_ones(positions: PositionSet) -> None:
+    training, heldout = split_by_game(positions, 0.25)
+    assert (training.n_games, heldout.n_games) == (9, 3)
+    assert np.array_equal(heldout.moves, positions.moves[-heldout.n_positions :])
+
+
+def test_held_out_scores_do_not_depend_on_threads(positions: PositionSet) -> None:
+    model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(4))
+    heldout = HeldOut(positions)
+    assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
+
+
+def test_rate_rises_then_falls() -> None:
+    rates = [learning_rate(progress, 1.0) for progress in np.linspace(0.0, 1.0, 101)]
+    peak = int(np.argmax(rates))
+    assert 0 < peak <= 3
+    assert rates[peak] == pytest.approx(1.0, abs=0.01)
+    assert all(a >= b for a, b in zip(rates[peak:], rates[peak + 1 :], strict=False))
+    assert rates[-1] == pytest.approx(0.01)
+    assert learning_rate(1.5, 1.0) == rates[-1]
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+def test_pretrain_writes_a_network_and_resumes(
+    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+) -> None:
+    def command(run: str, net: str, *more: object) -> str:
+        flags = ["--net", "16x1", "--batch", 32, "--run", tmp_path / run, "--out", tmp_path / net, *more]
+        return aino_train("pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, *flags)
+
+    output = command("run", "net.dit", "--positions", 320)
+    assert "held out" in output
+    model, header = dit.load(tmp_path / "net.dit")
+    assert header["card"]["positions"] == 320
+    assert header["card"]["data"] == {"teacher": ["part1.txt"]}
+    assert str(tmp_path) not in (tmp_path / "net.dit").read_bytes().decode("latin-1")
+    # The same command finds the run finished and writes the same network.
+    command("run", "again.dit", "--positions", 320)
+    again, _ = dit.load(tmp_path / "again.dit")
+    assert_same(model.named_parameters(), again.named_parameters())
+
+
+def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, tmp_path: Path) -> None:
+    files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
+    settings = PretrainSettings(net="16x1", positions=320, learner=SETTINGS, files=files)
+    data = load_training_data(files, None, lambda text: None)
+
+    def train(folder: str, steps: float) -> Pretraining:
+        run = Pretraining(tmp_path / folder, settings, data)
+        run.train(lambda report: None, lambda: run.learner.steps_done >= steps)
+        run.close()
+        return run
+
+    train("killed", 4)
+    killed, straight = train("killed", np.inf), train("straight", np.inf)
+    assert killed.positions == straight.positions == 320
+    assert_same(killed.learner.state()[0], straight.learner.state()[0])
+
+
+def test_pretrain_can_be_prolonged_but_not_changed(
+    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+) -> None:
+    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", "16x1", "--batch", 32]
+    words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
+    aino_train(*words, "--positions", 64)
+    assert "other peak_rate" in aino_train(*words, "--positions", 64, "--rate", 0.1, status=1)
+    aino_train(*words, "--positions", 96)
+    assert dit.load(tmp_path / "net.dit")[1]["card"]["positions"] == 96

@@ -1,0 +1,46 @@
+"""The `aino-train` command table."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from selfplay.main import COMMANDS, main
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    assert f"aino-train {name}" in capsys.readouterr().out
+    assert importlib.import_module(f"selfplay.commands.{name}").__doc__.startswith(f"`aino-train {name}`")
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    printed = capsys.readouterr().out
+    assert all(f"  {name} " in printed for name in COMMANDS)
+
+
+def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["dance"])
+    assert stopped.value.code == 2
+    assert "dance" in capsys.readouterr().err
+
+
+def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["match", "--first", "a", "--second", "b", "--tc", "soon", "--out", "nowhere"]) == 1
+    assert capsys.readouterr().err == (
+        "aino-train match: time control 'soon': expected BASE+INCREMENT in seconds, such as 1+0.1\n"
+    )
+
+
+def test_the_table_imports_no_command() -> None:
+    code = "import sys, selfplay.main; sys.exit('numba' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

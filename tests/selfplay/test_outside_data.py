@@ -1,0 +1,55 @@
+"""Readers on the real collections, their first games; skipped where the data is not there."""
+
+from __future__ import annotations
+
+import zipfile
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selfplay.data.collect import collect
+from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.pgn import read_pgn
+from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.data.teacher import read_teacher
+from selfplay.games.openings import draw_openings, load_openings
+
+# File -> reader, and how many of the first 100 games are not legal from the start position (python-chess agrees).
+READERS = {
+    "teacher/part1.txt.xz": (read_teacher, 0),
+    "games/engine.jsonl.xz": (read_engine_games, 6),
+    "games/human.tsv.xz": (read_human_games, 0),
+}
+
+
+def existing(path: Path) -> Path:
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not in the data folder")
+    return path
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_first_games_are_legal_and_can_be_sampled(name: str, test_data: Path) -> None:
+    reader, broken = READERS[name]
+    positions, illegal = collect(islice(reader(existing(test_data / name)), 100))
+    assert (positions.n_games, illegal) == (100 - broken, broken)
+    numbers = np.flatnonzero(positions.usable)[::7]
+    batch = new_training_batch(len(numbers))
+    PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
+    assert np.allclose(batch.policy.sum(axis=1), 1.0, atol=1e-3)
+    assert np.allclose(batch.wdl.sum(axis=1), 1.0, atol=2e-3)
+
+
+def test_opening_book_in_pgn_is_read(test_data: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(existing(test_data / "books" / "8moves_v3.pgn.zip")) as archive:
+        book = Path(archive.extract(archive.namelist()[0], tmp_path))
+    positions, illegal = collect(islice(read_pgn(book), 20))
+    assert (positions.n_games, illegal) == (20, 0)
+    assert set(np.diff(positions.game_first)) == {16}
+
+
+def test_default_openings_are_drawn_from_the_teacher(test_data: Path) -> None:
+    parts = [existing(test_data / "teacher" / f"part{number}.txt.xz") for number in (3, 4)]
+    assert [board.epd() for board, _ in draw_openings(parts, 500, seed=1)] == [board.epd() for board in load_openings()]

@@ -1,0 +1,277 @@
+"""Readers, position sets and what is rebuilt from them, against python-chess."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+import pytest
+
+from engine.board.convert import board_from_row, decode_move
+from engine.errors import DataError
+from engine.network.policy_map import INDEX_TO_UCI
+from selfplay.data.cache import load_or_parse
+from selfplay.data.collect import collect
+from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.pgn import read_pgn
+from selfplay.data.positions import PositionSet, concatenate
+from selfplay.data.sampler import (
+    MIRROR,
+    MIRROR_INDEX,
+    SWAP_COLOURS,
+    EpochOrder,
+    PositionSampler,
+    TrainingBatch,
+    new_training_batch,
+)
+from selfplay.data.targets import policy_from_scores, wdl_from_result, wdl_from_score
+from selfplay.data.teacher import parse_teacher_line, read_teacher
+
+CASTLING_GAME = "e2e4 e7e5 g1f3 g8f6 f1c4 f8c5 e1g1 e8g8 f1e1".split()
+
+
+def replayed(positions: PositionSet, game: int) -> chess.Board:
+    """The game's moves pushed on a board, each checked for legality."""
+    board = board_from_row(positions.starts[game])
+    for position in range(int(positions.game_first[game]), int(positions.game_first[game + 1])):
+        move = decode_move(np.array(board_row(board)), int(positions.moves[position]))
+        assert move in board.legal_moves
+        board.push(move)
+    return board
+
+
+def board_row(board: chess.Board) -> np.ndarray:
+    from engine.board.convert import row_from_board
+
+    return row_from_board(board)
+
+
+def sample(positions: PositionSet, augment: int) -> TrainingBatch:
+    batch = new_training_batch(positions.n_positions)
+    numbers = np.arange(positions.n_positions)
+    PositionSampler(positions).fill(numbers, np.full(len(numbers), augment, np.uint8), batch)
+    return batch
+
+
+def test_teacher_games_survive_packing(positions: PositionSet, teacher_lines: list[str]) -> None:
+    for game, line in enumerate(teacher_lines):
+        played = [ply.partition(":")[0] for ply in line.split("|")[2].split(";")]
+        assert [move.uci() for move in replayed(positions, game).move_stack] == played
+
+
+def test_illegal_games_are_skipped_and_counted(teacher_lines: list[str]) -> None:
+    broken = teacher_lines[0].replace(teacher_lines[0].split("|")[2].split(":")[0] + ":", "e2e5:", 1)
+    packed, illegal = collect(map(parse_teacher_line, [teacher_lines[1], broken, teacher_lines[2]]))
+    assert (packed.n_games, illegal) == (2, 1)
+    both, _ = collect(map(parse_teacher_line, teacher_lines[1:3]))
+    assert np.array_equal(packed.moves, both.moves)
+    assert np.array_equal(packed.target_probs, both.target_probs)
+
+
+def test_broken_label_line_names_file_and_line(tmp_path: Path, teacher_lines: list[str]) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(teacher_lines[0] + "\nnot a game\n", encoding="ascii")
+    with pytest.raises(DataError, match=r"labels\.txt:2"):
+        list(read_teacher(path))
+
+
+def test_saved_set_is_read_back(positions: PositionSet, tmp_path: Path) -> None:
+    positions.save(tmp_path / "set.npz")
+    loaded = PositionSet.load(tmp_path / "set.npz")
+    for name in PositionSet.__dataclass_fields__:
+        assert np.array_equal(getattr(positions, name), getattr(loaded, name)), name
+
+
+def test_damaged_set_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "set.npz").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(DataError, match=r"set\.npz"):
+        PositionSet.load(tmp_path / "set.npz")
+
+
+def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
+    joined = concatenate([positions.games(0, 5), positions.games(5, positions.n_games)])
+    for name in PositionSet.__dataclass_fields__:
+        assert np.array_equal(getattr(positions, name), getattr(joined, name)), name
+
+
+def test_second_start_reads_the_cache(teacher_file: Path, tmp_path: Path) -> None:
+    first = load_or_parse(teacher_file, read_teacher, tmp_path / "cache")
+    entries = list((tmp_path / "cache").iterdir())
+
+    def unexpected(path: Path) -> list:
+        raise AssertionError(f"{path} was parsed again")
+
+    unexpected.__name__ = read_teacher.__name__
+    second = load_or_parse(teacher_file, unexpected, tmp_path / "cache")
+    assert len(entries) == 1
+    assert np.array_equal(first.moves, second.moves)
+
+
+# ---- the other readers --------------------------------------------------------------------------------------------
+
+
+def test_engine_game_values_are_the_movers(tmp_path: Path) -> None:
+    game = {"result": "1-0", "uci": " ".join(CASTLING_GAME), "ev": [None, 300, 300, *[0] * 6]}
+    unevaluated = {**game, "ev": [None] * 9}
+    path = tmp_path / "engine.jsonl"
+    path.write_text(json.dumps(game) + "\n" + json.dumps(unevaluated) + "\n")
+    packed, illegal = collect(read_engine_games(path))
+    assert (packed.n_games, illegal) == (1, 0)
+    assert packed.usable.tolist() == [False] + [True] * 8
+    assert packed.wdl[1, 2] > 0.9  # Black to move
+    assert packed.wdl[2, 0] > 0.9  # White to move
+
+
+def test_castling_text_becomes_king_takes_rook(tmp_path: Path) -> None:
+    path = tmp_path / "human.tsv"
+    path.write_text(f"welo\tresult\tuci\n2500\t1/2-1/2\t{' '.join(CASTLING_GAME)}\n")
+    packed, illegal = collect(read_human_games(path))
+    assert (packed.n_games, illegal) == (1, 0)
+    assert packed.moves[6] == chess.E1 | chess.H1 << 6
+    assert packed.moves[7] == chess.E8 | chess.H8 << 6
+    assert np.array_equal(packed.target_moves, packed.moves)
+
+
+def test_human_file_without_its_columns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "human.tsv").write_text("a\tb\n1\t2\n")
+    with pytest.raises(DataError, match="columns"):
+        list(read_human_games(tmp_path / "human.tsv"))
+
+
+PGN = """[Event "?"]
+[Result "1-0"]
+
+1. e4 {a comment} e5 2. Nf3 (2. f4 exf4) 2... Nc6 3. Bb5 a6 4. O-O 1-0
+
+[Event "unfinished"]
+[Result "*"]
+
+1. d4 *
+
+[Event "another variant"]
+[Variant "Atomic"]
+[Result "1-0"]
+
+1. e4 1-0
+
+[Event "Chess960"]
+[Variant "Chess960"]
+[SetUp "1"]
+[FEN "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"]
+[Result "0-1"]
+
+1. O-O O-O-O 0-1
+"""
+
+
+def test_pgn_main_lines_of_finished_games(tmp_path: Path) -> None:
+    (tmp_path / "games.pgn").write_text(PGN)
+    packed, illegal = collect(read_pgn(tmp_path / "games.pgn"))
+    assert illegal == 0
+    assert np.diff(packed.game_first).tolist() == [7, 2]
+    assert packed.moves[6] == chess.E1 | chess.H1 << 6
+    assert packed.moves[7:].tolist() == [chess.G1 | chess.H1 << 6, chess.G8 | chess.A8 << 6]
+    assert packed.wdl[[0, 1, 7]].tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
+
+
+# ---- targets ------------------------------------------------------------------------------------------------------
+
+
+def test_wdl_of_scores_is_symmetric_and_ordered() -> None:
+    cp = np.array([-32000.0, -200.0, 0.0, 200.0, 31990.0])
+    wdl = wdl_from_score(cp)
+    assert np.allclose(wdl.sum(axis=1), 1.0)
+    assert np.allclose(wdl, wdl_from_score(-cp)[:, ::-1], atol=1e-6)
+    assert np.all(np.diff(wdl[:, 0]) > 0)
+    assert wdl[2].argmax() == 1
+    assert wdl[4, 0] > 0.999
+
+
+def test_result_is_seen_by_the_mover() -> None:
+    black_to_move = np.array([False, True])
+    assert wdl_from_result(1, black_to_move).tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert wdl_from_result(-1, black_to_move).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert wdl_from_result(0, black_to_move).tolist() == [[0, 1, 0], [0, 1, 0]]
+
+
+def test_policy_of_scores_is_wider_in_decided_positions() -> None:
+    scores = np.array([0.0, -60.0, 1000.0, 940.0, 5.0])
+    policy = policy_from_scores(scores, np.array([0, 2, 4, 5]))
+    assert np.allclose([policy[:2].sum(), policy[2:4].sum(), policy[4]], 1.0)
+    assert policy[0] / policy[1] == pytest.approx(np.exp(2.0), rel=1e-5)
+    assert policy[2] / policy[3] == pytest.approx(np.exp(60 / 110), rel=1e-5)
+
+
+# ---- sampling -----------------------------------------------------------------------------------------------------
+
+
+def test_sampled_legal_moves_and_targets(positions: PositionSet, teacher_lines: list[str]) -> None:
+    batch = sample(positions, 0)
+    assert np.allclose(batch.policy.sum(axis=1), 1.0, atol=1e-3)
+    position = 0
+    for line in teacher_lines:
+        board = chess.Board()
+        for ply in line.split("|")[2].split(";"):
+            played, _, labels = ply.partition(":")
+            legal = {policy_name(board, move) for move in board.legal_moves}
+            count = int(batch.n_moves[position])
+            found = [INDEX_TO_UCI[i] for i in batch.policy_index[position, :count]]
+            assert set(found) == legal
+            assert count == board.legal_moves.count()
+            best = labels.split("=")[0]
+            assert found[batch.policy[position].argmax()] == policy_name(board, chess.Move.from_uci(best))
+            board.push_uci(played)
+            position += 1
+    assert position == positions.n_positions
+
+
+def policy_name(board: chess.Board, move: chess.Move) -> str:
+    """The move's name in the policy: from the mover's side, castling takes the rook, knight promotions are plain."""
+    if board.is_castling(move):
+        move = chess.Move(move.from_square, move.to_square + (1 if chess.square_file(move.to_square) == 6 else -2))
+    if board.turn == chess.BLACK:
+        move = chess.Move(chess.square_mirror(move.from_square), chess.square_mirror(move.to_square), move.promotion)
+    return move.uci().removesuffix("n")
+
+
+def test_mirrored_positions_are_those_of_the_mirrored_game(tmp_path: Path) -> None:
+    # Without castling rights a game mirrored left to right is a game as well.
+    fen = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w - - 0 1"
+    line = f"{fen}|1-0|e2e4:e2e4=20,b1c3=10;e7e5:e7e5=0,d7d5=-5;g1f3:g1f3=30"
+    swap = str.maketrans("abcdefgh", "hgfedcba")
+    ranks, rest = fen.split(" ", 1)
+    mirrored_fen = "/".join(rank[::-1] for rank in ranks.split("/")) + " " + rest
+    mirrored = f"{mirrored_fen}|1-0|" + line.split("|")[2].translate(swap)
+    original, reflection = (collect([parse_teacher_line(text)])[0] for text in (line, mirrored))
+    a, b = sample(original, MIRROR), sample(reflection, 0)
+    assert np.array_equal(a.masks, b.masks)
+    for position in range(3):
+        pairs_a = sorted(zip(a.policy_index[position], a.policy[position], strict=True))
+        assert pairs_a == sorted(zip(b.policy_index[position], b.policy[position], strict=True))
+
+
+def test_mirroring_waits_until_castling_is_over(positions: PositionSet) -> None:
+    assert np.array_equal(sample(positions, MIRROR).masks[0], sample(positions, 0).masks[0])
+
+
+def test_mirror_table_is_its_own_inverse() -> None:
+    assert np.array_equal(MIRROR_INDEX[MIRROR_INDEX], np.arange(1858))
+
+
+def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:
+    changed = sample(positions, 0).masks != sample(positions, SWAP_COLOURS).masks
+    assert changed[:, 108].all()
+    assert not np.delete(changed, 108, axis=1).any()
+
+
+def test_every_epoch_draws_each_member_once() -> None:
+    members = np.arange(100, 137)
+    order = EpochOrder(members, seed=3)
+    drawn = np.concatenate([order.draw(first, 10) for first in range(0, 80, 10)])
+    assert sorted(drawn[:37]) == members.tolist()
+    assert sorted(drawn[37:74]) == members.tolist()
+    assert not np.array_equal(drawn[:37], drawn[37:74])
+    assert np.array_equal(EpochOrder(members, seed=3).draw(25, 30), drawn[25:55])
