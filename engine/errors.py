@@ -1,13 +1,14 @@
 """The typed errors of the house; every failure a caller may want to catch is one of these.
 
-    AinoError
-    ├── ConfigError (ValueError)    a setting or argument out of its range
-    ├── ShapeError (ValueError)     an array of the wrong shape or dtype
-    ├── FenError (ValueError)       a position that cannot be read or played
-    ├── MoveError (ValueError)      a move that is illegal or unreadable
-    ├── NetFileError                a net file that is missing, damaged or of another kind
-    ├── RunError                    a training run folder that cannot be used
-    └── DataError                   input data that does not have the documented form
+AinoError
+├── ConfigError (ValueError)    a setting or argument out of its range
+├── ShapeError (ValueError)     an array of the wrong shape or dtype
+├── FenError (ValueError)       a position that cannot be read or played
+├── MoveError (ValueError)      a move that is illegal or unreadable
+├── NetFileError                a net file that is missing, damaged or of another kind
+├── TrainingError               training that cannot go on, such as a loss that is not a number
+├── RunError                    a training run folder that cannot be used
+└── DataError                   input data that does not have the documented form
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "NetFileError",
     "RunError",
     "ShapeError",
+    "TrainingError",
 ]
 
 
@@ -39,7 +41,15 @@ class ShapeError(AinoError, ValueError):
 
 
 class FenError(AinoError, ValueError):
-    """A position cannot be read from its text, or is not a legal position."""
+    """A position cannot be read from its text, or cannot be played.
+
+    Attributes:
+        field: the bad one: "placement", "side", "castling", "en passant", "halfmove" or "fullmove"; "" for none.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class MoveError(AinoError, ValueError):
@@ -64,6 +74,10 @@ class NetFileError(AinoError):
     def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str]]:
         # Exceptions pickle by their `args`, which here hold the one composed message.
         return type(self), (str(self.path), self.expected, self.found)
+
+
+class TrainingError(AinoError):
+    """Training cannot go on: a loss or a gradient is not a finite number."""
 
 
 class RunError(AinoError):

@@ -101,7 +101,6 @@ class EngineOptions:
     fpu_reduction: float = 0.330
     policy_temperature: float = 1.359
     syzygy_path: str = ""
-    seed: int = 0
     log_file: str = ""
 
     def __post_init__(self) -> None:
@@ -122,11 +121,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("Threads", "spin", "threads", "Search threads; 0 takes two where the machine has them", 0, 256),
     Option("Move Overhead", "spin", "move_overhead_ms", "Time kept back for the way to the GUI, in ms", 0, 10000),
     Option("MultiPV", "spin", "multi_pv", "Number of lines shown", 1, 218),
-    Option("Ponder", "check", "ponder", "Tells that the GUI may let the engine think on the opponent's time"),
+    Option("Ponder", "check", "ponder", "Accepted from GUIs that let the engine think on the opponent's time"),
     Option("UCI_Chess960", "check", "chess960", "Fischer Random rules and castling notation (king takes rook)"),
     Option("UCI_ShowWDL", "check", "show_wdl", "Win, draw and loss chances in every scored line, per mille"),
-    Option("UCI_AnalyseMode", "check", "analyse_mode", "Set by GUIs that analyse instead of playing"),
-    Option("UCI_Opponent", "string", "opponent", "The opponent's title, rating, kind and name"),
+    Option("UCI_AnalyseMode", "check", "analyse_mode", "Accepted from GUIs that analyse; the search is the same"),
+    Option("UCI_Opponent", "string", "opponent", "Accepted from GUIs that name the opponent; changes nothing"),
     Option("WeightsFile", "string", "weights_file", "Net file (.dit); the default is the net that comes with Aino"),
     Option(
         "Evaluator",
@@ -142,7 +141,6 @@ OPTIONS: tuple[Option, ...] = (
     Option("FpuReduction", "float", "fpu_reduction", "First-play urgency: value taken off unvisited moves", 0.0, 10.0),
     Option("PolicyTemperature", "float", "policy_temperature", "Softmax temperature of the move priors", 0.1, 10.0),
     Option("SyzygyPath", "string", "syzygy_path", "Folders with Syzygy endgame tables"),
-    Option("Seed", "spin", "seed", "Seed of everything random in the search", 0, 2**31 - 1),
     Option("LogFile", "string", "log_file", "File that gets a copy of all UCI traffic"),
     Option("Clear Hash", "button", "", "Forgets the search tree and all caches"),
 )

@@ -1,0 +1,110 @@
+"""An engine that does not search: it waits as told and plays the first legal move. Only the protocol is tested."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import chess
+
+from engine.errors import NetFileError
+from engine.options import EngineOptions
+from engine.search.control import SearchControl
+from engine.search.driver import OnInfo
+from engine.search.limits import Limits
+from engine.search.results import SearchInfo, SearchResult
+from uci.session import Session
+from uci.writer import Writer
+
+WAIT_S = 10.0  # a test that waits longer has failed
+
+
+class FakeEngine:
+    """Stands in for engine.Engine and remembers what it was told."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        if options.weights_file == "missing.dit" and options.evaluator != "material":
+            raise NetFileError("missing.dit", "a net file", "nothing")
+        self.options = options
+        self.board = chess.Board()
+        self.limits: list[Limits] = []
+        self.calls: list[str] = []
+        self.fail = False
+
+    def set_position(self, board: chess.Board) -> None:
+        self.board = board.copy()
+
+    def set_options(self, options: EngineOptions) -> None:
+        self.options = options
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        self.limits.append(limits)
+        control = control or SearchControl()
+        if self.fail:
+            raise RuntimeError("broken\non purpose")
+        infos = [self._info(move, rank) for rank, move in enumerate(self._moves(limits), 1)]
+        if on_info is not None:
+            on_info(infos[:1])
+        if limits.infinite:
+            control.wait_stop()
+        elif limits.ponder:
+            control.wait_ponderhit()
+        final = [replace(info, depth=2) for info in infos[: self.options.multi_pv]]
+        return SearchResult(best_move=infos[0].pv[0], ponder_move=None, infos=final, children=[], nodes=1, time_ms=1)
+
+    def _moves(self, limits: Limits) -> list[chess.Move]:
+        return list(limits.searchmoves or self.board.legal_moves)
+
+    def _info(self, move: chess.Move, rank: int) -> SearchInfo:
+        return SearchInfo(
+            depth=1, seldepth=1, time_ms=1, nodes=1, nps=1000, hashfull=0, multipv=rank,
+            score_cp=10, score_mate=None, wdl=(400, 300, 300), pv=[move],
+        )  # fmt: skip
+
+    def new_game(self) -> None:
+        self.calls.append("new_game")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+class Conversation:
+    """A session with a fake engine, driven line by line."""
+
+    def __init__(self, factory: Callable[[EngineOptions], FakeEngine] = FakeEngine) -> None:
+        self.output = io.StringIO()
+        self.engine: FakeEngine | None = None
+        self.session = Session(Writer(self.output), engine_factory=self._make)  # type: ignore[arg-type]
+        self._factory = factory
+
+    def _make(self, options: EngineOptions) -> FakeEngine:
+        self.engine = self._factory(options)
+        return self.engine
+
+    def say(self, *lines: str) -> None:
+        for line in lines:
+            self.session.handle(line + "\n")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.output.getvalue().splitlines()
+
+    def answers(self, word: str) -> list[str]:
+        """All lines that begin with a word."""
+        return [line for line in self.lines if line.split(" ")[0] == word]
+
+    def wait_for(self, word: str, count: int = 1) -> list[str]:
+        """Waits until `count` lines begin with a word."""
+        deadline = time.monotonic() + WAIT_S
+        while len(self.answers(word)) < count:
+            assert time.monotonic() < deadline, f"no {word!r} in {self.lines}"
+            time.sleep(0.001)
+        return self.answers(word)
+
+    def infos(self) -> list[str]:
+        """The texts of all `info string` lines."""
+        return [line.removeprefix("info string ") for line in self.lines if line.startswith("info string ")]

@@ -1,0 +1,355 @@
+"""Whole conversations with a fake engine: one bestmove a go, at the right moment, whatever comes in."""
+
+from __future__ import annotations
+
+import io
+import random
+import string
+import time
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import NetFileError
+from engine.options import EngineOptions
+from tests.protocol.fake_engine import Conversation, FakeEngine
+from uci.session import Session
+from uci.writer import Writer
+
+MATED = "fen rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
+STALEMATE = "fen 7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"
+SETTLE_S = 0.05  # long enough for a wrong answer to arrive
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    return Conversation()
+
+
+def nothing_follows(talk: Conversation, word: str, count: int) -> bool:
+    time.sleep(SETTLE_S)
+    return len(talk.answers(word)) == count
+
+
+# ---- answers --------------------------------------------------------------------------------------------------------
+
+
+def test_uci_lists_identity_and_options(talk: Conversation) -> None:
+    talk.say("uci")
+    assert talk.lines[0].startswith("id name Aino")
+    assert talk.lines[1].startswith("id author")
+    assert talk.lines[-1] == "uciok"
+    assert talk.engine is None, "the engine is loaded at isready, not before"
+
+
+def test_isready_before_uci_loads_the_engine(talk: Conversation) -> None:
+    talk.say("isready")
+    assert talk.lines == ["readyok"]
+    assert talk.engine is not None
+
+
+def test_go_without_isready_or_position_plays_from_the_start(talk: Conversation) -> None:
+    talk.say("go nodes 1")
+    move = chess.Move.from_uci(talk.wait_for("bestmove")[0].split()[1])
+    assert chess.Board().is_legal(move)
+
+
+def test_isready_is_answered_during_a_search(talk: Conversation) -> None:
+    talk.say("go infinite", "isready")
+    assert talk.answers("readyok") == ["readyok"]
+    assert talk.answers("bestmove") == []
+    talk.say("stop")
+    talk.wait_for("bestmove")
+
+
+def test_last_lines_are_the_complete_final_set(talk: Conversation) -> None:
+    talk.say("setoption name MultiPV value 3", "go nodes 1")
+    talk.wait_for("bestmove")
+    final = talk.lines[-4:-1]
+    assert [line.split("multipv ")[1][0] for line in final] == ["1", "2", "3"]
+    assert all("depth 2" in line for line in final)
+
+
+def test_searchmoves_and_limits_reach_the_engine(talk: Conversation) -> None:
+    talk.say("go wtime 1000 btime 900 winc 10 searchmoves e2e4 d2d4")
+    talk.wait_for("bestmove")
+    assert talk.engine is not None
+    limits = talk.engine.limits[0]
+    assert [move.uci() for move in limits.searchmoves] == ["e2e4", "d2d4"]
+    assert (limits.white_time_ms, limits.black_time_ms, limits.white_increment_ms) == (1000, 900, 10)
+
+
+# ---- one bestmove, at the right moment ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("go", ["go infinite", "go", "go ponder wtime 1000 btime 1000", "go infinite searchmoves e2e4"])
+def test_no_bestmove_before_stop(talk: Conversation, go: str) -> None:
+    talk.say(go)
+    assert nothing_follows(talk, "bestmove", 0)
+    talk.say("stop")
+    talk.wait_for("bestmove")
+    talk.say("stop")
+    assert nothing_follows(talk, "bestmove", 1)
+
+
+@pytest.mark.parametrize("position", [MATED, STALEMATE])
+@pytest.mark.parametrize("go", ["go infinite", "go ponder movetime 5"])
+def test_no_bestmove_before_stop_even_when_the_game_is_over(talk: Conversation, position: str, go: str) -> None:
+    talk.say(f"position {position}", go)
+    assert nothing_follows(talk, "bestmove", 0)
+    talk.say("stop")
+    assert talk.wait_for("bestmove") == ["bestmove (none)"]
+
+
+def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
+    talk.say(f"position {MATED}", "go nodes 5")
+    assert talk.wait_for("bestmove") == ["bestmove (none)"]
+    assert "info depth 0 score mate 0" in talk.lines
+    talk.say(f"position {STALEMATE}", "go nodes 5")
+    talk.wait_for("bestmove", 2)
+    assert "info depth 0 score cp 0" in talk.lines
+
+
+def test_searchmoves_none_has_no_bestmove(talk: Conversation) -> None:
+    talk.say("go nodes 5 searchmoves 0000")
+    assert talk.wait_for("bestmove") == ["bestmove (none)"]
+
+
+def test_ponderhit_lets_the_move_be_said(talk: Conversation) -> None:
+    talk.say("go ponder wtime 1000 btime 1000")
+    assert nothing_follows(talk, "bestmove", 0)
+    talk.say("ponderhit")
+    talk.wait_for("bestmove")
+
+
+def test_stop_and_ponderhit_when_idle_say_nothing(talk: Conversation) -> None:
+    talk.say("stop", "ponderhit", "isready", "stop", "ponderhit")
+    assert talk.lines == ["readyok"]
+
+
+def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversation) -> None:
+    talk.say("go infinite", "position startpos moves e2e4", "go nodes 1")
+    first, second = talk.wait_for("bestmove", 2)
+    assert chess.Board().is_legal(chess.Move.from_uci(first.split()[1]))
+    after = chess.Board()
+    after.push_uci("e2e4")
+    assert after.is_legal(chess.Move.from_uci(second.split()[1]))
+    assert nothing_follows(talk, "bestmove", 2)
+
+
+def test_ucinewgame_during_a_search_ends_it(talk: Conversation) -> None:
+    talk.say("go infinite", "ucinewgame")
+    assert len(talk.answers("bestmove")) == 1
+    assert talk.engine is not None
+    assert talk.engine.calls == ["new_game"]
+
+
+def test_clear_hash_forgets(talk: Conversation) -> None:
+    talk.say("isready", "setoption name Clear Hash")
+    assert talk.engine is not None
+    assert talk.engine.calls == ["new_game"]
+
+
+@pytest.mark.parametrize("ending", ["quit\n", ""])
+def test_quit_or_end_of_input_during_a_search_ends_promptly_with_one_bestmove(ending: str) -> None:
+    talk = Conversation()
+    start = time.monotonic()
+    assert talk.session.run(["isready\n", "go infinite\n", ending]) == 0
+    assert time.monotonic() - start < 2
+    assert len(talk.answers("bestmove")) == 1
+    assert talk.engine is not None
+    assert talk.engine.calls[-1] == "close"
+
+
+def test_failing_search_still_plays_a_legal_move(talk: Conversation, capsys: pytest.CaptureFixture[str]) -> None:
+    talk.say("isready")
+    assert talk.engine is not None
+    talk.engine.fail = True
+    talk.say("go nodes 1 searchmoves d2d4")
+    assert talk.wait_for("bestmove") == ["bestmove d2d4"]
+    assert "search failed: RuntimeError: broken on purpose" in talk.infos()
+    assert "RuntimeError" in capsys.readouterr().err
+
+
+# ---- junk keeps the state -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "position",
+        "position fen 8/8/8/8/8/8/8/8 w - - 0 1",
+        "position fen nonsense",
+        "position startpos moves e2e5",
+        "position startpos moves e2e4 0000",
+        "position startpos moves e2e4 zzzz",
+        "setoption name Hash value 0",
+        "setoption name Hash value lots",
+        "setoption name Hash",
+        "setoption name NoSuchOption value 1",
+        "setoption",
+        "xyzzy",
+        "\x00\x01\x02",
+    ],
+)
+def test_junk_is_reported_and_changes_nothing(talk: Conversation, junk: str) -> None:
+    talk.say("position startpos moves d2d4", "d")
+    before, options = talk.lines[-1], talk.session.options
+    talk.say(junk)
+    assert len(talk.infos()) == 1
+    talk.say("d")
+    assert talk.lines[-1] == before
+    assert before.startswith("Fen: rnbqkbnr/pppppppp/8/8/3P4/")
+    assert talk.session.options == options
+
+
+def test_illegal_searchmove_is_reported_and_not_searched(talk: Conversation) -> None:
+    talk.say("go nodes 1 searchmoves e2e4 e2e5")
+    assert talk.wait_for("bestmove") == ["bestmove e2e4"]
+    assert len(talk.infos()) == 1
+    assert "e2e5" in talk.infos()[0]
+
+
+def test_random_bytes_never_end_the_conversation(talk: Conversation) -> None:
+    rng = random.Random(5)
+    words = "position startpos moves e2e4 go stop setoption name value nodes depth fen 1".split()
+    for _ in range(300):
+        noise = "".join(rng.choice(string.printable) for _ in range(6))
+        talk.say(" ".join(rng.choice([*words, noise]) for _ in range(rng.randrange(1, 7))))
+    talk.say("stop", "isready")
+    assert talk.lines[-1] == "readyok" or "readyok" in talk.lines[-2:]
+
+
+def test_position_with_more_moves_continues_the_old_one(talk: Conversation) -> None:
+    talk.say("position startpos moves e2e4", "position startpos moves e2e4 e7e5 g1f3", "d")
+    expected = chess.Board()
+    for move in ("e2e4", "e7e5", "g1f3"):
+        expected.push_uci(move)
+    assert talk.lines[-1] == f"Fen: {expected.fen()}"
+    talk.say("position startpos moves e2e4 c7c5", "d")
+    assert "pp1ppppp" in talk.lines[-1]
+
+
+def test_castling_follows_the_chess960_option(talk: Conversation) -> None:
+    kings = "fen 4k3/8/8/8/8/8/8/4K2R w K - 0 1"
+    talk.say(f"position {kings}", "go nodes 1 searchmoves e1h1")
+    assert talk.wait_for("bestmove") == ["bestmove e1g1"]
+    talk.say("setoption name UCI_Chess960 value true", f"position {kings}", "go nodes 1 searchmoves e1h1")
+    assert talk.wait_for("bestmove", 2)[1] == "bestmove e1h1"
+
+
+# ---- loading and options --------------------------------------------------------------------------------------------
+
+
+def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation) -> None:
+    talk.say("isready", "setoption name Hash value 64")
+    assert talk.engine is not None
+    assert talk.engine.options.hash_mib == 256
+    talk.say("isready")
+    assert talk.engine.options.hash_mib == 64
+
+
+def test_missing_net_is_reported_and_play_goes_on(talk: Conversation) -> None:
+    talk.say("setoption name WeightsFile value missing.dit", "isready", "go nodes 1")
+    talk.wait_for("bestmove")
+    assert "readyok" in talk.lines
+    assert any("missing.dit" in text for text in talk.infos())
+    assert talk.engine is not None
+    assert talk.engine.options.evaluator == "material"
+
+
+def test_refused_net_is_reported_and_other_options_still_change() -> None:
+    class OneNet(FakeEngine):
+        def set_options(self, options: EngineOptions) -> None:
+            if options.weights_file != "<default>":
+                raise NetFileError(options.weights_file, "a net file", "nothing")
+            super().set_options(options)
+
+    talk = Conversation(OneNet)
+    talk.say(
+        "isready", "setoption name WeightsFile value other.dit", "setoption name Hash value 64", "isready", "isready"
+    )
+    assert len(talk.answers("readyok")) == 3
+    assert len(talk.infos()) == 1
+    assert talk.session.options == EngineOptions(hash_mib=64)
+
+
+def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
+    class Small(FakeEngine):
+        def set_options(self, options: EngineOptions) -> None:
+            if options.hash_mib > 256:
+                raise MemoryError("no room")
+            super().set_options(options)
+
+    talk = Conversation(Small)
+    talk.say("isready", "setoption name Hash value 65536", "isready", "go nodes 1")
+    talk.wait_for("bestmove")
+    assert any("no room" in text for text in talk.infos())
+    assert talk.session.options == EngineOptions()
+
+
+def test_engine_that_cannot_load_still_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(options: EngineOptions) -> FakeEngine:
+        raise RuntimeError("no engine")
+
+    talk = Conversation(broken)
+    talk.say("isready", "position startpos moves e2e4", "go nodes 1 searchmoves e7e5")
+    assert talk.answers("readyok") == ["readyok"]
+    assert talk.answers("bestmove") == ["bestmove e7e5"]
+    assert any("no engine" in text for text in talk.infos())
+    assert "RuntimeError" in capsys.readouterr().err
+
+
+def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uci.session.PROGRESS_INTERVAL_S", 0.01)
+
+    def slow(options: EngineOptions) -> FakeEngine:
+        time.sleep(0.2)
+        return FakeEngine(options)
+
+    talk = Conversation(slow)
+    talk.say("isready")
+    assert talk.lines[-1] == "readyok"
+    assert all(line.startswith("info string compiling") for line in talk.lines[:-1])
+    assert len(talk.lines) > 1
+
+
+# ---- writer ---------------------------------------------------------------------------------------------------------
+
+
+def test_log_file_holds_both_sides(talk: Conversation, tmp_path: Path) -> None:
+    log = tmp_path / "uci.log"
+    talk.say(f"setoption name LogFile value {log}", "isready", "setoption name LogFile value <empty>", "isready")
+    text = log.read_text()
+    assert ">> isready" in text
+    assert text.count("<< readyok") == 1
+
+
+def test_unwritable_log_file_is_reported(talk: Conversation, tmp_path: Path) -> None:
+    talk.say(f"setoption name LogFile value {tmp_path / 'no' / 'folder'}", "isready")
+    assert "cannot write the log file" in talk.infos()[0]
+    assert talk.lines[-1] == "readyok"
+    assert talk.session.options.log_file == ""
+
+
+def test_gui_that_went_away_ends_the_conversation() -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    handled = []
+
+    def lines():
+        for line in ("uci\n", "isready\n", "isready\n"):
+            handled.append(line)
+            yield line
+
+    assert Session(Writer(Broken())).run(lines()) == 0
+    assert handled == ["uci\n"]
+
+
+def test_messages_stay_on_one_line() -> None:
+    output = io.StringIO()
+    Writer(output).info("one\ntwo\r\nthree")
+    assert output.getvalue() == "info string one two three\n"

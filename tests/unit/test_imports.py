@@ -1,0 +1,148 @@
+"""Who may import whom, read from the syntax trees; and that importing does nothing else."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("engine", "selfplay", "uci", "weights")
+
+# A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
+BASE = {"engine.errors", "engine.options"}
+TOOLS = BASE | {"engine.backend", "engine.jit"}
+NETWORK = TOOLS | {"engine.nn", "engine.board"}
+EVALUATION = NETWORK | {"engine.network"}
+SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
+PLAYER = SEARCH | {"engine.search"}
+ENGINE = PLAYER | {"engine", "engine.nn", "engine.player"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "engine.errors": set(),
+    "engine.options": {"engine.errors"},
+    "engine.backend": BASE,
+    "engine.jit": BASE,
+    "engine.nn": TOOLS,
+    "engine.board": TOOLS,
+    "engine.network": NETWORK,
+    "engine.evaluation": EVALUATION,
+    "engine.search": SEARCH,
+    "engine.player": PLAYER,
+    "engine": {"engine.player"},
+    "selfplay": ENGINE | {"weights"},
+    "uci": ENGINE | {"weights"},
+    "weights": set(),
+}
+# A library that only one module may import; everybody else goes through that module.
+ONLY_IMPORTER = {"numba": "engine.jit", "cupy": "engine.backend"}
+DISTRIBUTIONS = {"cupy": "cupy-cuda12x", "llvmlite": "numba"}  # what brings an import of another name
+
+
+def modules() -> dict[str, ast.Module]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            found[name] = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return found
+
+
+MODULES = modules()
+
+
+def imported_names(name: str, tree: ast.Module) -> Iterator[str]:
+    """Dotted names that a module imports anywhere, relative ones resolved; `from a import b` gives `a.b`."""
+    is_package = any(other.startswith(name + ".") for other in MODULES)
+    package = name if is_package else name.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def part_of(name: str) -> str:
+    """The part of the house that a dotted name belongs to."""
+    words = name.split(".")
+    return ".".join(words[:2]) if words[0] == "engine" and ".".join(words[:2]) in MAY_IMPORT else words[0]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_imports_only_what_lies_below_it(name: str) -> None:
+    own = part_of(name)
+    wrong = [
+        other
+        for other in imported_names(name, MODULES[name])
+        if other.split(".")[0] in PACKAGES and part_of(other) != own and part_of(other) not in MAY_IMPORT[own]
+    ]
+    assert not wrong, f"{name} must not import {wrong}"
+
+
+@pytest.mark.parametrize("library", ONLY_IMPORTER)
+def test_one_module_alone_imports(library: str) -> None:
+    importers = {
+        name for name, tree in MODULES.items() if any(o.split(".")[0] == library for o in imported_names(name, tree))
+    }
+    assert importers <= {ONLY_IMPORTER[library]}
+
+
+def test_learning_library_knows_no_chess() -> None:
+    users = [
+        name
+        for name, tree in MODULES.items()
+        if part_of(name) == "engine.nn" and any(o.split(".")[0] == "chess" for o in imported_names(name, tree))
+    ]
+    assert not users
+
+
+def test_every_imported_distribution_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    declared = {re.split(r"[\[<>=!~; ]", text)[0].lower() for text in wanted}
+    imported = {other.split(".")[0] for name, tree in MODULES.items() for other in imported_names(name, tree)}
+    outside = imported - sys.stdlib_module_names - set(PACKAGES) - {"__future__", ""}
+    assert {DISTRIBUTIONS.get(name, name) for name in outside} <= declared
+
+
+def test_house_has_no_other_parts() -> None:
+    assert {part_of(name) for name in MODULES} <= set(MAY_IMPORT)
+    unknown = [name for name in MODULES if name.startswith("engine.") and part_of(name) == "engine"]
+    assert not unknown, f"not named in MAY_IMPORT: {unknown}"
+
+
+def test_importing_everything_prints_and_starts_nothing() -> None:
+    program = (
+        "import importlib, sys, threading\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+        "assert 'cupy' not in sys.modules\n"
+    )
+    names = [name for name in MODULES if not name.endswith("__main__")]
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *names], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_uci_is_answered_without_numpy() -> None:
+    program = (
+        "import io, sys\n"
+        "from uci.session import Session\n"
+        "from uci.writer import Writer\n"
+        "out = io.StringIO()\n"
+        "Session(Writer(out)).run(['uci'])\n"
+        "assert 'uciok' in out.getvalue()\n"
+        "heavy = {'numpy', 'numba', 'chess', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,150 @@
+"""The option table: its forms agree with each other, and bad values are refused by name."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError
+from engine.options import (
+    OPTIONS,
+    EngineOptions,
+    add_flags,
+    find_option,
+    load_toml,
+    markdown_table,
+    options_from_flags,
+    options_from_mapping,
+    set_option,
+    uci_lines,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def parse_flags(*flags: str) -> EngineOptions:
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    return options_from_flags(parser.parse_args(flags))
+
+
+def test_every_field_has_exactly_one_row() -> None:
+    rows = [option.field for option in OPTIONS if option.field]
+    assert sorted(rows) == sorted(field.name for field in fields(EngineOptions))
+    names = [option.name.lower() for option in OPTIONS]
+    assert len(set(names)) == len(names)
+
+
+def test_readme_shows_the_table() -> None:
+    assert markdown_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_options_that_bots_insist_on_exist() -> None:
+    for name in ("Hash", "Threads", "Move Overhead", "SyzygyPath", "UCI_ShowWDL", "UCI_Chess960", "MultiPV", "Ponder"):
+        assert find_option(name) is not None, name
+
+
+def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
+    lines = uci_lines()
+    assert "option name Hash type spin default 256 min 1 max 65536" in lines
+    assert "option name Ponder type check default false" in lines
+    assert "option name SyzygyPath type string default <empty>" in lines
+    assert "option name Clear Hash type button" in lines
+    assert "option name CPuct type string default 1.745" in lines
+    assert "option name Evaluator type combo default auto var auto var network var material var hybrid" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field", "value"),
+    [
+        ("hash", "64", "hash_mib", 64),
+        ("MOVE  OVERHEAD", " 100 ", "move_overhead_ms", 100),
+        ("Ponder", "True", "ponder", True),
+        ("Evaluator", "MATERIAL", "evaluator", "material"),
+        ("CPuct", "2.5", "cpuct_init", 2.5),
+        ("SyzygyPath", "<empty>", "syzygy_path", ""),
+        ("WeightsFile", "a net.dit", "weights_file", "a net.dit"),
+    ],
+)
+def test_set_option_reads_values_as_guis_write_them(name: str, text: str, field: str, value: object) -> None:
+    changed = set_option(EngineOptions(), name, text)
+    assert getattr(changed, field) == value
+    assert changed != EngineOptions() or value == getattr(EngineOptions(), field)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Hash", "0"),
+        ("Hash", "65537"),
+        ("Hash", "many"),
+        ("Hash", ""),
+        ("Threads", "1.5"),
+        ("Ponder", "yes"),
+        ("Evaluator", "stockfish"),
+        ("CPuct", "nan"),
+        ("CPuct", "inf"),
+    ],
+)
+def test_bad_value_names_option_value_and_range(name: str, text: str) -> None:
+    option = find_option(name)
+    assert option is not None
+    with pytest.raises(ConfigError) as caught:
+        set_option(EngineOptions(), name, text)
+    assert name in str(caught.value)
+    assert option.range_text in str(caught.value)
+    if text not in ("nan", "inf"):
+        assert repr(text) in str(caught.value) or f"value {text}," in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["NoSuchOption", "Clear Hash"])
+def test_option_without_a_value_cannot_be_set(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        set_option(EngineOptions(), name, "1")
+
+
+def test_options_refuse_bad_values_in_python_too() -> None:
+    with pytest.raises(ConfigError, match="hash_mib"):
+        EngineOptions(hash_mib=0)
+    with pytest.raises(ConfigError, match="threads"):
+        EngineOptions(threads=True)
+    with pytest.raises(ConfigError, match="evaluator"):
+        EngineOptions(evaluator="")
+
+
+def test_flags_set_options() -> None:
+    options = parse_flags("--hash-mib", "32", "--chess960", "--no-ponder", "--fpu-reduction", "0.2")
+    assert options == EngineOptions(hash_mib=32, chess960=True, fpu_reduction=0.2)
+
+
+def test_bad_flag_value_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="multi_pv"):
+        parse_flags("--multi-pv", "0")
+
+
+def test_flags_win_over_the_config_file(tmp_path: Path) -> None:
+    config = tmp_path / "aino.toml"
+    config.write_text('hash_mib = 64\nevaluator = "material"\ncpuct_init = 2\n')
+    options = parse_flags("--config", str(config), "--hash-mib", "16")
+    assert options == EngineOptions(hash_mib=16, evaluator="material", cpuct_init=2)
+
+
+@pytest.mark.parametrize("text", ["hash = 64", "hash_mib = 0", 'hash_mib = "64"', "hash_mib ="])
+def test_bad_config_file_is_named(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "aino.toml"
+    config.write_text(text + "\n")
+    with pytest.raises(ConfigError, match=r"aino\.toml"):
+        load_toml(config)
+
+
+def test_unknown_key_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="hash_mib"):
+        options_from_mapping({"hash": 1})
+
+
+def test_thread_count_is_at_least_one_and_what_was_asked_for() -> None:
+    assert 1 <= EngineOptions().thread_count <= 2
+    assert EngineOptions(threads=7).thread_count == 7

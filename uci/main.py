@@ -1,0 +1,68 @@
+"""The `aino` command: one table of subcommands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from engine.errors import AinoError
+from uci import __version__
+
+__all__ = ["SUBCOMMANDS", "main"]
+
+# name -> (module with add_arguments(parser) and run(arguments) -> exit status, help)
+SUBCOMMANDS: dict[str, tuple[str, str]] = {
+    "uci": ("uci.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
+    "play": ("uci.play.command", "play a game in the terminal"),
+    "perft": ("uci.perft", "count the positions DEPTH plies ahead"),
+    "bench": ("uci.bench", "measure move generation, evaluation and search"),
+    "net": ("uci.net", "show what a net file holds"),
+    "warmup": ("uci.warmup", "compile all kernels now, so that the first game starts at once"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand and returns the exit status; 2 for bad usage, 1 for an error told on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments and arguments[0] in SUBCOMMANDS else None
+    if name is None and (not arguments or (arguments[0].startswith("-") and not _asks_for_help(arguments))):
+        name, arguments = "uci", ["uci", *arguments]
+    if name is None:
+        _top_parser().parse_args(arguments)
+        return 0
+    module = importlib.import_module(SUBCOMMANDS[name][0])
+    parser = argparse.ArgumentParser(prog=f"aino {name}", description=SUBCOMMANDS[name][1])
+    module.add_arguments(parser)
+    try:
+        status = module.run(parser.parse_args(arguments[1:]))
+        sys.stdout.flush()
+    except AinoError as error:
+        print(f"aino {name}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `aino perft 6 | head`
+        # The interpreter flushes stdout once more when it ends: what is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return int(status)
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    return arguments[0] in ("-h", "--help", "--version")
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="aino", description="The chess engine Aino. Without a subcommand: UCI.")
+    parser.add_argument("--version", action="version", version=f"Aino {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, (_, text) in SUBCOMMANDS.items():
+        subparsers.add_parser(name, help=text)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""`aino perft DEPTH [FEN]`: counts positions, to check and time move generation."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import chess
+
+from engine.board.fen import parse_fen
+from engine.board.perft import divide, perft
+from engine.errors import ConfigError
+
+__all__ = ["add_arguments", "run"]
+
+_MAX_DEPTH = 20  # the start position has more than 10^28 sequences of 20 plies
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("depth", type=int, metavar="DEPTH", help="plies")
+    parser.add_argument("fen", nargs="*", metavar="FEN", help="position (default: the start position)")
+    parser.add_argument("--divide", action="store_true", help="also the count below each move")
+    parser.add_argument("--chess960", action="store_true", help="Fischer Random castling")
+    parser.add_argument("--compare", action="store_true", help="also count and time with python-chess")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints count, time and speed; exit status 1 if --compare finds a difference. Raises FenError, ConfigError."""
+    depth = arguments.depth
+    if not 0 <= depth <= _MAX_DEPTH:
+        raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {_MAX_DEPTH}")
+    board = parse_fen(" ".join(arguments.fen) or chess.STARTING_FEN, arguments.chess960)
+    if arguments.divide and depth:
+        for move, count in divide(board, depth).items():
+            print(f"{move}: {count}")
+    perft(board, 2)  # compile or load before timing
+    start = time.perf_counter()
+    total = perft(board, depth)
+    _print_count("aino", total, time.perf_counter() - start)
+    if not arguments.compare:
+        return 0
+    start = time.perf_counter()
+    reference = count_with_python_chess(board, depth)
+    _print_count("python-chess", reference, time.perf_counter() - start)
+    return 0 if reference == total else 1
+
+
+def count_with_python_chess(board: chess.Board, depth: int) -> int:
+    """Perft by python-chess, with the last ply counted but not made, as ours does."""
+    if depth <= 1:
+        return board.legal_moves.count() if depth else 1
+    total = 0
+    for move in board.legal_moves:
+        board.push(move)
+        total += count_with_python_chess(board, depth - 1)
+        board.pop()
+    return total
+
+
+def _print_count(name: str, total: int, seconds: float) -> None:
+    speed = f", {total / seconds:,.0f} nodes/s" if seconds > 0 else ""
+    print(f"{name}: {total} nodes in {seconds:.3f} s{speed}")

@@ -1,0 +1,97 @@
+"""Moves as people type them, and answers that help when a move cannot be played."""
+
+from __future__ import annotations
+
+import re
+
+import chess
+
+from engine.errors import MoveError
+
+__all__ = ["read_human_move"]
+
+_UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
+_MOST_NAMED = 12  # a longer list of moves would be no help
+
+
+def read_human_move(board: chess.Board, text: str) -> chess.Move:
+    """A legal move from SAN or UCI notation, forgiving case, zeros for castling, and marks such as `!?`.
+
+    Raises MoveError whose message says what is wrong and what could be meant.
+    """
+    cleaned = _castling(text) or text.strip().rstrip("!?+#").replace("-", "")
+    if _UCI_FORM.fullmatch(cleaned):
+        return _from_squares(board, cleaned.lower(), text)
+    errors: list[ValueError] = []
+    for candidate in _san_candidates(cleaned):
+        try:
+            return board.parse_san(candidate)
+        except ValueError as error:
+            errors.append(error)
+    if any(isinstance(error, chess.AmbiguousMoveError) for error in errors):
+        raise MoveError(f"{text} is ambiguous: {_list_moves(board, _same_target(board, cleaned))}")
+    if all(isinstance(error, chess.InvalidMoveError) for error in errors):
+        raise MoveError(f"cannot read {text!r}: write e4, Nf3, exd5, O-O, e8=Q or e2e4; 'help' lists the rest")
+    raise MoveError(_why_illegal(board, text, cleaned))
+
+
+def _castling(text: str) -> str:
+    """Any spelling of castling as SAN, or ""."""
+    match = re.fullmatch(r"[oO0]-?[oO0](-?[oO0])?[+#!?]*", text.strip())
+    if match is None:
+        return ""
+    return "O-O-O" if match[1] else "O-O"
+
+
+def _san_candidates(text: str) -> list[str]:
+    """`text` as it is; then with a capital piece letter (`nf3`), and with the promoted piece spelled out (`e8q`)."""
+    candidates = [text]
+    if text[:1] in set("nbrqk"):
+        candidates.append(text[0].upper() + text[1:])
+    promotion = re.fullmatch(r"(.*[a-h][18])=?\(?([nbrqNBRQ])\)?", text)
+    if promotion:
+        candidates.append(f"{promotion[1]}={promotion[2].upper()}")
+    return candidates
+
+
+def _from_squares(board: chess.Board, uci: str, text: str) -> chess.Move:
+    try:
+        return board.parse_uci(uci)
+    except ValueError:
+        pass
+    if len(uci) == 4 and any(move.uci().startswith(uci) for move in board.legal_moves):
+        raise MoveError(f"{text} promotes a pawn: add the piece, as in {uci}q")
+    raise MoveError(_why_illegal(board, text, uci))
+
+
+def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
+    if _UCI_FORM.fullmatch(cleaned):
+        source = chess.parse_square(cleaned[:2])
+        piece = board.piece_at(source)
+        if piece is None:
+            return f"{text} is illegal: {cleaned[:2]} is empty"
+        if piece.color != board.turn:
+            return f"{text} is illegal: the {chess.piece_name(piece.piece_type)} on {cleaned[:2]} is not yours"
+        moves = [move for move in board.legal_moves if move.from_square == source]
+        if moves and not board.is_check():
+            return f"{text} is illegal; from {cleaned[:2]} you can play {_list_moves(board, moves)}"
+    if board.is_check():
+        return f"{text} is illegal: you are in check, and can play {_list_moves(board, list(board.legal_moves))}"
+    near = _same_target(board, cleaned)
+    hint = f"; to that square you can play {_list_moves(board, near)}" if near else "; 'moves' lists the legal moves"
+    return f"{text} is illegal{hint}"
+
+
+def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:
+    """Legal moves to the last square named in the text; only of the piece that it names, if any of those exist."""
+    squares = re.findall(r"[a-h][1-8]", cleaned)
+    if not squares:
+        return []
+    moves = [move for move in board.legal_moves if move.to_square == chess.parse_square(squares[-1])]
+    piece = chess.PIECE_SYMBOLS.index(cleaned[0].lower()) if cleaned[0].lower() in "nbrqk" else chess.PAWN
+    return [move for move in moves if board.piece_type_at(move.from_square) == piece] or moves
+
+
+def _list_moves(board: chess.Board, moves: list[chess.Move]) -> str:
+    names = sorted(board.san(move) for move in moves)
+    return ", ".join(names[:_MOST_NAMED]) + (" and others" if len(names) > _MOST_NAMED else "")

@@ -1,0 +1,175 @@
+"""The words of UCI: commands parsed into values, search results written as lines. Pure functions, no engine.
+
+Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what its clients came to insist on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.errors import ConfigError, FenError
+
+if TYPE_CHECKING:
+    import chess
+
+    from engine.search.results import SearchInfo
+
+__all__ = [
+    "COMMANDS",
+    "GoCommand",
+    "PositionCommand",
+    "format_info",
+    "parse_go",
+    "parse_position",
+    "parse_setoption",
+    "split_command",
+]
+
+COMMANDS = frozenset("uci debug isready setoption register ucinewgame position go stop ponderhit quit d eval".split())
+
+# UCI word -> field of engine.search.limits.Limits, and the smallest value that makes sense there.
+# Clocks may be negative: that side has overstepped its time and still wants a move.
+_NUMBERS: dict[str, tuple[str, int | None]] = {
+    "wtime": ("white_time_ms", None),
+    "btime": ("black_time_ms", None),
+    "winc": ("white_increment_ms", 0),
+    "binc": ("black_increment_ms", 0),
+    "movestogo": ("moves_to_go", 1),
+    "movetime": ("movetime_ms", 1),
+    "nodes": ("nodes", 1),
+    "depth": ("depth", 1),
+    "mate": ("mate", 1),
+    "perft": ("perft", 0),
+}
+_BOUNDS = {"white_time_ms", "black_time_ms", "movetime_ms", "nodes", "depth", "mate"}
+_INT64_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class PositionCommand:
+    """`position`: a FEN (None for the start position) and the moves after it in UCI notation."""
+
+    fen: str | None
+    moves: tuple[str, ...]
+
+
+@dataclass
+class GoCommand:
+    """`go`: `numbers` by their name in Limits; `searchmoves` None if not given; `problems` to tell the GUI."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    infinite: bool = False
+    ponder: bool = False
+    perft: int | None = None
+    searchmoves: tuple[str, ...] | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+# ---- from the GUI ---------------------------------------------------------------------------------------------------
+
+
+def split_command(line: str) -> tuple[str, str]:
+    """Command word and the rest. Unknown words before a known command are skipped, as UCI asks; ("", "") if none."""
+    rest = line.strip()
+    while rest:
+        word, _, rest = rest.partition(" ")
+        rest = rest.strip()
+        if word in COMMANDS:
+            return word, rest
+    return "", ""
+
+
+def parse_setoption(text: str) -> tuple[str, str | None]:
+    """Name and value of `setoption name N [value V]`; both may hold spaces. Raises ConfigError."""
+    words = text.split()
+    if len(words) < 2 or words[0] != "name":
+        raise ConfigError(f"setoption: expected 'name NAME [value VALUE]', got {text!r}")
+    if "value" not in words[2:]:
+        return " ".join(words[1:]), None
+    split = words.index("value", 2)
+    # The value keeps its inner spaces: it may be a path.
+    value = text.split(maxsplit=split + 1)[split + 1 :]
+    return " ".join(words[1:split]), value[0].strip() if value else ""
+
+
+def parse_position(text: str) -> PositionCommand:
+    """`startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when neither is there."""
+    words = text.split()
+    split = words.index("moves") if "moves" in words else len(words)
+    head, moves = words[:split], tuple(words[split + 1 :])
+    if head == ["startpos"]:
+        return PositionCommand(None, moves)
+    if head[:1] == ["fen"] and len(head) > 1:
+        return PositionCommand(" ".join(head[1:]), moves)
+    raise FenError(f"position: expected 'startpos' or 'fen FEN', got {text!r}")
+
+
+def parse_go(text: str) -> GoCommand:
+    """All forms of `go`; what cannot be read is skipped and listed in `problems`. Without any bound it is infinite."""
+    command = GoCommand()
+    words = text.split()
+    position = 0
+    while position < len(words):
+        word = words[position]
+        position += 1
+        if word in _NUMBERS:
+            position += _take_number(command, word, words[position : position + 1])
+        elif word == "infinite":
+            command.infinite = True
+        elif word == "ponder":
+            command.ponder = True
+        elif word == "searchmoves":
+            end = position
+            while end < len(words) and words[end] not in _NUMBERS and words[end] not in ("infinite", "ponder"):
+                end += 1
+            command.searchmoves = tuple(words[position:end])
+            position = end
+        else:
+            command.problems.append(f"go: unknown word {word!r}")
+    command.perft = command.numbers.pop("perft", None)
+    if not _BOUNDS & set(command.numbers):
+        command.infinite = True
+    return command
+
+
+def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
+    """Reads the number after `word` into `command`; how many words that took."""
+    name, smallest = _NUMBERS[word]
+    try:
+        value = int(following[0])
+    except IndexError:
+        command.problems.append(f"go: {word} without a number")
+        return 0
+    except ValueError:
+        command.problems.append(f"go: {word} wants a number, got {following[0]!r}")
+        return 0 if following[0] in _NUMBERS else 1
+    value = max(-_INT64_MAX, min(value, _INT64_MAX))
+    command.numbers[name] = value if smallest is None else max(smallest, value)
+    return 1
+
+
+# ---- to the GUI -----------------------------------------------------------------------------------------------------
+
+
+def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) -> str:
+    """One `info` line with score and line of play; `board` is the position searched and sets the castling notation."""
+    score = f"cp {info.score_cp}" if info.score_mate is None else f"mate {info.score_mate}"
+    parts = [f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}"]
+    if show_wdl and info.wdl is not None:
+        parts.append("wdl {} {} {}".format(*info.wdl))
+    parts.append(f"nodes {info.nodes} nps {info.nps} hashfull {info.hashfull} time {info.time_ms}")
+    if info.pv:
+        parts.append("pv " + " ".join(format_moves(info.pv, board)))
+    return " ".join(parts)
+
+
+def format_moves(moves: Iterable[chess.Move], board: chess.Board) -> list[str]:
+    """Moves of one line in UCI notation: castling as e1g1, or as king takes rook on a Chess960 board."""
+    board = board.copy(stack=False)
+    texts = []
+    for move in moves:
+        texts.append(board.uci(move))
+        board.push(move)
+    return texts

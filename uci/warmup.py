@@ -1,0 +1,43 @@
+"""`aino warmup`: compiles all kernels now, so that the first game starts at once."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+
+import chess
+from rich.console import Console
+
+from engine.board.perft import perft
+from engine.errors import NetFileError
+from engine.options import EngineOptions, add_flags, options_from_flags
+from engine.player import Engine
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_flags(parser, only=("weights_file", "threads"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Loads each evaluator and searches a little with it; a net that cannot be loaded is told and left out."""
+    options = options_from_flags(arguments)
+    console = Console(stderr=True)
+    start = time.perf_counter()
+    with console.status("Compiling move generation") as status:
+        perft(chess.Board(), 3)
+        for evaluator in ("material", "network", "hybrid"):
+            status.update(f"Compiling search with the {evaluator} evaluator")
+            try:
+                _search_once(options, evaluator)
+            except NetFileError as error:
+                console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
+    print(f"ready in {time.perf_counter() - start:.1f} s")
+    return 0
+
+
+def _search_once(options: EngineOptions, evaluator: str) -> None:
+    with Engine(replace(options, evaluator=evaluator)) as engine:
+        engine.warm_up()

@@ -1,0 +1,1 @@
+"""The nets that come with Aino: `MANIFEST.toml` describes each `.dit` file and names the default one."""
