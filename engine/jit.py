@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
@@ -89,6 +90,8 @@ def _user_cache_folder() -> str:
 def _closure_hash(source: Path) -> str:
     """Hash over a module's source and the sources of all project modules it reaches by imports."""
     digest = hashlib.sha256(numba.__version__.encode())
+    if numba.config.BOUNDSCHECK:
+        digest.update(b"bounds checked")  # Numba's own cache would hand out unchecked code
     reached: set[Path] = set()
     waiting = [source]
     while waiting:
@@ -170,6 +173,7 @@ def _byteswap(x):
 # several times slower than the memory; a vector type says what is meant. Machines with narrower registers split it.
 
 LANES = 16
+WIDE_REGISTERS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))  # one lane fits one register
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
 
@@ -223,6 +227,18 @@ def _native_splat(typing_context, x):
 
 
 @intrinsic
+def _native_spread(typing_context, array, offset):
+    def codegen(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        number = builder.load(builder.gep(data, [arguments[1]]))
+        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), everywhere)
+
+    return _lanes(array, numba.types.int64), codegen
+
+
+@intrinsic
 def _native_relu(typing_context, x):
     def codegen(context, builder, signature, arguments):
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
@@ -270,6 +286,11 @@ def splat(x):
     return np.full(LANES, x, np.float32)
 
 
+def spread(array, offset):
+    """One float of a contiguous float32 [n] array in all sixteen lanes; unchecked when compiled."""
+    return np.full(LANES, array[offset], np.float32)
+
+
 def relu(lanes):
     """max(x, 0) in every lane."""
     return np.maximum(lanes, np.float32(0))
@@ -293,6 +314,11 @@ def _store(array, offset, lanes):
 @overload(splat, inline="always")
 def _splat(x):
     return lambda x: _native_splat(np.float32(x))
+
+
+@overload(spread, inline="always")
+def _spread(array, offset):
+    return lambda array, offset: _native_spread(array, offset)
 
 
 @overload(relu, inline="always")

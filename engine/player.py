@@ -68,7 +68,9 @@ class Engine:
         )
 
     def set_options(self, options: EngineOptions) -> None:
-        """Take new options between searches; what they do not touch is kept. Raises like the constructor, changing nothing."""
+        """Take new options between searches; what they do not touch is kept. Raises like the constructor, changing
+        nothing.
+        """
         old = self.options
         tablebase = RootTablebase(options.syzygy_path) if options.syzygy_path != old.syzygy_path else self._tablebase
         if self._owns_evaluator and _differ(old, options, _EVALUATOR_FIELDS):

@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_info
 
 from engine.board.convert import stack_from_board
 from engine.board.movegen import generate
-from engine.board.perft import perft
 from engine.errors import NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
@@ -29,6 +28,7 @@ from engine.network.policy_map import policy_index
 from engine.options import EngineOptions, add_flags, options_from_flags
 from engine.player import Engine
 from engine.search.limits import Limits
+from uci.bench_board import measure_board
 
 __all__ = ["add_arguments", "measure", "run"]
 
@@ -42,7 +42,8 @@ POSITIONS = (
 )
 RUNS = 3
 PERFT_DEPTH = 5
-BATCH = 64  # positions for planes and evaluations
+GAME_PLIES = 63  # of the game whose planes are timed
+BATCH = 64  # positions for evaluations
 MATERIAL_NODES, NETWORK_NODES, SIGNATURE_NODES = 10_000, 1_000, 1_000  # per position
 
 
@@ -71,9 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
 def measure(options: EngineOptions, seconds: float = 0.5) -> dict[str, Any]:
     """All measurements by name; speeds are floats a second. A net that cannot be loaded leaves its rows out."""
     results: dict[str, Any] = {"machine": _machine(options)}
-    results["perft nodes/s"] = _speed(lambda: perft(chess.Board(), PERFT_DEPTH), seconds)
+    game = _random_game(np.random.default_rng(1), GAME_PLIES)
+    results |= measure_board(lambda work: _speed(work, seconds), game, PERFT_DEPTH)
     leaves = _sample_leaves()
-    results["planes positions/s"] = _planes_speed(seconds)
     evaluations: dict[str, float] = {}
     nodes: dict[str, float] = {}
     for name in ("material", "network", "hybrid"):
@@ -118,19 +119,6 @@ def _speed(work: Callable[[], int], seconds: float) -> float:
             done += work()
         best = max(best, done / elapsed)
     return best
-
-
-def _planes_speed(seconds: float) -> float:
-    stack = stack_from_board(_random_game(np.random.default_rng(1), 40))
-    masks = np.zeros((BATCH, 112), np.uint64)
-    plies = [ply % len(stack) for ply in range(BATCH)]
-
-    def work() -> int:
-        for row, ply in enumerate(plies):
-            encode(stack, ply, 0, masks[row])
-        return BATCH
-
-    return _speed(work, seconds)
 
 
 def _evaluation_speed(evaluator: Evaluator, leaves: LeafBatch, seconds: float) -> float:

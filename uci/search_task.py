@@ -51,7 +51,8 @@ def any_move(board: chess.Board, limits: Limits, error: Exception) -> list[str]:
 class SearchTask(threading.Thread):
     """Searches `board` and reports. `stop`, `ponderhit` and `join` are for the reading thread.
 
-    `restricted` tells that `searchmoves` was given: if none of those is legal, there is nothing to search.
+    `searching` ends with the moment at which the best move is said: the GUI may go on then, though the thread has not
+    quite ended. `restricted` tells that `searchmoves` was given: if none of those is legal, there is nothing to search.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class SearchTask(threading.Thread):
         self._board = board
         self._limits = limits
         self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
+        self.searching = True
         self._show_wdl = show_wdl
         self._writer = writer
         self._control = SearchControl()
@@ -84,6 +86,7 @@ class SearchTask(threading.Thread):
     def run(self) -> None:
         lines = self._final_lines()
         self._may_answer.wait()
+        self.searching = False
         self._writer.line(*lines)
 
     def _final_lines(self) -> list[str]:

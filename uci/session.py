@@ -168,11 +168,11 @@ class Session:
         self._task.start()
 
     def _stop(self, text: str) -> None:
-        if self._task is not None and self._task.is_alive():
+        if self._task is not None and self._task.searching:
             self._task.stop()
 
     def _ponderhit(self, text: str) -> None:
-        if self._task is not None and self._task.is_alive():
+        if self._task is not None and self._task.searching:
             self._task.ponderhit()
 
     # ---- debugging commands -----------------------------------------------------------------------------------------
@@ -211,10 +211,10 @@ class Session:
         return board
 
     def _searching(self) -> bool:
-        return self._task is not None and self._task.is_alive()
+        return self._task is not None and self._task.searching
 
     def _finish_search(self) -> None:
-        if self._task is not None and self._task.is_alive():
+        if self._task is not None:
             self._task.stop()
             self._task.join()
 

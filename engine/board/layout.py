@@ -29,7 +29,7 @@ HALFMOVE: Final = 11  # plies since the last capture or pawn move
 FULLMOVE: Final = 12  # move number, from 1, counts up after Black's move
 KEY: Final = 13  # Zobrist key over pieces, castling, en passant and side to move
 REPETITIONS: Final = 14  # how often this position occurred earlier in its stack
-PLY: Final = 15  # plies from the start of the stack
+DOUBLE_PUSH: Final = 15  # bit of the square that the last move's pawn passed over, whether or not it can be captured
 ROW_WORDS: Final = 16
 
 MAX_MOVES: Final = 218  # the largest number of legal moves of any reachable position

@@ -7,13 +7,13 @@ import numpy as np
 from engine.board.attacks import ONE, PAWN_ATTACKS, ZERO, bit, piece_at
 from engine.board.layout import (
     CASTLING,
+    DOUBLE_PUSH,
     EN_PASSANT,
     FULLMOVE,
     HALFMOVE,
     KEY,
     KING,
     PAWN,
-    PLY,
     REPETITIONS,
     ROOK,
     ROW_WORDS,
@@ -27,7 +27,7 @@ from engine.jit import ctz, kernel
 
 @kernel()
 def make(source_row, move, target_row):
-    """Play a legal move of ``source_row`` into ``target_row`` (another row). Repetitions are left at zero: see `push`."""
+    """Play a legal move of ``source_row`` into another row; its repetitions are left at zero: see `push`."""
     for word in range(ROW_WORDS):
         target_row[word] = source_row[word]
     row = target_row
@@ -39,7 +39,7 @@ def make(source_row, move, target_row):
     _clear_en_passant(row)
     row[HALFMOVE] += ONE
     row[FULLMOVE] += np.uint64(side)
-    row[PLY] += ONE
+    row[DOUBLE_PUSH] = ZERO
     row[REPETITIONS] = ZERO
 
     kind = piece_at(row, source)
@@ -125,6 +125,7 @@ def _clear_en_passant(row):
 @kernel()
 def _set_en_passant(row, side, square):
     """Note the en passant square for ``side`` to capture on, but only where a capture is legal: keys depend on it."""
+    row[DOUBLE_PUSH] = bit(square)
     capturers = PAWN_ATTACKS[1 - side, square] & row[PAWN] & row[WHITE + side]
     while capturers:
         if en_passant_is_legal(row, side, ctz(capturers), square):

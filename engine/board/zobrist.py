@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.layout import CASTLING, EN_PASSANT, KING, SIDE, WHITE
 from engine.board.attacks import ONE
+from engine.board.layout import CASTLING, EN_PASSANT, KING, SIDE, WHITE
 from engine.jit import ctz, kernel
 
 _numbers = np.random.Generator(np.random.PCG64(1858)).integers(0, 2**64, 12 * 64 + 64 + 8 + 1, dtype=np.uint64)

@@ -6,11 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-ROW_WORDS = 16  # words of a position row, engine/board/layout.py
-PLANES = 112  # input planes, engine/network/planes.py
-MAX_MOVES = 218  # the most legal moves of any position; engine/board/layout.py
-
-CHUNK = 8  # evaluators work in blocks of this many leaves; short ones are padded, so a leaf's bits never depend on its company
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.network.fused_steps import CHUNK
+from engine.network.planes import PLANES
 
 
 class LeafBatch(NamedTuple):
@@ -20,7 +18,7 @@ class LeafBatch(NamedTuple):
     """
 
     rows: np.ndarray  # uint64 [R, 16] positions
-    masks: np.ndarray  # uint64 [R, 112] input planes as bit masks, mover's view; word 109 is the fifty-move counter itself
+    masks: np.ndarray  # uint64 [R, 112] input planes as bits, mover's view; word 109 is the fifty-move counter
     moves: np.ndarray  # uint16 [R, 218] legal moves
     n_moves: np.ndarray  # int32 [R] how many of them there are
     policy_index: np.ndarray  # int16 [R, 218] each move's place among the 1858 policy moves
@@ -54,7 +52,8 @@ class Evaluator(Protocol):
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill `logits`, `wdl` and `moves_left` of the first `count` leaves.
 
-        A leaf's outputs depend on that leaf alone, bit for bit: not on its place, its neighbours, `count` or the number of threads.
+        A leaf's outputs depend on that leaf alone, bit for bit: not on its place, its neighbours, `count` or the
+        number of threads.
         """
         ...
 

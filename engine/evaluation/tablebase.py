@@ -19,7 +19,9 @@ class RootTablebase:
                 self._tables.add_directory(folder)
 
     def best_moves(self, board: chess.Board) -> list[chess.Move]:
-        """The moves that keep the result under the fifty-move rule and get nearest to it; empty where tables are missing."""
+        """The moves that keep the result under the fifty-move rule and get nearest to it; empty where tables are
+        missing.
+        """
         if self._tables is None or board.castling_rights or chess.popcount(board.occupied) > chess.syzygy.TBPIECES:
             return []
         ranks = {}

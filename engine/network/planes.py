@@ -20,7 +20,7 @@ from engine.board.layout import (
     BISHOP,
     BLACK,
     CASTLING,
-    EN_PASSANT,
+    DOUBLE_PUSH,
     HALFMOVE,
     KING,
     KNIGHT,
@@ -84,9 +84,9 @@ def _encode_pieces(row, side, masks, base):
 @kernel()
 def _undo_double_push(row, side, masks, base):
     """Put the pawn that just moved two squares back where it came from."""
-    if row[EN_PASSANT]:
+    if row[DOUBLE_PUSH]:
         mover = 1 - np.int64(row[SIDE])
-        square = ctz(row[EN_PASSANT])
+        square = ctz(row[DOUBLE_PUSH])
         moved = _seen_by(side, bit(square + 8) | bit(square - 8))
         masks[base + (PAWN if mover == side else 6 + PAWN)] ^= moved
 
@@ -127,7 +127,8 @@ def is_start_position(row):
 
 @kernel()
 def expand(masks, planes):
-    """Words to floats: ``masks`` uint64 [B, 112] -> ``planes`` float32 [B, 8, 8, 112], rank then file, channels last."""
+    """Words to floats: ``masks`` uint64 [B, 112] -> ``planes`` float32 [B, 8, 8, 112], rank then file, channels last.
+    """
     for b in range(masks.shape[0]):
         for square in range(64):
             shift = np.uint64(square)

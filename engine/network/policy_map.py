@@ -21,7 +21,7 @@ MIRROR_BOTH_SQUARES = 56 | 56 << 6
 _DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))  # N NE E SE S SW W NW (file, rank)
 _KNIGHT_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _PROMOTION_PIECES = ((4, "q"), (3, "r"), (2, "b"))  # (code in a move, letter) in policy order
-_PROMOTION_STEPS = {-1: 0, 0: 1, 1: 2}  # file step of an under-promotion plane: NW, N, NE
+_PROMOTION_PLANE = {3: 64, 2: 65, 4: 66}  # by code, of promotions to the north-west; three more a file to the east
 
 
 def _step(source: int, target: int) -> tuple[int, int]:
@@ -51,8 +51,8 @@ def _policy_moves() -> list[tuple[int, int, int, int]]:
         for target in range(56, 64):
             df, _ = _step(source, target)
             if abs(df) <= 1:
-                for order, (code, _letter) in enumerate(_PROMOTION_PIECES):
-                    moves.append((source, target, code, 64 + 3 * _PROMOTION_STEPS[df] + order))
+                for code, _letter in _PROMOTION_PIECES:
+                    moves.append((source, target, code, _PROMOTION_PLANE[code] + 3 * (df + 1)))
     return moves
 
 

@@ -3,55 +3,98 @@
     layer.py        what a layer is; the registry
     layers/         the layers, one small file a family
     operations/     the heavy operations: plain array reference, and native kernels for float32 on the CPU
-    losses.py optimizers.py schedules.py clipping.py        training
+    losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of training
     parallel.py     one batch over several threads
-    dit.py          saving and loading
+    trainer.py history.py checkpoint.py progress.py                     training as a whole
+    dit.py          saving and loading; legacy.py reads the files of the package before
+    examples/       experiments to run: python -m engine.nn.examples.NAME
 """
 
 from __future__ import annotations
 
+from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.clipping import clip_global_norm, global_norm
+from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import (
+    GRU,
+    LSTM,
+    RNN,
     Activation,
+    AveragePool2D,
     BatchNorm,
     Conv2D,
+    CrossAttention,
     Dense,
+    Dropout,
+    Embedding,
     Flatten,
+    GlobalAveragePool,
+    LayerNorm,
+    MaxPool2D,
     MultiHead,
+    PositionEmbedding,
+    Reshape,
     Residual,
+    SelfAttention,
     Sequential,
+    SparseDense,
     SqueezeExcitation,
 )
-from engine.nn.losses import LOSSES, huber, mse, softmax_cross_entropy
-from engine.nn.optimizers import SGD, Adam, AdamW, ExponentialAverage
+from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp
 from engine.nn.parallel import DataParallel
 from engine.nn.schedules import Constant, WarmupCosine
+from engine.nn.trainer import Data, Trainer, TrainerSettings, accuracy
 
 __all__ = [
+    "GRU",
     "LOSSES",
+    "LSTM",
     "REGISTRY",
+    "RNN",
     "SGD",
     "Activation",
     "Adam",
     "AdamW",
+    "AveragePool2D",
     "BatchNorm",
     "Constant",
     "Conv2D",
+    "CrossAttention",
+    "Data",
     "DataParallel",
     "Dense",
+    "Dropout",
+    "Embedding",
     "ExponentialAverage",
     "Flatten",
+    "GlobalAveragePool",
+    "History",
     "Layer",
+    "LayerNorm",
+    "MaxPool2D",
     "MultiHead",
+    "PositionEmbedding",
+    "RMSProp",
+    "Reshape",
     "Residual",
+    "SelfAttention",
     "Sequential",
+    "SparseDense",
     "SqueezeExcitation",
+    "StochasticAverage",
+    "Trainer",
+    "TrainerSettings",
     "WarmupCosine",
+    "accuracy",
     "clip_global_norm",
     "global_norm",
     "huber",
     "layer_from_config",
+    "mae",
     "mse",
+    "refresh_statistics",
+    "sigmoid_binary_cross_entropy",
     "softmax_cross_entropy",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.backend import backend_of
-from engine.errors import ConfigError
+from engine.errors import ConfigError, TrainingError
 
 
 def global_norm(grads: Mapping[str, Any]) -> float:
@@ -18,11 +18,14 @@ def global_norm(grads: Mapping[str, Any]) -> float:
 def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
     """Scale all gradients in place so that their global norm is at most ``limit``; returns the norm before.
 
-    Raises ConfigError unless limit > 0. Pascanu et al. 2013, arXiv:1211.5063.
+    Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al. 2013,
+    arXiv:1211.5063.
     """
     if not limit > 0:
         raise ConfigError(f"the clipping limit must be > 0, not {limit}")
     norm = global_norm(grads)
+    if not math.isfinite(norm):
+        raise TrainingError(f"clipping: expected finite gradients, found a norm of {norm}")
     if norm > limit:
         for gradient in grads.values():
             gradient *= limit / norm

@@ -20,7 +20,6 @@ import json
 import math
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,8 +29,10 @@ import numpy as np
 
 from engine.backend import NUMPY, backend_of, to_numpy
 from engine.errors import ConfigError, NetFileError, ShapeError
+from engine.nn.atomic import write_atomically
 from engine.nn.dit_header import check_header, check_sizes
 from engine.nn.layer import Layer, layer_from_config
+from engine.nn.legacy import is_legacy, load_legacy
 
 MAGIC = b"\x89DIT\r\n\x1a\n"
 VERSION = 1
@@ -75,13 +76,18 @@ def save(
     except (TypeError, ValueError) as error:
         raise ConfigError(f"card and configuration must be plain JSON values: {error}") from error
     try:
-        _write_atomically(path, text, arrays)
+        write_atomically(path, lambda file: _write(file, text, arrays))
     except OSError as error:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
 def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
-    """Read a model, float32 in host memory: returns (model, header). Raises NetFileError for every fault."""
+    """Read a model, float32 in host memory: returns (model, header). Raises NetFileError for every fault.
+
+    Files of the ``aino`` 2.2.0 package are read as well (see ``legacy.py``). Dropout masks start from seed 0.
+    """
+    if is_legacy(path):
+        return load_legacy(path)
     header, tensors = load_tensors(path)
     elements = sum(tensor.size for tensor in tensors.values())
     try:
@@ -92,6 +98,7 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
         if missing:
             raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}")
         model.load_parameters(tensors)
+        model.reseed(0)
     except (ConfigError, ShapeError, MemoryError, RecursionError) as error:
         raise NetFileError(path, "an architecture and the tensors it needs", str(error)) from error
     return model, header
@@ -218,32 +225,11 @@ def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     return table
 
 
-def _write_atomically(path: Path, text: bytes, arrays: Mapping[str, np.ndarray]) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_PREFIX.pack(MAGIC, VERSION, len(text)) + text)
-            for array in arrays.values():
-                file.write(bytes(_data_start(file.tell()) - file.tell()))
-                file.write(array.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where folders can be opened (not on Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _write(file: BinaryIO, text: bytes, arrays: Mapping[str, np.ndarray]) -> None:
+    file.write(_PREFIX.pack(MAGIC, VERSION, len(text)) + text)
+    for array in arrays.values():
+        file.write(bytes(_data_start(file.tell()) - file.tell()))
+        file.write(array.tobytes())
 
 
 def _data_start(position: int) -> int:

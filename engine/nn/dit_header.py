@@ -14,6 +14,8 @@ from engine.errors import ConfigError, NetFileError
 MAX_DIMENSIONS = 8
 MAX_TENSORS = 100_000
 
+NO_SIZES = {"stride", "padding", "window", "active"}  # numbers of a configuration that count no parameters
+
 _KEYS = {"model": dict, "tensors": list, "provenance": dict, "card": dict, "configuration": dict}
 _ENTRY_KEYS = {"name": str, "dtype": str, "shape": list, "offset": int, "crc32": int}
 
@@ -62,8 +64,8 @@ def _check_entry(path: Path, entry: Any, dtypes: Mapping[str, np.dtype[Any]]) ->
 def check_sizes(model: Any, elements: int) -> None:
     """Refuse an architecture that is larger than the ``elements`` numbers stored for it.
 
-    A layer has at least as many parameters as the largest size in its configuration, so the sum of these over all
-    layers is a lower bound for the whole. Raises ConfigError.
+    A layer has at least as many parameters as the largest size in its configuration (a layer without any has no sizes
+    but ``NO_SIZES``), so the sum of these over all layers is a lower bound for the whole. Raises ConfigError.
     """
     needed = _lower_bound(model)
     if needed > elements:
@@ -72,9 +74,8 @@ def check_sizes(model: Any, elements: int) -> None:
 
 def _lower_bound(value: Any) -> int:
     if isinstance(value, Mapping):
-        parts = value.values()
-        own = max((abs(part) for part in parts if type(part) is int), default=0)
-        return own + sum(_lower_bound(part) for part in parts)
+        sizes = (abs(part) for key, part in value.items() if type(part) is int and key not in NO_SIZES)
+        return max(sizes, default=0) + sum(_lower_bound(part) for part in value.values())
     if isinstance(value, list):
         return sum(_lower_bound(part) for part in value)
     return 0

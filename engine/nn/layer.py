@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from engine.backend import Backend, backend_of
+from engine.backend import Backend, backend_of, get_backend
 from engine.errors import ConfigError, ShapeError
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -88,6 +88,16 @@ class Layer:
             raise ConfigError(f"the model has no buffers named {unknown[:4]}")
         copy_tensors(tensors, buffers)
 
+    # ---- randomness -----------------------------------------------------------------------------------------------
+
+    def reseed(self, *seed: int) -> None:
+        """Start the random draws of every part (dropout masks) anew from ``seed``, non-negative integers.
+
+        Whoever wants a step of training to be repeatable, on any thread, reseeds with the numbers that name the step.
+        """
+        for number, child in enumerate(self.children().values()):
+            child.reseed(*seed, number)
+
     # ---- copies ---------------------------------------------------------------------------------------------------
 
     def replica(self) -> Self:
@@ -100,8 +110,9 @@ class Layer:
         """A copy of the layer with parameters and buffers of that dtype."""
         return self._rebuilt(lambda array: array.astype(dtype), lambda array: array.astype(dtype))
 
-    def to(self, backend: Backend) -> Self:
-        """A copy of the layer whose arrays live on ``backend``."""
+    def to(self, backend: Backend | str) -> Self:
+        """A copy of the layer whose arrays live on ``backend``, an object or a name as for ``get_backend``."""
+        backend = get_backend(backend) if isinstance(backend, str) else backend
         return self._rebuilt(backend.asarray, backend.asarray)
 
     def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]) -> Self:
@@ -155,6 +166,43 @@ def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> No
             raise ShapeError(f"{name}: expected shape {tuple(target[name].shape)}, found {tuple(array.shape)}")
     for name, array in source.items():
         target[name][...] = backend_of(target[name]).asarray(array)
+
+
+_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu"}  # NumPy's letters
+
+
+def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
+    """Raise ShapeError unless ``x`` is an array with these sides and of this dtype; the message names both.
+
+    A side that is a number must agree, a name is free, "..." stands for any number of sides. ``dtype`` is one dtype, or
+    "floating", "integer" or "numeric" for all of that kind.
+    """
+    shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
+    fits_dtype = kind in _KINDS[dtype] if isinstance(dtype, str) else kind and x.dtype == dtype
+    if not isinstance(shape, tuple) or not fits_dtype or not _fits(shape, sides):
+        found = type(x).__name__ if shape is None else f"{x.dtype} {list(shape)}"
+        expected = ", ".join(str(side) for side in sides)
+        raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {found}")
+
+
+def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
+    if "..." in sides:
+        gap = sides.index("...")
+        after = len(sides) - gap - 1
+        if len(shape) < gap + after:
+            return False
+        shape = shape[:gap] + shape[len(shape) - after :]
+        sides = sides[:gap] + sides[gap + 1 :]
+    if len(shape) != len(sides):
+        return False
+    return all(isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True))
+
+
+def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
+    """Raise ShapeError unless the gradient ``dy`` has the shape of the result it belongs to."""
+    if getattr(dy, "shape", None) != shape:
+        found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
+        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}")
 
 
 def prefixed(prefix: str, grads: Mapping[str, Array]) -> Gradients:

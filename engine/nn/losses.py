@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.backend import backend_of
-from engine.errors import ConfigError, ShapeError
+from engine.errors import ConfigError, DataError, ShapeError
 
 Array = Any
 LOSSES: dict[str, Callable[..., tuple[float, Array]]] = {}
@@ -29,13 +29,18 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     action is impossible: it gets probability 0, no gradient, and its target must be 0. Returns (mean loss, dlogits).
 
     With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. The row maximum is taken off first, so no
-    exponential overflows. Raises ShapeError when the shapes do not fit.
+    exponential overflows. Raises ShapeError when shapes or dtypes do not fit, DataError for a class that does not exist
+    and for a row with no possible action.
     """
     xp = backend_of(logits).xp
+    _check_floating("softmax_cross_entropy", logits, 2)
     batch, actions = logits.shape
     if targets.shape not in ((batch,), (batch, actions)) or (mask is not None and mask.shape != logits.shape):
         raise ShapeError(f"softmax_cross_entropy: logits {list(logits.shape)}, targets {list(targets.shape)}")
+    if mask is not None and not mask.any(axis=1).all():
+        raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask, found none in one")
     if targets.ndim == 1:
+        _check_classes(targets, actions)
         targets = (targets[:, None] == xp.arange(actions)).astype(logits.dtype)
     targets = targets.astype(logits.dtype, copy=False)
     usable = logits if mask is None else xp.where(mask, logits, -xp.inf)
@@ -51,10 +56,38 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
 
 
 @register_loss
+def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
+    """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements; any equal shapes.
+
+    L = -(t log p + (1 - t) log(1 - p)) = max(z, 0) - z t + log(1 + e^-|z|), which cannot overflow; dz = (p - t) / n.
+    Raises ShapeError when the shapes differ, DataError for targets outside [0, 1].
+    """
+    xp = backend_of(logits).xp
+    _check_pair("sigmoid_binary_cross_entropy", logits, targets)
+    if targets.size and not (targets.min() >= 0 and targets.max() <= 1):
+        raise DataError(
+            f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {targets.min()} to {targets.max()}"
+        )
+    targets = targets.astype(logits.dtype, copy=False)
+    small = xp.exp(-xp.abs(logits))
+    losses = xp.maximum(logits, 0) - logits * targets + xp.log1p(small)
+    probabilities = xp.where(logits >= 0, 1, small) / (1 + small)
+    return float(losses.mean()), (probabilities - targets) / logits.size
+
+
+@register_loss
 def mse(prediction: Array, target: Array) -> tuple[float, Array]:
     """Mean squared error over all n elements: L = sum (p - t)^2 / n, dp = 2 (p - t) / n."""
-    difference = _difference(prediction, target)
+    difference = _difference("mse", prediction, target)
     return float((difference * difference).mean()), 2 / difference.size * difference
+
+
+@register_loss
+def mae(prediction: Array, target: Array) -> tuple[float, Array]:
+    """Mean absolute error over all n elements: L = sum |p - t| / n, dp = sign(p - t) / n."""
+    difference = _difference("mae", prediction, target)
+    xp = backend_of(prediction).xp
+    return float(xp.abs(difference).mean()), xp.sign(difference) / difference.size
 
 
 @register_loss
@@ -66,12 +99,35 @@ def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, 
     if not delta > 0:
         raise ConfigError(f"huber: delta must be > 0, not {delta}")
     xp = backend_of(prediction).xp
-    difference = _difference(prediction, target)
+    difference = _difference("huber", prediction, target)
     clipped = xp.clip(difference, -delta, delta)
     return float((clipped * (difference - clipped / 2)).mean()), clipped / difference.size
 
 
-def _difference(prediction: Array, target: Array) -> Array:
-    if prediction.shape != target.shape:
-        raise ShapeError(f"prediction {list(prediction.shape)} and target {list(target.shape)} differ")
+def _difference(loss: str, prediction: Array, target: Array) -> Array:
+    _check_pair(loss, prediction, target)
     return prediction - target.astype(prediction.dtype, copy=False)
+
+
+def _check_pair(loss: str, prediction: Array, target: Array) -> None:
+    _check_floating(loss, prediction, None)
+    if getattr(target, "shape", None) != prediction.shape:
+        raise ShapeError(
+            f"{loss}: prediction {list(prediction.shape)} and target {list(getattr(target, 'shape', []))} differ"
+        )
+
+
+def _check_floating(loss: str, prediction: Array, sides: int | None) -> None:
+    dtype = getattr(prediction, "dtype", None)
+    if dtype is None or dtype.kind != "f" or (sides is not None and prediction.ndim != sides):
+        found = type(prediction).__name__ if dtype is None else f"{dtype} {list(prediction.shape)}"
+        raise ShapeError(f"{loss}: expected floating outputs{' [B, A]' if sides else ''}, found {found}")
+
+
+def _check_classes(targets: Array, classes: int) -> None:
+    if targets.dtype.kind not in "iu":
+        raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}")
+    if targets.size and not (targets.min() >= 0 and targets.max() < classes):
+        raise DataError(
+            f"softmax_cross_entropy: expected classes 0 to {classes - 1}, found {targets.min()} to {targets.max()}"
+        )

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.backend import backend_of
-from engine.errors import ConfigError
-from engine.nn.layer import copy_tensors
+from engine.errors import ConfigError, ShapeError
 
 Array = Any
 
@@ -26,10 +25,19 @@ class Optimizer:
         self._state: dict[str, Array] = {}
 
     def step(self, params: Mapping[str, Array], grads: Mapping[str, Array], learning_rate: float) -> None:
-        """Change every parameter in place by one step; raises ConfigError when a gradient is missing."""
+        """Change every parameter in place by one step.
+
+        Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0, ShapeError when a
+        gradient does not have the shape of its parameter; nothing has changed then.
+        """
+        if not 0 <= learning_rate < math.inf:
+            raise ConfigError(f"the learning rate must be finite and >= 0, not {learning_rate}")
         missing = sorted(params.keys() - grads.keys())
         if missing:
             raise ConfigError(f"no gradient for {missing[:4]}")
+        for name, parameter in params.items():
+            if grads[name].shape != parameter.shape:
+                raise ShapeError(f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}")
         self.steps += 1
         for name, parameter in params.items():
             self._update(name, parameter, grads[name], learning_rate)
@@ -52,7 +60,7 @@ class Optimizer:
         if key not in self._state:
             self._state[key] = backend_of(parameter).xp.zeros_like(parameter)
         elif self._state[key].strides != parameter.strides:
-            self._state[key] = _laid_out_like(parameter, self._state[key])
+            self._state[key] = laid_out_like(parameter, self._state[key])
         return self._state[key]
 
     def _update(self, name: str, parameter: Array, gradient: Array, learning_rate: float) -> None:
@@ -69,7 +77,7 @@ class SGD(Optimizer):
 
     def __init__(self, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         super().__init__()
-        if not 0 <= momentum < 1 or weight_decay < 0:
+        if not 0 <= momentum < 1 or not weight_decay >= 0:
             raise ConfigError(f"SGD(momentum={momentum}, weight_decay={weight_decay}): out of range")
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
 
@@ -82,6 +90,40 @@ class SGD(Optimizer):
             velocity += gradient
             gradient = gradient + self.momentum * velocity if self.nesterov else velocity
         parameter -= learning_rate * gradient
+
+
+class RMSProp(Optimizer):
+    """Steps scaled by a running mean of the squared gradient.
+
+        v <- decay v + (1 - decay) g^2        p <- p - lr g / (sqrt(v) + epsilon)
+
+    With ``momentum``, the scaled gradient goes through a velocity as in SGD. ``weight_decay`` is L2 as in SGD. Tieleman
+    and Hinton 2012.
+    """
+
+    slots = ("square", "velocity")
+
+    def __init__(
+        self, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__()
+        if not 0 <= decay < 1 or not epsilon > 0 or not 0 <= momentum < 1 or not weight_decay >= 0:
+            raise ConfigError(f"RMSProp({decay}, {epsilon}, {momentum}, {weight_decay}): out of range")
+        self.decay, self.epsilon, self.momentum, self.weight_decay = decay, epsilon, momentum, weight_decay
+
+    def _update(self, name: str, parameter: Array, gradient: Array, learning_rate: float) -> None:
+        if self.weight_decay and parameter.ndim > 1:
+            gradient = gradient + self.weight_decay * parameter
+        square = self._slot("square", name, parameter)
+        square *= self.decay
+        square += (1 - self.decay) * gradient * gradient
+        change = gradient / (backend_of(parameter).xp.sqrt(square) + self.epsilon)
+        if self.momentum:
+            velocity = self._slot("velocity", name, parameter)
+            velocity *= self.momentum
+            velocity += change
+            change = velocity
+        parameter -= learning_rate * change
 
 
 class Adam(Optimizer):
@@ -100,7 +142,7 @@ class Adam(Optimizer):
         self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0
     ) -> None:
         super().__init__()
-        if not 0 <= beta1 < 1 or not 0 <= beta2 < 1 or not epsilon > 0 or weight_decay < 0:
+        if not 0 <= beta1 < 1 or not 0 <= beta2 < 1 or not epsilon > 0 or not weight_decay >= 0:
             raise ConfigError(f"Adam({beta1}, {beta2}, {epsilon}, {weight_decay}): out of range")
         self.beta1, self.beta2, self.epsilon, self.weight_decay = beta1, beta2, epsilon, weight_decay
 
@@ -141,36 +183,7 @@ class AdamW(Adam):
         super().__init__(beta1, beta2, epsilon, weight_decay)
 
 
-class ExponentialAverage:
-    """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at the first p."""
-
-    def __init__(self, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise ConfigError(f"ExponentialAverage: decay must be in [0, 1), not {decay}")
-        self.decay = decay
-        self.tensors: dict[str, Array] = {}
-
-    def update(self, params: Mapping[str, Array]) -> None:
-        """Take in the parameters as they now are."""
-        if not self.tensors:
-            self.tensors = {name: array.copy(order="K") for name, array in params.items()}
-            return
-        for name, array in params.items():
-            if self.tensors[name].strides != array.strides:
-                self.tensors[name] = _laid_out_like(array, self.tensors[name])
-            change = array - self.tensors[name]
-            change *= 1 - self.decay
-            self.tensors[name] += change
-
-    def load(self, tensors: Mapping[str, Array]) -> None:
-        """Go on from saved averages."""
-        if self.tensors:
-            copy_tensors(tensors, self.tensors)
-        else:
-            self.tensors = {name: array.copy(order="K") for name, array in tensors.items()}
-
-
-def _laid_out_like(parameter: Array, values: Array) -> Array:
+def laid_out_like(parameter: Array, values: Array) -> Array:
     """The values in memory of the parameter's order: arithmetic over two different orders is many times slower."""
     laid_out = backend_of(parameter).xp.empty_like(parameter)
     laid_out[...] = values

@@ -45,15 +45,19 @@ class DataParallel:
         self._libraries = ThreadpoolController()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train") if threads > 1 else None
 
-    def step(self, count: int, inputs: Inputs, loss: Loss) -> StepResult:
+    def step(self, count: int, inputs: Inputs, loss: Loss, seed: tuple[int, ...] | None = None) -> StepResult:
         """Forward and backward of one batch of ``count`` positions.
 
         ``inputs(part)`` returns the model input of the positions ``part`` (a slice), ``loss(outputs, part)`` the mean
-        loss over them, its gradient like ``outputs``, and further means to report. Both run on the worker threads.
+        loss over them, its gradient like ``outputs``, and further means to report. Both run on the worker threads. With
+        ``seed``, dropout masks are drawn from it and the number of the shard.
         """
         parts = [slice(first, min(first + self.shard_size, count)) for first in range(0, count, self.shard_size)]
         while len(self._replicas) < len(parts):
             self._replicas.append(self.model.replica())
+        if seed is not None:
+            for number, replica in enumerate(self._replicas[: len(parts)]):
+                replica.reseed(*seed, number)
         with self._libraries.limit(limits=1, user_api="blas"):
             run = self._pool.map if self._pool is not None else map
             results = list(run(lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts))

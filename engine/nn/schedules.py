@@ -10,9 +10,13 @@ from engine.errors import ConfigError
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate at every step."""
+    """The same rate at every step. Raises ConfigError unless peak >= 0."""
 
     peak: float
+
+    def __post_init__(self) -> None:
+        if not self.peak >= 0:
+            raise ConfigError(f"{self}: the rate must be >= 0")
 
     def __call__(self, step: int) -> float:
         return self.peak

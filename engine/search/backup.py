@@ -1,7 +1,8 @@
 """The way up: apply a round's evaluations, average values towards the root, and spread proofs.
 
-Proofs (MCTS-solver, Winands et al. 2008): a node whose mover has a winning child is lost for the side that moved into it;
-a node all of whose children lose is won for it. Draws are averaged, never proven: a repetition is a draw only on its path.
+Proofs (MCTS-solver, Winands et al. 2008): a node whose mover has a winning child is lost for the side that moved into
+it; a node all of whose children lose is won for it. Draws are averaged, never proven: a repetition is a draw only on
+its path.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def apply(tree, params, leaves, first):
 
 @kernel()
 def expand(tree, params, node, moves, logits, count):
-    """Give a node its edges, priors = softmax(logits / temperature), sorted; or mark it stunted where there is no room."""
+    """Give a node its edges, priors = softmax(logits / temperature), sorted; or mark it stunted where there is no room.
+    """
     first = tree.counters[EDGES]
     if first + count > tree.move.size:
         tree.state[node] = STUNTED
@@ -93,7 +95,8 @@ def finish_visit(tree, node, value, draw, moves_left):
 
 @kernel()
 def prove(tree, node, result, plies):
-    """Record that ``node`` is a WIN or LOSS for the side that moved into it, mate in ``plies``, and tell its ancestors."""
+    """Record that ``node`` is a WIN or LOSS for the side that moved into it, mate in ``plies``, and tell its ancestors.
+    """
     while node != NO_PARENT and tree.proven[node] == OPEN:
         tree.proven[node] = result
         tree.mate_plies[node] = plies
@@ -126,7 +129,8 @@ def longest_defence(tree, node):
 
 @kernel()
 def correct_values(tree, node, value_sum):
-    """Replace a node's value sum and carry the difference to its ancestors: past visits now count as the proven result."""
+    """Replace a node's value sum and carry the difference to its ancestors: past visits now count as the proven result.
+    """
     difference = value_sum - tree.value_sum[node]
     while node != NO_PARENT:
         tree.value_sum[node] += difference

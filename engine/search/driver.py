@@ -60,7 +60,8 @@ class SearchDriver:
     # ---- rounds ----
 
     def run(self, only: Sequence[chess.Move] = ()) -> SearchResult:
-        """Search until a limit or stop; hold the result back while infinite or pondering. ``only`` restricts the root."""
+        """Search until a limit or stop; hold the result back while infinite or pondering. ``only`` restricts the root.
+        """
         if not self.search.is_expanded:
             self._round(1)
         if only:

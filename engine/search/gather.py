@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.attacks import in_check
-from engine.board.draws import insufficient_material
-from engine.board.layout import HALFMOVE, KEY, REPETITIONS
+from engine.board.ending import CHECKMATE, ONGOING, game_end
+from engine.board.layout import KEY, REPETITIONS
 from engine.board.makemove import make, push
 from engine.board.movegen import generate
 from engine.jit import kernel
@@ -39,8 +39,6 @@ from engine.search.tree import (
     TERMINAL,
     WIN,
 )
-
-FIFTY_MOVES = np.uint64(100)  # plies
 
 
 @kernel()
@@ -124,13 +122,14 @@ def settle(tree, params, leaves, leaf, node, depth):
     ply = tree.counters[ROOT_PLY] + depth
     row = tree.stack[ply]
     count = generate(row, leaves.moves[leaf])
-    if count == 0 and in_check(row):
+    end = game_end(row, count)
+    if end == CHECKMATE:
         tree.state[node] = TERMINAL
         finish_visit(tree, node, 1.0, 0.0, 0.0)
         prove(tree, node, WIN, 0)
         return True
     if node != ROOT:
-        drawn = count == 0 or row[HALFMOVE] >= FIFTY_MOVES or row[REPETITIONS] >= 2 or insufficient_material(row)
+        drawn = end != ONGOING
         if drawn or repeats_path(tree, ply):
             tree.state[node] = TERMINAL if drawn else PATH_REPETITION
             finish_visit(tree, node, 0.0, 1.0, 0.0)

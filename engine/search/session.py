@@ -261,7 +261,9 @@ class Search:
         return line
 
     def _best_continuation(self, node: int, row: np.ndarray) -> tuple[int, int] | None:
-        """(move, child) at an inner node: a proven win, else the most visited; a known mating move where it has no edges."""
+        """(move, child) at an inner node: a proven win, else the most visited; a known mating move where it has no
+        edges.
+        """
         tree = self.tree
         if tree.state[node] == TERMINAL:
             moves = np.empty(MAX_MOVES, np.uint16)

@@ -3,9 +3,9 @@
 A node is a position, an edge a legal move. Nodes and edges are numbered; a node's edges lie side by side, sorted by
 prior, highest first.
 
-Sign convention: everything stored at a node (`value_sum`, `proven`) is seen by the side that moved into it, which is the
-side to move at its parent: the parent maximises over its children as they stand. A leaf's value for its own side to move
-is negated once, on entry, and the sign flips with every step towards the root.
+Sign convention: everything stored at a node (`value_sum`, `proven`) is seen by the side that moved into it, which is
+the side to move at its parent: the parent maximises over its children as they stand. A leaf's value for its own side to
+move is negated once, on entry, and the sign flips with every step towards the root.
 """
 
 from __future__ import annotations

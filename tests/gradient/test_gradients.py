@@ -1,144 +1,86 @@
-"""Every registered layer and loss against central differences in float64: |a - n| / (|a| + |n|) < 1e-6 per tensor."""
+"""Every registered layer and loss against central differences in float64: |a - n| / (|a| + |n|) < 1e-6 per tensor.
+
+The table of all errors: python -m tests.gradient.test_gradients
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.network.tower import TowerConfig, build_tower
-from engine.nn import (
-    LOSSES,
-    REGISTRY,
-    Activation,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Flatten,
-    Layer,
-    MultiHead,
-    Residual,
-    Sequential,
-    SqueezeExcitation,
-)
+from engine.nn import LOSSES, REGISTRY, Activation, Layer
 from engine.nn.layers import ACTIVATIONS
+from tests.gradient.cases import CASES, Case
+from tests.gradient.numeric import STEP, TOLERANCE, numeric_gradient, relative_error
 
-STEP = 1e-6
-TOLERANCE = 1e-6
-
-RNG = np.random.default_rng(20)
-
-
-def small_body(channels: int) -> Sequential:
-    return Sequential(conv=Conv2D(channels, channels, 3, RNG), norm=BatchNorm(channels))
+SEED = (7,)  # of the dropout masks
 
 
-# kind -> [(layer, shape of its input)]
-LAYERS: dict[str, list[tuple[Layer, tuple[int, ...]]]] = {
-    "dense": [(Dense(5, 3, RNG), (4, 5)), (Dense(2, 1, RNG, initialization="glorot"), (1, 2))],
-    "conv2d": [
-        (Conv2D(2, 3, 3, RNG), (2, 2, 5, 4)),
-        (Conv2D(3, 2, 1, RNG, bias=False), (2, 3, 4, 4)),
-        (Conv2D(2, 2, 5, RNG, stride=2, padding=1), (1, 2, 7, 8)),
-        (Conv2D(1, 2, 3, RNG, stride=3, padding=0), (2, 1, 8, 7)),
-    ],
-    "batch_norm": [
-        (BatchNorm(3), (6, 3)),
-        (BatchNorm(2, relu=True), (3, 2, 4, 4)),
-        (BatchNorm(2, momentum=0.5, epsilon=1e-2), (2, 2, 3, 5)),
-    ],
-    "activation": [(Activation(name), (3, 7)) for name in ACTIVATIONS],
-    "flatten": [(Flatten(), (2, 3, 2, 2))],
-    "squeeze_excitation": [
-        (SqueezeExcitation(4, 3, RNG), (2, 4, 3, 3)),
-        (SqueezeExcitation(2, 2, RNG, activation="mish"), (3, 2, 4, 4)),
-    ],
-    "residual": [
-        (Residual(small_body(2)), (2, 2, 4, 4)),
-        (Residual(small_body(3), SqueezeExcitation(3, 2, RNG)), (2, 3, 4, 4)),
-        (Residual(small_body(2), SqueezeExcitation(2, 2, RNG), activation="mish"), (2, 2, 4, 4)),
-    ],
-    "sequential": [(Sequential(a=Dense(3, 4, RNG), b=Activation("tanh"), c=Dense(4, 2, RNG)), (3, 3))],
-    "multi_head": [
-        (
-            MultiHead(
-                Sequential(conv=Conv2D(2, 3, 3, RNG), norm=BatchNorm(3, relu=True)),
-                {"image": Conv2D(3, 2, 1, RNG), "flat": Sequential(flatten=Flatten(), dense=Dense(48, 2, RNG))},
-            ),
-            (2, 2, 4, 4),
-        )
-    ],
-}
-CASES = [(kind, layer, shape) for kind, cases in LAYERS.items() for layer, shape in cases]
+def parts_of(value: Any) -> dict[str, np.ndarray]:
+    """The arrays of an output or input, by name."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, tuple):
+        return {f"x{number}": part for number, part in enumerate(value)}
+    return {"x": value}
 
 
-def away_from_kinks(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Normal numbers, none closer to zero than 0.05."""
-    x = rng.standard_normal(shape)
-    return x + 0.05 * np.sign(x)
+def scalar(outputs: Any, weights: dict[str, np.ndarray]) -> float:
+    return float(sum((weights[name] * part).sum() for name, part in parts_of(outputs).items()))
 
 
-def scalar(outputs: object, weights: dict[str, np.ndarray]) -> float:
-    parts = outputs if isinstance(outputs, dict) else {"y": outputs}
-    return float(sum((weights[name] * part).sum() for name, part in parts.items()))
-
-
-def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarray:
-    """Central differences of ``value`` over every element of ``tensor``, which is changed in place and restored."""
-    gradient = np.zeros_like(tensor)
-    for place in np.ndindex(tensor.shape):
-        kept = tensor[place]
-        tensor[place] = kept + STEP
-        above = value()
-        tensor[place] = kept - STEP
-        below = value()
-        tensor[place] = kept
-        gradient[place] = (above - below) / (2 * STEP)
-    return gradient
-
-
-def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
-    scale = np.linalg.norm(analytic) + np.linalg.norm(numeric)
-    return float(np.linalg.norm(analytic - numeric) / scale) if scale else 0.0
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-@pytest.mark.parametrize(("kind", "layer", "shape"), CASES, ids=[f"{c[0]}{i}" for i, c in enumerate(CASES)])
-def test_layer_gradients_agree_with_central_differences(
-    kind: str, layer: Layer, shape: tuple[int, ...], training: bool
-) -> None:
+def compared_gradients(case: Case, training: bool) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """(name, by hand, by central differences) of every input and parameter."""
     rng = np.random.default_rng(7)
-    layer = layer.astype(np.float64)
+    layer: Layer = case.layer.astype(np.float64)
     for tensor in layer.named_parameters().values():
         tensor += 0.3 * rng.standard_normal(tensor.shape)  # off the special values of a fresh layer: beta 0, gamma 1
-    x = away_from_kinks(rng, shape)
-    outputs, backward = layer.forward(x, training)
-    parts = outputs if isinstance(outputs, dict) else {"y": outputs}
-    weights = {name: rng.standard_normal(part.shape) for name, part in parts.items()}
-    dx, grads = backward(weights if isinstance(outputs, dict) else weights["y"])
-
-    assert layer.kind == kind
+    layer.reseed(*SEED)
+    outputs, backward = layer.forward(case.x, training, **case.options)
+    weights = {name: rng.standard_normal(part.shape) for name, part in parts_of(outputs).items()}
+    dx, grads = backward(weights if isinstance(outputs, dict) else weights["x"])
     assert grads.keys() == layer.named_parameters().keys()
     buffers = {name: array.copy() for name, array in layer.named_buffers().items()}
 
     def value() -> float:
         layer.load_buffers(buffers)
-        return scalar(layer.forward(x, training)[0], weights)
+        layer.reseed(*SEED)
+        return scalar(layer.forward(case.x, training, **case.options)[0], weights)
 
-    for name, tensor in [("x", x), *layer.named_parameters().items()]:
-        analytic = dx if name == "x" else grads[name]
-        assert analytic.shape == tensor.shape, name
-        numeric = numeric_gradient(value, tensor)
-        if training and name.endswith("bias") and np.abs(analytic).max() < 1e-12:
-            assert np.abs(numeric).max() < 1e-8, name  # a bias before batch norm does nothing: both are rounding
-            continue
-        assert relative_error(analytic, numeric) < TOLERANCE, name
+    inputs = {name: part for name, part in parts_of(case.x).items() if part.dtype.kind == "f"}
+    by_hand = parts_of(dx) if inputs else {}
+    assert inputs or dx is None  # whole numbers have no gradient
+    for name, tensor in {**inputs, **layer.named_parameters()}.items():
+        yield name, by_hand[name] if name in by_hand else grads[name], numeric_gradient(value, tensor)
+
+
+def vanishes(name: str, analytic: np.ndarray) -> bool:
+    """Whether this gradient is zero by the mathematics, so that both numbers are rounding.
+
+    A bias before a batch norm does nothing; nor does one that adds the same to all the scores of a softmax.
+    """
+    return name.endswith("bias") and float(np.abs(analytic).max()) < 1e-12
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_layer_gradients_agree_with_central_differences(case: Case, training: bool) -> None:
+    for name, analytic, numeric in compared_gradients(case, training):
+        assert analytic.shape == numeric.shape, name
+        if vanishes(name, analytic):
+            assert np.abs(numeric).max() < 1e-8, name
+        else:
+            assert relative_error(analytic, numeric) < TOLERANCE, name
 
 
 def test_every_registered_layer_is_checked() -> None:
-    assert LAYERS.keys() == REGISTRY.keys()
-    assert {layer.function for layer, _ in LAYERS["activation"]} == ACTIVATIONS.keys()
+    assert {case.layer.kind for case in CASES} == REGISTRY.keys()
+    activations = {case.layer.function for case in CASES if isinstance(case.layer, Activation)}
+    assert activations == ACTIVATIONS.keys()
 
 
 # ---- losses -------------------------------------------------------------------------------------------------------
@@ -154,7 +96,7 @@ def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
     logits, everywhere = rng.standard_normal((4, 6)), np.ones((4, 6), bool)
     mask = rng.random((4, 6)) < 0.6
     mask[:, 2] = True
-    column = rng.standard_normal((5, 2))
+    column, target = rng.standard_normal((5, 2)), rng.standard_normal((5, 2))
     return {
         "softmax_cross_entropy": [
             (logits, (np.array([0, 5, 2, 2]),), {}),
@@ -162,11 +104,13 @@ def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
             (logits, (distribution(rng, mask), mask), {}),
             (logits, (np.full(4, 2),), {"mask": mask}),
         ],
-        "mse": [(column, (rng.standard_normal((5, 2)),), {})],
-        "huber": [
-            (column, (rng.standard_normal((5, 2)),), {}),
-            (column, (rng.standard_normal((5, 2)),), {"delta": 0.3}),
+        "sigmoid_binary_cross_entropy": [
+            (logits, (rng.random((4, 6)),), {}),
+            (column, (rng.integers(0, 2, (5, 2)),), {}),
         ],
+        "mse": [(column, (target,), {})],
+        "mae": [(column, (target,), {})],
+        "huber": [(column, (target,), {}), (column, (target,), {"delta": 0.3})],
     }
 
 
@@ -204,3 +148,27 @@ def test_tower_gradients_agree_along_random_directions(activation: str) -> None:
         tensor[...] = kept
         analytic, numeric = float((grads[name] * direction).sum()), (above - below) / (2 * STEP)
         assert abs(analytic - numeric) < TOLERANCE * (abs(analytic) + abs(numeric)) + 1e-7, name
+
+
+# ---- the table ----------------------------------------------------------------------------------------------------
+
+
+def print_table() -> None:
+    """Every layer and loss with its largest relative error."""
+    print(f"{'layer and input':48} {'tensor':24} |a-n|/(|a|+|n|)")
+    for case in CASES:
+        title = f"{case} {getattr(case.layer, 'function', '')}"
+        for name, analytic, numeric in compared_gradients(case, training=True):
+            error = "0 by mathematics" if vanishes(name, analytic) else f"{relative_error(analytic, numeric):.1e}"
+            print(f"{title:48} {name:24} {error}")
+    for name, cases in loss_cases().items():
+        for prediction, arguments, options in cases:
+            _, analytic = LOSSES[name](prediction, *arguments, **options)
+            numeric = numeric_gradient(
+                lambda p=prediction, a=arguments, o=options, n=name: LOSSES[n](p, *a, **o)[0], prediction
+            )
+            print(f"{name:48} {'outputs':24} {relative_error(analytic, numeric):.1e}")
+
+
+if __name__ == "__main__":
+    print_table()

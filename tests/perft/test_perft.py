@@ -1,14 +1,21 @@
-"""Perft counts, restated from public tables (https://www.chessprogramming.org/Perft_Results)."""
+"""Perft: counts restated from public tables here, the whole suites of the data folder under the slow marker.
+
+https://www.chessprogramming.org/Perft_Results; Chess960: https://www.chessprogramming.org/Chess960_Perft_Results
+"""
 
 from __future__ import annotations
+
+import time
 
 import chess
 import pytest
 
+from engine.board.fen import parse_fen
 from engine.board.perft import divide, perft
+from tests.perft.suites import Case, read_epd_suite, read_perft_suite
 
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
-COUNTS = [
+STANDARD = [
     (chess.STARTING_FEN, 5, 4_865_609),
     (KIWIPETE, 4, 4_085_603),
     ("8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1", 6, 11_030_083),
@@ -16,19 +23,103 @@ COUNTS = [
     ("rnbq1k1r/pp1Pbppp/2p5/8/2B5/8/PPP1NnPP/RNBQK2R w KQ - 1 8", 4, 2_103_487),
     ("r4rk1/1pp1qppp/p1np1n2/2b1p1B1/2B1P1b1/P1NP1N2/1PP1QPPP/R4RK1 w - - 0 10", 4, 3_894_594),
 ]
+CHESS960 = [
+    ("bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9", 5, 8_146_062),
+    ("2nnrbkr/p1qppppp/8/1ppb4/6PP/3PP3/PPP2P2/BQNNRBKR w HEhe - 1 9", 4, 667_366),
+    ("b1q1rrkb/pppppppp/3nn3/8/P7/1PPP4/4PPPP/BQNNRKRB w GE - 1 9", 4, 273_318),
+    ("qbbnnrkr/2pp2pp/p7/1p2pp2/8/P3PP2/1PPP1KPP/QBBNNR1R w hf - 0 9", 4, 382_958),
+    ("r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1", 4, 285_754),
+    ("r1k2r1q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K2R1Q w KQkq - 0 1", 4, 541_480),
+    ("8/8/8/4B2b/6nN/8/5P2/2R1K2k w Q - 0 1", 4, 118_388),
+    ("2r5/8/8/8/8/8/6PP/k2KR3 w K - 0 1", 4, 57_700),
+    ("4r3/3k4/8/8/8/8/6PP/qR1K1R2 w KQ - 0 1", 4, 405_636),
+    ("r2r3k/p7/3p4/8/8/P6P/8/R3K2R b KQq - 0 1", 5, 1_320_962),  # the kings started on different files
+]
+TRICKY = [
+    ("r2q1rk1/pP1p2pp/Q4n2/bbp1p3/Np6/1B3NBn/pPPP1PPP/R3K2R b KQ - 0 1", 3, 9_467),
+    ("8/ppp3p1/8/8/3p4/5Q2/1ppp2K1/brk4n w - - 0 1", 4, 134_167),
+    ("8/6kR/8/8/8/bq6/1rqqqqqq/K1nqnbrq b - - 0 1", 4, 50_268),
+    ("3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1", 3, 2_854),  # from here on: checks that no game leads to
+    ("2Nq4/2K5/1b6/8/7R/3k4/7P/8 w - - 0 1", 3, 1_217),
+    ("5R2/2P5/8/4k3/8/3rK2r/8/8 w - - 0 1", 3, 1_030),
+    ("8/8/8/1k6/3Pp3/8/8/4KQ2 b - d3 0 1", 3, 711),
+    ("1b1k4/8/8/1rPpK3/8/8/8/8 w - d6 0 1", 3, 555),
+    ("rnbqk1nr/bb3p1p/1q2r3/2pPp3/3P4/7P/1PP1NpPP/R1BQKBNR w KQkq c6 0 1", 3, 2_528),
+]
 
 
-@pytest.mark.parametrize(("fen", "depth", "leaves"), COUNTS)
-def test_perft(fen, depth, leaves):
-    assert perft(chess.Board(fen), depth) == leaves
+@pytest.mark.parametrize(("fen", "depth", "leaves"), STANDARD + TRICKY)
+def test_perft_of_standard_chess(fen, depth, leaves):
+    assert perft(parse_fen(fen), depth) == leaves
 
 
-def test_making_every_leaf_counts_the_same():
-    assert perft(chess.Board(KIWIPETE), 3, bulk=False) == perft(chess.Board(KIWIPETE), 3) == 97_862
+@pytest.mark.parametrize(("fen", "depth", "leaves"), STANDARD[:2] + CHESS960)
+def test_perft_of_chess960(fen, depth, leaves):
+    assert perft(parse_fen(fen, chess960=True), depth) == leaves
 
 
-def test_divide_sums_to_perft_and_names_each_root_move():
-    board = chess.Board(KIWIPETE)
-    counts = divide(board, 3)
-    assert sum(counts.values()) == perft(board, 3)
-    assert set(counts) == {move.uci() for move in board.legal_moves}
+def test_perft_of_no_plies_is_the_position_itself():
+    assert perft(chess.Board(), 0) == perft(chess.Board(), 0, bulk=False) == 1
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_making_every_leaf_counts_the_same(bulk):
+    assert perft(chess.Board(KIWIPETE), 3, bulk) == 97_862
+
+
+def test_divide_names_each_root_move_with_its_count():
+    assert divide(chess.Board(), 3) == {
+        "a2a3": 380, "a2a4": 420, "b1a3": 400, "b1c3": 440, "b2b3": 420, "b2b4": 421, "c2c3": 420, "c2c4": 441,
+        "d2d3": 539, "d2d4": 560, "e2e3": 599, "e2e4": 600, "f2f3": 380, "f2f4": 401, "g1f3": 440, "g1h3": 400,
+        "g2g3": 420, "g2g4": 421, "h2h3": 380, "h2h4": 420,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("chess960", "castling"), [(False, {"e1g1", "e1c1"}), (True, {"e1h1", "e1a1"})])
+def test_divide_writes_castling_as_the_variant_does(chess960, castling):
+    counts = divide(parse_fen(KIWIPETE, chess960), 2)
+    assert castling <= set(counts)
+    assert sum(counts.values()) == 2_039
+
+
+# ---- the whole suites --------------------------------------------------------------------------------------------
+
+
+def check_suite(name: str, cases: list[Case], depth: int) -> None:
+    """Compare every count of every position up to `depth`; a mismatch is shown divided."""
+    total, start = 0, time.perf_counter()
+    for case in cases:
+        for ply in sorted(ply for ply in case.counts if ply <= depth):
+            leaves = perft(case.board, ply)
+            assert leaves == case.counts[ply], f"{case.name}, depth {ply}: {leaves} of {divide(case.board, ply)}"
+            total += leaves
+    print(f"\n{name}: {len(cases)} positions, {total:,} leaves, {(time.perf_counter() - start) / 60:.1f} minutes")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_standard_suite_to_depth_6(test_data):
+    check_suite("standard", list(read_epd_suite(test_data / "perft" / "standard.epd", chess960=False)), 6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_chess960_suite_to_depth_5(test_data):
+    check_suite("Chess960", list(read_epd_suite(test_data / "perft" / "chess960.epd", chess960=True)), 5)
+
+
+@pytest.mark.slow
+def test_tricky_suite(test_data):
+    check_suite("tricky", list(read_perft_suite(test_data / "perft" / "tricky.perft")), 99)
+
+
+def test_suites_are_read(tmp_path):
+    epd, tricky = tmp_path / "a.epd", tmp_path / "b.perft"
+    epd.write_text(f"{chess.STARTING_FEN} ;D1 20 ;D2 400\n\n{KIWIPETE} ;D1 48\n")
+    first, second = "8/8/8/8/8/4k3/8/4K3 w - -", "4k3/8/8/8/8/8/8/4K3 b - -"
+    tricky.write_text(f"# comment\nid one\nepd {first}\nperft 1 3\nperft 2 10\n\nid two\nepd {second}\n")
+    assert [case.counts for case in read_epd_suite(epd, chess960=False)] == [{1: 20, 2: 400}, {1: 48}]
+    assert [(case.name, case.counts) for case in read_perft_suite(tricky)] == [
+        (first, {1: 3, 2: 10}),
+        (second, {}),
+    ]

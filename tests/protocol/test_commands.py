@@ -92,8 +92,9 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():
         monkeypatch.setattr(bench, name, value)
     results = json.loads(json.dumps(bench.measure(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
-    assert results["perft nodes/s"] > 0
-    assert results["planes positions/s"] > 0
+    assert all(speed > 0 for speed in results["perft nodes/s"].values())
+    assert all(speed > 0 for speed in results["planes positions/s"].values())
+    assert results["bytes a position"] == 128
     assert results["evaluations/s"]["material 1 thread"] > 0
     assert results["search nodes/s"]["material 1 thread"] > 0
 

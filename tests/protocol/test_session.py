@@ -162,6 +162,21 @@ def test_quit_or_end_of_input_during_a_search_ends_promptly_with_one_bestmove(en
     assert talk.engine.calls[-1] == "close"
 
 
+def test_search_is_over_once_its_move_is_said(talk: Conversation) -> None:
+    seen = []
+    write = talk.output.write
+
+    def note(text: str) -> int:
+        if "bestmove" in text:
+            seen.append(talk.session._searching())
+        return write(text)
+
+    talk.output.write = note  # type: ignore[method-assign]
+    talk.say("go nodes 1")
+    talk.wait_for("bestmove")
+    assert seen == [False]
+
+
 def test_failing_search_still_plays_a_legal_move(talk: Conversation, capsys: pytest.CaptureFixture[str]) -> None:
     talk.say("isready")
     assert talk.engine is not None

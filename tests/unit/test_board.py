@@ -1,4 +1,4 @@
-"""The board against python-chess: move sets, checks, keys, draws and exchanges over random play and odd positions."""
+"""The board's edges and corners: conversion, endings, repetitions, text, and boards that no kernel may see."""
 
 from __future__ import annotations
 
@@ -8,160 +8,204 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.attacks import in_check
-from engine.board.convert import board_from_row, decode_move, encode_move, parse_fen, row_from_board, stack_from_board
-from engine.board.draws import insufficient_material
-from engine.board.layout import KEY, MAX_MOVES, PLY, REPETITIONS, empty_stack
-from engine.board.makemove import make
+from engine.board import ending
+from engine.board.attacks import attack_map, attacks_from, checkers, in_check, piece_at
+from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board, stack_from_board
+from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, REPETITIONS, ROW_WORDS, empty_stack
 from engine.board.movegen import generate
-from engine.board.see import see
 from engine.board.zobrist import compute_key
-from engine.errors import FenError
-
-ODD_POSITIONS = [
-    "R6R/3Q4/1Q4Q1/4Q3/2Q4Q/Q4Q2/pp1Q4/kBNN1KB1 w - - 0 1",  # 218 legal moves
-    "8/8/8/8/k2Pp2Q/8/8/3K4 b - d3 0 1",  # en passant pinned along the rank
-    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1",
-    "r3k2r/8/8/8/8/8/6p1/R3K2R b KQkq - 0 1",  # promotion captures a castling rook
-    "4k3/8/8/2pP4/8/8/8/4K2b w - c6 0 1",
-    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
-    "8/P1k5/K7/8/8/8/8/8 w - - 0 1",
-]
+from engine.errors import FenError, MoveError
+from tests.unit.board_positions import ODD_FENS, chess960_start
 
 
-def random_boards(seed: int, games: int, chess960: bool = False):
-    """Boards met in random play, from the start, Chess960 starts and the odd positions."""
-    rng = random.Random(seed)
-    for game in range(games):
-        if chess960:
-            board = chess.Board.from_chess960_pos(rng.randrange(960))
-        elif game % 2:
-            board = chess.Board(rng.choice(ODD_POSITIONS))
-        else:
-            board = chess.Board()
-        while not board.is_game_over(claim_draw=False) and len(board.move_stack) < 120:
-            yield board
-            board.push(rng.choice(list(board.legal_moves)))
-        yield board
+def number_of_moves(row: np.ndarray) -> int:
+    return generate(row, np.empty(MAX_MOVES, np.uint16))
 
 
-def generated(row: np.ndarray, chess960: bool) -> list[chess.Move]:
-    moves = np.empty(MAX_MOVES, np.uint16)
-    return [decode_move(row, int(move), chess960) for move in moves[: generate(row, moves)]]
+# ---- rows and stacks ---------------------------------------------------------------------------------------------
 
 
-def transposition_key(board: chess.Board):
-    return board._transposition_key()
+def test_218_moves_fit():
+    assert number_of_moves(row_from_board(chess.Board(ODD_FENS[0]))) == MAX_MOVES == 218
 
 
-@pytest.mark.parametrize("chess960", [False, True])
-def test_moves_checks_and_insufficient_material_equal_python_chess(chess960):
-    for board in random_boards(seed=1 + chess960, games=60, chess960=chess960):
-        row = row_from_board(board)
-        ours = generated(row, chess960)
-        assert len(ours) == len(set(ours)), board.fen()
-        assert set(ours) == set(board.legal_moves), board.fen()
-        assert in_check(row) == board.is_check(), board.fen()
-        assert insufficient_material(row) == board.is_insufficient_material(), board.fen()
+def test_a_position_takes_128_bytes():
+    assert empty_stack(3).shape == (3, ROW_WORDS)
+    assert empty_stack(1).nbytes == 128
 
 
-@pytest.mark.parametrize("chess960", [False, True])
-def test_made_rows_equal_converted_rows_and_keys_equal_transpositions(chess960):
-    key_of: dict = {}
-    for board in random_boards(seed=3 + chess960, games=40, chess960=chess960):
-        row = row_from_board(board)
-        assert key_of.setdefault(transposition_key(board), int(row[KEY])) == int(row[KEY])
-        after = np.empty_like(row)
-        for move in board.legal_moves:
-            make(row, encode_move(board, move), after)
-            board.push(move)
-            expected = row_from_board(board)
-            expected[PLY] = 1
-            assert np.array_equal(after, expected), (board.fen(), move)
-            assert compute_key(after) == after[KEY]
-            board.pop()
-    assert len(set(key_of.values())) == len(key_of), "two positions share a key"
-
-
-def test_stack_counts_repetitions_and_rows_round_trip():
+def test_stack_counts_repetitions_over_the_whole_game():
     board = chess.Board()
     for text in ["g1f3", "g8f6", "f3g1", "f6g8"] * 2 + ["e2e4"]:
         board.push_uci(text)
     stack = stack_from_board(board)
     assert list(stack[:, REPETITIONS]) == [0, 0, 0, 0, 1, 1, 1, 1, 2, 0]
-    assert board_from_row(stack[-1]).fen(en_passant="legal") == board.fen(en_passant="legal")
+    assert board_from_row(stack[-1]).fen(en_passant="fen") == board.fen(en_passant="fen")
 
 
-def test_insufficient_material_of_bare_endings():
-    for fen in ["8/8/4k3/8/8/3K4/8/8", "8/8/4k3/8/8/3KN3/8/8", "8/8/4k3/5n2/8/3KN3/8/8", "8/5b2/4k3/8/8/3KB3/8/8",
-                "8/5b2/4k3/8/8/3K1B2/8/8", "8/8/4k3/8/8/3KNN2/8/8", "8/8/4k3/4q3/8/3KN3/8/8"]:
-        board = chess.Board(fen + " w - - 0 1")
-        assert insufficient_material(row_from_board(board)) == board.is_insufficient_material(), fen
+def test_a_lost_castling_right_makes_another_position():
+    board = chess.Board("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
+    for text in ["h1g1", "a8b8", "g1h1", "b8a8"] * 2:
+        board.push_uci(text)
+    assert list(stack_from_board(board)[:, REPETITIONS]) == [0, 0, 0, 0, 0, 0, 1, 1, 1]
 
 
-# ---- static exchange evaluation ------------------------------------------------------------------------------------
-
-VALUES = {chess.PAWN: 100, chess.KNIGHT: 320, chess.BISHOP: 330, chess.ROOK: 500, chess.QUEEN: 950, chess.KING: 20000}
-
-
-def plain_see(board: chess.Board, move: chess.Move) -> int:
-    """The stated rules in plain Python: pins ignored, least attacker takes, a king only takes what is undefended."""
-    if board.is_castling(move):
-        return 0
-    board = board.copy(stack=False)
-    target, mover = move.to_square, board.turn
-    captured = board.piece_type_at(target)
-    gain = VALUES[captured] if captured else 0
-    if board.is_en_passant(move):
-        gain = VALUES[chess.PAWN]
-        board.remove_piece_at(target + (-8 if mover else 8))
-    piece = move.promotion or board.piece_type_at(move.from_square)
-    if move.promotion:
-        gain += VALUES[move.promotion] - VALUES[chess.PAWN]
-    board.remove_piece_at(move.from_square)
-    board.set_piece_at(target, chess.Piece(piece, mover))
-
-    def recapture(side: bool, on_square: int) -> int:
-        attackers = sorted(board.attackers(side, target), key=lambda s: (board.piece_type_at(s), s))
-        if not attackers:
-            return 0
-        source = attackers[0]
-        kind = board.piece_type_at(source)
-        board.remove_piece_at(source)
-        board.set_piece_at(target, chess.Piece(kind, side))
-        if kind == chess.KING and board.attackers(not side, target):
-            return 0
-        return max(0, on_square - recapture(not side, VALUES[kind]))
-
-    return gain - recapture(not mover, VALUES[piece])
+def test_an_en_passant_square_makes_another_position_only_where_a_capture_is_legal():
+    moves = ["g1f3", "b8c6", "f3g1", "c6b8"]
+    for fen, repetitions in [
+        ("rnbqkbnr/ppp1pppp/8/8/3pP3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 2", [0, 0, 0, 0, 0]),
+        ("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1", [0, 0, 0, 0, 1]),
+    ]:
+        board = chess.Board(fen)
+        for text in [moves[1], moves[0], moves[3], moves[2]]:
+            board.push_uci(text)
+        assert list(stack_from_board(board)[:, REPETITIONS]) == repetitions
 
 
-def test_see_equals_a_plain_recursive_exchange():
-    compared = 0
-    for board in random_boards(seed=9, games=30):
-        row = row_from_board(board)
-        for move in board.legal_moves:
-            if board.is_capture(move) or move.promotion:
-                assert see(row, np.uint16(encode_move(board, move))) == plain_see(board, move), (board.fen(), move)
-                compared += 1
-    assert compared > 1000
-
-
-# ---- bad input ---------------------------------------------------------------------------------------------------
+def test_null_moves_are_taken_along():
+    board = chess.Board()
+    board.push_san("e4")
+    board.push(chess.Move.null())
+    board.push_san("d4")
+    stack = stack_from_board(board)
+    assert stack[-1].tolist() == row_from_board(board).tolist()
+    assert compute_key(stack[2]) == stack[2, KEY]
 
 
 @pytest.mark.parametrize(
     "fen",
-    ["", "junk", "8/8/8/8/8/8/8/8 w - - 0 1", "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR x KQkq - 0 1",
-     "4k3/8/8/8/8/8/4R3/4K3 w - - 0 1", "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBN w KQkq - 0 1",
-     "P3k3/8/8/8/8/8/8/4K3 w - - 0 1"],
+    [
+        "8/8/8/8/8/8/8/8 w - - 0 1",
+        "4k3/8/8/8/8/8/8/8 w - - 0 1",
+        "4k3/8/8/8/8/8/4R3/4K3 w - - 0 1",
+        "P3k3/8/8/8/8/8/8/4K3 w - - 0 1",
+        "QQQQQQQQ/QQQQQQQ1/8/8/8/8/k7/2K5 w - - 0 1",  # 14 queens have more moves than a list holds
+    ],
 )
-def test_bad_fen_is_refused_with_its_text(fen):
-    with pytest.raises(FenError, match="FEN|playable"):
-        parse_fen(fen)
+def test_boards_that_no_kernel_may_see_are_refused(fen):
+    with pytest.raises(FenError) as caught:
+        stack_from_board(chess.Board(fen))
+    assert caught.value.field in ("placement", "side")
 
 
-def test_218_moves_fit():
-    row = row_from_board(chess.Board(ODD_POSITIONS[0]))
-    assert generate(row, np.empty(MAX_MOVES, np.uint16)) == 218
-    assert empty_stack(3).shape == (3, 16)
+# ---- moves and their text ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chess960", [False, True])
+def test_moves_survive_codes_uci_and_san(chess960):
+    rng = random.Random(7)
+    boards = [chess960_start(rng) for _ in range(10)] if chess960 else [chess.Board(fen) for fen in ODD_FENS]
+    for board in boards:
+        for _ in range(30):
+            row, moves = row_from_board(board), list(board.legal_moves)
+            for move in moves:
+                back = decode_move(row, encode_move(board, move), chess960)
+                assert back == move
+                assert board.parse_uci(board.uci(back)) == board.parse_san(board.san(back)) == move
+            if not moves:
+                break
+            board.push(rng.choice(moves))
+
+
+def test_castling_is_king_takes_rook_in_either_notation():
+    board = chess.Board("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
+    for short, long in (("e1g1", "e1h1"), ("e1c1", "e1a1")):
+        codes = {encode_move(board, chess.Move.from_uci(text)) for text in (short, long)}
+        assert codes == {chess.E1 | chess.parse_square(long[2:]) << 6}
+        assert decode_move(row_from_board(board), codes.pop()).uci() == short
+
+
+@pytest.mark.parametrize("text", ["0000", "N@e4", "a5c5"])
+def test_moves_without_a_code_are_refused(text):
+    with pytest.raises(MoveError, match=text):
+        encode_move(chess.Board("8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1"), chess.Move.from_uci(text))
+
+
+# ---- endings -----------------------------------------------------------------------------------------------------
+
+
+def ending_of(board: chess.Board) -> int:
+    row = stack_from_board(board)[-1]
+    return ending.game_end(row, number_of_moves(row))
+
+
+@pytest.mark.parametrize(
+    ("fen", "expected"),
+    [
+        (chess.STARTING_FEN, ending.ONGOING),
+        ("7k/5KQ1/8/8/8/8/8/8 b - - 150 100", ending.CHECKMATE),  # mate comes before every count
+        ("7k/5Q2/6K1/8/8/8/8/8 b - - 150 100", ending.STALEMATE),
+        ("8/8/4k3/8/8/3KN3/8/8 w - - 150 100", ending.INSUFFICIENT_MATERIAL),
+        ("7k/8/6K1/8/8/8/8/R7 b - - 149 100", ending.FIFTY_MOVES),
+        ("7k/8/6K1/8/8/8/8/R7 b - - 150 100", ending.SEVENTY_FIVE_MOVES),
+        ("7k/8/6K1/8/8/8/8/R7 b - - 99 100", ending.ONGOING),
+        ("7k/8/6K1/8/8/8/8/R7 b - - 100 100", ending.FIFTY_MOVES),
+    ],
+)
+def test_endings_of_single_positions(fen, expected):
+    assert ending_of(chess.Board(fen)) == expected
+
+
+def test_repetitions_end_the_game_at_five_and_let_a_player_claim_at_three():
+    board, endings = chess.Board(), []
+    for text in ["g1f3", "g8f6", "f3g1", "f6g8"] * 4:
+        board.push_uci(text)
+        endings.append(ending_of(board))
+    assert endings[:7] == [ending.ONGOING] * 7
+    assert endings[7:15] == [ending.THREEFOLD_REPETITION] * 8
+    assert endings[15] == ending.FIVEFOLD_REPETITION
+
+
+@pytest.mark.parametrize(
+    ("placement", "insufficient"),
+    [
+        ("8/8/4k3/8/8/3K4/8/8", True),
+        ("8/8/4k3/8/8/3KN3/8/8", True),
+        ("8/8/4k3/5n2/8/3KN3/8/8", False),
+        ("8/5b2/4k3/8/8/3KB3/8/8", False),  # bishops of two colours
+        ("8/5b2/4k3/8/8/3K1B2/8/8", True),  # of one
+        ("8/5b2/4k3/8/5B2/3K1B2/8/8", False),
+        ("8/8/4k3/8/8/3KNN2/8/8", False),
+        ("8/8/4k3/4q3/8/3KN3/8/8", False),
+        ("8/8/4k3/4p3/8/3K4/8/8", False),
+        ("8/8/4k3/4b3/8/3KN3/8/8", False),
+    ],
+)
+def test_insufficient_material_of_bare_endings(placement, insufficient):
+    board = chess.Board(placement + " w - - 0 1")
+    assert board.is_insufficient_material() == insufficient
+    assert ending.insufficient_material(row_from_board(board)) == insufficient
+
+
+def test_clocks_count_as_python_chess_counts_them():
+    board = chess.Board()
+    for text in ["g1f3", "b8c6", "e2e4", "c6d4", "f3d4"]:
+        board.push_uci(text)
+    assert list(stack_from_board(board)[:, HALFMOVE]) == [0, 1, 2, 0, 1, 0]
+
+
+# ---- attacks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fen", ODD_FENS)
+def test_attacks_of_every_square(fen):
+    board = chess.Board(fen)
+    row = row_from_board(board)
+    for square in chess.SQUARES:
+        piece = board.piece_type_at(square)
+        assert piece_at(row, square) == (piece - 1 if piece else -1)
+        assert attacks_from(row, square) == board.attacks_mask(square)
+        for side, color in enumerate((chess.WHITE, chess.BLACK)):
+            attacked = bool(int(attack_map(row, side)) >> square & 1)
+            assert attacked == board.is_attacked_by(color, square)
+
+
+def test_checkers_are_named_and_no_check_has_none():
+    for fen, squares in [
+        (chess.STARTING_FEN, ""),
+        ("4k3/8/8/8/1b5r/8/3n4/4K2r w - - 0 1", "h1"),
+        ("3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1", "d3 a6"),
+    ]:
+        row = row_from_board(chess.Board(fen))
+        assert int(checkers(row)) == int(chess.SquareSet(chess.parse_square(name) for name in squares.split()))
+        assert bool(in_check(row)) == bool(squares)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import stat
 import struct
+import time
+import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,9 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError
-from engine.nn import Activation, BatchNorm, Dense, Layer, Sequential
+from engine.nn import Activation, BatchNorm, Dense, Dropout, Layer, Sequential
 from engine.nn.dit import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum, load, load_tensors, save
+from tests.gradient.cases import CASES, RNG, Case
 
 PREFIX_BYTES = 20  # magic, version, header length
 
@@ -107,6 +111,37 @@ def test_half_precision_halves_the_weights_and_keeps_the_statistics(tmp_path: Pa
         assert np.allclose(array, tensors_of(model)[name], rtol=1e-3, atol=1e-6), name
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_layer_comes_back(case: Case, dtype: str, tmp_path: Path) -> None:
+    save(tmp_path / "layer.dit", case.layer, dtype=dtype)
+    loaded, _ = load(tmp_path / "layer.dit")
+    assert loaded.config() == case.layer.config()
+    if dtype == "float32":
+        assert outputs_of(loaded, case) == outputs_of(case.layer, case)
+    for name, array in tensors_of(loaded).items():
+        assert array.dtype == np.float32
+        assert np.allclose(array, tensors_of(case.layer)[name], rtol=0 if dtype == "float32" else 1e-3, atol=1e-7), name
+
+
+def outputs_of(layer: Layer, case: Case) -> list[Any]:
+    """What the layer says in training, with its masks and statistics fixed, as plain numbers."""
+    layer = layer.astype(np.float32)
+    layer.reseed(1)
+    x = case.x if isinstance(case.x, tuple) else (case.x,)
+    single = tuple(part.astype(np.float32) if part.dtype.kind == "f" else part for part in x)
+    y, _ = layer.forward(single if isinstance(case.x, tuple) else single[0], training=True, **case.options)
+    return [part.tolist() for part in (y.values() if isinstance(y, dict) else [y])]
+
+
+def test_a_loaded_dropout_draws_masks(tmp_path: Path) -> None:
+    save(tmp_path / "net.dit", Sequential(drop=Dropout(0.5, np.random.default_rng(3)), dense=Dense(8, 2, RNG)))
+    loaded, _ = load(tmp_path / "net.dit")
+    x = np.ones((4, 8), np.float32)
+    assert not np.array_equal(loaded.forward(x, training=True)[0], loaded.forward(x, training=True)[0])
+    assert np.array_equal(loaded.forward(x)[0], loaded.forward(x)[0])
+
+
 def test_saving_replaces_the_file_and_leaves_nothing_beside_it(path: Path) -> None:
     model = small_model()
     model.named_parameters()["a.weight"][...] = 7
@@ -148,6 +183,64 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert_refused(tmp_path, "readable net file")
 
 
+def test_a_large_file_cut_at_every_64th_byte_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "large.dit"
+    save(path, Sequential(a=Dense(64, 64, RNG), norm=BatchNorm(64), b=Dense(64, 3, RNG)))
+    data = path.read_bytes()
+    for length in range(0, len(data), 64):
+        path.write_bytes(data[:length])
+        with refused_cheaply():
+            load(path)
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 1 << 40, 1.5, "x" * 100, [], {}, [[]], {"layer": "dense"}])
+def test_every_header_field_may_be_corrupted(path: Path, value: object) -> None:
+    """Each entry of the header, however deep, replaced by something else under a right checksum."""
+    data = path.read_bytes()
+    free = {"card", "configuration", "provenance", "crc32"}  # may hold any JSON; the checksum is made right again
+    for place in places_of({key: part for key, part in read_header(path).items() if key not in free}):
+        path.write_bytes(data)
+        if value_at(read_header(path), place) == value:
+            continue
+        rewrite(path, lambda header, place=place: set_at(header, place, value))
+        if place[-1] == "momentum" and value in (True, 1.5):
+            continue  # True is the number 1, a momentum; 1.5 is refused elsewhere
+        if place[-1] == "relu":
+            continue  # any value is true or false
+        if place[-1] == "epsilon" and value in (True, 1.5, 1 << 40):
+            continue  # positive numbers
+        with refused_cheaply():
+            load(path)
+
+
+def places_of(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, part in parts for place in [(*before, key), *places_of(part, (*before, key))]]
+
+
+def value_at(value: Any, place: tuple[Any, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+def set_at(header: Any, place: tuple[Any, ...], value: object) -> None:
+    value_at(header, place[:-1])[place[-1]] = value
+
+
+@contextmanager
+def refused_cheaply() -> Iterator[None]:
+    """A typed error, in under a second and without a large allocation."""
+    tracemalloc.start()
+    start = time.perf_counter()
+    with pytest.raises(NetFileError):
+        yield
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert time.perf_counter() - start < 1
+    assert peak < 8 << 20
+
+
 def test_every_truncation_is_refused(path: Path) -> None:
     data = path.read_bytes()
     for length in range(len(data)):
@@ -169,7 +262,7 @@ def test_bytes_after_the_last_tensor_are_refused(path: Path) -> None:
     assert_refused(path, "bytes of tensors")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip file", b"\x89DIT\n\x1a\n" + bytes(64)])
+@pytest.mark.parametrize("content", [b"", b"PK\x05\x06 an empty zip", b"\x89DIT\n\x1a\n" + bytes(64)])
 def test_other_files_are_refused_by_their_magic(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert_refused(path, "magic")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from engine import jit
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @jit.kernel()
@@ -54,3 +61,26 @@ def test_without_a_writable_folder_kernels_are_compiled_without_a_cache(monkeypa
         return x + x
 
     assert double(21) == 42
+
+
+def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(tmp_path):
+    (tmp_path / "reader.py").write_text(
+        "import numpy as np\n"
+        "from engine.jit import kernel\n\n"
+        "@kernel()\n"
+        "def read(a, i): return a[i]\n\n"
+        "def answer():\n"
+        "    try: return str(read(np.zeros(3), 3) is None)\n"
+        "    except IndexError: return 'refused'\n"
+    )
+    answers = []
+    for checked in ("0", "1", "0"):
+        environment = os.environ | {
+            "NUMBA_BOUNDSCHECK": checked,
+            "AINO_CACHE_DIR": str(tmp_path),
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        }
+        command = [sys.executable, "-c", "import reader; print(reader.answer())"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        answers.append(done.stdout.strip())
+    assert answers == ["False", "refused", "False"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from engine.backend import NUMPY, backend_of, get_backend
+from engine.backend import NUMPY
 from engine.errors import ConfigError, ShapeError
 from engine.nn import (
     Activation,
@@ -223,20 +223,3 @@ def test_gradients_for_unknown_heads_are_refused() -> None:
 def test_even_kernels_are_refused(size: int) -> None:
     with pytest.raises(ConfigError, match="odd"):
         Conv2D(1, 1, size, rng())
-
-
-# ---- backends -----------------------------------------------------------------------------------------------------
-
-
-def test_numpy_is_always_there_and_unknown_backends_are_refused() -> None:
-    assert get_backend("numpy") is NUMPY
-    assert get_backend("auto").name in ("numpy", "cupy")
-    assert backend_of(np.zeros(1)) is NUMPY
-    with pytest.raises(ConfigError, match="tpu"):
-        get_backend("tpu")
-
-
-def test_numpy_backend_keeps_an_array_that_already_fits() -> None:
-    x = np.zeros(3, np.float32)
-    assert NUMPY.asarray(x) is x
-    assert NUMPY.asarray(x, np.float64).dtype == np.float64

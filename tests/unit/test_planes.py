@@ -4,95 +4,157 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import random
+from collections.abc import Iterable
 
 import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import encode_move, row_from_board, stack_from_board
+from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board, stack_from_board
+from engine.board.fen import parse_fen
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
 from engine.network.planes import PLANES, encode, expand
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
+from tests.unit.board_positions import ODD_FENS, chess960_start, choose_move, odd_position
+from tests.unit.planes_reference import POLICY_NAMES, PlainGame, expand_plain, plain_conv_index, plain_policy_index
+
+EN_PASSANT_FENS = [
+    "4k3/8/8/8/1pPp4/8/8/4K3 b - c3 0 1",
+    "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1",  # nothing can capture there
+    "rnbqkbnr/ppp1pppp/8/3pP3/8/8/PPPP1PPP/RNBQKBNR w KQkq d6 0 2",
+]
 
 
-def plain_planes(board: chess.Board) -> np.ndarray:
-    """The 112 planes, float [112, 8, 8], straight from the format's description with python-chess."""
-    us = board.turn
-    boards = [board.copy()]
-    while boards[-1].move_stack and len(boards) < 8:
-        older = boards[-1].copy()
-        older.pop()
-        boards.append(older)
-    from_start = boards[-1].root().fen() == chess.STARTING_FEN if not boards[-1].move_stack else True
-    planes = np.zeros((112, 64))
-    for t in range(8):
-        if t < len(boards):
-            fill_position(planes, 13 * t, boards[t], us)
-        elif not from_start:
-            fill_position(planes, 13 * t, boards[-1], us)
-    rights = [(us, False), (us, True), (not us, False), (not us, True)]
-    for plane, (colour, kingside) in enumerate(rights, 104):
-        has = board.has_kingside_castling_rights(colour) if kingside else board.has_queenside_castling_rights(colour)
-        planes[plane] = has
-    planes[108] = us == chess.BLACK
-    planes[109] = board.halfmove_clock
-    planes[111] = 1
-    return planes.reshape(112, 8, 8)
-
-
-def fill_position(planes: np.ndarray, base: int, board: chess.Board, us: bool) -> None:
-    for square, piece in board.piece_map().items():
-        seen = square if us == chess.WHITE else chess.square_mirror(square)
-        planes[base + (0 if piece.color == us else 6) + piece.piece_type - 1, seen] = 1
-    planes[base + 12] = board.is_repetition(2)
-
-
-def our_planes(board: chess.Board) -> np.ndarray:
-    stack = stack_from_board(board)
-    masks = np.zeros((1, PLANES), np.uint64)
-    encode(stack, len(stack) - 1, 0, masks[0])
-    planes = np.zeros((1, 8, 8, PLANES), np.float32)
+def compare_game(start: chess.Board, moves: Iterable[chess.Move]) -> int:
+    """Compare planes and policy indices at every position of a game; returns how many."""
+    plain, played = PlainGame(start.copy()), start.copy()
+    expected = [plain.planes()]
+    for move in moves:
+        plain.push(move)
+        played.push(move)
+        expected.append(plain.planes())
+    stack = stack_from_board(played)
+    masks = np.zeros((len(stack), PLANES), np.uint64)
+    planes = np.zeros((len(stack), 8, 8, PLANES), np.float32)
+    for ply in range(len(stack)):
+        encode(stack, ply, 0, masks[ply])
+        compare_policy_indices(stack[ply], start.chess960)
     expand(masks, planes)
-    return planes[0].transpose(2, 0, 1)
+    np.testing.assert_array_equal(masks, np.array(expected, np.uint64), err_msg=played.fen())
+    np.testing.assert_array_equal(planes, expand_plain(expected), err_msg=played.fen())
+    return len(stack)
 
 
-@pytest.mark.parametrize("fen", [chess.STARTING_FEN, "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R b Kq - 7 9"])
-def test_planes_equal_a_plain_implementation_with_history(fen):
-    rng = random.Random(4)
-    for _ in range(25):
-        board = chess.Board(fen)
-        while not board.is_game_over() and len(board.move_stack) < 40:
-            np.testing.assert_array_equal(our_planes(board), plain_planes(board), err_msg=board.fen())
-            moves = list(board.legal_moves)
-            mine = board.move_stack[-2] if len(board.move_stack) > 1 else chess.Move.null()
-            back = [move for move in moves if (move.from_square, move.to_square) == (mine.to_square, mine.from_square)]
-            board.push(rng.choice(back if back and rng.random() < 0.5 else moves))  # repetitions too
+def compare_policy_indices(row: np.ndarray, chess960: bool) -> None:
+    board, moves = board_from_row(row, chess960), np.empty(MAX_MOVES, np.uint16)
+    codes = moves[: generate(row, moves)]
+    ours = [policy_index(row, code) for code in codes]
+    theirs = [plain_policy_index(board, decode_move(row, code, chess960)) for code in codes]
+    assert ours == theirs, board.fen()
 
 
-def test_a_fen_with_en_passant_repeats_the_position_before_the_double_push():
-    planes = our_planes(chess.Board("4k3/8/8/8/1pPp4/8/8/4K3 b - c3 0 1"))
-    now, before = planes[6], planes[13 + 6]  # White's pawns, mirrored: c4 is seen on c5, c2 on c7
-    assert now[4, 2] == 1
-    assert before[4, 2] == 0
-    assert before[6, 2] == 1
+def random_game(board: chess.Board, rng: random.Random, longest: int) -> list[chess.Move]:
+    """Random moves from a board, which is left as it was."""
+    board = board.copy()
+    while len(board.move_stack) < longest and (moves := list(board.legal_moves)):
+        board.push(choose_move(board, moves, rng))
+    return list(board.move_stack)
+
+
+def some_start(rng: random.Random) -> chess.Board:
+    kind = rng.randrange(4)
+    if kind == 0:
+        return chess.Board()
+    if kind == 1:
+        return chess960_start(rng)
+    return odd_position(rng) if kind == 2 else parse_fen(rng.choice(EN_PASSANT_FENS + ODD_FENS))
+
+
+def compare_random_games(positions: int, seed: int) -> int:
+    rng, compared = random.Random(seed), 0
+    while compared < positions:
+        start = some_start(rng)
+        compared += compare_game(start, random_game(start, rng, rng.choice([3, 12, 60])))
+    return compared
+
+
+# ---- planes ------------------------------------------------------------------------------------------------------
+
+
+def test_planes_and_indices_equal_a_plain_implementation():
+    assert compare_random_games(3_000, seed=4) >= 3_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_planes_and_indices_equal_a_plain_implementation_on_100_000_positions():
+    assert compare_random_games(100_000, seed=5) >= 100_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_planes_and_indices_of_real_games(test_data):
+    compared = 0
+    with lzma.open(test_data / "games" / "human.tsv.xz", "rt") as lines:
+        for line in list(zip(lines, range(300), strict=False))[1:]:
+            moves = line[0].rstrip("\n").split("\t")[-1].split()
+            compared += compare_game(chess.Board(), map(chess.Move.from_uci, moves))
+    assert compared > 20_000
+
+
+def test_the_start_position_has_no_history_and_other_starts_repeat_theirs():
+    start, other = (stack_from_board(parse_fen(fen)) for fen in (chess.STARTING_FEN, ODD_FENS[5]))
+    masks = np.zeros((2, PLANES), np.uint64)
+    encode(start, 0, 0, masks[0])
+    encode(other, 0, 0, masks[1])
+    assert not masks[0, 13:104].any()
+    for t in range(1, 8):
+        assert masks[1, 13 * t : 13 * t + 13].tolist() == masks[1, :13].tolist()
+
+
+@pytest.mark.parametrize("fen", EN_PASSANT_FENS)
+def test_a_fen_with_en_passant_repeats_the_position_before_the_double_push(fen):
+    board = parse_fen(fen)
+    masks = np.zeros(PLANES, np.uint64)
+    encode(stack_from_board(board), 0, 0, masks)
+    now, before = int(masks[6]), int(masks[13 + 6])  # their pawns, which moved up the board as the mover sees it
+    passed = chess.BB_SQUARES[chess.square(chess.square_file(board.ep_square), 5)]
+    assert now & ~before == passed >> 8
+    assert before & ~now == passed << 8
+
+
+# ---- policy ------------------------------------------------------------------------------------------------------
 
 
 def test_policy_indices_have_the_published_check_values():
-    values = {"e1a1": 97, "e1h1": 103, "g1f3": 159, "d2d4": 293, "e2e4": 322, "a7a8": 1401, "a7a8q": 1792, "h7h8b": 1857}
+    values = {"e1a1": 97, "e1h1": 103, "g1f3": 159, "d2d4": 293, "e2e4": 322, "a7a8": 1401, "a7a8q": 1792}
+    values["h7h8b"] = 1857
     assert {name: INDEX_TO_UCI.index(name) for name in values} == values
     assert len(INDEX_TO_UCI) == len(set(INDEX_TO_UCI)) == POLICY_SIZE == 1858
 
 
-def test_convolutional_head_places_are_distinct_and_on_the_stated_planes():
+def test_policy_names_and_places_in_the_head_equal_a_plain_reading():
+    assert list(INDEX_TO_UCI) == POLICY_NAMES
+    assert CONV_INDEX.tolist() == [plain_conv_index(name) for name in POLICY_NAMES]
     assert len(set(CONV_INDEX.tolist())) == POLICY_SIZE
-    places = {name: divmod(int(CONV_INDEX[INDEX_TO_UCI.index(name)]), 64) for name in ("e2e4", "g1f3", "a7b8r", "h7h8q", "a8a1")}
-    assert places == {
+
+
+def test_convolutional_head_has_moves_on_the_stated_planes():
+    named = {
         "e2e4": (1, chess.E2),  # north, two squares
         "g1f3": (63, chess.G1),  # knight (-1, 2)
-        "a7b8r": (64 + 3 * 2 + 1, chess.A7),
-        "h7h8q": (64 + 3 * 1 + 0, chess.H7),
         "a8a1": (7 * 4 + 6, chess.A8),
+        "a7a8": (0, chess.A7),  # promotion to a knight: the plain move
+        "b7a8r": (64, chess.B7),  # north-west: rook, bishop, queen
+        "b7a8b": (65, chess.B7),
+        "b7a8q": (66, chess.B7),
+        "h7h8q": (69, chess.H7),
+        "a7b8r": (70, chess.A7),
     }
+    assert {name: divmod(int(CONV_INDEX[INDEX_TO_UCI.index(name)]), 64) for name in named} == named
 
 
 def test_moves_of_black_are_mirrored_and_castling_is_king_takes_rook():

@@ -50,7 +50,9 @@ class BlunderingEvaluator(FlatEvaluator):
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         super().evaluate(leaves, count)
         for k in range(count):
-            leaves.logits[k, : leaves.n_moves[k]] = np.where(leaves.moves[k, : leaves.n_moves[k]] == self.code, 8.0, 0.0)
+            leaves.logits[k, : leaves.n_moves[k]] = np.where(
+                leaves.moves[k, : leaves.n_moves[k]] == self.code, 8.0, 0.0
+            )
             leaves.wdl[k] = (0.8, 0.1, 0.1) if leaves.rows[k, 10] == 0 else (0.1, 0.1, 0.8)
 
 
@@ -130,7 +132,9 @@ def test_stalemate_and_bare_kings_are_draws():
     result = search(chess.Board("7k/8/6Q1/8/8/8/8/K7 w - - 0 1"), nodes=3000)
     values = {child.move.uci(): child for child in result.children}
     assert result.best_move.uci() != "g6f7"
-    stalemates = [m for m in values if (b := chess.Board("7k/8/6Q1/8/8/8/8/K7 w - - 0 1")).push_uci(m) and b.is_stalemate()]
+    stalemates = [
+        m for m in values if (b := chess.Board("7k/8/6Q1/8/8/8/8/K7 w - - 0 1")).push_uci(m) and b.is_stalemate()
+    ]
     assert stalemates
     assert all(values[m].q == 0.0 and values[m].draw == 1.0 for m in stalemates if values[m].visits)
 
@@ -144,7 +148,7 @@ def test_the_fifty_move_rule_ends_lines():
 
 def test_a_second_occurrence_in_the_path_is_a_draw_and_taken_back_when_the_root_passes_it():
     tree_search = Search(SearchParams(needs_planes=False), 20000)
-    board = chess.Board("7k/8/8/8/8/8/8/K6R w - - 0 1")
+    board = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
     leaves = new_leaf_batch(16)
 
     def run(visits: int) -> None:
@@ -200,7 +204,13 @@ def tree_fingerprint(tree_search: Search) -> tuple:
     edges = int(tree.n_edges[:nodes].sum())
     return tuple(
         field.tobytes()
-        for field in (tree.visits[:nodes], tree.value_sum[:nodes], tree.proven[:nodes], tree.move[:edges], tree.prior[:edges])
+        for field in (
+            tree.visits[:nodes],
+            tree.value_sum[:nodes],
+            tree.proven[:nodes],
+            tree.move[:edges],
+            tree.prior[:edges],
+        )
     )
 
 

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 from engine.nn.layers.activations import ACTIVATIONS, Activation, activation_function
+from engine.nn.layers.attention import CrossAttention, SelfAttention, attend
 from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.conv import Conv2D
 from engine.nn.layers.dense import Dense
+from engine.nn.layers.dropout import Dropout
+from engine.nn.layers.embedding import Embedding, PositionEmbedding, SparseDense
 from engine.nn.layers.flatten import Flatten
+from engine.nn.layers.gru import GRU
+from engine.nn.layers.layernorm import LayerNorm
+from engine.nn.layers.lstm import LSTM
+from engine.nn.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
+from engine.nn.layers.reshape import Reshape
 from engine.nn.layers.residual import Residual, SqueezeExcitation
+from engine.nn.layers.rnn import RNN
 
 __all__ = [
     "ACTIVATIONS",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
+    "AveragePool2D",
     "BatchNorm",
     "Conv2D",
+    "CrossAttention",
     "Dense",
+    "Dropout",
+    "Embedding",
     "Flatten",
+    "GlobalAveragePool",
+    "LayerNorm",
+    "MaxPool2D",
     "MultiHead",
+    "PositionEmbedding",
+    "Reshape",
     "Residual",
+    "SelfAttention",
     "Sequential",
+    "SparseDense",
     "SqueezeExcitation",
     "activation_function",
+    "attend",
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 
 Slope = Callable[[Array], Array]  # dy -> dx
+
+LEAK = 0.01  # slope of the leaky ReLU left of zero
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # fixed point of mean 0, variance 1
+GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
 def identity(x: Array) -> tuple[Array, Slope]:
@@ -21,6 +26,23 @@ def relu(x: Array) -> tuple[Array, Slope]:
     """y = max(x, 0);  dx = dy where x > 0."""
     y = backend_of(x).xp.maximum(x, 0)
     return y, lambda dy: dy * (y > 0)
+
+
+def leaky_relu(x: Array) -> tuple[Array, Slope]:
+    """y = x where x > 0, else 0.01 x: no unit ever stops learning. Maas et al. 2013."""
+    slope = backend_of(x).xp.where(x > 0, 1, LEAK).astype(x.dtype)
+    return x * slope, lambda dy: dy * slope
+
+
+def selu(x: Array) -> tuple[Array, Slope]:
+    """y = s x where x > 0, else s a (e^x - 1);  dx = dy s where x > 0, else dy (y + s a).
+
+    With these s and a, activations keep mean 0 and variance 1 from layer to layer. Klambauer et al. 2017,
+    arXiv:1706.02515.
+    """
+    xp = backend_of(x).xp
+    y = SELU_SCALE * xp.where(x > 0, x, SELU_ALPHA * xp.expm1(xp.minimum(x, 0)))
+    return y, lambda dy: dy * xp.where(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
 def sigmoid(x: Array) -> tuple[Array, Slope]:
@@ -37,10 +59,39 @@ def tanh(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * (1 - y * y)
 
 
+def softplus(x: Array) -> tuple[Array, Slope]:
+    """y = ln(1 + e^x), written max(x, 0) + ln(1 + e^-|x|), which cannot overflow;  dx = dy sigmoid x."""
+    xp = backend_of(x).xp
+    y = xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+    return y, lambda dy: dy * sigmoid(x)[0]
+
+
+def swish(x: Array) -> tuple[Array, Slope]:
+    """y = x s with s = sigmoid x;  dx = dy (s + y (1 - s)). Ramachandran et al. 2017, arXiv:1710.05941."""
+    gate, _ = sigmoid(x)
+    y = x * gate
+    return y, lambda dy: dy * (gate + y * (1 - gate))
+
+
+def gelu(x: Array) -> tuple[Array, Slope]:
+    """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi): the usual form without erf.
+
+    dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2), u' = c (1 + 0.134145 x^2). Hendrycks and Gimpel 2016, arXiv:1606.08415.
+    """
+    squared = x * x
+    t = backend_of(x).xp.tanh(GELU_SCALE * x * (1 + GELU_CUBIC * squared))
+    y = x * (1 + t) / 2
+
+    def slope(dy: Array) -> Array:
+        return dy * ((1 + t) / 2 + x * (1 - t * t) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared)))
+
+    return y, slope
+
+
 def mish(x: Array) -> tuple[Array, Slope]:
     """y = x t with t = tanh(softplus x);  dx = dy (t + x (1 - t^2) sigmoid x). Misra 2019, arXiv:1908.08681."""
-    xp = backend_of(x).xp
-    gate = xp.tanh(xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))))
+    smooth, _ = softplus(x)
+    gate = backend_of(x).xp.tanh(smooth)
     slope, _ = sigmoid(x)
     return x * gate, lambda dy: dy * (gate + x * (1 - gate * gate) * slope)
 
@@ -48,8 +99,13 @@ def mish(x: Array) -> tuple[Array, Slope]:
 ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
     "identity": identity,
     "relu": relu,
+    "leaky_relu": leaky_relu,
+    "selu": selu,
     "sigmoid": sigmoid,
     "tanh": tanh,
+    "softplus": softplus,
+    "swish": swish,
+    "gelu": gelu,
     "mish": mish,
 }
 
@@ -71,6 +127,7 @@ class Activation(Layer):
         self._apply = activation_function(function)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        check_input(self, x, "...")
         y, slope = self._apply(x)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:

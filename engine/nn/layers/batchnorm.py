@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, register
+from engine.errors import ConfigError
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 from engine.nn.operations import operations_for
 
 
@@ -40,10 +40,9 @@ class BatchNorm(Layer):
         }
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        if x.ndim not in (2, 4) or x.shape[1] != self.channels:
-            raise ShapeError(f"BatchNorm: expected [B, {self.channels}, ...], found {list(x.shape)}")
-        operations = operations_for(x)
         gamma, beta = self.params["gamma"], self.params["beta"]
+        check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
+        operations = operations_for(x)
         if training:
             y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, self.epsilon, self.relu)
             self._follow("running_mean", mean)

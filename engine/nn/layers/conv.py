@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 from engine.nn.layers.initialization import he_normal
 from engine.nn.operations import operations_for
 
@@ -53,8 +53,9 @@ class Conv2D(Layer):
             self.params["bias"] = np.zeros(outputs, np.float32)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        check_input(self, x, "B", self.inputs, "H", "W", dtype=self.params["weight"].dtype)
         smallest = self.size - 2 * self.padding
-        if x.ndim != 4 or x.shape[1] != self.inputs or min(x.shape[2:]) < max(smallest, 1):
+        if min(x.shape[2:]) < max(smallest, 1):
             raise ShapeError(f"Conv2D: expected [B, {self.inputs}, H, W], H and W >= {smallest}, found {list(x.shape)}")
         operations = operations_for(x)
         y, conv_backward = operations.conv2d(x, self.params["weight"], self.stride, self.padding, self.input_gradient)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, register
+from engine.errors import ConfigError
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 from engine.nn.layers.initialization import glorot_normal, he_normal
 
 
@@ -15,12 +15,13 @@ from engine.nn.layers.initialization import glorot_normal, he_normal
 class Dense(Layer):
     """Affine map.
 
-    forward:  x [B, inputs] -> y [B, outputs]
+    forward:  x [B, ..., inputs] -> y [B, ..., outputs]
     backward: dy like y -> dx like x; gradients weight [outputs, inputs], bias [outputs]
 
-        y = x W^T + b      dW = dy^T x      db = sum over B of dy      dx = dy W
+    With all leading sides as rows:
+        y = x W^T + b      dW = dy^T x      db = sum over rows of dy      dx = dy W
 
-    ``initialization`` is "he" (a ReLU follows) or "glorot". Raises ShapeError when x is not [B, inputs].
+    ``initialization`` is "he" (a ReLU follows) or "glorot". Raises ShapeError when x is not [B, ..., inputs].
     """
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:
@@ -35,14 +36,16 @@ class Dense(Layer):
         self.params = {"weight": weight, "bias": np.zeros(outputs, np.float32)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise ShapeError(f"Dense: expected [B, {self.inputs}], found {list(x.shape)}")
         weight = self.params["weight"]
+        check_input(self, x, "B", "...", self.inputs, dtype=weight.dtype)
+        rows = x.reshape(-1, self.inputs)
+        y = rows @ weight.T + self.params["bias"]
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            return dy @ weight, {"weight": dy.T @ x, "bias": dy.sum(axis=0)}
+            drows = dy.reshape(-1, self.outputs)
+            return (drows @ weight).reshape(x.shape), {"weight": drows.T @ rows, "bias": drows.sum(axis=0)}
 
-        return x @ weight.T + self.params["bias"], backward
+        return y.reshape(*x.shape[:-1], self.outputs), backward
 
     def config(self) -> dict[str, Any]:
         return {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.errors import ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 
 
 @register("flatten")
@@ -16,8 +15,7 @@ class Flatten(Layer):
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        if x.ndim < 2:
-            raise ShapeError(f"Flatten: expected [B, ...], found {list(x.shape)}")
+        check_input(self, x, "B", "N", "...", dtype="numeric")
         shape = x.shape
 
         def backward(dy: Array) -> tuple[Array, Gradients]:

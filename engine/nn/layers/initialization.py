@@ -10,10 +10,15 @@ import numpy as np
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
     """Normal weights of variance 2 / fan_in, float32: keeps variance through ReLU layers. He et al. 2015,
     arXiv:1502.01852."""
-    return (rng.standard_normal(shape) * math.sqrt(2 / fan_in)).astype(np.float32)
+    return normal(rng, shape, math.sqrt(2 / fan_in))
 
 
 def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
     """Normal weights of variance 2 / (fan_in + fan_out), float32: for linear and saturating outputs. Glorot and
     Bengio 2010."""
-    return (rng.standard_normal(shape) * math.sqrt(2 / (fan_in + fan_out))).astype(np.float32)
+    return normal(rng, shape, math.sqrt(2 / (fan_in + fan_out)))
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
+    """Normal weights of that standard deviation, float32."""
+    return (rng.standard_normal(shape) * deviation).astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, layer_from_config, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, layer_from_config, prefixed, register
 from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -41,8 +41,7 @@ class SqueezeExcitation(Layer):
 
     def gates(self, x: Array, training: bool = False) -> tuple[Array, Array, GateBackward]:
         """(sigmoid(s) [B, C], t [B, C], backward): backward maps their gradients to (dm [B, C], gradients)."""
-        if x.ndim != 4 or x.shape[1] != self.channels:
-            raise ShapeError(f"SqueezeExcitation: expected [B, {self.channels}, H, W], found {list(x.shape)}")
+        check_input(self, x, "B", self.channels, "H", "W")
         squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
         active, active_backward = self._apply(squeezed)
         excited, excite_backward = self.excite.forward(active, training)

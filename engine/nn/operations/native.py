@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.jit import LANES
-from engine.nn.operations import channelwise, winograd
+from engine.nn.operations import channelwise, tables, winograd
 from engine.nn.operations.reference import GateGradients, Operations
 from engine.nn.operations.workspace import empty
 
@@ -105,9 +105,21 @@ class NativeOperations(Operations):
         return _channels_first(y), backward
 
     def add(self, a: Array, b: Array) -> Array:
+        if a.ndim != 4:
+            return super().add(a, b)
         total = empty((a.shape[0], *a.shape[2:], a.shape[1]))
         np.add(_channels_last(a), _channels_last(b), out=total)
         return _channels_first(total)
+
+    def sum_rows(self, table: Array, chosen: Array) -> Array:
+        y = np.zeros((len(chosen), table.shape[1]), np.float32)
+        tables.add_chosen(np.ascontiguousarray(table), np.ascontiguousarray(chosen, np.int64), y)
+        return y
+
+    def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
+        table = np.zeros((count, rows.shape[1]), np.float32)
+        tables.add_at_chosen(np.ascontiguousarray(rows), np.ascontiguousarray(chosen, np.int64), table)
+        return table
 
 
 def _pointwise(

@@ -168,6 +168,20 @@ class Operations:
         """a + b, for gradients that meet."""
         return a + b
 
+    # ---- rows of a table, chosen by number ------------------------------------------------------------------------
+
+    def sum_rows(self, table: Array, chosen: Array) -> Array:
+        """table [N, D], chosen int [B, L], negative = none -> y [B, D], y[b] = sum of table[chosen[b]]."""
+        rows = table[self.xp.maximum(chosen, 0)]  # (B, L, D)
+        return (rows * (chosen >= 0)[:, :, None].astype(table.dtype)).sum(axis=1)
+
+    def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
+        """The adjoint of ``sum_rows``: rows [B, D], chosen int [B, L] -> [count, D], row b added at chosen[b]."""
+        table = self.xp.zeros((count, rows.shape[1]), rows.dtype)
+        image, place = self.xp.nonzero(chosen >= 0)
+        self.xp.add.at(table, chosen[image, place], rows[image])
+        return table
+
 
 def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """All axes but the channel's, and the shape that lets a [C] array broadcast against x."""

@@ -1,0 +1,73 @@
+"""When a game is over by the rules, and why, as python-chess counts it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.board.attacks import ZERO, in_check
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    DARK_SQUARES,
+    HALFMOVE,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    REPETITIONS,
+    ROOK,
+    WHITE,
+)
+from engine.jit import kernel, popcount
+
+ONGOING: Final = 0
+CHECKMATE: Final = 1
+STALEMATE: Final = 2
+INSUFFICIENT_MATERIAL: Final = 3
+SEVENTY_FIVE_MOVES: Final = 4
+FIVEFOLD_REPETITION: Final = 5
+FIFTY_MOVES: Final = 6  # from here on a player must claim the draw; engines and their games always do
+THREEFOLD_REPETITION: Final = 7
+
+
+@kernel()
+def game_end(row, number_of_moves):
+    """Why the game is over at ``row``, which has so many legal moves; ONGOING if it is not.
+
+    Repetitions are those counted in the row: the position and two earlier ones make three. After checkmate and the
+    draws that end a game by themselves come the two that are claimed, for the position as it stands.
+    """
+    if number_of_moves == 0 and in_check(row):
+        return CHECKMATE
+    if insufficient_material(row):
+        return INSUFFICIENT_MATERIAL
+    if number_of_moves == 0:
+        return STALEMATE
+    if row[HALFMOVE] >= 150:  # plies
+        return SEVENTY_FIVE_MOVES
+    if row[REPETITIONS] >= 4:
+        return FIVEFOLD_REPETITION
+    if row[HALFMOVE] >= 100:
+        return FIFTY_MOVES
+    return THREEFOLD_REPETITION if row[REPETITIONS] >= 2 else ONGOING
+
+
+@kernel()
+def insufficient_material(row):
+    """Whether neither side can mate by any sequence of legal moves, counted as python-chess counts it."""
+    return _cannot_win(row, 0) and _cannot_win(row, 1)
+
+
+@kernel()
+def _cannot_win(row, side):
+    own = row[WHITE + side]
+    theirs = row[BLACK - side]
+    if own & (row[PAWN] | row[ROOK] | row[QUEEN]):
+        return False
+    if own & row[KNIGHT]:
+        # A lone knight wins only against a piece that can be made to block its own king.
+        return popcount(own) <= 2 and not theirs & ~row[KING] & ~row[QUEEN]
+    if own & row[BISHOP]:
+        one_colour = not row[BISHOP] & DARK_SQUARES or not row[BISHOP] & ~DARK_SQUARES
+        return one_colour and row[PAWN] == ZERO and row[KNIGHT] == ZERO
+    return True

@@ -1,0 +1,297 @@
+"""Static evaluation in centipawns: material, piece squares, mobility, pawns and kings, tapered from middlegame to
+endgame.
+
+Every term is a pair (middlegame, endgame); the phase (24 with all pieces on the board, 0 with none) mixes them. The
+piece-square tables come from formulas over the distance to the edge and to the own back rank. It is meant to be right
+about what is lost or won soon and roughly right about the rest; quiescence search resolves captures before it is
+asked.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.attacks import KING_ATTACKS, KNIGHT_ATTACKS, ONE, ZERO, bishop_attacks, bit, king_square, rook_attacks
+from engine.board.layout import BISHOP, BLACK, CASTLING, FILE_A, FILE_H, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
+from engine.jit import ctz, kernel, popcount
+
+FULL_PHASE = 24
+PHASE = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K
+MATERIAL = np.array([[88, 325, 340, 470, 960, 0], [109, 305, 325, 525, 985, 0]], np.int64)  # [middlegame, endgame]
+
+MOBILITY = np.array([[0, 6, 4, 4, 2, 0], [0, 4, 3, 3, 6, 0]], np.int64)  # per safe square reached
+MOBILITY_NORM = np.array([0, 4, 6, 7, 13, 0], np.int64)  # squares an average piece reaches
+RING_ATTACK = np.array([0, 9, 8, 11, 13, 0], np.int64)  # danger units per attacked square beside the king
+
+BISHOP_PAIR = (38, 50)
+DOUBLED_PAWN = (-14, -26)
+ISOLATED_PAWN = (-16, -9)
+PASSED_PAWN = np.array([[0, 0, 0, 4, 18, 48, 96, 0], [0, 5, 10, 29, 50, 98, 162, 0]], np.int64)  # by rank
+BLOCKED_PASSER_PERCENT = 60
+ROOK_OPEN_FILE = (30, 10)
+ROOK_HALF_OPEN_FILE = (17, 14)
+PAWN_ATTACKS_PIECE = (46, 33)
+HANGING_PIECE = (31, 26)  # attacked by a piece, defended by nothing
+SHIELD_PAWN = 13  # per pawn in front of the king
+OPEN_FILE_AT_KING = -14
+LOST_CASTLING = -28  # king in the centre without the right to leave it
+EARLY_QUEEN = -7  # per undeveloped minor piece while the queen is out
+TEMPO = 14
+MOP_UP_EDGE = 12  # per step of the bare king away from the centre
+MOP_UP_NEAR = 6  # per step of the own king towards it
+
+FILES = np.array([0x0101010101010101 << f for f in range(8)], np.uint64)
+BACK_RANKS = np.array([0xFF, 0xFF << 56], np.uint64)
+
+
+def _piece_square_tables() -> np.ndarray:
+    """Material plus square, int64 [2, 6, 64], White's view, a1 = 0."""
+    tables = np.zeros((2, 6, 64), np.int64)
+    for square in range(64):
+        rank, file = square >> 3, square & 7
+        inward_file, inward_rank = min(file, 7 - file), min(rank, 7 - rank)  # 0 at the edge, 3 in the middle
+        inward = inward_file + inward_rank
+        centre_pawn = inward_file == 3
+        tables[0, PAWN, square] = 4 * (rank - 1) + (inward_file - 1) * (rank - 1) * 3
+        tables[0, PAWN, square] += (22 if rank in (3, 4) else -14 if rank == 1 else 6) * centre_pawn
+        tables[1, PAWN, square] = 8 * max(0, rank - 3) ** 2
+        tables[:, KNIGHT, square] = 10 * inward - 26, 8 * inward - 22
+        tables[:, BISHOP, square] = 5 * inward - 12, 4 * inward - 10
+        tables[:, ROOK, square] = 4 * inward_file - 6, 0
+        tables[:, QUEEN, square] = 2 * inward - 5 - 3 * max(0, rank - 3), 5 * inward - 14
+        wing = (24, 32, 18, -14, -18, -10, 34, 28)[file]  # where a king is at home on its back rank
+        tables[0, KING, square] = wing - 32 * min(rank, 4)
+        tables[1, KING, square] = 11 * inward - 30
+        if rank == 0:
+            tables[0, KNIGHT, square] -= 10
+            tables[0, BISHOP, square] -= 14
+        if rank == 6:
+            tables[:, ROOK, square] += 18, 22
+    return tables + MATERIAL[:, :, None]
+
+
+def _passed_masks() -> np.ndarray:
+    """Squares from which an enemy pawn stops a pawn of [side] on [square]: ahead on its own and the neighbouring
+    files.
+    """
+    masks = np.zeros((2, 64), np.uint64)
+    for square in range(64):
+        for other in range(64):
+            if abs((other & 7) - (square & 7)) <= 1 and other >> 3 != square >> 3:
+                masks[int(other >> 3 < square >> 3), square] |= np.uint64(1 << other)
+    return masks
+
+
+def _shield_masks() -> np.ndarray:
+    """Squares on which a pawn of [side] shelters its king on [square]: the three files of the king, two ranks ahead."""
+    masks = np.zeros((2, 64), np.uint64)
+    for side, step in ((0, 1), (1, -1)):
+        for square in range(64):
+            for rank in ((square >> 3) + step, (square >> 3) + 2 * step):
+                for file in range((square & 7) - 1, (square & 7) + 2):
+                    if 0 <= rank < 8 and 0 <= file < 8:
+                        masks[side, square] |= np.uint64(1 << (rank * 8 + file))
+    return masks
+
+
+PIECE_SQUARES = _piece_square_tables()
+PASSED_MASKS = _passed_masks()
+SHIELD_MASKS = _shield_masks()
+EDGE_DISTANCE = np.array([max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - (s & 7))) for s in range(64)], np.int64)
+
+
+@kernel()
+def evaluate(row):
+    """Centipawns for the side to move, without looking ahead."""
+    side = np.int64(row[SIDE])
+    phase = game_phase(row)
+    lead = _side_score(row, side, phase) - _side_score(row, 1 - side, phase)
+    leader = side if lead > 0 else 1 - side
+    return lead * _winning_chances(row, leader) // 16 + TEMPO
+
+
+@kernel()
+def game_phase(row):
+    """24 with all pieces on the board, 0 with pawns and kings alone."""
+    phase = np.int64(0)
+    for kind in range(KNIGHT, KING):
+        phase += PHASE[kind] * popcount(row[kind])
+    return min(phase, FULL_PHASE)
+
+
+@kernel()
+def pawn_attack_set(pawns, side):
+    """All squares that a side's pawns attack."""
+    west, east = pawns & ~FILE_A, pawns & ~FILE_H
+    if side == 0:
+        return (west << np.uint64(7)) | (east << np.uint64(9))
+    return (west >> np.uint64(9)) | (east >> np.uint64(7))
+
+
+@kernel()
+def _taper(middlegame, endgame, phase):
+    return (middlegame * phase + endgame * (FULL_PHASE - phase)) // FULL_PHASE
+
+
+@kernel()
+def _side_score(row, side, phase):
+    theirs = row[BLACK - side]
+    enemy_king = king_square(row, 1 - side)
+    middlegame, endgame, danger, attacked = _piece_terms(row, side, enemy_king)
+    pawn_middlegame, pawn_endgame = _pawn_terms(row, side)
+    hit = popcount(pawn_attack_set(row[PAWN] & row[WHITE + side], side) & theirs & ~row[PAWN])
+    loose = popcount(attacked & theirs & ~row[PAWN] & ~_defended(row, 1 - side))
+    middlegame += pawn_middlegame + hit * PAWN_ATTACKS_PIECE[0] + loose * HANGING_PIECE[0]
+    endgame += pawn_endgame + hit * PAWN_ATTACKS_PIECE[1] + loose * HANGING_PIECE[1]
+    middlegame += _king_shelter(row, side) + _development(row, side)
+    if row[QUEEN] & row[WHITE + side]:
+        middlegame += danger * danger // 64
+    if popcount(theirs) == 1:
+        endgame += _mop_up(row, side, enemy_king)
+    return _taper(middlegame, endgame, phase)
+
+
+@kernel()
+def _attacks_of(row, kind, square, occupied):
+    if kind == KNIGHT:
+        return KNIGHT_ATTACKS[square]
+    targets = ZERO
+    if kind != ROOK:
+        targets |= bishop_attacks(square, occupied)
+    if kind != BISHOP:
+        targets |= rook_attacks(square, occupied)
+    return targets
+
+
+@kernel()
+def _piece_terms(row, side, enemy_king):
+    """(middlegame, endgame, danger to the enemy king, squares attacked by pieces) of a side's pieces, king included."""
+    own = row[WHITE + side]
+    occupied = own | row[BLACK - side]
+    safe = ~own & ~pawn_attack_set(row[PAWN] & row[BLACK - side], 1 - side)
+    ring = KING_ATTACKS[enemy_king] | bit(enemy_king)
+    flip = 56 * side
+    king = king_square(row, side)
+    middlegame, endgame, danger = PIECE_SQUARES[0, KING, king ^ flip], PIECE_SQUARES[1, KING, king ^ flip], np.int64(0)
+    attacked = ZERO
+    for kind in range(KNIGHT, KING):
+        pieces = row[kind] & own
+        while pieces:
+            square = ctz(pieces)
+            reach = _attacks_of(row, kind, square, occupied)
+            attacked |= reach
+            moves = popcount(reach & safe) - MOBILITY_NORM[kind]
+            danger += RING_ATTACK[kind] * popcount(reach & ring)
+            middlegame += PIECE_SQUARES[0, kind, square ^ flip] + MOBILITY[0, kind] * moves
+            endgame += PIECE_SQUARES[1, kind, square ^ flip] + MOBILITY[1, kind] * moves
+            pieces &= pieces - ONE
+    if popcount(row[BISHOP] & own) > 1:
+        middlegame += BISHOP_PAIR[0]
+        endgame += BISHOP_PAIR[1]
+    return middlegame, endgame, danger, attacked
+
+
+@kernel()
+def _defended(row, side):
+    """Squares a side defends with pawns, knights, king and sliders, pieces behind pieces left out."""
+    own = row[WHITE + side]
+    occupied = own | row[BLACK - side]
+    found = pawn_attack_set(row[PAWN] & own, side) | KING_ATTACKS[king_square(row, side)]
+    for kind in range(KNIGHT, KING):
+        pieces = row[kind] & own
+        while pieces:
+            found |= _attacks_of(row, kind, ctz(pieces), occupied)
+            pieces &= pieces - ONE
+    return found
+
+
+@kernel()
+def _pawn_terms(row, side):
+    """(middlegame, endgame) of a side's pawns and of its rooks' files."""
+    own_pawns = row[PAWN] & row[WHITE + side]
+    their_pawns = row[PAWN] & row[BLACK - side]
+    occupied = row[WHITE] | row[BLACK]
+    flip = 56 * side
+    middlegame, endgame = np.int64(0), np.int64(0)
+    pawns = own_pawns
+    while pawns:
+        square = ctz(pawns)
+        file = square & 7
+        relative = square ^ flip
+        middlegame += PIECE_SQUARES[0, PAWN, relative]
+        endgame += PIECE_SQUARES[1, PAWN, relative]
+        if not (PASSED_MASKS[side, square] & FILES[file] & own_pawns) and not PASSED_MASKS[side, square] & their_pawns:
+            ahead = bit(square + 8 - 16 * side)
+            percent = BLOCKED_PASSER_PERCENT if occupied & ahead else 100
+            middlegame += PASSED_PAWN[0, relative >> 3] * percent // 100
+            endgame += PASSED_PAWN[1, relative >> 3] * percent // 100
+        elif PASSED_MASKS[side, square] & FILES[file] & own_pawns:
+            middlegame += DOUBLED_PAWN[0]
+            endgame += DOUBLED_PAWN[1]
+        neighbours = (FILES[file - 1] if file > 0 else ZERO) | (FILES[file + 1] if file < 7 else ZERO)
+        if not own_pawns & neighbours:
+            middlegame += ISOLATED_PAWN[0]
+            endgame += ISOLATED_PAWN[1]
+        pawns &= pawns - ONE
+    rooks = row[ROOK] & row[WHITE + side]
+    while rooks:
+        column = FILES[ctz(rooks) & 7]
+        if not column & row[PAWN]:
+            middlegame += ROOK_OPEN_FILE[0]
+            endgame += ROOK_OPEN_FILE[1]
+        elif not column & own_pawns:
+            middlegame += ROOK_HALF_OPEN_FILE[0]
+            endgame += ROOK_HALF_OPEN_FILE[1]
+        rooks &= rooks - ONE
+    return middlegame, endgame
+
+
+@kernel()
+def _king_shelter(row, side):
+    """Middlegame: pawns before the king, open files around it, and whether it can still leave the centre."""
+    king = king_square(row, side)
+    own_pawns = row[PAWN] & row[WHITE + side]
+    file = king & 7
+    score = SHIELD_PAWN * popcount(SHIELD_MASKS[side, king] & own_pawns)
+    for near in range(max(file - 1, 0), min(file + 1, 7) + 1):
+        if not FILES[near] & own_pawns:
+            score += OPEN_FILE_AT_KING
+    if 2 < file < 6 and not row[CASTLING] & row[WHITE + side]:
+        score += LOST_CASTLING
+    return score
+
+
+@kernel()
+def _development(row, side):
+    """Middlegame: a queen that left home while minor pieces still stand on the back rank."""
+    own = row[WHITE + side]
+    queen_out = row[QUEEN] & own & ~BACK_RANKS[side]
+    if not queen_out:
+        return np.int64(0)
+    return EARLY_QUEEN * popcount((row[KNIGHT] | row[BISHOP]) & own & BACK_RANKS[side])
+
+
+@kernel()
+def _mop_up(row, side, enemy_king):
+    """Endgame against a bare king: drive it to the edge, bring the own king."""
+    king = king_square(row, side)
+    distance = max(abs((king & 7) - (enemy_king & 7)), abs((king >> 3) - (enemy_king >> 3)))
+    return MOP_UP_EDGE * EDGE_DISTANCE[enemy_king] + MOP_UP_NEAR * (7 - distance)
+
+
+@kernel()
+def _winning_chances(row, side):
+    """How much of a side's lead counts, in sixteenths: little without pawns and with less than a rook ahead."""
+    leader = row[WHITE + side]
+    other = row[BLACK - side]
+    if row[PAWN] & leader:
+        bishops = row[BISHOP]
+        light = np.uint64(0x55AA55AA55AA55AA)
+        only_bishops = not (row[KNIGHT] | row[ROOK] | row[QUEEN])
+        if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & other) == 1:
+            return 16 if bool(bishops & leader & light) == bool(bishops & other & light) else 8
+        return 16
+    lead = np.int64(0)
+    for kind in range(KNIGHT, KING):
+        lead += MATERIAL[1, kind] * (popcount(row[kind] & leader) - popcount(row[kind] & other))
+    return 16 if lead > 400 else 3

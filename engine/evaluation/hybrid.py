@@ -1,0 +1,54 @@
+"""The evaluator that lets the net judge and quiescence check: plans from one, nothing hanging from the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.errors import ConfigError
+from engine.evaluation.material import Resolver
+from engine.evaluation.network import ROUND_SIZE, NetworkEvaluator
+from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.wdl import write_wdl
+from engine.evaluation.workers import Workers
+from engine.jit import kernel
+from engine.network.fused import FusedTower
+
+
+@kernel()
+def blend_values(leaves, first, last, weight, resolved, wdl):
+    """Mix the settled material value, times `weight`, into leaves.wdl[first:last]; `wdl` float32 [3] is scratch."""
+    for leaf in range(first, last):
+        write_wdl(np.float64(resolved.value[leaf]), wdl)
+        for k in range(3):
+            leaves.wdl[leaf, k] = np.float32(leaves.wdl[leaf, k] * (1.0 - weight) + wdl[k] * weight)
+
+
+class HybridEvaluator:
+    """Evaluator `hybrid`: the net's policy and moves left, its value blended with quiescence (share `weight`)."""
+
+    name = "hybrid"
+    round_size = ROUND_SIZE
+    needs_planes = True
+
+    def __init__(self, fused: FusedTower, weight: float = 0.5, threads: int = 1) -> None:
+        if not 0.0 <= weight <= 1.0:
+            raise ConfigError(f"the hybrid weight must be between 0 and 1, not {weight}")
+        self.weight = float(weight)
+        self._network = NetworkEvaluator(fused)
+        self._resolver = Resolver()
+        self._workers = Workers(threads)
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """Fill logits, wdl and moves_left of the first `count` leaves."""
+        self._resolver.fit(leaves)
+        self._workers.share(count, lambda first, last: self._evaluate_part(leaves, first, last))
+
+    def close(self) -> None:
+        """Stop the worker threads."""
+        self._network.close()
+        self._workers.close()
+
+    def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+        self._network.evaluate_part(leaves, first, last)
+        resolved = self._resolver.resolve(leaves, first, last, with_moves=False)
+        blend_values(leaves, first, last, self.weight, resolved, np.empty(3, np.float32))

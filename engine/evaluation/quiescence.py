@@ -1,0 +1,200 @@
+"""Quiescence search: captures, queen promotions, a few checks and their evasions until the position is quiet.
+
+Fail-soft alpha-beta over the static evaluation. Captures that lose material by static exchange are left out, as are
+those that cannot reach alpha (delta pruning). Quiet checks are tried in the first plies: they find the short mates that
+captures miss. A side in check may not stand pat, its evasions are searched, but not for ever.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.attacks import (
+    KNIGHT_ATTACKS,
+    PAWN_ATTACKS,
+    ZERO,
+    bishop_attacks,
+    bit,
+    in_check,
+    king_square,
+    piece_at,
+    rook_attacks,
+)
+from engine.board.layout import BISHOP, BLACK, KNIGHT, MAX_MOVES, PAWN, QUEEN, ROOK, ROW_WORDS, SIDE, WHITE
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.board.see import PIECE_VALUES, see
+from engine.evaluation.classical import evaluate
+from engine.jit import kernel
+
+MATE_CP = 30000  # minus the plies to it
+MAX_DEPTH = 24  # plies; nothing quiet was found by then: static evaluation
+CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
+EVASION_DEPTH = 6  # plies in which a check is answered by every evasion
+NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
+FORCING_NODES = 40  # positions it may visit for one forcing move of a leaf
+FORCING_WINDOW = np.int64(500)  # centipawns around the leaf's own value within which that move's value is exact
+NOT_FORCING = -(1 << 30)
+DELTA_MARGIN_CP = 180  # what a capture may win besides the piece itself
+
+
+class QuiescenceSpace(NamedTuple):
+    """One thread's stack."""
+
+    rows: np.ndarray  # uint64 [MAX_DEPTH + 1, 16]
+    moves: np.ndarray  # uint16 [MAX_DEPTH + 1, 218]
+    scores: np.ndarray  # int64 [MAX_DEPTH + 1, 218] order of the moves, highest first
+    nodes: np.ndarray  # int64 [1] positions visited
+
+
+def new_space() -> QuiescenceSpace:
+    """A fresh stack."""
+    return QuiescenceSpace(
+        np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64),
+        np.zeros((MAX_DEPTH + 1, MAX_MOVES), np.uint16),
+        np.zeros((MAX_DEPTH + 1, MAX_MOVES), np.int64),
+        np.zeros(1, np.int64),
+    )
+
+
+class Resolved(NamedTuple):
+    """What quiescence found out about R leaves, centipawns for each leaf's side to move."""
+
+    value: np.ndarray  # int32 [R] once captures are settled
+    static: np.ndarray  # int32 [R] without looking ahead
+    forcing: np.ndarray  # int32 [R, 218] after a capture, check or queen promotion; NOT_FORCING for other moves
+
+
+def new_resolved(size: int) -> Resolved:
+    """Room for `size` leaves."""
+    return Resolved(np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros((size, MAX_MOVES), np.int32))
+
+
+@kernel()
+def resolve_leaves(leaves, first, last, with_moves, space, resolved):
+    """Settle leaves[first:last] into `resolved`, and with `with_moves` each of their forcing moves as well."""
+    for leaf in range(first, last):
+        space.rows[0] = leaves.rows[leaf]
+        space.nodes[0] = 0
+        value = quiescence(space, np.int64(0), np.int64(-MATE_CP), np.int64(MATE_CP))
+        resolved.value[leaf] = value
+        resolved.static[leaf] = evaluate(leaves.rows[leaf])
+        if not with_moves:
+            continue
+        for i in range(leaves.n_moves[leaf]):
+            move = leaves.moves[leaf, i]
+            make(leaves.rows[leaf], move, space.rows[0])
+            resolved.forcing[leaf, i] = NOT_FORCING
+            if immediate_gain(leaves.rows[leaf], move) > 0 or in_check(space.rows[0]):
+                space.nodes[0] = NODE_LIMIT - FORCING_NODES
+                low, high = -value - FORCING_WINDOW, -value + FORCING_WINDOW
+                resolved.forcing[leaf, i] = -quiescence(space, np.int64(0), low, high)
+
+
+@kernel()
+def quiescence(space, depth, alpha, beta):
+    """Centipawns for the side to move of space.rows[depth] once all captures are settled, within (alpha, beta) exact.
+
+    To start: the position in rows[0], nodes[0] = 0, depth 0, the window (-MATE_CP, MATE_CP).
+    """
+    row = space.rows[depth]
+    space.nodes[0] += 1
+    if depth >= MAX_DEPTH or space.nodes[0] > NODE_LIMIT:
+        return evaluate(row)
+    evading = depth < EVASION_DEPTH and in_check(row)
+    best = np.int64(depth - MATE_CP)
+    if not evading:
+        best = evaluate(row)
+        if best >= beta:
+            return best
+        alpha = max(alpha, best)
+    stand_pat = best
+    count = _candidates(space, depth, evading)
+    for i in range(count):
+        move = _take_best(space, depth, i, count)
+        if not evading:
+            gain = space.scores[depth, i]
+            if gain > 0 and gain + stand_pat + DELTA_MARGIN_CP <= alpha:
+                continue
+            if see(row, move) < 0:
+                continue
+        make(row, move, space.rows[depth + 1])
+        score = -quiescence(space, depth + 1, -beta, -alpha)
+        if score > best:
+            best = score
+            alpha = max(alpha, score)
+            if alpha >= beta:
+                break
+    return best
+
+
+@kernel()
+def _candidates(space, depth, evading):
+    """Generate the moves to search, each with the centipawns that it takes at once; all moves when evading a check."""
+    row = space.rows[depth]
+    moves = space.moves[depth]
+    kept = 0
+    count = generate(row, moves)
+    for i in range(count):
+        gain = immediate_gain(row, moves[i])
+        if gain > 0 or evading or (depth < CHECK_DEPTH and checks_directly(row, moves[i])):
+            moves[kept] = moves[i]
+            space.scores[depth, kept] = gain
+            kept += 1
+    return kept
+
+
+@kernel()
+def checks_directly(row, move):
+    """Whether the moved piece attacks the enemy king from its new square; discovered checks and promotions are not
+    seen.
+    """
+    move = np.int64(move)
+    side = np.int64(row[SIDE])
+    king = king_square(row, 1 - side)
+    target = bit(move >> 6 & 63)
+    source = bit(move & 63)
+    if source & row[KNIGHT]:
+        return KNIGHT_ATTACKS[king] & target != ZERO
+    if source & row[PAWN]:
+        return PAWN_ATTACKS[1 - side, king] & target != ZERO
+    occupied = (row[WHITE] | row[BLACK]) & ~source
+    if source & (row[BISHOP] | row[QUEEN]) and bishop_attacks(king, occupied) & target:
+        return True
+    return source & (row[ROOK] | row[QUEEN]) != ZERO and rook_attacks(king, occupied) & target != ZERO
+
+
+@kernel()
+def immediate_gain(row, move):
+    """Centipawns of the captured piece and of a promotion to a queen; 0 for quiet moves and other promotions."""
+    side = np.int64(row[SIDE])
+    move = np.int64(move)
+    target = move >> 6 & 63
+    promotion = move >> 12
+    if promotion and promotion != QUEEN:
+        return np.int64(0)
+    gain = np.int64(0)
+    if row[BLACK - side] & bit(target):
+        gain = PIECE_VALUES[piece_at(row, target)]
+    elif row[PAWN] & bit(move & 63) and (move ^ move >> 6) & 7:
+        gain = PIECE_VALUES[PAWN]  # en passant
+    if promotion:
+        gain += PIECE_VALUES[QUEEN] - PIECE_VALUES[PAWN]
+    return gain
+
+
+@kernel()
+def _take_best(space, depth, i, count):
+    """Selection sort, one step: the best of moves i.. comes to place i. Of equal gains the earlier generated comes
+    first.
+    """
+    moves, scores = space.moves[depth], space.scores[depth]
+    best = i
+    for j in range(i + 1, count):
+        if scores[j] > scores[best]:
+            best = j
+    moves[i], moves[best] = moves[best], moves[i]
+    scores[i], scores[best] = scores[best], scores[i]
+    return moves[i]

@@ -1,0 +1,29 @@
+"""Between centipawns and win, draw, loss.
+
+    Q = atan(cp / 220) / 1.5637541897        d = 0.55 (1 - |Q|)        w = (1 - d + Q) / 2        l = (1 - d - Q) / 2
+
+The shape is that of the centipawn scores search reports. Its long tails keep a queen and a rook apart from a queen, so
+that a won position still has better and worse moves; a logistic curve would call both 1.0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from engine.jit import kernel
+
+CP_SCALE = 220.0  # Q = 0.5 at this many centipawns
+ATAN_SCALE = 1.5637541897
+DRAWN_SHARE = 0.55  # how much of what is not decided is a draw
+
+
+@kernel()
+def write_wdl(score_cp, wdl):
+    """Probabilities of win, draw and loss for the side that `score_cp` favours when positive, into wdl float32 [3]."""
+    q = max(-1.0, min(1.0, math.atan(score_cp / CP_SCALE) / ATAN_SCALE))
+    draw = DRAWN_SHARE * (1.0 - abs(q))
+    wdl[0] = np.float32((1.0 - draw + q) / 2)
+    wdl[1] = np.float32(draw)
+    wdl[2] = np.float32((1.0 - draw - q) / 2)

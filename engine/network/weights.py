@@ -1,0 +1,80 @@
+"""Finding and loading nets: the shipped ones through `weights/MANIFEST.toml`, any other by its path.
+
+    default = "NAME"            the net to play with
+    [[net]]                     one table a file
+    name, file, sha256          the file lies beside the manifest
+    architecture, training_data, licence, strength
+
+The last line is for people; the others are checked here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError, NetFileError, ShapeError
+from engine.network.fused import FusedTower
+from engine.network.tower import tower_config_of
+from engine.nn.dit import load_tensors
+
+DEFAULT_NET = "<default>"
+MANIFEST = "MANIFEST.toml"
+NEEDED_KEYS = {"name", "file", "sha256"}
+
+
+def load_network(path: str | Path | None = None) -> FusedTower:
+    """The net of a `.dit` file, or the shipped default for None, "" and "<default>", ready to play.
+
+    Raises NetFileError when the file is missing, damaged, not a tower, or differs from its manifest entry.
+    """
+    chosen = default_net_path() if path in (None, "", DEFAULT_NET) else Path(path).expanduser()
+    header, tensors = load_tensors(chosen)
+    try:
+        return FusedTower(tensors, tower_config_of(header["model"]))
+    except (ConfigError, ShapeError, KeyError) as error:
+        raise NetFileError(chosen, "a tower that fused inference can play", str(error)) from error
+
+
+def default_net_path(folder: Path | None = None) -> Path:
+    """The default net's file, its checksum verified; `folder` stands in for the package `weights`.
+
+    Raises NetFileError when the manifest is missing or unreadable, names no such net, or the file is not the one it
+    describes.
+    """
+    folder = Path(str(resources.files("weights"))) if folder is None else folder
+    manifest = read_manifest(folder)
+    name = manifest.get("default")
+    entry = next((net for net in manifest["net"] if net["name"] == name), None)
+    if entry is None:
+        names = ", ".join(net["name"] for net in manifest["net"]) or "no nets"
+        raise NetFileError(folder / MANIFEST, "a default that is one of its nets", f"default {name!r} among {names}")
+    return _verified(folder / entry["file"], entry["sha256"])
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """`MANIFEST.toml` of a folder: "default" and the list "net". Raises NetFileError when missing or malformed."""
+    path = folder / MANIFEST
+    try:
+        manifest = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NetFileError(path, "the list of shipped nets", error.strerror or str(error)) from error
+    except ValueError as error:
+        raise NetFileError(path, "a TOML file", str(error)) from error
+    nets = manifest.setdefault("net", [])
+    if not isinstance(nets, list) or not all(isinstance(net, dict) and net.keys() >= NEEDED_KEYS for net in nets):
+        raise NetFileError(path, f"tables [[net]] with {', '.join(sorted(NEEDED_KEYS))}", "tables without them")
+    return manifest
+
+
+def _verified(path: Path, sha256: str) -> Path:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise NetFileError(path, "a net file", error.strerror or str(error)) from error
+    if found != sha256:
+        raise NetFileError(path, f"sha256 {sha256}", f"sha256 {found}")
+    return path

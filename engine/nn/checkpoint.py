@@ -1,0 +1,42 @@
+"""Checkpoints of a training run: arrays and JSON values in one NumPy zip, without pickle, written atomically."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.backend import to_numpy
+from engine.errors import NetFileError
+from engine.nn.atomic import write_atomically
+
+VALUES = "values.json"
+
+
+def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Write named arrays and plain JSON values; ``path`` holds the old checkpoint or the whole new one at any moment.
+
+    Raises NetFileError when the file cannot be written.
+    """
+    path = Path(path)
+    text = np.frombuffer(json.dumps(values, allow_nan=False).encode(), np.uint8)
+    stored: dict[str, Any] = {VALUES: text, **{name: to_numpy(array) for name, array in arrays.items()}}
+    try:
+        write_atomically(path, lambda file: np.savez(file, **stored))
+    except OSError as error:
+        raise NetFileError(path, "a place to write the checkpoint to", str(error)) from error
+
+
+def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read (arrays, values) of ``write_checkpoint``. Raises NetFileError for a file that is missing or damaged."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+        values = json.loads(arrays.pop(VALUES).tobytes().decode())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise NetFileError(path, "a complete checkpoint", str(error)) from error
+    return arrays, values

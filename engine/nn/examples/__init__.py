@@ -1,0 +1,17 @@
+"""Experiments to run and read: ``python -m engine.nn.examples.NAME``, each with --help, --seed and --plot FILE.
+
+    gradients           the gradients of a small net, layer by layer, as numbers
+    vanishing           what deep stacks of sigmoids do to a gradient
+    linear_regression   two numbers found by descent, against least squares
+    projection          a 4x4 matrix with and without momentum
+    sine                sin(x) by 1-16-16-1
+    pass_fail           2-16-16-2, sigmoid against LeakyReLU
+    object_neurons      one object a neuron against one array a layer
+    digits              a convolutional net on handwritten digits
+    sentiment           film reviews by TF-IDF, shallow against deep
+    sequence            a GRU and a plain RNN that must remember two numbers
+    move_gpt            a tiny GPT over chess moves as text, pretrained, then fine-tuned on one opening
+    flat_spatial        a flat against a spatial move predictor, equal in parameters
+
+Data is found by its path on the command line or in the folder that AINO_TEST_DATA names.
+"""

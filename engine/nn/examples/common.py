@@ -1,0 +1,57 @@
+"""What the examples share: their command line, their data folder, their pictures."""
+
+from __future__ import annotations
+
+import argparse
+import lzma
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from engine.errors import DataError
+from engine.nn.history import Record
+
+DATA_VARIABLE = "AINO_TEST_DATA"
+
+
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options of every example; the first paragraph of its docstring is the description."""
+    text = (description or "").partition("\n\n")[0]
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="save a picture (png, svg, pdf)")
+    return parser
+
+
+def find_data(given: Path | None, *usual: str) -> Path:
+    """The path given, or the usual one inside the data folder. Raises DataError when there is neither."""
+    folder = os.environ.get(DATA_VARIABLE)
+    path = given if given is not None else Path(folder, *usual) if folder else None
+    if path is None:
+        raise DataError(f"no data: expected a path on the command line, or {'/'.join(usual)} in ${DATA_VARIABLE}")
+    if not path.exists():
+        raise DataError(f"no data: {path} does not exist")
+    return path
+
+
+def open_text(path: Path) -> TextIO:
+    """A text file to read, packed (.xz) or not."""
+    return lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
+
+
+def show(record: Record) -> None:
+    """Print one epoch of a history."""
+    hidden = ("epoch", "step", "rate", "gradient_norm")
+    parts = (f"{name.replace('_', ' ')} {value:.4f}" for name, value in record.items() if name not in hidden)
+    print(f"epoch {record['epoch']:3.0f}   {'   '.join(parts)}", flush=True)
+
+
+def save_plot(path: Path, draw: Callable[[Any], None], width: float = 6, height: float = 4) -> None:
+    """Save a picture with one pair of axes, on which ``draw`` draws. Needs Matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    draw(figure.add_subplot())
+    figure.savefig(path)
+    print(f"saved {path}")

@@ -1,0 +1,93 @@
+"""Who passes the exam? A 2-16-16-2 net with sigmoid against LeakyReLU: same seed, same SGD rate, same steps.
+
+Two marks between 0 and 10, a pass where their mean is at least 5 and neither is below 3. A sigmoid's slope is at most
+1/4, so on its way back the gradient loses a factor of four or more a layer: the first layer's gradient norm shows it.
+The sigmoid net is not lost, though: it stalls, then learns, as the number of steps to a loss of 0.3 says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.nn import SGD, Activation, Dense, Sequential, global_norm, softmax_cross_entropy
+from engine.nn.examples.common import command_line, save_plot
+
+RATE = 0.1
+STEPS = 2000
+BATCH = 32
+STUDENTS = 1000
+
+
+class Curve(NamedTuple):
+    """Of one activation: loss and norm of the first layer's gradient step by step, and accuracy on new students."""
+
+    losses: list[float]
+    first_layer_norms: list[float]
+    accuracy: float
+    majority: float  # accuracy of always giving the more frequent answer
+
+    def steps_to(self, loss: float) -> int:
+        """The first step after which the mean loss of 20 steps is below ``loss``; all steps if there is none."""
+        means = np.convolve(self.losses, np.ones(20) / 20, mode="valid")
+        below = np.flatnonzero(means < loss)
+        return int(below[0]) + 20 if len(below) else len(self.losses)
+
+
+def run(activation: str, seed: int = 0, steps: int = STEPS) -> Curve:
+    """Train one net."""
+    rng = np.random.default_rng(seed)
+    model = Sequential(
+        dense1=Dense(2, 16, rng),
+        active1=Activation(activation),
+        dense2=Dense(16, 16, rng),
+        active2=Activation(activation),
+        dense3=Dense(16, 2, rng),
+    )
+    marks, passed = _students(rng)
+    optimizer, losses, norms = SGD(), [], []
+    for _ in range(steps):
+        chosen = rng.integers(0, STUDENTS, BATCH)
+        logits, backward = model.forward(marks[chosen], training=True)
+        loss, dlogits = softmax_cross_entropy(logits, passed[chosen])
+        _, grads = backward(dlogits)
+        optimizer.step(model.named_parameters(), grads, RATE)
+        losses.append(loss)
+        norms.append(global_norm({"first": grads["dense1.weight"]}))
+    new_marks, truth = _students(rng)
+    answers = model.forward(new_marks)[0].argmax(axis=1)
+    return Curve(losses, norms, float((answers == truth).mean()), float(max(truth.mean(), 1 - truth.mean())))
+
+
+def _students(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(marks scaled to mean 0 and deviation 1, 1 for a pass)."""
+    marks = rng.uniform(0, 10, (STUDENTS, 2))
+    passed = (marks.mean(axis=1) >= 5) & (marks.min(axis=1) >= 3)
+    return ((marks - 5) / np.sqrt(100 / 12)).astype(np.float32), passed.astype(np.int64)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = command_line(__doc__).parse_args(arguments)
+    curves = {name: run(name, options.seed) for name in ("sigmoid", "leaky_relu")}
+    print(f"2-16-16-2, SGD with rate {RATE}, {STEPS} steps of {BATCH}")
+    print("activation   loss start  end     first layer's |dW| start  end      steps to 0.3  accuracy  majority")
+    for name, curve in curves.items():
+        loss = f"{np.mean(curve.losses[:50]):10.3f}  {np.mean(curve.losses[-50:]):5.3f}"
+        norm = f"{np.mean(curve.first_layer_norms[:50]):24.4f}  {np.mean(curve.first_layer_norms[-50:]):6.4f}"
+        print(f"{name:11} {loss} {norm}   {curve.steps_to(0.3):12}  {curve.accuracy:8.1%}  {curve.majority:8.1%}")
+    if options.plot:
+        save_plot(options.plot, lambda axes: _draw(axes, curves))
+
+
+def _draw(axes: Any, curves: dict[str, Curve]) -> None:
+    for name, curve in curves.items():
+        axes.semilogy(curve.first_layer_norms, label=f"{name}, accuracy {curve.accuracy:.1%}", linewidth=0.5)
+    axes.set_xlabel("steps")
+    axes.set_ylabel("norm of the first layer's gradient")
+    axes.legend()
+
+
+if __name__ == "__main__":
+    main()

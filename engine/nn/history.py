@@ -1,0 +1,54 @@
+"""What happened in training: a list of records, one an epoch, as data and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.errors import ConfigError
+
+Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; validation_loss, validation_METRIC
+
+
+@dataclass
+class History:
+    """Records in order; ``history["loss"]`` is one column of them."""
+
+    records: list[Record] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> list[float]:
+        """The values of one column, for the epochs that have it. Raises ConfigError when none has."""
+        values = [record[name] for record in self.records if name in record]
+        if not values:
+            known = sorted({key for record in self.records for key in record})
+            raise ConfigError(f"the history has no {name!r}; it has {', '.join(known) or 'nothing'}")
+        return values
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def plot(self, path: str | Path, title: str = "") -> None:
+        """Draw every column over the epochs into a picture file, the validation set's dashed. Needs Matplotlib."""
+        from matplotlib.figure import Figure
+
+        names = [name for name in self._columns() if name not in ("epoch", "step", "rate")]
+        titles = list(dict.fromkeys(name.removeprefix("validation_") for name in names))
+        figure = Figure(figsize=(5 * max(len(titles), 1), 4), layout="constrained")
+        for number, name in enumerate(titles, start=1):
+            axes = figure.add_subplot(1, len(titles), number)
+            for column, style in ((name, "-"), (f"validation_{name}", "--")):
+                points = [(record["epoch"], record[column]) for record in self.records if column in record]
+                if points:
+                    axes.plot(*zip(*points, strict=True), style, label=column.replace("_", " "))
+            axes.set_xlabel("epoch")
+            axes.set_title(name.replace("_", " "))
+            axes.legend()
+        figure.suptitle(title)
+        figure.savefig(path)
+
+    def _columns(self) -> list[str]:
+        return list(dict.fromkeys(name for record in self.records for name in record))

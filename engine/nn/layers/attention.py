@@ -1,0 +1,187 @@
+"""Attention: every place of a sequence takes a weighted mean over the places of the same or of another one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
+from engine.nn.layers.dense import Dense
+
+AttendBackward = Callable[[Array], tuple[Array, Array, Array]]
+TwoInputsBackward = Callable[[Array], tuple[Array, Array, Gradients]]
+
+
+def attend(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, AttendBackward]:
+    """Scaled dot-product attention: query [..., T, d], key and value [..., S, d] -> y [..., T, d].
+
+    backward: dy -> (dquery, dkey, dvalue). ``mask`` bool, broadcast to [..., T, S], is False where a place may not be
+    looked at; a place that may look at nothing gets 0. With s = q k^T / sqrt(d) and P = softmax(s) along S:
+        y = P v      dv = P^T dy      dP = dy v^T      ds = P (dP - sum over S of dP P)
+        dq = ds k / sqrt(d)      dk = ds^T q / sqrt(d)
+    Vaswani et al. 2017, arXiv:1706.03762.
+    """
+    xp = backend_of(query).xp
+    scale = 1 / math.sqrt(query.shape[-1])
+    scores = query @ key.swapaxes(-1, -2) * scale  # (..., T, S)
+    if mask is not None:
+        scores = xp.where(mask, scores, -xp.inf)
+    largest = scores.max(axis=-1, keepdims=True)
+    exponentials = xp.exp(scores - xp.where(xp.isfinite(largest), largest, 0))
+    normaliser = exponentials.sum(axis=-1, keepdims=True)
+    weights = exponentials / xp.where(normaliser > 0, normaliser, 1)
+
+    def backward(dy: Array) -> tuple[Array, Array, Array]:
+        dweights = dy @ value.swapaxes(-1, -2)
+        dscores = weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True)) * scale
+        return dscores @ key, dscores.swapaxes(-1, -2) @ query, weights.swapaxes(-1, -2) @ dy
+
+    return weights @ value, backward
+
+
+class _Attention(Layer):
+    """Projections around ``attend``: places of x ask, places of ``context`` answer, in several heads at once."""
+
+    def __init__(self, features: int, context_features: int, heads: int, rng: np.random.Generator) -> None:
+        super().__init__()
+        if features < 1 or context_features < 1 or heads < 1 or features % heads:
+            raise ConfigError(
+                f"{type(self).__name__}({features}, {context_features}, heads={heads}): sizes must be >= 1 and "
+                "the heads must divide the features"
+            )
+        self.features, self.context_features, self.heads = features, context_features, heads
+        self.parts: dict[str, Layer] = {
+            "query": Dense(features, features, rng, "glorot"),
+            "key": Dense(context_features, features, rng, "glorot"),
+            "value": Dense(context_features, features, rng, "glorot"),
+            "output": Dense(features, features, rng, "glorot"),
+        }
+
+    def children(self) -> dict[str, Layer]:
+        return dict(self.parts)
+
+    def _replace_children(self, children: dict[str, Layer]) -> None:
+        self.parts = children
+
+    def _apply(self, x: Array, context: Array, mask: Array | None, training: bool) -> tuple[Array, TwoInputsBackward]:
+        """y [B, T, features], and backward: dy -> (dx, dcontext, gradients)."""
+        query, query_backward = self.parts["query"].forward(x, training)
+        key, key_backward = self.parts["key"].forward(context, training)
+        value, value_backward = self.parts["value"].forward(context, training)
+        mixed, attend_backward = attend(self._split(query), self._split(key), self._split(value), mask)
+        y, output_backward = self.parts["output"].forward(self._join(mixed), training)
+
+        def backward(dy: Array) -> tuple[Array, Array, Gradients]:
+            dmixed, output_grads = output_backward(dy)
+            dquery, dkey, dvalue = attend_backward(self._split(dmixed))
+            dx, query_grads = query_backward(self._join(dquery))
+            dcontext, key_grads = key_backward(self._join(dkey))
+            dcontext_too, value_grads = value_backward(self._join(dvalue))
+            grads = prefixed("query", query_grads) | prefixed("key", key_grads) | prefixed("value", value_grads)
+            return dx, dcontext + dcontext_too, grads | prefixed("output", output_grads)
+
+        return y, backward
+
+    def _split(self, x: Array) -> Array:
+        """[B, T, heads * d] -> [B, heads, T, d]."""
+        batch, places, _ = x.shape
+        return x.reshape(batch, places, self.heads, -1).swapaxes(1, 2)
+
+    def _join(self, x: Array) -> Array:
+        """[B, heads, T, d] -> [B, T, heads * d]."""
+        batch, _, places, _ = x.shape
+        return x.swapaxes(1, 2).reshape(batch, places, -1)
+
+    def _mask(self, mask: Array | None, batch: int, asking: int, answering: int) -> Array | None:
+        """A mask [B, S] or [B, T, S] as one that broadcasts to [B, heads, T, S]."""
+        if mask is None:
+            return None
+        if getattr(mask, "shape", None) not in ((batch, answering), (batch, asking, answering)) or mask.dtype != bool:
+            found = f"{mask.dtype} {list(mask.shape)}" if hasattr(mask, "shape") else type(mask).__name__
+            raise ShapeError(
+                f"{type(self).__name__}: expected a bool mask [{batch}, {answering}] or "
+                f"[{batch}, {asking}, {answering}], found {found}"
+            )
+        return mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
+
+
+@register("self_attention")
+class SelfAttention(_Attention):
+    """Multi-head attention of a sequence to itself.
+
+    forward:  x [B, T, features], optionally mask bool [B, T] (places that may be looked at) or [B, T, T] (by whom)
+              -> y [B, T, features]
+    backward: dy like y -> dx like x; gradients query.*, key.*, value.*, output.* of the four dense layers
+
+    q, k, v = three dense layers of x, cut into ``heads`` parts; y = dense(the heads' ``attend`` side by side). x enters
+    three times, so dx is the sum of three gradients. ``causal``: place t looks only at places up to t.
+    Raises ShapeError when x or the mask does not fit.
+    """
+
+    def __init__(self, features: int, heads: int, rng: np.random.Generator, causal: bool = False) -> None:
+        super().__init__(features, features, heads, rng)
+        self.causal = causal
+
+    def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Array, Backward]:
+        check_input(self, x, "B", "T", self.features)
+        batch, places, _ = x.shape
+        allowed = self._mask(mask, batch, places, places)
+        if self.causal:
+            past = backend_of(x).xp.tri(places, dtype=bool)
+            allowed = past if allowed is None else allowed & past
+        y, both_backward = self._apply(x, x, allowed, training)
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            dasked, danswered, grads = both_backward(dy)
+            return dasked + danswered, grads
+
+        return y, backward
+
+    def config(self) -> dict[str, Any]:
+        return {"layer": self.kind, "features": self.features, "heads": self.heads, "causal": self.causal}
+
+
+@register("cross_attention")
+class CrossAttention(_Attention):
+    """Multi-head attention of one sequence to another.
+
+    forward:  (x [B, T, features], context [B, S, context_features]), optionally mask bool [B, S] or [B, T, S]
+              -> y [B, T, features]
+    backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four dense layers
+
+    q is a dense layer of x, k and v of the context; the rest as in SelfAttention.
+    Raises ShapeError when x, the context or the mask does not fit.
+    """
+
+    def __init__(self, features: int, context_features: int, heads: int, rng: np.random.Generator) -> None:
+        super().__init__(features, context_features, heads, rng)
+
+    def forward(
+        self, x: tuple[Array, Array], training: bool = False, mask: Array | None = None
+    ) -> tuple[Array, Backward]:
+        if not isinstance(x, tuple) or len(x) != 2:
+            raise ShapeError(f"CrossAttention: expected the tuple (x, context), found {type(x).__name__}")
+        asking, context = x
+        check_input(self, asking, "B", "T", self.features)
+        check_input(self, context, asking.shape[0], "S", self.context_features)
+        allowed = self._mask(mask, asking.shape[0], asking.shape[1], context.shape[1])
+        y, both_backward = self._apply(asking, context, allowed, training)
+
+        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
+            dx, dcontext, grads = both_backward(dy)
+            return (dx, dcontext), grads
+
+        return y, backward
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "layer": self.kind,
+            "features": self.features,
+            "context_features": self.context_features,
+            "heads": self.heads,
+        }

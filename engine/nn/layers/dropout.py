@@ -1,0 +1,47 @@
+"""Dropout: noise that keeps units from relying on each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+
+
+@register("dropout")
+class Dropout(Layer):
+    """In training, set each number to zero with probability ``rate`` and scale the others up to keep the mean.
+
+    forward:  x of any shape -> y like x;  in inference y = x
+    backward: dy -> dx like x; no parameters
+
+    With m = 1 / (1 - rate) where a number is kept and 0 where not: y = m x, dx = m dy. Masks are drawn from ``rng``;
+    ``reseed`` makes them repeatable. Raises ConfigError unless 0 <= rate < 1. Srivastava et al. 2014, JMLR 15.
+    """
+
+    def __init__(self, rate: float, rng: np.random.Generator) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ConfigError(f"Dropout: the rate must be in [0, 1), not {rate}")
+        self.rate, self.rng = rate, rng
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        check_input(self, x, "...")
+        if not training or self.rate == 0:
+            return x, lambda dy: (dy, {})
+        kept = self.rng.random(x.shape, np.float32) >= self.rate
+        mask = backend_of(x).asarray((kept / (1 - self.rate)).astype(x.dtype))
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            return dy * mask, {}
+
+        return x * mask, backward
+
+    def config(self) -> dict[str, Any]:
+        return {"layer": self.kind, "rate": self.rate}
+
+    def reseed(self, *seed: int) -> None:
+        self.rng = np.random.default_rng(seed)

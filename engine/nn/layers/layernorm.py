@@ -1,0 +1,54 @@
+"""Layer normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+
+
+@register("layer_norm")
+class LayerNorm(Layer):
+    """Normalise the features of every position by themselves, then scale and shift them.
+
+    forward:  x [B, ..., C] -> y like x
+    backward: dy like y -> dx like x; gradients gamma [C], beta [C]
+
+    With mean and (biased) variance over the C features of a position, h = (x - mean) / sqrt(variance + epsilon),
+    y = gamma h + beta, and g = gamma dy; means are over the features:
+        dgamma = sum over positions of dy h      dbeta = sum over positions of dy
+        dx = (g - mean(g) - h mean(g h)) / sqrt(variance + epsilon)
+    Raises ShapeError when C differs. Ba et al. 2016, arXiv:1607.06450.
+    """
+
+    def __init__(self, features: int, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        if features < 1 or not epsilon > 0:
+            raise ConfigError(f"LayerNorm({features}, epsilon={epsilon}): both must be > 0")
+        self.features, self.epsilon = features, epsilon
+        self.params = {"gamma": np.ones(features, np.float32), "beta": np.zeros(features, np.float32)}
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        gamma, beta = self.params["gamma"], self.params["beta"]
+        check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)
+        centred = x - x.mean(axis=-1, keepdims=True)
+        variance = (centred * centred).mean(axis=-1, keepdims=True)
+        inverse_deviation = 1 / backend_of(x).xp.sqrt(variance + self.epsilon)
+        normalised = centred * inverse_deviation
+        positions = tuple(range(x.ndim - 1))
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            g = dy * gamma
+            shared = g.mean(axis=-1, keepdims=True)
+            along = (g * normalised).mean(axis=-1, keepdims=True)
+            grads = {"gamma": (dy * normalised).sum(axis=positions), "beta": dy.sum(axis=positions)}
+            return (g - shared - normalised * along) * inverse_deviation, grads
+
+        return normalised * gamma + beta, backward
+
+    def config(self) -> dict[str, Any]:
+        return {"layer": self.kind, "features": self.features, "epsilon": self.epsilon}

@@ -1,0 +1,195 @@
+"""Reading the ``.dit`` files of the ``aino`` 2.2.0 package, without ever unpickling.
+
+Such a file is an uncompressed NumPy zip:
+    config               int64 [n], layer sizes from the input on
+    activation           text, of the hidden layers
+    output_activation    text, of the last layer; in a file with several heads, meaningless
+    is_multi_head        bool
+    layer_{i}_w          float32 [in, out]        weights, trunk first, then the heads
+    layer_{i}_b          float32 [1, out]         biases
+    heads_config         a pickled object array, only with several heads: never read. The sizes of the heads follow
+                         from their biases, their activations are an argument here.
+
+That package computes sigmoid and tanh as named and ReLU for every other name, "softmax" included; so does the model
+built here, whose answers are those of the old one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import re
+import struct
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError, NetFileError
+from engine.nn.layer import Layer
+from engine.nn.layers import Activation, Dense, MultiHead, Sequential, activation_function
+
+LEGACY_MAGIC = b"PK\x03\x04"
+MAX_MEMBERS = 10_000
+MAX_LAYER_NAME_DIGITS = 4
+
+_NPY_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?s:..)\{'descr': '(?P<dtype>[<|](?:f[248]|i[1248]|b1|U\d{1,3}))', "
+    rb"'fortran_order': (?P<order>True|False), 'shape': \((?P<shape>(?:\d{1,15}(?:, ?)?){0,8})\), \} *\n"
+)
+_ZIP_ERRORS = (OSError, ValueError, EOFError, KeyError, RuntimeError, struct.error, zipfile.BadZipFile)
+
+Weights = list[tuple[np.ndarray, np.ndarray]]  # (w [in, out], b [1, out]) of every layer
+
+
+def is_legacy(path: str | Path) -> bool:
+    """Whether the file starts like a zip; False for a file that cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC
+    except OSError:
+        return False
+
+
+def load_legacy(path: str | Path, head_activations: Sequence[str] = ()) -> tuple[Layer, dict[str, Any]]:
+    """Read an ``aino`` 2.2.0 file: returns (model, header), the header as of a new file.
+
+    One head: a Sequential of "layer0", "activation0", ... Several: a MultiHead with heads "head0", "head1", ..., each
+    with its activation from ``head_activations`` (default: identity, that is, raw outputs).
+    Raises NetFileError for every fault, ConfigError for unknown activations or another number of them than heads.
+    """
+    path = Path(path)
+    for name in head_activations:
+        activation_function(name)
+    members = _read_members(path)
+    sizes, multi_head = _sizes(path, members), bool(_scalar(path, members, "is_multi_head", "b"))
+    hidden = _computed_as(_scalar(path, members, "activation", "U"))
+    weights = _weights(path, members)
+    trunk_layers = len(sizes) - (1 if multi_head else 2)
+    _check_chain(path, sizes, weights, trunk_layers, multi_head)
+    if multi_head:
+        heads = len(weights) - trunk_layers
+        if head_activations and len(head_activations) != heads:
+            raise ConfigError(f"{path} has {heads} heads, not {len(head_activations)}")
+        names = list(head_activations) or ["identity"] * heads
+        trunk = _chain(weights[:trunk_layers], [hidden] * trunk_layers)
+        ends = {f"head{i}": _chain([weights[trunk_layers + i]], [name]) for i, name in enumerate(names)}
+        model: Layer = MultiHead(trunk, ends)
+    else:
+        output = head_activations[0] if head_activations else _output_activation(path, members)
+        model = _chain(weights, [hidden] * trunk_layers + [output])
+    provenance = {"backend": "numpy", "device": "unknown", "versions": {"aino": "2.2.0"}}
+    header = {"model": model.config(), "tensors": [], "provenance": provenance, "card": {}, "configuration": {}}
+    return model, header
+
+
+# ---- the zip ------------------------------------------------------------------------------------------------------
+
+
+def _read_members(path: Path) -> dict[str, np.ndarray]:
+    """Every array but ``heads_config``. No member can claim more memory than the file has bytes."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = os.path.getsize(path)
+            infos = archive.infolist()
+            claimed = sum(info.file_size for info in infos)
+            if len(infos) > MAX_MEMBERS or claimed > size:
+                raise NetFileError(path, "members within the file", f"{len(infos)} of {claimed} bytes in {size}")
+            members: dict[str, np.ndarray] = {}
+            for info in infos:
+                name = info.filename.removesuffix(".npy")
+                if info.compress_type != zipfile.ZIP_STORED:
+                    raise NetFileError(path, f"{name} stored uncompressed", f"method {info.compress_type}")
+                if name in members:
+                    raise NetFileError(path, "every array once", f"{name} twice")
+                if name != "heads_config":
+                    members[name] = _parse_array(path, name, archive.read(info))
+    except _ZIP_ERRORS as error:
+        raise NetFileError(path, "a readable aino 2.2.0 file", str(error)) from error
+    return members
+
+
+def _parse_array(path: Path, name: str, data: bytes) -> np.ndarray:
+    """An array from the bytes of an ``.npy`` member, nothing allocated that the bytes do not fill.
+
+    NumPy's own reader of these headers evaluates them; this one knows the one form that NumPy writes.
+    """
+    match = _NPY_HEADER.match(data)
+    if match is None:
+        raise NetFileError(path, f"numbers or text in {name}, as NumPy stores them", repr(data[:80]))
+    dtype = np.dtype(match["dtype"].decode())
+    shape = tuple(int(side) for side in match["shape"].replace(b",", b" ").split())
+    body = data[match.end() :]
+    length = int.from_bytes(data[8:10], "little")
+    if length + 10 != match.end() or math.prod(shape) * dtype.itemsize != len(body) or not body:
+        raise NetFileError(path, f"{name} of shape {shape} and dtype {dtype}", f"{len(body)} bytes")
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if match["order"] == b"True" else "C")
+
+
+# ---- what the arrays mean -----------------------------------------------------------------------------------------
+
+
+def _scalar(path: Path, members: dict[str, np.ndarray], name: str, kind: str) -> Any:
+    value = members.get(name)
+    if value is None or value.shape != () or value.dtype.kind != kind:
+        raise NetFileError(path, f"{name}, one value", "nothing" if value is None else f"{value.dtype} {value.shape}")
+    return value.item()
+
+
+def _output_activation(path: Path, members: dict[str, np.ndarray]) -> str:
+    return _computed_as(_scalar(path, members, "output_activation", "U"))
+
+
+def _sizes(path: Path, members: dict[str, np.ndarray]) -> list[int]:
+    config = members.get("config")
+    if config is None or config.ndim != 1 or config.dtype.kind != "i" or len(config) < 2 or config.min() < 1:
+        raise NetFileError(path, "config, two or more layer sizes", str(config)[:60])
+    return [int(size) for size in config]
+
+
+def _weights(path: Path, members: dict[str, np.ndarray]) -> Weights:
+    weights: Weights = []
+    while f"layer_{len(weights)}_w" in members:
+        prefix = f"layer_{len(weights)}"
+        w, b = members[f"{prefix}_w"], members.get(f"{prefix}_b")
+        if b is None or w.ndim != 2 or b.shape != (1, w.shape[1]) or w.dtype.kind != "f" or b.dtype.kind != "f":
+            raise NetFileError(path, f"{prefix}_w [in, out] and {prefix}_b [1, out]", f"{w.shape}, {b!r:.40}")
+        if not (np.isfinite(w).all() and np.isfinite(b).all()):
+            raise NetFileError(path, f"finite numbers in {prefix}", "infinity or NaN")
+        weights.append((w, b))
+    stray = [name for name in members if name.startswith("layer_") and _number(name) >= len(weights)]
+    if not weights or stray:
+        raise NetFileError(path, "layer_0_w, layer_1_w, ... without a gap", f"{len(weights)} layers, then {stray[:3]}")
+    return weights
+
+
+def _number(name: str) -> int:
+    digits = name.removeprefix("layer_").partition("_")[0]
+    return int(digits) if digits.isdecimal() and len(digits) <= MAX_LAYER_NAME_DIGITS else MAX_MEMBERS
+
+
+def _check_chain(path: Path, sizes: list[int], weights: Weights, trunk_layers: int, multi_head: bool) -> None:
+    expected = list(itertools.pairwise(sizes))
+    if multi_head:
+        expected += [(sizes[-1], b.shape[1]) for _, b in weights[trunk_layers:]]
+    found = [w.shape for w, _ in weights]
+    if found != expected or len(weights) == trunk_layers:
+        raise NetFileError(path, f"weights of shapes {expected}", str(found))
+
+
+def _computed_as(name: str) -> str:
+    """What that package computes for an activation of this name."""
+    return name if name in ("sigmoid", "tanh") else "relu"
+
+
+def _chain(weights: Weights, activations: list[str]) -> Sequential:
+    """Dense layers with these weights, each followed by its activation."""
+    layers: dict[str, Layer] = {}
+    for number, ((w, b), name) in enumerate(zip(weights, activations, strict=True)):
+        dense = Dense(w.shape[0], w.shape[1], np.random.default_rng(0))
+        dense.params = {"weight": np.array(w.T, np.float32, order="C"), "bias": np.array(b[0], np.float32)}
+        layers |= {f"layer{number}": dense, f"activation{number}": Activation(name)}
+    return Sequential(**layers)

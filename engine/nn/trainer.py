@@ -1,0 +1,287 @@
+"""Training a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
+
+One step, from the outside in: ``Trainer.fit`` draws a batch, ``DataParallel.step`` (parallel.py) sends it through the
+model (layers/containers.py, then for instance layers/dense.py), the loss (losses.py) and back, and the optimizer
+(optimizers.py) moves the parameters. Nothing of a step is random but by (seed, epoch) for the order of the examples
+and (seed, step, shard) for dropout masks, so a checkpoint needs no state of random generators.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError, ShapeError, TrainingError
+from engine.nn.averaging import ExponentialAverage
+from engine.nn.checkpoint import read_checkpoint, write_checkpoint
+from engine.nn.clipping import clip_global_norm
+from engine.nn.history import History, Record
+from engine.nn.layer import Array, Layer, layer_from_config
+from engine.nn.optimizers import Optimizer
+from engine.nn.parallel import DataParallel
+from engine.nn.progress import progress_bar
+
+LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
+Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
+
+
+class Data(NamedTuple):
+    """Examples: ``inputs`` and ``targets`` have one row each for every example."""
+
+    inputs: Array
+    targets: Array
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """How to train; results depend on every field but ``threads``."""
+
+    batch_size: int = 32
+    seed: int = 0
+    clip_norm: float | None = None  # limit of the norm of the whole gradient
+    average_decay: float | None = None  # exponential average of the weights, see ``Trainer.averaged_model``
+    patience: int | None = None  # epochs without a better validation loss after which to stop
+    shard_size: int | None = None  # examples that a thread takes at once; by default the batch in one
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "patience", "shard_size", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name}: expected at least 1, got {value}")
+        if self.seed < 0:
+            raise ConfigError(f"seed: expected at least 0, got {self.seed}")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(f"clip_norm: expected more than 0, got {self.clip_norm}")
+
+
+class Trainer:
+    """Trains ``model`` in place with a loss, an optimizer and a schedule of rates (step number -> rate).
+
+    ``metrics`` are further means to report, by name; they see outputs and targets like the loss.
+    """
+
+    def __init__(
+        self,
+        model: Layer,
+        loss: LossFunction,
+        optimizer: Optimizer,
+        schedule: Callable[[int], float],
+        settings: TrainerSettings | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+    ) -> None:
+        self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
+        self.settings = settings or TrainerSettings()
+        self.metrics = dict(metrics or {})
+        self.history = History()
+        self.steps_done = 0
+        self.stopped = False  # whether validation stopped getting better
+        decay = self.settings.average_decay
+        self._average = None if decay is None else ExponentialAverage(decay)
+        self._best: dict[str, Array] = {}
+        self._sums: Record = {}  # of loss and metrics over the epoch so far
+        self._examples: int | None = None  # in the training data
+
+    # ---- training -------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Data,
+        epochs: int,
+        validation: Data | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_steps: int | None = None,
+        on_epoch: Callable[[Record], None] | None = None,
+        progress: bool = False,
+    ) -> History:
+        """Train until ``epochs`` epochs are done in all, or validation stops getting better; returns the history.
+
+        With ``checkpoint``, the state goes into that file after every epoch and every ``checkpoint_steps`` steps; call
+        ``resume`` with it first to go on from there. With ``patience`` set, the weights of the best validation loss are
+        those of the model in the end. Raises ShapeError when inputs and targets do not match in number, TrainingError
+        when a loss or gradient is not finite, ConfigError for a patience without validation data and for a resumed run
+        with another number of examples.
+        """
+        count = _check_data(data)
+        if self.settings.patience is not None and validation is None:
+            raise ConfigError("patience needs validation data")
+        if self._examples not in (None, count):
+            raise ConfigError(f"training began with {self._examples} examples, expected as many, got {count}")
+        self._examples = count
+        steps = math.ceil(count / self.settings.batch_size)
+        runner = DataParallel(self.model, self.settings.shard_size or self.settings.batch_size, self.settings.threads)
+        with runner:
+            while self.steps_done < epochs * steps and not self.stopped:
+                self._epoch(runner, data, steps, checkpoint, checkpoint_steps, progress)
+                record = self._finish_epoch(steps, count, validation)
+                if checkpoint is not None:
+                    self.save(checkpoint)
+                if on_epoch is not None:
+                    on_epoch(record)
+        if self._best:
+            self.model.load_parameters(self._best)
+        return self.history
+
+    def _epoch(
+        self,
+        runner: DataParallel,
+        data: Data,
+        steps: int,
+        checkpoint: str | Path | None,
+        checkpoint_steps: int | None,
+        progress: bool,
+    ) -> None:
+        """The steps of the current epoch that are still to do."""
+        epoch, done = divmod(self.steps_done, steps)
+        order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data.inputs))
+        with progress_bar(f"epoch {epoch + 1}", steps, progress) as bar:
+            for number in range(done, steps):
+                chosen = order[number * self.settings.batch_size : (number + 1) * self.settings.batch_size]
+                means = self._step(runner, data, chosen)
+                for name, value in means.items():
+                    self._sums[name] = self._sums.get(name, 0.0) + value * len(chosen)
+                bar(number + 1, f"loss {means['loss']:.4f}")
+                if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
+                    self.save(checkpoint)
+
+    def _step(self, runner: DataParallel, data: Data, chosen: np.ndarray) -> Record:
+        """One step on the examples with these numbers; returns the means of loss and metrics over them."""
+        chosen = backend_of(data.inputs).asarray(chosen)
+        inputs, targets = data.inputs[chosen], data.targets[chosen]
+
+        def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
+            value, gradient = self.loss(outputs, targets[part])
+            return value, gradient, {name: metric(outputs, targets[part]) for name, metric in self.metrics.items()}
+
+        result = runner.step(len(inputs), lambda part: inputs[part], loss, seed=(self.settings.seed, self.steps_done))
+        _check_finite(result.loss, f"step {self.steps_done}")
+        norm = clip_global_norm(result.grads, self.settings.clip_norm or math.inf)
+        parameters = self.model.named_parameters()
+        self.optimizer.step(parameters, result.grads, self.schedule(self.steps_done))
+        if self._average is not None:
+            self._average.update(parameters)
+        self.steps_done += 1
+        return {"loss": result.loss, **result.metrics, "gradient_norm": norm}
+
+    def _finish_epoch(self, steps: int, count: int, validation: Data | None) -> Record:
+        rate = self.schedule(self.steps_done - 1)
+        record: Record = {"epoch": self.steps_done // steps, "step": self.steps_done, "rate": rate}
+        record |= {name: total / count for name, total in self._sums.items()}
+        self._sums = {}
+        if validation is not None:
+            record |= {f"validation_{name}": value for name, value in self.evaluate(validation).items()}
+            _check_finite(record["validation_loss"], f"validation after step {self.steps_done}")
+        self.history.records.append(record)
+        if self.settings.patience is not None:
+            self._note_best(self.settings.patience)
+        return record
+
+    def _note_best(self, patience: int) -> None:
+        losses = self.history["validation_loss"]
+        best = losses.index(min(losses))
+        if best == len(losses) - 1:
+            tensors = self.model.named_parameters() | self.model.named_buffers()
+            self._best = {name: array.copy(order="K") for name, array in tensors.items()}
+        self.stopped = len(losses) - 1 - best >= patience
+
+    # ---- evaluation -----------------------------------------------------------------------------------------------
+
+    def evaluate(self, data: Data, model: Layer | None = None) -> Record:
+        """Mean loss and metrics of the model (or of another one) over the examples, without dropout."""
+        count = _check_data(data)
+        model = self.model if model is None else model
+        sums: Record = {}
+        for first in range(0, count, self.settings.batch_size):
+            part = slice(first, min(first + self.settings.batch_size, count))
+            outputs, _ = model.forward(data.inputs[part])
+            means = {"loss": self.loss(outputs, data.targets[part])[0]}
+            means |= {name: metric(outputs, data.targets[part]) for name, metric in self.metrics.items()}
+            for name, value in means.items():
+                sums[name] = sums.get(name, 0.0) + value * (part.stop - part.start)
+        return {name: total / count for name, total in sums.items()}
+
+    def averaged_model(self) -> Layer:
+        """A model with the averaged weights (and the current running statistics). Raises ConfigError without any."""
+        if self._average is None or not self._average.tensors:
+            raise ConfigError("no averaged weights: set average_decay and train first")
+        twin = layer_from_config(self.model.config(), np.random.default_rng(0))
+        twin = twin.to(backend_of(next(iter(self._average.tensors.values()), np.zeros(0))))
+        twin.load_parameters({**self._average.tensors, **self.model.named_buffers()})
+        return twin
+
+    # ---- checkpoints ----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write everything a resumed run needs into one file, atomically. Raises NetFileError when that fails."""
+        groups = {
+            "model": self.model.named_parameters() | self.model.named_buffers(),
+            "optimizer": self.optimizer.state()["tensors"],
+            "average": self._average.tensors if self._average is not None else {},
+            "best": self._best,
+        }
+        arrays = {f"{group}/{name}": array for group, tensors in groups.items() for name, array in tensors.items()}
+        values = {
+            "identity": self._identity(),
+            "steps_done": self.steps_done,
+            "examples": self._examples,
+            "optimizer_steps": self.optimizer.steps,
+            "stopped": self.stopped,
+            "sums": self._sums,
+            "history": self.history.records,
+        }
+        write_checkpoint(path, arrays, values)
+
+    def resume(self, path: str | Path) -> None:
+        """Take over the state of a checkpoint: training goes on as if it had never ended.
+
+        Raises NetFileError for a missing or damaged file, ConfigError when it belongs to another model, optimizer or
+        settings.
+        """
+        arrays, values = read_checkpoint(path)
+        differing = [name for name, value in self._identity().items() if values["identity"].get(name) != value]
+        if differing:
+            expected, found = self._identity()[differing[0]], values["identity"].get(differing[0])
+            raise ConfigError(f"{path}: another run: expected {differing[0]} {expected!s:.80}, found {found!s:.80}")
+        backend = backend_of(next(iter(self.model.named_parameters().values()), np.zeros(0)))
+        self.model.load_parameters(_group(arrays, "model/"))
+        tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
+        self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
+        if self._average is not None:
+            self._average.load({name: backend.asarray(array) for name, array in _group(arrays, "average/").items()})
+        self._best = {name: backend.asarray(array) for name, array in _group(arrays, "best/").items()}
+        self.steps_done, self.stopped, self._sums = values["steps_done"], values["stopped"], values["sums"]
+        self._examples = values["examples"]
+        self.history.records[:] = values["history"]
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree in; the number of threads changes nothing."""
+        settings = replace(self.settings, threads=1)
+        return {"model": self.model.config(), "optimizer": type(self.optimizer).__name__, "settings": repr(settings)}
+
+
+def accuracy(outputs: Array, targets: Array) -> float:
+    """Share of the examples whose largest output [B, A] is that of the class, targets int [B]."""
+    return float((outputs.argmax(axis=1) == targets).mean())
+
+
+def _check_finite(loss: float, when: str) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(f"{when}: expected a finite loss, got {loss}")
+
+
+def _check_data(data: Data) -> int:
+    """The number of examples. Raises ShapeError when there are none or inputs and targets differ in it."""
+    sizes = [len(part) if hasattr(part, "shape") else -1 for part in data]
+    if sizes[0] != sizes[1] or sizes[0] < 1:
+        raise ShapeError(f"data: expected arrays with as many inputs as targets, found {sizes}")
+    return sizes[0]
+
+
+def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,83 @@
+"""Engines for the regression tests: one an evaluator, kept for the whole run because nothing is learnt between
+searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import chess
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.errors import NetFileError
+from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator
+from engine.network.fused import FusedTower
+from engine.network.tower import TowerConfig, build_tower
+from engine.network.weights import load_network
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+
+Play = Callable[[chess.Board, int], chess.Move]
+
+
+def _random_net() -> FusedTower:
+    config = TowerConfig.parse("16x2")
+    return FusedTower.from_model(build_tower(config, np.random.default_rng(7)), config)
+
+
+def _shipped_net() -> FusedTower:
+    try:
+        return load_network()
+    except NetFileError as error:
+        pytest.skip(f"no shipped net: {error}")
+
+
+EVALUATORS = {
+    "material": MaterialEvaluator,
+    "untrained network": lambda: NetworkEvaluator(_random_net()),
+    "untrained hybrid": lambda: HybridEvaluator(_random_net()),
+    "network": lambda: NetworkEvaluator(_shipped_net()),
+    "hybrid": lambda: HybridEvaluator(_shipped_net()),
+}
+
+
+@pytest.fixture(scope="session", params=list(EVALUATORS))
+def play(request: pytest.FixtureRequest) -> Iterator[Play]:
+    """play(board, nodes): the move an engine chooses from a fresh tree, once for every evaluator."""
+    yield from _player(request.param)
+
+
+@pytest.fixture(scope="session")
+def play_material() -> Iterator[Play]:
+    """The same for the evaluator that needs no net."""
+    yield from _player("material")
+
+
+def _player(name: str) -> Iterator[Play]:
+    evaluator = EVALUATORS[name]()
+    with Engine(EngineOptions(hash_mib=32, threads=1), evaluator=evaluator) as engine:
+
+        def play(board: chess.Board, nodes: int) -> chess.Move:
+            engine.new_game()
+            engine.set_position(board)
+            move = engine.search(Limits(nodes=nodes)).best_move
+            assert move is not None
+            return move
+
+        yield play
+    evaluator.close()
+
+
+def mirrored_move(move: chess.Move) -> chess.Move:
+    """The move on a board with colours and ranks exchanged."""
+    return chess.Move(chess.square_mirror(move.from_square), chess.square_mirror(move.to_square), move.promotion)
+
+
+@pytest.fixture(params=[False, True], ids=["as played", "colours mirrored"])
+def seen(request: pytest.FixtureRequest) -> Callable[[chess.Board, chess.Move], tuple[chess.Board, chess.Move]]:
+    """seen(board, move): both as they were played, or with the colours exchanged."""
+    if not request.param:
+        return lambda board, move: (board, move)
+    return lambda board, move: (board.mirror(), mirrored_move(move))

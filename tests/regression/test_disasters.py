@@ -1,0 +1,55 @@
+"""Known early disasters, from both sides: the victim avoids the blunder, the attacker finds the punishment. No book."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import chess
+import pytest
+
+DISASTERS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("disasters.toml").read_text(encoding="utf-8"))[
+    "disaster"
+]
+each_disaster = pytest.mark.parametrize("disaster", DISASTERS, ids=[entry["name"] for entry in DISASTERS])
+
+
+def board_before(disaster: dict[str, Any]) -> chess.Board:
+    """The position in which the blunder is possible, its game on the move stack."""
+    board = chess.Board()
+    for san in disaster["moves"].split():
+        board.push_san(san)
+    return board
+
+
+def test_there_are_at_least_twenty_disasters():
+    assert len({entry["name"] for entry in DISASTERS}) == len(DISASTERS) >= 20
+
+
+@each_disaster
+def test_the_data_is_legal_and_written_as_it_is_played(disaster):
+    board = chess.Board()
+    for san in [*disaster["moves"].split(), disaster["blunder"]]:
+        move = board.parse_san(san)
+        assert board.san(move) == san
+        board.push(move)
+    for san in disaster["wins"]:
+        assert board.san(board.parse_san(san)) == san
+    assert 1 <= disaster["nodes"] <= 20_000
+
+
+@each_disaster
+def test_the_victim_avoids_the_blunder(play_material, seen, disaster):
+    board = board_before(disaster)
+    board, blunder = seen(board, board.parse_san(disaster["blunder"]))
+    assert play_material(board, disaster["nodes"]) != blunder
+
+
+@each_disaster
+def test_the_attacker_finds_the_punishment(play_material, seen, disaster):
+    board = board_before(disaster)
+    board.push_san(disaster["blunder"])
+    wins = [seen(board, board.parse_san(san))[1] for san in disaster["wins"]]
+    board = seen(board, wins[0])[0]
+    assert play_material(board, disaster["nodes"]) in wins

@@ -1,0 +1,163 @@
+"""A stand-in for CuPy on machines without a GPU: arrays that record which functions they are asked for.
+
+It is as strict as CuPy: no implicit way to NumPy, no arithmetic with NumPy arrays, and only functions that CuPy has.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from engine.backend import Backend
+
+# Of CuPy 13's functions, those that a layer may want; whoever needs another looks it up in CuPy's manual first.
+FUNCTIONS = {
+    "abs", "add", "arange", "array", "ascontiguousarray", "asarray", "broadcast_to", "clip", "concatenate", "divide",
+    "empty", "empty_like", "exp", "expm1", "isfinite", "log", "log1p", "maximum", "mean", "minimum", "multiply",
+    "nonzero", "ones", "ones_like", "pad", "sign", "sqrt", "stack", "sum", "tanh", "tri", "tril", "where", "zeros",
+    "zeros_like",
+}  # fmt: skip
+CONSTANTS = {"inf", "pi", "newaxis", "bool_", "float32", "float64", "int32", "int64"}
+METHODS = {
+    "all", "any", "argmax", "astype", "copy", "max", "mean", "min", "ravel", "reshape", "sum", "swapaxes", "transpose", "var",
+}  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """The NumPy values behind the arguments of a call; a NumPy array among them is what CuPy refuses."""
+    if isinstance(value, RecordingArray):
+        return value.values
+    if isinstance(value, np.ndarray) and value.ndim:
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    if isinstance(value, tuple | list):
+        return type(value)(plain(part) for part in value)
+    return value
+
+
+def wrapped(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return RecordingArray(np.asarray(value))
+    return tuple(wrapped(part) for part in value) if isinstance(value, tuple) else value
+
+
+class RecordingArray:
+    """Behaves like ``cupy.ndarray``; ``calls`` is what all of them were asked for."""
+
+    __array_ufunc__ = None
+    calls: set[str] = set()  # noqa: RUF012  one list for the whole device
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
+
+    def get(self) -> np.ndarray:
+        return self.values.copy()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("shape", "dtype", "ndim", "size", "strides", "nbytes"):
+            return getattr(self.values, name)
+        if name == "T":
+            return RecordingArray(self.values.T)
+        if name not in METHODS:
+            raise AttributeError(name)
+        return _recorded(name, getattr(self.values, name))
+
+    def __getitem__(self, place: Any) -> Any:
+        return wrapped(self.values[plain(place)])
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self.values[plain(place)] = plain(value)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __float__(self) -> float:
+        return float(self.values)
+
+    def __int__(self) -> int:
+        return int(self.values)
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+
+def _operator(name: str) -> Any:
+    function = getattr(operator, name)
+
+    def apply(self: RecordingArray, other: Any) -> Any:
+        return wrapped(function(self.values, plain(other)))
+
+    def apply_reflected(self: RecordingArray, other: Any) -> Any:
+        return wrapped(function(plain(other), self.values))
+
+    def apply_in_place(self: RecordingArray, other: Any) -> RecordingArray:
+        self.values[...] = function(self.values, plain(other))
+        return self
+
+    return apply, apply_reflected, apply_in_place
+
+
+for _name in ("add", "sub", "mul", "truediv", "matmul", "pow", "and_", "or_"):
+    _word = _name.strip("_")
+    for _prefix, _function in zip(("", "r", "i"), _operator(_name), strict=True):
+        setattr(RecordingArray, f"__{_prefix}{_word}__", _function)
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(RecordingArray, f"__{_name}__", _operator(_name)[0])
+for _name in ("neg", "invert"):
+    setattr(RecordingArray, f"__{_name}__", lambda self, f=getattr(operator, _name): wrapped(f(self.values)))
+RecordingArray.__module__ = "cupy._core.core"
+
+
+def _recorded(name: str, function: Any) -> Any:
+    def call(*arguments: Any, **options: Any) -> Any:
+        RecordingArray.calls.add(name)
+        out = options.get("out")
+        result = function(*plain(arguments), **{key: plain(value) for key, value in options.items()})
+        return out if out is not None else wrapped(result)
+
+    return call
+
+
+class _Namespace:
+    """Some functions of a NumPy module, recorded."""
+
+    def __init__(self, source: Any, names: set[str], **further: Any) -> None:
+        self._source, self._names = source, names
+        self.__dict__.update(further)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._names:
+            return _recorded(name, getattr(self._source, name))
+        raise AttributeError(f"this array module has no {name}")
+
+
+class _Add(_Namespace):
+    """``xp.add``, with its ``at``."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return _recorded("add", np.add)(*arguments, **options)
+
+
+def recording_backend() -> Backend:
+    """A backend named like CuPy's that computes on the CPU and writes down what it is asked for."""
+
+    def asarray(values: Any, dtype: Any = None) -> RecordingArray:
+        return wrapped(np.array(values.values if isinstance(values, RecordingArray) else values, dtype))
+
+    tricks = _Namespace(None, set(), stride_tricks=_Namespace(np.lib.stride_tricks, {"sliding_window_view"}))
+    module = _Namespace(
+        np,
+        FUNCTIONS,
+        asarray=asarray,
+        add=_Add(np.add, {"at"}),
+        lib=tricks,
+        linalg=_Namespace(np.linalg, {"norm"}),
+        __version__="recording",
+        **{name: getattr(np, name) for name in CONSTANTS},
+    )
+    RecordingArray.calls.clear()
+    return Backend("cupy", module, "a recorder")

@@ -1,0 +1,192 @@
+"""The classical evaluator: symmetry, the judgements a club player takes for granted, and what quiescence must see."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import decode_move, row_from_board
+from engine.board.movegen import generate
+from engine.evaluation.classical import evaluate, game_phase
+from engine.evaluation.material import MaterialEvaluator
+from engine.evaluation.move_scores import N_FEATURES, WEIGHTS
+from engine.evaluation.protocol import new_leaf_batch
+from engine.evaluation.quiescence import MATE_CP, NODE_LIMIT, checks_directly, immediate_gain, new_space, quiescence
+from engine.evaluation.wdl import write_wdl
+
+
+def static(fen: str) -> int:
+    return int(evaluate(row_from_board(chess.Board(fen))))
+
+
+def settled(fen: str, space=None) -> int:
+    space = space or new_space()
+    space.rows[0] = row_from_board(chess.Board(fen))
+    return int(quiescence(space, 0, -MATE_CP, MATE_CP))
+
+
+def random_boards(count: int, seed: int) -> list[chess.Board]:
+    """Positions from random games that are not over."""
+    rng = np.random.default_rng(seed)
+    boards = []
+    while len(boards) < count:
+        board = chess.Board()
+        for _ in range(rng.integers(1, 100)):
+            moves = list(board.legal_moves)
+            board.push(moves[rng.integers(len(moves))])
+            if board.is_game_over():
+                break
+        else:
+            boards.append(board)
+    return boards
+
+
+BOARDS = random_boards(60, seed=11)
+
+
+def policy(board: chess.Board) -> dict[str, float]:
+    """Probabilities of the legal moves by SAN at policy temperature 1."""
+    leaves, evaluator = new_leaf_batch(1), MaterialEvaluator()
+    row = leaves.rows[0] = row_from_board(board)
+    count = leaves.n_moves[0] = generate(row, leaves.moves[0])
+    evaluator.evaluate(leaves, 1)
+    evaluator.close()
+    odds = np.exp(leaves.logits[0, :count] - leaves.logits[0, :count].max())
+    names = [board.san(decode_move(row, int(move))) for move in leaves.moves[0, :count]]
+    return dict(zip(names, odds / odds.sum(), strict=True))
+
+
+def test_colours_are_treated_alike():
+    for board in BOARDS:
+        row, mirrored = row_from_board(board), row_from_board(board.mirror())
+        assert evaluate(row) == evaluate(mirrored)
+        assert game_phase(row) == game_phase(mirrored)
+
+
+def test_move_scores_do_not_depend_on_colour():
+    # Equal captures are searched in the order of their squares: where many hang, the node limit cuts differently.
+    for board in [board for board in BOARDS if board.ply() < 20]:
+        scores, mirrored = policy(board), policy(board.mirror())
+        assert sorted(scores.values()) == pytest.approx(sorted(mirrored.values()), abs=0.05)
+
+
+def test_compiled_and_plain_evaluation_agree():
+    for board in BOARDS[:5]:
+        row = row_from_board(board)
+        assert evaluate(row) == evaluate.py_func(row)
+
+
+PAIRS = {
+    "a knight more": (
+        "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
+        "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1",
+    ),
+    "the king castled, not in the centre": (
+        "r1bq1rk1/ppp2ppp/2np1n2/4p3/4P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 8",
+        "r1bq1rk1/ppp2ppp/2np1n2/4p3/4P3/2NP1N2/PPPK1PPP/R1BQ1R2 w - - 0 8",
+    ),
+    "the queen at home, not before undeveloped pieces": (
+        "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2",
+        "rnbqkbnr/pppp1ppp/8/4p3/4P3/6Q1/PPPP1PPP/RNB1KBNR w KQkq - 0 2",
+    ),
+    "connected pawns, not doubled ones": ("4k3/8/8/8/8/8/PPP5/4K3 w - - 0 1", "4k3/8/8/8/8/P7/P1P5/4K3 w - - 0 1"),
+    "a passed pawn far advanced": ("8/P3k3/8/8/8/8/8/4K3 w - - 0 1", "8/4k3/8/8/8/P7/8/4K3 w - - 0 1"),
+    "a rook on an open file": (
+        "6k1/pp3ppp/8/8/8/8/PP3PPP/3R2K1 w - - 0 1",
+        "6k1/pp3ppp/8/8/8/8/PP3PPP/1R4K1 w - - 0 1",
+    ),
+    "a bare king in the corner": ("k7/8/2K5/8/8/8/8/7R w - - 0 1", "8/8/2K1k3/8/8/8/8/7R w - - 0 1"),
+}
+
+
+@pytest.mark.parametrize(("better", "worse"), PAIRS.values(), ids=list(PAIRS))
+def test_the_better_position_scores_better(better, worse):
+    assert static(better) > static(worse)
+
+
+def test_a_lone_minor_piece_is_nearly_a_draw():
+    assert abs(static("4k3/8/8/8/8/8/8/3BK3 w - - 0 1")) < 100
+    assert static("4k3/8/8/8/8/8/8/3QK3 w - - 0 1") > 800
+
+
+def test_quiescence_takes_what_hangs_and_keeps_what_is_defended():
+    hanging = "4k3/8/8/3r4/8/8/8/3RK3 w - - 0 1"
+    defended = "4k3/8/4p3/3r4/8/8/8/2B1K2R w - - 0 1"
+    assert settled(hanging) > static(hanging) + 350
+    assert settled(defended) < static(defended) + 100
+
+
+def test_quiescence_does_not_stand_pat_in_check():
+    # A skewer: the king must step aside and the rook takes the queen behind it.
+    fen = "4q3/8/8/4k3/8/8/8/K3R3 b - - 0 1"
+    assert static(fen) > 300
+    assert settled(fen) < -300
+
+
+def test_quiescence_sees_a_mate_by_a_quiet_check():
+    # The rook must take the queen, then the bishop mates on g6 without capturing anything.
+    assert settled("rnbqkbn1/ppppp3/7r/6pQ/3P1p2/3BP1B1/PPP2PPP/RN2K1NR b KQq - 0 7") < 100 - MATE_CP
+
+
+def test_quiescence_is_bounded():
+    space = new_space()
+    for fen in (
+        "q2k2q1/2nqn2b/1n1P1n1b/2rnr2Q/1NQ1QN1Q/3Q3B/2RQR2B/Q2K2Q1 w - - 0 1",
+        "R6R/3Q4/1Q4Q1/4Q3/2Q4Q/Q4Q2/pp1Q4/kBNN1KB1 w - - 0 1",
+    ):
+        score = settled(fen, space)
+        assert abs(score) <= MATE_CP
+        assert space.nodes[0] < 100 * NODE_LIMIT
+        space.nodes[0] = 0
+
+
+def test_gains_and_checks_of_single_moves_match_python_chess():
+    values = {chess.PAWN: 100, chess.KNIGHT: 320, chess.BISHOP: 330, chess.ROOK: 500, chess.QUEEN: 950}
+    for board in BOARDS:
+        row, moves = row_from_board(board), np.zeros(218, np.uint16)
+        for code in moves[: generate(row, moves)]:
+            move = decode_move(row, int(code))
+            captured = chess.PAWN if board.is_en_passant(move) else board.piece_type_at(move.to_square)
+            gain = values[captured] if captured and not board.is_castling(move) else 0
+            gain += 850 if move.promotion == chess.QUEEN else 0
+            if move.promotion in (None, chess.QUEEN):
+                assert immediate_gain(row, code) == gain
+            if checks_directly(row, code):
+                assert board.gives_check(move)
+
+
+@pytest.mark.parametrize(
+    ("fen", "likely", "unlikely"),
+    [
+        # Takes a free queen; does not leave its own to be taken.
+        ("rnb1kbnr/pppp1ppp/8/4p3/4P2q/5N2/PPPP1PPP/RNBQKB1R w KQkq - 0 3", "Nxh4", "a3"),
+        ("rnbqkb1r/pppp1ppp/5n2/4p2Q/4P3/8/PPPP1PPP/RNB1KBNR w KQkq - 0 3", "Qxe5+", "Qxh7"),
+        # Castles rather than walks.
+        ("r1bqk1nr/pppp1ppp/2n5/2b1p3/2B1P3/5N2/PPPP1PPP/RNBQK2R w KQkq - 0 4", "O-O", "Ke2"),
+        # Promotes to a queen, not to a bishop.
+        ("8/P6k/8/8/8/8/8/K7 w - - 0 1", "a8=Q", "a8=B"),
+        # Saves the attacked knight.
+        ("r1bqkbnr/ppp2ppp/2np4/4p3/2B1P1P1/5N2/PPPP1P1P/RNBQK2R b KQkq - 0 4", "Bxg4", "Nb4"),
+    ],
+)  # fmt: skip
+def test_sensible_moves_get_the_higher_prior(fen, likely, unlikely):
+    priors = policy(chess.Board(fen))
+    assert priors[likely] > 1.5 * priors[unlikely]
+
+
+def test_every_feature_has_a_weight():
+    assert WEIGHTS.shape == (N_FEATURES,)
+    assert np.all(WEIGHTS != 0)
+
+
+def test_wdl_is_a_distribution_that_favours_the_side_ahead():
+    wdl, before = np.zeros(3, np.float32), -1.1
+    for score in (-MATE_CP, -900, -300, -50, 0, 50, 300, 900, MATE_CP):
+        write_wdl(score, wdl)
+        assert wdl.sum() == pytest.approx(1, abs=1e-6)
+        assert np.all(wdl >= 0)
+        assert wdl[0] - wdl[2] > before
+        before = wdl[0] - wdl[2]
+    write_wdl(220, wdl)
+    assert wdl[0] - wdl[2] == pytest.approx(0.5, abs=0.01)

@@ -1,0 +1,231 @@
+"""The trainer: repeatable, resumable bit for bit, with validation, early stop and a history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, NetFileError, ShapeError, TrainingError
+from engine.nn import (
+    SGD,
+    Activation,
+    AdamW,
+    BatchNorm,
+    Constant,
+    Data,
+    Dense,
+    Dropout,
+    History,
+    Sequential,
+    Trainer,
+    TrainerSettings,
+    WarmupCosine,
+    accuracy,
+    mse,
+    softmax_cross_entropy,
+)
+
+
+def network(seed: int = 1) -> Sequential:
+    rng = np.random.default_rng(seed)
+    return Sequential(
+        dense1=Dense(3, 8, rng), norm=BatchNorm(8, relu=True), drop=Dropout(0.2, rng), dense2=Dense(8, 2, rng)
+    )
+
+
+def examples(count: int = 50, seed: int = 2) -> Data:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((count, 3)).astype(np.float32)
+    return Data(x, (x[:, 0] * x[:, 1] > 0).astype(np.int64))
+
+
+def trainer(**settings: Any) -> Trainer:
+    options = TrainerSettings(**{"batch_size": 8, "clip_norm": 1.0, "average_decay": 0.9, **settings})
+    schedule = WarmupCosine(0.02, 100, 5)
+    return Trainer(network(), softmax_cross_entropy, AdamW(), schedule, options, {"accuracy": accuracy})
+
+
+def everything(run: Trainer) -> dict[str, np.ndarray]:
+    averages = {f"average.{name}": array for name, array in run.averaged_model().named_parameters().items()}
+    return run.model.named_parameters() | run.model.named_buffers() | run.optimizer.state()["tensors"] | averages
+
+
+def assert_same(one: Trainer, other: Trainer) -> None:
+    here, there = everything(one), everything(other)
+    assert here.keys() == there.keys()
+    assert all(np.array_equal(here[name], there[name]) for name in here)
+    assert one.history == other.history
+    assert one.steps_done == other.steps_done
+
+
+def test_training_learns_and_tells_so() -> None:
+    run = Trainer(network(), softmax_cross_entropy, AdamW(), Constant(0.02), metrics={"accuracy": accuracy})
+    data = examples(400)
+    history = run.fit(data, 15, validation=examples(200, seed=3))
+    assert len(history) == 15
+    assert history["loss"][-1] < 0.8 * history["loss"][0]
+    assert history["validation_accuracy"][-1] > 0.85
+    assert history["epoch"] == list(range(1, 16))
+    assert run.evaluate(data)["accuracy"] > 0.85
+
+
+def test_the_same_seed_gives_the_same_run_and_another_one_does_not() -> None:
+    runs = [trainer(seed=seed) for seed in (4, 4, 5)]
+    for run in runs:
+        run.fit(examples(), 2)
+    assert_same(runs[0], runs[1])
+    assert runs[0].history != runs[2].history
+
+
+def test_threads_do_not_change_the_result() -> None:
+    runs = [trainer(shard_size=3, threads=threads) for threads in (1, 3)]
+    for run in runs:
+        run.fit(examples(), 2)
+    assert_same(*runs)
+
+
+@pytest.mark.parametrize("stop_after", [1, 7, 10])
+def test_a_resumed_run_goes_on_bit_for_bit(tmp_path: Path, stop_after: int) -> None:
+    """Interrupted in the middle of the first epoch, at its end (50 examples: 7 steps), in the middle of the second."""
+    whole, held_out = trainer(), examples(20, seed=9)
+    whole.fit(examples(), 4, held_out)
+
+    interrupted = trainer()
+    interrupted.schedule = interrupting(interrupted.schedule, stop_after)
+    path = tmp_path / "checkpoint.npz"
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(examples(), 4, held_out, checkpoint=path, checkpoint_steps=1)
+
+    resumed = trainer()
+    resumed.model.load_parameters(network(seed=8).named_parameters())  # what it starts from must not matter
+    resumed.resume(path)
+    assert resumed.steps_done == stop_after
+    resumed.fit(examples(), 4, held_out)
+    assert_same(whole, resumed)
+
+
+def interrupting(schedule: Callable[[int], float], last: int) -> Callable[[int], float]:
+    """The schedule, with Ctrl-C in step number ``last``."""
+
+    def interrupted(step: int) -> float:
+        if step == last:
+            raise KeyboardInterrupt
+        return schedule(step)
+
+    return interrupted
+
+
+def test_a_checkpoint_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    run, path = trainer(), tmp_path / "checkpoint.npz"
+    run.fit(examples(), 1, checkpoint=path)
+    first = path.read_bytes()
+    run.fit(examples(), 2, checkpoint=path)
+    assert path.read_bytes() != first
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
+    run, path = trainer(), tmp_path / "checkpoint.npz"
+    run.fit(examples(), 1, checkpoint=path)
+    with pytest.raises(ConfigError, match="settings"):
+        trainer(seed=9).resume(path)
+    with pytest.raises(ConfigError, match="model"):
+        Trainer(Dense(3, 2, np.random.default_rng(0)), mse, AdamW(), Constant(1)).resume(path)
+    resumed = trainer()
+    resumed.resume(path)
+    with pytest.raises(ConfigError, match="50 examples"):
+        resumed.fit(examples(60), 2)
+    data = path.read_bytes()
+    for length in range(0, len(data), 512):
+        path.write_bytes(data[:length])
+        with pytest.raises(NetFileError, match="complete checkpoint"):
+            trainer().resume(path)
+    with pytest.raises(NetFileError, match="nowhere"):
+        run.save(tmp_path / "nowhere" / "checkpoint.npz")
+
+
+def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_path: Path) -> None:
+    noise = np.random.default_rng(6).integers(0, 2, 40)
+    run = trainer(patience=3, clip_norm=None)
+    held_out = Data(examples(40, seed=7).inputs, noise)
+    history = run.fit(examples(), 200, validation=held_out, checkpoint=tmp_path / "checkpoint.npz")
+    losses = history["validation_loss"]
+    assert 3 < len(losses) < 200
+    assert losses.index(min(losses)) == len(losses) - 4
+    assert run.evaluate(held_out)["loss"] == min(losses)
+    again = trainer(patience=3, clip_norm=None)
+    again.resume(tmp_path / "checkpoint.npz")
+    again.fit(examples(), 200, validation=held_out)
+    assert again.history == history
+    assert again.evaluate(held_out)["loss"] == min(losses)
+
+
+def test_a_loss_that_is_not_a_number_ends_training() -> None:
+    with pytest.raises(TrainingError, match="step 0: expected a finite loss, got nan"):
+        Trainer(network(), lambda outputs, targets: (float("nan"), outputs), SGD(), Constant(1)).fit(examples(), 1)
+    data = examples()
+    data.inputs[3, 1] = np.nan
+    with pytest.raises(TrainingError, match="expected finite gradients, found a norm of nan"):
+        trainer().fit(data, 1)
+
+
+def test_wrong_data_and_settings_are_refused() -> None:
+    data = examples()
+    with pytest.raises(ShapeError, match=r"\[50, 49\]"):
+        trainer().fit(Data(data.inputs, data.targets[:49]), 1)
+    with pytest.raises(ShapeError, match=r"\[0, 0\]"):
+        trainer().fit(Data(data.inputs[:0], data.targets[:0]), 1)
+    with pytest.raises(ShapeError, match="float32"):
+        trainer().fit(Data(data.inputs.astype(np.float64), data.targets), 1)
+    with pytest.raises(ConfigError, match="validation"):
+        trainer(patience=2).fit(data, 1)
+    with pytest.raises(ConfigError, match="rate"):
+        Trainer(network(), softmax_cross_entropy, SGD(), lambda step: -0.1).fit(data, 1)
+    for name, value in [("batch_size", 0), ("threads", 0), ("seed", -1), ("clip_norm", -1.0), ("patience", 0)]:
+        with pytest.raises(ConfigError, match=name):
+            TrainerSettings(**{name: value})
+
+
+def test_only_a_training_that_asks_for_it_shows_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    trainer().fit(examples(), 1)
+    assert capsys.readouterr() == ("", "")
+    trainer().fit(examples(), 2, progress=True)
+    shown = capsys.readouterr().out
+    assert "epoch 2" in shown
+    assert "loss 0." in shown
+
+
+def test_history_is_data_and_a_picture(tmp_path: Path) -> None:
+    run = trainer()
+    seen: list[dict[str, float]] = []
+    history = run.fit(examples(), 3, validation=examples(10, seed=5), on_epoch=seen.append)
+    assert list(history) == seen
+    assert set(seen[0]) == {
+        "epoch", "step", "rate", "loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy",
+    }  # fmt: skip
+    history.plot(tmp_path / "history.png", "three epochs")
+    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ConfigError, match="it has accuracy, epoch"):
+        history["speed"]
+    with pytest.raises(ConfigError, match="nothing"):
+        History()["loss"]
+
+
+def test_linear_regression_by_the_trainer_finds_the_least_squares_solution() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((64, 2)).astype(np.float32)
+    y = x @ np.array([[2.0], [-1.0]], np.float32) + 0.5
+    model = Sequential(dense=Dense(2, 1, rng), out=Activation("identity"))
+    Trainer(model, mse, SGD(momentum=0.9), Constant(0.05), TrainerSettings(batch_size=64)).fit(Data(x, y), 200)
+    assert np.allclose(model.named_parameters()["dense.weight"], [[2, -1]], atol=1e-3)
+    assert np.allclose(model.named_parameters()["dense.bias"], 0.5, atol=1e-3)
+
+
+def test_averaged_weights_are_asked_for_first() -> None:
+    run = Trainer(network(), softmax_cross_entropy, AdamW(), Constant(0.1))
+    with pytest.raises(ConfigError, match="average_decay"):
+        run.averaged_model()
