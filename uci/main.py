@@ -13,7 +13,8 @@ from uci import __version__
 
 __all__ = ["SUBCOMMANDS", "main"]
 
-# name -> (module with add_arguments(parser) and run(arguments) -> exit status, help)
+# name -> (module with add_arguments(parser) and run(arguments) -> exit status, help). A module whose command line
+# argparse would not read as it should also has parse(parser, words).
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "uci": ("uci.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
     "play": ("uci.play.command", "play a game in the terminal"),
@@ -36,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     module = importlib.import_module(SUBCOMMANDS[name][0])
     parser = argparse.ArgumentParser(prog=f"aino {name}", description=SUBCOMMANDS[name][1])
     module.add_arguments(parser)
+    parse = getattr(module, "parse", argparse.ArgumentParser.parse_args)
     try:
-        status = module.run(parser.parse_args(arguments[1:]))
+        status = module.run(parse(parser, arguments[1:]))
         sys.stdout.flush()
     except AinoError as error:
         print(f"aino {name}: {error}", file=sys.stderr)

@@ -141,7 +141,7 @@ def _castling_rook(board: chess.Board, letter: str, color: chess.Color) -> chess
     else:
         rooks = [rook for rook in rooks if chess.square_file(rook) == ord(kind) - ord("A")]
     if not rooks:
-        _refuse("castling", f"{letter!r}, but no rook stands there")
+        _refuse("castling", f"{letter!r}, but there is no rook to castle with")
     return rooks[0]
 
 

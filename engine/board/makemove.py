@@ -26,10 +26,16 @@ from engine.jit import ctz, kernel
 
 
 @kernel()
-def make(source_row, move, target_row):
-    """Play a legal move of ``source_row`` into another row; its repetitions are left at zero: see `push`."""
+def copy_row(source_row, target_row):
+    """Copy a position. (An array assignment would compile broadcasting and its error messages into every caller.)"""
     for word in range(ROW_WORDS):
         target_row[word] = source_row[word]
+
+
+@kernel()
+def make(source_row, move, target_row):
+    """Play a legal move of ``source_row`` into another row; its repetitions are left at zero: see `push`."""
+    copy_row(source_row, target_row)
     row = target_row
     side = np.int64(row[SIDE])
     move = np.int64(move)

@@ -26,6 +26,7 @@ from engine.board.attacks import (
     rook_attacks,
 )
 from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, ROOK, ROW_WORDS, SIDE, WHITE
+from engine.board.makemove import copy_row
 from engine.board.see import PIECE_VALUES, see
 from engine.evaluation.classical import BACK_RANKS, FULL_PHASE, PASSED_MASKS, PIECE_SQUARES, game_phase
 from engine.evaluation.quiescence import MATE_CP
@@ -104,7 +105,7 @@ def find_hanging(row, space):
     """Fill space.hanging."""
     hanging, flipped = space.hanging, space.flipped
     side = np.int64(row[SIDE])
-    flipped[:] = row
+    copy_row(row, flipped)
     flipped[SIDE] = np.uint64(1 - side)
     occupied = row[WHITE] | row[BLACK]
     hanging[:] = 0

@@ -23,7 +23,7 @@ from engine.board.attacks import (
     rook_attacks,
 )
 from engine.board.layout import BISHOP, BLACK, KNIGHT, MAX_MOVES, PAWN, QUEEN, ROOK, ROW_WORDS, SIDE, WHITE
-from engine.board.makemove import make
+from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.board.see import PIECE_VALUES, see
 from engine.evaluation.classical import evaluate
@@ -76,7 +76,7 @@ def new_resolved(size: int) -> Resolved:
 def resolve_leaves(leaves, first, last, with_moves, space, resolved):
     """Settle leaves[first:last] into `resolved`, and with `with_moves` each of their forcing moves as well."""
     for leaf in range(first, last):
-        space.rows[0] = leaves.rows[leaf]
+        copy_row(leaves.rows[leaf], space.rows[0])
         space.nodes[0] = 0
         value = quiescence(space, np.int64(0), np.int64(-MATE_CP), np.int64(MATE_CP))
         resolved.value[leaf] = value
@@ -135,11 +135,16 @@ def _candidates(space, depth, evading):
     """Generate the moves to search, each with the centipawns that it takes at once; all moves when evading a check."""
     row = space.rows[depth]
     moves = space.moves[depth]
+    theirs = row[BLACK - np.int64(row[SIDE])]
+    checks = check_squares(row)
     kept = 0
     count = generate(row, moves)
     for i in range(count):
-        gain = immediate_gain(row, moves[i])
-        if gain > 0 or evading or (depth < CHECK_DEPTH and checks_directly(row, moves[i])):
+        source, target = bit(np.int64(moves[i]) & 63), bit(np.int64(moves[i]) >> 6 & 63)
+        gain = np.int64(0)
+        if target & theirs or source & row[PAWN]:
+            gain = immediate_gain(row, moves[i])
+        if gain > 0 or evading or (depth < CHECK_DEPTH and checks_directly(row, source, target, checks)):
             moves[kept] = moves[i]
             space.scores[depth, kept] = gain
             kept += 1
@@ -147,23 +152,29 @@ def _candidates(space, depth, evading):
 
 
 @kernel()
-def checks_directly(row, move):
-    """Whether the moved piece attacks the enemy king from its new square; discovered checks and promotions are not
-    seen.
-    """
-    move = np.int64(move)
+def check_squares(row):
+    """From where the mover's pawns, knights, bishops and rooks would check the enemy king: four bitboards."""
     side = np.int64(row[SIDE])
     king = king_square(row, 1 - side)
-    target = bit(move >> 6 & 63)
-    source = bit(move & 63)
-    if source & row[KNIGHT]:
-        return KNIGHT_ATTACKS[king] & target != ZERO
+    occupied = row[WHITE] | row[BLACK]
+    return (
+        PAWN_ATTACKS[1 - side, king],
+        KNIGHT_ATTACKS[king],
+        bishop_attacks(king, occupied),
+        rook_attacks(king, occupied),
+    )
+
+
+@kernel()
+def checks_directly(row, source, target, checks):
+    """Whether a move (two single bits) checks with the moved piece; discovered checks and promotions are not seen."""
     if source & row[PAWN]:
-        return PAWN_ATTACKS[1 - side, king] & target != ZERO
-    occupied = (row[WHITE] | row[BLACK]) & ~source
-    if source & (row[BISHOP] | row[QUEEN]) and bishop_attacks(king, occupied) & target:
+        return target & checks[0] != ZERO
+    if source & row[KNIGHT]:
+        return target & checks[1] != ZERO
+    if target & checks[2] and source & (row[BISHOP] | row[QUEEN]):
         return True
-    return source & (row[ROOK] | row[QUEEN]) != ZERO and rook_attacks(king, occupied) & target != ZERO
+    return target & checks[3] != ZERO and source & (row[ROOK] | row[QUEEN]) != ZERO
 
 
 @kernel()

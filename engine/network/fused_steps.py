@@ -98,11 +98,11 @@ def forward(masks, first, count, weights, space):
             _residual_step(bias, count, weights.gates, layer // 2, space)
         else:
             _relu_step(bias, count, space)
-    multiply_places(space.transformed, weights.policy, len(weights.policy_bias), count, space.policy_multiplied)
+    planes = len(weights.policy_bias)
+    multiply_places(space.transformed, weights.policy, planes, count, space.policy_multiplied)
     for p in range(count):
-        output_transform(
-            space.policy_multiplied, p, weights.policy_bias, space.policy, p * 64 * len(weights.policy_bias), DENSE, LINEAR
-        )
+        start = p * 64 * planes
+        output_transform(space.policy_multiplied, p, weights.policy_bias, space.policy, start, DENSE, LINEAR)
     _flatten_heads(weights, count, space)
     _dense_head(weights.value, count, space.value_features, space.value_hidden, space.value)
     _softmax(space.value, count)

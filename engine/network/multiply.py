@@ -20,9 +20,9 @@ BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # the widest block of columns, in lane
 class Rows(NamedTuple):
     """Where the rows of a matrix stand in a flat array: groups of four rows."""
 
-    at: int  # first float
-    step: int  # floats from row to row within a group
-    group: int  # floats from group to group
+    at: int | np.int64  # first float
+    step: int | np.int64  # floats from row to row within a group
+    group: int | np.int64  # floats from group to group
 
 
 @kernel(contract=True)

@@ -52,14 +52,9 @@ def transform_weights(weights: np.ndarray) -> np.ndarray:
     return aligned_copy(u.reshape(PLACES, *u.shape[2:]))
 
 
-def products_stride(positions: int, channels: int) -> int:
-    """Floats from one row of products to the next."""
-    return TILES * positions * channels + STRIDE_PAD
-
-
 def products_buffer(positions: int, channels: int) -> np.ndarray:
     """Zeroed products, flat."""
-    return aligned_zeros(PLACES * products_stride(positions, channels))
+    return aligned_zeros(PLACES * (TILES * positions * channels + STRIDE_PAD))
 
 
 @kernel(contract=True)

@@ -4,7 +4,8 @@
     dx, grads = backward(dy)            # grads: {"conv1.weight": array, ...}, named like the parameters
 
 ``backward`` closes over what it needs; nothing about a call is kept on the layer, so a layer may be used twice in one
-network and by several threads at once. The one exception is the running statistics of BatchNorm in training mode.
+network and by several threads at once. The exceptions, both in training mode only, are the running statistics of
+BatchNorm and the generator of dropout masks; ``replica`` and ``reseed`` are there for them.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class DataParallel:
             raise ConfigError(f"DataParallel(shard_size={shard_size}, threads={threads}): both must be >= 1")
         self.model, self.shard_size, self.threads = model, shard_size, threads
         self._replicas: list[Layer] = []
+        self._steps = 0
         self._libraries = ThreadpoolController()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train") if threads > 1 else None
 
@@ -49,15 +50,17 @@ class DataParallel:
         """Forward and backward of one batch of ``count`` positions.
 
         ``inputs(part)`` returns the model input of the positions ``part`` (a slice), ``loss(outputs, part)`` the mean
-        loss over them, its gradient like ``outputs``, and further means to report. Both run on the worker threads. With
-        ``seed``, dropout masks are drawn from it and the number of the shard.
+        loss over them, its gradient like ``outputs``, and further means to report. Both run on the worker threads.
+        Dropout masks are drawn from ``seed`` (by default the number of the step) and the number of the shard.
         """
+        if count < 1:
+            raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
         parts = [slice(first, min(first + self.shard_size, count)) for first in range(0, count, self.shard_size)]
         while len(self._replicas) < len(parts):
             self._replicas.append(self.model.replica())
-        if seed is not None:
-            for number, replica in enumerate(self._replicas[: len(parts)]):
-                replica.reseed(*seed, number)
+        for number, replica in enumerate(self._replicas[: len(parts)]):
+            replica.reseed(*(seed if seed is not None else (self._steps,)), number)
+        self._steps += 1
         with self._libraries.limit(limits=1, user_api="blas"):
             run = self._pool.map if self._pool is not None else map
             results = list(run(lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts))

@@ -12,7 +12,7 @@ import numpy as np
 from engine.board.attacks import in_check
 from engine.board.ending import CHECKMATE, ONGOING, game_end
 from engine.board.layout import KEY, REPETITIONS
-from engine.board.makemove import make, push
+from engine.board.makemove import copy_row, make, push
 from engine.board.movegen import generate
 from engine.jit import kernel
 from engine.network.planes import encode
@@ -139,7 +139,7 @@ def settle(tree, params, leaves, leaf, node, depth):
             finish_visit(tree, node, -1.0, 0.0, 1.0)
             prove(tree, node, LOSS, 1)
             return True
-    leaves.rows[leaf] = row
+    copy_row(row, leaves.rows[leaf])
     leaves.n_moves[leaf] = count
     if params.needs_planes:
         encode(tree.stack, ply, 0, leaves.masks[leaf])

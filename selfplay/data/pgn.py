@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import chess
 import chess.pgn
 
 from engine.board.convert import encode_move, row_from_board
+from engine.errors import FenError
 from selfplay.data.collect import GameRecord
 from selfplay.data.game_files import record_of_result
 from selfplay.data.targets import WHITE_POINTS
@@ -34,6 +36,7 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
         self.outcome = "*"
         self.start: chess.Board | None = None
         self.moves: list[int] = []
+        self.ended = False  # by a null move: analysis, no game goes on like that
         self.record: GameRecord | None = None
 
     def visit_header(self, tagname: str, tagvalue: str) -> None:
@@ -48,7 +51,9 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
             self.start = board.copy(stack=False)
 
     def visit_move(self, board: chess.Board, move: chess.Move) -> None:
-        self.moves.append(encode_move(board, move))
+        self.ended |= not move
+        if not self.ended:
+            self.moves.append(encode_move(board, move))
 
     def handle_error(self, error: Exception) -> None:
         """Keep what was readable; python-chess has no use for a result here and stops at the error."""
@@ -63,5 +68,6 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
             and start.uci_variant == "chess"
             and start.is_valid()
         ):
-            self.record = record_of_result(row_from_board(start), self.moves, points)
+            with contextlib.suppress(FenError):  # unplayable, as with more queens than pawns could have become
+                self.record = record_of_result(row_from_board(start), self.moves, points)
         return self

@@ -72,6 +72,13 @@ def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixtur
     assert [line.split(" nodes")[0] for line in lines[20:]] == ["aino: 8902", "python-chess: 8902"]
 
 
+def test_perft_takes_its_options_between_depth_and_position(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["perft", "1", "--divide", "--chess960", "r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"c1a1: 1", "c1e1: 1"} <= set(lines)
+    assert lines[-1].startswith("aino: 23 nodes")
+
+
 def test_reader_that_leaves_early_is_no_error() -> None:
     process = subprocess.Popen(
         [*COMMAND, "perft", "1", "--divide"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -177,6 +177,12 @@ def test_pgn_main_lines_of_finished_games(tmp_path: Path) -> None:
     assert packed.wdl[[0, 1, 7]].tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
 
 
+def test_pgn_with_null_moves_and_impossible_starts(tmp_path: Path) -> None:
+    queens = '[FEN "8/8/8/8/7k/8/QQQQQQQQ/QQQQQQ1K w - - 0 1"]\n[SetUp "1"]\n[Result "1-0"]\n\n1. Qa3 1-0\n\n'
+    (tmp_path / "games.pgn").write_text(queens + '[Result "1-0"]\n\n1. e4 -- 2. d4 1-0\n')
+    assert [game.moves for game in read_pgn(tmp_path / "games.pgn")] == [[chess.E2 | chess.E4 << 6]]
+
+
 # ---- targets ------------------------------------------------------------------------------------------------------
 
 

@@ -81,7 +81,10 @@ class GameComparison:
         self.ply += 1
 
     def check(self, every_child: bool = False) -> list[chess.Move]:
-        """Compare everything at the current position; returns its legal moves."""
+        """Compare everything at the current position; returns its legal moves.
+
+        Exchanges are those of captures and promotions; with `every_child` of all moves, and each move is made.
+        """
         transposition = self.board._transposition_key()
         self._keys.add(int(self.row[KEY]), transposition)
         self._check_row(self._met[transposition])
@@ -90,7 +93,7 @@ class GameComparison:
         self._check_attacks()
         self._check_ending(len(moves))
         for move in moves:
-            if move.promotion or self.board.is_capture(move):
+            if every_child or move.promotion or self.board.is_capture(move):
                 code = np.uint16(encode_move(self.board, move))
                 self._same("exchange of " + move.uci(), see(self.row, code), plain_see(self.board, move))
         if every_child:

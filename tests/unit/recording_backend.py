@@ -21,7 +21,8 @@ FUNCTIONS = {
 }  # fmt: skip
 CONSTANTS = {"inf", "pi", "newaxis", "bool_", "float32", "float64", "int32", "int64"}
 METHODS = {
-    "all", "any", "argmax", "astype", "copy", "max", "mean", "min", "ravel", "reshape", "sum", "swapaxes", "transpose", "var",
+    "all", "any", "argmax", "astype", "copy", "max", "mean", "min", "ravel", "reshape", "sum", "swapaxes", "transpose",
+    "var",
 }  # fmt: skip
 
 
@@ -72,6 +73,12 @@ class RecordingArray:
     def __setitem__(self, place: Any, value: Any) -> None:
         self.values[plain(place)] = plain(value)
 
+    def __neg__(self) -> RecordingArray:
+        return wrapped(-self.values)
+
+    def __invert__(self) -> RecordingArray:
+        return wrapped(~self.values)
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -107,8 +114,6 @@ for _name in ("add", "sub", "mul", "truediv", "matmul", "pow", "and_", "or_"):
         setattr(RecordingArray, f"__{_prefix}{_word}__", _function)
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(RecordingArray, f"__{_name}__", _operator(_name)[0])
-for _name in ("neg", "invert"):
-    setattr(RecordingArray, f"__{_name}__", lambda self, f=getattr(operator, _name): wrapped(f(self.values)))
 RecordingArray.__module__ = "cupy._core.core"
 
 

@@ -79,14 +79,14 @@ MALFORMED = [
     (f"{START} w KK - 0 1", "castling", "a second rook on the same side"),
     (f"{START} w KQkqk - 0 1", "castling", "a second rook on the same side"),
     (f"{START} w KHkq - 0 1", "castling", "a second rook on the same side"),
-    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBN1 w KQkq - 0 1", "castling", "'K', but no rook stands there"),
-    ("1nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "castling", "'q', but no rook stands there"),
-    ("4k3/8/8/8/8/8/8/4K2r w K - 0 1", "castling", "'K', but no rook stands there"),
+    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBN1 w KQkq - 0 1", "castling", "'K', but there is no rook to castle with"),
+    ("1nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "castling", "'q', but there is no rook to castle with"),
+    ("4k3/8/8/8/8/8/8/4K2r w K - 0 1", "castling", "'K', but there is no rook to castle with"),
     ("4k3/8/8/8/8/8/8/R2K3R w KQ - 0 1", "castling", "'K', but the king stands on d1"),
     ("4k3/8/8/8/8/8/4K3/R6R w KQ - 0 1", "castling", "'K', but the king stands on e2"),
     ("r2k3r/8/8/8/8/8/8/4K3 w kq - 0 1", "castling", "'k', but the king stands on d8"),
-    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "castling", "'K', but no rook stands there"),
-    ("4k3/8/8/8/8/8/8/4K1R1 w G - 0 1", "castling", "'G', but no rook stands there"),
+    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "castling", "'K', but there is no rook to castle with"),
+    ("4k3/8/8/8/8/8/8/4K1R1 w G - 0 1", "castling", "'G', but there is no rook to castle with"),
     # en passant
     (f"{START} w KQkq x 0 1", "en passant", "'x' is neither a square"),
     (f"{START} w KQkq E3 0 1", "en passant", "'E3' is neither a square"),
@@ -115,11 +115,11 @@ MALFORMED = [
 ]
 MALFORMED_CHESS960 = [
     ("4k3/8/8/8/8/8/4K3/R6R w KQ - 0 1", "castling", "'K', but the king stands on e2"),
-    ("rk5r/8/8/8/8/8/8/1K6 w Q - 0 1", "castling", "'Q', but no rook stands there"),
+    ("rk5r/8/8/8/8/8/8/1K6 w Q - 0 1", "castling", "'Q', but there is no rook to castle with"),
     ("4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1", "castling", "a second rook on the same side"),
     ("4k3/8/8/8/8/8/8/RR2K3 w QA - 0 1", "castling", "a second rook on the same side"),
-    ("4k3/8/8/8/8/8/8/R3K3 w E - 0 1", "castling", "'E', but no rook stands there"),
-    ("4k3/8/8/8/8/8/8/R3K3 w H - 0 1", "castling", "'H', but no rook stands there"),
+    ("4k3/8/8/8/8/8/8/R3K3 w E - 0 1", "castling", "'E', but there is no rook to castle with"),
+    ("4k3/8/8/8/8/8/8/R3K3 w H - 0 1", "castling", "'H', but there is no rook to castle with"),
 ]
 
 

@@ -9,7 +9,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +211,24 @@ def test_every_header_field_may_be_corrupted(path: Path, value: object) -> None:
             continue  # positive numbers
         with refused_cheaply():
             load(path)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_absurd_configurations_of_every_layer_cost_nothing(case: Case, tmp_path: Path) -> None:
+    """Some numbers (a stride, a rate) may be large or small without harm; the rest is refused."""
+    path = tmp_path / "layer.dit"
+    save(path, case.layer)
+    data = path.read_bytes()
+    tracemalloc.start()
+    for place in places_of(read_header(path)["model"]):
+        for value in (1 << 40, -1, None, "x"):
+            path.write_bytes(data)
+            rewrite(path, lambda header, place=place, value=value: set_at(header["model"], place, value))
+            with suppress(NetFileError):
+                load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
 
 
 def places_of(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

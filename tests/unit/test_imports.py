@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # A library that only one module may import; everybody else goes through that module.
 ONLY_IMPORTER = {"numba": "engine.jit", "cupy": "engine.backend"}
-DISTRIBUTIONS = {"cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}  # what brings an import of another name
+# What brings an import of another name.
+DISTRIBUTIONS = {"cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
 
 def modules() -> dict[str, ast.Module]:

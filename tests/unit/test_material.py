@@ -12,7 +12,15 @@ from engine.evaluation.classical import evaluate, game_phase
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.move_scores import N_FEATURES, WEIGHTS
 from engine.evaluation.protocol import new_leaf_batch
-from engine.evaluation.quiescence import MATE_CP, NODE_LIMIT, checks_directly, immediate_gain, new_space, quiescence
+from engine.evaluation.quiescence import (
+    MATE_CP,
+    NODE_LIMIT,
+    check_squares,
+    checks_directly,
+    immediate_gain,
+    new_space,
+    quiescence,
+)
 from engine.evaluation.wdl import write_wdl
 
 
@@ -152,7 +160,8 @@ def test_gains_and_checks_of_single_moves_match_python_chess():
             gain += 850 if move.promotion == chess.QUEEN else 0
             if move.promotion in (None, chess.QUEEN):
                 assert immediate_gain(row, code) == gain
-            if checks_directly(row, code):
+            source, target = np.uint64(1 << (int(code) & 63)), np.uint64(1 << (int(code) >> 6 & 63))
+            if checks_directly(row, source, target, tuple(map(np.uint64, check_squares(row)))):
                 assert board.gives_check(move)
 
 

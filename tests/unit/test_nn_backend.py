@@ -17,14 +17,22 @@ from engine.nn import (
     SGD,
     Adam,
     AdamW,
+    BatchNorm,
+    Constant,
     Conv2D,
+    Data,
     Dense,
+    Dropout,
     ExponentialAverage,
     RMSProp,
     Sequential,
     StochasticAverage,
+    Trainer,
+    TrainerSettings,
+    accuracy,
     clip_global_norm,
     layer_from_config,
+    softmax_cross_entropy,
 )
 from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, Case
@@ -96,6 +104,24 @@ def test_every_layer_runs_on_what_its_input_is(case: Case, recorder: Backend) ->
         assert np.allclose(actual.get(), expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("kind", "functions"),
+    [
+        ("conv2d", {"pad", "sliding_window_view", "ascontiguousarray"}),
+        ("batch_norm", {"sqrt", "var", "mean", "maximum"}),
+        ("sparse_dense", {"nonzero", "at"}),
+        ("max_pool2d", {"maximum", "zeros_like"}),
+        ("self_attention", {"where", "exp", "swapaxes"}),
+        ("lstm", {"tanh", "exp", "concatenate"}),
+    ],
+)
+def test_layers_ask_the_other_module_for_their_functions(kind: str, functions: set[str], recorder: Backend) -> None:
+    for case in CASES:
+        if case.layer.kind == kind:
+            training_step(case, recorder, np.float32)
+    assert functions <= RecordingArray.calls
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_single_precision_stays_single_precision(case: Case, recorder: Backend) -> None:
     for backend in (NUMPY, recorder):
@@ -146,6 +172,28 @@ def trained(backend: Backend, optimizer: Any) -> list[np.ndarray]:
 def test_training_runs_on_what_the_model_is(make: Any, recorder: Backend) -> None:
     for expected, actual in zip(trained(NUMPY, make()), trained(recorder, make()), strict=True):
         assert np.allclose(actual, expected, rtol=1e-12)
+
+
+def fitted(backend: Backend, path: Path) -> list[np.ndarray]:
+    """A model after interrupted and resumed training by the trainer, back in host memory."""
+    rng = np.random.default_rng(5)
+    model = Sequential(dense1=Dense(3, 4, rng), drop=Dropout(0.3, rng), norm=BatchNorm(4), dense2=Dense(4, 2, rng))
+    model = model.astype(np.float64).to(backend)
+    x = rng.standard_normal((20, 3))
+    data = Data(backend.asarray(x), backend.asarray((x[:, 0] > 0).astype(np.int64)))
+    settings = TrainerSettings(batch_size=8, average_decay=0.5, patience=9)
+    for epochs in (1, 2):
+        trainer = Trainer(model, softmax_cross_entropy, Adam(), Constant(0.01), settings, {"accuracy": accuracy})
+        if path.exists():
+            trainer.resume(path)
+        trainer.fit(data, epochs, validation=data, checkpoint=path)
+    return [to_numpy(array) for array in flat([model.named_parameters(), trainer.averaged_model().named_parameters()])]
+
+
+def test_the_trainer_runs_on_what_its_data_is(recorder: Backend, tmp_path: Path) -> None:
+    here, there = fitted(NUMPY, tmp_path / "here.npz"), fitted(recorder, tmp_path / "there.npz")
+    for expected, actual in zip(here, there, strict=True):
+        assert np.allclose(actual, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(recorder: Backend, tmp_path: Path) -> None:
@@ -211,6 +259,12 @@ def test_cupy_losses_agree_with_numpy(name: str, cupy: Backend) -> None:
         loss, gradient = LOSSES[name](*moved(cupy, (prediction, *arguments)), **moved(cupy, options))
         assert loss == pytest.approx(expected_loss, rel=1e-9)
         assert np.allclose(to_numpy(gradient), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_trainer_runs_on_a_gpu(cupy: Backend, tmp_path: Path) -> None:
+    here, there = fitted(NUMPY, tmp_path / "here.npz"), fitted(cupy, tmp_path / "there.npz")
+    for expected, actual in zip(here, there, strict=True):
+        assert np.allclose(actual, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("make", [lambda: SGD(0.9, nesterov=True), RMSProp, Adam, AdamW])

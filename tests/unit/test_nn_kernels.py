@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from engine.nn.operations import NativeOperations, Operations, operations_for, tiles, winograd, workspace
+from engine.nn.operations import NativeOperations, Operations, operations_for, tables, tiles, winograd, workspace
 
 NATIVE = NativeOperations(np)
 REFERENCE = Operations(np)
@@ -116,6 +116,20 @@ def test_sums_agree_with_the_reference() -> None:
     y, backward = NATIVE.sum(a, b, True)
     assert_close(y, np.maximum(double(a) + double(b), 0))
     assert_close(backward(a), double(a) * (a + b > 0))
+
+
+def test_rows_of_tables_agree_with_the_reference() -> None:
+    rng = np.random.default_rng(8)
+    table, dy = random(rng, 9, 5), random(rng, 6, 5)
+    chosen = rng.integers(-1, 9, (6, 4)).astype(np.int32)
+    assert_close(NATIVE.sum_rows(table, chosen), REFERENCE.sum_rows(double(table), chosen))
+    assert_close(NATIVE.scatter_rows(dy, chosen, 9), REFERENCE.scatter_rows(double(dy), chosen, 9))
+    y = np.zeros((6, 5), np.float32)
+    tables.add_chosen.py_func(table, chosen.astype(np.int64), y)
+    assert np.array_equal(y, NATIVE.sum_rows(table, chosen))
+    added = np.zeros((9, 5), np.float32)
+    tables.add_at_chosen.py_func(dy, chosen.astype(np.int64), added)
+    assert np.array_equal(added, NATIVE.scatter_rows(dy, chosen, 9))
 
 
 def test_tile_transforms_run_as_plain_python() -> None:

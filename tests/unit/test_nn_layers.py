@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -11,18 +12,24 @@ from engine.backend import NUMPY
 from engine.errors import ConfigError, ShapeError
 from engine.nn import (
     Activation,
+    AveragePool2D,
     BatchNorm,
     Conv2D,
     Dense,
+    Dropout,
     Flatten,
+    GlobalAveragePool,
     Layer,
+    MaxPool2D,
     MultiHead,
+    Reshape,
     Residual,
     Sequential,
     SqueezeExcitation,
     layer_from_config,
 )
 from engine.nn.layers import ACTIVATIONS, activation_function
+from tests.gradient.cases import CASES, Case
 
 
 def rng() -> np.random.Generator:
@@ -58,6 +65,61 @@ def test_flatten_orders_by_channel_then_square() -> None:
     x = np.arange(12).reshape(1, 2, 2, 3)
     channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     assert Flatten().forward(channels_last)[0].tolist() == [list(range(12))]
+
+
+def test_reshape_keeps_the_order_of_numbers() -> None:
+    y, backward = Reshape([3, 4]).forward(np.arange(24.0).reshape(2, 2, 6))
+    assert y.shape == (2, 3, 4)
+    assert y.ravel().tolist() == list(range(24))
+    assert backward(y)[0].shape == (2, 2, 6)
+
+
+def test_max_pool_takes_the_largest_and_sends_the_gradient_there() -> None:
+    x = np.array([[1, 5, 2, 2], [3, 4, 2, 2]], np.float32).reshape(1, 1, 2, 4)
+    y, backward = MaxPool2D(2).forward(x)
+    assert y[0, 0].tolist() == [[5, 2]]
+    dx, _ = backward(np.array([[[[10.0, 20.0]]]], np.float32))
+    assert dx[0, 0].tolist() == [[0, 10, 20, 0], [0, 0, 0, 0]]  # of equal ones the first takes all
+
+
+def test_max_pool_never_chooses_padding() -> None:
+    y, _ = MaxPool2D(3, stride=1, padding=1).forward(np.full((1, 1, 3, 3), -7.0, np.float32))
+    assert (y == -7).all()
+
+
+def test_pools_may_leave_out_a_rest_and_overlap() -> None:
+    x = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
+    assert MaxPool2D(2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
+    assert AveragePool2D(3, stride=2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
+    assert AveragePool2D(3, stride=2, padding=1).forward(x)[0][0, 0, 0, 0] == pytest.approx((0 + 1 + 5 + 6) / 9)
+    assert GlobalAveragePool().forward(x)[0].tolist() == [[12]]
+
+
+def test_dropout_keeps_the_mean_and_does_nothing_in_inference() -> None:
+    layer, x = Dropout(0.25, rng()), np.ones((200, 100), np.float32)
+    assert layer.forward(x)[0] is x
+    y, backward = layer.forward(x, training=True)
+    assert set(np.unique(y)) == {0, np.float32(4 / 3)}
+    assert y.mean() == pytest.approx(1, abs=0.02)
+    assert np.array_equal(backward(x)[0], y)
+
+
+def test_dropout_masks_repeat_after_reseeding_and_only_then() -> None:
+    model = Sequential(a=Dropout(0.5, rng()), b=Dropout(0.5, rng()))
+    x = np.ones((20, 20), np.float32)
+    model.reseed(3, 1)
+    first, second = model.forward(x, training=True)[0], model.forward(x, training=True)[0]
+    model.reseed(3, 1)
+    again = model.forward(x, training=True)[0]
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, second)
+    a, b = (part.forward(x, training=True)[0] for part in model.layers.values())
+    assert not np.array_equal(a, b)
+
+
+def test_dense_works_on_every_place_of_a_sequence() -> None:
+    dense, x = Dense(3, 2, rng()), rng().standard_normal((4, 5, 3)).astype(np.float32)
+    assert np.allclose(dense.forward(x)[0][:, 2], dense.forward(x[:, 2])[0], atol=1e-6)
 
 
 def test_batch_norm_normalises_in_training_and_follows_with_its_buffers() -> None:
@@ -204,12 +266,60 @@ def test_astype_and_to_leave_the_original_alone() -> None:
         (lambda: BatchNorm(3), (2, 4)),
         (lambda: SqueezeExcitation(4, 2, rng()), (1, 3, 2, 2)),
         (lambda: Flatten(), (3,)),
+        (lambda: Reshape([2, 2]), (3, 5)),
+        (lambda: MaxPool2D(3), (1, 1, 4, 2)),
+        (lambda: AveragePool2D(2), (1, 4, 4)),
+        (lambda: GlobalAveragePool(), (3, 4)),
         (lambda: Residual(Sequential(conv=Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
     ],
 )
 def test_a_wrong_input_shape_is_a_shape_error(layer: Callable[[], Layer], shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=str(shape[-1])):
         layer().forward(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros((2, 3)), np.zeros((2, 3), np.float16), np.zeros((2, 3), int), [[0.0] * 3] * 2, None]
+)
+def test_a_wrong_dtype_is_a_shape_error(x: object) -> None:
+    """A double would silently turn the whole computation double."""
+    with pytest.raises(ShapeError, match=r"Dense: expected float32 \[B, ..., 3\], found"):
+        Dense(3, 2, rng()).forward(x)
+    with pytest.raises(ShapeError, match="Activation: expected floating"):
+        Activation("relu").forward(np.zeros((1, 1, 2, 2), int))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_gradient_that_does_not_fit_is_a_shape_error(case: Case) -> None:
+    y, backward = case.layer.astype(np.float64).forward(case.x, training=True, **case.options)
+    for shape in ((1,), (7, *shape_of(y)), shape_of(y)[:-1]):
+        wrong = np.zeros(shape)
+        with pytest.raises(ShapeError, match=re.escape(f"found {list(shape)}")):
+            backward(dict.fromkeys(y, wrong) if isinstance(y, dict) else wrong)
+
+
+def shape_of(y: object) -> tuple[int, ...]:
+    first = next(iter(y.values())) if isinstance(y, dict) else y
+    assert isinstance(first, np.ndarray)
+    return first.shape
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Dropout(1.0, rng()),
+        lambda: Dropout(-0.1, rng()),
+        lambda: Dropout(float("nan"), rng()),
+        lambda: MaxPool2D(0),
+        lambda: MaxPool2D(2, stride=0),
+        lambda: AveragePool2D(3, padding=2),
+        lambda: Reshape([2, 0]),
+        lambda: Reshape([2.5]),
+    ],
+)
+def test_settings_out_of_range_are_config_errors(build: Callable[[], Layer]) -> None:
+    with pytest.raises(ConfigError):
+        build()
 
 
 def test_gradients_for_unknown_heads_are_refused() -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.errors import ConfigError, ShapeError
+from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.nn import (
     SGD,
     Adam,
@@ -16,15 +16,20 @@ from engine.nn import (
     DataParallel,
     Dense,
     ExponentialAverage,
+    RMSProp,
     Sequential,
+    StochasticAverage,
     WarmupCosine,
     clip_global_norm,
     global_norm,
     huber,
+    mae,
     mse,
+    refresh_statistics,
+    sigmoid_binary_cross_entropy,
     softmax_cross_entropy,
 )
-from engine.nn.layers import BatchNorm
+from engine.nn.layers import BatchNorm, Dropout
 from engine.nn.optimizers import Optimizer
 
 
@@ -57,7 +62,36 @@ def test_mean_squared_error_and_huber_have_their_textbook_values() -> None:
     assert huber(prediction, target, delta=2.0)[1].ravel().tolist() == [0.25, 1.0]
 
 
-@pytest.mark.parametrize("loss", [mse, huber])
+def test_absolute_error_and_binary_cross_entropy_have_their_textbook_values() -> None:
+    loss, gradient = mae(np.array([[0.5, -3.0]]), np.zeros((1, 2)))
+    assert loss == pytest.approx(1.75)
+    assert gradient.tolist() == [[0.5, -0.5]]
+    loss, gradient = sigmoid_binary_cross_entropy(np.array([[0.0], [1e3]]), np.array([[1], [0]]))
+    assert loss == pytest.approx((math.log(2) + 1e3) / 2)
+    assert gradient.ravel().tolist() == [-0.25, 0.5]
+
+
+def test_losses_refuse_targets_that_do_not_exist() -> None:
+    with pytest.raises(DataError, match="classes 0 to 2, found 1 to 3"):
+        softmax_cross_entropy(np.zeros((2, 3)), np.array([1, 3]))
+    with pytest.raises(DataError, match="found -1 to 0"):
+        softmax_cross_entropy(np.zeros((2, 3)), np.array([-1, 0]))
+    with pytest.raises(DataError, match="possible action"):
+        softmax_cross_entropy(np.zeros((2, 3)), np.array([1, 0]), np.array([[True] * 3, [False] * 3]))
+    with pytest.raises(DataError, match=r"targets in \[0, 1\], found 0.0 to 1.5"):
+        sigmoid_binary_cross_entropy(np.zeros((2, 1)), np.array([[1.5], [0.0]]))
+
+
+def test_losses_refuse_dtypes_that_make_no_sense() -> None:
+    with pytest.raises(ShapeError, match="integer classes, found float64"):
+        softmax_cross_entropy(np.zeros((2, 3)), np.zeros(2))
+    with pytest.raises(ShapeError, match="floating outputs"):
+        softmax_cross_entropy(np.zeros((2, 3), int), np.array([1, 0]))
+    with pytest.raises(ShapeError, match="floating outputs, found int64"):
+        mse(np.zeros((2, 1), int), np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("loss", [mse, mae, huber, sigmoid_binary_cross_entropy])
 def test_losses_refuse_shapes_that_would_broadcast(loss) -> None:
     with pytest.raises(ShapeError):
         loss(np.zeros((3, 1)), np.zeros(3))
@@ -79,18 +113,21 @@ def test_first_steps_follow_the_formulas() -> None:
     assert after(SGD(momentum=0.5), steps=2) == pytest.approx(1 - 0.05 - 0.075)
     assert after(SGD(momentum=0.5, nesterov=True)) == pytest.approx(1 - 0.075)
     assert after(SGD(weight_decay=0.1)) == pytest.approx(1 - 0.06)
+    assert after(RMSProp(decay=0.75)) == pytest.approx(1 - 0.1 * 0.5 / 0.25)
+    assert after(RMSProp(decay=0.75, momentum=0.5, weight_decay=0.5)) == pytest.approx(1 - 0.2)
     assert after(Adam(), steps=2) == pytest.approx(1 - 0.2)  # a constant gradient moves by the rate each step
     assert after(AdamW(weight_decay=0.5)) == pytest.approx(0.95 - 0.1)
 
 
 def test_decay_spares_vectors() -> None:
-    for optimizer in (SGD(weight_decay=0.5), Adam(weight_decay=0.5), AdamW(weight_decay=0.5)):
+    for kind in (SGD, RMSProp, Adam, AdamW):
+        optimizer = kind(weight_decay=0.5)
         p = {"bias": np.ones(3)}
         optimizer.step(p, {"bias": np.zeros(3)}, 0.1)
         assert p["bias"].tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9), Adam, AdamW], ids=["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("make", [lambda: SGD(0.9), lambda: RMSProp(momentum=0.9), Adam, AdamW])
 def test_a_resumed_optimizer_goes_on_bit_for_bit(make) -> None:
     rng = np.random.default_rng(1)
     gradients = [{"w": rng.standard_normal((4, 3)).astype(np.float32)} for _ in range(6)]
@@ -148,6 +185,49 @@ def test_schedules_rise_peak_and_end() -> None:
         WarmupCosine(peak=1.0, total=5, warmup=5)
 
 
+def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() -> None:
+    for rate in (-0.1, math.inf, math.nan):
+        with pytest.raises(ConfigError, match="learning rate must be finite"):
+            SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
+    params = {"a": np.ones(2), "b": np.ones(2)}
+    with pytest.raises(ShapeError, match=r"gradient of b: expected \(2,\), found \(3,\)"):
+        Adam().step(params, {"a": np.ones(2), "b": np.ones(3)}, 0.1)
+    assert params["a"].tolist() == [1, 1]
+    with pytest.raises(ConfigError, match=">= 0"):
+        Constant(-1.0)
+    for broken in (lambda: RMSProp(decay=1.0), lambda: RMSProp(epsilon=0), lambda: SGD(weight_decay=math.nan)):
+        with pytest.raises(ConfigError, match="out of range"):
+            broken()
+
+
+def test_clipping_refuses_what_is_not_finite() -> None:
+    with pytest.raises(TrainingError, match="finite gradients, found a norm of nan"):
+        clip_global_norm({"w": np.array([1.0, math.nan])}, 1.0)
+
+
+def test_stochastic_averaging_is_the_plain_mean() -> None:
+    average, values = StochasticAverage(), [1.0, 2.0, 6.0]
+    for value in values:
+        average.update({"w": np.array([value])})
+    assert average.tensors["w"].tolist() == pytest.approx([3.0])
+    resumed = StochasticAverage(count=3)
+    resumed.load(average.tensors)
+    resumed.update({"w": np.array([7.0])})
+    assert resumed.tensors["w"].tolist() == pytest.approx([4.0])
+    with pytest.raises(ConfigError):
+        StochasticAverage(-1)
+
+
+def test_refreshed_statistics_are_means_over_the_batches() -> None:
+    model = Sequential(norm=BatchNorm(3))
+    batches = [np.random.default_rng(seed).standard_normal((50, 3)).astype(np.float32) + seed for seed in range(4)]
+    refresh_statistics(model, batches)
+    buffers = model.named_buffers()
+    assert np.allclose(buffers["norm.running_mean"], np.mean([b.mean(axis=0) for b in batches], axis=0), atol=1e-5)
+    assert np.allclose(buffers["norm.running_variance"], np.mean([b.var(axis=0) for b in batches], axis=0), atol=1e-5)
+    assert model.config()["layers"]["norm"]["momentum"] == 0.1
+
+
 def test_clipping_scales_all_gradients_together() -> None:
     grads = {"a": np.array([3.0]), "b": np.array([[4.0]])}
     assert clip_global_norm(grads, 10) == pytest.approx(5)
@@ -183,6 +263,26 @@ def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
     three, three_losses = run_steps(threads=3, shard_size=4)
     assert one_losses == three_losses
     assert all(np.array_equal(one[name], three[name]) for name in one)
+
+
+def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads() -> None:
+    def outputs(threads: int) -> list[list[float]]:
+        model, seen = Dropout(0.5, np.random.default_rng(0)), []
+        with DataParallel(model, shard_size=8, threads=threads) as runner:
+            for _ in range(2):
+                parts: dict[int, list[float]] = {}
+
+                def loss(y: np.ndarray, part: slice, parts: dict = parts) -> tuple[float, np.ndarray, dict]:
+                    parts[part.start] = y.ravel().tolist()
+                    return 0.0, y, {}
+
+                runner.step(16, lambda part: np.ones((8, 4), np.float32), loss)
+                seen += [parts[0], parts[8]]
+        return seen
+
+    one, two = outputs(threads=1), outputs(threads=2)
+    assert one == two
+    assert all(a != b for i, a in enumerate(one) for b in one[:i])
 
 
 def test_one_shard_is_a_plain_step() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from engine.errors import DataError
+from engine.errors import AinoError, DataError
 from engine.nn.history import Record
 
 DATA_VARIABLE = "AINO_TEST_DATA"
@@ -22,6 +22,14 @@ def command_line(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="save a picture (png, svg, pdf)")
     return parser
+
+
+def run_as_command(main: Callable[[], None]) -> None:
+    """Run an example as a command: an error of ours is one line, not a traceback."""
+    try:
+        main()
+    except AinoError as error:
+        raise SystemExit(f"error: {error}") from error
 
 
 def find_data(given: Path | None, *usual: str) -> Path:

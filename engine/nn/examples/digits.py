@@ -36,7 +36,7 @@ from engine.nn import (
     accuracy,
     softmax_cross_entropy,
 )
-from engine.nn.examples.common import command_line, show
+from engine.nn.examples.common import command_line, run_as_command, show
 
 CLASSES = 10
 MNIST_HELD_OUT = 10_000
@@ -140,11 +140,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.mnist:
         history = run(mnist(options.mnist), (16, 32, 64), options.epochs or 8, options.seed, verbose=True)
     else:
-        history = run(small_digits(options.seed), (16, 32), options.epochs or 30, options.seed, verbose=True)
+        history = run(small_digits(options.seed), (32, 64), options.epochs or 30, options.seed, verbose=True)
     print(f"accuracy on held-out digits: {history['validation_accuracy'][-1]:.2%}")
     if options.plot:
         history.plot(options.plot, "MNIST" if options.mnist else "digits of 8x8")
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

@@ -34,7 +34,7 @@ from engine.nn import (
     softmax_cross_entropy,
 )
 from engine.nn.examples.boards import MOVE_PLANES, planes, replay
-from engine.nn.examples.common import command_line, find_data, save_plot, show
+from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
 from engine.nn.examples.games import read_games
 
 ACTIONS = MOVE_PLANES * 64
@@ -131,7 +131,8 @@ def run(
     histories = {}
     for name, net in nets.items():
         settings = TrainerSettings(batch_size=256, seed=seed, shard_size=128, threads=2)
-        schedule = WarmupCosine(3e-3, epochs * -(-len(train.inputs) // settings.batch_size), 50)
+        steps = epochs * -(-len(train.inputs) // settings.batch_size)
+        schedule = WarmupCosine(3e-3, steps, steps // 20)
         trainer = Trainer(net, softmax_cross_entropy, AdamW(), schedule, settings, {"accuracy": accuracy})
         histories[name] = trainer.fit(train, epochs, held_out, on_epoch=show if verbose else None)
     return Result({name: parameter_count(net) for name, net in nets.items()}, histories)
@@ -145,7 +146,7 @@ def parameter_count(net: Layer) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
     parser.add_argument("--games", type=Path, metavar="FILE", help="tab-separated games with a column 'uci'")
-    parser.add_argument("--positions", type=int, default=60_000, help="to train on")
+    parser.add_argument("--positions", type=int, default=100_000, help="to train on")
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args(arguments)
     path = find_data(options.games, "games", "human.tsv.xz")
@@ -169,4 +170,4 @@ def _draw(axes: Any, result: Result) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

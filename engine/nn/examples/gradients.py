@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.nn import Activation, Dense, Layer, mse
-from engine.nn.examples.common import command_line, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 STEP = 1e-6
 
@@ -92,4 +92,4 @@ def _draw(axes: Any, stages: list[Stage]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

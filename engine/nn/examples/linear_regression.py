@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.nn import SGD, Constant, Data, Dense, History, Trainer, TrainerSettings, mse
-from engine.nn.examples.common import command_line, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 SLOPE, INTERCEPT, NOISE = 2.0, 1.0, 0.3
 
@@ -56,4 +56,4 @@ def _draw(axes: Any, result: Result) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

@@ -35,7 +35,7 @@ from engine.nn import (
     WarmupCosine,
     softmax_cross_entropy,
 )
-from engine.nn.examples.common import command_line, find_data, save_plot, show
+from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
 from engine.nn.examples.games import read_games
 
 ALPHABET = "\n abcdefgh12345678nqr"  # a line break starts a game; b promotes to a bishop, too
@@ -197,8 +197,8 @@ def _lines(games: Sequence[str]) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
     parser.add_argument("--games", type=Path, metavar="FILE", help="tab-separated games with a column 'uci'")
-    parser.add_argument("--count", type=int, default=16_000, help="games to pretrain on")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--count", type=int, default=20_000, help="games to pretrain on")
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--opening", nargs="+", default=list(OPENING), metavar="MOVE", help="moves it starts with")
     options = parser.parse_args(arguments)
     path = find_data(options.games, "games", "human.tsv.xz")
@@ -225,4 +225,4 @@ def _draw(axes: Any, result: Result) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.nn import SGD, Activation, Dense, Layer, Sequential, mse
-from engine.nn.examples.common import command_line, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 SIZES = (64, 64, 32, 10)
 BATCH = 64
@@ -149,4 +149,4 @@ def _draw(axes: Any, result: Result) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.nn import SGD, Activation, Dense, Sequential, global_norm, softmax_cross_entropy
-from engine.nn.examples.common import command_line, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 RATE = 0.1
 STEPS = 2000
@@ -90,4 +90,4 @@ def _draw(axes: Any, curves: dict[str, Curve]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.nn import SGD, Dense, mse
-from engine.nn.examples.common import command_line, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 TARGET_ERROR = 1e-5
 STRETCH = np.array([1 / 9, 1 / 3, 1.0, 3.0])  # of the inputs along the four axes
@@ -73,4 +73,4 @@ def _draw(axes: Any, result: Result) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

@@ -26,7 +26,7 @@ from engine.nn import (
     WarmupCosine,
     mse,
 )
-from engine.nn.examples.common import command_line, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 KINDS = {"gru": GRU, "lstm": LSTM, "rnn": RNN}
 LENGTH = 40
@@ -74,4 +74,4 @@ def _draw(axes: Any, histories: dict[str, History]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.nn import Activation, Adam, Data, Dense, Sequential, Trainer, TrainerSettings, WarmupCosine, mse
-from engine.nn.examples.common import command_line, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 POINTS = 256
 BATCH = 32
@@ -55,4 +55,4 @@ def _draw(axes: Any, result: Result) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

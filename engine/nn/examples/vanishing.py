@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.nn import Activation, BatchNorm, Dense, Layer, Sequential
-from engine.nn.examples.common import command_line, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 WIDTH = 64
 DEPTH = 20
@@ -58,4 +58,4 @@ def _draw(axes: Any, norms: dict[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_command(main)

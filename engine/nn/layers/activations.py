@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 
 Slope = Callable[[Array], Array]  # dy -> dx
 
@@ -129,8 +129,10 @@ class Activation(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "...")
         y, slope = self._apply(x)
+        shape = y.shape
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, shape)
             return slope(dy), {}
 
         return y, backward

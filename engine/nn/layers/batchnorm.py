@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 from engine.nn.operations import operations_for
 
 
@@ -52,6 +52,7 @@ class BatchNorm(Layer):
             y, norm_backward = operations.fixed_norm(x, gamma, beta, mean, variance, self.epsilon, self.relu)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, x.shape)
             dx, dgamma, dbeta = norm_backward(dy)
             return dx, {"gamma": dgamma, "beta": dbeta}
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 from engine.nn.layers.initialization import he_normal
 from engine.nn.operations import operations_for
 
@@ -59,10 +59,12 @@ class Conv2D(Layer):
             raise ShapeError(f"Conv2D: expected [B, {self.inputs}, H, W], H and W >= {smallest}, found {list(x.shape)}")
         operations = operations_for(x)
         y, conv_backward = operations.conv2d(x, self.params["weight"], self.stride, self.padding, self.input_gradient)
+        shape = y.shape
         if "bias" in self.params:
             y, bias_backward = operations.add_bias(y, self.params["bias"])
 
         def backward(dy: Array) -> tuple[Array | None, Gradients]:
+            check_gradient(self, dy, shape)
             dx, dweight = conv_backward(dy)
             grads = {"weight": dweight}
             if "bias" in self.params:

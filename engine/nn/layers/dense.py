@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 from engine.nn.layers.initialization import glorot_normal, he_normal
 
 
@@ -42,6 +42,7 @@ class Dense(Layer):
         y = rows @ weight.T + self.params["bias"]
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, (*x.shape[:-1], self.outputs))
             drows = dy.reshape(-1, self.outputs)
             return (drows @ weight).reshape(x.shape), {"weight": drows.T @ rows, "bias": drows.sum(axis=0)}
 

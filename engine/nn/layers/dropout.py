@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 
 
 @register("dropout")
@@ -36,6 +36,7 @@ class Dropout(Layer):
         mask = backend_of(x).asarray((kept / (1 - self.rate)).astype(x.dtype))
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, mask.shape)
             return dy * mask, {}
 
         return x * mask, backward

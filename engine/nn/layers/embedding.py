@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 from engine.nn.layers.initialization import he_normal, normal
 from engine.nn.operations import operations_for
 
@@ -39,6 +39,7 @@ class Embedding(Layer):
         weight = self.params["weight"]
 
         def backward(dy: Array) -> tuple[None, Gradients]:
+            check_gradient(self, dy, (*x.shape, self.features))
             rows = dy.reshape(-1, self.features)
             return None, {"weight": operations_for(dy).scatter_rows(rows, x.reshape(-1, 1), self.tokens)}
 
@@ -73,6 +74,7 @@ class PositionEmbedding(Layer):
             raise ShapeError(f"PositionEmbedding: expected at most {self.length} places, found {list(x.shape)}")
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, x.shape)
             dweight = backend_of(dy).xp.zeros_like(weight)
             dweight[:steps] = dy.sum(axis=0)
             return dy, {"weight": dweight}
@@ -111,6 +113,7 @@ class SparseDense(Layer):
         weight = self.params["weight"]
 
         def backward(dy: Array) -> tuple[None, Gradients]:
+            check_gradient(self, dy, (len(x), self.outputs))
             return None, {"weight": operations_for(dy).scatter_rows(dy, x, self.inputs), "bias": dy.sum(axis=0)}
 
         return operations_for(weight).sum_rows(weight, x) + self.params["bias"], backward

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 
 
 @register("flatten")
@@ -16,12 +16,14 @@ class Flatten(Layer):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "N", "...", dtype="numeric")
-        shape = x.shape
+        shape, y = x.shape, x.reshape(x.shape[0], -1)
+        flat_shape = y.shape
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, flat_shape)
             return dy.reshape(shape), {}
 
-        return x.reshape(shape[0], -1), backward
+        return y, backward
 
     def config(self) -> dict[str, Any]:
         return {"layer": self.kind}

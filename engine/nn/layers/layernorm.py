@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 
 
 @register("layer_norm")
@@ -42,6 +42,7 @@ class LayerNorm(Layer):
         positions = tuple(range(x.ndim - 1))
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, x.shape)
             g = dy * gamma
             shared = g.mean(axis=-1, keepdims=True)
             along = (g * normalised).mean(axis=-1, keepdims=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input
 from engine.nn.layers.initialization import glorot_normal
 
 State = tuple[Array, ...]  # the hidden state h [B, H] first
@@ -68,6 +68,7 @@ class Recurrent(Layer):
             step_backwards.append(step_backward)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, (batch, self.hidden) if self.last else (batch, steps, self.hidden))
             da, dc = xp.empty_like(a), xp.empty_like(a)
             dstate: State = tuple(xp.zeros((batch, self.hidden), x.dtype) for _ in range(self.states))
             for t in reversed(range(steps)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 
 
 @register("reshape")
@@ -30,6 +30,7 @@ class Reshape(Layer):
             raise ShapeError(f"Reshape: expected numbers for [B, {str(list(self.shape))[1:]}, found {list(shape)}")
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, (shape[0], *self.shape))
             return dy.reshape(shape), {}
 
         return x.reshape(shape[0], *self.shape), backward

@@ -9,7 +9,17 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, layer_from_config, prefixed, register
+from engine.nn.layer import (
+    Array,
+    Backward,
+    Gradients,
+    Layer,
+    check_gradient,
+    check_input,
+    layer_from_config,
+    prefixed,
+    register,
+)
 from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -60,6 +70,7 @@ class SqueezeExcitation(Layer):
         y, merge_backward = self.forward_with_skip(x, backend_of(x).xp.zeros_like(x), False, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, x.shape)
             dx, _, grads = merge_backward(dy)
             return dx, grads
 
@@ -118,8 +129,10 @@ class Residual(Layer):
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")
         total, merge_backward = self._merge(inner, x, training)
         y, slope = self._apply(total)
+        shape = y.shape
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, shape)
             dinner, dskip, gate_grads = merge_backward(slope(dy))
             dx, grads = body_backward(dinner)
             return operations_for(dx).add(dx, dskip), grads | prefixed("se", gate_grads)

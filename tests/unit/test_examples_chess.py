@@ -1,0 +1,167 @@
+"""The examples that learn from chess games, in small versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.errors import DataError
+from engine.nn import Data
+from engine.nn.examples import boards, flat_spatial, games, move_gpt
+
+
+def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
+    rng = np.random.default_rng(seed)
+    games = []
+    for _ in range(count):
+        board = chess.Board()
+        while board.ply() < plies and not board.is_game_over():
+            moves = sorted(board.legal_moves, key=lambda move: move.uci())
+            eager = [move for move in moves if board.is_castling(move) or board.is_capture(move) or move.promotion]
+            moves = eager if eager and rng.random() < 0.5 else moves
+            board.push(moves[rng.integers(len(moves))])
+        games.append([move.uci() for move in board.move_stack])
+    return games
+
+
+def picture(board: chess.Board) -> np.ndarray:
+    """python-chess's idea of what ``boards`` shows."""
+    seen = board if board.turn == chess.WHITE else board.mirror()
+    numbers = np.zeros(64, np.uint8)
+    for square, piece in seen.piece_map().items():
+        numbers[square] = piece.piece_type + (0 if piece.color == chess.WHITE else 6)
+    return numbers
+
+
+def test_replayed_boards_are_those_of_python_chess() -> None:
+    seen: set[str] = set()
+    for moves in random_games(30, 250):
+        board = chess.Board()
+        for position, text in zip(boards.replay(moves), moves, strict=True):
+            move = board.parse_uci(text)
+            seen |= {"castling"} if board.is_castling(move) else set()
+            seen |= {"en passant"} if board.is_en_passant(move) else set()
+            seen |= {"promotion"} if move.promotion else set()
+            assert np.array_equal(position.board, picture(board))
+            assert position.move % 64 == (move.from_square if board.turn else chess.square_mirror(move.from_square))
+            board.push(move)
+    assert seen == {"castling", "en passant", "promotion"}
+
+
+def test_every_move_from_a_square_has_a_number_of_its_own() -> None:
+    for start in chess.SQUARES:
+        targets = chess.SquareSet(chess.BB_KNIGHT_ATTACKS[start])
+        targets |= chess.SquareSet(chess.Board(None).attacks_mask(start)) | queen_targets(start)
+        numbers = [boards.move_plane(start, target) for target in targets]
+        assert len(set(numbers)) == len(numbers)
+        assert all(0 <= number < boards.MOVE_PLANES for number in numbers)
+
+
+def queen_targets(start: int) -> chess.SquareSet:
+    board = chess.Board(None)
+    board.set_piece_at(start, chess.Piece(chess.QUEEN, chess.WHITE))
+    return board.attacks(start)
+
+
+def test_planes_show_one_kind_of_piece_each() -> None:
+    start = boards.planes(boards.start_board()[None])
+    assert start.shape == (1, 12, 8, 8)
+    assert start.dtype == np.float32
+    assert start[0, 0, 1].all()
+    assert start[0].sum() == 32
+    assert start[0, 5, 0].tolist() == [0, 0, 0, 0, 1, 0, 0, 0]
+
+
+def greedy_positions(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of random games with the move a simple player would choose: the first capture, else the first move."""
+    found: list[tuple[np.ndarray, int]] = []
+    for moves in random_games(count // 20, 60, seed=4):
+        board = chess.Board()
+        for text in moves:
+            legal = sorted(board.legal_moves, key=lambda m: (not board.is_capture(m), m.from_square, m.to_square))
+            chosen = legal[0]
+            turn = 0 if board.turn else 56
+            start, target = chosen.from_square ^ turn, chosen.to_square ^ turn
+            found.append((picture(board), boards.move_plane(start, target) * 64 + start))
+            board.push_uci(text)
+    order = np.random.default_rng(1).permutation(len(found))[:count]
+    return np.array([found[i][0] for i in order]), np.array([found[i][1] for i in order])
+
+
+def test_the_spatial_net_learns_a_rule_with_equally_many_parameters() -> None:
+    pictures, moves = greedy_positions(1500)
+    train = Data(flat_spatial.Boards(pictures[:1200]), moves[:1200])
+    held_out = Data(flat_spatial.Boards(pictures[1200:]), moves[1200:])
+    result = flat_spatial.run(train, held_out, epochs=8, filters=32, blocks=1)
+    assert result.parameters["flat"] == pytest.approx(result.parameters["spatial"], rel=0.1)
+    assert result.top1("spatial") > 0.15
+    assert result.top1("spatial") > 2 * result.top1("flat")
+
+
+def test_the_parameters_of_the_full_example_differ_by_little() -> None:
+    spatial = flat_spatial.parameter_count(flat_spatial.spatial_net(np.random.default_rng(0)))
+    flat = flat_spatial.parameter_count(flat_spatial.flat_net(np.random.default_rng(0), spatial))
+    assert flat == pytest.approx(spatial, rel=0.01)
+
+
+def test_the_spatial_net_wins_on_real_positions(test_data: Path) -> None:
+    pictures, moves = flat_spatial.read_positions(test_data / "games" / "human.tsv.xz", 9000, seed=0)
+    train = Data(flat_spatial.Boards(pictures[:8000]), moves[:8000])
+    held_out = Data(flat_spatial.Boards(pictures[8000:]), moves[8000:])
+    result = flat_spatial.run(train, held_out, epochs=4, filters=32, blocks=1)
+    assert result.top1("spatial") > 1.5 * result.top1("flat")
+    assert result.top1("spatial") > 0.1
+
+
+def test_game_tables_are_read_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "games.tsv"
+    path.write_text("result\tuci\n1-0\te2e4 e7e5 g1f3\n0-1\td2d4\n")
+    assert list(games.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
+    path.write_text("result\tmoves\n1-0\te2e4\n")
+    with pytest.raises(DataError, match="column 'uci'"):
+        list(games.read_games(path))
+    path.write_text("result\tuci\n1-0\n")
+    with pytest.raises(DataError, match="expected 2 columns"):
+        list(games.read_games(path))
+
+
+def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
+    config = move_gpt.GptConfig(width=32, blocks=1, heads=2, length=40)
+    opening = ["a2a3"]
+    written = [game for game in random_games(700, 12, seed=2) if len(game) == 12]
+    special = [[*opening, *game[1:]] for game in written[350:]]
+    result = move_gpt.run(written[:350], special, 3, 12, config=config, opening=opening, held_out=50)
+    characters = len(move_gpt.ALPHABET) ** move_gpt.MOVE_LENGTH
+    assert result.before["all"] < characters**0.75
+    assert result.after["opening"] < result.before["opening"]
+    assert sum(game.startswith("a2a3 ") for game in result.fine_tuned_games) >= 2
+    assert all(set(game) <= set(move_gpt.ALPHABET) for game in result.pretrained_games)
+
+
+def test_a_gpt_writes_openings_it_has_read(test_data: Path) -> None:
+    config = move_gpt.GptConfig(width=64, blocks=2, heads=4, length=50)
+    path = test_data / "games" / "human.tsv.xz"
+    some, special = move_gpt.select_games(path, 2000, config.length, move_gpt.OPENING)
+    result = move_gpt.run(some, special, 2, 1, config=config, held_out=100)
+    assert result.before["all"] < 150
+    assert result.after["opening"] < 0.95 * result.before["opening"]
+    assert np.mean([legal_plies(game) for game in result.pretrained_games + result.fine_tuned_games]) >= 2
+
+
+def legal_plies(game: str) -> int:
+    """How many moves of a written game can be played."""
+    board = chess.Board()
+    for text in game.split():
+        try:
+            board.push_uci(text)
+        except ValueError:
+            break
+    return board.ply()
+
+
+def test_games_that_are_not_moves_are_data_errors() -> None:
+    with pytest.raises(DataError, match=r"\['O', 'o'\]|expected moves"):
+        move_gpt.encode("Oo")

@@ -1,0 +1,235 @@
+"""Attention, recurrence, embeddings and normalisation of sequences: what they compute, apart from their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, ShapeError
+from engine.nn import (
+    GRU,
+    LSTM,
+    RNN,
+    CrossAttention,
+    Embedding,
+    Layer,
+    LayerNorm,
+    PositionEmbedding,
+    SelfAttention,
+    Sequential,
+    SparseDense,
+)
+from engine.nn.layers import attend
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(6)
+
+
+def sequence(batch: int = 2, places: int = 5, features: int = 4) -> np.ndarray:
+    return np.random.default_rng(9).standard_normal((batch, places, features)).astype(np.float32)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+# ---- attention ----------------------------------------------------------------------------------------------------
+
+
+def test_attention_is_a_mean_weighted_by_the_softmax_of_products() -> None:
+    query, key, value = sequence(1, 3, 4)[0], sequence(2, 5, 4)[1], sequence(2, 5, 4)[0]
+    y, _ = attend(query, key, value)
+    for place in range(3):
+        weights = np.exp(key @ query[place] / 2)
+        assert np.allclose(y[place], (weights / weights.sum()) @ value, atol=1e-6)
+
+
+def test_a_causal_place_sees_nothing_that_comes_after() -> None:
+    layer, x = SelfAttention(4, 2, rng(), causal=True), sequence()
+    y, _ = layer.forward(x)
+    x[:, 3:] += 1
+    changed, _ = layer.forward(x)
+    assert np.array_equal(y[:, :3], changed[:, :3])
+    assert not np.allclose(y[:, 3:], changed[:, 3:])
+
+
+def test_masked_places_are_not_seen() -> None:
+    layer, x = SelfAttention(4, 2, rng()), sequence()
+    mask = np.array([[True, True, False, True, False], [True, True, True, True, True]])
+    y, _ = layer.forward(x, mask=mask)
+    x[0, [2, 4]] = 99
+    changed, _ = layer.forward(x, mask=mask)
+    seen = mask[0]
+    assert np.allclose(y[0, seen], changed[0, seen], atol=1e-6)
+
+
+def test_a_place_that_may_look_at_nothing_gets_zero() -> None:
+    x = sequence(1, 2, 4)
+    y, backward = attend(x, x, x, np.array([[False, False], [True, True]]))
+    assert not y[0, 0].any()
+    dquery, _, _ = backward(np.ones_like(y))
+    assert not dquery[0, 0].any()
+
+
+def test_attention_does_not_depend_on_the_order_of_the_context() -> None:
+    layer, x, context = CrossAttention(4, 3, 2, rng()), sequence(), sequence(2, 6, 3)
+    order = np.array([5, 2, 0, 1, 4, 3])
+    assert np.allclose(layer.forward((x, context))[0], layer.forward((x, context[:, order]))[0], atol=1e-6)
+
+
+def test_one_place_attends_to_itself() -> None:
+    layer, x = SelfAttention(4, 2, rng()), sequence(3, 1, 4)
+    value, _ = layer.parts["value"].forward(x)
+    expected, _ = layer.parts["output"].forward(value)
+    assert np.allclose(layer.forward(x)[0], expected, atol=1e-6)
+
+
+# ---- recurrence ---------------------------------------------------------------------------------------------------
+
+
+def test_rnn_follows_its_formula() -> None:
+    layer, x = RNN(4, 3, rng()), sequence()
+    p, h = layer.params, np.zeros((2, 3), np.float32)
+    y, _ = layer.forward(x)
+    for t in range(5):
+        h = np.tanh(x[:, t] @ p["input_weight"].T + p["bias"] + h @ p["hidden_weight"].T)
+        assert np.allclose(y[:, t], h, atol=1e-6)
+
+
+def test_gru_follows_its_formula() -> None:
+    layer, x = GRU(4, 3, rng()), sequence()
+    layer.params["candidate_bias"][...] = [0.5, -0.5, 1]
+    p, h = layer.params, np.zeros((2, 3), np.float32)
+    y, _ = layer.forward(x)
+    for t in range(5):
+        (ar, az, an), (cr, cz, cn) = (
+            np.split(part, 3, axis=1) for part in (x[:, t] @ p["input_weight"].T + p["bias"], h @ p["hidden_weight"].T)
+        )
+        r, z = sigmoid(ar + cr), sigmoid(az + cz)
+        h = (1 - z) * np.tanh(an + r * (cn + p["candidate_bias"])) + z * h
+        assert np.allclose(y[:, t], h, atol=1e-6)
+
+
+def test_lstm_follows_its_formula_and_starts_with_open_forget_gates() -> None:
+    layer, x = LSTM(4, 3, rng()), sequence()
+    p, h, m = layer.params, np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32)
+    assert p["bias"].tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+    y, _ = layer.forward(x)
+    for t in range(5):
+        i, f, o, g = np.split(x[:, t] @ p["input_weight"].T + p["bias"] + h @ p["hidden_weight"].T, 4, axis=1)
+        m = sigmoid(f) * m + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(m)
+        assert np.allclose(y[:, t], h, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
+def test_the_last_state_alone_is_the_last_of_all(kind: type[RNN]) -> None:
+    every, last, x = kind(4, 3, rng()), kind(4, 3, rng(), last=True), sequence()
+    assert np.array_equal(every.forward(x)[0][:, -1], last.forward(x)[0])
+
+
+def test_recurrent_layers_can_be_stacked_and_used_twice() -> None:
+    layer = GRU(4, 4, rng())
+    model = Sequential(first=layer, second=LSTM(4, 2, rng(), last=True))
+    x, other = sequence(), sequence(3, 7, 4)
+    y, backward = model.forward(x)
+    model.forward(other)  # between forward and backward: nothing is kept on the layer
+    dx, grads = backward(np.ones_like(y))
+    again, backward_again = model.forward(x)
+    dx_again, grads_again = backward_again(np.ones_like(again))
+    assert np.array_equal(dx, dx_again)
+    assert all(np.array_equal(grads[name], grads_again[name]) for name in grads)
+
+
+# ---- tables -------------------------------------------------------------------------------------------------------
+
+
+def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
+    layer = Embedding(4, 2, rng())
+    y, backward = layer.forward(np.array([[3, 1], [3, 3]]))
+    assert np.array_equal(y[0, 0], layer.params["weight"][3])
+    dx, grads = backward(np.ones((2, 2, 2), np.float32))
+    assert dx is None
+    assert grads["weight"].tolist() == [[0, 0], [1, 1], [0, 0], [3, 3]]
+
+
+def test_sparse_dense_is_a_dense_layer_over_zeros_and_ones() -> None:
+    layer = SparseDense(6, 3, rng())
+    layer.params["bias"][...] = [1, 2, 3]
+    lists = np.array([[0, 4, -1], [-1, -1, -1], [5, 1, 2]])
+    features = np.array([[1, 0, 0, 0, 1, 0], [0] * 6, [0, 1, 1, 0, 0, 1]], np.float32)
+    y, backward = layer.forward(lists)
+    assert np.allclose(y, features @ layer.params["weight"] + layer.params["bias"], atol=1e-6)
+    dy = rng().standard_normal((3, 3)).astype(np.float32)
+    _, grads = backward(dy)
+    assert np.allclose(grads["weight"], features.T @ dy, atol=1e-6)
+
+
+def test_position_embedding_adds_the_same_to_every_sequence() -> None:
+    layer, x = PositionEmbedding(8, 4, rng()), sequence()
+    assert np.allclose(layer.forward(x)[0] - x, layer.params["weight"][:5], atol=1e-6)
+
+
+def test_layer_norm_looks_at_one_place_at_a_time() -> None:
+    layer, x = LayerNorm(4), 5 + 3 * sequence()
+    y, _ = layer.forward(x)
+    assert np.allclose(y.mean(axis=-1), 0, atol=1e-5)
+    assert np.allclose(y.var(axis=-1), 1, atol=1e-3)
+    assert np.allclose(layer.forward(x[:1, 2:3])[0], y[:1, 2:3])
+
+
+# ---- bad input ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "match"),
+    [
+        (lambda: Embedding(4, 2, rng()), np.array([[0, 4]]), "numbers from 0 to 3, found 0 to 4"),
+        (lambda: Embedding(4, 2, rng()), np.array([[-1, 2]]), "numbers from 0 to 3, found -1 to 2"),
+        (lambda: Embedding(4, 2, rng()), np.zeros((1, 2)), "expected integer"),
+        (lambda: SparseDense(4, 2, rng()), np.array([[4]]), "numbers from -1 to 3, found 4 to 4"),
+        (lambda: SparseDense(4, 2, rng()), np.array([1, 2]), r"expected integer \[B, L\]"),
+        (lambda: PositionEmbedding(4, 4, rng()), sequence(), "at most 4 places"),
+        (lambda: PositionEmbedding(9, 3, rng()), sequence(), r"\[B, T, 3\], found float32 \[2, 5, 4\]"),
+        (lambda: LayerNorm(3), sequence(), r"\[B, ..., 3\]"),
+        (lambda: GRU(3, 2, rng()), sequence(), r"GRU: expected float32 \[B, T, 3\]"),
+        (lambda: LSTM(4, 2, rng()), sequence().astype(np.float64), "expected float32 .* found float64"),
+        (lambda: SelfAttention(6, 2, rng()), sequence(), r"\[B, T, 6\]"),
+        (lambda: CrossAttention(4, 3, 2, rng()), sequence(), "expected the tuple"),
+        (lambda: CrossAttention(4, 3, 2, rng()), (sequence(), sequence(3, 2, 3)), r"\[2, S, 3\]"),
+        (lambda: CrossAttention(4, 3, 2, rng()), (sequence(), sequence()), r"\[2, S, 3\], found float32 \[2, 5, 4\]"),
+    ],
+)
+def test_input_that_does_not_fit_is_a_shape_error(layer: Callable[[], Layer], x: object, match: str) -> None:
+    with pytest.raises(ShapeError, match=match):
+        layer().forward(x)
+
+
+@pytest.mark.parametrize(
+    "mask", [np.ones((2, 4), bool), np.ones((2, 5)), [[True] * 5] * 2, np.ones((2, 2, 5, 5), bool)]
+)
+def test_a_mask_that_does_not_fit_is_a_shape_error(mask: object) -> None:
+    with pytest.raises(ShapeError, match=r"bool mask \[2, 5\] or \[2, 5, 5\], found"):
+        SelfAttention(4, 2, rng()).forward(sequence(), mask=mask)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Embedding(0, 2, rng()),
+        lambda: PositionEmbedding(2, 0, rng()),
+        lambda: SparseDense(2, 2, rng(), active=0),
+        lambda: LayerNorm(0),
+        lambda: LayerNorm(2, epsilon=0),
+        lambda: RNN(0, 1, rng()),
+        lambda: GRU(1, -1, rng()),
+        lambda: SelfAttention(6, 4, rng()),
+        lambda: CrossAttention(4, 0, 2, rng()),
+    ],
+)
+def test_sizes_that_make_no_layer_are_config_errors(build: Callable[[], Layer]) -> None:
+    with pytest.raises(ConfigError):
+        build()

@@ -1,0 +1,79 @@
+"""No warning, no infinity, no NaN: every layer and loss at inputs of +-1,000, in single precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.nn import LOSSES
+from engine.nn.layers import ACTIVATIONS, attend
+from tests.gradient.cases import CASES, Case
+
+HUGE = 1e3
+
+
+def extreme(x: Any) -> Any:
+    """Floats replaced by +-1,000 and 0, whole numbers kept."""
+    if isinstance(x, tuple):
+        return tuple(extreme(part) for part in x)
+    if x.dtype.kind != "f":
+        return x
+    values = np.array([HUGE, -HUGE, 0.0, HUGE, HUGE, -HUGE, -HUGE], np.float32)
+    return np.resize(values, x.shape)
+
+
+def arrays_in(value: Any) -> list[np.ndarray]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [array for part in value for array in arrays_in(part)]
+    return [] if value is None else [value]
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_layers_stay_finite(case: Case, training: bool) -> None:
+    layer = case.layer.astype(np.float32)
+    layer.reseed(1)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        y, backward = layer.forward(extreme(case.x), training, **case.options)
+        dy = {name: np.ones_like(part) for name, part in y.items()} if isinstance(y, dict) else np.ones_like(y)
+        dx, grads = backward(dy)
+    for array in arrays_in([y, dx, grads]):
+        assert np.isfinite(array).all()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_have_their_limits_at_a_thousand(name: str) -> None:
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        y, slope = ACTIVATIONS[name](np.array([-HUGE, HUGE], np.float32))
+        dx = slope(np.ones(2, np.float32))
+    left = {"identity": -HUGE, "leaky_relu": -10.0, "selu": -1.7580993, "tanh": -1.0}.get(name, 0.0)
+    right = {"sigmoid": 1.0, "tanh": 1.0, "selu": 1050.7010}.get(name, HUGE)
+    assert y.tolist() == pytest.approx([left, right], rel=1e-6)
+    slope_left = {"identity": 1.0, "leaky_relu": 0.01}.get(name, 0.0)
+    assert dx.tolist() == pytest.approx([slope_left, right / HUGE if right > 1 else 0.0])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_stay_finite(name: str) -> None:
+    prediction = np.array([[HUGE, -HUGE, 0.0], [-HUGE, -HUGE, HUGE]], np.float32)
+    targets = {"softmax_cross_entropy": np.array([1, 2])}.get(name, np.array([[0, 1, 1], [0, 0, 1]], np.float32))
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        loss, gradient = LOSSES[name](prediction, targets)
+    assert np.isfinite(loss)
+    assert np.isfinite(gradient).all()
+    assert gradient.dtype == np.float32
+
+
+def test_attention_with_huge_scores_picks_the_largest() -> None:
+    query = np.array([[[HUGE, 0.0]]], np.float32)
+    key = np.array([[[HUGE, 0.0], [-HUGE, 0.0], [0.0, HUGE]]], np.float32)
+    value = np.array([[[1.0], [2.0], [3.0]]], np.float32)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        y, backward = attend(query, key, value)
+        gradients = backward(np.ones_like(y))
+    assert y.item() == 1.0
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
