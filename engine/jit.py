@@ -38,7 +38,8 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function to native code: GIL-free, cached on disk, division by zero as NumPy does it.
 
     ``contract`` lets multiply-adds fuse (inference only: it changes the last bit). Nothing uses full fast-math.
-    The plain Python function stays reachable as ``.py_func``.
+    The plain Python function stays reachable as ``.py_func``. A constant argument compiles a version of its own: call
+    kernels with ``np.int64(CONSTANT)``.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:

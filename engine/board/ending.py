@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from engine.board.attacks import ZERO, in_check
 from engine.board.layout import (
     BISHOP,
@@ -55,7 +57,7 @@ def game_end(row, number_of_moves):
 @kernel()
 def insufficient_material(row):
     """Whether neither side can mate by any sequence of legal moves, counted as python-chess counts it."""
-    return _cannot_win(row, 0) and _cannot_win(row, 1)
+    return _cannot_win(row, np.int64(0)) and _cannot_win(row, np.int64(1))
 
 
 @kernel()

@@ -62,7 +62,7 @@ def make(source_row, move, target_row):
         if kind == PAWN:
             row[HALFMOVE] = ZERO
             if captured < 0 and (source ^ target) & 7:
-                _toggle(row, 1 - side, PAWN, target - 8 if side == 0 else target + 8)
+                _toggle(row, 1 - side, np.int64(PAWN), target - 8 if side == 0 else target + 8)
         elif kind == KING:
             _drop_castling(row, row[WHITE + side])
         else:
@@ -106,10 +106,10 @@ def _castle(row, side, king, rook):
     king_to, rook_to = castling_squares(king, rook)
     _drop_castling(row, row[WHITE + side])
     # Lift both before setting either: in Chess960 their squares may overlap.
-    _toggle(row, side, KING, king)
-    _toggle(row, side, ROOK, rook)
-    _toggle(row, side, KING, king_to)
-    _toggle(row, side, ROOK, rook_to)
+    _toggle(row, side, np.int64(KING), king)
+    _toggle(row, side, np.int64(ROOK), rook)
+    _toggle(row, side, np.int64(KING), king_to)
+    _toggle(row, side, np.int64(ROOK), rook_to)
 
 
 @kernel()

@@ -79,7 +79,7 @@ def descend(tree, params):
     ply = tree.counters[ROOT_PLY]
     node = np.int64(ROOT)
     if tree.counters[NODES] == 0:
-        node = new_node(tree, NO_PARENT)
+        node = new_node(tree, np.int64(NO_PARENT))
     tree.in_flight[node] += 1
     depth = 0
     while tree.state[node] == EXPANDED and depth < MAX_DEPTH and (tree.proven[node] == OPEN or node == ROOT):
@@ -126,7 +126,7 @@ def settle(tree, params, leaves, leaf, node, depth):
     if end == CHECKMATE:
         tree.state[node] = TERMINAL
         finish_visit(tree, node, 1.0, 0.0, 0.0)
-        prove(tree, node, WIN, 0)
+        prove(tree, node, np.int64(WIN), np.int64(0))
         return True
     if node != ROOT:
         drawn = end != ONGOING
@@ -134,10 +134,10 @@ def settle(tree, params, leaves, leaf, node, depth):
             tree.state[node] = TERMINAL if drawn else PATH_REPETITION
             finish_visit(tree, node, 0.0, 1.0, 0.0)
             return True
-        if params.mate_in_one and has_mating_move(row, leaves.moves[leaf], count, tree):
+        if params.mate_in_one and mating_move(row, leaves.moves[leaf], count, tree.stack[-1], tree.scratch_moves[0]) >= 0:
             tree.state[node] = TERMINAL
             finish_visit(tree, node, -1.0, 0.0, 1.0)
-            prove(tree, node, LOSS, 1)
+            prove(tree, node, np.int64(LOSS), np.int64(1))
             return True
     copy_row(row, leaves.rows[leaf])
     leaves.n_moves[leaf] = count
@@ -162,12 +162,6 @@ def repeats_path(tree, ply):
 
 
 @kernel()
-def has_mating_move(row, moves, count, tree):
-    """Whether one of the legal moves gives checkmate."""
-    return mating_move(row, moves, count, tree.stack[tree.stack.shape[0] - 1], tree.scratch_moves[0]) >= 0
-
-
-@kernel()
 def mating_move(row, moves, count, scratch_row, scratch_moves):
     """Index of the first legal move that gives checkmate, -1 if none does."""
     for i in range(count):
@@ -184,4 +178,5 @@ def repeat_visit(tree, node):
     if tree.proven[node] != OPEN:
         finish_visit(tree, node, np.float64(tree.proven[node]), 0.0, np.float64(tree.mate_plies[node]))
     else:
-        finish_visit(tree, node, tree.value_sum[node] / visits, tree.draw_sum[node] / visits, tree.moves_left[node])
+        moves_left = np.float64(tree.moves_left[node])
+        finish_visit(tree, node, tree.value_sum[node] / visits, tree.draw_sum[node] / visits, moves_left)

@@ -246,7 +246,6 @@ class Search:
 
     def principal_variation(self, first: int, length: int = 40) -> list[tuple[np.ndarray, int]]:
         """The line that starts with root move ``first``: (position row before the move, move code) pairs."""
-        tree = self.tree
         row = self.root_row().copy()
         line = [(row, int(self.root_moves()[first]))]
         node = int(self.children(ROOT)[first])
