@@ -130,12 +130,18 @@ def _native_ctz(typing_context, x):
 
 @intrinsic
 def _native_popcount(typing_context, x):
-    return numba.types.int64(numba.types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
+    def codegen(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return numba.types.int64(numba.types.uint64), codegen
 
 
 @intrinsic
 def _native_byteswap(typing_context, x):
-    return numba.types.uint64(numba.types.uint64), lambda context, builder, signature, arguments: builder.bswap(arguments[0])
+    def codegen(context, builder, signature, arguments):
+        return builder.bswap(arguments[0])
+
+    return numba.types.uint64(numba.types.uint64), codegen
 
 
 def ctz(x):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import chess
 
-from engine.board.convert import stack_from_board
 from engine import evaluation
+from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.evaluation.tablebase import RootTablebase
 from engine.options import EngineOptions

@@ -1,8 +1,8 @@
 """The way down: descend from the root along the best edges and collect a round of leaves.
 
-A round is gathered by one thread, so that the tree never depends on how many threads evaluate it. Visits in flight lower
-a child's U (virtual loss), which spreads the leaves; a descent that ends on a leaf already in the round is a collision:
-its visits stay in flight until the round is applied, then they are taken back.
+A round is gathered by one thread, so that the tree never depends on how many threads evaluate it. Visits in flight
+lower a child's U (virtual loss), which spreads the leaves; a descent that ends on a leaf already in the round is a
+collision: its visits stay in flight until the round is applied, then they are taken back.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def settle(tree, params, leaves, leaf, node, depth):
             tree.state[node] = TERMINAL if drawn else PATH_REPETITION
             finish_visit(tree, node, 0.0, 1.0, 0.0)
             return True
-        if params.mate_in_one and mating_move(row, leaves.moves[leaf], count, tree.stack[-1], tree.scratch_moves[0]) >= 0:
+        scratch = tree.stack[-1]
+        if params.mate_in_one and mating_move(row, leaves.moves[leaf], count, scratch, tree.scratch_moves[0]) >= 0:
             tree.state[node] = TERMINAL
             finish_visit(tree, node, -1.0, 0.0, 1.0)
             prove(tree, node, np.int64(LOSS), np.int64(1))

@@ -47,6 +47,8 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text = "run folder; the same command continues it"
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
     group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="the trained network")
+    text = "how the network's numbers are stored (default %(default)s)"
+    group.add_argument("--storage", choices=("float32", "float16"), default="float32", help=text)
     length = group.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, default=0.0, help="train that long, all parts of the run together")
     length.add_argument("--positions", type=int, default=0, help="train on that many positions")
@@ -99,7 +101,7 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
         if not finished:
             show(f"stopped at {training.progress:.1%}; the same command continues")
             return INTERRUPTED
-        scores = training.finish(arguments.out)
+        scores = training.finish(arguments.out, arguments.storage)
     finally:
         training.close()
     show(f"{arguments.out}: held-out top-1 {scores.top1:.2%}, policy {scores.policy:.4f}, value {scores.value:.4f}")

@@ -121,9 +121,9 @@ class Pretraining:
         self.checkpoint()
         return self.progress >= 1.0
 
-    def finish(self, path: Path) -> HeldOutScores:
-        """Write the averaged network to `path` and return its held-out scores."""
-        return self._evaluate(path)
+    def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
+        """Write the averaged network to `path`, stored as `dtype`, and return its held-out scores."""
+        return self._evaluate(path, dtype)
 
     def checkpoint(self) -> None:
         """Write the complete state of the run."""
@@ -134,7 +134,7 @@ class Pretraining:
         """Stop the learner's threads."""
         self.learner.close()
 
-    def _evaluate(self, path: Path) -> HeldOutScores:
+    def _evaluate(self, path: Path, dtype: str = "float32") -> HeldOutScores:
         model = self.learner.averaged_model()
         scores = self._heldout.evaluate(model, self.settings.learner.threads)
         card = {
@@ -146,7 +146,7 @@ class Pretraining:
             "peak_rate": self.settings.peak_rate,
             "heldout": {"positions": self._heldout.n_positions, **asdict(scores)},
         }
-        dit.save(path, model, card, configuration=_configuration(self.settings))
+        dit.save(path, model, card, dtype, configuration=_configuration(self.settings))
         return scores
 
     def _report(self, seen: list[Losses], speed: float, scores: HeldOutScores | None) -> ProgressReport:
