@@ -206,7 +206,7 @@ def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
 
 
 def test_reviews_are_judged_by_both_nets() -> None:
-    result = sentiment.run(*made_up_reviews(1500), epochs=15)
+    result = sentiment.run(*made_up_reviews(1500), epochs={"shallow": 15, "deep": 6})
     assert result.accuracy("shallow") > 0.8
     assert result.accuracy("deep") > 0.8
 
@@ -242,7 +242,7 @@ def test_broken_reviews_are_data_errors(tmp_path: Path, content: str, match: str
 
 def test_real_reviews_are_judged_by_both_nets(test_data: Path) -> None:
     texts, labels = sentiment.read_reviews(test_data / "reviews" / "reviews.csv.xz")
-    result = sentiment.run(texts[:2500], labels[:2500], epochs=4)
+    result = sentiment.run(texts[:2500], labels[:2500])
     assert result.accuracy("shallow") > 0.8
     assert result.accuracy("deep") > 0.8
 
