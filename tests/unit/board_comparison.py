@@ -172,14 +172,17 @@ def compare_random_game(
 
 
 def compare_moves(start: chess.Board, moves: Iterable[str], keys: KeyTable) -> int:
-    """Compare all positions of a game given in UCI text; returns their number."""
+    """Compare all positions of a game given in UCI text, up to an illegal move if it has one; returns their number."""
     played = list(moves)
     game = GameComparison(start, len(played), keys)
-    game.check()
+    legal = game.check()
     for text in played:
-        game.play(game.board.parse_uci(text))
-        game.check()
-    return len(played) + 1
+        move = chess.Move.from_uci(text)
+        if move not in legal:
+            break
+        game.play(move)
+        legal = game.check()
+    return game.ply + 1
 
 
 def plain_see(board: chess.Board, move: chess.Move) -> int:

@@ -135,10 +135,10 @@ def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
     parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="train on MNIST instead of the small set")
-    parser.add_argument("--epochs", type=int, help="default: 30, or 8 for MNIST")
+    parser.add_argument("--epochs", type=int, help="default: 30, or 12 for MNIST")
     options = parser.parse_args(arguments)
     if options.mnist:
-        history = run(mnist(options.mnist), (16, 32, 64), options.epochs or 8, options.seed, verbose=True)
+        history = run(mnist(options.mnist), (16, 32, 64), options.epochs or 12, options.seed, verbose=True)
     else:
         history = run(small_digits(options.seed), (32, 64), options.epochs or 30, options.seed, verbose=True)
     print(f"accuracy on held-out digits: {history['validation_accuracy'][-1]:.2%}")

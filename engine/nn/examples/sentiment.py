@@ -70,7 +70,7 @@ class Vocabulary:
         found = {label: Counter[str]() for label in (0, 1)}  # number of texts with a term
         for text, label in zip(texts, labels, strict=True):
             found[int(label)].update(set(terms_of(text)))
-        known = [term for term in found[0] | found[1] if found[0][term] + found[1][term] >= RAREST]
+        known = sorted(term for term in found[0] | found[1] if found[0][term] + found[1][term] >= RAREST)
         counts = np.array([[found[0][term], found[1][term]] for term in known]).reshape(-1, 2)
         chosen = np.argsort(-_chi_squared(counts, labels), kind="stable")[:terms]
         self.columns = {known[number]: column for column, number in enumerate(chosen)}
