@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.backend import to_numpy
 from engine.errors import NetFileError
-from engine.nn.atomic import write_atomically
+from engine.nn.atomic import atomic_write
 
 VALUES = "values.json"
 
@@ -26,7 +26,8 @@ def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mappin
     text = np.frombuffer(json.dumps(values, allow_nan=False).encode(), np.uint8)
     stored: dict[str, Any] = {VALUES: text, **{name: to_numpy(array) for name, array in arrays.items()}}
     try:
-        write_atomically(path, lambda file: np.savez(file, **stored))
+        with atomic_write(path) as file:
+            np.savez(file, **stored)
     except OSError as error:
         raise NetFileError(path, "a place to write the checkpoint to", str(error)) from error
 

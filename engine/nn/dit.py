@@ -29,7 +29,7 @@ import numpy as np
 
 from engine.backend import NUMPY, backend_of, to_numpy
 from engine.errors import ConfigError, NetFileError, ShapeError
-from engine.nn.atomic import write_atomically
+from engine.nn.atomic import atomic_write
 from engine.nn.dit_header import check_header, check_sizes
 from engine.nn.layer import Layer, layer_from_config
 from engine.nn.legacy import is_legacy, load_legacy
@@ -76,7 +76,8 @@ def save(
     except (TypeError, ValueError) as error:
         raise ConfigError(f"card and configuration must be plain JSON values: {error}") from error
     try:
-        write_atomically(path, lambda file: _write(file, text, arrays))
+        with atomic_write(path) as file:
+            _write(file, text, arrays)
     except OSError as error:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS
 from engine.errors import DataError
-from selfplay.files import atomic_write
+from engine.nn.atomic import atomic_write
 
 __all__ = ["PROBABILITY_ONE", "PositionSet", "concatenate", "empty_set", "offsets"]
 
@@ -99,6 +99,7 @@ class PositionSet:
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         # Offsets are eight bytes a position, the counts behind them mostly one.
         arrays["target_first"] = np.diff(self.target_first).astype(np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as stream:
             np.savez(stream, version=np.int64(FORMAT_VERSION), **arrays)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.board.fen import parse_fen
 from engine.errors import DataError, FenError
-from selfplay.files import atomic_write
+from engine.nn.atomic import atomic_write
 
 __all__ = ["draw_openings", "load_openings", "write_openings"]
 
@@ -91,6 +91,7 @@ def _balanced_positions(path: Path) -> Iterator[tuple[chess.Board, int]]:
 
 def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> None:
     """Write an EPD file with the centipawn evaluation `ce` of each position."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as stream:
         for board, score_cp in openings:
             stream.write(f"{board.epd()} ce {score_cp};\n".encode())

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 from engine.errors import DataError
-from selfplay.files import sync_folder
+from engine.nn.atomic import sync_folder
 from selfplay.games.record import SelfPlayRecord, decode_record, encode_record
 
 __all__ = ["ReplayWriter", "published_generations", "read_segment", "segment_path"]

@@ -12,7 +12,7 @@ import chess
 import chess.pgn
 
 from engine.errors import RunError
-from selfplay.files import atomic_write
+from engine.nn.atomic import atomic_write
 
 __all__ = ["GameRow", "MatchArchive"]
 

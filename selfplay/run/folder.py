@@ -21,7 +21,7 @@ from engine.board.convert import row_from_board
 from engine.errors import ConfigError, RunError
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
-from selfplay.files import atomic_write
+from engine.nn.atomic import atomic_write
 from selfplay.games.openings import load_openings
 from selfplay.run.config import FIXED, RunConfig, config_text, overlay, read_toml
 from selfplay.run.ledger import Ledger

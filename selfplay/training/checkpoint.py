@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import RunError
-from selfplay.files import atomic_write
+from engine.nn.atomic import atomic_write
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 

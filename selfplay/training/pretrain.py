@@ -19,7 +19,7 @@ import numpy as np
 from engine.errors import ConfigError, RunError
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
-from selfplay.files import atomic_write
+from engine.nn.atomic import atomic_write
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.heldout import HeldOut, HeldOutScores
 from selfplay.training.learner import Learner, LearnerSettings
@@ -123,6 +123,7 @@ class Pretraining:
 
     def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
         """Write the averaged network to `path`, stored as `dtype`, and return its held-out scores."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         return self._evaluate(path, dtype)
 
     def checkpoint(self) -> None:

@@ -8,7 +8,6 @@ Stops at the first difference, with the position and the moves that led to it.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
 import lzma
@@ -56,8 +55,11 @@ def human_games(data: Path, keys: KeyTable) -> Source:
 def engine_games(data: Path, keys: KeyTable) -> Source:
     with lzma.open(data / "games" / "engine.jsonl.xz", "rt") as lines:
         for game in map(json.loads, lines):
-            with contextlib.suppress(FenError):  # some start with more queens than pawns could have become
-                yield compare_moves(parse_fen(game.get("fen", chess.STARTING_FEN)), game["uci"].split(), keys)
+            try:
+                start = parse_fen(game.get("fen", chess.STARTING_FEN))
+            except FenError:  # some start with more queens than pawns could have become
+                continue
+            yield compare_moves(start, game["uci"].split(), keys)
 
 
 def compare(positions: int, seed: int, data: Path | None) -> dict[str, int]:
