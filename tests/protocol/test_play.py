@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import datetime
 import io
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,16 @@ def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
     assert "cannot read 'nonsense'" in output
 
 
-def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def listens_to_interrupts() -> Iterator[None]:
+    """A process started in the background of a shell ignores SIGINT; this one must not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
     engine, limits = FakeEngine(EngineOptions()), Limits(infinite=True)
     console = Console(file=io.StringIO())
     game = TerminalGame(console, engine, chess.Board(), chess.WHITE, limits, PLAIN, lambda prompt: "e4")  # type: ignore[arg-type]
