@@ -23,7 +23,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -129,7 +129,7 @@ def header_checksum(header: Mapping[str, Any]) -> int:
 # ---- reading ------------------------------------------------------------------------------------------------------
 
 
-def _read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:
+def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
     if not prefix.startswith(MAGIC):
         raise NetFileError(path, f"the magic bytes {MAGIC!r}", repr(prefix[: len(MAGIC)]))
@@ -154,7 +154,7 @@ def _read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:
     return header
 
 
-def _read_tensors(path: Path, file: BinaryIO, table: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+def _read_tensors(path: Path, file: IO[bytes], table: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     tensors = {}
     for entry in table:
         _skip_padding(path, file)
@@ -170,7 +170,7 @@ def _read_tensors(path: Path, file: BinaryIO, table: list[dict[str, Any]]) -> di
     return tensors
 
 
-def _skip_padding(path: Path, file: BinaryIO) -> None:
+def _skip_padding(path: Path, file: IO[bytes]) -> None:
     padding = file.read(_data_start(file.tell()) - file.tell())
     if any(padding):
         raise NetFileError(path, "zeros between tensors", "other bytes")
@@ -226,7 +226,7 @@ def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     return table
 
 
-def _write(file: BinaryIO, text: bytes, arrays: Mapping[str, np.ndarray]) -> None:
+def _write(file: IO[bytes], text: bytes, arrays: Mapping[str, np.ndarray]) -> None:
     file.write(_PREFIX.pack(MAGIC, VERSION, len(text)) + text)
     for array in arrays.values():
         file.write(bytes(_data_start(file.tell()) - file.tell()))
