@@ -113,6 +113,7 @@ def test_known_exchanges(fen, move, centipawns):
 
 
 @pytest.mark.slow
+@pytest.mark.overlong
 @pytest.mark.timeout(3 * 3600)
 def test_two_million_positions(test_data):
     counts = compare(2_000_000, seed=2026, data=test_data)
