@@ -53,6 +53,8 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length.add_argument("--minutes", type=float, default=0.0, help="train that long, all parts of the run together")
     length.add_argument("--positions", type=int, default=0, help="train on that many positions")
     setting("--net", defaults.net, "filters x blocks")
+    text = "begin with this network's weights, of the same --net, in place of random ones"
+    group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
     setting("--rate", defaults.peak_rate, "peak learning rate")
     setting("--batch", learner.batch_size, "positions a step")
     setting("--threads", learner.threads)
@@ -74,6 +76,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     )
     return PretrainSettings(
         net=arguments.net,
+        start_from=arguments.start_from,
         minutes=arguments.minutes,
         positions=arguments.positions,
         peak_rate=arguments.rate,

@@ -20,6 +20,7 @@ from engine.errors import ConfigError, RunError
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
 from engine.nn.atomic import atomic_write
+from engine.nn.layer import Layer
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.heldout import HeldOut, HeldOutScores
 from selfplay.training.learner import Learner, LearnerSettings
@@ -40,6 +41,7 @@ class PretrainSettings:
     """A supervised run. Exactly one of `minutes` and `positions` is positive and ends the run (and its schedule)."""
 
     net: str = "64x6"
+    start_from: Path | None = None  # a network of that size whose weights the run begins with
     minutes: float = 0.0  # of training, checkpoints and evaluations; loading data is not counted
     positions: int = 0
     peak_rate: float = 2e-3
@@ -76,8 +78,7 @@ class Pretraining:
         self.elapsed_s = 0.0
         self._bind_configuration()
         mixture = Mixture(data.sets, data.shares, settings.learner.batch_size, settings.seed)
-        model = build_tower(TowerConfig.parse(settings.net), np.random.default_rng(settings.seed))
-        self.learner = Learner(model, mixture, settings.learner)
+        self.learner = Learner(_first_model(settings), mixture, settings.learner)
         self._heldout = HeldOut(data.heldout, settings.heldout_positions)
         if self._checkpoint.is_file():
             arrays, values = load_checkpoint(self._checkpoint)
@@ -175,6 +176,17 @@ class Pretraining:
             stream.write(json.dumps(values, indent=2).encode())
 
 
+def _first_model(settings: PretrainSettings) -> Layer:
+    """What a new run begins with. Raises ConfigError where the network to start from has another architecture."""
+    model = build_tower(TowerConfig.parse(settings.net), np.random.default_rng(settings.seed))
+    if settings.start_from is None:
+        return model
+    start, _ = dit.load(settings.start_from)
+    if start.config() != model.config():
+        raise ConfigError(f"{settings.start_from}: not a network of the architecture {settings.net}")
+    return start
+
+
 class _Clock:
     """Adds the wall time that passes to a run, and measures its speed between reports."""
 
@@ -197,8 +209,9 @@ class _Clock:
 
 
 def _configuration(settings: PretrainSettings) -> dict[str, object]:
-    """The settings as a network file keeps them: without paths of the machine that trained it."""
-    return {name: value for name, value in asdict(settings).items() if name != "files"}
+    """The settings as a network file keeps them: without folders of the machine that trained it."""
+    start = settings.start_from.name if settings.start_from else ""
+    return {name: value for name, value in asdict(settings).items() if name != "files"} | {"start_from": start}
 
 
 def _data_names(files: SourceFiles) -> dict[str, list[str]]:
