@@ -1,13 +1,14 @@
 """A small deep-learning library: arrays in, arrays out, every gradient derived by hand and checked numerically.
 
-    layer.py        what a layer is; the registry
-    layers/         the layers, one small file a family
-    operations/     the heavy operations: plain array reference, and native kernels for float32 on the CPU
-    losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of training
-    parallel.py     one batch over several threads
-    trainer.py history.py checkpoint.py progress.py                     training as a whole
-    dit.py          saving and loading; legacy.py reads the files of the package before
-    examples/       experiments to run: python -m engine.nn.examples.NAME
+layer.py        what a layer is; the registry
+layers/         the layers, one small file a family
+operations/     the heavy operations: plain array reference, and native kernels for float32 on the CPU
+losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of training
+flat_adam.py    AdamW and averaging in one pass over large tables, whose rows may share parts
+parallel.py     one batch over several threads
+trainer.py history.py checkpoint.py progress.py                     training as a whole
+dit.py          saving and loading; legacy.py reads the files of the package before
+examples/       experiments to run: python -m engine.nn.examples.NAME
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ from engine.nn.layers import (
     Flatten,
     GlobalAveragePool,
     LayerNorm,
+    ListNetwork,
     MaxPool2D,
     MultiHead,
+    PairProduct,
     PositionEmbedding,
     Reshape,
     Residual,
+    ScoredRows,
     SelfAttention,
     Sequential,
     SparseDense,
@@ -73,12 +77,15 @@ __all__ = [
     "History",
     "Layer",
     "LayerNorm",
+    "ListNetwork",
     "MaxPool2D",
     "MultiHead",
+    "PairProduct",
     "PositionEmbedding",
     "RMSProp",
     "Reshape",
     "Residual",
+    "ScoredRows",
     "SelfAttention",
     "Sequential",
     "SparseDense",

@@ -116,11 +116,16 @@ class Layer:
         backend = get_backend(backend) if isinstance(backend, str) else backend
         return self._rebuilt(backend.asarray, backend.asarray)
 
-    def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]) -> Self:
+    def with_children(self, children: dict[str, Layer]) -> Self:
+        """A copy with other layers in the place of `children`, under names it can call one after the other."""
         twin = copy.copy(self)
+        twin._replace_children(dict(children))
+        return twin
+
+    def _rebuilt(self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]) -> Self:
+        twin = self.with_children({name: child._rebuilt(parameter, buffer) for name, child in self.children().items()})
         twin.params = {name: parameter(array) for name, array in self.params.items()}
         twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
-        twin._replace_children({name: child._rebuilt(parameter, buffer) for name, child in self.children().items()})
         return twin
 
     def _replace_children(self, children: dict[str, Layer]) -> None:

@@ -1,6 +1,6 @@
 """Losses on raw outputs: each returns its mean over the batch and the gradient of that mean.
 
-    loss, dlogits = softmax_cross_entropy(logits, targets)
+loss, dlogits = softmax_cross_entropy(logits, targets)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Optimizers: they change parameters in place, and their whole state can be saved and loaded.
 
-    optimizer.step(model.named_parameters(), grads, learning_rate)
+optimizer.step(model.named_parameters(), grads, learning_rate)
 """
 
 from __future__ import annotations

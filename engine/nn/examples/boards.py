@@ -46,7 +46,7 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
 
 
 def square(text: str) -> int:
-    """"a1" -> 0, "h8" -> 63."""
+    """ "a1" -> 0, "h8" -> 63."""
     return "abcdefgh".index(text[0]) + 8 * (int(text[1]) - 1)
 
 

@@ -13,6 +13,7 @@ from engine.nn.layers.embedding import Embedding, PositionEmbedding, SparseDense
 from engine.nn.layers.flatten import Flatten
 from engine.nn.layers.gru import GRU
 from engine.nn.layers.layernorm import LayerNorm
+from engine.nn.layers.lists import ListNetwork, PairProduct, ScoredRows
 from engine.nn.layers.lstm import LSTM
 from engine.nn.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
 from engine.nn.layers.reshape import Reshape
@@ -35,11 +36,14 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool",
     "LayerNorm",
+    "ListNetwork",
     "MaxPool2D",
     "MultiHead",
+    "PairProduct",
     "PositionEmbedding",
     "Reshape",
     "Residual",
+    "ScoredRows",
     "SelfAttention",
     "Sequential",
     "SparseDense",

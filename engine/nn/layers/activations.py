@@ -28,6 +28,18 @@ def relu(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * (y > 0)
 
 
+def clipped_relu(x: Array) -> tuple[Array, Slope]:
+    """y = min(max(x, 0), 1);  dx = dy where 0 < x < 1."""
+    y = backend_of(x).xp.clip(x, 0, 1)
+    return y, lambda dy: dy * ((x > 0) & (x < 1))
+
+
+def squared_clipped_relu(x: Array) -> tuple[Array, Slope]:
+    """y = c^2 with c = min(max(x, 0), 1);  dx = 2 c dy where 0 < x < 1: products of features at no cost."""
+    c = backend_of(x).xp.clip(x, 0, 1)
+    return c * c, lambda dy: 2 * dy * c * (x < 1)
+
+
 def leaky_relu(x: Array) -> tuple[Array, Slope]:
     """y = x where x > 0, else 0.01 x: no unit ever stops learning. Maas et al. 2013."""
     slope = backend_of(x).xp.where(x > 0, 1, LEAK).astype(x.dtype)
@@ -99,6 +111,8 @@ def mish(x: Array) -> tuple[Array, Slope]:
 ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
     "identity": identity,
     "relu": relu,
+    "clipped_relu": clipped_relu,
+    "squared_clipped_relu": squared_clipped_relu,
     "leaky_relu": leaky_relu,
     "selu": selu,
     "sigmoid": sigmoid,

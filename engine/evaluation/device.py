@@ -1,0 +1,45 @@
+"""The evaluator that asks the net on a GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.evaluation.protocol import LeafBatch
+from engine.network.device import PART, DeviceTower
+from engine.network.fused_steps import MOVES_LEFT_SCALE
+
+FLIGHTS = 2  # while one part is computed the next is copied
+
+
+class DeviceEvaluator:
+    """Evaluator `network` where the tower lives on a device; evaluates parts of fixed size, two under way."""
+
+    name = "network"
+    round_size = FLIGHTS * PART
+    needs_planes = True
+    in_kernel = ""
+
+    def __init__(self, tower: DeviceTower) -> None:
+        self.tower = tower
+        self._flights = [tower.new_flight() for _ in range(FLIGHTS)]
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """Fill logits, wdl and moves_left of the first `count` leaves."""
+        parts = [(first, min(count, first + PART)) for first in range(0, count, PART)]
+        for number, (first, last) in enumerate(parts):
+            if number >= FLIGHTS:
+                self._land(number - FLIGHTS, leaves, *parts[number - FLIGHTS])
+            flight = self._flights[number % FLIGHTS]
+            self.tower.launch(flight, leaves.masks[first:last], leaves.policy_index[first:last])
+        for number in range(max(0, len(parts) - FLIGHTS), len(parts)):
+            self._land(number, leaves, *parts[number])
+
+    def close(self) -> None:
+        """Nothing to stop: the device's memory goes with the object."""
+
+    def _land(self, number: int, leaves: LeafBatch, first: int, last: int) -> None:
+        flight, n = self._flights[number % FLIGHTS], last - first
+        flight.lane.wait()
+        leaves.logits[first:last] = flight.logits[:n]
+        leaves.wdl[first:last] = flight.value[:n]
+        leaves.moves_left[first:last] = np.maximum(flight.moves_left[:n] * MOVES_LEFT_SCALE, 0)
