@@ -47,7 +47,11 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
         if folder is not None:
             numba.config.CACHE_DIR = str(folder)
         return numba.njit(
-            cache=folder is not None, nogil=True, error_model="numpy", fastmath={"contract"} if contract else False
+            cache=folder is not None,
+            nogil=True,
+            error_model="numpy",
+            no_cfunc_wrapper=True,  # nobody calls kernels from C, and it saves an eighth of the compile time
+            fastmath={"contract"} if contract else False,
         )(function)
 
     return decorate
@@ -255,10 +259,42 @@ def _native_relu(typing_context, x):
 
 
 @intrinsic
+def _native_lane_sum(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        total, width = arguments[0], LANES
+        while width > 1:  # fold the upper half onto the lower: a fixed tree, so the bits never vary
+            width //= 2
+            halves = [ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width))) for k in (0, width)]
+            low, high = (builder.shuffle_vector(total, total, half) for half in halves)
+            total = builder.fadd(low, high)
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return numba.types.float32(_lanes), codegen
+
+
+@intrinsic
 def _native_where_positive(typing_context, sign, x):
     def codegen(context, builder, signature, arguments):
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
         return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
+
+    return _lanes(_lanes, _lanes), codegen
+
+
+@intrinsic
+def _native_minimum(typing_context, x, limit):
+    def codegen(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
+
+    return _lanes(_lanes, _lanes), codegen
+
+
+@intrinsic
+def _native_scale_by_power(typing_context, x, shifted):
+    def codegen(context, builder, signature, arguments):
+        integers = ir.VectorType(ir.IntType(32), LANES)
+        bits, power = (builder.bitcast(argument, integers) for argument in arguments)
+        return builder.bitcast(builder.add(bits, builder.shl(power, ir.Constant(integers, [23] * LANES))), _VECTOR)
 
     return _lanes(_lanes, _lanes), codegen
 
@@ -276,10 +312,11 @@ def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
 _lower_operator(operator.add, "fadd")
 _lower_operator(operator.sub, "fsub")
 _lower_operator(operator.mul, "fmul")
+_lower_operator(operator.truediv, "fdiv")
 
 
 def load(array, offset):
-    """Sixteen floats of a contiguous float32 [n] array from ``offset`` on; unchecked when compiled. They take + - *."""
+    """Sixteen floats of a contiguous float32 [n] from ``offset`` on, unchecked when compiled; they know + - * /."""
     return array[offset : offset + LANES].copy()
 
 
@@ -301,6 +338,26 @@ def spread(array, offset):
 def relu(lanes):
     """max(x, 0) in every lane."""
     return np.maximum(lanes, np.float32(0))
+
+
+def lane_sum(lanes):
+    """The sum of the sixteen lanes, halves added pairwise."""
+    while len(lanes) > 1:
+        lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
+    return lanes[0]
+
+
+def minimum(lanes, limit):
+    """The smaller of two numbers in every lane."""
+    return np.minimum(lanes, limit)
+
+
+def scale_by_power(lanes, shifted):
+    """x * 2^n in every lane, for a result that is a normal number; n is given as 1.5 * 2^23 + n.
+
+    A float that large counts in ones, so that its last bits are n: they are added to the exponent of x.
+    """
+    return (lanes * np.exp2(shifted - np.float32(1.5 * 2**23))).astype(np.float32)
 
 
 def where_positive(sign, lanes):
@@ -331,6 +388,21 @@ def _spread(array, offset):
 @overload(relu, inline="always")
 def _relu(lanes):
     return lambda lanes: _native_relu(lanes)
+
+
+@overload(lane_sum, inline="always")
+def _lane_sum(lanes):
+    return lambda lanes: _native_lane_sum(lanes)
+
+
+@overload(minimum, inline="always")
+def _minimum(lanes, limit):
+    return lambda lanes, limit: _native_minimum(lanes, limit)
+
+
+@overload(scale_by_power, inline="always")
+def _scale_by_power(lanes, shifted):
+    return lambda lanes, shifted: _native_scale_by_power(lanes, shifted)
 
 
 @overload(where_positive, inline="always")

@@ -1,4 +1,4 @@
-"""`aino net info [FILE]`: what a net file holds, without building the network."""
+"""`aino net info|convert|export`: what a net file holds, and nets from and to Lc0's files."""
 
 from __future__ import annotations
 
@@ -8,42 +8,107 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
+from engine.network.lc0.convert import read_tower, write_tower
+from engine.network.lc0.reader import is_lc0
+from engine.network.lc0.writer import SUFFIXES
+from engine.network.sparse.model import sparse_config_of
 from engine.network.tower import tower_config_of
 from engine.network.weights import default_net_path
 from engine.nn.dit import load_tensors
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+
+EXAMPLES = """\
+examples:
+  aino net info                             the net that comes with Aino
+  aino net info my.dit --json               another one's header
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    info = actions.add_parser("info", help="architecture, size, provenance and training card")
-    info.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="net file (default: the one that comes with Aino)"
-    )
-    info.add_argument("--json", action="store_true", help="print the whole header as JSON")
+    info = actions.add_parser("info", help="architecture, formats, size, provenance and training card")
+    info.add_argument("file", type=Path, nargs="?", metavar="FILE", help="net file (default: the net of Aino)")
+    info.add_argument("--json", action="store_true", help="print everything as one JSON object")
+    convert = actions.add_parser("convert", help="write a tower in the format of another suffix")
+    convert.add_argument("file", type=Path, metavar="FILE", help="net file: .dit, .pb or .pb.gz")
+    convert.add_argument("target", type=Path, metavar="TARGET", help="file to write: .dit, .pb or .pb.gz")
+    export = actions.add_parser("export", help="write a tower as .pb.gz, for lc0 to play")
+    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="net file (default: the net of Aino)")
+    export.add_argument("--out", type=Path, metavar="TARGET", help="file to write (default: FILE's name with .pb.gz)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Reads and checks the whole file, then prints its header. Raises NetFileError."""
+    """Does one of the three. Raises NetFileError, ConfigError."""
     path = arguments.file or default_net_path()
-    header, tensors = load_tensors(path)
-    if arguments.json:
-        print(json.dumps(header, indent=2))
+    if arguments.action == "info":
+        _print_info(path, arguments.json)
         return 0
-    parameters = sum(tensor.size for tensor in tensors.values())
-    print(f"file          {path}")
-    print(f"size          {Path(path).stat().st_size:,} bytes")
-    print(f"architecture  {_architecture(header)}")
-    print(f"tensors       {len(tensors)}, {parameters:,} numbers")
-    for part in ("provenance", "card"):
-        for key, value in header[part].items():
-            print(f"{part + ' ' + key:32}{value if isinstance(value, str | int | float) else json.dumps(value)}")
+    target = arguments.target if arguments.action == "convert" else _export_target(path, arguments.out)
+    if target.exists() and target.samefile(path):
+        raise ConfigError(f"{target} is the net itself")
+    write_tower(target, read_tower(path))
+    print(f"{target}  {target.stat().st_size:,} bytes")
     return 0
 
 
-def _architecture(header: dict[str, Any]) -> str:
+def _export_target(path: Path, chosen: Path | None) -> Path:
+    target = chosen or Path(path.name.split(".")[0] + SUFFIXES[1])
+    if not target.name.endswith(SUFFIXES):
+        raise ConfigError(f"the name of a net for lc0 ends in {' or '.join(SUFFIXES)}, not {target.name!r}")
+    return target
+
+
+def _print_info(path: Path, as_json: bool) -> None:
+    """Reads and checks the whole file before a line is printed."""
+    info: dict[str, Any] = {"file": str(path), "size": path.stat().st_size if path.is_file() else 0}
+    info |= _lc0_info(path) if is_lc0(path) or path.name.endswith(SUFFIXES) else _dit_info(path)
+    if as_json:
+        print(json.dumps(info, indent=2))
+        return
+    print(f"{'file':14}{path}")
+    print(f"{'size':14}{info['size']:,} bytes")
+    print(f"{'architecture':14}{info['architecture']}")
+    print(f"{'tensors':14}{info['tensors']}, {info['parameters']:,} parameters")
+    for part in ("provenance", "card"):
+        for key, value in info[part].items():
+            print(f"{part + ' ' + key:32}{value if isinstance(value, str | int | float) else json.dumps(value)}")
+
+
+def _lc0_info(path: Path) -> dict[str, Any]:
+    tower = read_tower(path)
+    return {
+        "format": "lc0",
+        "architecture": tower.config.describe(),
+        **_counts(tower.tensors),
+        "provenance": {},
+        "card": tower.card,
+    }
+
+
+def _dit_info(path: Path) -> dict[str, Any]:
+    header, tensors = load_tensors(path)
+    return {
+        "format": "dit",
+        "architecture": _architecture(header["model"]),
+        **_counts(tensors),
+        **{part: header[part] for part in ("provenance", "card", "configuration", "model")},
+    }
+
+
+def _counts(tensors: dict[str, Any]) -> dict[str, int]:
+    """Running statistics are no parameters."""
+    sizes = [tensor.size for name, tensor in tensors.items() if ".running_" not in name]
+    return {"tensors": len(tensors), "parameters": sum(sizes)}
+
+
+def _architecture(model: Any) -> str:
     try:
-        return f"tower {tower_config_of(header['model'])} (filters x blocks)"
+        return tower_config_of(model).describe()
     except ConfigError:
-        return "not a tower of Aino's"
+        pass
+    try:
+        return f"{sparse_config_of(model)}: one accumulator, moves scored one by one"
+    except ConfigError:
+        return f"neither a tower nor a sparse network: a {model.get('layer')}"

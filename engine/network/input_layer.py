@@ -39,10 +39,10 @@ def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
 
 
 @kernel()
-def convolve_masks(masks, layer, sums, board, start):
-    """relu(conv(planes) + bias) of one position, masks uint64 [112], into the padded board at board[start].
+def convolve_masks(masks, layer, sums, board, start, rectify):
+    """conv(planes) + bias of one position, masks uint64 [112], into the padded board at board[start].
 
-    `sums` is scratch for one padded board.
+    Rectified on request; `sums` is scratch for one padded board.
     """
     channels = len(layer.bias)
     for i in range(0, BOARD * BOARD * channels, LANES):
@@ -55,7 +55,7 @@ def convolve_masks(masks, layer, sums, board, start):
             _add_full_plane(layer.full, plane, np.float32(1), channels, sums)
         else:
             _add_bits(layer.taps, plane, mask, channels, sums)
-    _finish(sums, layer.bias, board, start)
+    _finish(sums, layer.bias, board, start, rectify)
 
 
 @kernel()
@@ -89,10 +89,11 @@ def _add_full_plane(full, plane, factor, channels, sums):
 
 
 @kernel()
-def _finish(sums, bias, board, start):
+def _finish(sums, bias, board, start, rectify):
     channels = len(bias)
     for rank in range(8):
         for file in range(8):
             at = ((rank + 1) * BOARD + file + 1) * channels
             for c in range(0, channels, LANES):
-                store(board, start + at + c, relu(load(sums, at + c) + load(bias, c)))
+                x = load(sums, at + c) + load(bias, c)
+                store(board, start + at + c, relu(x) if rectify else x)

@@ -17,6 +17,20 @@ from engine.jit import LANES, WIDE_REGISTERS, kernel, load, splat, spread, store
 BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # the widest block of columns, in lanes
 
 
+def packed(b: np.ndarray) -> np.ndarray:
+    """Matrices [..., inner, columns] as `multiply` reads them: flat, block of columns after block of columns.
+
+    So it walks through memory once, in order, and prefetching keeps up when the weights do not fit a cache.
+    """
+    columns = b.shape[-1]
+    edges, c = [], 0
+    while c < columns:
+        edges.append(c)
+        c += LANES * next(lanes for lanes in (4, 2, 1) if lanes <= BLOCK_LANES and c + lanes * LANES <= columns)
+    blocks = np.split(b, edges[1:], axis=-1)
+    return np.concatenate([block.reshape(*b.shape[:-2], -1) for block in blocks], axis=-1).reshape(-1)
+
+
 class Rows(NamedTuple):
     """Where the rows of a matrix stand in a flat array: groups of four rows."""
 
@@ -29,22 +43,22 @@ class Rows(NamedTuple):
 def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups):
     """out = a b for `groups` groups of four rows. All arrays are flat float32.
 
-    Rows of a have `inner` floats, b is [inner, columns] from b[b_at] on, columns a multiple of 16.
+    Rows of a have `inner` floats, b is [inner, columns], `packed`, from b[b_at] on, columns a multiple of 16.
     """
     c = np.int64(0)  # a literal would compile the blocks twice
     while BLOCK_LANES >= 4 and c + 4 * LANES <= columns:
-        _columns_of_4(a, a_rows, inner, b, b_at + c, columns, out, out_rows, c, groups)
+        _columns_of_4(a, a_rows, inner, b, b_at + c * inner, out, out_rows, c, groups)
         c += 4 * LANES
-    while BLOCK_LANES >= 4 and c + 2 * LANES <= columns:
-        _columns_of_2(a, a_rows, inner, b, b_at + c, columns, out, out_rows, c, groups)
+    while BLOCK_LANES >= 2 and c + 2 * LANES <= columns:
+        _columns_of_2(a, a_rows, inner, b, b_at + c * inner, out, out_rows, c, groups)
         c += 2 * LANES
     while c < columns:
-        _columns_of_1(a, a_rows, inner, b, b_at + c, columns, out, out_rows, c, groups)
+        _columns_of_1(a, a_rows, inner, b, b_at + c * inner, out, out_rows, c, groups)
         c += LANES
 
 
 @kernel(contract=True)
-def _columns_of_4(a, a_rows, inner, b, b_at, columns, out, out_rows, column, groups):
+def _columns_of_4(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)
         r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = splat(0.0)
@@ -60,7 +74,7 @@ def _columns_of_4(a, a_rows, inner, b, b_at, columns, out, out_rows, column, gro
             r0, r1, r2, r3 = r0 + x * b0, r1 + x * b1, r2 + x * b2, r3 + x * b3
             x = spread(a, k + 3 * a_rows.step)
             s0, s1, s2, s3 = s0 + x * b0, s1 + x * b1, s2 + x * b2, s3 + x * b3
-            row += columns
+            row += 4 * LANES
         to = out_rows.at + group * out_rows.group + column
         _store_4(out, to, p0, p1, p2, p3)
         _store_4(out, to + out_rows.step, q0, q1, q2, q3)
@@ -77,7 +91,7 @@ def _store_4(out, at, first, second, third, fourth):
 
 
 @kernel(contract=True)
-def _columns_of_2(a, a_rows, inner, b, b_at, columns, out, out_rows, column, groups):
+def _columns_of_2(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = q0 = q1 = r0 = r1 = s0 = s1 = splat(0.0)
         at = a_rows.at + group * a_rows.group
@@ -92,7 +106,7 @@ def _columns_of_2(a, a_rows, inner, b, b_at, columns, out, out_rows, column, gro
             r0, r1 = r0 + x * b0, r1 + x * b1
             x = spread(a, k + 3 * a_rows.step)
             s0, s1 = s0 + x * b0, s1 + x * b1
-            row += columns
+            row += 2 * LANES
         to = out_rows.at + group * out_rows.group + column
         _store_2(out, to, p0, p1)
         _store_2(out, to + out_rows.step, q0, q1)
@@ -107,7 +121,7 @@ def _store_2(out, at, first, second):
 
 
 @kernel(contract=True)
-def _columns_of_1(a, a_rows, inner, b, b_at, columns, out, out_rows, column, groups):
+def _columns_of_1(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
     for group in range(groups):
         p = q = r = s = splat(0.0)
         at = a_rows.at + group * a_rows.group
@@ -118,7 +132,7 @@ def _columns_of_1(a, a_rows, inner, b, b_at, columns, out, out_rows, column, gro
             q = q + spread(a, k + a_rows.step) * b0
             r = r + spread(a, k + 2 * a_rows.step) * b0
             s = s + spread(a, k + 3 * a_rows.step) * b0
-            row += columns
+            row += LANES
         to = out_rows.at + group * out_rows.group + column
         store(out, to, p)
         store(out, to + out_rows.step, q)

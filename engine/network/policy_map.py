@@ -1,4 +1,4 @@
-"""The 1858 policy moves of Lc0 and where each sits in the 80x8x8 convolutional head, generated from the rules.
+"""The 1858 policy moves of Lc0 and where each sits in the three kinds of policy head, generated from the rules.
 
 Moves are seen from the mover's side (Black's board is mirrored). In order of from-square a1..h8, then to-square: every
 pair that a queen or a knight could make on an empty board (1792), then the promotions of a7..h7 to queen, rook and
@@ -14,7 +14,10 @@ from engine.board.layout import SIDE
 from engine.jit import kernel
 
 POLICY_SIZE = 1858
-POLICY_PLANES = 80  # of which 73 are used: 7 * 8 queen-like, 8 knight, 9 under-promotion planes
+POLICY_PLANES = 80
+USED_POLICY_PLANES = 73  # 7 * 8 queen-like, 8 knight, 9 promotion planes
+ATTENTION_SQUARES = 64 * 64  # places of the attention head before its 8 * 8 * 3 promotions
+ATTENTION_SIZE = ATTENTION_SQUARES + 8 * 8 * 3
 NO_POLICY_INDEX = -1
 MIRROR_BOTH_SQUARES = 56 | 56 << 6
 
@@ -56,9 +59,16 @@ def _policy_moves() -> list[tuple[int, int, int, int]]:
     return moves
 
 
-def _tables() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def _attention_place(source: int, target: int, code: int) -> int:
+    if code == 0:
+        return source * 64 + target
+    piece = [promotion for promotion, _letter in _PROMOTION_PIECES].index(code)
+    return ATTENTION_SQUARES + 24 * (source % 8) + 3 * (target % 8) + piece
+
+
+def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
     index_of = np.full(5 << 12, NO_POLICY_INDEX, np.int16)
-    conv_index = np.empty(POLICY_SIZE, np.int32)
+    conv_index, attention_index = np.empty((2, POLICY_SIZE), np.int32)
     names = []
     letters = {0: "", **dict(_PROMOTION_PIECES)}
     for index, (source, target, code, plane) in enumerate(_policy_moves()):
@@ -66,12 +76,21 @@ def _tables() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         if code == 0:  # promotion to a knight shares the plain move
             index_of[source | target << 6 | 1 << 12] = index
         conv_index[index] = plane * 64 + source
+        attention_index[index] = _attention_place(source, target, code)
         names.append(chess.square_name(source) + chess.square_name(target) + letters[code])
-    return index_of, conv_index, tuple(names)
+    return index_of, conv_index, attention_index, tuple(names)
 
 
-POLICY_INDEX, CONV_INDEX, INDEX_TO_UCI = _tables()
-"""int16 [5 * 4096] by move code seen from the mover; int32 [1858] plane * 64 + square; the moves' names."""
+POLICY_INDEX, CONV_INDEX, ATTENTION_INDEX, INDEX_TO_UCI = _tables()
+"""int16 [5 * 4096] by move code seen from the mover; int32 [1858] plane * 64 + square; int32 [1858] from * 64 + to or,
+for promotions to queen, rook and bishop, 4096 + 24 * from-file + 3 * to-file + piece; the moves' names."""
+
+HEAD_INDEX = {
+    "convolution": CONV_INDEX,
+    "classical": np.arange(POLICY_SIZE, dtype=np.int32),
+    "attention": ATTENTION_INDEX,
+}
+"""Place of each policy move in the flat output of a tower's policy head, by the head's kind."""
 
 
 @kernel()

@@ -1,15 +1,21 @@
-"""The tower: residual blocks with squeeze-and-excitation over 112 board planes, and three heads, as in Lc0.
+"""The tower: residual blocks with squeeze-and-excitation over 112 board planes, and up to three heads, as in Lc0.
 
-Input [B, 112, 8, 8] are raw Lc0 planes; outputs, all from the side to move:
-    policy      [B, 80, 8, 8]   logits of the convolutional policy head (plane, square)
-    wdl         [B, 3]          logits of win, draw, loss
-    moves_left  [B, 1]          plies to the end of the game, in hundreds
+Input [B, 112, 8, 8] are raw Lc0 planes; outputs, all from the side to move (`policy_map.HEAD_INDEX` finds a move in
+each kind of policy):
+    policy      [B, 80, 8, 8]   logits by plane and square (convolution),
+                [B, 1858]       by move (classical), or
+                [B, 4288]       by from- and to-square, then promotions (attention)
+    wdl         [B, 3]          logits of win, draw, loss; or instead
+    value       [B, 1]          expected result between -1 and 1 (scalar)
+    moves_left  [B, 1]          plies to the end of the game, in hundreds; may be missing
 
 Parameter names (buffers of NORM: running_mean, running_variance; parameters of NORM: gamma, beta):
     trunk.input_conv.weight trunk.input_norm.NORM
     trunk.blockN.conv1.weight .norm1.NORM .conv2.weight .norm2.NORM .se.squeeze.{weight,bias} .se.excite.{weight,bias}
-    policy.conv1.weight policy.norm1.NORM policy.conv2.{weight,bias}
-    wdl.conv.weight wdl.norm.NORM wdl.dense1.{weight,bias} wdl.dense2.{weight,bias}, and the same for moves_left
+    policy.conv1.weight policy.norm1.NORM policy.conv2.{weight,bias}                              (convolution)
+    policy.conv.weight policy.norm.NORM policy.dense.{weight,bias}                                (classical)
+    policy.embedding.{weight,bias} policy.moves.{query,key}.{weight,bias} policy.moves.promotion  (attention)
+    wdl.conv.weight wdl.norm.NORM wdl.dense1.{weight,bias} wdl.dense2.{weight,bias}, the same for value and moves_left
 """
 
 from __future__ import annotations
@@ -21,6 +27,8 @@ from typing import Any, Self
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.network.attention_policy import AttentionPolicy
+from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
 from engine.nn.layer import Layer
 from engine.nn.layers import (
     ACTIVATIONS,
@@ -39,29 +47,41 @@ INPUT_PLANES = 112
 HALFMOVE_PLANE = 109
 HALFMOVE_SCALE = 99.0  # Lc0's divisor of the raw counter; folded into the first convolution's weights
 SQUARES = 64
+MOVES_LEFT_SCALE = 100.0  # plies in one unit of the moves-left head
+NORM_EPSILON = 1e-5  # BatchNorm's default and Lc0's constant
+POLICIES, VALUES = ("convolution", "classical", "attention"), ("wdl", "scalar")
+
+_MAY_BE_ZERO = ("blocks", "se_ratio", "moves_left_channels")
 
 
 @dataclass(frozen=True)
 class TowerConfig:
-    """Sizes of a tower."""
+    """Sizes and heads of a tower."""
 
     filters: int = 64  # channels of the residual body
     blocks: int = 6  # residual blocks
     se_ratio: int = 8  # hidden units of the gate = filters // se_ratio; 0 = no gate
-    policy_planes: int = 80  # planes of the policy head, 73 of them used
+    policy_planes: int = 80  # planes the policy head works with; 73 of them are used in a convolutional one
     value_channels: int = 32  # channels of the 1x1 convolution of the value head
     value_hidden: int = 128  # units of its dense layer
-    moves_left_channels: int = 8
+    moves_left_channels: int = 8  # 0 = no such head
     moves_left_hidden: int = 64
-    activation: str = "relu"
+    activation: str = "relu"  # everywhere but in the attention policy's embedding, which has SELU
+    policy: str = "convolution"  # one of POLICIES
+    policy_depth: int = 64  # numbers in a square's query and key, for the attention policy
+    value: str = "wdl"  # one of VALUES
 
     def __post_init__(self) -> None:
         sizes = {name: value for name, value in asdict(self).items() if isinstance(value, int)}
         for name, size in sizes.items():
-            if not (0 if name in ("blocks", "se_ratio") else 1) <= size <= 4096:
+            if not (0 if name in _MAY_BE_ZERO else 1) <= size <= 4096:
                 raise ConfigError(f"tower: {name} must be a small positive number, not {size}")
         if self.activation not in ACTIVATIONS or self.se_ratio > self.filters:
             raise ConfigError(f"tower: activation {self.activation!r}, se_ratio {self.se_ratio}: out of range")
+        if self.policy not in POLICIES or self.value not in VALUES:
+            raise ConfigError(f"tower: policy {self.policy!r} of {POLICIES}, value {self.value!r} of {VALUES}")
+        if self.policy == "convolution" and self.policy_planes < USED_POLICY_PLANES:
+            raise ConfigError(f"tower: a convolutional policy of {self.policy_planes} planes, not {USED_POLICY_PLANES}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -74,6 +94,28 @@ class TowerConfig:
     def __str__(self) -> str:
         return f"{self.filters}x{self.blocks}"
 
+    def describe(self) -> str:
+        """All of it in words, such as "tower 64x6 (filters x blocks), gates of 8, relu; ..."."""
+        gates = f"gates of {self.se_hidden}" if self.se_ratio else "no gates"
+        depth = f", keys of {self.policy_depth}" if self.policy == "attention" else ""
+        left = f"{self.moves_left_channels} channels, {self.moves_left_hidden} units"
+        return (
+            f"tower {self} (filters x blocks), {gates}, {self.activation}; "
+            f"{self.policy} policy ({self.policy_planes} planes{depth}); "
+            f"{self.value} value ({self.value_channels} channels, {self.value_hidden} units); "
+            f"{f'moves left ({left})' if self.moves_left_channels else 'no moves left'}"
+        )
+
+    @property
+    def value_head(self) -> str:
+        """Name of the head that judges: "wdl" or "value"."""
+        return "wdl" if self.value == "wdl" else "value"
+
+    @property
+    def se_hidden(self) -> int:
+        """Hidden units of a block's gate, 0 without one."""
+        return self.filters // self.se_ratio if self.se_ratio else 0
+
 
 def build_tower(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
     """A tower with random weights, float32. Silver et al. 2018 (doi 10.1126/science.aar6404), with Lc0's gates."""
@@ -83,15 +125,10 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
     parts: dict[str, Layer] = {"input_conv": stem, **_norm("input_norm", filters, activation)}
     for number in range(config.blocks):
         parts[f"block{number}"] = _block(config, rng)
-    heads = {
-        "policy": Sequential(
-            conv1=Conv2D(filters, filters, 3, rng, bias=False),
-            **_norm("norm1", filters, activation),
-            conv2=Conv2D(filters, config.policy_planes, 3, rng),
-        ),
-        "wdl": _dense_head(filters, config.value_channels, config.value_hidden, 3, activation, rng),
-        "moves_left": _dense_head(filters, config.moves_left_channels, config.moves_left_hidden, 1, activation, rng),
-    }
+    heads = {"policy": _policy_head(config, rng), config.value_head: _value_head(config, rng)}
+    if config.moves_left_channels:
+        channels, hidden = config.moves_left_channels, config.moves_left_hidden
+        heads["moves_left"] = Sequential(**_dense_layers(filters, channels, hidden, 1, activation, rng))
     return MultiHead(Sequential(**parts), heads)
 
 
@@ -103,23 +140,52 @@ def _block(config: TowerConfig, rng: np.random.Generator) -> Residual:
         conv2=Conv2D(filters, filters, 3, rng, bias=False),
         norm2=BatchNorm(filters),
     )
-    se = None
-    if config.se_ratio:
-        se = SqueezeExcitation(filters, filters // config.se_ratio, rng, config.activation)
+    se = SqueezeExcitation(filters, config.se_hidden, rng, config.activation) if config.se_ratio else None
     return Residual(body, se, config.activation)
 
 
-def _dense_head(
-    filters: int, channels: int, hidden: int, outputs: int, activation: str, rng: np.random.Generator
-) -> Sequential:
+def _policy_head(config: TowerConfig, rng: np.random.Generator) -> Sequential:
+    filters, planes, activation = config.filters, config.policy_planes, config.activation
+    if config.policy == "convolution":
+        return Sequential(
+            conv1=Conv2D(filters, filters, 3, rng, bias=False),
+            **_norm("norm1", filters, activation),
+            conv2=Conv2D(filters, planes, 3, rng),
+        )
+    if config.policy == "classical":
+        return Sequential(
+            conv=Conv2D(filters, planes, 1, rng, bias=False),
+            **_norm("norm", planes, activation),
+            flatten=Flatten(),
+            dense=Dense(planes * SQUARES, POLICY_SIZE, rng, initialization="glorot"),
+        )
     return Sequential(
-        conv=Conv2D(filters, channels, 1, rng, bias=False),
-        **_norm("norm", channels, activation),
-        flatten=Flatten(),
-        dense1=Dense(channels * SQUARES, hidden, rng),
-        activation=Activation(activation),
-        dense2=Dense(hidden, outputs, rng, initialization="glorot"),
+        embedding=Conv2D(filters, planes, 1, rng),
+        activation=Activation("selu"),
+        moves=AttentionPolicy(planes, config.policy_depth, rng),
     )
+
+
+def _value_head(config: TowerConfig, rng: np.random.Generator) -> Sequential:
+    outputs = 3 if config.value == "wdl" else 1
+    sizes = config.filters, config.value_channels, config.value_hidden, outputs
+    layers = _dense_layers(*sizes, config.activation, rng)
+    if config.value == "scalar":
+        layers["squash"] = Activation("tanh")
+    return Sequential(**layers)
+
+
+def _dense_layers(
+    filters: int, channels: int, hidden: int, outputs: int, activation: str, rng: np.random.Generator
+) -> dict[str, Layer]:
+    return {
+        "conv": Conv2D(filters, channels, 1, rng, bias=False),
+        **_norm("norm", channels, activation),
+        "flatten": Flatten(),
+        "dense1": Dense(channels * SQUARES, hidden, rng),
+        "activation": Activation(activation),
+        "dense2": Dense(hidden, outputs, rng, initialization="glorot"),
+    }
 
 
 def _norm(name: str, channels: int, activation: str) -> dict[str, Layer]:
@@ -137,19 +203,32 @@ def tower_config_of(model_config: Any) -> TowerConfig:
     try:
         trunk, heads = model_config["trunk"]["layers"], model_config["heads"]
         blocks = [part for name, part in trunk.items() if name.startswith("block")]
-        wdl, moves_left = heads["wdl"]["layers"], heads["moves_left"]["layers"]
+        value, moves_left = heads["wdl" if "wdl" in heads else "value"]["layers"], heads.get("moves_left")
         filters, gate = trunk["input_conv"]["outputs"], blocks[0]["se"] if blocks else None
-        config = TowerConfig(
+        sizes = _policy_sizes(heads["policy"]["layers"])
+        if moves_left is None:
+            sizes["moves_left_channels"] = 0
+        else:
+            sizes["moves_left_channels"] = moves_left["layers"]["conv"]["outputs"]
+            sizes["moves_left_hidden"] = moves_left["layers"]["dense1"]["outputs"]
+        return TowerConfig(
             filters=filters,
             blocks=len(blocks),
             se_ratio=filters // gate["hidden"] if gate else 0,
-            policy_planes=heads["policy"]["layers"]["conv2"]["outputs"],
-            value_channels=wdl["conv"]["outputs"],
-            value_hidden=wdl["dense1"]["outputs"],
-            moves_left_channels=moves_left["conv"]["outputs"],
-            moves_left_hidden=moves_left["dense1"]["outputs"],
-            activation=wdl["activation"]["function"],
+            value_channels=value["conv"]["outputs"],
+            value_hidden=value["dense1"]["outputs"],
+            activation=value["activation"]["function"],
+            value="wdl" if "wdl" in heads else "scalar",
+            **sizes,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"not the configuration of a tower: {error}") from error
-    return config
+
+
+def _policy_sizes(layers: dict[str, Any]) -> dict[str, Any]:
+    if "moves" in layers:
+        planes, depth = layers["embedding"]["outputs"], layers["moves"]["depth"]
+        return {"policy": "attention", "policy_planes": planes, "policy_depth": depth}
+    if "dense" in layers:
+        return {"policy": "classical", "policy_planes": layers["conv"]["outputs"]}
+    return {"policy": "convolution", "policy_planes": layers["conv2"]["outputs"]}

@@ -18,6 +18,9 @@ from typing import Any
 
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.network.fused import FusedTower
+from engine.network.lc0.reader import is_lc0, load_lc0
+from engine.network.sparse.inference import SparseNet
+from engine.network.sparse.model import sparse_config_of
 from engine.network.tower import tower_config_of
 from engine.nn.dit import load_tensors
 
@@ -26,14 +29,34 @@ MANIFEST = "MANIFEST.toml"
 NEEDED_KEYS = {"name", "file", "sha256"}
 
 
-def load_network(path: str | Path | None = None) -> FusedTower:
-    """The net of a `.dit` file, or the shipped default for None, "" and "<default>", ready to play.
-
-    Raises NetFileError when the file is missing, damaged, not a tower, or differs from its manifest entry.
-    """
+def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
+    """The net of a file of any family, ready to play; `path` and errors as for `load_network`."""
     chosen = default_net_path() if path in (None, "", DEFAULT_NET) else Path(path).expanduser()
+    if is_lc0(chosen):
+        return load_network(chosen)
     header, tensors = load_tensors(chosen)
     try:
+        config = sparse_config_of(header["model"])
+    except ConfigError:
+        return load_network(chosen)
+    try:
+        return SparseNet(tensors, config)
+    except (ConfigError, ShapeError) as error:
+        raise NetFileError(chosen, "a sparse network", str(error)) from error
+
+
+def load_network(path: str | Path | None = None) -> FusedTower:
+    """The net of a `.dit`, `.pb` or `.pb.gz` file, told apart by its first bytes, ready to play.
+
+    None, "" and "<default>" stand for the shipped default. Raises NetFileError when the file is missing, damaged, not a
+    tower, or differs from its manifest entry.
+    """
+    chosen = default_net_path() if path in (None, "", DEFAULT_NET) else Path(path).expanduser()
+    try:
+        if is_lc0(chosen):
+            net = load_lc0(chosen)
+            return FusedTower(net.tensors, net.config)
+        header, tensors = load_tensors(chosen)
         return FusedTower(tensors, tower_config_of(header["model"]))
     except (ConfigError, ShapeError, KeyError) as error:
         raise NetFileError(chosen, "a tower that fused inference can play", str(error)) from error

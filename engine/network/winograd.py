@@ -20,9 +20,10 @@ import math
 import numpy as np
 
 from engine.jit import LANES, kernel, load, relu, splat, store
-from engine.network.multiply import Rows, multiply
+from engine.network.multiply import Rows, multiply, packed
 
 BOARD = 10  # squares along a padded board
+INNER = BOARD + 1  # square a1 of a padded board
 PLACES = 36  # products of one tile: 6 x 6
 TILES = 4  # tiles of one board
 CACHE_LINE = 64  # bytes
@@ -47,9 +48,9 @@ def aligned_copy(array: np.ndarray) -> np.ndarray:
 
 
 def transform_weights(weights: np.ndarray) -> np.ndarray:
-    """Filters [C_out, C_in, 3, 3] -> U [36, C_in, C_out] float32, computed in float64."""
+    """Filters [C_out, C_in, 3, 3] -> U [36, C_in, C_out], flat float32 and `packed`, computed in float64."""
     u = np.einsum("ia,kcab,jb->ijck", _G, weights.astype(np.float64), _G)
-    return aligned_copy(u.reshape(PLACES, *u.shape[2:]))
+    return aligned_copy(packed(u.reshape(PLACES, *u.shape[2:])))
 
 
 def products_buffer(positions: int, channels: int) -> np.ndarray:
@@ -59,7 +60,7 @@ def products_buffer(positions: int, channels: int) -> np.ndarray:
 
 @kernel(contract=True)
 def multiply_places(transformed, filters, outputs, count, multiplied):
-    """M[i] = V[i] U[i] for the 36 places of `count` positions; filters flat [36, C_in, C_out], C_out = outputs."""
+    """M[i] = V[i] U[i] for the 36 places of `count` positions; filters as of `transform_weights`, C_out = outputs."""
     channels = len(filters) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):

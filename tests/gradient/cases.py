@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.network.attention_policy import AttentionPolicy
 from engine.nn import (
     GRU,
     LSTM,
@@ -23,11 +24,14 @@ from engine.nn import (
     GlobalAveragePool,
     Layer,
     LayerNorm,
+    ListNetwork,
     MaxPool2D,
     MultiHead,
+    PairProduct,
     PositionEmbedding,
     Reshape,
     Residual,
+    ScoredRows,
     SelfAttention,
     Sequential,
     SparseDense,
@@ -36,6 +40,7 @@ from engine.nn import (
 from engine.nn.layers import ACTIVATIONS
 
 RNG = np.random.default_rng(20)
+CHOICES, SORTS = np.array([[4, 0, 4, -1], [1, -1, -1, -1]]), np.array([[0, 0, 1, 1], [1, 0, 0, 0]])
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ def attention_cases() -> list[Case]:
         Case(SelfAttention(4, 1, RNG, causal=True), numbers(2, 3, 4), {"mask": bools(2, 3)}),
         Case(CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 5, 3))),
         Case(CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), {"mask": nobody}),
+        Case(AttentionPolicy(3, 2, RNG), numbers(2, 3, 8, 8)),
     ]
 
 
@@ -88,8 +94,15 @@ def container_cases() -> list[Case]:
     trunk = Sequential(conv=Conv2D(2, 3, 3, RNG), norm=BatchNorm(3, relu=True))
     block = Sequential(norm=LayerNorm(4), attention=SelfAttention(4, 2, RNG, causal=True))
     tokens = Sequential(embed=Embedding(5, 4, RNG), places=PositionEmbedding(6, 4, RNG), gru=GRU(4, 3, RNG))
+    lists = ListNetwork(
+        Sequential(rows=SparseDense(7, 6, RNG), clip=Activation("clipped_relu"), product=PairProduct()),
+        ScoredRows(3, 5, 2, RNG),
+        {"value": Dense(3, 2, RNG)},
+    )
+    features = np.array([[0, 6, -1], [2, 5, 1]])
     return [
         Case(dense, numbers(3, 3)),
+        Case(lists, (features, CHOICES, SORTS)),
         Case(tokens, np.array([[0, 4, 4], [2, 1, 0]])),
         Case(MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
         Case(Residual(small_body(2)), numbers(2, 2, 4, 4)),
@@ -126,6 +139,8 @@ CASES: list[Case] = [
     Case(Embedding(5, 3, RNG), np.array([[0, 4, 4], [2, 4, 0]])),
     Case(PositionEmbedding(6, 3, RNG), numbers(2, 4, 3)),
     Case(SparseDense(7, 3, RNG), np.array([[0, 6, -1], [2, -1, -1], [6, 6, 1], [-1, -1, -1]])),
+    Case(PairProduct(), numbers(3, 6)),
+    Case(ScoredRows(3, 5, 2, RNG), (numbers(2, 3), CHOICES, SORTS)),
     Case(RNN(3, 4, RNG), numbers(2, 5, 3)),
     Case(GRU(3, 4, RNG), numbers(2, 5, 3)),
     Case(GRU(2, 3, RNG, last=True), numbers(3, 4, 2)),

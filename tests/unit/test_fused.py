@@ -5,17 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import stack_from_board
 from engine.errors import ConfigError, ShapeError
 from engine.jit import LANES, kernel, load, relu, splat, store
 from engine.network import planes
 from engine.network.fused import FusedTower
 from engine.network.input_layer import convolve_masks, input_layer
-from engine.network.multiply import Rows, multiply
+from engine.network.multiply import Rows, multiply, packed
+from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
 from engine.network.tower import TowerConfig, build_tower
 from engine.network.winograd import (
     BOARD,
@@ -25,6 +24,8 @@ from engine.network.winograd import (
     products_buffer,
     transform_weights,
 )
+from tests.benchmark.inference_memory import MIB, measure
+from tests.unit.lc0_nets import random_masks
 
 SMALL = TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=3, moves_left_hidden=8)
 CONFIGS = {
@@ -33,22 +34,15 @@ CONFIGS = {
     "odd channels": replace(SMALL, filters=20, se_ratio=5),
     "no blocks": replace(SMALL, blocks=0),
     "default sizes": TowerConfig(32, 1),
+    "scalar value": replace(SMALL, value="scalar"),
+    "no moves left": replace(SMALL, moves_left_channels=0),
+    "classical policy": replace(SMALL, policy="classical", policy_planes=5),
+    "attention policy": replace(SMALL, policy="attention", policy_planes=24, policy_depth=20),
+    "mish": replace(SMALL, activation="mish"),
+    "mish, odd channels, no gate": replace(SMALL, filters=20, se_ratio=0, activation="mish"),
+    "mish, classical policy": replace(SMALL, activation="mish", policy="classical", policy_planes=8),
+    "mish, attention policy": replace(SMALL, activation="mish", policy="attention", policy_planes=32, blocks=0),
 }
-
-
-def random_masks(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Planes of n positions from random games, uint64 [n, 112]."""
-    masks = np.zeros((n, 112), np.uint64)
-    for row in masks:
-        board = chess.Board()
-        for _ in range(rng.integers(120)):
-            moves = list(board.legal_moves)
-            if not moves:
-                break
-            board.push(moves[rng.integers(len(moves))])
-        stack = stack_from_board(board)
-        planes.encode(stack, len(stack) - 1, 0, row)
-    return masks
 
 
 def random_model(config: TowerConfig, rng: np.random.Generator):
@@ -64,7 +58,7 @@ def random_model(config: TowerConfig, rng: np.random.Generator):
 
 def infer(tower: FusedTower, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = len(masks)
-    policy = np.zeros((n, 64 * tower.config.policy_planes), np.float32)
+    policy = np.zeros((n, POLICY_SIZE), np.float32)
     wdl, moves_left = np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
     tower.infer(masks, policy, wdl, moves_left)
     return policy, wdl, moves_left
@@ -77,16 +71,27 @@ def test_fused_inference_agrees_with_the_training_path(config):
     x = np.zeros((len(masks), 8, 8, 112), np.float32)
     planes.expand(masks, x)
     outputs, _ = model.forward(x.transpose(0, 3, 1, 2))
-    odds = np.exp(outputs["wdl"] - outputs["wdl"].max(axis=1, keepdims=True))
     policy, wdl, moves_left = infer(FusedTower.from_model(model, config), masks)
-    np.testing.assert_allclose(policy, outputs["policy"].reshape(len(masks), -1), atol=1e-4)
-    np.testing.assert_allclose(wdl, odds / odds.sum(axis=1, keepdims=True), atol=1e-4)
-    np.testing.assert_allclose(moves_left / 100, np.maximum(outputs["moves_left"][:, 0], 0), atol=1e-4)
+    logits = outputs["policy"].reshape(len(masks), -1)[:, HEAD_INDEX[config.policy]]
+    np.testing.assert_allclose(policy, logits, atol=1e-4)
+    np.testing.assert_allclose(wdl, wdl_of(outputs), atol=1e-4)
+    expected = np.maximum(outputs["moves_left"][:, 0], 0) if config.moves_left_channels else np.zeros(len(masks))
+    np.testing.assert_allclose(moves_left / 100, expected, atol=1e-4)
 
 
-def test_a_positions_bits_depend_on_nothing_but_the_position():
+def wdl_of(outputs: dict[str, np.ndarray]) -> np.ndarray:
+    """Probabilities from the training path's value head of either kind."""
+    if "value" in outputs:
+        value = outputs["value"]
+        return np.concatenate([(1 + value) / 2, np.zeros_like(value), (1 - value) / 2], axis=1)
+    odds = np.exp(outputs["wdl"] - outputs["wdl"].max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS])
+def test_a_positions_bits_depend_on_nothing_but_the_position(config):
     rng = np.random.default_rng(4)
-    config, masks = TowerConfig(32, 2), random_masks(20, rng)
+    masks = random_masks(20, rng)
     tower = FusedTower.from_model(random_model(config, rng), config)
     alone = [np.concatenate(parts) for parts in zip(*(infer(tower, masks[i : i + 1]) for i in range(20)), strict=True)]
     order = rng.permutation(20)
@@ -123,7 +128,7 @@ def test_winograd_convolution_is_a_convolution():
     y = np.zeros(64 * outputs, np.float32)
     for board in range(boards):
         input_transform(padded, board * BOARD * BOARD * channels, channels, transformed, board)
-    multiply_places(transformed, transform_weights(weights).reshape(-1), outputs, boards, multiplied)
+    multiply_places(transformed, transform_weights(weights), outputs, boards, multiplied)
     for board in range(boards):
         output_transform(multiplied, board, bias, y, 0, 8, False)
         expected = reference_convolution(x[board], weights) + bias
@@ -139,8 +144,8 @@ def test_products_are_matrix_products_row_by_row(columns):
     out, shuffled = np.zeros((2, 12, columns), np.float32)
     order = rng.permutation(12)
     rows, to = Rows(0, 24, 96), Rows(0, columns, 4 * columns)
-    multiply(a.reshape(-1), rows, 24, b.reshape(-1), 0, columns, out.reshape(-1), to, 3)
-    multiply(a[order].reshape(-1), rows, 24, b.reshape(-1), 0, columns, shuffled.reshape(-1), to, 3)
+    multiply(a.reshape(-1), rows, 24, packed(b), 0, columns, out.reshape(-1), to, 3)
+    multiply(a[order].reshape(-1), rows, 24, packed(b), 0, columns, shuffled.reshape(-1), to, 3)
     np.testing.assert_allclose(out, a @ b, atol=1e-5)
     np.testing.assert_array_equal(shuffled, out[order])
 
@@ -156,7 +161,7 @@ def test_the_first_layer_reads_masks_like_expanded_planes():
     layer = input_layer(weights, bias)
     for one, wanted in zip(masks, x, strict=True):
         board, sums = np.zeros(100 * 16, np.float32), np.zeros(100 * 16, np.float32)
-        convolve_masks(one, layer, sums, board, 0)
+        convolve_masks(one, layer, sums, board, 0, True)
         inner = board.reshape(10, 10, 16)[1:9, 1:9]
         np.testing.assert_allclose(inner, np.maximum(reference_convolution(wanted, weights) + bias, 0), atol=1e-3)
         assert not board.reshape(10, 10, 16)[[0, -1]].any()
@@ -185,20 +190,36 @@ def test_folding_names_what_does_not_fit():
         FusedTower({name: array for name, array in tensors.items() if name != "policy.conv2.bias"}, SMALL)
     with pytest.raises(ShapeError, match=r"input_conv\.weight: expected \[24, 112, 3, 3\], found \[16, 112, 3, 3\]"):
         FusedTower(tensors, replace(SMALL, filters=24))
-    with pytest.raises(ConfigError, match="mish"):
-        FusedTower(tensors, replace(SMALL, activation="mish"))
+    with pytest.raises(ConfigError, match="relu and mish, not 'tanh'"):
+        FusedTower(tensors, replace(SMALL, activation="tanh"))
 
 
 def test_infer_refuses_arrays_of_other_shapes():
     tower = FusedTower.from_model(build_tower(SMALL, np.random.default_rng(0)), SMALL)
-    policy, wdl, moves_left = np.zeros((2, 5120), np.float32), np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
+    policy, wdl, moves_left = np.zeros((2, 1858), np.float32), np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
     with pytest.raises(ShapeError, match=r"masks \[n, 112\]"):
         tower.infer(np.zeros((2, 104), np.uint64), policy, wdl, moves_left)
-    with pytest.raises(ShapeError, match="5120"):
-        tower.infer(np.zeros((2, 112), np.uint64), policy[:, :1858], wdl, moves_left)
+    with pytest.raises(ShapeError, match="1858"):
+        tower.infer(np.zeros((2, 112), np.uint64), policy[:, :1000], wdl, moves_left)
 
 
 def test_an_empty_batch_is_no_work():
     tower = FusedTower.from_model(build_tower(SMALL, np.random.default_rng(0)), SMALL)
     policy, wdl, moves_left = infer(tower, np.zeros((0, 112), np.uint64))
     assert len(policy) == len(wdl) == len(moves_left) == 0
+
+
+@pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])
+def test_evaluations_allocate_nothing(kind):
+    tower = FusedTower.from_model(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
+    growth = measure(tower, 60_000)
+    assert growth.blocks < 2000  # Python fills its free lists; a leak of one a batch would be 3,000
+    assert growth.resident < 1 << 20
+
+
+@pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])
+def test_memory_is_what_the_documentation_says(net, weights, buffers):
+    config = TowerConfig.parse(net)
+    found = FusedTower.from_model(build_tower(config, np.random.default_rng(0)), config).memory()
+    assert found[0] / MIB == pytest.approx(weights, abs=0.5)
+    assert found[1] / MIB == pytest.approx(buffers, abs=0.05)

@@ -30,6 +30,17 @@ def test_intrinsics_agree_with_plain_python(value):
     assert compiled[0] == (64 if value == 0 else (value & -value).bit_length() - 1)
 
 
+@jit.kernel()
+def total_of_lanes(numbers):
+    return jit.lane_sum(jit.load(numbers, 3))
+
+
+def test_lanes_are_summed_in_one_order():
+    numbers = np.random.default_rng(1).standard_normal(40).astype(np.float32)
+    assert total_of_lanes(numbers) == total_of_lanes.py_func(numbers)
+    assert total_of_lanes(numbers) == pytest.approx(numbers[3:19].sum(), abs=1e-5)
+
+
 def fresh_hash(path) -> str:
     jit._closure_hash.cache_clear()
     jit._project_imports.cache_clear()

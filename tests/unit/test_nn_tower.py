@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.errors import ConfigError
 from engine.network.tower import TowerConfig, build_tower, tower_config_of
-from engine.nn import Adam, Dense, MultiHead, huber, softmax_cross_entropy
+from engine.nn import Adam, Dense, MultiHead, huber, mse, softmax_cross_entropy
 from engine.nn.dit import load, save
 
 SMALL = TowerConfig(filters=16, blocks=2)
@@ -40,6 +42,26 @@ def test_outputs_have_the_documented_shapes() -> None:
     }
 
 
+def test_other_heads_have_the_documented_outputs() -> None:
+    configs = {
+        (3, 1858): replace(SMALL, policy="classical", value="scalar"),
+        (3, 4288): replace(SMALL, policy="attention", value="scalar"),
+    }
+    for shape, config in configs.items():
+        outputs, _ = build_tower(replace(config, moves_left_channels=0), np.random.default_rng(0)).forward(planes(3))
+        assert {name: array.shape for name, array in outputs.items()} == {"policy": shape, "value": (3, 1)}
+        assert np.abs(outputs["value"]).max() < 1
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{"policy": "conv"}, {"value": "both"}, {"policy_planes": 72}, {"moves_left_channels": -1}, {"blocks": 5000}],
+)
+def test_heads_and_sizes_that_do_not_exist_are_refused(sizes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        replace(SMALL, **sizes)
+
+
 def test_parameters_have_the_documented_names_and_shapes() -> None:
     model = build_tower(SMALL, np.random.default_rng(0))
     shapes = {name: array.shape for name, array in model.named_parameters().items()}
@@ -55,13 +77,23 @@ def test_parameters_have_the_documented_names_and_shapes() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [SMALL, TowerConfig(16, 0, 0), TowerConfig(32, 1, 0), TowerConfig(8, 1, 4, 73, 4, 8, 2, 4, "mish")]
+    "config",
+    [
+        SMALL,
+        TowerConfig(16, 0, 0),
+        TowerConfig(32, 1, 0),
+        TowerConfig(8, 1, 4, 73, 4, 8, 2, 4, "mish"),
+        TowerConfig(16, 1, policy="classical", policy_planes=3, value="scalar"),
+        TowerConfig(16, 1, policy="attention", policy_planes=20, policy_depth=12, moves_left_channels=0),
+    ],
 )
 def test_the_configuration_is_found_again_in_the_model(config: TowerConfig) -> None:
     model = build_tower(config, np.random.default_rng(0))
     found = tower_config_of(model.config())
     assert build_tower(found, np.random.default_rng(0)).config() == model.config()
     assert (found.filters, found.blocks, found.activation) == (config.filters, config.blocks, config.activation)
+    assert (found.policy, found.value) == (config.policy, config.value)
+    assert bool(found.moves_left_channels) == bool(config.moves_left_channels)
 
 
 def test_another_model_is_no_tower() -> None:
@@ -92,26 +124,41 @@ def test_native_training_pass_agrees_with_float64() -> None:
 def fit(model: MultiHead, steps: int) -> float:
     """Learn four random positions by heart; returns the share of moves known."""
     x, rng = planes(4, seed=3), np.random.default_rng(4)
-    moves, results, plies = rng.integers(0, 73 * 64, 4), rng.integers(0, 3, 4), rng.random((4, 1))
+    moves, results, plies = rng.integers(0, 1858, 4), rng.integers(0, 3, 4), rng.random((4, 1))
     optimizer = Adam()
     known = 0.0
     for _ in range(steps):
         outputs, backward = model.forward(x, training=True)
-        flat = outputs["policy"].reshape(4, -1)
-        _, dpolicy = softmax_cross_entropy(flat, moves)
-        _, dwdl = softmax_cross_entropy(outputs["wdl"], results)
-        _, dmoves = huber(outputs["moves_left"], plies)
-        _, grads = backward({"policy": dpolicy.reshape(4, 80, 8, 8), "wdl": dwdl, "moves_left": dmoves})
+        policy = outputs["policy"]
+        _, dpolicy = softmax_cross_entropy(policy.reshape(4, -1), moves)
+        grads_of = {"policy": dpolicy.reshape(policy.shape)}
+        if "wdl" in outputs:
+            _, grads_of["wdl"] = softmax_cross_entropy(outputs["wdl"], results)
+            judged = outputs["wdl"].argmax(axis=1) == results
+        else:
+            _, grads_of["value"] = mse(outputs["value"], 0.8 * (1.0 - results[:, None]))
+            judged = np.rint(1 - outputs["value"][:, 0] / 0.8) == results
+        if "moves_left" in outputs:
+            _, grads_of["moves_left"] = huber(outputs["moves_left"], plies)
+        _, grads = backward(grads_of)
         optimizer.step(model.named_parameters(), grads, 3e-3)
-        known = float(((flat.argmax(axis=1) == moves) & (outputs["wdl"].argmax(axis=1) == results)).mean())
+        known = float(((policy.reshape(4, -1).argmax(axis=1) == moves) & judged).mean())
     return known
 
 
-@pytest.mark.parametrize("activation", ["relu", "mish"])
-def test_a_small_tower_learns_positions_by_heart(activation: str) -> None:
-    model = build_tower(TowerConfig(filters=16, blocks=1, activation=activation), np.random.default_rng(0))
+TRAINABLE = {
+    "relu": TowerConfig(16, 1),
+    "mish": TowerConfig(16, 1, activation="mish"),
+    "classical": TowerConfig(16, 1, policy="classical", policy_planes=4, value="scalar"),
+    "attention": TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0),
+}
+
+
+@pytest.mark.parametrize("config", TRAINABLE.values(), ids=list(TRAINABLE))
+def test_a_small_tower_learns_positions_by_heart(config: TowerConfig) -> None:
+    model = build_tower(config, np.random.default_rng(0))
     assert fit(model, 1) < 1
-    assert fit(model, 30) == 1
+    assert fit(model, 40) == 1
 
 
 def test_a_tower_survives_the_trip_through_a_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from engine.board.fen import parse_fen
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.network.planes import PLANES, encode, expand
-from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
+from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
 from tests.unit.board_positions import ODD_FENS, chess960_start, choose_move, odd_position
 from tests.unit.planes_reference import POLICY_NAMES, PlainGame, expand_plain, plain_conv_index, plain_policy_index
 
@@ -140,6 +140,13 @@ def test_policy_names_and_places_in_the_head_equal_a_plain_reading():
     assert list(INDEX_TO_UCI) == POLICY_NAMES
     assert CONV_INDEX.tolist() == [plain_conv_index(name) for name in POLICY_NAMES]
     assert len(set(CONV_INDEX.tolist())) == POLICY_SIZE
+
+
+def test_attention_head_has_moves_by_their_squares_and_promotions_after_them():
+    places = {"a1b1": 1, "e2e4": 64 * chess.E2 + chess.E4, "a7a8": 64 * chess.A7 + chess.A8, "h8g6": 64 * 63 + chess.G6}
+    places |= {"a7a8q": 4096, "a7a8b": 4098, "a7b8r": 4096 + 4, "g7h8q": 4096 + 24 * 6 + 21, "h7h8b": 4096 + 191}
+    assert {name: int(ATTENTION_INDEX[INDEX_TO_UCI.index(name)]) for name in places} == places
+    assert len(set(ATTENTION_INDEX.tolist())) == POLICY_SIZE
 
 
 def test_convolutional_head_has_moves_on_the_stated_planes():

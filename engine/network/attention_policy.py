@@ -1,0 +1,85 @@
+"""The attention policy of Lc0: every from-square asks every to-square how good the move between them is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError
+from engine.network.policy_map import ATTENTION_SQUARES
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
+from engine.nn.layers.dense import Dense
+from engine.nn.layers.initialization import glorot_normal
+
+PROMOTION_FROM, PROMOTION_TO = slice(48, 56), slice(56, 64)  # squares of the seventh and the eighth rank
+
+
+@register("attention_policy")
+class AttentionPolicy(Layer):
+    """Logits of moves from a query of the square they leave and a key of the square they reach.
+
+    forward:  x [B, C, 8, 8] -> y [B, 4096 + 192]: from * 64 + to, then 4096 + 24 from-file + 3 to-file + {q, r, b}
+    backward: dy like y -> dx like x; gradients query.*, key.* of two dense layers C -> d, promotion [4, d]
+
+    With q, k the squares' queries and keys and p the rows q, r, b, n of `promotion`:
+        s = q k^T / sqrt(d)                    y[from, to] = s[from, to]
+        o = k[rank 8] p^T                      y[from, to, piece] = s[from, to] + o[to, piece] + o[to, n]
+        ds = dy + sum of dy over the pieces    do[piece] = sum of dy over from; do[n] = sum of do over the pieces
+        dq = ds k / sqrt(d)     dk = ds^T q / sqrt(d), on rank 8 + do p     dp = do^T k[rank 8]
+
+    Raises ShapeError when x is not [B, C, 8, 8]. The head of Lc0's trainer ("apmish" nets), checked against an
+    independent plain reading on generated numbers, not against a reference net.
+    """
+
+    def __init__(self, inputs: int, depth: int, rng: np.random.Generator) -> None:
+        super().__init__()
+        if inputs < 1 or depth < 1:
+            raise ConfigError(f"AttentionPolicy({inputs}, {depth}): sizes must be >= 1")
+        self.inputs, self.depth = inputs, depth
+        self.query: Layer = Dense(inputs, depth, rng, initialization="glorot")
+        self.key: Layer = Dense(inputs, depth, rng, initialization="glorot")
+        self.params = {"promotion": glorot_normal(rng, (4, depth), depth, 4)}
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        check_input(self, x, "B", self.inputs, 8, 8)
+        xp, batch, promotion = backend_of(x).xp, len(x), self.params["promotion"]
+        squares = x.reshape(batch, self.inputs, 64).swapaxes(1, 2)  # (B, 64, C)
+        query, query_backward = self.query.forward(squares, training)
+        key, key_backward = self.key.forward(squares, training)
+        scale = 1 / math.sqrt(self.depth)
+        scores = query @ key.swapaxes(1, 2) * scale  # (B, 64, 64)
+        last_rank = key[:, PROMOTION_TO]
+        offsets = last_rank @ promotion.T  # (B, 8, 4)
+        pieces = offsets[:, None, :, :3] + offsets[:, None, :, 3:]  # (B, 1, 8, 3)
+        promotions = scores[:, PROMOTION_FROM, PROMOTION_TO, None] + pieces  # (B, 8, 8, 3)
+        y = xp.concatenate([scores.reshape(batch, -1), promotions.reshape(batch, -1)], axis=1)
+        shape = y.shape
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, shape)
+            dscores = dy[:, :ATTENTION_SQUARES].reshape(batch, 64, 64).copy()
+            dpromotions = dy[:, ATTENTION_SQUARES:].reshape(batch, 8, 8, 3)
+            dscores[:, PROMOTION_FROM, PROMOTION_TO] += dpromotions.sum(axis=3)
+            dpieces = dpromotions.sum(axis=1)  # (B, 8, 3)
+            doffsets = xp.concatenate([dpieces, dpieces.sum(axis=2, keepdims=True)], axis=2)
+            dkey = dscores.swapaxes(1, 2) @ query * scale
+            dkey[:, PROMOTION_TO] += doffsets @ promotion
+            dasked, query_grads = query_backward(dscores @ key * scale)
+            danswered, key_grads = key_backward(dkey)
+            dpromotion = doffsets.reshape(-1, 4).T @ last_rank.reshape(-1, self.depth)
+            grads = {"promotion": dpromotion, **prefixed("query", query_grads), **prefixed("key", key_grads)}
+            return (dasked + danswered).swapaxes(1, 2).reshape(x.shape), grads
+
+        return y, backward
+
+    def config(self) -> dict[str, Any]:
+        return {"layer": self.kind, "inputs": self.inputs, "depth": self.depth}
+
+    def children(self) -> dict[str, Layer]:
+        return {"query": self.query, "key": self.key}
+
+    def _replace_children(self, children: dict[str, Layer]) -> None:
+        self.query, self.key = children["query"], children["key"]

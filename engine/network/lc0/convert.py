@@ -1,0 +1,54 @@
+"""Towers from and to files of either kind: `.dit`, and Lc0's `.pb` and `.pb.gz`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError, NetFileError
+from engine.network.lc0.formats import describe
+from engine.network.lc0.reader import is_lc0, load_lc0
+from engine.network.lc0.writer import SUFFIXES, save_lc0
+from engine.network.tower import TowerConfig, build_tower, tower_config_of
+from engine.nn import dit
+
+
+@dataclass(frozen=True)
+class TowerFile:
+    """A tower as a file has it, and what the file says of itself."""
+
+    config: TowerConfig
+    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.py`
+    card: dict[str, Any]  # how it was trained
+
+
+def read_tower(path: str | Path) -> TowerFile:
+    """Read a tower from a file of either kind. Raises NetFileError for every fault, and for what is no tower."""
+    path = Path(path)
+    if is_lc0(path) or path.name.endswith(SUFFIXES):
+        net = load_lc0(path)
+        card = {"kind": "imported", "source": path.name, "format": describe(net.format), "training": net.training}
+        return TowerFile(net.config, net.tensors, card | ({"license": net.license} if net.license else {}))
+    header, tensors = dit.load_tensors(path)
+    try:
+        return TowerFile(tower_config_of(header["model"]), tensors, header["card"])
+    except ConfigError as error:
+        raise NetFileError(path, "a tower", str(error)) from error
+
+
+def write_tower(path: str | Path, tower: TowerFile) -> None:
+    """Write a tower as the suffix of `path` says: .dit, .pb or .pb.gz.
+
+    Raises ConfigError for another suffix and for what the format cannot hold, NetFileError when the file cannot be
+    written.
+    """
+    path = Path(path)
+    if path.suffix == ".dit":
+        model = build_tower(tower.config, np.random.default_rng(0))
+        model.load_parameters(tower.tensors)
+        dit.save(path, model, tower.card)
+    else:
+        save_lc0(path, tower.tensors, tower.config, tower.card.get("training"), tower.card.get("license", ""))

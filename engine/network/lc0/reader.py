@@ -1,0 +1,162 @@
+"""From one of Lc0's files to the named tensors of a tower.
+
+A file is never trusted: what it unpacks to is bounded, every size is compared with the bytes that are there before
+anything of that size is made, and each fault is a NetFileError with what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from engine.errors import NetFileError
+from engine.network.lc0.formats import find, tower_of
+from engine.network.lc0.layout import Convolution, convolutions, plain_tensors
+from engine.network.lc0.schema import LINEAR16, MAGIC, NET, STEPS, format_name
+from engine.network.lc0.wire import Message, parse
+from engine.network.tower import NORM_EPSILON, TowerConfig
+
+GZIP_MAGIC = b"\x1f\x8b"
+NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
+MAX_BYTES = 512 << 20  # unpacked; a tower of 512 filters and 40 blocks has 400 MB
+MAX_EXPANSION = 100  # unpacked bytes a packed byte; weights shrink by a few percent only
+SLACK = 1 << 20  # unpacked bytes that any file may have
+PIECE = 1 << 20
+LARGEST = 1e9  # a weight; products of two stay far from overflow
+
+
+@dataclass(frozen=True)
+class Lc0Net:
+    """A tower read from a file, with what the file says of itself."""
+
+    config: TowerConfig
+    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.py`
+    format: Message  # Lc0's numbers, see `formats.describe`
+    training: Message  # steps and losses, as far as recorded
+    license: str
+
+
+def is_lc0(path: str | Path) -> bool:
+    """Whether a file begins like one of Lc0's, packed or not; False for a file that cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(NET_START)).startswith((GZIP_MAGIC, NET_START))
+    except OSError:
+        return False
+
+
+def load_lc0(path: str | Path) -> Lc0Net:
+    """Read a `.pb` or `.pb.gz` file. Raises NetFileError for every fault and for formats that are no tower of ours."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            data = _read(path, file)
+    except OSError as error:
+        raise NetFileError(path, "a readable net file", error.strerror or str(error)) from error
+    if not data.startswith(NET_START):
+        raise NetFileError(path, f"the first bytes {NET_START!r}", repr(bytes(data[: len(NET_START)])))
+    net = parse(path, memoryview(data), NET)
+    config = tower_of(path, net)
+    tensors = _tensors(path, net["weights"], config)
+    form = net.get("format", {}).get("network_format", {})
+    return Lc0Net(config, tensors, form, net.get("training_params", {}), net.get("license", ""))
+
+
+# ---- bytes --------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
+    """The file's contents, unpacked."""
+    size = os.fstat(file.fileno()).st_size
+    packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file.seek(0)
+    if packed:
+        return _unpack(path, file, min(MAX_BYTES, SLACK + MAX_EXPANSION * size))
+    if size > MAX_BYTES:
+        raise NetFileError(path, f"at most {MAX_BYTES} bytes", str(size))
+    return file.read(size)
+
+
+def _unpack(path: Path, file: IO[bytes], limit: int) -> bytearray:
+    data = bytearray()
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        while piece := file.read(PIECE):
+            while piece and not unpacker.eof:
+                data += unpacker.decompress(piece, PIECE)
+                piece = unpacker.unconsumed_tail
+                if len(data) > limit:
+                    raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+            if unpacker.unused_data or (piece and unpacker.eof):
+                raise NetFileError(path, "one packed file", "bytes after its end")
+    except zlib.error as error:
+        raise NetFileError(path, "gzip data", str(error)) from error
+    if not unpacker.eof:
+        raise NetFileError(path, "gzip data up to its end", "an end in the middle")
+    return data
+
+
+# ---- tensors ------------------------------------------------------------------------------------------------------
+
+
+def _tensors(path: Path, weights: Message, config: TowerConfig) -> dict[str, np.ndarray]:
+    tensors: dict[str, np.ndarray] = {}
+    for row in convolutions(config):
+        tensors |= _convolution(path, weights, row)
+    for plain in plain_tensors(config):
+        tensors[plain.name] = _tensor(path, weights, plain.layer, plain.shape) / np.float32(plain.scale)
+    return tensors
+
+
+def _convolution(path: Path, weights: Message, row: Convolution) -> dict[str, np.ndarray]:
+    """A convolution with its bias or batch norm.
+
+    Where the tower has a batch norm and the file has none (the weights are folded), it becomes one that only adds.
+    """
+    block, channels = find(path, weights, row.block), row.shape[:1]
+
+    def optional(name: str, default: float) -> np.ndarray:
+        if name in block:
+            return _tensor(path, weights, f"{row.block}.{name}", channels)
+        return np.full(channels, default, np.float32)
+
+    found = {f"{row.conv}.weight": _tensor(path, weights, f"{row.block}.weights", row.shape)}
+    bias = optional("biases", 0.0)
+    if not row.norm and "bn_means" in block:
+        raise NetFileError(path, f"no batch norm in {row.block}", "one")
+    if not row.norm:
+        return found | {f"{row.conv}.bias": bias}
+    if ("bn_means" in block) != ("bn_stddivs" in block):
+        raise NetFileError(path, f"means and variances in {row.block}", "one of them")
+    variance = optional("bn_stddivs", 1.0 - NORM_EPSILON)
+    if not (variance > -NORM_EPSILON).all():
+        raise NetFileError(path, f"variances in {row.block}.bn_stddivs", f"{variance.min()}")
+    beta, mean = optional("bn_betas", 0.0), optional("bn_means", 0.0)
+    folded = "bn_means" not in block
+    return found | {
+        f"{row.norm}.gamma": optional("bn_gammas", 1.0),
+        f"{row.norm}.beta": bias if folded else beta,
+        f"{row.norm}.running_mean": mean if folded else mean - bias,
+        f"{row.norm}.running_variance": variance,
+    }
+
+
+def _tensor(path: Path, weights: Message, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """One tensor, float32: min + t (max - min), where t is a 16-bit number divided by 65535."""
+    layer: Message = find(path, weights, name)
+    params: Any = layer.get("params", b"")
+    if len(params) != 2 * math.prod(shape):
+        raise NetFileError(path, f"{2 * math.prod(shape)} bytes in {name} {list(shape)}", str(len(params)))
+    if layer.get("encoding", LINEAR16) != LINEAR16:
+        raise NetFileError(path, f"{name} encoded as LINEAR16", format_name("weights_encoding", layer["encoding"]))
+    low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
+    if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # also for what is not a number
+        raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
+    steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(STEPS)
+    return (steps * (high - low) + low).reshape(shape)

@@ -1,0 +1,116 @@
+"""Lc0's `net.proto`: field numbers of its messages, and the names of its formats.
+
+Only what a convolutional tower has, and what tells that a file holds something else.
+"""
+
+from __future__ import annotations
+
+from engine.network.lc0.wire import Field, Schema
+
+MAGIC = 0x1C0
+LINEAR16 = 1  # tensors as 16-bit steps between a smallest and a largest value
+STEPS = 65535  # of which the largest value is the last
+
+LAYER: Schema = {
+    1: Field("min_val", "float"),
+    2: Field("max_val", "float"),
+    3: Field("params", "bytes"),
+    4: Field("encoding", "uint"),
+}
+CONV_BLOCK: Schema = {
+    1: Field("weights", LAYER),
+    2: Field("biases", LAYER),
+    3: Field("bn_means", LAYER),
+    4: Field("bn_stddivs", LAYER),  # the variances, in spite of their name
+    5: Field("bn_gammas", LAYER),
+    6: Field("bn_betas", LAYER),
+}
+SE_UNIT: Schema = {number: Field(name, LAYER) for number, name in enumerate(("w1", "b1", "w2", "b2"), 1)}
+RESIDUAL: Schema = {1: Field("conv1", CONV_BLOCK), 2: Field("conv2", CONV_BLOCK), 3: Field("se", SE_UNIT)}
+OPAQUE: Schema = {}  # a message of which only its presence matters
+WEIGHTS: Schema = {
+    1: Field("input", CONV_BLOCK),
+    2: Field("residual", RESIDUAL, repeated=True),
+    3: Field("policy", CONV_BLOCK),
+    4: Field("ip_pol_w", LAYER),
+    5: Field("ip_pol_b", LAYER),
+    6: Field("value", CONV_BLOCK),
+    7: Field("ip1_val_w", LAYER),
+    8: Field("ip1_val_b", LAYER),
+    9: Field("ip2_val_w", LAYER),
+    10: Field("ip2_val_b", LAYER),
+    11: Field("policy1", CONV_BLOCK),
+    12: Field("moves_left", CONV_BLOCK),
+    13: Field("ip1_mov_w", LAYER),
+    14: Field("ip1_mov_b", LAYER),
+    15: Field("ip2_mov_w", LAYER),
+    16: Field("ip2_mov_b", LAYER),
+    17: Field("ip2_pol_w", LAYER),
+    18: Field("ip2_pol_b", LAYER),
+    19: Field("ip3_pol_w", LAYER),
+    20: Field("ip3_pol_b", LAYER),
+    21: Field("pol_encoder", OPAQUE, repeated=True),
+    22: Field("ip4_pol_w", LAYER),
+    27: Field("encoder", OPAQUE, repeated=True),
+}
+VERSION: Schema = {1: Field("major", "uint"), 2: Field("minor", "uint"), 3: Field("patch", "uint")}
+NETWORK_FORMAT: Schema = {
+    1: Field("input", "uint"),
+    2: Field("output", "uint"),
+    3: Field("network", "uint"),
+    4: Field("policy", "uint"),
+    5: Field("value", "uint"),
+    6: Field("moves_left", "uint"),
+    7: Field("default_activation", "uint"),
+}
+FORMAT: Schema = {1: Field("weights_encoding", "uint"), 2: Field("network_format", NETWORK_FORMAT)}
+TRAINING: Schema = {
+    1: Field("training_steps", "uint"),
+    2: Field("learning_rate", "float"),
+    3: Field("mse_loss", "float"),
+    4: Field("policy_loss", "float"),
+    5: Field("accuracy", "float"),
+    6: Field("lc0_params", "text"),
+}
+NET: Schema = {
+    1: Field("magic", "fixed32"),
+    2: Field("license", "text"),
+    3: Field("min_version", VERSION),
+    4: Field("format", FORMAT),
+    5: Field("training_params", TRAINING),
+    10: Field("weights", WEIGHTS),
+    11: Field("onnx_model", OPAQUE),
+}
+
+FORMAT_NAMES: dict[str, dict[int, str]] = {
+    "weights_encoding": {0: "UNKNOWN_ENCODING", 1: "LINEAR16", 2: "FLOAT16", 3: "BFLOAT16", 4: "FLOAT32"},
+    "input": {
+        0: "INPUT_UNKNOWN",
+        1: "INPUT_CLASSICAL_112_PLANE",
+        2: "INPUT_112_WITH_CASTLING_PLANE",
+        3: "INPUT_112_WITH_CANONICALIZATION",
+        4: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES",
+        5: "INPUT_112_WITH_CANONICALIZATION_V2",
+        132: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON",
+        133: "INPUT_112_WITH_CANONICALIZATION_V2_ARMAGEDDON",
+    },
+    "network": {
+        0: "NETWORK_UNKNOWN",
+        1: "NETWORK_CLASSICAL",
+        2: "NETWORK_SE",
+        3: "NETWORK_CLASSICAL_WITH_HEADFORMAT",
+        4: "NETWORK_SE_WITH_HEADFORMAT",
+        5: "NETWORK_ONNX",
+        6: "NETWORK_ATTENTIONBODY_WITH_HEADFORMAT",
+        7: "NETWORK_ATTENTIONBODY_WITH_MULTIHEADFORMAT",
+    },
+    "policy": {0: "POLICY_UNKNOWN", 1: "POLICY_CLASSICAL", 2: "POLICY_CONVOLUTION", 3: "POLICY_ATTENTION"},
+    "value": {0: "VALUE_UNKNOWN", 1: "VALUE_CLASSICAL", 2: "VALUE_WDL", 3: "VALUE_PARAM"},
+    "moves_left": {0: "MOVES_LEFT_NONE", 1: "MOVES_LEFT_V1"},
+    "default_activation": {0: "DEFAULT_ACTIVATION_RELU", 1: "DEFAULT_ACTIVATION_MISH"},
+}
+
+
+def format_name(field: str, number: int) -> str:
+    """Lc0's name of a format's value."""
+    return FORMAT_NAMES[field].get(number, f"{field} {number}")

@@ -1,0 +1,146 @@
+"""The protocol-buffers wire format, as far as network files use it.
+
+A message is a row of fields, each a varint of (number << 3 | wire type) and a value:
+
+    0 varint            seven bits a byte, lowest first, the top bit says that more follow
+    1 fixed64, 5 fixed32   little-endian
+    2 bytes             a varint length and as many bytes: text, tensors, messages within messages
+
+Which number means what is in a `Schema`; fields it lacks are skipped. A parsed message is a dict by field name.
+Nothing is copied or allocated by what a file claims: `bytes` values are views of the data.
+https://protobuf.dev/programming-guides/encoding
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.errors import NetFileError
+
+MAX_FIELDS = 100_000  # of all messages in a file; a tower of 40 blocks has 3,000
+MAX_VARINT_BYTES = 10  # what 64 bits need
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+class Field(NamedTuple):
+    """A known field: `kind` is "uint", "float", "fixed32", "text", "bytes" or the Schema of a message within."""
+
+    name: str
+    kind: str | Mapping[int, Any]
+    repeated: bool = False
+
+
+Schema = Mapping[int, Field]  # by field number
+Message = dict[str, Any]  # by field name; a list where the field is repeated
+
+_WIRE_TYPES = {"uint": VARINT, "float": FIXED32, "fixed32": FIXED32, "text": BYTES, "bytes": BYTES}
+
+
+def parse(path: str | Path, data: memoryview, schema: Schema) -> Message:
+    """The fields of a message that `schema` knows. Raises NetFileError, naming `path`, for anything malformed."""
+    return _Parser(path).message(data, schema)
+
+
+class _Parser:
+    def __init__(self, path: str | Path) -> None:
+        self.path = path
+        self.left = MAX_FIELDS
+
+    def message(self, data: memoryview, schema: Schema) -> Message:
+        found: Message = {}
+        for number, wire_type, raw in self._fields(data):
+            field = schema.get(number)
+            if field is None:
+                continue
+            value = self._value(field, wire_type, raw)
+            if field.repeated:
+                found.setdefault(field.name, []).append(value)
+            elif field.name in found:
+                raise NetFileError(self.path, f"one {field.name!r} in its message", "two")
+            else:
+                found[field.name] = value
+        return found
+
+    def _fields(self, data: memoryview) -> Iterator[tuple[int, int, Any]]:
+        """(number, wire type, value) of every field: an int for varints, else a view of its bytes."""
+        at = 0
+        while at < len(data):
+            self.left -= 1
+            if self.left < 0:
+                raise NetFileError(self.path, f"at most {MAX_FIELDS} fields", "more")
+            tag, at = self._varint(data, at)
+            number, wire_type = tag >> 3, tag & 7
+            if wire_type == VARINT:
+                value, at = self._varint(data, at)
+                yield number, wire_type, value
+                continue
+            if wire_type == BYTES:
+                length, at = self._varint(data, at)
+            elif wire_type in (FIXED32, FIXED64):
+                length = 4 if wire_type == FIXED32 else 8
+            else:
+                raise NetFileError(self.path, "wire type 0, 1, 2 or 5", f"{wire_type} in field {number}")
+            if length > len(data) - at:
+                raise NetFileError(self.path, f"{length} bytes in field {number}", f"{len(data) - at} bytes")
+            yield number, wire_type, data[at : at + length]
+            at += length
+
+    def _varint(self, data: memoryview, at: int) -> tuple[int, int]:
+        """(value, place after it)."""
+        value = 0
+        for number, byte in enumerate(data[at : at + MAX_VARINT_BYTES]):
+            value |= (byte & 0x7F) << 7 * number
+            if byte < 0x80:
+                if value >= 1 << 64:
+                    break
+                return value, at + number + 1
+        raise NetFileError(self.path, "a number of at most 64 bits", f"none at byte {at} of {len(data)}")
+
+    def _value(self, field: Field, wire_type: int, raw: Any) -> Any:
+        expected = BYTES if not isinstance(field.kind, str) else _WIRE_TYPES[field.kind]
+        if wire_type != expected:
+            raise NetFileError(self.path, f"wire type {expected} of {field.name!r}", str(wire_type))
+        if not isinstance(field.kind, str):
+            return self.message(raw, field.kind)
+        if field.kind == "text":
+            return bytes(raw).decode("utf-8", errors="replace")
+        if field.kind in ("float", "fixed32"):
+            return struct.unpack("<f" if field.kind == "float" else "<I", raw)[0]
+        return raw
+
+
+def encode(message: Mapping[str, Any], schema: Schema) -> bytes:
+    """A message as `parse` reads it; fields in the order of their numbers."""
+    parts = []
+    for number, field in sorted(schema.items()):
+        if field.name not in message:
+            continue
+        for value in message[field.name] if field.repeated else [message[field.name]]:
+            parts += _encoded_field(number, field, value)
+    return b"".join(parts)
+
+
+def _encoded_field(number: int, field: Field, value: Any) -> list[bytes]:
+    if not isinstance(field.kind, str):
+        value = encode(value, field.kind)
+        return [_encoded_varint(number << 3 | BYTES), _encoded_varint(len(value)), value]
+    tag = _encoded_varint(number << 3 | _WIRE_TYPES[field.kind])
+    if field.kind == "uint":
+        return [tag, _encoded_varint(value)]
+    if field.kind in ("float", "fixed32"):
+        return [tag, struct.pack("<f" if field.kind == "float" else "<I", value)]
+    data = value.encode() if field.kind == "text" else value
+    return [tag, _encoded_varint(len(data)), data]
+
+
+def _encoded_varint(value: int) -> bytes:
+    data = bytearray()
+    while value >= 0x80:
+        data.append(value & 0x7F | 0x80)
+        value >>= 7
+    data.append(value)
+    return bytes(data)

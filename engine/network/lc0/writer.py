@@ -1,0 +1,155 @@
+"""From the named tensors of a tower to one of Lc0's files, batch norm folded in.
+
+A tensor has 65,535 steps between its smallest and its largest number, so what is small beside the rest of it suffers:
+variances, or after folding the weights of quiet channels. Two ways to store a convolution are tried, and the one that
+loses less is written:
+
+    scaled      batch norm folded, every channel divided by its largest weight; the factors, rounded first so that they
+                are stored exactly, become the gammas of a batch norm that does nothing else
+    as trained  weights and batch norm as they are; what came from such a file goes back without loss
+
+Rounding errors are carried on from tap to tap of a filter, so that their sum stays below half a step: planes of one
+number, above all the fifty-move counter, see nothing but that sum.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError, NetFileError
+from engine.network.folding import Tensors, folded_convolution, named_tensor
+from engine.network.lc0.formats import format_of, min_version_of
+from engine.network.lc0.layout import NORM, Convolution, convolutions, plain_tensors
+from engine.network.lc0.schema import MAGIC, NET, STEPS, TRAINING
+from engine.network.lc0.wire import Message, encode
+from engine.network.tower import NORM_EPSILON, TowerConfig
+from engine.nn.atomic import atomic_write
+
+SUFFIXES = (".pb", ".pb.gz")
+Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
+
+TINY = 1e-20  # stands for the largest weight of a convolution without any
+
+
+def save_lc0(
+    path: str | Path,
+    tensors: Tensors,
+    config: TowerConfig,
+    training: Mapping[str, Any] | None = None,
+    license: str = "",
+) -> None:
+    """Write a `.pb` or, packed, a `.pb.gz` file; the tensors by the names of `tower.py`.
+
+    `training` may hold fields of Lc0's TrainingParams, such as training_steps; others are left out. Raises ConfigError
+    for another suffix, a tensor that is missing or an activation that Lc0 lacks, ShapeError for a tensor that does not
+    fit, NetFileError for numbers that are not finite or when the file cannot be written.
+    """
+    path = Path(path)
+    if not path.name.endswith(SUFFIXES):
+        raise ConfigError(f"the name of a net for Lc0 ends in {' or '.join(SUFFIXES)}, not {path.name!r}")
+    known = {field.name for field in TRAINING.values()}
+    net: Message = {
+        "magic": MAGIC,
+        "min_version": min_version_of(config),
+        "format": format_of(config),
+        "training_params": {name: value for name, value in (training or {}).items() if name in known},
+        "weights": _weights(path, tensors, config),
+    }
+    if license:
+        net["license"] = license
+    data = encode(net, NET)
+    try:
+        with atomic_write(path) as file:
+            file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    except OSError as error:
+        raise NetFileError(path, "a place to write the net to", str(error)) from error
+
+
+def _weights(path: Path, tensors: Tensors, config: TowerConfig) -> Message:
+    weights: Message = {"residual": [{} for _ in range(config.blocks)]}
+    for row in convolutions(config):
+        _put(weights, row.block, _block(path, tensors, row))
+    for plain in plain_tensors(config):
+        tensor = named_tensor(tensors, plain.name, plain.shape) * plain.scale
+        _put(weights, plain.layer, _layer(path, plain.name, tensor))
+    return weights
+
+
+def _block(path: Path, tensors: Tensors, row: Convolution) -> Message:
+    """A convolution with its bias, or with a batch norm that holds the channels' factors and what is added."""
+    if not row.norm:
+        weight = named_tensor(tensors, f"{row.conv}.weight", row.shape)
+        bias = named_tensor(tensors, f"{row.conv}.bias", row.shape[:1])
+        return {"weights": _layer(path, row.conv, weight), "biases": _layer(path, row.conv, bias)}
+    wanted = folded_convolution(tensors, row.conv, row.norm, row.shape)
+    as_trained = {field: named_tensor(tensors, f"{row.norm}.{name}", row.shape[:1]) for field, name in NORM.items()}
+    as_trained["weights"] = named_tensor(tensors, f"{row.conv}.weight", row.shape)
+    ways = [_stored(path, row, parts) for parts in (_scaled(*wanted), as_trained)]
+    return min(ways, key=lambda way: _distance(way[1], wanted))[0]
+
+
+def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+    largest = np.maximum(np.abs(weight).max(axis=(1, 2, 3)), TINY)
+    high = float(np.float32(largest.max()))
+    low = float(np.float32(max(largest.min(), high / STEPS)))
+    step = (high - low) / STEPS or 1.0
+    factors = low + step * np.clip(np.ceil((largest - low) / step), 0, STEPS)
+    return {
+        "weights": weight / factors[:, None, None, None],
+        "bn_gammas": factors,
+        "bn_betas": bias,
+        "bn_means": np.zeros_like(bias),
+        "bn_stddivs": np.full_like(bias, 1 - NORM_EPSILON),
+    }
+
+
+def _stored(path: Path, row: Convolution, parts: Mapping[str, np.ndarray]) -> tuple[Message, Folded]:
+    """A ConvBlock of these parts, and the weight and bias that its 16-bit numbers stand for."""
+    layers = {field: _quantised(path, row.conv, part) for field, part in parts.items()}
+    values = {f"{row.norm}.{NORM[field]}": value for field, (_, value) in layers.items() if field in NORM}
+    values[f"{row.conv}.weight"] = layers["weights"][1]
+    return {field: layer for field, (layer, _) in layers.items()}, folded_convolution(values, *row[1:])
+
+
+def _distance(found: Folded, wanted: Folded) -> float:
+    """How far weights are off, beside the largest of their channel, and biases."""
+    largest = np.maximum(np.abs(wanted[0]).max(axis=(1, 2, 3)), TINY)
+    off = np.abs(found[0] - wanted[0]).max(axis=(1, 2, 3)) / largest
+    return float(off.max() + np.abs(found[1] - wanted[1]).max())
+
+
+def _put(message: Message, name: str, part: Message) -> None:
+    """Set the part of a message with a dotted name; numbers index repeated fields."""
+    *parents, last = name.split(".")
+    place: Any = message
+    for word in parents:
+        place = place[int(word)] if isinstance(place, list) else place.setdefault(word, {})
+    place[last] = part
+
+
+def _layer(path: Path, name: str, tensor: np.ndarray) -> Message:
+    return _quantised(path, name, tensor)[0]
+
+
+def _quantised(path: Path, name: str, tensor: np.ndarray) -> tuple[Message, np.ndarray]:
+    """(Lc0's Layer, the numbers it stands for): 16-bit steps from the smallest number to the largest.
+
+    A single number counts from 0.
+    """
+    if not np.isfinite(tensor).all():
+        raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")
+    low = 0.0 if tensor.size == 1 else float(np.float32(tensor.min()))
+    high = float(np.float32(tensor.max()))
+    step = (high - low) / STEPS or 1.0
+    taps = tensor.reshape(*tensor.shape[:2], -1) if tensor.ndim == 4 else tensor[..., None]
+    params, error = np.zeros(taps.shape, "<u2"), np.zeros(taps.shape[:-1])
+    for tap in range(taps.shape[-1]):
+        wanted = (taps[..., tap] - low) / step + error
+        params[..., tap] = np.clip(np.rint(wanted), 0, STEPS)
+        error = wanted - params[..., tap]
+    return {"min_val": low, "max_val": high, "params": params.tobytes()}, (low + step * params).reshape(tensor.shape)

@@ -1,0 +1,252 @@
+"""What the sparse family sees of a position: numbers of active features, and a row of the policy for each legal move.
+
+Everything is seen from the side to move: for Black the board is mirrored vertically and the colours swap, and where the
+mover's king stands on the files a to d it is mirrored horizontally as well, so that it never stands there.
+
+    ((piece * 2 + defended) * 2 + attacked) * 64 + square    piece: our P N B R Q K, then theirs; `attacked` by the
+                                                             piece's enemy, `defended` by its own side
+    3072 3073    we may castle to the side of file a, of file h, after mirroring      3074 3075    they may
+    3076..3083   the file of an en passant capture              3084..3087    fifty-move counter from 20, 40, 60, 80
+
+The policy has a row for every policy move (`policy_map.py`), once for moves that look safe and once for moves that
+look like losing material on their target square (`judge_squares`); and it knows what sort of move each is:
+
+    (((kind of the moving piece * 6 + captured kind + 1, or 0) * 2 + in danger where it stands) * 2 + gives check) * 2
+    + looks like losing material
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.attacks import KING_ATTACKS, KNIGHT_ATTACKS, ONE, PAWN_ATTACKS, ZERO, bishop_attacks, rook_attacks
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    CASTLING,
+    EN_PASSANT,
+    FILE_A,
+    FILE_H,
+    HALFMOVE,
+    KING,
+    KNIGHT,
+    MAX_MOVES,
+    PAWN,
+    QUEEN,
+    ROOK,
+    SIDE,
+    WHITE,
+)
+from engine.jit import ctz, kernel
+from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
+
+PIECE_FEATURES = 12 * 4 * 64
+CASTLING_FEATURE = PIECE_FEATURES
+EN_PASSANT_FEATURE = CASTLING_FEATURE + 4
+COUNTER_FEATURE = EN_PASSANT_FEATURE + 8
+FEATURES = COUNTER_FEATURE + 4
+MAX_ACTIVE = 40  # 32 pieces, 4 castling rights, en passant, counter; rounded up
+COUNTER_STEP = 20  # plies
+FEATURE_GROUPS = (12, 4, 64)  # the numbers of features as [piece, attacked and defended, square]
+
+POLICY_ROWS = 2 * POLICY_SIZE
+POLICY_GROUPS = (1, 2, POLICY_SIZE)  # the numbers of rows as [1, safe or unsafe, policy move]
+MOVE_SORTS = 6 * 6 * 2 * 2 * 2
+
+# Words of a side's attack sets: squares attacked by a kind of piece, by any, and by at least two pieces.
+BY_PAWN, BY_MINOR, BY_ROOK, BY_QUEEN, BY_KING, BY_ANY, BY_TWO = range(7)
+ATTACK_WORDS = 8
+KIND_WORDS = 8  # words of a set of squares for each kind of piece, rounded up
+
+
+class Sight(NamedTuple):
+    """One thread's scratch for looking at a position."""
+
+    attacks: np.ndarray  # uint64 [2, 8] attack sets of White and Black
+    unsafe: np.ndarray  # uint64 [8] by kind of the moving piece: where it seems to be lost
+    danger: np.ndarray  # uint64 [8] by kind: where a piece of ours that stands there is in danger
+    checks: np.ndarray  # uint64 [8] by kind: from where it attacks the enemy king
+    features: np.ndarray  # int16 [40] out: numbers of active features
+    rows: np.ndarray  # int16 [218] out: policy row of each legal move
+    sorts: np.ndarray  # int16 [218] out: what sort of move each is
+
+
+def new_sight() -> Sight:
+    """Zeroed scratch."""
+    return Sight(
+        attacks=np.zeros((2, ATTACK_WORDS), np.uint64),
+        unsafe=np.zeros(KIND_WORDS, np.uint64),
+        danger=np.zeros(KIND_WORDS, np.uint64),
+        checks=np.zeros(KIND_WORDS, np.uint64),
+        features=np.zeros(MAX_ACTIVE, np.int16),
+        rows=np.zeros(MAX_MOVES, np.int16),
+        sorts=np.zeros(MAX_MOVES, np.int16),
+    )
+
+
+@kernel()
+def view_flip(row):
+    """What squares are exclusive-ored with: 56 where Black is to move, 7 where the mover's king is on files a to d."""
+    side = np.int64(row[SIDE])
+    king = ctz(row[KING] & row[WHITE + side])
+    return 56 * side + (7 if king & 7 < 4 else 0)
+
+
+@kernel()
+def write_attacks(row, side, sets):
+    """The attack sets of a side into uint64 [8]; pins and whose move it is are left aside."""
+    own = row[WHITE + side]
+    occupied = own | row[BLACK - side]
+    pawns = row[PAWN] & own
+    if side == 0:
+        west, east = (pawns & ~FILE_A) << np.uint64(7), (pawns & ~FILE_H) << np.uint64(9)
+    else:
+        west, east = (pawns & ~FILE_A) >> np.uint64(9), (pawns & ~FILE_H) >> np.uint64(7)
+    king = KING_ATTACKS[ctz(row[KING] & own)]
+    sets[BY_PAWN] = west | east
+    sets[BY_KING] = king
+    sets[BY_TWO] = west & east | (west | east) & king
+    sets[BY_ANY] = west | east | king
+    sets[BY_MINOR] = sets[BY_ROOK] = sets[BY_QUEEN] = ZERO
+    pieces = row[KNIGHT] & own
+    while pieces:
+        _add_attacks(sets, BY_MINOR, KNIGHT_ATTACKS[ctz(pieces)])
+        pieces &= pieces - ONE
+    pieces = row[BISHOP] & own
+    while pieces:
+        _add_attacks(sets, BY_MINOR, bishop_attacks(ctz(pieces), occupied))
+        pieces &= pieces - ONE
+    pieces = row[ROOK] & own
+    while pieces:
+        _add_attacks(sets, BY_ROOK, rook_attacks(ctz(pieces), occupied))
+        pieces &= pieces - ONE
+    pieces = row[QUEEN] & own
+    while pieces:
+        square = ctz(pieces)
+        _add_attacks(sets, BY_QUEEN, bishop_attacks(square, occupied) | rook_attacks(square, occupied))
+        pieces &= pieces - ONE
+
+
+@kernel()
+def _add_attacks(sets, kind, targets):
+    sets[kind] |= targets
+    sets[BY_TWO] |= sets[BY_ANY] & targets
+    sets[BY_ANY] |= targets
+
+
+@kernel()
+def judge_squares(row, side, sight):
+    """For each kind of piece of the side to move: unsafe targets, squares of danger, checking squares.
+
+    A piece is in danger where a cheaper enemy attacks it, or any enemy while nothing of ours protects. Moving to such a
+    square is unsafe (where the mover itself does not count as protection) unless it takes a piece worth as much: a
+    stand-in for static exchange evaluation that costs a test a move. Needs sight.attacks.
+    """
+    ours, theirs, enemy = sight.attacks[side], sight.attacks[1 - side], row[BLACK - side]
+    exposed, loose = theirs[BY_ANY] & ~ours[BY_TWO], theirs[BY_ANY] & ~ours[BY_ANY]
+    cheaper, worth = theirs[BY_PAWN], row[QUEEN] & enemy
+    sight.unsafe[PAWN] = loose & ~enemy
+    sight.danger[PAWN] = loose
+    sight.unsafe[KING] = sight.danger[KING] = sight.checks[KING] = ZERO
+    worth |= (row[ROOK] | row[BISHOP] | row[KNIGHT]) & enemy
+    sight.unsafe[KNIGHT] = sight.unsafe[BISHOP] = (cheaper | exposed) & ~worth
+    sight.danger[KNIGHT] = sight.danger[BISHOP] = cheaper | loose
+    worth = (row[QUEEN] | row[ROOK]) & enemy
+    cheaper |= theirs[BY_MINOR]
+    sight.unsafe[ROOK] = (cheaper | exposed) & ~worth
+    sight.danger[ROOK] = cheaper | loose
+    cheaper |= theirs[BY_ROOK]
+    sight.unsafe[QUEEN] = (cheaper | exposed) & ~(row[QUEEN] & enemy)
+    sight.danger[QUEEN] = cheaper | loose
+    king = ctz(row[KING] & enemy)
+    occupied = row[WHITE] | row[BLACK]
+    sight.checks[PAWN] = PAWN_ATTACKS[1 - side, king]
+    sight.checks[KNIGHT] = KNIGHT_ATTACKS[king]
+    sight.checks[BISHOP] = bishop_attacks(king, occupied)
+    sight.checks[ROOK] = rook_attacks(king, occupied)
+    sight.checks[QUEEN] = sight.checks[BISHOP] | sight.checks[ROOK]
+
+
+@kernel()
+def look(row, moves, n_moves, sight):
+    """Write the features of a position, rows and sorts of its legal moves; returns the number of features."""
+    side = np.int64(row[SIDE])
+    flip = view_flip(row)
+    write_attacks(row, 0, sight.attacks[0])
+    write_attacks(row, 1, sight.attacks[1])
+    judge_squares(row, side, sight)
+    _write_moves(row, moves, n_moves, flip, sight)
+    count = _write_pieces(row, side, 0, flip, sight, 0)
+    count = _write_pieces(row, 1 - side, 6, flip, sight, count)
+    return _write_state(row, side, flip, sight.features, count)
+
+
+@kernel()
+def _write_pieces(row, side, first_piece, flip, sight, count):
+    own = row[WHITE + side]
+    defended = sight.attacks[side, BY_ANY]
+    attacked = sight.attacks[1 - side, BY_ANY]
+    for kind in range(KING + 1):
+        pieces = row[kind] & own
+        base = (first_piece + kind) * 256
+        while pieces:
+            square = ctz(pieces)
+            shift = np.uint64(square)
+            state = np.int64((defended >> shift & ONE) << ONE | attacked >> shift & ONE)
+            sight.features[count] = base + state * 64 + (square ^ flip)
+            count += 1
+            pieces &= pieces - ONE
+    return count
+
+
+@kernel()
+def _write_state(row, side, flip, features, count):
+    rooks = row[CASTLING]
+    while rooks:
+        square = ctz(rooks)
+        whose = np.int64(row[BLACK - side] >> np.uint64(square) & ONE)
+        king = ctz(row[KING] & row[WHITE + (side ^ whose)])
+        towards_h = (square ^ flip) & 7 > (king ^ flip) & 7
+        features[count] = CASTLING_FEATURE + 2 * whose + towards_h
+        count += 1
+        rooks &= rooks - ONE
+    if row[EN_PASSANT]:
+        features[count] = EN_PASSANT_FEATURE + ((ctz(row[EN_PASSANT]) ^ flip) & 7)
+        count += 1
+    if row[HALFMOVE] >= np.uint64(COUNTER_STEP):
+        step = np.int64(row[HALFMOVE]) // COUNTER_STEP - 1
+        features[count] = COUNTER_FEATURE + (step if step < 3 else 3)
+        count += 1
+    return count
+
+
+@kernel()
+def _write_moves(row, moves, n_moves, flip, sight):
+    flips = flip | flip << 6
+    enemy = row[BLACK - np.int64(row[SIDE])]
+    source, kind, danger = np.int64(-1), np.int64(0), ZERO
+    for i in range(n_moves):
+        move = np.int64(moves[i])
+        if move & 63 != source:  # moves of one piece come together
+            source = move & 63
+            kind = _kind_on(row, source)
+            danger = sight.danger[kind] >> np.uint64(source) & ONE
+        target = move >> 6 & 63
+        shift = np.uint64(target)
+        captured = 1 + _kind_on(row, target) if enemy >> shift & ONE else 0
+        unsafe = sight.unsafe[kind] >> shift & ONE
+        check = sight.checks[kind] >> shift & ONE
+        sight.rows[i] = POLICY_INDEX[move ^ flips] + POLICY_SIZE * np.int64(unsafe)
+        sight.sorts[i] = (kind * 6 + captured) * 8 + np.int64(danger << np.uint64(2) | check << ONE | unsafe)
+
+
+@kernel()
+def _kind_on(row, square):
+    """Kind of the piece on an occupied square."""
+    shift = np.uint64(square)
+    kind = 0
+    while not row[kind] >> shift & ONE:
+        kind += 1
+    return kind

@@ -1,0 +1,94 @@
+"""The sparse network for playing: one kernel, one position, no batch, no allocation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.jit import kernel
+from engine.network.sparse.features import Sight, look, new_sight
+from engine.network.sparse.model import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
+from engine.network.sparse.steps import add_rows, pair_products, score_row
+from engine.network.winograd import aligned_zeros
+
+MOVES_LEFT_SCALE = np.float32(100.0)  # plies a unit of the moves-left output
+
+
+class SparseModel(NamedTuple):
+    """What `evaluate_leaf` needs: weights that threads share, and scratch of one thread."""
+
+    tables: Tables
+    sight: Sight
+    accumulator: np.ndarray  # float32 [W]
+    units: np.ndarray  # float32 [U]
+    hidden: np.ndarray  # float32 [K]
+    outputs: np.ndarray  # float32 [4]
+
+
+class SparseNet:
+    """A sparse network ready to play.
+
+    Give it the parameters by name, as in `model.py`; raises ConfigError or ShapeError when they do not fit `config`.
+    """
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
+        self.config = config
+        _, self.tables = new_tables(config)
+        fill_tables(self.tables, config, tensors)
+
+    def new_model(self) -> SparseModel:
+        """The weights, which all models share, with scratch for one thread."""
+        return SparseModel(
+            tables=self.tables,
+            sight=new_sight(),
+            accumulator=aligned_zeros(self.config.width),
+            units=aligned_zeros(self.config.units),
+            hidden=aligned_zeros(self.config.hidden),
+            outputs=aligned_zeros(OUTPUTS),
+        )
+
+
+@kernel(contract=True)
+def evaluate_leaf(model, leaves, leaf):
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
+    n_moves = np.int64(leaves.n_moves[leaf])
+    n_features = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, model.sight)
+    tables, units = model.tables, len(model.units)
+    add_rows(tables.weight, len(model.accumulator), model.sight.features, n_features, tables.bias, model.accumulator)
+    pair_products(model.accumulator, units, model.units, np.int64(0))
+    for i in range(n_moves):
+        row = np.int64(model.sight.rows[i])
+        bias = tables.policy_bias[row] + tables.sort_bias[model.sight.sorts[i]]
+        leaves.logits[leaf, i] = score_row(tables.policy, row * units, model.units, 0, units) + bias
+    value_outputs(tables, model.units, np.int64(0), units, model.hidden, model.outputs)
+    softmax_of_3(model.outputs, leaves.wdl[leaf])
+    leaves.moves_left[leaf] = max(model.outputs[3] * MOVES_LEFT_SCALE, np.float32(0))
+
+
+@kernel(contract=True)
+def value_outputs(tables, x, x_at, units, hidden, outputs):
+    """The value head of x[x_at : x_at + U]: hidden [K] after its ReLU, outputs [4] logits and moves left."""
+    count = len(tables.hidden_bias)
+    for k in range(count):
+        total = score_row(tables.hidden, k * units, x, x_at, units) + tables.hidden_bias[k]
+        hidden[k] = max(total, np.float32(0))
+    for j in range(OUTPUTS):
+        total = tables.output_bias[j]
+        for k in range(count):
+            total += tables.output[j * count + k] * hidden[k]
+        outputs[j] = total
+
+
+@kernel()
+def softmax_of_3(logits, probabilities):
+    """Probabilities float32 [3] of the first three logits."""
+    largest = max(logits[0], logits[1], logits[2])
+    total = np.float32(0)
+    for k in range(3):
+        probabilities[k] = np.float32(math.exp(logits[k] - largest))
+        total += probabilities[k]
+    for k in range(3):
+        probabilities[k] /= total

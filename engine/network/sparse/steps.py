@@ -1,0 +1,74 @@
+"""The arithmetic that playing and training share: accumulate rows, activate, score rows. Flat float32 arrays.
+
+Columns are taken in blocks that stay in registers while the rows stream by; every sum has one fixed order.
+"""
+
+from __future__ import annotations
+
+from engine.jit import LANES, kernel, lane_sum, load, relu, splat, spread, store
+
+BLOCK = 8 * LANES  # columns of the accumulator in registers at once
+HALF_BLOCK = 4 * LANES
+
+
+@kernel(contract=True)
+def add_rows(table, width, numbers, count, start, out):
+    """out [width] = start + the rows of table [rows, width] that numbers[:count] name; width a multiple of 128."""
+    for c in range(0, width, BLOCK):
+        s0, s1, s2, s3 = load(start, c), load(start, c + 16), load(start, c + 32), load(start, c + 48)
+        s4, s5, s6, s7 = load(start, c + 64), load(start, c + 80), load(start, c + 96), load(start, c + 112)
+        for i in range(count):
+            at = numbers[i] * width + c
+            s0, s1 = s0 + load(table, at), s1 + load(table, at + 16)
+            s2, s3 = s2 + load(table, at + 32), s3 + load(table, at + 48)
+            s4, s5 = s4 + load(table, at + 64), s5 + load(table, at + 80)
+            s6, s7 = s6 + load(table, at + 96), s7 + load(table, at + 112)
+        _store_4(out, c, s0, s1, s2, s3)
+        _store_4(out, c + 64, s4, s5, s6, s7)
+
+
+@kernel(contract=True)
+def add_weighted_rows(table, width, numbers, factors, count, out):
+    """out [width] += sum of factors[i] times row numbers[i]; width a multiple of 64."""
+    for c in range(0, width, HALF_BLOCK):
+        s0, s1, s2, s3 = load(out, c), load(out, c + 16), load(out, c + 32), load(out, c + 48)
+        for i in range(count):
+            at = numbers[i] * width + c
+            x = spread(factors, i)
+            s0, s1 = s0 + x * load(table, at), s1 + x * load(table, at + 16)
+            s2, s3 = s2 + x * load(table, at + 32), s3 + x * load(table, at + 48)
+        _store_4(out, c, s0, s1, s2, s3)
+
+
+@kernel()
+def _store_4(out, at, first, second, third, fourth):
+    store(out, at, first)
+    store(out, at + LANES, second)
+    store(out, at + 2 * LANES, third)
+    store(out, at + 3 * LANES, fourth)
+
+
+@kernel()
+def clip(x):
+    """min(max(x, 0), 1) in every lane."""
+    one = splat(1.0)
+    return one - relu(one - relu(x))
+
+
+@kernel(contract=True)
+def pair_products(accumulator, units, out, at):
+    """out[at : at + U] = clipped first half times clipped second half of accumulator [2 U]."""
+    for c in range(0, units, LANES):
+        store(out, at + c, clip(load(accumulator, c)) * clip(load(accumulator, units + c)))
+
+
+@kernel(contract=True)
+def score_row(table, at, x, x_at, units):
+    """The product of the row table[at : at + units] and x[x_at : x_at + units]; units a multiple of 64."""
+    s0 = s1 = s2 = s3 = splat(0.0)
+    for c in range(0, units, HALF_BLOCK):
+        s0 = s0 + load(table, at + c) * load(x, x_at + c)
+        s1 = s1 + load(table, at + c + 16) * load(x, x_at + c + 16)
+        s2 = s2 + load(table, at + c + 32) * load(x, x_at + c + 32)
+        s3 = s3 + load(table, at + c + 48) * load(x, x_at + c + 48)
+    return lane_sum((s0 + s1) + (s2 + s3))

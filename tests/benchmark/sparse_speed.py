@@ -1,0 +1,113 @@
+"""Speed of the sparse family: evaluations inside the kernel, batches sampled, positions trained.
+
+    python -m tests.benchmark.sparse_speed --nets sparse-512 sparse-768 sparse-1024 --threads 2
+
+Positions are those of random games, with the features and policy rows computed every time. Evaluations and samples are
+timed by the processor's clock of the one thread that makes them, training by the wall clock; the best of five rounds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import chess
+import numpy as np
+
+from engine.board.convert import row_from_board
+from engine.board.movegen import generate
+from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.sparse import evaluate_leaves
+from engine.jit import kernel
+from engine.network.sparse.features import look
+from engine.network.sparse.inference import SparseNet
+from engine.network.sparse.model import SparseConfig, build_sparse
+from selfplay.data.collect import collect
+from selfplay.data.game_files import record_of_result
+from selfplay.data.positions import PositionSet
+from selfplay.training.learner import LearnerSettings
+from selfplay.training.mixture import SparseMixture
+from selfplay.training.sparse_learner import SparseLearner
+from tests.benchmark.harness import Row, new_parser, report
+from tests.benchmark.test_training_speed import random_games
+
+LEAVES = 2048
+BATCH = 8192
+ROUNDS = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = new_parser(__doc__)
+    parser.add_argument("--nets", nargs="+", default=["sparse-512", "sparse-768", "sparse-1024"], metavar="NET")
+    parser.add_argument("--threads", type=int, default=2, help="of training (default %(default)s)")
+    options = parser.parse_args(arguments)
+    start = row_from_board(chess.Board())
+    games, _ = collect(
+        record_of_result(start, moves, 0) for moves in random_games(np.random.default_rng(1), start, 500)
+    )
+    leaves = some_leaves()
+    report([measured(net, leaves, games, options.threads) for net in options.nets], options.json)
+
+
+def some_leaves() -> LeafBatch:
+    """Positions of random games with their legal moves."""
+    leaves, leaf = new_leaf_batch(LEAVES), 0
+    rng = np.random.default_rng(2)
+    while leaf < LEAVES:
+        board = chess.Board()
+        for _ in range(int(rng.integers(8, 80))):
+            moves = list(board.legal_moves)
+            if not moves:
+                break
+            board.push(moves[rng.integers(len(moves))])
+        leaves.rows[leaf] = row_from_board(board)
+        leaves.n_moves[leaf] = generate(leaves.rows[leaf], leaves.moves[leaf])
+        leaf += bool(leaves.n_moves[leaf])
+    return leaves
+
+
+def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> Row:
+    """One row of the table."""
+    config = SparseConfig.parse(name)
+    network = build_sparse(config, np.random.default_rng(1))
+    model = SparseNet(network.named_parameters(), config).new_model()
+    evaluation = best_of(lambda: evaluate_leaves(model, leaves, 0, LEAVES), time.thread_time)
+    seeing = best_of(lambda: look_at_all(model.sight, leaves), time.thread_time)
+    mixture = SparseMixture([games], [1.0], BATCH, 1)
+    learner = SparseLearner(network, mixture, LearnerSettings(batch_size=BATCH, threads=threads))
+    sampling = best_of(lambda: mixture.batch(0), time.thread_time)
+    training = best_of(lambda: learner.step(1e-3), time.perf_counter)
+    learner.close()
+    return {
+        "net": name,
+        "evaluations/s a thread": round(LEAVES / evaluation),
+        "of them features, us": seeing / LEAVES * 1e6,
+        "legal moves": float(leaves.n_moves.mean()),
+        "sampled/s a thread": round(BATCH / sampling),
+        f"trained/s, {threads} threads": round(BATCH / training),
+    }
+
+
+def best_of(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Seconds of the fastest round, after one to warm up."""
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        begin = clock()
+        work()
+        times.append(clock() - begin)
+    return min(times)
+
+
+@kernel()
+def look_at_all(sight, leaves):
+    """Features and rows of every leaf, without the network."""
+    total = 0
+    for leaf in range(len(leaves.rows)):
+        total += look(leaves.rows[leaf], leaves.moves[leaf], np.int64(leaves.n_moves[leaf]), sight)
+    return total
+
+
+if __name__ == "__main__":
+    main()
