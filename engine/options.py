@@ -5,6 +5,7 @@ table are made from it, and `EngineOptions` holds the values. This module import
 `uci` is answered from it before anything heavy is loaded.
 
     name, flag, key     `Hash` (UCI), `--hash-mib` (command line), `hash_mib` (TOML and Python): one row serves all
+    aliases             what other engines call the same thing: understood in `setoption`, not listed by `uci`
     bad value           `parse_value` raises ConfigError naming key, value and range; the old value stays the caller's
 """
 
@@ -53,6 +54,7 @@ class Option:
     min: float | None = None
     max: float | None = None
     choices: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
 
     @property
     def default(self) -> Value:
@@ -92,6 +94,8 @@ class EngineOptions:
     show_wdl: bool = False
     analyse_mode: bool = False
     opponent: str = ""
+    limit_strength: bool = False
+    elo: int = 1500
     weights_file: str = "<default>"
     evaluator: str = "auto"
     hybrid_weight: float = 0.5
@@ -100,7 +104,27 @@ class EngineOptions:
     cpuct_factor: float = 3.894
     fpu_reduction: float = 0.330
     policy_temperature: float = 1.359
+    preset: str = "default"
+    draw_score: int = 0
+    contempt: int = 0
+    moves_left_max_effect: float = 0.0345
+    moves_left_threshold: float = 0.8
+    moves_left_slope: float = 0.0027
+    smart_pruning_factor: float = 1.33
+    round_size: int = 0
+    max_collisions: int = 32
+    temperature: float = 0.0
+    temperature_moves: int = 0
+    noise_epsilon: float = 0.0
+    noise_alpha: float = 0.3
+    seed: int = 0
     syzygy_path: str = ""
+    syzygy_probe_limit: int = 7
+    syzygy_fifty_move_rule: bool = True
+    own_book: bool = False
+    book_file: str = ""
+    book_depth: int = 40
+    verbose_move_stats: bool = False
     log_file: str = ""
 
     def __post_init__(self) -> None:
@@ -117,32 +141,104 @@ class EngineOptions:
 _DEFAULTS: dict[str, Value] = {field.name: field.default for field in fields(EngineOptions)}  # type: ignore[misc]
 
 OPTIONS: tuple[Option, ...] = (
-    Option("Hash", "spin", "hash_mib", "Memory for search tree and caches together, in MiB", 1, 65536),
+    Option(
+        "Hash",
+        "spin",
+        "hash_mib",
+        "Memory for search tree and caches together, in MiB",
+        1,
+        65536,
+        aliases=("RamLimitMb",),
+    ),
     Option("Threads", "spin", "threads", "Search threads; 0 takes two where the machine has them", 0, 256),
-    Option("Move Overhead", "spin", "move_overhead_ms", "Time kept back for the way to the GUI, in ms", 0, 10000),
+    Option(
+        "Move Overhead",
+        "spin",
+        "move_overhead_ms",
+        "Time kept back for the way to the GUI, in ms",
+        0,
+        10000,
+        aliases=("MoveOverheadMs",),
+    ),
     Option("MultiPV", "spin", "multi_pv", "Number of lines shown", 1, 218),
     Option("Ponder", "check", "ponder", "Accepted from GUIs that let the engine think on the opponent's time"),
     Option("UCI_Chess960", "check", "chess960", "Fischer Random rules and castling notation (king takes rook)"),
     Option("UCI_ShowWDL", "check", "show_wdl", "Win, draw and loss chances in every scored line, per mille"),
-    Option("UCI_AnalyseMode", "check", "analyse_mode", "Accepted from GUIs that analyse; the search is the same"),
+    Option("UCI_AnalyseMode", "check", "analyse_mode", "For analysis: no contempt, no book, full strength"),
     Option("UCI_Opponent", "string", "opponent", "Accepted from GUIs that name the opponent; changes nothing"),
-    Option("WeightsFile", "string", "weights_file", "Net file (.dit); the default is the net that comes with Aino"),
+    Option("UCI_LimitStrength", "check", "limit_strength", "Plays like a person of UCI_Elo"),
+    Option("UCI_Elo", "spin", "elo", "Strength aimed at with UCI_LimitStrength; a provisional scale", 500, 2400),
+    Option(
+        "WeightsFile",
+        "string",
+        "weights_file",
+        "Net file (.dit, or Lc0's .pb and .pb.gz); the default is the net that comes with Aino",
+        aliases=("EvalFile",),
+    ),
     Option(
         "Evaluator",
         "combo",
         "evaluator",
-        "What judges positions; auto is hybrid, or material where no net can be loaded",
-        choices=("auto", "network", "material", "hybrid"),
+        "What judges positions; auto is hybrid, sparse with a sparse net, or material where no net can be loaded",
+        choices=("auto", "network", "material", "hybrid", "sparse"),
     ),
     Option("HybridWeight", "float", "hybrid_weight", "Share of the material value in the hybrid evaluator", 0.0, 1.0),
     Option("CPuct", "float", "cpuct_init", "Exploration constant", 0.0, 100.0),
     Option("CPuctBase", "float", "cpuct_base", "Visits at which exploration begins to grow", 1.0, 1e9),
     Option("CPuctFactor", "float", "cpuct_factor", "How fast exploration grows with visits", 0.0, 1000.0),
-    Option("FpuReduction", "float", "fpu_reduction", "First-play urgency: value taken off unvisited moves", 0.0, 10.0),
+    Option(
+        "FpuReduction",
+        "float",
+        "fpu_reduction",
+        "First-play urgency: value taken off unvisited moves",
+        0.0,
+        10.0,
+        aliases=("FpuValue",),
+    ),
     Option("PolicyTemperature", "float", "policy_temperature", "Softmax temperature of the move priors", 0.1, 10.0),
+    Option(
+        "SearchPreset",
+        "combo",
+        "preset",
+        "lc0: one leaf a round and Lc0's constants, the search options around this one left aside",
+        choices=("default", "lc0"),
+    ),
+    Option("DrawScore", "spin", "draw_score", "What a draw is worth to Aino, in percent of a win", -100, 100),
+    Option("Contempt", "spin", "contempt", "Centipawns that a draw costs in games, in analysis none", -1000, 1000),
+    Option("MovesLeftMaxEffect", "float", "moves_left_max_effect", "Most that game length adds to Q", 0.0, 1.0),
+    Option("MovesLeftThreshold", "float", "moves_left_threshold", "Q from which the game length counts", 0.0, 0.99),
+    Option("MovesLeftSlope", "float", "moves_left_slope", "What one ply of game length is worth", 0.0, 1.0),
+    Option(
+        "SmartPruningFactor",
+        "float",
+        "smart_pruning_factor",
+        "Higher stops a search by the clock sooner that will hardly change its move; 0 never does",
+        0.0,
+        10.0,
+    ),
+    Option("MinibatchSize", "spin", "round_size", "Leaves of a full search round; 0 is the evaluator's own", 0, 512),
+    Option("MaxCollisionEvents", "spin", "max_collisions", "Collisions that end the gathering of a round", 1, 512),
+    Option("Temperature", "float", "temperature", "Draws moves by visits^(1/T); 0 plays the best", 0.0, 100.0),
+    Option(
+        "TempDecayMoves",
+        "spin",
+        "temperature_moves",
+        "Moves of the game over which the temperature sinks to 0; 0 keeps it",
+        0,
+        640,
+    ),
+    Option("DirichletNoiseEpsilon", "float", "noise_epsilon", "Share of noise in the root's priors", 0.0, 1.0),
+    Option("DirichletNoiseAlpha", "float", "noise_alpha", "Concentration of that noise", 0.001, 100.0),
+    Option("Seed", "spin", "seed", "Of all that is left to chance; 0 differs every time", 0, 2**31 - 1),
     Option("SyzygyPath", "string", "syzygy_path", "Folders with Syzygy endgame tables"),
-    Option("LogFile", "string", "log_file", "File that gets a copy of all UCI traffic"),
-    Option("Clear Hash", "button", "", "Forgets the search tree and all caches"),
+    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Most men for which the tables are asked", 0, 7),
+    Option("Syzygy50MoveRule", "check", "syzygy_fifty_move_rule", "Table wins beyond the fifty-move rule are draws"),
+    Option("OwnBook", "check", "own_book", "Plays from BookFile while it knows the position"),
+    Option("BookFile", "string", "book_file", "Opening book in Polyglot's format (.bin)"),
+    Option("BookDepth", "spin", "book_depth", "Plies from the start of the game in which the book is asked", 0, 200),
+    Option("VerboseMoveStats", "check", "verbose_move_stats", "Visits, prior and value of every root move, as Lc0's"),
+    Option("LogFile", "string", "log_file", "File that gets a copy of all UCI traffic", aliases=("Debug Log File",)),
+    Option("Clear Hash", "button", "", "Forgets the search tree and all caches", aliases=("ClearTree",)),
 )
 
 
@@ -150,9 +246,9 @@ OPTIONS: tuple[Option, ...] = (
 
 
 def find_option(name: str) -> Option | None:
-    """The row with this UCI name (case does not matter), or None."""
+    """The row with this UCI name or alias (case does not matter), or None."""
     wanted = " ".join(name.split()).lower()
-    return next((option for option in OPTIONS if option.name.lower() == wanted), None)
+    return next((option for option in OPTIONS if wanted in map(str.lower, (option.name, *option.aliases))), None)
 
 
 def parse_value(option: Option, text: str) -> Value:
@@ -193,6 +289,8 @@ def _check_value(option: Option, value: Value) -> None:
         good = option.min <= value <= option.max  # false for NaN too
     if good and option.choices:
         good = value in option.choices
+    if good and isinstance(value, str):
+        good = value.isprintable()  # no file has control characters in its name, and the system refuses some
     if not good:
         raise _bad_value(option, value)
 
@@ -276,7 +374,8 @@ def markdown_table() -> str:
     for option in OPTIONS:
         flag = f"`{option.flag}`" if option.field else "-"
         default = f"`{_text(option.default)}`" if _text(option.default) else "-"
-        lines.append(f"| `{option.name}` | {flag} | {default} | {option.range_text} | {option.help} |")
+        names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
+        lines.append(f"| {names} | {flag} | {default} | {option.range_text} | {option.help} |")
     return "\n".join(lines) + "\n"
 
 

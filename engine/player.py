@@ -1,43 +1,78 @@
-"""`Engine`: search a `chess.Board`, get a `SearchResult`. Everything that plays goes through it."""
+"""`Engine`: search a `chess.Board`, get a `SearchResult`. Everything that plays goes through it.
+
+with Engine() as engine:
+    engine.set_position(board)
+    result = engine.search(Limits(movetime_ms=1000))            # blocks
+    future = engine.start(Limits(infinite=True), print)         # does not; `stop` from any thread
+    engine.stop()
+    best = future.result().best_move
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import chess
+import numpy as np
 
 from engine import evaluation
 from engine.board.convert import stack_from_board
-from engine.evaluation.protocol import Evaluator, new_leaf_batch
-from engine.evaluation.tablebase import RootTablebase
+from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, new_leaf_batch
+from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
+from engine.search.book import OpeningBook
+from engine.search.choice import decayed_temperature
 from engine.search.control import SearchControl
-from engine.search.driver import OnInfo, SearchDriver
+from engine.search.driver import MoveChoice, OnInfo, SearchDriver
 from engine.search.limits import Limits
-from engine.search.results import SearchResult
-from engine.search.select import SearchParams
+from engine.search.outline import Branch, outline
+from engine.search.report import Reporter
+from engine.search.results import SearchResult, win_minus_loss
+from engine.search.runners import LoopRunner, RoundRunner, Runner
+from engine.search.select import LC0, SearchParams
 from engine.search.session import Search
+from engine.search.stopping import Stopper
+from engine.search.strength import StrengthPlan, plan_for
+from engine.search.threads import ThreadedRunner
 from engine.search.tree import MAX_ROUND, nodes_for
 
-_TREE_FIELDS = ("hash_mib",)
+CACHE_SHARE = 0.125  # of Hash, for the evaluations of a batched evaluator
+MOST_CACHE_MIB = 64.0
+
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight")
+_TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
+_BOOK_FIELDS = ("own_book", "book_file")
+
+
+def split_hash(hash_mib: float, batched: bool) -> tuple[float, float]:
+    """(tree, cache) in MiB, together ``hash_mib``: evaluations inside kernels are too cheap to be kept."""
+    cache = min(MOST_CACHE_MIB, CACHE_SHARE * hash_mib) if batched else 0.0
+    return hash_mib - cache, cache
 
 
 class Engine:
-    """A chess player. Searches block: call them on a worker thread, and `stop` from any other.
+    """A chess player: one search at a time, blocking or in the background. A context manager.
 
-    ``evaluator`` replaces the one that the options name. Usable as a context manager. Raises NetFileError where the
-    options name a net that cannot be loaded and ConfigError for a bad option.
+    ``evaluator`` replaces the one that the options name. Raises NetFileError where the options name a net that cannot
+    be loaded, DataError for a broken book and ConfigError for a bad option.
     """
 
     def __init__(self, options: EngineOptions | None = None, evaluator: Evaluator | None = None) -> None:
         self.options = options or EngineOptions()
         self._owns_evaluator = evaluator is None
-        self.evaluator = evaluator if evaluator is not None else self._make_evaluator(self.options)
+        self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
         self.leaves = new_leaf_batch(MAX_ROUND)
         self.board = chess.Board()
         self._control = SearchControl()
-        self._tablebase = RootTablebase(self.options.syzygy_path)
-        self._root_was_restricted = False
-        self._search = self._make_search()
+        self._tablebase = _open_tables(self.options)
+        self._book = _open_book(self.options)
+        self._rng = _new_generator(self.options)
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="search")
+        self._pool: ThreadPoolExecutor | None = None
+        self._saved_ms = 0.0
+        self._root_was_changed = False  # by a restriction or by noise: its tree is no good for another search
+        self._prepare()
 
     def __enter__(self) -> Engine:
         return self
@@ -47,43 +82,69 @@ class Engine:
 
     # ---- settings ----
 
-    @staticmethod
-    def _make_evaluator(options: EngineOptions) -> Evaluator:
-        return evaluation.make_evaluator(
-            options.evaluator, options.weights_file, options.thread_count, options.hybrid_weight
-        )
+    def _prepare(self) -> None:
+        """A tree, a cache and a runner for the present options and evaluator."""
+        options = self.options
+        in_kernel = isinstance(self.evaluator, InKernelEvaluator) and bool(self.evaluator.in_kernel)
+        tree_mib, cache_mib = split_hash(options.hash_mib, self._owns_evaluator and not in_kernel)
+        self._cache = CachedEvaluator(self.evaluator, cache_mib) if cache_mib else None
+        self._search = Search(self._params(), nodes_for(tree_mib))
+        self._runner = self._make_runner()
 
-    def _make_search(self) -> Search:
-        return Search(self._params(), nodes_for(self.options.hash_mib))
+    def _make_runner(self) -> Runner:
+        options, evaluator = self.options, self.evaluator
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+        if not isinstance(evaluator, InKernelEvaluator) or not evaluator.in_kernel or options.preset == "lc0":
+            round_size = 1 if options.preset == "lc0" else options.round_size
+            return RoundRunner(self._search, self._cache or evaluator, self.leaves, round_size)
+        if options.thread_count == 1 and not self._tablebase.largest:
+            return LoopRunner(self._search, evaluator, self.leaves)
+        self._pool = ThreadPoolExecutor(max(1, options.thread_count - 1), thread_name_prefix="evaluate")
+        return ThreadedRunner(self._search, evaluator, self.leaves, options.thread_count, self._pool)
 
     def _params(self) -> SearchParams:
         options = self.options
+        if options.preset == "lc0":
+            return LC0._replace(needs_planes=self.evaluator.needs_planes)
         return SearchParams(
             cpuct_init=float(options.cpuct_init),
             cpuct_base=float(options.cpuct_base),
             cpuct_factor=float(options.cpuct_factor),
             fpu_reduction=float(options.fpu_reduction),
             policy_temperature=float(options.policy_temperature),
+            draw_score=self._draw_score(),
+            moves_left_max_effect=float(options.moves_left_max_effect),
+            moves_left_threshold=float(options.moves_left_threshold),
+            moves_left_slope=float(options.moves_left_slope),
+            max_collisions=options.max_collisions,
             needs_planes=self.evaluator.needs_planes,
         )
+
+    def _draw_score(self) -> float:
+        """What a draw is worth to the side to move, in [-1, 1]: `DrawScore`, less `Contempt` where games are played."""
+        contempt = 0 if self.options.analyse_mode else self.options.contempt
+        return max(-1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt)))
 
     def set_options(self, options: EngineOptions) -> None:
         """Take new options between searches; what they do not touch is kept. Raises like the constructor, changing
         nothing.
         """
         old = self.options
-        tablebase = RootTablebase(options.syzygy_path) if options.syzygy_path != old.syzygy_path else self._tablebase
-        if self._owns_evaluator and _differ(old, options, _EVALUATOR_FIELDS):
-            evaluator = self._make_evaluator(options)
-            self.evaluator.close()
-            self.evaluator = evaluator
-        self.options = options
-        self._tablebase = tablebase
-        if _differ(old, options, _TREE_FIELDS):
-            self._search = self._make_search()
-        self._search.params = self._params()
-        if old != options:
-            self._search.clear()
+        if old == options:
+            return
+        tablebase = _open_tables(options) if _differ(old, options, _TABLE_FIELDS) else self._tablebase
+        book = _open_book(options) if _differ(old, options, _BOOK_FIELDS) else self._book
+        new_evaluator = self._owns_evaluator and _differ(old, options, _EVALUATOR_FIELDS)
+        evaluator = _make_evaluator(options) if new_evaluator else self.evaluator
+        for held, taken in ((self.evaluator, evaluator), (self._tablebase, tablebase), (self._book, book)):
+            if held is not None and held is not taken:
+                held.close()
+        self.evaluator, self._tablebase, self._book, self.options = evaluator, tablebase, book, options
+        if old.seed != options.seed:
+            self._rng = _new_generator(options)
+        self._prepare()
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs."""
@@ -95,13 +156,27 @@ class Engine:
         self.new_game()
 
     def new_game(self) -> None:
-        """Forget the tree."""
+        """Forget the tree, all evaluations and the time saved."""
         self._search.clear()
+        self._saved_ms = 0.0
+        if self._cache is not None:
+            self._cache.clear()
+
+    def take_problems(self) -> list[str]:
+        """What went wrong with endgame tables since the last call, one sentence each, for the user."""
+        return self._tablebase.take_problems()
 
     def close(self) -> None:
-        """Stop the evaluator's threads. The engine is not used afterwards."""
+        """End a running search and stop all threads. The engine is not used afterwards."""
+        self._control.stop()
+        self._background.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
         if self._owns_evaluator:
             self.evaluator.close()
+        self._tablebase.close()
+        if self._book is not None:
+            self._book.close()
 
     # ---- searching ----
 
@@ -119,27 +194,34 @@ class Engine:
         self._control = control or SearchControl()
         if not any(self.board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0)
-        if self._root_was_restricted:
+        book_move = self._book_move(limits)
+        if book_move is not None:
+            return SearchResult(book_move, None, [], [], 0, 0)
+        if self._root_was_changed:
             self._search.clear()
-        driver = self._driver(limits, on_info)
-        only = [move for move in limits.searchmoves if self.board.is_legal(move)]
-        only = only or self._tablebase.best_moves(self.board)
-        self._root_was_restricted = bool(only)
-        return driver.run(only)
-
-    def _driver(self, limits: Limits, on_info: OnInfo | None) -> SearchDriver:
         self._search.set_position(stack_from_board(self.board))
-        return SearchDriver(
-            search=self._search,
-            evaluator=self.evaluator,
-            leaves=self.leaves,
-            board=self.board,
-            limits=limits,
-            overhead_ms=self.options.move_overhead_ms,
-            multi_pv=self.options.multi_pv,
-            on_info=on_info,
-            control=self._control,
-        )
+        table_moves = self._tablebase.best_moves(self.board)
+        only = [move for move in limits.searchmoves if self.board.is_legal(move)] or table_moves
+        self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
+        # Where the tables know the root they chose its moves; to ask them again would hide the way to mate.
+        self._runner.tablebase = self._tablebase if self._tablebase.largest and not table_moves else None
+        stopper = self._stopper(limits)
+        try:
+            result = self._driver(limits, stopper, on_info).run(self.board, only)
+        except BaseException:
+            self._prepare()  # visits may be in flight for ever
+            raise
+        self._saved_ms = stopper.clock.unused_ms() if limits.movetime_ms is None else 0.0
+        return result
+
+    def start(self, limits: Limits, on_info: OnInfo | None = None) -> Future[SearchResult]:
+        """`search` in the background. `stop` and `ponderhit` reach it at once, `close` ends it."""
+        self._control = control = SearchControl()
+        return self._background.submit(self.search, limits, on_info, control)
+
+    def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
+        """The part of the last search's tree that was visited most; the engine must not be searching."""
+        return outline(self._search, max(1, least_visits), widest, self.board.chess960)
 
     def stop(self) -> None:
         """End the running search at the next opportunity."""
@@ -148,6 +230,73 @@ class Engine:
     def ponderhit(self) -> None:
         """The opponent played the expected move: the running search's clock starts now."""
         self._control.ponderhit()
+
+    # ---- one search ----
+
+    def _book_move(self, limits: Limits) -> chess.Move | None:
+        """A move from the book, where a game is played by the clock."""
+        playing = limits.is_timed and not (limits.infinite or limits.ponder or limits.searchmoves)
+        if self._book is None or not playing or self.options.analyse_mode:
+            return None
+        return self._book.move(self.board, self._rng) if self.board.ply() < self.options.book_depth else None
+
+    def _stopper(self, limits: Limits) -> Stopper:
+        options = self.options
+        return Stopper(
+            search=self._search,
+            board=self.board,
+            limits=limits,
+            control=self._control,
+            overhead_ms=options.move_overhead_ms,
+            saved_ms=self._saved_ms,
+            smart_pruning_factor=options.smart_pruning_factor,
+            plan=self._plan(limits),
+        )
+
+    def _driver(self, limits: Limits, stopper: Stopper, on_info: OnInfo | None) -> SearchDriver:
+        options = self.options
+        tablebase = self._tablebase if self._tablebase.largest else None
+        choice = MoveChoice(
+            rng=self._rng,
+            temperature=decayed_temperature(options.temperature, options.temperature_moves, self.board.fullmove_number),
+            noise_epsilon=options.noise_epsilon,
+            noise_alpha=options.noise_alpha,
+            strength=self._plan(limits),
+        )
+        return SearchDriver(
+            search=self._search,
+            runner=self._runner,
+            limits=limits,
+            stopper=stopper,
+            reporter=Reporter(self._search, self.board, options.multi_pv, tablebase),
+            choice=choice,
+            on_info=on_info,
+            control=self._control,
+        )
+
+    def _plan(self, limits: Limits) -> StrengthPlan | None:
+        """How to play weaker, where that is asked for and a game is played."""
+        if not self.options.limit_strength or self.options.analyse_mode or limits.infinite:
+            return None
+        return plan_for(self.options.elo)
+
+
+def _make_evaluator(options: EngineOptions) -> Evaluator:
+    return evaluation.make_evaluator(
+        options.evaluator, options.weights_file, options.thread_count, options.hybrid_weight
+    )
+
+
+def _open_tables(options: EngineOptions) -> Tablebase:
+    return Tablebase(options.syzygy_path, options.syzygy_probe_limit, options.syzygy_fifty_move_rule)
+
+
+def _open_book(options: EngineOptions) -> OpeningBook | None:
+    return OpeningBook(options.book_file) if options.own_book and options.book_file else None
+
+
+def _new_generator(options: EngineOptions) -> np.random.Generator:
+    return np.random.default_rng(options.seed or None)
 
 
 def _differ(old: EngineOptions, new: EngineOptions, names: tuple[str, ...]) -> bool:

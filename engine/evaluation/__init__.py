@@ -1,7 +1,7 @@
 """Leaf evaluators: what search asks about a position.
 
-`protocol.py` is the contract, `network.py`, `material.py` and `hybrid.py` fulfil it, `factory.py` chooses one by name.
-The names below load on first use, so that importing this package compiles nothing and reads no weights.
+`protocol.py` is the contract, `network.py`, `sparse.py`, `material.py` and `hybrid.py` fulfil it, `factory.py` chooses
+one by name. The names below load on first use, so that importing this package compiles nothing and reads no weights.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _HOME = {
     "NetworkEvaluator": "network",
     "MaterialEvaluator": "material",
     "HybridEvaluator": "hybrid",
+    "SparseEvaluator": "sparse",
     "make_evaluator": "factory",
 }
 

@@ -8,16 +8,18 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
 
-NAMES = ("auto", "network", "material", "hybrid")
+NAMES = ("auto", "network", "material", "hybrid", "sparse")
 
 
 def make_evaluator(
     name: str = "auto", net_path: str | Path | None = None, threads: int = 1, hybrid_weight: float = 0.5
 ) -> Evaluator:
-    """An evaluator by name; `net_path` as in `load_network`, `hybrid_weight` the share of material in `hybrid`.
+    """An evaluator by name; `net_path` as in `load_net`, `hybrid_weight` the share of material in `hybrid`.
 
-    `auto` is `hybrid` where a net can be loaded, else `material`. Raises ConfigError for an unknown name, NetFileError
-    when the named evaluator needs a net that cannot be loaded, or when `auto` was given a net of its own that cannot.
+    The family of the net decides what `network` and `auto` are: `sparse` with a sparse net; with a tower `auto` is
+    `hybrid`. Where no net can be loaded `auto` is `material`. Raises ConfigError for an unknown name, NetFileError when
+    the named evaluator needs a net that cannot be loaded or is of the other family, or when `auto` was given a net of
+    its own that cannot.
     """
     if name not in NAMES:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(NAMES)}")
@@ -25,14 +27,20 @@ def make_evaluator(
         return MaterialEvaluator(threads)
     from engine.evaluation.hybrid import HybridEvaluator  # the net's modules: `material` starts without them
     from engine.evaluation.network import NetworkEvaluator
-    from engine.network.weights import DEFAULT_NET, load_network
+    from engine.evaluation.sparse import SparseEvaluator
+    from engine.network.sparse.inference import SparseNet
+    from engine.network.weights import DEFAULT_NET, load_net
 
     try:
-        fused = load_network(net_path)
+        net = load_net(net_path)
     except NetFileError:
         if name == "auto" and net_path in (None, "", DEFAULT_NET):
             return MaterialEvaluator(threads)
         raise
-    if name == "network":
-        return NetworkEvaluator(fused, threads)
-    return HybridEvaluator(fused, hybrid_weight, threads)
+    if isinstance(net, SparseNet):
+        if name == "hybrid":
+            raise NetFileError(net_path or DEFAULT_NET, "a tower, for the evaluator hybrid", f"a net {net.config}")
+        return SparseEvaluator(net, threads)
+    if name == "sparse":
+        raise NetFileError(net_path or DEFAULT_NET, "a sparse network", f"a tower {net.config}")
+    return NetworkEvaluator(net, threads) if name == "network" else HybridEvaluator(net, hybrid_weight, threads)

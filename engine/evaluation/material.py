@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
 from engine.evaluation.classical import game_phase
-from engine.evaluation.move_scores import new_move_space, score_leaves
+from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
 from engine.evaluation.protocol import LeafBatch
-from engine.evaluation.quiescence import Resolved, new_resolved, new_space, resolve_leaves
+from engine.evaluation.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
 from engine.evaluation.wdl import write_wdl
 from engine.evaluation.workers import Workers
 from engine.jit import kernel
 
 ROUND_SIZE = 32
+MODEL_LEAVES = 512  # the largest batch that a model of `evaluate_leaf` works on
 
 
 @kernel()
@@ -24,6 +26,22 @@ def write_values(leaves, first, last, resolved):
         write_wdl(np.float64(resolved.value[leaf]), leaves.wdl[leaf])
         # Plies to the end: fewer with little material, and fewer when it is decided.
         leaves.moves_left[leaf] = (20.0 + 2.5 * game_phase(leaves.rows[leaf])) * (0.4 + leaves.wdl[leaf, 1])
+
+
+class MaterialModel(NamedTuple):
+    """One thread's scratch for `evaluate_leaf`."""
+
+    quiescence: QuiescenceSpace
+    resolved: Resolved  # of MODEL_LEAVES
+    moves: MoveSpace
+
+
+@kernel()
+def evaluate_leaf(model, leaves, leaf):
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
+    resolve_leaves(leaves, leaf, leaf + 1, True, model.quiescence, model.resolved)
+    write_values(leaves, leaf, leaf + 1, model.resolved)
+    score_leaves(leaves, leaf, leaf + 1, model.resolved, model.moves)
 
 
 class Resolver:
@@ -52,11 +70,16 @@ class MaterialEvaluator:
     name = "material"
     round_size = ROUND_SIZE
     needs_planes = False
+    in_kernel = "material"
 
     def __init__(self, threads: int = 1) -> None:
         self._workers = Workers(threads)
         self._resolver = Resolver()
         self._local = threading.local()
+
+    def new_model(self) -> MaterialModel:
+        """What the kernel `evaluate_leaf` needs, for one more thread."""
+        return MaterialModel(new_space(), new_resolved(MODEL_LEAVES), new_move_space())
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""

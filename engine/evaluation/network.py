@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from engine.evaluation.protocol import CHUNK, LeafBatch
 from engine.evaluation.workers import Workers
-from engine.jit import kernel
-from engine.network.fused import MOVES_LEFT_SCALE, FusedTower
-from engine.network.policy_map import CONV_INDEX
+from engine.network.fused import FusedTower
 
 ROUND_SIZE = 64  # 8 chunks: about 6 ms of a 64x6 net on one thread
-
-
-@kernel()
-def collect(leaves, first, count, policy, stride, wdl, moves_left):
-    """Answers of one chunk into leaves[first : first + count]; policy [8, 64, stride] flat, wdl [8, 3], moves_left [8,
-    1].
-    """
-    for p in range(count):
-        leaf = first + p
-        for i in range(leaves.n_moves[leaf]):
-            index = np.int64(CONV_INDEX[leaves.policy_index[leaf, i]])
-            leaves.logits[leaf, i] = policy[(p * 64 + (index & 63)) * stride + (index >> 6)]
-        for k in range(3):
-            leaves.wdl[leaf, k] = wdl[p, k]
-        leaves.moves_left[leaf] = max(moves_left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
 class NetworkEvaluator:
@@ -51,5 +32,5 @@ class NetworkEvaluator:
         """Fill leaves[first:last] on the calling thread, chunk by chunk."""
         for start in range(first, last, CHUNK):
             count = min(CHUNK, last - start)
-            done = self.fused.run_chunk(leaves.masks, start, count)
-            collect(leaves, start, count, done.policy, self.fused.policy_stride, done.value, done.left)
+            inputs = leaves.masks, leaves.policy_index, leaves.n_moves
+            self.fused.evaluate_chunk(*inputs, start, count, leaves.logits, leaves.wdl, leaves.moves_left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -59,4 +59,15 @@ class Evaluator(Protocol):
 
     def close(self) -> None:
         """Stop the worker threads. The evaluator is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class InKernelEvaluator(Evaluator, Protocol):
+    """An evaluator whose family has a kernel `evaluate_leaf(model, leaves, leaf)`, for search to call from its own."""
+
+    in_kernel: str  # the family, "material" or "sparse"; "" where there is no such kernel after all
+
+    def new_model(self) -> Any:
+        """A NamedTuple of arrays for one more thread: weights shared, scratch its own."""
         ...

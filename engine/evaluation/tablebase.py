@@ -1,54 +1,183 @@
-"""Syzygy endgame tables at the root, through python-chess: which moves keep what the position is worth."""
+"""Syzygy endgame tables through python-chess: the moves that keep what a root is worth, and results of tree leaves.
+
+    WDL, as python-chess counts it, for the side to move: 2 win, 1 cursed win (the fifty-move rule makes it a draw),
+    0 draw, -1 blessed loss, -2 loss; true where the halfmove clock is 0
+    DTZ: plies to the next capture or pawn move with best play, at times one too few
+
+Nothing in here raises because of what lies in the folders: what cannot be read is unknown, and `take_problems` tells.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import chess
 import chess.syzygy
+import numpy as np
+
+from engine.board.convert import board_from_row
+
+WIN = 2
+MOST_MEN = chess.syzygy.TBPIECES
+DRAWN_AT = 100  # halfmove clock
+
+_MAGIC = {".rtbw": b"\x71\xe8\x23\x5d", ".rtbz": b"\xd7\x66\x0c\xa5"}
+_PIECE_CODES = {letter: code for code, letter in enumerate("PNBRQK", 1)}  # of White; Black's have bit 3 set
+_HEADER_BYTES = 5 + 4 * (2 + MOST_MEN)
+
+# What a result and its progress are worth, compared item by item: see `Tablebase._rank`.
+Rank = tuple[int, int, int]
 
 
-class RootTablebase:
-    """Root moves by distance to zeroing (DTZ). An empty path, or folders without tables, know no position."""
+class Tablebase:
+    """The tables of some folders. An empty path, or folders without tables, know no position.
 
-    def __init__(self, path: str) -> None:
-        self._tables: chess.syzygy.Tablebase | None = None
+    ``path``: folders, separated as in PATH. ``probe_limit``: most men asked for. ``fifty_move_rule``: whether cursed
+    wins are draws; without it they count as wins. Belongs to one thread at a time.
+    """
+
+    def __init__(self, path: str, probe_limit: int = MOST_MEN, fifty_move_rule: bool = True) -> None:
+        self.fifty_move_rule = fifty_move_rule
+        self.hits = 0  # positions found, since the start
+        self._problems: list[str] = []
+        self._unreadable: set[str] = set()  # material whose tables failed, as "KQvKR"
+        self._tables = chess.syzygy.Tablebase()
         for folder in filter(None, path.split(os.pathsep)):
-            if os.path.isdir(folder):
-                self._tables = self._tables or chess.syzygy.Tablebase()
-                self._tables.add_directory(folder)
+            self._add_folder(Path(folder))
+        self.largest = min(probe_limit, max((len(material) - 1 for material in self._tables.wdl), default=0))
+
+    def _add_folder(self, folder: Path) -> None:
+        try:
+            files = sorted(folder.iterdir())
+            for file in files:
+                material = file.stem
+                if file.suffix in _MAGIC and chess.syzygy.is_tablename(material, piece_count=MOST_MEN):
+                    if fault := _fault(file):
+                        self._problems.append(f"Syzygy table {file} is not used: {fault}")
+                    else:
+                        self._tables.add_file(str(file))
+        except OSError as error:
+            self._problems.append(f"Syzygy folder {folder} cannot be read: {error.strerror}")
+
+    def take_problems(self) -> list[str]:
+        """What went wrong since the last call, one sentence each, to be told to the user."""
+        problems, self._problems = self._problems, []
+        return problems
+
+    def close(self) -> None:
+        """Close the files. The tablebase is not used afterwards."""
+        self._tables.close()
+
+    # ---- in the tree ----
+
+    def wdl(self, row: np.ndarray) -> int | None:
+        """WDL of a position row (uint64 [16]) for its side to move; None where the tables do not say.
+
+        The halfmove clock is taken as 0, and nothing is known of positions in which a side may castle.
+        """
+        return self._wdl(board_from_row(row))
+
+    def _wdl(self, board: chess.Board) -> int | None:
+        wdl = self._ask(self._tables.probe_wdl, board)
+        if wdl is not None and not self.fifty_move_rule:
+            return WIN * ((wdl > 0) - (wdl < 0))
+        return wdl
+
+    def _ask(self, probe: Callable[[chess.Board], int], board: chess.Board) -> int | None:
+        """What a probing method answers, None where a table is missing or broken."""
+        if board.castling_rights or chess.popcount(board.occupied) > self.largest:
+            return None
+        material = chess.syzygy.calc_key(board)
+        if material in self._unreadable:
+            return None
+        try:
+            answer = probe(board)
+        except KeyError:  # no such table
+            return None
+        except Exception as error:  # noqa: BLE001 - damaged data leads python-chess anywhere
+            self._unreadable.add(material)
+            self._problems.append(f"Syzygy tables for {material} cannot be read: {type(error).__name__}: {error}")
+            return None
+        self.hits += 1
+        return answer
+
+    # ---- at the root ----
 
     def best_moves(self, board: chess.Board) -> list[chess.Move]:
-        """The moves that keep the result under the fifty-move rule and get nearest to it; empty where tables are
-        missing.
-        """
-        if self._tables is None or board.castling_rights or chess.popcount(board.occupied) > chess.syzygy.TBPIECES:
-            return []
-        ranks = {}
-        for move in board.legal_moves:
-            rank = self._rank(board, move)
-            if rank is None:
-                return []
-            ranks[move] = rank
-        best = max(ranks.values(), default=None)
-        return [move for move, rank in ranks.items() if rank == best]
+        """The moves that keep the result under the fifty-move rule and, won or lost, get nearest to it or stay away.
 
-    def _rank(self, board: chess.Board, move: chess.Move) -> tuple[int, int] | None:
-        """(result 2..-2, progress) of a move, higher is better; None where a table is missing."""
-        assert self._tables is not None
+        Empty where tables are missing. Without DTZ tables, all moves that keep the result.
+        """
+        if board.clean_castling_rights() or chess.popcount(board.occupied) > self.largest:
+            return []
+        ranks: dict[chess.Move, Rank] = {}
+        for with_dtz in (True, False):
+            for move in board.legal_moves:
+                rank = self._rank(board, move, with_dtz)
+                if rank is None:
+                    break
+                ranks[move] = rank
+            else:
+                best = max(ranks.values(), default=None)
+                return [move for move, rank in ranks.items() if rank == best]
+        return []
+
+    def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:
+        """(WDL, progress in this phase, progress in the next one) of a move, higher is better; None if unknown.
+
+        A winner hurries to the next capture or pawn move that keeps the win, and among these to the one with the
+        shortest way after it, so that he comes nearer with every move; a loser delays. Draws are all alike.
+        """
         after = board.copy()
+        after.castling_rights = chess.BB_EMPTY
         after.push(move)
         if after.is_checkmate():
-            return 2, 1000
+            return WIN, 0, 0
         if after.is_insufficient_material() or after.is_stalemate() or after.is_repetition(3):
-            return 0, 0
-        wdl = self._tables.get_wdl(after)
-        dtz = self._tables.get_dtz(after)
+            return 0, 0, 0
+        if self.fifty_move_rule and after.halfmove_clock >= DRAWN_AT:
+            return 0, 0, 0
+        wdl = self._wdl(after)
+        dtz = self._ask(self._tables.probe_dtz, after) if with_dtz else 0
         if wdl is None or dtz is None:
             return None
-        result = -wdl
-        plies = abs(dtz) + after.halfmove_clock
-        if abs(result) == 2 and plies > 100:
-            result //= 2  # the fifty-move rule comes first
-        # A winner hurries to the next capture or pawn move, a loser delays it; among draws all are alike.
-        return result, -plies if result > 0 else plies if result < 0 else 0
+        result, plies = -wdl, abs(dtz)
+        if self.fifty_move_rule and abs(result) == WIN and plies + after.halfmove_clock > DRAWN_AT:
+            result //= 2
+        if result < 0:
+            return result, plies, 0
+        if result == 0 or not with_dtz:
+            return result, 0, 0
+        return (result, -1, -plies) if board.is_zeroing(move) else (result, -1 - plies, 0)
+
+
+def _fault(file: Path) -> str:
+    """What makes a table file unusable, as far as size and header tell; "" for none.
+
+    python-chess would only find out while probing, and a wrong list of pieces would keep it busy for ever.
+    """
+    try:
+        size = file.stat().st_size
+        with open(file, "rb") as opened:
+            header = opened.read(_HEADER_BYTES)
+    except OSError as error:
+        return str(error.strerror)
+    if size % 64 != 16 or len(header) < _HEADER_BYTES:
+        return f"{size} bytes, which no whole table has"
+    if header[:4] != _MAGIC[file.suffix]:
+        return "it does not begin as a table does"
+    white, black = file.stem.split("v")
+    expected = sorted(_PIECE_CODES[letter] for letter in white) + sorted(_PIECE_CODES[letter] | 8 for letter in black)
+    mirrored = sorted(code ^ 8 for code in expected)
+    orders = 1 + ("P" in white and "P" in black)  # bytes before each list of pieces
+    lists = 4 if "P" in file.stem else 1  # one a file of the leading pawn
+    sides = 2 if file.suffix == ".rtbw" else 1
+    for k in range(lists):
+        first = 5 + k * (orders + len(expected)) + orders
+        codes = header[first : first + len(expected)]
+        for side in range(sides):
+            if sorted(code >> 4 * side & 15 for code in codes) not in (expected, mirrored):
+                return "its pieces are not those of its name"
+    return ""

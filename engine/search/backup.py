@@ -1,51 +1,53 @@
-"""The way up: apply a round's evaluations, average values towards the root, and spread proofs.
-
-Proofs (MCTS-solver, Winands et al. 2008): a node whose mover has a winning child is lost for the side that moved into
-it; a node all of whose children lose is won for it. Draws are averaged, never proven: a repetition is a draw only on
-its path.
-"""
+"""The way up: apply a round's evaluations and average values towards the root."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from engine.jit import kernel
+from engine.search.proofs import decide, is_decided, spread
 from engine.search.tree import (
     COLLISIONS,
+    DRAW,
     EDGES,
     EXPANDED,
     LEAVES,
-    LOSS,
     NO_NODE,
     NO_PARENT,
-    OPEN,
+    PATH_REPETITION,
+    REPEATED,
     STUNTED,
-    WIN,
+    UNKNOWN,
 )
 
 
 @kernel()
-def apply(tree, params, leaves, first):
-    """Expand and back up the round's leaves, whose evaluations stand in ``leaves[first:]``, in the order gathered."""
-    for k in range(tree.counters[LEAVES]):
-        node = np.int64(tree.leaf_nodes[k])
+def apply(tree, in_flight, params, leaves, first):
+    """Expand and back up the leaves of the round ``in_flight``, whose evaluations stand in ``leaves[first:]``, in the
+    order gathered.
+    """
+    for k in range(in_flight.counts[LEAVES]):
+        node = np.int64(in_flight.leaf_nodes[k])
         leaf = first + k
+        moves_left = np.float64(leaves.moves_left[leaf])
+        if in_flight.known[k] != UNKNOWN:
+            finish_known(tree, params, node, np.int64(in_flight.known[k]), np.int64(in_flight.mate_plies[k]))
+            continue
         expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
         value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
-        finish_visit(tree, node, value, np.float64(leaves.wdl[leaf, 1]), np.float64(leaves.moves_left[leaf]))
-    for k in range(tree.counters[COLLISIONS]):
-        node = np.int64(tree.collision_nodes[k])
+        finish_visit(tree, node, value, np.float64(leaves.wdl[leaf, 1]), moves_left)
+    for k in range(in_flight.counts[COLLISIONS]):
+        node = np.int64(in_flight.collision_nodes[k])
         while node != NO_PARENT:
             tree.in_flight[node] -= 1
             node = np.int64(tree.parent[node])
-    tree.counters[LEAVES] = 0
-    tree.counters[COLLISIONS] = 0
+    in_flight.counts[LEAVES] = 0
+    in_flight.counts[COLLISIONS] = 0
 
 
 @kernel()
 def expand(tree, params, node, moves, logits, count):
-    """Give a node its edges, priors = softmax(logits / temperature), sorted; or mark it stunted where there is no room.
-    """
+    """Give a node its edges, priors = softmax(logits / temperature), sorted; or call it stunted for want of room."""
     first = tree.counters[EDGES]
     if first + count > tree.move.size:
         tree.state[node] = STUNTED
@@ -80,9 +82,28 @@ def insert_edge(tree, first, end, move, prior):
 
 
 @kernel()
+def finish_known(tree, params, node, known, mate_plies):
+    """Finish the first visit of a leaf that needs no evaluation; ``known`` as in `Round`."""
+    if known == REPEATED:
+        tree.state[node] = PATH_REPETITION
+        finish_visit(tree, node, 0.0, 1.0, 0.0)
+        return
+    decide(tree, node, known, mate_plies)
+    moves_left = np.float64(max(mate_plies, np.int64(0)))
+    finish_visit(tree, node, np.float64(known), 1.0 if known == DRAW else 0.0, moves_left)
+    spread(tree, params, node)
+
+
+@kernel()
 def finish_visit(tree, node, value, draw, moves_left):
-    """Count a visit on ``node`` and all its ancestors; ``value`` is for the side that moved into ``node``."""
+    """Count a visit on ``node`` and all its ancestors; ``value`` is for the side that moved into ``node``.
+
+    A decided ancestor counts as what it is, whatever this visit found.
+    """
     while node != NO_PARENT:
+        if is_decided(tree, node):
+            value = np.float64(tree.lower[node])
+            draw = 1.0 if tree.lower[node] == DRAW else 0.0
         tree.in_flight[node] -= 1
         tree.visits[node] += 1
         tree.value_sum[node] += value
@@ -90,49 +111,4 @@ def finish_visit(tree, node, value, draw, moves_left):
         tree.moves_left[node] += np.float32((moves_left - tree.moves_left[node]) / tree.visits[node])
         value = -value
         moves_left += 1.0
-        node = np.int64(tree.parent[node])
-
-
-@kernel()
-def prove(tree, node, result, plies):
-    """Record that ``node`` is a WIN or LOSS for the side that moved into it, mate in ``plies``, and tell its ancestors.
-    """
-    while node != NO_PARENT and tree.proven[node] == OPEN:
-        tree.proven[node] = result
-        tree.mate_plies[node] = plies
-        correct_values(tree, node, np.float64(result) * tree.visits[node])
-        node = np.int64(tree.parent[node])
-        if node == NO_PARENT:
-            return
-        if result == LOSS:
-            plies = longest_defence(tree, node)
-            if plies < 0:
-                return
-            result = WIN
-        else:
-            result = LOSS
-        plies += 1
-
-
-@kernel()
-def longest_defence(tree, node):
-    """Plies to mate where every move of ``node`` is known to lose, -1 where one is not."""
-    longest = -1
-    first = tree.first_edge[node]
-    for edge in range(first, first + tree.n_edges[node]):
-        child = tree.child[edge]
-        if child == NO_NODE or tree.proven[child] != LOSS:
-            return -1
-        longest = max(longest, tree.mate_plies[child])
-    return longest
-
-
-@kernel()
-def correct_values(tree, node, value_sum):
-    """Replace a node's value sum and carry the difference to its ancestors: past visits now count as the proven result.
-    """
-    difference = value_sum - tree.value_sum[node]
-    while node != NO_PARENT:
-        tree.value_sum[node] += difference
-        difference = -difference
         node = np.int64(tree.parent[node])

@@ -11,6 +11,7 @@ EXPECTED_MOVES = 26  # moves a game still lasts, when nobody says
 INCREMENT_SHARE = 0.8  # of the increment is spent at once
 HARD_FACTOR = 3.0  # at most so many times the planned time, while the best move is in doubt
 CLOCK_SHARE = 0.4  # and never more than this share of what is left
+LAST_MOVE_SHARE = 0.9  # of what is left, on the last move before the next time control
 SHORTEST_MS = 1.0
 
 
@@ -23,8 +24,11 @@ class Clock:
     started: float  # time.monotonic seconds
 
     @classmethod
-    def start(cls, limits: Limits, white: bool, overhead_ms: float) -> Clock:
-        """Plan the time for the side to move; ``overhead_ms`` is lost on the way to the GUI."""
+    def start(cls, limits: Limits, white: bool, overhead_ms: float, saved_ms: float = 0.0) -> Clock:
+        """Plan the time for the side to move; ``overhead_ms`` is lost on the way to the GUI.
+
+        ``saved_ms``: what earlier moves left over of their plans is for this move, not for all that follow.
+        """
         now = time.monotonic()
         if limits.movetime_ms is not None:
             fixed = max(SHORTEST_MS, limits.movetime_ms - overhead_ms)
@@ -33,9 +37,10 @@ class Clock:
         if left is None:
             return cls(None, None, now)
         usable = max(SHORTEST_MS, left - overhead_ms)
-        moves = min(limits.moves_to_go or EXPECTED_MOVES, EXPECTED_MOVES)
-        planned = usable / moves + INCREMENT_SHARE * limits.increment_ms(white)
-        hard = min(HARD_FACTOR * planned, usable * (CLOCK_SHARE if moves > 1 else 0.9))
+        saved = min(saved_ms, usable / 2)
+        moves = min(max(limits.moves_to_go or EXPECTED_MOVES, 1), EXPECTED_MOVES)
+        planned = (usable - saved) / moves + INCREMENT_SHARE * limits.increment_ms(white) + saved
+        hard = min(HARD_FACTOR * planned, usable * (CLOCK_SHARE if moves > 1 else LAST_MOVE_SHARE))
         return cls(max(SHORTEST_MS, min(planned, hard)), max(SHORTEST_MS, hard), now)
 
     def elapsed_ms(self) -> float:
@@ -44,12 +49,14 @@ class Clock:
 
     def is_over(self, settled: bool) -> bool:
         """Whether to stop; ``settled`` says that the most visited move is also the best valued one."""
-        if self.planned_ms is None or self.hard_ms is None:
-            return False
-        return self.elapsed_ms() >= (self.planned_ms if settled else self.hard_ms)
+        return self.rest_ms(settled) <= 0.0
 
     def rest_ms(self, settled: bool) -> float:
         """Milliseconds until `is_over`, infinite where nothing limits the time."""
         if self.planned_ms is None or self.hard_ms is None:
             return float("inf")
         return (self.planned_ms if settled else self.hard_ms) - self.elapsed_ms()
+
+    def unused_ms(self) -> float:
+        """What is left of the plan, at least 0."""
+        return max(0.0, self.rest_ms(settled=True)) if self.planned_ms is not None else 0.0

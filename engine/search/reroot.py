@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.jit import kernel
-from engine.search.tree import EDGES, NO_NODE, NO_PARENT, NODES, PATH_REPETITION, PENDING, Tree
+from engine.search.proofs import is_decided
+from engine.search.tree import DRAW, EDGES, NO_NODE, NO_PARENT, NODES, PATH_REPETITION, PENDING, Tree
 
 
 def reroot(tree: Tree, root: int) -> None:
@@ -42,14 +43,25 @@ def forget_path_repetitions(tree, root):
     """Draws by a repetition that began before the new root are none any more: take them back, to be visited anew."""
     for node in range(root + 1, tree.counters[NODES]):
         if tree.state[node] == PATH_REPETITION:
-            visits = tree.visits[node]
-            draws = tree.draw_sum[node]
-            ancestor = np.int64(node)
-            while ancestor != NO_PARENT:  # their value is 0, so value sums stay
-                tree.visits[ancestor] -= visits
-                tree.draw_sum[ancestor] -= draws
-                ancestor = np.int64(tree.parent[ancestor])
+            take_back(tree, np.int64(node))
             tree.state[node] = PENDING
+
+
+@kernel()
+def take_back(tree, node):
+    """Undo all visits of a leaf in its ancestors."""
+    visits = tree.visits[node]
+    value = tree.value_sum[node]
+    draws = tree.draw_sum[node]
+    while node != NO_PARENT:
+        if is_decided(tree, node):
+            value = np.float64(tree.lower[node]) * visits
+            draws = np.float64(visits) if tree.lower[node] == DRAW else 0.0
+        tree.visits[node] -= visits
+        tree.value_sum[node] -= value
+        tree.draw_sum[node] -= draws
+        value = -value
+        node = np.int64(tree.parent[node])
 
 
 @kernel()
@@ -88,4 +100,5 @@ def move_nodes(tree, new_number):
         tree.moves_left[to] = tree.moves_left[node]
         tree.mate_plies[to] = tree.mate_plies[node]
         tree.state[to] = tree.state[node]
-        tree.proven[to] = tree.proven[node]
+        tree.lower[to] = tree.lower[node]
+        tree.upper[to] = tree.upper[node]

@@ -23,6 +23,9 @@ class SearchInfo:
     score_mate: int | None  # full moves to a proven mate, negative when being mated
     wdl: tuple[int, int, int]  # win, draw, loss per mille, sum 1000
     pv: list[chess.Move]
+    tbhits: int = 0  # positions answered by endgame tables
+    current_move: chess.Move | None = None  # the root move visited most since the last lines, in the first line
+    current_number: int = 0  # and its rank, from 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,12 @@ class RootMove:
     q: float  # mean value in [-1, 1]
     draw: float  # mean draw probability
     mate: int | None  # full moves to a proven mate, negative when it gets mated
+    policy_index: int = 0  # among the 1858 policy moves
+    u: float = 0.0  # exploration bonus U
+    v: float = 0.0  # the evaluator's own value of the move, in [-1, 1]; 0 while unvisited
+    moves_left: float = 0.0  # plies the game is expected to last
+    wdl: tuple[int, int, int] = (0, 1000, 0)  # win, draw, loss per mille
+    pv: tuple[chess.Move, ...] = ()  # the line of play that begins with the move
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,11 @@ class SearchResult:
 def centipawns(q: float) -> int:
     """Q in [-1, 1] as centipawns, Lc0's scale."""
     return round(90.0 * math.tan(1.5637541897 * q))
+
+
+def win_minus_loss(score_cp: float) -> float:
+    """Q of a score in centipawns: the inverse of `centipawns`."""
+    return math.atan(score_cp / 90.0) / 1.5637541897
 
 
 def mate_moves(plies: int, winning: bool) -> int:

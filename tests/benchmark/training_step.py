@@ -64,7 +64,7 @@ def torch_step(config: TowerConfig, batch: Batch, threads: int, channels_last: b
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model = _torch_tower(torch, config).to(memory_format=layout)
+    model = torch_tower(torch, config).to(memory_format=layout)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     planes = torch.from_numpy(batch.planes).permute(0, 3, 1, 2).contiguous(memory_format=layout)
     moves, outcomes = torch.from_numpy(batch.moves), torch.from_numpy(batch.outcomes)
@@ -83,7 +83,7 @@ def torch_step(config: TowerConfig, batch: Batch, threads: int, channels_last: b
     return step
 
 
-def _torch_tower(torch: Any, config: TowerConfig) -> Any:
+def torch_tower(torch: Any, config: TowerConfig) -> Any:
     nn, filters = torch.nn, config.filters
 
     class Block(nn.Module):

@@ -18,8 +18,10 @@ from engine.network.tower import TowerConfig, build_tower
 from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from engine.search.results import SearchResult
 
 Play = Callable[[chess.Board, int], chess.Move]
+SearchIt = Callable[[chess.Board, int], SearchResult]
 
 
 def _random_net() -> FusedTower:
@@ -44,30 +46,49 @@ EVALUATORS = {
 
 
 @pytest.fixture(scope="session", params=list(EVALUATORS))
-def play(request: pytest.FixtureRequest) -> Iterator[Play]:
-    """play(board, nodes): the move an engine chooses from a fresh tree, once for every evaluator."""
-    yield from _player(request.param)
+def search(request: pytest.FixtureRequest) -> Iterator[SearchIt]:
+    """search(board, nodes): what a search from a fresh tree finds, once for every evaluator."""
+    yield from _searcher(request.param)
 
 
 @pytest.fixture(scope="session")
-def play_material() -> Iterator[Play]:
+def search_material() -> Iterator[SearchIt]:
     """The same for the evaluator that needs no net."""
-    yield from _player("material")
+    yield from _searcher("material")
 
 
-def _player(name: str) -> Iterator[Play]:
+@pytest.fixture(scope="session")
+def play(search: SearchIt) -> Play:
+    """play(board, nodes): the move that the engine chooses, once for every evaluator."""
+    return _player(search)
+
+
+@pytest.fixture(scope="session")
+def play_material(search_material: SearchIt) -> Play:
+    """The same for the evaluator that needs no net."""
+    return _player(search_material)
+
+
+def _searcher(name: str) -> Iterator[SearchIt]:
     evaluator = EVALUATORS[name]()
     with Engine(EngineOptions(hash_mib=32, threads=1), evaluator=evaluator) as engine:
 
-        def play(board: chess.Board, nodes: int) -> chess.Move:
+        def search(board: chess.Board, nodes: int) -> SearchResult:
             engine.new_game()
             engine.set_position(board)
-            move = engine.search(Limits(nodes=nodes)).best_move
-            assert move is not None
-            return move
+            return engine.search(Limits(nodes=nodes))
 
-        yield play
+        yield search
     evaluator.close()
+
+
+def _player(search: SearchIt) -> Play:
+    def play(board: chess.Board, nodes: int) -> chess.Move:
+        move = search(board, nodes).best_move
+        assert move is not None
+        return move
+
+    return play
 
 
 def mirrored_move(move: chess.Move) -> chess.Move:

@@ -1,4 +1,4 @@
-"""Known early disasters, from both sides: the victim avoids the blunder, the attacker finds the punishment. No book."""
+"""Known disasters, from both sides: the victim avoids the blunder, the attacker finds the punishment. No book."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ each_disaster = pytest.mark.parametrize("disaster", DISASTERS, ids=[entry["name"
 
 def board_before(disaster: dict[str, Any]) -> chess.Board:
     """The position in which the blunder is possible, its game on the move stack."""
-    board = chess.Board()
+    board = chess.Board(disaster.get("fen", chess.STARTING_FEN))
     for san in disaster["moves"].split():
         board.push_san(san)
     return board
@@ -29,7 +29,8 @@ def test_there_are_at_least_twenty_disasters():
 
 @each_disaster
 def test_the_data_is_legal_and_written_as_it_is_played(disaster):
-    board = chess.Board()
+    board = chess.Board(disaster.get("fen", chess.STARTING_FEN))
+    assert board.is_valid()
     for san in [*disaster["moves"].split(), disaster["blunder"]]:
         move = board.parse_san(san)
         assert board.san(move) == san

@@ -35,7 +35,13 @@ def test_bounds_stay_inside_the_clock(left, increment, moves_to_go):
 def test_each_side_reads_its_own_clock():
     both = {"white_time_ms": 60_000, "black_time_ms": 1_000}
     assert plan(True, **both).planned_ms > plan(False, **both).planned_ms
-    assert plan(False, white_time_ms=60_000).planned_ms is None
+
+
+def test_a_clock_for_one_side_only_serves_both():
+    assert plan(False, white_time_ms=60_000).planned_ms == plan(True, white_time_ms=60_000).planned_ms
+    with_increment = plan(False, white_time_ms=60_000, white_increment_ms=500)
+    assert with_increment.planned_ms == plan(True, white_time_ms=60_000, white_increment_ms=500).planned_ms
+    assert plan(False, white_increment_ms=500).planned_ms is None
 
 
 def test_more_time_and_increment_give_longer_thoughts():

@@ -16,7 +16,7 @@ from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.workers import Workers
 from engine.network import planes
 from engine.network.fused import FusedTower
-from engine.network.policy_map import CONV_INDEX, policy_index
+from engine.network.policy_map import POLICY_SIZE, policy_index
 from engine.network.tower import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
 from engine.nn import dit
@@ -123,11 +123,11 @@ def test_network_logits_are_the_policy_heads_at_each_moves_square():
     evaluator = NetworkEvaluator(tower)
     evaluator.evaluate(leaves, 8)
     evaluator.close()
-    policy, wdl, left = np.zeros((8, 5120), np.float32), np.zeros((8, 3), np.float32), np.zeros(8, np.float32)
+    policy, wdl, left = np.zeros((8, POLICY_SIZE), np.float32), np.zeros((8, 3), np.float32), np.zeros(8, np.float32)
     tower.infer(leaves.masks[:8], policy, wdl, left)
     for leaf in range(8):
         n = leaves.n_moves[leaf]
-        np.testing.assert_array_equal(leaves.logits[leaf, :n], policy[leaf, CONV_INDEX[leaves.policy_index[leaf, :n]]])
+        np.testing.assert_array_equal(leaves.logits[leaf, :n], policy[leaf, leaves.policy_index[leaf, :n]])
     np.testing.assert_array_equal(leaves.wdl[:8], wdl)
     np.testing.assert_allclose(leaves.moves_left[:8], left, rtol=1e-6)
 
@@ -221,7 +221,7 @@ def net_folder(tmp_path):
 
 def test_a_net_file_plays_like_the_model_it_was_saved_from(net_folder):
     masks = sample_batch(8).masks
-    found, wanted = ([np.zeros(shape, np.float32) for shape in ((8, 5120), (8, 3), (8,))] for _ in range(2))
+    found, wanted = ([np.zeros(shape, np.float32) for shape in ((8, POLICY_SIZE), (8, 3), (8,))] for _ in range(2))
     load_network(net_folder / "small.dit").infer(masks, *found)
     small_net().infer(masks, *wanted)
     for one, other in zip(found, wanted, strict=True):

@@ -54,8 +54,8 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(
     text = README.read_text(encoding="utf-8")
     for name in NAMES:
         assert f"examples.{name}" in text, name
-    for layer in REGISTRY.values():
-        assert f"`{layer.__name__}`" in text, layer
+    for layer in REGISTRY.values():  # those of this package: other modules may have registered theirs
+        assert f"`{layer.__name__}`" in text or not layer.__module__.startswith("engine.nn."), layer
     for loss in LOSSES:
         assert f"`{loss}`" in text, loss
     for function in ACTIVATIONS:

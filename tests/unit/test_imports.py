@@ -23,12 +23,13 @@ NETWORK = TOOLS | {"engine.nn", "engine.board"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
-ENGINE = PLAYER | {"engine", "engine.nn", "engine.player"}
+ENGINE = PLAYER | {"engine", "engine.machine", "engine.nn", "engine.player"}
 MAY_IMPORT: dict[str, set[str]] = {
     "engine.errors": set(),
     "engine.options": {"engine.errors"},
     "engine.backend": BASE,
     "engine.jit": BASE,
+    "engine.machine": set(),
     "engine.nn": TOOLS,
     "engine.board": TOOLS,
     "engine.network": NETWORK,

@@ -155,7 +155,7 @@ def test_a_second_occurrence_in_the_path_is_a_draw_and_taken_back_when_the_root_
         while tree_search.visits < visits:
             count = tree_search.gather(leaves, 0, 16)
             FlatEvaluator().evaluate(leaves, count)
-            tree_search.apply(leaves, 0, count)
+            tree_search.apply(leaves, 0)
 
     tree_search.set_position(stack_from_board(board))
     run(15000)
@@ -207,7 +207,8 @@ def tree_fingerprint(tree_search: Search) -> tuple:
         for field in (
             tree.visits[:nodes],
             tree.value_sum[:nodes],
-            tree.proven[:nodes],
+            tree.lower[:nodes],
+            tree.upper[:nodes],
             tree.move[:edges],
             tree.prior[:edges],
         )
@@ -263,7 +264,7 @@ def test_a_full_tree_goes_on_without_growing():
     for _ in range(200):
         count = tree_search.gather(leaves, 0, 16)
         FlatEvaluator().evaluate(leaves, count)
-        tree_search.apply(leaves, 0, count)
+        tree_search.apply(leaves, 0)
     assert tree_search.visits > 1000
     assert tree_search.tree.counters[NODES] <= 300
     check_consistency(tree_search)
@@ -279,7 +280,7 @@ def test_root_noise_keeps_the_priors_a_distribution():
     leaves = new_leaf_batch(8)
     count = tree_search.gather(leaves, 0, 1)
     FlatEvaluator().evaluate(leaves, count)
-    tree_search.apply(leaves, 0, count)
+    tree_search.apply(leaves, 0)
     before = tree_search.root_priors().copy()
     tree_search.add_root_noise(np.random.default_rng(1), 0.25, 0.3)
     after = tree_search.root_priors()
@@ -373,9 +374,9 @@ def test_root_statistics_name_wins_and_losses_from_the_movers_side():
     leaves = new_leaf_batch(8)
     count = tree_search.gather(leaves, 0, 1)
     FlatEvaluator().evaluate(leaves, count)
-    tree_search.apply(leaves, 0, count)
+    tree_search.apply(leaves, 0)
     index = list(tree_search.root_moves()).index(encode_move(board, chess.Move.from_uci("a1a8")))
     assert tree_search.root_proven()[index] == WIN
     assert tree_search.is_proven
-    assert tree_search.tree.proven[ROOT] == LOSS
+    assert tree_search.tree.lower[ROOT] == tree_search.tree.upper[ROOT] == LOSS
     assert tree_search.root_wdl()[0] == 1.0

@@ -1,0 +1,50 @@
+"""The evaluator that asks a sparse network: in batches like every evaluator, or from inside the search's own kernel."""
+
+from __future__ import annotations
+
+import threading
+
+from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.workers import Workers
+from engine.jit import kernel
+from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_leaf
+
+ROUND_SIZE = 64
+
+
+@kernel()
+def evaluate_leaves(model, leaves, first, last):
+    """Evaluate leaves[first:last], one after the other."""
+    for leaf in range(first, last):
+        evaluate_leaf(model, leaves, leaf)
+
+
+class SparseEvaluator:
+    """Evaluator `sparse`: about two microseconds a leaf."""
+
+    name = "sparse"
+    round_size = ROUND_SIZE
+    needs_planes = False
+    in_kernel = "sparse"
+
+    def __init__(self, net: SparseNet, threads: int = 1) -> None:
+        self.net = net
+        self._workers = Workers(threads)
+        self._local = threading.local()
+
+    def new_model(self) -> SparseModel:
+        """What the kernel `evaluate_leaf` needs, for one more thread: the weights are shared, the scratch is not."""
+        return self.net.new_model()
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """Fill logits, wdl and moves_left of the first `count` leaves."""
+        self._workers.share(count, lambda first, last: self._evaluate_part(leaves, first, last))
+
+    def close(self) -> None:
+        """Stop the worker threads."""
+        self._workers.close()
+
+    def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+        if not hasattr(self._local, "model"):
+            self._local.model = self.new_model()
+        evaluate_leaves(self._local.model, leaves, first, last)

@@ -1,0 +1,42 @@
+"""What a measurement was taken on: processor, cores, BLAS kernel and versions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+from threadpoolctl import threadpool_info
+
+__all__ = ["describe_machine"]
+
+_LIBRARIES = ("numpy", "numba", "llvmlite")
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Names and versions by what they are of, for reports; import NumPy before, or no BLAS library is loaded."""
+    blas = [
+        f"{library['internal_api']} {library.get('version') or ''} {library.get('architecture', '')}".strip()
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    ]
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.release()}",
+        "blas": ", ".join(blas) or "none",
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+    }
+
+
+def _processor() -> str:
+    """The processor's model where the system tells it, else its architecture."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,142 @@
+"""What a search says: lines of analysis on the way, the root's moves at the end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import NamedTuple
+
+import chess
+import numpy as np
+
+from engine.board.convert import decode_move
+from engine.evaluation.tablebase import Tablebase
+from engine.network.policy_map import policy_index
+from engine.search.results import RootMove, SearchInfo, centipawns, mate_moves, per_mille
+from engine.search.session import Search
+from engine.search.tree import DRAW, UNKNOWN_DISTANCE, WIN
+
+
+class Columns(NamedTuple):
+    """The root's arrays of one moment, as `RootView` gives them."""
+
+    moves: np.ndarray
+    visits: np.ndarray
+    priors: np.ndarray
+    q: np.ndarray
+    draws: np.ndarray
+    proven: np.ndarray
+    mate_plies: np.ndarray
+    moves_left: np.ndarray
+    u: np.ndarray
+    own_values: np.ndarray
+
+
+def read_columns(search: Search) -> Columns:
+    """All of them at once: reading them move by move would cost more than a short search."""
+    return Columns(
+        moves=search.root_moves(),
+        visits=search.root_visits(),
+        priors=search.root_priors(),
+        q=search.root_q(),
+        draws=search.root_draws(),
+        proven=search.root_proven(),
+        mate_plies=search.root_mate_plies(),
+        moves_left=search.root_moves_left(),
+        u=search.root_u(),
+        own_values=search.root_own_values(),
+    )
+
+
+class Reporter:
+    """Reads one search's tree between rounds."""
+
+    def __init__(self, search: Search, board: chess.Board, multi_pv: int, tablebase: Tablebase | None) -> None:
+        self._search = search
+        self._chess960 = board.chess960
+        self._multi_pv = multi_pv
+        self._tablebase = tablebase
+        self._first_hits = tablebase.hits if tablebase is not None else 0
+        self._first_visits = search.visits
+        self._last_visits = search.root_visits() if search.is_expanded else np.zeros(0, np.int32)
+        self._begun = time.monotonic()
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the search began."""
+        return (time.monotonic() - self._begun) * 1000.0
+
+    @property
+    def nodes(self) -> int:
+        """Visits of this search."""
+        return self._search.visits - self._first_visits
+
+    def infos(self, first: chess.Move | None = None) -> list[SearchInfo]:
+        """A complete set of lines, best first, all of one depth; ``first`` is the move to play if it is another."""
+        search = self._search
+        order = [int(index) for index in search.best_order()]
+        order.sort(key=lambda index: self.move(index) != first)  # stable: the rest stays in order
+        columns = read_columns(search)
+        elapsed_ms = max(1, round(self.elapsed_ms))
+        shown = [self._root_move(index, columns) for index in order[: self._multi_pv]]
+        infos = [self._info(child, rank, elapsed_ms) for rank, child in enumerate(shown, 1)]
+        before = self._last_visits if len(self._last_visits) == len(columns.visits) else 0
+        busiest = int((columns.visits - before).argmax())
+        self._last_visits = columns.visits
+        infos[0] = replace(infos[0], current_move=self.move(busiest), current_number=order.index(busiest) + 1)
+        return infos
+
+    def _info(self, child: RootMove, rank: int, elapsed_ms: int) -> SearchInfo:
+        search = self._search
+        q = child.q if child.visits else self._unvisited_q()
+        return SearchInfo(
+            depth=max(1, round(search.mean_depth)),
+            seldepth=max(1, search.deepest, len(child.pv)),
+            time_ms=elapsed_ms,
+            nodes=self.nodes,
+            nps=round(self.nodes * 1000 / elapsed_ms),
+            hashfull=round(1000 * search.fullness),
+            multipv=rank,
+            score_cp=centipawns(q),
+            score_mate=child.mate,
+            wdl=per_mille(q, child.draw),
+            pv=list(child.pv),
+            tbhits=self._tablebase.hits - self._first_hits if self._tablebase is not None else 0,
+        )
+
+    def _unvisited_q(self) -> float:
+        """What a line without visits is shown to be worth: no more than the worst visited one."""
+        visited = self._search.root_q()[self._search.root_visits() > 0]
+        return float(visited.min()) if len(visited) else self._search.root_value()[0]
+
+    def root_moves(self) -> list[RootMove]:
+        """All root moves, best first."""
+        columns = read_columns(self._search)
+        return [self._root_move(int(index), columns) for index in self._search.best_order()]
+
+    def _root_move(self, index: int, columns: Columns) -> RootMove:
+        proven, plies = int(columns.proven[index]), int(columns.mate_plies[index])
+        has_mate = proven != DRAW and plies != UNKNOWN_DISTANCE
+        q, draw = float(columns.q[index]), float(columns.draws[index])
+        line = self._search.principal_variation(index)
+        return RootMove(
+            move=self.move(index),
+            visits=int(columns.visits[index]),
+            prior=float(columns.priors[index]),
+            q=q,
+            draw=draw,
+            mate=mate_moves(plies + 1, proven == WIN) if has_mate else None,
+            policy_index=int(policy_index(self._search.root_row(), columns.moves[index])),
+            u=float(columns.u[index]),
+            v=float(columns.own_values[index]),
+            moves_left=float(columns.moves_left[index]),
+            wdl=per_mille(q, draw),
+            pv=tuple(self._decode(before, move) for before, move in line),
+        )
+
+    def move(self, index: int) -> chess.Move:
+        """The root move of an index."""
+        return self._decode(self._search.root_row(), int(self._search.root_moves()[index]))
+
+    def _decode(self, row: np.ndarray, move: int) -> chess.Move:
+        return decode_move(row, move, self._chess960)

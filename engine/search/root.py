@@ -1,0 +1,208 @@
+"""The root's statistics and the principal variations, read from a tree between rounds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.search.judge import mating_move
+from engine.search.select import SearchParams
+from engine.search.tree import (
+    DEEPEST,
+    DEPTH_SUM,
+    DESCENTS,
+    DRAW,
+    EXPANDED,
+    LOSS,
+    NO_NODE,
+    NODES,
+    ROOT,
+    ROOT_PLY,
+    TERMINAL,
+    UNKNOWN_DISTANCE,
+    WIN,
+    Tree,
+)
+
+
+class RootView:
+    """What is known about the root and its moves. Arrays are in the order of `root_moves`; values are seen by the
+    root's side to move.
+    """
+
+    tree: Tree
+    params: SearchParams
+
+    def _edges(self, node: int) -> range:
+        first = int(self.tree.first_edge[node])
+        return range(first, first + int(self.tree.n_edges[node]))
+
+    def children(self, node: int) -> np.ndarray:
+        """Child nodes in the order of the edges, int32, NO_NODE where a move was never tried."""
+        edges = self._edges(node)
+        return self.tree.child[edges.start : edges.stop]
+
+    def root_row(self) -> np.ndarray:
+        """The root's position, uint64 [16]."""
+        return self.tree.stack[int(self.tree.counters[ROOT_PLY])]
+
+    def root_moves(self) -> np.ndarray:
+        """Move codes, uint16; empty while the root is not expanded."""
+        edges = self._edges(ROOT) if self.is_expanded else range(0)
+        return self.tree.move[edges.start : edges.stop]
+
+    def root_priors(self) -> np.ndarray:
+        """P, float32."""
+        edges = self._edges(ROOT)
+        return self.tree.prior[edges.start : edges.stop]
+
+    def _of_children(self, field: np.ndarray, missing: float) -> np.ndarray:
+        nodes = self.children(ROOT)
+        return np.where(nodes == NO_NODE, missing, field[np.maximum(nodes, 0)])
+
+    def root_visits(self) -> np.ndarray:
+        """N, int32."""
+        return self._of_children(self.tree.visits, 0).astype(np.int32)
+
+    def root_q(self) -> np.ndarray:
+        """Mean values, win minus loss, float64; never visited moves have the worst, -1."""
+        visits = np.maximum(self.root_visits(), 1)
+        return np.where(self.root_visits() > 0, self._of_children(self.tree.value_sum, 0.0) / visits, -1.0)
+
+    def root_draws(self) -> np.ndarray:
+        """Mean draw probabilities, float64."""
+        return self._of_children(self.tree.draw_sum, 0.0) / np.maximum(self.root_visits(), 1)
+
+    def root_moves_left(self) -> np.ndarray:
+        """Mean plies to the end of the game, float64; 0 for moves never visited."""
+        return np.where(self.root_visits() > 0, self._of_children(self.tree.moves_left, 0.0), 0.0)
+
+    def root_u(self) -> np.ndarray:
+        """U, the exploration bonus, float64."""
+        params, visits = self.params, int(self.tree.visits[ROOT])
+        growth = math.log((visits + params.cpuct_base) / params.cpuct_base)
+        scale = (params.cpuct_init + params.cpuct_factor * growth) * math.sqrt(max(1, visits - 1))
+        return scale * self.root_priors() / (1 + self.root_visits())
+
+    def root_own_values(self) -> np.ndarray:
+        """V, what the evaluator itself said of the position after each move, float64; 0 for moves never visited.
+
+        A child's value sum is its own value and the negated sums of its children. Decided ones count as their result.
+        """
+        tree = self.tree
+        values = np.zeros(len(self.root_moves()))
+        for index, child in enumerate(self.children(ROOT)):
+            if child != NO_NODE and tree.visits[child] > 0:
+                grandchildren = self.children(int(child))
+                known = tree.value_sum[grandchildren[grandchildren != NO_NODE]].sum()
+                decided = tree.lower[child] == tree.upper[child]
+                values[index] = tree.lower[child] if decided else np.clip(tree.value_sum[child] + known, -1.0, 1.0)
+        return values
+
+    def root_proven(self) -> np.ndarray:
+        """WIN or LOSS where that is proven, else DRAW, int8."""
+        lower, upper = self._of_children(self.tree.lower, LOSS), self._of_children(self.tree.upper, WIN)
+        return np.where(lower == upper, lower, DRAW).astype(np.int8)
+
+    def root_mate_plies(self) -> np.ndarray:
+        """Plies to mate after the move, int32, where a win or loss is proven; UNKNOWN_DISTANCE by a tablebase."""
+        return self._of_children(self.tree.mate_plies, 0).astype(np.int32)
+
+    def root_value(self) -> tuple[float, float]:
+        """(win minus loss, draw probability), means."""
+        visits = max(int(self.tree.visits[ROOT]), 1)
+        return -float(self.tree.value_sum[ROOT]) / visits, float(self.tree.draw_sum[ROOT]) / visits
+
+    def root_wdl(self) -> tuple[float, float, float]:
+        """Mean win, draw and loss probabilities."""
+        q, draw = self.root_value()
+        draw = min(draw, 1.0 - abs(q))
+        return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
+
+    def best_order(self) -> np.ndarray:
+        """Indices of the root moves, best first: proven wins (shortest), most visits, then Q, then P; losses last."""
+        proven = self.root_proven().astype(int)
+        plies = self.root_mate_plies()
+        counted = plies != UNKNOWN_DISTANCE
+        # A shorter mate is better, a longer defence too; so is a mate over a tablebase's win, and such a loss over it.
+        distance = np.where(counted, np.where(proven == WIN, -plies, plies), -MAX_PLIES * proven)
+        distance = np.where(proven == DRAW, 0, distance)
+        return np.lexsort((-self.root_priors(), -self.root_q(), -self.root_visits(), -distance, -proven))
+
+    # ---- the tree's state ----
+
+    @property
+    def is_expanded(self) -> bool:
+        """Whether the root has its moves."""
+        return bool(self.tree.counters[NODES] > 0 and self.tree.state[ROOT] == EXPANDED)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the root's result is certain: win, draw or loss."""
+        return bool(self.tree.counters[NODES] > 0 and self.tree.lower[ROOT] == self.tree.upper[ROOT])
+
+    @property
+    def visits(self) -> int:
+        """Visits of the root."""
+        return int(self.tree.visits[ROOT]) if self.tree.counters[NODES] else 0
+
+    @property
+    def mean_depth(self) -> float:
+        """Mean plies of the descents since the position was set."""
+        return float(self.tree.counters[DEPTH_SUM]) / max(1, int(self.tree.counters[DESCENTS]))
+
+    @property
+    def deepest(self) -> int:
+        """Plies of the deepest descent since the position was set."""
+        return int(self.tree.counters[DEEPEST])
+
+    # ---- lines ----
+
+    def principal_variation(self, first: int, length: int = 40) -> list[tuple[np.ndarray, int]]:
+        """The line that starts with root move ``first``: (position row before the move, move code) pairs."""
+        row = self.root_row().copy()
+        line = [(row, int(self.root_moves()[first]))]
+        node = int(self.children(ROOT)[first])
+        while node != NO_NODE and len(line) < length:
+            row, before = np.empty_like(row), row
+            make(before, np.uint16(line[-1][1]), row)
+            following = self._best_continuation(node, row)
+            if following is None:
+                break
+            move, node = following
+            line.append((row, move))
+        return line
+
+    def _best_continuation(self, node: int, row: np.ndarray) -> tuple[int, int] | None:
+        """(move, child) at an inner node: the shortest proven win, else the most visited, of lost ones the longest; a
+        known mating move where the node has no edges.
+        """
+        tree = self.tree
+        if tree.state[node] == TERMINAL:
+            mates = tree.lower[node] == LOSS and tree.mate_plies[node] == 1
+            return (self._mating_move(row), NO_NODE) if mates else None
+        edges = self._edges(node)
+        nodes = tree.child[edges.start : edges.stop]
+        places = np.flatnonzero(nodes != NO_NODE)
+        nodes = nodes[places]
+        decided = tree.lower[nodes] == tree.upper[nodes]
+        proven = np.where(decided, tree.lower[nodes], DRAW).astype(np.int64)
+        plies = np.where(tree.mate_plies[nodes] == UNKNOWN_DISTANCE, MAX_PLIES, tree.mate_plies[nodes])
+        visits = tree.visits[nodes]
+        if not visits.any():
+            return None
+        best = np.lexsort((visits, -proven * plies, proven))[-1]
+        return int(tree.move[edges.start + places[best]]), int(nodes[best])
+
+    def _mating_move(self, row: np.ndarray) -> int:
+        moves = np.empty(MAX_MOVES, np.uint16)
+        count = np.int64(generate(row, moves))
+        mating = mating_move(row, moves, count, np.empty(ROW_WORDS, np.uint64), self.tree.scratch_moves)
+        return int(moves[int(mating)])
+
+
+MAX_PLIES = 10_000  # longer than any counted mate

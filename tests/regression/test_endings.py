@@ -1,0 +1,107 @@
+"""Won endings are converted against the best defence that the tables know, and lost ones are not given up early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import chess
+import chess.syzygy
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.evaluation import MaterialEvaluator
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+
+MATERIAL = ("KQk", "KRk", "KPk", "KBNk", "KQkr", "KRPk")
+POSITIONS = 2  # of each
+NODES = 24  # too few to find the way without tables
+
+
+@pytest.fixture(scope="module")
+def folder(test_data) -> Path:
+    return test_data / "syzygy"
+
+
+@pytest.fixture(scope="module")
+def tables(folder) -> Iterator[chess.syzygy.Tablebase]:
+    with chess.syzygy.open_tablebase(str(folder)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def player(folder) -> Iterator[Engine]:
+    options = EngineOptions(hash_mib=8, threads=1, syzygy_path=str(folder))
+    with Engine(options, MaterialEvaluator()) as engine:
+        yield engine
+
+
+def won_positions(material: str, tables: chess.syzygy.Tablebase) -> list[chess.Board]:
+    """The longest wins among random positions with these men, White to move."""
+    rng = np.random.default_rng(1)
+    found: dict[str, int] = {}
+    while len(found) < 40:
+        board = chess.Board(None)
+        for square, symbol in zip(rng.choice(64, len(material), replace=False).tolist(), material, strict=True):
+            board.set_piece_at(square, chess.Piece.from_symbol(symbol))
+        if board.is_valid() and (plies := tables.probe_dtz(board)) > 0:
+            found[board.fen()] = plies
+    return [chess.Board(fen) for fen in sorted(found, key=lambda fen: -found[fen])[:POSITIONS]]
+
+
+def best_defence(board: chess.Board, tables: chess.syzygy.Tablebase) -> chess.Move:
+    """The move after which the winner needs most plies; one that draws, if the winner let it."""
+    plies = {}
+    for move in list(board.legal_moves):
+        board.push(move)
+        plies[move] = tables.probe_dtz(board) if not board.is_insufficient_material() else -1
+        board.pop()
+    draws = [move for move, distance in plies.items() if distance <= 0]
+    return draws[0] if draws else max(plies, key=lambda move: plies[move])
+
+
+def play_out(player: Engine, board: chess.Board, tables: chess.syzygy.Tablebase) -> bool:
+    """Let the engine, with White, play against the best defence; whether it mates."""
+    player.new_game()
+    while not (board.is_game_over() or board.halfmove_clock >= 100 or board.is_repetition(3)):
+        board.push(engine_move(player, board) if board.turn == chess.WHITE else best_defence(board, tables))
+    return board.is_checkmate()
+
+
+def engine_move(player: Engine, board: chess.Board) -> chess.Move:
+    player.set_position(board)
+    move = player.search(Limits(nodes=NODES)).best_move
+    assert move is not None
+    return move
+
+
+@pytest.mark.parametrize("material", MATERIAL)
+def test_a_won_ending_is_won_against_the_best_defence(player, tables, material):
+    for board in won_positions(material, tables):
+        start = board.fen()
+        assert play_out(player, board, tables), f"{start} ended with {board.fen()}"
+
+
+def test_a_win_with_the_clock_nearly_run_out_is_brought_home(player, tables):
+    board = won_positions("KBNk", tables)[0]
+    board.halfmove_clock = 99 - tables.probe_dtz(board)
+    assert play_out(player, board, tables)
+
+
+def test_a_lost_ending_is_defended_as_long_as_the_tables_can(player, tables):
+    for board in won_positions("KRk", tables):
+        board.push(max(board.legal_moves, key=lambda move: _keeps_winning(board, move, tables)))
+        longest = -tables.probe_dtz(board)
+        board.push(engine_move(player, board))
+        assert tables.probe_dtz(board) in (longest - 1, longest, longest + 1)  # distances may be one off
+
+
+def _keeps_winning(board: chess.Board, move: chess.Move, tables: chess.syzygy.Tablebase) -> int:
+    """How long the loser can hold out after the move; -1 where he is not lost."""
+    board.push(move)
+    held = board.is_game_over() or tables.probe_wdl(board) != -2
+    plies = -1 if held else -tables.probe_dtz(board)
+    board.pop()
+    return plies

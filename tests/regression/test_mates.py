@@ -1,0 +1,91 @@
+"""Forced mates, found by every evaluator; outside suites as a slow test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine import Engine
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from tests.benchmark.mates import read_suite
+
+# In one move: by what piece, and as few others as can be.
+IN_ONE = {
+    "rook on the back rank": "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1",
+    "smothered": "6rk/6pp/8/6N1/8/8/8/6K1 w - - 0 1",
+    "discovered by the king": "8/4n3/R2Pr1P1/8/K1P3pN/3B4/7p/k7 w - - 0 1",
+    "king from the long diagonal": "2R1K2k/7p/P1PP4/4q2p/7p/8/4P3/B7 w - - 0 1",
+    "promotion to a knight": "8/4PP2/1N1k4/5b2/1K4pP/7p/4R1B1/3r4 w - - 0 1",
+    "capture with promotion to a knight": "1r6/P1p3P1/2k2pK1/5R2/1Q5P/3N4/8/1b6 w - - 0 1",
+    "quiet pawn": "8/4B3/7p/K1P4k/8/1p3P2/2B3Pp/1N6 w - - 0 1",
+    "castling": "R7/8/p7/8/8/3P4/7Q/2k1K2R w K - 0 1",
+}
+# In two or three: the key move, the only one that mates so soon.
+IN_TWO = {
+    "4k3/6p1/8/8/1Bp5/1b4Q1/8/K7 w - - 0 1": "Qc7",
+    "4K3/3p4/2p1R3/4p3/3p4/8/7Q/5k2 w - - 0 1": "Rg6",
+    "8/3K2Q1/8/8/4B3/k7/rn6/8 w - - 0 1": "Qc3+",
+    "8/1p2K3/p4R2/8/3pk3/2Q4p/8/8 w - - 0 1": "Qf3+",
+    "6k1/8/3R4/5K2/8/Q3p3/6p1/4n3 w - - 0 1": "Rd7",
+    "8/6k1/R7/3Rp3/8/2p4K/2p3p1/1B6 w - - 0 1": "Rd7+",
+    "8/7k/2r3R1/8/4n1K1/5Q2/8/8 w - - 0 1": "Qf7+",
+}
+IN_THREE = {
+    "2K5/8/p7/8/7p/3pQ1p1/6N1/5k2 w - - 0 1": "Qf3+",
+    "6nr/B7/8/4Q3/8/2K5/8/3k4 w - - 0 1": "Qd4+",
+    "8/1p6/3QK2k/5b2/8/3p1R2/8/8 w - - 0 1": "Kxf5+",
+    "1k6/8/8/2Q5/8/2q2p2/B3p3/1K6 w - - 0 1": "Qb6+",
+}
+NODES_IN_TWO, NODES_IN_THREE = 5_000, 20_000
+SHARE_IN_TWO = 0.95  # of the outside suite, at 10,000 nodes
+
+
+@pytest.mark.parametrize("fen", IN_ONE.values(), ids=list(IN_ONE))
+@pytest.mark.parametrize("nodes", [1, 100])
+def test_a_mate_in_one_is_played_at_once(search, seen, fen, nodes):
+    board = seen(chess.Board(fen), chess.Move.null())[0]
+    result = search(board, nodes)
+    assert result.infos[0].score_mate == 1
+    board.push(result.best_move)
+    assert board.is_checkmate()
+
+
+@pytest.mark.parametrize("fen", IN_TWO)
+def test_a_mate_in_two_is_proven(search, fen):
+    prove(search(chess.Board(fen), NODES_IN_TWO), chess.Board(fen), 2, IN_TWO[fen])
+
+
+@pytest.mark.parametrize("fen", IN_THREE)
+def test_a_mate_in_three_is_proven(search_material, fen):
+    prove(search_material(chess.Board(fen), NODES_IN_THREE), chess.Board(fen), 3, IN_THREE[fen])
+
+
+def prove(result, board: chess.Board, mate: int, key_move: str) -> None:
+    """The line shown is a mate; where it is of the shortest kind, it begins with the key move."""
+    found = result.infos[0].score_mate
+    assert found is not None
+    assert found >= mate
+    assert (found > mate) == (board.san(result.best_move) != key_move)
+    for move in result.infos[0].pv:
+        board.push(move)
+    assert board.is_checkmate()
+    assert len(board.move_stack) == 2 * found - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluator", ["material", "network", "hybrid"])
+def test_nearly_all_mates_in_two_of_the_outside_suite_are_proven(test_data: Path, evaluator):
+    with Engine(EngineOptions(evaluator=evaluator, hash_mib=64, threads=1)) as engine:
+
+        def finds_mate(board: chess.Board, nodes: int) -> bool:
+            engine.new_game()
+            engine.set_position(board)
+            mate = engine.search(Limits(nodes=nodes)).children[0].mate
+            return mate is not None and mate > 0
+
+        assert all(finds_mate(board, 100) for board in read_suite(test_data / "suites" / "mate1.fen"))
+        found = [finds_mate(board, 10_000) for board in read_suite(test_data / "suites" / "mate2.fen", limit=100)]
+    assert sum(found) >= SHARE_IN_TWO * len(found)

@@ -1,0 +1,166 @@
+"""What no evaluator may talk the search into: known losses, repetition while winning, an early end of a lost game."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import chess
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.board.layout import KEY
+from engine.evaluation.protocol import LeafBatch
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+
+
+class Erratic:
+    """Values and policies without sense, the same whenever the same position is asked for."""
+
+    name = "erratic"
+    round_size = 16
+    needs_planes = False
+
+    def __init__(self, seed: int, favourite: int = -1) -> None:
+        self.seed = seed
+        self.favourite = favourite  # a move code that gets nearly all of the policy wherever it is legal
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        for leaf in range(count):
+            n = int(leaves.n_moves[leaf])
+            rng = np.random.default_rng([self.seed, int(leaves.rows[leaf, KEY])])
+            leaves.logits[leaf, :n] = rng.normal(0.0, 2.0, n)
+            leaves.logits[leaf, :n][leaves.moves[leaf, :n] == self.favourite] = 12.0
+            win, draw = sorted(rng.random(2))
+            leaves.wdl[leaf] = win, draw - win, 1.0 - draw
+            leaves.moves_left[leaf] = 40
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+def searched(board: chess.Board, nodes: int, seed: int = 1, favourite: chess.Move | None = None):
+    code = -1 if favourite is None else favourite.from_square | favourite.to_square << 6
+    with Engine(EngineOptions(hash_mib=8, threads=1), Erratic(seed, code)) as engine:
+        engine.set_position(board)
+        return engine.search(Limits(nodes=nodes))
+
+
+def allows_mate(board: chess.Board, move: chess.Move) -> bool:
+    after = board.copy(stack=False)
+    after.push(move)
+    for reply in list(after.legal_moves):
+        after.push(reply)
+        mated = after.is_checkmate()
+        after.pop()
+        if mated:
+            return True
+    return False
+
+
+def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Move]]]:
+    """Positions of random games in which some moves allow mate in one and others do not, with the former."""
+    rng = np.random.default_rng(7)
+    board = chess.Board()
+    while count:
+        moves = list(board.legal_moves)
+        if not moves or len(board.move_stack) > 120:
+            board = chess.Board()
+            continue
+        fatal = [move for move in moves if allows_mate(board, move)] if len(board.move_stack) > 6 else []
+        if 0 < len(fatal) < len(moves):
+            count -= 1
+            yield board.copy(), fatal
+        board.push(moves[rng.integers(len(moves))])
+
+
+DANGEROUS = list(dangerous_positions(24))
+
+
+@pytest.mark.parametrize("number", range(len(DANGEROUS)))
+@pytest.mark.parametrize("nodes", [60, 400])
+def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(number, nodes):
+    board, fatal = DANGEROUS[number]
+    favourite = fatal[number % len(fatal)]
+    result = searched(board, nodes, seed=number, favourite=favourite)
+    tempted = next(child for child in result.children if child.move == favourite)
+    assert tempted.prior > 0.5
+    assert tempted.mate == -1 or result.children[0].mate is not None
+    best = result.children[0]
+    assert best.mate is None or best.mate > 0 or all(child.mate is not None for child in result.children)
+    assert best.move not in fatal or all(child.mate is not None for child in result.children)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mate_in_one_is_played_whatever_the_evaluator_says(seed):
+    board = chess.Board("6k1/5ppp/8/8/8/8/4QPPP/3R2K1 w - - 0 1")
+    board.push(searched(board, 3, seed, favourite=chess.Move.from_uci("e2h5")).best_move)
+    assert board.is_checkmate()
+
+
+# Every move loses; these hold out longest, the others get mated at once.
+LOST = {
+    "8/8/8/8/8/8/4kQR1/1K6 b - - 0 1": {"Kd3"},
+    "8/6k1/3K4/8/6R1/4R3/8/8 b - - 0 1": {"Kf8", "Kf7"},
+    "5n2/8/8/8/Q1K5/8/R7/5k2 b - - 0 1": {"Ke1"},
+    "k1K5/8/3Q3B/8/8/2n5/8/8 b - - 0 1": {"Ka7"},
+    "6K1/3n4/8/8/5R2/8/6R1/2k5 b - - 0 1": {"Nf6+"},
+}
+
+
+@pytest.mark.parametrize("fen", LOST)
+@pytest.mark.parametrize("seed", range(2))
+def test_when_all_moves_lose_the_longest_defence_is_played(fen, seed):
+    board = chess.Board(fen)
+    short = next(move for move in board.legal_moves if board.san(move) not in LOST[fen])
+    result = searched(board, 5000, seed, favourite=short)
+    assert all(child.mate is not None and child.mate < 0 for child in result.children)
+    assert board.san(result.best_move) in LOST[fen]
+    assert result.infos[0].score_mate <= -2
+
+
+# ---- repetition ---------------------------------------------------------------------------------------------------
+
+SHUFFLE = ("e7e6", "a1b1", "e6e7", "b1a1")  # of White's queen and Black's king
+
+
+def shuffled(plies: int) -> chess.Board:
+    """White, a queen up, after so many plies of SHUFFLE; the start, with Black to move, is the first occurrence."""
+    board = chess.Board("8/4k3/8/8/8/8/5PPP/Q5K1 b - - 0 1")
+    for ply in range(plies):
+        board.push_uci(SHUFFLE[ply % 4])
+    return board
+
+
+def test_a_winning_side_does_not_repeat_for_the_third_time(search):
+    board, repeating = shuffled(7), chess.Move.from_uci(SHUFFLE[3])
+    assert completes_third(board, repeating)
+    result = search(board, 400)
+    assert result.best_move != repeating
+    drawn = next(child for child in result.children if child.move == repeating)
+    assert drawn.visits == 0 or drawn.q == 0.0
+
+
+def test_a_losing_side_takes_the_third_occurrence(search_material):
+    board = chess.Board("8/3k4/8/8/8/8/5PPP/Q5K1 b - - 0 1")
+    for text in ("d7e7", "a1b1", "e7e6", "b1a1", "e6e7", "a1c1", "e7e6", "c1a1"):
+        board.push_uci(text)
+    repeating = chess.Move.from_uci("e6e7")
+    assert completes_third(board, repeating)
+    assert search_material(board, 400).best_move == repeating
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_evaluators_praise_does_not_make_a_third_occurrence_a_win(seed):
+    board, repeating = shuffled(7), chess.Move.from_uci(SHUFFLE[3])
+    drawn = next(child for child in searched(board, 400, seed, repeating).children if child.move == repeating)
+    assert drawn.visits > 0
+    assert (drawn.q, drawn.draw) == (0.0, 1.0)
+
+
+def completes_third(board: chess.Board, move: chess.Move) -> bool:
+    """Whether the move, and nothing before it, brings a position about for the third time."""
+    after = board.copy()
+    after.push(move)
+    return after.is_repetition(3) and not board.is_repetition(3)

@@ -1,0 +1,275 @@
+"""`Engine` as a library: in the background, with a book, weakened, with tables, and by its options."""
+
+from __future__ import annotations
+
+import struct
+import threading
+
+import chess
+import chess.polyglot
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.protocol import LeafBatch
+from engine.options import EngineOptions
+from engine.player import split_hash
+from engine.search.limits import Limits
+from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
+
+
+def engine(**options) -> Engine:
+    return Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", **options))
+
+
+# ---- in the background ----------------------------------------------------------------------------------------------
+
+
+def test_a_search_in_the_background_reports_and_stops():
+    told = threading.Event()
+    with engine() as player:
+        player.set_position(chess.Board())
+        future = player.start(Limits(infinite=True), lambda infos: told.set())
+        assert told.wait(20)
+        assert not future.done()
+        player.stop()
+        assert future.result(10).best_move in chess.Board().legal_moves
+
+
+def test_a_stop_that_overtakes_the_start_still_ends_the_search():
+    with engine() as player:
+        for _ in range(20):
+            future = player.start(Limits(infinite=True))
+            player.stop()
+            assert future.result(10).best_move is not None
+
+
+def test_closing_ends_a_search():
+    player = engine()
+    future = player.start(Limits(infinite=True))
+    player.close()
+    assert future.result(10).best_move is not None
+
+
+def test_ponderhit_starts_the_clock():
+    with engine() as player:
+        future = player.start(Limits(ponder=True, movetime_ms=60))
+        with pytest.raises(TimeoutError):
+            future.result(0.3)
+        player.ponderhit()
+        assert future.result(10).best_move is not None
+
+
+# ---- lines and results ----------------------------------------------------------------------------------------------
+
+
+def test_lines_are_complete_and_of_one_depth_and_begin_with_the_children():
+    with engine(multi_pv=5) as player:
+        result = player.search(Limits(nodes=400))
+    assert [info.multipv for info in result.infos] == [1, 2, 3, 4, 5]
+    assert len({info.depth for info in result.infos}) == 1
+    for info, child in zip(result.infos, result.children, strict=False):
+        assert tuple(info.pv) == child.pv
+        board = chess.Board()
+        for move in info.pv:
+            assert board.is_legal(move)
+            board.push(move)
+
+
+def test_children_tell_what_the_search_knows_of_them():
+    with engine() as player:
+        result = player.search(Limits(nodes=400))
+    best = result.children[0]
+    assert sum(child.prior for child in result.children) == pytest.approx(1.0, abs=1e-4)
+    assert sum(best.wdl) == 1000
+    assert best.u > 0
+    assert best.moves_left > 0
+
+
+def test_the_evaluators_own_value_of_a_move_is_that_of_its_first_visit():
+    with engine() as player:
+        shallow = {child.move: child for child in player.search(Limits(nodes=2)).children}
+        deep = player.search(Limits(nodes=300)).children
+    once = [child for child in deep if shallow[child.move].visits == 1]
+    assert once
+    assert all(child.v == pytest.approx(shallow[child.move].q, abs=1e-6) for child in once)
+
+
+# ---- options --------------------------------------------------------------------------------------------------------
+
+
+class DrawnOrEven:
+    """After a1a2 everything is a sure draw, elsewhere as often won as lost."""
+
+    name = "drawn or even"
+    round_size = 4
+    needs_planes = False
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        for leaf in range(count):
+            drawn = leaves.rows[leaf, 3] >> np.uint64(8) & np.uint64(1)  # a rook on a2
+            leaves.logits[leaf, : leaves.n_moves[leaf]] = 0
+            leaves.wdl[leaf] = (0.0, 1.0, 0.0) if drawn else (0.5, 0.0, 0.5)
+            leaves.moves_left[leaf] = 50
+
+    def close(self) -> None:
+        pass
+
+
+def share_of_draws(**options) -> float:
+    with Engine(EngineOptions(hash_mib=8, **options), DrawnOrEven()) as player:
+        player.set_position(chess.Board("7k/8/8/8/8/8/1K6/R7 w - - 0 1"))
+        children = player.search(Limits(nodes=300)).children
+    return next(child.visits for child in children if child.move.uci() == "a1a2") / 300
+
+
+def test_draw_score_and_contempt_move_visits_to_and_from_draws():
+    even = share_of_draws()
+    assert share_of_draws(draw_score=50) > even > share_of_draws(draw_score=-50)
+    assert share_of_draws(contempt=100) < even
+    assert share_of_draws(contempt=100, analyse_mode=True) == even
+
+
+class EndsSoon:
+    """White is nearly won everywhere; after the king's moves the game lasts longer than after the rook's."""
+
+    name = "ends soon"
+    round_size = 4
+    needs_planes = False
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        for leaf in range(count):
+            leaves.logits[leaf, : leaves.n_moves[leaf]] = 0
+            white = leaves.rows[leaf, 10] == 0
+            leaves.wdl[leaf] = (0.95, 0.05, 0.0) if white else (0.0, 0.05, 0.95)
+            leaves.moves_left[leaf] = 10 if leaves.rows[leaf, 3] != np.uint64(1) else 60
+
+    def close(self) -> None:
+        pass
+
+
+def rook_visits(effect: float) -> int:
+    with Engine(EngineOptions(hash_mib=8, moves_left_max_effect=effect), EndsSoon()) as player:
+        player.set_position(chess.Board("7k/8/8/8/8/8/1K6/R7 w - - 0 1"))
+        children = player.search(Limits(nodes=300)).children
+    return sum(child.visits for child in children if child.move.from_square == chess.A1)
+
+
+def test_a_winner_prefers_the_shorter_game():
+    assert rook_visits(0.3) > rook_visits(0.0)
+
+
+def test_temperature_varies_the_move_and_a_seed_repeats_it():
+    def moves(seed: int) -> list[str]:
+        with engine(temperature=1.5, seed=seed) as player:
+            played = []
+            for _ in range(8):
+                player.new_game()
+                played.append(player.search(Limits(nodes=60)).best_move.uci())
+            return played
+
+    assert moves(5) == moves(5)
+    assert len(set(moves(5))) > 1
+
+
+def test_noise_changes_the_priors_and_only_of_its_own_search():
+    with engine(noise_epsilon=0.25, seed=1) as player, engine() as plain:
+        noisy = {child.move: child.prior for child in player.search(Limits(nodes=50)).children}
+        clean = {child.move: child.prior for child in plain.search(Limits(nodes=50)).children}
+    assert noisy != clean
+    assert sum(noisy.values()) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_lc0_preset_searches_one_leaf_a_round():
+    with engine(preset="lc0") as player:
+        assert player.search(Limits(nodes=100)).nodes == 100
+        assert player._search.params.cpuct_factor == 0.0
+
+
+def test_hash_is_shared_between_tree_and_cache():
+    tree_mib, cache_mib = split_hash(256, batched=True)
+    assert tree_mib + cache_mib == 256
+    assert split_hash(16, batched=False) == (16, 0.0)
+    with Engine(EngineOptions(hash_mib=16, evaluator="network", threads=1)) as player:
+        tree = player._search.tree
+        assert isinstance(player._cache, CachedEvaluator)
+        used = tree.parent.size * BYTES_PER_NODE + EDGES_PER_NODE * tree.parent.size * BYTES_PER_EDGE
+        assert used + sum(field.nbytes for field in player._cache.table) <= 16 * 2**20 + 4096
+
+
+# ---- book, strength, tables -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def book(tmp_path):
+    move = chess.Move.from_uci("b1a3")
+    path = tmp_path / "book.bin"
+    code = move.to_square | move.from_square << 6
+    path.write_bytes(struct.pack(">QHHI", chess.polyglot.zobrist_hash(chess.Board()), code, 1, 0))
+    return str(path)
+
+
+def test_the_book_is_played_by_the_clock_and_never_in_analysis(book):
+    with engine(own_book=True, book_file=book) as player:
+        assert player.search(Limits(movetime_ms=50)).best_move.uci() == "b1a3"
+        assert player.search(Limits(nodes=50)).nodes == 50
+        player.set_options(EngineOptions(**{**player.options.__dict__, "analyse_mode": True}))
+        assert player.search(Limits(movetime_ms=30)).nodes > 0
+
+
+def test_a_weak_engine_looks_at_few_nodes():
+    with engine(limit_strength=True, elo=800, seed=2) as player:
+        assert player.search(Limits(nodes=5000)).nodes < 100
+
+
+def test_tables_decide_leaves_after_a_capture(test_data):
+    # White takes a rook and is left with queen against rook, a win; the tables say so before any mate is seen.
+    board = chess.Board("7k/8/8/3r4/8/1K6/3Q4/6r1 w - - 0 1")
+    with engine(syzygy_path=str(test_data / "syzygy"), syzygy_probe_limit=4) as player:
+        player.set_position(board)
+        result = player.search(Limits(nodes=200))
+    assert result.infos[0].tbhits > 0
+    assert result.best_move.uci() == "d2d5"
+    assert result.children[0].q == 1.0
+    assert result.infos[0].score_mate is None
+
+
+def test_where_the_tables_know_the_root_the_way_to_mate_is_searched(test_data):
+    board = chess.Board("7k/8/5K2/8/8/8/8/Q7 w - - 0 1")
+    with engine(syzygy_path=str(test_data / "syzygy")) as player:
+        player.set_position(board)
+        result = player.search(Limits(nodes=3000))
+    assert result.infos[0].score_mate == 2
+
+
+class Failing:
+    """Fails once, after a few rounds."""
+
+    name = "failing"
+    round_size = 4
+    needs_planes = False
+    rounds = 0
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        self.rounds += 1
+        if self.rounds == 5:
+            raise RuntimeError("on purpose")
+        leaves.logits[:count] = 0
+        leaves.wdl[:count] = 0.3, 0.4, 0.3
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_failed_evaluation_leaves_an_engine_that_can_search():
+    with Engine(EngineOptions(hash_mib=8), Failing()) as player:
+        with pytest.raises(RuntimeError, match="on purpose"):
+            player.search(Limits(nodes=100))
+        result = player.search(Limits(nodes=100))
+    assert sum(child.visits for child in result.children) == 99
+
+
+def test_no_nodes_at_all_still_give_a_move():
+    with engine() as player:
+        assert player.search(Limits(nodes=0)).best_move is not None

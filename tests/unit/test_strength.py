@@ -1,0 +1,103 @@
+"""Limited strength: plans, and the choice among root moves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import chess
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError
+from engine.options import find_option
+from engine.search import strength
+from engine.search.results import RootMove
+from engine.search.strength import StrengthPlan, choose, plan_for
+
+EVERY_LEVEL = range(500, 2401, 100)
+EAGER = StrengthPlan(nodes=100, temperature=1.0, value_margin=2.0, least_share=0.0)
+
+
+def root_move(text: str, visits: int = 0, prior: float = 0.1, q: float = 0.0, mate: int | None = None) -> RootMove:
+    return RootMove(chess.Move.from_uci(text), visits, prior, q, draw=0.3, mate=mate)
+
+
+def chosen(children: list[RootMove], plan: StrengthPlan, draws: int = 400) -> Counter[str]:
+    rng = np.random.default_rng(1)
+    return Counter(choose(children, plan, rng).move.uci() for _ in range(draws))
+
+
+def test_the_option_offers_the_range_that_has_plans():
+    option = find_option("UCI_Elo")
+    assert option is not None
+    assert (option.min, option.max) == (strength.WEAKEST_ELO, strength.STRONGEST_ELO)
+
+
+@pytest.mark.parametrize("elo", [499, 2401, -1])
+def test_ratings_outside_the_range_are_refused(elo):
+    with pytest.raises(ConfigError, match=str(elo)):
+        plan_for(elo)
+
+
+def test_stronger_means_more_nodes_and_less_chance():
+    plans = [plan_for(elo) for elo in EVERY_LEVEL]
+    for weaker, stronger in pairwise(plans):
+        assert stronger.nodes > weaker.nodes
+        assert stronger.temperature < weaker.temperature
+        assert stronger.value_margin < weaker.value_margin
+        assert stronger.least_share > weaker.least_share
+    assert plans[0].nodes >= 1
+    assert plans[-1].temperature > 0
+
+
+@pytest.mark.parametrize("elo", EVERY_LEVEL)
+def test_a_mate_in_one_is_given_at_every_level(elo):
+    children = [root_move("a1a8", 1, 0.01, 1.0, mate=1), root_move("e2e4", 90, 0.9, 0.6)]
+    assert chosen(children, plan_for(elo), 50) == {"a1a8": 50}
+
+
+@pytest.mark.parametrize("elo", EVERY_LEVEL)
+def test_a_move_that_is_seen_to_get_mated_is_never_chosen_while_there_is_another(elo):
+    children = [root_move("e2e4", 1, 0.001, -0.9), root_move("g2g4", 99, 0.999, -1.0, mate=-1)]
+    assert chosen(children, plan_for(elo), 200) == {"e2e4": 200}
+
+
+@pytest.mark.parametrize("elo", EVERY_LEVEL)
+def test_when_all_moves_lose_the_longest_defence_is_played(elo):
+    children = [root_move("e2e4", 10, 0.1, -1.0, mate=-3), root_move("g2g4", 99, 0.9, -1.0, mate=-1)]
+    assert chosen(children, plan_for(elo), 50) == {"e2e4": 50}
+
+
+@pytest.mark.parametrize("elo", EVERY_LEVEL)
+def test_what_policy_and_visits_both_reject_is_never_chosen(elo):
+    children = [root_move("e2e4", 60, 0.5, 0.1), root_move("d2d4", 39, 0.49, 0.1), root_move("f2f3", 0, 0.01, -1.0)]
+    assert "f2f3" not in chosen(children, plan_for(elo))
+
+
+@pytest.mark.parametrize("elo", EVERY_LEVEL)
+def test_a_move_that_loses_the_queen_in_the_tree_is_never_chosen(elo):
+    children = [root_move("e2e4", 50, 0.4, 0.1), root_move("d1h5", 49, 0.6, -0.7)]
+    assert chosen(children, plan_for(elo)) == {"e2e4": 400}
+
+
+def test_an_unvisited_move_can_be_chosen_by_its_prior():
+    children = [root_move("e2e4", 1, 0.5, 0.1), root_move("d2d4", 0, 0.4, -1.0)]
+    assert set(chosen(children, plan_for(500))) == {"e2e4", "d2d4"}
+    unsearched = [root_move("e2e4", 0, 0.5, -1.0), root_move("d2d4", 0, 0.5, -1.0)]
+    assert set(chosen(unsearched, plan_for(500))) == {"e2e4", "d2d4"}
+
+
+def test_moves_are_drawn_by_visits_and_prior():
+    children = [root_move("e2e4", 74, 0.25), root_move("d2d4", 22, 0.75)]  # 75 against 25
+    assert 270 < chosen(children, EAGER)["e2e4"] < 330
+    flatter = chosen(children, replace(EAGER, temperature=10.0))
+    assert flatter["e2e4"] < 240
+    assert chosen(children, replace(EAGER, temperature=0.01)) == {"e2e4": 400}
+
+
+def test_the_same_seed_gives_the_same_moves():
+    children = [root_move(text, 10, 0.2) for text in ("e2e4", "d2d4", "c2c4", "g1f3", "b1c3")]
+    draws = [[choose(children, EAGER, rng).move for _ in range(30)] for rng in map(np.random.default_rng, (3, 3, 4))]
+    assert draws[0] == draws[1] != draws[2]

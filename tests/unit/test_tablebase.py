@@ -1,0 +1,249 @@
+"""Syzygy probing: results, the fifty-move rule, and folders in every state of disrepair."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import chess
+import chess.syzygy
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.evaluation.tablebase import Tablebase
+
+CURSED = "4B3/6Nk/8/4K3/8/8/n7/8 w - - 0 1"  # bishop and knight against knight take more than fifty moves here
+BLESSED = "2N2k2/8/8/6KB/8/8/7n/8 b - - 0 1"
+
+
+@pytest.fixture(scope="module")
+def folder(test_data) -> Path:
+    return test_data / "syzygy"
+
+
+@pytest.fixture
+def tables(folder):
+    tablebase = Tablebase(str(folder))
+    yield tablebase
+    tablebase.close()
+
+
+def wdl(tables: Tablebase, fen: str) -> int | None:
+    return tables.wdl(row_from_board(chess.Board(fen)))
+
+
+def best(tables: Tablebase, fen: str) -> set[str]:
+    return {move.uci() for move in tables.best_moves(chess.Board(fen))}
+
+
+# ---- results ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fen", "expected"),
+    [
+        ("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1", 2),
+        ("8/8/8/8/4k3/8/1Q6/K7 b - - 0 1", -2),
+        ("8/8/8/8/4k3/8/8/K7 w - - 0 1", 0),  # bare kings have no table
+        ("8/8/8/8/4k3/8/1N6/K7 w - - 0 1", 0),
+        ("8/8/8/8/4k3/8/1B6/K7 b - - 0 1", 0),
+        ("8/8/8/8/4k3/1N6/1N6/K7 w - - 0 1", 0),
+        ("k7/P7/K7/8/8/8/8/8 b - - 0 1", 0),  # stalemate
+        ("8/8/8/8/1k1Pp3/8/8/1K6 b - d3 0 1", 2),  # by capturing en passant
+        ("8/8/8/8/1k1Pp3/8/8/1K6 b - - 0 1", 0),
+        (CURSED, 1),
+        (BLESSED, -1),
+    ],
+)
+def test_wdl_is_from_the_side_to_move(tables, fen, expected):
+    assert wdl(tables, fen) == expected
+    assert tables.wdl(row_from_board(chess.Board(fen).mirror())) == expected
+
+
+def test_without_the_fifty_move_rule_cursed_wins_are_wins(folder):
+    tables = Tablebase(str(folder), fifty_move_rule=False)
+    assert (wdl(tables, CURSED), wdl(tables, BLESSED)) == (2, -2)
+    assert wdl(tables, "8/8/8/8/4k3/8/8/K7 w - - 0 1") == 0
+
+
+def test_what_is_not_in_the_tables_is_unknown(tables):
+    assert tables.largest == 5
+    assert wdl(tables, chess.STARTING_FEN) is None
+    assert wdl(tables, "8/8/8/7r/8/6k1/1QQ5/K7 w - - 0 1") is None  # five men, but no table
+    assert wdl(tables, "4k3/8/8/8/8/8/8/4K2R w K - 0 1") is None
+    assert tables.hits == 0
+    assert wdl(tables, "4k3/8/8/8/8/8/8/4K2R w - - 0 1") == 2
+    assert tables.hits == 1
+    assert tables.take_problems() == []
+
+
+def test_positions_with_castling_rights_are_left_to_the_search_also_in_chess960(tables):
+    board = chess.Board("4k3/8/8/8/8/8/8/1R2K3 w B - 0 1", chess960=True)
+    assert board.clean_castling_rights()
+    assert tables.best_moves(board) == []
+    assert tables.wdl(row_from_board(board)) is None
+
+
+def test_rights_that_a_fen_only_claims_do_not_hide_the_tables(tables):
+    board = chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")
+    board.castling_rights = chess.BB_A1 | chess.BB_H1
+    assert tables.best_moves(board)
+
+
+def test_the_probe_limit_is_a_limit_on_men(folder):
+    tables = Tablebase(str(folder), probe_limit=3)
+    assert tables.largest == 3
+    assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K7 w - - 0 1") == 2
+    assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K6r w - - 0 1") is None
+    assert Tablebase(str(folder), probe_limit=0).best_moves(chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
+
+
+# ---- root moves ---------------------------------------------------------------------------------------------------
+
+
+def test_the_root_mates_at_once(tables):
+    assert best(tables, "k7/8/1K6/8/8/8/8/7R w - - 0 1") == {"h1h8"}
+
+
+def test_the_root_promotes_to_what_wins_soonest_and_never_stalemates(tables):
+    assert best(tables, "8/5P2/8/8/8/8/2k5/K7 w - - 0 1") == {"f7f8q"}
+    assert best(tables, "8/5P1k/5K2/8/8/8/8/8 w - - 0 1") == {"f7f8r"}  # the queen would take a move longer
+    assert "g6f7" not in best(tables, "7k/8/6Q1/8/8/8/8/K7 w - - 0 1")
+
+
+def test_a_capture_that_keeps_the_win_comes_before_manoeuvres(tables):
+    assert best(tables, "8/8/8/8/4k3/8/8/KQ5r w - - 0 1") == {"b1h1"}
+
+
+def test_the_defender_finds_the_only_move_that_draws(tables):
+    assert best(tables, "8/4k3/4P3/4K3/8/8/8/8 b - - 0 1") == {"e7e8"}
+
+
+def test_a_winning_move_that_repeats_for_the_third_time_is_no_winning_move(tables):
+    board = chess.Board("7k/8/8/8/8/8/8/KQ6 w - - 0 1")
+    for text in ("b1b3", "h8g7", "b3b1", "g7h8") * 2:
+        board.push_uci(text)
+    repeating = chess.Move.from_uci("b1b3")
+    board.push(repeating)
+    assert board.is_repetition(3)
+    board.pop()
+    assert tables._rank(board, repeating, True) == (0, 0, 0)
+    assert repeating not in tables.best_moves(board)
+
+
+# ---- the fifty-move rule -------------------------------------------------------------------------------------------
+
+KBN = "8/8/3k4/8/8/8/8/KBN5 w - - {} 80"
+
+
+def test_a_win_that_comes_too_late_ranks_below_a_win_and_above_a_draw(tables):
+    board = chess.Board(KBN.format(0))
+    plies = tables._tables.probe_dtz(board)
+    assert 40 < plies < 100
+    in_time, too_late = chess.Board(KBN.format(98 - plies)), chess.Board(KBN.format(102 - plies))
+    move = tables.best_moves(in_time)[0]
+    assert tables._rank(in_time, move, True)[0] == 2
+    assert tables._rank(too_late, move, True)[0] == 1
+    assert tables.best_moves(too_late)  # still the nearest way: the opponent may err
+    without_rule = Tablebase.__new__(Tablebase)
+    without_rule.__dict__.update(tables.__dict__, fifty_move_rule=False)
+    assert without_rule._rank(too_late, move, True)[0] == 2
+
+
+def test_a_loser_that_the_fifty_move_rule_saves_is_not_lost(tables):
+    board = chess.Board(KBN.format(0))
+    board.push(tables.best_moves(board)[0])
+    plies = -tables._tables.probe_dtz(board)
+    board.halfmove_clock = 102 - plies
+    assert {tables._rank(board, move, True)[0] for move in tables.best_moves(board)} == {-1}
+    board.halfmove_clock = 0
+    assert {tables._rank(board, move, True)[0] for move in tables.best_moves(board)} == {-2}
+
+
+def test_the_hundredth_quiet_ply_draws_unless_it_mates(tables):
+    assert best(tables, "k7/8/1K6/8/8/8/8/7R w - - 99 80") == {"h1h8"}
+    board = chess.Board("k7/8/2K5/8/8/8/8/7R w - - 99 80")
+    assert {tables._rank(board, move, True)[0] for move in board.legal_moves} == {0}
+
+
+def test_the_clock_is_reset_in_time(tables):
+    # The king could go for a walk and still win, were it not the last ply before the draw.
+    assert best(tables, "8/8/8/4P3/4K3/8/8/k7 w - - 99 80") == {"e5e6"}
+
+
+# ---- folders in disrepair ----------------------------------------------------------------------------------------
+
+
+def test_no_folder_and_an_empty_one(tmp_path):
+    board = chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")
+    assert Tablebase("").best_moves(board) == []
+    empty = Tablebase(str(tmp_path))
+    assert (empty.largest, empty.best_moves(board), empty.take_problems()) == (0, [], [])
+    missing = Tablebase(str(tmp_path / "nowhere"))
+    assert missing.best_moves(board) == []
+    (problem,) = missing.take_problems()
+    assert "nowhere" in problem
+    assert missing.take_problems() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x71\xe8\x23\x5d" + bytes(12), bytes(64 * 9 + 16)])
+def test_files_that_are_no_tables_are_named_and_left_out(tmp_path, content):
+    (tmp_path / "KQvK.rtbw").write_bytes(content)
+    (tmp_path / "README.txt").write_text("not a table")
+    (tmp_path / "KXvK.rtbw").write_bytes(b"no such piece")
+    tables = Tablebase(str(tmp_path))
+    assert tables.best_moves(chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
+    (problem,) = tables.take_problems()
+    assert "KQvK.rtbw" in problem
+
+
+def test_a_table_under_another_name_would_hang_the_prober_and_is_refused(tmp_path, folder):
+    shutil.copy(folder / "KRvK.rtbw", tmp_path / "KQvK.rtbw")
+    shutil.copy(folder / "KPvKP.rtbz", tmp_path / "KPPvK.rtbz")
+    tables = Tablebase(str(tmp_path))
+    assert tables.largest == 0
+    assert len(tables.take_problems()) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "noise"])
+@pytest.mark.parametrize("suffix", [".rtbw", ".rtbz"])
+def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_exception(tmp_path, folder, damage, suffix):
+    for name in ("KQvK", "KRvK", "KQvKR"):
+        for kind in (".rtbw", ".rtbz"):
+            shutil.copy(folder / (name + kind), tmp_path)
+    path = tmp_path / f"KQvKR{suffix}"
+    path.chmod(0o644)
+    data = path.read_bytes()
+    keep = 192
+    tail = {"cut": bytes(16), "zeros": bytes(len(data) - keep), "noise": b"\xa7" * (len(data) - keep)}
+    path.write_bytes(data[:keep] + tail[damage])
+    tables = Tablebase(str(tmp_path))
+    board = chess.Board("8/8/8/8/4k3/2r5/1Q6/K7 b - - 0 1")
+    for _ in range(3):
+        assert set(tables.best_moves(board)) <= set(board.legal_moves)
+    if damage == "cut":
+        (problem,) = tables.take_problems()  # told once, not at every probe
+        assert "KQvKR" in problem
+    assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K7 w - - 0 1") == 2  # the other tables still serve
+
+
+def test_without_distances_the_result_is_kept(tmp_path, folder):
+    for name in ("KPvK", "KQvK", "KRvK", "KBvK", "KNvK"):
+        shutil.copy(folder / f"{name}.rtbw", tmp_path)
+    tables = Tablebase(str(tmp_path))
+    board = chess.Board("8/5P2/8/8/8/8/2k5/K7 w - - 0 1")
+    moves = {move.uci() for move in tables.best_moves(board)}
+    assert moves >= {"f7f8q", "f7f8r", "a1a2"}
+    assert not moves & {"f7f8n", "f7f8b"}
+    assert tables.take_problems() == []
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs file permissions")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path):
+    tmp_path.chmod(0)
+    try:
+        (problem,) = Tablebase(str(tmp_path)).take_problems()
+    finally:
+        tmp_path.chmod(0o755)
+    assert str(tmp_path) in problem
