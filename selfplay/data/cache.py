@@ -1,4 +1,4 @@
-"""Parsed data kept as .npz beside the run, so that a second start takes seconds."""
+"""Parsed data kept on disk and mapped from there, so that a second start takes seconds and any size fits."""
 
 from __future__ import annotations
 
@@ -7,34 +7,52 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from selfplay.data.collect import GameRecord, collect
+from engine.errors import DataError
+from selfplay.data.collect import GameRecord, collect, verified_pieces
 from selfplay.data.positions import PositionSet
+from selfplay.data.store import map_set, write_set
 
 __all__ = ["load_or_parse"]
 
 log = logging.getLogger(__name__)
 
-PARSER_VERSION = 1  # raise it when targets or readers change: older caches are then parsed anew
+PARSER_VERSION = 3  # raise it when targets or readers change: older caches are then parsed anew
 
 
 def load_or_parse(path: Path, reader: Callable[[Path], Iterator[GameRecord]], cache: Path | None) -> PositionSet:
-    """The file's games, from the cache folder if they were parsed before.
+    """The file's games, from the cache folder if they were parsed before; without a cache folder, in memory.
 
     A cache entry is named by file name, size, modification time, reader and parser version. Games with illegal moves
     are left out and counted in the log. Raises DataError for a file that is not of the reader's form.
     """
-    entry = None if cache is None else cache / f"{path.name}-{_fingerprint(path, reader)}.npz"
-    if entry is not None and entry.is_file():
-        return PositionSet.load(entry)
-    positions, skipped = collect(reader(path))
+    if cache is None:
+        positions, skipped = collect(reader(path))
+        _tell_skipped(path, skipped)
+        return positions
+    entry = cache / f"{path.name}-{_fingerprint(path, reader)}"
+    if not entry.is_dir():
+        skipped = 0
+
+        def pieces() -> Iterator[PositionSet]:
+            nonlocal skipped
+            for piece, left_out in verified_pieces(reader(path)):
+                skipped += left_out
+                yield piece
+
+        write_set(entry, pieces())
+        _tell_skipped(path, skipped)
+    return map_set(entry)
+
+
+def _tell_skipped(path: Path, skipped: int) -> None:
     if skipped:
-        log.warning("%s: %d games with illegal moves skipped, %d games left", path, skipped, positions.n_games)
-    if entry is not None:
-        positions.save(entry)
-    return positions
+        log.warning("%s: %d games with illegal moves skipped", path, skipped)
 
 
 def _fingerprint(path: Path, reader: Callable) -> str:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
     text = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}|{reader.__name__}|{PARSER_VERSION}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]

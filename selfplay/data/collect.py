@@ -12,12 +12,13 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.jit import kernel
-from selfplay.data.positions import PROBABILITY_ONE, PositionSet, concatenate, empty_set, offsets
+from selfplay.data.positions import PROBABILITY_ONE, PositionSet, concatenate, offsets
 from selfplay.data.uci_text import king_takes_rook
 
-__all__ = ["GameRecord", "collect"]
+__all__ = ["LONGEST_GAME", "GameRecord", "collect", "verified_pieces"]
 
 GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
+LONGEST_GAME = 12_000  # plies; no game under the 75-move rule is longer
 LONGEST_COUNT = 65_535  # plies; `moves_left` is 16 bits wide
 
 
@@ -31,6 +32,7 @@ class GameRecord:
         target_counts: int[n], policy targets of each position.
         target_moves: uint16[t].
         target_probs: float32[t], summing to 1 over a position.
+        target_scores: int16[t], centipawns from the side to move, or None where scores are not known.
         wdl: float32[n, 3], from each position's side to move.
         usable: bool[n].
     """
@@ -42,6 +44,7 @@ class GameRecord:
     target_probs: np.ndarray
     wdl: np.ndarray
     usable: np.ndarray
+    target_scores: np.ndarray | None = None
 
 
 def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
@@ -49,7 +52,12 @@ def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
 
     Returns the set and the number of games left out.
     """
-    chunks, skipped = [empty_set()], 0
+    pieces = list(verified_pieces(records))
+    return concatenate([positions for positions, _ in pieces]), sum(skipped for _, skipped in pieces)
+
+
+def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet, int]]:
+    """The records as sets of some thousand games, with the number of games left out of each for an illegal move."""
     for chunk in _chunks(records):
         packed = _pack(chunk)
         legal = np.zeros(packed.n_games, np.bool_)
@@ -63,9 +71,7 @@ def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
             legal,
             *scratch,
         )
-        chunks.append(packed if legal.all() else packed.select(legal))
-        skipped += int(np.count_nonzero(~legal))
-    return concatenate(chunks), skipped
+        yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
 
 
 def _chunks(records: Iterable[GameRecord]) -> Iterator[list[GameRecord]]:
@@ -84,10 +90,16 @@ def _pack(records: list[GameRecord]) -> PositionSet:
         target_first=offsets(np.concatenate([record.target_counts for record in records])),
         target_moves=np.concatenate([record.target_moves for record in records]).astype(np.uint16),
         target_probs=np.rint(PROBABILITY_ONE * probabilities).astype(np.uint16),
+        target_scores=_scores(records),
         wdl=np.concatenate([record.wdl for record in records]).astype(np.float16),
         moves_left=np.concatenate([np.minimum(np.arange(n, 0, -1), LONGEST_COUNT) for n in lengths]).astype(np.uint16),
         usable=np.concatenate([record.usable for record in records]).astype(np.bool_),
     )
+
+
+def _scores(records: list[GameRecord]) -> np.ndarray:
+    known = [record.target_scores for record in records if record.target_scores is not None]
+    return np.concatenate(known).astype(np.int16) if len(known) == len(records) else np.zeros(0, np.int16)
 
 
 @kernel()
@@ -108,7 +120,7 @@ def verify_games(starts, game_first, moves, target_first, target_moves, legal, r
                     legal[game] = False
             if not legal[game]:
                 break
-            make(rows[0], np.int64(moves[position]), rows[1])
+            make(rows[0], moves[position], rows[1])
             rows[0] = rows[1]
 
 

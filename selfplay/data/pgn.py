@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import chess
@@ -11,37 +14,118 @@ import chess.pgn
 
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import FenError
-from selfplay.data.collect import GameRecord
+from selfplay.data.collect import LONGEST_GAME, GameRecord
 from selfplay.data.game_files import record_of_result
 from selfplay.data.targets import WHITE_POINTS
+from selfplay.data.text_files import SkipLog, numbered_lines
 
-__all__ = ["read_pgn"]
+__all__ = ["ALL_GAMES", "PgnSelection", "pgn_reader", "read_pgn"]
+
+TAG_LINE = re.compile(r'\[\w+\s+"')
+LARGEST_GAME = 1 << 20  # characters; a comment that is never closed would take in the rest of the file
 
 
-def read_pgn(path: Path) -> Iterator[GameRecord]:
-    """The main lines of all decided or drawn games of standard chess or Chess960.
+@dataclass(frozen=True)
+class PgnSelection:
+    """Which games of a collection are read.
 
-    Games without a result, without moves or of another variant are left out; a game ends before an unreadable move.
+    Attributes:
+        least_elo: that both players have at least; 0 takes games without ratings, too.
+        chess960: whether Chess960 games are taken beside those of standard chess.
     """
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        while (game := chess.pgn.read_game(stream, Visitor=_MainLine)) is not None:
-            if game.record is not None:
+
+    least_elo: int = 0
+    chess960: bool = True
+
+
+ALL_GAMES = PgnSelection()
+
+
+def pgn_reader(selection: PgnSelection) -> Callable[[Path], Iterator[GameRecord]]:
+    """`read_pgn` with a selection, under a name of its own (by which parsed data is kept)."""
+
+    def read(path: Path) -> Iterator[GameRecord]:
+        return read_pgn(path, selection)
+
+    read.__name__ = f"read_pgn({selection})"
+    return read
+
+
+def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES) -> Iterator[GameRecord]:
+    """The main lines of all decided or drawn games of standard chess or Chess960 that were selected.
+
+    Games without a result, without moves or of another variant are left out; so are games that cannot be read, with
+    file, line and reason in the log. The file may be packed (.gz, .bz2, .xz). Raises DataError where it is damaged.
+    """
+    skipped = SkipLog(path)
+    for line, text in _texts(path, skipped):
+        for game in _games(text, selection):
+            if game.fault:
+                skipped.note(line, game.fault)
+            elif game.record is not None:
                 yield game.record
+    skipped.close()
+
+
+def _texts(path: Path, skipped: SkipLog) -> Iterator[tuple[int, str]]:
+    """(number of its first line, text) of every game: it ends where tags follow on moves."""
+    lines: list[str] = []
+    first, length, in_moves = 1, 0, False
+    for number, line in numbered_lines(path, errors="replace"):
+        is_tag = TAG_LINE.match(line) is not None
+        if is_tag and in_moves:
+            if length <= LARGEST_GAME:
+                yield first, "\n".join(lines)
+            lines, first, length, in_moves = [], number, 0, False
+        in_moves |= not is_tag and bool(line) and not line.isspace()
+        length += len(line) + 1
+        if length <= LARGEST_GAME:
+            lines.append(line)
+        elif lines:
+            lines = []
+            skipped.note(first, f"over {LARGEST_GAME:,} characters without the tags of a next game")
+    if lines:
+        yield first, "\n".join(lines)
+
+
+def _games(text: str, selection: PgnSelection) -> Iterator[_MainLine]:
+    """The games of a text: one, or several without tags."""
+    stream = io.StringIO(text)
+    try:
+        while (game := chess.pgn.read_game(stream, Visitor=partial(_MainLine, selection))) is not None:
+            yield game
+    except ValueError as error:  # such as a number too long for Python
+        broken = _MainLine(selection)
+        broken.fault = str(error)
+        yield broken
 
 
 class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
     """Collects encoded moves; the tree that python-chess would build costs most of its reading time."""
 
-    def __init__(self) -> None:
-        self.outcome = "*"
+    def __init__(self, selection: PgnSelection) -> None:
+        self.selection = selection
+        self.headers = chess.pgn.Headers({})
         self.start: chess.Board | None = None
         self.moves: list[int] = []
         self.ended = False  # by a null move: analysis, no game goes on like that
         self.record: GameRecord | None = None
+        self.fault = ""
 
     def visit_header(self, tagname: str, tagvalue: str) -> None:
-        if tagname == "Result":
-            self.outcome = tagvalue
+        self.headers[tagname] = tagvalue
+
+    def end_headers(self) -> chess.pgn.SkipType | None:
+        return None if self._is_selected() else chess.pgn.SKIP
+
+    def _is_selected(self) -> bool:
+        chess960, least_elo = self.headers.is_chess960(), self.selection.least_elo
+        ratings = [self.headers.get(name, "") for name in ("WhiteElo", "BlackElo")]
+        return (
+            self.headers.get("Result") in WHITE_POINTS
+            and (self.selection.chess960 if chess960 else _is_standard(self.headers))
+            and (least_elo <= 0 or all(re.fullmatch("[0-9]{1,4}", x) and int(x) >= least_elo for x in ratings))
+        )
 
     def begin_variation(self) -> chess.pgn.SkipType:
         return chess.pgn.SKIP
@@ -51,23 +135,25 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
             self.start = board.copy(stack=False)
 
     def visit_move(self, board: chess.Board, move: chess.Move) -> None:
-        self.ended |= not move
+        self.ended |= not move or len(self.moves) == LONGEST_GAME
         if not self.ended:
             self.moves.append(encode_move(board, move))
 
     def handle_error(self, error: Exception) -> None:
-        """Keep what was readable; python-chess has no use for a result here and stops at the error."""
+        self.fault = self.fault or str(error)
 
     def result(self) -> _MainLine:
-        points = WHITE_POINTS.get(self.outcome)
-        start = self.start
-        if (
-            points is not None
-            and self.moves
-            and start is not None
-            and start.uci_variant == "chess"
-            and start.is_valid()
-        ):
-            with contextlib.suppress(FenError):  # unplayable, as with more queens than pawns could have become
-                self.record = record_of_result(row_from_board(start), self.moves, points)
+        if self.moves and self.start is not None and not self.fault:
+            try:
+                start = row_from_board(self.start)
+                self.record = record_of_result(start, self.moves, WHITE_POINTS[self.headers["Result"]])
+            except FenError as error:  # unplayable, as with more queens than pawns could have become
+                self.fault = str(error)
         return self
+
+
+def _is_standard(headers: chess.pgn.Headers) -> bool:
+    try:
+        return headers.variant() is chess.Board
+    except ValueError:  # a variant that python-chess does not know
+        return False

@@ -6,20 +6,15 @@ Shape letters: G games, P positions (one for each played move), T policy targets
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 
 from engine.board.layout import ROW_WORDS
-from engine.errors import DataError
-from engine.nn.atomic import atomic_write
 
 __all__ = ["PROBABILITY_ONE", "PositionSet", "concatenate", "empty_set", "offsets"]
 
-FORMAT_VERSION = 1
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
 
 
@@ -36,6 +31,8 @@ class PositionSet:
         target_first: int64[P + 1], first policy target of each position; the last entry is T.
         target_moves: uint16[T], moves with target probability.
         target_probs: uint16[T], their probabilities in units of 1/65535, summing to about 1 over a position.
+        target_scores: int16[T], their scores in centipawns from the side to move (mate +-(32000 - n)), or empty
+            where scores are not known.
         wdl: float16[P, 3], win, draw and loss probability for the side to move.
         moves_left: uint16[P], plies to the end of the game.
         usable: bool[P], whether the position may be sampled (False: no good target).
@@ -47,6 +44,7 @@ class PositionSet:
     target_first: np.ndarray
     target_moves: np.ndarray
     target_probs: np.ndarray
+    target_scores: np.ndarray
     wdl: np.ndarray
     moves_left: np.ndarray
     usable: np.ndarray
@@ -72,6 +70,7 @@ class PositionSet:
             target_first=self.target_first[position : end + 1] - target,
             target_moves=self.target_moves[target:target_end],
             target_probs=self.target_probs[target:target_end],
+            target_scores=self.target_scores[target:target_end],
             wdl=self.wdl[position:end],
             moves_left=self.moves_left[position:end],
             usable=self.usable[position:end],
@@ -89,32 +88,11 @@ class PositionSet:
             target_first=offsets(counts[keep_position]),
             target_moves=self.target_moves[keep_target],
             target_probs=self.target_probs[keep_target],
+            target_scores=self.target_scores[keep_target] if len(self.target_scores) else self.target_scores,
             wdl=self.wdl[keep_position],
             moves_left=self.moves_left[keep_position],
             usable=self.usable[keep_position],
         )
-
-    def save(self, path: Path) -> None:
-        """Write the set as an uncompressed .npz, through a temporary file and a rename."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        # Offsets are eight bytes a position, the counts behind them mostly one.
-        arrays["target_first"] = np.diff(self.target_first).astype(np.uint8)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as stream:
-            np.savez(stream, version=np.int64(FORMAT_VERSION), **arrays)
-
-    @classmethod
-    def load(cls, path: Path) -> PositionSet:
-        """Read a set written by `save`. Raises DataError when the file is damaged or of another version."""
-        try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                if int(archive["version"]) != FORMAT_VERSION:
-                    raise DataError(f"{path}: position set of version {archive['version']}, expected {FORMAT_VERSION}")
-                arrays = {field.name: archive[field.name] for field in fields(cls)}
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path}: not a position set ({error})") from error
-        arrays["target_first"] = offsets(arrays["target_first"])
-        return cls(**arrays)
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
@@ -133,6 +111,7 @@ def empty_set() -> PositionSet:
         target_first=np.zeros(1, np.int64),
         target_moves=np.zeros(0, np.uint16),
         target_probs=np.zeros(0, np.uint16),
+        target_scores=np.zeros(0, np.int16),
         wdl=np.zeros((0, 3), np.float16),
         moves_left=np.zeros(0, np.uint16),
         usable=np.zeros(0, np.bool_),
@@ -140,7 +119,8 @@ def empty_set() -> PositionSet:
 
 
 def concatenate(sets: Sequence[PositionSet]) -> PositionSet:
-    """All games of the sets, in order."""
+    """All games of the sets, in order; scores are kept where all sets have them."""
+    sets = [one for one in sets if one.n_games]
     if not sets:
         return empty_set()
     joined = {}
@@ -150,4 +130,6 @@ def concatenate(sets: Sequence[PositionSet]) -> PositionSet:
             joined[field.name] = offsets(np.concatenate([np.diff(array) for array in arrays]))
         else:
             joined[field.name] = np.concatenate(arrays)
+    if len(joined["target_scores"]) != len(joined["target_moves"]):
+        joined["target_scores"] = np.zeros(0, np.int16)
     return PositionSet(**joined)

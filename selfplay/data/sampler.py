@@ -17,7 +17,7 @@ from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLAN
 from engine.network.policy_map import INDEX_TO_UCI, policy_index
 from selfplay.data.positions import PROBABILITY_ONE, PositionSet
 
-__all__ = ["MIRROR", "SWAP_COLOURS", "EpochOrder", "PositionSampler", "TrainingBatch", "new_training_batch"]
+__all__ = ["MIRROR", "SWAP_COLOURS", "PositionSampler", "TrainingBatch", "new_training_batch"]
 
 PROBABILITY_UNIT = np.float32(1.0 / PROBABILITY_ONE)
 
@@ -64,12 +64,17 @@ class SourceGames(NamedTuple):
     target_probs: np.ndarray
 
 
+def games_of(positions: PositionSet) -> SourceGames:
+    """The arrays of a set that a replay reads."""
+    return SourceGames(*(getattr(positions, name) for name in SourceGames._fields))
+
+
 class PositionSampler:
     """Fills training batches from one set of games. One instance per thread: it owns the replay's stack."""
 
     def __init__(self, positions: PositionSet) -> None:
         self.positions = positions
-        self._games = SourceGames(*(getattr(positions, name) for name in SourceGames._fields))
+        self._games = games_of(positions)
         longest = int(np.diff(positions.game_first).max(initial=0))
         self._stack = np.zeros((longest + 2, ROW_WORDS), np.uint64)
         self._legal = np.zeros(MAX_MOVES, np.uint16)
@@ -81,31 +86,6 @@ class PositionSampler:
         count = len(numbers)
         batch.wdl[:count] = self.positions.wdl[numbers]
         batch.moves_left[:count] = self.positions.moves_left[numbers]
-
-
-class EpochOrder:
-    """Draws members without replacement, epoch after epoch, in an order that depends on seed and draws alone."""
-
-    def __init__(self, members: np.ndarray, seed: int) -> None:
-        self._members = members  # int64[n]
-        self._seed = seed
-        self._epoch = -1
-        self._order = members[:0]
-
-    def draw(self, first: int, count: int) -> np.ndarray:
-        """The draws numbered first..first+count-1: members int64[count]."""
-        size = len(self._members)
-        drawn = np.empty(count, np.int64)
-        filled = 0
-        while filled < count:
-            epoch, offset = divmod(first + filled, size)
-            if epoch != self._epoch:
-                shuffle = np.random.default_rng([self._seed, epoch]).permutation(size)
-                self._epoch, self._order = epoch, self._members[shuffle]
-            piece = self._order[offset : offset + count - filled]
-            drawn[filled : filled + len(piece)] = piece
-            filled += len(piece)
-        return drawn
 
 
 # ---- kernels ------------------------------------------------------------------------------------------------------
@@ -134,7 +114,7 @@ def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batc
     """Rebuild position numbers[b] of games[b] with augment[b] into slot b of the batch, for every b."""
     for slot in range(len(numbers)):
         number = numbers[slot]
-        ply = replay(source, games[slot], number, stack)
+        ply = replay_from(source, games[slot], 0, number, stack)
         encode(stack, ply, 0, batch.masks[slot])
         mirror = augment[slot] & MIRROR != 0 and stack[ply, CASTLING] == 0
         write_policy(source, number, stack[ply], mirror, mirror_index, legal, batch, slot)
@@ -145,11 +125,15 @@ def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batc
 
 
 @kernel()
-def replay(source, game, number, stack):
-    """Fill the stack with `game` up to position `number`; returns that position's ply."""
+def replay_from(source, game, ply, number, stack):
+    """Fill the stack with `game` up to position `number`, from stack[ply] on where that is not the start.
+
+    Returns the position's ply.
+    """
     first = source.game_first[game]
-    stack[0] = source.starts[game]
-    for position in range(first, number):
+    if ply == 0:
+        stack[0] = source.starts[game]
+    for position in range(first + ply, number):
         push(stack, position - first, np.int64(source.moves[position]))
     return number - first
 

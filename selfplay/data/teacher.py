@@ -1,12 +1,12 @@
 """Teacher labels: whole games with several scored moves for every position.
 
 A line is `FEN|result|ply;ply;...` and a ply `played:move=score,move=score,...`, scores in centipawns from the side to
-move, mate as +-(32000 - n). Some played moves are not among the scored ones: the games were steered for variety.
+move, mate as +-(32000 - n). Some played moves are not among the scored ones: the games were steered for variety. A ply
+may be the played move alone, a position without label; a result may be `*`, then the scores alone tell the value.
 """
 
 from __future__ import annotations
 
-import lzma
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,9 +18,12 @@ from engine.errors import DataError
 from selfplay.data.collect import GameRecord
 from selfplay.data.positions import offsets
 from selfplay.data.targets import WHITE_POINTS, blend_wdl, policy_from_scores, wdl_from_result, wdl_from_score
+from selfplay.data.text_files import numbered_lines
 from selfplay.data.uci_text import MOVE_OF_TEXT
 
-__all__ = ["parse_teacher_line", "read_teacher", "teacher_files"]
+__all__ = ["UNKNOWN_RESULT", "parse_teacher_line", "read_teacher", "teacher_files"]
+
+UNKNOWN_RESULT = "*"  # of a game that was left, or never played
 
 
 def teacher_files(paths: Iterable[Path]) -> list[Path]:
@@ -39,13 +42,11 @@ def teacher_files(paths: Iterable[Path]) -> list[Path]:
 
 def read_teacher(path: Path) -> Iterator[GameRecord]:
     """Games of one label file, in order. Raises DataError naming file and line where the form is broken."""
-    opener = lzma.open if path.suffix == ".xz" else open
-    with opener(path, "rt", encoding="ascii") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield parse_teacher_line(line.rstrip("\n"))
-            except (KeyError, ValueError) as error:
-                raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
+    for number, line in numbered_lines(path, "ascii"):
+        try:
+            yield parse_teacher_line(line)
+        except (KeyError, ValueError, OverflowError) as error:
+            raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
 
 
 def parse_teacher_line(line: str) -> GameRecord:
@@ -53,25 +54,39 @@ def parse_teacher_line(line: str) -> GameRecord:
     fen, result, body = line.split("|")
     played, counts, moves, scores = [], [], [], []
     for ply in body.split(";"):
-        move_text, _, labels = ply.partition(":")
+        move_text, colon, labels = ply.partition(":")
         played.append(MOVE_OF_TEXT[move_text])
-        scored = labels.split(",")
+        scored = labels.split(",") if colon else []
         counts.append(len(scored))
         for label in scored:
             text, _, score = label.partition("=")
             moves.append(MOVE_OF_TEXT[text])
             scores.append(int(score))
-    board = parse_fen(fen)
-    first = offsets(np.array(counts))
-    scores_cp = np.array(scores, np.float32)
-    best_cp = np.maximum.reduceat(scores_cp, first[:-1])
+    board = parse_fen(fen, chess960=True)
+    target_counts, scores_cp = np.array(counts), np.array(scores, np.float32)
+    labelled = target_counts > 0
+    first = offsets(target_counts[labelled])
     black_to_move = (np.arange(len(played)) + (not board.turn)) % 2 == 1
     return GameRecord(
         start=row_from_board(board),
         moves=np.array(played, np.uint16),
-        target_counts=np.array(counts),
+        target_counts=target_counts,
         target_moves=np.array(moves, np.uint16),
         target_probs=policy_from_scores(scores_cp, first),
-        wdl=blend_wdl(wdl_from_score(best_cp), wdl_from_result(WHITE_POINTS[result], black_to_move)),
-        usable=np.ones(len(played), np.bool_),
+        wdl=_values(scores_cp, first, labelled, result, black_to_move),
+        usable=labelled,
+        target_scores=np.clip(scores_cp, -32_000, 32_000).astype(np.int16),
     )
+
+
+def _values(
+    scores_cp: np.ndarray, first: np.ndarray, labelled: np.ndarray, result: str, black_to_move: np.ndarray
+) -> np.ndarray:
+    """Value targets float32[n, 3]; zero where there is neither label nor result."""
+    wdl = np.zeros((len(labelled), 3), np.float32)
+    if result != UNKNOWN_RESULT:
+        wdl = wdl_from_result(WHITE_POINTS[result], black_to_move)
+    if labelled.any():
+        scored = wdl_from_score(np.maximum.reduceat(scores_cp, first[:-1]))
+        wdl[labelled] = scored if result == UNKNOWN_RESULT else blend_wdl(scored, wdl[labelled])
+    return wdl

@@ -75,7 +75,7 @@ class GateGame:
     def _play_move(self) -> None:
         search = self._players[self.evaluator].search
         move = search.root_moves()[int(search.best_order()[0])]
-        push(self._stack, self.ply, np.int64(move))
+        push(self._stack, self.ply, np.uint16(move))
         self.ply += 1
         self._ending = game_ending(self._stack[self.ply], self.ply, self._longest)
         if not self.finished:

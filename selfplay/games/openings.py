@@ -7,7 +7,6 @@ engine, see `selfplay/data/teacher.py`); `aino-train openings --teacher ...` dra
 from __future__ import annotations
 
 import importlib.resources
-import lzma
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,8 +16,9 @@ import numpy as np
 from engine.board.fen import parse_fen
 from engine.errors import DataError, FenError
 from engine.nn.atomic import atomic_write
+from selfplay.data.text_files import numbered_lines
 
-__all__ = ["draw_openings", "load_openings", "write_openings"]
+__all__ = ["draw_openings", "load_openings", "parse_position", "write_openings"]
 
 LATEST_PLY = 8  # of a teacher game: its start is an opening position already
 BALANCED_CP = 30  # the most that the best move may be worth, for either side
@@ -39,17 +39,18 @@ def load_openings(path: Path | None = None) -> list[chess.Board]:
         raise DataError(f"{name}: cannot be read: {error}") from error
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.startswith("#"):
-            boards.append(_parse_position(line, f"{name}:{number}"))
+            boards.append(parse_position(line, f"{name}:{number}"))
     if not boards:
         raise DataError(f"{name}: no positions in it")
     return boards
 
 
-def _parse_position(line: str, place: str) -> chess.Board:
+def parse_position(line: str, place: str, chess960: bool = False) -> chess.Board:
+    """The position of an EPD or FEN line; `place` names the line in the DataError that a bad one raises."""
     fields = line.split(";")[0].split()
     clocks = fields[4:6] if len(fields) >= 6 and fields[4].isdigit() and fields[5].isdigit() else ["0", "1"]
     try:
-        board = parse_fen(" ".join(fields[:4] + clocks))
+        board = parse_fen(" ".join(fields[:4] + clocks), chess960)
     except FenError as error:
         raise DataError(f"{place}: {error}") from error
     if not any(board.legal_moves):
@@ -75,18 +76,20 @@ def draw_openings(files: Iterable[Path], count: int, seed: int) -> list[tuple[ch
 
 
 def _balanced_positions(path: Path) -> Iterator[tuple[chess.Board, int]]:
-    opener = lzma.open if path.suffix == ".xz" else open
-    with opener(path, "rt", encoding="ascii") as lines:
-        for line in lines:
-            fen, _, body = line.rstrip("\n").split("|")
+    for number, line in numbered_lines(path, "ascii"):
+        try:
+            fen, _, body = line.split("|")
             board = parse_fen(fen)
             for ply in body.split(";", LATEST_PLY)[:LATEST_PLY]:
                 move, _, labels = ply.partition(":")
-                score_cp = max(int(label.partition("=")[2]) for label in labels.split(","))
+                scores = [int(label.partition("=")[2]) for label in labels.split(",") if label]
+                score_cp = max(scores, default=BALANCED_CP + 1)  # none: a position that was not labelled
                 if abs(score_cp) <= BALANCED_CP and len(board.piece_map()) >= FEWEST_PIECES and not board.is_check():
                     yield board, score_cp
                     break
                 board.push_uci(move)
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
 
 
 def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> None:

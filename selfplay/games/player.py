@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.evaluation.protocol import LeafBatch
+from engine.search.choice import choose_move
 from engine.search.select import SearchParams
 from engine.search.session import Search
 
@@ -50,7 +51,7 @@ class TreePlayer:
 
     def apply(self, leaves: LeafBatch, first: int) -> None:
         """Take the evaluation of the leaf gathered last."""
-        self.search.apply(leaves, first, 1)
+        self.search.apply(leaves, first)
         self._add_noise()
 
     @property
@@ -62,18 +63,3 @@ class TreePlayer:
         if self._noise is not None and self.search.is_expanded:
             self._noise.add(self.search)
             self._noise = None
-
-
-def choose_move(search: Search, temperature: float, rng: np.random.Generator) -> int:
-    """Index of the root move to play: drawn by visits^(1 / temperature), or the best one at temperature 0.
-
-    A proven win is played, and a move known to lose is not drawn while there is another.
-    """
-    best = int(search.best_order()[0])
-    if temperature == 0.0 or search.root_proven()[best] > 0:
-        return best
-    visits = np.where(search.root_proven() < 0, 0, search.root_visits()).astype(np.float64)
-    if not visits.any():
-        return best
-    weights = np.exp(np.log(visits, out=np.full(len(visits), -np.inf), where=visits > 0) / temperature)
-    return int(rng.choice(len(weights), p=weights / weights.sum()))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.nn.atomic import sync_folder
+from engine.nn.atomic import atomic_write, sync_folder
 from selfplay.games.record import SelfPlayRecord, decode_record, encode_record
 
-__all__ = ["ReplayWriter", "published_generations", "read_segment", "segment_path"]
+__all__ = ["ReplayWriter", "published_generations", "read_segment", "segment_path", "write_segment"]
 
 MAGIC = b"AINOREP1"
 FRAME = struct.Struct("<II")
@@ -51,6 +52,21 @@ def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
     return records, len(data) - position
 
 
+def write_segment(folder: Path, generation: int, games: Iterable[SelfPlayRecord]) -> Path:
+    """Publish games that are there already as a generation's segment: all of them, or none if `games` raises."""
+    path = segment_path(folder, generation)
+    with atomic_write(path) as stream:
+        stream.write(MAGIC)
+        for game in games:
+            stream.write(_frame(game))
+    return path
+
+
+def _frame(game: SelfPlayRecord) -> bytes:
+    payload = encode_record(game)
+    return FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+
+
 class ReplayWriter:
     """Appends games of one generation; opening it again continues behind the last intact record.
 
@@ -83,8 +99,7 @@ class ReplayWriter:
         """Store a finished game; it is on disk when this returns. A number stored before is left as it is."""
         if game.number in self.games:
             return
-        payload = encode_record(game)
-        self._stream.write(FRAME.pack(len(payload), zlib.crc32(payload)) + payload)
+        self._stream.write(_frame(game))
         self._sync()
         self.games[game.number] = game
 

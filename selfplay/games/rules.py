@@ -23,6 +23,7 @@ class Ending(IntEnum):
     MATERIAL = 5
     LENGTH = 6  # cut off at the longest allowed length, counted as a draw
     RESIGNATION = 7
+    OTHER = 8  # of imported games: agreed, on time, adjudicated, or not told
 
 
 _DRAWS = {

@@ -62,6 +62,11 @@ class SelfPlayGame:
         """Whether the game is over."""
         return self._ending is not None
 
+    @property
+    def moves_played(self) -> int:
+        """Moves so far."""
+        return len(self._moves)
+
     def gather(self, leaves: Sequence[LeafBatch], filled: Sequence[int]) -> bool:
         """Play moves until a leaf needs an evaluation; False once the game is over."""
         while not self.finished:
@@ -112,7 +117,7 @@ class SelfPlayGame:
         if self._resigns(wdl[0] - wdl[2]):
             self._ending = Ending.RESIGNATION, 1 if self._stack[self._ply, SIDE] == 1 else -1
             return
-        push(self._stack, self._ply, np.int64(self._moves[-1]))
+        push(self._stack, self._ply, np.uint16(self._moves[-1]))
         self._ply += 1
         self._ending = game_ending(self._stack[self._ply], self._ply, settings.longest)
         if not self.finished:

@@ -14,15 +14,17 @@ from selfplay.games.record import training_game
 from selfplay.games.replay import published_generations, read_segment, segment_path
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.heldout import HeldOut, HeldOutScores, split_by_game
-from selfplay.training.learner import Learner, LearnerSettings
-from selfplay.training.mixture import Mixture
+from selfplay.training.families import AnyLearner, family_of_model
+from selfplay.training.heldout import HeldOutScores, split_by_game
+from selfplay.training.learner import LearnerSettings
 from selfplay.training.schedule import learning_rate
+from selfplay.training.sources import TrainingData
 
 __all__ = ["FitProgress", "FitResult", "fit", "replay_set"]
 
 CHECKPOINT_S = 60.0
 LOG_STEPS = 10
+HELDOUT_POSITIONS = 8192
 SEED_OF_FIT = 7919  # generations times this, on top of the run's seed: another order every generation
 
 
@@ -67,9 +69,9 @@ def fit(
     newest, heldout_games = split_by_game(replay_set(run, generation), settings.heldout_share)
     window = [n for n in published_generations(run.replay) if generation - settings.window < n < generation]
     training = concatenate([*(replay_set(run, number) for number in window), newest])
-    mixture = Mixture([training], [1.0], settings.batch_size, run.config.seed + SEED_OF_FIT * generation)
     model, _ = dit.load(run.best)
-    heldout = HeldOut(heldout_games)
+    family = family_of_model(model)
+    heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
     before = heldout.evaluate(model, run.config.threads)
     learner_settings = LearnerSettings(
         batch_size=settings.batch_size,
@@ -77,7 +79,8 @@ def fit(
         threads=run.config.threads,
         average_decay=settings.average_decay,
     )
-    learner = Learner(model, mixture, learner_settings)
+    data = TrainingData((training,), (1.0,), heldout_games)
+    learner = family.learner(model, data, learner_settings, run.config.seed + SEED_OF_FIT * generation)
     try:
         if not _train(run, generation, learner, report, stop):
             return None
@@ -94,7 +97,11 @@ def fit(
 
 
 def _train(
-    run: RunFolder, generation: int, learner: Learner, report: Callable[[FitProgress], None], stop: Callable[[], bool]
+    run: RunFolder,
+    generation: int,
+    learner: AnyLearner,
+    report: Callable[[FitProgress], None],
+    stop: Callable[[], bool],
 ) -> bool:
     """Step until the generation's positions are used up; False when stopped, with a checkpoint in either case."""
     path = run.fit_checkpoint(generation)

@@ -10,7 +10,7 @@ import numpy as np
 from engine.evaluation import make_evaluator
 from engine.search.select import SearchParams
 from selfplay.games.gate_game import GateGame
-from selfplay.matches.statistics import estimate_elo, pentanomial
+from selfplay.matches.statistics import complete_pairs, estimate_elo, leading_pairs, pentanomial
 from selfplay.run.actors import play_with_actors
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
@@ -37,26 +37,21 @@ def verdict(points: dict[int, float], settings: GateSettings) -> GateResult | No
     Pairs count in their order up to the first that is not complete, and what follows a decision is ignored: the
     verdict does not depend on which games happened to finish first.
     """
-    counts, sprt = np.zeros(5, np.int64), settings.sprt()
-    for pair in range(settings.pairs):
-        if 2 * pair not in points or 2 * pair + 1 not in points:
-            return None
-        counts += pentanomial([points[2 * pair] + points[2 * pair + 1]])
-        decision = sprt.decision(counts)
-        if decision is not None or pair == settings.pairs - 1:
-            estimate = estimate_elo(counts)
-            accepted = estimate.score >= settings.accept_score if decision is None else decision
-            return GateResult(
-                accepted=accepted,
-                decided=decision is not None,
-                pentanomial=tuple(int(n) for n in counts),
-                llr=sprt.log_likelihood_ratio(counts),
-                score=estimate.score,
-                elo=estimate.elo,
-                elo_low=estimate.elo_low,
-                elo_high=estimate.elo_high,
-            )
-    return None
+    pairs = leading_pairs(points)[: settings.pairs]
+    state = settings.sprt().follow(pairs)
+    if state.decision is None and len(pairs) < settings.pairs:
+        return None
+    estimate = estimate_elo(np.array(state.pentanomial))
+    return GateResult(
+        accepted=estimate.score >= settings.accept_score if state.decision is None else state.decision,
+        decided=state.decision is not None,
+        pentanomial=state.pentanomial,
+        llr=state.llr,
+        score=estimate.score,
+        elo=estimate.elo,
+        elo_low=estimate.elo_low,
+        elo_high=estimate.elo_high,
+    )
 
 
 def gate(
@@ -94,8 +89,7 @@ def gate(
 
 
 def _progress(points: dict[int, float], settings: GateSettings) -> GateProgress:
-    pairs = [points[n] + points[n + 1] for n in range(0, 2 * settings.pairs, 2) if n in points and n + 1 in points]
-    llr = settings.sprt().log_likelihood_ratio(pentanomial(pairs))
+    llr = settings.sprt().log_likelihood_ratio(pentanomial(complete_pairs(points)))
     return GateProgress(len(points), 2 * settings.pairs, llr, float(np.mean(list(points.values()))))
 
 

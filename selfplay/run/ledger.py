@@ -24,6 +24,8 @@ CREATE TABLE IF NOT EXISTS generations (
 CREATE TABLE IF NOT EXISTS games (
     generation INTEGER, number INTEGER, plies INTEGER, white_points INTEGER, ending TEXT,
     PRIMARY KEY (generation, number));
+CREATE TABLE IF NOT EXISTS imports (
+    generation INTEGER, source TEXT, games INTEGER, duplicates INTEGER, PRIMARY KEY (generation, source));
 CREATE TABLE IF NOT EXISTS losses (
     generation INTEGER, step INTEGER, kind TEXT, policy REAL, value REAL, moves_left REAL, top1 REAL,
     PRIMARY KEY (generation, step, kind));
@@ -111,6 +113,37 @@ class Ledger:
     def note_games(self, generation: int, games: Iterable[tuple[int, int, int, str]]) -> None:
         """Enter self-play games as (number, plies, White's points, ending)."""
         self._write("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", [(generation, *game) for game in games])
+
+    def note_import(
+        self,
+        generation: int,
+        config: str,
+        sources: Iterable[tuple[str, int, int]],
+        games: Iterable[tuple[int, int, int, str]],
+    ) -> None:
+        """Enter a generation whose games were imported and that is to be fitted next, all at once.
+
+        sources: (name, games, games left out because they are there already); games as for `note_games`.
+        """
+        with self._lock:
+            self._connection.execute("BEGIN")
+            self._connection.execute(
+                "INSERT INTO generations VALUES (?, ?, ?, ?, NULL)", (generation, Phase.FIT, config, time.time())
+            )
+            self._connection.executemany(
+                "INSERT INTO imports VALUES (?, ?, ?, ?)", [(generation, *source) for source in sources]
+            )
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", [(generation, *game) for game in games]
+            )
+            self._connection.execute("COMMIT")
+
+    def imports(self) -> dict[int, list[tuple[str, int, int]]]:
+        """(source, games, duplicates left out) of every generation whose games were imported."""
+        found: dict[int, list[tuple[str, int, int]]] = {}
+        for generation, *source in self._read("SELECT * FROM imports ORDER BY generation, source"):
+            found.setdefault(generation, []).append((source[0], source[1], source[2]))
+        return found
 
     def note_losses(self, generation: int, step: int, kind: str, values: dict[str, float]) -> None:
         """Enter losses of kind `train`, `before` or `after` (the last two on held-out games)."""

@@ -1,0 +1,56 @@
+"""`aino-train import`: PGN games and Lc0 training chunks as the next generation of a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import ConfigError
+from selfplay.commands.runs import add_run_arguments, work_on_run
+from selfplay.console import live_line, show
+from selfplay.data.pgn import PgnSelection
+from selfplay.run.exchange import Stopped, import_games
+from selfplay.run.folder import RunFolder
+
+EXAMPLE = """The games become a generation that is fitted next: `aino-train loop RUN` goes on from there. example:
+  aino-train import run1 --pgn games.pgn --pgn-min-elo 2400
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLE
+    add_run_arguments(parser)
+    group = parser.add_argument_group("games (at least one file)")
+    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="PGN collections")
+    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help="of both players (default: any)")
+    text = "leave out Chess960 games of the PGN collections"
+    group.add_argument("--pgn-standard", action="store_true", help=text)
+    text = "Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
+    group.add_argument("--v6", type=Path, nargs="+", default=[], metavar="PATH", help=text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import; an interrupted or failed import leaves the run as it was."""
+    if not arguments.pgn and not arguments.v6:
+        raise ConfigError("nothing to import: give --pgn or --v6 files")
+    return work_on_run(arguments, lambda folder, stop: _import(arguments, folder, stop))
+
+
+def _import(arguments: argparse.Namespace, folder: RunFolder, stop: Callable[[], bool]) -> bool:
+    selection = PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard)
+    with live_line("import") as line:
+        try:
+            done = import_games(
+                folder, arguments.pgn, arguments.v6, selection, lambda games: line.update(0.0, f"{games:,} games"), stop
+            )
+        except Stopped:
+            show("stopped: nothing was imported")
+            return False
+    show(
+        f"generation {done.generation}: {done.games:,} games, {done.positions:,} positions imported, "
+        f"{done.duplicates:,} duplicates left out; to be fitted next"
+    )
+    return True

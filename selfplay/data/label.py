@@ -1,0 +1,275 @@
+"""Teacher labels from a UCI engine: positions asked for once, answers appended, safe to kill at any moment.
+
+While labels are being made they are plain text in `NAME.txt.part`, one game a line as `selfplay/data/teacher.py` reads
+it; finishing packs them into `NAME.txt.xz`. Which positions are done already follows from the lines themselves.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from engine.board.layout import KEY, MAX_MOVES
+from engine.board.movegen import generate
+from engine.errors import ConfigError
+from engine.nn.atomic import atomic_write
+from selfplay.data.collect import collect
+from selfplay.data.duplicates import position_keys
+from selfplay.data.label_engine import EngineDied, LabelEngine
+from selfplay.data.label_tasks import LabelTask
+from selfplay.data.teacher import read_teacher
+from selfplay.data.uci_text import MOVE_OF_TEXT, king_takes_rook
+
+__all__ = ["LabelFile", "LabelProgress", "label_positions", "labelled_keys"]
+
+SYNC_S = 1.0  # between calls that make lines survive a loss of power; a killed process loses no line
+MOST_DEATHS = 3  # of engines, one after the other
+
+
+@dataclass(frozen=True)
+class LabelProgress:
+    """Positions labelled of how many, and a second of this call."""
+
+    positions: int
+    of_positions: int
+    positions_per_s: float
+
+
+def labelled_keys(path: Path) -> np.ndarray:
+    """Keys uint64[n] of the positions labelled in a file. Raises DataError where it is not of the form."""
+    positions, _ = collect(read_teacher(path))
+    return position_keys(positions)[positions.usable]
+
+
+class LabelFile:
+    """The growing file of labels; opening it again goes on behind the last whole line.
+
+    Raises ConfigError for a name that does not end in .txt.xz, DataError for a file with other lines.
+
+    Attributes:
+        keys: of the positions in it.
+        cut_bytes: length of the torn line that was cut on opening.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.name.endswith(".txt.xz"):
+            raise ConfigError(f"{path}: labels are kept in a file whose name ends in .txt.xz")
+        self.path = path
+        self.part = path.with_name(path.name.removesuffix(".xz") + ".part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and not self.part.is_file():
+            with lzma.open(path) as packed, atomic_write(self.part) as stream:
+                shutil.copyfileobj(packed, stream)
+        self._stream = self.part.open("a+b")
+        try:
+            self.cut_bytes = self._cut_torn_line()
+            self.keys = set(labelled_keys(self.part).tolist())
+        except BaseException:
+            self._stream.close()
+            raise
+        self._synced = time.monotonic()
+
+    def _cut_torn_line(self) -> int:
+        end = self._stream.seek(0, os.SEEK_END)
+        place = end
+        while place > 0:
+            step = min(place, 1 << 16)
+            self._stream.seek(place - step)
+            newline = self._stream.read(step).rfind(b"\n")
+            if newline >= 0:
+                place += newline + 1 - step
+                break
+            place -= step
+        self._stream.truncate(place)
+        return end - place
+
+    def append(self, line: str, keys: Iterable[int]) -> None:
+        """Add one game with the keys of its labelled positions."""
+        self._stream.write(line.encode("ascii") + b"\n")
+        self._stream.flush()
+        self.keys.update(keys)
+        if time.monotonic() - self._synced >= SYNC_S:
+            os.fsync(self._stream.fileno())
+            self._synced = time.monotonic()
+
+    def finish(self) -> None:
+        """Pack the labels and give them their final name."""
+        self.close()
+        with open(self.part, "rb") as lines, atomic_write(self.path) as stream, lzma.open(stream, "wb") as packed:
+            shutil.copyfileobj(lines, packed)
+        self.part.unlink()
+
+    def close(self) -> None:
+        """Close the file; what was appended stays for the next opening."""
+        if not self._stream.closed:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
+
+
+def label_positions(
+    tasks: Iterator[LabelTask],
+    new_engine: Callable[[], LabelEngine],
+    out: LabelFile,
+    known: np.ndarray,
+    count: int,
+    concurrency: int,
+    report: Callable[[LabelProgress], None],
+    tell: Callable[[str], None],
+    stop: Callable[[], bool],
+) -> bool:
+    """Label positions until `out` has `count` of them or the tasks end; False when stopped before.
+
+    known: sorted keys uint64[n] of positions that have labels elsewhere. Raises ConfigError where the engine cannot be
+    started, EngineDied where it keeps dying.
+    """
+    shared = _Shared(tasks, out, known, count, report, tell, stop)
+    with ThreadPoolExecutor(concurrency, "labels") as pool:
+        workers = [pool.submit(_work, shared, new_engine) for _ in range(concurrency)]
+        for worker in workers:
+            worker.result()
+    return not stop()
+
+
+@dataclass
+class _Shared:
+    """What the workers share; every method holds the lock."""
+
+    tasks: Iterator[LabelTask]
+    out: LabelFile
+    known: np.ndarray
+    count: int
+    report: Callable[[LabelProgress], None]
+    tell: Callable[[str], None]
+    stop: Callable[[], bool]
+    failed: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = set(self.out.keys)
+        self._before, self._started = len(self.out.keys), time.monotonic()
+
+    def stopped(self) -> bool:
+        return self.failed.is_set() or self.stop()
+
+    def next_task(self) -> tuple[LabelTask, list[int]] | None:
+        """The next task with plies that nobody has labelled or is labelling; None at the end."""
+        with self._lock:
+            for task in self.tasks:
+                if self.stopped() or len(self._asked) >= self.count:
+                    return None
+                if plies := self._claimed(task):
+                    return task, plies
+        return None
+
+    def _claimed(self, task: LabelTask) -> list[int]:
+        plies = []
+        for ply in task.plies:
+            key = int(task.stack[ply, KEY])
+            if key not in self._asked and len(self._asked) < self.count and not _contains(self.known, key):
+                self._asked.add(key)
+                plies.append(ply)
+        return plies
+
+    def deliver(self, task: LabelTask, labels: dict[int, list[tuple[str, int]]]) -> None:
+        """Write what was labelled of the task."""
+        if not labels:
+            return
+        with self._lock:
+            self.out.append(label_line(task, labels), (int(task.stack[ply, KEY]) for ply in labels))
+            done = len(self.out.keys)
+            speed = (done - self._before) / (time.monotonic() - self._started)
+            self.report(LabelProgress(done, self.count, speed))
+
+    def say(self, text: str) -> None:
+        with self._lock:
+            self.tell(text)
+
+
+def _contains(known: np.ndarray, key: int) -> bool:
+    place = int(np.searchsorted(known, np.uint64(key)))
+    return place < len(known) and int(known[place]) == key
+
+
+def _work(shared: _Shared, new_engine: Callable[[], LabelEngine]) -> None:
+    """One worker with its engine."""
+    try:
+        with closing(_SturdyEngine(new_engine, shared.say)) as engine:
+            while (found := shared.next_task()) is not None:
+                task, plies = found
+                engine.begin(task)
+                labels: dict[int, list[tuple[str, int]]] = {}
+                for ply in plies:
+                    if shared.stopped():
+                        break
+                    if answer := engine.labels(ply):
+                        labels[ply] = answer
+                shared.deliver(task, labels)
+    except BaseException:
+        shared.failed.set()
+        raise
+
+
+class _SturdyEngine:
+    """An engine that is replaced where it dies; the position it died of is passed over."""
+
+    def __init__(self, new_engine: Callable[[], LabelEngine], tell: Callable[[str], None]) -> None:
+        self._new_engine = new_engine
+        self._tell = tell
+        self._engine = new_engine()
+        self._deaths = 0  # one after the other
+
+    def begin(self, task: LabelTask) -> None:
+        """Positions of this task follow."""
+        self._task, self._told = task, False
+
+    def labels(self, ply: int) -> list[tuple[str, int]]:
+        """Legal moves with scores, best first. Raises EngineDied the third time in a row, ConfigError."""
+        task = self._task
+        try:
+            if not self._told:
+                self._engine.new_game(task.chess960)
+                self._told = True
+            answer = self._engine.labels(task.fen, task.uci_moves(ply))
+            self._deaths = 0
+            return _legal(task, ply, answer)
+        except EngineDied as error:
+            self._engine.close()
+            self._deaths += 1
+            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen} is skipped")
+            if self._deaths == MOST_DEATHS:
+                raise
+            self._engine, self._told = self._new_engine(), False
+            return []
+
+    def close(self) -> None:
+        """End the engine."""
+        self._engine.close()
+
+
+def _legal(task: LabelTask, ply: int, answer: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The answer without moves that are illegal in the position, as a faulty engine may give them."""
+    row, legal = task.stack[ply], np.zeros(MAX_MOVES, np.uint16)
+    allowed = set(legal[: generate(row, legal)].tolist())
+    return [(text, score) for text, score in answer if king_takes_rook(row, MOVE_OF_TEXT.get(text, 0)) in allowed]
+
+
+def label_line(task: LabelTask, labels: dict[int, list[tuple[str, int]]]) -> str:
+    """The line of a task; a last position without a move of its own plays its best one."""
+    plies = []
+    for ply in range(len(task.moves) + 1):
+        scored = ",".join(f"{move}={score}" for move, score in labels.get(ply, ()))
+        played = task.move_text(ply) if ply < len(task.moves) else labels[ply][0][0] if scored else ""
+        if played:
+            plies.append(f"{played}:{scored}" if scored else played)
+    return f"{task.fen}|{task.result}|{';'.join(plies)}"

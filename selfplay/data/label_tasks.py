@@ -1,0 +1,143 @@
+"""What `aino-train label` asks about: positions of games, of position lists, and of a run's self-play."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.board.convert import board_from_row, decode_move, row_from_board
+from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
+from engine.board.makemove import push
+from engine.board.movegen import generate
+from selfplay.data.collect import GameRecord
+from selfplay.data.teacher import UNKNOWN_RESULT
+from selfplay.data.text_files import numbered_lines
+from selfplay.games.openings import parse_position
+
+__all__ = ["LabelTask", "Sampling", "positions_of_file", "tasks_of_games"]
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """A game some of whose positions are to be labelled.
+
+    Attributes:
+        stack: uint64[n + 1, 16], its positions.
+        moves: uint16[n].
+        result: PGN's, or UNKNOWN_RESULT.
+        plies: of the positions to label, ascending; n is the one after the last move.
+        chess960: whether castling is written as king takes rook.
+    """
+
+    stack: np.ndarray
+    moves: np.ndarray
+    result: str
+    plies: tuple[int, ...]
+    chess960: bool
+
+    @property
+    def fen(self) -> str:
+        """The start position."""
+        return board_from_row(self.stack[0], self.chess960).fen()
+
+    def uci_moves(self, ply: int) -> list[str]:
+        """The moves that lead to the position of a ply."""
+        return [self.move_text(earlier) for earlier in range(ply)]
+
+    def move_text(self, ply: int) -> str:
+        """The move of a ply in UCI notation."""
+        return decode_move(self.stack[ply], self.moves[ply], self.chess960).uci()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which positions of a game are labelled.
+
+    Attributes:
+        per_game: at most so many, drawn at random; 0 means all.
+        deviate: share of them that is replaced by the position after another move, one that the search visited if the
+            game tells its visits, else any: so bad moves are answered, too.
+        seed: of the draws.
+    """
+
+    per_game: int = 0
+    deviate: float = 0.0
+    seed: int = 1
+
+
+def tasks_of_games(games: Iterable[GameRecord], sampling: Sampling) -> Iterator[LabelTask]:
+    """The games as tasks, in order; what is drawn of a game depends on its number and the seed alone.
+
+    Games with an illegal move end before it.
+    """
+    for number, game in enumerate(games):
+        rng = np.random.default_rng([sampling.seed, number])
+        stack = _replayed(game)
+        n = len(stack) - 1
+        if not n:
+            continue
+        plies = np.arange(n)
+        if sampling.per_game:
+            plies = np.sort(rng.permutation(n)[: sampling.per_game])
+        leaves = rng.random(len(plies)) < sampling.deviate
+        moves, chess960 = game.moves[:n].astype(np.uint16), _is_chess960(stack[0])
+        if not leaves.all():
+            yield LabelTask(stack, moves, _result(game), tuple(plies[~leaves].tolist()), chess960)
+        for ply in plies[leaves].tolist():
+            if (other := _other_move(game, stack[ply], ply, rng)) is not None:
+                yield _deviation(stack, moves, ply, other, chess960)
+
+
+def _replayed(game: GameRecord) -> np.ndarray:
+    """Positions uint64[n + 1, 16] of the legal moves."""
+    stack = np.zeros((len(game.moves) + 1, ROW_WORDS), np.uint64)
+    stack[0] = game.start
+    legal = np.zeros(MAX_MOVES, np.uint16)
+    for ply, move in enumerate(game.moves.astype(np.uint16)):
+        if move not in legal[: generate(stack[ply], legal)]:
+            return stack[: ply + 1]
+        push(stack, ply, move)
+    return stack
+
+
+def _result(game: GameRecord) -> str:
+    """The game's result, read from its last value target, which only a result makes certain."""
+    points = float(game.wdl[-1, 0] - game.wdl[-1, 2]) * (-1 if (len(game.wdl) - 1 + int(game.start[SIDE])) % 2 else 1)
+    return {1.0: "1-0", 0.0: "1/2-1/2", -1.0: "0-1"}.get(points, UNKNOWN_RESULT)
+
+
+def _other_move(game: GameRecord, row: np.ndarray, ply: int, rng: np.random.Generator) -> np.uint16 | None:
+    """A move that was not played: by its share of the visits, or where only one is known, any legal one."""
+    first = int(np.sum(game.target_counts[:ply]))
+    part = slice(first, first + int(game.target_counts[ply]))
+    moves, shares = game.target_moves[part].astype(np.uint16), game.target_probs[part].astype(np.float64)
+    if len(moves) < 2:
+        legal = np.zeros(MAX_MOVES, np.uint16)
+        moves = legal[: generate(row, legal)]
+        shares = np.ones(len(moves))
+    shares = np.where(moves == game.moves[ply], 0.0, shares)
+    return moves[rng.choice(len(moves), p=shares / shares.sum())] if shares.any() else None
+
+
+def _deviation(stack: np.ndarray, moves: np.ndarray, ply: int, other: np.uint16, chess960: bool) -> LabelTask:
+    branch = np.concatenate([stack[: ply + 1], np.zeros((1, ROW_WORDS), np.uint64)])
+    push(branch, ply, other)
+    return LabelTask(branch, np.append(moves[:ply], other), UNKNOWN_RESULT, (ply + 1,), chess960)
+
+
+def positions_of_file(path: Path) -> Iterator[LabelTask]:
+    """The positions of an EPD or FEN file, one a line, each on its own. Raises DataError naming the line."""
+    for number, line in numbered_lines(path):
+        if not line.strip() or line.startswith("#"):
+            continue
+        board = parse_position(line, f"{path}:{number}", chess960=True)
+        stack = row_from_board(board)[None]
+        yield LabelTask(stack, np.zeros(0, np.uint16), UNKNOWN_RESULT, (0,), _is_chess960(stack[0]))
+
+
+def _is_chess960(row: np.ndarray) -> bool:
+    """Whether castling rights are others than standard chess knows."""
+    return board_from_row(row, chess960=True).has_chess960_castling_rights()

@@ -1,0 +1,192 @@
+"""Lc0's training chunks of version 6 as files: one gzip file a game, or a tar archive of such files.
+
+A chunk is a run of records of 8,356 bytes, one for each position, everything from the side to move. What a record means
+as a game is `selfplay/data/v6_games.py`'s business; here is its layout, and reading that stays within bounds.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from engine.errors import DataError
+from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
+from engine.network.policy_map import POLICY_SIZE
+from selfplay.data.collect import LONGEST_GAME
+
+__all__ = ["CLASSICAL_INPUT", "RECORD", "masks_of", "new_records", "read_chunks", "write_archive", "write_chunk"]
+
+VERSION = 6
+CLASSICAL_INPUT = 1
+STORED_PLANES = 104  # the boards; the planes behind them are told by single bytes
+CASTLING_FIELDS = ("castling_us_ooo", "castling_us_oo", "castling_them_ooo", "castling_them_oo")
+
+# Values are q = win - loss, d = draw, m = plies to the end of the game; `orig` is the network's own opinion.
+VALUE_FIELDS = (
+    "root_q best_q root_d best_d root_m best_m plies_left result_q result_d played_q played_d played_m "
+    "orig_q orig_d orig_m"
+).split()
+
+RECORD = np.dtype(
+    [
+        ("version", "<u4"),
+        ("input_format", "<u4"),
+        ("probabilities", "<f4", POLICY_SIZE),  # -1 for illegal moves
+        ("planes", "<u8", STORED_PLANES),  # the bits of every byte in reverse
+        *((name, "u1") for name in CASTLING_FIELDS),
+        ("side_to_move_or_enpassant", "u1"),  # 1 if Black is to move
+        ("rule50", "u1"),
+        ("invariance_info", "u1"),
+        ("dummy", "u1"),
+        *((name, "<f4") for name in VALUE_FIELDS),
+        ("visits", "<u4"),  # of the root, its own included
+        ("played_idx", "<u2"),
+        ("best_idx", "<u2"),
+        ("policy_kld", "<f4"),
+        ("q_st", "<f4"),  # zero where Lc0 writes it
+    ]
+)
+
+# Bits of `invariance_info` in the classical input format.
+PROVEN = 1 << 3
+LENGTH_LIMIT = 1 << 4
+ADJUDICATED = 1 << 5
+NOT_FOR_TRAINING = 1 << 6  # kept so that the moves of the game stay whole
+
+INPUT_FORMATS = {
+    2: "INPUT_112_WITH_CASTLING_PLANE",
+    3: "INPUT_112_WITH_CANONICALIZATION",
+    4: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES",
+    5: "INPUT_112_WITH_CANONICALIZATION_V2",
+    132: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON",
+    133: "INPUT_112_WITH_CANONICALIZATION_V2_ARMAGEDDON",
+}
+
+LARGEST_CHUNK = LONGEST_GAME * RECORD.itemsize  # bytes
+REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1])  # uint8[256]
+
+
+# ---- records ------------------------------------------------------------------------------------------------------
+
+
+def new_records(masks: np.ndarray) -> np.ndarray:
+    """Records [n] of the input planes uint64[n, 112], all other fields zero and every move illegal."""
+    records = np.zeros(len(masks), RECORD)
+    records["version"] = VERSION
+    records["input_format"] = CLASSICAL_INPUT
+    records["probabilities"] = -1.0
+    boards = np.ascontiguousarray(masks[:, :STORED_PLANES], "<u8")
+    records["planes"] = REVERSED[boards.view(np.uint8)].view("<u8")
+    for plane, name in enumerate(CASTLING_FIELDS, start=CASTLING_PLANE):
+        records[name] = masks[:, plane] != 0
+    records["side_to_move_or_enpassant"] = masks[:, BLACK_TO_MOVE_PLANE] != 0
+    records["rule50"] = np.minimum(masks[:, FIFTY_MOVE_PLANE], 255)
+    return records
+
+
+def masks_of(records: np.ndarray) -> np.ndarray:
+    """The input planes uint64[n, 112] of records [n], as `engine.network.planes.encode` writes them."""
+    masks = np.zeros((len(records), PLANES), np.uint64)
+    stored = np.ascontiguousarray(records["planes"])
+    masks[:, :STORED_PLANES] = REVERSED[stored.view(np.uint8)].view("<u8")
+    for plane, name in enumerate(CASTLING_FIELDS, start=CASTLING_PLANE):
+        masks[:, plane] = np.where(records[name] != 0, ALL_ONES, 0)
+    masks[:, BLACK_TO_MOVE_PLANE] = np.where(records["side_to_move_or_enpassant"] != 0, ALL_ONES, 0)
+    masks[:, FIFTY_MOVE_PLANE] = records["rule50"]
+    masks[:, ONES_PLANE] = ALL_ONES
+    return masks
+
+
+# ---- files --------------------------------------------------------------------------------------------------------
+
+
+def read_chunks(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, records [n]) of every game of a chunk file, a `.tar` of them, or a folder of either, by name.
+
+    Nothing is unpacked to the disk; links and other files in an archive are passed over. Raises DataError naming file
+    and archive member for what is damaged, cut short, over-long, or of another version or input format.
+    """
+    if path.is_dir():
+        found = sorted(one for one in path.iterdir() if one.suffix in (".gz", ".tar"))
+        if not found:
+            raise DataError(f"{path}: no training chunks (*.gz or *.tar) there")
+        for one in found:
+            yield from read_chunks(one)
+    elif path.suffix == ".tar":
+        yield from _read_archive(path)
+    else:
+        try:
+            with open(path, "rb") as stream:
+                yield str(path), _parse(str(path), stream)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error}") from error
+
+
+class _BoundedReader(io.BufferedReader):
+    """Refuses to read at once what no chunk needs: an archive's headers may claim any size."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= LARGEST_CHUNK:
+            raise tarfile.ReadError(f"{size} bytes at once")
+        return super().read(size)
+
+
+def _read_archive(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    try:
+        with (
+            _BoundedReader(io.FileIO(path)) as stream,
+            tarfile.open(name=path, fileobj=stream, mode="r:") as archive,
+        ):
+            while (member := archive.next()) is not None:
+                archive.members = []  # type: ignore[attr-defined]  # it would remember every one
+                content = archive.extractfile(member) if member.isreg() and member.name.endswith(".gz") else None
+                if content is not None:
+                    name = f"{path}:{member.name}"
+                    yield name, _parse(name, content)
+    except (OSError, tarfile.TarError, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: not a readable tar archive: {error}") from error
+
+
+def _parse(name: str, stream: IO[bytes]) -> np.ndarray:
+    try:
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            data = unpacked.read(LARGEST_CHUNK + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: not a complete gzip file: {error}") from error
+    if len(data) > LARGEST_CHUNK:
+        raise DataError(f"{name}: longer than {LONGEST_GAME} records, the most a game may have")
+    if not data or len(data) % RECORD.itemsize:
+        raise DataError(f"{name}: {len(data)} bytes, expected a multiple of {RECORD.itemsize}, the length of a record")
+    records = np.frombuffer(data, RECORD)
+    for field, expected, names in (("version", VERSION, {}), ("input_format", CLASSICAL_INPUT, INPUT_FORMATS)):
+        for other in np.unique(records[field][records[field] != expected])[:1]:
+            told = names.get(int(other), "")
+            raise DataError(f"{name}: {field} {other}{f' ({told})' if told else ''}, expected {expected}")
+    return records
+
+
+def write_chunk(stream: IO[bytes], records: np.ndarray) -> None:
+    """Write the records of one game as a gzip file; equal records give equal bytes."""
+    # Nearly everything is -1 and zero: more effort than the first level makes files a tenth smaller at half the speed.
+    with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
+        packed.write(np.ascontiguousarray(records, RECORD).tobytes())
+
+
+def write_archive(stream: IO[bytes], chunks: Iterator[tuple[str, np.ndarray]]) -> None:
+    """Write named chunks as a tar archive of gzip files."""
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, records in chunks:
+            packed = io.BytesIO()
+            write_chunk(packed, records)
+            member = tarfile.TarInfo(name)
+            member.size = packed.tell()
+            packed.seek(0)
+            archive.addfile(member, packed)
+            archive.members = []  # type: ignore[attr-defined]  # as above

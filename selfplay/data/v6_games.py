@@ -1,0 +1,282 @@
+"""Between Lc0's training chunks and whole games: targets written from replay games, and moves recovered from planes.
+
+What our games do not hold is written as Lc0's own tools need it: `best` and `played` repeat the root's value, plies to
+the end by the network are 0 (as from a network without that head), and only `orig` is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
+from engine.board.makemove import push
+from engine.board.movegen import generate
+from engine.errors import DataError, FenError
+from engine.jit import kernel
+from engine.network.planes import BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
+from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
+from selfplay.data.collect import GameRecord
+from selfplay.data.planes_position import history_of_planes
+from selfplay.data.targets import wdl_from_result
+from selfplay.data.v6 import (
+    ADJUDICATED,
+    LENGTH_LIMIT,
+    NOT_FOR_TRAINING,
+    masks_of,
+    new_records,
+    read_chunks,
+)
+from selfplay.games.record import SelfPlayRecord, training_game
+from selfplay.games.rules import Ending, game_ending
+
+__all__ = ["chunk_of_game", "game_of_chunk", "read_v6"]
+
+MOST_VISITS = 65_535  # of one move in a replay record
+PIECE_PLANES = 12  # of one moment
+SUM_TOLERANCE = 0.01  # of a record's probabilities around 1
+COUNT_TOLERANCE = 0.01  # of a probability times visits around a whole number; float32 makes 0.004 of 65,535
+
+
+def read_v6(path: Path, value_share: float = 0.5) -> Iterator[GameRecord]:
+    """Training games of chunks, as `read_chunks` finds them; value target: root value by `value_share`, and result.
+
+    Raises DataError naming the file for chunks that cannot be read or whose records are not one game.
+    """
+    for number, (name, records) in enumerate(read_chunks(path)):
+        yield training_game(game_of_chunk(records, name, number), value_share)
+
+
+# ---- writing ------------------------------------------------------------------------------------------------------
+
+
+def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
+    """V6 records [n] of a replay game; moves without a full search are marked as not for training.
+
+    Raises DataError for an illegal move, as a damaged record may have.
+    """
+    n = len(game.moves)
+    masks, legal, counts = np.zeros((n, PLANES), np.uint64), np.zeros((n, MAX_MOVES), np.int64), np.zeros(n, np.int64)
+    stack = np.zeros((n + 1, ROW_WORDS), np.uint64)
+    stack[0] = game.start
+    played = encode_game(stack, game.moves.astype(np.uint16), np.zeros(MAX_MOVES, np.uint16), masks, legal, counts)
+    if played < n:
+        raise DataError(f"game {game.number} of generation {game.generation}: illegal move at ply {played}")
+    records = new_records(masks)
+    black = masks[:, BLACK_TO_MOVE_PLANE] != 0
+    records["played_idx"] = _policy_indices(game.moves, black)
+    _write_policy(records, game, legal, counts, black)
+    _write_values(records, game, black)
+    adjudicated = {Ending.RESIGNATION: ADJUDICATED, Ending.LENGTH: ADJUDICATED | LENGTH_LIMIT}
+    records["invariance_info"] |= adjudicated.get(game.ending, 0)
+    return records
+
+
+def _policy_indices(moves: np.ndarray, black: np.ndarray) -> np.ndarray:
+    return POLICY_INDEX[np.where(black, moves.astype(np.int64) ^ MIRROR_BOTH_SQUARES, moves)]
+
+
+def _write_policy(
+    records: np.ndarray, game: SelfPlayRecord, legal: np.ndarray, counts: np.ndarray, black: np.ndarray
+) -> None:
+    """Visit shares over the legal moves; where nothing was visited all of it is the played move's."""
+    probabilities = records["probabilities"]
+    is_legal = np.arange(MAX_MOVES) < counts[:, None]
+    probabilities[np.nonzero(is_legal)[0], legal[is_legal]] = 0.0
+    owner = np.repeat(np.arange(len(records)), game.target_counts)
+    visits = np.bincount(owner, weights=game.target_visits, minlength=len(records))
+    shares = game.target_visits / np.maximum(visits, 1)[owner]
+    probabilities[owner, _policy_indices(game.target_moves, black[owner])] = shares
+    unvisited = np.flatnonzero(visits == 0)
+    probabilities[unvisited, records["played_idx"][unvisited]] = 1.0
+    records["best_idx"] = probabilities.argmax(axis=1)
+    records["visits"] = np.where(visits > 0, visits + 1, 0)
+    records["invariance_info"] = np.where(game.full & (visits > 0), 0, NOT_FOR_TRAINING)
+
+
+def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) -> None:
+    win, draw, loss = game.root_wdl.astype(np.float32).T
+    for name in ("root", "best", "played"):
+        records[f"{name}_q"] = win - loss
+        records[f"{name}_d"] = draw
+    records["result_q"] = np.where(black, -game.white_points, game.white_points)
+    records["result_d"] = game.white_points == 0
+    records["plies_left"] = np.arange(len(records), 0, -1)
+    for name in ("orig_q", "orig_d", "orig_m"):
+        records[name] = np.nan
+
+
+# ---- reading ------------------------------------------------------------------------------------------------------
+
+
+def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int = 0) -> SelfPlayRecord:
+    """The game of one chunk: the start from the first record's planes, then the moves, each leading to the next record.
+
+    Moves before the first record, as of an opening book, are recovered as far as its history goes. A result that was
+    moved between win and loss is rounded. Raises DataError with `name` where records are not successive positions of
+    one game or their targets are none.
+    """
+    masks = masks_of(records)
+    n = len(records)
+    try:
+        history, lead = history_of_planes(masks[0])
+    except FenError as error:
+        raise DataError(f"{name}: record 0 is no position to play from: {error}") from error
+    stack = np.concatenate([history, np.zeros((n, ROW_WORDS), np.uint64)])
+    shares = _target_shares(records, name)
+    target_moves, target_shares = _new_targets(shares)
+    moves, counts = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
+    played = records["played_idx"].astype(np.int64)
+    scratch = np.zeros(MAX_MOVES, np.uint16), np.zeros(PLANES, np.uint64)
+    followed, fault = follow_game(stack, masks, played, shares, moves, counts, target_moves, target_shares, *scratch)
+    if fault == NOT_THE_POSITION:
+        raise DataError(f"{name}: record {followed} is not the position that the one before it leads to")
+    if fault == NOT_A_MOVE:
+        raise DataError(f"{name}: record {followed} plays or aims at an illegal move (played_idx {played[followed]})")
+    points = _white_points(records[-1], name)
+    return SelfPlayRecord(
+        generation=generation,
+        number=number,
+        white_points=points,
+        ending=_ending(stack, int(records[-1]["invariance_info"]), points),
+        start=stack[0].copy(),
+        moves=np.concatenate([lead, moves]),
+        full=np.concatenate([np.zeros(len(lead), np.bool_), records["invariance_info"] & NOT_FOR_TRAINING == 0]),
+        target_counts=np.concatenate([np.zeros(len(lead), np.uint8), counts]),
+        target_moves=target_moves,
+        target_visits=_visits(target_shares, counts, records["visits"]),
+        root_wdl=_root_wdl(records, stack[:-1, SIDE] != 0, points),
+    )
+
+
+def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
+    """Probabilities float32[n, 1858] with zeros for illegal moves and for records that were never searched.
+
+    Raises DataError where those of a record for training do not sum to 1.
+    """
+    probabilities = records["probabilities"]
+    shares = np.where(np.isfinite(probabilities) & (probabilities > 0), probabilities, np.float32(0))
+    training = records["invariance_info"] & NOT_FOR_TRAINING == 0
+    sums = shares.sum(axis=1, dtype=np.float64)
+    bad = training & (np.abs(sums - 1.0) > SUM_TOLERANCE)
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise DataError(f"{name}: record {first}: probabilities sum to {sums[first]:.4g}, expected 1")
+    shares[~training & (records["visits"] == 0)] = 0.0
+    return shares
+
+
+def _new_targets(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    total = int(np.count_nonzero(shares))
+    return np.zeros(total, np.uint16), np.zeros(total, np.float32)
+
+
+def _white_points(record: np.void, name: str) -> int:
+    result = float(record["result_q"])
+    if not -1.0 <= result <= 1.0:
+        raise DataError(f"{name}: result_q {result}, expected -1..1")
+    return round(result) * (-1 if record["side_to_move_or_enpassant"] else 1)
+
+
+def _ending(stack: np.ndarray, info: int, white_points: int) -> Ending:
+    by_rule = game_ending(stack[-1], 0, longest=1)
+    if by_rule is not None and by_rule[1] == white_points:
+        return by_rule[0]
+    if info & LENGTH_LIMIT:
+        return Ending.LENGTH
+    return Ending.RESIGNATION if white_points and info & ADJUDICATED else Ending.OTHER
+
+
+def _visits(shares: np.ndarray, counts: np.ndarray, root_visits: np.ndarray) -> np.ndarray:
+    """Visit counts uint16[t] of shares [t], counts[i] of which are record i's.
+
+    Exact where all of a record's are whole numbers of the root's visits without its own, else shares of 65,535.
+    """
+    owner = np.repeat(np.arange(len(counts)), counts)
+    children = root_visits.astype(np.float64) - 1
+    exact = shares * children[owner]
+    broken = np.bincount(owner, weights=np.abs(exact - np.rint(exact)) > COUNT_TOLERANCE, minlength=len(counts))
+    whole = (children >= 1) & (children <= MOST_VISITS) & (broken == 0)
+    scale = np.where(whole, children, MOST_VISITS)
+    return np.rint(shares * scale[owner]).clip(0, MOST_VISITS).astype(np.uint16)
+
+
+def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.ndarray:
+    """float16[n, 3] for positions with Black to move bool[n], the last of which have records; else the result."""
+    q, d = records["root_q"].astype(np.float64), records["root_d"].astype(np.float64)
+    wdl = np.stack([(1 - d + q) / 2, d, (1 - d - q) / 2], axis=1)
+    with np.errstate(invalid="ignore"):
+        known = np.all(np.abs(wdl - 0.5) <= 0.5 + SUM_TOLERANCE, axis=1)  # False for NaN, too
+    values = wdl_from_result(white_points, black)
+    values[len(black) - len(wdl) :][known] = np.clip(wdl[known], 0, 1)
+    return values.astype(np.float16)
+
+
+# ---- kernels ------------------------------------------------------------------------------------------------------
+
+FOLLOWED = 0
+NOT_THE_POSITION = 1
+NOT_A_MOVE = 2
+
+
+@kernel()
+def encode_game(stack, moves, scratch, masks, legal, counts):
+    """Play uint16 moves[n] from stack[0]: planes masks[n, 112], policy indices of the legal moves legal[n, 218].
+
+    Returns the number of moves played: n, or the ply of the first illegal one.
+    """
+    for ply in range(len(moves)):
+        encode(stack, ply, 0, masks[ply])
+        counts[ply] = generate(stack[ply], scratch)
+        found = False
+        for i in range(counts[ply]):
+            legal[ply, i] = policy_index(stack[ply], scratch[i])
+            found |= scratch[i] == moves[ply]
+        if not found:
+            return ply
+        push(stack, ply, moves[ply])
+    return len(moves)
+
+
+@kernel()
+def follow_game(stack, masks, played, shares, moves, counts, target_moves, target_shares, scratch, planes):
+    """Recover moves uint16[n] and targets of n records; the stack is filled up to the first one's position.
+
+    Returns (n, FOLLOWED), or (record, its fault). played int64[n]
+    and shares float32[n, 1858], zero where none, are by policy index; planes uint64[112] is scratch.
+    """
+    lead = len(stack) - 1 - len(moves)
+    filled = 0
+    for record in range(len(moves)):
+        ply = lead + record
+        encode(stack, ply, 0, planes)
+        if not same_position(planes, masks[record]):
+            return record, NOT_THE_POSITION
+        count = generate(stack[ply], scratch)
+        chosen = -1
+        for i in range(count):
+            index = policy_index(stack[ply], scratch[i])
+            if index == played[record]:
+                chosen = i
+            if shares[record, index] > 0:
+                target_moves[filled] = scratch[i]
+                target_shares[filled] = shares[record, index]
+                shares[record, index] = 0
+                counts[record] += 1
+                filled += 1
+        if chosen < 0 or shares[record].any():
+            return record, NOT_A_MOVE
+        moves[record] = scratch[chosen]
+        push(stack, ply, moves[record])
+    return len(moves), FOLLOWED
+
+
+@kernel()
+def same_position(a, b):
+    """Whether planes uint64[112] agree on the pieces, castling, side to move and fifty-move counter."""
+    for plane in range(FIFTY_MOVE_PLANE + 1):
+        if a[plane] != b[plane] and (plane < PIECE_PLANES or plane >= CASTLING_PLANE):
+            return False
+    return True

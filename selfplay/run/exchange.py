@@ -1,0 +1,197 @@
+"""Games into a run and out of it: PGN and Lc0's training chunks.
+
+Imported games are a generation of their own whose next phase is to fit; the ledger's `imports` tells where they are
+from. A crash before the ledger knows them leaves a segment behind that the generation's next one replaces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+
+from engine.board.convert import board_from_row, decode_move
+from engine.board.layout import KEY, ROW_WORDS, SIDE
+from engine.board.makemove import push
+from engine.errors import DataError, RunError
+from selfplay.data.pgn import ALL_GAMES, PgnSelection, read_pgn
+from selfplay.data.v6 import read_chunks
+from selfplay.data.v6_games import chunk_of_game, game_of_chunk
+from selfplay.games.record import SelfPlayRecord
+from selfplay.games.replay import published_generations, read_segment, segment_path, write_segment
+from selfplay.games.rules import Ending, game_ending
+from selfplay.run.config import config_text
+from selfplay.run.folder import RunFolder
+from selfplay.run.generate import ledger_row
+from selfplay.run.ledger import Phase
+
+__all__ = ["Imported", "Stopped", "chunks_of_run", "games_of_run", "import_games", "pgn_text"]
+
+RESULTS = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
+
+
+class Stopped(Exception):
+    """The import was interrupted; nothing of it was kept."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import brought: the new generation, its games and positions, and games that were there already."""
+
+    generation: int
+    games: int
+    positions: int
+    duplicates: int
+
+
+# ---- into a run ---------------------------------------------------------------------------------------------------
+
+
+def import_games(
+    run: RunFolder,
+    pgn: Iterable[Path],
+    v6: Iterable[Path],
+    selection: PgnSelection = ALL_GAMES,
+    report: Callable[[int], None] = lambda games: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Imported:
+    """Make the games of the files the run's next generation, to be fitted next; equal games are taken once.
+
+    `report` gets the number of games now and then. Raises RunError while a generation is in progress, DataError for
+    broken files and where there is no new game, Stopped.
+    """
+    number, phase = run.ledger.current()
+    if phase is not Phase.DONE:
+        raise RunError(f"{run.path}: generation {number} has to {phase} first")
+    taken = _Taken(number + 1, _known_games(run), report, stop)
+    readers = [(path, _pgn_games(path, selection)) for path in pgn] + [(path, _v6_games(path)) for path in v6]
+    write_segment(run.replay, number + 1, taken.new_games(readers))
+    run.ledger.note_import(number + 1, config_text(run.config), taken.sources, taken.rows)
+    duplicates = sum(source[2] for source in taken.sources)
+    return Imported(number + 1, len(taken.rows), sum(row[1] for row in taken.rows), duplicates)
+
+
+class _Taken:
+    """Games on their way in: numbers them, leaves out those seen before, and remembers what the ledger wants."""
+
+    def __init__(
+        self, generation: int, known: set[bytes], report: Callable[[int], None], stop: Callable[[], bool]
+    ) -> None:
+        self.rows: list[tuple[int, int, int, str]] = []
+        self.sources: list[tuple[str, int, int]] = []
+        self._generation = generation
+        self._known = known
+        self._report = report
+        self._stop = stop
+
+    def new_games(self, readers: Iterable[tuple[Path, Iterator[SelfPlayRecord]]]) -> Iterator[SelfPlayRecord]:
+        """The games of all readers. Raises DataError at the end where there are none, Stopped."""
+        for path, games in readers:
+            first, duplicates = len(self.rows), 0
+            for game in games:
+                if self._stop():
+                    raise Stopped
+                if (key := _identity(game)) in self._known:
+                    duplicates += 1
+                    continue
+                self._known.add(key)
+                mine = replace(game, generation=self._generation, number=len(self.rows))
+                self.rows.append(ledger_row(mine))
+                self._report(len(self.rows))
+                yield mine
+            self.sources.append((str(path), len(self.rows) - first, duplicates))
+        if not self.rows:
+            raise DataError(f"no new game in {', '.join(source for source, _, _ in self.sources)}")
+
+
+def _identity(game: SelfPlayRecord) -> bytes:
+    """Start (without clocks) and moves, hashed."""
+    return hashlib.blake2b(game.start[KEY].tobytes() + game.moves.tobytes(), digest_size=16).digest()
+
+
+def _known_games(run: RunFolder) -> set[bytes]:
+    """Games that were imported before."""
+    segments = [segment_path(run.replay, generation) for generation in run.ledger.imports()]
+    return {_identity(game) for path in segments if path.is_file() for game in read_segment(path)[0]}
+
+
+def _v6_games(path: Path) -> Iterator[SelfPlayRecord]:
+    for name, records in read_chunks(path):
+        yield game_of_chunk(records, name, number=0)
+
+
+def _pgn_games(path: Path, selection: PgnSelection) -> Iterator[SelfPlayRecord]:
+    """Every position a target: the move played is all of the policy, the result all of the value."""
+    for game in read_pgn(path, selection):
+        n = len(game.moves)
+        last = _positions(game.start, game.moves)[-1]
+        points = round(float(game.wdl[0, 0] - game.wdl[0, 2])) * (-1 if game.start[SIDE] else 1)
+        by_rule = game_ending(last, ply=0, longest=1)
+        yield SelfPlayRecord(
+            generation=0,
+            number=0,
+            white_points=points,
+            ending=by_rule[0] if by_rule is not None and by_rule[1] == points else Ending.OTHER,
+            start=game.start,
+            moves=game.moves,
+            full=np.ones(n, np.bool_),
+            target_counts=np.ones(n, np.uint8),
+            target_moves=game.moves,
+            target_visits=np.ones(n, np.uint16),
+            root_wdl=game.wdl.astype(np.float16),
+        )
+
+
+def _positions(start: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """uint64[n + 1, 16]."""
+    stack = np.zeros((len(moves) + 1, ROW_WORDS), np.uint64)
+    stack[0] = start
+    for ply, move in enumerate(moves.astype(np.uint16)):
+        push(stack, ply, move)
+    return stack
+
+
+# ---- out of a run -------------------------------------------------------------------------------------------------
+
+
+def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Iterator[SelfPlayRecord]:
+    """Games of the published generations first..last of a replay folder, by generation and number.
+
+    Raises RunError where there is none.
+    """
+    generations = [n for n in published_generations(replay) if n >= first and (last is None or n <= last)]
+    if not generations:
+        raise RunError(f"{replay}: no published games of these generations there")
+    for generation in generations:
+        games, _ = read_segment(segment_path(replay, generation))
+        yield from sorted(games, key=lambda game: game.number)
+
+
+def chunks_of_run(games: Iterable[SelfPlayRecord]) -> Iterator[tuple[str, np.ndarray]]:
+    """(file name, V6 records) of games; one without a move has no record and is left out."""
+    for game in games:
+        if len(game.moves):
+            yield f"gen-{game.generation:05d}-game-{game.number:07d}.gz", chunk_of_game(game)
+
+
+def pgn_text(game: SelfPlayRecord, event: str) -> str:
+    """The game in PGN. The last move of a resigned game was chosen but not played, and is left out."""
+    played = game.moves[:-1] if game.ending is Ending.RESIGNATION else game.moves
+    start = board_from_row(game.start, chess960=True)
+    chess960 = start.has_chess960_castling_rights()
+    board = board_from_row(game.start, chess960)
+    tree = chess.pgn.Game()
+    tree.setup(board)
+    tree.headers.update(
+        Event=event, Round=f"{game.generation}.{game.number + 1}", White="Aino", Black="Aino",
+        Result=RESULTS[game.white_points], Termination=game.ending.name.lower(),
+    )  # fmt: skip
+    node: chess.pgn.GameNode = tree
+    for row, move in zip(_positions(game.start, played), played, strict=False):
+        node = node.add_variation(decode_move(row, move, chess960))
+    return f"{tree}\n\n"

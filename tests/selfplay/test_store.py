@@ -1,0 +1,109 @@
+"""Position sets on disk: written in pieces, mapped, complete or not there at all."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import DataError
+from selfplay.data.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
+from selfplay.data.positions import PositionSet, empty_set
+from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.data.store import map_set, write_set
+from selfplay.data.teacher import parse_teacher_line
+
+
+def assert_equal_sets(a: PositionSet, b: PositionSet) -> None:
+    for name in PositionSet.__dataclass_fields__:
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+        assert getattr(a, name).dtype == getattr(b, name).dtype
+
+
+def test_pieces_become_one_set(positions: PositionSet, tmp_path: Path) -> None:
+    write_set(tmp_path / "set", [positions.games(0, 5), empty_set(), positions.games(5, positions.n_games)])
+    assert_equal_sets(map_set(tmp_path / "set"), positions)
+    assert [one.name for one in tmp_path.iterdir()] == ["set"]
+
+
+def test_scores_are_kept_only_where_all_have_them(positions: PositionSet, tmp_path: Path) -> None:
+    bare = replace(positions, target_scores=np.zeros(0, np.int16))
+    write_set(tmp_path / "set", [positions, bare])
+    mapped = map_set(tmp_path / "set")
+    assert len(mapped.target_scores) == 0
+    assert mapped.n_positions == 2 * positions.n_positions
+
+
+def test_sets_without_games_are_sets(tmp_path: Path) -> None:
+    write_set(tmp_path / "set", [])
+    assert_equal_sets(map_set(tmp_path / "set"), empty_set())
+
+
+def test_mapped_positions_are_sampled_like_those_in_memory(positions: PositionSet, tmp_path: Path) -> None:
+    write_set(tmp_path / "set", [positions])
+    numbers = np.arange(0, positions.n_positions, 3)
+    batches = []
+    for one in (positions, map_set(tmp_path / "set")):
+        batch = new_training_batch(len(numbers))
+        PositionSampler(one).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
+        batches.append(batch)
+    for a, b in zip(*batches, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_interrupted_writing_leaves_the_older_set(positions: PositionSet, tmp_path: Path) -> None:
+    def pieces() -> Iterator[PositionSet]:
+        yield positions
+        raise KeyboardInterrupt
+
+    write_set(tmp_path / "set", [positions])
+    with pytest.raises(KeyboardInterrupt):
+        write_set(tmp_path / "set", pieces())
+    assert_equal_sets(map_set(tmp_path / "set"), positions)
+    assert [one.name for one in tmp_path.iterdir()] == ["set"]
+
+
+def test_damaged_sets_are_refused(positions: PositionSet, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    with pytest.raises(DataError, match="set"):
+        map_set(folder)
+    for name, change in {
+        "moves.npy": lambda data: data[:-2], "wdl.npy": lambda data: b"", "usable.npy": lambda data: b"x" + data[1:],
+        "version": lambda data: b"1\n", "game_first.npy": lambda data: data[:-8] + b"\x01" * 8,
+    }.items():  # fmt: skip
+        write_set(folder, [positions])
+        path = folder / name
+        path.write_bytes(change(path.read_bytes()))
+        with pytest.raises(DataError, match="set"):
+            map_set(folder)
+
+
+def test_writing_holds_one_piece_in_memory(positions: PositionSet, tmp_path: Path) -> None:
+    size = sum(getattr(positions, name).nbytes for name in PositionSet.__dataclass_fields__)
+    write_set(tmp_path / "set", [positions])  # imports and first calls
+    tracemalloc.start()
+    write_set(tmp_path / "set", (positions for _ in range(200)))
+    mapped = map_set(tmp_path / "set")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert mapped.n_positions == 200 * positions.n_positions
+    assert peak < 20 * size
+
+
+def test_records_are_verified_piece_by_piece(teacher_lines: list[str]) -> None:
+    record = parse_teacher_line(teacher_lines[0])
+    taken = 0
+
+    def records() -> Iterator[GameRecord]:
+        nonlocal taken
+        for _ in range(GAMES_PER_CHUNK + 3):
+            taken += 1
+            yield record
+
+    pieces = verified_pieces(records())
+    assert next(pieces)[0].n_games == GAMES_PER_CHUNK == taken
+    assert next(pieces)[0].n_games == 3

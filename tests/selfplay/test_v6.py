@@ -1,0 +1,326 @@
+"""Lc0's training chunks: field by field, there and back, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import tarfile
+from dataclasses import fields
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import encode_move, row_from_board, stack_from_board
+from engine.board.fen import parse_fen
+from engine.board.layout import FULLMOVE
+from engine.errors import DataError
+from engine.network.planes import PLANES, encode
+from engine.network.policy_map import INDEX_TO_UCI
+from selfplay.data.collect import collect
+from selfplay.data.planes_position import row_of_planes
+from selfplay.data.v6 import LARGEST_CHUNK, RECORD, masks_of, read_chunks, write_archive, write_chunk
+from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6
+from selfplay.games.record import SelfPlayRecord, training_game
+from selfplay.games.rules import Ending, game_ending
+from tests.selfplay.conftest import random_game
+
+STARTS = [
+    chess.STARTING_FEN,
+    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R b KQkq - 7 1",
+    "4k3/8/8/8/3pP3/8/8/4K2R b K e3 0 1",  # en passant at once
+    "8/P6k/8/8/8/8/p6K/8 w - - 0 1",  # promotions
+    "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9",  # Chess960
+]
+
+
+def searched_game(rng: np.random.Generator, fen: str, plies: int = 60) -> tuple[SelfPlayRecord, chess.Board]:
+    """A random game with random visits, some moves without a full search, and its board."""
+    board = random_game(rng, plies, parse_fen(fen, chess960=True))
+    walk, moves, counts, targets, visits = board.root(), [], [], [], []
+    for move in board.move_stack:
+        legal = sorted({encode_move(walk, other) for other in walk.legal_moves} | {encode_move(walk, move)})
+        chosen = rng.choice(legal, int(rng.integers(0 if len(moves) == 3 else 1, len(legal) + 1)), replace=False)
+        moves.append(encode_move(walk, move))
+        counts.append(len(chosen))
+        targets += chosen.tolist()
+        visits += rng.integers(1, 200, len(chosen)).tolist()
+        walk.push(move)
+    row = stack_from_board(board)[-1]
+    ending, points = game_ending(row, len(moves), 1) or (Ending.LENGTH, 0)
+    draws = rng.dirichlet([1, 1, 1], len(moves)).astype(np.float16)
+    game = SelfPlayRecord(
+        generation=0,
+        number=0,
+        white_points=points,
+        ending=ending,
+        start=row_from_board(board.root()),
+        moves=np.array(moves, np.uint16),
+        full=(rng.random(len(moves)) < 0.7) & (np.array(counts) > 0),
+        target_counts=np.array(counts, np.uint8),
+        target_moves=np.array(targets, np.uint16),
+        target_visits=np.array(visits, np.uint16),
+        root_wdl=draws,
+    )
+    return game, board
+
+
+@pytest.fixture(params=range(len(STARTS)), ids=["start", "kiwipete", "en passant", "promotions", "chess960"])
+def played(request: pytest.FixtureRequest) -> tuple[SelfPlayRecord, chess.Board]:
+    """A game from each of STARTS."""
+    return searched_game(np.random.default_rng(request.param), STARTS[request.param])
+
+
+@pytest.fixture(scope="module")
+def chunk() -> np.ndarray:
+    """The records of one game from the start position."""
+    return chunk_of_game(searched_game(np.random.default_rng(9), chess.STARTING_FEN, 30)[0])
+
+
+def packed(records: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    write_chunk(stream, records)
+    return stream.getvalue()
+
+
+# ---- there and back -----------------------------------------------------------------------------------------------
+
+
+def test_games_come_back_from_their_records(played: tuple[SelfPlayRecord, chess.Board]) -> None:
+    game, _ = played
+    back = game_of_chunk(chunk_of_game(game), "x", 0)
+    assert np.array_equal(np.delete(back.start, FULLMOVE), np.delete(game.start, FULLMOVE))
+    ours, theirs = (sort_targets(one) for one in (game, back))
+    for field in fields(SelfPlayRecord):
+        if field.name == "root_wdl":
+            assert np.allclose(back.root_wdl, game.root_wdl, atol=2e-3)
+        elif field.name not in ("start", "target_moves", "target_visits"):
+            assert np.array_equal(getattr(back, field.name), getattr(game, field.name)), field.name
+    assert ours == theirs
+
+
+def sort_targets(game: SelfPlayRecord) -> list[list[tuple[int, int]]]:
+    """(move, visits) of every position in the order of the moves."""
+    ends = np.cumsum(game.target_counts.astype(int))[:-1]
+    groups = zip(np.split(game.target_moves, ends), np.split(game.target_visits, ends), strict=True)
+    return [sorted(zip(moves.tolist(), visits.tolist(), strict=True)) for moves, visits in groups]
+
+
+def test_training_positions_are_those_of_the_replay(played: tuple[SelfPlayRecord, chess.Board], tmp_path: Path) -> None:
+    game, _ = played
+    with open(tmp_path / "game.gz", "wb") as stream:
+        write_chunk(stream, chunk_of_game(game))
+    direct, _ = collect([training_game(game, 0.5)])
+    read, illegal = collect(read_v6(tmp_path / "game.gz", 0.5))
+    assert illegal == 0
+    for name in ("moves", "target_first", "moves_left", "usable", "game_first"):
+        assert np.array_equal(getattr(read, name), getattr(direct, name)), name
+    assert np.allclose(read.wdl, direct.wdl, atol=2e-3)
+
+
+def test_planes_of_a_record_are_the_networks(played: tuple[SelfPlayRecord, chess.Board]) -> None:
+    game, board = played
+    stack = stack_from_board(board)
+    masks, expected = masks_of(chunk_of_game(game)), np.zeros(PLANES, np.uint64)
+    for ply in range(len(game.moves)):
+        encode(stack, ply, 0, expected)
+        assert np.array_equal(masks[ply], expected)
+
+
+def test_position_of_planes_is_the_position(played: tuple[SelfPlayRecord, chess.Board]) -> None:
+    game, board = played
+    stack, masks = stack_from_board(board), masks_of(chunk_of_game(game))
+    for ply in range(len(game.moves)):
+        row = row_of_planes(masks[ply])
+        assert np.array_equal(row[:11], stack[ply, :11])
+        assert row[13] == stack[ply, 13]
+
+
+def test_visits_are_exact_or_shares_of_the_same_total() -> None:
+    start, first = row_from_board(chess.Board()), np.array([chess.E2 | chess.E4 << 6], np.uint16)
+    targets = np.array([first[0], chess.D2 | chess.D4 << 6, chess.G1 | chess.F3 << 6], np.uint16)
+    game = SelfPlayRecord(
+        generation=0, number=0, white_points=0, ending=Ending.OTHER, start=start, moves=first, full=np.array([True]),
+        target_counts=np.array([3], np.uint8), target_moves=targets,
+        target_visits=np.array([41_003, 12_347, 7], np.uint16), root_wdl=np.array([[0, 1, 0]], np.float16),
+    )  # fmt: skip
+    records = chunk_of_game(game)
+    assert sort_targets(game_of_chunk(records, "x", 0)) == sort_targets(game)
+    tempered = records.copy()
+    tempered["probabilities"][0, records["probabilities"][0] > 0] = [0.25, 0.15, 0.6]
+    assert sorted(game_of_chunk(tempered, "x", 0).target_visits.tolist()) == [9_830, 16_384, 39_321]
+
+
+@pytest.mark.parametrize("first", [2, 5, 7, 11, 30])
+def test_moves_before_the_first_record_are_recovered(first: int) -> None:
+    game, board = searched_game(np.random.default_rng(21), "r3k2r/pppq1ppp/8/8/8/8/PPPQ1PPP/R3K2R w KQkq - 4 1", 45)
+    back = game_of_chunk(chunk_of_game(game)[first:], "x", 0)
+    lead = min(first, 7)
+    assert np.array_equal(back.moves, game.moves[first - lead :])
+    assert not back.full[:lead].any()
+    assert np.array_equal(back.full[lead:], game.full[first:])
+    stack, expected = stack_from_board(board), np.zeros(PLANES, np.uint64)
+    masks = masks_of(chunk_of_game(back))
+    for ply in range(first, len(game.moves)):
+        encode(stack, ply, 0, expected)
+        same = masks[ply - first + lead] == expected
+        same[12:104:13] = True  # repetitions of what lies before the history are not known
+        assert same.all()
+
+
+# ---- fields -------------------------------------------------------------------------------------------------------
+
+
+def test_layout_is_that_of_the_format() -> None:
+    assert RECORD.itemsize == 8356
+    offsets = {name: RECORD.fields[name][1] for name in RECORD.names}
+    assert (offsets["probabilities"], offsets["planes"], offsets["castling_us_ooo"]) == (8, 7440, 8272)
+    assert (offsets["rule50"], offsets["invariance_info"], offsets["root_q"]) == (8277, 8278, 8280)
+    assert (offsets["plies_left"], offsets["result_q"], offsets["orig_q"]) == (8304, 8308, 8328)
+    assert (offsets["visits"], offsets["played_idx"], offsets["best_idx"]) == (8340, 8344, 8346)
+    assert (offsets["policy_kld"], offsets["q_st"]) == (8348, 8352)
+
+
+def test_fields_of_a_known_position() -> None:
+    start = row_from_board(chess.Board())
+    moves = np.array([chess.E2 | chess.E4 << 6, chess.E7 | chess.E5 << 6], np.uint16)
+    game = SelfPlayRecord(
+        generation=1, number=2, white_points=1, ending=Ending.RESIGNATION, start=start, moves=moves,
+        full=np.array([True, False]), target_counts=np.array([2, 1], np.uint8),
+        target_moves=np.array([chess.E2 | chess.E4 << 6, chess.D2 | chess.D4 << 6, moves[1]], np.uint16),
+        target_visits=np.array([30, 10, 5], np.uint16), root_wdl=np.array([[0.5, 0.25, 0.25], [0, 1, 0]], np.float16),
+    )  # fmt: skip
+    data = chunk_of_game(game).tobytes()
+    assert struct.unpack_from("<II", data) == (6, 1)
+    probabilities = np.frombuffer(data, "<f4", 1858, 8)
+    named = {INDEX_TO_UCI[i]: float(p) for i, p in enumerate(probabilities) if p >= 0}
+    assert len(named) == 20
+    assert (named["e2e4"], named["d2d4"], named["g1f3"]) == (0.75, 0.25, 0.0)
+    assert set(probabilities[probabilities < 0]) == {-1.0}
+    # Our pawns are all of rank 2; the rook on a1 is the highest bit of the first byte.
+    assert data[7440:7448] == b"\x00\xff\x00\x00\x00\x00\x00\x00"
+    assert data[7440 + 24 : 7440 + 32] == b"\x81\x00\x00\x00\x00\x00\x00\x00"
+    assert data[7440 + 8 : 7440 + 16] == b"\x42\x00\x00\x00\x00\x00\x00\x00"
+    assert data[7440 + 32 : 7440 + 40] == b"\x10\x00\x00\x00\x00\x00\x00\x00"  # queen d1: bit 3 of 0..7, reversed
+    assert list(data[8272:8280]) == [1, 1, 1, 1, 0, 0, 1 << 5, 0]
+    values = struct.unpack_from("<15f", data, 8280)
+    assert values[:12] == (0.25, 0.25, 0.25, 0.25, 0, 0, 2, 1, 0, 0.25, 0.25, 0)
+    assert np.isnan(values[12:]).all()
+    assert struct.unpack_from("<IHHff", data, 8340) == (41, 322, 322, 0, 0)
+    assert list(data[8356 + 8272 : 8356 + 8280]) == [1, 1, 1, 1, 1, 0, 1 << 5 | 1 << 6, 0]
+    assert struct.unpack_from("<f", data, 8356 + 8308) == (-1,)
+
+
+# ---- archives and faults ------------------------------------------------------------------------------------------
+
+
+def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> None:
+    with open(tmp_path / "games.tar", "wb") as stream:
+        write_archive(stream, iter([("a.gz", chunk), ("b.gz", chunk[:5])]))
+    (tmp_path / "single.gz").write_bytes(packed(chunk[:3]))
+    assert [len(records) for _, records in read_chunks(tmp_path)] == [len(chunk), 5, 3]
+
+
+def test_archive_members_stay_inside(chunk: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "evil.tar"
+    with tarfile.open(path, "w") as archive:
+        link = tarfile.TarInfo("link.gz")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        outside = tarfile.TarInfo("../../outside.gz")
+        outside.size = len(packed(chunk))
+        archive.addfile(outside, io.BytesIO(packed(chunk)))
+    assert [len(records) for _, records in read_chunks(path)] == [len(chunk)]
+    assert [one.name for one in tmp_path.iterdir()] == ["evil.tar"]
+
+
+def test_over_long_chunks_are_refused_without_unpacking_them(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        for _ in range(LARGEST_CHUNK // (1 << 24) + 2):
+            stream.write(bytes(1 << 24))
+    with pytest.raises(DataError, match=r"bomb\.gz: longer than 12000 records"):
+        list(read_chunks(path))
+
+
+def test_archive_headers_that_claim_too_much_are_refused(chunk: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "huge.tar"
+    member = tarfile.TarInfo("PaxHeader/a")
+    member.type, member.size = tarfile.XHDTYPE, 1 << 40
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+    with pytest.raises(DataError, match=r"huge\.tar"):
+        list(read_chunks(path))
+
+
+@pytest.mark.parametrize(("field", "value", "told"), [
+    ("input_format", 3, "INPUT_112_WITH_CANONICALIZATION"), ("input_format", 132, "HECTOPLIES_ARMAGEDDON"),
+    ("version", 5, "version 5, expected 6"),
+])  # fmt: skip
+def test_other_formats_are_refused_by_name(
+    chunk: np.ndarray, tmp_path: Path, field: str, value: int, told: str
+) -> None:
+    other = chunk.copy()
+    other[field] = value
+    (tmp_path / "game.gz").write_bytes(packed(other))
+    with pytest.raises(DataError, match=told):
+        list(read_chunks(tmp_path / "game.gz"))
+
+
+def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "game.gz"
+    whole = packed(chunk)
+    for data in (b"", whole[:100], whole[:-9], b"no gzip", gzip.compress(chunk.tobytes()[:-1]), gzip.compress(b"")):
+        path.write_bytes(data)
+        with pytest.raises(DataError, match=r"game\.gz"):
+            list(read_v6(path))
+    with pytest.raises(DataError, match=r"missing\.gz"):
+        list(read_v6(tmp_path / "missing.gz"))
+
+
+def test_records_that_are_not_one_game_are_refused(chunk: np.ndarray) -> None:
+    with pytest.raises(DataError, match="x: record 4 is not the position that the one before it leads to"):
+        game_of_chunk(np.delete(chunk, 4), "x", 0)
+    other = chunk.copy()
+    other["played_idx"][2] = 0
+    with pytest.raises(DataError, match="x: record 2 plays or aims at an illegal move"):
+        game_of_chunk(other, "x", 0)
+    other = chunk.copy()
+    other["planes"][0, 5] = 0
+    with pytest.raises(DataError, match="x: record 0 is no position to play from"):
+        game_of_chunk(other, "x", 0)
+    other = chunk.copy()
+    other["probabilities"][0] *= 3
+    other["invariance_info"] = 0
+    with pytest.raises(DataError, match="x: record 0: probabilities sum to"):
+        game_of_chunk(other, "x", 0)
+
+
+def test_random_damage_is_a_data_error_or_a_game(chunk: np.ndarray, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    archive = io.BytesIO()
+    write_archive(archive, iter([("a.gz", chunk), ("b.gz", chunk)]))
+    for name, whole in (("a.gz", packed(chunk)), ("a.tar", archive.getvalue())):
+        for _ in range(60):
+            data = bytearray(whole)
+            for place in rng.integers(0, len(data), rng.integers(1, 6)):
+                data[place] = rng.integers(256)
+            survives(tmp_path / name, bytes(data[: rng.integers(len(data) // 2, len(data) + 1)]))
+    for _ in range(200):
+        data = bytearray(chunk.tobytes())
+        for place in rng.integers(0, len(data), 8):
+            data[place] = rng.integers(256)
+        survives(tmp_path / "a.gz", gzip.compress(bytes(data), 1))
+
+
+def survives(path: Path, data: bytes) -> None:
+    """Whether or not the data can still be read, there is no other error than ours."""
+    path.write_bytes(data)
+    try:
+        _, illegal = collect(read_v6(path))
+    except DataError as error:
+        if path.name not in str(error):
+            pytest.fail(f"no file named in: {error}")
+    else:
+        assert illegal == 0
