@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.errors import ConfigError
 from selfplay.console import LiveLine, live_line, show
+from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import INTERRUPTED, StopFlag
 from selfplay.lock import FolderLock
+from selfplay.training.families import SparseFamily, TowerFamily, family_of
 from selfplay.training.learner import LearnerSettings
 from selfplay.training.pretrain import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.sources import SourceFiles, load_training_data
@@ -27,9 +30,15 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     files("--engine-games", "FILE", "engine games with evaluations, JSON lines")
     files("--human-games", "FILE", "human games, tab-separated")
     files("--pgn", "FILE", "PGN collections of any size")
-    defaults, kinds = SourceFiles(), ("TEACHER", "ENGINE", "HUMAN", "PGN")
-    text = "relative shares of the kinds in every batch (default %(default)s)"
-    group.add_argument("--shares", type=float, nargs=4, default=defaults.shares, metavar=kinds, help=text)
+    files("--v6", "PATH", "Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
+    text = "of both players of a PGN game (default: any)"
+    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
+    text = "leave out Chess960 games of the PGN collections"
+    group.add_argument("--pgn-standard", action="store_true", help=text)
+    defaults = SourceFiles()
+    text = "relative shares of these kinds in every batch, in this order; the last ones may be left out (default"
+    shares = " ".join(map(str, defaults.shares))
+    group.add_argument("--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
     text = "hold out games of the file whose name starts so (default %(default)s)"
     group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
     text = "share of that file's games, its last ones (default %(default)s)"
@@ -52,11 +61,17 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length = group.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, default=0.0, help="train that long, all parts of the run together")
     length.add_argument("--positions", type=int, default=0, help="train on that many positions")
-    setting("--net", defaults.net, "filters x blocks")
+    setting("--net", defaults.net, "a tower, FILTERSxBLOCKS, or sparse-WIDTH")
     text = "begin with this network's weights, of the same --net, in place of random ones"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
-    setting("--rate", defaults.peak_rate, "peak learning rate")
-    setting("--batch", learner.batch_size, "positions a step")
+    tower, sparse = TowerFamily, SparseFamily
+    text = f"peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks)"
+    group.add_argument("--rate", type=float, help=text)
+    text = f"positions a step (default {tower.batch_size} for towers, {sparse.batch_size} for sparse networks)"
+    group.add_argument("--batch", type=int, help=text)
+    text = "share of positions with scored moves replaced by the position after one of them"
+    text += f" (sparse networks only; default {sparse.variations})"
+    group.add_argument("--variations", type=float, help=text)
     setting("--threads", learner.threads)
     setting("--seed", defaults.seed)
     setting("--evaluate-minutes", defaults.evaluate_minutes, "between held-out evaluations")
@@ -70,22 +85,41 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         engine_games=tuple(arguments.engine_games),
         human_games=tuple(arguments.human_games),
         pgn=tuple(arguments.pgn),
-        shares=tuple(arguments.shares),
+        v6=tuple(arguments.v6),
+        pgn_selection=PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard),
+        shares=_shares(arguments.shares),
         heldout_file=arguments.heldout_file,
         heldout_share=arguments.heldout_share,
+    )
+    family = family_of(arguments.net)
+
+    def given(value: float | None, default: float) -> float:
+        return default if value is None else value
+
+    learner = LearnerSettings(
+        batch_size=int(given(arguments.batch, family.batch_size)),
+        threads=arguments.threads,
+        variations=given(arguments.variations, family.variations),
     )
     return PretrainSettings(
         net=arguments.net,
         start_from=arguments.start_from,
         minutes=arguments.minutes,
         positions=arguments.positions,
-        peak_rate=arguments.rate,
+        peak_rate=given(arguments.rate, family.peak_rate),
         seed=arguments.seed,
         checkpoint_minutes=arguments.checkpoint_minutes,
         evaluate_minutes=arguments.evaluate_minutes,
-        learner=LearnerSettings(batch_size=arguments.batch, threads=arguments.threads),
+        learner=learner,
         files=files,
     )
+
+
+def _shares(given: list[float]) -> tuple[float, ...]:
+    defaults = SourceFiles().shares
+    if len(given) > len(defaults):
+        raise ConfigError(f"--shares: expected at most {len(defaults)} numbers, got {len(given)}")
+    return tuple(given) + defaults[len(given) :]
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,13 +9,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from engine.errors import ConfigError
+from engine.network.sparse.model import fill_tables, new_tables, sparse_config_of
 from engine.nn.layer import Layer
 from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
+from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.training.learner import planes_of
 from selfplay.training.loss import LossWeights, dual_head_loss, legal_logits
+from selfplay.training.sparse_learner import SparsePass, mean_losses
 
-__all__ = ["HeldOut", "HeldOutScores", "split_by_game"]
+__all__ = ["HeldOut", "HeldOutScores", "SparseHeldOut", "split_by_game"]
 
 CHUNK = 256  # positions of one forward pass
 
@@ -42,10 +45,7 @@ class HeldOut:
     """A fixed sample of a set, evenly spaced, rebuilt once."""
 
     def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
-        usable = np.flatnonzero(positions.usable)
-        if not len(usable):
-            raise ConfigError("the held-out set has no usable positions")
-        numbers = usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
+        numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         self._batch = new_training_batch(len(numbers))
         PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
@@ -57,6 +57,39 @@ class HeldOut:
         with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
             sums = list(pool.map(lambda part: _score_sums(model, part), parts))
         return HeldOutScores(*(np.sum(sums, axis=0) / self.n_positions).tolist())
+
+
+class SparseHeldOut:
+    """The same for sparse networks."""
+
+    def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
+        numbers = spread_positions(positions, limit)
+        self.n_positions = len(numbers)
+        self._batch = new_sparse_batch(len(numbers))
+        SparseSampler(positions).fill(numbers, np.full(len(numbers), -1), self._batch)
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model; the same for any number of threads."""
+        config = sparse_config_of(model.config())
+        _, tables = new_tables(config)
+        fill_tables(tables, config, model.named_parameters())
+        forward = SparsePass(config, self.n_positions, threads)
+        forward.positions(tables, self._batch, self.n_positions, LossWeights())
+        forward.close()
+        losses = mean_losses(forward.gradients, self._batch, self.n_positions)
+        legal = np.arange(self._batch.policy.shape[1]) < self._batch.n_moves[:, None]
+        best, wanted = (
+            np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)
+        )
+        return HeldOutScores(float(np.mean(best == wanted)), losses.policy, losses.value, losses.moves_left)
+
+
+def spread_positions(positions: PositionSet, limit: int) -> np.ndarray:
+    """Numbers of at most `limit` usable positions, evenly spaced. Raises ConfigError when there is none."""
+    usable = np.flatnonzero(positions.usable)
+    if not len(usable):
+        raise ConfigError("the held-out set has no usable positions")
+    return usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
 
 
 def _score_sums(model: Layer, batch: TrainingBatch) -> np.ndarray:

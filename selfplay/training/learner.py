@@ -34,6 +34,7 @@ class LearnerSettings:
     weight_decay: float = 1e-2  # decoupled (AdamW): a weight shrinks by rate * weight_decay a step
     clip_norm: float = 5.0  # of the whole gradient
     average_decay: float = 0.999  # of the exponential moving average of the weights, a step
+    variations: float = 0.0  # share of positions with scored moves replaced by one after such a move; sparse nets only
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:

@@ -2,55 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from engine.errors import ConfigError
+from selfplay.data.order import EpochOrder
 from selfplay.data.positions import PositionSet
-from selfplay.data.sampler import MIRROR, SWAP_COLOURS, EpochOrder, PositionSampler, TrainingBatch, new_training_batch
+from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, TrainingBatch, new_training_batch
+from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 
-__all__ = ["Mixture"]
+__all__ = ["Draws", "Mixture", "SparseMixture"]
+
+GROUP = 8  # positions of a game that a sparse batch takes together: batches are large, and replays cost most
+CHUNKS = 32  # parts of a sparse batch that threads fill on their own
+
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-class Mixture:
-    """Batches of fixed size from several position sets with fixed shares, each set without replacement by epochs.
+class Draws:
+    """Positions of several sets with fixed shares, each set without replacement by epochs.
 
     Raises ConfigError when a share is negative, none is positive, or a set with a share has no usable position.
     """
 
-    def __init__(self, sets: Sequence[PositionSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, sets: Sequence[PositionSet], shares: Sequence[float], batch_size: int, seed: int, group: int = 1
+    ) -> None:
         if min(shares) < 0 or sum(shares) <= 0:
             raise ConfigError(
                 f"shares of the training data: expected non-negative with a positive sum, got {list(shares)}"
             )
         self.batch_size = batch_size
-        self._seed = seed
+        self.seed = seed
         pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]
-        members = [np.flatnonzero(one.usable) for one, _ in pairs]
-        if not all(len(numbers) for numbers in members):
+        self.sets = [one for one, _ in pairs]
+        self._orders = [EpochOrder(one, seed + i, group) for i, one in enumerate(self.sets)]
+        if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
-        self.n_positions = sum(len(numbers) for numbers in members)
-        self._samplers = [PositionSampler(one) for one, _ in pairs]
-        self._orders = [EpochOrder(numbers, seed + i) for i, numbers in enumerate(members)]
+        self.n_positions = sum(len(order) for order in self._orders)
         # Cumulative shares, so that the parts of every batch add up to the batch.
         self._bounds = np.concatenate([[0.0], np.cumsum([share for _, share in pairs])])
         self._bounds[-1] = 1.0
-        self._batch = new_training_batch(batch_size)
 
-    def batch(self, step: int) -> TrainingBatch:
-        """The batch of a step; its arrays are overwritten by the next call."""
-        rng = np.random.default_rng([self._seed, step])
-        augment = rng.choice(np.array([0, MIRROR, SWAP_COLOURS, MIRROR | SWAP_COLOURS], np.uint8), self.batch_size)
+    def parts(self, step: int) -> Iterator[tuple[int, slice, np.ndarray]]:
+        """The batch of a step as (number of the set, slots, positions int64)."""
         filled = 0
-        for i, (sampler, order) in enumerate(zip(self._samplers, self._orders, strict=True)):
+        for i, order in enumerate(self._orders):
             first, last = self._drawn(i, step), self._drawn(i, step + 1)
-            part = slice(filled, filled + last - first)
-            sampler.fill(order.draw(first, last - first), augment[part], self._batch.part(part.start, part.stop))
-            filled = part.stop
-        return self._batch
+            yield i, slice(filled, filled + last - first), order.draw(first, last - first)
+            filled += last - first
 
     def _drawn(self, source: int, step: int) -> int:
         """How many positions of a source the batches before `step` used: differences of rounded running totals."""
         total = step * self.batch_size
         return int(np.floor(total * self._bounds[source + 1])) - int(np.floor(total * self._bounds[source]))
+
+
+class Mixture:
+    """Batches of planes for towers; arguments and errors as `Draws`."""
+
+    def __init__(self, sets: Sequence[PositionSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
+        self._draws = Draws(sets, shares, batch_size, seed)
+        self.batch_size = batch_size
+        self.n_positions = self._draws.n_positions
+        self._samplers = [PositionSampler(one) for one in self._draws.sets]
+        self._batch = new_training_batch(batch_size)
+
+    def batch(self, step: int) -> TrainingBatch:
+        """The batch of a step; its arrays are overwritten by the next call."""
+        rng = np.random.default_rng([self._draws.seed, step])
+        augment = rng.choice(np.array([0, MIRROR, SWAP_COLOURS, MIRROR | SWAP_COLOURS], np.uint8), self.batch_size)
+        for i, part, numbers in self._draws.parts(step):
+            self._samplers[i].fill(numbers, augment[part], self._batch.part(part.start, part.stop))
+        return self._batch
+
+
+class SparseMixture:
+    """Batches of active features for sparse networks; arguments and errors as `Draws`.
+
+    `variations` is the share of positions with scored moves that are replaced by the position after one of these moves,
+    with its score as value target: what a search sees besides the moves of games.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[PositionSet],
+        shares: Sequence[float],
+        batch_size: int,
+        seed: int,
+        variations: float = 0.0,
+    ) -> None:
+        if not 0.0 <= variations <= 1.0:
+            raise ConfigError(f"variations: expected a share from 0 to 1, got {variations}")
+        self._draws = Draws(sets, shares, batch_size, seed, GROUP)
+        self.batch_size = batch_size
+        self.n_positions = self._draws.n_positions
+        self._variations = variations
+        self._samplers = [[SparseSampler(one) for _ in range(CHUNKS)] for one in self._draws.sets]
+        self._batch = new_sparse_batch(batch_size)
+
+    def batch(self, step: int, run: Map = map) -> SparseBatch:
+        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
+        rng = np.random.default_rng([self._draws.seed, step])
+        tasks: list[tuple[SparseSampler, np.ndarray, np.ndarray, SparseBatch]] = []
+        for i, part, numbers in self._draws.parts(step):
+            chosen = self._choose(rng, self._draws.sets[i], numbers)
+            bounds = np.linspace(0, len(numbers), CHUNKS + 1).astype(np.int64)
+            for sampler, first, last in zip(self._samplers[i], bounds, bounds[1:], strict=False):
+                slots = self._batch.part(part.start + first, part.start + last)
+                tasks.append((sampler, numbers[first:last], chosen[first:last], slots))
+        for _ in run(lambda task: task[0].fill(*task[1:]), tasks):
+            pass
+        return self._batch
+
+    def _choose(self, rng: np.random.Generator, positions: PositionSet, numbers: np.ndarray) -> np.ndarray:
+        """For each position -1, or the number of the target after which to look instead."""
+        replaced, place = rng.random(len(numbers)) < self._variations, rng.random(len(numbers))
+        if not len(positions.target_scores):
+            return np.full(len(numbers), -1)
+        first, last = positions.target_first[numbers], positions.target_first[numbers + 1]
+        return np.where(replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1)

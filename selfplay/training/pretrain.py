@@ -17,15 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import ConfigError, RunError
-from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
 from engine.nn.atomic import atomic_write
 from engine.nn.layer import Layer
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.heldout import HeldOut, HeldOutScores
-from selfplay.training.learner import Learner, LearnerSettings
+from selfplay.training.families import family_of
+from selfplay.training.heldout import HeldOutScores
+from selfplay.training.learner import LearnerSettings
 from selfplay.training.loss import Losses
-from selfplay.training.mixture import Mixture
 from selfplay.training.schedule import learning_rate
 from selfplay.training.sources import SourceFiles, TrainingData
 
@@ -55,7 +54,7 @@ class PretrainSettings:
     def __post_init__(self) -> None:
         if (self.minutes > 0) == (self.positions > 0):
             raise ConfigError(f"give either minutes or positions to train, got {self.minutes} and {self.positions}")
-        TowerConfig.parse(self.net)
+        family_of(self.net)
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,9 @@ class Pretraining:
         self.settings = settings
         self.elapsed_s = 0.0
         self._bind_configuration()
-        mixture = Mixture(data.sets, data.shares, settings.learner.batch_size, settings.seed)
-        self.learner = Learner(_first_model(settings), mixture, settings.learner)
-        self._heldout = HeldOut(data.heldout, settings.heldout_positions)
+        family = family_of(settings.net)
+        self.learner = family.learner(_first_model(settings), data, settings.learner, settings.seed)
+        self._heldout = family.heldout(data.heldout, settings.heldout_positions)
         if self._checkpoint.is_file():
             arrays, values = load_checkpoint(self._checkpoint)
             self.learner.restore(arrays, values["learner"])
@@ -178,7 +177,7 @@ class Pretraining:
 
 def _first_model(settings: PretrainSettings) -> Layer:
     """What a new run begins with. Raises ConfigError where the network to start from has another architecture."""
-    model = build_tower(TowerConfig.parse(settings.net), np.random.default_rng(settings.seed))
+    model = family_of(settings.net).build(np.random.default_rng(settings.seed))
     if settings.start_from is None:
         return model
     start, _ = dit.load(settings.start_from)
@@ -221,5 +220,6 @@ def _data_names(files: SourceFiles) -> dict[str, list[str]]:
         "engine games": files.engine_games,
         "human games": files.human_games,
         "pgn": files.pgn,
+        "training chunks": files.v6,
     }
     return {kind: [path.name for path in paths] for kind, paths in kinds.items() if paths}

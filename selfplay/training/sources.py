@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from engine.errors import ConfigError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.collect import GameRecord
+from selfplay.data.duplicates import game_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import read_pgn
-from selfplay.data.positions import PositionSet, concatenate
+from selfplay.data.pgn import ALL_GAMES, PgnSelection, pgn_reader
+from selfplay.data.positions import PositionSet
 from selfplay.data.teacher import read_teacher, teacher_files
+from selfplay.data.v6_games import read_v6
 from selfplay.training.heldout import split_by_game
 
 __all__ = ["SourceFiles", "TrainingData", "load_training_data"]
@@ -25,7 +29,9 @@ class SourceFiles:
     Attributes:
         teacher: label files or folders of them.
         engine_games, human_games, pgn: game collections.
-        shares: relative weights of the kinds (teacher, engine, human, pgn); kinds without files do not count.
+        v6: Lc0 training chunks, archives or folders of them.
+        pgn_selection: which games of the PGN collections.
+        shares: relative weights of the kinds (teacher, engine, human, pgn, v6); kinds without files do not count.
         heldout_file: the name (start of it) of the file whose last games are held out; the first file if none matches.
         heldout_share: share of that file's games.
     """
@@ -34,7 +40,9 @@ class SourceFiles:
     engine_games: tuple[Path, ...] = ()
     human_games: tuple[Path, ...] = ()
     pgn: tuple[Path, ...] = ()
-    shares: tuple[float, float, float, float] = (0.6, 0.3, 0.05, 0.05)
+    v6: tuple[Path, ...] = ()
+    pgn_selection: PgnSelection = ALL_GAMES
+    shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3)
     heldout_file: str = "part2"
     heldout_share: float = 0.04
 
@@ -54,31 +62,38 @@ Reader = Callable[[Path], Iterator[GameRecord]]
 def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[str], None]) -> TrainingData:
     """Read all files (from the cache folder where parsed before); `tell` is called with one line a file.
 
-    Raises ConfigError without any file, DataError for broken ones.
+    Every file is a set of its own, so that none is copied into memory; a kind's share is split by positions. Of equal
+    games one is used: the held-out one, else the first. Raises ConfigError without any file, DataError for broken ones.
     """
     kinds: list[tuple[list[Path], Reader]] = [
         (teacher_files(files.teacher), read_teacher),
         (list(files.engine_games), read_engine_games),
         (list(files.human_games), read_human_games),
-        (list(files.pgn), read_pgn),
+        (list(files.pgn), pgn_reader(files.pgn_selection)),
+        (list(files.v6), read_v6),
     ]
-    paths = [path for found, _ in kinds for path in found]
+    loaded = [[(path, load_or_parse(path, reader, cache)) for path in found] for found, reader in kinds]
+    paths = [path for parts in loaded for path, _ in parts]
     if not paths:
-        raise ConfigError("nothing to train on: give at least one of teacher labels, engine games, human games or PGN")
+        raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
     heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
-    sets, shares, heldout = [], [], None
-    for (found, reader), share in zip(kinds, files.shares, strict=True):
-        parts = []
-        for path in found:
-            part = load_or_parse(path, reader, cache)
-            usable = int(part.usable.sum())
-            tell(f"{path.name}: {part.n_games:,} games, {part.n_positions:,} positions, {usable:,} usable")
+    heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
+    training, heldout = split_by_game(heldout_set, files.heldout_share)
+    known = set(game_keys(heldout).tolist())
+    sets, shares = [], []
+    for parts, share in zip(loaded, files.shares, strict=True):
+        kind = []
+        for path, part in parts:
+            used, repeated = without_known_games(training if path == heldout_path else part, known)
+            kind.append(used)
+            tell(f"{path.name}: {part.n_games:,} games, {repeated:,} of them known, {_usable(used):,} usable positions")
             if path == heldout_path:
-                part, heldout = split_by_game(part, files.heldout_share)
-                tell(f"  of these the last {heldout.n_games:,} games, {heldout.n_positions:,} positions, are held out")
-            parts.append(part)
-        if parts:
-            sets.append(concatenate(parts))
-            shares.append(share)
-    assert heldout is not None  # heldout_path is one of the paths
+                tell(f"  the last {heldout.n_games:,} games, {heldout.n_positions:,} positions, are held out")
+        total = max(1, sum(map(_usable, kind)))
+        sets += [one for one in kind if _usable(one)]
+        shares += [share * _usable(one) / total for one in kind if _usable(one)]
     return TrainingData(tuple(sets), tuple(shares), heldout)
+
+
+def _usable(positions: PositionSet) -> int:
+    return int(np.count_nonzero(positions.usable))

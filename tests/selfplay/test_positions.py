@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -16,13 +17,13 @@ from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.cache import load_or_parse
 from selfplay.data.collect import collect
 from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.order import EpochOrder
 from selfplay.data.pgn import read_pgn
 from selfplay.data.positions import PositionSet, concatenate
 from selfplay.data.sampler import (
     MIRROR,
     MIRROR_INDEX,
     SWAP_COLOURS,
-    EpochOrder,
     PositionSampler,
     TrainingBatch,
     new_training_batch,
@@ -76,19 +77,6 @@ def test_broken_label_line_names_file_and_line(tmp_path: Path, teacher_lines: li
     path.write_text(teacher_lines[0] + "\nnot a game\n", encoding="ascii")
     with pytest.raises(DataError, match=r"labels\.txt:2"):
         list(read_teacher(path))
-
-
-def test_saved_set_is_read_back(positions: PositionSet, tmp_path: Path) -> None:
-    positions.save(tmp_path / "set.npz")
-    loaded = PositionSet.load(tmp_path / "set.npz")
-    for name in PositionSet.__dataclass_fields__:
-        assert np.array_equal(getattr(positions, name), getattr(loaded, name)), name
-
-
-def test_damaged_set_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "set.npz").write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(DataError, match=r"set\.npz"):
-        PositionSet.load(tmp_path / "set.npz")
 
 
 def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
@@ -273,11 +261,22 @@ def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:
     assert not np.delete(changed, 108, axis=1).any()
 
 
-def test_every_epoch_draws_each_member_once() -> None:
-    members = np.arange(100, 137)
-    order = EpochOrder(members, seed=3)
-    drawn = np.concatenate([order.draw(first, 10) for first in range(0, 80, 10)])
-    assert sorted(drawn[:37]) == members.tolist()
-    assert sorted(drawn[37:74]) == members.tolist()
-    assert not np.array_equal(drawn[:37], drawn[37:74])
-    assert np.array_equal(EpochOrder(members, seed=3).draw(25, 30), drawn[25:55])
+@pytest.mark.parametrize("group", [1, 4])
+def test_every_epoch_draws_each_usable_position_once(positions: PositionSet, group: int) -> None:
+    usable = np.arange(positions.n_positions) % 7 != 0
+    some = replace(positions, usable=usable)
+    order, count = EpochOrder(some, 3, group), int(usable.sum())
+    assert len(order) == count
+    drawn = np.concatenate([order.draw(first, 10) for first in range(0, 2 * count + 10, 10)])
+    assert sorted(drawn[:count]) == sorted(drawn[count : 2 * count]) == np.flatnonzero(usable).tolist()
+    assert not np.array_equal(drawn[:count], drawn[count : 2 * count])
+    assert np.array_equal(EpochOrder(some, 3, group).draw(25, 30), drawn[25:55])
+
+
+def test_groups_are_spread_over_a_game_in_its_order(positions: PositionSet) -> None:
+    drawn = EpochOrder(positions, 3, group=4).draw(0, positions.n_positions)
+    steps = np.diff(drawn)
+    game = np.searchsorted(positions.game_first, drawn, side="right")
+    onward = (steps > 0) & (game[1:] == game[:-1])
+    assert onward.mean() > 0.7  # groups of four: three steps of four lead on in the same game
+    assert np.median(steps[onward]) >= 8

@@ -1,0 +1,279 @@
+"""The sparse learner: gradients like the layers', the same result on any thread and after any interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import decode_move, row_from_board
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
+from engine.errors import ConfigError, RunError
+from engine.network.sparse.features import look, new_sight
+from engine.network.sparse.model import PARAMETERS, SparseConfig, build_sparse, fill_tables, named_views, new_tables
+from engine.nn import AdamW, dit, huber, softmax_cross_entropy
+from engine.nn.flat_adam import FlatState, SharedRows, adam_rates, adam_step, shared_step
+from selfplay.data.positions import PositionSet
+from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.data.targets import wdl_from_score
+from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
+from selfplay.training.heldout import SparseHeldOut
+from selfplay.training.learner import LearnerSettings
+from selfplay.training.loss import LossWeights
+from selfplay.training.mixture import SparseMixture
+from selfplay.training.sparse_learner import SparseLearner, SparsePass, mean_losses
+
+CONFIG = SparseConfig(width=128, hidden=8)
+BATCH = 64
+AS_THEY_ARE = -1  # no variation
+
+
+def small_learner(positions: PositionSet, threads: int = 2, variations: float = 0.25) -> SparseLearner:
+    model = build_sparse(CONFIG, np.random.default_rng(1))
+    mixture = SparseMixture([positions], [1.0], BATCH, seed=7, variations=variations)
+    return SparseLearner(model, mixture, LearnerSettings(batch_size=BATCH, threads=threads))
+
+
+def state_after(learner: SparseLearner, steps: int) -> dict[str, np.ndarray]:
+    for _ in range(steps):
+        learner.step(1e-3)
+    return {name: array.copy() for name, array in learner.state()[0].items()}
+
+
+def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert np.array_equal(value, b[name]), name
+
+
+def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray) -> SparseBatch:
+    batch = new_sparse_batch(len(numbers))
+    SparseSampler(positions).fill(numbers, variations, batch)
+    return batch
+
+
+# ---- learning -----------------------------------------------------------------------------------------------------
+
+
+def test_overfits_one_game(positions: PositionSet) -> None:
+    game = positions.games(0, 1)
+    learner = small_learner(game, variations=0.0)
+    first = learner.step(3e-3)
+    for _ in range(300):
+        learner.step(3e-3)
+    scores = SparseHeldOut(game).evaluate(learner.averaged_model())
+    learner.close()
+    assert scores.top1 > 0.9
+    assert scores.policy < first.policy - 0.5
+    assert scores.value < 0.7 * first.value
+
+
+def test_checkpoint_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
+    straight = small_learner(positions)
+    expected = state_after(straight, 6)
+    straight.close()
+    killed = small_learner(positions)
+    state_after(killed, 3)
+    save_checkpoint(tmp_path / "state.npz", *killed.state())
+    killed.close()
+    resumed = small_learner(positions)
+    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
+    assert_same(state_after(resumed, 3), expected)
+    resumed.close()
+
+
+def test_threads_do_not_change_the_result(positions: PositionSet) -> None:
+    results = []
+    for threads in (1, 2, 3):
+        learner = small_learner(positions, threads)
+        results.append(state_after(learner, 4))
+        learner.close()
+    assert_same(results[0], results[1])
+    assert_same(results[0], results[2])
+
+
+def test_checkpoint_of_another_network_is_refused(positions: PositionSet) -> None:
+    learner = small_learner(positions)
+    other = build_sparse(replace(CONFIG, width=256), np.random.default_rng(1))
+    with pytest.raises(RunError, match="architecture"):
+        SparseLearner(other, learner.mixture, learner.settings).restore(*learner.state())
+    learner.close()
+
+
+def test_pretrain_trains_a_sparse_network(aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path) -> None:
+    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", "sparse-128", "--batch", 64]
+    words += ["--variations", 0.2, "--positions", 640, "--storage", "float16", "--run", tmp_path / "run"]
+    assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")
+    model, header = dit.load(tmp_path / "net.dit")
+    assert header["card"]["positions"] == 640
+    assert header["configuration"]["learner"]["variations"] == 0.2
+    # The same command finds the run finished and writes the same network.
+    aino_train(*words, "--out", tmp_path / "again.dit")
+    assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
+
+
+# ---- gradients ----------------------------------------------------------------------------------------------------
+
+
+def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) -> tuple[list[float], dict]:
+    """Losses and gradients through the layers and losses of the learning library, in float64."""
+    model = build_sparse(CONFIG, np.random.default_rng(1)).astype(np.float64)
+    features = np.where(np.arange(batch.features.shape[1]) < batch.n_features[:count, None], batch.features[:count], -1)
+    legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
+    rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal, batch.sorts[:count], 0)
+    outputs, backward = model.forward((features, rows, sorts))
+    targets = np.where(legal, batch.policy[:count], 0)
+    known = batch.n_moves[:count] > 0
+    policy, dlogits = softmax_cross_entropy(outputs["policy"], targets, legal | ~known[:, None])
+    dlogits = dlogits * known[:, None]
+    value, dvalue = softmax_cross_entropy(outputs["value"][:, :3], batch.wdl[:count])
+    left = np.where(known, batch.moves_left[:count], outputs["value"][:, 3])
+    length, dleft = huber(outputs["value"][:, 3:], left[:, None])
+    slopes = np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1)
+    _, grads = backward({"policy": dlogits, "value": slopes})
+    return [policy, value, length], grads
+
+
+def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
+    rng = np.random.default_rng(3)
+    numbers = rng.choice(positions.n_positions, 50)
+    variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
+    batch, count, weights = sampled(positions, numbers, variations), 50, LossWeights(value=0.7, moves_left=0.3)
+    _, tables = new_tables(CONFIG)
+    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
+    _, slopes = new_tables(CONFIG)
+    passes = SparsePass(CONFIG, count, threads=2)
+    passes.positions(tables, batch, count, weights)
+    passes.columns(batch, count, slopes)
+    passes.close()
+    losses, expected = gradients_by_layers(batch, count, weights)
+    means = passes.gradients.losses.mean(axis=0)
+    assert np.allclose(means, losses, rtol=1e-4)
+    found = named_views(slopes, CONFIG)
+    assert found.keys() == expected.keys() == set(PARAMETERS.values())
+    for name, gradient in expected.items():
+        error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
+        assert error < 1e-4, f"{name}: relative error {error:.1e}"
+
+
+def test_flat_step_equals_adamw() -> None:
+    rng = np.random.default_rng(4)
+    start, average = rng.standard_normal((3, 20)).astype(np.float32), 0.9
+    reference, state = {"w": start.copy()}, FlatState(*(np.zeros(60, np.float32) for _ in range(5)))
+    state.parameters[...] = state.average[...] = start.reshape(-1)
+    smooth, optimizer = start.reshape(-1).astype(np.float64), AdamW(weight_decay=0.1)
+    for step in range(1, 6):
+        gradient = rng.standard_normal((3, 20)).astype(np.float32)
+        state.gradients[...] = gradient.reshape(-1)
+        adam_step(state, 0, 33, adam_rates(step, 1e-2, 0.1, average))
+        adam_step(state, 33, 60, adam_rates(step, 1e-2, 0.1, average))
+        optimizer.step(reference, {"w": gradient}, 1e-2)
+        smooth += (1 - average) * (reference["w"].reshape(-1) - smooth)
+    assert np.allclose(state.parameters, reference["w"].reshape(-1), atol=1e-6)
+    assert np.allclose(state.average, smooth, atol=1e-6)
+    assert not state.gradients.any()
+
+
+def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
+    rng = np.random.default_rng(5)
+    outer, count, inner, width, start = 2, 3, 4, 16, 5
+    size = start + outer * count * inner * width
+    state = FlatState(*(np.zeros(size, np.float32) for _ in range(5)))
+    shared = SharedRows(start, inner, count, width, *(np.zeros(outer * inner * width, np.float32) for _ in range(2)))
+    reference, optimizer = {"w": np.zeros((outer, inner, width), np.float32)}, AdamW(weight_decay=0.0)
+    for step in range(1, 4):
+        state.gradients[...] = rng.standard_normal(size)
+        summed = state.gradients[start:].reshape(outer, count, inner, width).sum(axis=1)
+        for part in ((0, 3), (3, outer * inner)):
+            shared_step(state, shared, *part, adam_rates(step, 1e-2, 0.0, 0.9), np.empty(width, np.float32))
+        optimizer.step(reference, {"w": summed}, 1e-2)
+    table = state.parameters[start:].reshape(outer, count, inner, width)
+    assert np.allclose(table, reference["w"][:, None], atol=1e-6)
+    assert not state.parameters[:start].any()
+
+
+# ---- batches ------------------------------------------------------------------------------------------------------
+
+
+def boards_of(positions: PositionSet, game: int) -> list[chess.Board]:
+    """The positions of a game that began at the start position."""
+    board, boards = chess.Board(), []
+    for move in positions.moves[positions.game_first[game] : positions.game_first[game + 1]]:
+        boards.append(board.copy())
+        board.push(decode_move(row_from_board(board), int(move)))
+    return boards
+
+
+def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: PositionSet) -> None:
+    game = 2
+    first, boards = int(positions.game_first[game]), boards_of(positions, game)
+    numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])  # onward, again, and back: replays are shared
+    batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
+    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    for slot, number in enumerate(numbers):
+        row = row_from_board(boards[number - first])
+        n_moves = generate(row, moves)
+        active = look(row, moves, n_moves, sight)
+        assert np.array_equal(batch.features[slot, : batch.n_features[slot]], sight.features[:active])
+        assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], sight.rows[:n_moves])
+        assert np.array_equal(batch.sorts[slot, : batch.n_moves[slot]], sight.sorts[:n_moves])
+        targets = slice(positions.target_first[number], positions.target_first[number + 1])
+        wanted = dict(zip(positions.target_moves[targets], positions.target_probs[targets] / 65535, strict=True))
+        assert batch.policy[slot, :n_moves] == pytest.approx([wanted.get(move, 0) for move in moves[:n_moves]])
+        assert np.array_equal(batch.wdl[slot], positions.wdl[number].astype(np.float32))
+
+
+def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) -> None:
+    game, ply = 1, 6
+    number, board = int(positions.game_first[game]) + ply, boards_of(positions, game)[ply]
+    sight, nothing = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    for target in range(int(positions.target_first[number]), int(positions.target_first[number + 1])):
+        batch = sampled(positions, np.array([number]), np.array([target]))
+        after = board.copy()
+        after.push(decode_move(row_from_board(board), int(positions.target_moves[target])))
+        active = look(row_from_board(after), nothing, 0, sight)
+        assert np.array_equal(batch.features[0, : batch.n_features[0]], sight.features[:active])
+        score = -positions.target_scores[target : target + 1].astype(np.float32)
+        assert np.allclose(batch.wdl, wdl_from_score(score))
+        assert batch.n_moves[0] == 0
+        assert batch.moves_left[0] < 0
+
+
+def test_variations_take_their_share_of_positions_with_scores(positions: PositionSet) -> None:
+    def value_only(part: PositionSet) -> int:
+        mixture = SparseMixture([part], [1.0], 200, seed=3, variations=0.3)
+        return sum(int(np.count_nonzero(mixture.batch(step).n_moves == 0)) for step in range(5))
+
+    assert 250 < value_only(positions) < 350
+    assert value_only(replace(positions, target_scores=np.zeros(0, np.int16))) == 0
+    with pytest.raises(ConfigError, match="variations"):
+        SparseMixture([positions], [1.0], 8, seed=3, variations=1.5)
+
+
+def test_policy_loss_is_the_mean_over_positions_with_a_policy(positions: PositionSet) -> None:
+    numbers, weights = np.arange(40, 60), LossWeights()
+    plain = sampled(positions, numbers, np.full(20, AS_THEY_ARE))
+    doubled = sampled(
+        positions,
+        np.repeat(numbers, 2),
+        np.where(np.arange(40) % 2, positions.target_first[np.repeat(numbers, 2)], AS_THEY_ARE),
+    )
+    _, tables = new_tables(CONFIG)
+    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
+    losses = []
+    for batch, count in ((plain, 20), (doubled, 40)):
+        passes = SparsePass(CONFIG, count, threads=1)
+        passes.positions(tables, batch, count, weights)
+        losses.append(mean_losses(passes.gradients, batch, count))
+    assert losses[0].policy == pytest.approx(losses[1].policy, rel=1e-6)
+    assert losses[0].moves_left == pytest.approx(losses[1].moves_left, rel=1e-6)
+
+
+def test_held_out_scores_do_not_depend_on_threads(positions: PositionSet) -> None:
+    model, heldout = build_sparse(CONFIG, np.random.default_rng(4)), SparseHeldOut(positions)
+    assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
