@@ -1,11 +1,12 @@
-"""What the `aino-train` commands show: result lines, and one live line of progress with speed and time left."""
+"""What the `aino-train` commands show: result lines, tables, and what stays below them while work goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,7 +17,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["LiveLine", "live_line", "show"]
+__all__ = ["LiveLine", "live_line", "live_view", "show", "show_view"]
+
+PLAIN_WIDTH = 240  # columns of a file or a pipe
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -24,6 +27,12 @@ _console = Console(highlight=False, soft_wrap=True)
 def show(text: str) -> None:
     """Print one line, above the live line where there is one. The text is taken as it is, without markup."""
     _console.print(text, markup=False)
+
+
+def show_view(view: RenderableType) -> None:
+    """Print a table, or whatever else rich draws; as wide as it likes where the output is not a terminal."""
+    console = _console if _console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    console.print(view)
 
 
 class LiveLine:
@@ -52,3 +61,16 @@ def live_line(title: str) -> Iterator[LiveLine]:
     )
     with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
         yield LiveLine(progress, progress.add_task(title, total=1.0, text=""))
+
+
+@contextmanager
+def live_view(draw: Callable[[], RenderableType]) -> Iterator[None]:
+    """What `draw` gives, drawn anew twice a second below the lines shown; nothing where the output is not a terminal.
+
+    `draw` is called on a thread of the drawing.
+    """
+    if not _console.is_terminal:
+        yield
+        return
+    with Live(get_renderable=draw, console=_console, refresh_per_second=2, transient=True):
+        yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import logging
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from engine.errors import AinoError
 from selfplay.interrupt import INTERRUPTED
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "module_name"]
 
 COMMANDS = {
     "loop": "generate, train, gate: again and again, resumable at any point",
@@ -19,11 +20,22 @@ COMMANDS = {
     "fit": "train a candidate network on a run's replay",
     "gate": "candidate against best network, promotion by SPRT",
     "pretrain": "supervised training from teacher labels, engine games, human games or PGN",
-    "match": "UCI engine against UCI engine: Elo with error bars, PGN",
+    "match": "UCI engine against UCI engine: Elo with error bars, SPRT, PGN",
+    "ladder": "the Stockfish rung (UCI_Elo) at which an engine scores 50%",
+    "suite": "test suites and puzzles: what an engine solves, and at which node count",
+    "bench": "speed of self-play, sampling and training on this machine",
+    "label": "teacher labels for positions, from any UCI engine with MultiPV",
+    "import": "PGN games and Lc0 training chunks into a run's replay",
+    "export": "a run's games as PGN and as Lc0 training chunks",
     "openings": "draw a set of balanced openings from teacher labels",
 }
 
 FAILED = 1
+
+
+def module_name(command: str) -> str:
+    """Where a subcommand is: its module has an underscore behind the name where Python keeps the name for itself."""
+    return f"selfplay.commands.{command}{'_' if keyword.iskeyword(command) else ''}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
     name = parser.parse_args(words[:1]).command
-    module = importlib.import_module(f"selfplay.commands.{name}")
+    module = importlib.import_module(module_name(name))
     subparser = argparse.ArgumentParser(prog=f"aino-train {name}", description=COMMANDS[name])
     module.add_arguments(subparser)
     parsed = subparser.parse_args(words[1:])

@@ -5,90 +5,90 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from selfplay.console import live_line, show
-from selfplay.games.openings import load_openings
+from engine.errors import ConfigError
+from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
+from selfplay.console import live_view, show
 from selfplay.interrupt import INTERRUPTED, StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import parse_contestant
-from selfplay.matches.match import MatchSettings, MatchStanding, play_match, standing
-from selfplay.matches.play import TimeControl
+from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
+from selfplay.matches.match import Match, MatchSettings
+from selfplay.matches.report import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
+from selfplay.matches.statistics import Sprt
 
-EXAMPLE = """example (the second engine is Stockfish at its weakest setting):
-  aino-train match --first "name=aino cmd=aino option.Threads=2" \\
-    --second "name=sf1350 cmd=stockfish option.UCI_LimitStrength=true option.UCI_Elo=1350" --games 20 --out match1
+EXAMPLES = """examples:
+  twenty games against Stockfish at its weakest setting
+    aino-train match --first "name=aino cmd=aino option.Threads=2" --games 20 --tc 1+0.1 --out match1 \\
+        --second "name=sf1350 cmd=stockfish option.UCI_LimitStrength=true option.UCI_Elo=1350"
+  does a net gain at least 10 Elo? stops by itself, at the latest after 2,000 games
+    aino-train match --first "name=new cmd=aino option.WeightsFile=new.dit" --second "name=old cmd=aino" \\
+        --nodes 800 --sprt 0 10 --games 2000 --concurrency 2 --out match2
+  not the same for both
+    aino-train match --first "name=aino cmd=aino tc=10+0.1" --second "name=sf cmd=stockfish nodes=2000" --out match3
+
+FOLDER gets games.pgn, games.jsonl (one line a game), match.json (the settings), result.json, and stderr.log (what the
+engines write there); the same command continues a match that was stopped or killed.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EXAMPLE
-    engine = "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE; the command `aino` is this installation"
-    parser.add_argument("--first", required=True, metavar="ENGINE", help=engine)
+    parser.epilog = EXAMPLES
+    parser.add_argument("--first", required=True, metavar="ENGINE", help=ENGINE_HELP)
     parser.add_argument("--second", required=True, metavar="ENGINE", help="likewise")
-    parser.add_argument("--games", type=int, default=20, help="an even number (default %(default)s)")
-    parser.add_argument("--tc", default="1+0.1", metavar="BASE+INC", help="seconds (default %(default)s)")
-    parser.add_argument("--margin-ms", type=float, default=20.0, help="tolerance of the clock (default %(default)s)")
-    parser.add_argument("--openings", type=Path, metavar="FILE.epd", help="(default: Aino's own set)")
-    parser.add_argument("--seed", type=int, default=1, help="of the openings' order (default %(default)s)")
-    parser.add_argument("--concurrency", type=int, default=1, help="games at once (default %(default)s)")
-    parser.add_argument("--longest", type=int, default=400, metavar="PLIES", help="then a draw (default %(default)s)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="games.pgn, games.jsonl; the same command continues it",
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="what is played, and its result")
+    text = "an even number, with --sprt the most that are played (default %(default)s)"
+    parser.add_argument("--games", type=int, default=20, help=text)
+    text = "stop when it is decided whether the first engine is ELO1 stronger or only ELO0 (pentanomial GSPRT)"
+    parser.add_argument("--sprt", type=float, nargs=2, metavar=("ELO0", "ELO1"), help=text)
+    text = "error rates of --sprt (default 0.05 0.05)"
+    parser.add_argument("--sprt-errors", type=float, nargs=2, metavar=("ALPHA", "BETA"), help=text)
+    add_referee_flags(parser)
+
+
+def settings_of(arguments: argparse.Namespace) -> MatchSettings:
+    """The flags as settings. Raises ConfigError and DataError."""
+    if arguments.sprt_errors and not arguments.sprt:
+        raise ConfigError("--sprt-errors belong to --sprt ELO0 ELO1")
+    return MatchSettings(
+        first=parse_contestant(arguments.first, arguments.margin_ms),
+        second=parse_contestant(arguments.second, arguments.margin_ms),
+        control=control_of(arguments),
+        games=arguments.games,
+        openings=book_of(arguments),
+        seed=arguments.seed,
+        concurrency=arguments.concurrency,
+        longest=arguments.longest,
+        sprt=Sprt(*arguments.sprt, *(arguments.sprt_errors or ())) if arguments.sprt else None,
+        adjudication=adjudication_of(arguments),
+        patience_s=arguments.patience,
+        chess960=arguments.chess960,
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Play, or continue, the match."""
-    settings = MatchSettings(
-        first=parse_contestant(arguments.first),
-        second=parse_contestant(arguments.second),
-        control=TimeControl.parse(arguments.tc, arguments.margin_ms),
-        games=arguments.games,
-        openings=tuple(board.fen() for board in load_openings(arguments.openings)),
-        seed=arguments.seed,
-        concurrency=arguments.concurrency,
-        longest=arguments.longest,
-    )
+    settings = settings_of(arguments)
+    quiet_driver()
     names = settings.first.name, settings.second.name
-    with FolderLock(arguments.out), StopFlag() as stop, live_line(f"{names[0]} - {names[1]}") as line:
-        archive = MatchArchive(arguments.out, settings.description())
+    with FolderLock(arguments.out), StopFlag() as stop:
+        archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), " - ".join(names))
+        match = Match(settings, archive)
+        pace = Pace(len(archive.rows), settings.games)
+        now = match.standing()
 
         def report(row: GameRow) -> None:
-            now = standing(list(archive.rows.values()), names)
-            line.update(now.games / settings.games, score_text(now))
-            fault = f" by {row.offender}: {row.detail}" if row.offender else ""
-            how = f"{row.reason}{fault}, {len(row.uci.split())} plies"
-            show(f"game {row.number + 1}: {row.white} - {row.black} {row.result} ({how})  {score_text(now)}")
+            nonlocal now
+            now = match.standing()
+            pace.done = now.games
+            test = f"  {sprt_text(now, settings.sprt)}" if settings.sprt else ""
+            show(game_line(row, score_text(now) + test))
 
-        finished = play_match(settings, archive, report, stop.is_set)
-    for text in standing_lines(standing(list(archive.rows.values()), names), names, settings.control):
+        with live_view(lambda: match_view(now, names, settings.sprt, pace)):
+            finished = match.play(report, stop.is_set)
+        archive.write_result(match_json(now))
+    controls = dict.fromkeys(str(one.control or settings.control) for one in (settings.first, settings.second))
+    for text in standing_lines(now, names, " against ".join(controls), settings.sprt):
         show(text)
     return 0 if finished else INTERRUPTED
-
-
-def score_text(now: MatchStanding) -> str:
-    """Wins, draws, losses and score so far."""
-    score = (now.wins + now.draws / 2) / max(1, now.games)
-    return f"+{now.wins} ={now.draws} -{now.losses} ({score:.1%})"
-
-
-def standing_lines(now: MatchStanding, names: tuple[str, str], control: TimeControl) -> list[str]:
-    """The summary: score and Elo with 95% intervals, and every engine's faults."""
-    lines = [f"{names[0]} against {names[1]}, {now.games} games at {control}: {score_text(now)}"]
-    if now.estimate is not None:
-        e = now.estimate
-        lines.append(
-            f"  score {e.score:.1%} [{e.score_low:.1%}, {e.score_high:.1%}], "
-            f"Elo {e.elo:+.0f} [{e.elo_low:+.0f}, {e.elo_high:+.0f}] "
-            f"(95%, {e.pairs} pairs {list(now.pentanomial)})"
-        )
-    for name in names:
-        counts = ", ".join(f"{reason} {count}" for reason, count in now.faults[name].items())
-        lines.append(f"  {name}: {counts}")
-    return lines

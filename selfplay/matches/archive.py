@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ import chess.pgn
 
 from engine.errors import RunError
 from engine.nn.atomic import atomic_write
+from selfplay.matches.play import MATE_CP, Thought
 
 __all__ = ["GameRow", "MatchArchive"]
+
+SURELY_MATE_CP = MATE_CP - 1000
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,15 @@ class GameRow:
     white: str
     black: str
     start_fen: str
-    uci: str  # moves, separated by spaces
+    uci: str  # moves, separated by spaces, those of the opening included
     result: str
     reason: str
     offender: str  # name of the engine at fault, empty where play decided
     detail: str
     slowest_ms: tuple[float, float]  # longest think of White, of Black
+    thoughts: tuple[Thought, ...] = ()  # of the moves behind the opening
+    controls: tuple[str, str] = ("", "")  # time control of White, of Black
+    chess960: bool = False
 
     @property
     def first_points(self) -> float:
@@ -38,35 +45,98 @@ class GameRow:
         white = {"1-0": 1.0, "0-1": 0.0, "1/2-1/2": 0.5}[self.result]
         return white if self.number % 2 == 0 else 1.0 - white
 
+    @classmethod
+    def from_json(cls, line: str) -> GameRow:
+        """Read what `asdict` gave. Raises ValueError, TypeError or KeyError for other text."""
+        values = json.loads(line)
+        values["thoughts"] = tuple(Thought(*thought) for thought in values.get("thoughts", ()))
+        return cls(**values)
+
+    def pgn(self, event: str) -> str:
+        """The game as PGN with a comment a move: evaluation from the mover's side, depth, time and nodes.
+
+        The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`.
+        """
+        board = chess.Board(self.start_fen, chess960=self.chess960)
+        game = chess.pgn.Game()
+        game.setup(board)
+        white, black = self.controls
+        clocks = {"TimeControl": white} if white == black else {"WhiteTimeControl": white, "BlackTimeControl": black}
+        game.headers.update(
+            Event=event, Round=f"{self.number // 2 + 1}.{self.number % 2 + 1}", White=self.white, Black=self.black,
+            Result=self.result, **clocks, Termination=self.reason,
+        )  # fmt: skip
+        node: chess.pgn.GameNode = game
+        moves = self.uci.split()
+        book = len(moves) - len(self.thoughts)
+        for ply, text in enumerate(moves):
+            node = node.add_variation(chess.Move.from_uci(text))
+            if self.thoughts:
+                node.comment = _comment(self.thoughts[ply - book]) if ply >= book else "book"
+        if self.detail:
+            game.comment = f"{self.offender}: {self.detail}".replace("}", ")")
+        return f"{game}\n\n"
+
+
+def _comment(thought: Thought) -> str:
+    words = []
+    if thought.score_cp is not None:
+        mate = MATE_CP - abs(thought.score_cp)
+        sign = "-" if thought.score_cp < 0 else "+"
+        value = f"M{mate}" if abs(thought.score_cp) > SURELY_MATE_CP else f"{abs(thought.score_cp) / 100:.2f}"
+        words.append(f"{sign}{value}/{thought.depth or 0} ")
+    words.append(f"{thought.time_ms / 1000:.3f}s")
+    if thought.nodes is not None:
+        words.append(f", n={thought.nodes}")
+    return "".join(words)
+
 
 class MatchArchive:
     """The folder of a match; a match with other contestants or settings is refused.
 
-    Raises RunError when the folder belongs to another match or a complete line of its games cannot be read.
+    settings: what must stay the same for a match to be continued. resolved: everything else, kept beside it for the
+    reader. Raises RunError when the folder belongs to another match or a complete line of its games cannot be read.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any] | None = None, event: str = "Match"
+    ) -> None:
         self.folder = folder
+        self._event = event
         folder.mkdir(parents=True, exist_ok=True)
-        described = folder / "match.json"
-        text = json.dumps(settings, indent=2)
-        if described.is_file() and described.read_text(encoding="utf-8") != text:
-            raise RunError(f"{folder} holds another match (see {described.name}): use a new folder")
-        with atomic_write(described) as stream:
-            stream.write(text.encode())
+        self._note_settings(folder / "match.json", settings, resolved or {})
         self._games = folder / "games.jsonl"
         self.rows = self._read_rows()
         with atomic_write(self._games) as stream:
             stream.writelines((json.dumps(asdict(row)) + "\n").encode() for row in self.rows.values())
         with atomic_write(folder / "games.pgn") as stream:
-            stream.writelines(self._pgn(row, settings).encode() for row in self.rows.values())
-        self._settings = settings
+            stream.writelines(row.pgn(event).encode() for row in self.rows.values())
 
     def add(self, row: GameRow) -> None:
         """Append a finished game; it is on disk when this returns."""
         self.rows[row.number] = row
         _append(self._games, json.dumps(asdict(row)) + "\n")
-        _append(self.folder / "games.pgn", self._pgn(row, self._settings))
+        _append(self.folder / "games.pgn", row.pgn(self._event))
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`, the standing for programs that go on from here."""
+        with atomic_write(self.folder / "result.json") as stream:
+            stream.write((json.dumps(result, indent=2) + "\n").encode())
+
+    @staticmethod
+    def _note_settings(path: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
+        """Write all settings down; refuse a folder where other ones were."""
+        if path.is_file():
+            try:
+                stored = dict(json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, TypeError) as error:
+                raise RunError(f"{path}: damaged: {error!r}") from error
+            given = json.loads(json.dumps(settings))
+            differ = sorted(key for key in given if stored.get(key) != given[key])
+            if differ:
+                raise RunError(f"{path.parent} holds another match ({', '.join(differ)} differ): use a new folder")
+        with atomic_write(path) as stream:
+            stream.write((json.dumps({**settings, **resolved}, indent=2) + "\n").encode())
 
     def _read_rows(self) -> dict[int, GameRow]:
         """Stored games; what follows the last line end was cut off by a crash and is dropped."""
@@ -74,24 +144,10 @@ class MatchArchive:
             return {}
         lines = self._games.read_text(encoding="utf-8").split("\n")[:-1]
         try:
-            rows = [GameRow(**json.loads(line)) for line in lines]
-        except (ValueError, TypeError) as error:
+            rows = [GameRow.from_json(line) for line in lines]
+        except (ValueError, TypeError, KeyError) as error:
             raise RunError(f"{self._games}: damaged: {error}") from error
         return {row.number: row for row in rows}
-
-    @staticmethod
-    def _pgn(row: GameRow, settings: dict[str, Any]) -> str:
-        board = chess.Board(row.start_fen)
-        game = chess.pgn.Game()
-        game.setup(board)
-        game.headers.update(
-            Event="Aino match", Round=f"{row.number // 2 + 1}.{row.number % 2 + 1}", White=row.white, Black=row.black,
-            Result=row.result, TimeControl=str(settings["time_control"]), Termination=row.reason,
-        )  # fmt: skip
-        node: chess.pgn.GameNode = game
-        for text in row.uci.split():
-            node = node.add_variation(chess.Move.from_uci(text))
-        return f"{game}\n\n"
 
 
 def _append(path: Path, text: str) -> None:

@@ -1,24 +1,40 @@
-"""A match between two UCI engines: pairs of games with colours swapped, resumable, with an Elo estimate."""
+"""A match between two UCI engines: pairs of games with colours swapped, resumable, with an Elo estimate or an SPRT."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-import chess
-import chess.engine
 import numpy as np
 
 from engine.errors import ConfigError
+from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant, open_engine
-from selfplay.matches.play import FAULTS, TimeControl, play_match_game
-from selfplay.matches.statistics import EloEstimate, estimate_elo, pentanomial
+from selfplay.matches.contestant import Contestant
+from selfplay.matches.control import TimeControl
+from selfplay.matches.play import FAULTS, Rules
+from selfplay.matches.runner import PlannedGame, play_games
+from selfplay.matches.statistics import (
+    EloEstimate,
+    Sprt,
+    SprtState,
+    complete_pairs,
+    estimate_elo,
+    leading_pairs,
+    pentanomial,
+)
 
-__all__ = ["MatchSettings", "MatchStanding", "play_match", "standing"]
+__all__ = [
+    "Match",
+    "MatchSettings",
+    "MatchStanding",
+    "count_faults",
+    "opening_order",
+    "play_match",
+    "settings_json",
+    "standing",
+]
 
 
 @dataclass(frozen=True)
@@ -27,12 +43,16 @@ class MatchSettings:
 
     first: Contestant
     second: Contestant
-    control: TimeControl
-    games: int  # even: every opening is played with both colours
-    openings: tuple[str, ...]  # FEN
+    control: TimeControl  # of both, but for a contestant with one of its own
+    games: int  # even: every opening is played with both colours; the most that an SPRT may take
+    openings: Sequence[str]  # as `selfplay.matches.openings` has them; a FEN is one
     seed: int = 1  # of the order of the openings
     concurrency: int = 1
     longest: int = 400  # plies; then the game is a draw
+    sprt: Sprt | None = None  # stops the match when it decides
+    adjudication: Adjudication = field(default_factory=Adjudication)
+    patience_s: float = 30.0  # as in Rules
+    chess960: bool = False
 
     def __post_init__(self) -> None:
         if self.games < 2 or self.games % 2:
@@ -41,16 +61,32 @@ class MatchSettings:
             )
         if self.first.name == self.second.name:
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
-        if self.concurrency < 1 or self.longest < 1 or not self.openings:
-            raise ConfigError("a match needs openings, a concurrency and a length limit of at least 1")
+        if self.concurrency < 1 or not self.openings:
+            raise ConfigError("a match needs openings and a concurrency of at least 1")
+        self.rules()  # checks its values
 
-    def description(self) -> dict[str, object]:
+    def rules(self) -> Rules:
+        """What holds for every game."""
+        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
+
+    def description(self) -> dict[str, Any]:
         """What must stay the same for a match to be continued, as JSON values."""
-        contestants = {"first": asdict(self.first), "second": asdict(self.second)}
-        for contestant in contestants.values():
-            contestant["command"] = list(contestant["command"])
-            contestant["options"] = [list(option) for option in contestant["options"]]
-        return {**contestants, "time_control": str(self.control), "seed": self.seed, "openings": len(self.openings)}
+        resolved = self.resolved()
+        return {key: value for key, value in resolved.items() if key not in ("games", "concurrency", "patience_s")}
+
+    def resolved(self) -> dict[str, Any]:
+        """All settings as JSON values."""
+        return settings_json(self)
+
+
+def settings_json(settings: Any) -> dict[str, Any]:
+    """The fields of a settings dataclass as JSON values; of its `openings` their number, the first and the last."""
+    openings = settings.openings
+    values = {
+        one.name: asdict(value) if hasattr(value := getattr(settings, one.name), "__dataclass_fields__") else value
+        for one in fields(settings)
+    }
+    return values | {"openings": {"count": len(openings), "first": openings[0], "last": openings[-1]}}
 
 
 @dataclass(frozen=True)
@@ -63,99 +99,93 @@ class MatchStanding:
     pentanomial: tuple[int, ...]
     estimate: EloEstimate | None
     faults: dict[str, dict[str, int]]  # by engine and reason: forfeits, illegal moves, crashes
+    sprt: SprtState | None = None
 
     @property
     def games(self) -> int:
         """Games played."""
         return self.wins + self.draws + self.losses
 
+    @property
+    def score(self) -> float:
+        """Points of the first engine as a share of the games; 0 before the first."""
+        return (self.wins + self.draws / 2) / max(1, self.games)
 
-def standing(rows: Sequence[GameRow], names: tuple[str, str]) -> MatchStanding:
+
+def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | None = None) -> MatchStanding:
     """The standing after the given games between the two engines."""
     points = {row.number: row.first_points for row in rows}
     values = list(points.values())
-    pairs = [points[n] + points[n + 1] for n in points if n % 2 == 0 and n + 1 in points]
-    counts = pentanomial(pairs)
+    counts = pentanomial(complete_pairs(points))
+    return MatchStanding(
+        values.count(1.0), values.count(0.5), values.count(0.0), tuple(counts.tolist()),
+        estimate_elo(counts) if counts.any() else None, count_faults(rows, names), sprt,
+    )  # fmt: skip
+
+
+def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Faults by engine and reason."""
     faults = {name: {str(reason): 0 for reason in FAULTS} for name in names}
     for row in rows:
         if row.offender:
             faults[row.offender][row.reason] += 1
-    return MatchStanding(
-        values.count(1.0), values.count(0.5), values.count(0.0), tuple(counts.tolist()),
-        estimate_elo(counts) if pairs else None, faults,
-    )  # fmt: skip
+    return faults
+
+
+def opening_order(openings: Sequence[str], seed: int) -> np.ndarray:
+    """The order in which pairs take the openings, round and round: int64[len(openings)]."""
+    return np.random.default_rng(seed).permutation(len(openings))
 
 
 def play_match(
     settings: MatchSettings, archive: MatchArchive, report: Callable[[GameRow], None], stop: Callable[[], bool]
 ) -> bool:
-    """Play the games the archive does not have; True when all are played, False when stopped.
-
-    Every worker keeps its two processes from game to game; one that crashed or hung is started again.
-    """
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in range(settings.games):
-        if number not in archive.rows:
-            waiting.put(number)
-    lock = threading.Lock()
-    failed = threading.Event()
-
-    def work() -> None:
-        table = _Table(settings)
-        try:
-            while not stop() and not failed.is_set():
-                number = waiting.get_nowait()
-                row = table.play(number, lambda: stop() or failed.is_set())
-                if row is not None:
-                    with lock:
-                        archive.add(row)
-                        report(row)
-        except queue.Empty:
-            return
-        except BaseException:
-            failed.set()
-            raise
-        finally:
-            table.close()
-
-    with ThreadPoolExecutor(settings.concurrency, "match") as pool:
-        for future in [pool.submit(work) for _ in range(settings.concurrency)]:
-            future.result()
-    return len([number for number in range(settings.games) if number in archive.rows]) == settings.games
+    """Play the games the archive does not have; True when all are played or the SPRT decided, False when stopped."""
+    return Match(settings, archive).play(report, stop)
 
 
-class _Table:
-    """Two engine processes that play one game after another."""
+class Match:
+    """A match under way: the games in the order of their numbers, until all are played or the SPRT decides."""
 
-    def __init__(self, settings: MatchSettings) -> None:
-        self._settings = settings
-        self._engines: dict[str, chess.engine.SimpleEngine] = {}
-        self._order = np.random.default_rng(settings.seed).permutation(len(settings.openings))
+    def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
+        self.settings = settings
+        self._archive = archive
+        self._order = opening_order(settings.openings, settings.seed)
+        self._missing = iter([number for number in range(settings.games) if number not in archive.rows])
+        self._points = {number: row.first_points for number, row in archive.rows.items()}
+        self._sprt = SprtState()
+        self._follow()
 
-    def play(self, number: int, stop: Callable[[], bool]) -> GameRow | None:
-        """The game of that number; None when stopped before its end."""
-        settings = self._settings
-        fen = settings.openings[self._order[number // 2 % len(self._order)]]
-        pair = (settings.first, settings.second)
-        white, black = pair if number % 2 == 0 else pair[::-1]
-        engines = {chess.WHITE: self._engine(white), chess.BLACK: self._engine(black)}
-        game = play_match_game(chess.Board(fen), engines, settings.control, settings.longest, (id(self), number), stop)
-        if game is None:
+    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
+        """As `play_match`."""
+        settings = self.settings
+        if not self.decided:
+            play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
+        return self.decided or all(number in self._archive.rows for number in range(settings.games))
+
+    def standing(self) -> MatchStanding:
+        """Where it stands now."""
+        names = self.settings.first.name, self.settings.second.name
+        return standing(list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the SPRT has come to a decision."""
+        return self._sprt.decision is not None
+
+    def next_game(self) -> PlannedGame | None:
+        """The next game that is missing."""
+        number = next(self._missing, None)
+        if number is None:
             return None
-        offender = "" if game.offender is None else (white if game.offender == chess.WHITE else black).name
-        if game.reason in FAULTS:
-            self._engines.pop(offender).close()
-        return GameRow(
-            number, white.name, black.name, game.start_fen, " ".join(move.uci() for move in game.moves), game.result,
-            str(game.reason), offender, game.detail, (round(game.slowest_ms[0], 1), round(game.slowest_ms[1], 1)),
-        )  # fmt: skip
+        opening = self.settings.openings[int(self._order[number // 2 % len(self._order)])]
+        return PlannedGame(number, self.settings.first, self.settings.second, opening)
 
-    def _engine(self, contestant: Contestant) -> chess.engine.SimpleEngine:
-        if contestant.name not in self._engines:
-            self._engines[contestant.name] = open_engine(contestant)
-        return self._engines[contestant.name]
+    def finish(self, row: GameRow) -> None:
+        """Take a result into the SPRT."""
+        self._points[row.number] = row.first_points
+        self._follow()
 
-    def close(self) -> None:
-        """End the processes."""
-        for engine in self._engines.values():
-            engine.close()
+    def _follow(self) -> None:
+        if self.settings.sprt is not None:
+            self._sprt = self.settings.sprt.follow(leading_pairs(self._points), self._sprt)

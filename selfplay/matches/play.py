@@ -1,23 +1,27 @@
-"""One game between two UCI engines on a clock, refereed: what loses, and whose fault it was."""
+"""One game between two UCI engines, refereed: what ends it, what loses, and whose fault it was."""
 
 from __future__ import annotations
 
-import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import chess
 import chess.engine
 
 from engine.errors import ConfigError
+from selfplay.matches.adjudication import Adjudication
+from selfplay.matches.contestant import ask
+from selfplay.matches.control import TimeControl
 
-__all__ = ["FAULTS", "MatchGame", "Reason", "TimeControl", "play_match_game"]
+__all__ = ["FAULTS", "MatchGame", "Player", "Reason", "Rules", "Thought", "play_match_game"]
 
 
 class Reason(StrEnum):
-    """Why a match game ended. The last three are the loser's fault and counted against it."""
+    """Why a match game ended. The last five are the loser's fault and counted against it."""
 
     CHECKMATE = "checkmate"
     STALEMATE = "stalemate"
@@ -25,37 +29,48 @@ class Reason(StrEnum):
     FIFTY_MOVES = "fifty-move rule"
     MATERIAL = "insufficient material"
     LENGTH = "length limit"
-    TIME = "time forfeit"
+    ADJUDICATED = "adjudication"
+    TIME = "time forfeit"  # answered, but too late
+    STALL = "no answer"  # did not answer at all: its process is ended
     ILLEGAL = "illegal move"
-    CRASH = "crash"
+    CRASH = "crash"  # its process ended with an error or by a signal
+    DISCONNECT = "disconnect"  # its process ended of its own accord
 
 
-FAULTS = (Reason.TIME, Reason.ILLEGAL, Reason.CRASH)
-HANG_S = 5.0  # waited for an answer after the flag has fallen
+FAULTS = (Reason.TIME, Reason.STALL, Reason.ILLEGAL, Reason.CRASH, Reason.DISCONNECT)
+MATE_CP = 32_000  # a mate in n moves is scored MATE_CP - n, one against the mover n - MATE_CP
+_WANTED = chess.engine.INFO_BASIC | chess.engine.INFO_SCORE  # no lines: checking their moves would cost the referee
 
 
 @dataclass(frozen=True)
-class TimeControl:
-    """Seconds for the game and an increment a move; `margin_s` is the referee's tolerance for its own overhead."""
+class Rules:
+    """What holds for every game of a match."""
 
-    base_s: float
-    increment_s: float = 0.0
-    margin_s: float = 0.0
+    longest: int = 400  # plies, those of the opening included; then the game is a draw
+    adjudication: Adjudication = field(default_factory=Adjudication)
+    patience_s: float = 30.0  # waited for an answer when the time for it is up; at fixed nodes, for every answer
+    chess960: bool = False
 
-    @classmethod
-    def parse(cls, text: str, margin_ms: float = 0.0) -> TimeControl:
-        """From "BASE+INCREMENT" in seconds, such as 1+0.1. Raises ConfigError for another form."""
-        try:
-            base, _, increment = text.partition("+")
-            control = cls(float(base), float(increment or 0.0), margin_ms / 1000.0)
-        except ValueError as error:
-            raise ConfigError(f"time control {text!r}: expected BASE+INCREMENT in seconds, such as 1+0.1") from error
-        if control.base_s <= 0 or control.increment_s < 0 or margin_ms < 0:
-            raise ConfigError(f"time control {text!r}: expected a positive base, no negative increment or margin")
-        return control
+    def __post_init__(self) -> None:
+        if self.longest < 1 or not 0 < self.patience_s < math.inf:
+            raise ConfigError("a match needs a length limit of at least 1 and a finite patience above 0")
 
-    def __str__(self) -> str:
-        return f"{self.base_s:g}+{self.increment_s:g}"
+
+@dataclass(frozen=True)
+class Player:
+    """An engine that is ready, and what limits its thinking."""
+
+    engine: chess.engine.SimpleEngine
+    control: TimeControl
+
+
+class Thought(NamedTuple):
+    """What an engine said with a move, None where it said nothing."""
+
+    time_ms: int  # by the referee's clock
+    score_cp: int | None  # from the mover's side, mates as MATE_CP says
+    depth: int | None
+    nodes: int | None
 
 
 @dataclass
@@ -63,86 +78,128 @@ class MatchGame:
     """A finished game. `result` is PGN's; `offender` is the colour at fault, None where play decided."""
 
     start_fen: str
-    moves: list[chess.Move] = field(default_factory=list)
+    moves: list[chess.Move] = field(default_factory=list)  # those of the opening included
     result: str = "*"
     reason: Reason = Reason.LENGTH
     offender: chess.Color | None = None
     detail: str = ""
+    thoughts: list[Thought] = field(default_factory=list)  # of the moves behind the opening
     slowest_ms: list[float] = field(default_factory=lambda: [0.0, 0.0])  # longest think of White, of Black
+
+    def white_scores(self) -> list[float | None]:
+        """The scores of the moves behind the opening, from White's side."""
+        black_began = (len(self.moves) - len(self.thoughts) + (" b " in self.start_fen)) % 2
+        return [
+            None if thought.score_cp is None else thought.score_cp * (-1 if (i + black_began) % 2 else 1)
+            for i, thought in enumerate(self.thoughts)
+        ]
+
+    def lose(self, side: chess.Color, reason: Reason, detail: str) -> None:
+        """The game is lost by that side's fault."""
+        self.result = "0-1" if side == chess.WHITE else "1-0"
+        self.offender, self.reason, self.detail = side, reason, detail
+
+
+class _Fault(Exception):
+    """An engine did not answer with a legal move."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
 
 
 def play_match_game(
-    start: chess.Board,
-    engines: dict[chess.Color, chess.engine.SimpleEngine],
-    control: TimeControl,
-    longest: int,
-    game_id: object,
-    stop: Callable[[], bool],
+    start: chess.Board, players: dict[chess.Color, Player], rules: Rules, stop: Callable[[], bool]
 ) -> MatchGame | None:
     """Play one game; None when stopped before its end.
 
-    engines: by colour, ready. game_id: a new one makes the driver send `ucinewgame`. longest: plies to a draw.
+    start: with the opening's moves on its stack, which the engines are told. players: by colour.
     """
-    board = start.copy(stack=False)
-    game = MatchGame(start.fen())
-    clocks = {chess.WHITE: control.base_s, chess.BLACK: control.base_s}
-    while not stop():
-        if ending := _ending(board, longest):
-            game.result, game.reason = ending
-            return game
-        side = board.turn
-        begin = time.perf_counter()
-        move, fault = _think(engines[side], board, clocks, control, game_id)
-        used_s = time.perf_counter() - begin
-        game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
-        if fault is None and used_s > clocks[side] + control.margin_s:
-            fault = Reason.TIME, f"{used_s:.3f} s used of {clocks[side]:.3f} s"
-        if fault is not None:
-            game.reason, game.detail = fault
-            game.offender, game.result = side, "0-1" if side == chess.WHITE else "1-0"
-            return game
-        clocks[side] = max(clocks[side] - used_s, 0.0) + control.increment_s
-        board.push(move)
-        game.moves.append(move)
+    board = start.copy()
+    game = MatchGame(board.root().fen(), list(board.move_stack))
+    clocks_s = {colour: player.control.base_s for colour, player in players.items()}
+    side = chess.WHITE
+    try:
+        for side in chess.COLORS:
+            _begin(players[side].engine, rules.patience_s)
+        while not stop():
+            if ending := _ending(board, game, rules):
+                game.result, game.reason = ending
+                return game
+            side = board.turn
+            _move(board, game, players, clocks_s, rules.patience_s)
+    except _Fault as fault:
+        game.lose(side, fault.reason, fault.detail)
+        return game
     return None
 
 
-def _think(
-    engine: chess.engine.SimpleEngine,
-    board: chess.Board,
-    clocks: dict[chess.Color, float],
-    control: TimeControl,
-    game_id: object,
-) -> tuple[chess.Move, tuple[Reason, str] | None]:
-    """The engine's move, or a null move and its fault."""
-    limit = chess.engine.Limit(
-        white_clock=clocks[chess.WHITE],
-        black_clock=clocks[chess.BLACK],
-        white_inc=control.increment_s,
-        black_inc=control.increment_s,
-    )
+def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
+    """Tell the engine of a new game and wait until it is ready. The driver would do this on the engine's clock."""
+    engine.protocol.first_game = False  # type: ignore[attr-defined] # of UciProtocol
+    engine.protocol.send_line("ucinewgame")
     try:
-        move = _ask(engine, board, limit, game_id, timeout_s=clocks[board.turn] + HANG_S)
-    except chess.engine.EngineTerminatedError as error:
-        return chess.Move.null(), (Reason.CRASH, str(error))
+        ask(engine, engine.protocol.ping(), timeout_s)
     except TimeoutError:
-        return chess.Move.null(), (Reason.TIME, "no answer")
+        raise _Fault(Reason.STALL, f"not ready for a new game after {timeout_s:g} s") from None
     except chess.engine.EngineError as error:
-        return chess.Move.null(), (Reason.ILLEGAL, str(error))
-    if move is None:
-        return chess.Move.null(), (Reason.ILLEGAL, "no move in a position with legal moves")
-    return move, None
+        raise _ended(engine, error) from error
 
 
-def _ask(
-    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, game_id: object, timeout_s: float
-) -> chess.Move | None:
-    """The engine's move. The driver itself waits for ever where a clock is the only limit."""
-    answer = asyncio.wait_for(engine.protocol.play(board, limit, game=game_id), timeout_s)
-    return asyncio.run_coroutine_threadsafe(answer, engine.protocol.loop).result().move
+def _move(
+    board: chess.Board,
+    game: MatchGame,
+    players: dict[chess.Color, Player],
+    clocks_s: dict[chess.Color, float],
+    patience_s: float,
+) -> None:
+    """Have the side to move make its move. Raises _Fault."""
+    side = board.turn
+    control, other = players[side].control, players[not side].control
+    allowed_s = control.allowed_s(clocks_s[side])
+    limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
+    begin = time.perf_counter()
+    answer = _think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0))
+    used_s = time.perf_counter() - begin
+    game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
+    if allowed_s is not None and used_s > allowed_s + control.margin_s:
+        raise _Fault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
+    assert answer.move is not None
+    clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
+    game.thoughts.append(_thought(answer, used_s, side))
+    game.moves.append(answer.move)
+    board.push(answer.move)
 
 
-def _ending(board: chess.Board, longest: int) -> tuple[str, Reason] | None:
+def _think(
+    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float
+) -> chess.engine.PlayResult:
+    """The engine's answer, with a move. Raises _Fault."""
+    try:
+        answer = ask(engine, engine.protocol.play(board, limit, info=_WANTED), timeout_s)
+    except chess.engine.EngineTerminatedError as error:
+        raise _ended(engine, error) from error
+    except TimeoutError:
+        raise _Fault(Reason.STALL, f"no answer after {timeout_s:.3f} s") from None
+    except chess.engine.EngineError as error:
+        raise _Fault(Reason.ILLEGAL, str(error)) from error
+    if answer.move is None:
+        raise _Fault(Reason.ILLEGAL, "no move in a position with legal moves")
+    return answer
+
+
+def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> _Fault:
+    code = engine.transport.get_returncode()
+    return _Fault(Reason.DISCONNECT if code == 0 else Reason.CRASH, str(error))
+
+
+def _thought(answer: chess.engine.PlayResult, used_s: float, side: chess.Color) -> Thought:
+    score = answer.info.get("score")
+    score_cp = None if score is None else score.pov(side).score(mate_score=MATE_CP)
+    return Thought(round(1000.0 * used_s), score_cp, answer.info.get("depth"), answer.info.get("nodes"))
+
+
+def _ending(board: chess.Board, game: MatchGame, rules: Rules) -> tuple[str, Reason] | None:
     if not any(board.legal_moves):
         if board.is_check():
             return ("0-1" if board.turn == chess.WHITE else "1-0"), Reason.CHECKMATE
@@ -153,4 +210,7 @@ def _ending(board: chess.Board, longest: int) -> tuple[str, Reason] | None:
         return "1/2-1/2", Reason.FIFTY_MOVES
     if board.is_insufficient_material():
         return "1/2-1/2", Reason.MATERIAL
-    return ("1/2-1/2", Reason.LENGTH) if len(board.move_stack) >= longest else None
+    if len(board.move_stack) >= rules.longest:
+        return "1/2-1/2", Reason.LENGTH
+    result = rules.adjudication.result(game.white_scores(), board.fullmove_number)
+    return None if result is None else (result, Reason.ADJUDICATED)

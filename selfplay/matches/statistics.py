@@ -6,14 +6,24 @@ A pair scores 0, 1/2, 1, 3/2 or 2 points. Counting pairs instead of games takes 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.errors import ConfigError
 
-__all__ = ["EloEstimate", "Sprt", "elo_from_score", "estimate_elo", "pentanomial", "score_from_elo"]
+__all__ = [
+    "EloEstimate",
+    "Sprt",
+    "SprtState",
+    "complete_pairs",
+    "elo_from_score",
+    "estimate_elo",
+    "leading_pairs",
+    "pentanomial",
+    "score_from_elo",
+]
 
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
@@ -29,11 +39,27 @@ def pentanomial(pair_points: Sequence[float]) -> np.ndarray:
     return counts
 
 
+def complete_pairs(points: Mapping[int, float]) -> list[float]:
+    """Pair points of the complete pairs among games by number: games 2k and 2k + 1 make pair k."""
+    return [points[n] + points[n + 1] for n in sorted(points) if n % 2 == 0 and n + 1 in points]
+
+
+def leading_pairs(points: Mapping[int, float]) -> list[float]:
+    """Pair points in the order of the pairs, up to the first that is not complete.
+
+    A sequential test on them does not depend on which games happened to finish first.
+    """
+    pairs: list[float] = []
+    while 2 * len(pairs) in points and 2 * len(pairs) + 1 in points:
+        pairs.append(points[2 * len(pairs)] + points[2 * len(pairs) + 1])
+    return pairs
+
+
 def elo_from_score(score: float) -> float:
     """Elo difference of an expected score in 0..1; infinite at the ends."""
     if score <= 0.0 or score >= 1.0:
         return math.inf if score >= 1.0 else -math.inf
-    return -400.0 * math.log10(1.0 / score - 1.0)
+    return 400.0 * math.log10(score / (1.0 - score))
 
 
 def score_from_elo(elo: float) -> float:
@@ -52,6 +78,7 @@ class EloEstimate:
     elo: float
     elo_low: float
     elo_high: float
+    los: float  # likelihood of superiority: probability that the true score is above one half
 
 
 def estimate_elo(counts: np.ndarray) -> EloEstimate:
@@ -65,14 +92,26 @@ def estimate_elo(counts: np.ndarray) -> EloEstimate:
         raise ConfigError("an Elo estimate needs at least one pair of games")
     shares = _shares(counts)
     score = float(counts @ PAIR_SCORES) / pairs
-    error = NORMAL_95 * math.sqrt(float(shares @ (PAIR_SCORES - shares @ PAIR_SCORES) ** 2) / pairs)
-    low, high = max(0.0, score - error), min(1.0, score + error)
-    return EloEstimate(pairs, score, low, high, elo_from_score(score), elo_from_score(low), elo_from_score(high))
+    error = math.sqrt(float(shares @ (PAIR_SCORES - shares @ PAIR_SCORES) ** 2) / pairs)
+    low, high = max(0.0, score - NORMAL_95 * error), min(1.0, score + NORMAL_95 * error)
+    return EloEstimate(
+        pairs, score, low, high, elo_from_score(score), elo_from_score(low), elo_from_score(high),
+        los=0.5 * (1.0 + math.erf((score - 0.5) / (error * math.sqrt(2.0)))),
+    )  # fmt: skip
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
     filled = np.where(counts == 0, PRIOR_PAIRS, counts.astype(np.float64))
     return filled / filled.sum()
+
+
+@dataclass(frozen=True)
+class SprtState:
+    """Where a sequential test stands. The pairs behind a decision are not counted."""
+
+    pentanomial: tuple[int, ...] = (0, 0, 0, 0, 0)
+    llr: float = 0.0  # log-likelihood ratio of elo1 against elo0
+    decision: bool | None = None  # True: elo1 accepted, False: elo0, None: play on
 
 
 @dataclass(frozen=True)
@@ -110,6 +149,20 @@ class Sprt:
         ratio = self.log_likelihood_ratio(counts)
         reject, accept = self.bounds
         return True if ratio >= accept else False if ratio <= reject else None
+
+    def follow(self, pair_points: Sequence[float], state: SprtState | None = None) -> SprtState:
+        """The test's state after the pairs in their order, or at the first of them that decided it.
+
+        state: after the first of these pairs, to go on from; by default none has been counted.
+        """
+        state = state or SprtState()
+        counts = np.array(state.pentanomial)
+        for points in pair_points[int(counts.sum()) :]:
+            if state.decision is not None:
+                break
+            counts += pentanomial([points])
+            state = SprtState(tuple(counts.tolist()), self.log_likelihood_ratio(counts), self.decision(counts))
+        return state
 
 
 def _tilted(shares: np.ndarray, score: float) -> np.ndarray:

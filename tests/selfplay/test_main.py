@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from selfplay.main import COMMANDS, main
+from selfplay.main import COMMANDS, main, module_name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -17,7 +17,7 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         main([name, "--help"])
     assert stopped.value.code == 0
     assert f"aino-train {name}" in capsys.readouterr().out
-    assert importlib.import_module(f"selfplay.commands.{name}").__doc__.startswith(f"`aino-train {name}`")
+    assert importlib.import_module(module_name(name)).__doc__.startswith(f"`aino-train {name}`")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,10 +16,10 @@ from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import read_teacher
 from selfplay.games.openings import draw_openings, load_openings
 
-# File -> reader, and how many of the first 100 games are not legal from the start position (python-chess agrees).
+# File -> reader, and how many of the first 100 games are not legal from where they begin.
 READERS = {
     "teacher/part1.txt.xz": (read_teacher, 0),
-    "games/engine.jsonl.xz": (read_engine_games, 6),
+    "games/engine.jsonl.xz": (read_engine_games, 0),
     "games/human.tsv.xz": (read_human_games, 0),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from engine.errors import ConfigError
 from selfplay.matches.statistics import (
     PAIR_SCORES,
     Sprt,
+    SprtState,
+    complete_pairs,
     elo_from_score,
     estimate_elo,
+    leading_pairs,
     pentanomial,
     score_from_elo,
 )
@@ -38,6 +42,49 @@ def test_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
     covered = np.mean([one.score_low <= truth <= one.score_high for one in estimates])
     assert 0.93 < covered < 0.97
     assert all(one.elo_low < one.elo < one.elo_high for one in estimates)
+
+
+def test_estimate_agrees_with_the_formulas_over_single_pairs() -> None:
+    counts = [1, 10, 30, 12, 2]
+    pairs = [score for score, count in zip(PAIR_SCORES.tolist(), counts, strict=True) for _ in range(count)]
+    mean = statistics.fmean(pairs)
+    error = statistics.pstdev(pairs) / math.sqrt(len(pairs))
+    estimate = estimate_elo(np.array(counts))
+    assert estimate.score == pytest.approx(mean)
+    assert estimate.elo == pytest.approx(400.0 * math.log10(mean / (1.0 - mean)))
+    normal = statistics.NormalDist(mean, error)
+    bounds = normal.inv_cdf(0.025), normal.inv_cdf(0.975)
+    assert (estimate.score_low, estimate.score_high) == pytest.approx(bounds, rel=1e-4)
+    assert estimate.elo_high == pytest.approx(400.0 * math.log10(bounds[1] / (1.0 - bounds[1])), rel=1e-3)
+    assert estimate.los == pytest.approx(1.0 - normal.cdf(0.5), rel=1e-4)
+
+
+def test_even_pairs_narrow_the_interval_that_games_alone_would_give() -> None:
+    """Twenty pairs of a win and a loss tell of lopsided openings, not of uncertain strength."""
+    even = estimate_elo(np.array([0, 0, 20, 0, 0]))
+    wild = estimate_elo(np.array([10, 0, 0, 0, 10]))
+    assert even.score == wild.score == 0.5
+    assert even.score_high < 0.503
+    assert wild.score_high == pytest.approx(0.5 + 1.96 * 0.5 / math.sqrt(20), abs=1e-3)
+
+
+def test_pairs_come_from_games_by_number() -> None:
+    points = {0: 1.0, 1: 0.5, 3: 1.0, 4: 0.0, 5: 0.0, 6: 1.0}
+    assert complete_pairs(points) == [1.5, 0.0]
+    assert leading_pairs(points) == [1.5], "the order of a sequential test ends at the first gap"
+    assert leading_pairs(points | {2: 0.5}) == [1.5, 1.5, 0.0]
+
+
+def test_following_a_test_in_parts_is_following_it_at_once() -> None:
+    test, pairs = Sprt(0.0, 50.0), [1.0, 2.0, 0.5, 1.5] * 60
+    whole = test.follow(pairs)
+    assert whole.decision is True
+    assert 0 < sum(whole.pentanomial) < len(pairs), "what comes behind the decision is not counted"
+    assert whole.llr == test.log_likelihood_ratio(np.array(whole.pentanomial)) >= test.bounds[1]
+    state = SprtState()
+    for count in (3, 50, 120, 240):
+        state = test.follow(pairs[:count], state)
+    assert state == whole
 
 
 def test_estimate_without_pairs_is_refused() -> None:

@@ -1,0 +1,206 @@
+"""`aino-train bench`: speed of self-play, sampling and training on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import chess
+import numpy as np
+
+from engine.board.convert import encode_move, row_from_board
+from engine.errors import ConfigError
+from engine.evaluation import make_evaluator
+from engine.evaluation.protocol import Evaluator, LeafBatch
+from engine.machine import describe_machine
+from engine.network.tower import TowerConfig, build_tower
+from engine.nn import dit
+from engine.search.select import SearchParams
+from selfplay.console import live_line, show
+from selfplay.data.collect import collect
+from selfplay.data.game_files import record_of_result
+from selfplay.data.positions import PositionSet
+from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.games.settings import GameSettings
+from selfplay.run.actors import play_with_actors
+from selfplay.training.learner import Learner, LearnerSettings
+from selfplay.training.mixture import Mixture
+
+GAMES, PLIES = 100, 80  # random games that are trained on; speed does not depend on what is learned
+GAME_PLIES = 100  # of the games that games a second are counted in
+WARM_UP = 8  # batches that are not timed
+SEED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    text = "filters x blocks, with random weights (default %(default)s)"
+    parser.add_argument("--net", default="64x6", metavar="FxB", help=text)
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="(default %(default)s)")
+    text = "positions of a training step (default %(default)s)"
+    parser.add_argument("--batch", type=int, default=LearnerSettings.batch_size, metavar="N", help=text)
+    text = "visits of a self-play move (default %(default)s)"
+    parser.add_argument("--visits", type=int, default=GameSettings.visits, metavar="N", help=text)
+    text = "games at once in each thread (default %(default)s)"
+    parser.add_argument("--games", type=int, default=GameSettings.concurrent, metavar="N", help=text)
+    text = "length of each measurement (default %(default)s)"
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help=text)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and show. Raises ConfigError for values out of range."""
+    if arguments.seconds <= 0:
+        raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
+    results = measure(arguments)
+    if arguments.json:
+        show(json.dumps(results, indent=2))
+        return 0
+    for part, values in results.items():
+        for name, value in values.items():
+            show(f"{f'{part}: {name}':44}  {value:>14,.1f}" if isinstance(value, float) else f"{part}: {name}  {value}")
+    return 0
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The measurements by part and name; speeds are floats a second."""
+    config = TowerConfig.parse(arguments.net)
+    learning = LearnerSettings(batch_size=arguments.batch, threads=arguments.threads)
+    playing = GameSettings(concurrent=arguments.games, actors=arguments.threads, visits=arguments.visits)
+    settings = {"net": arguments.net, "threads": arguments.threads, "batch": arguments.batch,
+                "visits": arguments.visits, "games at once": arguments.games * arguments.threads}  # fmt: skip
+    with live_line("bench") as line, TemporaryDirectory() as folder:
+        positions = random_positions(np.random.default_rng(SEED))
+        line.update(0.1, "sampling")
+        sampling = measure_sampling(positions, learning.batch_size, arguments.seconds)
+        line.update(0.2, "training")
+        training = measure_training(config, positions, learning, arguments.seconds)
+        line.update(0.6, "self-play")
+        net = Path(folder) / "net.dit"
+        dit.save(net, build_tower(config, np.random.default_rng(SEED)))
+        self_play = measure_self_play(net, playing, arguments.seconds)
+    return {"machine": describe_machine(), "settings": settings, "sampling": sampling, "training": training,
+            "self-play": self_play}  # fmt: skip
+
+
+def random_positions(rng: np.random.Generator, games: int = GAMES, plies: int = PLIES) -> PositionSet:
+    """Random games from the start position, each move its own policy target."""
+    records = []
+    for _ in range(games):
+        board = chess.Board()
+        moves: list[int] = []
+        while len(moves) < plies and (legal := list(board.legal_moves)):
+            move = legal[rng.integers(len(legal))]
+            moves.append(encode_move(board, move))
+            board.push(move)
+        records.append(record_of_result(row_from_board(chess.Board()), moves, 0))
+    return collect(records)[0]
+
+
+def measure_sampling(positions: PositionSet, batch_size: int, seconds: float) -> dict[str, float]:
+    """How fast one thread rebuilds planes, legal moves and targets."""
+    sampler, batch = PositionSampler(positions), new_training_batch(batch_size)
+    rng, plain = np.random.default_rng(SEED), np.zeros(batch_size, np.uint8)
+
+    def work() -> int:
+        sampler.fill(rng.integers(positions.n_positions, size=batch_size), plain, batch)
+        return batch_size
+
+    return {"positions/s, 1 thread": speed(work, seconds)}
+
+
+def measure_training(
+    config: TowerConfig, positions: PositionSet, settings: LearnerSettings, seconds: float
+) -> dict[str, float]:
+    """How fast the learner takes positions, sampling included."""
+    mixture = Mixture([positions], [1.0], settings.batch_size, SEED)
+    learner = Learner(build_tower(config, np.random.default_rng(SEED)), mixture, settings)
+
+    def work() -> int:
+        learner.step(1e-3)
+        return settings.batch_size
+
+    try:
+        return {"positions/s": speed(work, seconds)}
+    finally:
+        learner.close()
+
+
+class CountingEvaluator:
+    """Another evaluator that counts the positions it is given."""
+
+    def __init__(self, inner: Evaluator, count: Callable[[int], None]) -> None:
+        self.name, self.round_size, self.needs_planes = inner.name, inner.round_size, inner.needs_planes
+        self._inner, self._count = inner, count
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """As in Evaluator."""
+        self._inner.evaluate(leaves, count)
+        self._count(count)
+
+    def close(self) -> None:
+        """As in Evaluator."""
+        self._inner.close()
+
+
+def measure_self_play(net: Path, settings: GameSettings, seconds: float) -> dict[str, float]:
+    """How fast games come while all are under way; games are too long to wait for, so their number is derived."""
+    evaluated: list[tuple[float, int, int]] = []  # (time, positions, moves played in all games) of every batch
+    started: list[SelfPlayGame] = []
+
+    def count(positions: int) -> None:
+        evaluated.append((time.perf_counter(), positions, sum(game.moves_played for game in started)))
+
+    def games() -> Iterator[SelfPlayGame]:
+        start = row_from_board(chess.Board())
+        while True:
+            started.append(SelfPlayGame(start, settings, SearchParams(), SEED, 0, len(started)))
+            yield started[-1]
+
+    play_with_actors(
+        games(),
+        lambda: [CountingEvaluator(make_evaluator("network", net, threads=1), count)],
+        settings.actors,
+        settings.concurrent,
+        lambda game: None,
+        # The first batches compile or load kernels: the clock starts behind them.
+        lambda: (
+            len(evaluated) > WARM_UP
+            and evaluated[-1][0] - evaluated[WARM_UP][0] >= seconds
+            and evaluated[-1][2] >= len(started)
+        ),
+    )
+    return _self_play_speeds(evaluated)
+
+
+def _self_play_speeds(evaluated: list[tuple[float, int, int]]) -> dict[str, float]:
+    """Speeds from the (time, positions, moves so far) of every batch.
+
+    The games begin together and make their moves together: how many evaluations a move takes is counted from their
+    start to the last batch before which a move was made, whatever the clock's start and end cut off.
+    """
+    elapsed = evaluated[-1][0] - evaluated[WARM_UP][0]
+    evaluations_per_s = sum(positions for _, positions, _ in evaluated[WARM_UP + 1 :]) / elapsed
+    moves = evaluated[-1][2]
+    last_move = next(number for number, (_, _, made) in enumerate(evaluated) if made == moves)
+    moves_per_s = evaluations_per_s * moves / sum(positions for _, positions, _ in evaluated[:last_move])
+    return {
+        "evaluations/s": evaluations_per_s,
+        "positions/s": moves_per_s,
+        f"games of {GAME_PLIES} plies/s": moves_per_s / GAME_PLIES,
+    }
+
+
+def speed(work: Callable[[], int], seconds: float) -> float:
+    """Units of work a second, after one untimed call."""
+    work()
+    done, begin = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - begin) < seconds or not done:
+        done += work()
+    return done / elapsed

@@ -1,0 +1,145 @@
+"""`aino-train ladder`: the Stockfish rung at which an engine scores 50%."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
+from selfplay.console import live_view, show
+from selfplay.interrupt import INTERRUPTED, StopFlag
+from selfplay.lock import FolderLock
+from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
+from selfplay.matches.ladder import Ladder, LadderSettings, LadderStanding
+from selfplay.matches.report import Pace, fault_lines, game_line
+from selfplay.matches.statistics import EloEstimate
+
+EXAMPLE = """examples:
+  aino-train ladder --tc 1+0.01 --concurrency 2 --out ladder1
+  aino-train ladder --engine "name=net cmd=aino option.Threads=1 option.WeightsFile=my.dit" --tc 10+0.1 --out ladder2
+
+Each pair of games is played on the rung that tells most about where the engine scores 50%. It ends when the 95%
+interval is narrow enough, after --games at the latest, or when the engine is surely weaker than the lowest rung (its
+score there is given then). FOLDER gets games.pgn, games.jsonl, match.json and result.json; the same command continues.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLE
+    text = f"{ENGINE_HELP} (default: %(default)s)"
+    parser.add_argument("--engine", default="aino", metavar="ENGINE", help=text)
+    text = "Stockfish, or another engine with UCI_LimitStrength and UCI_Elo (default: %(default)s)"
+    parser.add_argument("--opponent", default="name=stockfish cmd=stockfish", metavar="ENGINE", help=text)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="what is played, and its result")
+
+    def number(name: str, field: str, text: str, metavar: str = "ELO") -> None:
+        default = getattr(LadderSettings, field)
+        kind = type(default)
+        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)s)")
+
+    number("--lowest", "lowest", "lowest rung, as the opponent's UCI_Elo allows")
+    number("--highest", "highest", "highest rung")
+    number("--step", "step", "between rungs")
+    number("--games", "games", "the most that are played, an even number", "N")
+    number("--precision", "precision", "half the length of the 95%% interval that is good enough")
+    add_referee_flags(parser)
+
+
+def settings_of(arguments: argparse.Namespace) -> LadderSettings:
+    """The flags as settings. Raises ConfigError and DataError."""
+    return LadderSettings(
+        engine=parse_contestant(arguments.engine, arguments.margin_ms),
+        opponent=parse_contestant(arguments.opponent, arguments.margin_ms),
+        control=control_of(arguments),
+        openings=book_of(arguments),
+        lowest=arguments.lowest,
+        highest=arguments.highest,
+        step=arguments.step,
+        games=arguments.games,
+        precision=arguments.precision,
+        seed=arguments.seed,
+        concurrency=arguments.concurrency,
+        longest=arguments.longest,
+        adjudication=adjudication_of(arguments),
+        patience_s=arguments.patience,
+        chess960=arguments.chess960,
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Climb, or go on climbing."""
+    settings = settings_of(arguments)
+    quiet_driver()
+    with FolderLock(arguments.out), StopFlag() as stop:
+        archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), "Ladder")
+        ladder = Ladder(settings, archive)
+        pace = Pace(len(archive.rows), settings.games)
+        now = ladder.standing()
+
+        def report(row: GameRow) -> None:
+            nonlocal now
+            now = ladder.standing()
+            pace.done = now.games
+            show(game_line(row, rating_text(now)))
+
+        with live_view(lambda: Group(rung_table(now), Text(rating_text(now)), pace.view("at most "))):
+            finished = ladder.play(report, stop.is_set)
+        archive.write_result(ladder_json(now))
+    for text in ladder_lines(now, settings):
+        show(text)
+    return 0 if finished else INTERRUPTED
+
+
+def rating_text(now: LadderStanding) -> str:
+    """The even rung with its interval."""
+    rating = now.rating
+    return f"50% at rung {rating.elo:.0f} [{rating.low:.0f}, {rating.high:.0f}]"
+
+
+def rung_table(now: LadderStanding) -> Table:
+    """What was scored on each rung."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("rung", "games", "score"):
+        table.add_column(title, justify="right")
+    for rung, estimate in now.rungs.items():
+        table.add_row(str(rung), str(2 * estimate.pairs), f"{estimate.score:.1%}")
+    return table
+
+
+def ladder_lines(now: LadderStanding, settings: LadderSettings) -> list[str]:
+    """The summary."""
+    lines = [f"{settings.engine.name} at {settings.engine.control or settings.control}, {now.games} games"]
+    lines += [f"  rung {rung}: {_score_text(estimate)}" for rung, estimate in now.rungs.items()]
+    lines += fault_lines({name: counts for name, counts in now.faults.items()
+                          if name == settings.engine.name or any(counts.values())})  # fmt: skip
+    for outside, word, rung in ((now.below, "below", settings.rungs[0]), (now.above, "above", settings.rungs[-1])):
+        if outside:
+            lines.append(f"{word} the ladder: on its rung {rung} it scores {_score_text(now.rungs[rung])}")
+            return lines
+    return [*lines, f"{rating_text(now)}, 95%"]
+
+
+def _score_text(e: EloEstimate) -> str:
+    return f"{e.score:.1%} [{e.score_low:.1%}, {e.score_high:.1%}] in {2 * e.pairs} games"
+
+
+def ladder_json(now: LadderStanding) -> dict[str, Any]:
+    """The standing as JSON values."""
+    return {
+        "elo": now.rating.elo,
+        "elo_low": now.rating.low,
+        "elo_high": now.rating.high,
+        "games": now.games,
+        "below": now.below,
+        "above": now.above,
+        "rungs": {rung: {"games": 2 * estimate.pairs, "score": estimate.score} for rung, estimate in now.rungs.items()},
+        "faults": now.faults,
+    }

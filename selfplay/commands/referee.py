@@ -1,0 +1,75 @@
+"""What `match` and `ladder` share: the flags for time control, openings, adjudication, concurrency."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
+from selfplay.matches.control import TimeControl
+from selfplay.matches.openings import DEFAULT_PLIES, OpeningBook, load_book
+
+__all__ = ["add_referee_flags", "adjudication_of", "book_of", "control_of", "quiet_driver"]
+
+DEFAULT_CLOCK = "1+0.1"
+MARGIN_MS = 20.0
+
+
+def add_referee_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare them."""
+    control = parser.add_argument_group(f"time control (default --tc {DEFAULT_CLOCK})")
+    either = control.add_mutually_exclusive_group()
+    either.add_argument("--tc", metavar="BASE+INC", help="a clock, in seconds")
+    either.add_argument("--movetime", metavar="S", help="seconds for each move")
+    control.add_argument("--nodes", metavar="N", help="nodes for each move; alone, or beside one of the others")
+    text = "tolerance of the clocks (default %(default)s)"
+    control.add_argument("--margin-ms", type=float, default=MARGIN_MS, metavar="MS", help=text)
+    text = "an engine that is so late with its answer is ended and loses (default %(default)s)"
+    control.add_argument("--patience", type=float, default=30.0, metavar="S", help=text)
+    _add_opening_flags(parser.add_argument_group("openings, each played with both colours"))
+    _add_ending_flags(parser.add_argument_group("games that end early"))
+    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="games at once (default %(default)s)")
+
+
+def _add_opening_flags(group: argparse._ArgumentGroup) -> None:
+    text = ".pgn or .epd, also in a .zip (default: Aino's own set)"
+    group.add_argument("--openings", type=Path, metavar="FILE", help=text)
+    text = "of PGN games: begin after so many (default %(default)s)"
+    group.add_argument("--opening-plies", type=int, default=DEFAULT_PLIES, metavar="N", help=text)
+    group.add_argument("--seed", type=int, default=1, help="of the openings' order (default %(default)s)")
+    group.add_argument("--chess960", action="store_true", help="Fischer Random rules; give openings of that kind")
+
+
+def _add_ending_flags(group: argparse._ArgumentGroup) -> None:
+    draw, resign = str(DrawRule()), str(ResignRule())
+    text = "a draw when both engines' scores stay within CP for MOVES moves, after move FROM (off; alone %(const)s)"
+    group.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text)
+    text = "a loss when both engines score a side at -CP or worse for MOVES moves each (off; alone %(const)s)"
+    group.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text)
+    text = "a draw after so many (default %(default)s)"
+    group.add_argument("--longest", type=int, default=400, metavar="PLIES", help=text)
+
+
+def quiet_driver() -> None:
+    """Keep the driver of UCI engines from logging lines that it does not expect, such as `info string` at the start."""
+    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
+
+
+def control_of(arguments: argparse.Namespace) -> TimeControl:
+    """The time control. Raises ConfigError."""
+    given = TimeControl.of(arguments.tc, arguments.movetime, arguments.nodes, arguments.margin_ms)
+    return given or TimeControl.parse(DEFAULT_CLOCK, arguments.margin_ms)
+
+
+def book_of(arguments: argparse.Namespace) -> OpeningBook:
+    """The openings. Raises DataError."""
+    return load_book(arguments.openings, arguments.opening_plies, arguments.chess960)
+
+
+def adjudication_of(arguments: argparse.Namespace) -> Adjudication:
+    """The rules for ending games early. Raises ConfigError."""
+    return Adjudication(
+        DrawRule.parse(arguments.draw) if arguments.draw else None,
+        ResignRule.parse(arguments.resign) if arguments.resign else None,
+    )

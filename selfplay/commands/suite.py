@@ -1,0 +1,131 @@
+"""`aino-train suite`: what an engine solves of test suites and puzzles."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.nn.atomic import atomic_write
+from engine.options import EngineOptions, add_flags, options_from_flags
+from selfplay.commands.referee import quiet_driver
+from selfplay.console import live_line, show, show_view
+from selfplay.interrupt import INTERRUPTED, StopFlag
+from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant
+from selfplay.matches.control import TimeControl
+from selfplay.suites.epd import read_epd
+from selfplay.suites.problem import Problem, sample
+from selfplay.suites.puzzles import read_puzzles
+from selfplay.suites.report import suite_json, suite_table
+from selfplay.suites.score import Outcome, solve_all
+from selfplay.suites.solver import EngineSolver, Solver, UciSolver
+
+EXAMPLES = """examples:
+  aino-train suite wac.epd sts.epd --nodes 1000 --concurrency 2 --json out.json
+  aino-train suite lichess.csv --limit 500 --nodes 400 --evaluator material
+  aino-train suite wac.epd --movetime 1 --engine "name=sf cmd=stockfish option.Threads=1"
+
+Suites are EPD files (bm, am, dm, several best moves, graded moves as in STS) or FEN files called mateN.fen; puzzles are
+CSV files as Lichess publishes them (every move of the line must be found, any mate counts). The node count of a
+solution is where it became the first choice and stayed it.
+"""
+DEFAULT_NODES = 1000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".epd or .fen suites, .csv puzzles")
+    text = f"any UCI engine: {ENGINE_HELP} (default: Aino in this process, with the engine options below)"
+    parser.add_argument("--engine", metavar="ENGINE", help=text)
+    parser.add_argument("--nodes", metavar="N", help=f"for each move (default {DEFAULT_NODES}, unless --movetime)")
+    parser.add_argument("--movetime", metavar="S", help="seconds for each move; beside --nodes, whichever comes first")
+    text = "positions at once, an engine each; threads in this process default to 1 (default %(default)s)"
+    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help=text)
+    text = "of each file only so many, drawn at random (default: all)"
+    parser.add_argument("--limit", type=int, metavar="N", help=text)
+    parser.add_argument("--limit-seed", type=int, default=1, metavar="N", help="of that draw (default %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and every outcome")
+    parser.add_argument("--failed", action="store_true", help="list what was not solved")
+    add_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Solve, then show the table; what is interrupted is shown as far as it went."""
+    if arguments.concurrency < 1 or (arguments.limit or 1) < 1:
+        raise ConfigError("--concurrency and --limit: expected at least 1")
+    quiet_driver()
+    contestant = parse_contestant(arguments.engine) if arguments.engine else None
+    options = _options(arguments)
+    limit = _limit(arguments, contestant)
+    suites = {str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files}
+    problems = [problem for members in suites.values() for problem in members]
+    outcomes: list[Outcome] = []
+    solved = 0
+    with StopFlag() as stop, live_line("suite") as line:
+
+        def report(outcome: Outcome) -> None:
+            nonlocal solved
+            outcomes.append(outcome)
+            solved += outcome.solved
+            line.update(len(outcomes) / len(problems), f"{solved} of {len(outcomes)} solved")
+
+        done = solve_all(
+            problems, lambda: _new_solver(contestant, options, limit), arguments.concurrency, report, stop.is_set
+        )
+    by_problem = {id(outcome.problem): outcome for outcome in done}
+    results = {
+        name: [by_problem[id(problem)] for problem in members if id(problem) in by_problem]
+        for name, members in suites.items()
+    }
+    _show(arguments, results, _settings(contestant, options, limit))
+    return 0 if len(done) == len(problems) else INTERRUPTED
+
+
+def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> TimeControl:
+    """The flags, else the engine's own words, else the default. Raises ConfigError for a clock."""
+    given = TimeControl.of(None, arguments.movetime, arguments.nodes) or (contestant and contestant.control)
+    if given and given.base_s:
+        raise ConfigError(f"a suite has no clock, only nodes and seconds for each move: got {given}")
+    return given or TimeControl(nodes=DEFAULT_NODES)
+
+
+def _options(arguments: argparse.Namespace) -> EngineOptions:
+    """The engine options; one thread unless told, for the searches shall share the cores and not each search."""
+    if arguments.threads is None and arguments.config is None:
+        arguments.threads = "1"
+    return options_from_flags(arguments)
+
+
+def _new_solver(contestant: Contestant | None, options: EngineOptions, limit: TimeControl) -> Solver:
+    return EngineSolver(options, limit) if contestant is None else UciSolver(contestant, limit)
+
+
+def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:
+    if path.suffix.lower() == ".csv":
+        return read_puzzles(path, limit, seed)
+    return sample(read_epd(path), limit, seed)
+
+
+def _settings(contestant: Contestant | None, options: EngineOptions, limit: TimeControl) -> dict[str, Any]:
+    engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
+    return {"engine": engine, "limit": str(limit)}
+
+
+def _show(arguments: argparse.Namespace, results: dict[str, list[Outcome]], settings: dict[str, Any]) -> None:
+    names = [Path(name).name for name in results]
+    short = dict(zip(names, results.values(), strict=True)) if len(set(names)) == len(names) else results
+    show_view(suite_table(short))
+    if arguments.failed:
+        for name, outcomes in short.items():
+            for outcome in outcomes:
+                if not outcome.solved:
+                    show(f"{name}: {outcome.problem.name}: {' '.join(outcome.played)}  {outcome.problem.fen}")
+    if arguments.json:
+        with atomic_write(arguments.json) as stream:
+            stream.write(json.dumps(suite_json(settings, results), indent=1).encode())
+        show(f"{arguments.json}: written")

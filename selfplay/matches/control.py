@@ -1,0 +1,84 @@
+"""What limits an engine's thinking in a match: a clock, a time for each move, or nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import chess
+import chess.engine
+
+from engine.errors import ConfigError
+
+__all__ = ["TimeControl"]
+
+
+@dataclass(frozen=True)
+class TimeControl:
+    """A clock (`base_s`, `increment_s`) or a time for each move (`movetime_s`); `nodes` alone or beside either.
+
+    0 means not limited so. `margin_s` is the referee's tolerance for its own overhead. Raises ConfigError for negative
+    numbers, for a clock and a time for each move together, and where nothing limits the engine.
+    """
+
+    base_s: float = 0.0
+    increment_s: float = 0.0
+    margin_s: float = 0.0
+    movetime_s: float = 0.0
+    nodes: int = 0
+
+    def __post_init__(self) -> None:
+        values = (self.base_s, self.increment_s, self.margin_s, self.movetime_s, self.nodes)
+        if not all(0 <= value < float("inf") for value in values):
+            raise ConfigError(f"expected finite numbers, none negative, got {values}")
+        if bool(self.base_s) + bool(self.movetime_s) == 2 or (self.increment_s and not self.base_s):
+            raise ConfigError("expected a clock with a positive base, or a time for each move")
+        if not (self.base_s or self.movetime_s or self.nodes):
+            raise ConfigError("expected a clock with a positive base, a time for each move, or nodes")
+
+    @classmethod
+    def parse(cls, text: str, margin_ms: float = 0.0) -> TimeControl:
+        """From "BASE+INCREMENT" in seconds, such as 1+0.1. Raises ConfigError for another form."""
+        try:
+            base, _, increment = text.partition("+")
+            return cls(float(base), float(increment or 0.0), margin_ms / 1000.0)
+        except ConfigError as error:
+            raise ConfigError(f"time control {text!r}: {error}") from error
+        except ValueError as error:
+            raise ConfigError(f"time control {text!r}: expected BASE+INCREMENT in seconds, such as 1+0.1") from error
+
+    @classmethod
+    def of(
+        cls, clock: str | None, movetime_s: str | None, nodes: str | None, margin_ms: float = 0.0
+    ) -> TimeControl | None:
+        """From the words of a command line, None where all are missing. Raises ConfigError for senseless ones."""
+        if not (clock or movetime_s or nodes):
+            return None
+        base = cls.parse(clock, margin_ms) if clock else None
+        try:
+            limits = {"movetime_s": float(movetime_s or 0.0), "nodes": int(nodes or 0)}
+        except ValueError as error:
+            raise ConfigError(f"expected seconds a move and a whole number of nodes: {error}") from error
+        return replace(base, **limits) if base else cls(margin_s=margin_ms / 1000.0, **limits)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        clock = f"{self.base_s:g}+{self.increment_s:g}" if self.base_s else ""
+        each = f"{self.movetime_s:g} s a move" if self.movetime_s else ""
+        nodes = f"{self.nodes:,} nodes a move" if self.nodes else ""
+        return ", ".join(filter(None, (clock, each, nodes)))
+
+    def allowed_s(self, clock_s: float) -> float | None:
+        """Seconds that the next move may take with so much left on the clock; None where only nodes limit it."""
+        return clock_s if self.base_s else self.movetime_s or None
+
+    def limit(
+        self, clock_s: float, opponent: TimeControl, opponent_clock_s: float, turn: chess.Color
+    ) -> chess.engine.Limit:
+        """What the engine with the move is told. An opponent without a clock is shown with the engine's own one."""
+        limit = chess.engine.Limit(time=self.movetime_s or None, nodes=self.nodes or None)
+        if self.base_s:
+            other = (opponent_clock_s, opponent.increment_s) if opponent.base_s else (clock_s, self.increment_s)
+            mine = (clock_s, self.increment_s)
+            (limit.white_clock, limit.white_inc), (limit.black_clock, limit.black_inc) = (
+                (mine, other) if turn == chess.WHITE else (other, mine)
+            )
+        return limit

@@ -1,0 +1,119 @@
+"""The openings of a match: positions of an EPD or FEN file, or the first plies of the games of a PGN file.
+
+Either may lie in a zip archive. A collection may be large: its lines or games are split at once and read when they are
+played. An opening is one line of text in UCI's form, `FEN` or `FEN moves e2e4 e7e5 ...`, so that engines which look at
+the history get it.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import io
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import overload
+
+import chess
+import chess.pgn
+
+from engine.errors import DataError
+from selfplay.games.openings import parse_position
+
+__all__ = ["OpeningBook", "load_book", "opening_board"]
+
+DEFAULT_PLIES = 16  # of PGN games: eight moves, as most opening collections have
+
+_GAME_START = re.compile(r"^\[Event ", re.MULTILINE)
+
+
+class OpeningBook(Sequence[str]):
+    """Openings read on demand; an entry that cannot be read raises DataError naming its place when it is asked for."""
+
+    def __init__(self, name: str, entries: Sequence[tuple[int, str]], read: Callable[[str, str], str]) -> None:
+        self._name = name
+        self._entries = entries  # (number, text): lines of an EPD file, games of a PGN file
+        self._read = read
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        number, text = self._entries[index]
+        return self._read(text, f"{self._name}:{number}")
+
+
+def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False) -> OpeningBook:
+    """The openings of a file, by default Aino's own set.
+
+    A file called .pgn gives the first `plies` plies of its games, any other one position a line. Raises DataError
+    where the file cannot be read or is empty.
+    """
+    name, text = _read_text(path)
+    if name.lower().endswith(".pgn"):
+        starts = [match.start() for match in _GAME_START.finditer(text)]
+        games = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+        entries = list(enumerate(games, 1))
+
+        def read(entry: str, place: str) -> str:
+            return _pgn_opening(entry, place, plies, chess960)
+    else:
+        lines = enumerate(text.splitlines(), 1)
+        entries = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
+
+        def read(entry: str, place: str) -> str:
+            return parse_position(entry, place, chess960).fen()
+
+    if not entries:
+        raise DataError(f"{name}: no openings in it")
+    return OpeningBook(name, entries, read)
+
+
+def opening_board(opening: str, chess960: bool = False) -> chess.Board:
+    """The position after an opening, with its moves on the stack."""
+    fen, _, moves = opening.partition(" moves ")
+    board = chess.Board(fen, chess960=chess960)
+    for move in moves.split():
+        board.push_uci(move)
+    return board
+
+
+def _read_text(path: Path | None) -> tuple[str, str]:
+    """Name and text of a file; of the only file in it for a zip archive."""
+    if path is None:
+        return "openings.epd", (importlib.resources.files("selfplay") / "openings.epd").read_text(encoding="utf-8")
+    try:
+        if path.suffix.lower() != ".zip":
+            return str(path), path.read_text(encoding="utf-8", errors="replace")
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            if len(names) != 1:
+                raise DataError(f"{path}: expected one file in the archive, found {len(names)}")
+            return f"{path}/{names[0]}", archive.read(names[0]).decode("utf-8", errors="replace")
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+
+
+def _pgn_opening(text: str, place: str, plies: int, chess960: bool) -> str:
+    game = chess.pgn.read_game(io.StringIO(text))
+    if game is None or game.errors:
+        raise DataError(f"{place}: not a readable game{f': {game.errors[0]}' if game else ''}")
+    board = game.board()
+    if board.uci_variant != "chess" or board.chess960 != chess960 or not board.is_valid():
+        raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")
+    start = board.fen()
+    moves = [move.uci() for move in game.mainline_moves()][:plies]
+    for move in moves:
+        board.push_uci(move)
+    if board.is_game_over():
+        raise DataError(f"{place}: the game is over after {len(moves)} plies")
+    return f"{start} moves {' '.join(moves)}" if moves else start

@@ -1,0 +1,102 @@
+"""The rung of a ladder at which an engine scores 50%: a Bayesian logistic fit over the rungs it was tried on.
+
+An engine whose even rung is R scores p = 1 / (1 + 10^(-s (R - r) / 400)) against rung r. The stretch s is what a
+nominal point is worth (rungs drawn together at some time control give s < 1); it is fitted too and integrated out, so
+that the interval owns up to it. Pairs share an opening and draws vary less than wins and losses: the likelihood is
+divided by the dispersion found in the pairs (quasi-likelihood, Wedderburn 1974).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["LadderRating", "fit_rung", "most_informative_rung"]
+
+GRID_ELO = 10.0
+BEYOND_ELO = 800.0  # how far beyond the rungs the even rung may lie
+STRETCHES = np.exp(np.linspace(math.log(0.3), math.log(1.8), 13))
+STRETCH_SPREAD = 0.4  # standard deviation of the logarithm of s, before any game
+PRIOR_PAIRS = 10.0  # weight of "as dispersed as coin tosses" in the dispersion
+LEAST_DISPERSION = 0.25
+LOW, HIGH = 0.025, 0.975
+
+Results = Mapping[int, Sequence[float]]  # rung -> points of its pairs, 0 to 2
+
+
+@dataclass(frozen=True)
+class LadderRating:
+    """The even rung: median and central 95% interval; `weight` is the posterior float64[elos, stretches] behind it."""
+
+    elo: float
+    low: float
+    high: float
+    elos: np.ndarray  # float64[elos]
+    weight: np.ndarray
+
+    @property
+    def half_width(self) -> float:
+        """Half the length of the interval."""
+        return (self.high - self.low) / 2.0
+
+    def share_below(self, elo: float) -> float:
+        """Probability that the even rung lies below."""
+        return float(self.weight[self.elos < elo].sum())
+
+
+def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
+    """The posterior after the results. The prior is flat over the rungs and 800 Elo beyond."""
+    elos = np.arange(min(rungs) - BEYOND_ELO, max(rungs) + BEYOND_ELO + GRID_ELO, GRID_ELO)
+    prior = -0.5 * (np.log(STRETCHES) / STRETCH_SPREAD) ** 2
+    likelihood = np.zeros((len(elos), len(STRETCHES)))
+    for rung, pairs in results.items():
+        scores = _expected(elos, rung)
+        likelihood += sum(pairs) * np.log(scores) + (2 * len(pairs) - sum(pairs)) * np.log1p(-scores)
+    dispersion = 1.0
+    for _ in range(2):  # the dispersion is measured around the fit that it widens
+        weight = _normalised(likelihood / dispersion + prior)
+        dispersion = _dispersion(results, elos, weight)
+    weight = _normalised(likelihood / dispersion + prior)
+    cumulative = np.cumsum(weight.sum(axis=1))
+    low, median, high = (float(np.interp(share, cumulative, elos)) for share in (LOW, 0.5, HIGH))
+    return LadderRating(median, low, high, elos, weight)
+
+
+def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
+    """The rung whose next game is expected to tell most about the even rung (mutual information of the two)."""
+    by_elo = rating.weight.sum(axis=1)
+    information = []
+    for rung in rungs:
+        scores = (_expected(rating.elos, rung) * rating.weight).sum(axis=1) / np.maximum(by_elo, 1e-300)
+        information.append(_entropy(by_elo @ scores) - float(by_elo @ _entropy(scores)))
+    return rungs[int(np.argmax(information))]
+
+
+def _expected(elos: np.ndarray, rung: int) -> np.ndarray:
+    """Expected score float64[elos, stretches] against a rung."""
+    scores = 1.0 / (1.0 + 10.0 ** (-np.multiply.outer(elos - rung, STRETCHES) / 400.0))
+    return np.clip(scores, 1e-9, 1.0 - 1e-9)
+
+
+def _normalised(log_weight: np.ndarray) -> np.ndarray:
+    weight = np.exp(log_weight - log_weight.max())
+    return weight / weight.sum()
+
+
+def _dispersion(results: Results, elos: np.ndarray, weight: np.ndarray) -> float:
+    """Variance of the pairs' points around the fit, as a share of that of two coin tosses of the same mean."""
+    total, count = PRIOR_PAIRS, PRIOR_PAIRS
+    for rung, pairs in results.items():
+        score = float((_expected(elos, rung) * weight).sum())
+        residuals = (np.array(pairs) - 2.0 * score) ** 2 / (2.0 * score * (1.0 - score))
+        total, count = total + float(residuals.sum()), count + len(pairs)
+    return max(LEAST_DISPERSION, total / count)
+
+
+def _entropy(share: np.ndarray) -> np.ndarray:
+    """Entropy of a coin in nats."""
+    share = np.clip(share, 1e-12, 1.0 - 1e-12)
+    return -(share * np.log(share) + (1.0 - share) * np.log1p(-share))

@@ -1,0 +1,141 @@
+"""Games between UCI engines, several at once: a schedule says what is played next, tables play it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import chess
+import chess.engine
+
+from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.contestant import Contestant, close_engine, open_engine
+from selfplay.matches.control import TimeControl
+from selfplay.matches.openings import opening_board
+from selfplay.matches.play import Player, Rules, play_match_game
+
+__all__ = ["PlannedGame", "Schedule", "play_games"]
+
+
+@dataclass(frozen=True)
+class PlannedGame:
+    """A game to be played; its number as in GameRow."""
+
+    number: int
+    first: Contestant
+    second: Contestant
+    opening: str
+
+    @property
+    def colours(self) -> dict[chess.Color, Contestant]:
+        """The contestants by colour: the first has White in even games."""
+        pair = (self.first, self.second) if self.number % 2 == 0 else (self.second, self.first)
+        return dict(zip((chess.WHITE, chess.BLACK), pair, strict=True))
+
+
+class Schedule(Protocol):
+    """Decides which games are played. Called by one thread at a time."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether no more games are needed: games still running are given up."""
+        ...
+
+    def next_game(self) -> PlannedGame | None:
+        """The next game, None when there is none left to hand out."""
+        ...
+
+    def finish(self, row: GameRow) -> None:
+        """A game has ended."""
+        ...
+
+
+def play_games(
+    schedule: Schedule,
+    control: TimeControl,
+    rules: Rules,
+    concurrency: int,
+    archive: MatchArchive,
+    report: Callable[[GameRow], None],
+    stop: Callable[[], bool],
+) -> None:
+    """Play what the schedule hands out, `concurrency` games at once, until it is decided, empty, or stopped.
+
+    Every finished game is archived before the schedule and `report` hear of it. The first error of a table stops the
+    others and is raised here.
+    """
+    lock = threading.Lock()
+    failed = threading.Event()
+
+    def halted() -> bool:
+        return stop() or failed.is_set() or schedule.decided
+
+    def work() -> None:
+        table = _Table(control, rules, archive.folder)
+        try:
+            while not halted():
+                with lock:
+                    game = schedule.next_game()
+                row = None if game is None else table.play(game, halted)
+                if row is None:
+                    return
+                with lock:
+                    archive.add(row)
+                    schedule.finish(row)
+                    report(row)
+        except BaseException:
+            failed.set()
+            raise
+        finally:
+            table.close()
+
+    with ThreadPoolExecutor(concurrency, "table") as pool:
+        for future in [pool.submit(work) for _ in range(concurrency)]:
+            future.result()
+
+
+class _Table:
+    """Two engine processes, kept from game to game; one that was at fault is started again."""
+
+    def __init__(self, control: TimeControl, rules: Rules, folder: Path) -> None:
+        self._control = control
+        self._rules = rules
+        self._folder = folder  # gets what the engines write to stderr
+        self._engines: dict[Contestant, chess.engine.SimpleEngine] = {}
+
+    def play(self, planned: PlannedGame, stop: Callable[[], bool]) -> GameRow | None:
+        """Play the game; None when stopped before its end."""
+        colours = planned.colours
+        self._close_others(set(colours.values()))
+        players = {colour: self._player(contestant) for colour, contestant in colours.items()}
+        start = opening_board(planned.opening, self._rules.chess960)
+        game = play_match_game(start, players, self._rules, stop)
+        if game is None:
+            return None
+        offender = None if game.offender is None else colours[game.offender]
+        if offender is not None:
+            close_engine(self._engines.pop(offender), force=True)
+        white, black = colours[chess.WHITE], colours[chess.BLACK]
+        return GameRow(
+            planned.number, white.name, black.name, game.start_fen, " ".join(move.uci() for move in game.moves),
+            game.result, str(game.reason), "" if offender is None else offender.name, game.detail,
+            (round(game.slowest_ms[0], 1), round(game.slowest_ms[1], 1)), tuple(game.thoughts),
+            (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._rules.chess960,
+        )  # fmt: skip
+
+    def _player(self, contestant: Contestant) -> Player:
+        if contestant not in self._engines:
+            self._engines[contestant] = open_engine(contestant, self._folder / "stderr.log")
+        return Player(self._engines[contestant], contestant.control or self._control)
+
+    def _close_others(self, needed: set[Contestant]) -> None:
+        for contestant in set(self._engines) - needed:
+            close_engine(self._engines.pop(contestant))
+
+    def close(self) -> None:
+        """End the processes."""
+        self._close_others(set())

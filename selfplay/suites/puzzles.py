@@ -1,0 +1,48 @@
+"""Puzzle collections as Lichess publishes them: CSV with a FEN *before* the opponent's move, moves, rating, themes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import chess
+
+from engine.errors import DataError
+from selfplay.suites.problem import Problem, sample
+
+__all__ = ["BAND", "read_puzzles"]
+
+BAND = 200  # width of a rating band
+COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
+
+
+def read_puzzles(path: Path, limit: int | None = None, seed: int = 1) -> list[Problem]:
+    """The puzzles of a file, or as many as `limit` drawn at random. Raises DataError naming file and line."""
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if not set(COLUMNS) <= set(reader.fieldnames or ()):
+                raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}, found {reader.fieldnames}")
+            rows = [(reader.line_num, row) for row in reader]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    if not rows:
+        raise DataError(f"{path}: no puzzles in it")
+    return [_puzzle(row, f"{path}:{number}") for number, row in sample(rows, limit, seed)]
+
+
+def _puzzle(row: dict[str, str], place: str) -> Problem:
+    try:
+        board = chess.Board(row["FEN"])
+        first, *line = row["Moves"].split()
+        board.push_uci(first)
+        fen = board.fen()
+        for move in line:
+            board.push_uci(move)
+        band = int(row["Rating"]) // BAND * BAND
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{place}: not a puzzle: {error}") from error
+    if len(line) % 2 == 0:
+        raise DataError(f"{place}: not a puzzle: its line ends with the opponent's move")
+    groups = (f"rating {band}-{band + BAND - 1}", *row["Themes"].split())
+    return Problem(row["PuzzleId"], groups, fen, frozenset(line[:1]), line=tuple(line))

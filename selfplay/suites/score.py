@@ -1,0 +1,145 @@
+"""Running problems through solvers, and what came out: by problem, by group, by node count."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import chess
+
+from selfplay.suites.problem import Problem
+from selfplay.suites.solver import Solver, Step, found_at
+
+__all__ = ["Outcome", "Tally", "grouped", "solve_all", "solve_problem", "tally"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a problem."""
+
+    problem: Problem
+    solved: bool
+    points: int
+    played: tuple[str, ...]  # UCI; of a puzzle the moves up to the first wrong one
+    nodes: int  # spent in all
+    time_ms: int
+    found_nodes: int | None  # since when the solution was kept; of a line the most that a move of it took
+    found_ms: int | None
+
+
+def solve_problem(problem: Problem, solver: Solver) -> Outcome:
+    """Put a problem to a solver; a line is followed to its end, to the first wrong move, or to a mate."""
+    board = problem.board()
+    played: list[str] = []
+    found: list[Step] = []
+    nodes = time_ms = 0
+    solved = True
+    for ply in range(0, max(1, len(problem.line)), 2):
+        part = _part(problem, board, ply)
+        answer = solver.solve(board, fresh=not ply)
+        step = found_at(answer, lambda step, part=part: part.accepts(step.move, step.mate))  # type: ignore[misc]
+        nodes, time_ms = nodes + answer.last.nodes, time_ms + answer.last.time_ms
+        played.append(answer.last.move.uci())
+        if step is None:
+            solved = False
+            break
+        found.append(step)
+        board.push(answer.last.move)
+        if board.is_checkmate() or ply + 1 >= len(problem.line):
+            break
+        board.push_uci(problem.line[ply + 1])
+    return Outcome(
+        problem, solved, problem.points_of(chess.Move.from_uci(played[0]), solved), tuple(played), nodes, time_ms,
+        max(step.nodes for step in found) if solved else None, max(step.time_ms for step in found) if solved else None,
+    )  # fmt: skip
+
+
+def _part(problem: Problem, board: chess.Board, ply: int) -> Problem:
+    """The position in question as a problem of its own: one move of a line."""
+    if not problem.line:
+        return problem
+    return Problem(problem.name, (), board.fen(), frozenset(problem.line[ply : ply + 1]))
+
+
+def solve_all(
+    problems: Sequence[Problem],
+    new_solver: Callable[[], Solver],
+    concurrency: int,
+    report: Callable[[Outcome], None],
+    stop: Callable[[], bool],
+) -> list[Outcome]:
+    """The outcomes in the problems' order, of those that were done before a stop.
+
+    `concurrency` solvers work at once. The first error of one stops the others and is raised here.
+    """
+    outcomes: dict[int, Outcome] = {}
+    waiting = iter(range(len(problems)))
+    lock, failed = threading.Lock(), threading.Event()
+
+    def work() -> None:
+        solver = new_solver()
+        try:
+            while not stop() and not failed.is_set():
+                with lock:
+                    number = next(waiting, None)
+                if number is None:
+                    return
+                outcome = solve_problem(problems[number], solver)
+                with lock:
+                    outcomes[number] = outcome
+                    report(outcome)
+        except BaseException:
+            failed.set()
+            raise
+        finally:
+            solver.close()
+
+    with ThreadPoolExecutor(concurrency, "solver") as pool:
+        for future in [pool.submit(work) for _ in range(concurrency)]:
+            future.result()
+    return [outcomes[number] for number in sorted(outcomes)]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A group's score."""
+
+    problems: int
+    solved: int
+    points: int
+    most_points: int
+    median_nodes: int | None  # of the solved ones, since when the solution was kept
+
+    @property
+    def share(self) -> float:
+        """Points as a share of the most there are."""
+        return self.points / max(1, self.most_points)
+
+
+def tally(outcomes: Sequence[Outcome]) -> Tally:
+    """The score of some outcomes."""
+    nodes = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
+    return Tally(
+        problems=len(outcomes),
+        solved=sum(outcome.solved for outcome in outcomes),
+        points=sum(outcome.points for outcome in outcomes),
+        most_points=sum(outcome.problem.most_points for outcome in outcomes),
+        median_nodes=round(statistics.median(nodes)) if nodes else None,
+    )
+
+
+def grouped(outcomes: Sequence[Outcome]) -> dict[str, Tally]:
+    """Scores by theme and rating band, in the order of their names, numbers in them by size."""
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        for group in outcome.problem.groups:
+            groups.setdefault(group, []).append(outcome)
+    return {group: tally(groups[group]) for group in sorted(groups, key=_natural)}
+
+
+def _natural(name: str) -> str:
+    return re.sub(r"\d+", lambda number: number[0].zfill(6), name)
