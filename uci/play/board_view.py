@@ -9,11 +9,18 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-__all__ = ["BoardStyle", "choose_style", "render_board"]
+from uci.terminal import can_show
+from uci.verdict import Verdict
+
+__all__ = ["BoardStyle", "choose_style", "render_bar", "render_board"]
 
 _LIGHT, _DARK = "#b99a72", "#7f5f45"  # both dark enough for white pieces and light enough for black ones
 _LIGHT_MARKED, _DARK_MARKED = "#a9a948", "#77782c"  # squares of the last move
 _WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
+# What a terminal of 16 colours would make of these is unreadable.
+_FEW_COLORS = {_LIGHT: "yellow", _DARK: "green", _LIGHT_MARKED: "cyan", _DARK_MARKED: "cyan"}
+_FEW_COLORS |= {_WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
+_BAR_CELLS = 24  # as wide as the board's squares
 _FILLED = {"p": "♟", "n": "♞", "b": "♝", "r": "♜", "q": "♛", "k": "♚"}
 
 
@@ -23,16 +30,14 @@ class BoardStyle:
 
     color: bool
     symbols: bool
+    few_colors: bool = False  # 16 of them
 
 
 def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
     """The best style for a console: colour neither in a pipe nor with NO_COLOR, symbols where the encoding has them."""
-    symbols = not ascii_only
-    try:
-        "♚·".encode(console.encoding)
-    except (UnicodeEncodeError, LookupError):
-        symbols = False
-    return BoardStyle(color=console.is_terminal and not console.no_color, symbols=symbols)
+    symbols = not ascii_only and can_show(console, "♚·█░")
+    few = console.color_system in ("standard", "windows")
+    return BoardStyle(color=console.is_terminal and not console.no_color, symbols=symbols, few_colors=few)
 
 
 def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle) -> Text:
@@ -60,10 +65,20 @@ def _square_text(piece: chess.Piece | None, square: chess.Square, marked: bool, 
         # Filled shapes in both colours: outlines vanish on a coloured square.
         name = "" if piece is None else piece.symbol().lower()
         symbol = _FILLED.get(name, " ") if style.symbols or piece is None else piece.symbol()
-        return Text(f" {symbol} ", Style(color=ink, bgcolor=shades[light], bold=True))
+        paper = shades[light]
+        if style.few_colors:
+            ink, paper = _FEW_COLORS[ink], _FEW_COLORS[paper]
+        return Text(f" {symbol} ", Style(color=ink, bgcolor=paper, bold=True))
     symbol = ("·" if style.symbols else ".") if piece is None else _plain_symbol(piece, style)
     return Text(f"({symbol})" if marked else f" {symbol} ")
 
 
 def _plain_symbol(piece: chess.Piece, style: BoardStyle) -> str:
     return piece.unicode_symbol() if style.symbols else piece.symbol()
+
+
+def render_bar(verdict: Verdict, style: BoardStyle) -> str:
+    """White's expected points as a bar, with the score: `White [######------] Black  +0.34`."""
+    full, empty = "█░" if style.symbols else "#-"
+    cells = round(_BAR_CELLS * verdict.expected)
+    return f"White [{full * cells}{empty * (_BAR_CELLS - cells)}] Black  {verdict.text}"

@@ -6,7 +6,9 @@ import argparse
 import contextlib
 import datetime
 import random
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import chess
@@ -14,51 +16,111 @@ from rich.console import Console
 
 from engine.board.fen import parse_fen
 from engine.errors import ConfigError
-from engine.options import add_flags, options_from_flags
-from engine.player import Engine
-from engine.search.limits import Limits
+from engine.options import EngineOptions, add_flags, options_from_flags
 from uci.play.board_view import choose_style
-from uci.play.game import GameEnd, TerminalGame
+from uci.play.clock import GameClock, parse_time_control
+from uci.play.ends import UNFINISHED, GameEnd
+from uci.play.game import GameSettings, TerminalGame
+from uci.play.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.play.record import default_path, game_from_board, save
+from uci.reading import board_at, read_game
+from uci.terminal import make_console, say
+from uci.waiting import ready_engine
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
 
-_DEFAULT_MOVETIME_S = 2.0
+_CHESS960_STARTS = 960
+EXAMPLES = """\
+examples:
+  aino play                                 you have White, Aino thinks two seconds a move
+  aino play --side black --level "elo 1000" --clock 10+5
+  aino play --load game.pgn                 go on with a game
+  aino play --chess960                      a random start position of Fischer Random
+  aino play --side none --level "time 1"    watch Aino play itself
+
+In the game 'help' lists what you can type. Whatever ends it, the game is saved as PGN.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--side", choices=("white", "black", "random"), default="white", help="your side")
+    parser.usage = "aino play [options]"
+    sides = ("white", "black", "random", "none")
+    parser.add_argument("--side", choices=sides, default="white", help="your side; none: watch (default white)")
     level = parser.add_mutually_exclusive_group()
-    level.add_argument("--movetime", type=float, metavar="S", help="seconds that Aino thinks about a move (default 2)")
-    level.add_argument("--nodes", type=int, metavar="N", help="positions that Aino looks at for a move: its strength")
-    parser.add_argument("--fen", default=chess.STARTING_FEN, help="position to start from")
+    level.add_argument("--level", metavar="LEVEL", help=f"Aino's strength: {LEVEL_FORMS}, or full (the default)")
+    level.add_argument("--movetime", metavar="S", help="the same as --level 'time S'")
+    level.add_argument("--nodes", metavar="N", help="the same as --level 'nodes N'")
+    parser.add_argument("--black-level", metavar="LEVEL", help="with --side none: another level for Black")
+    parser.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, and seconds added each move")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--fen", help="position to start from")
+    start.add_argument("--load", type=Path, metavar="FILE", help="PGN file whose game goes on")
+    start.add_argument("--position", type=int, metavar="N", help="Chess960 start position, 0 to 959")
+    parser.add_argument("--game", type=int, default=1, metavar="N", help="which game of --load (default the first)")
+    parser.add_argument("--ply", type=int, metavar="N", help="half-moves of --load to keep (default all)")
     parser.add_argument("--pgn", type=Path, metavar="FILE", help="file that gets the game (default aino-DATE-TIME.pgn)")
+    parser.add_argument("--bar", action="store_true", help="show the evaluation bar under the board")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
     add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plays one game; whatever ends it, a game with moves in it is saved. Raises ConfigError and FenError."""
-    limits = _limits(arguments)
+    """Plays one game; whatever ends it, a game with moves in it is saved. Raises AinoErrors for bad arguments."""
     options = options_from_flags(arguments)
-    board = parse_fen(arguments.fen, options.chess960)
-    human = {"white": chess.WHITE, "black": chess.BLACK}.get(arguments.side, random.random() < 0.5)
+    board = _board(arguments, options.chess960)
+    console = make_console()
+    settings = _settings(arguments, options, console)
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing
 
-    console = Console()
     started = datetime.datetime.now()
-    with console.status("Getting ready (the first start compiles, and takes a while)"):
-        engine = Engine(options)
-        engine.warm_up()
-    game = TerminalGame(console, engine, board, human, limits, choose_style(console, arguments.ascii), _ask)
-    end = GameEnd("*", "unterminated")
+    engine = ready_engine(console, options)
+    game = TerminalGame(console, engine, board, settings, _ask)
+    end = UNFINISHED
     try:
-        end = game.play()
+        with _leaving_by_signal():
+            end = game.play()
     finally:
+        _finish(console, game, end, started, arguments.pgn)
         engine.close()
-        _finish(console, game, end, human, started, arguments.pgn)
     return 0
+
+
+def _settings(arguments: argparse.Namespace, options: EngineOptions, console: Console) -> GameSettings:
+    level = _level(arguments, options)
+    black_level = parse_level(arguments.black_level) if arguments.black_level else level
+    human = {"white": chess.WHITE, "black": chess.BLACK, "none": None}.get(arguments.side, random.random() < 0.5)
+    return GameSettings(
+        human=human,
+        levels={chess.WHITE: level, chess.BLACK: black_level if human is None else level},
+        style=choose_style(console, arguments.ascii),
+        clock=GameClock(parse_time_control(arguments.clock)) if arguments.clock else None,
+        bar=arguments.bar,
+    )
+
+
+def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level:
+    if arguments.level is not None:
+        return parse_level(arguments.level)
+    if arguments.nodes is not None:
+        return parse_level(f"nodes {arguments.nodes}")
+    if arguments.movetime is not None:
+        return parse_level(f"time {arguments.movetime}")
+    strength_is_limited = options.limit_strength or arguments.elo is not None  # the engine's own options
+    return Level(elo=options.elo) if strength_is_limited else DEFAULT_LEVEL
+
+
+def _board(arguments: argparse.Namespace, chess960: bool) -> chess.Board:
+    if arguments.load is not None:
+        return board_at(read_game(arguments.load, arguments.game), arguments.ply)
+    if arguments.fen is not None:
+        return parse_fen(arguments.fen, chess960)
+    if arguments.position is None and not chess960:
+        return chess.Board()
+    number = random.randrange(_CHESS960_STARTS) if arguments.position is None else arguments.position
+    if not 0 <= number < _CHESS960_STARTS:
+        raise ConfigError(f"--position: bad value {number}, expected 0 to {_CHESS960_STARTS - 1}")
+    return chess.Board.from_chess960_pos(number)
 
 
 def _ask(prompt: str) -> str:
@@ -68,35 +130,45 @@ def _ask(prompt: str) -> str:
     return line
 
 
-def _limits(arguments: argparse.Namespace) -> Limits:
-    if arguments.nodes is not None:
-        if arguments.nodes < 1:
-            raise ConfigError(f"--nodes: bad value {arguments.nodes}, expected 1 or more")
-        return Limits(nodes=arguments.nodes)
-    seconds = _DEFAULT_MOVETIME_S if arguments.movetime is None else arguments.movetime
-    if not 0.001 <= seconds <= 86_400:
-        raise ConfigError(f"--movetime: bad value {seconds}, expected 0.001 to 86400 seconds")
-    return Limits(movetime_ms=round(1000 * seconds))
-
-
-def _finish(
-    console: Console, game: TerminalGame, end: GameEnd, human: chess.Color, started: datetime.datetime, pgn: Path | None
-) -> None:
-    """Tells the result and saves the game; shows it where it cannot be saved."""
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    if end.result != "*":
-        say(f"{end.result}: {end.reason}")
-    if not game.board.move_stack:
-        return
-    names = {human: "You", not human: "Aino"}
-    record = game_from_board(game.board, names, end.result, end.reason, started)
-    path = pgn or default_path(started)
+@contextlib.contextmanager
+def _leaving_by_signal() -> Iterator[None]:
+    """A closed terminal, or a polite kill, leaves the game as Ctrl-C does."""
+    names = [getattr(signal, name) for name in ("SIGHUP", "SIGTERM") if hasattr(signal, name)]
+    before = {name: signal.signal(name, signal.default_int_handler) for name in names}
     try:
-        save(record, path)
-    except OSError as error:
-        say(f"cannot save the game: {error}\n\n{record}")
-    else:
-        say(f"saved to {path}")
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _headers(game: TerminalGame, end: GameEnd, started: datetime.datetime) -> dict[str, str]:
+    settings = game.settings
+    names = {side: f"Aino ({settings.levels[side].text})" for side in chess.COLORS}
+    if settings.human is not None:
+        names[settings.human] = "You"
+    headers = {
+        "Date": f"{started:%Y.%m.%d}",
+        "White": names[chess.WHITE],
+        "Black": names[chess.BLACK],
+        "Termination": end.reason,
+    }
+    if settings.clock is not None:
+        headers["TimeControl"] = settings.clock.control.pgn_text
+    return headers
+
+
+def _finish(console: Console, game: TerminalGame, end: GameEnd, started: datetime.datetime, pgn: Path | None) -> None:
+    """Saves the game, then tells the result: a terminal that is gone cannot be told. Shows what cannot be saved."""
+    told = f"{end.result}: {end.reason}\n" if end.result != "*" else ""
+    if game.board.move_stack:
+        record = game_from_board(game.board, _headers(game, end, started), end.result, game.clock_times)
+        path = pgn or default_path(started)
+        try:
+            save(record, path)
+        except OSError as error:
+            told += f"cannot save the game: {error}\n\n{record}"
+        else:
+            told += f"saved to {path}"
+    if told:
+        say(console, told.rstrip())

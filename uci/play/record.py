@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 import chess
 import chess.pgn
+
+from uci.openings import opening_name
 
 __all__ = ["default_path", "game_from_board", "save"]
 
@@ -17,20 +20,21 @@ def default_path(now: datetime.datetime) -> Path:
 
 
 def game_from_board(
-    board: chess.Board, names: dict[chess.Color, str], result: str, termination: str, started: datetime.datetime
+    board: chess.Board,
+    headers: Mapping[str, str],
+    result: str = "*",
+    clock_times: Mapping[int, float] | None = None,
 ) -> chess.pgn.Game:
-    """The game on a board's move stack, with its headers; result "*" for a game broken off."""
+    """The game on a board's move stack; `clock_times` are the mover's seconds left after each ply."""
     game = chess.pgn.Game.from_board(board)
-    game.headers.update(
-        Event="Terminal game",
-        Site="-",
-        Date=f"{started:%Y.%m.%d}",
-        Round="-",
-        White=names[chess.WHITE],
-        Black=names[chess.BLACK],
-        Result=result,
-        Termination=termination,
-    )
+    game.headers.update(Event="Terminal game", Site="-", Round="-", Result=result)
+    game.headers.update(headers)
+    name = opening_name(board)
+    if name:
+        game.headers["Opening"] = name
+    for ply, node in enumerate(game.mainline(), 1):
+        if clock_times and ply in clock_times:
+            node.set_clock(max(0.0, round(clock_times[ply], 1)))
     return game
 
 

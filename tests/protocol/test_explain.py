@@ -1,0 +1,250 @@
+"""`aino explain`: what is observed and shown, with the real engine on few nodes."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.evaluation import make_evaluator
+from engine.evaluation.hybrid import HybridEvaluator
+from engine.network.planes import PLANES, encode
+from engine.network.sparse.model import SparseConfig, build_sparse
+from engine.network.weights import load_network
+from engine.nn.dit import save
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.outline import Branch
+from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
+from uci.explain.observe import observe, schedule
+from uci.explain.sight import show_features, show_history, show_planes
+from uci.main import main
+from uci.pages.board import Arrow, board_svg, describe_board
+
+OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
+FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
+# White threatens Qxf7 mate; Black is to move.
+SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
+CHECK = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
+ROOKS = "4k3/8/8/8/8/8/4r3/R3K3 w Q - 0 1"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine(OPTIONS) as engine:
+        yield engine
+
+
+# ---- observing ------------------------------------------------------------------------------------------------------
+
+
+def test_schedule_grows_to_the_wanted_nodes() -> None:
+    counts = schedule(500)
+    assert (counts[0], counts[-1]) == (1, 500)
+    assert all(first < second for first, second in itertools.pairwise(counts))
+    assert schedule(1) == [1]
+
+
+def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
+    seen: list[int] = []
+    observation = observe(engine, chess.Board(SCHOLAR), 200, seen.append)
+    assert seen == schedule(200)
+    first, last = observation.snapshots[0], observation.snapshots[-1]
+    assert sum(child.prior for child in first.moves.values()) == pytest.approx(1, abs=1e-4)
+    move = observation.result.children[0].move
+    assert first.share(move) is None
+    assert first.expected(move) is None
+    assert last.share(move) == max(last.share(other) or 0 for other in last.moves)
+    assert 0 < (last.expected(move) or 0) < 1
+    assert last.nodes == 200
+    assert observation.decided_at <= 200
+
+
+def test_leading_moves_include_the_policys_choice(engine: Engine) -> None:
+    observation = observe(engine, chess.Board(SCHOLAR), 200)
+    for count in (1, 2, 6):
+        moves = observation.leading_moves(count)
+        assert len(moves) == count
+        assert max(observation.result.children, key=lambda child: child.prior) in moves
+
+
+def test_found_mate_ends_the_observation(engine: Engine) -> None:
+    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
+    observation = observe(engine, board, 5000)
+    assert observation.snapshots[-1].nodes < 100
+    assert observation.verdict.text == "#1"
+
+
+def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
+    board = chess.Board(SCHOLAR)
+    observation = observe(engine, board, 300)
+
+    def check(position: chess.Board, branches: tuple[Branch, ...], visits: int) -> int:
+        assert sum(branch.visits for branch in branches) <= visits
+        assert [branch.visits for branch in branches] == sorted((b.visits for b in branches), reverse=True)
+        depth = 0
+        for branch in branches:
+            assert position.is_legal(branch.move)
+            assert branch.visits >= 0.02 * 299 - 1
+            after = position.copy()
+            after.push(branch.move)
+            depth = max(depth, 1 + check(after, branch.replies, branch.visits))
+        return depth
+
+    assert check(board, observation.tree, 300) >= 2
+    best = observation.tree[0]
+    assert best.q == pytest.approx(observation.snapshots[-1].moves[best.move].q)
+
+
+def test_tree_of_an_engine_that_never_searched_is_empty() -> None:
+    with Engine(OPTIONS) as engine:
+        assert engine.tree(1) == ()
+
+
+# ---- insight --------------------------------------------------------------------------------------------------------
+
+
+def test_threat_is_what_the_opponent_would_do(engine: Engine) -> None:
+    threat = find_threat(engine, chess.Board(SCHOLAR), 200)
+    assert threat is not None
+    assert threat.board.san(threat.line[0]) == "Qxf7#"
+    assert threat.verdict.text == "#-1"
+    assert threat.verdict.expected == 0.0
+
+
+def test_side_in_check_cannot_pass(engine: Engine) -> None:
+    assert find_threat(engine, chess.Board(ROOKS), 10) is None
+
+
+def test_captures_that_gain_are_listed_best_first() -> None:
+    board = chess.Board("4k3/8/3p4/4r3/3P4/5N2/8/4K3 w - - 0 1")
+    assert [(board.san(move), gain) for move, gain in wins(board)] == [("dxe5", 500), ("Nxe5", 280)]
+    assert wins(chess.Board()) == []
+
+
+def test_parts_blend_into_the_hybrids_value() -> None:
+    board = chess.Board(SCHOLAR)
+    hybrid = HybridEvaluator(load_network(), 0.25)
+    network, material = value_parts(EngineOptions(hybrid_weight=0.25), hybrid, board)
+    assert (network.name, network.share, material.name, material.share) == ("network", 0.75, "material", 0.25)
+    blend = 0.75 * network.verdict.expected + 0.25 * material.verdict.expected
+    assert judge_at_sight(hybrid, board).expected == pytest.approx(blend, abs=0.002)
+    hybrid.close()
+
+
+def test_material_alone_has_one_part() -> None:
+    material = make_evaluator("material")
+    (part,) = value_parts(OPTIONS, material, chess.Board())
+    assert (part.name, part.share) == ("material", 1.0)
+
+
+def test_piece_weights_are_whites_and_leave_out_what_cannot_be() -> None:
+    material = make_evaluator("material")
+    weights = piece_weights(material, chess.Board("4k3/8/3q4/8/8/8/8/R3K2R b KQ - 0 1"))
+    assert weights[chess.A1] > 0.05
+    assert weights[chess.D6] < -0.05
+    blocked = piece_weights(material, chess.Board("4k3/4r3/8/8/8/4P3/8/4K3 b - - 0 1"))
+    assert set(blocked) == {chess.E7}, "without the pawn White would be in check with Black to move"
+
+
+# ---- what the network saw -------------------------------------------------------------------------------------------
+
+
+def test_planes_are_shown_from_the_mover_with_the_facts_beside() -> None:
+    board = chess.Board("r3k3/8/8/8/8/8/8/4K2R b q - 13 40")
+    stack = stack_from_board(board)
+    masks = np.zeros(PLANES, np.uint64)
+    encode(stack, 0, 0, masks)
+    planes, facts = show_planes(masks)
+    assert [name for name, _ in planes][:2] == ["our pawns", "our knights"]
+    rooks = dict(planes)["our rooks"]
+    assert rooks.count('class="on"') == 1
+    assert 'x="0" y="7"' in rooks, "Black's a8 seen from Black"
+    assert "Castling: our queenside." in facts
+    assert "Plies without capture or pawn move: 13." in facts
+    assert "This position is new." in facts
+
+
+def test_history_shows_the_plies_before() -> None:
+    board = chess.Board()
+    assert show_history(board) == []
+    for san in ("e4", "e5", "Nf3"):
+        board.push_san(san)
+    assert len(show_history(board)) == 3
+
+
+def test_features_say_how_each_piece_stands() -> None:
+    groups = dict(show_features(chess.Board("4k3/8/8/3p4/4P3/5N2/8/4K3 w - - 0 1")))
+    assert groups["attacked and not defended"] == "♙ e4, ♟ d5"
+    assert "♘ f3" in groups["neither attacked nor defended"]
+    assert groups["attacked and defended"] == "none"
+
+
+# ---- boards ---------------------------------------------------------------------------------------------------------
+
+
+def test_board_is_drawn_and_described() -> None:
+    board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
+    text = board_svg(board, arrows=[Arrow(chess.E2, chess.E4, "better")], marked=[chess.E2], label='a "<quoted>" label')
+    assert text.count("<use ") == 4
+    assert 'class="arrow better"' in text
+    assert 'class="marked" x="180" y="270"' in text
+    assert "&lt;quoted&gt;" in text
+    assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
+
+
+def test_board_is_turned_for_black() -> None:
+    board = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
+    assert '<use href="#white-king" x="0" y="315"/>' in board_svg(board)
+    assert '<use href="#white-king" x="315" y="0"/>' in board_svg(board, perspective=chess.BLACK)
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_page_of_a_position_loads_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "page.html"
+    assert main(["explain", SCHOLAR, "--nodes", "150", "--out", str(path), "--threads", "1", "--hash-mib", "16"]) == 0
+    text = path.read_text(encoding="utf-8")
+    for heading in ("policy thought", "made up its mind", "The tree", "Threats", "parts of the value", "network saw"):
+        assert heading in text
+    assert "Qxf7#" in text
+    assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\(", text) == []
+    assert f"the page is {path}" in capsys.readouterr().out
+
+
+def test_page_without_a_network_leaves_it_out(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    assert main(["explain", ROOKS, "--nodes", "20", "--out", str(path), *FAST]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "is in check and cannot pass" in text
+    assert "network saw" not in text
+
+
+def test_page_of_a_sparse_network_shows_how_the_pieces_stand(tmp_path: Path) -> None:
+    net, path = tmp_path / "sparse.dit", tmp_path / "page.html"
+    save(net, build_sparse(SparseConfig(width=128), np.random.default_rng(1)))
+    flags = ("--nodes", "60", "--weights-file", str(net), "--threads", "1", "--hash-mib", "16")
+    assert main(["explain", SCHOLAR, *flags, "--out", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "the evaluator <i>sparse</i>" in text
+    assert "attacked and not defended" in text
+    assert "The planes" not in text
+
+
+def test_what_cannot_be_explained_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ("--out", str(tmp_path / "page.html"))
+    assert main(["explain", CHECK, *out, *FAST]) == 1
+    assert main(["explain", "startpos", "--nodes", "0", *out]) == 1
+    assert main(["explain", "startpos", "--nodes", "2", *FAST, "--out", str(tmp_path / "no" / "page.html")]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "the game is over" in lines[0]
+    assert "--nodes" in lines[1]
+    assert "No such file" in lines[2]
+    assert list(tmp_path.iterdir()) == []

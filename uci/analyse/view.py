@@ -1,0 +1,94 @@
+"""The lines of an analysis: a table that lives in a terminal, text lines for a pipe, an object for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import chess
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from engine.search.results import SearchInfo, SearchResult
+from uci.reading import Source
+from uci.verdict import Verdict
+
+__all__ = ["LINE_PLIES", "as_json", "as_table", "as_text", "game_over_text", "searched_lines"]
+
+LINE_PLIES = 16  # moves of a line that people are shown
+
+
+def searched_lines(result: SearchResult) -> list[SearchInfo]:
+    """The lines without those whose first move was never tried, since a proven win ended the search before."""
+    tried = [child.visits > 0 for child in result.children] or [True] * len(result.infos)
+    return [info for info, was_tried in zip(result.infos, tried, strict=False) if was_tried or info.multipv == 1]
+
+
+def as_text(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
+    """One row a line: rank, score and chances of White, depth, moves; and a row with what the search has done."""
+    rows = [
+        f"{info.multipv:2}. {score:>7}  {chances:>11}  {info.depth:>2}/{info.seldepth:<3} {line}"
+        for info, (score, chances, line) in zip(infos, (_cells(board, info) for info in infos), strict=True)
+    ]
+    return "\n".join(["    (White)   W/D/L %     depth   line", *rows, _work_text(infos)])
+
+
+def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
+    """The same for a terminal, lines wrapped to its width."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    table.add_column("White", justify="right", no_wrap=True)
+    table.add_column("W/D/L %", justify="right", no_wrap=True)
+    table.add_column("line")
+    for info in infos:
+        score, chances, line = _cells(board, info)
+        table.add_row(f"{info.multipv}.", Text(score, "bold"), chances, Text(line))
+    return Group(table, Text(_work_text(infos), "dim"))
+
+
+def _cells(board: chess.Board, info: SearchInfo) -> tuple[str, str, str]:
+    verdict = Verdict.of_info(info).seen_by_white(board.turn)
+    chances = "/".join(str(round(share / 10)) for share in verdict.wdl)
+    return verdict.text, chances, board.variation_san(info.pv[:LINE_PLIES])
+
+
+def _work_text(infos: Sequence[SearchInfo]) -> str:
+    info = infos[0]
+    return (
+        f"depth {info.depth}/{info.seldepth}, {info.nodes:,} nodes in {info.time_ms / 1000:.1f} s, "
+        f"{info.nps:,} nodes/s, tree {info.hashfull / 10:.0f}% full"
+    )
+
+
+def game_over_text(board: chess.Board) -> str:
+    """Why there is nothing to analyse."""
+    return f"the game is over: {board.result()}, {'checkmate' if board.is_checkmate() else 'stalemate'}"
+
+
+def as_json(source: Source, result: SearchResult) -> dict[str, Any]:
+    """A position's analysis in plain types; scores and chances (per mille) are seen by the side to move."""
+    board = source.board
+    return {
+        "name": source.name,
+        "fen": board.fen(),
+        "side_to_move": chess.COLOR_NAMES[board.turn],
+        "best_move": result.best_move.uci() if result.best_move else None,
+        "nodes": result.nodes,
+        "time_ms": result.time_ms,
+        "lines": [_line_as_json(board, info) for info in searched_lines(result)],
+    }
+
+
+def _line_as_json(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
+    verdict = Verdict.of_info(info)
+    return {
+        "rank": info.multipv,
+        "score_cp": info.score_cp if info.score_mate is None else None,
+        "mate": info.score_mate,
+        "wdl": list(verdict.wdl),
+        "depth": info.depth,
+        "seldepth": info.seldepth,
+        "moves": [move.uci() for move in info.pv],
+        "san": board.variation_san(info.pv),
+    }

@@ -1,0 +1,64 @@
+"""A review written into its game: comments, evaluations, NAGs and better lines, as PGN has them."""
+
+from __future__ import annotations
+
+import chess
+import chess.engine
+import chess.pgn
+
+from uci import __version__
+from uci.annotate.review import GameReview, MoveReview
+from uci.verdict import Verdict
+
+__all__ = ["LINE_PLIES", "add_comments", "move_comment"]
+
+LINE_PLIES = 8  # of a better line
+_JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
+
+
+def add_comments(review: GameReview) -> chess.pgn.Game:
+    """Writes a review into its own game, beside the comments and variations that are there, and returns it."""
+    game = review.game
+    game.headers["Annotator"] = f"Aino {__version__}"
+    summary = f"White: {review.summary(chess.WHITE)}. Black: {review.summary(chess.BLACK)}."
+    game.comment = f"{game.comment} {summary}".strip()
+    for move, node in zip(review.moves, game.mainline(), strict=True):
+        _comment_move(move, node)
+    return game
+
+
+def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
+    text = move_comment(move)
+    if text:
+        node.comment = f"{node.comment} {text}".strip()
+    score = _pov_score(move.after)
+    if score is not None:
+        node.set_eval(score)
+    if move.judgement is None:
+        return
+    node.nags = (node.nags - _JUDGEMENT_NAGS) | {move.judgement.nag}
+    if move.best_line and not move.is_best and move.loss > 0 and not node.parent.has_variation(move.best_line[0]):
+        node.parent.add_line(move.best_line[:LINE_PLIES])
+
+
+def move_comment(move: MoveReview) -> str:
+    """What a judged move costs, and what was better: `Blunder, costs 31%: 64% to 33%. Better was Qe2.`"""
+    if move.judgement is None:
+        return ""
+    if not move.loss:
+        return "The only good move."
+    before, after = (
+        verdict.expected if move.mover == chess.WHITE else 1.0 - verdict.expected
+        for verdict in (move.before, move.after)
+    )
+    better = f" Better was {move.board.san(move.best_line[0])}." if move.best_line and not move.is_best else ""
+    name = move.judgement.name.capitalize()
+    return f"{name}, costs {move.loss:.0%} of expected points: {before:.0%} to {after:.0%}.{better}"
+
+
+def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
+    """None where mate is on the board."""
+    if verdict.mate == 0:
+        return None
+    score = chess.engine.Cp(verdict.score_cp) if verdict.mate is None else chess.engine.Mate(verdict.mate)
+    return chess.engine.PovScore(score, chess.WHITE)

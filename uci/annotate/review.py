@@ -1,0 +1,197 @@
+"""Going through a game with the engine: a verdict on every position, a judgement on every move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import chess
+import chess.pgn
+
+from engine.search.limits import Limits
+from engine.search.results import SearchResult
+from uci.annotate.judge import BLUNDER, INACCURACY, MISTAKE, Judgement, judge, mean_accuracy
+from uci.openings import is_named, opening_name
+from uci.verdict import Verdict
+from uci.waiting import search_interruptibly
+
+if TYPE_CHECKING:
+    from engine.player import Engine
+
+__all__ = ["GameReview", "MoveReview", "review_game"]
+
+_SUSPICIOUS = 0.05  # a loss from which on the best move is searched as thoroughly as the one that was played
+_MISSED = 0.1  # expected points; less than this is the noise of two searches
+_HIDDEN_PRIOR = 0.2  # a move that the policy thinks likelier is not hard to find
+_TURNING_LOSS = 0.10
+_MOST_TURNING_POINTS = 6
+
+
+@dataclass(frozen=True)
+class MoveReview:
+    """One move. Verdicts are White's view."""
+
+    ply: int  # from 1
+    board: chess.Board  # before the move
+    move: chess.Move
+    before: Verdict
+    after: Verdict
+    best_line: tuple[chess.Move, ...]  # begins with the best move
+    loss: float  # expected points of the mover, 0 for the best move
+    judgement: Judgement | None  # None too for known opening moves, if they are no blunders
+
+    @property
+    def mover(self) -> chess.Color:
+        """Who made the move."""
+        return self.board.turn
+
+    @property
+    def number(self) -> str:
+        """`12.` or `12...`."""
+        return f"{self.board.fullmove_number}{'.' if self.board.turn == chess.WHITE else '...'}"
+
+    @property
+    def san(self) -> str:
+        """The move."""
+        return self.board.san(self.move)
+
+    @property
+    def is_best(self) -> bool:
+        """Whether Aino would have played it."""
+        return bool(self.best_line) and self.best_line[0] == self.move
+
+
+@dataclass(frozen=True)
+class GameReview:
+    """A game's moves, and what follows from them."""
+
+    game: chess.pgn.Game
+    start: Verdict
+    moves: list[MoveReview]
+
+    @property
+    def opening(self) -> str:
+        """Its name, "" for none."""
+        return opening_name(self.game.end().board())
+
+    def accuracy(self, side: chess.Color) -> float | None:
+        """0..100; None for a side that never moved."""
+        return mean_accuracy([move.loss for move in self.moves if move.mover == side])
+
+    def count(self, side: chess.Color, judgement: Judgement) -> int:
+        """How many of a side's moves were judged so."""
+        return sum(move.judgement == judgement and move.mover == side for move in self.moves)
+
+    def summary(self, side: chess.Color) -> str:
+        """`accuracy 87%, 1 blunder, 2 mistakes`."""
+        accuracy = self.accuracy(side)
+        words = [f"accuracy {accuracy:.0f}%" if accuracy is not None else "no moves"]
+        for judgement, plural in ((BLUNDER, "blunders"), (MISTAKE, "mistakes"), (INACCURACY, "inaccuracies")):
+            count = self.count(side, judgement)
+            if count:
+                words.append(f"{count} {plural if count > 1 else judgement.name}")
+        return ", ".join(words)
+
+    @property
+    def turning_points(self) -> list[MoveReview]:
+        """The costliest moves, in the order of the game."""
+        costly = sorted(self.moves, key=lambda move: -move.loss)[:_MOST_TURNING_POINTS]
+        return sorted((move for move in costly if move.loss >= _TURNING_LOSS), key=lambda move: move.ply)
+
+
+def review_game(
+    engine: Engine, game: chess.pgn.Game, limits: Limits, on_ply: Callable[[int, int], None] = lambda done, total: None
+) -> GameReview:
+    """Reviews the main line, each position searched within `limits`; Ctrl-C raises Interrupted.
+
+    `on_ply(done, total)` is called after each move.
+    """
+    reviewer = _Reviewer(engine, limits)
+    engine.new_game()
+    board = game.board()
+    played = list(game.mainline_moves())
+    boards, looks = [board.copy()], [reviewer.look(board)]
+    for ply, move in enumerate(played, 1):
+        board.push(move)
+        boards.append(board.copy())
+        looks.append(reviewer.look(board))
+        on_ply(ply, len(played))
+    _learn_from_the_game(boards, played, looks)
+    moves = [reviewer.judge_move(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(played)]
+    return GameReview(game, looks[0].verdict, moves)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a search found out about a position."""
+
+    verdict: Verdict  # White's view
+    line: tuple[chess.Move, ...]
+    gap: float  # expected points between the best move and the second
+    prior: float  # how likely the policy thought the best move, before any search
+
+
+def _learn_from_the_game(boards: list[chess.Board], played: list[chess.Move], looks: list[_Look]) -> None:
+    """Corrects looks, last first, that missed how good the move was that the game went on with."""
+    for ply in range(len(played) - 1, -1, -1):
+        side, look, following = boards[ply].turn, looks[ply], looks[ply + 1]
+        if _expected(following.verdict, side) >= _expected(look.verdict, side) + _MISSED:
+            verdict = following.verdict
+            if verdict.mate is not None:
+                verdict = replace(verdict, mate=verdict.mate + (1 if side == chess.WHITE else -1))
+            looks[ply] = _Look(verdict, (played[ply], *following.line), 0.0, look.prior)
+
+
+class _Reviewer:
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine = engine
+        self._limits = limits
+
+    def look(self, board: chess.Board, without: chess.Move | None = None) -> _Look:
+        """Searches a position, or all of its moves but one."""
+        if board.is_game_over():
+            return _Look(Verdict.of_result(board.result()), (), 0.0, 0.0)
+        others = tuple(move for move in board.legal_moves if move != without) if without else ()
+        self._engine.set_position(board)
+        result = search_interruptibly(self._engine, replace(self._limits, searchmoves=others))
+        verdict = Verdict.of_info(result.infos[0]).seen_by_white(board.turn)
+        return _Look(verdict, tuple(result.infos[0].pv), _gap(result), result.children[0].prior)
+
+    def judge_move(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> MoveReview:
+        """Judges a move from the looks before and after it."""
+        best, line = look.verdict, look.line
+        is_best = line[:1] == (move,)
+        loss = _loss(best, following.verdict, board.turn)
+        if loss < (_MISSED if is_best else 0.0) or board.legal_moves.count() == 1:
+            loss = 0.0
+        elif loss >= _SUSPICIOUS:
+            line = self.look(board, without=move).line if is_best else line
+            best = self._verdict_after(board, line[0])
+            loss = _loss(best, following.verdict, board.turn)
+        after = board.copy()
+        after.push(move)
+        is_hidden = is_best and look.prior < _HIDDEN_PRIOR and not board.is_capture(move)
+        judgement = judge(loss, look.gap if is_hidden else 0.0, _expected(best, board.turn))
+        if judgement != BLUNDER and is_named(after):
+            judgement = None
+        return MoveReview(len(after.move_stack), board, move, best, following.verdict, line, loss, judgement)
+
+    def _verdict_after(self, board: chess.Board, move: chess.Move) -> Verdict:
+        """Of another move than the one that was played, searched as thoroughly as that one."""
+        after = board.copy()
+        after.push(move)
+        return self.look(after).verdict
+
+
+def _gap(result: SearchResult) -> float:
+    seen = [Verdict.of_move(child).expected for child in result.children if child.visits > 0]
+    return seen[0] - max(seen[1:]) if len(seen) > 1 else 0.0
+
+
+def _expected(verdict: Verdict, side: chess.Color) -> float:
+    return verdict.expected if side == chess.WHITE else 1.0 - verdict.expected
+
+
+def _loss(best: Verdict, after: Verdict, side: chess.Color) -> float:
+    return max(0.0, _expected(best, side) - _expected(after, side))

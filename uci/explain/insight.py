@@ -1,0 +1,134 @@
+"""What a search does not tell: threats, the parts of the value, and which pieces the judgement rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import chess
+import numpy as np
+
+from engine.board.convert import encode_move, row_from_board, stack_from_board
+from engine.board.fen import check_playable
+from engine.board.movegen import generate
+from engine.board.see import see
+from engine.errors import FenError
+from engine.evaluation import make_evaluator, new_leaf_batch
+from engine.network.planes import PLANES, encode
+from engine.network.policy_map import policy_index
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from engine.search.results import centipawns, per_mille
+from uci.verdict import Verdict
+from uci.waiting import search_interruptibly
+
+if TYPE_CHECKING:
+    from engine.evaluation.protocol import Evaluator
+    from engine.player import Engine
+
+__all__ = ["Part", "Threat", "find_threat", "input_planes", "judge_at_sight", "piece_weights", "value_parts", "wins"]
+
+
+@dataclass(frozen=True)
+class Threat:
+    """What the opponent would do if it were its move: its line, and the value then, from the side that passed."""
+
+    board: chess.Board  # after passing
+    line: list[chess.Move]
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Part:
+    """One contribution to a position's value, from the side to move."""
+
+    name: str
+    share: float  # of the value, 0..1
+    verdict: Verdict
+
+
+def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None:
+    """Searches the position with the other side to move; None where the side to move may not pass: it is in check."""
+    if board.is_check():
+        return None
+    passed = board.copy()
+    passed.push(chess.Move.null())
+    if not any(passed.legal_moves):
+        return None
+    engine.new_game()
+    engine.set_position(passed)
+    result = search_interruptibly(engine, Limits(nodes=nodes))
+    engine.new_game()
+    return Threat(passed, result.infos[0].pv, Verdict.of_info(result.infos[0]).reversed())
+
+
+def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
+    """Captures and promotions of the side to move that win material by exchanges, with centipawns, best first."""
+    row = row_from_board(board)
+    gains = [
+        (move, int(see(row, np.uint16(encode_move(board, move)))))
+        for move in board.legal_moves
+        if board.is_capture(move) or move.promotion
+    ]
+    return sorted(((move, gain) for move, gain in gains if gain > 0), key=lambda item: -item[1])
+
+
+def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
+    """What an evaluator says about a position that has legal moves, before any search, from the side to move."""
+    leaves, stack = new_leaf_batch(1), stack_from_board(board)
+    row = leaves.rows[0]
+    row[:] = stack[-1]
+    encode(stack, len(stack) - 1, 0, leaves.masks[0])
+    leaves.n_moves[0] = generate(row, leaves.moves[0])
+    for place in range(int(leaves.n_moves[0])):
+        leaves.policy_index[0, place] = policy_index(row, leaves.moves[0, place])
+    evaluator.evaluate(leaves, 1)
+    win, draw, loss = (float(share) for share in leaves.wdl[0])
+    return Verdict(centipawns(win - loss), None, per_mille(win - loss, draw))
+
+
+def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board) -> list[Part]:
+    """What the value at first sight is made of, network and material; what has no share in it is for comparison."""
+    share = {"hybrid": options.hybrid_weight, "material": 1.0}.get(evaluator.name, 0.0)
+    material = make_evaluator("material")
+    parts = [Part("material", share, judge_at_sight(material, board))]
+    material.close()
+    if share < 1.0:
+        network = make_evaluator("network", options.weights_file) if evaluator.name == "hybrid" else evaluator
+        parts.insert(0, Part("network", 1.0 - share, judge_at_sight(network, board)))
+        if network is not evaluator:
+            network.close()
+    return parts
+
+
+def piece_weights(evaluator: Evaluator, board: chess.Board) -> dict[chess.Square, float]:
+    """For each piece but the kings: what White's expected points lose when it is taken off the board.
+
+    Positive where the piece serves White. Pieces without which the position could not be are left out.
+    """
+
+    def white_expected(position: chess.Board) -> float:
+        return judge_at_sight(evaluator, position).seen_by_white(position.turn).expected
+
+    whole = white_expected(board.copy(stack=False))
+    weights = {}
+    for square in chess.SquareSet(board.occupied & ~board.kings):
+        without = board.copy(stack=False)
+        without.remove_piece_at(square)
+        without.castling_rights = without.clean_castling_rights()
+        without.ep_square = None
+        try:
+            check_playable(without)
+        except FenError:
+            continue
+        if any(without.legal_moves):
+            weights[square] = whole - white_expected(without)
+    return weights
+
+
+def input_planes(board: chess.Board) -> np.ndarray:
+    """The network's input as words, uint64 [112]; see `engine.network.planes`."""
+    stack = stack_from_board(board)
+    masks = np.zeros(PLANES, np.uint64)
+    encode(stack, len(stack) - 1, 0, masks)
+    return masks

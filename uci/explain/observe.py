@@ -1,0 +1,103 @@
+"""Watching a search grow: the same position searched with more and more nodes, and what each move was worth then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import chess
+
+from engine.search.limits import Limits
+from engine.search.outline import Branch
+from engine.search.results import RootMove, SearchResult
+from uci.verdict import Verdict
+from uci.waiting import search_interruptibly
+
+if TYPE_CHECKING:
+    from engine.player import Engine
+
+__all__ = ["Observation", "Snapshot", "observe", "schedule"]
+
+_GROWTH = 1.35  # from one look at the search to the next
+_TREE_SHARE = 0.02  # of the visits, for a move to be shown in the tree
+_WIDEST = 4  # replies shown
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The root after so many nodes; values are seen by the side to move."""
+
+    nodes: int
+    moves: dict[chess.Move, RootMove]
+    best: chess.Move
+
+    def share(self, move: chess.Move) -> float | None:
+        """A move's share of all visits of root moves, 0..1; None while there are none."""
+        total = sum(child.visits for child in self.moves.values())
+        return self.moves[move].visits / total if total else None
+
+    def expected(self, move: chess.Move) -> float | None:
+        """A move's expected points, 0..1; None while it is not visited."""
+        child = self.moves[move]
+        return Verdict.of_move(child).expected if child.visits else None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One search, from the first look to its end."""
+
+    board: chess.Board
+    snapshots: list[Snapshot]  # the first one is the policy alone, before any move was tried
+    result: SearchResult
+    tree: tuple[Branch, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The search's, from the side to move."""
+        return Verdict.of_info(self.result.infos[0])
+
+    def leading_moves(self, count: int) -> list[RootMove]:
+        """The moves that matter: best ones of the search, and the policy's first choice among them in any case."""
+        children = self.result.children
+        favourite = max(children, key=lambda child: child.prior)
+        chosen = children[:count]
+        return chosen if favourite in chosen else [*chosen[:-1], favourite]
+
+    @property
+    def decided_at(self) -> int:
+        """Nodes from which on the best move stayed the best."""
+        last = self.snapshots[-1].nodes
+        for snapshot in reversed(self.snapshots):
+            if snapshot.best != self.result.best_move:
+                break
+            last = snapshot.nodes
+        return last
+
+
+def schedule(nodes: int) -> list[int]:
+    """The node counts to look at: 1, and from 2 on growing steps up to `nodes`."""
+    counts = [1]
+    while counts[-1] < nodes:
+        counts.append(min(nodes, max(counts[-1] + 1, round(counts[-1] * _GROWTH))))
+    return counts
+
+
+def observe(
+    engine: Engine, board: chess.Board, nodes: int, on_step: Callable[[int], None] = lambda nodes: None
+) -> Observation:
+    """Searches a position that has legal moves up to `nodes`. `on_step` is told the nodes of each look."""
+    engine.new_game()
+    engine.set_position(board)
+    snapshots: list[Snapshot] = []
+    for count in schedule(nodes):
+        result = search_interruptibly(engine, Limits(nodes=count))
+        assert result.best_move is not None
+        moves = {child.move: child for child in result.children}
+        snapshots.append(Snapshot(count, moves, result.best_move))
+        on_step(count)
+        if result.children[0].mate is not None and result.children[0].mate > 0:
+            break
+    visits = sum(child.visits for child in result.children)
+    tree = engine.tree(round(_TREE_SHARE * visits), _WIDEST)
+    return Observation(board, snapshots, result, tree)

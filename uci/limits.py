@@ -1,0 +1,43 @@
+"""The flags that bound a search, shared by the commands for people."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TypeVar
+
+from engine.errors import ConfigError
+from engine.search.limits import Limits
+
+__all__ = ["MOST_NODES", "MOST_SECONDS", "add_limit_flags", "checked", "limits_from_flags"]
+
+MOST_SECONDS = 86_400.0
+MOST_NODES = 10**9
+Number = TypeVar("Number", int, float)
+
+
+def add_limit_flags(parser: argparse.ArgumentParser, default: str, with_infinite: bool = False) -> None:
+    """Adds --nodes and --movetime, of which at most one is given; `default` says in words what happens without."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--nodes", type=int, metavar="N", help=f"positions to look at (default: {default})")
+    group.add_argument("--movetime", type=float, metavar="S", help="seconds to think")
+    if with_infinite:
+        group.add_argument("--depth", type=int, metavar="N", help="mean depth to reach, in plies")
+        group.add_argument("--infinite", action="store_true", help="think until Ctrl-C")
+
+
+def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
+    """The limits that were given, else `default`. Raises ConfigError."""
+    if arguments.nodes is not None:
+        return Limits(nodes=checked("--nodes", arguments.nodes, 1, MOST_NODES))
+    if arguments.movetime is not None:
+        return Limits(movetime_ms=round(1000 * checked("--movetime", arguments.movetime, 0.001, MOST_SECONDS)))
+    if getattr(arguments, "depth", None) is not None:
+        return Limits(depth=checked("--depth", arguments.depth, 1, 100))
+    return Limits(infinite=True) if getattr(arguments, "infinite", False) else default
+
+
+def checked(name: str, value: Number, least: float, most: float) -> Number:
+    """The value, if it is in its range. Raises ConfigError."""
+    if not least <= value <= most:  # true for NaN
+        raise ConfigError(f"{name}: bad value {value:g}, expected {least:g} to {most:.10g}")
+    return value

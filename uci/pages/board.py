@@ -1,0 +1,140 @@
+"""Chess boards as SVG. The piece shapes stand once in a page (`piece_shapes`), each board only points to them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import chess
+import chess.svg
+from markupsafe import Markup
+
+__all__ = ["Arrow", "board_svg", "describe_board", "piece_shapes"]
+
+SQUARE = 45  # units; the size in which python-chess draws its pieces
+SIDE = 8 * SQUARE
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """From one square to another; `kind` is its class in the style sheet: "played", "better", "threat"."""
+
+    source: chess.Square
+    target: chess.Square
+    kind: str
+
+
+@functools.cache
+def piece_shapes() -> Markup:
+    """The hidden shapes `#white-king` ... `#black-pawn` that boards refer to."""
+    shapes = "".join(chess.svg.PIECES.values())
+    return Markup(f'<svg class="shapes" aria-hidden="true"><defs>{shapes}</defs></svg>')  # fixed text
+
+
+def board_svg(
+    board: chess.Board,
+    *,
+    perspective: chess.Color = chess.WHITE,
+    arrows: Iterable[Arrow] = (),
+    marked: Iterable[chess.Square] = (),
+    heat: Mapping[chess.Square, float] | None = None,
+    label: str = "",
+) -> Markup:
+    """A board seen from `perspective`. `heat` colours squares from -1 to 1, `label` says what a reader hears first."""
+    text = f"{label}. {describe_board(board)}" if label else describe_board(board)
+    parts = [
+        f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',
+        f'<rect class="light" width="{SIDE}" height="{SIDE}"/><path class="dark" d="{_dark_squares()}"/>',
+        *(_square_rect(square, perspective, "marked") for square in marked),
+        *(_heat_rect(square, value, perspective) for square, value in (heat or {}).items()),
+        '<g class="pieces">',
+        *(_piece_use(square, piece, perspective) for square, piece in board.piece_map().items()),
+        "</g>",
+        _coordinates(perspective),
+        *(_arrow_path(arrow, perspective) for arrow in arrows),
+        "</svg>",
+    ]
+    return Markup("".join(parts))  # the only text from outside, the label, is escaped above
+
+
+def describe_board(board: chess.Board) -> str:
+    """The position in words: `White: Ke1 Qd1 a2 b2. Black: Ke8. White to move`."""
+    sides = []
+    for color in (chess.WHITE, chess.BLACK):
+        pieces = sorted(
+            ((-piece.piece_type, chess.square_name(square), piece) for square, piece in board.piece_map().items()),
+            key=lambda item: item[:2],
+        )
+        words = [
+            ("" if piece.piece_type == chess.PAWN else piece.symbol().upper()) + name
+            for _, name, piece in pieces
+            if piece.color == color
+        ]
+        sides.append(f"{chess.COLOR_NAMES[color].title()}: {' '.join(words)}")
+    return f"{sides[0]}. {sides[1]}. {chess.COLOR_NAMES[board.turn].title()} to move"
+
+
+def _corner(square: chess.Square, perspective: chess.Color) -> tuple[int, int]:
+    """(x, y) of a square's upper left corner."""
+    file, rank = chess.square_file(square), chess.square_rank(square)
+    return (SQUARE * file, SQUARE * (7 - rank)) if perspective else (SQUARE * (7 - file), SQUARE * rank)
+
+
+@functools.cache
+def _dark_squares() -> str:
+    return "".join(
+        f"M{SQUARE * column} {SQUARE * row}h{SQUARE}v{SQUARE}h-{SQUARE}z"
+        for row in range(8)
+        for column in range(8)
+        if (row + column) % 2
+    )
+
+
+def _square_rect(square: chess.Square, perspective: chess.Color, kind: str, style: str = "") -> str:
+    x, y = _corner(square, perspective)
+    return f'<rect class="{kind}" x="{x}" y="{y}" width="{SQUARE}" height="{SQUARE}"{style}/>'
+
+
+def _heat_rect(square: chess.Square, value: float, perspective: chess.Color) -> str:
+    opacity = f' style="opacity:{min(1.0, abs(value)) * 0.85:.2f}"'
+    return _square_rect(square, perspective, "hot" if value > 0 else "cold", opacity)
+
+
+@functools.cache
+def _coordinates(perspective: chess.Color) -> str:
+    parts = ['<g class="coordinates">']
+    for index in range(8):
+        place = index if perspective else 7 - index
+        parts.append(f'<text x="{SQUARE * index + SQUARE - 3}" y="{SIDE - 3}">{chess.FILE_NAMES[place]}</text>')
+        parts.append(f'<text x="10" y="{SQUARE * index + 12}">{chess.RANK_NAMES[7 - place]}</text>')
+    return "".join(parts) + "</g>"
+
+
+def _piece_use(square: chess.Square, piece: chess.Piece, perspective: chess.Color) -> str:
+    x, y = _corner(square, perspective)
+    name = f"{chess.COLOR_NAMES[piece.color]}-{chess.piece_name(piece.piece_type)}"
+    return f'<use href="#{name}" x="{x}" y="{y}"/>'
+
+
+def _arrow_path(arrow: Arrow, perspective: chess.Color) -> str:
+    (x1, y1), (x2, y2) = (
+        (x + SQUARE / 2, y + SQUARE / 2)
+        for x, y in (_corner(arrow.source, perspective), _corner(arrow.target, perspective))
+    )
+    length = max(1.0, ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5)
+    dx, dy = (x2 - x1) / length, (y2 - y1) / length  # along the arrow; (-dy, dx) is across
+    neck_x, neck_y = x2 - 18 * dx, y2 - 18 * dy
+    points = " ".join(
+        f"{x:.1f},{y:.1f}"
+        for x, y in (
+            (x1 - 4 * dy, y1 + 4 * dx),
+            (neck_x - 4 * dy, neck_y + 4 * dx),
+            (neck_x - 11 * dy, neck_y + 11 * dx),
+            (x2, y2),
+            (neck_x + 11 * dy, neck_y - 11 * dx),
+            (neck_x + 4 * dy, neck_y - 4 * dx),
+            (x1 + 4 * dy, y1 - 4 * dx),
+        )
+    )
+    return f'<polygon class="arrow {arrow.kind}" points="{points}"/>'

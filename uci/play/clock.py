@@ -1,0 +1,89 @@
+"""The clocks of a terminal game: minutes and an increment a side."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import chess
+
+from engine.errors import ConfigError
+from engine.search.limits import Limits
+
+__all__ = ["GameClock", "TimeControl", "clock_text", "parse_time_control"]
+
+_MOST_MINUTES, _MOST_INCREMENT_S = 1440.0, 3600.0
+
+
+@dataclass(frozen=True)
+class TimeControl:
+    """Seconds a side for the game, and seconds added after each move."""
+
+    seconds: float
+    increment: float
+
+    @property
+    def pgn_text(self) -> str:
+        """As in the PGN header TimeControl: `300+3`."""
+        return f"{self.seconds:g}" + (f"+{self.increment:g}" if self.increment else "")
+
+
+def parse_time_control(text: str) -> TimeControl:
+    """`5+3` is five minutes and three seconds a move, `10` ten minutes. Raises ConfigError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?", text.strip())
+    if match is None or not 0 < float(match[1]) <= _MOST_MINUTES or float(match[2] or 0) > _MOST_INCREMENT_S:
+        raise ConfigError(f"clock {text!r}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day")
+    return TimeControl(60 * float(match[1]), float(match[2] or 0))
+
+
+def clock_text(seconds: float) -> str:
+    """`1:02:03`, `4:05`, or `9.3` in the last ten seconds."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f}"
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class GameClock:
+    """Two clocks of which at most one runs. `now` counts seconds, as time.monotonic does."""
+
+    def __init__(self, control: TimeControl, now: Callable[[], float] = time.monotonic) -> None:
+        self.control = control
+        self._now = now
+        self._left = {chess.WHITE: control.seconds, chess.BLACK: control.seconds}
+        self._running: chess.Color | None = None
+        self._since = 0.0
+
+    def start(self, side: chess.Color) -> None:
+        """Lets a side's clock run, if it does not already."""
+        if self._running != side:
+            self._running, self._since = side, self._now()
+
+    def stop(self) -> None:
+        """Ends the running side's move: its time is taken off, and the increment added where any time was left."""
+        if self._running is not None:
+            left = self.left(self._running)
+            self._left[self._running] = left + (self.control.increment if left > 0 else 0.0)
+            self._running = None
+
+    def left(self, side: chess.Color) -> float:
+        """Seconds left, not above zero once the flag has fallen."""
+        return self._left[side] - (self._now() - self._since if self._running == side else 0.0)
+
+    def set_left(self, side: chess.Color, seconds: float) -> None:
+        """Gives a side this much time and stops the clocks: after a takeback."""
+        self._left[side] = seconds
+        self._running = None
+
+    def limits(self) -> Limits:
+        """What is left and gained, for a search."""
+        return Limits(
+            white_time_ms=max(1, round(1000 * self.left(chess.WHITE))),
+            black_time_ms=max(1, round(1000 * self.left(chess.BLACK))),
+            white_increment_ms=round(1000 * self.control.increment),
+            black_increment_ms=round(1000 * self.control.increment),
+        )

@@ -1,0 +1,48 @@
+"""How games end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import chess
+
+__all__ = ["UNFINISHED", "GameEnd", "end_by_flag", "end_by_resigning", "end_on_board"]
+
+
+@dataclass(frozen=True)
+class GameEnd:
+    """How a game ended: PGN result and the reason in words."""
+
+    result: str
+    reason: str
+
+
+UNFINISHED = GameEnd("*", "unterminated")
+
+
+def end_on_board(board: chess.Board) -> GameEnd | None:
+    """Mate, stalemate, dead position, third repetition or fifty moves; None while the game goes on."""
+    outcome = board.outcome()
+    if outcome is not None:
+        return GameEnd(outcome.result(), outcome.termination.name.lower().replace("_", " "))
+    if board.is_repetition(3):
+        return GameEnd("1/2-1/2", "threefold repetition")
+    if board.is_fifty_moves():
+        return GameEnd("1/2-1/2", "fifty moves")
+    return None
+
+
+def end_by_flag(board: chess.Board) -> GameEnd:
+    """The side to move has used up its time."""
+    if board.has_insufficient_material(not board.turn):
+        return GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
+    return GameEnd(_win_against(board.turn), f"{'White' if board.turn == chess.WHITE else 'Black'} lost on time")
+
+
+def end_by_resigning(human: chess.Color) -> GameEnd:
+    """The person gives up."""
+    return GameEnd(_win_against(human), "you resign")
+
+
+def _win_against(loser: chess.Color) -> str:
+    return "0-1" if loser == chess.WHITE else "1-0"
