@@ -1,37 +1,42 @@
-"""`aino bench`: speed of move generation, board planes, evaluation and search on this machine.
+"""`aino bench`: speed of move generation, board planes, evaluation, search and start on this machine.
 
-Every number is the best of several runs, taken in one process. `signature` is a checksum over the visits of fixed
-searches with the material evaluator: a change that was meant to change nothing leaves it as it was.
+Every speed is the best of several runs, taken in one process. `signature` is a checksum over the visits of fixed
+searches, one thread and the material evaluator: neither time nor options change it, so a change that was meant to
+change nothing leaves it as it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
 from typing import Any
 
 import chess
 import numpy as np
-from threadpoolctl import threadpool_info
+from rich.console import Console
 
 from engine.board.convert import stack_from_board
 from engine.board.movegen import generate
-from engine.errors import NetFileError
+from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.machine import describe_machine
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
 from engine.options import EngineOptions, add_flags, options_from_flags
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.bench_board import measure_board
+from uci.bench_start import measure_start
 
-__all__ = ["add_arguments", "measure", "run"]
+__all__ = ["EXAMPLES", "PARTS", "add_arguments", "measure", "run", "signature"]
 
+PARTS = ("board", "evaluation", "search", "start", "signature")
 POSITIONS = (
     chess.STARTING_FEN,
     "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
@@ -43,53 +48,97 @@ POSITIONS = (
 RUNS = 3
 PERFT_DEPTH = 5
 GAME_PLIES = 63  # of the game whose planes are timed
-BATCH = 64  # positions for evaluations
+BATCHES = (1, 8, 32, 64)  # positions evaluated at once
+EVALUATORS = ("material", "network", "hybrid")
 MATERIAL_NODES, NETWORK_NODES, SIGNATURE_NODES = 10_000, 1_000, 1_000  # per position
+
+
+EXAMPLES = """\
+examples:
+  aino bench                                a table, under a minute
+  aino bench --json > today.json            for comparing
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--seconds", type=float, default=0.5, metavar="S", help="length of each timed run (default 0.5)"
-    )
+    text = f"measure only these: {', '.join(PARTS)}"
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
+    text = "also start with an empty kernel cache: compiles everything, takes a while"
+    parser.add_argument("--cold", action="store_true", help=text)
+    text = "length of each timed run (default %(default)s)"
+    parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
     add_flags(parser, only=("threads", "hash_mib", "weights_file", "hybrid_weight"))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the measurements as a table or as JSON."""
-    results = measure(options_from_flags(arguments), arguments.seconds)
+    """Prints the measurements as a table or as JSON. Raises ConfigError for a length of runs that is not positive."""
+    if not arguments.seconds > 0:
+        raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
+    with Console(stderr=True).status("Measuring") as status:
+        results = measure(
+            options_from_flags(arguments), arguments.seconds, arguments.only, arguments.cold, status.update
+        )
     if arguments.json:
         print(json.dumps(results, indent=2))
         return 0
     for name, value in results.items():
         entries = value.items() if isinstance(value, dict) else [("", value)]
         for key, entry in entries:
-            text = f"{entry:,.0f}" if isinstance(entry, float) else str(entry)
-            print(f"{name + ' ' + key:34}{text:>24}")
+            print(f"{f'{name}: {key}' if key else name:52}  {_text(entry):>16}")
     return 0
 
 
-def measure(options: EngineOptions, seconds: float = 0.5) -> dict[str, Any]:
-    """All measurements by name; speeds are floats a second. A net that cannot be loaded leaves its rows out."""
-    results: dict[str, Any] = {"machine": _machine(options)}
-    game = _random_game(np.random.default_rng(1), GAME_PLIES)
-    results |= measure_board(lambda work: _speed(work, seconds), game, PERFT_DEPTH)
-    leaves = _sample_leaves()
-    evaluations: dict[str, float] = {}
-    nodes: dict[str, float] = {}
-    for name in ("material", "network", "hybrid"):
+def measure(
+    options: EngineOptions,
+    seconds: float = 0.3,
+    parts: tuple[str, ...] = PARTS,
+    cold: bool = False,
+    tell: Callable[[str], None] = lambda part: None,
+) -> dict[str, Any]:
+    """The measurements by name: speeds a second, times in seconds; `tell` gets the part that begins.
+
+    A net that cannot be loaded leaves its rows out and says so.
+    """
+    results: dict[str, Any] = {"machine": describe_machine()}
+    if "board" in parts:
+        tell("Measuring move generation and planes")
+        game = _random_game(np.random.default_rng(1), GAME_PLIES)
+        results |= measure_board(lambda work: _speed(work, seconds), game, PERFT_DEPTH)
+    if "evaluation" in parts or "search" in parts:
+        results |= _measure_evaluators(options, seconds, parts, tell)
+    if "start" in parts:
+        tell("Measuring the start of new processes")
+        results["start s"] = measure_start(cold)
+    if "signature" in parts:
+        tell("Searching for the signature")
+        results["signature"] = signature()
+    return results
+
+
+def _measure_evaluators(
+    options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
+) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+    for name in EVALUATORS:
         for threads in sorted({1, options.thread_count}):
+            tell(f"Measuring the evaluator {name} with {threads} thread{'s' * (threads > 1)}")
             try:
                 evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight)
             except NetFileError as error:
                 results[f"{name} left out"] = str(error)
                 break
             label = f"{name} {threads} thread" + "s" * (threads > 1)
-            evaluations[label] = _evaluation_speed(evaluator, leaves, seconds)
-            nodes[label] = _search_speed(options, evaluator, MATERIAL_NODES if name == "material" else NETWORK_NODES)
+            if "evaluation" in parts:
+                speeds = results.setdefault("evaluations/s", {})
+                for batch in BATCHES:
+                    leaves = _sample_leaves(batch)
+                    speeds[f"{label} batch {batch}"] = _speed(partial(_evaluate, evaluator, leaves, batch), seconds)
+            if "search" in parts:
+                nodes = MATERIAL_NODES if name == "material" else NETWORK_NODES
+                searched = replace(options, evaluator=name, threads=threads)
+                results.setdefault("search nodes/s", {})[label] = _search_speed(searched, evaluator, nodes)
             evaluator.close()
-    results["evaluations/s"], results["search nodes/s"] = evaluations, nodes
-    results["signature"] = signature()
     return results
 
 
@@ -114,19 +163,16 @@ def _speed(work: Callable[[], int], seconds: float) -> float:
     work()
     best = 0.0
     for _ in range(RUNS):
-        done, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < seconds or not done:
+        done, start = 0, perf_counter()
+        while (elapsed := perf_counter() - start) < seconds or not done:
             done += work()
         best = max(best, done / elapsed)
     return best
 
 
-def _evaluation_speed(evaluator: Evaluator, leaves: LeafBatch, seconds: float) -> float:
-    def work() -> int:
-        evaluator.evaluate(leaves, BATCH)
-        return BATCH
-
-    return _speed(work, seconds)
+def _evaluate(evaluator: Evaluator, leaves: LeafBatch, count: int) -> int:
+    evaluator.evaluate(leaves, count)
+    return count
 
 
 def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> float:
@@ -147,11 +193,11 @@ def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> f
     return speed
 
 
-def _sample_leaves() -> LeafBatch:
+def _sample_leaves(count: int) -> LeafBatch:
     """Positions of random games, as search would hand them to an evaluator."""
     rng = np.random.default_rng(2)
-    leaves = new_leaf_batch(BATCH)
-    for row in range(BATCH):
+    leaves = new_leaf_batch(count)
+    for row in range(count):
         stack = stack_from_board(_random_game(rng, 10 + row))
         ply = len(stack) - 1
         leaves.rows[row] = stack[ply]
@@ -174,12 +220,8 @@ def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:
     return board
 
 
-def _machine(options: EngineOptions) -> dict[str, Any]:
-    blas = [f"{library['internal_api']} {library.get('architecture', '')}".strip() for library in threadpool_info()]
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "blas": ", ".join(blas),
-        "processor": platform.machine(),
-        "threads": options.thread_count,
-    }
+def _text(entry: object) -> str:
+    """Speeds without decimals, times with them."""
+    if not isinstance(entry, float):
+        return str(entry)
+    return f"{entry:,.0f}" if entry >= 100.0 else f"{entry:.3g}"

@@ -13,14 +13,17 @@ from uci import __version__
 
 __all__ = ["SUBCOMMANDS", "main"]
 
-# name -> (module with add_arguments(parser) and run(arguments) -> exit status, help). A module whose command line
-# argparse would not read as it should also has parse(parser, words).
+# name -> (module with add_arguments(parser), run(arguments) -> exit status and EXAMPLES, which end its --help; help).
+# A module whose command line argparse would not read as it should also has parse(parser, words).
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "uci": ("uci.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
     "play": ("uci.play.command", "play a game in the terminal"),
+    "analyse": ("uci.analyse.command", "show the best lines of a position, of a game's, or of many"),
+    "annotate": ("uci.annotate.command", "comment the games of a PGN file: an annotated PGN and a web page"),
+    "explain": ("uci.explain.command", "make a web page of how Aino sees a position"),
     "perft": ("uci.perft", "count the positions DEPTH plies ahead"),
     "bench": ("uci.bench", "measure move generation, evaluation and search"),
-    "net": ("uci.net", "show what a net file holds"),
+    "net": ("uci.net", "show, convert and export net files"),
     "warmup": ("uci.warmup", "compile all kernels now, so that the first game starts at once"),
 }
 
@@ -35,22 +38,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         _top_parser().parse_args(arguments)
         return 0
     module = importlib.import_module(SUBCOMMANDS[name][0])
-    parser = argparse.ArgumentParser(prog=f"aino {name}", description=SUBCOMMANDS[name][1])
+    parser = argparse.ArgumentParser(
+        prog=f"aino {name}",
+        description=SUBCOMMANDS[name][1],
+        epilog=getattr(module, "EXAMPLES", None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     module.add_arguments(parser)
     parse = getattr(module, "parse", argparse.ArgumentParser.parse_args)
     try:
-        status = module.run(parse(parser, arguments[1:]))
-        sys.stdout.flush()
+        status = int(module.run(parse(parser, arguments[1:])))
     except AinoError as error:
         print(f"aino {name}: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `aino perft 6 | head`
-        # The interpreter flushes stdout once more when it ends: what is left goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        status = 0
     except KeyboardInterrupt:
         return 130
-    return int(status)
+    _flush_stdout()
+    return status
+
+
+def _flush_stdout() -> None:
+    """Writes what is left; if nobody reads any more it goes nowhere, else the interpreter tries again and complains."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # a broken pipe; Windows calls it an invalid argument
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

@@ -11,10 +11,17 @@ from engine.board.fen import parse_fen
 from engine.board.perft import divide, perft
 from engine.errors import ConfigError
 
-__all__ = ["add_arguments", "count_with_python_chess", "parse", "run"]
+__all__ = ["EXAMPLES", "MAX_DEPTH", "add_arguments", "count_with_python_chess", "parse", "run"]
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand between DEPTH and FEN
-_MAX_DEPTH = 20  # the start position has more than 10^28 sequences of 20 plies
+MAX_DEPTH = 20  # the start position has more than 10^28 sequences of 20 plies
+
+
+EXAMPLES = """\
+examples:
+  aino perft 5                              4,865,609 from the start position
+  aino perft 3 --divide --compare           below each move, and the same by python-chess
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints count, time and speed; exit status 1 if --compare finds a difference. Raises FenError, ConfigError."""
     depth = arguments.depth
-    if not 0 <= depth <= _MAX_DEPTH:
-        raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {_MAX_DEPTH}")
+    if not 0 <= depth <= MAX_DEPTH:
+        raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_DEPTH}")
     board = parse_fen(" ".join(arguments.fen) or chess.STARTING_FEN, arguments.chess960)
     if arguments.divide and depth:
         for move, count in divide(board, depth).items():

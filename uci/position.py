@@ -8,7 +8,9 @@ from engine.board.fen import parse_fen
 from engine.errors import MoveError
 from uci.protocol import PositionCommand
 
-__all__ = ["PositionKeeper"]
+__all__ = ["PositionKeeper", "read_move"]
+
+MOST_PLIES = 20_000  # the longest possible game has fewer, and every one of them costs time at each `go`
 
 
 class PositionKeeper:
@@ -23,6 +25,8 @@ class PositionKeeper:
 
     def set(self, command: PositionCommand, chess960: bool) -> None:
         """Sets `board` from a command. Raises FenError or MoveError, and then keeps the old board."""
+        if len(command.moves) > MOST_PLIES:
+            raise MoveError(f"position: {len(command.moves)} moves, expected at most {MOST_PLIES}")
         known = self._command
         grows = command.fen == known.fen and command.moves[: len(known.moves)] == known.moves
         if grows and self.board.chess960 == chess960:

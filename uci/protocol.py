@@ -5,7 +5,7 @@ Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what its
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,17 +17,15 @@ if TYPE_CHECKING:
     from engine.search.results import SearchInfo
 
 __all__ = [
-    "COMMANDS",
     "GoCommand",
     "PositionCommand",
+    "format_current_move",
     "format_info",
     "parse_go",
     "parse_position",
     "parse_setoption",
     "split_command",
 ]
-
-COMMANDS = frozenset("uci debug isready setoption register ucinewgame position go stop ponderhit quit d eval".split())
 
 # UCI word -> field of engine.search.limits.Limits, and the smallest value that makes sense there.
 # Clocks may be negative: that side has overstepped its time and still wants a move.
@@ -70,13 +68,13 @@ class GoCommand:
 # ---- from the GUI ---------------------------------------------------------------------------------------------------
 
 
-def split_command(line: str) -> tuple[str, str]:
+def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
     """Command word and the rest. Unknown words before a known command are skipped, as UCI asks; ("", "") if none."""
     rest = line.strip()
     while rest:
         word, _, rest = rest.partition(" ")
         rest = rest.strip()
-        if word in COMMANDS:
+        if word in commands:
             return word, rest
     return "", ""
 
@@ -159,10 +157,17 @@ def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) ->
     parts = [f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}"]
     if show_wdl and info.wdl is not None:
         parts.append("wdl {} {} {}".format(*info.wdl))
-    parts.append(f"nodes {info.nodes} nps {info.nps} hashfull {info.hashfull} time {info.time_ms}")
+    parts.append(f"nodes {info.nodes} nps {info.nps} hashfull {info.hashfull} tbhits {info.tbhits} time {info.time_ms}")
     if info.pv:
         parts.append("pv " + " ".join(format_moves(info.pv, board)))
     return " ".join(parts)
+
+
+def format_current_move(info: SearchInfo, board: chess.Board) -> str:
+    """The `info` line that says which root move is being looked at."""
+    assert info.current_move is not None
+    move = board.uci(info.current_move)
+    return f"info depth {info.depth} currmove {move} currmovenumber {info.current_number}"
 
 
 def format_moves(moves: Iterable[chess.Move], board: chess.Board) -> list[str]:

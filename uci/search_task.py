@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import chess
 
 from engine.errors import MoveError
-from engine.search.control import SearchControl
+from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.results import SearchInfo, SearchResult
+from uci.move_stats import move_stats
 from uci.position import read_move
-from uci.protocol import GoCommand, format_info
-from uci.writer import Writer
+from uci.protocol import GoCommand, format_current_move, format_info
+from uci.tasks import Task
+from uci.writer import Writer, info_string
 
 if TYPE_CHECKING:
     from engine.player import Engine
@@ -26,10 +28,6 @@ __all__ = ["SearchTask", "any_move", "make_limits"]
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
     """The engine's limits for a `go`; illegal `searchmoves` are left out and added to the command's problems."""
-    numbers = dict(command.numbers)
-    own, other = ("white_time_ms", "black_time_ms") if board.turn == chess.WHITE else ("black_time_ms", "white_time_ms")
-    if own not in numbers and other in numbers:
-        numbers[own] = numbers[other]  # a clock for one side only means some time control
     moves = []
     for text in command.searchmoves or ():
         try:
@@ -37,36 +35,39 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
                 moves.append(read_move(board, text))
         except MoveError as error:
             command.problems.append(f"go: {error}")
-    return Limits(infinite=command.infinite, ponder=command.ponder, searchmoves=tuple(moves), **numbers)
+    return Limits(infinite=command.infinite, ponder=command.ponder, searchmoves=tuple(moves), **command.numbers)
 
 
 def any_move(board: chess.Board, limits: Limits, error: Exception) -> list[str]:
     """The lines for a `go` that failed: what went wrong (traceback on stderr), and some allowed move."""
     traceback.print_exception(error, file=sys.stderr)
     move = next(iter(limits.searchmoves or board.legal_moves), None)
-    message = " ".join(f"{type(error).__name__}: {error}".split())
-    return [f"info string search failed: {message}", f"bestmove {board.uci(move) if move else '(none)'}"]
+    message = info_string(f"search failed: {type(error).__name__}: {error}")
+    return [message, f"bestmove {board.uci(move) if move else '(none)'}"]
 
 
-class SearchTask(threading.Thread):
-    """Searches `board` and reports. `stop`, `ponderhit` and `join` are for the reading thread.
+class SearchTask(Task):
+    """Searches `board` and reports; `result` is there once the search has ended.
 
-    `searching` ends with the moment at which the best move is said: the GUI may go on then, though the thread has not
-    quite ended. `restricted` tells that `searchmoves` was given: if none of those is legal, there is nothing to search.
+    `restricted` tells that `searchmoves` was given: if none of those is legal, there is nothing to search.
     """
 
     def __init__(
-        self, engine: Engine, board: chess.Board, limits: Limits, restricted: bool, show_wdl: bool, writer: Writer
+        self,
+        engine: Engine,
+        board: chess.Board,
+        limits: Limits,
+        restricted: bool,
+        options: EngineOptions,
+        writer: Writer,
     ) -> None:
-        super().__init__(name="search", daemon=True)
+        super().__init__(writer)
+        self.board = board
+        self.result: SearchResult | None = None
         self._engine = engine
-        self._board = board
         self._limits = limits
         self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
-        self.searching = True
-        self._show_wdl = show_wdl
-        self._writer = writer
-        self._control = SearchControl()
+        self._options = options
         self._said: Sequence[SearchInfo] = ()
         self._may_answer = threading.Event()
         if not (limits.infinite or limits.ponder):
@@ -75,7 +76,7 @@ class SearchTask(threading.Thread):
     def stop(self) -> None:
         """Ends the search; its best move is said at once."""
         self._may_answer.set()
-        self._control.stop()
+        super().stop()
 
     def ponderhit(self) -> None:
         """The opponent has played the expected move: from now on the clock counts."""
@@ -86,33 +87,40 @@ class SearchTask(threading.Thread):
     def run(self) -> None:
         lines = self._final_lines()
         self._may_answer.wait()
-        self.searching = False
+        self.working = False
         self._writer.line(*lines)
 
     def _final_lines(self) -> list[str]:
         if self._nothing_to_search:
-            score = "mate 0" if self._board.is_checkmate() else "cp 0"
+            score = "mate 0" if self.board.is_checkmate() else "cp 0"
             return [f"info depth 0 score {score}", "bestmove (none)"]
         try:
-            self._engine.set_position(self._board)
-            result = self._engine.search(self._limits, self._say, self._control)
+            self._engine.set_position(self.board)
+            self.result = self._engine.search(self._limits, self._say, self._control)
+            for problem in self._engine.take_problems():
+                self._writer.info(problem)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the GUI is owed a move
-            return any_move(self._board, self._limits, error)
-        return self._result_lines(result)
+            return any_move(self.board, self._limits, error)
+        return self._result_lines(self.result)
 
     def _result_lines(self, result: SearchResult) -> list[str]:
         lines = [] if list(result.infos) == list(self._said) else self._info_lines(result.infos)
+        if not result.infos:
+            lines = ["info string move from the opening book"]
+        if self._options.verbose_move_stats:
+            lines += move_stats(result.children, self.board)
         best = result.best_move
-        answer = f"bestmove {self._board.uci(best) if best else '(none)'}"
+        answer = f"bestmove {self.board.uci(best) if best else '(none)'}"
         if best and result.ponder_move:
-            after = self._board.copy(stack=False)
+            after = self.board.copy(stack=False)
             after.push(best)
             answer += f" ponder {after.uci(result.ponder_move)}"
         return [*lines, answer]
 
     def _say(self, infos: Sequence[SearchInfo]) -> None:
         self._said = infos
-        self._writer.line(*self._info_lines(infos))
+        current = [format_current_move(info, self.board) for info in infos if info.current_move]
+        self._writer.line(*current, *self._info_lines(infos))
 
     def _info_lines(self, infos: Sequence[SearchInfo]) -> list[str]:
-        return [format_info(info, self._board, self._show_wdl) for info in infos]
+        return [format_info(info, self.board, self._options.show_wdl) for info in infos]

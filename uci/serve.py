@@ -4,28 +4,94 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NoReturn
 
-from engine.options import add_flags, options_from_flags
+from engine.errors import ConfigError
+from engine.options import EngineOptions, add_flags, load_toml, options_from_flags
 from uci.session import Session
 from uci.writer import Writer
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "default_config", "run"]
+
+LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
+
+EXAMPLES = """
+In a chess program (Cute Chess, Arena, En Croissant, Nibbler ...) give the full path of this `aino` as the engine's
+command; it needs no arguments. The engine options below change defaults of the UCI options of the same names.
+
+examples:
+  aino                                      what a GUI starts; type `uci` to see the options, `quit` to leave
+  aino uci --threads 2 --log-file talk.txt  with a copy of the whole conversation
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flags(parser)
+    parser.usage = "aino [uci] [options]"
+    parser.epilog = f"Without --config the options are read from {default_config()}, if it exists.\n{EXAMPLES}"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Serves until `quit` or the end of input. Anything else that prints goes to stderr: stdout belongs to UCI."""
-    session = Session(Writer(sys.stdout), options_from_flags(arguments))
+def run(arguments: argparse.Namespace) -> NoReturn:
+    """Serves until `quit` or the end of input, then ends the process.
+
+    Anything else that prints goes to stderr: stdout belongs to UCI.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever the console's encoding is, GUIs read UTF-8, and no odd character may end the game.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    writer = Writer(sys.stdout)
+    if arguments.config is None and default_config().is_file():
+        arguments.config = default_config()
+        options = _options_if_good(arguments, writer)
+    else:
+        options = options_from_flags(arguments)
     with contextlib.redirect_stdout(sys.stderr):
-        return session.run(_lines())
+        status = Session(writer, options).run(read_lines(sys.stdin.buffer, writer))
+    _leave(status)
 
 
-def _lines() -> Iterator[str]:
-    """Lines of stdin as they come; bytes that are no UTF-8 are replaced, since junk must not end the game."""
-    for line in sys.stdin.buffer:
-        yield line.decode("utf-8", "replace")
+def _leave(status: int) -> NoReturn:
+    """Ends the process without taking the interpreter apart: with all kernels loaded that lasts longer than GUIs wait,
+    and everything is written by now.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+            stream.flush()
+    os._exit(status)
+
+
+def default_config() -> Path:
+    """Where the user may keep the options of `aino uci`: aino/aino.toml in the folder for such files."""
+    if sys.platform == "win32":
+        base = os.environ.get("APPDATA", "~/AppData/Roaming")
+    elif sys.platform == "darwin":
+        base = "~/Library/Application Support"
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
+    return Path(base).expanduser() / "aino" / "aino.toml"
+
+
+def _options_if_good(arguments: argparse.Namespace, writer: Writer) -> EngineOptions:
+    """A GUI that shows nothing of stderr started this: a broken file of the user's is told in its own language."""
+    try:
+        load_toml(arguments.config)
+    except ConfigError as error:
+        writer.info(f"{error}; the file is not used")
+        arguments.config = None
+    return options_from_flags(arguments)
+
+
+def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
+    """Lines as they come; bytes that are no UTF-8 are replaced, and lines too long for any command left out."""
+    while line := stream.readline(LONGEST_LINE):
+        if len(line) < LONGEST_LINE or line.endswith(b"\n"):
+            yield line.decode("utf-8", "replace")
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(LONGEST_LINE)
+        writer.info(f"a line of more than {LONGEST_LINE} bytes was left out")

@@ -1,22 +1,23 @@
 """A UCI conversation: commands in, one `bestmove` for each `go` out.
 
-The thread that reads handles the commands; each search runs on a thread of its own, so that `stop` and `isready` are
-answered at once. The engine is imported when it is first needed, after `uci` has been answered from the option table.
+The thread that reads handles the commands; whatever may take long after the engine is loaded runs on a thread of its
+own, so that `stop` and `isready` are answered at once. The engine is imported when it is first needed, after `uci` has
+been answered from the option table.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
+import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.errors import AinoError, ConfigError
 from engine.options import EngineOptions, find_option, set_option, uci_lines
 from uci import __version__, protocol
+from uci.loading import EngineFactory, EngineLoader, make_engine
 from uci.writer import Writer
 
 if TYPE_CHECKING:
@@ -25,22 +26,11 @@ if TYPE_CHECKING:
     from engine.player import Engine
     from uci.position import PositionKeeper
     from uci.search_task import SearchTask
+    from uci.tasks import Task
 
 __all__ = ["Session"]
 
-PROGRESS_INTERVAL_S = 2.0  # between signs of life while kernels compile
 QUIT_TIMEOUT_S = 2.0  # a search that does not end by then is left to die with the process
-
-_REFUSALS = (AinoError, MemoryError, OSError)  # how the engine says no to options
-
-
-def make_engine(options: EngineOptions) -> Engine:
-    """The real engine, loaded and compiled, ready to search."""
-    from engine import Engine
-
-    engine = Engine(options)
-    engine.warm_up()
-    return engine
 
 
 class Session:
@@ -50,14 +40,15 @@ class Session:
         self,
         writer: Writer,
         options: EngineOptions | None = None,
-        engine_factory: Callable[[EngineOptions], Engine] = make_engine,
+        engine_factory: EngineFactory = make_engine,
     ) -> None:
         self.writer = writer
         self.options = options or EngineOptions()
-        self._engine_factory = engine_factory
-        self._engine: Engine | None = None
+        self._loader = EngineLoader(writer, engine_factory)
         self._position_keeper: PositionKeeper | None = None
-        self._task: SearchTask | None = None
+        self._task: Task | None = None
+        self._last_search: SearchTask | None = None
+        self._debugging = False
         self._commands: dict[str, Callable[[str], None]] = {
             "uci": self._uci,
             "isready": self._isready,
@@ -67,10 +58,13 @@ class Session:
             "go": self._go,
             "stop": self._stop,
             "ponderhit": self._ponderhit,
+            "debug": self._debug,
+            "register": lambda text: None,  # Aino is free
             "d": self._display,
             "eval": self._eval,
-            "debug": lambda text: None,  # nothing to add to what is always said
-            "register": lambda text: None,  # Aino is free
+            "tree": self._tree,
+            "bench": self._bench,
+            "help": self._help,
         }
 
     def run(self, lines: Iterable[str]) -> int:
@@ -89,7 +83,7 @@ class Session:
     def handle(self, line: str) -> bool:
         """Handles one line; False for `quit`. Bad input keeps the state and is answered by `info string`."""
         self.writer.received(line.strip())
-        word, rest = protocol.split_command(line)
+        word, rest = protocol.split_command(line, {"quit", *self._commands})
         if word == "quit":
             return False
         if word:
@@ -111,7 +105,7 @@ class Session:
 
     def _isready(self, text: str) -> None:
         try:
-            if not self._searching():
+            if not self._working():
                 self._ready_engine()
         finally:  # whatever is wrong was told; a GUI that waits for ever helps nobody
             self.writer.line("readyok")
@@ -138,9 +132,10 @@ class Session:
             self.writer.info(f"cannot write the log file: {error}")
 
     def _ucinewgame(self, text: str) -> None:
-        self._finish_search()
-        if self._engine is not None:
-            self._engine.new_game()
+        self._finish_work()
+        self._last_search = None
+        if self._loader.engine is not None:
+            self._loader.engine.new_game()
 
     def _position(self, text: str) -> None:
         self._keeper().set(protocol.parse_position(text), self.options.chess960)
@@ -149,7 +144,7 @@ class Session:
         from uci.search_task import SearchTask, any_move, make_limits
 
         command = protocol.parse_go(text)
-        self._finish_search()
+        self._finish_work()
         board = self._board()
         if command.perft is not None:
             self._perft(board, command.perft)
@@ -162,39 +157,69 @@ class Session:
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the GUI is owed a move
             self.writer.line(*any_move(board, limits, error))
             return
-        self._task = SearchTask(
-            engine, board, limits, command.searchmoves is not None, self.options.show_wdl, self.writer
-        )
-        self._task.start()
+        self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
+        restricted = command.searchmoves is not None
+        self._last_search = SearchTask(engine, board, limits, restricted, self.options, self.writer)
+        self._start(self._last_search)
 
     def _stop(self, text: str) -> None:
-        if self._task is not None and self._task.searching:
+        if self._task is not None and self._task.working:
             self._task.stop()
 
     def _ponderhit(self, text: str) -> None:
-        if self._task is not None and self._task.searching:
+        if self._task is not None and self._task.working:
             self._task.ponderhit()
 
     # ---- debugging commands -----------------------------------------------------------------------------------------
 
-    def _perft(self, board: chess.Board, depth: int) -> None:
-        from engine.board.perft import divide
+    def _debug(self, text: str) -> None:
+        if text not in ("on", "off"):
+            raise ConfigError(f"debug: expected on or off, got {text!r}")
+        self._debugging = text == "on"
 
-        counts = divide(board, depth) if depth else {}
-        total = sum(counts.values()) if depth else 1
-        self.writer.line(*(f"{move}: {count}" for move, count in counts.items()), "", f"Nodes searched: {total}")
+    def _tell(self, message: str) -> None:
+        if self._debugging:
+            self.writer.info(message)
 
     def _display(self, text: str) -> None:
         board = self._board()
         self.writer.line(*str(board).splitlines(), f"Fen: {board.fen()}")
 
-    def _eval(self, text: str) -> None:
-        if self._searching():
-            self.writer.info("eval: not during a search")
-            return
-        from uci.static_eval import describe_evaluation
+    def _help(self, text: str) -> None:
+        from uci.debugging import HELP
 
-        self.writer.line(*describe_evaluation(self._ready_engine(), self._board()))
+        self.writer.line(*HELP.splitlines())
+
+    def _tree(self, text: str) -> None:
+        from uci.debugging import tree_lines
+
+        search = self._last_search
+        if self._working() or search is None or search.result is None:
+            self.writer.info("tree: only after a search")
+        else:
+            self.writer.line(*tree_lines(search.result, search.board))
+
+    def _eval(self, text: str) -> None:
+        from uci.debugging import evaluation_lines
+
+        if self._working():
+            self.writer.info("eval: not during a search")
+        else:
+            self.writer.line(*evaluation_lines(self._ready_engine(), self._board()))
+
+    def _bench(self, text: str) -> None:
+        from uci.debugging import bench_lines
+        from uci.tasks import LinesTask
+
+        self._finish_work()
+        engine = self._ready_engine()
+        self._start(LinesTask(self.writer, "bench", lambda control: bench_lines(engine, text, control)))
+
+    def _perft(self, board: chess.Board, depth: int) -> None:
+        from uci.debugging import perft_lines
+        from uci.tasks import LinesTask
+
+        self._start(LinesTask(self.writer, "perft", lambda control: perft_lines(board, depth, control)))
 
     # ---- engine and search ------------------------------------------------------------------------------------------
 
@@ -210,65 +235,31 @@ class Session:
         board.chess960 = self.options.chess960
         return board
 
-    def _searching(self) -> bool:
-        return self._task is not None and self._task.searching
+    def _working(self) -> bool:
+        return self._task is not None and self._task.working
 
-    def _finish_search(self) -> None:
+    def _start(self, task: Task) -> None:
+        self._task = task
+        task.start()
+
+    def _finish_work(self) -> None:
         if self._task is not None:
             self._task.stop()
             self._task.join()
 
     def _ready_engine(self) -> Engine:
-        """The engine with the present options, loaded if need be; only called while nothing is searching."""
-        if self._engine is None:
-            with self._signs_of_life():
-                self._engine = self._load_engine()
-        elif self._engine.options != self.options:
-            with self._signs_of_life():
-                self._change_options(self._engine)
-        return self._engine
-
-    def _load_engine(self) -> Engine:
-        try:
-            return self._engine_factory(self.options)
-        except _REFUSALS as error:
-            self.writer.info(f"{error}; playing with default memory and without a net")
-        self.options = replace(self.options, evaluator="material", hash_mib=EngineOptions().hash_mib)
-        return self._engine_factory(self.options)
-
-    def _change_options(self, engine: Engine) -> None:
-        """Gives the engine all new options; if it refuses, all but the net; if that fails too, the old ones again."""
-        old, new = engine.options, self.options
-        for options in (new, replace(new, evaluator=old.evaluator, weights_file=old.weights_file), old):
-            try:
-                engine.set_options(options)
-            except _REFUSALS as error:
-                self.writer.info(f"{error}; keeping what was set before")
-            else:
-                self.options = options
-                return
-
-    @contextlib.contextmanager
-    def _signs_of_life(self) -> Iterator[None]:
-        done = threading.Event()
-
-        def tick() -> None:
-            seconds = 0.0
-            while not done.wait(PROGRESS_INTERVAL_S):
-                seconds += PROGRESS_INTERVAL_S
-                self.writer.info(f"compiling kernels, once after an installation or update: {seconds:.0f} s")
-
-        ticker = threading.Thread(target=tick, name="signs-of-life", daemon=True)
-        ticker.start()
-        try:
-            yield
-        finally:
-            done.set()
-            ticker.join()
+        """The engine with the present options, loaded if need be; only called while no task is at work."""
+        begun = time.perf_counter()
+        known = self._loader.engine and self._loader.engine.options
+        engine = self._loader.ready(self.options)
+        self.options = engine.options
+        if known != engine.options:
+            self._tell(f"{engine.options} ready in {time.perf_counter() - begun:.3f} s")
+        return engine
 
     def _close(self) -> None:
         if self._task is not None:
             self._task.stop()
             self._task.join(QUIT_TIMEOUT_S)
-        if self._engine is not None and not self._searching():
-            self._engine.close()
+        if self._loader.engine is not None and not self._working():
+            self._loader.engine.close()

@@ -14,7 +14,15 @@ from engine.errors import NetFileError
 from engine.options import EngineOptions, add_flags, options_from_flags
 from engine.player import Engine
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+
+EXAMPLES = """\
+Kernels are compiled once for each version and machine, and kept in the user's cache folder (or AINO_CACHE_DIR).
+
+example:
+  aino warmup                               after installing, so that a GUI never waits
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,12 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-__all__ = ["Writer"]
+__all__ = ["Writer", "info_string"]
+
+
+def info_string(message: str) -> str:
+    """A message as UCI has it: on one line, whatever it holds."""
+    return "info string " + " ".join(message.split())
 
 
 class Writer:
@@ -36,8 +41,8 @@ class Writer:
                 self.closed = True
 
     def info(self, message: str) -> None:
-        """Writes a message as `info string`, on one line whatever it holds."""
-        self.line("info string " + " ".join(message.split()))
+        """Writes a message as `info string`."""
+        self.line(info_string(message))
 
     def received(self, line: str) -> None:
         """Notes a line from the GUI in the log."""

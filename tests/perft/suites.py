@@ -1,7 +1,7 @@
 """Readers of the three perft suites: positions with their counts by depth.
 
-    EPD:   FEN ;D1 20 ;D2 400 ...
-    perft: lines `epd FEN-without-clocks` and `perft DEPTH COUNT`, `id` before each position
+EPD:   FEN ;D1 20 ;D2 400 ...
+perft: lines `epd FEN-without-clocks` and `perft DEPTH COUNT`, `id` before each position
 """
 
 from __future__ import annotations

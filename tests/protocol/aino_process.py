@@ -1,13 +1,17 @@
-"""Aino as a process of its own, spoken to line by line."""
+"""A UCI engine as a process of its own, spoken to line by line."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "uci"]
@@ -15,22 +19,34 @@ START_S = 200.0  # a start that compiles everything, on a busy machine
 ANSWER_S = 60.0
 
 
-class AinoProcess:
+class EngineProcess:
     """A started engine; every read has a deadline, so that a hanging engine fails the test."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, *flags], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._errors: list[bytes] = []
+        self._readers = [threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)]
+        for reader in self._readers:
+            reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line.decode().rstrip("\r\n"))
         self._lines.put(None)
+
+    def _read_errors(self) -> None:
+        """Takes stderr too, since an engine that complains a lot must not block on a full pipe."""
+        assert self.process.stderr is not None
+        self._errors.extend(self.process.stderr)
 
     def send(self, *lines: str) -> None:
         self.send_bytes("".join(f"{line}\n" for line in lines).encode())
@@ -45,21 +61,38 @@ class AinoProcess:
         deadline = time.monotonic() + seconds
         seen: list[str] = []
         while not seen or seen[-1].split(" ")[0] != word:
-            line = self._next(deadline)
+            line = self._next(deadline, word)
             assert line is not None, f"the engine ended before {word!r}: {seen}"
             seen.append(line)
+        return seen
+
+    def read_for(self, seconds: float) -> list[str]:
+        """All lines that come within a time."""
+        deadline = time.monotonic() + seconds
+        seen = []
+        with contextlib.suppress(queue.Empty):
+            while (line := self._lines.get(timeout=max(0.001, deadline - time.monotonic()))) is not None:
+                seen.append(line)
         return seen
 
     def read_to_end(self, seconds: float = ANSWER_S) -> list[str]:
         """All lines until the process closes its output."""
         deadline = time.monotonic() + seconds
         seen = []
-        while (line := self._next(deadline)) is not None:
+        while (line := self._next(deadline, "the end")) is not None:
             seen.append(line)
         return seen
 
-    def _next(self, deadline: float) -> str | None:
-        return self._lines.get(timeout=max(0.001, deadline - time.monotonic()))
+    def _next(self, deadline: float, wanted: str) -> str | None:
+        try:
+            return self._lines.get(timeout=max(0.001, deadline - time.monotonic()))
+        except queue.Empty:
+            raise AssertionError(f"the engine did not say {wanted!r} in time") from None
+
+    def go(self, position: str, command: str, seconds: float = ANSWER_S) -> list[str]:
+        """All lines of one search; `position` as after the word position."""
+        self.send(f"position {position}", f"go {command}")
+        return self.read_until("bestmove", seconds)
 
     def ready(self) -> list[str]:
         """Sends isready and waits for the answer."""
@@ -72,20 +105,27 @@ class AinoProcess:
 
     def finish(self) -> tuple[int, str]:
         """Exit status and stderr, once the process has ended by itself."""
-        assert self.process.stderr is not None
         status = self.process.wait(ANSWER_S)
-        return status, self.process.stderr.read().decode()
+        self._readers[1].join()
+        return status, b"".join(self._errors).decode()
 
-    def __enter__(self) -> AinoProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.process.kill()
         self.process.wait()
-        self._reader.join()
+        for reader in self._readers:
+            reader.join()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):  # what the dead engine never read
                 pipe.close()
-            except BrokenPipeError:  # what the dead engine never read
-                continue
+
+
+class AinoProcess(EngineProcess):
+    """Aino with some command-line flags, and without the options that the user of this machine may keep in a file."""
+
+    def __init__(self, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+        config = () if "--config" in flags else ("--config", os.devnull)
+        super().__init__([*COMMAND, *config, *flags], environment)

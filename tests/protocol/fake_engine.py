@@ -31,6 +31,7 @@ class FakeEngine:
         self.board = chess.Board()
         self.limits: list[Limits] = []
         self.calls: list[str] = []
+        self.problems: list[str] = []
         self.fail = False
 
     def set_position(self, board: chess.Board) -> None:
@@ -64,6 +65,10 @@ class FakeEngine:
             depth=1, seldepth=1, time_ms=1, nodes=1, nps=1000, hashfull=0, multipv=rank,
             score_cp=10, score_mate=None, wdl=(400, 300, 300), pv=[move],
         )  # fmt: skip
+
+    def take_problems(self) -> list[str]:
+        problems, self.problems = self.problems, []
+        return problems
 
     def new_game(self) -> None:
         self.calls.append("new_game")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -102,8 +104,19 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(speed > 0 for speed in results["perft nodes/s"].values())
     assert all(speed > 0 for speed in results["planes positions/s"].values())
     assert results["bytes a position"] == 128
-    assert results["evaluations/s"]["material 1 thread"] > 0
+    assert results["evaluations/s"]["material 1 thread batch 64"] > 0
     assert results["search nodes/s"]["material 1 thread"] > 0
+    assert 0 < results["start s"]["uciok"] < results["start s"]["readyok"]
+    assert results["machine"]["python"] == platform.python_version()
+    assert re.fullmatch("[0-9a-f]{8}", results["signature"])
+
+
+def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert set(results) == {"machine", "signature"}
+    assert results["signature"] == bench.signature(), "options change nothing"
+    assert main(["bench", "--seconds", "0"]) == 1
 
 
 def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyPatch) -> None:

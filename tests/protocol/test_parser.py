@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from engine.errors import ConfigError, FenError
 from uci.protocol import (
-    COMMANDS,
     GoCommand,
     PositionCommand,
     format_info,
@@ -23,6 +22,7 @@ from uci.protocol import (
     split_command,
 )
 
+COMMANDS = ("uci", "go", "debug")
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
 
 
@@ -34,6 +34,7 @@ def info(**changes: object) -> SimpleNamespace:
         "nodes": 500,
         "nps": 14705,
         "hashfull": 3,
+        "tbhits": 0,
         "multipv": 1,
         "score_cp": 21,
         "score_mate": None,
@@ -58,7 +59,7 @@ def info(**changes: object) -> SimpleNamespace:
     ],
 )
 def test_split_command_skips_unknown_words(line: str, expected: tuple[str, str]) -> None:
-    assert split_command(line) == expected
+    assert split_command(line, COMMANDS) == expected
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_go_bounds_absurd_numbers() -> None:
 
 @given(st.text())
 def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
-    assert split_command(text)[0] in COMMANDS | {""}
+    assert split_command(text, COMMANDS)[0] in {"", *COMMANDS}
     assert isinstance(parse_go(text), GoCommand)
     with contextlib.suppress(FenError):
         assert isinstance(parse_position(text), PositionCommand)
@@ -176,8 +177,8 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
 
 
 def test_info_line_has_all_integers_in_place() -> None:
-    expected = "info depth 7 seldepth 12 multipv 1 score cp 21 nodes 500 nps 14705 hashfull 3 time 34 pv e2e4 e7e5"
-    assert format_info(info(), chess.Board()) == expected
+    expected = "info depth 7 seldepth 12 multipv 1 score cp 21 nodes 500 nps 14705 hashfull 3 tbhits 0 time 34 pv e2e4"
+    assert format_info(info(), chess.Board()) == expected + " e7e5"
 
 
 def test_info_line_shows_mates_and_wdl() -> None:

@@ -168,7 +168,7 @@ def test_search_is_over_once_its_move_is_said(talk: Conversation) -> None:
 
     def note(text: str) -> int:
         if "bestmove" in text:
-            seen.append(talk.session._searching())
+            seen.append(talk.session._working())
         return write(text)
 
     talk.output.write = note  # type: ignore[method-assign]
@@ -254,6 +254,34 @@ def test_castling_follows_the_chess960_option(talk: Conversation) -> None:
     assert talk.wait_for("bestmove", 2)[1] == "bestmove e1h1"
 
 
+def test_endless_game_is_refused(talk: Conversation) -> None:
+    there_and_back = "g1f3 g8f6 f3g1 f6g8 "
+    talk.say("position startpos moves d2d4", "position startpos moves " + there_and_back * 5001, "d")
+    assert "at most 20000" in talk.infos()[0]
+    assert "/3P4/" in talk.lines[-1]
+
+
+@pytest.mark.parametrize("text", ["debug", "debug yes"])
+def test_debug_wants_on_or_off(talk: Conversation, text: str) -> None:
+    talk.say(text)
+    assert "on or off" in talk.infos()[0]
+
+
+def test_help_names_every_command(talk: Conversation) -> None:
+    talk.say("help")
+    words = set(" ".join(talk.lines).replace(",", " ").replace("|", " ").split())
+    assert set(talk.session._commands) - {"help", "register"} <= words
+
+
+def test_problems_of_endgame_tables_are_told_once(talk: Conversation) -> None:
+    talk.say("isready")
+    assert talk.engine is not None
+    talk.engine.problems = ["broken table"]
+    talk.say("go nodes 1")
+    talk.wait_for("bestmove")
+    assert talk.infos() == ["broken table"]
+
+
 # ---- loading and options --------------------------------------------------------------------------------------------
 
 
@@ -317,7 +345,7 @@ def test_engine_that_cannot_load_still_answers(capsys: pytest.CaptureFixture[str
 
 
 def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uci.session.PROGRESS_INTERVAL_S", 0.01)
+    monkeypatch.setattr("uci.loading.PROGRESS_INTERVAL_S", 0.01)
 
     def slow(options: EngineOptions) -> FakeEngine:
         time.sleep(0.2)

@@ -1,0 +1,94 @@
+"""Aino as python-chess's driver sees it: play, the clock, pondering, analysis, Chess960."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import chess
+import chess.engine
+import pytest
+
+from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from tests.protocol.conftest import SMALL
+from tests.protocol.test_universal import CROWDED
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[chess.engine.SimpleEngine]:
+    with chess.engine.SimpleEngine.popen_uci([*COMMAND, *SMALL], timeout=START_S, cwd=ROOT) as engine:
+        yield engine
+
+
+def test_driver_plays_a_game_against_itself(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board()
+    while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 60:
+        result = driver.play(board, chess.engine.Limit(nodes=60), info=chess.engine.INFO_SCORE)
+        assert result.move is not None
+        assert "score" in result.info
+        board.push(result.move)
+    assert len(board.move_stack) >= 10
+
+
+def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board()
+    limit = chess.engine.Limit(white_clock=1, black_clock=1, white_inc=0.01, black_inc=0.01)
+    for _ in range(6):
+        result = driver.play(board, limit, ponder=True)
+        assert result.move is not None
+        board.push(result.move)
+        board.push(result.ponder or next(iter(board.legal_moves)))
+
+
+def test_driver_analyses_with_several_lines(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board(CROWDED)
+    lines = driver.analyse(board, chess.engine.Limit(nodes=300), multipv=3)
+    assert len(lines) == 3
+    assert len({line["pv"][0] for line in lines}) == 3
+    only = [chess.Move.from_uci("a2a3"), chess.Move.from_uci("a2a4")]
+    restricted = driver.analyse(board, chess.engine.Limit(nodes=100), root_moves=only)
+    assert restricted["pv"][0] in only
+
+
+def test_driver_plays_chess960(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board.from_chess960_pos(518 - 201)
+    for _ in range(8):
+        result = driver.play(board, chess.engine.Limit(nodes=40))
+        assert result.move is not None
+        board.push(result.move)
+
+
+def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, stockfish: str) -> None:
+    """The beginning of two games at 3+0.05, colours changed: every move legal, and no clock falls."""
+    with chess.engine.SimpleEngine.popen_uci(stockfish, timeout=START_S) as opponent:
+        opponent.configure({"UCI_LimitStrength": True, "UCI_Elo": opponent.options["UCI_Elo"].min})
+        driver.ping()  # loads the engine before the clock runs
+        for aino_color in chess.COLORS:
+            board, clock = chess.Board(), {chess.WHITE: 3.0, chess.BLACK: 3.0}
+            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 24:
+                side = board.turn
+                player = driver if side == aino_color else opponent
+                limit = chess.engine.Limit(
+                    white_clock=clock[chess.WHITE], black_clock=clock[chess.BLACK], white_inc=0.05, black_inc=0.05
+                )
+                start = time.perf_counter()
+                move = player.play(board, limit, game=aino_color).move
+                clock[side] += 0.05 - (time.perf_counter() - start)
+                assert move is not None
+                assert clock[side] > 0 or player is opponent
+                board.push(move)
+
+
+def test_driver_sees_the_options(driver: chess.engine.SimpleEngine) -> None:
+    assert driver.options["Hash"].default == 256
+    assert driver.options["Move Overhead"].type == "spin"
+    driver.configure({"Hash": 32, "Threads": 1})
+    assert driver.play(chess.Board(), chess.engine.Limit(nodes=10)).move is not None
+
+
+def test_driver_follows_an_analysis_until_it_stops_it(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board(CROWDED)
+    with driver.analysis(board, multipv=2) as analysis:
+        seen = next(info for info in analysis if "pv" in info)
+    assert board.is_legal(seen["pv"][0])
+    assert driver.play(board, chess.engine.Limit(nodes=10)).move is not None

@@ -1,0 +1,314 @@
+"""What GUIs and bots insist on, owed by every UCI engine; each test is one line of that checklist.
+
+Run against another engine with `AINO_TEST_ENGINE="command" pytest -m universal tests/protocol`. Stockfish is run too
+where it is installed; what it does otherwise is listed in deviations.toml.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import chess
+import pytest
+
+from tests.protocol.aino_process import START_S, EngineProcess
+from tests.protocol.conftest import Subject
+from tests.protocol.lines import best_move, play_line, scored
+
+pytestmark = pytest.mark.universal
+
+CROWDED = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
+POSITIONS = {
+    "ordinary": "startpos moves e2e4 e7e5",
+    "one legal move": "fen 7k/6pp/8/8/8/8/1q6/K7 w - - 0 1",
+    "mated": "fen rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3",
+    "stalemate": "fen 7k/5Q2/6K1/8/8/8/8/8 b - - 0 1",
+}
+SETTLE_S = 0.15  # long enough for a wrong answer to arrive
+PROMPTLY_S = 5.0  # generous: what it must not do is wait for the search
+UCI_WORDS = {"id", "option", "uciok", "readyok", "info", "bestmove", "copyprotection", "registration"}
+NAMES_THAT_CLIENTS_LOOK_FOR = (
+    "Hash", "Threads", "Move Overhead", "SyzygyPath", "UCI_ShowWDL", "UCI_Chess960", "UCI_LimitStrength", "UCI_Elo",
+    "MultiPV", "Ponder", "UCI_AnalyseMode", "UCI_Opponent", "Clear Hash",
+)  # fmt: skip
+
+
+@pytest.fixture
+def engine(subject: Subject) -> EngineProcess:
+    """The shared process, at rest."""
+    subject.process.send("stop", "isready")
+    subject.process.read_until("readyok", PROMPTLY_S)
+    return subject.process
+
+
+@pytest.fixture
+def fresh(subject: Subject) -> Iterator[EngineProcess]:
+    """A new process that was told nothing yet."""
+    with EngineProcess(subject.command) as process:
+        yield process
+
+
+def option_lines(subject: Subject) -> dict[str, list[str]]:
+    """Name -> the words from `type` on."""
+    found = {}
+    for line in subject.greeting:
+        if line.startswith("option name "):
+            name, _, rest = line.removeprefix("option name ").partition(" type ")
+            found[name] = rest.split(" ")
+    return found
+
+
+# ---- options --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES_THAT_CLIENTS_LOOK_FOR)
+def test_option_that_clients_look_for_exists(subject: Subject, name: str) -> None:
+    assert name in option_lines(subject)
+
+
+def test_check_options_print_lower_case_values(subject: Subject) -> None:
+    checks = [words for words in option_lines(subject).values() if words[0] == "check"]
+    assert checks
+    assert all(words[1:] in (["default", "true"], ["default", "false"]) for words in checks)
+
+
+def test_spin_options_are_whole_numbers_within_their_range(subject: Subject) -> None:
+    for name, words in option_lines(subject).items():
+        if words[0] == "spin":
+            assert words[1::2] == ["default", "min", "max"], name
+            default, low, high = map(int, words[2::2])
+            assert low <= default <= high, name
+
+
+def test_no_option_has_a_type_that_clients_do_not_know(subject: Subject) -> None:
+    """Fractions, for one, have none of their own and come as strings."""
+    assert {words[0] for words in option_lines(subject).values()} <= {"check", "spin", "combo", "button", "string"}
+
+
+def test_unknown_option_is_ignored(engine: EngineProcess) -> None:
+    engine.send("setoption name No Such Option value 3", "setoption name NoSuchButton")
+    assert engine.ready()[-1] == "readyok"
+    assert best_move(engine.go("startpos", "nodes 10"))
+
+
+@pytest.mark.parametrize("option", ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /nowhere"])
+def test_option_set_between_searches_leaves_a_playing_engine(engine: EngineProcess, option: str) -> None:
+    engine.send(f"setoption name {option}")
+    engine.ready()
+    assert chess.Board().is_legal(chess.Move.from_uci(best_move(engine.go("startpos", "nodes 10"))))
+
+
+# ---- the order of commands ------------------------------------------------------------------------------------------
+
+
+def test_isready_and_setoption_may_come_before_uci(fresh: EngineProcess) -> None:
+    fresh.send("setoption name Hash value 16", "isready")
+    fresh.read_until("readyok", START_S)
+    fresh.send("uci")
+    fresh.read_until("uciok")
+
+
+def test_ucinewgame_may_never_come(fresh: EngineProcess) -> None:
+    assert best_move(fresh.go("startpos moves e2e4", "nodes 10", START_S))
+
+
+def test_readyok_comes_at_once_during_a_search(engine: EngineProcess) -> None:
+    engine.send("position startpos", "go infinite", "isready")
+    try:
+        lines = engine.read_until("readyok", PROMPTLY_S)
+        assert not any(line.startswith("bestmove") for line in lines)
+    finally:
+        engine.send("stop")
+    engine.read_until("bestmove", PROMPTLY_S)
+
+
+def test_stop_when_idle_prints_nothing(engine: EngineProcess) -> None:
+    engine.send("stop", "stop")
+    assert engine.read_for(SETTLE_S) == []
+
+
+def test_exactly_one_bestmove_for_each_go(engine: EngineProcess) -> None:
+    for command in ("nodes 30", "depth 1", "movetime 10", "wtime 100 btime 100"):
+        engine.go("startpos", command)
+        engine.send("stop")
+    assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
+
+
+def test_stop_right_after_go_is_not_lost(engine: EngineProcess) -> None:
+    for _ in range(10):
+        engine.send("position startpos", "go infinite", "stop")
+        engine.read_until("bestmove", PROMPTLY_S)
+
+
+def test_lines_may_end_as_on_windows(engine: EngineProcess) -> None:
+    engine.send_bytes(b"position startpos moves e2e4\r\ngo nodes 10\r\n")
+    assert best_move(engine.read_until("bestmove"))[1] in "678"
+
+
+# ---- when the best move is said -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_no_bestmove_before_stop_in_infinite(engine: EngineProcess, position: str) -> None:
+    engine.send(f"position {POSITIONS[position]}", "go infinite")
+    assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
+    engine.send("stop")
+    engine.read_until("bestmove", PROMPTLY_S)
+
+
+@pytest.mark.parametrize("ending", ["stop", "ponderhit"])
+@pytest.mark.parametrize("position", POSITIONS)
+def test_no_bestmove_before_stop_or_ponderhit_in_ponder(engine: EngineProcess, position: str, ending: str) -> None:
+    engine.send(f"position {POSITIONS[position]}", "go ponder wtime 100 btime 100")
+    assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
+    engine.send(ending)
+    engine.read_until("bestmove", PROMPTLY_S)
+
+
+@pytest.mark.parametrize("position", ["mated", "stalemate"])
+def test_no_legal_move_is_answered_by_none(engine: EngineProcess, position: str) -> None:
+    assert best_move(engine.go(POSITIONS[position], "nodes 10")) == "(none)"
+
+
+# ---- what to search, and for how long -------------------------------------------------------------------------------
+
+
+def test_searchmoves_are_kept_to(engine: EngineProcess) -> None:
+    assert best_move(engine.go(f"fen {CROWDED}", "nodes 100 searchmoves a2a3 a2a4")) in ("a2a3", "a2a4")
+
+
+def test_searchmoves_0000_means_none(engine: EngineProcess) -> None:
+    assert best_move(engine.go("startpos", "nodes 10 searchmoves 0000")) == "(none)"
+
+
+@pytest.mark.parametrize(
+    "clocks",
+    [
+        "wtime 1 btime 1",
+        "wtime 0 btime 0",
+        "wtime -500 btime -500 winc 0 binc 0",
+        "wtime -100 btime 200 movestogo 1",
+        "wtime 100",
+        "btime 100",
+        "winc 10 binc 10 wtime 50 btime 50 movestogo 40",
+    ],
+)
+def test_clocks_may_be_negative_zero_or_for_one_side(engine: EngineProcess, clocks: str) -> None:
+    move = best_move(engine.go(f"fen {CROWDED}", clocks, PROMPTLY_S))
+    assert chess.Board(CROWDED).is_legal(chess.Move.from_uci(move))
+
+
+def test_mate_search_finds_the_mate(engine: EngineProcess) -> None:
+    lines = engine.go("fen 6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "mate 1")
+    assert best_move(lines) == "d1d8"
+    assert scored(lines)[-1].score == "mate 1"
+
+
+def test_chess960_castling_is_king_takes_rook(engine: EngineProcess) -> None:
+    position = "fen 4k3/8/8/8/8/8/8/4K2R w K - 0 1"
+    engine.send("setoption name UCI_Chess960 value true")
+    try:
+        assert best_move(engine.go(position, "nodes 10 searchmoves e1h1")) == "e1h1"
+    finally:
+        engine.send("setoption name UCI_Chess960 value false")
+    assert best_move(engine.go(position, "nodes 10 searchmoves e1g1")) == "e1g1"
+
+
+# ---- info -----------------------------------------------------------------------------------------------------------
+
+
+def test_time_nodes_and_speed_are_integers(engine: EngineProcess) -> None:
+    lines = scored(engine.go(f"fen {CROWDED}", "movetime 60"))
+    for line in lines:
+        assert {"depth", "nodes", "nps", "time"} <= set(line.numbers)
+        assert all(number.isdecimal() for number in line.numbers.values()), line
+        assert line.score.split()[1].removeprefix("-").isdecimal()
+
+
+def test_even_one_millisecond_gives_a_scored_line(engine: EngineProcess) -> None:
+    for _ in range(5):
+        engine.send("setoption name Clear Hash")
+        lines = engine.go(f"fen {CROWDED}", "movetime 1")
+        assert scored(lines), lines
+
+
+def test_last_line_belongs_to_the_best_move(engine: EngineProcess) -> None:
+    for command in ("nodes 500", "movetime 20", "depth 3"):
+        lines = engine.go(f"fen {CROWDED}", command)
+        assert scored(lines)[-1].pv[0] == best_move(lines)
+
+
+def test_principal_variations_are_legal_to_their_end(engine: EngineProcess) -> None:
+    board = chess.Board(CROWDED)
+    for line in scored(engine.go(f"fen {CROWDED}", "nodes 2000")):
+        play_line(board, line.pv)  # raises for an illegal move
+
+
+def test_multipv_is_complete_in_order_and_of_one_depth(engine: EngineProcess) -> None:
+    engine.send("setoption name MultiPV value 4")
+    try:
+        lines = scored(engine.go(f"fen {CROWDED}", "depth 3"))
+    finally:
+        engine.send("setoption name MultiPV value 1")
+    final = lines[-4:]
+    assert [line.numbers["multipv"] for line in final] == ["1", "2", "3", "4"]
+    assert len({line.numbers["depth"] for line in final}) == 1
+    assert len({line.pv[0] for line in final}) == 4
+
+
+def test_multipv_above_the_number_of_moves_shows_them_all(engine: EngineProcess) -> None:
+    engine.send("setoption name MultiPV value 10")
+    try:
+        lines = scored(engine.go("fen 7k/6pp/8/8/8/8/8/K7 w - - 0 1", "depth 2"))
+    finally:
+        engine.send("setoption name MultiPV value 1")
+    assert sorted(line.pv[0] for line in lines[-3:]) == ["a1a2", "a1b1", "a1b2"]
+
+
+def test_wdl_is_shown_when_asked_for_and_sums_to_a_thousand(engine: EngineProcess) -> None:
+    engine.send("setoption name UCI_ShowWDL value true")
+    try:
+        lines = scored(engine.go("startpos", "nodes 200"))
+    finally:
+        engine.send("setoption name UCI_ShowWDL value false")
+    assert lines
+    assert all(sum(line.wdl) == 1000 for line in lines)
+
+
+def test_lines_are_flushed_while_the_search_goes_on(engine: EngineProcess) -> None:
+    engine.send("position startpos", "go infinite")
+    try:
+        deadline = time.monotonic() + PROMPTLY_S
+        lines: list[str] = []
+        while not scored(lines) and time.monotonic() < deadline:
+            lines += engine.read_for(SETTLE_S)
+        assert scored(lines)
+    finally:
+        engine.send("stop")
+    engine.read_until("bestmove", PROMPTLY_S)
+
+
+def test_nothing_but_uci_is_said(fresh: EngineProcess) -> None:
+    fresh.send("uci", "isready", "position startpos", "go nodes 50")
+    lines = fresh.read_until("bestmove", START_S)
+    assert {line.split(" ")[0] for line in lines} <= UCI_WORDS
+
+
+# ---- the end --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["quit", "end of input"])
+@pytest.mark.parametrize("busy", ["idle", "searching"])
+def test_quit_and_end_of_input_end_the_process(fresh: EngineProcess, busy: str, ending: str) -> None:
+    fresh.send("isready")
+    fresh.read_until("readyok", START_S)
+    if busy == "searching":
+        fresh.send("go infinite")
+        fresh.read_for(SETTLE_S)
+    if ending == "quit":
+        fresh.send("quit")
+    else:
+        fresh.close_input()
+    fresh.read_to_end(PROMPTLY_S)
+    assert fresh.finish()[0] == 0

@@ -1,0 +1,62 @@
+"""The first start compiles everything: a second process takes the net's kernels while the first takes the search's.
+
+Numba compiles on one thread of a process at a time, so that two processes need about half the time. They share the
+kernel cache: what one has compiled the other loads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from engine.options import EngineOptions
+
+__all__ = ["main", "second_compiler"]
+
+_LEAVES = 8  # a full chunk, and then a single one: both forms of the net's products
+
+
+@contextlib.contextmanager
+def second_compiler(options: EngineOptions) -> Iterator[None]:
+    """Has a second process compile the net's kernels meanwhile, where there is a processor and a net for it."""
+    if options.evaluator == "material" or options.thread_count < 2:
+        yield
+        return
+    command = [sys.executable, "-m", __name__, options.weights_file]
+    try:
+        helper = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # no black window on Windows
+        )
+    except OSError:  # not allowed to start processes: the first compiles all
+        yield
+        return
+    try:
+        yield
+    finally:
+        helper.kill()  # done long ago, or overtaken
+        helper.wait()
+
+
+def main(weights_file: str) -> None:
+    """Evaluates a few positions with a net. Raises NetFileError; the first process says so too, and better."""
+    from engine.evaluation import make_evaluator
+    from engine.evaluation.protocol import new_leaf_batch
+
+    leaves = new_leaf_batch(_LEAVES)
+    leaves.n_moves[:] = 1
+    evaluator = make_evaluator("network", weights_file)
+    for count in (_LEAVES, 1):
+        evaluator.evaluate(leaves, count)
+    evaluator.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,53 @@
+"""Lc0's `VerboseMoveStats`: what the search thought of every root move, in the form that GUIs such as Nibbler draw.
+
+    info string e2e4  (322 ) N:      56 (+ 0) (P: 56.40%) (WL:  0.03279) (D: 0.052) (M:  0.0) (Q:  0.03279) (U: 0.98418)
+                (S:  1.01791) (V:  0.0337)
+
+on one line: move, its index among the 1858 policy moves, visits (and those in flight: none once the search has ended),
+prior, win minus loss, draw, moves left, value, exploration bonus, their sum, and the evaluator's own value. `(T)` marks
+a proven result. A last line named `node` has the sums over all moves. Everything from the side to move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import chess
+
+from engine.search.results import RootMove
+
+__all__ = ["move_stats"]
+
+
+def move_stats(children: Iterable[RootMove], board: chess.Board) -> list[str]:
+    """The lines, least visited move first as Lc0 has them; nothing for a root without moves."""
+    ranked = sorted(children, key=lambda child: (child.visits, child.q + child.u))
+    return [_move_line(child, board) for child in ranked] + ([_node_line(ranked)] if ranked else [])
+
+
+def _move_line(child: RootMove, board: chess.Board) -> str:
+    head = _head(board.uci(child.move), f"{child.policy_index:<4}", child.visits, child.prior)
+    values, seen = "(WL:  -.-----) (D: -.---) (M:  -.-)", "(V:  -.----)"
+    if child.visits:
+        values, seen = _values(child.q, child.draw, child.moves_left), f"(V: {child.v:7.4f})"
+    proven = "" if child.mate is None else " (T)"
+    return f"{head} {values} (Q: {child.q:8.5f}) (U: {child.u:6.5f}) (S: {child.q + child.u:8.5f}) {seen}{proven}"
+
+
+def _node_line(children: Sequence[RootMove]) -> str:
+    visits = sum(child.visits for child in children)
+    head = _head("node", f"{len(children):4}", visits, sum(child.prior for child in children if child.visits))
+    shares = [(child.visits / max(1, visits), child) for child in children]
+    q, draw, moves_left = (
+        sum(share * getattr(child, name) for share, child in shares) for name in ("q", "draw", "moves_left")
+    )
+    return f"{head} {_values(q, draw, moves_left)} (Q: {q:8.5f}) (V:  -.----)"
+
+
+def _head(name: str, number: str, visits: int, prior: float) -> str:
+    percent = f"{100 * prior:5.1f}" if prior >= 0.99995 else f"{100 * prior:5.2f}"
+    return f"info string {name:<5} ({number}) N: {visits:7} (+ 0) (P: {percent}%)"
+
+
+def _values(win_minus_loss: float, draw: float, moves_left: float) -> str:
+    return f"(WL: {win_minus_loss:8.5f}) (D: {draw:5.3f}) (M: {moves_left:4.1f})"
