@@ -98,6 +98,7 @@ class EngineOptions:
     elo: int = 1500
     weights_file: str = "<default>"
     evaluator: str = "auto"
+    backend: str = "auto"
     hybrid_weight: float = 0.5
     cpuct_init: float = 1.745
     cpuct_base: float = 38739.0
@@ -181,6 +182,13 @@ OPTIONS: tuple[Option, ...] = (
         "evaluator",
         "What judges positions; auto is hybrid, sparse with a sparse net, or material where no net can be loaded",
         choices=("auto", "network", "material", "hybrid", "sparse"),
+    ),
+    Option(
+        "Backend",
+        "combo",
+        "backend",
+        "Where a tower is evaluated; auto is a GPU where CuPy is installed and one answers",
+        choices=("auto", "numpy", "cupy"),
     ),
     Option("HybridWeight", "float", "hybrid_weight", "Share of the material value in the hybrid evaluator", 0.0, 1.0),
     Option("CPuct", "float", "cpuct_init", "Exploration constant", 0.0, 100.0),

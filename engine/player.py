@@ -40,7 +40,7 @@ from engine.search.tree import MAX_ROUND, nodes_for
 CACHE_SHARE = 0.125  # of Hash, for the evaluations of a batched evaluator
 MOST_CACHE_MIB = 64.0
 
-_EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight")
+_EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
 
@@ -283,7 +283,7 @@ class Engine:
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:
     return evaluation.make_evaluator(
-        options.evaluator, options.weights_file, options.thread_count, options.hybrid_weight
+        options.evaluator, options.weights_file, options.thread_count, options.hybrid_weight, options.backend
     )
 
 

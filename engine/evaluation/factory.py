@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
 
+if TYPE_CHECKING:
+    from engine.network.fused import FusedTower
+
 NAMES = ("auto", "network", "material", "hybrid", "sparse")
 
 
 def make_evaluator(
-    name: str = "auto", net_path: str | Path | None = None, threads: int = 1, hybrid_weight: float = 0.5
+    name: str = "auto",
+    net_path: str | Path | None = None,
+    threads: int = 1,
+    hybrid_weight: float = 0.5,
+    backend: str = "numpy",
 ) -> Evaluator:
-    """An evaluator by name; `net_path` as in `load_net`, `hybrid_weight` the share of material in `hybrid`.
+    """An evaluator by name; `net_path` as in `load_net`, `hybrid_weight` the share of material in `hybrid`, `backend`
+    where a tower is evaluated (as in `get_backend`).
 
     The family of the net decides what `network` and `auto` are: `sparse` with a sparse net; with a tower `auto` is
     `hybrid`. Where no net can be loaded `auto` is `material`. Raises ConfigError for an unknown name, NetFileError when
@@ -26,7 +35,6 @@ def make_evaluator(
     if name == "material":
         return MaterialEvaluator(threads)
     from engine.evaluation.hybrid import HybridEvaluator  # the net's modules: `material` starts without them
-    from engine.evaluation.network import NetworkEvaluator
     from engine.evaluation.sparse import SparseEvaluator
     from engine.network.sparse.inference import SparseNet
     from engine.network.weights import DEFAULT_NET, load_net
@@ -43,4 +51,19 @@ def make_evaluator(
         return SparseEvaluator(net, threads)
     if name == "sparse":
         raise NetFileError(net_path or DEFAULT_NET, "a sparse network", f"a tower {net.config}")
-    return NetworkEvaluator(net, threads) if name == "network" else HybridEvaluator(net, hybrid_weight, threads)
+    network = _tower_evaluator(net, net_path, threads, backend)
+    return network if name == "network" else HybridEvaluator(network, hybrid_weight, threads)
+
+
+def _tower_evaluator(net: FusedTower, net_path: str | Path | None, threads: int, backend_name: str) -> Evaluator:
+    from engine.backend import get_backend
+    from engine.evaluation.network import NetworkEvaluator
+
+    backend = get_backend(backend_name)
+    if backend.name == "numpy":
+        return NetworkEvaluator(net, threads)
+    from engine.evaluation.device import DeviceEvaluator  # the layers: inference on the processor does without
+    from engine.network.device import DeviceTower
+    from engine.network.weights import load_tower
+
+    return DeviceEvaluator(DeviceTower(*load_tower(net_path), backend))

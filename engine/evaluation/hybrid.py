@@ -6,12 +6,10 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import Resolver
-from engine.evaluation.network import ROUND_SIZE, NetworkEvaluator
-from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.evaluation.wdl import write_wdl
 from engine.evaluation.workers import Workers
 from engine.jit import kernel
-from engine.network.fused import FusedTower
 
 
 @kernel()
@@ -27,28 +25,27 @@ class HybridEvaluator:
     """Evaluator `hybrid`: the net's policy and moves left, its value blended with quiescence (share `weight`)."""
 
     name = "hybrid"
-    round_size = ROUND_SIZE
-    needs_planes = True
 
-    def __init__(self, fused: FusedTower, weight: float = 0.5, threads: int = 1) -> None:
+    def __init__(self, network: Evaluator, weight: float = 0.5, threads: int = 1) -> None:
         if not 0.0 <= weight <= 1.0:
             raise ConfigError(f"the hybrid weight must be between 0 and 1, not {weight}")
         self.weight = float(weight)
-        self._network = NetworkEvaluator(fused)
+        self.round_size, self.needs_planes = network.round_size, network.needs_planes
+        self._network = network
         self._resolver = Resolver()
         self._workers = Workers(threads)
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
+        self._network.evaluate(leaves, count)
         self._resolver.fit(leaves)
-        self._workers.share(count, lambda first, last: self._evaluate_part(leaves, first, last))
+        self._workers.share(count, lambda first, last: self._blend_part(leaves, first, last))
 
     def close(self) -> None:
         """Stop the worker threads."""
         self._network.close()
         self._workers.close()
 
-    def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        self._network.evaluate_part(leaves, first, last)
+    def _blend_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         resolved = self._resolver.resolve(leaves, first, last, with_moves=False)
         blend_values(leaves, first, last, self.weight, resolved, np.empty(3, np.float32))

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.network.fused import FusedTower
 from engine.network.lc0.reader import is_lc0, load_lc0
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import sparse_config_of
-from engine.network.tower import tower_config_of
+from engine.network.tower import TowerConfig, tower_config_of
 from engine.nn.dit import load_tensors
 
 DEFAULT_NET = "<default>"
@@ -31,7 +34,7 @@ NEEDED_KEYS = {"name", "file", "sha256"}
 
 def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
     """The net of a file of any family, ready to play; `path` and errors as for `load_network`."""
-    chosen = default_net_path() if path in (None, "", DEFAULT_NET) else Path(path).expanduser()
+    chosen = _chosen(path)
     if is_lc0(chosen):
         return load_network(chosen)
     header, tensors = load_tensors(chosen)
@@ -46,20 +49,33 @@ def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
 
 
 def load_network(path: str | Path | None = None) -> FusedTower:
-    """The net of a `.dit`, `.pb` or `.pb.gz` file, told apart by its first bytes, ready to play.
+    """The tower of a file, ready to play; `path` and errors as for `load_tower`."""
+    tensors, config = load_tower(path)
+    try:
+        return FusedTower(tensors, config)
+    except (ConfigError, ShapeError) as error:
+        raise NetFileError(_chosen(path), "a tower that fused inference can play", str(error)) from error
+
+
+def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray], TowerConfig]:
+    """The tensors of a `.dit`, `.pb` or `.pb.gz` file, told apart by its first bytes, and what they are the tensors of.
 
     None, "" and "<default>" stand for the shipped default. Raises NetFileError when the file is missing, damaged, not a
     tower, or differs from its manifest entry.
     """
-    chosen = default_net_path() if path in (None, "", DEFAULT_NET) else Path(path).expanduser()
+    chosen = _chosen(path)
+    if is_lc0(chosen):
+        net = load_lc0(chosen)
+        return net.tensors, net.config
+    header, tensors = load_tensors(chosen)
     try:
-        if is_lc0(chosen):
-            net = load_lc0(chosen)
-            return FusedTower(net.tensors, net.config)
-        header, tensors = load_tensors(chosen)
-        return FusedTower(tensors, tower_config_of(header["model"]))
-    except (ConfigError, ShapeError, KeyError) as error:
-        raise NetFileError(chosen, "a tower that fused inference can play", str(error)) from error
+        return tensors, tower_config_of(header["model"])
+    except (ConfigError, KeyError) as error:
+        raise NetFileError(chosen, "a tower", str(error)) from error
+
+
+def _chosen(path: str | Path | None) -> Path:
+    return default_net_path() if path in (None, "", DEFAULT_NET) else Path(str(path)).expanduser()
 
 
 def default_net_path(folder: Path | None = None) -> Path:

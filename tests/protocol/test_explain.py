@@ -14,6 +14,7 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.hybrid import HybridEvaluator
+from engine.evaluation.network import NetworkEvaluator
 from engine.network.planes import PLANES, encode
 from engine.network.sparse.model import SparseConfig, build_sparse
 from engine.network.weights import load_network
@@ -130,7 +131,7 @@ def test_captures_that_gain_are_listed_best_first() -> None:
 
 def test_parts_blend_into_the_hybrids_value() -> None:
     board = chess.Board(SCHOLAR)
-    hybrid = HybridEvaluator(load_network(), 0.25)
+    hybrid = HybridEvaluator(NetworkEvaluator(load_network()), 0.25)
     network, material = value_parts(EngineOptions(hybrid_weight=0.25), hybrid, board)
     assert (network.name, network.share, material.name, material.share) == ("network", 0.75, "material", 0.25)
     blend = 0.75 * network.verdict.expected + 0.25 * material.verdict.expected

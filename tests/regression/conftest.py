@@ -39,9 +39,9 @@ def _shipped_net() -> FusedTower:
 EVALUATORS = {
     "material": MaterialEvaluator,
     "untrained network": lambda: NetworkEvaluator(_random_net()),
-    "untrained hybrid": lambda: HybridEvaluator(_random_net()),
+    "untrained hybrid": lambda: HybridEvaluator(NetworkEvaluator(_random_net())),
     "network": lambda: NetworkEvaluator(_shipped_net()),
-    "hybrid": lambda: HybridEvaluator(_shipped_net()),
+    "hybrid": lambda: HybridEvaluator(NetworkEvaluator(_shipped_net())),
 }
 
 

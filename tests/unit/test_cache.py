@@ -179,7 +179,7 @@ def analysis_trees(evaluator) -> list[str]:
     "make",
     [
         lambda net, threads: NetworkEvaluator(net, threads),
-        lambda net, threads: HybridEvaluator(net, 0.5, threads),
+        lambda net, threads: HybridEvaluator(NetworkEvaluator(net, threads), 0.5, threads),
         lambda net, threads: BatchedMaterial(threads),
     ],
     ids=["network", "hybrid", "material"],

@@ -32,7 +32,7 @@ def small_net() -> FusedTower:
 MAKERS = {
     "material": lambda threads: MaterialEvaluator(threads),
     "network": lambda threads: NetworkEvaluator(small_net(), threads),
-    "hybrid": lambda threads: HybridEvaluator(small_net(), 0.4, threads),
+    "hybrid": lambda threads: HybridEvaluator(NetworkEvaluator(small_net(), threads), 0.4, threads),
 }
 
 
@@ -135,10 +135,9 @@ def test_network_logits_are_the_policy_heads_at_each_moves_square():
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
 def test_hybrid_blends_the_values_and_keeps_the_policy(weight):
     batches = [sample_batch(8) for _ in range(3)]
-    tower = small_net()
-    for leaves, evaluator in zip(
-        batches, (NetworkEvaluator(tower), MaterialEvaluator(), HybridEvaluator(tower, weight)), strict=True
-    ):
+    network = NetworkEvaluator(small_net())
+    evaluators = (network, MaterialEvaluator(), HybridEvaluator(network, weight))
+    for leaves, evaluator in zip(batches, evaluators, strict=True):
         evaluator.evaluate(leaves, 8)
         evaluator.close()
     network, material, hybrid = batches
@@ -149,7 +148,7 @@ def test_hybrid_blends_the_values_and_keeps_the_policy(weight):
 
 def test_hybrid_refuses_a_weight_that_is_no_share():
     with pytest.raises(ConfigError, match=r"1\.5"):
-        HybridEvaluator(small_net(), 1.5)
+        HybridEvaluator(NetworkEvaluator(small_net()), 1.5)
 
 
 def test_material_sees_hanging_pieces_in_its_value():
