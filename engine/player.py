@@ -10,6 +10,7 @@ with Engine() as engine:
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import chess
@@ -191,6 +192,7 @@ class Engine:
 
         ``on_info`` gets a complete set of lines about once a second and at the end, on the searching thread.
         """
+        begun = time.monotonic()
         self._control = control or SearchControl()
         if not any(self.board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0)
@@ -205,7 +207,7 @@ class Engine:
         self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
         # Where the tables know the root they chose its moves; to ask them again would hide the way to mate.
         self._runner.tablebase = self._tablebase if self._tablebase.largest and not table_moves else None
-        stopper = self._stopper(limits)
+        stopper = self._stopper(limits, begun)
         try:
             result = self._driver(limits, stopper, on_info).run(self.board, only)
         except BaseException:
@@ -240,7 +242,7 @@ class Engine:
             return None
         return self._book.move(self.board, self._rng) if self.board.ply() < self.options.book_depth else None
 
-    def _stopper(self, limits: Limits) -> Stopper:
+    def _stopper(self, limits: Limits, begun: float) -> Stopper:
         options = self.options
         return Stopper(
             search=self._search,
@@ -251,6 +253,7 @@ class Engine:
             saved_ms=self._saved_ms,
             smart_pruning_factor=options.smart_pruning_factor,
             plan=self._plan(limits),
+            begun=begun,
         )
 
     def _driver(self, limits: Limits, stopper: Stopper, on_info: OnInfo | None) -> SearchDriver:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from engine.search.limits import Limits
 
 EXPECTED_MOVES = 26  # moves a game still lasts, when nobody says
-INCREMENT_SHARE = 0.8  # of the increment is spent at once
+SPARE_OVERHEADS = 2  # kept back beside one overhead a move
+LONG_RUN_MOVES = 60  # by increments alone a game lasts on: so many moves share what is left
+RESERVE_OVERHEADS = 6  # which a clock is not run below, for a machine that is late now and then
 HARD_FACTOR = 3.0  # at most so many times the planned time, while the best move is in doubt
 CLOCK_SHARE = 0.4  # and never more than this share of what is left
 LAST_MOVE_SHARE = 0.9  # of what is left, on the last move before the next time control
@@ -24,12 +26,15 @@ class Clock:
     started: float  # time.monotonic seconds
 
     @classmethod
-    def start(cls, limits: Limits, white: bool, overhead_ms: float, saved_ms: float = 0.0) -> Clock:
-        """Plan the time for the side to move; ``overhead_ms`` is lost on the way to the GUI.
+    def start(
+        cls, limits: Limits, white: bool, overhead_ms: float, saved_ms: float = 0.0, begun: float | None = None
+    ) -> Clock:
+        """Plan the time for the side to move; every move loses ``overhead_ms`` on the way to the GUI.
 
-        ``saved_ms``: what earlier moves left over of their plans is for this move, not for all that follow.
+        ``saved_ms``: what earlier moves left over of their plans is for this move, not for all that follow. ``begun``
+        is when the clock began to run (time.monotonic seconds), now where not given.
         """
-        now = time.monotonic()
+        now = time.monotonic() if begun is None else begun
         if limits.movetime_ms is not None:
             fixed = max(SHORTEST_MS, limits.movetime_ms - overhead_ms)
             return cls(fixed, fixed, now)
@@ -39,7 +44,8 @@ class Clock:
         usable = max(SHORTEST_MS, left - overhead_ms)
         saved = min(saved_ms, usable / 2)
         moves = min(max(limits.moves_to_go or EXPECTED_MOVES, 1), EXPECTED_MOVES)
-        planned = (usable - saved) / moves + INCREMENT_SHARE * limits.increment_ms(white) + saved
+        for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + SPARE_OVERHEADS) * overhead_ms
+        planned = max((for_all - saved) / moves + saved, (left - RESERVE_OVERHEADS * overhead_ms) / LONG_RUN_MOVES)
         hard = min(HARD_FACTOR * planned, usable * (CLOCK_SHARE if moves > 1 else LAST_MOVE_SHARE))
         return cls(max(SHORTEST_MS, min(planned, hard)), max(SHORTEST_MS, hard), now)
 

@@ -20,7 +20,7 @@ PROMISING_SHARE = 0.1  # a move with this share of the best one's visits can uns
 
 class Stopper:
     """Asked between the rounds of one search. ``smart_pruning_factor``: see `_is_decided`; 0 turns it off. ``plan``
-    limits the visits of a weakened engine.
+    limits the visits of a weakened engine; the clock runs since ``begun`` (time.monotonic seconds), or from now on.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Stopper:
         saved_ms: float,
         smart_pruning_factor: float,
         plan: StrengthPlan | None = None,
+        begun: float | None = None,
     ) -> None:
         self._search = search
         self._white = board.turn == chess.WHITE
@@ -47,10 +48,10 @@ class Stopper:
         self._first_visits = search.visits  # kept from earlier searches
         self.pondering = limits.ponder
         self._next_check_ms = 0.0
-        self.clock = self._start_clock()
+        self.clock = self._start_clock(begun)
 
-    def _start_clock(self) -> Clock:
-        return Clock.start(self._limits, self._white, self._overhead_ms, self._saved_ms)
+    def _start_clock(self, begun: float | None = None) -> Clock:
+        return Clock.start(self._limits, self._white, self._overhead_ms, self._saved_ms, begun)
 
     def visits_left(self) -> int:
         """Visits until the node limit, or the end of the counter."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from engine.search.clock import CLOCK_SHARE, Clock
@@ -52,3 +54,16 @@ def test_more_time_and_increment_give_longer_thoughts():
 def test_doubt_gets_more_time():
     clock = plan(white_time_ms=10_000)
     assert clock.rest_ms(settled=False) > clock.rest_ms(settled=True)
+
+
+def test_a_game_by_increments_alone_keeps_a_reserve():
+    left = 1000.0
+    for _ in range(400):  # each move is 8 ms late, and gets 10 ms back
+        left += 10 - plan(white_time_ms=round(left), white_increment_ms=10).planned_ms - 8
+    assert left > 100
+
+
+def test_the_clock_runs_since_the_search_was_asked_for():
+    begun = time.monotonic() - 1.0
+    clock = Clock.start(Limits(movetime_ms=500), True, 30, begun=begun)
+    assert clock.is_over(settled=True)
