@@ -180,7 +180,7 @@ OPTIONS: tuple[Option, ...] = (
         "Evaluator",
         "combo",
         "evaluator",
-        "What judges positions; auto is hybrid, sparse with a sparse net, or material where no net can be loaded",
+        "What judges positions; auto goes by the net: sparse, hybrid with a tower, material where none can be loaded",
         choices=("auto", "network", "material", "hybrid", "sparse"),
     ),
     Option(

@@ -25,7 +25,7 @@ def second_compiler(options: EngineOptions) -> Iterator[None]:
     if options.evaluator == "material" or options.thread_count < 2:
         yield
         return
-    command = [sys.executable, "-m", __name__, options.weights_file]
+    command = [sys.executable, "-m", __name__, options.evaluator, options.weights_file]
     try:
         helper = subprocess.Popen(
             command,
@@ -45,18 +45,18 @@ def second_compiler(options: EngineOptions) -> Iterator[None]:
         helper.wait()
 
 
-def main(weights_file: str) -> None:
+def main(evaluator_name: str, weights_file: str) -> None:
     """Evaluates a few positions with a net. Raises NetFileError; the first process says so too, and better."""
     from engine.evaluation import make_evaluator
     from engine.evaluation.protocol import new_leaf_batch
 
     leaves = new_leaf_batch(_LEAVES)
     leaves.n_moves[:] = 1
-    evaluator = make_evaluator("network", weights_file)
+    evaluator = make_evaluator("network" if evaluator_name == "hybrid" else evaluator_name, weights_file)
     for count in (_LEAVES, 1):
         evaluator.evaluate(leaves, count)
     evaluator.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:3])

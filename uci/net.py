@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert.add_argument("file", type=Path, metavar="FILE", help="net file: .dit, .pb or .pb.gz")
     convert.add_argument("target", type=Path, metavar="TARGET", help="file to write: .dit, .pb or .pb.gz")
     export = actions.add_parser("export", help="write a tower as .pb.gz, for lc0 to play")
-    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="net file (default: the net of Aino)")
+    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="net file (default: the tower of Aino)")
     export.add_argument("--out", type=Path, metavar="TARGET", help="file to write (default: FILE's name with .pb.gz)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Does one of the three. Raises NetFileError, ConfigError."""
-    path = arguments.file or default_net_path()
+    path = arguments.file or default_net_path(entry="default" if arguments.action == "info" else "default_tower")
     if arguments.action == "info":
         _print_info(path, arguments.json)
         return 0

@@ -26,9 +26,10 @@ def make_evaluator(
     where a tower is evaluated (as in `get_backend`).
 
     The family of the net decides what `network` and `auto` are: `sparse` with a sparse net; with a tower `auto` is
-    `hybrid`. Where no net can be loaded `auto` is `material`. Raises ConfigError for an unknown name, NetFileError when
-    the named evaluator needs a net that cannot be loaded or is of the other family, or when `auto` was given a net of
-    its own that cannot.
+    `hybrid`. Of the shipped nets `network` and `hybrid` take the tower. Where no net can be loaded `auto` is
+    `material`. Raises ConfigError for an unknown name or a backend that does not answer, NetFileError when the named
+    evaluator needs a net that cannot be loaded or is of the other family, or when `auto` was given a net of its own
+    that cannot.
     """
     if name not in NAMES:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(NAMES)}")
@@ -37,20 +38,20 @@ def make_evaluator(
     from engine.evaluation.hybrid import HybridEvaluator  # the net's modules: `material` starts without them
     from engine.evaluation.sparse import SparseEvaluator
     from engine.network.sparse.inference import SparseNet
-    from engine.network.weights import DEFAULT_NET, load_net
+    from engine.network.weights import is_default, load_net, load_network
 
     try:
-        net = load_net(net_path)
+        net = load_network() if is_default(net_path) and name in ("network", "hybrid") else load_net(net_path)
     except NetFileError:
-        if name == "auto" and net_path in (None, "", DEFAULT_NET):
+        if name == "auto" and is_default(net_path):
             return MaterialEvaluator(threads)
         raise
     if isinstance(net, SparseNet):
         if name == "hybrid":
-            raise NetFileError(net_path or DEFAULT_NET, "a tower, for the evaluator hybrid", f"a net {net.config}")
+            raise NetFileError(str(net_path), "a tower, for the evaluator hybrid", f"a net {net.config}")
         return SparseEvaluator(net, threads)
     if name == "sparse":
-        raise NetFileError(net_path or DEFAULT_NET, "a sparse network", f"a tower {net.config}")
+        raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
     network = _tower_evaluator(net, net_path, threads, backend)
     return network if name == "network" else HybridEvaluator(network, hybrid_weight, threads)
 

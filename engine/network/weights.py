@@ -1,6 +1,7 @@
 """Finding and loading nets: the shipped ones through `weights/MANIFEST.toml`, any other by its path.
 
     default = "NAME"            the net to play with
+    default_tower = "NAME"      the one for whoever needs a tower: the evaluators network and hybrid, Lc0's format
     [[net]]                     one table a file
     name, file, sha256          the file lies beside the manifest
     architecture, training_data, licence, strength
@@ -33,8 +34,11 @@ NEEDED_KEYS = {"name", "file", "sha256"}
 
 
 def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
-    """The net of a file of any family, ready to play; `path` and errors as for `load_network`."""
-    chosen = _chosen(path)
+    """The net of a file of any family, ready to play; errors as for `load_tower`.
+
+    None, "" and "<default>" stand for the shipped net to play with, of whatever family it is.
+    """
+    chosen = _chosen(path, "default")
     if is_lc0(chosen):
         return load_network(chosen)
     header, tensors = load_tensors(chosen)
@@ -54,16 +58,18 @@ def load_network(path: str | Path | None = None) -> FusedTower:
     try:
         return FusedTower(tensors, config)
     except (ConfigError, ShapeError) as error:
-        raise NetFileError(_chosen(path), "a tower that fused inference can play", str(error)) from error
+        raise NetFileError(
+            _chosen(path, "default_tower"), "a tower that fused inference can play", str(error)
+        ) from error
 
 
 def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray], TowerConfig]:
     """The tensors of a `.dit`, `.pb` or `.pb.gz` file, told apart by its first bytes, and what they are the tensors of.
 
-    None, "" and "<default>" stand for the shipped default. Raises NetFileError when the file is missing, damaged, not a
+    None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is missing, damaged, not a
     tower, or differs from its manifest entry.
     """
-    chosen = _chosen(path)
+    chosen = _chosen(path, "default_tower")
     if is_lc0(chosen):
         net = load_lc0(chosen)
         return net.tensors, net.config
@@ -74,24 +80,30 @@ def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray]
         raise NetFileError(chosen, "a tower", str(error)) from error
 
 
-def _chosen(path: str | Path | None) -> Path:
-    return default_net_path() if path in (None, "", DEFAULT_NET) else Path(str(path)).expanduser()
+def is_default(path: str | Path | None) -> bool:
+    """Whether a path stands for a shipped net."""
+    return path in (None, "", DEFAULT_NET)
 
 
-def default_net_path(folder: Path | None = None) -> Path:
-    """The default net's file, its checksum verified; `folder` stands in for the package `weights`.
+def _chosen(path: str | Path | None, entry: str) -> Path:
+    return default_net_path(entry=entry) if is_default(path) else Path(str(path)).expanduser()
+
+
+def default_net_path(folder: Path | None = None, entry: str = "default") -> Path:
+    """The file of the net that the manifest's `entry` names, its checksum verified; `folder` stands in for the package
+    `weights`.
 
     Raises NetFileError when the manifest is missing or unreadable, names no such net, or the file is not the one it
     describes.
     """
     folder = Path(str(resources.files("weights"))) if folder is None else folder
     manifest = read_manifest(folder)
-    name = manifest.get("default")
-    entry = next((net for net in manifest["net"] if net["name"] == name), None)
-    if entry is None:
+    name = manifest.get(entry)
+    net = next((net for net in manifest["net"] if net["name"] == name), None)
+    if net is None:
         names = ", ".join(net["name"] for net in manifest["net"]) or "no nets"
-        raise NetFileError(folder / MANIFEST, "a default that is one of its nets", f"default {name!r} among {names}")
-    return _verified(folder / entry["file"], entry["sha256"])
+        raise NetFileError(folder / MANIFEST, f"a {entry} that is one of its nets", f"{entry} {name!r} among {names}")
+    return _verified(folder / net["file"], net["sha256"])
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def test_info_tells_architecture_size_and_training(net: Path, capsys: pytest.Cap
 
 def test_info_of_the_shipped_net_and_as_json(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["net", "info"]) == 0
-    assert "tower 64x6" in capsys.readouterr().out
+    assert "sparse-768" in capsys.readouterr().out
     assert main(["net", "info", "--json", str(net)]) == 0
     info = json.loads(capsys.readouterr().out)
     assert info["format"] == "dit"

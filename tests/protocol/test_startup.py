@@ -90,9 +90,10 @@ def test_without_a_cache_folder_there_is_nothing_to_wait_for(monkeypatch: pytest
 
 
 def test_second_compiler_evaluates_with_the_net_and_stops_with_a_broken_one(tmp_path: Path) -> None:
-    cold_start.main(EngineOptions().weights_file)
+    for evaluator in ("auto", "hybrid"):
+        cold_start.main(evaluator, EngineOptions().weights_file)
     with pytest.raises(NetFileError, match="missing"):
-        cold_start.main(str(tmp_path / "missing.dit"))
+        cold_start.main("auto", str(tmp_path / "missing.dit"))
 
 
 def test_second_compiler_is_gone_when_the_first_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

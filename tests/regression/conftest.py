@@ -12,7 +12,7 @@ import pytest
 
 from engine import Engine
 from engine.errors import NetFileError
-from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator
+from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator
 from engine.network.fused import FusedTower
 from engine.network.tower import TowerConfig, build_tower
 from engine.network.weights import load_network
@@ -42,6 +42,7 @@ EVALUATORS = {
     "untrained hybrid": lambda: HybridEvaluator(NetworkEvaluator(_random_net())),
     "network": lambda: NetworkEvaluator(_shipped_net()),
     "hybrid": lambda: HybridEvaluator(NetworkEvaluator(_shipped_net())),
+    "sparse": lambda: make_evaluator("sparse"),
 }
 
 

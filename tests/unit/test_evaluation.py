@@ -231,6 +231,11 @@ def test_the_manifest_names_the_default_net(net_folder):
     assert default_net_path(net_folder) == net_folder / "small.dit"
 
 
+def test_each_evaluator_takes_the_shipped_net_of_its_family():
+    names = {name: make_evaluator(name).name for name in ("auto", "sparse", "network", "hybrid")}
+    assert names == {"auto": "sparse", "sparse": "sparse", "network": "network", "hybrid": "hybrid"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -274,7 +279,8 @@ def test_auto_plays_without_a_net_where_none_is_shipped(monkeypatch):
     def none_shipped(path=None):
         raise NetFileError("MANIFEST.toml", "the list of shipped nets", "nothing")
 
-    monkeypatch.setattr("engine.network.weights.load_network", none_shipped)
+    for loader in ("load_net", "load_network"):
+        monkeypatch.setattr(f"engine.network.weights.{loader}", none_shipped)
     evaluator = make_evaluator("auto", "<default>")
     assert evaluator.name == "material"
     evaluator.close()

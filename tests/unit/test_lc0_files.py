@@ -228,7 +228,7 @@ def test_a_net_without_formats_has_classical_heads(tmp_path: Path) -> None:
 
 
 def test_the_shipped_net_answers_the_same_after_export_and_back(tmp_path: Path) -> None:
-    write_tower(tmp_path / "net.pb.gz", read_tower(default_net_path()))
+    write_tower(tmp_path / "net.pb.gz", read_tower(default_net_path(entry="default_tower")))
     masks = random_masks(64, np.random.default_rng(3))
     masks[32:, 109] = 90  # where rounded weights of the fifty-move plane show
     ours, exported = (fused_answers(load_network(path), masks) for path in (None, tmp_path / "net.pb.gz"))
