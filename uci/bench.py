@@ -49,8 +49,8 @@ RUNS = 3
 PERFT_DEPTH = 5
 GAME_PLIES = 63  # of the game whose planes are timed
 BATCHES = (1, 8, 32, 64)  # positions evaluated at once
-EVALUATORS = ("material", "network", "hybrid")
-MATERIAL_NODES, NETWORK_NODES, SIGNATURE_NODES = 10_000, 1_000, 1_000  # per position
+EVALUATORS = ("material", "sparse", "network", "hybrid")
+IN_KERNEL_NODES, NETWORK_NODES, SIGNATURE_NODES = 20_000, 4_000, 1_000  # per position
 
 
 EXAMPLES = """\
@@ -135,7 +135,7 @@ def _measure_evaluators(
                     leaves = _sample_leaves(batch)
                     speeds[f"{label} batch {batch}"] = _speed(partial(_evaluate, evaluator, leaves, batch), seconds)
             if "search" in parts:
-                nodes = MATERIAL_NODES if name == "material" else NETWORK_NODES
+                nodes = NETWORK_NODES if name in ("network", "hybrid") else IN_KERNEL_NODES
                 searched = replace(options, evaluator=name, threads=threads)
                 results.setdefault("search nodes/s", {})[label] = _search_speed(searched, evaluator, nodes)
             evaluator.close()

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     start = time.perf_counter()
     with console.status("Compiling move generation") as status:
         perft(chess.Board(), 3)
-        for evaluator in ("material", "network", "hybrid"):
+        for evaluator in ("material", "sparse", "network", "hybrid"):
             status.update(f"Compiling search with the {evaluator} evaluator")
             try:
                 _search_once(options, evaluator)

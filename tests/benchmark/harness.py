@@ -16,7 +16,7 @@ import chess
 from engine import Engine
 from engine.options import EngineOptions
 
-EVALUATORS = ("hybrid", "network", "material")
+EVALUATORS = ("sparse", "hybrid", "network", "material")
 GAME = """e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 O-O Be7 Re1 b5 Bb3 d6 c3 O-O h3 Na5 Bc2 c5 d4 Qc7 Nbd2 cxd4 cxd4 Nc6 Nb3 a5 Be3
     a4 Nbd2 Bd7 Rc1 Qb7 Qe2 Rfe8 Bd3 b4 a3 h6 axb4 exd4 Nxd4 Nxb4 Bb1 d5 e5 Ne4"""
 

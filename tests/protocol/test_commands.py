@@ -95,7 +95,7 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "RUNS": 1,
         "PERFT_DEPTH": 2,
-        "MATERIAL_NODES": 30,
+        "IN_KERNEL_NODES": 30,
         "NETWORK_NODES": 10,
         "SIGNATURE_NODES": 10,
     }.items():
