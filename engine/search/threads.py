@@ -8,8 +8,8 @@ any number of threads from two on.
 Why not a tree a thread, merged at the root: that doubles nodes a second at two threads by construction, but every tree
 knows half, and the memory is split. Here the one thread that walks is busy 4.1 of the 9.6 microseconds that a `sparse`
 node of 768 units costs (2.2 down, 1.9 up; 2.4 for the rules and 3.1 for the net run anywhere), 5.8 of 45 with
-`material`: two threads can share one tree without waiting for each other. From three threads on `sparse` is bound by
-the walk. Measured with half-rounds of up to 256 leaves by CPU time on a busy machine.
+`material`. Measured on two idle cores, three positions of three seconds: `sparse` 77,700 nodes/s with one thread,
+109,000 with two; `material` 23,000 and 37,600. From three threads on `sparse` is bound by the walk.
 """
 
 from __future__ import annotations
