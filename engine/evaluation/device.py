@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.evaluation.protocol import LeafBatch
 from engine.network.device import PART, DeviceTower
-from engine.network.fused_steps import MOVES_LEFT_SCALE
+from engine.network.tower import MOVES_LEFT_SCALE
 
 FLIGHTS = 2  # while one part is computed the next is copied
 

@@ -17,7 +17,6 @@ POLICY_SIZE = 1858
 POLICY_PLANES = 80
 USED_POLICY_PLANES = 73  # 7 * 8 queen-like, 8 knight, 9 promotion planes
 ATTENTION_SQUARES = 64 * 64  # places of the attention head before its 8 * 8 * 3 promotions
-ATTENTION_SIZE = ATTENTION_SQUARES + 8 * 8 * 3
 NO_POLICY_INDEX = -1
 MIRROR_BOTH_SQUARES = 56 | 56 << 6
 

@@ -12,9 +12,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from selfplay.data.label_engine import EngineDied, LabelEngine
 from selfplay.data.label_tasks import LabelTask
 from selfplay.data.teacher import read_teacher
 from selfplay.data.uci_text import MOVE_OF_TEXT, king_takes_rook
+from selfplay.threads import run_on_threads
 
 __all__ = ["LabelFile", "LabelProgress", "label_positions", "labelled_keys"]
 
@@ -133,11 +133,8 @@ def label_positions(
     known: sorted keys uint64[n] of positions that have labels elsewhere. Raises ConfigError where the engine cannot be
     started, EngineDied where it keeps dying.
     """
-    shared = _Shared(tasks, out, known, count, report, tell, stop)
-    with ThreadPoolExecutor(concurrency, "labels") as pool:
-        workers = [pool.submit(_work, shared, new_engine) for _ in range(concurrency)]
-        for worker in workers:
-            worker.result()
+    shared = _Shared(tasks, out, known, count, report, tell)
+    run_on_threads(concurrency, "labels", lambda halted: _work(shared, new_engine, halted), stop)
     return not stop()
 
 
@@ -151,22 +148,17 @@ class _Shared:
     count: int
     report: Callable[[LabelProgress], None]
     tell: Callable[[str], None]
-    stop: Callable[[], bool]
-    failed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._asked = set(self.out.keys)
         self._before, self._started = len(self.out.keys), time.monotonic()
 
-    def stopped(self) -> bool:
-        return self.failed.is_set() or self.stop()
-
-    def next_task(self) -> tuple[LabelTask, list[int]] | None:
+    def next_task(self, halted: Callable[[], bool]) -> tuple[LabelTask, list[int]] | None:
         """The next task with plies that nobody has labelled or is labelling; None at the end."""
         with self._lock:
             for task in self.tasks:
-                if self.stopped() or len(self._asked) >= self.count:
+                if halted() or len(self._asked) >= self.count:
                     return None
                 if plies := self._claimed(task):
                     return task, plies
@@ -201,23 +193,19 @@ def _contains(known: np.ndarray, key: int) -> bool:
     return place < len(known) and int(known[place]) == key
 
 
-def _work(shared: _Shared, new_engine: Callable[[], LabelEngine]) -> None:
+def _work(shared: _Shared, new_engine: Callable[[], LabelEngine], halted: Callable[[], bool]) -> None:
     """One worker with its engine."""
-    try:
-        with closing(_SturdyEngine(new_engine, shared.say)) as engine:
-            while (found := shared.next_task()) is not None:
-                task, plies = found
-                engine.begin(task)
-                labels: dict[int, list[tuple[str, int]]] = {}
-                for ply in plies:
-                    if shared.stopped():
-                        break
-                    if answer := engine.labels(ply):
-                        labels[ply] = answer
-                shared.deliver(task, labels)
-    except BaseException:
-        shared.failed.set()
-        raise
+    with closing(_SturdyEngine(new_engine, shared.say)) as engine:
+        while (found := shared.next_task(halted)) is not None:
+            task, plies = found
+            engine.begin(task)
+            labels: dict[int, list[tuple[str, int]]] = {}
+            for ply in plies:
+                if halted():
+                    break
+                if answer := engine.labels(ply):
+                    labels[ply] = answer
+            shared.deliver(task, labels)
 
 
 class _SturdyEngine:

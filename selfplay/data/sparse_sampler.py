@@ -11,13 +11,13 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.jit import kernel
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
+from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.data.targets import wdl_from_score
 
 __all__ = ["LONGEST_GAME", "SparseBatch", "SparseSampler", "new_sparse_batch"]
 
-MOVES_LEFT_SCALE = 100.0  # plies a unit of the moves-left output
 LONGEST_GAME = 250.0  # plies; longer games teach nothing more
 
 
@@ -88,7 +88,7 @@ class SparseSampler:
         games = np.searchsorted(positions.game_first, numbers, side="right") - 1
         fill_sparse(self._games, numbers, games, variations, self._replay, batch)
         batch.wdl[:count] = positions.wdl[numbers]
-        batch.moves_left[:count] = np.minimum(positions.moves_left[numbers], LONGEST_GAME) / MOVES_LEFT_SCALE
+        batch.moves_left[:count] = np.minimum(positions.moves_left[numbers], LONGEST_GAME) / float(MOVES_LEFT_SCALE)
         after = np.flatnonzero(variations >= 0)
         if len(after):
             batch.wdl[after] = wdl_from_score(-positions.target_scores[variations[after]].astype(np.float32))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +16,7 @@ from selfplay.matches.contestant import Contestant, close_engine, open_engine
 from selfplay.matches.control import TimeControl
 from selfplay.matches.openings import opening_board
 from selfplay.matches.play import Player, Rules, play_match_game
+from selfplay.threads import run_on_threads
 
 __all__ = ["PlannedGame", "Schedule", "play_games"]
 
@@ -69,12 +69,8 @@ def play_games(
     others and is raised here.
     """
     lock = threading.Lock()
-    failed = threading.Event()
 
-    def halted() -> bool:
-        return stop() or failed.is_set() or schedule.decided
-
-    def work() -> None:
+    def work(halted: Callable[[], bool]) -> None:
         table = _Table(control, rules, archive.folder)
         try:
             while not halted():
@@ -87,15 +83,10 @@ def play_games(
                     archive.add(row)
                     schedule.finish(row)
                     report(row)
-        except BaseException:
-            failed.set()
-            raise
         finally:
             table.close()
 
-    with ThreadPoolExecutor(concurrency, "table") as pool:
-        for future in [pool.submit(work) for _ in range(concurrency)]:
-            future.result()
+    run_on_threads(concurrency, "table", work, lambda: stop() or schedule.decided)
 
 
 class _Table:

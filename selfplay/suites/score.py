@@ -6,13 +6,13 @@ import re
 import statistics
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import chess
 
 from selfplay.suites.problem import Problem
 from selfplay.suites.solver import Solver, Step, found_at
+from selfplay.threads import run_on_threads
 
 __all__ = ["Outcome", "Tally", "grouped", "solve_all", "solve_problem", "tally"]
 
@@ -78,12 +78,12 @@ def solve_all(
     """
     outcomes: dict[int, Outcome] = {}
     waiting = iter(range(len(problems)))
-    lock, failed = threading.Lock(), threading.Event()
+    lock = threading.Lock()
 
-    def work() -> None:
+    def work(halted: Callable[[], bool]) -> None:
         solver = new_solver()
         try:
-            while not stop() and not failed.is_set():
+            while not halted():
                 with lock:
                     number = next(waiting, None)
                 if number is None:
@@ -92,15 +92,10 @@ def solve_all(
                 with lock:
                     outcomes[number] = outcome
                     report(outcome)
-        except BaseException:
-            failed.set()
-            raise
         finally:
             solver.close()
 
-    with ThreadPoolExecutor(concurrency, "solver") as pool:
-        for future in [pool.submit(work) for _ in range(concurrency)]:
-            future.result()
+    run_on_threads(concurrency, "solver", work, stop)
     return [outcomes[number] for number in sorted(outcomes)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.network.policy_map import CONV_INDEX, POLICY_PLANES
+from engine.network.tower import MOVES_LEFT_SCALE
 from engine.nn.losses import huber, softmax_cross_entropy
 from selfplay.data.sampler import TrainingBatch
 
@@ -15,7 +16,6 @@ __all__ = ["LossWeights", "Losses", "dual_head_loss", "legal_logits"]
 # Place of each policy move in the head's channels-last memory: square * planes + plane.
 HEAD_PLACE = ((CONV_INDEX % 64) * POLICY_PLANES + CONV_INDEX // 64).astype(np.int64)
 
-MOVES_LEFT_SCALE = 100.0  # plies a unit of the moves-left head
 MOVES_LEFT_LIMIT = 250.0  # plies; longer games teach nothing more
 
 

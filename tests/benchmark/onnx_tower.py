@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.network.folding import folded_convolution
 from engine.network.tower import INPUT_PLANES, TowerConfig
 
 OPSET = 17
-NORM_EPSILON = 1e-5
 
 
 class TowerGraph:
@@ -41,10 +41,7 @@ class TowerGraph:
         """Convolution `conv` with its batch norm folded in, or with its own bias."""
         weight = self._tensors[f"{conv}.weight"].astype(np.float64)
         if norm:
-            names = ("gamma", "beta", "running_mean", "running_variance")
-            gamma, beta, mean, variance = (self._tensors[f"{norm}.{name}"].astype(np.float64) for name in names)
-            scale = gamma / np.sqrt(variance + NORM_EPSILON)
-            weight, bias = weight * scale[:, None, None, None], beta - mean * scale
+            weight, bias = folded_convolution(self._tensors, conv, norm, weight.shape)
         else:
             bias = self._tensors[f"{conv}.bias"]
         size = weight.shape[-1]

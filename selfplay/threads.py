@@ -1,0 +1,28 @@
+"""Work that several threads share, each with what it needs to itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["run_on_threads"]
+
+
+def run_on_threads(count: int, name: str, work: Callable[[Callable[[], bool]], None], stop: Callable[[], bool]) -> None:
+    """Call `work(halted)` on so many threads and wait for all of them.
+
+    `halted()` is true once `stop()` is, or another thread has failed. The first failure is raised here.
+    """
+    failed = threading.Event()
+
+    def guarded() -> None:
+        try:
+            work(lambda: stop() or failed.is_set())
+        except BaseException:
+            failed.set()
+            raise
+
+    with ThreadPoolExecutor(count, name) as pool:
+        for future in [pool.submit(guarded) for _ in range(count)]:
+            future.result()
