@@ -8,6 +8,7 @@ of that module and of every project module it imports, directly or not.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import operator
@@ -46,15 +47,40 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
         folder = cache_folder(Path(function.__code__.co_filename))
         if folder is not None:
             numba.config.CACHE_DIR = str(folder)
-        return numba.njit(
+        compiled = numba.njit(
             cache=folder is not None,
             nogil=True,
             error_model="numpy",
             no_cfunc_wrapper=True,  # nobody calls kernels from C, and it saves an eighth of the compile time
             fastmath={"contract"} if contract else False,
         )(function)
+        if folder is not None and not numba.config.DISABLE_JIT:
+            compiled._cache = _ForgivingCache(compiled._cache)
+        return compiled
 
     return decorate
+
+
+class _ForgivingCache:
+    """Numba's cache of one kernel, where a full disk or a damaged file costs a compilation and not the kernel."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        try:
+            return self._cache.load_overload(signature, target_context)
+        except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
+            with contextlib.suppress(OSError):
+                self._cache.flush()
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            self._cache.save_overload(signature, data)
 
 
 # ---- where compiled kernels live ----------------------------------------------------------------------------------
@@ -69,7 +95,7 @@ def cache_folder(source: Path) -> Path | None:
 @functools.cache
 def cache_base() -> Path | None:
     """First writable of $AINO_CACHE_DIR, the user's cache folder and the temporary folder; None if there is none."""
-    candidates = [os.environ.get(CACHE_ENVIRONMENT_VARIABLE), _user_cache_folder(), tempfile.gettempdir()]
+    candidates = [os.environ.get(CACHE_ENVIRONMENT_VARIABLE), _user_cache_folder(), _temporary_folder()]
     for candidate in candidates:
         if not candidate:
             continue
@@ -89,6 +115,19 @@ def _user_cache_folder() -> str:
     if sys.platform == "darwin":
         return "~/Library/Caches"
     return os.environ.get("XDG_CACHE_HOME", "") or "~/.cache"
+
+
+def _temporary_folder() -> str:
+    """A folder of this user alone below the temporary one; "" where it is not: what lies in a cache is run."""
+    if os.name != "posix":
+        return tempfile.gettempdir()
+    folder = Path(tempfile.gettempdir()) / f"aino-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return ""
+    return str(folder) if status.st_uid == os.getuid() and not status.st_mode & 0o022 else ""
 
 
 @functools.cache

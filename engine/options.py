@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
 from engine.errors import ConfigError
+from engine.settings_file import read_settings
 
 __all__ = [
     "OPTIONS",
@@ -369,10 +369,10 @@ def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
 
 def load_toml(path: str | Path) -> EngineOptions:
     """Options from a TOML file of `field = value` lines. Raises ConfigError naming the file."""
+    values = read_settings(path)
     try:
-        with open(path, "rb") as file:
-            return options_from_mapping(tomllib.load(file))
-    except (OSError, ValueError) as error:  # TOMLDecodeError and ConfigError are ValueErrors
+        return options_from_mapping(values)
+    except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

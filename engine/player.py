@@ -19,7 +19,7 @@ import numpy as np
 from engine import evaluation
 from engine.board.convert import stack_from_board
 from engine.evaluation.cache import CachedEvaluator
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator, new_leaf_batch
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.search.book import OpeningBook
@@ -30,13 +30,14 @@ from engine.search.limits import Limits
 from engine.search.outline import Branch, outline
 from engine.search.report import Reporter
 from engine.search.results import SearchResult, win_minus_loss
-from engine.search.runners import LoopRunner, RoundRunner, Runner
+from engine.search.rounds import BatchedRounds, InKernelRounds, Rounds
+from engine.search.runners import LoopRunner, Runner
 from engine.search.select import LC0, SearchParams
 from engine.search.session import Search
 from engine.search.stopping import Stopper
 from engine.search.strength import StrengthPlan, plan_for
-from engine.search.threads import ThreadedRunner
-from engine.search.tree import MAX_ROUND, nodes_for
+from engine.search.threads import RoundRunner
+from engine.search.tree import nodes_for
 
 CACHE_SHARE = 0.125  # of Hash, for the evaluations of a batched evaluator
 MOST_CACHE_MIB = 64.0
@@ -63,14 +64,12 @@ class Engine:
         self.options = options or EngineOptions()
         self._owns_evaluator = evaluator is None
         self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
-        self.leaves = new_leaf_batch(MAX_ROUND)
         self.board = chess.Board()
         self._control = SearchControl()
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
         self._background = ThreadPoolExecutor(1, thread_name_prefix="search")
-        self._pool: ThreadPoolExecutor | None = None
         self._saved_ms = 0.0
         self._root_was_changed = False  # by a restriction or by noise: its tree is no good for another search
         self._prepare()
@@ -94,16 +93,15 @@ class Engine:
 
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        rounds: Rounds
         if not isinstance(evaluator, InKernelEvaluator) or not evaluator.in_kernel or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.round_size
-            return RoundRunner(self._search, self._cache or evaluator, self.leaves, round_size)
-        if options.thread_count == 1 and not self._tablebase.largest:
-            return LoopRunner(self._search, evaluator, self.leaves)
-        self._pool = ThreadPoolExecutor(max(1, options.thread_count - 1), thread_name_prefix="evaluate")
-        return ThreadedRunner(self._search, evaluator, self.leaves, options.thread_count, self._pool)
+            rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
+        elif options.thread_count == 1 and not self._tablebase.largest:
+            return LoopRunner(self._search, evaluator)
+        else:
+            rounds = InKernelRounds(self._search, evaluator, options.thread_count)
+        return RoundRunner(self._search, rounds, options.thread_count)
 
     def _params(self) -> SearchParams:
         options = self.options
@@ -139,6 +137,7 @@ class Engine:
         book = _open_book(options) if _differ(old, options, _BOOK_FIELDS) else self._book
         new_evaluator = self._owns_evaluator and _differ(old, options, _EVALUATOR_FIELDS)
         evaluator = _make_evaluator(options) if new_evaluator else self.evaluator
+        self._runner.close()
         for held, taken in ((self.evaluator, evaluator), (self._tablebase, tablebase), (self._book, book)):
             if held is not None and held is not taken:
                 held.close()
@@ -171,8 +170,7 @@ class Engine:
         """End a running search and stop all threads. The engine is not used afterwards."""
         self._control.stop()
         self._background.shutdown()
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._runner.close()
         if self._owns_evaluator:
             self.evaluator.close()
         self._tablebase.close()
@@ -211,6 +209,7 @@ class Engine:
         try:
             result = self._driver(limits, stopper, on_info).run(self.board, only)
         except BaseException:
+            self._runner.close()
             self._prepare()  # visits may be in flight for ever
             raise
         self._saved_ms = stopper.clock.unused_ms() if limits.movetime_ms is None else 0.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -36,20 +38,34 @@ def show_view(view: RenderableType) -> None:
 
 
 class LiveLine:
-    """The progress of one long piece of work."""
+    """The progress of one long piece of work; in a log, a line every `log_s` seconds (0: none)."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress, task: TaskID, title: str, log_s: float) -> None:
         self._progress = progress
         self._task = task
+        self._title = title
+        self._log_s = log_s
+        self._begun = self._logged = time.monotonic()
+        self._first: float | None = None  # share done at the first update, by an earlier process
 
     def update(self, done: float, text: str = "") -> None:
         """Set the share done (0..1) and the text behind the bar."""
         self._progress.update(self._task, completed=done, text=text)
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done
+        elif self._progress.disable and 0 < self._log_s <= now - self._logged and done > self._first:
+            self._logged = now
+            left = timedelta(seconds=round((now - self._begun) * (1 - done) / (done - self._first)))
+            show(f"{self._title} {done:.0%}, {text}, {left} left")
 
 
 @contextmanager
-def live_line(title: str) -> Iterator[LiveLine]:
-    """A progress bar for the length of the block; nothing is drawn where the output is not a terminal."""
+def live_line(title: str, log_s: float = 0.0) -> Iterator[LiveLine]:
+    """A progress bar for the length of the block.
+
+    Nothing is drawn where the output is not a terminal; there a line is written every `log_s` seconds (0: none).
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -60,7 +76,7 @@ def live_line(title: str) -> Iterator[LiveLine]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
-        yield LiveLine(progress, progress.add_task(title, total=1.0, text=""))
+        yield LiveLine(progress, progress.add_task(title, total=1.0, text=""), title, log_s)
 
 
 @contextmanager

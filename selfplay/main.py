@@ -27,6 +27,7 @@ COMMANDS = {
     "label": "teacher labels for positions, from any UCI engine with MultiPV",
     "import": "PGN games and Lc0 training chunks into a run's replay",
     "export": "a run's games as PGN and as Lc0 training chunks",
+    "report": "one HTML file about a run: losses, Elo, games, openings",
     "openings": "draw a set of balanced openings from teacher labels",
 }
 

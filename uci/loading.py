@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +23,8 @@ __all__ = ["EngineFactory", "EngineLoader", "make_engine"]
 EngineFactory = Callable[[EngineOptions], "Engine"]
 
 PROGRESS_INTERVAL_S = 2.0  # between signs of life while kernels compile
+
+SMALLEST_HASH_MIB = 1
 
 _REFUSALS = (AinoError, MemoryError, OSError)  # how the engine says no to options
 
@@ -62,11 +65,16 @@ class EngineLoader:
         return self.engine
 
     def _load(self, options: EngineOptions) -> Engine:
-        try:
-            return self._factory(options)
-        except _REFUSALS as error:
-            self._writer.info(f"{error}; playing with default memory and without a net")
-        return self._factory(replace(options, evaluator="material", hash_mib=EngineOptions().hash_mib))
+        """An engine with these options; where there is no room for it, or no net, with less."""
+        small = replace(options, hash_mib=min(options.hash_mib, EngineOptions().hash_mib))
+        plain = replace(small, evaluator="material")
+        attempts = list(dict.fromkeys((options, small, plain, replace(plain, hash_mib=SMALLEST_HASH_MIB))))
+        for attempt, less in itertools.pairwise(attempts):
+            try:
+                return self._factory(attempt)
+            except _REFUSALS as error:
+                self._writer.info(f"{error}; going on with Hash {less.hash_mib} and the evaluator {less.evaluator}")
+        return self._factory(attempts[-1])
 
     def _change(self, engine: Engine, new: EngineOptions) -> None:
         """Gives the engine all new options; if it refuses, all but the net; if that fails too, the old ones again."""

@@ -97,7 +97,7 @@ def read_games(path: Path, strict: bool = True) -> Iterator[chess.pgn.Game]:
 
 def _games(file: TextIO, name: str, strict: bool = True) -> Iterator[chess.pgn.Game]:
     number = 0
-    while (game := chess.pgn.read_game(file, Visitor=_QuietBuilder)) is not None and not _is_nothing(game):
+    while (game := _next_game(file, name)) is not None and not _is_nothing(game):
         number += 1
         if strict and game.errors:
             raise DataError(f"{name}, game {number}: {game.errors[0]}")
@@ -105,6 +105,13 @@ def _games(file: TextIO, name: str, strict: bool = True) -> Iterator[chess.pgn.G
         yield game
     if number == 0:
         raise DataError(f"{name}: no game in PGN format")
+
+
+def _next_game(file: TextIO, name: str) -> chess.pgn.Game | None:
+    try:
+        return chess.pgn.read_game(file, Visitor=_QuietBuilder)
+    except (ValueError, IndexError) as error:  # numbers too long for Python, marks on no move
+        raise DataError(f"{name}: not readable as PGN: {error}") from error
 
 
 def _check_start(game: chess.pgn.Game, name: str) -> None:

@@ -59,10 +59,14 @@ def parse_fen(text: str, chess960: bool = False) -> chess.Board:
 
 
 def check_playable(board: chess.Board) -> None:
-    """Refuses boards on which the kernels could not play: kings, pawns, numbers of pieces, a king that can be captured.
+    """Refuses boards on which the kernels could not play: kings, pawns, numbers of pieces, a king that can be captured;
+    and clocks that no game reaches.
 
     Piece counts that promotions explain also bound the number of legal moves by 218. Raises FenError.
     """
+    for field, clock in (("halfmove", board.halfmove_clock), ("fullmove", board.fullmove_number)):
+        if not 0 <= clock <= _LARGEST_CLOCK:
+            _refuse(field, f"not a number from 0 to {_LARGEST_CLOCK}")
     for color, name in ((chess.WHITE, "White"), (chess.BLACK, "Black")):
         count = {kind: chess.popcount(board.pieces_mask(kind, color)) for kind in chess.PIECE_TYPES}
         if count[chess.KING] != 1:

@@ -192,6 +192,16 @@ def keep(table, asked, k, key):
     table.moves_left[entry] = asked.moves_left[k]
 
 
+class OpenQuestions:
+    """What the table did not know about the leaves of one batch: `asked` is for the evaluator behind it."""
+
+    def __init__(self, size: int) -> None:
+        self.asked = new_leaf_batch(size)
+        self.count = 0
+        self.keys = np.zeros((size, 2), np.uint64)  # of all leaves
+        self.missing = np.zeros(size, np.int64)  # which leaf each question is
+
+
 class CachedEvaluator:
     """An evaluator that passes on to `inner` only what is not in its table of at most `mebibytes`."""
 
@@ -203,22 +213,28 @@ class CachedEvaluator:
         self.round_size = inner.round_size
         self.needs_planes = inner.needs_planes
         self.table = new_table(mebibytes)
-        self._make_room(0)
-
-    def _make_room(self, size: int) -> None:
-        self._asked = new_leaf_batch(size)
-        self._keys = np.zeros((size, 2), np.uint64)
-        self._missing = np.zeros(size, np.int64)
+        self._open = OpenQuestions(0)
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
-        if len(self._keys) < len(leaves.rows):
-            self._make_room(len(leaves.rows))
-        missing = look_up(self.table, leaves, count, self.needs_planes, self._keys, self._missing)
-        if missing:
-            gather_missing(leaves, self._missing, missing, self._asked)
-            self.inner.evaluate(self._asked, missing)
-            take_answers(self.table, leaves, self._missing, missing, self._asked, self._keys)
+        if len(self._open.keys) < len(leaves.rows):
+            self._open = OpenQuestions(len(leaves.rows))
+        if self.look_up(leaves, count, self._open):
+            self.inner.evaluate(self._open.asked, self._open.count)
+            self.take_answers(leaves, self._open)
+
+    def look_up(self, leaves: LeafBatch, count: int, unanswered: OpenQuestions) -> int:
+        """Answer what is known among the first `count` leaves; the rest becomes `unanswered`; returns how many."""
+        keys, missing = unanswered.keys, unanswered.missing
+        unanswered.count = int(look_up(self.table, leaves, count, self.needs_planes, keys, missing))
+        gather_missing(leaves, missing, unanswered.count, unanswered.asked)
+        return unanswered.count
+
+    def take_answers(self, leaves: LeafBatch, answered: OpenQuestions) -> None:
+        """Complete the leaves of a `look_up` whose questions have been evaluated, and keep the answers."""
+        asked, keys = answered.asked, answered.keys
+        take_answers(self.table, leaves, answered.missing, answered.count, asked, keys)
+        answered.count = 0
 
     def close(self) -> None:
         """Close `inner`."""

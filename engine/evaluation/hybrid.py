@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import Resolver
-from engine.evaluation.protocol import Evaluator, LeafBatch
+from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator
 from engine.evaluation.wdl import write_wdl
 from engine.evaluation.workers import Workers
 from engine.jit import kernel
@@ -31,6 +31,7 @@ class HybridEvaluator:
             raise ConfigError(f"the hybrid weight must be between 0 and 1, not {weight}")
         self.weight = float(weight)
         self.round_size, self.needs_planes = network.round_size, network.needs_planes
+        self.in_parts = isinstance(network, PartEvaluator) and network.in_parts
         self._network = network
         self._resolver = Resolver()
         self._workers = Workers(threads)
@@ -38,8 +39,13 @@ class HybridEvaluator:
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
         self._network.evaluate(leaves, count)
-        self._resolver.fit(leaves)
         self._workers.share(count, lambda first, last: self._blend_part(leaves, first, last))
+
+    def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+        """Fill leaves[first:last] on the calling thread; only where the net is evaluated `in_parts`."""
+        assert isinstance(self._network, PartEvaluator)
+        self._network.evaluate_part(leaves, first, last)
+        self._blend_part(leaves, first, last)
 
     def close(self) -> None:
         """Stop the worker threads."""

@@ -45,23 +45,19 @@ def evaluate_leaf(model, leaves, leaf):
 
 
 class Resolver:
-    """Quiescence results for batches of any size; each thread has a stack of its own."""
+    """Quiescence results for batches of any size; each thread has results and a stack of its own."""
 
     def __init__(self) -> None:
-        self.resolved: Resolved = new_resolved(0)
         self._local = threading.local()
-
-    def fit(self, leaves: LeafBatch) -> None:
-        """Make room for a batch, before threads write into it."""
-        if len(self.resolved.value) < len(leaves.rows):
-            self.resolved = new_resolved(len(leaves.rows))
 
     def resolve(self, leaves: LeafBatch, first: int, last: int, with_moves: bool) -> Resolved:
         """Settle leaves[first:last] on the calling thread."""
         if not hasattr(self._local, "space"):
-            self._local.space = new_space()
-        resolve_leaves(leaves, first, last, with_moves, self._local.space, self.resolved)
-        return self.resolved
+            self._local.space, self._local.resolved = new_space(), new_resolved(0)
+        if len(self._local.resolved.value) < len(leaves.rows):
+            self._local.resolved = new_resolved(len(leaves.rows))
+        resolve_leaves(leaves, first, last, with_moves, self._local.space, self._local.resolved)
+        return self._local.resolved
 
 
 class MaterialEvaluator:
@@ -83,7 +79,6 @@ class MaterialEvaluator:
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
-        self._resolver.fit(leaves)
         self._workers.share(count, lambda first, last: self._evaluate_part(leaves, first, last))
 
     def close(self) -> None:

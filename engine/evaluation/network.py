@@ -15,6 +15,7 @@ class NetworkEvaluator:
     name = "network"
     round_size = ROUND_SIZE
     needs_planes = True
+    in_parts = True
 
     def __init__(self, fused: FusedTower, threads: int = 1) -> None:
         self.fused = fused

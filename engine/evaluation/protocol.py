@@ -63,6 +63,17 @@ class Evaluator(Protocol):
 
 
 @runtime_checkable
+class PartEvaluator(Evaluator, Protocol):
+    """An evaluator whose batches may be shared out: by the search among its threads, while it gathers the next one."""
+
+    in_parts: bool  # whether that is so after all
+
+    def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+        """`evaluate` for leaves[first:last], on the calling thread. Several threads may ask at once."""
+        ...
+
+
+@runtime_checkable
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose family has a kernel `evaluate_leaf(model, leaves, leaf)`, for search to call from its own."""
 

@@ -31,7 +31,8 @@ from engine.jit import kernel
 
 MATE_CP = 30000  # minus the plies to it
 MAX_DEPTH = 24  # plies; nothing quiet was found by then: static evaluation
-CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
+CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried, for `material`
+SETTLE_CHECK_DEPTH = 1  # likewise where a network judges as well: half the time, and all but the last mates
 EVASION_DEPTH = 6  # plies in which a check is answered by every evasion
 NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
 FORCING_NODES = 40  # positions it may visit for one forcing move of a leaf
@@ -78,7 +79,7 @@ def resolve_leaves(leaves, first, last, with_moves, space, resolved):
     for leaf in range(first, last):
         copy_row(leaves.rows[leaf], space.rows[0])
         space.nodes[0] = 0
-        value = quiescence(space, np.int64(0), np.int64(-MATE_CP), np.int64(MATE_CP))
+        value = quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP))
         resolved.value[leaf] = value
         resolved.static[leaf] = evaluate(leaves.rows[leaf])
         if not with_moves:
@@ -90,14 +91,23 @@ def resolve_leaves(leaves, first, last, with_moves, space, resolved):
             if immediate_gain(leaves.rows[leaf], move) > 0 or in_check(space.rows[0]):
                 space.nodes[0] = NODE_LIMIT - FORCING_NODES
                 low, high = -value - FORCING_WINDOW, -value + FORCING_WINDOW
-                resolved.forcing[leaf, i] = -quiescence(space, np.int64(0), low, high)
+                resolved.forcing[leaf, i] = -quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), low, high)
 
 
 @kernel()
-def quiescence(space, depth, alpha, beta):
+def settled_value(row, space):
+    """Centipawns for the side to move of `row` once captures are settled: what a network is told beside the board."""
+    copy_row(row, space.rows[0])
+    space.nodes[0] = 0
+    return quiescence(space, np.int64(0), np.int64(SETTLE_CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP))
+
+
+@kernel()
+def quiescence(space, depth, check_depth, alpha, beta):
     """Centipawns for the side to move of space.rows[depth] once all captures are settled, within (alpha, beta) exact.
 
-    To start: the position in rows[0], nodes[0] = 0, depth 0, the window (-MATE_CP, MATE_CP).
+    Quiet checks are tried in the first `check_depth` plies. To start: the position in rows[0], nodes[0] = 0, depth 0,
+    the window (-MATE_CP, MATE_CP).
     """
     row = space.rows[depth]
     space.nodes[0] += 1
@@ -111,7 +121,7 @@ def quiescence(space, depth, alpha, beta):
             return best
         alpha = max(alpha, best)
     stand_pat = best
-    count = _candidates(space, depth, evading)
+    count = _candidates(space, depth, check_depth, evading)
     for i in range(count):
         move = _take_best(space, depth, i, count)
         if not evading:
@@ -121,7 +131,7 @@ def quiescence(space, depth, alpha, beta):
             if see(row, move) < 0:
                 continue
         make(row, move, space.rows[depth + 1])
-        score = -quiescence(space, depth + 1, -beta, -alpha)
+        score = -quiescence(space, depth + 1, check_depth, -beta, -alpha)
         if score > best:
             best = score
             alpha = max(alpha, score)
@@ -131,7 +141,7 @@ def quiescence(space, depth, alpha, beta):
 
 
 @kernel()
-def _candidates(space, depth, evading):
+def _candidates(space, depth, check_depth, evading):
     """Generate the moves to search, each with the centipawns that it takes at once; all moves when evading a check."""
     row = space.rows[depth]
     moves = space.moves[depth]
@@ -144,7 +154,7 @@ def _candidates(space, depth, evading):
         gain = np.int64(0)
         if target & theirs or source & row[PAWN]:
             gain = immediate_gain(row, moves[i])
-        if gain > 0 or evading or (depth < CHECK_DEPTH and checks_directly(row, source, target, checks)):
+        if gain > 0 or evading or (depth < check_depth and checks_directly(row, source, target, checks)):
             moves[kept] = moves[i]
             space.scores[depth, kept] = gain
             kept += 1

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.quiescence import QuiescenceSpace, new_space, settled_value
 from engine.evaluation.workers import Workers
 from engine.jit import kernel
-from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_leaf
+from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_position
 
 ROUND_SIZE = 64
+
+
+class SparseLeafModel(NamedTuple):
+    """One thread's network and stack for the captures."""
+
+    network: SparseModel
+    space: QuiescenceSpace
+
+
+@kernel()
+def evaluate_leaf(model, leaves, leaf):
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
+    evaluate_position(model.network, leaves, leaf, settled_value(leaves.rows[leaf], model.space))
 
 
 @kernel()
@@ -32,9 +47,9 @@ class SparseEvaluator:
         self._workers = Workers(threads)
         self._local = threading.local()
 
-    def new_model(self) -> SparseModel:
+    def new_model(self) -> SparseLeafModel:
         """What the kernel `evaluate_leaf` needs, for one more thread: the weights are shared, the scratch is not."""
-        return self.net.new_model()
+        return SparseLeafModel(self.net.new_model(), new_space())
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""

@@ -12,7 +12,6 @@ The last line is for people; the others are checked here.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -27,6 +26,7 @@ from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import sparse_config_of
 from engine.network.tower import TowerConfig, tower_config_of
 from engine.nn.dit import load_tensors
+from engine.settings_file import read_settings
 
 DEFAULT_NET = "<default>"
 MANIFEST = "MANIFEST.toml"
@@ -110,11 +110,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """`MANIFEST.toml` of a folder: "default" and the list "net". Raises NetFileError when missing or malformed."""
     path = folder / MANIFEST
     try:
-        manifest = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NetFileError(path, "the list of shipped nets", error.strerror or str(error)) from error
-    except ValueError as error:
-        raise NetFileError(path, "a TOML file", str(error)) from error
+        manifest = read_settings(path)
+    except ConfigError as error:
+        raise NetFileError(path, "a TOML file that lists the shipped nets", str(error)) from error
     nets = manifest.setdefault("net", [])
     if not isinstance(nets, list) or not all(isinstance(net, dict) and net.keys() >= NEEDED_KEYS for net in nets):
         raise NetFileError(path, f"tables [[net]] with {', '.join(sorted(NEEDED_KEYS))}", "tables without them")

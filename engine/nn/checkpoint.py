@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from engine.backend import to_numpy
 from engine.errors import NetFileError
+from engine.nn.archive import read_arrays
 from engine.nn.atomic import atomic_write
 
 VALUES = "values.json"
@@ -35,9 +35,8 @@ def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mappin
 def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read (arrays, values) of ``write_checkpoint``. Raises NetFileError for a file that is missing or damaged."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
+        arrays = {name: array.copy() for name, array in read_arrays(Path(path), "a complete checkpoint").items()}
         values = json.loads(arrays.pop(VALUES).tobytes().decode())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         raise NetFileError(path, "a complete checkpoint", str(error)) from error
     return arrays, values

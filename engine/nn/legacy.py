@@ -17,11 +17,6 @@ built here, whose answers are those of the old one.
 from __future__ import annotations
 
 import itertools
-import math
-import os
-import re
-import struct
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,18 +24,12 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, NetFileError
+from engine.nn.archive import MAX_MEMBERS, read_arrays
 from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, MultiHead, Sequential, activation_function
 
 LEGACY_MAGIC = b"PK\x03\x04"
-MAX_MEMBERS = 10_000
 MAX_LAYER_NAME_DIGITS = 4
-
-_NPY_HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00(?s:..)\{'descr': '(?P<dtype>[<|](?:f[248]|i[1248]|b1|U\d{1,3}))', "
-    rb"'fortran_order': (?P<order>True|False), 'shape': \((?P<shape>(?:\d{1,15}(?:, ?)?){0,8})\), \} *\n"
-)
-_ZIP_ERRORS = (OSError, ValueError, EOFError, KeyError, RuntimeError, struct.error, zipfile.BadZipFile)
 
 Weights = list[tuple[np.ndarray, np.ndarray]]  # (w [in, out], b [1, out]) of every layer
 
@@ -64,7 +53,7 @@ def load_legacy(path: str | Path, head_activations: Sequence[str] = ()) -> tuple
     path = Path(path)
     for name in head_activations:
         activation_function(name)
-    members = _read_members(path)
+    members = read_arrays(path, "a readable aino 2.2.0 file", skip={"heads_config"})  # a pickle
     sizes, multi_head = _sizes(path, members), bool(_scalar(path, members, "is_multi_head", "b"))
     hidden = _computed_as(_scalar(path, members, "activation", "U"))
     weights = _weights(path, members)
@@ -84,49 +73,6 @@ def load_legacy(path: str | Path, head_activations: Sequence[str] = ()) -> tuple
     provenance = {"backend": "numpy", "device": "unknown", "versions": {"aino": "2.2.0"}}
     header = {"model": model.config(), "tensors": [], "provenance": provenance, "card": {}, "configuration": {}}
     return model, header
-
-
-# ---- the zip ------------------------------------------------------------------------------------------------------
-
-
-def _read_members(path: Path) -> dict[str, np.ndarray]:
-    """Every array but ``heads_config``. No member can claim more memory than the file has bytes."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = os.path.getsize(path)
-            infos = archive.infolist()
-            claimed = sum(info.file_size for info in infos)
-            if len(infos) > MAX_MEMBERS or claimed > size:
-                raise NetFileError(path, "members within the file", f"{len(infos)} of {claimed} bytes in {size}")
-            members: dict[str, np.ndarray] = {}
-            for info in infos:
-                name = info.filename.removesuffix(".npy")
-                if info.compress_type != zipfile.ZIP_STORED:
-                    raise NetFileError(path, f"{name} stored uncompressed", f"method {info.compress_type}")
-                if name in members:
-                    raise NetFileError(path, "every array once", f"{name} twice")
-                if name != "heads_config":
-                    members[name] = _parse_array(path, name, archive.read(info))
-    except _ZIP_ERRORS as error:
-        raise NetFileError(path, "a readable aino 2.2.0 file", str(error)) from error
-    return members
-
-
-def _parse_array(path: Path, name: str, data: bytes) -> np.ndarray:
-    """An array from the bytes of an ``.npy`` member, nothing allocated that the bytes do not fill.
-
-    NumPy's own reader of these headers evaluates them; this one knows the one form that NumPy writes.
-    """
-    match = _NPY_HEADER.match(data)
-    if match is None:
-        raise NetFileError(path, f"numbers or text in {name}, as NumPy stores them", repr(data[:80]))
-    dtype = np.dtype(match["dtype"].decode())
-    shape = tuple(int(side) for side in match["shape"].replace(b",", b" ").split())
-    body = data[match.end() :]
-    length = int.from_bytes(data[8:10], "little")
-    if length + 10 != match.end() or math.prod(shape) * dtype.itemsize != len(body) or not body:
-        raise NetFileError(path, f"{name} of shape {shape} and dtype {dtype}", f"{len(body)} bytes")
-    return np.frombuffer(body, dtype).reshape(shape, order="F" if match["order"] == b"True" else "C")
 
 
 # ---- what the arrays mean -----------------------------------------------------------------------------------------

@@ -12,14 +12,15 @@ def choose_move(search: RootView, temperature: float, rng: np.random.Generator) 
 
     A proven win is played, and a move known to lose is not drawn while there is another.
     """
-    best = int(search.best_order()[0])
-    if temperature == 0.0 or search.root_proven()[best] > 0:
-        return best
-    visits = np.where(search.root_proven() < 0, 0, search.root_visits()).astype(np.float64)
-    if not visits.any():
-        return best
-    weights = np.exp(np.log(visits / visits.max(), out=np.full(len(visits), -np.inf), where=visits > 0) / temperature)
-    return int(rng.choice(len(weights), p=weights / weights.sum()))
+    proven = search.root_proven()
+    visits = np.where(proven < 0, 0, search.root_visits()).astype(np.float64)
+    leaders = np.flatnonzero(visits == visits.max())
+    if (proven > 0).any() or visits[leaders[0]] == 0 or (temperature == 0.0 and len(leaders) > 1):
+        return int(search.best_order()[0])
+    if temperature == 0.0:
+        return int(leaders[0])
+    bounds = np.cumsum((visits / visits.max()) ** (1.0 / temperature))
+    return int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
 
 
 def decayed_temperature(temperature: float, decay_moves: int, fullmove_number: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from engine.evaluation.tablebase import Tablebase
 from engine.network.policy_map import policy_index
 from engine.search.results import RootMove, SearchInfo, centipawns, mate_moves, per_mille
 from engine.search.session import Search
-from engine.search.tree import DRAW, UNKNOWN_DISTANCE, WIN
+from engine.search.tree import DRAW, LOSS, UNKNOWN_DISTANCE, WIN
 
 
 class Columns(NamedTuple):
@@ -88,7 +89,7 @@ class Reporter:
 
     def _info(self, child: RootMove, rank: int, elapsed_ms: int) -> SearchInfo:
         search = self._search
-        q = child.q if child.visits else self._unvisited_q()
+        q, draw = (child.q, child.draw) if child.visits else self._unvisited_value()
         return SearchInfo(
             depth=max(1, round(search.mean_depth)),
             seldepth=max(1, search.deepest, len(child.pv)),
@@ -99,15 +100,23 @@ class Reporter:
             multipv=rank,
             score_cp=centipawns(q),
             score_mate=child.mate,
-            wdl=per_mille(q, child.draw),
+            wdl=per_mille(q, draw),
             pv=list(child.pv),
             tbhits=self._tablebase.hits - self._first_hits if self._tablebase is not None else 0,
         )
 
-    def _unvisited_q(self) -> float:
-        """What a line without visits is shown to be worth: no more than the worst visited one."""
-        visited = self._search.root_q()[self._search.root_visits() > 0]
-        return float(visited.min()) if len(visited) else self._search.root_value()[0]
+    def _unvisited_value(self) -> tuple[float, float]:
+        """(win minus loss, draw probability) shown for a line without visits.
+
+        First-play urgency, as `select` has it, from what the evaluator said of the root: the mean would tell of a mate
+        that the line misses. No more than the worst line above it, those left out that are certain.
+        """
+        search = self._search
+        q, draw = search.own_value
+        visited, proven = search.root_visits() > 0, search.root_proven()
+        seen = float(search.root_priors()[visited & (proven != LOSS)].sum())
+        fpu = max(-1.0, q - search.params.fpu_reduction * math.sqrt(seen))
+        return min([fpu, *search.root_q()[visited & (proven == DRAW)]]), draw
 
     def root_moves(self) -> list[RootMove]:
         """All root moves, best first."""

@@ -62,7 +62,9 @@ class RootView:
 
     def _of_children(self, field: np.ndarray, missing: float) -> np.ndarray:
         nodes = self.children(ROOT)
-        return np.where(nodes == NO_NODE, missing, field[np.maximum(nodes, 0)])
+        values = field.take(nodes, mode="clip")  # NO_NODE is taken for the root, and then replaced
+        values[nodes == NO_NODE] = missing
+        return values
 
     def root_visits(self) -> np.ndarray:
         """N, int32."""

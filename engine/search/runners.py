@@ -1,8 +1,6 @@
-"""Who carries visits out: rounds of a batched evaluator here, visits inside one kernel here, both over threads in
-`threads`.
+"""Who carries visits out: one after the other inside one kernel here, in rounds over threads in `threads`.
 
-For the same position, options and node count a runner builds the same tree, whenever it is interrupted and however
-many threads an evaluator uses.
+For the same position, options and node count a runner builds the same tree, whenever it is interrupted.
 """
 
 from __future__ import annotations
@@ -11,17 +9,11 @@ import time
 from types import ModuleType
 from typing import Protocol
 
-import numpy as np
-
-from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
-from engine.evaluation.protocol import CHUNK, Evaluator, InKernelEvaluator, LeafBatch
+from engine.evaluation.protocol import InKernelEvaluator, new_leaf_batch
 from engine.evaluation.tablebase import Tablebase
 from engine.search.in_kernel import new_scratch
 from engine.search.session import Search
-from engine.search.tree import DRAW, LEAVES, LOSS, ROOT, UNKNOWN_DISTANCE, WIN, Round
 
-SMALLEST_ROUND = 4  # leaves
-VISITS_PER_LEAF = 16  # a round grows to this fraction of the visits so far, up to the evaluator's round size
 CALL_SECONDS = 0.003  # that a kernel runs before Python looks at clock and stop
 FIRST_CALL_VISITS = 16
 
@@ -39,34 +31,9 @@ class Runner(Protocol):
         """Complete the visits in flight."""
         ...
 
-
-class RoundRunner:
-    """Rounds: gather leaves, have them evaluated together, apply. ``round_size`` 0 is the evaluator's own."""
-
-    tablebase: Tablebase | None = None
-
-    def __init__(self, search: Search, evaluator: Evaluator, leaves: LeafBatch, round_size: int = 0) -> None:
-        self._search = search
-        self._evaluator = evaluator
-        self._leaves = leaves
-        self._round_size = round_size or evaluator.round_size
-
-    def advance(self, limit: int) -> None:
-        """One round: small while the tree is small, never by the number of threads."""
-        search, leaves = self._search, self._leaves
-        size = min(self._round_size, max(SMALLEST_ROUND, search.visits // VISITS_PER_LEAF))
-        if size > CHUNK:
-            size -= size % CHUNK  # evaluators pad to whole chunks
-        # Visits that need no evaluation, and collisions, leave room in the batch for others.
-        count = search.gather(leaves, 0, min(limit, size + size // 4), size)
-        if count:
-            self._evaluator.evaluate(leaves, count)
-            if self.tablebase is not None:
-                ask_tablebase(self.tablebase, search.in_flight, leaves, 0)
-        search.apply(leaves, 0)
-
-    def finish(self) -> None:
-        """Nothing is ever left in flight."""
+    def close(self) -> None:
+        """Stop the threads. The runner is not used afterwards."""
+        ...
 
 
 class LoopRunner:
@@ -74,9 +41,9 @@ class LoopRunner:
 
     tablebase: Tablebase | None = None
 
-    def __init__(self, search: Search, evaluator: InKernelEvaluator, leaves: LeafBatch) -> None:
+    def __init__(self, search: Search, evaluator: InKernelEvaluator) -> None:
         self._search = search
-        self._leaves = leaves
+        self._leaves = new_leaf_batch(1)
         self._model = evaluator.new_model()
         self._scratch = new_scratch()
         self._family = family_module(evaluator.in_kernel)
@@ -100,6 +67,9 @@ class LoopRunner:
     def finish(self) -> None:
         """Nothing is ever left in flight."""
 
+    def close(self) -> None:
+        """There is no other thread."""
+
 
 def family_module(family: str) -> ModuleType:
     """The loops of an in-kernel family; only those used are imported, and compiled."""
@@ -110,17 +80,3 @@ def family_module(family: str) -> ModuleType:
     from engine.search import sparse_loop
 
     return sparse_loop
-
-
-def ask_tablebase(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch, first: int) -> None:
-    """Note the results of those leaves of a round that the tables know: few men, no castling, clock at zero."""
-    count = int(in_flight.counts[LEAVES])
-    rows = leaves.rows[first : first + count]
-    men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
-    below_root = in_flight.leaf_nodes[:count] != ROOT  # the root is searched, whatever the tables say
-    fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
-    for k in np.flatnonzero(fits & below_root):
-        wdl = tablebase.wdl(rows[k])
-        if wdl is not None:
-            in_flight.known[k] = {2: LOSS, -2: WIN}.get(wdl, DRAW)  # for the side that moved into the leaf
-            in_flight.mate_plies[k] = UNKNOWN_DISTANCE

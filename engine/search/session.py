@@ -48,6 +48,7 @@ class Search(RootView):
         self.params = params
         self.tree: Tree = new_tree(max_nodes)
         self.in_flight: Round = new_round()
+        self.own_value = (0.0, 0.0)  # what the evaluator itself said of the root: win minus loss, draw probability
 
     # ---- positions ----
 
@@ -61,7 +62,21 @@ class Search(RootView):
             self.clear()
         self._install_history(stack)
         self.tree.counters[[DEEPEST, DEPTH_SUM, DESCENTS]] = 0
+        if kept:
+            self.own_value = self._root_without_children()
         return kept
+
+    def _root_without_children(self) -> tuple[float, float]:
+        """`own_value` of a root that comes with its subtree; a decided one counts as its result."""
+        tree, visits = self.tree, self.visits
+        q, draw = self.root_value()
+        if self.is_proven:
+            return q, draw
+        children = self.children(ROOT)
+        children = children[children != NO_NODE]
+        q = q * visits - float(tree.value_sum[children].sum())
+        draw = draw * visits - float(tree.draw_sum[children].sum())
+        return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
     def clear(self) -> None:
         """Forget the whole tree."""
@@ -121,8 +136,9 @@ class Search(RootView):
             self.look_for_mate()
 
     def look_for_mate(self) -> None:
-        """Find a mating move at the root, which has just been expanded: other nodes are looked at when reached."""
+        """Find a mating move at the root, which has had its first visit: other nodes are looked at when reached."""
         tree = self.tree
+        self.own_value = self.root_value()
         if not self.params.mate_in_one or not self.is_expanded:
             return
         moves = np.ascontiguousarray(self.root_moves())

@@ -1,105 +1,137 @@
-"""In-kernel evaluators on several threads: half-rounds, one on its way down while the other is evaluated.
+"""Rounds over threads, two in flight: one is gathered while the other is evaluated.
 
-One thread walks down the tree for a half-round while the others ask the rules about the positions of the one before
-and evaluate them, a few leaves at a time; then it helps them, and applies that half-round in the order gathered. Sizes
-depend on the visits alone, and an evaluation on its position alone: the tree is the same whoever evaluated what, at
-any number of threads from two on.
+The calling thread alone walks the tree: it begins a round, helps to evaluate the one before, applies that in the order
+gathered, and begins the next. Threads take shares from one queue, those of the older round first; where none of these
+is left the calling thread takes one of the younger round, so that nobody waits while there is work. The order of
+beginning and applying is always the same: the tree is the same whoever evaluated what, at any number of threads.
 
 Why not a tree a thread, merged at the root: that doubles nodes a second at two threads by construction, but every tree
-knows half, and the memory is split. Here the one thread that walks is busy 4.1 of the 9.6 microseconds that a `sparse`
-node of 768 units costs (2.2 down, 1.9 up; 2.4 for the rules and 3.1 for the net run anywhere), 5.8 of 45 with
-`material`. Measured on two idle cores, three positions of three seconds: `sparse` 77,700 nodes/s with one thread,
-109,000 with two; `material` 23,000 and 37,600. From three threads on `sparse` is bound by the walk.
+knows half, and the memory is split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
 
-from engine.evaluation.protocol import InKernelEvaluator, LeafBatch
 from engine.evaluation.tablebase import Tablebase
 from engine.search.backup import apply
-from engine.search.in_kernel import begin, new_scratch
-from engine.search.runners import ask_tablebase, family_module
+from engine.search.rounds import RoundInFlight, Rounds, ask_tablebase
 from engine.search.session import Search
-from engine.search.tree import LEAVES, MAX_ROUND, new_round
 
-HALF = MAX_ROUND // 2  # most leaves of a half-round
-VISITS_PER_LEAF = 64  # a half-round grows to this fraction of the visits so far
-OVERLAP_FROM = 512  # visits; smaller trees are searched one half-round after the other
-SHARE = 16  # leaves that a thread takes at once
+Work = Callable[[RoundInFlight, int, int, int], None]  # a round, from leaf, to leaf, number of the thread
 
 
-class ThreadedRunner:
-    """Half-rounds over ``threads`` threads, the calling one included. With a tablebase one thread may do too."""
+class RoundRunner:
+    """Carries visits out in rounds over ``threads`` threads, the calling one included."""
 
     tablebase: Tablebase | None = None
 
-    def __init__(
-        self,
-        search: Search,
-        evaluator: InKernelEvaluator,
-        leaves: LeafBatch,
-        threads: int,
-        pool: ThreadPoolExecutor,
-    ) -> None:
+    def __init__(self, search: Search, rounds: Rounds, threads: int) -> None:
         self._search = search
-        self._leaves = leaves
-        self._family = family_module(evaluator.in_kernel)
-        self._pool = pool
-        self._workers = [(evaluator.new_model(), new_scratch()) for _ in range(threads)]
-        self._waiting, self._other = (search.in_flight, 0), (new_round(), HALF)
+        self._rounds = rounds
+        self._threads = threads
+        self._crew = Crew(rounds.evaluate, threads)
+        self._waiting, self._next = rounds.new_flight(), rounds.new_flight()
 
     def advance(self, limit: int) -> None:
-        """Begin one half-round, and finish the one before."""
+        """One round: small while the tree is small, never by the number of threads."""
         search = self._search
         is_new = not search.is_expanded
-        if search.visits < OVERLAP_FROM:
-            self._begin(1 if is_new else min(limit, max(1, search.visits // VISITS_PER_LEAF)))
-            self._waiting, self._other = self._other, self._waiting
-            self._complete(0)
+        if search.visits < self._rounds.overlap_from:  # nothing is in flight
+            self._begin(self._waiting, 1 if is_new else limit, overlapped=False)
+            self._complete(self._waiting)
         else:
-            self._complete(min(HALF, max(1, search.visits // VISITS_PER_LEAF), limit - self._leaves_waiting))
+            self._begin(self._next, limit - self._waiting.count, overlapped=True)
+            self._complete(self._waiting)
+            self._waiting, self._next = self._next, self._waiting
         if is_new:
             search.look_for_mate()
 
     def finish(self) -> None:
-        """Complete the half-round in flight."""
-        self._complete(0)
+        """Complete the round in flight; the threads rest."""
+        self._complete(self._waiting)
+        self._crew.rest()
 
-    @property
-    def _leaves_waiting(self) -> int:
-        return int(self._waiting[0].counts[LEAVES])
+    def close(self) -> None:
+        """Stop the threads."""
+        self._crew.close()
 
-    def _begin(self, size: int) -> None:
-        in_flight, first = self._other
-        search = self._search
-        begin(search.tree, in_flight, search.params, self._leaves, first, size)
+    def _begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
+        self._rounds.begin(flight, limit, overlapped)
         if self.tablebase is not None:
-            ask_tablebase(self.tablebase, in_flight, self._leaves, first)
+            ask_tablebase(self.tablebase, flight.visits, flight.leaves)
+        questions = self._rounds.questions(flight)
+        if questions:
+            self._crew.hand_out(flight, questions, self._rounds.share(questions, self._threads))
 
-    def _complete(self, next_size: int) -> None:
-        """Evaluate and apply the waiting half-round, and meanwhile begin the next one with ``next_size`` visits."""
-        in_flight, first = self._waiting
-        shares = iter(range(0, self._leaves_waiting, SHARE))
-        helpers = min(len(self._workers) - 1, -(-self._leaves_waiting // SHARE) - (next_size <= 0))
-        busy = [self._pool.submit(self._evaluate, shares, worker) for worker in range(1, helpers + 1)]
-        if next_size > 0:
-            self._begin(next_size)
-        self._evaluate(shares, 0)
-        for future in busy:
-            future.result()
-        search = self._search
-        apply(search.tree, in_flight, search.params, self._leaves, first)
-        self._waiting, self._other = self._other, self._waiting
+    def _complete(self, flight: RoundInFlight) -> None:
+        self._crew.complete(flight)
+        self._rounds.take_answers(flight)
+        apply(self._search.tree, flight.visits, self._search.params, flight.leaves, 0)
 
-    def _evaluate(self, shares: Iterator[int], worker: int) -> None:
-        """Take shares of the waiting half-round until none is left; advancing an iterator over a range is atomic."""
-        in_flight, first = self._waiting
-        end = self._leaves_waiting
-        params = self._search.params
-        for start in shares:
-            self._family.evaluate_share(
-                in_flight, params, self._leaves, first, start, min(start + SHARE, end), *self._workers[worker]
-            )
+
+class Crew:
+    """The threads that evaluate: helpers, who wait for shares while a search runs, and the one that calls."""
+
+    def __init__(self, work: Work, threads: int) -> None:
+        self._work = work
+        self._helpers = threads - 1
+        self._pool = ThreadPoolExecutor(self._helpers, thread_name_prefix="evaluate") if threads > 1 else None
+        self._busy: list[Future[None]] = []
+        self._shares: SimpleQueue[tuple[RoundInFlight, int, int] | None] = SimpleQueue()
+
+    def hand_out(self, flight: RoundInFlight, count: int, share: int) -> None:
+        """Queue ``count`` leaves of a round, ``share`` at a time."""
+        if count > share and self._pool is not None and not self._busy:
+            self._busy = [self._pool.submit(self._help, worker) for worker in range(1, self._helpers + 1)]
+        for start in range(0, count, share):
+            self._shares.put((flight, start, min(start + share, count)))
+            flight.open_shares += 1
+
+    def complete(self, flight: RoundInFlight) -> None:
+        """Evaluate until all shares of a round are done. Raises what a helper met."""
+        while True:
+            while flight.open_shares and not flight.done.empty():
+                self._note(flight)
+            if not flight.open_shares:
+                return
+            try:
+                share = self._shares.get_nowait()
+            except Empty:
+                self._note(flight)
+                continue
+            assert share is not None  # the helpers are sent to rest by this thread
+            self._work(*share, 0)
+            share[0].open_shares -= 1
+
+    def rest(self) -> None:
+        """Let the helpers finish what they began, and go."""
+        for _ in self._busy:
+            self._shares.put(None)
+        wait(self._busy)
+        self._busy = []
+
+    def close(self) -> None:
+        """End all threads, also in the middle of a search."""
+        self.rest()
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _note(self, flight: RoundInFlight) -> None:
+        """Take the next word from a helper, waiting for it."""
+        went_well = flight.done.get()
+        flight.open_shares -= 1
+        if not went_well:
+            for helper in wait(self._busy, return_when=FIRST_EXCEPTION).done:
+                helper.result()
+
+    def _help(self, worker: int) -> None:
+        while (share := self._shares.get()) is not None:
+            went_well = False
+            try:
+                self._work(*share, worker)
+                went_well = True
+            finally:
+                share[0].done.put(went_well)

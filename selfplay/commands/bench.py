@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,33 +15,27 @@ import numpy as np
 
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import ConfigError
-from engine.evaluation import make_evaluator
-from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.machine import describe_machine
-from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
-from engine.search.select import SearchParams
 from selfplay.console import live_line, show
 from selfplay.data.collect import collect
 from selfplay.data.game_files import record_of_result
 from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PositionSampler, new_training_batch
-from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.games.settings import GameSettings
-from selfplay.run.actors import play_with_actors
-from selfplay.training.learner import Learner, LearnerSettings
-from selfplay.training.mixture import Mixture
+from selfplay.run.speed import self_play_speeds
+from selfplay.training.families import Family, family_of
+from selfplay.training.learner import LearnerSettings
+from selfplay.training.sources import TrainingData
 
 GAMES, PLIES = 100, 80  # random games that are trained on; speed does not depend on what is learned
-GAME_PLIES = 100  # of the games that games a second are counted in
-WARM_UP = 8  # batches that are not timed
 SEED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    text = "filters x blocks, with random weights (default %(default)s)"
-    parser.add_argument("--net", default="64x6", metavar="FxB", help=text)
+    text = "filters x blocks, or sparse-WIDTH, with random weights (default %(default)s)"
+    parser.add_argument("--net", default="64x6", metavar="NET", help=text)
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="(default %(default)s)")
     text = "positions of a training step (default %(default)s)"
     parser.add_argument("--batch", type=int, default=LearnerSettings.batch_size, metavar="N", help=text)
@@ -64,13 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for part, values in results.items():
         for name, value in values.items():
-            show(f"{f'{part}: {name}':44}  {value:>14,.1f}" if isinstance(value, float) else f"{part}: {name}  {value}")
+            show(f"{f'{part}: {name}':44}  {value:>14,.2f}" if isinstance(value, float) else f"{part}: {name}  {value}")
     return 0
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """The measurements by part and name; speeds are floats a second."""
-    config = TowerConfig.parse(arguments.net)
+    family = family_of(arguments.net)
     learning = LearnerSettings(batch_size=arguments.batch, threads=arguments.threads)
     playing = GameSettings(concurrent=arguments.games, actors=arguments.threads, visits=arguments.visits)
     settings = {"net": arguments.net, "threads": arguments.threads, "batch": arguments.batch,
@@ -80,11 +74,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         line.update(0.1, "sampling")
         sampling = measure_sampling(positions, learning.batch_size, arguments.seconds)
         line.update(0.2, "training")
-        training = measure_training(config, positions, learning, arguments.seconds)
+        training = measure_training(family, positions, learning, arguments.seconds)
         line.update(0.6, "self-play")
         net = Path(folder) / "net.dit"
-        dit.save(net, build_tower(config, np.random.default_rng(SEED)))
-        self_play = measure_self_play(net, playing, arguments.seconds)
+        dit.save(net, family.build(np.random.default_rng(SEED)))
+        self_play = self_play_speeds(net, playing, arguments.seconds)
     return {"machine": describe_machine(), "settings": settings, "sampling": sampling, "training": training,
             "self-play": self_play}  # fmt: skip
 
@@ -116,11 +110,11 @@ def measure_sampling(positions: PositionSet, batch_size: int, seconds: float) ->
 
 
 def measure_training(
-    config: TowerConfig, positions: PositionSet, settings: LearnerSettings, seconds: float
+    family: Family, positions: PositionSet, settings: LearnerSettings, seconds: float
 ) -> dict[str, float]:
     """How fast the learner takes positions, sampling included."""
-    mixture = Mixture([positions], [1.0], settings.batch_size, SEED)
-    learner = Learner(build_tower(config, np.random.default_rng(SEED)), mixture, settings)
+    data = TrainingData((positions,), (1.0,), positions)
+    learner = family.learner(family.build(np.random.default_rng(SEED)), data, settings, SEED)
 
     def work() -> int:
         learner.step(1e-3)
@@ -130,71 +124,6 @@ def measure_training(
         return {"positions/s": speed(work, seconds)}
     finally:
         learner.close()
-
-
-class CountingEvaluator:
-    """Another evaluator that counts the positions it is given."""
-
-    def __init__(self, inner: Evaluator, count: Callable[[int], None]) -> None:
-        self.name, self.round_size, self.needs_planes = inner.name, inner.round_size, inner.needs_planes
-        self._inner, self._count = inner, count
-
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        """As in Evaluator."""
-        self._inner.evaluate(leaves, count)
-        self._count(count)
-
-    def close(self) -> None:
-        """As in Evaluator."""
-        self._inner.close()
-
-
-def measure_self_play(net: Path, settings: GameSettings, seconds: float) -> dict[str, float]:
-    """How fast games come while all are under way; games are too long to wait for, so their number is derived."""
-    evaluated: list[tuple[float, int, int]] = []  # (time, positions, moves played in all games) of every batch
-    started: list[SelfPlayGame] = []
-
-    def count(positions: int) -> None:
-        evaluated.append((time.perf_counter(), positions, sum(game.moves_played for game in started)))
-
-    def games() -> Iterator[SelfPlayGame]:
-        start = row_from_board(chess.Board())
-        while True:
-            started.append(SelfPlayGame(start, settings, SearchParams(), SEED, 0, len(started)))
-            yield started[-1]
-
-    play_with_actors(
-        games(),
-        lambda: [CountingEvaluator(make_evaluator("network", net, threads=1), count)],
-        settings.actors,
-        settings.concurrent,
-        lambda game: None,
-        # The first batches compile or load kernels: the clock starts behind them.
-        lambda: (
-            len(evaluated) > WARM_UP
-            and evaluated[-1][0] - evaluated[WARM_UP][0] >= seconds
-            and evaluated[-1][2] >= len(started)
-        ),
-    )
-    return _self_play_speeds(evaluated)
-
-
-def _self_play_speeds(evaluated: list[tuple[float, int, int]]) -> dict[str, float]:
-    """Speeds from the (time, positions, moves so far) of every batch.
-
-    The games begin together and make their moves together: how many evaluations a move takes is counted from their
-    start to the last batch before which a move was made, whatever the clock's start and end cut off.
-    """
-    elapsed = evaluated[-1][0] - evaluated[WARM_UP][0]
-    evaluations_per_s = sum(positions for _, positions, _ in evaluated[WARM_UP + 1 :]) / elapsed
-    moves = evaluated[-1][2]
-    last_move = next(number for number, (_, _, made) in enumerate(evaluated) if made == moves)
-    moves_per_s = evaluations_per_s * moves / sum(positions for _, positions, _ in evaluated[:last_move])
-    return {
-        "evaluations/s": evaluations_per_s,
-        "positions/s": moves_per_s,
-        f"games of {GAME_PLIES} plies/s": moves_per_s / GAME_PLIES,
-    }
 
 
 def speed(work: Callable[[], int], seconds: float) -> float:

@@ -19,7 +19,7 @@ from selfplay.data.label_tasks import LabelTask, Sampling, positions_of_file, ta
 from selfplay.data.pgn import PgnSelection, read_pgn
 from selfplay.data.teacher import teacher_files
 from selfplay.games.record import training_game
-from selfplay.games.replay import published_generations, read_segment, segment_path
+from selfplay.games.replay import published_games, published_generations
 from selfplay.interrupt import INTERRUPTED, StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.contestant import parse_contestant
@@ -123,7 +123,7 @@ def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
         if not generations:
             raise ConfigError(f"{replay}: no published games there")
         for generation in reversed(generations):
-            games = sorted(read_segment(segment_path(replay, generation))[0], key=lambda game: game.number)
+            games = published_games(replay, generation)
             sources.append(tasks_of_games((training_game(game, value_share=0.0) for game in games), sampling))
     return chain.from_iterable(sources)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from selfplay.commands.runs import add_run_arguments, work_on_run
+from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
 from selfplay.run.phases import run_generations
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add_run_arguments(parser)
+    add_play_arguments(parser)
     parser.add_argument(
         "--generations",
         type=int,
@@ -21,4 +22,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Go on where the run stands."""
-    return work_on_run(arguments, lambda folder, stop: run_generations(folder, arguments.generations, stop))
+    with play_backend(arguments) as play:
+        return work_on_run(arguments, lambda folder, stop: run_generations(folder, arguments.generations, stop, play))

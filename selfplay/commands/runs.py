@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from engine.errors import ConfigError, RunError
+from selfplay.console import show
 from selfplay.interrupt import INTERRUPTED, StopFlag
 from selfplay.lock import FolderLock
 from selfplay.run.config import add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
+from selfplay.run.generate import play_here
+from selfplay.run.playing import PlayBackend
+from selfplay.run.workers import WorkerPool
 
-__all__ = ["add_run_arguments", "work_on_run"]
+__all__ = ["add_play_arguments", "add_run_arguments", "play_backend", "work_on_run"]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,14 +31,53 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser)
 
 
+def add_play_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare where self-play games are played. No part of the configuration: the games are the same anywhere."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="play on N processes, or N actors of the cluster (default: threads of this process; all of the cluster)",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="play on a Ray cluster: its host:port, `auto` for the one this machine is part of, `local` for a new one",
+    )
+
+
+@contextmanager
+def play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
+    """What plays the games for the length of the block. Raises ConfigError for bad flags and for want of a cluster."""
+    if arguments.workers < 0:
+        raise ConfigError(f"--workers: expected 0 or more, got {arguments.workers}")
+    if arguments.cluster is not None:
+        from selfplay.run.cluster import connected
+
+        with connected(arguments.cluster, arguments.workers, show) as play:
+            yield play
+    elif arguments.workers:
+        yield WorkerPool(arguments.workers, show)
+    else:
+        yield play_here
+
+
 def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callable[[], bool]], bool]) -> int:
-    """Open and lock the run, do the work until done or interrupted; returns the exit status."""
+    """Open and lock the run, do the work until done or interrupted; returns the exit status.
+
+    Raises RunError for what the system refuses, such as writing to a full disk.
+    """
     values = read_toml(arguments.config) if arguments.config else {}
     values = merged(values, flag_values(arguments))
-    with FolderLock(arguments.run), StopFlag() as stop:
-        run = RunFolder(arguments.run, values)
-        try:
+    try:
+        with FolderLock(arguments.run), StopFlag() as stop, closing(RunFolder(arguments.run, values)) as run:
+            if run.rebuilt:
+                show(f"{arguments.run}: the ledger was lost; made anew from the folder, {run.rebuilt} generations")
             run.ensure_first_network(arguments.initial)
             return 0 if work(run, stop.is_set) else INTERRUPTED
-        finally:
-            run.close()
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise RunError(
+            f"{arguments.run}: {error.strerror}{place}. What is finished is kept; the same command goes on from there"
+        ) from error

@@ -64,6 +64,8 @@ def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
     played = encode_game(stack, game.moves.astype(np.uint16), np.zeros(MAX_MOVES, np.uint16), masks, legal, counts)
     if played < n:
         raise DataError(f"game {game.number} of generation {game.generation}: illegal move at ply {played}")
+    if len(game.target_moves) and int(game.target_moves.max()) >= len(POLICY_INDEX):
+        raise DataError(f"game {game.number} of generation {game.generation}: a target that is no move")
     records = new_records(masks)
     black = masks[:, BLACK_TO_MOVE_PLANE] != 0
     records["played_idx"] = _policy_indices(game.moves, black)

@@ -8,8 +8,6 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS, SIDE
 from engine.board.makemove import push
-from engine.evaluation.protocol import LeafBatch
-from engine.search.select import SearchParams
 from selfplay.games.player import TreePlayer
 from selfplay.games.rules import game_ending
 
@@ -21,17 +19,14 @@ CANDIDATE = 0  # number of the candidate's evaluator; the best network's is 1
 class GateGame:
     """A PooledGame of two evaluators. In games of odd number the candidate has Black."""
 
-    def __init__(self, number: int, start: np.ndarray, visits: int, longest: int, params: SearchParams) -> None:
+    def __init__(self, number: int, start: np.ndarray, visits: int, longest: int) -> None:
         self.number = number
         self._longest = longest
         self._visits = visits
         self._stack = np.zeros((longest + 2, ROW_WORDS), np.uint64)
         self._stack[0] = start
         self.ply = 0
-        self._players = (TreePlayer(params, visits), TreePlayer(params, visits))
         self._ending = game_ending(self._stack[0], 0, longest)
-        if not self.finished:
-            self._begin_move()
 
     @property
     def finished(self) -> bool:
@@ -57,22 +52,16 @@ class GateGame:
         assert self._ending is not None
         return self._ending[0].name.lower()
 
-    def gather(self, leaves: Sequence[LeafBatch], filled: Sequence[int]) -> bool:
-        """Play moves until a leaf needs an evaluation; False once the game is over."""
-        while not self.finished:
-            if self._players[self.evaluator].gather(leaves[self.evaluator], filled[self.evaluator]):
-                return True
-            self._play_move()
-        return False
+    def sit_down(self, players: Sequence[TreePlayer]) -> None:
+        """Begin the first move; both trees are emptied."""
+        self._players = players
+        for player in players:
+            player.search.clear()
+        if not self.finished:
+            self._begin_move()
 
-    def apply(self, leaves: LeafBatch, slot: int) -> None:
-        """Take the evaluation of the leaf gathered last."""
-        self._players[self.evaluator].apply(leaves, slot)
-
-    def _begin_move(self) -> None:
-        self._players[self.evaluator].begin(self._stack[: self.ply + 1], self._visits)
-
-    def _play_move(self) -> None:
+    def make_move(self) -> None:
+        """Play the best move of the side to move, and begin the next one."""
         search = self._players[self.evaluator].search
         move = search.root_moves()[int(search.best_order()[0])]
         push(self._stack, self.ply, np.uint16(move))
@@ -80,3 +69,6 @@ class GateGame:
         self._ending = game_ending(self._stack[self.ply], self.ply, self._longest)
         if not self.finished:
             self._begin_move()
+
+    def _begin_move(self) -> None:
+        self._players[self.evaluator].begin(self._stack[: self.ply + 1], self._visits)

@@ -35,7 +35,7 @@ def load_openings(path: Path | None = None) -> list[chess.Board]:
     boards = []
     try:
         text = source.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{name}: cannot be read: {error}") from error
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.startswith("#"):

@@ -1,21 +1,20 @@
-"""One search tree that finds moves a leaf at a time, so that many games can share one batch."""
+"""One search tree that finds one move after another: it says how far to search, others carry the visits out."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from engine.evaluation.protocol import LeafBatch
-from engine.search.choice import choose_move
-from engine.search.select import SearchParams
+from engine.evaluation.protocol import InKernelEvaluator, new_leaf_batch
+from engine.search.gumbel import SequentialHalving
+from engine.search.in_kernel import new_scratch
+from engine.search.runners import family_module
 from engine.search.session import Search
 
-__all__ = ["RootNoise", "TreePlayer", "choose_move"]
-
-SPARE_NODES = 256  # beside two nodes a visit: mates found at leaves take nodes without visits
+__all__ = ["KernelVisits", "RootNoise", "TreePlayer"]
 
 
 class RootNoise:
-    """Dirichlet noise for one search, drawn once its root has moves."""
+    """Dirichlet noise for one search."""
 
     def __init__(self, rng: np.random.Generator, share: float, alpha: float) -> None:
         self._rng = rng
@@ -28,38 +27,75 @@ class RootNoise:
 
 
 class TreePlayer:
-    """A search to a fixed number of root visits, interrupted at every leaf that needs an evaluation."""
+    """A search to a fixed number of root visits, by PUCT or, from a Gumbel root, by sequential halving.
 
-    def __init__(self, params: SearchParams, most_visits: int) -> None:
-        self.search = Search(params, 2 * most_visits + SPARE_NODES)
+    Whoever carries the visits out goes on until the root is expanded and is decided or has `target` visits, then calls
+    `resume`; and so on until that says that the search is over.
+
+    Attributes:
+        search: its tree.
+        target: visits of the root at which the search pauses next.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.target = 0
         self._visits = 0
         self._noise: RootNoise | None = None
+        self._halving: SequentialHalving | None = None
 
     def begin(self, stack: np.ndarray, visits: int, noise: RootNoise | None = None) -> None:
         """Start on the last position of stack uint64[n, 16]; what the tree knows about it is kept and counts."""
         self.search.set_position(stack)
         self._visits = visits
-        self._noise = noise
-        self._add_noise()
+        self._noise, self._halving = noise, None
+        self.target = 1
+        if self.search.is_expanded:
+            self._begin_visits()
 
-    def gather(self, leaves: LeafBatch, first: int) -> int:
-        """Put the next leaf at leaves[first]: 1, or 0 when the search is `done`."""
-        while not self.done:
-            if self.search.gather(leaves, first, 1):
-                return 1
-        return 0
+    def begin_halving(self, stack: np.ndarray, halving: SequentialHalving) -> None:
+        """Start on the last position of stack uint64[n, 16] with an empty tree and a Gumbel root."""
+        self.search.clear()
+        self.search.set_position(stack)
+        self._halving = halving
+        self.target = 1
 
-    def apply(self, leaves: LeafBatch, first: int) -> None:
-        """Take the evaluation of the leaf gathered last."""
-        self.search.apply(leaves, first)
-        self._add_noise()
+    def resume(self) -> bool:
+        """Prepare what comes after a pause; False where nothing does: the root has its visits, or is proven."""
+        if self._halving is not None:
+            if self.target == 1:
+                self.search.look_for_mate()
+            visits = self._halving.next_visits(self.search)
+            self.target = self.search.visits + visits
+            return visits > 0
+        if self.target == self._visits or self.search.is_proven:
+            return False
+        self.search.look_for_mate()
+        self._begin_visits()
+        return True
 
-    @property
-    def done(self) -> bool:
-        """Whether the root has its visits, or is proven."""
-        return self.search.is_expanded and (self.search.is_proven or self.search.visits >= self._visits)
-
-    def _add_noise(self) -> None:
-        if self._noise is not None and self.search.is_expanded:
+    def _begin_visits(self) -> None:
+        self.target = self._visits
+        if self._noise is not None:
             self._noise.add(self.search)
-            self._noise = None
+
+
+class KernelVisits:
+    """What one thread needs to carry visits out inside the kernel of an evaluator's family."""
+
+    def __init__(self, evaluator: InKernelEvaluator) -> None:
+        self._family = family_module(evaluator.in_kernel)
+        self._arguments = new_leaf_batch(1), evaluator.new_model(), new_scratch()
+
+    def search(self, player: TreePlayer) -> None:
+        """Search until the player's search is over."""
+        while True:
+            search = player.search
+            missing = player.target - search.visits if search.is_expanded else 1
+            if missing > 0 and not search.is_proven:
+                self._run(search, missing)
+            elif not player.resume():
+                return
+
+    def _run(self, search: Search, visits: int) -> None:
+        self._family.run_visits(search.tree, search.in_flight, search.params, *self._arguments, visits)

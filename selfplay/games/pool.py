@@ -1,17 +1,18 @@
-"""Many games at once: one leaf of each in a batch an evaluator, evaluated, given back, and so on."""
+"""Many games on one thread: at once, one leaf of each in a batch; or one after the other, inside a family's kernel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from selfplay.games.player import KernelVisits, TreePlayer
+from selfplay.games.seats import Seats
 
-__all__ = ["PooledGame", "play_games"]
+__all__ = ["PooledGame", "play_games", "play_in_turn"]
 
 
 class PooledGame(Protocol):
-    """A game that asks for one evaluation at a time."""
+    """A game whose moves are searched by others, so that games can share batches."""
 
     @property
     def finished(self) -> bool:
@@ -23,12 +24,12 @@ class PooledGame(Protocol):
         """Number of the evaluator that the side to move plays with."""
         ...
 
-    def gather(self, leaves: Sequence[LeafBatch], filled: Sequence[int]) -> bool:
-        """Play on until an evaluation is needed and put its leaf behind the filled ones; False once finished."""
+    def sit_down(self, players: Sequence[TreePlayer]) -> None:
+        """Begin the first move; ``players`` are numbered as the evaluators are."""
         ...
 
-    def apply(self, leaves: LeafBatch, slot: int) -> None:
-        """Take the evaluation of that leaf."""
+    def make_move(self) -> None:
+        """Play the move that the search of the side to move has found, and begin the next one."""
         ...
 
 
@@ -37,33 +38,68 @@ Game = TypeVar("Game", bound=PooledGame)
 
 def play_games(
     games: Iterator[Game],
-    evaluators: Sequence[Evaluator],
-    concurrent: int,
+    tables: Sequence[Seats],
     finish: Callable[[Game], None],
     stop: Callable[[], bool],
 ) -> None:
-    """Play the games, `concurrent` at a time; `finish` gets each one as it ends. Stops between batches when asked.
+    """Play the games, as many at a time as there are seats; `finish` gets each one as it ends.
 
-    A game's course does not depend on its company: evaluators promise the same bits for a leaf in any batch.
+    `tables` are numbered as the evaluators are. Stops between batches when asked. A game's course does not depend on
+    its company: evaluators promise the same bits for a leaf in any batch.
     """
-    batches = [new_leaf_batch(concurrent) for _ in evaluators]
-    active: list[Game] = []
+    seated: dict[int, Game] = {}
+    free = list(range(len(tables[0].players)))
     while not stop():
-        while len(active) < concurrent and (game := next(games, None)) is not None:
-            active.append(game)
-        if not active:
+        while free and (game := next(games, None)) is not None:
+            seat = free.pop()
+            seated[seat] = game
+            game.sit_down([table.players[seat] for table in tables])
+        if not seated:
             return
-        filled = [0] * len(evaluators)
-        waiting: list[tuple[Game, int, int]] = []
-        for game in active:
-            if game.gather(batches, filled):
-                waiting.append((game, game.evaluator, filled[game.evaluator]))
-                filled[game.evaluator] += 1
-            else:
-                finish(game)
-        for evaluator, batch, count in zip(evaluators, batches, filled, strict=True):
-            if count:
-                evaluator.evaluate(batch, count)
-        for game, batch_number, slot in waiting:
-            game.apply(batches[batch_number], slot)
-        active = [game for game, _, _ in waiting]
+        searching = [seat for seat, game in seated.items() if not game.finished]
+        while searching:
+            searching = _search_on(seated, searching, tables)
+        for table in tables:
+            table.evaluate()
+        for seat in [seat for seat, game in seated.items() if game.finished]:
+            finish(seated.pop(seat))
+            free.append(seat)
+
+
+def _search_on(games: dict[int, Game], seats: Sequence[int], tables: Sequence[Seats]) -> list[int]:
+    """Search in these seats until each waits for an evaluation; returns those that paused and may go on at once."""
+    paused = [
+        (seat, table)
+        for table, chosen in zip(tables, _by_evaluator(games, seats, len(tables)), strict=True)
+        for seat in table.gather(chosen)
+    ]
+    for seat, table in paused:
+        if not table.players[seat].resume():
+            games[seat].make_move()
+    return [seat for seat, _ in paused if not games[seat].finished]
+
+
+def _by_evaluator(games: dict[int, Game], seats: Sequence[int], evaluators: int) -> list[list[int]]:
+    return [[seat for seat in seats if games[seat].evaluator == number] for number in range(evaluators)]
+
+
+def play_in_turn(
+    games: Iterator[Game],
+    tables: Sequence[Seats],
+    kernels: Sequence[KernelVisits],
+    finish: Callable[[Game], None],
+    stop: Callable[[], bool],
+) -> None:
+    """Play the games one after the other in seat 0: without batches there is nothing to share.
+
+    Stops between moves when asked.
+    """
+    players = [table.players[0] for table in tables]
+    while not stop() and (game := next(games, None)) is not None:
+        game.sit_down(players)
+        while not game.finished:
+            if stop():
+                return
+            kernels[game.evaluator].search(players[game.evaluator])
+            game.make_move()
+        finish(game)

@@ -3,15 +3,19 @@
 Layout of an encoded record, little-endian, n plies and t policy targets:
     u32 generation | u32 number | i8 White's points | u8 ending | u16 n | u32 t | u64[16] start
     u16[n] moves | u8[n] full | u8[n] targets a ply | u16[t] target moves | u16[t] visits | f16[n, 3] root wdl
+The ending is in the low four bits of its byte; bits 4 and 5: who was first to give up, 1 White, 2 Black; bit 6: whether
+the game was played through.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from engine.board.convert import board_from_row, row_from_board
 from engine.board.layout import ROW_WORDS, SIDE
 from engine.errors import DataError
 from selfplay.data.collect import GameRecord
@@ -21,6 +25,7 @@ from selfplay.games.rules import Ending
 __all__ = ["SelfPlayRecord", "decode_record", "encode_record", "training_game"]
 
 HEADER = struct.Struct("<IIbBHI")
+SIDES = (0, 1, -1)  # neither, White, Black
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,10 @@ class SelfPlayRecord:
         moves: uint16[n]; the last one of a resigned game was chosen, but not played.
         full: bool[n], whether the move was searched fully, so that its visits are a training target.
         target_counts: uint8[n] visited root moves.
-        target_moves, target_visits: uint16[t].
+        target_moves, target_visits: uint16[t]; in proportion to a move's share of the target.
         root_wdl: float16[n, 3], the root's mean value for the side to move.
+        played_through: whether nobody was allowed to resign, so that the game shows what resigning would have cost.
+        gave_up: the side that was first to have reason to resign: 1 White, -1 Black, 0 neither.
     """
 
     generation: int
@@ -50,6 +57,13 @@ class SelfPlayRecord:
     target_moves: np.ndarray
     target_visits: np.ndarray
     root_wdl: np.ndarray
+    played_through: bool = False
+    gave_up: int = 0
+
+    @property
+    def wrongly_given_up(self) -> bool:
+        """Whether a side that would have resigned did not lose; only a game played through can tell."""
+        return self.played_through and self.gave_up != 0 and self.gave_up * self.white_points >= 0
 
 
 def _layout(n: int, t: int) -> list[tuple[str, str, tuple[int, ...]]]:
@@ -68,16 +82,21 @@ def _layout(n: int, t: int) -> list[tuple[str, str, tuple[int, ...]]]:
 def encode_record(game: SelfPlayRecord) -> bytes:
     """The record as bytes."""
     n, t = len(game.moves), len(game.target_moves)
-    header = HEADER.pack(game.generation, game.number, game.white_points, game.ending, n, t)
+    ending = game.ending | SIDES.index(game.gave_up) << 4 | game.played_through << 6
+    header = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
     arrays = [np.ascontiguousarray(getattr(game, name)).astype(dtype) for name, dtype, _ in _layout(n, t)]
     return header + b"".join(array.tobytes() for array in arrays)
 
 
 def decode_record(payload: bytes) -> SelfPlayRecord:
-    """The record of its bytes. Raises DataError when they do not have its layout."""
+    """The record of its bytes. Raises DataError when they do not have its layout, or hold values that no game has.
+
+    Whether the moves are legal is not asked here: whoever plays them has to look.
+    """
     try:
         generation, number, points, ending, n, t = HEADER.unpack_from(payload)
-        fields, position = {}, HEADER.size
+        fields: dict[str, Any] = {}
+        position = HEADER.size
         for name, dtype, shape in _layout(n, t):
             array = np.frombuffer(payload, dtype, int(np.prod(shape)), position)
             fields[name] = array.reshape(shape)
@@ -85,9 +104,25 @@ def decode_record(payload: bytes) -> SelfPlayRecord:
         if position != len(payload) or int(fields["target_counts"].sum()) != t:
             raise ValueError(f"{len(payload)} bytes, expected {position}")
         fields["full"] = fields["full"].astype(np.bool_)
-        return SelfPlayRecord(generation, number, points, Ending(ending), **fields)
-    except (struct.error, ValueError) as error:
+        _check_values(points, fields)
+        side = ending >> 4 & 3
+        if side >= len(SIDES) or ending >> 7:
+            raise ValueError(f"ending {ending}")
+        fields |= {"played_through": bool(ending >> 6), "gave_up": SIDES[side]}
+        return SelfPlayRecord(generation, number, points, Ending(ending & 15), **fields)
+    except (struct.error, ValueError, OverflowError) as error:
         raise DataError(f"not a self-play record: {error}") from error
+
+
+def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
+    """Raises ValueError for what the kernels, which check nothing, or the learner must not get."""
+    start = fields["start"]
+    if points not in (-1, 0, 1):
+        raise ValueError(f"{points} points for White")
+    if not np.array_equal(row_from_board(board_from_row(start, chess960=True)), start):
+        raise ValueError("a start that is no position")
+    if not np.isfinite(fields["root_wdl"]).all():
+        raise ValueError("a root value that is no number")
 
 
 def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:

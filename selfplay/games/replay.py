@@ -1,11 +1,12 @@
 """Replay files: append-only segments of checksummed records, published by a rename when a generation is complete.
 
 A segment is the magic bytes followed by records of u32 length, u32 crc32, payload. While games are being played it is
-named `gen-NNNNN.part`, every record is fsynced before it counts, and a torn tail is cut when it is opened again.
+named `gen-NNNNN.part`, every record is fsynced before it counts, and damage is cut out when it is opened again.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import zlib
@@ -14,18 +15,34 @@ from pathlib import Path
 
 from engine.errors import DataError
 from engine.nn.atomic import atomic_write, sync_folder
-from selfplay.games.record import SelfPlayRecord, decode_record, encode_record
+from selfplay.games.record import HEADER, SelfPlayRecord, decode_record, encode_record
 
-__all__ = ["ReplayWriter", "published_generations", "read_segment", "segment_path", "write_segment"]
+__all__ = [
+    "ReplayWriter",
+    "part_path",
+    "published_games",
+    "published_generations",
+    "read_segment",
+    "reopen_segment",
+    "segment_path",
+    "write_segment",
+]
 
 MAGIC = b"AINOREP1"
 FRAME = struct.Struct("<II")
 LARGEST_RECORD = 1 << 22  # bytes; a length beyond it is damage, not a game
 
+log = logging.getLogger(__name__)
+
 
 def segment_path(folder: Path, generation: int) -> Path:
     """Where the published segment of a generation is."""
     return folder / f"gen-{generation:05d}.replay"
+
+
+def part_path(folder: Path, generation: int) -> Path:
+    """Where the segment of a generation is while its games are being played."""
+    return segment_path(folder, generation).with_suffix(".part")
 
 
 def published_generations(folder: Path) -> list[int]:
@@ -34,32 +51,65 @@ def published_generations(folder: Path) -> list[int]:
 
 
 def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
-    """All intact records in file order, and how many bytes of a torn tail follow them.
+    """All intact records in file order, and how many damaged bytes lie between and behind them.
 
-    A record that is cut short or fails its checksum ends the segment. Raises DataError when the file is no segment.
+    A record that is cut short or fails its checksum is damage; reading goes on with the next intact one. Raises
+    DataError when the file is no segment.
     """
     data = path.read_bytes()
     if data[: len(MAGIC)] != MAGIC:
         raise DataError(f"{path}: not a replay segment: expected {MAGIC!r}, found {data[: len(MAGIC)]!r}")
-    records, position = [], len(MAGIC)
-    while position + FRAME.size <= len(data):
-        length, checksum = FRAME.unpack_from(data, position)
-        payload = data[position + FRAME.size : position + FRAME.size + length]
-        if length > LARGEST_RECORD or len(payload) < length or zlib.crc32(payload) != checksum:
-            break
+    records, position, damaged = [], len(MAGIC), 0
+    while position < len(data):
+        payload = _payload_at(data, position)
+        if payload is None:
+            position, damaged = position + 1, damaged + 1
+            continue
         records.append(decode_record(payload))
-        position += FRAME.size + length
-    return records, len(data) - position
+        position += FRAME.size + len(payload)
+    return records, damaged
+
+
+def _payload_at(data: bytes, start: int) -> bytes | None:
+    """The payload of the record that begins there, None where no intact one does (as in a tail of zeros)."""
+    if start + FRAME.size > len(data):
+        return None
+    length, checksum = FRAME.unpack_from(data, start)
+    if not HEADER.size <= length <= min(LARGEST_RECORD, len(data) - start - FRAME.size):
+        return None
+    payload = data[start + FRAME.size : start + FRAME.size + length]
+    return payload if zlib.crc32(payload) == checksum else None
+
+
+def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
+    """The games of a published generation by number; damaged ones are missing, with a warning. Raises DataError."""
+    path = segment_path(folder, generation)
+    records, damaged = read_segment(path)
+    if damaged:
+        log.warning("%s: %d damaged bytes; going on with the %d intact games", path, damaged, len(records))
+    return sorted(records, key=lambda record: record.number)
 
 
 def write_segment(folder: Path, generation: int, games: Iterable[SelfPlayRecord]) -> Path:
     """Publish games that are there already as a generation's segment: all of them, or none if `games` raises."""
     path = segment_path(folder, generation)
+    _write_records(path, games)
+    return path
+
+
+def reopen_segment(folder: Path, generation: int) -> None:
+    """Take a published segment back, if there is one, so that a ReplayWriter completes it."""
+    path = segment_path(folder, generation)
+    if path.is_file():
+        path.replace(part_path(folder, generation))
+        sync_folder(folder)
+
+
+def _write_records(path: Path, games: Iterable[SelfPlayRecord]) -> None:
     with atomic_write(path) as stream:
         stream.write(MAGIC)
         for game in games:
             stream.write(_frame(game))
-    return path
 
 
 def _frame(game: SelfPlayRecord) -> bytes:
@@ -68,39 +118,33 @@ def _frame(game: SelfPlayRecord) -> bytes:
 
 
 class ReplayWriter:
-    """Appends games of one generation; opening it again continues behind the last intact record.
+    """Appends games of one generation; opening it again continues with the intact records. Raises OSError.
 
     Attributes:
         games: the games already stored, by number.
-        cut_bytes: length of the torn tail that was cut on opening.
+        cut_bytes: how much damage was cut out on opening: a torn tail, or records that fail their checksum.
     """
 
     def __init__(self, folder: Path, generation: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._published = segment_path(folder, generation)
-        self._path = self._published.with_suffix(".part")
-        self.cut_bytes = 0
-        records: list[SelfPlayRecord] = []
-        if self._path.is_file() and self._path.stat().st_size >= len(MAGIC):
-            records, self.cut_bytes = read_segment(self._path)
+        self._path = part_path(folder, generation)
+        begun = self._path.is_file() and self._path.stat().st_size >= len(MAGIC)
+        records, self.cut_bytes = read_segment(self._path) if begun else ([], 0)
+        if not begun or self.cut_bytes:
+            _write_records(self._path, records)
         self.games = {record.number: record for record in records}
-        self._stream = self._path.open("r+b" if self._path.is_file() else "w+b")
-        self._stream.seek(0, os.SEEK_END)
-        if self._stream.tell() < len(MAGIC):
-            self._stream.seek(0)
-            self._stream.write(MAGIC)
-        else:
-            self._stream.seek(self._stream.tell() - self.cut_bytes)
-        self._stream.truncate()
-        self._sync()
-        sync_folder(folder)
+        # Unbuffered: after a failed write nothing may be left that `close` would try to write once more.
+        self._stream = self._path.open("ab", buffering=0)
 
     def append(self, game: SelfPlayRecord) -> None:
         """Store a finished game; it is on disk when this returns. A number stored before is left as it is."""
         if game.number in self.games:
             return
-        self._stream.write(_frame(game))
-        self._sync()
+        rest = memoryview(_frame(game))
+        while rest:
+            rest = rest[self._stream.write(rest) :]
+        os.fsync(self._stream.fileno())
         self.games[game.number] = game
 
     def publish(self) -> Path:
@@ -113,7 +157,3 @@ class ReplayWriter:
     def close(self) -> None:
         """Close the file; what was appended stays for the next opening."""
         self._stream.close()
-
-    def _sync(self) -> None:
-        self._stream.flush()
-        os.fsync(self._stream.fileno())

@@ -8,9 +8,9 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS, SIDE
 from engine.board.makemove import push
-from engine.evaluation.protocol import LeafBatch
-from engine.search.select import SearchParams
-from selfplay.games.player import RootNoise, TreePlayer, choose_move
+from engine.search.choice import choose_move
+from engine.search.gumbel import SequentialHalving
+from selfplay.games.player import RootNoise, TreePlayer
 from selfplay.games.record import SelfPlayRecord
 from selfplay.games.rules import Ending, game_ending
 from selfplay.games.settings import GameSettings
@@ -18,6 +18,7 @@ from selfplay.games.settings import GameSettings
 __all__ = ["SelfPlayGame", "game_seed"]
 
 U16_MAX = 65_535
+WHOLE = 30_000  # weights of a whole target that is no visit counts
 
 
 def game_seed(run_seed: int, generation: int, number: int) -> list[int]:
@@ -34,7 +35,6 @@ class SelfPlayGame:
         self,
         start: np.ndarray,
         settings: GameSettings,
-        params: SearchParams,
         run_seed: int,
         generation: int,
         number: int,
@@ -46,16 +46,15 @@ class SelfPlayGame:
         self._stack = np.zeros((settings.longest + 2, ROW_WORDS), np.uint64)
         self._stack[0] = start
         self._ply = 0
-        self._player = TreePlayer(params, max(settings.visits, settings.fast_visits))
-        self._resignable = self._rng.random() >= settings.play_through
+        self._played_through = bool(self._rng.random() < settings.play_through)
         self._hopeless = [0, 0]  # moves in a row that each side thought it was lost
+        self._gave_up = 0  # the first side to have reason to resign: 1 White, -1 Black
         self._ending = game_ending(self._stack[0], 0, settings.longest)
+        self._halving: SequentialHalving | None = None
         self._moves: list[int] = []
         self._full: list[bool] = []
         self._targets: list[tuple[np.ndarray, np.ndarray]] = []
         self._root_wdl: list[tuple[float, float, float]] = []
-        if not self.finished:
-            self._begin_move()
 
     @property
     def finished(self) -> bool:
@@ -63,21 +62,38 @@ class SelfPlayGame:
         return self._ending is not None
 
     @property
+    def start(self) -> np.ndarray:
+        """The position it begins with, uint64[16]."""
+        return self._stack[0].copy()
+
+    @property
     def moves_played(self) -> int:
         """Moves so far."""
         return len(self._moves)
 
-    def gather(self, leaves: Sequence[LeafBatch], filled: Sequence[int]) -> bool:
-        """Play moves until a leaf needs an evaluation; False once the game is over."""
-        while not self.finished:
-            if self._player.gather(leaves[0], filled[0]):
-                return True
-            self._play_move()
-        return False
+    def sit_down(self, players: Sequence[TreePlayer]) -> None:
+        """Begin the first move with the one player's tree, which is emptied."""
+        (self._player,) = players
+        self._player.search.clear()
+        if not self.finished:
+            self._begin_move()
 
-    def apply(self, leaves: LeafBatch, slot: int) -> None:
-        """Take the evaluation of the leaf gathered last."""
-        self._player.apply(leaves, slot)
+    def make_move(self) -> None:
+        """Record the search's result, then resign or make the move, and begin the next one."""
+        settings, wdl = self._settings, self._player.search.root_wdl()
+        if self._halving is not None:
+            chosen, target = self._halving.best, WHOLE * self._halving.improved_policy(self._player.search)
+        else:
+            chosen, target = self._choose()
+        self._note(chosen, target, wdl)
+        if self._resigns(wdl[0] - wdl[2]):
+            self._ending = Ending.RESIGNATION, 1 if self._stack[self._ply, SIDE] == 1 else -1
+            return
+        push(self._stack, self._ply, np.uint16(self._moves[-1]))
+        self._ply += 1
+        self._ending = game_ending(self._stack[self._ply], self._ply, settings.longest)
+        if not self.finished:
+            self._begin_move()
 
     def record(self) -> SelfPlayRecord:
         """The finished game."""
@@ -89,54 +105,52 @@ class SelfPlayGame:
             number=self.number,
             white_points=points,
             ending=ending,
-            start=self._stack[0].copy(),
+            start=self.start,
             moves=np.array(self._moves, np.uint16),
             full=np.array(self._full, np.bool_),
             target_counts=np.array([len(moves) for moves, _ in self._targets], np.uint8),
             target_moves=np.concatenate([moves for moves, _ in self._targets] or empty),
             target_visits=np.concatenate([visits for _, visits in self._targets] or empty),
             root_wdl=np.array(self._root_wdl, np.float16).reshape(-1, 3),
+            played_through=self._played_through,
+            gave_up=self._gave_up,
         )
 
     def _begin_move(self) -> None:
         settings = self._settings
         full = bool(self._rng.random() < settings.full_share)
+        self._full.append(full)
+        visits, stack = settings.visits if full else settings.fast_visits, self._stack[: self._ply + 1]
+        if settings.gumbel > 0:
+            self._halving = SequentialHalving(settings.gumbel, visits, self._rng if full else None)
+            self._player.begin_halving(stack, self._halving)
+            return
         noisy = full and settings.noise_share > 0
         noise = RootNoise(self._rng, settings.noise_share, settings.noise_alpha) if noisy else None
-        self._full.append(full)
-        visits = settings.visits if full else settings.fast_visits
-        self._player.begin(self._stack[: self._ply + 1], visits, noise)
+        self._player.begin(stack, visits, noise)
 
-    def _play_move(self) -> None:
-        """Record the search's result, then resign or make the move."""
+    def _choose(self) -> tuple[int, np.ndarray]:
+        """The move to play and the policy target, by visits."""
         search, settings = self._player.search, self._settings
         early = self._ply < settings.temperature_plies
         chosen = choose_move(search, settings.temperature if early else settings.late_temperature, self._rng)
-        wdl = search.root_wdl()
-        self._note(chosen, wdl)
-        if self._resigns(wdl[0] - wdl[2]):
-            self._ending = Ending.RESIGNATION, 1 if self._stack[self._ply, SIDE] == 1 else -1
-            return
-        push(self._stack, self._ply, np.uint16(self._moves[-1]))
-        self._ply += 1
-        self._ending = game_ending(self._stack[self._ply], self._ply, settings.longest)
-        if not self.finished:
-            self._begin_move()
-
-    def _note(self, chosen: int, wdl: tuple[float, float, float]) -> None:
-        search = self._player.search
         visits = search.root_visits()
-        best = int(search.best_order()[0])
-        if search.root_proven()[best] > 0:
+        if search.root_proven()[chosen] > 0:
             # A forced win needs no visits to be the target.
-            visits = np.where(np.arange(len(visits)) == best, 1, 0)
-        visited = np.flatnonzero(visits)
-        moves = search.root_moves()
+            visits = np.where(np.arange(len(visits)) == chosen, 1, 0)
+        return chosen, np.minimum(visits, U16_MAX)
+
+    def _note(self, chosen: int, target: np.ndarray, wdl: tuple[float, float, float]) -> None:
+        weights = np.rint(target).astype(np.uint16)
+        weighty = np.flatnonzero(weights)
+        moves = self._player.search.root_moves()
         self._moves.append(int(moves[chosen]))
-        self._targets.append((moves[visited].astype(np.uint16), np.minimum(visits[visited], U16_MAX).astype(np.uint16)))
+        self._targets.append((moves[weighty].astype(np.uint16), weights[weighty]))
         self._root_wdl.append(wdl)
 
     def _resigns(self, value: float) -> bool:
         side = int(self._stack[self._ply, SIDE])
         self._hopeless[side] = self._hopeless[side] + 1 if value < self._settings.resign_below else 0
-        return self._resignable and self._hopeless[side] >= self._settings.resign_moves
+        if self._gave_up == 0 and self._hopeless[side] >= self._settings.resign_moves:
+            self._gave_up = 1 - 2 * side
+        return self._gave_up != 0 and not self._played_through

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import importlib.resources
 import io
+import itertools
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import overload
@@ -25,6 +29,9 @@ __all__ = ["OpeningBook", "load_book", "opening_board"]
 
 DEFAULT_PLIES = 16  # of PGN games: eight moves, as most opening collections have
 
+LARGEST_BOOK = 1 << 28  # bytes of a file in an archive, which may claim any size
+
+_ZIP_ERRORS = (OSError, ValueError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile)
 _GAME_START = re.compile(r"^\[Event ", re.MULTILINE)
 
 
@@ -61,7 +68,7 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     name, text = _read_text(path)
     if name.lower().endswith(".pgn"):
         starts = [match.start() for match in _GAME_START.finditer(text)]
-        games = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+        games = [text[a:b] for a, b in itertools.pairwise([*starts, len(text)])]
         entries = list(enumerate(games, 1))
 
         def read(entry: str, place: str) -> str:
@@ -98,16 +105,21 @@ def _read_text(path: Path | None) -> tuple[str, str]:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             if len(names) != 1:
                 raise DataError(f"{path}: expected one file in the archive, found {len(names)}")
+            if archive.getinfo(names[0]).file_size > LARGEST_BOOK:
+                raise DataError(f"{path}: over {LARGEST_BOOK:,} bytes when unpacked")
             return f"{path}/{names[0]}", archive.read(names[0]).decode("utf-8", errors="replace")
-    except (OSError, zipfile.BadZipFile) as error:
+    except _ZIP_ERRORS as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
 def _pgn_opening(text: str, place: str, plies: int, chess960: bool) -> str:
-    game = chess.pgn.read_game(io.StringIO(text))
-    if game is None or game.errors:
-        raise DataError(f"{place}: not a readable game{f': {game.errors[0]}' if game else ''}")
-    board = game.board()
+    try:
+        game = chess.pgn.read_game(io.StringIO(text))
+        if game is None or game.errors:
+            raise DataError(f"{place}: not a readable game{f': {game.errors[0]}' if game else ''}")
+        board = game.board()
+    except (ValueError, IndexError) as error:  # numbers too long for Python, marks on no move, a variant nobody knows
+        raise DataError(f"{place}: not a readable game: {error}") from error
     if board.uci_variant != "chess" or board.chess960 != chess960 or not board.is_valid():
         raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")
     start = board.fen()

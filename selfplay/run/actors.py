@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Generic, TypeVar
 
-from engine.evaluation.protocol import Evaluator
-from selfplay.games.pool import PooledGame, play_games
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator
+from selfplay.games.player import KernelVisits
+from selfplay.games.pool import PooledGame, play_games, play_in_turn
+from selfplay.games.seats import Seating, Seats
 
 __all__ = ["play_with_actors"]
 
@@ -34,11 +37,13 @@ def play_with_actors(
     games: Iterator[Game],
     new_evaluators: Callable[[], Sequence[Evaluator]],
     actors: int,
-    concurrent: int,
+    seating: Seating,
     finish: Callable[[Game], None],
     stop: Callable[[], bool],
 ) -> None:
-    """Play all games on `actors` threads with `concurrent` games each; `finish` is called by one thread at a time.
+    """Play all games on `actors` threads; `finish` is called by one thread at a time.
+
+    An actor has as many games at once as it has seats, or one game where all evaluators work inside kernels.
 
     The first error of an actor stops the others and is raised here.
     """
@@ -50,10 +55,19 @@ def play_with_actors(
         with finishing:
             finish(game)
 
+    def stopped() -> bool:
+        return failed.is_set() or stop()
+
     def act() -> None:
         evaluators = new_evaluators()
+        kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator) and one.in_kernel]
+        in_turn = len(kernels) == len(evaluators)
+        tables = [Seats(one, replace(seating, games=1) if in_turn else seating) for one in evaluators]
         try:
-            play_games(shared, evaluators, concurrent, finish_one, lambda: failed.is_set() or stop())
+            if in_turn:
+                play_in_turn(shared, tables, kernels, finish_one, stopped)
+            else:
+                play_games(shared, tables, finish_one, stopped)
         except BaseException:
             failed.set()
             raise

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
-from engine.network.tower import TowerConfig
+from engine.settings_file import read_settings
 from selfplay.games.settings import GameSettings
 from selfplay.matches.statistics import Sprt
+from selfplay.training.families import family_of
 
 __all__ = [
     "FIXED",
@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
+LARGEST_NUMBER = 1e15
+FORMAT = 1  # of run folders; the first line of their config.toml
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,14 @@ class FitSettings:
     shard_size: int = 64  # positions that batch normalisation sees together
     peak_rate: float = 1e-3
     average_decay: float = 0.99  # of the weight average, a step
+    checkpoint_s: float = 60.0  # seconds between checkpoints; what comes after the last is trained again
 
     def __post_init__(self) -> None:
         for name in ("positions", "window", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"fit.{name}: expected at least 1, got {getattr(self, name)}")
+        if self.checkpoint_s < 0:
+            raise ConfigError(f"fit.checkpoint_s: expected 0 or more, got {self.checkpoint_s}")
         if not 0.0 <= self.value_share <= 1.0 or not 0.0 < self.heldout_share < 1.0 or self.peak_rate <= 0:
             raise ConfigError("fit: expected value_share 0..1, heldout_share between 0 and 1, peak_rate > 0")
 
@@ -79,7 +84,7 @@ class GateSettings:
 class RunConfig:
     """Everything a run is told."""
 
-    net: str = "32x4"  # filters x blocks
+    net: str = "32x4"  # a tower, filters x blocks, or a sparse network, such as sparse-256
     seed: int = 1
     threads: int = 2  # of the learner; self-play and gate use games.actors
     openings: str = ""  # EPD file; empty = the default set
@@ -88,7 +93,7 @@ class RunConfig:
     gate: GateSettings = field(default_factory=GateSettings)
 
     def __post_init__(self) -> None:
-        TowerConfig.parse(self.net)
+        family_of(self.net)
         if self.threads < 1:
             raise ConfigError(f"threads: expected at least 1, got {self.threads}")
 
@@ -110,6 +115,8 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
             changes[name] = overlay(old, value, f"{place}{name}.")
         elif isinstance(value, bool) or not isinstance(value, (int, float) if isinstance(old, float) else type(old)):
             raise ConfigError(f"{place}{name}: expected {type(old).__name__}, got {value!r}")
+        elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:  # true for NaN
+            raise ConfigError(f"{place}{name}: expected a number up to {LARGEST_NUMBER:g}, got {value!r:.40}")
         else:
             changes[name] = type(old)(value)
     return replace(config, **changes)
@@ -125,17 +132,18 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Nested values of a TOML file. Raises ConfigError when it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+    """Nested values of a TOML file. Raises ConfigError when it cannot be read or belongs to another format."""
+    values = read_settings(path)
+    if (found := values.pop("format", FORMAT)) != FORMAT:
+        raise ConfigError(f"{path}: made by another Aino: expected format {FORMAT}, found {found!r}")
+    return values
 
 
 def config_text(config: RunConfig) -> str:
     """The configuration as TOML. JSON's numbers and strings are TOML's, too."""
     values = asdict(config)
-    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if not isinstance(value, dict)]
+    lines = [f"format = {FORMAT}"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if not isinstance(value, dict)]
     for section, entries in values.items():
         if isinstance(entries, dict):
             lines += ["", f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in entries.items())]

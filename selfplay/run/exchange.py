@@ -16,19 +16,19 @@ import chess.pgn
 import numpy as np
 
 from engine.board.convert import board_from_row, decode_move
-from engine.board.layout import KEY, ROW_WORDS, SIDE
+from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS, SIDE
 from engine.board.makemove import push
+from engine.board.movegen import generate
 from engine.errors import DataError, RunError
 from selfplay.data.pgn import ALL_GAMES, PgnSelection, read_pgn
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk
 from selfplay.games.record import SelfPlayRecord
-from selfplay.games.replay import published_generations, read_segment, segment_path, write_segment
+from selfplay.games.replay import published_games, published_generations, read_segment, segment_path, write_segment
 from selfplay.games.rules import Ending, game_ending
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
-from selfplay.run.generate import ledger_row
-from selfplay.run.ledger import Phase
+from selfplay.run.ledger import Phase, ledger_row
 
 __all__ = ["Imported", "Stopped", "chunks_of_run", "games_of_run", "import_games", "pgn_text"]
 
@@ -148,10 +148,12 @@ def _pgn_games(path: Path, selection: PgnSelection) -> Iterator[SelfPlayRecord]:
 
 
 def _positions(start: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """uint64[n + 1, 16]."""
-    stack = np.zeros((len(moves) + 1, ROW_WORDS), np.uint64)
+    """uint64[n + 1, 16]. Raises DataError for an illegal move, as a damaged record may have."""
+    stack, legal = np.zeros((len(moves) + 1, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
     stack[0] = start
     for ply, move in enumerate(moves.astype(np.uint16)):
+        if move not in legal[: generate(stack[ply], legal)]:
+            raise DataError(f"illegal move at ply {ply}")
         push(stack, ply, move)
     return stack
 
@@ -168,8 +170,7 @@ def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Itera
     if not generations:
         raise RunError(f"{replay}: no published games of these generations there")
     for generation in generations:
-        games, _ = read_segment(segment_path(replay, generation))
-        yield from sorted(games, key=lambda game: game.number)
+        yield from published_games(replay, generation)
 
 
 def chunks_of_run(games: Iterable[SelfPlayRecord]) -> Iterator[tuple[str, np.ndarray]]:

@@ -11,7 +11,7 @@ from engine.nn import dit
 from selfplay.data.collect import collect
 from selfplay.data.positions import PositionSet, concatenate
 from selfplay.games.record import training_game
-from selfplay.games.replay import published_generations, read_segment, segment_path
+from selfplay.games.replay import published_games, published_generations, segment_path
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import AnyLearner, family_of_model
@@ -22,7 +22,6 @@ from selfplay.training.sources import TrainingData
 
 __all__ = ["FitProgress", "FitResult", "fit", "replay_set"]
 
-CHECKPOINT_S = 60.0
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
 SEED_OF_FIT = 7919  # generations times this, on top of the run's seed: another order every generation
@@ -47,14 +46,16 @@ class FitResult:
 
 
 def replay_set(run: RunFolder, generation: int) -> PositionSet:
-    """Training positions of a published generation, games in the order of their numbers. Raises RunError without it."""
+    """Training positions of a published generation, games in the order of their numbers.
+
+    Raises RunError where there is none or no game of it is intact; damaged games are left out with a warning.
+    """
     path = segment_path(run.replay, generation)
     if not path.is_file():
         raise RunError(f"{path} is missing: generate generation {generation} first")
-    records, torn = read_segment(path)
-    if torn:
-        raise RunError(f"{path}: {torn} damaged bytes behind game {len(records)} of a published segment")
-    games = sorted(records, key=lambda record: record.number)
+    games = published_games(run.replay, generation)
+    if not games:
+        raise RunError(f"{path}: no game in it is intact; without the file, training goes on with other generations")
     positions, illegal = collect(training_game(game, run.config.fit.value_share) for game in games)
     if illegal:
         raise RunError(f"{path}: {illegal} games with illegal moves")
@@ -88,11 +89,11 @@ def fit(
     finally:
         learner.close()
     after = heldout.evaluate(candidate, run.config.threads)
-    card = {"kind": "self-play", "generation": generation, "positions": settings.positions, "heldout": asdict(after)}
+    scores = {"heldout_before": asdict(before), "heldout": asdict(after)}
+    card = {"kind": "self-play", "generation": generation, "positions": settings.positions, **scores}
     dit.save(run.candidate(generation), candidate, card, configuration=asdict(run.config))
-    for kind, scores in (("before", before), ("after", after)):
-        run.ledger.note_losses(generation, learner.steps_done, kind, asdict(scores))
-    run.fit_checkpoint(generation).unlink(missing_ok=True)
+    run.ledger.note_losses(generation, learner.steps_done, "before", asdict(before))
+    run.ledger.note_losses(generation, learner.steps_done, "after", asdict(after))
     return FitResult(before, after)
 
 
@@ -119,7 +120,7 @@ def _train(
             run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
             speed = (learner.steps_done - first) * batch_size / (now - started)
             report(FitProgress(learner.steps_done / total_steps, losses.policy, losses.value, speed))
-        if now - saved >= CHECKPOINT_S:
+        if now - saved >= run.config.fit.checkpoint_s:
             save_checkpoint(path, *learner.state())
             saved = now
     save_checkpoint(path, *learner.state())

@@ -1,16 +1,19 @@
 """The run folder: where everything lies, and the configuration it was made with.
 
-config.toml                 resolved configuration
-ledger.sqlite               generations, games, losses, gate results
+config.toml                 format of the folder, resolved configuration
+ledger.sqlite               generations, games, losses, gate results; made anew from the other files where it is gone
 nets/gen-00000.dit          the first network; gen-NNNNN.dit the candidate of generation N
 nets/best.dit               the promoted network
 replay/gen-NNNNN.replay     self-play games of generation N
-fit/gen-NNNNN.npz           checkpoint of a training that is not finished
+fit/gen-NNNNN.npz           checkpoint of a training, until its candidate goes to the gate
+gates/gen-NNNNN.json        the gate's verdict over generation N
 """
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,13 @@ import numpy as np
 
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError, RunError
-from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
 from engine.nn.atomic import atomic_write
 from selfplay.games.openings import load_openings
 from selfplay.run.config import FIXED, RunConfig, config_text, overlay, read_toml
-from selfplay.run.ledger import Ledger
+from selfplay.run.ledger import GateResult, Ledger
+from selfplay.run.rebuild import rebuild_ledger
+from selfplay.training.families import family_of
 
 __all__ = ["RunFolder"]
 
@@ -33,6 +37,9 @@ class RunFolder:
     """An existing or new run. Hold its FolderLock while writing.
 
     Raises ConfigError for settings out of range or a change of what cannot change, RunError for a damaged folder.
+
+    Attributes:
+        rebuilt: generations of a lost ledger that were entered anew on opening.
     """
 
     def __init__(self, path: Path, values: dict[str, Any]) -> None:
@@ -44,13 +51,16 @@ class RunFolder:
             for name in FIXED:
                 if getattr(old, name) != getattr(self.config, name):
                     raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
-        for folder in (self.nets, self.replay, self.path / "fit"):
+        for folder in (self.nets, self.replay, self.path / "fit", self.gates):
             folder.mkdir(parents=True, exist_ok=True)
+            for left_behind in folder.glob(".*.tmp"):  # by a process that was killed while it wrote
+                left_behind.unlink()
         if old != self.config:
             with atomic_write(stored) as stream:
                 stream.write(config_text(self.config).encode())
         self.ledger = Ledger(path / "ledger.sqlite")
         self.ledger.note_run(self.config.net, self.config.seed)
+        self.rebuilt = rebuild_ledger(self.ledger, self.replay, self.nets, self.gates, self.config)
 
     def close(self) -> None:
         """Close the ledger."""
@@ -77,17 +87,24 @@ class RunFolder:
         return self.path / "fit" / f"gen-{generation:05d}.npz"
 
     def ensure_first_network(self, initial: Path | None) -> None:
-        """Make generation 0 from a .dit file, or random from the run's seed, and promote it; once."""
+        """Make generation 0 from a .dit file, or random from the run's seed, and promote it; once.
+
+        Where networks are there and only the promoted one is not (lost, or its maker was killed), it is promoted again.
+        """
         if self.best.is_file():
             if initial is not None:
                 raise ConfigError(f"{self.path} has a network already: --initial is for new runs")
+            return
+        promoted = max((number for number, verdict in self.ledger.gates().items() if verdict.accepted), default=0)
+        if initial is None and self.candidate(promoted).is_file():
+            self.promote(promoted)
             return
         first = self.candidate(0)
         if initial is not None:
             model, _ = dit.load(initial)
             dit.save(first, model, {"kind": "initial", "from": initial.name})
         else:
-            model = build_tower(TowerConfig.parse(self.config.net), np.random.default_rng(self.config.seed))
+            model = family_of(self.config.net).build(np.random.default_rng(self.config.seed))
             dit.save(first, model, {"kind": "random", "seed": self.config.seed})
         self.promote(0)
 
@@ -98,6 +115,19 @@ class RunFolder:
             raise RunError(f"{source} is missing: cannot promote generation {generation}")
         with atomic_write(self.best) as stream, open(source, "rb") as network:
             shutil.copyfileobj(network, stream)
+
+    # ---- gates ----------------------------------------------------------------------------------------------------
+
+    @property
+    def gates(self) -> Path:
+        """Folder of the verdicts."""
+        return self.path / "gates"
+
+    def note_verdict(self, generation: int, result: GateResult) -> None:
+        """Enter the gate's verdict into the ledger, and into a file from which a lost ledger is made anew."""
+        self.ledger.note_gate(generation, result)
+        with atomic_write(self.gates / f"gen-{generation:05d}.json") as stream:
+            stream.write(json.dumps(asdict(self.ledger.gates()[generation])).encode())
 
     # ---- games ----------------------------------------------------------------------------------------------------
 

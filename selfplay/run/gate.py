@@ -10,6 +10,7 @@ import numpy as np
 from engine.evaluation import make_evaluator
 from engine.search.select import SearchParams
 from selfplay.games.gate_game import GateGame
+from selfplay.games.seats import Seating
 from selfplay.matches.statistics import complete_pairs, estimate_elo, leading_pairs, pentanomial
 from selfplay.run.actors import play_with_actors
 from selfplay.run.config import GateSettings
@@ -58,7 +59,7 @@ def gate(
     run: RunFolder, generation: int, report: Callable[[GateProgress], None], stop: Callable[[], bool]
 ) -> GateResult | None:
     """Play the games that are still needed, enter the verdict and promote an accepted candidate; None if stopped."""
-    settings = run.config.gate
+    settings, games = run.config.gate, run.config.games
     points = run.ledger.gate_points(generation)
     result = run.ledger.gate(generation) or verdict(points, settings)
 
@@ -74,15 +75,20 @@ def gate(
         play_with_actors(
             _new_games(run, generation, numbers),
             lambda: [make_evaluator("network", net, threads=1) for net in (run.candidate(generation), run.best)],
-            run.config.games.actors,
-            min(run.config.games.concurrent, max(1, -(-len(numbers) // run.config.games.actors))),
+            games.actors,
+            Seating(
+                games=min(games.concurrent, max(1, -(-len(numbers) // games.actors))),
+                params=SearchParams(),
+                visits=settings.visits,
+                plies=settings.longest,
+            ),
             finish,
             lambda: result is not None or stop(),
         )
     if result is None:
         return None
     # The verdict is entered before the promotion: a crash in between repeats the promotion, never the match.
-    run.ledger.note_gate(generation, result)
+    run.note_verdict(generation, result)
     if result.accepted:
         run.promote(generation)
     return result
@@ -98,4 +104,4 @@ def _new_games(run: RunFolder, generation: int, numbers: list[int]) -> Iterator[
     order = np.random.default_rng([run.config.seed, generation, OPENING_STREAM]).permutation(len(openings))
     for number in numbers:
         start = openings[order[number // 2 % len(openings)]]
-        yield GateGame(number, start, run.config.gate.visits, run.config.gate.longest, SearchParams())
+        yield GateGame(number, start, run.config.gate.visits, run.config.gate.longest)

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from engine.evaluation import make_evaluator
-from engine.search.select import SearchParams
 from selfplay.games.record import SelfPlayRecord
 from selfplay.games.replay import ReplayWriter
-from selfplay.games.selfplay_game import SelfPlayGame
-from selfplay.run.actors import play_with_actors
+from selfplay.games.settings import GameSettings
 from selfplay.run.folder import RunFolder
+from selfplay.run.guards import SelfPlaySummary, guarded_settings, summarise
+from selfplay.run.ledger import ledger_row
+from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
 __all__ = ["GenerateProgress", "generate"]
-
-OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 
 
 @dataclass(frozen=True)
 class GenerateProgress:
-    """Games and positions so far, of how many games, and positions a second of this call."""
+    """Games and positions so far, of how many games, and both a second of this call."""
 
     games: int
     of_games: int
     positions: int
+    games_per_s: float
     positions_per_s: float
+
+
+def play_here(
+    task: GenerationTask, numbers: Sequence[int], finish: Callable[[SelfPlayRecord], None], stop: Callable[[], bool]
+) -> None:
+    """The PlayBackend of one machine: this process, with as many threads as the settings have actors."""
+    play_numbers(task, numbers, finish, stop, task.settings.actors)
 
 
 def generate(
@@ -37,50 +43,55 @@ def generate(
     report: Callable[[GenerateProgress], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
+    play: PlayBackend = play_here,
 ) -> bool:
     """Play the generation's missing games with the best network; True once it is published, False if stopped."""
     writer = ReplayWriter(run.replay, generation)
     if writer.cut_bytes:
-        tell(f"replay of generation {generation}: cut a torn tail of {writer.cut_bytes} bytes")
-    settings = run.config.games
+        tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; lost games are played again")
+    settings = guarded_settings(run.config.games, run.replay, generation)
+    _tell_changes(run.config.games, settings, tell)
     missing = [number for number in range(settings.count) if number not in writer.games]
-    started, played = time.monotonic(), 0
+    started, played, begun_with = time.monotonic(), 0, len(writer.games)
+    total = sum(len(stored.moves) for stored in writer.games.values())
 
-    def finish(game: SelfPlayGame) -> None:
+    def finish(record: SelfPlayRecord) -> None:
         nonlocal played
-        record = game.record()
         writer.append(record)
         run.ledger.note_games(generation, [ledger_row(record)])
         played += len(record.moves)
-        total = sum(len(stored.moves) for stored in writer.games.values())
-        report(GenerateProgress(len(writer.games), settings.count, total, played / (time.monotonic() - started)))
+        seconds, games = time.monotonic() - started, len(writer.games)
+        speeds = ((games - begun_with) / seconds, played / seconds)
+        report(GenerateProgress(games, settings.count, total + played, *speeds))
 
     try:
         run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()])
-        play_with_actors(
-            _new_games(run, generation, missing),
-            lambda: [make_evaluator("network", run.best, threads=1)],
-            settings.actors,
-            min(settings.concurrent, max(1, -(-len(missing) // settings.actors))),
-            finish,
-            stop,
-        )
+        play(_task(run, generation, settings), missing, finish, stop)
         if len(writer.games) == settings.count:
+            summary = summarise(list(writer.games.values()), settings)
+            run.ledger.note_self_play(generation, asdict(summary))
             writer.publish()
+            tell(_summary_text(generation, summary))
     finally:
         writer.close()
     return len(writer.games) == settings.count
 
 
-def ledger_row(record: SelfPlayRecord) -> tuple[int, int, int, str]:
-    """(number, plies, White's points, ending) of a game."""
-    return record.number, len(record.moves), record.white_points, record.ending.name.lower()
+def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:
+    return GenerationTask(
+        run.config.seed, generation, settings, run.best, np.array(run.opening_rows()), run.start_row()
+    )
 
 
-def _new_games(run: RunFolder, generation: int, numbers: list[int]) -> Iterator[SelfPlayGame]:
-    openings, start = run.opening_rows(), run.start_row()
-    for number in numbers:
-        rng = np.random.default_rng([run.config.seed, generation, number, OPENING_STREAM])
-        from_set = rng.random() < run.config.games.opening_share
-        row = openings[rng.integers(len(openings))] if from_set else start
-        yield SelfPlayGame(row, run.config.games, SearchParams(), run.config.seed, generation, number)
+def _tell_changes(plain: GameSettings, guarded: GameSettings, tell: Callable[[str], None]) -> None:
+    """Say which settings the guards have changed."""
+    for name, value in asdict(guarded).items():
+        if value != getattr(plain, name):
+            tell(f"games.{name} is {value:g} instead of {getattr(plain, name):g}, after the games so far")
+
+
+def _summary_text(generation: int, summary: SelfPlaySummary) -> str:
+    return (
+        f"generation {generation}: {summary.drawn / summary.games:.0%} drawn; resigning below "
+        f"{summary.resign_below:g} was wrong in {summary.wrong} of {summary.given_up} games played through"
+    )

@@ -6,16 +6,20 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.errors import RunError
+from selfplay.games.record import SelfPlayRecord
 
-__all__ = ["GateResult", "Ledger", "Phase"]
+__all__ = ["GameRow", "GateResult", "GenerationRow", "Ledger", "Phase", "ledger_row"]
 
+VERSION = 1  # of the tables below
+SELF_PLAY_FIELDS = ("games", "drawn", "given_up", "wrong", "resign_below", "opening_share", "temperature_plies")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY CHECK (id = 1), created REAL NOT NULL, net TEXT NOT NULL, seed INTEGER NOT NULL);
@@ -24,6 +28,9 @@ CREATE TABLE IF NOT EXISTS generations (
 CREATE TABLE IF NOT EXISTS games (
     generation INTEGER, number INTEGER, plies INTEGER, white_points INTEGER, ending TEXT,
     PRIMARY KEY (generation, number));
+CREATE TABLE IF NOT EXISTS self_play (
+    generation INTEGER PRIMARY KEY, games INTEGER, drawn INTEGER, given_up INTEGER, wrong INTEGER,
+    resign_below REAL, opening_share REAL, temperature_plies INTEGER);
 CREATE TABLE IF NOT EXISTS imports (
     generation INTEGER, source TEXT, games INTEGER, duplicates INTEGER, PRIMARY KEY (generation, source));
 CREATE TABLE IF NOT EXISTS losses (
@@ -60,31 +67,80 @@ class GateResult:
     elo_high: float
 
 
+class GenerationRow(NamedTuple):
+    """A generation: `config` as TOML, times in seconds since 1970, `finished` None while it is not."""
+
+    number: int
+    phase: Phase
+    config: str
+    started: float
+    finished: float | None
+
+
+class GameRow(NamedTuple):
+    """A self-play game; `ending` is the lower-case name of an Ending."""
+
+    number: int
+    plies: int
+    white_points: int
+    ending: str
+
+
 class Ledger:
-    """Rows are written once and are durable when a method returns; methods may be called from any thread."""
+    """Rows are written once and are durable when a method returns; methods may be called from any thread.
+
+    Every method raises RunError when the file cannot be read or written, as on a full disk; nothing is half entered.
+    """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.Lock()
         try:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.execute("PRAGMA synchronous = FULL")
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                self.close()
+                raise RunError(f"{path}: made by a later Aino: expected a ledger of version {VERSION}, found {version}")
             self._connection.executescript(SCHEMA)
-        except sqlite3.DatabaseError as error:
-            raise RunError(f"{path}: not a usable ledger: {error}") from error
+            if version < VERSION:
+                self._connection.execute(f"PRAGMA user_version = {VERSION}")
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    def _write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _fault(self, error: sqlite3.Error) -> RunError:
+        damaged = not isinstance(error, sqlite3.OperationalError)  # which is what a full disk gives
+        advice = "; once it is moved away, the ledger is made anew from the run folder" if damaged else ""
+        return RunError(f"{self._path}: {error}{advice}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._connection.execute("BEGIN")
-            self._connection.executemany(statement, rows)
-            self._connection.execute("COMMIT")
+            try:
+                self._connection.execute("BEGIN")
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise self._fault(error) from error
+                raise
+
+    def _write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._transaction() as connection:
+            connection.executemany(statement, rows)
 
     def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._connection.execute(query, values).fetchall()
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._fault(error) from error
 
     # ---- runs and generations -------------------------------------------------------------------------------------
 
@@ -108,11 +164,41 @@ class Ledger:
         finished = time.time() if phase is Phase.DONE else None
         self._write("UPDATE generations SET phase = ?, finished = ? WHERE number = ?", [(phase, finished, number)])
 
+    def restore_generations(self, rows: Iterable[tuple[int, Phase, str, float]]) -> None:
+        """Enter generations of a lost ledger as (number, phase, configuration, time it started), all at once."""
+        finished = (((*row, row[-1]) if row[1] is Phase.DONE else (*row, None)) for row in rows)
+        self._write("INSERT INTO generations VALUES (?, ?, ?, ?, ?)", finished)
+
+    def generations(self) -> list[GenerationRow]:
+        """All generations, in order."""
+        rows = self._read("SELECT number, phase, config, started, finished FROM generations ORDER BY number")
+        return [GenerationRow(number, Phase(phase), *others) for number, phase, *others in rows]
+
     # ---- games and losses -----------------------------------------------------------------------------------------
 
     def note_games(self, generation: int, games: Iterable[tuple[int, int, int, str]]) -> None:
         """Enter self-play games as (number, plies, White's points, ending)."""
         self._write("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", [(generation, *game) for game in games])
+
+    def game_count(self, generation: int) -> int:
+        """How many games of a generation are entered."""
+        return int(self._read("SELECT COUNT(*) FROM games WHERE generation = ?", generation)[0][0])
+
+    def games(self, generation: int) -> list[GameRow]:
+        """A generation's games, by number."""
+        query = "SELECT number, plies, white_points, ending FROM games WHERE generation = ? ORDER BY number"
+        return [GameRow(*row) for row in self._read(query, generation)]
+
+    def note_self_play(self, generation: int, summary: Mapping[str, float]) -> None:
+        """Enter what a generation's games were like; fields as in `guards.SelfPlaySummary`."""
+        row = (generation, *(summary[name] for name in SELF_PLAY_FIELDS))
+        self._write("INSERT OR REPLACE INTO self_play VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row])
+
+    def self_play(self, generation: int) -> dict[str, float]:
+        """What `note_self_play` entered; empty where nothing was."""
+        query = f"SELECT {', '.join(SELF_PLAY_FIELDS)} FROM self_play WHERE generation = ?"
+        rows = self._read(query, generation)
+        return dict(zip(SELF_PLAY_FIELDS, rows[0], strict=True)) if rows else {}
 
     def note_import(
         self,
@@ -125,18 +211,16 @@ class Ledger:
 
         sources: (name, games, games left out because they are there already); games as for `note_games`.
         """
-        with self._lock:
-            self._connection.execute("BEGIN")
-            self._connection.execute(
+        with self._transaction() as connection:
+            connection.execute(
                 "INSERT INTO generations VALUES (?, ?, ?, ?, NULL)", (generation, Phase.FIT, config, time.time())
             )
-            self._connection.executemany(
+            connection.executemany(
                 "INSERT INTO imports VALUES (?, ?, ?, ?)", [(generation, *source) for source in sources]
             )
-            self._connection.executemany(
+            connection.executemany(
                 "INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", [(generation, *game) for game in games]
             )
-            self._connection.execute("COMMIT")
 
     def imports(self) -> dict[int, list[tuple[str, int, int]]]:
         """(source, games, duplicates left out) of every generation whose games were imported."""
@@ -177,11 +261,19 @@ class Ledger:
 
     def gate(self, generation: int) -> GateResult | None:
         """The verdict over a generation's candidate, None before there is one."""
-        rows = self._read("SELECT * FROM gates WHERE generation = ?", generation)
-        if not rows:
-            return None
-        _, accepted, decided, counts, llr, score, *elos = rows[0]
-        return GateResult(bool(accepted), bool(decided), tuple(json.loads(counts)), llr, score, *elos)
+        return self.gates().get(generation)
+
+    def gates(self) -> dict[int, GateResult]:
+        """The verdicts by generation."""
+        found = {}
+        for number, accepted, decided, counts, *numbers in self._read("SELECT * FROM gates ORDER BY generation"):
+            found[number] = GateResult(bool(accepted), bool(decided), tuple(json.loads(counts)), *numbers)
+        return found
+
+
+def ledger_row(record: SelfPlayRecord) -> GameRow:
+    """What the ledger keeps of a game."""
+    return GameRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
 
 
 def _finite(elo: float) -> float:

@@ -7,84 +7,111 @@ from dataclasses import dataclass
 
 from engine.errors import RunError
 from selfplay.console import live_line, show
+from selfplay.games.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
 from selfplay.run.fit import FitProgress, fit
 from selfplay.run.folder import RunFolder
 from selfplay.run.gate import GateProgress, gate
-from selfplay.run.generate import GenerateProgress, generate
+from selfplay.run.generate import GenerateProgress, generate, play_here
 from selfplay.run.ledger import Phase
+from selfplay.run.playing import PlayBackend
 
 __all__ = ["run_generations", "run_phase"]
 
+LOG_S = 60.0  # between lines of progress where the output is no terminal
 
-def run_generations(run: RunFolder, count: int | None, stop: Callable[[], bool]) -> bool:
+
+def run_generations(run: RunFolder, count: int | None, stop: Callable[[], bool], play: PlayBackend = play_here) -> bool:
     """Finish the generation in progress, if any, then `count` more (None: without end); False when stopped.
 
-    A generation that was interrupted counts as one of the `count`.
+    A generation that was interrupted counts as one of the `count`. `play` plays the self-play games.
     """
     finished = 0
     while count is None or finished < count:
         phase = _next_phase(run)
-        if not _carry_out(run, phase, stop):
+        if not _carry_out(run, phase, stop, play):
             return False
         finished += phase is Phase.GATE
     return True
 
 
-def run_phase(run: RunFolder, wanted: Phase, stop: Callable[[], bool]) -> bool:
+def run_phase(run: RunFolder, wanted: Phase, stop: Callable[[], bool], play: PlayBackend = play_here) -> bool:
     """Carry out one phase, if it is the next one; False when stopped. Raises RunError when another phase is due."""
     phase = _next_phase(run)
     if phase is not wanted:
         raise RunError(f"{run.path}: generation {run.ledger.current()[0]} has to {phase} first")
-    return _carry_out(run, phase, stop)
+    return _carry_out(run, phase, stop, play)
 
 
 def _next_phase(run: RunFolder) -> Phase:
-    """The phase that is due, after beginning a new generation where the last one is done."""
+    """The phase that is due, after beginning a new generation where the last one is done.
+
+    A generation whose games are damaged before they were learned from plays the lost ones again; imported games cannot
+    be, and are fitted as far as they are intact.
+    """
     number, phase = run.ledger.current()
-    if phase is not Phase.DONE:
-        return phase
-    run.ledger.begin_generation(number + 1, config_text(run.config))
-    return Phase.GENERATE
+    if phase is Phase.DONE:
+        run.ledger.begin_generation(number + 1, config_text(run.config))
+        return Phase.GENERATE
+    if phase is Phase.FIT and number not in run.ledger.imports() and not _all_games_there(run, number):
+        show(f"generation {number}: games are missing in {segment_path(run.replay, number)}; they are played again")
+        reopen_segment(run.replay, number)
+        run.ledger.enter_phase(number, Phase.GENERATE)
+        return Phase.GENERATE
+    return phase
+
+
+def _all_games_there(run: RunFolder, number: int) -> bool:
+    """Whether the generation is published with every game of the ledger (which an import that failed has not)."""
+    path = segment_path(run.replay, number)
+    if not path.is_file():
+        return False
+    games, damaged = read_segment(path)
+    return not damaged and len(games) == run.ledger.game_count(number)
 
 
 @dataclass(frozen=True)
 class _Step:
     """What a phase does and what follows it."""
 
-    work: Callable[[RunFolder, int, Callable[[], bool]], bool]
+    work: Callable[[RunFolder, int, Callable[[], bool], PlayBackend], bool]
     following: Phase
 
 
-def _carry_out(run: RunFolder, phase: Phase, stop: Callable[[], bool]) -> bool:
+def _carry_out(run: RunFolder, phase: Phase, stop: Callable[[], bool], play: PlayBackend) -> bool:
     number, _ = run.ledger.current()
     step = STEPS[phase]
-    if stop() or not step.work(run, number, stop):
+    if stop() or not step.work(run, number, stop, play):
         show(f"generation {number}: stopped in {phase}; the same command continues")
         return False
     run.ledger.enter_phase(number, step.following)
     return True
 
 
-def _generate(run: RunFolder, number: int, stop: Callable[[], bool]) -> bool:
+def _generate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
+    if _all_games_there(run, number):
+        return True  # published by a process that was killed before the ledger knew
     last = None
-    with live_line(f"generation {number}: games") as line:
+    with live_line(f"generation {number}: games", LOG_S) as line:
 
         def report(progress: GenerateProgress) -> None:
             nonlocal last
             last = progress
-            text = f"{progress.games}/{progress.of_games} games, {progress.positions_per_s:,.1f} positions/s"
+            text = f"{progress.games}/{progress.of_games} games, {_speed(progress)}"
             line.update(progress.games / progress.of_games, text)
 
-        done = generate(run, number, report, show, stop)
+        done = generate(run, number, report, show, stop, play)
     if done and last is not None:
-        speed = f"{last.positions_per_s:,.1f} positions/s"
-        show(f"generation {number}: {last.games} games, {last.positions:,} positions ({speed})")
+        show(f"generation {number}: {last.games} games, {last.positions:,} positions ({_speed(last)})")
     return done
 
 
-def _fit(run: RunFolder, number: int, stop: Callable[[], bool]) -> bool:
-    with live_line(f"generation {number}: training") as line:
+def _speed(progress: GenerateProgress) -> str:
+    return f"{progress.games_per_s:,.2f} games/s, {progress.positions_per_s:,.1f} positions/s"
+
+
+def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
+    with live_line(f"generation {number}: training", LOG_S) as line:
 
         def report(progress: FitProgress) -> None:
             text = (
@@ -103,8 +130,9 @@ def _fit(run: RunFolder, number: int, stop: Callable[[], bool]) -> bool:
     return True
 
 
-def _gate(run: RunFolder, number: int, stop: Callable[[], bool]) -> bool:
-    with live_line(f"generation {number}: gate") as line:
+def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
+    run.fit_checkpoint(number).unlink(missing_ok=True)
+    with live_line(f"generation {number}: gate", LOG_S) as line:
 
         def report(progress: GateProgress) -> None:
             text = f"{progress.games} games, score {progress.score:.1%}, LLR {progress.llr:+.2f}"

@@ -20,7 +20,8 @@ from selfplay.suites.problem import Problem
 __all__ = ["parse_epd_line", "read_epd", "read_move"]
 
 _OPERATION = re.compile(r'\s*((?:[^;"]|"[^"]*")*);?')  # up to a semicolon outside quotes
-_GRADES = re.compile(r"\S+=\d+(,\s*\S+=\d+)*")
+_COUNT = re.compile(r"[0-9]{1,6}")
+_GRADES = re.compile(r"[^\s,]+=[0-9]{1,6}(,\s*[^\s,]+=[0-9]{1,6})*")
 _MATE_FILE = re.compile(r"mate(\d+)", re.IGNORECASE)
 _REMARK = re.compile(r"\s+\(.*\)$")  # as in `LCTPOS01 (d6!)`
 _NUMBER = re.compile(r"[\d.]+$")  # the running number at the end of an id
@@ -56,7 +57,7 @@ def parse_epd_line(line: str, place: str, name: str, mate_in: int | None = None)
         points = _points(board, operations)
     except (FenError, MoveError) as error:
         raise DataError(f"{place}: {error}") from error
-    if operations.get("dm", "").isdecimal():
+    if _COUNT.fullmatch(operations.get("dm", "")):
         mate_in = int(operations["dm"])
     if not best and points:
         best = frozenset(move for move, value in points.items() if value == max(points.values()))
@@ -110,7 +111,7 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
     grades = operations.get("c8", "").split()
     for code in ("c9", "c7"):
         moves = operations.get(code, "").split()
-        if moves and len(moves) == len(grades) and all(grade.isdecimal() for grade in grades):
+        if moves and len(moves) == len(grades) and all(map(_COUNT.fullmatch, grades)):
             return {read_move(board, move).uci(): int(grade) for move, grade in zip(moves, grades, strict=True)}
     if not _GRADES.fullmatch(operations.get("c0", "")):
         return {}

@@ -17,7 +17,8 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
-from engine.evaluation.sparse import evaluate_leaves
+from engine.evaluation.quiescence import settled_value
+from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
 from engine.jit import kernel
 from engine.network.sparse.features import look
 from engine.network.sparse.inference import SparseNet
@@ -71,9 +72,10 @@ def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> 
     """One row of the table."""
     config = SparseConfig.parse(name)
     network = build_sparse(config, np.random.default_rng(1))
-    model = SparseNet(network.named_parameters(), config).new_model()
+    model = SparseEvaluator(SparseNet(network.named_parameters(), config)).new_model()
     evaluation = best_of(lambda: evaluate_leaves(model, leaves, 0, LEAVES), time.thread_time)
-    seeing = best_of(lambda: look_at_all(model.sight, leaves), time.thread_time)
+    seeing = best_of(lambda: look_at_all(model.network.sight, leaves), time.thread_time)
+    settling = best_of(lambda: settle_all(model.space, leaves), time.thread_time)
     mixture = SparseMixture([games], [1.0], BATCH, 1)
     learner = SparseLearner(network, mixture, LearnerSettings(batch_size=BATCH, threads=threads))
     sampling = best_of(lambda: mixture.batch(0), time.thread_time)
@@ -83,6 +85,7 @@ def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> 
         "net": name,
         "evaluations/s a thread": round(LEAVES / evaluation),
         "of them features, us": seeing / LEAVES * 1e6,
+        "captures, us": settling / LEAVES * 1e6,
         "legal moves": float(leaves.n_moves.mean()),
         "sampled/s a thread": round(BATCH / sampling),
         f"trained/s, {threads} threads": round(BATCH / training),
@@ -105,7 +108,16 @@ def look_at_all(sight, leaves):
     """Features and rows of every leaf, without the network."""
     total = 0
     for leaf in range(len(leaves.rows)):
-        total += look(leaves.rows[leaf], leaves.moves[leaf], np.int64(leaves.n_moves[leaf]), sight)
+        total += look(leaves.rows[leaf], leaves.moves[leaf], np.int64(leaves.n_moves[leaf]), np.int64(0), sight)
+    return total
+
+
+@kernel()
+def settle_all(space, leaves):
+    """What captures come to at every leaf, without the network."""
+    total = 0
+    for leaf in range(len(leaves.rows)):
+        total += settled_value(leaves.rows[leaf], space)
     return total
 
 

@@ -23,6 +23,7 @@ from selfplay.data.game_files import record_of_result
 from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.pool import play_games
+from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.games.settings import GameSettings
 from selfplay.training.learner import Learner, LearnerSettings
@@ -99,10 +100,11 @@ def test_self_play(tmp_path: Path, record_property: Callable[[str, object], None
     evaluator = make_evaluator("network", tmp_path / "net.dit", threads=1)
     settings = GameSettings(visits=64, longest=30)
     start = row_from_board(chess.Board())
-    games = (SelfPlayGame(start, settings, SearchParams(), 1, 1, number) for number in range(64))
+    games = (SelfPlayGame(start, settings, 1, 1, number) for number in range(64))
     moves: list[int] = []
     begin = time.perf_counter()
-    play_games(games, [evaluator], 32, lambda game: moves.append(len(game.record().moves)), lambda: False)
+    table = Seats(evaluator, Seating(32, SearchParams(), settings.visits, settings.longest))
+    play_games(games, [table], lambda game: moves.append(len(game.record().moves)), lambda: False)
     evaluator.close()
     record(
         record_property, f"visits/s in self-play, {NET}, one thread", 64 * sum(moves) / (time.perf_counter() - begin)

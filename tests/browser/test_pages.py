@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import io
-import json
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import chess
@@ -17,35 +12,13 @@ import pytest
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from tests.browser.conftest import DESKTOP, EXCESS, PHONE, ask
 from uci.annotate.page import game_section, page
 from uci.annotate.review import review_game
 from uci.main import main
 
-PHONE, DESKTOP = 360, 1280  # CSS pixels
 GAME = '[White "A"]\n[Black "B"]\n\n1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6 4. Qxf7# 1-0\n'
 SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
-
-# Runs `act` (JavaScript with `page`, the framed document, and `view`, its window) once the framed page has loaded, and
-# leaves what it returns as JSON. The frame has any width; a headless window has not.
-FRAME = """\
-<body><iframe width="{width}" height="800" srcdoc="{page}"></iframe><pre id="answer"></pre><script>
-const frame = document.querySelector("iframe");
-frame.addEventListener("load", () => {{
-  const view = frame.contentWindow, page = frame.contentDocument;
-  document.getElementById("answer").textContent = JSON.stringify((() => {{ {act} }})());
-}});
-</script></body>
-"""
-CATCH = "<head><script>window.failures = []; window.onerror = text => {{ window.failures.push(text); }};</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
-        program = shutil.which(name)
-        if program is not None:
-            return program
-    pytest.skip("no Chromium is installed")
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +34,6 @@ def explained_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("explain") / "page.html"
     assert main(["explain", SCHOLAR, "--nodes", "100", "--threads", "1", "--hash-mib", "16", "--out", str(path)]) == 0
     return path.read_text(encoding="utf-8")
-
-
-def ask(browser: str, folder: Path, text: str, width: int, act: str) -> object:
-    """What `act` returns in a page of that width."""
-    framed = html.escape(text.replace("<head>", CATCH.format()))
-    file = folder / "frame.html"
-    file.write_text(FRAME.format(width=width, page=framed, act=act), encoding="utf-8")
-    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom")
-    profile = f"--user-data-dir={folder / 'profile'}"
-    done = subprocess.run(
-        [browser, *flags, profile, file.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
-    answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
-    assert answer is not None
-    assert answer[1], "the frame never loaded"
-    return json.loads(html.unescape(answer[1]))
-
-
-EXCESS = "return [page.documentElement.scrollWidth - page.documentElement.clientWidth, view.failures];"
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])

@@ -6,25 +6,45 @@ import json
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from selfplay.commands.bench import random_positions
 
+COMMON = {
+    "raw evaluations/s",
+    "positions/s",
+    "games of 100 plies/s",
+    "positions/s, one game at a time",
+    "times one game at a time",
+}
 
-def test_every_part_is_measured(aino_train: Callable[..., str]) -> None:
-    flags = ["--net", "8x1", "--threads", 1, "--batch", 32, "--visits", 4, "--games", 4, "--seconds", 0.05]
+
+@pytest.mark.parametrize(
+    ("net", "own"),
+    [
+        ("8x1", {"evaluations/s", "share of raw"}),
+        ("sparse-128", {"visits/s", "share of the search alone"}),
+    ],
+)
+def test_every_part_is_measured(aino_train: Callable[..., str], net: str, own: set[str]) -> None:
+    flags = ["--net", net, "--threads", 1, "--batch", 32, "--visits", 4, "--games", 4, "--seconds", 0.06]
     results = json.loads(aino_train("bench", *flags, "--json"))
-    assert results["settings"]["net"] == "8x1"
+    assert results["settings"]["net"] == net
     assert results["machine"]["numpy"] == np.__version__
-    speeds = {name: value for part in ("sampling", "training", "self-play") for name, value in results[part].items()}
-    assert set(speeds) == {
-        "positions/s, 1 thread",
-        "positions/s",
-        "evaluations/s",
-        "games of 100 plies/s",
-    }
-    assert all(value > 0 for value in speeds.values())
-    assert results["self-play"]["evaluations/s"] > results["self-play"]["positions/s"]
-    assert "training: positions/s" in aino_train("bench", *flags)
+    assert set(results["sampling"]) == {"positions/s, 1 thread"}
+    assert set(results["training"]) == {"positions/s"}
+    assert set(results["self-play"]) == COMMON | own
+    assert all(value > 0 for part in ("sampling", "training", "self-play") for value in results[part].values())
+    searched = results["self-play"].get("evaluations/s") or results["self-play"]["visits/s"]
+    assert searched > results["self-play"]["positions/s"]
+    assert results["self-play"].get("share of the search alone", 0.5) < 1.0
+
+
+def test_results_are_shown_by_name(aino_train: Callable[..., str]) -> None:
+    flags = ["--net", "8x1", "--threads", 1, "--batch", 32, "--visits", 4, "--games", 4, "--seconds", 0.06]
+    shown = aino_train("bench", *flags)
+    assert "training: positions/s" in shown
+    assert "self-play: share of raw" in shown
 
 
 def test_length_must_be_positive(aino_train: Callable[..., str]) -> None:

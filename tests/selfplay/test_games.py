@@ -12,15 +12,17 @@ import pytest
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import DataError
 from engine.evaluation.protocol import LeafBatch
+from engine.search.choice import choose_move
 from engine.search.select import SearchParams
 from engine.search.session import Search
 from selfplay.data.collect import collect
 from selfplay.games.openings import draw_openings, load_openings
-from selfplay.games.player import TreePlayer, choose_move
+from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.record import SelfPlayRecord, decode_record, encode_record, training_game
 from selfplay.games.replay import ReplayWriter, read_segment
 from selfplay.games.rules import Ending, game_ending
+from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.games.settings import GameSettings
 
@@ -54,16 +56,21 @@ class HopelessEvaluator(KeyEvaluator):
         leaves.wdl[:count] = [0.0, 0.0, 1.0] if leaves.rows[0, 10] == 0 else [1.0, 0.0, 0.0]
 
 
+def seats(games: int, settings: GameSettings, evaluator: KeyEvaluator | None = None) -> Seats:
+    visits = max(settings.visits, settings.fast_visits)
+    return Seats(evaluator or KeyEvaluator(), Seating(games, SearchParams(), visits, settings.longest))
+
+
 def play(
     numbers: list[int], settings: GameSettings, concurrent: int, evaluator: KeyEvaluator | None = None
 ) -> dict[int, SelfPlayRecord]:
-    games = (SelfPlayGame(START, settings, SearchParams(), 5, 1, number) for number in numbers)
+    games = (SelfPlayGame(START, settings, 5, 1, number) for number in numbers)
     records = {}
 
     def finish(game: SelfPlayGame) -> None:
         records[game.number] = game.record()
 
-    play_games(games, [evaluator or KeyEvaluator()], concurrent, finish, lambda: False)
+    play_games(games, [seats(concurrent, settings, evaluator)], finish, lambda: False)
     return records
 
 
@@ -127,10 +134,10 @@ def test_lost_side_resigns_unless_the_game_is_played_through() -> None:
 
 
 def test_stop_leaves_games_unfinished() -> None:
-    games = (SelfPlayGame(START, SMALL, SearchParams(), 5, 1, number) for number in range(3))
+    games = (SelfPlayGame(START, SMALL, 5, 1, number) for number in range(3))
     finished: list[SelfPlayGame] = []
     calls = iter(range(100))
-    play_games(games, [KeyEvaluator()], 3, finished.append, lambda: next(calls) >= 4)
+    play_games(games, [seats(3, SMALL)], finished.append, lambda: next(calls) >= 4)
     assert not finished
 
 
@@ -155,15 +162,14 @@ def test_rules_end_games(fen: str, ending: tuple[Ending, int] | None) -> None:
 
 
 def searched(fen: str, visits: int) -> Search:
-    player = TreePlayer(SearchParams(), visits)
+    table = Seats(KeyEvaluator(), Seating(1, SearchParams(), visits, plies=10))
+    player: TreePlayer = table.players[0]
     player.begin(row_from_board(chess.Board(fen))[None], visits)
-    from engine.evaluation.protocol import new_leaf_batch
-
-    leaves = new_leaf_batch(1)
-    while player.gather(leaves, 0):
-        KeyEvaluator().evaluate(leaves, 1)
-        player.apply(leaves, 0)
-    return player.search
+    while True:
+        if not table.gather([0]):
+            table.evaluate()
+        elif not player.resume():
+            return player.search
 
 
 def test_temperature_spreads_the_choice() -> None:

@@ -137,7 +137,7 @@ def test_torn_replay_is_reported_and_played_again(
     torn = segment_path(straight.replay, 1).read_bytes()[:-3]
     segment_path(run.replay, 1).with_suffix(".part").write_bytes(torn)
     assert run_generations(run, 1, never)
-    assert "torn tail" in capsys.readouterr().out
+    assert "damaged bytes" in capsys.readouterr().out
     assert outcome(run)[0] == outcome(straight)[0]
     run.close()
 

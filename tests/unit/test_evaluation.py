@@ -239,7 +239,7 @@ def test_each_evaluator_takes_the_shipped_net_of_its_family():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folder: (folder / "MANIFEST.toml").unlink(), "expected the list of shipped nets"),
+        (lambda folder: (folder / "MANIFEST.toml").unlink(), "expected a TOML file"),
         (lambda folder: (folder / "MANIFEST.toml").write_text("default = ["), "expected a TOML file"),
         (lambda folder: (folder / "MANIFEST.toml").write_text('default = "other"'), "default 'other' among no nets"),
         (lambda folder: (folder / "MANIFEST.toml").write_text('[[net]]\nname = "x"'), "tables without them"),

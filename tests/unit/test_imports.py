@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
-BASE = {"engine.errors", "engine.options"}
+BASE = {"engine.errors", "engine.options", "engine.settings_file"}
 TOOLS = BASE | {"engine.backend", "engine.jit"}
 NETWORK = TOOLS | {"engine.nn", "engine.board"}
 EVALUATION = NETWORK | {"engine.network"}
@@ -26,7 +26,8 @@ PLAYER = SEARCH | {"engine.search"}
 ENGINE = PLAYER | {"engine", "engine.machine", "engine.nn", "engine.player"}
 MAY_IMPORT: dict[str, set[str]] = {
     "engine.errors": set(),
-    "engine.options": {"engine.errors"},
+    "engine.options": {"engine.errors", "engine.settings_file"},
+    "engine.settings_file": {"engine.errors"},
     "engine.backend": BASE,
     "engine.jit": BASE,
     "engine.machine": set(),

@@ -13,6 +13,7 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.move_scores import N_FEATURES, WEIGHTS
 from engine.evaluation.protocol import new_leaf_batch
 from engine.evaluation.quiescence import (
+    CHECK_DEPTH,
     MATE_CP,
     NODE_LIMIT,
     check_squares,
@@ -31,7 +32,7 @@ def static(fen: str) -> int:
 def settled(fen: str, space=None) -> int:
     space = space or new_space()
     space.rows[0] = row_from_board(chess.Board(fen))
-    return int(quiescence(space, 0, -MATE_CP, MATE_CP))
+    return int(quiescence(space, 0, CHECK_DEPTH, -MATE_CP, MATE_CP))
 
 
 def random_boards(count: int, seed: int) -> list[chess.Board]:

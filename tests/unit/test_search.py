@@ -9,11 +9,14 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import encode_move, stack_from_board
+from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.control import SearchControl
+from engine.search.judge import mating_move
 from engine.search.limits import Limits
 from engine.search.results import centipawns, mate_moves, per_mille
 from engine.search.select import SearchParams
@@ -123,6 +126,67 @@ def test_proven_values_replace_the_average():
     result = search(board, nodes=50)
     assert result.children[0].q == 1.0
     assert result.infos[0].wdl[0] == 1000
+
+
+def test_lines_never_tried_beside_a_proven_mate_are_worth_what_the_evaluator_says_less_urgency():
+    with engine(multi_pv=8) as player:
+        player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
+        best, *rest = player.search(Limits(nodes=200)).infos
+    assert best.score_mate == 1
+    assert len(rest) == 7
+    for info in rest:  # FlatEvaluator says 0: win 0.3, draw 0.4, loss 0.3
+        assert info.score_mate is None
+        assert -60 < info.score_cp < 0
+        assert info.wdl[1] == 400
+
+
+def test_what_the_evaluator_said_of_the_root_is_known_when_its_subtree_is_kept():
+    board = chess.Board()
+    with engine() as player:
+        player.set_position(board)
+        board.push(player.search(Limits(nodes=300)).best_move)
+        player.set_position(board)
+        player.search(Limits(nodes=1))
+        assert player._search.visits > 1
+        assert player._search.own_value == pytest.approx((0.0, 0.4), abs=1e-6)
+
+
+def test_lines_that_lose_are_shown_as_mates_behind_all_others():
+    board = chess.Board("6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1")  # whoever lets go of the first rank is mated
+    with engine(multi_pv=40) as player:
+        player.set_position(board)
+        infos = player.search(Limits(nodes=3000)).infos
+    losing = [info for info in infos if info.score_mate is not None and info.score_mate < 0]
+    mates = {info.pv[0].uci(): info.score_mate for info in losing}
+    assert mates["d1d3"] == mates["d1d6"] == -2  # the rook may come back once
+    assert infos[-len(losing) :] == losing
+    for info in losing:
+        assert info.score_cp < -10_000
+        assert info.wdl == (0, 0, 1000)
+
+
+def test_a_mating_move_is_found_exactly_where_there_is_one():
+    rng, moves, mates = np.random.default_rng(5), np.zeros(MAX_MOVES, np.uint16), 0
+    for game in range(60):
+        board = chess.Board.from_chess960_pos(int(rng.integers(960))) if game % 2 else chess.Board()
+        while not board.is_game_over() and board.ply() < 120:
+            row = row_from_board(board)
+            count = np.int64(generate(row, moves))
+            found = int(mating_move(row, moves, count, np.empty_like(row), np.zeros_like(moves)))
+            decoded = [decode_move(row, int(move), board.chess960) for move in moves[:count]]
+            mating = [index for index, move in enumerate(decoded) if board.gives_check(move) and mates_by(board, move)]
+            assert found == (mating[0] if mating else -1), board.fen()
+            mates += bool(mating)
+            board.push(decoded[int(rng.integers(count))])
+    assert mates > 20
+
+
+def mates_by(board: chess.Board, move: chess.Move) -> bool:
+    """Whether a move gives checkmate."""
+    board.push(move)
+    mate = board.is_checkmate()
+    board.pop()
+    return mate
 
 
 # ---- draws --------------------------------------------------------------------------------------------------------

@@ -268,7 +268,7 @@ def favourites(fen: str) -> dict[str, int]:
     board = chess.Board(fen)
     search = Search(SearchParams(needs_planes=False), 2000)
     search.set_position(stack_from_board(board))
-    runner = LoopRunner(search, MaterialEvaluator(), new_leaf_batch(8))
+    runner = LoopRunner(search, MaterialEvaluator())
     while search.visits < 400 and not search.is_proven:
         runner.advance(400 - search.visits)
     visits = {int(move): int(count) for move, count in zip(search.root_moves(), search.root_visits(), strict=True)}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 
 import chess
 import numpy as np
@@ -12,22 +11,23 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import stack_from_board
+from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.network import NetworkEvaluator
-from engine.evaluation.protocol import new_leaf_batch
+from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.fused import FusedTower
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import SparseConfig, build_sparse
 from engine.network.tower import TowerConfig, build_tower
 from engine.options import EngineOptions
-from engine.search import threads
 from engine.search.limits import Limits
+from engine.search.rounds import BatchedRounds, InKernelRounds, Rounds
 from engine.search.runners import LoopRunner
 from engine.search.select import SearchParams
 from engine.search.session import Search
-from engine.search.threads import ThreadedRunner
-from engine.search.tree import EDGES, MAX_ROUND, NODES
+from engine.search.threads import RoundRunner
+from engine.search.tree import EDGES, NODES
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
 NODE_FIELDS = ("parent", "first_edge", "n_edges", "visits", "in_flight", "value_sum", "draw_sum", "moves_left",
@@ -99,7 +99,7 @@ class Pieces:
     def __init__(self, sizes: Iterator[int]) -> None:
         self.search = Search(SearchParams(needs_planes=False), 5000)
         self.search.set_position(stack_from_board(chess.Board(POSITION)))
-        runner = LoopRunner(self.search, MaterialEvaluator(), new_leaf_batch(MAX_ROUND))
+        runner = LoopRunner(self.search, MaterialEvaluator())
         while self.search.visits < 800:
             runner.advance(min(next(sizes), 800 - self.search.visits))
 
@@ -108,15 +108,60 @@ def test_where_a_loop_is_interrupted_leaves_no_trace():
     assert tree_hash(Pieces(iter(lambda: 1, 0)).search) == tree_hash(Pieces(iter(lambda: 500, 0)).search)
 
 
-def test_half_rounds_leave_nothing_in_flight_and_keep_the_node_limit(monkeypatch):
-    monkeypatch.setattr(threads, "OVERLAP_FROM", 8)
-    search = Search(SearchParams(needs_planes=False), 5000)
-    search.set_position(stack_from_board(chess.Board(POSITION)))
-    with ThreadPoolExecutor(1) as pool:
-        runner = ThreadedRunner(search, MaterialEvaluator(), new_leaf_batch(MAX_ROUND), 2, pool)
-        while search.visits < 1000:
-            runner.advance(1000 - search.visits)
+class Overlapping:
+    """A search of so many visits in rounds that overlap nearly from the start."""
+
+    def __init__(self, rounds_of: Callable[[Search], Rounds], threads: int, visits: int, planes: bool) -> None:
+        self.search = Search(SearchParams(needs_planes=planes), 5000)
+        self.search.set_position(stack_from_board(chess.Board(POSITION)))
+        rounds = rounds_of(self.search)
+        rounds.overlap_from = 8
+        runner = RoundRunner(self.search, rounds, threads)
+        while self.search.visits < visits:
+            runner.advance(visits - self.search.visits)
         runner.finish()
-    assert search.visits == 1000
-    assert not search.tree.in_flight[: search.tree.counters[NODES]].any()
-    assert search.root_visits().sum() == 999
+        runner.close()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_rounds_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads):
+    in_kernel = Overlapping(lambda search: InKernelRounds(search, MaterialEvaluator(), threads), threads, 1000, False)
+    batched = Overlapping(lambda search: BatchedRounds(search, NetworkEvaluator(tower)), threads, 1000, True)
+    for search in (in_kernel.search, batched.search):
+        assert search.visits == 1000
+        assert not search.tree.in_flight[: search.tree.counters[NODES]].any()
+        assert search.root_visits().sum() == 999
+
+
+def test_a_cache_changes_no_tree(tower):
+    def cached(search: Search) -> Rounds:
+        return BatchedRounds(search, CachedEvaluator(NetworkEvaluator(tower), 0.1))
+
+    plain = Overlapping(lambda search: BatchedRounds(search, NetworkEvaluator(tower)), 2, 1500, True)
+    assert tree_hash(Overlapping(cached, 2, 1500, True).search) == tree_hash(plain.search)
+
+
+class Failing(NetworkEvaluator):
+    """Breaks down after a while, in one of its threads."""
+
+    asked = 0
+
+    def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+        self.asked += 1
+        if self.asked == 60:
+            raise OSError("no answer")
+        super().evaluate_part(leaves, first, last)
+
+
+def test_what_breaks_in_a_helper_reaches_the_caller_and_the_next_search_is_whole(tower):
+    evaluator = Failing(tower)
+    with Engine(EngineOptions(hash_mib=8, threads=3), evaluator) as engine:
+        engine.set_position(chess.Board(POSITION))
+        with pytest.raises(OSError, match="no answer"):
+            engine.search(Limits(nodes=1500))
+        engine.search(Limits(nodes=1500))
+        after = tree_hash(engine._search)
+    with Engine(EngineOptions(hash_mib=8, threads=1), NetworkEvaluator(tower)) as engine:
+        engine.set_position(chess.Board(POSITION))
+        engine.search(Limits(nodes=1500))
+        assert tree_hash(engine._search) == after

@@ -16,18 +16,21 @@ from engine.board.see import see
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator, new_leaf_batch
 from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.quiescence import new_space, settled_value
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from engine.network.sparse.features import (
+    BALANCE_FEATURE,
     CASTLING_FEATURE,
     COUNTER_FEATURE,
     EN_PASSANT_FEATURE,
     FEATURES,
     POLICY_ROWS,
+    balance_level,
     look,
     new_sight,
 )
-from engine.network.sparse.inference import SparseNet
+from engine.network.sparse.inference import SparseNet, evaluate_position
 from engine.network.sparse.model import SparseConfig, build_sparse, sparse_config_of
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
@@ -73,10 +76,11 @@ def batch_of(boards: list[chess.Board]) -> LeafBatch:
 def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs of the layers for the first leaves."""
     features, rows, sorts = np.full((count, 40), -1), np.full((count, MAX_MOVES), -1), np.zeros((count, MAX_MOVES), int)
-    sight = new_sight()
+    sight, space = new_sight(), new_space()
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
-        active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, sight)
+        settled = settled_value(leaves.rows[leaf], space)
+        active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, settled, sight)
         features[leaf, :active], rows[leaf, :n_moves] = sight.features[:active], sight.rows[:n_moves]
         sorts[leaf, :n_moves] = sight.sorts[:n_moves]
     return features, rows, sorts
@@ -85,8 +89,9 @@ def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.
 # ---- features -----------------------------------------------------------------------------------------------------
 
 
-def expected_features(board: chess.Board) -> set[int]:
-    """The features by python-chess, from their definition."""
+def expected_features(board: chess.Board, settled_cp: int) -> set[int]:
+    """The features by python-chess, from their definition; of a balance within a quarter of a pawn."""
+    assert abs(settled_cp) < 25
     mover, king = board.turn, board.king(board.turn)
     assert king is not None
     flip = (0 if mover else 56) ^ (7 if chess.square_file(king) < 4 else 0)
@@ -105,6 +110,7 @@ def expected_features(board: chess.Board) -> set[int]:
         found.add(EN_PASSANT_FEATURE + chess.square_file(board.ep_square ^ flip))
     if board.halfmove_clock >= 20:
         found.add(COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
+    found.add(BALANCE_FEATURE + (25 if settled_cp >= 0 else 24))
     return found
 
 
@@ -149,12 +155,13 @@ def attacks_king(board: chess.Board, kind: chess.PieceType, square: chess.Square
 def test_features_and_rows_agree_with_python_chess() -> None:
     sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
     seen: set[int] = set()
-    for board in some_boards(3, 400):
+    for number, board in enumerate(some_boards(3, 400)):
         row = row_from_board(board)
         n_moves = generate(row, moves)
-        active = look(row, moves, n_moves, sight)
+        settled = number % 49 - 24
+        active = look(row, moves, n_moves, settled, sight)
         features = sight.features[:active].tolist()
-        assert sorted(features) == sorted(expected_features(board)), board.fen()
+        assert sorted(features) == sorted(expected_features(board, settled)), board.fen()
         rows = (sight.rows[:n_moves] % POLICY_SIZE).tolist()
         assert rows == expected_rows(board, row, moves[:n_moves]), board.fen()
         assert sight.sorts[:n_moves].tolist() == expected_sorts(board, row, moves[:n_moves], sight.rows), board.fen()
@@ -162,7 +169,32 @@ def test_features_and_rows_agree_with_python_chess() -> None:
     assert seen & set(range(CASTLING_FEATURE, EN_PASSANT_FEATURE))
     assert max(seen) < FEATURES
     assert seen & set(range(EN_PASSANT_FEATURE, COUNTER_FEATURE))
-    assert seen & set(range(COUNTER_FEATURE, FEATURES))
+    assert seen & set(range(COUNTER_FEATURE, BALANCE_FEATURE))
+
+
+@pytest.mark.parametrize(
+    ("settled_cp", "level"),
+    [(0, 25), (24, 25), (25, 26), (399, 40), (400, 41), (1199, 48), (1200, 49), (29_999, 49)]
+    + [(-1, 24), (-24, 24), (-25, 23), (-399, 9), (-400, 8), (-1199, 1), (-1200, 0), (-29_999, 0)],
+)
+def test_balance_has_a_level_for_every_size(settled_cp: int, level: int) -> None:
+    assert balance_level(settled_cp) == level
+    assert BALANCE_FEATURE + level < FEATURES
+
+
+def test_leaves_are_evaluated_with_their_captures_settled() -> None:
+    hanging, solid = chess.Board("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1"), chess.Board("4k3/8/2p5/3q4/8/4P3/8/4K3 w - - 0 1")
+    values = [int(settled_value(row_from_board(board), new_space())) for board in (hanging, solid)]
+    assert values[0] > 0 > values[1]
+    net = SparseNet(small_model(4).named_parameters(), CONFIG)
+    leaves, plain = batch_of([hanging]), batch_of([hanging])
+    evaluator = SparseEvaluator(net)
+    evaluator.evaluate(leaves, 1)
+    evaluator.close()
+    evaluate_position(net.new_model(), plain, 0, values[0])
+    assert np.array_equal(leaves.wdl[0], plain.wdl[0])
+    evaluate_position(net.new_model(), plain, 0, values[1])
+    assert not np.array_equal(leaves.wdl[0], plain.wdl[0])
 
 
 def test_mirrored_positions_look_the_same() -> None:
@@ -174,7 +206,7 @@ def test_mirrored_positions_look_the_same() -> None:
         for twin in (board, board.mirror(), board.transform(chess.flip_horizontal)):
             row = row_from_board(twin)
             n_moves = generate(row, moves)
-            active = look(row, moves, n_moves, sight)
+            active = look(row, moves, n_moves, 137, sight)
             views.append((sorted(sight.features[:active]), sorted(sight.rows[:n_moves])))
         assert views[0] == views[1] == views[2], board.fen()
 
@@ -192,7 +224,7 @@ def test_mirrored_positions_look_the_same() -> None:
 def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: set[str]) -> None:
     row, moves, sight = row_from_board(chess.Board(fen)), np.zeros(MAX_MOVES, np.uint16), new_sight()
     n_moves = generate(row, moves)
-    look(row, moves, n_moves, sight)
+    look(row, moves, n_moves, 0, sight)
     assert {decode_move(row, int(moves[i])).uci() for i in range(n_moves) if sight.rows[i] >= POLICY_SIZE} == unsafe
 
 
@@ -202,7 +234,7 @@ def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
     for board in some_boards(11, 200):
         row = row_from_board(board)
         n_moves = generate(row, moves)
-        look(row, moves, n_moves, sight)
+        look(row, moves, n_moves, 0, sight)
         agreements += [(see(row, np.int64(moves[i])) < 0) == (sight.rows[i] >= POLICY_SIZE) for i in range(n_moves)]
     assert np.mean(agreements) > 0.95
 

@@ -167,7 +167,7 @@ def _finish(console: Console, game: TerminalGame, end: GameEnd, started: datetim
         try:
             save(record, path)
         except OSError as error:
-            told += f"cannot save the game: {error}\n\n{record}"
+            told += f"cannot save the game in {path}: {error}\n\n{record}"
         else:
             told += f"saved to {path}"
     if told:

@@ -7,6 +7,8 @@ mover's king stands on the files a to d it is mirrored horizontally as well, so 
                                                              piece's enemy, `defended` by its own side
     3072 3073    we may castle to the side of file a, of file h, after mirroring      3074 3075    they may
     3076..3083   the file of an en passant capture              3084..3087    fifty-move counter from 20, 40, 60, 80
+    3088..3137   the settled balance, from far below zero to far above: who is ahead once captures are over. A sum over
+                 pieces cannot tell which of several hanging pieces falls first, so the caller looks (quiescence)
 
 The policy has a row for every policy move (`policy_map.py`), once for moves that look safe and once for moves that
 look like losing material on their target square (`judge_squares`); and it knows what sort of move each is:
@@ -46,8 +48,9 @@ PIECE_FEATURES = 12 * 4 * 64
 CASTLING_FEATURE = PIECE_FEATURES
 EN_PASSANT_FEATURE = CASTLING_FEATURE + 4
 COUNTER_FEATURE = EN_PASSANT_FEATURE + 8
-FEATURES = COUNTER_FEATURE + 4
-MAX_ACTIVE = 40  # 32 pieces, 4 castling rights, en passant, counter; rounded up
+BALANCE_FEATURE = COUNTER_FEATURE + 4
+FEATURES = BALANCE_FEATURE + 50
+MAX_ACTIVE = 40  # 32 pieces, 4 castling rights, en passant, counter, balance; rounded up
 COUNTER_STEP = 20  # plies
 FEATURE_GROUPS = (12, 4, 64)  # the numbers of features as [piece, attacked and defended, square]
 
@@ -170,8 +173,11 @@ def judge_squares(row, side, sight):
 
 
 @kernel()
-def look(row, moves, n_moves, sight):
-    """Write the features of a position, rows and sorts of its legal moves; returns the number of features."""
+def look(row, moves, n_moves, settled_cp, sight):
+    """Write the features of a position, rows and sorts of its legal moves; returns the number of features.
+
+    settled_cp: centipawns for the side to move once captures are over.
+    """
     side = np.int64(row[SIDE])
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
@@ -180,7 +186,20 @@ def look(row, moves, n_moves, sight):
     _write_moves(row, moves, n_moves, flip, sight)
     count = _write_pieces(row, side, 0, flip, sight, 0)
     count = _write_pieces(row, 1 - side, 6, flip, sight, count)
-    return _write_state(row, side, flip, sight.features, count)
+    count = _write_state(row, side, flip, sight.features, count)
+    sight.features[count] = BALANCE_FEATURE + balance_level(settled_cp)
+    return count + 1
+
+
+@kernel()
+def balance_level(settled_cp):
+    """0 to 49: steps of 25 centipawns up to 400 on either side, of 100 up to 1,200, and one for more."""
+    size = abs(settled_cp)
+    if size < 400:
+        size //= 25
+    else:
+        size = min(16 + (size - 400) // 100, 24)
+    return 25 + size if settled_cp >= 0 else 24 - size
 
 
 @kernel()

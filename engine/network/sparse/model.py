@@ -141,10 +141,16 @@ def named_views(tables: Tables, config: SparseConfig) -> dict[str, np.ndarray]:
 
 
 def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.ndarray]) -> None:
-    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
+    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape.
+
+    New features are only ever added at the end: for a network from before some of them, they weigh nothing.
+    """
     for name, view in named_views(tables, config).items():
         if name not in tensors:
             raise ConfigError(f"the sparse network has no tensor {name!r}")
-        if tensors[name].shape != view.shape:
-            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
-        view[...] = tensors[name]
+        known = tensors[name]
+        rows = min(len(known), FEATURES) if name == PARAMETERS["weight"] else len(view)
+        if known.shape != view[:rows].shape:
+            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(known.shape)}")
+        view[:rows] = known
+        view[rows:] = 0

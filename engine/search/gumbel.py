@@ -1,0 +1,125 @@
+"""Gumbel root: which root moves get the visits, and the policy that a search of few visits improves to.
+
+With logits l and Gumbel noise g, the m moves of the highest g + l are considered; sequential halving shares the visits
+among them and drops the worse half, by g + l + s(q), after every phase. The move at the end is the best of the last
+two, and the training target is softmax(l + s(completed q)), where
+
+    s(q) = (c_visit + max N) c_scale (q + 1) / 2          completed q: q where visited, else the mixed value
+    mixed value = (v + N * sum_visited P q / sum_visited P) / (1 + N)      v: the root's own, N: all visits of its moves
+
+Danihelka et al. 2022, "Policy improvement by planning with Gumbel"; schedule as in the authors' mctx. Below the root
+the search is the usual one. Its tree must be fresh, with `decide_root` False: the halving looks at proofs itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from engine.search.session import Search
+from engine.search.tree import ROOT, WIN
+
+__all__ = ["C_SCALE", "C_VISIT", "SequentialHalving", "halving_schedule"]
+
+C_VISIT = 50.0
+C_SCALE = 1.0
+
+
+def halving_schedule(considered: int, visits: int) -> list[tuple[int, int]]:
+    """The phases of sequential halving: (moves still considered, visits of each); the last may run short of visits."""
+    if considered < 1 or visits < 1:
+        raise ValueError(f"expected at least one move and one visit, got {considered} and {visits}")
+    if considered == 1:
+        return [(1, visits)]
+    phases, left, moves = [], visits, considered
+    while left > 0:
+        each = max(1, int(visits / (math.log2(considered) * moves)))
+        phases.append((moves, each))
+        left -= moves * each
+        moves = max(2, moves // 2)
+    return phases
+
+
+class SequentialHalving:
+    """One search's visits at the root: `next_visits` sends the coming ones below a single root move, until it gives 0.
+
+    Attributes:
+        best: index of the move to play, once all visits are done.
+    """
+
+    def __init__(self, considered: int, visits: int, rng: np.random.Generator | None) -> None:
+        """``visits`` beside the root's own; without ``rng`` there is no noise."""
+        self._considered = considered
+        self._left = visits
+        self._rng = rng
+        self._plan: Iterator[tuple[int, int]] | None = None
+        self.best = 0
+
+    def next_visits(self, search: Search) -> int:
+        """Visits to carry out before the next call; 0 when the search is over, with all root moves back in place."""
+        if self._plan is None:
+            self._begin(search)
+            self._plan = self._plan_of(search)
+        self._show_all(search)
+        step = next(self._plan, None) if self._left > 0 and not (search.root_proven() == WIN).any() else None
+        if step is None:
+            self.best = int(np.argmax(np.where(search.root_proven() == WIN, np.inf, self._scores(search))))
+            return 0
+        move, visits = step
+        visits = min(visits, self._left)
+        self._left -= visits
+        search.tree.first_edge[ROOT], search.tree.n_edges[ROOT] = self._first + move, 1
+        return visits
+
+    def improved_policy(self, search: Search) -> np.ndarray:
+        """softmax(l + s(completed q)) over the root moves, float64; a proven win has it all."""
+        won = search.root_proven() == WIN
+        if won.any():
+            return won / won.sum()
+        scores = self._logits + _transformed(search, self._completed_q(search))
+        weights = np.exp(scores - scores.max())
+        return weights / weights.sum()
+
+    def _begin(self, search: Search) -> None:
+        tree, priors = search.tree, search.root_priors().astype(np.float64)
+        self._first, self._count = int(tree.first_edge[ROOT]), int(tree.n_edges[ROOT])
+        # The priors were made with a temperature; the target must not flatten the policy by it again and again.
+        self._logits = search.params.policy_temperature * np.log(np.maximum(priors, np.finfo(np.float32).tiny))
+        self._noise = np.zeros(self._count) if self._rng is None else self._rng.gumbel(size=self._count)
+        self._own_value = search.root_value()[0]
+        self._chosen = np.argsort(-(self._noise + self._logits), kind="stable")[: min(self._considered, self._left)]
+
+    def _show_all(self, search: Search) -> None:
+        search.tree.first_edge[ROOT], search.tree.n_edges[ROOT] = self._first, self._count
+
+    def _plan_of(self, search: Search) -> Iterator[tuple[int, int]]:
+        """(move, visits), each phase ranked by what is known when it begins."""
+        for moves, visits in halving_schedule(len(self._chosen), self._left):
+            self._chosen = self._chosen[np.argsort(-self._scores(search)[self._chosen], kind="stable")[:moves]]
+            for move in self._chosen.tolist():
+                yield move, visits
+
+    def _scores(self, search: Search) -> np.ndarray:
+        """g + l + s(q) of the moves still considered; -inf for the others."""
+        scores = self._noise + self._logits + _transformed(search, self._completed_q(search))
+        chosen = np.full(self._count, -np.inf)
+        chosen[self._chosen] = scores[self._chosen]
+        return chosen
+
+    def _completed_q(self, search: Search) -> np.ndarray:
+        visits, priors = search.root_visits(), search.root_priors().astype(np.float64)
+        proven = search.root_proven()
+        q = np.where(proven != 0, proven, search.root_q())
+        known = visits > 0
+        if not known.any():
+            return np.full(self._count, self._own_value)
+        mean = (priors * q)[known].sum() / max(priors[known].sum(), np.finfo(np.float32).tiny)
+        mixed = (self._own_value + visits.sum() * mean) / (1 + visits.sum())
+        return np.where(known, q, mixed)
+
+
+def _transformed(search: Search, q: np.ndarray) -> np.ndarray:
+    """s(q)."""
+    return (C_VISIT + search.root_visits().max()) * C_SCALE * (q + 1.0) / 2.0

@@ -1,0 +1,30 @@
+"""`aino-train report`: one HTML file about a run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from engine.errors import ConfigError
+from selfplay.console import live_line, show
+from selfplay.report.facts import read_facts
+from selfplay.report.page import report_page, write_page
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder; it is only read, and may be at work")
+    parser.add_argument("--out", type=Path, metavar="FILE.html", help="where to (default: RUN/report.html)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page."""
+    out = arguments.out or arguments.run / "report.html"
+    with live_line("report") as line:
+        facts = read_facts(arguments.run, line.update)
+    try:
+        write_page(out, report_page(facts))
+    except OSError as error:
+        raise ConfigError(f"--out {out}: {error.strerror}") from error
+    show(f"{out}: {len(facts.generations)} generations")
+    return 0

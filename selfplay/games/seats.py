@@ -1,0 +1,150 @@
+"""The search trees of many games in one struct of arrays, so that one kernel call serves all of them.
+
+Between two evaluations a game needs one step up its tree and one step down: a few microseconds. Called game by game,
+Python would need more than that for each; called for all games, it needs little for all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.evaluation.protocol import Evaluator, new_leaf_batch
+from engine.jit import kernel
+from engine.search.backup import apply
+from engine.search.gather import gather
+from engine.search.proofs import is_decided
+from engine.search.select import SearchParams
+from engine.search.session import Search
+from engine.search.tree import EXPANDED, NODES, ROOT, ROOT_PLY, Round, Tree, new_round, new_tree
+from selfplay.games.player import TreePlayer
+
+__all__ = ["Seating", "Seats"]
+
+SPARE_NODES = 256  # beside two nodes a visit: mates found at leaves take nodes without visits
+PAUSED = -1  # in `slots`: waits for Python, not for an evaluation
+
+
+@dataclass(frozen=True)
+class Seating:
+    """How many games at once, and the size of their trees: most visits of a move, most plies of a game."""
+
+    games: int
+    params: SearchParams
+    visits: int
+    plies: int
+
+
+class SeatSearch(Search):
+    """A search whose tree is one row of the arrays of many trees."""
+
+    def __init__(self, params: SearchParams, tree: Tree, in_flight: Round) -> None:
+        self.params = params
+        self.tree = tree
+        self.in_flight = in_flight
+        self.clear()
+
+    def _install_history(self, stack: np.ndarray) -> None:
+        self.tree.stack[: len(stack)] = stack
+        self.tree.counters[ROOT_PLY] = len(stack) - 1
+
+
+class Seats:
+    """A tree for each of `seating.games` games, and the batch of leaves in which they ask one evaluator.
+
+    Attributes:
+        players: by seat.
+        leaves: the batch; its first leaves are those gathered since the last evaluation.
+    """
+
+    def __init__(self, evaluator: Evaluator, seating: Seating) -> None:
+        self.evaluator = evaluator
+        self._params = seating.params._replace(needs_planes=evaluator.needs_planes)
+        count = seating.games
+        tree, in_flight = new_tree(2 * seating.visits + SPARE_NODES, seating.plies + 1), new_round()
+        self._trees = Tree(*(np.zeros((count, *field.shape), field.dtype) for field in tree))
+        self._rounds = Round(*(np.zeros((count, *field.shape), field.dtype) for field in in_flight))
+        self.leaves = new_leaf_batch(count)
+        self._filled = 0
+        self._slots = np.full(count, PAUSED)
+        self._targets = np.zeros(count, np.int64)
+        self.players = [
+            TreePlayer(SeatSearch(self._params, Tree(*(field[k] for field in self._trees)),
+                                  Round(*(field[k] for field in self._rounds))))
+            for k in range(count)
+        ]  # fmt: skip
+
+    def gather(self, seats: Sequence[int]) -> list[int]:
+        """Search on in these seats until each has put a leaf into the batch; returns those that pause instead."""
+        if not seats:
+            return []
+        chosen = np.array(seats)
+        self._targets[chosen] = [self.players[seat].target for seat in seats]
+        self._filled = gather_seats(
+            self._trees, self._rounds, self._params, self.leaves, chosen, self._targets, self._slots, self._filled
+        )
+        return chosen[self._slots[chosen] == PAUSED].tolist()
+
+    def evaluate(self) -> None:
+        """Evaluate the batch and give every seat the answer."""
+        if self._filled:
+            self.evaluator.evaluate(self.leaves, self._filled)
+            apply_seats(self._trees, self._rounds, self._params, self.leaves, self._slots)
+            self._filled = 0
+
+
+@kernel()
+def tree_at(trees, seat):
+    """The tree of a seat."""
+    return Tree(
+        trees.parent[seat], trees.first_edge[seat], trees.n_edges[seat], trees.visits[seat], trees.in_flight[seat],
+        trees.value_sum[seat], trees.draw_sum[seat], trees.moves_left[seat], trees.mate_plies[seat], trees.state[seat],
+        trees.lower[seat], trees.upper[seat], trees.move[seat], trees.prior[seat], trees.child[seat],
+        trees.stack[seat], trees.scratch_moves[seat], trees.counters[seat],
+    )  # fmt: skip
+
+
+@kernel()
+def round_at(rounds, seat):
+    """The visits in flight of a seat."""
+    return Round(
+        rounds.leaf_nodes[seat], rounds.collision_nodes[seat], rounds.known[seat], rounds.mate_plies[seat],
+        rounds.counts[seat],
+    )  # fmt: skip
+
+
+@kernel()
+def pauses(tree, target):
+    """Whether a search goes no further by itself: its root has ``target`` visits, or is decided."""
+    if tree.counters[NODES] == 0 or tree.state[ROOT] != EXPANDED:
+        return False
+    return is_decided(tree, ROOT) or tree.visits[ROOT] >= target
+
+
+@kernel()
+def gather_seats(trees, rounds, params, leaves, seats, targets, slots, filled):
+    """Search on in ``seats`` (int64 [n]) until each pauses or has its next leaf, from ``leaves[filled]`` on.
+
+    Its slot, or PAUSED, goes to ``slots[seat]``. Returns how many leaves are filled then.
+    """
+    for i in range(seats.size):
+        seat = seats[i]
+        tree, in_flight = tree_at(trees, seat), round_at(rounds, seat)
+        slots[seat] = PAUSED
+        while not pauses(tree, targets[seat]):
+            if gather(tree, in_flight, params, leaves, filled, np.int64(1), np.int64(1)) > 0:
+                slots[seat] = filled
+                filled += 1
+                break
+    return filled
+
+
+@kernel()
+def apply_seats(trees, rounds, params, leaves, slots):
+    """Take the evaluations of all leaves in ``leaves`` that are some seat's."""
+    for seat in range(slots.size):
+        if slots[seat] != PAUSED:
+            apply(tree_at(trees, seat), round_at(rounds, seat), params, leaves, slots[seat])
+            slots[seat] = PAUSED

@@ -1,0 +1,105 @@
+"""Curves as SVG shapes. Numbers and words stand in HTML around them, where they stay readable on a phone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["HEIGHT", "WIDTH", "Chart", "Curve", "Drawn", "draw", "ticks"]
+
+WIDTH, HEIGHT = 600, 200  # units of the view box
+MARGIN = 0.05  # of the height, above and below the values
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A named line through points (x, y). `dots` marks the points, `band` are (x, low, high) around them."""
+
+    name: str
+    points: Sequence[Point]
+    dots: bool = True
+    band: Sequence[tuple[float, float, float]] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves over generations. `percent` shows shares as percentages; `note` stands below."""
+
+    title: str
+    curves: Sequence[Curve]
+    note: str = ""
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart as the template needs it: path data by curve, and (text, position in percent) of the scales' marks."""
+
+    chart: Chart
+    lines: list[str]
+    dots: list[str]
+    bands: list[str]
+    y_marks: list[tuple[str, float]]
+    x_marks: list[tuple[str, float]]
+    label: str
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """At most `most` round numbers from low to high, in steps of 1, 2 or 5 times a power of ten."""
+    least = max(high - low, 1e-9) / (most - 1)
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
+    first = math.ceil(low / step - 1e-9)
+    return [step * number for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def draw(chart: Chart) -> Drawn | None:
+    """Shapes and scales of a chart; None where no curve has a point."""
+    every = [point for curve in chart.curves for point in curve.points]
+    if not every:
+        return None
+    values = [y for _, y in every] + [y for curve in chart.curves for _, *ends in curve.band for y in ends]
+    x_range = (min(x for x, _ in every), max(x for x, _ in every))
+    room = max(max(values) - min(values), 1e-3) * MARGIN
+    y_range = (min(values) - room, max(values) + room)
+
+    def place(x: float, y: float) -> str:
+        return f"{_share(x, x_range) * WIDTH:.1f} {(1 - _share(y, y_range)) * HEIGHT:.1f}"
+
+    lines, dots, bands = [], [], []
+    for curve in chart.curves:
+        places = [place(x, y) for x, y in curve.points]
+        lines.append("M" + "L".join(places) if places else "")
+        dots.append("".join(f"M{at}h0" for at in places) if curve.dots or len(places) == 1 else "")
+        outline = [place(x, high) for x, _, high in curve.band] + [place(x, low) for x, low, _ in reversed(curve.band)]
+        bands.append("M" + "L".join(outline) + "Z" if outline else "")
+    y_ticks = ticks(*y_range, 5)
+    return Drawn(
+        chart=chart,
+        lines=lines,
+        dots=dots,
+        bands=bands,
+        y_marks=[(_text(y, y_ticks, chart.percent), 100 * (1 - _share(y, y_range))) for y in y_ticks],
+        x_marks=[(f"{x:.0f}", 100 * _share(x, x_range)) for x in ticks(*x_range, 7) if x == round(x)],
+        label=". ".join(_spoken(curve, chart.percent) for curve in chart.curves if curve.points),
+    )
+
+
+def _share(value: float, ends: tuple[float, float]) -> float:
+    """Where a value lies between the ends, 0..1; in the middle where they are one."""
+    return (value - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
+
+
+def _text(value: float, marks: Sequence[float], percent: bool) -> str:
+    scale = 100 if percent else 1
+    step = scale * (marks[1] - marks[0]) if len(marks) > 1 else 1.0
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    return f"{scale * value + 0.0:,.{digits}f}{'%' if percent else ''}"
+
+
+def _spoken(curve: Curve, percent: bool) -> str:
+    first, last = (f"{y:.1%}" if percent else f"{y:,.2f}" for y in (curve.points[0][1], curve.points[-1][1]))
+    return f"{curve.name}: from {first} to {last}"

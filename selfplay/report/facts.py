@@ -1,0 +1,191 @@
+"""What a run's ledger and replay say, generation by generation."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import RunError
+from selfplay.games.record import SelfPlayRecord
+from selfplay.games.replay import published_games, published_generations
+from selfplay.report.openings import Branch, opening_tree
+from selfplay.report.samples import Sample, choose_samples
+from selfplay.run.config import RunConfig, overlay, read_toml
+from selfplay.run.guards import summarise
+from selfplay.run.ledger import GameRow, GateResult, GenerationRow, Ledger, Phase
+
+__all__ = ["GamesSummary", "Generation", "PlayedThrough", "RunFacts", "Strength", "read_facts"]
+
+Z95 = 1.959964  # standard errors in half a 95% interval
+UNBOUNDED = 9_000.0  # Elo; beyond it a score was perfect
+
+
+@dataclass(frozen=True)
+class GamesSummary:
+    """Self-play games: shares are of `games`, the score is White's share of the points."""
+
+    games: int
+    positions: int
+    mean_plies: float
+    draws: float
+    resigned: float
+    white_score: float
+    endings: Counter[str]
+
+
+@dataclass(frozen=True)
+class PlayedThrough:
+    """Of `games` that were played through although a side had reason to resign, it did not lose `saved`."""
+
+    games: int
+    saved: int
+
+    @property
+    def rate(self) -> float | None:
+        """Share of false resignations, None without a game to measure it on."""
+        return self.saved / self.games if self.games else None
+
+    def __add__(self, other: PlayedThrough) -> PlayedThrough:
+        return PlayedThrough(self.games + other.games, self.saved + other.saved)
+
+
+@dataclass(frozen=True)
+class Strength:
+    """Elo of the promoted network over the first one, as the gates' differences add up, with a 95% interval."""
+
+    elo: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One generation; what has not happened yet is None or empty.
+
+    Attributes:
+        training: (share of the training done, policy loss, value loss) of training batches.
+        before, after: losses on held-out games, of the network to begin with and of the candidate.
+        strength: of the network that is the best after the gate.
+    """
+
+    number: int
+    phase: Phase
+    imported: bool
+    hours: float
+    games: GamesSummary | None
+    played_through: PlayedThrough
+    training: list[tuple[float, float, float]]
+    before: dict[str, float] | None
+    after: dict[str, float] | None
+    gate: GateResult | None
+    strength: Strength | None
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A run. `tree` is over the games of `tree_generations` (first, last)."""
+
+    name: str
+    config: RunConfig
+    generations: list[Generation]
+    tree: Branch
+    tree_generations: tuple[int, int]
+    samples: list[Sample]
+
+
+def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -> RunFacts:
+    """Read a run folder, which may be at work; `tell` gets the share done. Raises RunError where there is no run."""
+    if not (path / "ledger.sqlite").is_file():
+        raise RunError(f"{path}: no ledger there. In a run that lost it, `aino-train loop` makes it anew")
+    ledger = Ledger(path / "ledger.sqlite")
+    try:
+        rows = ledger.generations()
+        if not rows:
+            raise RunError(f"{path}: this run has not begun a generation yet")
+        replay = path / "replay"
+        published = [number for number in published_generations(replay) if number <= rows[-1].number]
+        config = overlay(RunConfig(), read_toml(path / "config.toml"))
+        newest = published[-config.fit.window :]
+        generations: list[Generation] = []
+        recent: list[SelfPlayRecord] = []
+        kept: dict[int, list[SelfPlayRecord]] = {}
+        for row in rows:
+            games = published_games(replay, row.number) if row.number in published else []
+            generations.append(_generation(ledger, config, row, games, generations))
+            if row.number in newest:
+                recent += games
+            if row.number in (published[:1] + published[-1:]):
+                kept[row.number] = games
+            tell(len(generations) / len(rows))
+    finally:
+        ledger.close()
+    span = (newest[0], newest[-1]) if newest else (0, 0)
+    return RunFacts(path.resolve().name, config, generations, opening_tree(recent), span, choose_samples(kept))
+
+
+def _generation(
+    ledger: Ledger, config: RunConfig, row: GenerationRow, games: list[SelfPlayRecord], earlier: list[Generation]
+) -> Generation:
+    number = row.number
+    summary = summarise(games, config.games)
+    gate = ledger.gate(number)
+    steps = ledger.losses(number, "train")
+    before, after = (ledger.losses(number, kind)[-1:] for kind in ("before", "after"))
+    return Generation(
+        number=number,
+        phase=row.phase,
+        imported=number in ledger.imports(),
+        hours=((row.finished or time.time()) - row.started) / 3600,
+        games=_summary(ledger.games(number)),
+        played_through=PlayedThrough(summary.given_up, summary.wrong),
+        training=[(loss["step"] / steps[-1]["step"], loss["policy"], loss["value"]) for loss in steps],
+        before=before[0] if before else None,
+        after=after[0] if after else None,
+        gate=gate,
+        strength=_strength(earlier[-1].strength if earlier else None, gate),
+    )
+
+
+def _summary(rows: list[GameRow]) -> GamesSummary | None:
+    if not rows:
+        return None
+    plies, points = (np.array([getattr(row, name) for row in rows], np.float64) for name in ("plies", "white_points"))
+    endings = Counter(row.ending for row in rows)
+    return GamesSummary(
+        games=len(rows),
+        positions=int(plies.sum()),
+        mean_plies=float(plies.mean()),
+        draws=float((points == 0).mean()),
+        resigned=endings["resignation"] / len(rows),
+        white_score=float((points + 1).mean() / 2),
+        endings=endings,
+    )
+
+
+def _strength(before: Strength | None, gate: GateResult | None) -> Strength | None:
+    """The strength after a gate; errors of gates are independent, so their squares add up."""
+    if gate is None:
+        return before
+    start = before or Strength(0.0, 0.0, 0.0)
+    if not gate.accepted:
+        return start
+    gain, error = gate.elo, (gate.elo_high - gate.elo_low) / 2
+    if abs(gain) > UNBOUNDED or error > UNBOUNDED:
+        gain, error = _of_perfect_score(2 * sum(gate.pentanomial))
+    half = math.hypot(start.high - start.elo, error)
+    elo = start.elo + gain
+    return Strength(elo, elo - half, elo + half)
+
+
+def _of_perfect_score(games: int) -> tuple[float, float]:
+    """Elo and half its 95% interval, as if half a point less had been won."""
+    score = (games - 0.5) / games
+    deviation = math.sqrt(score * (1 - score) / games)
+    slope = 400 / math.log(10) / (score * (1 - score))
+    return 400 * math.log10(score / (1 - score)), Z95 * deviation * slope

@@ -1,0 +1,79 @@
+"""The tree of first moves from the start position: how often each was played, and how White scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import chess
+
+from engine.board.convert import decode_move, row_from_board
+from engine.board.layout import KEY
+from selfplay.games.record import SelfPlayRecord
+
+__all__ = ["Branch", "opening_tree"]
+
+PLIES = 8
+LEAST_SHARE = 0.02  # of all games; rarer branches are left out
+LEAST_GAMES = 2
+
+
+@dataclass
+class Branch:
+    """A move and what followed.
+
+    Attributes:
+        text: the move with its number, as in `1. e4` and `1... e5`; "" at the root.
+        games: how often it was played.
+        points: White's, 1 a win and 0.5 a draw.
+        replies: the branches behind it, most played first.
+    """
+
+    text: str
+    games: int = 0
+    points: float = 0.0
+    replies: list[Branch] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        """White's share of the points."""
+        return self.points / max(1, self.games)
+
+
+@dataclass
+class _Count:
+    games: int = 0
+    points: float = 0.0
+    replies: dict[int, _Count] = field(default_factory=dict)
+
+    def add(self, points: float) -> None:
+        self.games += 1
+        self.points += points
+
+
+def opening_tree(games: Iterable[SelfPlayRecord]) -> Branch:
+    """The root of the tree over the games that began at the start position."""
+    start, root = row_from_board(chess.Board()), _Count()
+    for game in games:
+        if game.start[KEY] != start[KEY]:
+            continue
+        points, node = (game.white_points + 1) / 2, root
+        node.add(points)
+        for move in game.moves[:PLIES]:
+            node = node.replies.setdefault(int(move), _Count())
+            node.add(points)
+    least = max(LEAST_GAMES, LEAST_SHARE * root.games)
+    return Branch("", root.games, root.points, _branches(root, chess.Board(), least))
+
+
+def _branches(node: _Count, board: chess.Board, least: float) -> list[Branch]:
+    found = []
+    for code, count in sorted(node.replies.items(), key=lambda item: -item[1].games):
+        if count.games < least:
+            break
+        move = decode_move(row_from_board(board), code)
+        text = f"{board.fullmove_number}{'.' if board.turn else '...'} {board.san(move)}"
+        board.push(move)
+        found.append(Branch(text, count.games, count.points, _branches(count, board, least)))
+        board.pop()
+    return found

@@ -1,0 +1,145 @@
+"""The report's page, from the template beside this module."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict
+from pathlib import Path
+
+import chess.svg
+import jinja2
+from markupsafe import Markup
+
+from engine.nn.atomic import atomic_write
+from selfplay.report.charts import Chart, Curve, Drawn, Point, draw
+from selfplay.report.facts import Generation, PlayedThrough, RunFacts
+from selfplay.report.samples import ending_words
+from selfplay.run.config import config_text
+
+__all__ = ["report_page", "write_page"]
+
+
+def report_page(facts: RunFacts) -> str:
+    """The text of the page."""
+    generations = facts.generations
+    played = [generation.games for generation in generations if generation.games is not None]
+    endings = sum((games.endings for games in played), start=type(played[0].endings)()) if played else {}
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            facts=facts,
+            newest=generations[-1],
+            games=sum(games.games for games in played),
+            positions=sum(games.positions for games in played),
+            hours=sum(generation.hours for generation in generations),
+            promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
+            strength=generations[-1].strength,
+            false_resignations=sum((g.played_through for g in generations), start=PlayedThrough(0, 0)),
+            endings=sorted(endings.items(), key=lambda item: -item[1]),
+            strength_charts=_drawn(_strength_chart(generations)),
+            loss_charts=_drawn(_loss_chart("Policy", generations), _loss_chart("Value", generations)),
+            game_charts=_drawn(*_game_charts(generations)),
+            settings=config_text(facts.config),
+            pieces=Markup("".join(chess.svg.PIECES.values())),  # fixed text
+            samples=[(sample, [asdict(step) for step in sample.steps]) for sample in facts.samples],
+        )
+    )
+
+
+def write_page(path: Path, text: str) -> None:
+    """Put the page in place, whole or not at all. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as stream:
+        stream.write(text.encode())
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("selfplay.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share: f"{share:.0%}"
+    environment.filters["percent1"] = lambda share: f"{share:.1%}"
+    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["path"] = _expected_path
+    environment.filters["words"] = ending_words
+    environment.globals["squares"] = _placed
+    return environment
+
+
+# ---- charts -------------------------------------------------------------------------------------------------------
+
+
+def _drawn(*charts: Chart) -> list[Drawn]:
+    return [drawn for chart in charts if (drawn := draw(chart)) is not None]
+
+
+def _strength_chart(generations: list[Generation]) -> Chart:
+    known = [(g.number, g.strength) for g in generations if g.gate is not None and g.strength is not None]
+    points: list[Point] = [(number, strength.elo) for number, strength in known]
+    band = [(number, strength.low, strength.high) for number, strength in known]
+    start = generations[0].number - 1
+    if known:
+        points, band = [(start, 0.0), *points], [(start, 0.0, 0.0), *band]
+    note = (
+        "The sum of the promoted candidates' differences in their gates, with its 95% interval. It is Elo among the "
+        "networks of this run; against other players the differences are smaller."
+    )
+    return Chart("Elo over the first network", [Curve("promoted network", points, band=band)], note)
+
+
+def _loss_chart(name: str, generations: list[Generation]) -> Chart:
+    """Training batches lie between the generation before and the generation they made."""
+    key, column = name.lower(), {"Policy": 1, "Value": 2}[name]
+    training = [(g.number - 1 + row[0], row[column]) for g in generations for row in g.training]
+    before, after = (
+        [(g.number, losses[key]) for g in generations if (losses := getattr(g, kind)) is not None]
+        for kind in ("before", "after")
+    )
+    curves = [Curve("training batches", training, dots=False), Curve("held-out games, before", before)]
+    return Chart(f"{name} loss", [*curves, Curve("held-out games, candidate", after)])
+
+
+def _game_charts(generations: list[Generation]) -> tuple[Chart, Chart]:
+    played = [(g.number, g.games) for g in generations if g.games is not None]
+    false = [(g.number, g.played_through.rate) for g in generations if g.played_through.rate is not None]
+    shares = [
+        Curve("draws", [(number, games.draws) for number, games in played]),
+        Curve("resigned", [(number, games.resigned) for number, games in played]),
+        Curve("White's score", [(number, games.white_score) for number, games in played]),
+        Curve("false resignations", [(number, rate) for number, rate in false if rate is not None]),
+    ]
+    note = (
+        "False resignations: of the games played through although a side would have resigned, the share that this side "
+        "did not lose."
+    )
+    lengths = Curve("mean length", [(number, games.mean_plies) for number, games in played])
+    return Chart("Length of the games in plies", [lengths]), Chart("How games end", shares, note, percent=True)
+
+
+# ---- boards -------------------------------------------------------------------------------------------------------
+
+
+def _placed(placement: str) -> list[tuple[str, int, int]]:
+    """(name of the shape, column, row) of the pieces of a FEN's placement field."""
+    board = chess.BaseBoard(placement)
+    return [
+        (
+            f"{chess.COLOR_NAMES[piece.color]}-{chess.piece_name(piece.piece_type)}",
+            chess.square_file(square),
+            7 - chess.square_rank(square),
+        )
+        for square, piece in board.piece_map().items()
+    ]
+
+
+def _expected_path(values: list[float]) -> str:
+    """The area under White's expected points, as wide as 100 and as high as 100."""
+    last = max(1, len(values) - 1)
+    line = "L".join(f"{100 * i / last:.1f} {100 * (1 - value):.0f}" for i, value in enumerate(values))
+    return f"M{line}V100H0Z" if values else ""

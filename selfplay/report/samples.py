@@ -1,0 +1,107 @@
+"""Games to look at: the first generation's first one, and of the newest one of each kind of end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import chess
+import numpy as np
+
+from engine.board.convert import board_from_row, decode_move, row_from_board
+from engine.board.layout import SIDE
+from selfplay.games.record import SelfPlayRecord
+from selfplay.games.rules import Ending
+
+__all__ = ["Sample", "Step", "choose_samples", "ending_words", "sample_of_game"]
+
+RESULTS = {1: "1-0", 0: "½-½", -1: "0-1"}
+KINDS: tuple[Callable[[SelfPlayRecord], bool], ...] = (
+    lambda game: game.ending is Ending.CHECKMATE and game.white_points > 0,
+    lambda game: game.ending is Ending.CHECKMATE and game.white_points < 0,
+    lambda game: game.ending is Ending.RESIGNATION,
+    lambda game: game.white_points == 0 and game.ending is not Ending.LENGTH,
+    lambda game: game.ending is Ending.LENGTH,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A position of a game.
+
+    Attributes:
+        pieces: the placement field of its FEN.
+        marked: squares of the move that led here.
+        san: that move, with its number where the list shows it; "" at the start.
+        text: what is said beside the board.
+    """
+
+    pieces: str
+    marked: tuple[int, ...]
+    san: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A game to step through; `expected` are White's expected points before each of its moves, 0..1."""
+
+    generation: int
+    number: int
+    result: str
+    ending: str
+    chess960: bool
+    steps: list[Step]
+    expected: list[float]
+
+
+def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
+    """Samples of the oldest and the newest of these generations."""
+    if not games:
+        return []
+    oldest, newest = games[min(games)], games[max(games)]
+    chosen = {(game.generation, game.number): game for game in oldest[:1] if len(games) > 1}
+    for kind in KINDS:
+        for game in filter(kind, newest):
+            chosen.setdefault((game.generation, game.number), game)
+            break
+    return [sample_of_game(game) for game in chosen.values()]
+
+
+def sample_of_game(game: SelfPlayRecord) -> Sample:
+    """The game ply by ply. The last move of a resigned game was chosen but not played, and is left out."""
+    resigned = game.ending is Ending.RESIGNATION
+    played = game.moves[:-1] if resigned else game.moves
+    chess960 = board_from_row(game.start, chess960=True).has_chess960_castling_rights()
+    board = board_from_row(game.start, chess960)
+    expected = _expected(game)
+    steps = [Step(board.board_fen(), (), "", f"Start. White expects {expected[0]:.0%}" if expected else "Start")]
+    for ply, code in enumerate(played):
+        move = decode_move(row_from_board(board), code, chess960)
+        number = f"{board.fullmove_number}{'.' if board.turn else '...'} "
+        san = board.san(move)
+        board.push(move)
+        after = f"White expects {expected[ply + 1]:.0%}" if ply + 1 < len(expected) else ""
+        end = f"{RESULTS[game.white_points]}, {_words(game.ending)}" if ply + 1 == len(played) else ""
+        shown = number + san if board.turn == chess.BLACK or ply == 0 else san
+        said = ". ".join(filter(None, (number + san, after, end)))
+        steps.append(Step(board.board_fen(), (move.from_square, move.to_square), shown, said))
+    return Sample(
+        game.generation, game.number, RESULTS[game.white_points], _words(game.ending), chess960, steps, expected
+    )
+
+
+def ending_words(name: str) -> str:
+    """What is said of an ending: its name, or what a reader cannot guess from that."""
+    return {"length": "length limit", "other": "other end"}.get(name, name.replace("_", " "))
+
+
+def _words(ending: Ending) -> str:
+    return ending_words(ending.name.lower())
+
+
+def _expected(game: SelfPlayRecord) -> list[float]:
+    wdl = game.root_wdl.astype(np.float64)
+    mover = wdl[:, 0] + wdl[:, 1] / 2
+    black = (np.arange(len(mover)) + int(game.start[SIDE])) % 2 == 1
+    return np.clip(np.where(black, 1 - mover, mover), 0.0, 1.0).tolist()

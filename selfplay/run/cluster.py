@@ -1,0 +1,161 @@
+"""Self-play on a Ray cluster: one actor a processor, on as many nodes as there are; lost ones are replaced.
+
+Every node needs this package, of the same version, in the environment that its Ray runs in; the versions are compared.
+Where nodes differ in processor or BLAS library, so do the last bits of their networks: games are only the same on nodes
+that are alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError, RunError
+from engine.nn.atomic import atomic_write
+from selfplay.games.record import SelfPlayRecord
+from selfplay.run.playing import GenerationTask, PlayBackend
+from selfplay.run.station import Report, Station, source_hash
+from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised, shared_task
+
+__all__ = ["RayBackend", "connected"]
+
+KEPT_NETS = 8  # copies of networks that stay on a node; runs that share it have one in use each
+
+
+@contextlib.contextmanager
+def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterator[PlayBackend]:
+    """The PlayBackend of a cluster, connected for the length of the block.
+
+    address: host:port or ray://host:port of a cluster; "auto" for the one that this machine is part of; "local" for a
+    new one of this machine alone. workers, tell: as in `RayBackend`. Raises ConfigError where Ray is missing or the
+    cluster does not answer.
+    """
+    ray = _ray()
+    try:
+        # What workers print stays in Ray's log files: a lost one is told of here, in a line.
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except (ConnectionError, ValueError, TimeoutError, RuntimeError) as error:
+        raise ConfigError(f"--cluster {address}: no such Ray cluster: {error}") from error
+    try:
+        yield RayBackend(workers, tell)
+    finally:
+        ray.shutdown()
+
+
+class RayBackend:
+    """A PlayBackend of `workers` actors, 0 for one each processor that the cluster has when a call begins.
+
+    Needs a connection to the cluster. The network travels to every node once a call, and the actors live as long. An
+    actor that is lost, with its node or alone, is replaced wherever there is a processor free, now or later.
+    `tell` hears of it. Raises as `play_supervised` does.
+    """
+
+    def __init__(
+        self, workers: int = 0, tell: Callable[[str], None] = lambda text: None, patience_s: float = PATIENCE_S
+    ) -> None:
+        source_hash()  # before the sources on disk can change
+        self._workers = workers
+        self._tell = tell
+        self._patience_s = patience_s
+
+    def __call__(
+        self,
+        task: GenerationTask,
+        numbers: Sequence[int],
+        finish: Callable[[SelfPlayRecord], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        """Play the games of these numbers; see `PlayBackend`."""
+        count = self._workers or int(_ray().cluster_resources().get("CPU", 0))
+        if count < 1:
+            raise RunError("the Ray cluster has no processors")
+        crew = _Actors(shared_task(task, len(numbers), count), count)
+        play_supervised(crew, numbers, finish, stop, self._tell, self._patience_s)
+
+
+def _ray() -> Any:
+    """The library. Raises ConfigError where it is not installed."""
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError("--cluster needs Ray: pip install 'aino-chess[cluster]'") from error
+    return ray
+
+
+class _Actors:
+    """The Crew of one call."""
+
+    def __init__(self, task: GenerationTask, size: int) -> None:
+        self.size = size
+        self._ray = _ray()
+        self._new_actor = self._ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_StationActor)
+        self._task = self._ray.put(task)
+        self._net = self._ray.put(task.net.read_bytes())
+
+    def hire(self) -> _ActorWorker:
+        return _ActorWorker(self._ray, self._new_actor.remote(self._task, self._net, source_hash()))
+
+    def ready(self, workers: Sequence[_ActorWorker], timeout_s: float) -> Sequence[_ActorWorker]:
+        references = {worker.reference: worker for worker in workers}
+        done, _ = self._ray.wait(list(references), num_returns=1, timeout=timeout_s)
+        return [references[reference] for reference in done]
+
+
+class _ActorWorker:
+    """The Worker that is an actor."""
+
+    def __init__(self, ray: Any, actor: Any) -> None:
+        self.reference: Any = None  # to the answer of the exchange that is under way
+        self._ray = ray
+        self._actor = actor
+
+    def ask(self, numbers: list[int]) -> None:
+        self.reference = self._actor.exchange.remote(numbers)
+
+    def answer(self) -> Report:
+        try:
+            return self._ray.get(self.reference)
+        except self._ray.exceptions.RayError as error:
+            raise WorkerLost(_first_line(error)) from error
+
+    def kill(self) -> None:
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            self._ray.kill(self._actor)
+
+
+def _first_line(error: Exception) -> str:
+    """What happened, without the addresses and hints that Ray's messages go on with."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+# ---- on the cluster's nodes ---------------------------------------------------------------------------------------
+
+
+class _StationActor:
+    """A Station in a process of the cluster."""
+
+    def __init__(self, task: GenerationTask, net: bytes, source: str) -> None:
+        self._station = Station(replace(task, net=_node_copy(net)), source)
+
+    def exchange(self, numbers: list[int]) -> Report:
+        return self._station.exchange(numbers)
+
+
+def _node_copy(net: bytes) -> Path:
+    """A file of this node with the network; actors are killed, and cannot remove what they leave behind."""
+    folder = Path(tempfile.gettempdir()) / f"aino-nets-{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"
+    with atomic_write(path) as stream:
+        stream.write(net)
+    with contextlib.suppress(FileNotFoundError):  # another actor of this node may be removing the same ones
+        newest_first = sorted(folder.glob("*.dit"), key=lambda file: file.stat().st_mtime, reverse=True)
+        for old in newest_first[KEPT_NETS:]:
+            old.unlink()
+    return path

@@ -1,0 +1,158 @@
+"""Where a worker plays: game numbers in, finished records out, and a sign of life in between.
+
+A worker process and an actor of a cluster hold one Station each and pass `exchange` on to whoever supervises them.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import platform
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.errors import AinoError, ConfigError, RunError
+from selfplay.games.record import SelfPlayRecord, encode_record
+from selfplay.run.playing import GenerationTask, play_numbers
+
+__all__ = ["Report", "Station", "source_hash"]
+
+BEAT_S = 1.0  # seconds after which a station that has nothing to tell says that it plays on
+RESERVE = 4  # games a station wants to have waiting, so that it never waits for the next one
+
+_log = logging.getLogger(__name__)
+
+
+@functools.cache
+def source_hash() -> str:
+    """Hash over the sources of `engine` and `selfplay`, as this process first saw them."""
+    root = Path(__file__).resolve().parents[2]
+    digest = hashlib.sha256()
+    for path in sorted(path for package in ("engine", "selfplay") for path in (root / package).rglob("*.py")):
+        digest.update(str(path.relative_to(root).as_posix()).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a station answers.
+
+    Attributes:
+        records: games finished since the last report, encoded.
+        wanted: how many more games it would take now.
+        error: what ended the station's work, if something did; it plays no more.
+    """
+
+    records: list[bytes]
+    wanted: int
+    error: AinoError | None = None
+
+
+class Station:
+    """Plays the games it is given on a thread of its own. `exchange` is called by one thread at a time.
+
+    source: `source_hash` of whoever supervises; with other sources the games would be other ones, so that the first
+    report has a ConfigError.
+    """
+
+    def __init__(self, task: GenerationTask, source: str) -> None:
+        self._task = task
+        self._source = source
+        self._changed = threading.Condition()
+        self._numbers: deque[int] = deque()
+        self._records: list[bytes] = []
+        self._error: AinoError | None = None
+        self._waiting = False  # the games have room for another one, and none is here
+        self._idle = False
+        self._closed = False
+        self._alive = True  # the games moved on since the last report
+        threading.Thread(target=self._work, name="station", daemon=True).start()
+
+    def exchange(self, numbers: list[int]) -> Report:
+        """Take the games and wait for news: a finished game, room for more, an error, or that the games go on.
+
+        No numbers at all tell a station whose games have room that there are none at the moment. Does not return
+        while the games are stuck, so that whoever supervises may notice.
+        """
+        with self._changed:
+            self._numbers.extend(numbers)
+            self._waiting = False
+            self._changed.notify_all()
+            asked = time.monotonic()
+            while not self._has_news():
+                self._changed.wait(BEAT_S)
+                if self._alive and time.monotonic() - asked >= BEAT_S:
+                    break
+            self._alive = False
+            records, self._records = self._records, []
+            return Report(records, RESERVE - len(self._numbers), self._error)
+
+    def close(self) -> None:
+        """End the thread, which gives up the games it plays. The station is not used afterwards."""
+        with self._changed:
+            self._closed = True
+            self._waiting = False
+            self._numbers.clear()
+            self._changed.notify_all()
+
+    def _has_news(self) -> bool:
+        at_rest = self._idle and not self._numbers
+        return bool(self._records) or self._error is not None or self._waiting or at_rest
+
+    # ---- the playing thread ---------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            if source_hash() != self._source:
+                place = f"{platform.node()}, {Path(__file__).resolve().parents[2]}"
+                raise ConfigError(f"a worker has another version of the program than its supervisor has ({place})")
+            self._warm_up()
+            while self._has_games():
+                play_numbers(self._task, self._draw(), self._finish, self._pulse, threads=1)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever supervises
+            if not isinstance(error, AinoError):
+                _log.exception("a worker failed")
+            with self._changed:
+                self._error = error if isinstance(error, AinoError) else RunError(f"a worker failed: {error!r}")
+                self._changed.notify_all()
+
+    def _has_games(self) -> bool:
+        """Wait for games; False once the station is closed."""
+        with self._changed:
+            self._idle = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._numbers or self._closed)
+            self._idle = False
+            return not self._closed
+
+    def _warm_up(self) -> None:
+        """Load the network and the kernels before the first report: until then no other worker compiles them, too."""
+        short = replace(self._task.settings, visits=2, fast_visits=2, longest=2)
+        play_numbers(replace(self._task, settings=short), [0], lambda record: None, self._pulse, threads=1)
+
+    def _draw(self) -> Iterator[int]:
+        """The numbers as the games have room for them, until there are none."""
+        while True:
+            with self._changed:
+                if not self._numbers and not self._closed:
+                    self._waiting = True
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: not self._waiting)
+                if not self._numbers:
+                    return
+                number = self._numbers.popleft()
+            yield number
+
+    def _finish(self, record: SelfPlayRecord) -> None:
+        with self._changed:
+            self._records.append(encode_record(record))
+            self._changed.notify_all()
+
+    def _pulse(self) -> bool:
+        self._alive = True
+        return self._closed

@@ -1,0 +1,196 @@
+"""Workers that are lost and replaced: hands games out in small lots and gives those of a lost worker to another one.
+
+A lost game is played again the same, so that nothing depends on which workers lived, or how long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+from engine.errors import AinoError, ConfigError, RunError
+from selfplay.games.record import SelfPlayRecord, decode_record
+from selfplay.run.playing import GenerationTask
+from selfplay.run.station import Report
+
+__all__ = ["PATIENCE_S", "Crew", "Worker", "WorkerLost", "play_supervised", "shared_task"]
+
+PATIENCE_S = 180.0  # a worker that says nothing for so long is lost; compiling all kernels stays far below
+ATTEMPTS = 3  # workers that a game may take with it, or that may be lost in a row without a word
+WAIT_S = 0.2  # between two looks at whether to stop
+
+
+class WorkerLost(Exception):
+    """A worker is gone; the message tells how."""
+
+
+class Worker(Protocol):
+    """A Station somewhere else. `ask` and `answer` take turns; both raise WorkerLost."""
+
+    def ask(self, numbers: list[int]) -> None:
+        """Begin an exchange, without waiting for its end."""
+        ...
+
+    def answer(self) -> Report:
+        """The report of an exchange that is `ready`."""
+        ...
+
+    def kill(self) -> None:
+        """End the worker, whatever it is doing."""
+        ...
+
+
+AnyWorker = TypeVar("AnyWorker", bound=Worker)
+
+
+class Crew(Protocol[AnyWorker]):
+    """Makes workers for one task and tells which have answered."""
+
+    size: int  # workers at a time
+
+    def hire(self) -> AnyWorker:
+        """A new worker, which may still be starting."""
+        ...
+
+    def ready(self, workers: Sequence[AnyWorker], timeout_s: float) -> Sequence[AnyWorker]:
+        """Those with an answer, or lost, as soon as there is one; none after the timeout. `workers` are some."""
+        ...
+
+
+def shared_task(task: GenerationTask, games: int, workers: int) -> GenerationTask:
+    """The task for one of so many workers: it has no more games at once than its share of them."""
+    concurrent = min(task.settings.concurrent, max(1, -(-games // workers)))
+    return replace(task, settings=replace(task.settings, concurrent=concurrent))
+
+
+def play_supervised(
+    crew: Crew[AnyWorker],
+    numbers: Sequence[int],
+    finish: Callable[[SelfPlayRecord], None],
+    stop: Callable[[], bool],
+    tell: Callable[[str], None],
+    patience_s: float = PATIENCE_S,
+) -> None:
+    """Play the games with the crew's workers; `finish` gets each record once, here. All workers are ended on return.
+
+    `tell` hears of lost workers. Raises an error that workers reported, or RunError, once a game has taken ATTEMPTS
+    workers with it, or so many in a row were lost at their start; a ConfigError at once; DataError for a record that
+    cannot be read.
+    """
+    supervisor = _Supervisor(crew, numbers, finish, tell, patience_s)
+    try:
+        while supervisor.unfinished and not stop():
+            supervisor.advance()
+    finally:
+        supervisor.close()
+
+
+@dataclass(eq=False)
+class _Post(Generic[AnyWorker]):
+    """A worker and what it has been given."""
+
+    worker: AnyWorker
+    held: set[int] = field(default_factory=set)  # games given to it and not finished
+    asked: float | None = None  # when the exchange that is under way began; None while it rests
+    greeted: bool = False  # it has reported once: it is up
+
+
+class _Supervisor(Generic[AnyWorker]):
+    def __init__(
+        self,
+        crew: Crew[AnyWorker],
+        numbers: Sequence[int],
+        finish: Callable[[SelfPlayRecord], None],
+        tell: Callable[[str], None],
+        patience_s: float,
+    ) -> None:
+        self.unfinished = set(numbers)
+        self._crew = crew
+        self._finish = finish
+        self._tell = tell
+        self._patience_s = patience_s
+        self._pending = deque(numbers)
+        self._attempts: Counter[int] = Counter()  # workers lost with a game
+        self._stillborn = 0  # workers lost in a row before they reported once
+        self._posts: list[_Post[AnyWorker]] = []
+
+    def advance(self) -> None:
+        """Fill empty posts, hear who has something to say, and see who has been silent for too long."""
+        self._hire()
+        for post in [post for post in self._posts if post.asked is None and self._pending]:
+            self._give(post, 1)
+        asked = {id(post.worker): post for post in self._posts if post.asked is not None}
+        for worker in self._crew.ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
+            self._hear(asked[id(worker)])
+        for post in list(self._posts):
+            if post.asked is not None and time.monotonic() - post.asked > self._patience_s:
+                self._lose(post, f"said nothing for {self._patience_s:.0f} s")
+
+    def close(self) -> None:
+        """End all workers."""
+        for post in self._posts:
+            post.worker.kill()
+
+    def _hire(self) -> None:
+        """One worker first: once it is up, the kernels are compiled for the others."""
+        up = any(post.greeted for post in self._posts)
+        wanted = min(self._crew.size, len(self.unfinished)) if up else 1
+        while len(self._posts) < wanted:
+            post = _Post(self._crew.hire())
+            self._posts.append(post)
+            self._ask(post, [])
+
+    def _give(self, post: _Post[AnyWorker], wanted: int) -> None:
+        """Hand out games; towards the end fewer at a time, so that nobody has games waiting while others rest."""
+        fair = -(-len(self._pending) // (2 * self._crew.size))
+        lot = [self._pending.popleft() for _ in range(min(wanted, fair))]
+        post.held.update(lot)
+        if post.held:
+            self._ask(post, lot)
+
+    def _ask(self, post: _Post[AnyWorker], lot: list[int]) -> None:
+        post.asked = time.monotonic()
+        try:
+            post.worker.ask(lot)
+        except WorkerLost as lost:
+            self._lose(post, str(lost))
+
+    def _hear(self, post: _Post[AnyWorker]) -> None:
+        post.asked = None
+        try:
+            report = post.worker.answer()
+        except WorkerLost as lost:
+            self._lose(post, str(lost))
+            return
+        for payload in report.records:
+            record = decode_record(payload)
+            post.held.discard(record.number)
+            if record.number in self.unfinished:
+                self.unfinished.remove(record.number)
+                self._finish(record)
+        if report.error is not None:
+            self._lose(post, str(report.error), report.error)
+            return
+        post.greeted = True
+        self._stillborn = 0
+        self._give(post, report.wanted)
+
+    def _lose(self, post: _Post[AnyWorker], cause: str, error: AinoError | None = None) -> None:
+        """Give the worker's games to others. Raises its error, or RunError, where that was tried often enough."""
+        post.worker.kill()
+        self._posts.remove(post)
+        self._stillborn += not post.greeted
+        lost = sorted(post.held & self.unfinished)
+        self._attempts.update(lost)
+        self._pending.extend(lost)
+        stubborn = [number for number in lost if self._attempts[number] >= ATTEMPTS]
+        if isinstance(error, ConfigError):  # another worker would say the same
+            raise error
+        if stubborn or self._stillborn >= ATTEMPTS:
+            where = f"with game {stubborn[0]}" if stubborn else "at their start"
+            raise error or RunError(f"{ATTEMPTS} workers were lost {where}; the last one {cause}")
+        games = f"{len(lost)} unfinished game{'' if len(lost) == 1 else 's'} played again"
+        self._tell(f"a worker was lost ({cause}); it is replaced, {games}")

@@ -1,0 +1,138 @@
+"""Self-play on several processes of this machine, each with games of its own; lost ones are replaced.
+
+Processes rather than threads: only kernels run without the interpreter's lock, and the rest of a game wants it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import connection, resource_tracker
+
+from engine.errors import ConfigError
+from selfplay.games.record import SelfPlayRecord
+from selfplay.run.playing import GenerationTask
+from selfplay.run.station import Report, Station, source_hash
+from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised, shared_task
+
+__all__ = ["WorkerPool"]
+
+
+class WorkerPool:
+    """A PlayBackend of `count` processes, which live for the length of a call.
+
+    They share nothing but the network's file and the kernel cache, ignore Ctrl-C, which is their parent's to answer,
+    and end with their parent, however it ends. `tell` hears of workers that were lost and replaced.
+    Raises ConfigError for a count below 1; the call raises as `play_supervised` does.
+    """
+
+    def __init__(
+        self, count: int, tell: Callable[[str], None] = lambda text: None, patience_s: float = PATIENCE_S
+    ) -> None:
+        if count < 1:
+            raise ConfigError(f"workers: expected at least 1, got {count}")
+        source_hash()  # before the sources on disk can change
+        self._count = count
+        self._tell = tell
+        self._patience_s = patience_s
+
+    def __call__(
+        self,
+        task: GenerationTask,
+        numbers: Sequence[int],
+        finish: Callable[[SelfPlayRecord], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        """Play the games of these numbers; see `PlayBackend`."""
+        crew = _Processes(shared_task(task, len(numbers), self._count), self._count)
+        play_supervised(crew, numbers, finish, stop, self._tell, self._patience_s)
+
+
+class _Processes:
+    """The Crew of one call."""
+
+    def __init__(self, task: GenerationTask, size: int) -> None:
+        self.size = size
+        self._task = task
+
+    def hire(self) -> _WorkerProcess:
+        return _WorkerProcess(self._task)
+
+    def ready(self, workers: Sequence[_WorkerProcess], timeout_s: float) -> Sequence[_WorkerProcess]:
+        answered = connection.wait([worker.connection for worker in workers], timeout_s)
+        return [worker for worker in workers if worker.connection in answered]
+
+
+class _WorkerProcess:
+    """The Worker that lives in a process of its own, at the other end of a pipe."""
+
+    def __init__(self, task: GenerationTask) -> None:
+        # "spawn": a fork would copy the locks of threads that are not there.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        arguments = theirs, task, source_hash()
+        self._process = context.Process(target=_serve, args=arguments, name="self-play worker", daemon=True)
+        with _interrupts_held():
+            self._process.start()
+        theirs.close()
+
+    def ask(self, numbers: list[int]) -> None:
+        try:
+            self.connection.send(numbers)
+        except OSError as error:
+            raise WorkerLost(self._fate()) from error
+
+    def answer(self) -> Report:
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError) as error:
+            raise WorkerLost(self._fate()) from error
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+    def _fate(self) -> str:
+        self._process.join(1.0)
+        return f"process {self._process.pid} ended with exit status {self._process.exitcode}"
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start a process without Ctrl-C, which would end it with a traceback before it can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # or the first start would do so, and let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# ---- in the worker's process --------------------------------------------------------------------------------------
+
+
+def _serve(pipe: connection.Connection, task: GenerationTask, source: str) -> None:
+    """Answer the parent until it closes the pipe or ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="watch", daemon=True).start()
+    station = Station(task, source)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pipe.send(station.exchange(pipe.recv()))
+    os._exit(0)  # nothing to put in order, and the games' thread may be deep in a kernel
+
+
+def _end_with_parent() -> None:
+    """A worker whose games are stuck would not notice a closed pipe."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,238 @@
+"""Kill -9 at random moments of a tiny run, resumed each time; then the same run without a kill, and both compared.
+
+    python -m tests.benchmark.kill_campaign --kills 100 --seed 1
+
+Every life is a process of its own that is killed at a random moment of a phase drawn at random: while games are played,
+the candidate is trained, the gate is played, or between the gate's verdict and the first game of the next generation
+(promotion). After every kill all files are read: published segments must be whole and unchanged, every stored game the
+same as before, networks and verdicts complete. In the end games, candidates, verdicts, the promoted network and the
+state of a training that was killed too (weights, averages, optimizer) must be those of the run without a kill, bit for
+bit. Exit status 1 where they are not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from engine.nn import dit
+from selfplay.games.record import encode_record
+from selfplay.games.replay import part_path, published_generations, read_segment
+from selfplay.run.folder import RunFolder
+from selfplay.training.checkpoint import load_checkpoint
+from tests.benchmark.harness import Progress, new_parser, report
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    "games": {"count": 16, "concurrent": 3, "visits": 12, "longest": 40, "resign_below": -1.0},
+    "fit": {"positions": 2048, "batch_size": 32, "shard_size": 16, "window": 2, "checkpoint_s": 0.05},
+    "gate": {"pairs": 3, "visits": 12, "longest": 40, "accept_score": 0.0},  # so that every generation promotes
+}
+FLAGS = [
+    "--net=16x1",
+    *(f"--{part}.{name}={value}" for part, values in SETTINGS.items() for name, value in values.items()),
+]
+PHASES = {"generate": 0.6, "fit": 0.5, "gate": 0.4, "promote": 0.04}  # seconds after its beginning to kill within
+PATIENCE_S = 120.0
+# Says when everything is imported, so that the moments are not spent on the interpreter's start.
+PROGRAM = """
+import sys
+from selfplay.commands import fit, generate, loop
+from selfplay.main import main
+print("ready", flush=True)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+class Broken(Exception):
+    """A promise that was not kept."""
+
+
+@dataclass
+class Watch:
+    """What was seen of a run after the kills, to be seen again unchanged.
+
+    Attributes:
+        segments: content of the published segments, by generation.
+        games: encoded games, by generation and number.
+        torn: how many kills left a torn record behind.
+    """
+
+    segments: dict[int, bytes] = field(default_factory=dict)
+    games: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    torn: int = 0
+
+    def look(self, run: Path) -> None:
+        """Read everything. Raises Broken; AinoError for files that cannot be read."""
+        replay = run / "replay"
+        published = published_generations(replay) if replay.is_dir() else []
+        if not set(self.segments) <= set(published):
+            raise Broken(f"published generations {sorted(set(self.segments) - set(published))} are gone")
+        for generation in published:
+            path = replay / f"gen-{generation:05d}.replay"
+            if self.segments.setdefault(generation, path.read_bytes()) != path.read_bytes():
+                raise Broken(f"{path} is not what was published")
+        begun = part_path(replay, (published or [0])[-1] + 1)
+        for path in [replay / f"gen-{generation:05d}.replay" for generation in published[-1:]] + [begun]:
+            if path.is_file() and path.stat().st_size >= 8:
+                self._look_at_games(path)
+        for path in run.glob("nets/*.dit"):
+            dit.load_tensors(path)  # verifies the checksums
+        for path in run.glob("fit/*.npz"):
+            load_checkpoint(path)
+        for path in run.glob("gates/*.json"):
+            json.loads(path.read_bytes())
+
+    def _look_at_games(self, path: Path) -> None:
+        records, damaged = read_segment(path)
+        if damaged and path.suffix == ".replay":
+            raise Broken(f"{path}: {damaged} damaged bytes in a published segment")
+        self.torn += bool(damaged)
+        for record in records:
+            stored = encode_record(record)
+            if self.games.setdefault((record.generation, record.number), stored) != stored:
+                raise Broken(f"{path}: game {record.number} was played again, but not the same")
+
+
+def place(run: Path) -> str:
+    """The phase in which a run is, from its files: `start` before there is any game."""
+    segments = list((run / "replay").glob("gen-*"))
+    if not segments:
+        return "start"
+    newest = max(segments, key=lambda path: path.stem)
+    if newest.suffix == ".part":
+        return "generate"
+    if not (run / "nets" / f"{newest.stem}.dit").is_file():
+        return "fit"
+    return "promote" if (run / "gates" / f"{newest.stem}.json").is_file() else "gate"
+
+
+def live_and_die(words: Sequence[str], run: Path, target: str, wait_s: float) -> str:
+    """Start a command, kill it `wait_s` seconds after the target phase has begun; returns where the run then stood.
+
+    A command that ends by itself before is not killed: "". Raises Broken when it fails.
+    """
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=said
+        ) as process,
+    ):
+        assert process.stdout is not None
+        process.stdout.readline()
+        deadline = time.monotonic() + PATIENCE_S
+        while process.poll() is None and place(run) != target and time.monotonic() < deadline:
+            time.sleep(0.0005)
+        time.sleep(wait_s)
+        process.kill()
+        if process.wait() >= 0:
+            said.seek(0)
+            if process.returncode:
+                raise Broken(f"{' '.join(words)}: {said.read().decode(errors='replace')}")
+            return ""
+    if time.monotonic() >= deadline:
+        raise Broken(f"the run did not come to {target} in {PATIENCE_S:.0f} s")
+    return place(run)
+
+
+def train(*words: object) -> None:
+    """Run an `aino-train` command to its end. Raises Broken."""
+    command = [sys.executable, "-m", "selfplay.main", *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Broken(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+
+
+def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
+    """Kill, resume, compare; returns what happened. Raises Broken, AinoError."""
+    rng, watch, died = np.random.default_rng(seed), Watch(), Counter[str]()
+    killed, straight = folder / "killed", folder / "straight"
+    progress = Progress("kills", kills)
+    began = time.monotonic()
+    targets = list(PHASES) * (kills // len(PHASES) + 1)
+    for number, target in enumerate(rng.permutation(targets[:kills])):
+        words = ["loop", str(killed), *FLAGS]
+        died[live_and_die(words, killed, str(target), rng.uniform(0, PHASES[str(target)]))] += 1
+        watch.look(killed)
+        progress.update(number + 1)
+    train("loop", killed, *FLAGS, "--generations", 1)
+    generations = published_generations(killed / "replay")[-1]
+    train("loop", straight, *FLAGS, "--generations", generations)
+    for run in (killed, straight):
+        train("generate", run)
+    if live_and_die(["fit", str(killed)], killed, "fit", rng.uniform(0, PHASES["fit"])):
+        died["fit"] += 1
+    if place(killed) == "fit":
+        train("fit", killed)
+    train("fit", straight)
+    watch.look(killed)
+    compare(killed, straight, generations)
+    row: dict[str, object] = {"kills": died.total(), **{phase: died[phase] for phase in ("start", *PHASES)}}
+    row |= {"torn records": watch.torn, "generations": generations, "games": len(watch.games)}
+    return row | {"minutes": (time.monotonic() - began) / 60, "equal": True}
+
+
+def compare(killed: Path, straight: Path, generations: int) -> None:
+    """Everything that was learned in both runs, with one more generation up to its training. Raises Broken."""
+    ours, theirs = (RunFolder(path, {}) for path in (killed, straight))
+    for number in range(1, generations + 2):
+        _compare_games(ours, theirs, number)
+        _compare_bytes(ours.candidate(number), theirs.candidate(number))
+        if ours.ledger.gate(number) != theirs.ledger.gate(number):
+            raise Broken(f"generation {number}: another verdict")
+        for kind in ("train", "before", "after"):
+            if ours.ledger.losses(number, kind) != theirs.ledger.losses(number, kind):
+                raise Broken(f"generation {number}: other losses of kind {kind}")
+    _compare_bytes(ours.best, theirs.best)
+    (mine, values), (other, values_of_other) = (
+        load_checkpoint(run.fit_checkpoint(generations + 1)) for run in (ours, theirs)
+    )
+    if values != values_of_other or mine.keys() != other.keys():
+        raise Broken("the learners' states have other parts")
+    if different := [name for name in mine if mine[name].tobytes() != other[name].tobytes()]:
+        raise Broken(f"the learners' states differ in {', '.join(different)}")
+    ours.close()
+    theirs.close()
+
+
+def _compare_games(ours: RunFolder, theirs: RunFolder, number: int) -> None:
+    games = []
+    for run in (ours, theirs):
+        records, damaged = read_segment(run.replay / f"gen-{number:05d}.replay")
+        if damaged or run.ledger.game_count(number) != len(records):
+            raise Broken(f"{run.path}: generation {number} is not whole, or the ledger does not know all its games")
+        games.append({record.number: encode_record(record) for record in records})
+    if games[0] != games[1]:
+        raise Broken(f"generation {number}: other games")
+
+
+def _compare_bytes(mine: Path, other: Path) -> None:
+    if mine.read_bytes() != other.read_bytes():
+        raise Broken(f"{mine} differs from {other}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = new_parser(__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            report([campaign(Path(folder), options.kills, options.seed)], options.json)
+        except Broken as broken:
+            print(f"NOT KEPT: {broken}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

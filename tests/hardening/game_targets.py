@@ -1,0 +1,89 @@
+"""The game files under fire: replay segments, and Lc0's training chunks alone and in archives."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from selfplay.data.collect import collect
+from selfplay.data.v6 import RECORD, write_chunk
+from selfplay.data.v6_games import chunk_of_game, read_v6
+from selfplay.games.record import SelfPlayRecord, encode_record, training_game
+from selfplay.games.replay import FRAME, MAGIC, read_segment
+from selfplay.run.exchange import pgn_text
+from tests.hardening.target import Target
+from tests.selfplay.test_v6 import STARTS, searched_game
+
+
+def games() -> list[SelfPlayRecord]:
+    """Short searched games from several starts."""
+    return [searched_game(np.random.default_rng(n), fen, plies=5)[0] for n, fen in enumerate(STARTS)]
+
+
+# ---- replay ---------------------------------------------------------------------------------------------------------
+
+
+def replay() -> Target:
+    """Segments of self-play games: a record is mutated and framed anew; what is read is trained on and exported."""
+    return Target("replay", ".replay", tuple(encode_record(game) for game in games()), read_replay, (MAGIC,), seal_replay)
+
+
+def seal_replay(inside: bytes) -> bytes:
+    return MAGIC + FRAME.pack(len(inside), zlib.crc32(inside)) + inside
+
+
+def read_replay(path: Path) -> None:
+    records, _ = read_segment(path)
+    if records:
+        collect(training_game(record, 0.5) for record in records)
+    for record in records:
+        pgn_text(record, "fuzz")
+        if len(record.moves):
+            chunk_of_game(record)
+
+
+# ---- chunks ---------------------------------------------------------------------------------------------------------
+
+
+def chunks() -> Target:
+    """Training chunks of version 6: a record's fields are mutated, and packed again."""
+    return Target("v6", ".gz", _chunks(), read_chunk_files, (b"\x06\0\0\0\x01\0\0\0", b"\0\0\x80\xbf"), seal_chunk)
+
+
+def _chunks() -> tuple[bytes, ...]:
+    return tuple(chunk_of_game(game)[:4].tobytes() for game in games())
+
+
+def seal_chunk(inside: bytes) -> bytes:
+    """Packed, and cut or filled to whole records."""
+    missing = -len(inside) % RECORD.itemsize
+    return gzip.compress(inside + bytes(missing) if inside[:4] == b"\x06\0\0\0" else inside, 1, mtime=0)
+
+
+def read_chunk_files(path: Path) -> None:
+    records = list(read_v6(path))
+    if records:
+        collect(records)
+
+
+def archives() -> Target:
+    """Archives of chunks, some with members that name places outside, links, and sizes that are not there."""
+    words = (b"../../up", b"/etc/passwd", b"77777777777\0", b"\x80\0\0\0\0\0\0\0\xff", b"ustar\x0000", b"L", b"x", b"1", b"\0" * 512)
+    return Target("v6-tar", ".tar", (_tar("game.gz"), _tar("../game.gz")), read_chunk_files, words)
+
+
+def _tar(name: str) -> bytes:
+    packed, stream = io.BytesIO(), io.BytesIO()
+    write_chunk(packed, np.frombuffer(_chunks()[0], RECORD))
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for kind in (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "../../outside"
+            member.size = len(packed.getvalue()) if kind == tarfile.REGTYPE else 0
+            archive.addfile(member, io.BytesIO(packed.getvalue()))
+    return stream.getvalue()

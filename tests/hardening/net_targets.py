@@ -1,0 +1,156 @@
+"""The net files under fire: `.dit`, the older `.dit`, Lc0's, and checkpoints."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import io
+import json
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from engine.network.lc0.writer import save_lc0
+from engine.network.tower import TowerConfig, build_tower
+from engine.network.weights import load_net
+from engine.nn import dit
+from engine.nn.checkpoint import VALUES, read_checkpoint, write_checkpoint
+from engine.nn.layer import Layer
+from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
+from tests.hardening.target import Target
+
+PREFIX = dit._PREFIX
+JSON_WORDS = tuple(
+    b'{ } [ ] [[ {"a": , : "layer" "dense" "conv2d" "residual" "sequential" "shape" "offset" "crc32" null true -1 NaN '
+    b'Infinity 1e999 "\\ud800" "float16" \xff'.split(b" ")
+)
+
+
+def tiny_config(policy: str = "attention") -> TowerConfig:
+    """A tower of a few kilobytes."""
+    return TowerConfig(
+        filters=8, blocks=1, se_ratio=2, policy=policy, policy_planes=73 if policy == "convolution" else 4,
+        policy_depth=4, value_channels=2, value_hidden=4, moves_left_channels=1, moves_left_hidden=2,
+    )  # fmt: skip
+
+
+def tiny_model() -> Layer:
+    rng = np.random.default_rng(4)
+    return Sequential(dense=Dense(3, 4, rng), norm=LayerNorm(4), activation=Activation("mish"), out=Dense(4, 2, rng))
+
+
+@functools.cache
+def _saved(kind: str) -> bytes:
+    """The bytes of a small good file."""
+    tower = build_tower(tiny_config(), np.random.default_rng(2))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / kind
+        if kind == "tower.dit":
+            dit.save(path, tower, {"kind": "random"}, "float16")
+        elif kind == "layers.dit":
+            dit.save(path, tiny_model(), {"kind": "random"})
+        elif kind == "checkpoint.npz":
+            write_checkpoint(path, {"weight": np.ones((3, 4)), "step": np.array(3)}, {"epoch": 1, "names": ["a"]})
+        else:
+            save_lc0(path, tower.named_parameters() | tower.named_buffers(), tiny_config(), {"training_steps": 7})
+        return path.read_bytes()
+
+
+# ---- .dit -----------------------------------------------------------------------------------------------------------
+
+
+def dit_files() -> Target:
+    """Nets of our own: the header's text is mutated, checksums, offsets and lengths follow."""
+    samples = tuple(_unsealed(_saved(name)) for name in ("tower.dit", "layers.dit"))
+    return Target("dit", ".dit", samples, read_dit, JSON_WORDS, seal_dit)
+
+
+def read_dit(path: Path) -> None:
+    model, _ = dit.load(path)
+    if "trunk" in model.children():
+        load_net(path)
+
+
+def _unsealed(data: bytes) -> bytes:
+    """Header, a zero byte, tensors."""
+    _, _, length = PREFIX.unpack_from(data)
+    return data[PREFIX.size : PREFIX.size + length] + b"\0" + data[dit._data_start(PREFIX.size + length) :]
+
+
+def seal_dit(inside: bytes) -> bytes:
+    text, _, data = inside.partition(b"\0")
+    try:
+        header: Any = json.loads(text)
+        _put_right(header, data)
+        text = dit._canonical(header)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        pass  # beyond repair: the reader gets it as it is
+    start = PREFIX.pack(dit.MAGIC, dit.VERSION, len(text)) + text
+    return start + bytes(dit._data_start(len(start)) - len(start)) + data
+
+
+def _put_right(header: dict[str, Any], data: bytes) -> None:
+    """Checksums of the tensors and of the header."""
+    for entry in header["tensors"]:
+        size = math.prod(entry["shape"]) * (2 if entry["dtype"] == "float16" else 4)
+        entry["crc32"] = zlib.crc32(data[entry["offset"] : entry["offset"] + size])
+    header["crc32"] = dit.header_checksum(header)
+
+
+# ---- archives of arrays ---------------------------------------------------------------------------------------------
+
+NPY_WORDS = (b"'descr': '<f4'", b"'|O'", b"'fortran_order': True", b"(3, 4)", b"(", b")", b"{", b"\x93NUMPY\x01\x00", b" ")
+
+
+def legacy_dit() -> Target:
+    """Nets of the aino 2.2.0 package: one of the arrays is mutated, the archive around it is whole."""
+    samples = tuple(_npy(array) for array in (np.array([4, 3]), np.array([4, 3], np.int32)))
+    rng = np.random.default_rng(1)
+    members = {
+        "activation.npy": _npy(np.array("tanh")),
+        "output_activation.npy": _npy(np.array("sigmoid")),
+        "is_multi_head.npy": _npy(np.array(False)),
+        "layer_0_w.npy": _npy(rng.standard_normal((4, 3)).astype(np.float32)),
+        "layer_0_b.npy": _npy(np.zeros((1, 3), np.float32)),
+    }
+    return Target("legacy-dit", ".dit", samples, dit.load, NPY_WORDS, lambda inside: _zip({"config.npy": inside, **members}))
+
+
+def checkpoints() -> Target:
+    """Checkpoints of a training: one of the arrays is mutated, or the archive."""
+    with zipfile.ZipFile(io.BytesIO(_saved("checkpoint.npz"))) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    values = f"{VALUES}.npy"
+    inside = tuple(_npy(array) for array in (np.ones((3, 4), np.float32), np.zeros((2, 0)), np.arange(4)))
+    return Target("checkpoint", ".npz", inside, read_checkpoint, NPY_WORDS, lambda one: _zip({values: members[values], "a.npy": one}))
+
+
+def _npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return stream.getvalue()
+
+
+# ---- Lc0 ------------------------------------------------------------------------------------------------------------
+
+
+def lc0_nets() -> Target:
+    """Lc0's nets: the protocol buffers are mutated, and packed again."""
+    return Target("pb", ".pb.gz", (_saved("net.pb"),), load_net, (b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"), seal_lc0)
+
+
+def seal_lc0(inside: bytes) -> bytes:
+    return gzip.compress(inside, 1, mtime=0)

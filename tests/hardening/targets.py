@@ -1,0 +1,26 @@
+"""Every format that is fuzzed, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.hardening import game_targets, net_targets, text_targets
+from tests.hardening.target import Target
+
+__all__ = ["TARGETS"]
+
+TARGETS: dict[str, Callable[[], Target]] = {
+    "fen": text_targets.fen,
+    "pgn": text_targets.pgn,
+    "epd": text_targets.epd,
+    "zip": text_targets.zipped_openings,
+    "run-toml": text_targets.run_config,
+    "options-toml": text_targets.engine_options,
+    "dit": net_targets.dit_files,
+    "legacy-dit": net_targets.legacy_dit,
+    "checkpoint": net_targets.checkpoints,
+    "pb": net_targets.lc0_nets,
+    "replay": game_targets.replay,
+    "v6": game_targets.chunks,
+    "v6-tar": game_targets.archives,
+}

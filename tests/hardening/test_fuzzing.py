@@ -1,0 +1,83 @@
+"""A few hundred broken files for every reader, and that the fuzzer sees what it looks for."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import DataError
+from tests.hardening import fuzz as fuzzer
+from tests.hardening.target import Target
+from tests.hardening.targets import TARGETS
+
+INPUTS = 300
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_broken_files_are_refused_by_the_houses_own_errors(name: str) -> None:
+    report = fuzzer.fuzz(TARGETS[name](), INPUTS, seed=2)
+    assert not report.findings
+    assert report.accepted + report.refused == INPUTS
+
+
+def planted(read) -> Target:
+    """A format whose good sample is "good", with a reader that has a fault."""
+
+    def reader(path: Path) -> None:
+        if path.read_bytes() != b"good":
+            read(path)
+
+    return Target("planted", ".txt", (b"good",), reader)
+
+
+def refuse(path: Path) -> None:
+    raise DataError(str(path))
+
+
+def test_a_refusal_is_no_finding() -> None:
+    report = fuzzer.fuzz(planted(refuse), 20, seed=1)
+    assert not report.findings
+    assert report.refused > 0
+
+
+def test_a_foreign_exception_is_found() -> None:
+    report = fuzzer.fuzz(planted(lambda path: {}["missing"]), 20, seed=1)
+    assert list(report.findings) == ["KeyError at ?"]
+
+
+def test_a_hang_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(path: Path) -> None:
+        end = time.process_time() + 20
+        while time.process_time() < end:
+            pass
+
+    monkeypatch.setattr(fuzzer, "LONGEST_S", 0.1)
+    report = fuzzer.fuzz(planted(hang), 2, seed=1)
+    assert list(report.findings) == ["slow at ?"]
+
+
+def test_an_input_that_eats_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzzer, "ROOM_MIB", 8)
+    report = fuzzer.fuzz(planted(lambda path: np.ones(5 << 20).sum()), 3, seed=1)
+    assert list(report.findings) == ["memory at ?"]
+
+
+def test_absurd_allocations_fail_at_once() -> None:
+    report = fuzzer.fuzz(planted(lambda path: bytearray(1 << 36)), 3, seed=1)
+    assert list(report.findings) == ["MemoryError at ?"]
+
+
+def test_the_same_seed_makes_the_same_input() -> None:
+    target = TARGETS["epd"]()
+    first, again, other = (fuzzer.make_input(target, random.Random(seed)) for seed in ("1", "1", "2"))
+    assert first == again
+    assert first != other
+
+
+def test_a_reader_that_refuses_a_good_sample_fails_the_check() -> None:
+    with pytest.raises(DataError):
+        fuzzer.fuzz(Target("planted", ".txt", (b"good",), refuse), 1, seed=1)

@@ -1,0 +1,51 @@
+"""Little memory: a clear message, and the engine plays with what there is."""
+
+from __future__ import annotations
+
+import os
+
+import chess
+
+from tests.hardening import limited
+from tests.protocol.aino_process import EngineProcess
+from tests.protocol.lines import best_move, scored
+
+MIB = 1 << 20
+ENOUGH = 3000 * MIB  # of address space, with a small tree
+TOO_LITTLE = 250 * MIB  # the compiler's library alone is larger
+LARGEST_HASH = 65536
+
+
+def engine(most_bytes: int, *flags: str) -> EngineProcess:
+    return EngineProcess(limited.command("uci", "--config", os.devnull, "--threads", "1", *flags, RLIMIT_AS=most_bytes))
+
+
+def test_hash_that_does_not_fit_costs_the_hash_and_not_the_net() -> None:
+    with engine(ENOUGH) as process:
+        process.send(f"setoption name Hash value {LARGEST_HASH}")
+        told = process.ready()
+        assert any("Unable to allocate" in line and "Hash 256" in line for line in told), told
+        process.send("position startpos", "eval")
+        assert not process.read_until("priors:")[-2].startswith("evaluator material")
+        assert scored(process.go("startpos", "nodes 50"))
+
+
+def test_hash_that_does_not_fit_any_more_is_refused_between_searches() -> None:
+    with engine(ENOUGH, "--evaluator", "material", "--hash-mib", "16") as process:
+        process.ready()
+        process.send(f"setoption name Hash value {LARGEST_HASH}")
+        told = process.ready()
+        assert any("Unable to allocate" in line and "keeping" in line for line in told), told
+        assert scored(process.go("startpos", "nodes 50"))
+
+
+def test_engine_without_room_for_its_compiler_says_so_and_still_moves() -> None:
+    with engine(TOO_LITTLE) as process:
+        process.send("uci")
+        process.read_until("uciok")
+        told = process.ready()
+        move = best_move(process.go("startpos", "nodes 50"))
+        assert chess.Move.from_uci(move) in chess.Board().legal_moves
+        assert any(line.startswith("info string") for line in told)
+        process.send("quit")
+        assert process.finish()[0] == 0

@@ -1,0 +1,148 @@
+"""Where files go: places that take none, who may read what was written, names in archives that point elsewhere."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import jit
+from engine.network.tower import build_tower
+from engine.nn import dit
+from engine.nn.checkpoint import write_checkpoint
+from selfplay.data.v6 import RECORD, read_chunks, write_chunk
+from selfplay.matches.openings import load_book
+from selfplay.run.folder import RunFolder
+from tests.hardening import limited
+from tests.hardening.net_targets import tiny_config
+from tests.hardening.test_full_disk import MATERIAL, PGN
+
+NOWHERE = Path("/proc/nowhere")  # nobody, root neither, can make a file there
+
+no_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system has no /proc")
+
+
+# ---- places that take no files ------------------------------------------------------------------------------------
+
+
+@no_proc
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "startpos", "--nodes", 10, *MATERIAL, "--out"),
+        ("annotate", "GAME", "--nodes", 10, *MATERIAL, "--out"),
+        ("net", "convert", Path("weights/tower-64x6.dit").resolve()),
+    ],
+    ids=["explain", "annotate", "net convert"],
+)
+def test_a_command_says_that_it_cannot_write_there(words: tuple[object, ...], tmp_path: Path) -> None:
+    game = tmp_path / "game.pgn"
+    game.write_text(PGN)
+    target = NOWHERE.with_suffix(".pb") if words[0] == "net" else NOWHERE
+    done = limited.run("uci", *(game if word == "GAME" else word for word in words), target)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"aino {words[0]}: ")
+    assert NOWHERE.name in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@no_proc
+def test_a_run_that_cannot_be_made_is_told_in_one_line() -> None:
+    done = limited.run("selfplay.main", "loop", NOWHERE, "--generations", 1)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert NOWHERE.name in done.stderr
+
+
+@no_proc
+def test_an_engine_whose_folders_are_read_only_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = jit.cache_base()
+    if cache is None:
+        pytest.skip("no kernel cache here")
+    places = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE), "AINO_CACHE_DIR": str(cache.parent)}
+    lines = ["setoption name LogFile value /proc/nowhere/log", "isready", "position startpos", "go nodes 20"]
+    done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cannot write the log file" in done.stdout
+    assert " score " in done.stdout
+
+
+# ---- who may read what was written --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def narrow_umask() -> Iterator[int]:
+    """A umask that leaves the group reading and others nothing."""
+    mask = 0o027
+    old = os.umask(mask)
+    yield mask
+    os.umask(old)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
+def test_files_have_the_users_permissions(tmp_path: Path, narrow_umask: int) -> None:
+    dit.save(tmp_path / "net.dit", build_tower(tiny_config(), np.random.default_rng(0)))
+    write_checkpoint(tmp_path / "a.npz", {"a": np.ones(3)}, {})
+    RunFolder(tmp_path / "run", {"net": "16x1"}).close()
+    game = tmp_path / "game.pgn"
+    game.write_text(PGN)
+    assert limited.run("uci", "annotate", game, "--nodes", 10, *MATERIAL).returncode == 0
+    found = {path: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert {path.suffix for path in found} >= {".dit", ".npz", ".toml", ".sqlite", ".html", ".pgn"}
+    for path, mode in found.items():
+        assert mode & narrow_umask == 0, f"{path.name}: {mode:o}"
+        assert path.is_dir() or mode == 0o666 & ~narrow_umask, f"{path.name}: {mode:o}"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders have no such permissions here")
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_a_kernel_cache_that_others_may_write_is_not_used(
+    mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jit.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = Path(jit._temporary_folder())
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(mode)
+    assert jit._temporary_folder() == ""
+    folder.rmdir()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    folder.symlink_to(elsewhere)
+    assert jit._temporary_folder() == ""
+
+
+# ---- names in archives --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["../outside.gz", "/tmp/outside.gz", "a/../../outside.gz", "C:\\outside.gz"])
+def test_members_of_an_archive_of_chunks_are_no_files(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    packed = io.BytesIO()
+    record = np.zeros(1, RECORD)
+    record["version"], record["input_format"] = 6, 1
+    write_chunk(packed, record)
+    with tarfile.open(folder / "games.tar", "w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = packed.tell()
+        packed.seek(0)
+        archive.addfile(member, packed)
+    before = sorted(tmp_path.rglob("*"))
+    assert len(list(read_chunks(folder / "games.tar"))) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not Path("/tmp/outside.gz").exists()
+
+
+def test_openings_in_an_archive_are_no_files(tmp_path: Path) -> None:
+    path = tmp_path / "openings.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../outside.epd", "4k3/8/8/8/8/8/8/4K2R w K - 0 1\n")
+    assert len(load_book(path)) == 1
+    assert [one.name for one in tmp_path.rglob("*")] == ["openings.zip"]
