@@ -54,7 +54,9 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
             no_cfunc_wrapper=True,  # nobody calls kernels from C, and it saves an eighth of the compile time
             fastmath={"contract"} if contract else False,
         )(function)
-        if folder is not None and not numba.config.DISABLE_JIT:
+        if numba.config.DISABLE_JIT:
+            compiled.py_func = function  # Numba gave back the function itself
+        elif folder is not None:
             compiled._cache = _ForgivingCache(compiled._cache)
         return compiled
 
@@ -73,6 +75,8 @@ class _ForgivingCache:
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         try:
             return self._cache.load_overload(signature, target_context)
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
             with contextlib.suppress(OSError):
                 self._cache.flush()

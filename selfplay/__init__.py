@@ -4,6 +4,7 @@ data/         positions with targets: readers of labels and games, sampling of t
 training/     the learner, its checkpoints, held-out evaluation, supervised pretraining
 games/        self-play actors, opening sets, replay files
 run/          run folders: configuration, ledger, generate, fit, gate, loop
+report/       one HTML file about a run
 matches/      statistics of matches, and matches between UCI engines
 main.py       the table of `aino-train` subcommands
 """

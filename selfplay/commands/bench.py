@@ -13,6 +13,7 @@ from typing import Any
 import chess
 import numpy as np
 
+from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import ConfigError
 from engine.machine import describe_machine
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--visits", type=int, default=GameSettings.visits, metavar="N", help=text)
     text = "games at once in each thread (default %(default)s)"
     parser.add_argument("--games", type=int, default=GameSettings.concurrent, metavar="N", help=text)
+    text = "where towers are evaluated in self-play (default %(default)s)"
+    parser.add_argument("--backend", default=GameSettings.backend, choices=BACKEND_NAMES, help=text)
     text = "length of each measurement (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -66,9 +69,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """The measurements by part and name; speeds are floats a second."""
     family = family_of(arguments.net)
     learning = LearnerSettings(batch_size=arguments.batch, threads=arguments.threads)
-    playing = GameSettings(concurrent=arguments.games, actors=arguments.threads, visits=arguments.visits)
-    settings = {"net": arguments.net, "threads": arguments.threads, "batch": arguments.batch,
-                "visits": arguments.visits, "games at once": arguments.games * arguments.threads}  # fmt: skip
+    playing = GameSettings(
+        concurrent=arguments.games, actors=arguments.threads, visits=arguments.visits, backend=arguments.backend
+    )
+    settings = {name: getattr(arguments, name) for name in ("net", "threads", "batch", "visits", "backend")}
+    settings["games at once"] = arguments.games * arguments.threads
     with live_line("bench") as line, TemporaryDirectory() as folder:
         positions = random_positions(np.random.default_rng(SEED))
         line.update(0.1, "sampling")

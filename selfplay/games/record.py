@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.board.convert import board_from_row, row_from_board
-from engine.board.layout import ROW_WORDS, SIDE
+from engine.board.layout import BLACK, KING, PAWN, ROW_WORDS, SIDE, WHITE
 from engine.errors import DataError
 from selfplay.data.collect import GameRecord
 from selfplay.data.targets import wdl_from_result
@@ -119,10 +119,18 @@ def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
     start = fields["start"]
     if points not in (-1, 0, 1):
         raise ValueError(f"{points} points for White")
+    kinds, sides = start[PAWN : KING + 1], start[[WHITE, BLACK]]
+    if not (_are_apart(kinds) and _are_apart(sides) and np.bitwise_or.reduce(kinds) == np.bitwise_or.reduce(sides)):
+        raise ValueError("a start that is no position")
     if not np.array_equal(row_from_board(board_from_row(start, chess960=True)), start):
         raise ValueError("a start that is no position")
     if not np.isfinite(fields["root_wdl"]).all():
         raise ValueError("a root value that is no number")
+
+
+def _are_apart(bitboards: np.ndarray) -> bool:
+    """Whether no square is in two of them."""
+    return sum(int(one).bit_count() for one in bitboards) == int(np.bitwise_or.reduce(bitboards)).bit_count()
 
 
 def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:

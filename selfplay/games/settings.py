@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError
 
 __all__ = ["GameSettings"]
@@ -16,6 +17,7 @@ class GameSettings:
     count: int = 128  # games of a generation
     concurrent: int = 32  # games at once in one actor, each with one leaf in a batch
     actors: int = 2  # threads that play, each with its own games and evaluator
+    backend: str = "numpy"  # that evaluates towers: numpy, cupy, or auto, a GPU where one answers
     visits: int = 128  # of the root, for a move that is recorded as a training target
     fast_visits: int = 24  # of the root, for a move that is only played (playout-cap randomisation)
     full_share: float = 1.0  # share of moves searched with `visits`; 1 = no playout cap (Wu 2019, arXiv:1902.10565)
@@ -35,6 +37,8 @@ class GameSettings:
     most_draws: float = 0.7  # share of drawn games from which the next generation starts and plays more variedly
 
     def __post_init__(self) -> None:
+        if self.backend not in BACKEND_NAMES:
+            raise ConfigError(f"games.backend: expected one of {', '.join(BACKEND_NAMES)}, got {self.backend!r}")
         for name in ("count", "concurrent", "actors", "visits", "fast_visits", "resign_moves", "longest"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"games.{name}: expected at least 1, got {getattr(self, name)}")

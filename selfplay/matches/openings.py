@@ -31,7 +31,9 @@ DEFAULT_PLIES = 16  # of PGN games: eight moves, as most opening collections hav
 
 LARGEST_BOOK = 1 << 28  # bytes of a file in an archive, which may claim any size
 
-_ZIP_ERRORS = (OSError, ValueError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile)
+_ZIP_ERRORS = (
+    OSError, ValueError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile,
+)  # fmt: skip
 _GAME_START = re.compile(r"^\[Event ", re.MULTILINE)
 
 

@@ -23,7 +23,7 @@ from selfplay.run.ledger import GameRow, GateResult, GenerationRow, Ledger, Phas
 __all__ = ["GamesSummary", "Generation", "PlayedThrough", "RunFacts", "Strength", "read_facts"]
 
 Z95 = 1.959964  # standard errors in half a 95% interval
-UNBOUNDED = 9_000.0  # Elo; beyond it a score was perfect
+UNBOUNDED = 9_000.0  # Elo; beyond it a score, or an end of its interval, was perfect
 
 
 @dataclass(frozen=True)
@@ -175,17 +175,17 @@ def _strength(before: Strength | None, gate: GateResult | None) -> Strength | No
     start = before or Strength(0.0, 0.0, 0.0)
     if not gate.accepted:
         return start
-    gain, error = gate.elo, (gate.elo_high - gate.elo_low) / 2
-    if abs(gain) > UNBOUNDED or error > UNBOUNDED:
-        gain, error = _of_perfect_score(2 * sum(gate.pentanomial))
-    half = math.hypot(start.high - start.elo, error)
+    gain, below, above = _gain(gate)
+    below, above = math.hypot(start.elo - start.low, below), math.hypot(start.high - start.elo, above)
     elo = start.elo + gain
-    return Strength(elo, elo - half, elo + half)
+    return Strength(elo, elo - below, elo + above)
 
 
-def _of_perfect_score(games: int) -> tuple[float, float]:
-    """Elo and half its 95% interval, as if half a point less had been won."""
-    score = (games - 0.5) / games
-    deviation = math.sqrt(score * (1 - score) / games)
-    slope = 400 / math.log(10) / (score * (1 - score))
-    return 400 * math.log10(score / (1 - score)), Z95 * deviation * slope
+def _gain(gate: GateResult) -> tuple[float, float, float]:
+    """A gate's Elo difference and its errors below and above; a perfect score counts half a point less."""
+    if max(abs(gate.elo), abs(gate.elo_low), abs(gate.elo_high)) < UNBOUNDED:
+        return gate.elo, gate.elo - gate.elo_low, gate.elo_high - gate.elo
+    games = 2 * sum(gate.pentanomial)
+    score = min(max(gate.score, 0.5 / games), 1 - 0.5 / games)
+    half = Z95 * 400 / math.log(10) / math.sqrt(score * (1 - score) * games)  # the score's, times the slope of Elo
+    return 400 * math.log10(score / (1 - score)), half, half

@@ -119,7 +119,8 @@ def _game_charts(generations: list[Generation]) -> tuple[Chart, Chart]:
         "did not lose."
     )
     lengths = Curve("mean length", [(number, games.mean_plies) for number, games in played])
-    return Chart("Length of the games in plies", [lengths]), Chart("How games end", shares, note, percent=True)
+    ends = Chart("How games end", shares, note if false else "", percent=True)
+    return Chart("Length of the games in plies", [lengths]), ends
 
 
 # ---- boards -------------------------------------------------------------------------------------------------------

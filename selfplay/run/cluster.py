@@ -40,8 +40,8 @@ def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterat
     try:
         # What workers print stays in Ray's log files: a lost one is told of here, in a line.
         ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, TimeoutError, RuntimeError) as error:
-        raise ConfigError(f"--cluster {address}: no such Ray cluster: {error}") from error
+    except (ConnectionError, ValueError, TimeoutError, RuntimeError, ray.exceptions.RayError) as error:
+        raise ConfigError(f"--cluster {address}: no such Ray cluster: {_first_line(error)}") from error
     try:
         yield RayBackend(workers, tell)
     finally:

@@ -74,7 +74,10 @@ def gate(
         numbers = [number for number in range(2 * settings.pairs) if number not in points]
         play_with_actors(
             _new_games(run, generation, numbers),
-            lambda: [make_evaluator("network", net, threads=1) for net in (run.candidate(generation), run.best)],
+            lambda: [
+                make_evaluator("network", net, threads=1, backend=games.backend)
+                for net in (run.candidate(generation), run.best)
+            ],
             games.actors,
             Seating(
                 games=min(games.concurrent, max(1, -(-len(numbers) // games.actors))),

@@ -82,7 +82,7 @@ def play_numbers(
     games: Iterator[SelfPlayGame] = (task.new_game(number) for number in numbers)
     play_with_actors(
         games,
-        lambda: [make_evaluator("network", task.net, threads=1)],
+        lambda: [make_evaluator("network", task.net, threads=1, backend=settings.backend)],
         threads,
         Seating(
             games=min(settings.concurrent, max(1, share)),

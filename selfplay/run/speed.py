@@ -75,7 +75,7 @@ class _Table:
     """One thread's evaluator, seats and endless games."""
 
     def __init__(self, net: Path, settings: GameSettings) -> None:
-        self.evaluator = make_evaluator("network", net, threads=1)
+        self.evaluator = make_evaluator("network", net, threads=1, backend=settings.backend)
         self._settings = settings
         visits = max(settings.visits, settings.fast_visits)
         self.seating = Seating(settings.concurrent, SearchParams(), visits, settings.longest)

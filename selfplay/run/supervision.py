@@ -18,7 +18,7 @@ from selfplay.run.station import Report
 
 __all__ = ["PATIENCE_S", "Crew", "Worker", "WorkerLost", "play_supervised", "shared_task"]
 
-PATIENCE_S = 180.0  # a worker that says nothing for so long is lost; compiling all kernels stays far below
+PATIENCE_S = 600.0  # a worker that says nothing for so long is lost; compiling all kernels on a busy machine is less
 ATTEMPTS = 3  # workers that a game may take with it, or that may be lost in a row without a word
 WAIT_S = 0.2  # between two looks at whether to stop
 

@@ -13,6 +13,9 @@ bit. Exit status 1 where they are not.
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +30,7 @@ import numpy as np
 from engine.nn import dit
 from selfplay.games.record import encode_record
 from selfplay.games.replay import part_path, published_generations, read_segment
+from selfplay.main import main as aino_train
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint
 from tests.benchmark.harness import Progress, new_parser, report
@@ -42,15 +46,8 @@ FLAGS = [
     *(f"--{part}.{name}={value}" for part, values in SETTINGS.items() for name, value in values.items()),
 ]
 PHASES = {"generate": 0.6, "fit": 0.5, "gate": 0.4, "promote": 0.04}  # seconds after its beginning to kill within
-PATIENCE_S = 120.0
-# Says when everything is imported, so that the moments are not spent on the interpreter's start.
-PROGRAM = """
-import sys
-from selfplay.commands import fit, generate, loop
-from selfplay.main import main
-print("ready", flush=True)
-sys.exit(main(sys.argv[1:]))
-"""
+PATIENCE_S = 300.0
+PRELOADED = ["selfplay.main", "selfplay.commands.fit", "selfplay.commands.loop"]
 
 
 class Broken(Exception):
@@ -116,32 +113,47 @@ def place(run: Path) -> str:
     return "promote" if (run / "gates" / f"{newest.stem}.json").is_file() else "gate"
 
 
-def live_and_die(words: Sequence[str], run: Path, target: str, wait_s: float) -> str:
-    """Start a command, kill it `wait_s` seconds after the target phase has begun; returns where the run then stood.
+class Lives:
+    """Starts processes that are to be killed: forks of one that has everything imported, where the system can fork."""
 
-    A command that ends by itself before is not killed: "". Raises Broken when it fails.
-    """
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=said
-        ) as process,
-    ):
-        assert process.stdout is not None
-        process.stdout.readline()
+    def __init__(self, folder: Path) -> None:
+        forks = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context = multiprocessing.get_context("forkserver" if forks else "spawn")
+        if forks:
+            self._context.set_forkserver_preload(PRELOADED)
+        self._said = folder / "said.txt"
+
+    def live_and_die(self, words: Sequence[str], run: Path, target: str, wait_s: float) -> str:
+        """Start a command, kill it `wait_s` seconds after the target phase has begun; returns where the run then stood.
+
+        A command that ends by itself before is not killed: "". Raises Broken when it fails.
+        """
+        process = self._context.Process(target=_live, args=(words, self._said))
+        process.start()
         deadline = time.monotonic() + PATIENCE_S
-        while process.poll() is None and place(run) != target and time.monotonic() < deadline:
-            time.sleep(0.0005)
-        time.sleep(wait_s)
-        process.kill()
-        if process.wait() >= 0:
-            said.seek(0)
-            if process.returncode:
-                raise Broken(f"{' '.join(words)}: {said.read().decode(errors='replace')}")
+        try:
+            while process.is_alive() and place(run) != target and time.monotonic() < deadline:
+                time.sleep(0.0005)
+            time.sleep(wait_s)
+            late = time.monotonic() >= deadline
+        finally:
+            process.kill()
+            process.join()
+        if late:
+            raise Broken(f"the run did not come to {target} in {PATIENCE_S:.0f} s")
+        if process.exitcode == -signal.SIGKILL:
+            return place(run)
+        if process.exitcode == 0:
             return ""
-    if time.monotonic() >= deadline:
-        raise Broken(f"the run did not come to {target} in {PATIENCE_S:.0f} s")
-    return place(run)
+        raise Broken(f"{' '.join(words)}: exit status {process.exitcode}: {self._said.read_text(errors='replace')}")
+
+
+def _live(words: Sequence[str], said: Path) -> None:
+    """An `aino-train` command in this process, its output in a file."""
+    with open(said, "wb") as stream:
+        os.dup2(stream.fileno(), sys.stdout.fileno())
+        os.dup2(stream.fileno(), sys.stderr.fileno())
+    sys.exit(aino_train(words))
 
 
 def train(*words: object) -> None:
@@ -156,20 +168,22 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     """Kill, resume, compare; returns what happened. Raises Broken, AinoError."""
     rng, watch, died = np.random.default_rng(seed), Watch(), Counter[str]()
     killed, straight = folder / "killed", folder / "straight"
-    progress = Progress("kills", kills)
+    lives, progress = Lives(folder), Progress("kills", kills)
     began = time.monotonic()
+    train("loop", straight, *FLAGS, "--generations", 1)  # which also compiles the kernels: lives are too short for it
     targets = list(PHASES) * (kills // len(PHASES) + 1)
     for number, target in enumerate(rng.permutation(targets[:kills])):
         words = ["loop", str(killed), *FLAGS]
-        died[live_and_die(words, killed, str(target), rng.uniform(0, PHASES[str(target)]))] += 1
+        died[lives.live_and_die(words, killed, str(target), rng.uniform(0, PHASES[str(target)]))] += 1
         watch.look(killed)
         progress.update(number + 1)
     train("loop", killed, *FLAGS, "--generations", 1)
     generations = published_generations(killed / "replay")[-1]
-    train("loop", straight, *FLAGS, "--generations", generations)
+    if generations > 1:
+        train("loop", straight, "--generations", generations - 1)
     for run in (killed, straight):
         train("generate", run)
-    if live_and_die(["fit", str(killed)], killed, "fit", rng.uniform(0, PHASES["fit"])):
+    if lives.live_and_die(["fit", str(killed)], killed, "fit", rng.uniform(0, PHASES["fit"])):
         died["fit"] += 1
     if place(killed) == "fit":
         train("fit", killed)

@@ -1,9 +1,9 @@
 """Self-play on a Ray cluster of two nodes on this machine, one of which is killed in the middle and comes back.
 
-    python -m tests.benchmark.ray_cluster --net 16x1 --games 24
+    python -m tests.benchmark.ray_cluster --net 16x1 --games 60
 
 Wants Ray (`pip install 'aino-chess[cluster]'`) and Linux. Three runs of the same games: worker processes, the cluster,
-and the cluster while its second node is killed after a third of the games and a new one joins after two thirds. `same`
+and the cluster while its second node is killed after a sixth of the games and a new one joins after a third. `same`
 compares the replay bytes with those of the worker processes. Exit status 1 where they differ, where a node has not
 played, or where nobody noticed the loss.
 """
@@ -25,13 +25,24 @@ from tests.benchmark.harness import new_parser, report
 from tests.selfplay.crews import children, never, tiny_task
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
+# A node counts as dead after 3 s of silence, where Ray's own setting is half a minute: the games would be over.
+HEAD = {
+    **NODE,
+    "include_dashboard": False,
+    "_system_config": {
+        "health_check_initial_delay_ms": 1000,
+        "health_check_period_ms": 1000,
+        "health_check_timeout_ms": 1000,
+        "health_check_failure_threshold": 3,
+    },
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
     parser.add_argument("--net", default="16x1")
-    parser.add_argument("--games", type=int, default=24)
-    parser.add_argument("--visits", type=int, default=32)
+    parser.add_argument("--games", type=int, default=60)
+    parser.add_argument("--visits", type=int, default=64)
     options = parser.parse_args(arguments)
     from ray.cluster_utils import Cluster
 
@@ -39,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         task = tiny_task(Path(folder), options.net, options.visits, longest=120)
         show = Show(task, options.games)
         show.play("2 processes", WorkerPool(2, show.told.append))
-        cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        cluster = Cluster(initialize_head=True, head_node_args=HEAD)
         try:
             second = cluster.add_node(**NODE)
             with connected(cluster.address, 0, show.told.append) as play:
@@ -81,6 +92,7 @@ class Show:
         begun = time.monotonic()
         play(self._task, range(self._games), finish, never)
         seconds = time.monotonic() - begun
+        print(f"{name}: {seconds:.1f} s", *self.told, sep="\n  ", file=sys.stderr)
         self._expected = self._expected or games
         same = games == self._expected
         self.passed = self.passed and same and len(played) == len(nodes)
@@ -92,16 +104,14 @@ class Show:
         nodes = [cluster.head_node, victim]
 
         def watch(finished: int) -> None:
-            if finished >= self._games // 3 and victim in cluster.worker_nodes:
+            if finished >= self._games // 6 and victim in cluster.worker_nodes:
                 cluster.remove_node(victim, allow_graceful=False)
-            elif finished >= 2 * self._games // 3 and len(nodes) == 2:
+            elif finished >= self._games // 3 and len(nodes) == 2:
                 nodes.append(cluster.add_node(**NODE))
 
         self.told.clear()
         self.play(name, play, nodes, watch)
         self.passed = self.passed and bool(self.told)
-        for text in self.told:
-            print(text, file=sys.stderr)
 
 
 def actors_of(node: Any) -> list[int]:

@@ -30,7 +30,9 @@ def games() -> list[SelfPlayRecord]:
 
 def replay() -> Target:
     """Segments of self-play games: a record is mutated and framed anew; what is read is trained on and exported."""
-    return Target("replay", ".replay", tuple(encode_record(game) for game in games()), read_replay, (MAGIC,), seal_replay)
+    return Target(
+        "replay", ".replay", tuple(encode_record(game) for game in games()), read_replay, (MAGIC,), seal_replay
+    )
 
 
 def seal_replay(inside: bytes) -> bytes:
@@ -73,7 +75,17 @@ def read_chunk_files(path: Path) -> None:
 
 def archives() -> Target:
     """Archives of chunks, some with members that name places outside, links, and sizes that are not there."""
-    words = (b"../../up", b"/etc/passwd", b"77777777777\0", b"\x80\0\0\0\0\0\0\0\xff", b"ustar\x0000", b"L", b"x", b"1", b"\0" * 512)
+    words = (
+        b"../../up",
+        b"/etc/passwd",
+        b"77777777777\0",
+        b"\x80\0\0\0\0\0\0\0\xff",
+        b"ustar\x0000",
+        b"L",
+        b"x",
+        b"1",
+        b"\0" * 512,
+    )
     return Target("v6-tar", ".tar", (_tar("game.gz"), _tar("../game.gz")), read_chunk_files, words)
 
 

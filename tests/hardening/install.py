@@ -126,7 +126,9 @@ def print_contents(wheel: Path) -> None:
     for info in infos:
         sizes.setdefault("/".join(Path(info.filename).parts[:2][:-1]) or ".", []).append(info.file_size)
     print(f"{wheel.name}: {wheel.stat().st_size:,} bytes, {len(infos)} files")
-    report([{"folder": name, "files": len(one), "bytes": sum(one)} for name, one in sorted(sizes.items())], as_json=False)
+    report(
+        [{"folder": name, "files": len(one), "bytes": sum(one)} for name, one in sorted(sizes.items())], as_json=False
+    )
     print("no Python:", *(info.filename for info in infos if not info.filename.endswith(".py")))
 
 
@@ -139,7 +141,9 @@ def one_row(
     """Installs and tries one environment; `result` is "good" or what went wrong."""
     kind = "wheel" if artifact.suffix == ".whl" else "sdist"
     row: dict[str, object] = {"python": version, "artifact": kind, "installer": installer, "lowest": lowest}
-    row |= dict.fromkeys(("install s", "first ready s", "uciok s", "import engine ms", "engine.nn ms", "player ms"), 0.0)
+    row |= dict.fromkeys(
+        ("install s", "first ready s", "uciok s", "import engine ms", "engine.nn ms", "player ms"), 0.0
+    )
     row |= {"numpy": "", "numba": "", "result": "good"}
     try:
         begun = time.monotonic()
@@ -177,7 +181,9 @@ def lowest_versions(place: Path, uv: Path, python: Path) -> Path:
 
 def installed_versions(place: Path) -> dict[str, object]:
     program = "from importlib.metadata import version; print(version('numpy'), version('numba'))"
-    return dict(zip(("numpy", "numba"), run(place / "venv/bin/python", "-c", program, folder=place).split(), strict=True))
+    return dict(
+        zip(("numpy", "numba"), run(place / "venv/bin/python", "-c", program, folder=place).split(), strict=True)
+    )
 
 
 def try_out(place: Path) -> dict[str, object]:
@@ -216,7 +222,9 @@ def import_ms(python: Path, module: str, folder: Path, environment: dict[str, st
 
     def lines() -> Iterator[str]:
         command = [python, "-X", "importtime", "-c", f"import {module}"]
-        done = subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=True
+        )
         yield from done.stderr.splitlines()
 
     list(lines())

@@ -84,7 +84,9 @@ def _binary_number(rng: random.Random, data: bytearray, samples: Sequence[bytes]
     """A boundary value in place of whatever number may be there: lengths, counts and offsets become absurd."""
     width = rng.choice(WIDTHS)
     top = 1 << 8 * width
-    value = rng.choice((0, 1, top // 2 - 1, top // 2, top - 1, top - 2, rng.randrange(top), 1 << rng.randrange(8 * width)))
+    value = rng.choice(
+        (0, 1, top // 2 - 1, top // 2, top - 1, top - 2, rng.randrange(top), 1 << rng.randrange(8 * width))
+    )
     place = _place(rng, data)
     data[place : place + width] = value.to_bytes(width, rng.choice(("little", "little", "big")))
 

@@ -104,7 +104,17 @@ def _put_right(header: dict[str, Any], data: bytes) -> None:
 
 # ---- archives of arrays ---------------------------------------------------------------------------------------------
 
-NPY_WORDS = (b"'descr': '<f4'", b"'|O'", b"'fortran_order': True", b"(3, 4)", b"(", b")", b"{", b"\x93NUMPY\x01\x00", b" ")
+NPY_WORDS = (
+    b"'descr': '<f4'",
+    b"'|O'",
+    b"'fortran_order': True",
+    b"(3, 4)",
+    b"(",
+    b")",
+    b"{",
+    b"\x93NUMPY\x01\x00",
+    b" ",
+)
 
 
 def legacy_dit() -> Target:
@@ -118,7 +128,9 @@ def legacy_dit() -> Target:
         "layer_0_w.npy": _npy(rng.standard_normal((4, 3)).astype(np.float32)),
         "layer_0_b.npy": _npy(np.zeros((1, 3), np.float32)),
     }
-    return Target("legacy-dit", ".dit", samples, dit.load, NPY_WORDS, lambda inside: _zip({"config.npy": inside, **members}))
+    return Target(
+        "legacy-dit", ".dit", samples, dit.load, NPY_WORDS, lambda inside: _zip({"config.npy": inside, **members})
+    )
 
 
 def checkpoints() -> Target:
@@ -127,7 +139,14 @@ def checkpoints() -> Target:
         members = {name: archive.read(name) for name in archive.namelist()}
     values = f"{VALUES}.npy"
     inside = tuple(_npy(array) for array in (np.ones((3, 4), np.float32), np.zeros((2, 0)), np.arange(4)))
-    return Target("checkpoint", ".npz", inside, read_checkpoint, NPY_WORDS, lambda one: _zip({values: members[values], "a.npy": one}))
+    return Target(
+        "checkpoint",
+        ".npz",
+        inside,
+        read_checkpoint,
+        NPY_WORDS,
+        lambda one: _zip({values: members[values], "a.npy": one}),
+    )
 
 
 def _npy(array: np.ndarray) -> bytes:
@@ -149,7 +168,14 @@ def _zip(members: dict[str, bytes]) -> bytes:
 
 def lc0_nets() -> Target:
     """Lc0's nets: the protocol buffers are mutated, and packed again."""
-    return Target("pb", ".pb.gz", (_saved("net.pb"),), load_net, (b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"), seal_lc0)
+    return Target(
+        "pb",
+        ".pb.gz",
+        (_saved("net.pb"),),
+        load_net,
+        (b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"),
+        seal_lc0,
+    )
 
 
 def seal_lc0(inside: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A full disk, for which a limit on the size of files stands in: what is there stays, and the message says what is wrong."""
+"""A full disk (a limit on the size of files stands in for it): what is there stays, the message tells what is amiss."""
 
 from __future__ import annotations
 
@@ -81,7 +81,13 @@ def test_a_log_that_cannot_grow_does_not_end_the_game() -> None:
 def test_kernels_that_cannot_be_cached_still_play(tmp_path: Path) -> None:
     environment = {"AINO_CACHE_DIR": str(tmp_path)}
     done = limited.run(
-        "uci", "--config", os.devnull, *MATERIAL, environment=environment, text="\n".join(["isready", *START]), RLIMIT_FSIZE=FULL
+        "uci",
+        "--config",
+        os.devnull,
+        *MATERIAL,
+        environment=environment,
+        text="\n".join(["isready", *START]),
+        RLIMIT_FSIZE=FULL,
     )
     assert "failed" not in done.stdout
     assert done.stderr == ""

@@ -1,6 +1,6 @@
-"""What the program must never do, read from its syntax trees: run data as code, run a shell, unpack to where it is told.
+"""What the program must never do, read from its syntax trees: run data as code, run a shell, unpack to named places.
 
-Numba's own kernel cache is made of pickles; tests/unit/test_jit.py has who may write there.
+Numba's own kernel cache is made of pickles; test_places.py has who may write there.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def _faults_of_call(call: ast.Call) -> Iterator[str]:
         yield f"line {call.lineno}: {name}()"
     if flags.get("shell", "False") != "False":
         yield f"line {call.lineno}: a shell"
-    if flags.get("allow_pickle", "False") != "False" or (name in ("np.load", "numpy.load") and "allow_pickle" not in flags):
+    if flags.get("allow_pickle", "False") != "False" or (
+        name in ("np.load", "numpy.load") and "allow_pickle" not in flags
+    ):
         yield f"line {call.lineno}: {name} may unpickle"
 
 

@@ -86,10 +86,12 @@ def read_fen(path: Path) -> None:
 def pgn() -> Target:
     """Games: as training data, as `aino analyse` and `aino annotate` take them, and as openings of a match."""
     words = tuple(
-        b"( ) { } ; $1 $99999 1. 1... e4 O-O-O e8=Q -- Z0 @@@@ * 1-0 [FEN [SetUp [Variant \"Atomic\"] \"] [% %eval \n\n \\ \xff "
-        b"[%clk [Result \"1-0\"]\n [Event \"".split(b" ")
+        b'( ) { } ; $1 $99999 1. 1... e4 O-O-O e8=Q -- Z0 @@@@ * 1-0 [FEN [SetUp [Variant "Atomic"] "] [% %eval '
+        b'\n\n \\ \xff [%clk [Result "1-0"]\n [Event "'.split(b" ")
     )
-    return Target("pgn", ".pgn", tuple(one.encode() for one in (PGN, CHESS960_PGN, PGN + CHESS960_PGN)), read_pgns, words)
+    return Target(
+        "pgn", ".pgn", tuple(one.encode() for one in (PGN, CHESS960_PGN, PGN + CHESS960_PGN)), read_pgns, words
+    )
 
 
 def read_pgns(path: Path) -> None:
@@ -104,7 +106,9 @@ def read_pgns(path: Path) -> None:
 
 def epd() -> Target:
     """Test suites and openings, a position a line."""
-    words = tuple(b'bm am dm id c0 c7 c8 c9 ; " , = ! + # e.p. f5=100, Qd1+ 0-0 - 4 \n \0 e1g1 \xc2\xb2 "a=1,'.split(b" "))
+    words = tuple(
+        b'bm am dm id c0 c7 c8 c9 ; " , = ! + # e.p. f5=100, Qd1+ 0-0 - 4 \n \0 e1g1 \xc2\xb2 "a=1,'.split(b" ")
+    )
     lines = [line.encode() for line in EPD.splitlines()]
     return Target("epd", ".epd", (EPD.encode(), *lines), read_epds, words)
 
@@ -132,14 +136,16 @@ def _zipped(name: str, text: str, method: int) -> bytes:
 
 
 TOML_WORDS = tuple(
-    b"[ ] [[ ]] { } = , \" \"\"\" ''' \\u0000 \\U00110000 # \n true nan inf -inf 1979-05-27T07:32:00Z a.b. [a [a, {a= "
+    b'[ ] [[ ]] { } = , " """ \'\'\' \\u0000 \\U00110000 # \n true nan inf -inf 1979-05-27T07:32:00Z a.b. [a [a, {a= '
     b"\xff _ 0x 0b1 1e9".split(b" ")
 )
 
 
 def run_config() -> Target:
     """The configuration of a training run."""
-    return Target("run-toml", ".toml", (config_text(RunConfig()).encode(), b'net = "16x1"\nseed = 3\n'), read_run, TOML_WORDS)
+    return Target(
+        "run-toml", ".toml", (config_text(RunConfig()).encode(), b'net = "16x1"\nseed = 3\n'), read_run, TOML_WORDS
+    )
 
 
 def read_run(path: Path) -> None:

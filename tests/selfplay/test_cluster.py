@@ -36,6 +36,22 @@ def test_missing_ray_is_named_with_its_remedy(
 # ---- with Ray -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["ConnectionError", "RpcError"])
+def test_cluster_that_does_not_answer_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    error = ConnectionError if kind == "ConnectionError" else ray.exceptions.RpcError
+
+    def init(**settings: object) -> None:
+        raise error(f"not at {settings['address']}")  # Ray itself waits for a minute before it says so
+
+    monkeypatch.setattr(ray, "init", init)
+    with (
+        pytest.raises(ConfigError, match=r"--cluster somewhere:1: .*not at somewhere:1"),
+        connected("somewhere:1", 0, print),
+    ):
+        pass
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[tuple[PlayBackend, list[str]]]:
     """A Ray of this machine alone with two processors, and what is told about it."""
@@ -94,9 +110,3 @@ def test_broken_net_is_named_by_its_own_error(
     with pytest.raises(NetFileError, match=r"\.dit"):
         games_of(play, replace(task, net=broken), NUMBERS)
     told.clear()
-
-
-def test_cluster_that_does_not_answer_is_named() -> None:
-    pytest.importorskip("ray")
-    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:1"), connected("127.0.0.1:1", 0, print):
-        pass

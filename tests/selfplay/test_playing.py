@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -49,6 +50,14 @@ def test_games_do_not_depend_on_company_threads_or_process(task: GenerationTask)
     assert play(task, reversed(NUMBERS), threads=2) == together
     elsewhere = pickle.loads(pickle.dumps(task))
     assert play(elsewhere, [3]) == {3: together[3]}
+
+
+def test_gumbel_root_plays_the_same_games_everywhere(task: GenerationTask) -> None:
+    gumbel = replace(task, settings=replace(SETTINGS, gumbel=4))
+    together = play(gumbel, NUMBERS, threads=2)
+    assert len(set(together.values())) == len(NUMBERS)
+    assert play(gumbel, [7]) == {7: together[7]}
+    assert together != play(task, NUMBERS)
 
 
 def test_games_are_legal_and_searched_as_told(task: GenerationTask) -> None:

@@ -184,6 +184,15 @@ def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
     assert strength.low < strength.elo - 100
 
 
+def test_unbounded_end_of_an_interval_does_not_spread(tmp_path: Path) -> None:
+    half_open = GateResult(True, True, (0, 0, 2, 2, 6), 3.0, 0.85, 301.0, 150.0, float("inf"))
+    run_with(tmp_path, [half_open]).close()
+    strength = read_facts(tmp_path).generations[0].strength
+    assert strength is not None
+    assert strength.elo == pytest.approx(301.3, abs=0.1)  # 400 log10(0.85 / 0.15)
+    assert strength.high - strength.elo == pytest.approx(213.2, abs=0.1)  # 1.96 * 400 / ln 10 / sqrt(0.85 * 0.15 * 20)
+
+
 def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
     run = run_with(tmp_path, [gate_result(30, 0, 60)])
     run.close()

@@ -10,6 +10,8 @@ import pytest
 
 from engine.nn.operations import NativeOperations, Operations, operations_for, tables, tiles, winograd, workspace
 
+pytestmark = pytest.mark.plain
+
 NATIVE = NativeOperations(np)
 REFERENCE = Operations(np)
 

@@ -31,6 +31,8 @@ from engine.search.tree import (
     new_tree,
 )
 
+pytestmark = pytest.mark.plain
+
 PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 
 

@@ -174,8 +174,10 @@ def test_features_and_rows_agree_with_python_chess() -> None:
 
 @pytest.mark.parametrize(
     ("settled_cp", "level"),
-    [(0, 25), (24, 25), (25, 26), (399, 40), (400, 41), (1199, 48), (1200, 49), (29_999, 49)]
-    + [(-1, 24), (-24, 24), (-25, 23), (-399, 9), (-400, 8), (-1199, 1), (-1200, 0), (-29_999, 0)],
+    [
+        *[(0, 25), (24, 25), (25, 26), (399, 40), (400, 41), (1199, 48), (1200, 49), (29_999, 49)],
+        *[(-1, 24), (-24, 24), (-25, 23), (-399, 9), (-400, 8), (-1199, 1), (-1200, 0), (-29_999, 0)],
+    ],
 )
 def test_balance_has_a_level_for_every_size(settled_cp: int, level: int) -> None:
     assert balance_level(settled_cp) == level
@@ -183,7 +185,8 @@ def test_balance_has_a_level_for_every_size(settled_cp: int, level: int) -> None
 
 
 def test_leaves_are_evaluated_with_their_captures_settled() -> None:
-    hanging, solid = chess.Board("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1"), chess.Board("4k3/8/2p5/3q4/8/4P3/8/4K3 w - - 0 1")
+    hanging = chess.Board("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1")
+    solid = chess.Board("4k3/8/2p5/3q4/8/4P3/8/4K3 w - - 0 1")
     values = [int(settled_value(row_from_board(board), new_space())) for board in (hanging, solid)]
     assert values[0] > 0 > values[1]
     net = SparseNet(small_model(4).named_parameters(), CONFIG)

@@ -1,0 +1,46 @@
+"""`python -m tests.hardening`: what it runs, and that it tells good from bad."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hardening.__main__ import main, run
+from tests.hardening.checks import Check, checks
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_every_check_has_a_name_of_its_own_and_something_to_run(quick: bool, tmp_path: Path) -> None:
+    table = checks(quick, 1, tmp_path)
+    assert len({check.name for check in table}) == len(table)
+    for check in table:
+        assert importlib.util.find_spec(check.command[2]), check.name
+        files = [word for word in check.command if word.startswith("tests/")]
+        assert all(Path(name).exists() for name in files), files
+
+
+def test_rows_tell_what_passed_and_how_many_tests_there_were(tmp_path: Path) -> None:
+    (tmp_path / "test_two.py").write_text("def test_a(): pass\ndef test_b(): pass\n")
+    pytest_words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    good = run(Check("two", 0, "tests", [sys.executable, *pytest_words]), tmp_path)
+    bad = run(Check("bad", 3, "files", [sys.executable, "-c", "raise SystemExit(3)"]), tmp_path)
+    assert (good["count"], good["result"]) == (2, "good")
+    assert bad["result"] == "exit status 3, see bad.log"
+
+
+def test_the_table_is_written_and_its_faults_are_the_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = [Check(name, 1, "files", [sys.executable, "-c", f"raise SystemExit({name!r} == 'b')"]) for name in "ab"]
+    monkeypatch.setattr("tests.hardening.__main__.checks", lambda *words: table)
+    words = ["--logs", str(tmp_path), "--json", str(tmp_path / "table.json")]
+    assert main(words) == 1
+    assert [row["result"] == "good" for row in json.loads((tmp_path / "table.json").read_text())] == [True, False]
+    assert main([*words, "--only", "a"]) == 0
+    with pytest.raises(SystemExit):
+        main([*words, "--only", "c"])
+    assert "unknown: c" in capsys.readouterr().err

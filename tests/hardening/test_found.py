@@ -1,0 +1,196 @@
+"""What the fuzzers and the poor environments have found, a test each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
+from engine.errors import ConfigError, DataError, FenError, NetFileError
+from engine.nn.checkpoint import read_checkpoint
+from engine.options import load_toml
+from selfplay.data.v6_games import chunk_of_game
+from selfplay.games.openings import load_openings
+from selfplay.games.record import SelfPlayRecord, decode_record, encode_record
+from selfplay.matches.openings import load_book
+from selfplay.run.config import RunConfig, overlay
+from selfplay.run.exchange import pgn_text
+from selfplay.suites.epd import read_epd
+from tests.hardening import text_targets
+from tests.hardening.game_targets import games
+from tests.hardening.net_targets import checkpoints, legacy_dit
+from tests.protocol.aino_process import ROOT
+from uci.reading import read_games
+
+SOON_S = 2.0  # of processor time; what is tested here took minutes
+EPD_POSITION = "4k3/8/8/8/8/8/8/4K2R w K -"
+
+
+@contextmanager
+def soon() -> Iterator[None]:
+    begun = time.process_time()
+    yield
+    assert time.process_time() - begun < SOON_S
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
+    """Writes a file of that name."""
+
+    def write(name: str, data: bytes | str) -> Path:
+        path = tmp_path / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    return write
+
+
+# ---- settings -----------------------------------------------------------------------------------------------------
+
+
+def test_a_key_of_twenty_thousand_dots_is_refused_at_once(written) -> None:
+    with soon(), pytest.raises(ConfigError, match="in a line"):
+        load_toml(written("aino.toml", "a." * 20_000 + "a = 1"))
+
+
+def test_nesting_and_numbers_without_end_are_refused(written) -> None:
+    for text in ("a = " + "[" * 900, "threads = 1" + "0" * 900, "x" * 70_000):
+        with pytest.raises(ConfigError):
+            load_toml(written("aino.toml", text))
+
+
+@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), -(10**30)])
+def test_a_run_takes_no_number_beyond_all_bounds(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"fit\.peak_rate: expected a number up to"):
+        overlay(RunConfig(), {"fit": {"peak_rate": value}})
+
+
+# ---- games and positions ------------------------------------------------------------------------------------------
+
+
+def test_grades_that_almost_fit_do_not_backtrack(written) -> None:
+    path = written("suite.epd", f'{EPD_POSITION} c0 "{"Kf2=1," * 40}x"; bm Kf2;\n')
+    with soon():
+        assert read_epd(path)[0].best == {"e1f2"}
+
+
+def test_a_mate_in_more_moves_than_python_counts_is_no_solution(written) -> None:
+    with pytest.raises(DataError, match="no solution"):
+        read_epd(written("suite.epd", f"{EPD_POSITION} dm {'9' * 5000};\n"))
+
+
+def test_a_clock_larger_than_a_word_is_refused() -> None:
+    board = chess.Board("4k3/8/8/8/8/8/8/4K2R w - - 18446744073709551616 1")
+    with pytest.raises(FenError, match="halfmove"):
+        row_from_board(board)
+
+
+def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
+    with pytest.raises(DataError, match="not readable as PGN"):
+        list(read_games(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n'), strict=False))
+
+
+def test_a_pgn_without_events_has_no_openings(written) -> None:
+    with pytest.raises(DataError, match="no openings"):
+        load_book(written("openings.pgn", "1. e4 e5 *\n"))
+
+
+def test_openings_in_another_encoding_are_refused(written) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        load_openings(written("openings.epd", b"\xff\xfe4k3"))
+
+
+def test_an_archive_that_is_encrypted_or_damaged_is_refused(written) -> None:
+    good = text_targets.zipped_openings().samples[1]
+    flags = good.index(b"PK\x01\x02") + 8
+    encrypted = good[:6] + b"\x01" + good[7:flags] + b"\x01" + good[flags + 1 :]
+    damaged = good[:40] + b"\xff" * 20 + good[60:]
+    for data in (encrypted, damaged):
+        with pytest.raises(DataError, match="cannot be read"):
+            load_book(written("openings.zip", data))
+
+
+# ---- replay -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def game() -> SelfPlayRecord:
+    return games()[0]
+
+
+def test_a_start_that_is_no_position_never_reaches_a_kernel(game: SelfPlayRecord) -> None:
+    for word in set(range(ROW_WORDS)) - {DOUBLE_PUSH}:  # which only the network's planes show
+        start = game.start.copy()
+        start[word] ^= np.uint64(1 << 20)
+        with pytest.raises(DataError, match="not a self-play record"):
+            decode_record(encode_record(replace(game, start=start)))
+
+
+def test_values_that_no_game_has_are_refused(game: SelfPlayRecord) -> None:
+    for change in ({"white_points": 3}, {"root_wdl": np.full_like(game.root_wdl, np.nan)}):
+        with pytest.raises(DataError):
+            decode_record(encode_record(replace(game, **change)))
+
+
+def test_illegal_moves_and_targets_are_told_when_they_are_exported(game: SelfPlayRecord) -> None:
+    damaged = replace(game, moves=np.full_like(game.moves, 0xFFFF))
+    for export in (lambda one: pgn_text(one, "x"), chunk_of_game):
+        with pytest.raises(DataError, match="illegal move at ply 0"):
+            export(damaged)
+    with pytest.raises(DataError, match="no move"):
+        chunk_of_game(replace(game, target_moves=np.full_like(game.target_moves, 0xFFFF)))
+
+
+# ---- arrays -------------------------------------------------------------------------------------------------------
+
+
+def test_digits_without_end_in_an_arrays_header_are_refused_at_once(written) -> None:
+    header = b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (" + b"1" * 110
+    with soon(), pytest.raises(NetFileError):
+        legacy_dit().read(written("old.dit", legacy_dit().seal(header)))
+
+
+@pytest.mark.parametrize("shape", ["(99999999999,)", "(", "(-1,)", "('a',)", "1 1"])
+def test_a_checkpoints_array_of_a_shape_it_cannot_have_is_refused(shape: str, written) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    inside = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with pytest.raises(NetFileError):
+        read_checkpoint(written("fit.npz", checkpoints().seal(inside)))
+
+
+# ---- kernels ------------------------------------------------------------------------------------------------------
+
+KERNEL = """
+from engine.jit import kernel
+
+@kernel()
+def twice(x):
+    return 2 * x
+"""
+
+
+@pytest.mark.parametrize("fault", ["full disk", "empty index", "noise in the index"])
+def test_a_kernel_cache_that_fails_costs_no_kernel(fault: str, tmp_path: Path) -> None:
+    (tmp_path / "doubling.py").write_text(KERNEL)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    environment = {**os.environ, "AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": path}
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))" if fault == "full disk" else "pass"
+    program = f"import resource; {limit}; from doubling import twice; assert twice(21) == 42"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()[-1000:]
+        indices = list((tmp_path / "cache").rglob("*.nbi"))
+        assert bool(indices) == (fault != "full disk")
+        for index in indices:
+            index.write_bytes(b"" if fault == "empty index" else index.read_bytes()[:30] + bytes(50))

@@ -1,0 +1,60 @@
+"""Nothing asks for the network: engine, analysis and training run in processes in which asking is an error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hardening import limited
+from tests.hardening.side_by_side import TINY
+from tests.hardening.test_full_disk import MATERIAL, PGN, START
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> dict[str, str]:
+    folder = tmp_path / "offline"
+    folder.mkdir()
+    return limited.without_network(folder)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "socket.create_connection(('127.0.0.1', 9))",
+        "socket.getaddrinfo('localhost', 80)",
+        "socket.socket().bind(('', 0))",
+    ],
+)
+def test_asking_for_the_network_is_seen(program: str, offline: dict[str, str]) -> None:
+    command = [sys.executable, "-c", f"import socket; {program}"]
+    done = subprocess.run(command, env=offline, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the network was asked for" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ((), "\n".join(["uci", "isready", *START])),
+        (("analyse", "startpos", "--nodes", 20, *MATERIAL), ""),
+        (("annotate", "GAME", "--nodes", 20, *MATERIAL), ""),
+        (("explain", "startpos", "--nodes", 20, "--out", "PAGE", *MATERIAL), ""),
+    ],
+    ids=["uci", "analyse", "annotate", "explain"],
+)
+def test_the_player_asks_for_no_network(
+    words: tuple[object, ...], text: str, offline: dict[str, str], tmp_path: Path
+) -> None:
+    paths = {"GAME": tmp_path / "game.pgn", "PAGE": tmp_path / "page.html"}
+    paths["GAME"].write_text(PGN)
+    done = limited.run("uci", *(paths.get(str(word), word) for word in words), environment=offline, text=text)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_training_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:
+    done = limited.run("selfplay.main", "loop", tmp_path / "run", "--generations", 1, *TINY, environment=offline)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "the network was asked for" not in done.stderr + done.stdout
