@@ -38,11 +38,12 @@ class SearchParams(NamedTuple):
     moves_left_slope: float = 0.0027  # for each ply
     max_collisions: int = 512  # end a round early
     mate_in_one: bool = True  # look for a mating move when a leaf is reached
+    mate_moves: int = 3  # how deep the root is searched for forced mates before anything else; 1 = not
     decide_root: bool = True  # whether proofs reach the root and end the search; Lc0's do not
     needs_planes: bool = True  # whether the evaluator reads the input planes
 
 
-LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, decide_root=False)
+LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False)
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.layout import KEY, ROW_WORDS
+from engine.board.layout import HALFMOVE, KEY, ROW_WORDS
 from engine.board.makemove import make
 from engine.evaluation.protocol import LeafBatch
 from engine.search.backup import apply, finish_known
 from engine.search.descend import new_node
 from engine.search.gather import gather
 from engine.search.judge import mating_move
+from engine.search.mates import mating_start, new_mate_space
 from engine.search.proofs import best_bounds
 from engine.search.reroot import reroot
 from engine.search.root import RootView
@@ -35,6 +36,9 @@ from engine.search.tree import (
     new_round,
     new_tree,
 )
+
+MATE_PRIOR = 0.75  # of a root move that starts a forced mate
+COUNTER_LIMIT = 100  # plies without capture or pawn move: a draw
 
 
 class Search(RootView):
@@ -64,6 +68,7 @@ class Search(RootView):
         self.tree.counters[[DEEPEST, DEPTH_SUM, DESCENTS]] = 0
         if kept:
             self.own_value = self._root_without_children()
+            self._lead_to_mate()
         return kept
 
     def _root_without_children(self) -> tuple[float, float]:
@@ -145,11 +150,24 @@ class Search(RootView):
         after = np.empty(ROW_WORDS, np.uint64)
         mating = mating_move(self.root_row(), moves, np.int64(len(moves)), after, tree.scratch_moves)
         if mating < 0 or tree.counters[NODES] >= tree.parent.size:
+            self._lead_to_mate()
             return
         child = int(new_node(tree, np.int64(ROOT)))
         tree.child[int(tree.first_edge[ROOT]) + mating] = child
         tree.in_flight[[ROOT, child]] += 1
         finish_known(tree, self.params, np.int64(child), np.int64(WIN), np.int64(0))
+
+    def _lead_to_mate(self) -> None:
+        """Give a move that starts a forced mate most of the root's prior, for the search to prove it."""
+        params, row = self.params, self.root_row()
+        if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= COUNTER_LIMIT:
+            return
+        move = mating_start(row, np.int64(params.mate_moves), new_mate_space())
+        if move >= 0:
+            edges = self._edges(ROOT)
+            priors = self.tree.prior[edges.start : edges.stop]
+            priors *= 1.0 - MATE_PRIOR
+            priors[self.root_moves() == move] += MATE_PRIOR
 
     def restrict_root(self, allowed: np.ndarray) -> None:
         """Keep only the root moves in ``allowed`` (uint16), with their priors renormalised. The root is expanded."""

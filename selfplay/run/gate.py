@@ -81,7 +81,7 @@ def gate(
             games.actors,
             Seating(
                 games=min(games.concurrent, max(1, -(-len(numbers) // games.actors))),
-                params=SearchParams(),
+                params=SearchParams(mate_moves=1),
                 visits=settings.visits,
                 plies=settings.longest,
             ),

@@ -86,7 +86,7 @@ def play_numbers(
         threads,
         Seating(
             games=min(settings.concurrent, max(1, share)),
-            params=SearchParams(decide_root=settings.gumbel == 0),
+            params=SearchParams(decide_root=settings.gumbel == 0, mate_moves=1),
             visits=max(settings.visits, settings.fast_visits),
             plies=settings.longest,
         ),

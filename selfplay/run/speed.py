@@ -78,7 +78,7 @@ class _Table:
         self.evaluator = make_evaluator("network", net, threads=1, backend=settings.backend)
         self._settings = settings
         visits = max(settings.visits, settings.fast_visits)
-        self.seating = Seating(settings.concurrent, SearchParams(), visits, settings.longest)
+        self.seating = Seating(settings.concurrent, SearchParams(mate_moves=1), visits, settings.longest)
         self.started: list[SelfPlayGame] = []
 
     def games(self) -> Iterator[SelfPlayGame]:

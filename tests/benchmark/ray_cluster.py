@@ -3,7 +3,7 @@
     python -m tests.benchmark.ray_cluster --net 16x1 --games 60
 
 Wants Ray (`pip install 'aino-chess[cluster]'`) and Linux. Three runs of the same games: worker processes, the cluster,
-and the cluster while its second node is killed after a sixth of the games and a new one joins after a third. `same`
+and the cluster while its second node is killed after a sixth of the games and a new one joins after a quarter. `same`
 compares the replay bytes with those of the worker processes. Exit status 1 where they differ, where a node has not
 played, or where nobody noticed the loss.
 """
@@ -25,15 +25,15 @@ from tests.benchmark.harness import new_parser, report
 from tests.selfplay.crews import children, never, tiny_task
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
-# A node counts as dead after 3 s of silence, where Ray's own setting is half a minute: the games would be over.
+# A node counts as dead after ten checks, where Ray's own setting takes half a minute: the games would be over.
 HEAD = {
     **NODE,
     "include_dashboard": False,
     "_system_config": {
         "health_check_initial_delay_ms": 1000,
         "health_check_period_ms": 1000,
-        "health_check_timeout_ms": 1000,
-        "health_check_failure_threshold": 3,
+        "health_check_timeout_ms": 2000,
+        "health_check_failure_threshold": 10,
     },
 }
 
@@ -106,7 +106,7 @@ class Show:
         def watch(finished: int) -> None:
             if finished >= self._games // 6 and victim in cluster.worker_nodes:
                 cluster.remove_node(victim, allow_graceful=False)
-            elif finished >= self._games // 3 and len(nodes) == 2:
+            elif finished >= self._games // 4 and len(nodes) == 2:
                 nodes.append(cluster.add_node(**NODE))
 
         self.told.clear()

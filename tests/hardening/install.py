@@ -205,7 +205,8 @@ def play(aino: Path, environment: dict[str, str]) -> tuple[float, float]:
         engine.send("uci")
         engine.read_until("uciok")
         to_uciok = time.monotonic() - begun
-        engine.ready()
+        engine.send("isready")
+        engine.read_until("readyok", COMMAND_S)
         to_ready = time.monotonic() - begun
         board = chess.Board()
         for _ in range(PLIES):

@@ -117,7 +117,8 @@ def review_game(
         boards.append(board.copy())
         looks.append(reviewer.look(board))
         on_ply(ply, len(played))
-    _learn_from_the_game(boards, played, looks)
+    for ply in range(len(played) - 1, -1, -1):  # backwards: what a move led to corrects the look before it
+        looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
     moves = [reviewer.judge_move(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(played)]
     return GameReview(game, looks[0].verdict, moves)
 
@@ -130,17 +131,6 @@ class _Look:
     line: tuple[chess.Move, ...]
     gap: float  # expected points between the best move and the second
     prior: float  # how likely the policy thought the best move, before any search
-
-
-def _learn_from_the_game(boards: list[chess.Board], played: list[chess.Move], looks: list[_Look]) -> None:
-    """Corrects looks, last first, that missed how good the move was that the game went on with."""
-    for ply in range(len(played) - 1, -1, -1):
-        side, look, following = boards[ply].turn, looks[ply], looks[ply + 1]
-        if _expected(following.verdict, side) >= _expected(look.verdict, side) + _MISSED:
-            verdict = following.verdict
-            if verdict.mate is not None:
-                verdict = replace(verdict, mate=verdict.mate + (1 if side == chess.WHITE else -1))
-            looks[ply] = _Look(verdict, (played[ply], *following.line), 0.0, look.prior)
 
 
 class _Reviewer:
@@ -158,30 +148,46 @@ class _Reviewer:
         verdict = Verdict.of_info(result.infos[0]).seen_by_white(board.turn)
         return _Look(verdict, tuple(result.infos[0].pv), _gap(result), result.children[0].prior)
 
+    def corrected(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> _Look:
+        """A look at a position, made to agree with the look behind the move that was played there.
+
+        A move that turned out much better than the look is its best; where the look promised more than the move
+        brought, its best other move is searched as thoroughly, and the better of the two is what the position is worth.
+        """
+        gain = _expected(following.verdict, board.turn) - _expected(look.verdict, board.turn)
+        is_best = look.line[:1] == (move,)
+        as_played = _Look(_a_ply_earlier(following.verdict, board.turn), (move, *following.line), 0.0, look.prior)
+        if gain >= _MISSED:
+            return as_played
+        if gain > -(_MISSED if is_best else _SUSPICIOUS):
+            return look
+        if board.legal_moves.count() == 1:
+            return as_played
+        line = self.look(board, without=move).line if is_best else look.line
+        after = board.copy()
+        after.push(line[0])
+        other = self.look(after).verdict
+        if _loss(other, following.verdict, board.turn) == 0.0:
+            return as_played
+        return _Look(_a_ply_earlier(other, board.turn), line, 0.0, look.prior)
+
     def judge_move(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> MoveReview:
-        """Judges a move from the looks before and after it."""
-        best, line = look.verdict, look.line
-        is_best = line[:1] == (move,)
-        loss = _loss(best, following.verdict, board.turn)
-        if loss < (_MISSED if is_best else 0.0) or board.legal_moves.count() == 1:
-            loss = 0.0
-        elif loss >= _SUSPICIOUS:
-            line = self.look(board, without=move).line if is_best else line
-            best = self._verdict_after(board, line[0])
-            loss = _loss(best, following.verdict, board.turn)
+        """Judges a move from the corrected looks before and after it."""
+        is_best = look.line[:1] == (move,)
+        loss = 0.0 if is_best else _loss(look.verdict, following.verdict, board.turn)
         after = board.copy()
         after.push(move)
         is_hidden = is_best and look.prior < _HIDDEN_PRIOR and not board.is_capture(move)
-        judgement = judge(loss, look.gap if is_hidden else 0.0, _expected(best, board.turn))
+        judgement = judge(loss, look.gap if is_hidden else 0.0, _expected(look.verdict, board.turn))
         if judgement != BLUNDER and is_named(after):
             judgement = None
-        return MoveReview(len(after.move_stack), board, move, best, following.verdict, line, loss, judgement)
+        return MoveReview(len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, judgement)
 
-    def _verdict_after(self, board: chess.Board, move: chess.Move) -> Verdict:
-        """Of another move than the one that was played, searched as thoroughly as that one."""
-        after = board.copy()
-        after.push(move)
-        return self.look(after).verdict
+
+def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
+    """White's view of a position from which `side` moves into one of this verdict: its mate takes a move more."""
+    mate, step = verdict.mate, 1 if side == chess.WHITE else -1
+    return replace(verdict, mate=mate + step) if mate is not None and mate * step >= 0 else verdict
 
 
 def _gap(result: SearchResult) -> float:
