@@ -168,7 +168,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("UCI_AnalyseMode", "check", "analyse_mode", "For analysis: no contempt, no book, full strength"),
     Option("UCI_Opponent", "string", "opponent", "Accepted from GUIs that name the opponent; changes nothing"),
     Option("UCI_LimitStrength", "check", "limit_strength", "Plays like a person of UCI_Elo"),
-    Option("UCI_Elo", "spin", "elo", "Strength aimed at with UCI_LimitStrength; a provisional scale", 500, 2400),
+    Option("UCI_Elo", "spin", "elo", "Strength aimed at with UCI_LimitStrength, on the scale of Stockfish", 500, 2400),
     Option(
         "WeightsFile",
         "string",

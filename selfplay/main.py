@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from engine.command_line import HelpFormatter
 from engine.errors import AinoError
 from selfplay.interrupt import INTERRUPTED
 
@@ -44,14 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
         prog="aino-train",
-        description="Train Aino: self-play, supervised learning, matches.",
-        epilog="\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train Aino: self-play, supervised learning, matches. Each command has --help.",
     )
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command, text in COMMANDS.items():
+        subparsers.add_parser(command, help=text.replace("%", "%%"))
     name = parser.parse_args(words[:1]).command
     module = importlib.import_module(module_name(name))
-    subparser = argparse.ArgumentParser(prog=f"aino-train {name}", description=COMMANDS[name])
+    subparser = argparse.ArgumentParser(
+        prog=f"aino-train {name}", description=COMMANDS[name], formatter_class=HelpFormatter
+    )
     module.add_arguments(subparser)
     parsed = subparser.parse_args(words[1:])
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

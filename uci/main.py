@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from engine.command_line import HelpFormatter
 from engine.errors import AinoError
 from uci import __version__
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog=f"aino {name}",
         description=SUBCOMMANDS[name][1],
         epilog=getattr(module, "EXAMPLES", None),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     module.add_arguments(parser)
     parse = getattr(module, "parse", argparse.ArgumentParser.parse_args)

@@ -64,7 +64,11 @@ def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> I
 def _source_of_game(game: chess.pgn.Game, ply: int | None) -> Source:
     board = board_at(game, ply)
     players = f"{game.headers.get('White', '?')} - {game.headers.get('Black', '?')}"
-    return Source(board, f"{players}, after {len(board.move_stack)} plies")
+    if not board.move_stack:
+        return Source(board, f"{players}, at the start")
+    before = board.copy()
+    last = before.variation_san([before.pop()])
+    return Source(board, f"{players}, after {last} (ply {len(board.move_stack)})")
 
 
 def read_game(path: Path, number: int = 1) -> chess.pgn.Game:

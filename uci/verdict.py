@@ -65,6 +65,11 @@ class Verdict:
         return f"#{self.mate}" if self.mate else "#"
 
     @property
+    def white_text(self) -> str:
+        """The text of White's view where no heading says whose it is: `White +0.34`."""
+        return f"White {self.text}"
+
+    @property
     def wdl_text(self) -> str:
         """The chances as `45% win, 30% draw, 25% loss`."""
         win, draw, loss = (f"{round(share / 10)}%" for share in self.wdl)

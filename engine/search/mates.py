@@ -19,7 +19,7 @@ from engine.jit import kernel
 from engine.search.judge import mating_move
 
 DEEPEST = 4  # moves
-NODE_LIMIT = 6_000  # positions looked at: a few milliseconds
+NODE_LIMIT = 2_000  # positions looked at: about two milliseconds
 
 
 class MateSpace(NamedTuple):

@@ -18,12 +18,6 @@ WEAKEST_ELO = 500
 STRONGEST_ELO = 2400
 PRIOR_VISITS = 4.0  # visits that the whole policy counts for: in the smallest trees it decides
 
-# At WEAKEST_ELO and at STRONGEST_ELO; nodes in between grow geometrically, the others linearly.
-NODES = (2.0, 2000.0)
-TEMPERATURE = (1.3, 0.1)
-VALUE_MARGIN = (0.6, 0.04)
-LEAST_SHARE = (0.05, 0.2)
-
 
 @dataclass(frozen=True)
 class StrengthPlan:
@@ -35,23 +29,37 @@ class StrengthPlan:
     least_share: float  # of the most plausible move's weight: what has less is never played
 
 
-def plan_for(elo: int) -> StrengthPlan:
-    """The plan for an Elo rating on Stockfish's scale. Raises ConfigError outside 500..2400.
+# Elo on Stockfish's scale, and the plan that was measured to play so. From 1450 up by ladder games against Stockfish
+# 15.1 at 3+0.03 (60 each, about +-85), below by matches between neighbours (120 games each): extrapolated.
+MEASURED = (
+    (355.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
+    (605.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
+    (995.0, StrengthPlan(7, 1.079, 0.497, 0.078)),
+    (1190.0, StrengthPlan(18, 0.921, 0.423, 0.097)),
+    (1454.0, StrengthPlan(44, 0.763, 0.350, 0.117)),
+    (1685.0, StrengthPlan(157, 0.542, 0.246, 0.145)),
+    (1859.0, StrengthPlan(467, 0.353, 0.158, 0.168)),
+    (1946.0, StrengthPlan(1389, 0.163, 0.070, 0.192)),
+    (2300.0, StrengthPlan(3000, 0.020, 0.010, 0.500)),
+    (2450.0, StrengthPlan(30000, 0.010, 0.005, 0.600)),
+)
 
-    The numbers are provisional: everything changes steadily with the rating, no match has measured it yet.
-    """
+
+def plan_for(elo: int) -> StrengthPlan:
+    """The plan for an Elo rating on Stockfish's scale, between those measured. Raises ConfigError outside 500..2400."""
     if not WEAKEST_ELO <= elo <= STRONGEST_ELO:
         raise ConfigError(f"Elo: expected {WEAKEST_ELO} to {STRONGEST_ELO}, got {elo}")
-    share = (elo - WEAKEST_ELO) / (STRONGEST_ELO - WEAKEST_ELO)
+    ratings = [rating for rating, _ in MEASURED]
 
-    def between(ends: tuple[float, float]) -> float:
-        return ends[0] + share * (ends[1] - ends[0])
+    def between(values: Sequence[float]) -> float:
+        return float(np.interp(elo, ratings, values))
 
+    plans = [plan for _, plan in MEASURED]
     return StrengthPlan(
-        nodes=round(NODES[0] * (NODES[1] / NODES[0]) ** share),
-        temperature=between(TEMPERATURE),
-        value_margin=between(VALUE_MARGIN),
-        least_share=between(LEAST_SHARE),
+        nodes=round(np.exp(between([np.log(plan.nodes) for plan in plans]))),
+        temperature=between([plan.temperature for plan in plans]),
+        value_margin=between([plan.value_margin for plan in plans]),
+        least_share=between([plan.least_share for plan in plans]),
     )
 
 

@@ -33,8 +33,14 @@ GAMES, PLIES = 100, 80  # random games that are trained on; speed does not depen
 SEED = 1
 
 
+EXAMPLE = """example:
+  aino-train bench --net sparse-768 --json
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    parser.epilog = EXAMPLE
     text = "filters x blocks, or sparse-WIDTH, with random weights (default %(default)s)"
     parser.add_argument("--net", default="64x6", metavar="NET", help=text)
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="(default %(default)s)")

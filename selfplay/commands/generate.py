@@ -8,9 +8,16 @@ from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_b
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_phase
 
+EXAMPLE = """example:
+  aino-train generate run1 --games.count 256 --games.visits 200
+
+`aino-train fit RUN` comes next; `aino-train loop RUN` does all of it again and again.
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    parser.epilog = EXAMPLE
     add_run_arguments(parser)
     add_play_arguments(parser)
 

@@ -13,14 +13,15 @@ from selfplay.data.pgn import PgnSelection
 from selfplay.run.exchange import Stopped, import_games
 from selfplay.run.folder import RunFolder
 
-EXAMPLE = """The games become a generation that is fitted next: `aino-train loop RUN` goes on from there. example:
+EXAMPLE = """The games become a generation that is fitted next: `aino-train loop RUN` goes on from there.
+
+example:
   aino-train import run1 --pgn games.pgn --pgn-min-elo 2400
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLE
     add_run_arguments(parser)
     group = parser.add_argument_group("games (at least one file)")

@@ -32,7 +32,6 @@ EXAMPLE = """example (positions that self-play reaches, and answers to moves it 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLE
     text = "a command, or words cmd=COMMAND option.NAME=VALUE"
     parser.add_argument("--engine", required=True, metavar="ENGINE", help=text)

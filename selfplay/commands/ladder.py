@@ -32,7 +32,6 @@ score there is given then). FOLDER gets games.pgn, games.jsonl, match.json and r
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLE
     text = f"{ENGINE_HELP} (default: %(default)s)"
     parser.add_argument("--engine", default="aino", metavar="ENGINE", help=text)

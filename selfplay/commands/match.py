@@ -33,7 +33,6 @@ engines write there); the same command continues a match that was stopped or kil
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     parser.add_argument("--first", required=True, metavar="ENGINE", help=ENGINE_HELP)
     parser.add_argument("--second", required=True, metavar="ENGINE", help="likewise")

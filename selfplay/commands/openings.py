@@ -9,9 +9,14 @@ from selfplay.console import show
 from selfplay.data.teacher import teacher_files
 from selfplay.games.openings import draw_openings, write_openings
 
+EXAMPLE = """example:
+  aino-train openings --teacher labels/ --count 500 --out openings.epd
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    parser.epilog = EXAMPLE
     parser.add_argument(
         "--teacher",
         type=Path,

@@ -15,9 +15,16 @@ from selfplay.training.learner import LearnerSettings
 from selfplay.training.pretrain import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.sources import SourceFiles, load_training_data
 
+EXAMPLE = """example:
+  aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
+
+Ctrl-C stops at once; the same command goes on. `aino play --weights-file first.dit` plays with the network.
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    parser.epilog = EXAMPLE
     _add_data_flags(parser.add_argument_group("data (at least one file)"))
     _add_run_flags(parser.add_argument_group("run"))
 

@@ -10,9 +10,14 @@ from selfplay.console import live_line, show
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page, write_page
 
+EXAMPLE = """example:
+  aino-train report run1 --out report.html
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    parser.epilog = EXAMPLE
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder; it is only read, and may be at work")
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="where to (default: RUN/report.html)")
 

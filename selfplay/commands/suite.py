@@ -37,7 +37,6 @@ DEFAULT_NODES = 1000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".epd or .fen suites, .csv puzzles")
     text = f"any UCI engine: {ENGINE_HELP} (default: Aino in this process, with the engine options below)"

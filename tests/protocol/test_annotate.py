@@ -160,13 +160,36 @@ def test_good_move_that_the_search_missed_is_no_loss_but_the_opponents_blunder_b
     assert found.moves[0].judgement is BLUNDER
 
 
+def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
+    """The look behind White's move misses what Black's best answer costs; the game shows it, and White lost nothing."""
+    game = read('[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 2. a4 *\n')
+    values = [{"e1e2": 0.8}, {"a7a6": 0.0, "e8e7": -0.1}, {"a3a4": 0.8}, {"e8e7": -0.8}]
+    engine = ScriptedEngine(script_for(game, values))
+    other = game.board()
+    for move in ("a2a3", "e8e7"):
+        other.push_uci(move)
+    engine.script[other.epd()] = {"e1e2": 0.76}
+    first, second, third = review(game, engine).moves
+    assert (first.loss, first.judgement) == (pytest.approx(0.02), None)
+    assert first.after.expected == pytest.approx(0.88), "the corrected value, not the 0.5 that the look gave"
+    assert second.loss == pytest.approx(0.02)
+    assert third.loss == 0.0
+
+
+def test_mate_that_only_the_game_finds_is_counted_from_each_position() -> None:
+    found = review(read(FOOLS_MATE), ScriptedEngine({}))
+    assert [move.after.text for move in found.moves[-2:]] == ["#-1", "#"]
+    assert found.moves[-1].is_best
+
+
 def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
     game = read("1. e4 c6 2. d4 *")
-    engine = ScriptedEngine(script_for(game, [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2}, {"d7d5": 0.2}]))
+    values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.2}]
+    engine = ScriptedEngine(script_for(game, values))
     engine.script[position_after("e4", "e5").epd()] = {"g1f3": 0.0}
-    engine.script[position_after("e4", "c6", "Nf3").epd()] = {"g1f3": 0.0}
+    engine.script[position_after("e4", "c6", "Nf3").epd()] = {"d7d5": -0.16}
     _, second, third = review(game, engine).moves
-    assert second.loss == pytest.approx(0.1)
+    assert second.loss == pytest.approx(0.08)
     assert second.judgement is None
     assert third.judgement is BLUNDER
 
@@ -184,6 +207,8 @@ def test_game_without_moves_is_reviewed() -> None:
 def test_comments_keep_what_was_there_and_read_back() -> None:
     game = read("{first} 1. e4 {mine} 1... a6 $1 (1... e5) 2. g4 *")
     engine = ScriptedEngine(script_for(game, [{"e2e4": 0.1}, {"e7e5": 0.0}, {"d2d4": 0.6}, {"e7e5": 0.5}]))
+    engine.script[position_after("e4", "e5").epd()] = {"g1f3": 0.1}
+    engine.script[position_after("e4", "a6", "d4").epd()] = {"e7e5": -0.6}
     text = str(add_comments(review(game, engine)))
     again = read(text)
     assert again.errors == []

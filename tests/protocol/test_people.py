@@ -94,7 +94,7 @@ def test_position_is_read_from_words_a_game_or_the_start(games: Path) -> None:
     assert next(read_sources([KINGS])).board.fen() == KINGS
     assert next(read_sources(KINGS.split())).name == KINGS
     after_end = next(read_sources([str(games)]))
-    assert after_end.name == "A - B, after 3 plies"
+    assert after_end.name == "A - B, after 2. Nf3 (ply 3)"
     assert after_end.board.peek() == chess.Move.from_uci("g1f3")
     assert next(read_sources([str(games)], game=2, ply=1)).board == board_after("d4")
 

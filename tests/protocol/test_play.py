@@ -1,4 +1,4 @@
-"""The terminal game, with scripted input, a fake engine and a console that writes to text."""
+"""The terminal game: its loop and commands, how it is left, and `aino play`."""
 
 from __future__ import annotations
 
@@ -10,114 +10,25 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import chess
 import chess.pgn
 import pytest
 from rich.console import Console
-from rich.style import Style
 
 from engine.board.fen import parse_fen
-from engine.errors import ConfigError, MoveError
 from engine.options import EngineOptions
-from engine.search.control import SearchControl
-from engine.search.driver import OnInfo
-from engine.search.limits import Limits
-from engine.search.results import SearchInfo, SearchResult
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
-from tests.protocol.fake_engine import FakeEngine
+from tests.protocol.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, play, settings
 from uci.main import main
-from uci.play.board_view import BoardStyle, choose_style, render_bar, render_board
-from uci.play.clock import GameClock, TimeControl, clock_text, parse_time_control
+from uci.play import loop
 from uci.play.commands import COMMANDS
 from uci.play.ends import GameEnd
-from uci.play.game import GameSettings, TerminalGame
-from uci.play.level import DEFAULT_LEVEL, Level, parse_level
+from uci.play.game import TerminalGame
 from uci.play.move_input import read_human_move
-from uci.play.record import game_from_board, save
 from uci.reading import read_game
-from uci.terminal import say
-from uci.verdict import Verdict
-
-PLAIN = BoardStyle(color=False, symbols=False)
-FOOLS_MATE_NEXT = "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2"
-
-
-class KnightShuffler(FakeEngine):
-    """Black moves its king's knight out and back."""
-
-    def _moves(self, limits: Limits) -> list[chess.Move]:
-        out, back = chess.Move.from_uci("g8f6"), chess.Move.from_uci("f6g8")
-        return [out if self.board.is_legal(out) else back]
-
-
-class Optimist(FakeEngine):
-    """Thinks that the side to move, which asks for the draw, is worse."""
-
-    def _info(self, move: chess.Move, rank: int) -> SearchInfo:
-        return replace(super()._info(move, rank), score_cp=-10, wdl=(300, 300, 400))
-
-
-class Sicilian(FakeEngine):
-    """Answers with the c-pawn where it can."""
-
-    def _moves(self, limits: Limits) -> list[chess.Move]:
-        return sorted(self.board.legal_moves, key=lambda move: move.uci() != "c7c5")
-
-
-class Ponderer(FakeEngine):
-    """Thinks until it is stopped."""
-
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
-        return super().search(replace(limits, infinite=True), on_info, control)
-
-
-class Time:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-def play(
-    *inputs: str,
-    fen: str = chess.STARTING_FEN,
-    board: chess.Board | None = None,
-    human: chess.Color | None = chess.WHITE,
-    engine_class: type[FakeEngine] = FakeEngine,
-    clock: GameClock | None = None,
-    pause: Callable[[], None] = lambda: None,
-) -> tuple[TerminalGame, GameEnd, str]:
-    """A game with the given answers, a pause before each; the input ends after them."""
-    output = io.StringIO()
-    answers: Iterator[str] = iter(inputs)
-
-    def ask(prompt: str) -> str:
-        output.write(prompt + "\n")
-        pause()
-        try:
-            return next(answers)
-        except StopIteration:
-            raise EOFError from None
-
-    engine = engine_class(EngineOptions())
-    console = Console(file=output, width=200)
-    game = TerminalGame(console, engine, board or chess.Board(fen), settings(human, clock), ask)  # type: ignore[arg-type]
-    return game, game.play(), output.getvalue()
-
-
-def settings(human: chess.Color | None, clock: GameClock | None = None) -> GameSettings:
-    levels = {chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=1)}
-    return GameSettings(human, levels, PLAIN, clock)
-
 
 # ---- the loop -------------------------------------------------------------------------------------------------------
 
@@ -128,7 +39,7 @@ def test_engine_answers_each_move_until_the_input_ends() -> None:
     assert len(game.board.move_stack) == 4
     assert end == GameEnd("*", "unterminated")
     assert "Aino plays" in output
-    assert "(+0.10)" in output
+    assert "(White -0.10)" in output
 
 
 def test_engine_begins_when_the_human_is_black() -> None:
@@ -246,110 +157,6 @@ def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
     assert "found 1" in play(f"load {path} 2")[2]
 
 
-# ---- clocks ---------------------------------------------------------------------------------------------------------
-
-
-def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
-    now = Time()
-    clock = GameClock(TimeControl(60, 2), now)
-    clock.start(chess.WHITE)
-    now.seconds = 10
-    clock.start(chess.WHITE)
-    assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (50, 60)
-    assert clock.limits().white_time_ms == 50_000
-    assert clock.limits().black_increment_ms == 2_000
-    clock.stop()
-    now.seconds = 99
-    assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (52, 60)
-
-
-def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
-    now = Time()
-
-    def pause() -> None:
-        now.seconds += 40
-
-    clock = GameClock(TimeControl(60, 0), now)
-    game, end, output = play("e4", "d4", clock=clock, pause=pause)
-    assert end == GameEnd("0-1", "White lost on time")
-    assert "[you 1:00, Aino 1:00] 1. your move" in output
-    assert game.clock_times[1] == 20
-    board = chess.Board("k7/8/8/8/8/8/4R3/4K3 w - - 0 1")
-    clock = GameClock(TimeControl(30, 0), now)
-    end = play("Re3", board=board, clock=clock, pause=pause)[1]
-    assert end == GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
-
-
-def test_takeback_gives_the_time_back() -> None:
-    now = Time()
-
-    def pause() -> None:
-        now.seconds += 10
-
-    game, _, output = play("e4", "d4", "takeback", clock=GameClock(TimeControl(60, 0), now), pause=pause)
-    prompts = [line for line in output.splitlines() if line.startswith("[you")]
-    assert [line.split("]")[0] for line in prompts] == [
-        "[you 1:00, Aino 1:00",
-        "[you 0:50, Aino 1:00",
-        "[you 0:40, Aino 1:00",
-        "[you 0:50, Aino 1:00",
-    ]
-    assert len(game.board.move_stack) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "control"), [("5+3", TimeControl(300, 3)), ("0.5", TimeControl(30, 0)), (" 90+30 ", TimeControl(5400, 30))]
-)
-def test_time_controls_are_minutes_and_seconds(text: str, control: TimeControl) -> None:
-    assert parse_time_control(text) == control
-
-
-@pytest.mark.parametrize("text", ["", "0", "5+", "x", "5+9999", "99999", "-3"])
-def test_bad_time_controls_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"5\+3"):
-        parse_time_control(text)
-
-
-def test_clock_times_are_written_for_people() -> None:
-    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
-
-
-# ---- levels ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "level"),
-    [
-        ("elo 1500", Level(elo=1500)),
-        ("Elo=1500", Level(elo=1500)),
-        ("time 2.5s", Level(movetime_s=2.5)),
-        ("nodes:10", Level(nodes=10)),
-        ("full", DEFAULT_LEVEL),
-    ],
-)
-def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
-    assert parse_level(text) == level
-
-
-BAD_LEVELS = ("", "1500", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "hard")
-
-
-@pytest.mark.parametrize("text", BAD_LEVELS)
-def test_bad_levels_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected"):
-        parse_level(text)
-
-
-def test_level_bounds_the_search() -> None:
-    clock = Limits(white_time_ms=5)
-    assert DEFAULT_LEVEL.limits(None) == Limits(movetime_ms=2000)
-    assert DEFAULT_LEVEL.limits(clock) == clock
-    assert Level(movetime_s=1).limits(clock) == Limits(white_time_ms=5, movetime_ms=1000)
-    assert Level(nodes=7).limits(None) == Limits(nodes=7)
-    assert Level(elo=900).options(EngineOptions()).elo == 900
-    assert not DEFAULT_LEVEL.options(EngineOptions(limit_strength=True)).limit_strength
-
-
 # ---- leaving --------------------------------------------------------------------------------------------------------
 
 
@@ -365,10 +172,10 @@ def listens_to_interrupts() -> Iterator[None]:
 def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
     engine = Ponderer(EngineOptions())
     console = Console(file=io.StringIO())
-    game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE), lambda prompt: "e4")  # type: ignore[arg-type]
+    game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE))  # type: ignore[arg-type]
     interrupt = threading.Timer(0.2, _thread.interrupt_main)
     interrupt.start()
-    end = game.play()
+    end = loop.play(game, lambda prompt: "e4")
     interrupt.join()
     assert end.result == "*"
     assert [move.uci() for move in game.board.move_stack] == ["e2e4"]
@@ -395,146 +202,6 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
     assert (process.returncode, errors) == (0, b"")
     assert f"saved to {path}".encode() in output
     assert "1. e4 " in path.read_text(encoding="utf-8")
-
-
-# ---- moves as people write them -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "fen", "uci"),
-    [
-        ("e4", chess.STARTING_FEN, "e2e4"),
-        ("e2-e4", chess.STARTING_FEN, "e2e4"),
-        ("E2E4".lower(), chess.STARTING_FEN, "e2e4"),
-        ("nf3!?", chess.STARTING_FEN, "g1f3"),
-        ("Ng1-f3", chess.STARTING_FEN, "g1f3"),
-        ("0-0", "4k3/8/8/8/8/8/8/4K2R w K - 0 1", "e1g1"),
-        ("ooo", "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1", "e1c1"),
-        ("e1h1", "4k3/8/8/8/8/8/8/4K2R w K - 0 1", "e1g1"),
-        ("e8=Q+", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "e7e8q"),
-        ("e8n", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "e7e8n"),
-        ("e7e8R", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "e7e8r"),
-        ("bxc3", "4k3/8/8/8/8/2n5/1P6/B3K3 w - - 0 1", "b2c3"),
-    ],
-)
-def test_human_notations_are_read(text: str, fen: str, uci: str) -> None:
-    assert read_human_move(chess.Board(fen), text).uci() == uci
-
-
-@pytest.mark.parametrize(
-    ("text", "fen", "help_text"),
-    [
-        ("Nd2", "4k3/8/8/8/8/5N2/8/1N2K3 w - - 0 1", "ambiguous: Nbd2, Nfd2"),
-        ("hello", chess.STARTING_FEN, "cannot read 'hello'"),
-        ("e5", chess.STARTING_FEN, "'moves' lists"),
-        ("Qf3", chess.STARTING_FEN, "to that square you can play Nf3"),
-        ("e2e5", chess.STARTING_FEN, "from e2 you can play e3, e4"),
-        ("e3e4", chess.STARTING_FEN, "e3 is empty"),
-        ("e7e5", chess.STARTING_FEN, "pawn on e7 is not yours"),
-        ("e7e8", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "add the piece, as in e7e8q"),
-        ("a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check, and can play"),
-        ("a2a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check, and can play"),
-    ],
-)
-def test_refused_move_says_what_could_be_meant(text: str, fen: str, help_text: str) -> None:
-    with pytest.raises(MoveError) as caught:
-        read_human_move(chess.Board(fen), text)
-    assert help_text in str(caught.value)
-
-
-# ---- the board ------------------------------------------------------------------------------------------------------
-
-
-def test_ascii_board_seen_from_both_sides() -> None:
-    board = chess.Board()
-    board.push_san("e4")
-    white = render_board(board, chess.WHITE, PLAIN).plain.splitlines()
-    black = render_board(board, chess.BLACK, PLAIN).plain.splitlines()
-    assert white[0] == " 8  r  n  b  q  k  b  n  r "
-    assert white[4] == " 4  .  .  .  . (P) .  .  . "
-    assert white[-1].split() == list("abcdefgh")
-    assert black[0] == " 1  R  N  B  K  Q  B  N  R "
-    assert black[-1].split() == list("hgfedcba")
-
-
-def test_symbols_without_color_tell_the_sides_apart() -> None:
-    text = render_board(chess.Board(), chess.WHITE, BoardStyle(color=False, symbols=True)).plain
-    assert "♔" in text
-    assert "♚" in text
-    assert "·" in text
-
-
-def test_color_and_symbols_only_where_they_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.delenv("COLORTERM", raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-
-    def console(encoding: str, terminal: bool, no_color: bool | None = None) -> Console:
-        file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-        return Console(file=file, force_terminal=terminal, no_color=no_color)
-
-    assert choose_style(console("utf-8", True)) == BoardStyle(color=True, symbols=True)
-    assert choose_style(console("utf-8", True, no_color=True)) == BoardStyle(color=False, symbols=True)
-    assert choose_style(console("utf-8", False)) == BoardStyle(color=False, symbols=True)
-    assert choose_style(console("ascii", False)) == BoardStyle(color=False, symbols=False)
-    assert choose_style(console("utf-8", True), ascii_only=True).symbols is False
-    monkeypatch.setenv("TERM", "xterm")
-    assert choose_style(console("utf-8", True)) == BoardStyle(color=True, symbols=True, few_colors=True)
-
-
-@pytest.mark.parametrize("few", [False, True])
-def test_pieces_stand_out_from_every_square(few: bool) -> None:
-    board = chess.Board()
-    board.push_san("Nf3")
-    text = render_board(board, chess.WHITE, BoardStyle(color=True, symbols=True, few_colors=few))
-    styles = [span.style for span in text.spans]
-    assert len(styles) == 64
-    assert all(isinstance(style, Style) and style.color != style.bgcolor for style in styles)
-    papers = {style.bgcolor.name for style in styles if isinstance(style, Style) and style.bgcolor}
-    assert len(papers) == (3 if few else 4), "light and dark, and those of the last move"
-
-
-# ---- PGN ------------------------------------------------------------------------------------------------------------
-
-
-def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
-    board = chess.Board(FOOLS_MATE_NEXT)
-    board.push_san("Qh4#")
-    game = game_from_board(board, {"White": "You", "Date": "2024.05.06"}, "0-1", {1: 61.5})
-    path = tmp_path / "game.pgn"
-    save(game, path)
-    save(game, path)
-    with path.open() as file:
-        first, second = chess.pgn.read_game(file), chess.pgn.read_game(file)
-    assert first is not None
-    assert second is not None
-    assert first.headers["FEN"] == FOOLS_MATE_NEXT
-    assert (first.headers["Result"], first.headers["Date"], first.headers["White"]) == ("0-1", "2024.05.06", "You")
-    assert [move.uci() for move in first.mainline_moves()] == ["d8h4"]
-    assert first.end().clock() == 61.5
-
-
-def test_opening_goes_into_the_headers() -> None:
-    board = chess.Board()
-    board.push_san("e4")
-    board.push_san("e6")
-    assert game_from_board(board, {}).headers["Opening"] == "French Defence"
-
-
-# ---- the terminal ---------------------------------------------------------------------------------------------------
-
-
-def test_evaluation_bar_is_full_for_the_winner() -> None:
-    assert render_bar(Verdict(0, 3, (1000, 0, 0)), PLAIN) == f"White [{'#' * 24}] Black  #3"
-    symbols = BoardStyle(color=False, symbols=True)
-    assert render_bar(Verdict(-50, None, (250, 250, 500)), symbols) == f"White [{'█' * 9}{'░' * 15}] Black  -0.50"
-
-
-def test_accents_are_dropped_where_they_cannot_be_shown() -> None:
-    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    say(Console(file=file), "Réti, Grünfeld")
-    file.flush()
-    assert file.buffer.getvalue() == b"Reti, Grunfeld\n"  # type: ignore[attr-defined]
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------

@@ -23,8 +23,9 @@ NETWORK = TOOLS | {"engine.nn", "engine.board"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
-ENGINE = PLAYER | {"engine", "engine.machine", "engine.nn", "engine.player"}
+ENGINE = PLAYER | {"engine", "engine.command_line", "engine.machine", "engine.nn", "engine.player"}
 MAY_IMPORT: dict[str, set[str]] = {
+    "engine.command_line": set(),
     "engine.errors": set(),
     "engine.options": {"engine.errors", "engine.settings_file"},
     "engine.settings_file": {"engine.errors"},

@@ -30,13 +30,13 @@ from uci.waiting import ready_engine
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
-_DEFAULT_LIMITS = Limits(nodes=1000)
+_DEFAULT_LIMITS = Limits(nodes=20_000)
 _INTERRUPTED = 130  # exit status
 _PAGE_PAUSE = 20.0  # times as long as writing the page takes: with many games it is not written after each
 EXAMPLES = """\
 examples:
   aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html
-  aino annotate games.pgn --nodes 10000     more thorough, and ten times slower
+  aino annotate games.pgn --nodes 100000    more thorough, and five times slower
   aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
 
 Each finished game is saved at once: Ctrl-C loses only the game in progress.
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pgn", type=Path, metavar="PGN", help="file with one game or many")
     parser.add_argument("--out", type=Path, metavar="NAME", help="where to write: NAME.pgn and NAME.html")
     parser.add_argument("--overwrite", action="store_true", help="replace files of an earlier run")
-    add_limit_flags(parser, "1000 for each position")
+    add_limit_flags(parser, "20,000 for each position")
     add_flags(parser)
 
 
@@ -117,7 +117,9 @@ class _Output:
         self._sections: list[tuple[str, Markup]] = []
         self._next_page_s = 0.0
         for path in (self.pgn, self.html):
-            if path.exists() and (not overwrite or path.samefile(source)):
+            if path.exists() and path.samefile(source):
+                raise ConfigError(f"{path} holds the games themselves: give another name with --out")
+            if path.exists() and not overwrite:
                 raise ConfigError(f"{path} exists: give another name with --out, or --overwrite")
 
     def add(self, review: GameReview) -> None:

@@ -24,7 +24,6 @@ __all__ = ["GameReview", "MoveReview", "review_game"]
 _SUSPICIOUS = 0.05  # a loss from which on the best move is searched as thoroughly as the one that was played
 _MISSED = 0.1  # expected points; less than this is the noise of two searches
 _HIDDEN_PRIOR = 0.2  # a move that the policy thinks likelier is not hard to find
-_TURNING_LOSS = 0.10
 _MOST_TURNING_POINTS = 6
 
 
@@ -95,9 +94,9 @@ class GameReview:
 
     @property
     def turning_points(self) -> list[MoveReview]:
-        """The costliest moves, in the order of the game."""
-        costly = sorted(self.moves, key=lambda move: -move.loss)[:_MOST_TURNING_POINTS]
-        return sorted((move for move in costly if move.loss >= _TURNING_LOSS), key=lambda move: move.ply)
+        """The costliest moves that were judged bad, in the order of the game."""
+        costly = [move for move in self.moves if move.judgement in (BLUNDER, MISTAKE, INACCURACY)]
+        return sorted(sorted(costly, key=lambda move: -move.loss)[:_MOST_TURNING_POINTS], key=lambda move: move.ply)
 
 
 def review_game(
@@ -181,7 +180,9 @@ class _Reviewer:
         judgement = judge(loss, look.gap if is_hidden else 0.0, _expected(look.verdict, board.turn))
         if judgement != BLUNDER and is_named(after):
             judgement = None
-        return MoveReview(len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, judgement)
+        return MoveReview(
+            len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, judgement
+        )
 
 
 def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:

@@ -34,10 +34,13 @@ class BoardStyle:
 
 
 def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
-    """The best style for a console: colour neither in a pipe nor with NO_COLOR, symbols where the encoding has them."""
+    """The best style for a console: symbols where the encoding has them, colour where the terminal has it.
+
+    A pipe has none, a dumb terminal neither, and none is used with NO_COLOR.
+    """
     symbols = not ascii_only and can_show(console, "♚·█░")
     few = console.color_system in ("standard", "windows")
-    return BoardStyle(color=console.is_terminal and not console.no_color, symbols=symbols, few_colors=few)
+    return BoardStyle(color=console.color_system is not None and not console.no_color, symbols=symbols, few_colors=few)
 
 
 def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle) -> Text:

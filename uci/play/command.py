@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import random
 import signal
 import sys
@@ -22,7 +21,8 @@ from uci.play.clock import GameClock, parse_time_control
 from uci.play.ends import UNFINISHED, GameEnd
 from uci.play.game import GameSettings, TerminalGame
 from uci.play.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
-from uci.play.record import default_path, game_from_board, save
+from uci.play.loop import play
+from uci.play.record import default_path, record_of, save
 from uci.reading import board_at, read_game
 from uci.terminal import make_console, say
 from uci.waiting import ready_engine
@@ -73,15 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing
 
-    started = datetime.datetime.now()
     engine = ready_engine(console, options)
-    game = TerminalGame(console, engine, board, settings, _ask)
+    game = TerminalGame(console, engine, board, settings)
     end = UNFINISHED
     try:
         with _leaving_by_signal():
-            end = game.play()
+            end = play(game, _ask)
     finally:
-        _finish(console, game, end, started, arguments.pgn)
+        _finish(console, game, end, arguments.pgn)
         engine.close()
     return 0
 
@@ -142,28 +141,12 @@ def _leaving_by_signal() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _headers(game: TerminalGame, end: GameEnd, started: datetime.datetime) -> dict[str, str]:
-    settings = game.settings
-    names = {side: f"Aino ({settings.levels[side].text})" for side in chess.COLORS}
-    if settings.human is not None:
-        names[settings.human] = "You"
-    headers = {
-        "Date": f"{started:%Y.%m.%d}",
-        "White": names[chess.WHITE],
-        "Black": names[chess.BLACK],
-        "Termination": end.reason,
-    }
-    if settings.clock is not None:
-        headers["TimeControl"] = settings.clock.control.pgn_text
-    return headers
-
-
-def _finish(console: Console, game: TerminalGame, end: GameEnd, started: datetime.datetime, pgn: Path | None) -> None:
+def _finish(console: Console, game: TerminalGame, end: GameEnd, pgn: Path | None) -> None:
     """Saves the game, then tells the result: a terminal that is gone cannot be told. Shows what cannot be saved."""
     told = f"{end.result}: {end.reason}\n" if end.result != "*" else ""
     if game.board.move_stack:
-        record = game_from_board(game.board, _headers(game, end, started), end.result, game.clock_times)
-        path = pgn or default_path(started)
+        record = record_of(game, end)
+        path = pgn or default_path(game.settings.started)
         try:
             save(record, path)
         except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import chess
 
@@ -15,13 +14,11 @@ from uci.openings import opening_name
 from uci.play.board_view import render_bar
 from uci.play.clock import clock_text
 from uci.play.ends import GameEnd, end_by_resigning
+from uci.play.game import TerminalGame
 from uci.play.level import LEVEL_FORMS, parse_level
-from uci.play.record import game_from_board, save
+from uci.play.record import record_of, save
 from uci.reading import board_at, read_game
 from uci.verdict import Verdict
-
-if TYPE_CHECKING:
-    from uci.play.game import TerminalGame
 
 __all__ = ["COMMANDS", "Command", "help_text"]
 
@@ -53,7 +50,7 @@ def _help(game: TerminalGame, _: str) -> None:
 def _hint(game: TerminalGame, _: str) -> None:
     result = game.search()
     if result.best_move is not None:
-        game.say(f"Aino would play {game.board.san(result.best_move)} ({_score(result)})")
+        game.say(f"Aino would play {game.board.san(result.best_move)} ({_score(result, game.board.turn)})")
 
 
 def _eval(game: TerminalGame, _: str) -> None:
@@ -65,8 +62,8 @@ def _eval(game: TerminalGame, _: str) -> None:
     game.say(f"best line: {game.board.variation_san(result.infos[0].pv)}")
 
 
-def _score(result: SearchResult) -> str:
-    return Verdict.of_info(result.infos[0]).text if result.infos else "book"
+def _score(result: SearchResult, mover: chess.Color) -> str:
+    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else "book"
 
 
 def _bar(game: TerminalGame, _: str) -> None:
@@ -138,14 +135,14 @@ def _fen(game: TerminalGame, _: str) -> None:
 
 
 def _pgn(game: TerminalGame, _: str) -> None:
-    game.say(str(game_from_board(game.board, {})))
+    game.say(str(record_of(game)))
 
 
 def _save(game: TerminalGame, argument: str) -> None:
     if not argument:
         raise ConfigError("save where? as in: save game.pgn (the game is saved at its end without asking, too)")
     try:
-        save(game_from_board(game.board, {}, clock_times=game.clock_times), Path(argument).expanduser())
+        save(record_of(game), Path(argument).expanduser())
     except OSError as error:
         raise ConfigError(f"cannot save to {argument}: {error.strerror}") from error
     game.say(f"saved to {argument}")

@@ -78,8 +78,13 @@ def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
     if board.is_check():
         return f"{text} is illegal: you are in check, and can play {_list_moves(board, list(board.legal_moves))}"
     near = _same_target(board, cleaned)
-    hint = f"; to that square you can play {_list_moves(board, near)}" if near else "; 'moves' lists the legal moves"
-    return f"{text} is illegal{hint}"
+    if near:
+        return f"{text} is illegal; to that square you can play {_list_moves(board, near)}"
+    kind = _named_piece(cleaned)
+    moves = [move for move in board.legal_moves if board.piece_type_at(move.from_square) == kind]
+    if moves and kind != chess.PAWN:
+        return f"{text} is illegal; with a {chess.piece_name(kind)} you can play {_list_moves(board, moves)}"
+    return f"{text} is illegal; 'moves' lists the legal moves"
 
 
 def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:
@@ -88,8 +93,12 @@ def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:
     if not squares:
         return []
     moves = [move for move in board.legal_moves if move.to_square == chess.parse_square(squares[-1])]
-    piece = chess.PIECE_SYMBOLS.index(cleaned[0].lower()) if cleaned[0].lower() in "nbrqk" else chess.PAWN
+    piece = _named_piece(cleaned)
     return [move for move in moves if board.piece_type_at(move.from_square) == piece] or moves
+
+
+def _named_piece(cleaned: str) -> chess.PieceType:
+    return chess.PIECE_SYMBOLS.index(cleaned[0].lower()) if cleaned[0].lower() in "nbrqk" else chess.PAWN
 
 
 def _list_moves(board: chess.Board, moves: list[chess.Move]) -> str:

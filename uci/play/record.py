@@ -10,8 +10,10 @@ import chess
 import chess.pgn
 
 from uci.openings import opening_name
+from uci.play.ends import UNFINISHED, GameEnd
+from uci.play.game import GameSettings, TerminalGame
 
-__all__ = ["default_path", "game_from_board", "save"]
+__all__ = ["default_path", "game_from_board", "record_of", "save"]
 
 
 def default_path(now: datetime.datetime) -> Path:
@@ -36,6 +38,26 @@ def game_from_board(
         if clock_times and ply in clock_times:
             node.set_clock(max(0.0, round(clock_times[ply], 1)))
     return game
+
+
+def record_of(game: TerminalGame, end: GameEnd = UNFINISHED) -> chess.pgn.Game:
+    """The PGN of a terminal game, so far or to its end."""
+    return game_from_board(game.board, _headers(game.settings, end), end.result, game.clock_times)
+
+
+def _headers(settings: GameSettings, end: GameEnd) -> dict[str, str]:
+    names = {side: f"Aino ({settings.levels[side].text})" for side in chess.COLORS}
+    if settings.human is not None:
+        names[settings.human] = "You"
+    headers = {
+        "Date": f"{settings.started:%Y.%m.%d}",
+        "White": names[chess.WHITE],
+        "Black": names[chess.BLACK],
+        "Termination": end.reason,
+    }
+    if settings.clock is not None:
+        headers["TimeControl"] = settings.clock.control.pgn_text
+    return headers
 
 
 def save(game: chess.pgn.Game, path: Path) -> None:

@@ -1,0 +1,114 @@
+"""The loop of a terminal game: show, ask, answer, until the game ends or the player leaves."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+
+import chess
+
+from engine.errors import AinoError, MoveError
+from engine.search.results import SearchResult
+from uci.play.clock import clock_text
+from uci.play.commands import COMMANDS
+from uci.play.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
+from uci.play.game import TerminalGame
+from uci.play.move_input import read_human_move
+from uci.verdict import Verdict
+
+__all__ = ["play"]
+
+_LEAST_COMMAND = 3  # letters; a shorter word is no misspelt command
+
+
+def play(game: TerminalGame, ask: Callable[[str], str]) -> GameEnd:
+    """Plays to the end; leaving (quit, EOF, Ctrl-C) gives result "*".
+
+    `ask` shows a prompt and reads a line; it raises EOFError at the end of input.
+    """
+    if game.settings.human is not None:
+        game.say("Moves like e4, Nf3 or g1f3; 'help' lists the rest.")
+    game.show()
+    try:
+        while True:
+            end = end_on_board(game.board) or (_engine_turn(game) if game.is_engine_turn else _human_turn(game, ask))
+            if end is not None:
+                return end
+    except (EOFError, KeyboardInterrupt):
+        game.console.print()
+        return UNFINISHED
+
+
+def _human_turn(game: TerminalGame, ask: Callable[[str], str]) -> GameEnd | None:
+    clock = game.settings.clock
+    if clock is not None:
+        clock.start(game.board.turn)
+    text = ask(f"{_clocks(game)}{_move_number(game.board)} your move: ").strip()
+    if clock is not None and clock.left(game.board.turn) <= 0:
+        return end_by_flag(game.board)
+    try:
+        return _obey(game, text)
+    except AinoError as error:
+        game.say(str(error))
+    return None
+
+
+def _obey(game: TerminalGame, text: str) -> GameEnd | None:
+    """Plays a typed move or runs a typed command. Raises AinoErrors whose messages help."""
+    if not text:
+        return None
+    word, _, argument = text.partition(" ")
+    command = COMMANDS.get(word.lower())
+    if command is not None:
+        return command.run(game, argument.strip())
+    try:
+        move = read_human_move(game.board, text)
+    except MoveError as error:
+        raise _with_guess(error, word.lower(), COMMANDS) from None
+    game.push(move)
+    if end_on_board(game.board):
+        game.show()
+    return None
+
+
+def _engine_turn(game: TerminalGame) -> GameEnd | None:
+    clock = game.settings.clock
+    if clock is not None:
+        clock.start(game.board.turn)
+    mover = game.board.turn
+    result = game.search(game.settings.levels[mover])
+    if clock is not None and clock.left(mover) <= 0:
+        return end_by_flag(game.board)
+    if result.best_move is None:
+        raise MoveError(f"the engine found no move in {game.board.fen()}")
+    text = f"Aino plays {_move_number(game.board)} {game.board.san(result.best_move)} ({_opinion(result, mover)})"
+    game.push(result.best_move)
+    game.show()
+    game.say(text)
+    game.tell_opening()
+    return None
+
+
+def _move_number(board: chess.Board) -> str:
+    return f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
+
+
+def _clocks(game: TerminalGame) -> str:
+    clock = game.settings.clock
+    if clock is None:
+        return ""
+    return f"[you {clock_text(clock.left(game.board.turn))}, Aino {clock_text(clock.left(not game.board.turn))}] "
+
+
+def _opinion(result: SearchResult, mover: chess.Color) -> str:
+    """What the engine thinks of the move it plays, which need not be the best where its strength is limited."""
+    played = [child for child in result.children if child.move == result.best_move and child.visits]
+    if played:
+        return Verdict.of_move(played[0]).seen_by_white(mover).white_text
+    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else "book"
+
+
+def _with_guess(error: MoveError, word: str, names: Iterable[str]) -> MoveError:
+    """The error, with a command's name added where the word looks like a slip of it."""
+    close = difflib.get_close_matches(word, names, 1) if len(word) >= _LEAST_COMMAND else []
+    return MoveError(f"{error}; did you mean '{close[0]}'?") if close else error
