@@ -90,7 +90,7 @@ def test_ply_of_a_game_is_analysed(tmp_path: Path, capsys: pytest.CaptureFixture
     path.write_text("1. f3 e5 2. g4 Qh4# 0-1", encoding="utf-8")
     assert main(["analyse", str(path), "--ply", "3", *FAST]) == 0
     output = capsys.readouterr().out
-    assert "after 3 plies, black to move" in output
+    assert "after 2. g4 (ply 3), black to move" in output
     assert "2...Qh4#" in output
 
 
