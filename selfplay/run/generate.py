@@ -67,14 +67,14 @@ def generate(
     try:
         run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()])
         play(_task(run, generation, settings), missing, finish, stop)
-        if len(writer.games) == settings.count:
+        if len(writer.games) >= settings.count:  # more, where the setting was lowered meanwhile
             summary = summarise(list(writer.games.values()), settings)
             run.ledger.note_self_play(generation, asdict(summary))
             writer.publish()
             tell(_summary_text(generation, summary))
     finally:
         writer.close()
-    return len(writer.games) == settings.count
+    return len(writer.games) >= settings.count
 
 
 def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:

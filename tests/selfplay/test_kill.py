@@ -12,6 +12,7 @@ from tests.benchmark.kill_campaign import PHASES, Broken, Watch, campaign
 from tests.selfplay.test_run import never, open_run
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # a dozen processes, on a machine that may have other work
 def test_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
     row = campaign(tmp_path, kills=5, seed=3)
