@@ -28,7 +28,7 @@ CASTLING = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R w KQkq -"
 
 
 PUZZLES = """PuzzleId,FEN,Moves,Rating,Themes,NbPlays
-two,8/1k6/6R1/8/8/8/8/K6R b - - 0 1,b7a7 h1h7 a7a8 g6g8,1500,mate mateIn2,7
+two,8/1k6/6R1/7n/8/8/8/K2R4 b - - 0 1,b7a7 d1d7 a7a8 g6g8,1500,mate mateIn2,7
 one,6k1/1p3ppp/8/8/8/8/5PPP/R4K2 b - - 0 1,b7b6 a1a8,900,mate,7
 """
 
