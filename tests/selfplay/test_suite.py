@@ -157,7 +157,7 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
     path.write_text(PUZZLES)
     ladder, back_rank = read_puzzles(path)
     assert chess.Board(ladder.fen).turn == chess.WHITE
-    assert ladder.line == ("h1h7", "a7a8", "g6g8")
+    assert ladder.line == ("d1d7", "a7a8", "g6g8")
     assert ladder.groups == ("rating 1400-1599", "mate", "mateIn2")
     assert back_rank.best == {"a1a8"}
     assert read_puzzles(path, limit=1)[0] in (ladder, back_rank)
@@ -196,15 +196,15 @@ def test_whole_line_must_be_found(tmp_path: Path) -> None:
     path = tmp_path / "puzzles.csv"
     path.write_text(PUZZLES)
     ladder, back_rank = read_puzzles(path)
-    solver = Repeater("h1h7", "a1b1 g6g8 g6g8")
+    solver = Repeater("d1d7", "a1b1 g6g8 g6g8")
     outcome = solve_problem(ladder, solver)
-    assert (outcome.solved, outcome.played, outcome.found_nodes) == (True, ("h1h7", "g6g8"), 20)
+    assert (outcome.solved, outcome.played, outcome.found_nodes) == (True, ("d1d7", "g6g8"), 20)
     assert solver.fresh == [True, False]
-    half = solve_problem(ladder, Repeater("h1h7", "g6g1"))
-    assert (half.solved, half.points, half.played) == (False, 0, ("h1h7", "g6g1"))
+    half = solve_problem(ladder, Repeater("d1d7", "g6g1"))
+    assert (half.solved, half.points, half.played) == (False, 0, ("d1d7", "g6g1"))
     assert not solved(ladder, "h1h2")
-    other_mate = replace(ladder, line=("h1h7", "a7a8", "h7h8"), best=frozenset(["h1h7"]))
-    assert solved(other_mate, "h1h7", "g6g8"), "another mate at the end is as good"
+    other_mate = replace(ladder, line=("d1d7", "a7a8", "d7d8"), best=frozenset(["d1d7"]))
+    assert solved(other_mate, "d1d7", "g6g8"), "another mate at the end is as good"
     assert solved(back_rank, "a1a8")
 
 
@@ -276,7 +276,7 @@ def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], t
     assert results["limit"] == "200 nodes a move"
     assert [(one["solved"], one["problems"][0]["played"]) for one in results["suites"]] == [
         (10, ["a1a8"]),
-        (2, ["h1h7", "g6g8"]),
+        (2, ["d1d7", "g6g8"]),
     ]
     assert results["suites"][1]["groups"]["mateIn2"]["solved"] == 1
 
