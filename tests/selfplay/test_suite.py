@@ -202,7 +202,7 @@ def test_whole_line_must_be_found(tmp_path: Path) -> None:
     assert solver.fresh == [True, False]
     half = solve_problem(ladder, Repeater("d1d7", "g6g1"))
     assert (half.solved, half.points, half.played) == (False, 0, ("d1d7", "g6g1"))
-    assert not solved(ladder, "h1h2")
+    assert not solved(ladder, "d1d2")
     other_mate = replace(ladder, line=("d1d7", "a7a8", "d7d8"), best=frozenset(["d1d7"]))
     assert solved(other_mate, "d1d7", "g6g8"), "another mate at the end is as good"
     assert solved(back_rank, "a1a8")
