@@ -111,7 +111,7 @@ class EngineOptions:
     moves_left_max_effect: float = 0.0345
     moves_left_threshold: float = 0.8
     moves_left_slope: float = 0.0027
-    smart_pruning_factor: float = 1.33
+    smart_pruning_factor: float = 0.0
     round_size: int = 0
     max_collisions: int = 32
     temperature: float = 0.0
