@@ -30,7 +30,8 @@ class StrengthPlan:
 
 
 # Elo on Stockfish's scale, and the plan that was measured to play so. From 1450 up by ladder games against Stockfish
-# 15.1 at 3+0.03 (60 each, about +-85), below by matches between neighbours (120 games each): extrapolated.
+# 15.1 at 3+0.03 (60 each, about +-85; 30 for the row of 2145, +-200), below by matches between neighbours (120 games
+# each): extrapolated, as is the last row.
 MEASURED = (
     (355.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
     (605.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
@@ -40,8 +41,8 @@ MEASURED = (
     (1685.0, StrengthPlan(157, 0.542, 0.246, 0.145)),
     (1859.0, StrengthPlan(467, 0.353, 0.158, 0.168)),
     (1946.0, StrengthPlan(1389, 0.163, 0.070, 0.192)),
-    (2300.0, StrengthPlan(3000, 0.020, 0.010, 0.500)),
-    (2450.0, StrengthPlan(30000, 0.010, 0.005, 0.600)),
+    (2145.0, StrengthPlan(3000, 0.020, 0.010, 0.500)),
+    (2400.0, StrengthPlan(30000, 0.010, 0.005, 0.600)),
 )
 
 
