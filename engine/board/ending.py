@@ -31,6 +31,8 @@ FIVEFOLD_REPETITION: Final = 5
 FIFTY_MOVES: Final = 6  # from here on a player must claim the draw; engines and their games always do
 THREEFOLD_REPETITION: Final = 7
 
+FIFTY_MOVE_PLIES: Final = 100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed
+
 
 @kernel()
 def game_end(row, number_of_moves):
@@ -49,7 +51,7 @@ def game_end(row, number_of_moves):
         return SEVENTY_FIVE_MOVES
     if row[REPETITIONS] >= 4:
         return FIVEFOLD_REPETITION
-    if row[HALFMOVE] >= 100:
+    if row[HALFMOVE] >= FIFTY_MOVE_PLIES:
         return FIFTY_MOVES
     return THREEFOLD_REPETITION if row[REPETITIONS] >= 2 else ONGOING
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, ROW_WORDS
 from engine.board.makemove import make
 from engine.evaluation.protocol import LeafBatch
@@ -38,7 +39,6 @@ from engine.search.tree import (
 )
 
 MATE_PRIOR = 0.75  # of a root move that starts a forced mate
-COUNTER_LIMIT = 100  # plies without capture or pawn move: a draw
 
 
 class Search(RootView):
@@ -160,7 +160,7 @@ class Search(RootView):
     def _lead_to_mate(self) -> None:
         """Give a move that starts a forced mate most of the root's prior, for the search to prove it."""
         params, row = self.params, self.root_row()
-        if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= COUNTER_LIMIT:
+        if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
             return
         move = mating_start(row, np.int64(params.mate_moves), new_mate_space())
         if move >= 0:

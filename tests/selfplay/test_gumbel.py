@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.evaluation.protocol import LeafBatch
 from engine.search.gumbel import C_SCALE, C_VISIT, SequentialHalving, halving_schedule
 from engine.search.select import SearchParams
 from engine.search.session import Search
@@ -17,27 +16,10 @@ from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.games.settings import GameSettings
+from tests.selfplay.test_games import KeyEvaluator
 
 START = chess.STARTING_FEN
 PARAMS = SearchParams(decide_root=False)
-
-
-class KeyEvaluator:
-    """Values and logits that are a function of the position alone."""
-
-    name = "network"
-    round_size = 8
-    needs_planes = False
-
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        for i in range(count):
-            rng = np.random.default_rng(int(leaves.rows[i, 13]))
-            leaves.logits[i, : leaves.n_moves[i]] = rng.normal(size=leaves.n_moves[i])
-            leaves.wdl[i] = rng.dirichlet([2.0, 2.0, 2.0])
-            leaves.moves_left[i] = 50.0
-
-    def close(self) -> None:
-        """Nothing runs."""
 
 
 def searched(
