@@ -16,6 +16,7 @@ from selfplay.console import live_line, show
 from selfplay.data.label import LabelFile, LabelProgress, label_positions, labelled_keys
 from selfplay.data.label_engine import LabelEngine
 from selfplay.data.label_tasks import LabelTask, Sampling, positions_of_file, tasks_of_games
+from selfplay.data.label_tree import TreeSampling, positions_of_trees
 from selfplay.data.pgn import PgnSelection, read_pgn
 from selfplay.data.teacher import teacher_files
 from selfplay.games.record import training_game
@@ -24,9 +25,13 @@ from selfplay.interrupt import INTERRUPTED, StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.contestant import parse_contestant
 
-EXAMPLE = """example (positions that self-play reaches, and answers to moves it only thought of):
-  aino-train label --engine "stockfish option.Hash=64" --run run1 --per-game 20 --deviate 0.5 \\
+EXAMPLE = """examples:
+positions that self-play reaches, and answers to moves it only thought of
+  aino-train label --engine "stockfish option.Hash=1" --run run1 --per-game 20 --deviate 0.5 \\
     --count 200000 --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
+positions that the search of games' positions looks at, for `aino-train pretrain --searched`
+  aino-train label --engine "stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
+    --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
 """
 
 
@@ -52,6 +57,10 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     text = "share of them replaced by the position after another move, of a run's games one that the search visited"
     group.add_argument("--deviate", type=float, default=0.0, metavar="X", help=text)
     group.add_argument("--seed", type=int, default=1, help="of the draws (default %(default)s)")
+    text = "in place of each of them about N positions that Aino's own search of it looks at"
+    group.add_argument("--tree", type=int, default=0, metavar="N", help=text)
+    text = "of such a search, half to twice of it (default %(default)s)"
+    group.add_argument("--tree-nodes", type=int, default=600, metavar="N", help=text)
     text = "label files, or folders of them, whose positions are left out"
     group.add_argument("--known", type=Path, nargs="+", default=[], metavar="PATH", help=text)
     text = "positions in the file when it is finished (default %(default)s)"
@@ -104,9 +113,9 @@ def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: Label
 def _check(arguments: argparse.Namespace) -> None:
     if not (arguments.pgn or arguments.epd or arguments.run):
         raise ConfigError("nothing to label: give at least one of --pgn, --epd and --run")
-    for name in ("nodes", "multipv", "concurrency", "count"):
+    for name in ("nodes", "multipv", "concurrency", "count", "tree_nodes"):
         if getattr(arguments, name) < 1:
-            raise ConfigError(f"--{name}: expected at least 1, got {getattr(arguments, name)}")
+            raise ConfigError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(arguments, name)}")
     if not 0.0 <= arguments.deviate <= 1.0:
         raise ConfigError(f"--deviate: expected 0..1, got {arguments.deviate}")
 
@@ -124,7 +133,10 @@ def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
         for generation in reversed(generations):
             games = published_games(replay, generation)
             sources.append(tasks_of_games((training_game(game, value_share=0.0) for game in games), sampling))
-    return chain.from_iterable(sources)
+    tasks = chain.from_iterable(sources)
+    if arguments.tree > 0:
+        return positions_of_trees(tasks, TreeSampling(arguments.tree, arguments.tree_nodes, arguments.seed))
+    return tasks
 
 
 def _known_keys(paths: list[Path]) -> np.ndarray:

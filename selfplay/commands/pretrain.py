@@ -38,6 +38,8 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     files("--human-games", "FILE", "human games, tab-separated")
     files("--pgn", "FILE", "PGN collections of any size")
     files("--v6", "PATH", "Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
+    text = "labels of positions that a search reached (aino-train label --tree), as --teacher"
+    files("--searched", "PATH", text)
     text = "of both players of a PGN game (default: any)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "leave out Chess960 games of the PGN collections"
@@ -93,6 +95,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         human_games=tuple(arguments.human_games),
         pgn=tuple(arguments.pgn),
         v6=tuple(arguments.v6),
+        searched=tuple(arguments.searched),
         pgn_selection=PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard),
         shares=_shares(arguments.shares),
         heldout_file=arguments.heldout_file,

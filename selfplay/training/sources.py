@@ -30,8 +30,10 @@ class SourceFiles:
         teacher: label files or folders of them.
         engine_games, human_games, pgn: game collections.
         v6: Lc0 training chunks, archives or folders of them.
+        searched: label files, or folders of them, of positions that a search reached (`aino-train label --tree`).
         pgn_selection: which games of the PGN collections.
-        shares: relative weights of the kinds (teacher, engine, human, pgn, v6); kinds without files do not count.
+        shares: relative weights of the kinds (teacher, engine, human, pgn, v6, searched); kinds without files do not
+            count.
         heldout_file: the name (start of it) of the file whose last games are held out; the first file if none matches.
         heldout_share: share of that file's games.
     """
@@ -41,8 +43,9 @@ class SourceFiles:
     human_games: tuple[Path, ...] = ()
     pgn: tuple[Path, ...] = ()
     v6: tuple[Path, ...] = ()
+    searched: tuple[Path, ...] = ()
     pgn_selection: PgnSelection = ALL_GAMES
-    shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3)
+    shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3, 0.6)
     heldout_file: str = "part2"
     heldout_share: float = 0.04
 
@@ -71,6 +74,7 @@ def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[s
         (list(files.human_games), read_human_games),
         (list(files.pgn), pgn_reader(files.pgn_selection)),
         (list(files.v6), read_v6),
+        (teacher_files(files.searched), read_teacher),
     ]
     loaded = [[(path, load_or_parse(path, reader, cache)) for path in found] for found, reader in kinds]
     paths = [path for parts in loaded for path, _ in parts]

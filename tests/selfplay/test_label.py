@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 
 from engine.board.fen import parse_fen
+from engine.board.layout import KEY
 from engine.errors import ConfigError, DataError
 from engine.nn.atomic import atomic_write
 from selfplay.data.collect import collect
 from selfplay.data.label import LabelFile, labelled_keys
 from selfplay.data.label_engine import Info, LabelEngine, parse_info
 from selfplay.data.label_tasks import Sampling, positions_of_file, tasks_of_games
+from selfplay.data.label_tree import TreeSampling, positions_of_trees
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.games.replay import write_segment
@@ -132,6 +134,26 @@ def test_positions_of_self_play_are_labelled(tmp_path: Path, aino_train: Callabl
     assert 5 <= len(deviations) < len(lines)
     packed, illegal = collect(read_teacher(out))
     assert (packed.n_games, illegal) == (len(lines), 0)
+
+
+def test_positions_that_a_search_looks_at_are_labelled(
+    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
+) -> None:
+    sampling = TreeSampling(per_tree=5, nodes=50, seed=3)
+    parents = list(tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, seed=7)))
+    tasks = list(positions_of_trees(parents, sampling))
+    assert 30 <= len(tasks) <= 90  # of 12 trees
+    keys = {int(task.stack[0, KEY]) for task in tasks}
+    assert len(keys) == len(tasks)
+    assert len(keys & {int(key) for parent in parents for key in parent.stack[:, KEY]}) <= 12  # hardly the games' own
+    assert all(any(chess.Board(task.fen).generate_legal_moves()) for task in tasks)
+    assert [task.fen for task in positions_of_trees(parents, sampling)] == [task.fen for task in tasks]
+
+    out = tmp_path / "searched.txt.xz"
+    flags = ["--pgn", pgn_file, "--per-game", 4, "--seed", 3, "--tree", 5, "--tree-nodes", 50]
+    aino_train("label", "--engine", ENGINE, "--out", out, "--count", 20, *flags)
+    assert sum(check_labels(line) for line in lines_of(out)) == 20
+    assert all(line.split("|")[1] == "*" for line in lines_of(out))
 
 
 def test_killed_labelling_goes_on(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:

@@ -1,0 +1,70 @@
+"""Positions that Aino's own search looks at, to be labelled: where the network is asked, games seldom go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import chess
+import numpy as np
+
+from engine.board.convert import board_from_row, row_from_board
+from engine.board.layout import KEY
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from engine.search.outline import Branch
+from selfplay.data.label_tasks import LabelTask
+from selfplay.data.teacher import UNKNOWN_RESULT
+
+__all__ = ["TreeSampling", "positions_of_trees"]
+
+WIDEST = 60  # moves of a node that are followed; more are hardly ever visited
+
+
+@dataclass(frozen=True)
+class TreeSampling:
+    """Which positions of a tree are labelled.
+
+    Attributes:
+        per_tree: about so many of each tree, drawn evenly from its nodes.
+        nodes: of each search, half of them to twice as many, so that the tree is seen at several ages.
+        seed: of the draws.
+    """
+
+    per_tree: int
+    nodes: int = 600
+    seed: int = 1
+
+
+def positions_of_trees(tasks: Iterable[LabelTask], sampling: TreeSampling) -> Iterator[LabelTask]:
+    """In place of each position of the tasks some positions of the tree that the default evaluator grows from it.
+
+    Each is a task of its own, without the moves before it. What is drawn depends on the tasks, net and seed alone.
+    """
+    seen: set[int] = set()
+    rng = np.random.default_rng(sampling.seed)
+    with Engine(EngineOptions(threads=1, seed=max(1, sampling.seed))) as engine:
+        for task in tasks:
+            for ply in task.plies:
+                board = board_from_row(task.stack[ply], task.chess960)
+                nodes = sampling.nodes * int(rng.choice([1, 2, 4])) // 2
+                engine.new_game()
+                engine.set_position(board)
+                engine.search(Limits(nodes=nodes))
+                for row in _drawn(board, engine.tree(1, WIDEST), sampling.per_tree / nodes, rng):
+                    if int(row[KEY]) not in seen:
+                        seen.add(int(row[KEY]))
+                        yield LabelTask(row[None], np.zeros(0, np.uint16), UNKNOWN_RESULT, (0,), task.chess960)
+
+
+def _drawn(
+    board: chess.Board, branches: tuple[Branch, ...], share: float, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Rows of a share of the tree's positions; the board is as before afterwards."""
+    for branch in branches:
+        board.push(branch.move)
+        if rng.random() < share and any(board.generate_legal_moves()):
+            yield row_from_board(board)
+        yield from _drawn(board, branch.replies, share, rng)
+        board.pop()
