@@ -1,4 +1,4 @@
-"""What a measurement was taken on: processor, cores, BLAS kernel and versions."""
+"""The machine: its memory, and what a measurement was taken on (processor, cores, BLAS kernel and versions)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-__all__ = ["describe_machine"]
+__all__ = ["describe_machine", "physical_memory_mib"]
 
 _LIBRARIES = ("numpy", "numba", "llvmlite")
 
@@ -29,6 +29,14 @@ def describe_machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in _LIBRARIES},
     }
+
+
+def physical_memory_mib() -> int | None:
+    """The machine's memory in MiB, None where the system does not tell (Windows)."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    except (AttributeError, ValueError, OSError):  # no sysconf, or not with these names
+        return None
 
 
 def _processor() -> str:

@@ -6,5 +6,7 @@ games/        self-play actors, opening sets, replay files
 run/          run folders: configuration, ledger, generate, fit, gate, loop
 report/       one HTML file about a run
 matches/      statistics of matches, and matches between UCI engines
+suites/       test suites and puzzles
+commands/     the `aino-train` subcommands
 main.py       the table of `aino-train` subcommands
 """

@@ -21,12 +21,8 @@ class StopFlag:
         self._previous: dict[int, object] = {}
 
     def is_set(self) -> bool:
-        """Whether a signal came (or `set` was called)."""
+        """Whether a signal came."""
         return self._event.is_set()
-
-    def set(self) -> None:
-        """Ask the work to stop."""
-        self._event.set()
 
     def __enter__(self) -> StopFlag:
         if threading.current_thread() is threading.main_thread():

@@ -54,15 +54,26 @@ class EngineLoader:
 
     def ready(self, options: EngineOptions) -> Engine:
         """The engine, with these options as far as it accepts them (see `engine.options`). Only between searches."""
+        hash_before = self.engine.options.hash_mib if self.engine else 0
         if self.engine is None:
             with self._signs_of_life():
                 self.engine = self._load(options)
         elif self.engine.options != options:
             with self._signs_of_life():
                 self._change(self.engine, options)
+        if self.engine.options.hash_mib != hash_before:
+            self._warn_of_memory(self.engine.options.hash_mib)
         for problem in self.engine.take_problems():
             self._writer.info(problem)
         return self.engine
+
+    def _warn_of_memory(self, hash_mib: int) -> None:
+        """Systems grant more memory than there is; a search that fills it swaps, or is ended by the system."""
+        from engine.machine import physical_memory_mib
+
+        memory_mib = physical_memory_mib()
+        if memory_mib is not None and hash_mib > memory_mib:
+            self._writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
 
     def _load(self, options: EngineOptions) -> Engine:
         """An engine with these options; where there is no room for it, or no net, with less."""

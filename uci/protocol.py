@@ -155,7 +155,7 @@ def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) ->
     """One `info` line with score and line of play; `board` is the position searched and sets the castling notation."""
     score = f"cp {info.score_cp}" if info.score_mate is None else f"mate {info.score_mate}"
     parts = [f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}"]
-    if show_wdl and info.wdl is not None:
+    if show_wdl:
         parts.append("wdl {} {} {}".format(*info.wdl))
     parts.append(f"nodes {info.nodes} nps {info.nps} hashfull {info.hashfull} tbhits {info.tbhits} time {info.time_ms}")
     if info.pv:

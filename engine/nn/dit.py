@@ -138,8 +138,8 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     _, version, length = _PREFIX.unpack(prefix)
     if version != VERSION:
         raise NetFileError(path, f"version {VERSION}", f"version {version}")
-    if length > min(MAX_HEADER_BYTES, size - _PREFIX.size):
-        limit = min(MAX_HEADER_BYTES, size - _PREFIX.size)
+    limit = min(MAX_HEADER_BYTES, size - _PREFIX.size)
+    if length > limit:
         raise NetFileError(path, f"a header of at most {limit} bytes", f"a length of {length}")
     text = file.read(length)
     try:

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from engine.errors import ConfigError
+from engine.pages.render import write_page
 from selfplay.console import live_line, show
 from selfplay.report.facts import read_facts
-from selfplay.report.page import report_page, write_page
+from selfplay.report.page import report_page
 
 EXAMPLE = """example:
   aino-train report run1 --out report.html
@@ -28,8 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
     with live_line("report") as line:
         facts = read_facts(arguments.run, line.update)
     try:
-        write_page(out, report_page(facts))
+        out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {out}: {error.strerror}") from error
+    write_page(out, report_page(facts))
     show(f"{out}: {len(facts.generations)} generations")
     return 0

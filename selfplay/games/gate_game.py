@@ -11,9 +11,7 @@ from engine.board.makemove import push
 from selfplay.games.player import TreePlayer
 from selfplay.games.rules import game_ending
 
-__all__ = ["CANDIDATE", "GateGame"]
-
-CANDIDATE = 0  # number of the candidate's evaluator; the best network's is 1
+__all__ = ["GateGame"]
 
 
 class GateGame:
@@ -35,7 +33,7 @@ class GateGame:
 
     @property
     def evaluator(self) -> int:
-        """Evaluator of the side to move: White has the candidate's in even games."""
+        """Evaluator of the side to move, 0 the candidate's and 1 the best network's: White has 0 in even games."""
         side = int(self._stack[self.ply, SIDE])
         return side ^ (self.number & 1)
 

@@ -31,7 +31,6 @@ __all__ = [
     "MatchStanding",
     "count_faults",
     "opening_order",
-    "play_match",
     "settings_json",
     "standing",
 ]
@@ -137,13 +136,6 @@ def opening_order(openings: Sequence[str], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(len(openings))
 
 
-def play_match(
-    settings: MatchSettings, archive: MatchArchive, report: Callable[[GameRow], None], stop: Callable[[], bool]
-) -> bool:
-    """Play the games the archive does not have; True when all are played or the SPRT decided, False when stopped."""
-    return Match(settings, archive).play(report, stop)
-
-
 class Match:
     """A match under way: the games in the order of their numbers, until all are played or the SPRT decides."""
 
@@ -157,7 +149,7 @@ class Match:
         self._follow()
 
     def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
-        """As `play_match`."""
+        """Play the games that are missing; True when all are played or the SPRT decided, False when stopped."""
         settings = self.settings
         if not self.decided:
             play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)

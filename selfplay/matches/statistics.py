@@ -14,6 +14,7 @@ import numpy as np
 from engine.errors import ConfigError
 
 __all__ = [
+    "NORMAL_95",
     "EloEstimate",
     "Sprt",
     "SprtState",

@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["HEIGHT", "WIDTH", "Chart", "Curve", "Drawn", "draw", "ticks"]
+from engine.pages.chart import Point, line_path, place, share
 
-WIDTH, HEIGHT = 600, 200  # units of the view box
+__all__ = ["Chart", "Curve", "Drawn", "draw", "ticks"]
+
 MARGIN = 0.05  # of the height, above and below the values
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -66,31 +65,23 @@ def draw(chart: Chart) -> Drawn | None:
     room = max(max(values) - min(values), 1e-3) * MARGIN
     y_range = (min(values) - room, max(values) + room)
 
-    def place(x: float, y: float) -> str:
-        return f"{_share(x, x_range) * WIDTH:.1f} {(1 - _share(y, y_range)) * HEIGHT:.1f}"
-
     lines, dots, bands = [], [], []
     for curve in chart.curves:
-        places = [place(x, y) for x, y in curve.points]
-        lines.append("M" + "L".join(places) if places else "")
-        dots.append("".join(f"M{at}h0" for at in places) if curve.dots or len(places) == 1 else "")
-        outline = [place(x, high) for x, _, high in curve.band] + [place(x, low) for x, low, _ in reversed(curve.band)]
-        bands.append("M" + "L".join(outline) + "Z" if outline else "")
+        lines.append(line_path(curve.points, x_range, y_range))
+        marks = "".join("M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points)
+        dots.append(marks if curve.dots or len(curve.points) == 1 else "")
+        outline = [(x, high) for x, _, high in curve.band] + [(x, low) for x, low, _ in reversed(curve.band)]
+        bands.append(line_path(outline, x_range, y_range) + "Z" if outline else "")
     y_ticks = ticks(*y_range, 5)
     return Drawn(
         chart=chart,
         lines=lines,
         dots=dots,
         bands=bands,
-        y_marks=[(_text(y, y_ticks, chart.percent), 100 * (1 - _share(y, y_range))) for y in y_ticks],
-        x_marks=[(f"{x:.0f}", 100 * _share(x, x_range)) for x in ticks(*x_range, 7) if x == round(x)],
+        y_marks=[(_text(y, y_ticks, chart.percent), 100 * (1 - share(y, y_range))) for y in y_ticks],
+        x_marks=[(f"{x:.0f}", 100 * share(x, x_range)) for x in ticks(*x_range, 7) if x == round(x)],
         label=". ".join(_spoken(curve, chart.percent) for curve in chart.curves if curve.points),
     )
-
-
-def _share(value: float, ends: tuple[float, float]) -> float:
-    """Where a value lies between the ends, 0..1; in the middle where they are one."""
-    return (value - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
 
 
 def _text(value: float, marks: Sequence[float], percent: bool) -> str:

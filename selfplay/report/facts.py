@@ -14,15 +14,15 @@ import numpy as np
 from engine.errors import RunError
 from selfplay.games.record import SelfPlayRecord
 from selfplay.games.replay import published_games, published_generations
+from selfplay.matches.statistics import NORMAL_95, elo_from_score
 from selfplay.report.openings import Branch, opening_tree
 from selfplay.report.samples import Sample, choose_samples
 from selfplay.run.config import RunConfig, overlay, read_toml
 from selfplay.run.guards import summarise
 from selfplay.run.ledger import GameRow, GateResult, GenerationRow, Ledger, Phase
 
-__all__ = ["GamesSummary", "Generation", "PlayedThrough", "RunFacts", "Strength", "read_facts"]
+__all__ = ["UNBOUNDED", "GamesSummary", "Generation", "PlayedThrough", "RunFacts", "Strength", "read_facts"]
 
-Z95 = 1.959964  # standard errors in half a 95% interval
 UNBOUNDED = 9_000.0  # Elo; beyond it a score, or an end of its interval, was perfect
 
 
@@ -187,5 +187,7 @@ def _gain(gate: GateResult) -> tuple[float, float, float]:
         return gate.elo, gate.elo - gate.elo_low, gate.elo_high - gate.elo
     games = 2 * sum(gate.pentanomial)
     score = min(max(gate.score, 0.5 / games), 1 - 0.5 / games)
-    half = Z95 * 400 / math.log(10) / math.sqrt(score * (1 - score) * games)  # the score's, times the slope of Elo
-    return 400 * math.log10(score / (1 - score)), half, half
+    half = (
+        NORMAL_95 * 400 / math.log(10) / math.sqrt(score * (1 - score) * games)
+    )  # the score's, times the slope of Elo
+    return elo_from_score(score), half, half

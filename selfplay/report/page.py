@@ -1,22 +1,21 @@
-"""The report's page, from the template beside this module."""
+"""The report's page, from the templates beside this module."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import asdict
-from pathlib import Path
 
-import chess.svg
 import jinja2
-from markupsafe import Markup
 
-from engine.nn.atomic import atomic_write
-from selfplay.report.charts import Chart, Curve, Drawn, Point, draw
-from selfplay.report.facts import Generation, PlayedThrough, RunFacts
-from selfplay.report.samples import ending_words
+from engine.pages.board import board_svg
+from engine.pages.chart import Point, area_path
+from engine.pages.render import page_environment
+from selfplay.report.charts import Chart, Curve, Drawn, draw
+from selfplay.report.facts import UNBOUNDED, Generation, PlayedThrough, RunFacts
+from selfplay.report.samples import Sample, ending_words
 from selfplay.run.config import config_text
 
-__all__ = ["report_page", "write_page"]
+__all__ = ["report_page"]
 
 
 def report_page(facts: RunFacts) -> str:
@@ -28,11 +27,13 @@ def report_page(facts: RunFacts) -> str:
         _environment()
         .get_template("report.html.j2")
         .render(
+            title=f"{facts.name}: self-play run",
             facts=facts,
             newest=generations[-1],
             games=sum(games.games for games in played),
             positions=sum(games.positions for games in played),
             hours=sum(generation.hours for generation in generations),
+            unbounded=UNBOUNDED,
             promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
             strength=generations[-1].strength,
             false_resignations=sum((g.played_through for g in generations), start=PlayedThrough(0, 0)),
@@ -41,35 +42,23 @@ def report_page(facts: RunFacts) -> str:
             loss_charts=_drawn(_loss_chart("Policy", generations), _loss_chart("Value", generations)),
             game_charts=_drawn(*_game_charts(generations)),
             settings=config_text(facts.config),
-            pieces=Markup("".join(chess.svg.PIECES.values())),  # fixed text
-            samples=[(sample, [asdict(step) for step in sample.steps]) for sample in facts.samples],
+            samples=[_drawn_sample(sample) for sample in facts.samples],
         )
     )
 
 
-def write_page(path: Path, text: str) -> None:
-    """Put the page in place, whole or not at all. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as stream:
-        stream.write(text.encode())
-
-
 @functools.cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("selfplay.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda share: f"{share:.0%}"
-    environment.filters["percent1"] = lambda share: f"{share:.1%}"
-    environment.filters["count"] = lambda number: f"{number:,}"
-    environment.filters["path"] = _expected_path
+    environment = page_environment("selfplay.report", "aino-train report")
     environment.filters["words"] = ending_words
-    environment.globals["squares"] = _placed
     return environment
+
+
+def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, object]]]:
+    """A sample with its final board, the area under its expected points, and its steps for the script."""
+    end = sample.steps[-1]
+    board = board_svg(sample.final, marked=end.marked, label=end.text)
+    return sample, board, area_path(sample.expected), [asdict(step) for step in sample.steps]
 
 
 # ---- charts -------------------------------------------------------------------------------------------------------
@@ -121,26 +110,3 @@ def _game_charts(generations: list[Generation]) -> tuple[Chart, Chart]:
     lengths = Curve("mean length", [(number, games.mean_plies) for number, games in played])
     ends = Chart("How games end", shares, note if false else "", percent=True)
     return Chart("Length of the games in plies", [lengths]), ends
-
-
-# ---- boards -------------------------------------------------------------------------------------------------------
-
-
-def _placed(placement: str) -> list[tuple[str, int, int]]:
-    """(name of the shape, column, row) of the pieces of a FEN's placement field."""
-    board = chess.BaseBoard(placement)
-    return [
-        (
-            f"{chess.COLOR_NAMES[piece.color]}-{chess.piece_name(piece.piece_type)}",
-            chess.square_file(square),
-            7 - chess.square_rank(square),
-        )
-        for square, piece in board.piece_map().items()
-    ]
-
-
-def _expected_path(values: list[float]) -> str:
-    """The area under White's expected points, as wide as 100 and as high as 100."""
-    last = max(1, len(values) - 1)
-    line = "L".join(f"{100 * i / last:.1f} {100 * (1 - value):.0f}" for i, value in enumerate(values))
-    return f"M{line}V100H0Z" if values else ""

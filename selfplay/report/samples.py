@@ -44,7 +44,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Sample:
-    """A game to step through; `expected` are White's expected points before each of its moves, 0..1."""
+    """A game to step through, up to the position `final`.
+
+    `expected` are White's expected points before each of its moves, 0..1.
+    """
 
     generation: int
     number: int
@@ -53,6 +56,7 @@ class Sample:
     chess960: bool
     steps: list[Step]
     expected: list[float]
+    final: chess.Board
 
 
 def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
@@ -87,7 +91,14 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
         said = ". ".join(filter(None, (number + san, after, end)))
         steps.append(Step(board.board_fen(), (move.from_square, move.to_square), shown, said))
     return Sample(
-        game.generation, game.number, RESULTS[game.white_points], _words(game.ending), chess960, steps, expected
+        generation=game.generation,
+        number=game.number,
+        result=RESULTS[game.white_points],
+        ending=_words(game.ending),
+        chess960=chess960,
+        steps=steps,
+        expected=expected,
+        final=board,
     )
 
 

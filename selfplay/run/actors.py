@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -12,6 +11,7 @@ from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats
+from selfplay.threads import run_on_threads
 
 __all__ = ["play_with_actors"]
 
@@ -49,32 +49,23 @@ def play_with_actors(
     """
     shared = _SharedIterator(games)
     finishing = threading.Lock()
-    failed = threading.Event()
 
     def finish_one(game: Game) -> None:
         with finishing:
             finish(game)
 
-    def stopped() -> bool:
-        return failed.is_set() or stop()
-
-    def act() -> None:
+    def act(halted: Callable[[], bool]) -> None:
         evaluators = new_evaluators()
         kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator) and one.in_kernel]
         in_turn = len(kernels) == len(evaluators)
         tables = [Seats(one, replace(seating, games=1) if in_turn else seating) for one in evaluators]
         try:
             if in_turn:
-                play_in_turn(shared, tables, kernels, finish_one, stopped)
+                play_in_turn(shared, tables, kernels, finish_one, halted)
             else:
-                play_games(shared, tables, finish_one, stopped)
-        except BaseException:
-            failed.set()
-            raise
+                play_games(shared, tables, finish_one, halted)
         finally:
             for evaluator in evaluators:
                 evaluator.close()
 
-    with ThreadPoolExecutor(actors, "actor") as pool:
-        for future in [pool.submit(act) for _ in range(actors)]:
-            future.result()
+    run_on_threads(actors, "actor", act, stop)

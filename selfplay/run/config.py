@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from engine.errors import ConfigError
 from engine.settings_file import read_settings
 from selfplay.games.settings import GameSettings
 from selfplay.matches.statistics import Sprt
+from selfplay.settings import check_settings, help_of, setting
 from selfplay.training.families import family_of
 
 __all__ = [
@@ -35,44 +36,48 @@ FORMAT = 1  # of run folders; the first line of their config.toml
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Training of one generation's candidate, from the best network on."""
+    """Training of one generation's candidate, from the best network on. Raises ConfigError for values out of range."""
 
-    positions: int = 32_768  # to train on, repetitions counted
-    window: int = 8  # newest generations of replay to draw from
-    value_share: float = 0.5  # of the root's value in the value target; the rest is the result
-    heldout_share: float = 0.05  # of the newest generation's games, for the losses before and after
-    batch_size: int = 256
-    shard_size: int = 64  # positions that batch normalisation sees together
-    peak_rate: float = 1e-3
-    average_decay: float = 0.99  # of the weight average, a step
-    checkpoint_s: float = 60.0  # seconds between checkpoints; what comes after the last is trained again
+    positions: int = setting(32_768, "positions to train on, repetitions counted", least=1)
+    window: int = setting(8, "newest generations of replay to draw from", least=1)
+    value_share: float = setting(
+        0.5, "share of the root's value in the value target; the rest is the result", least=0, most=1
+    )
+    heldout_share: float = setting(
+        0.05, "share of the newest generation's games kept for the losses before and after", above=0, below=1
+    )
+    batch_size: int = setting(256, "positions of a training step", least=2)
+    shard_size: int = setting(64, "positions that batch normalisation sees together", least=2)
+    peak_rate: float = setting(1e-3, "highest learning rate", above=0)
+    average_decay: float = setting(0.99, "decay of the weight average, a step", least=0, below=1)
+    checkpoint_s: float = setting(
+        60.0, "seconds between checkpoints; what comes after the last is trained again", least=0
+    )
 
     def __post_init__(self) -> None:
-        for name in ("positions", "window", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"fit.{name}: expected at least 1, got {getattr(self, name)}")
-        if self.checkpoint_s < 0:
-            raise ConfigError(f"fit.checkpoint_s: expected 0 or more, got {self.checkpoint_s}")
-        if not 0.0 <= self.value_share <= 1.0 or not 0.0 < self.heldout_share < 1.0 or self.peak_rate <= 0:
-            raise ConfigError("fit: expected value_share 0..1, heldout_share between 0 and 1, peak_rate > 0")
+        check_settings(self, "fit.")
 
 
 @dataclass(frozen=True)
 class GateSettings:
-    """Candidate against best network: pairs of games, colours swapped, until the SPRT decides or `pairs` are played."""
+    """Candidate against best network: pairs of games, colours swapped, until the SPRT decides or `pairs` are played.
 
-    pairs: int = 60
-    visits: int = 96  # of the root, a move, both sides
-    elo0: float = 0.0
-    elo1: float = 60.0
-    alpha: float = 0.05
-    beta: float = 0.10
-    accept_score: float = 0.52  # at the limit without a decision, the candidate needs this score
-    longest: int = 300  # plies; then the game is a draw
+    Raises ConfigError for values out of range.
+    """
+
+    pairs: int = setting(60, "pairs of games, the most that are played", least=1)
+    visits: int = setting(96, "root visits of a move, for both sides", least=1)
+    elo0: float = setting(0.0, "Elo difference at which the candidate is rejected by SPRT")
+    elo1: float = setting(60.0, "Elo difference at which it is accepted; above gate.elo0")
+    alpha: float = setting(0.05, "error rate of accepting", above=0, below=0.5)
+    beta: float = setting(0.10, "error rate of rejecting", above=0, below=0.5)
+    accept_score: float = setting(
+        0.52, "score that the candidate needs at the limit of pairs without a decision", least=0, most=1
+    )
+    longest: int = setting(300, "plies after which a game is a draw", least=1)
 
     def __post_init__(self) -> None:
-        if self.pairs < 1 or self.visits < 1 or self.longest < 1:
-            raise ConfigError("gate: expected pairs, visits and longest of at least 1")
+        check_settings(self, "gate.")
         self.sprt()
 
     def sprt(self) -> Sprt:
@@ -82,20 +87,19 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything a run is told."""
+    """Everything a run is told. Raises ConfigError for values out of range."""
 
-    net: str = "32x4"  # a tower, filters x blocks, or a sparse network, such as sparse-256
-    seed: int = 1
-    threads: int = 2  # of the learner; self-play and gate use games.actors
-    openings: str = ""  # EPD file; empty = the default set
+    net: str = setting("32x4", "a tower, FILTERSxBLOCKS, or a sparse network, such as sparse-256")
+    seed: int = setting(1, "of all that is left to chance", least=0)
+    threads: int = setting(2, "threads of the learner; self-play and gate use games.actors", least=1)
+    openings: str = setting("", "EPD file of openings; empty for the default set")
     games: GameSettings = field(default_factory=GameSettings)
     fit: FitSettings = field(default_factory=FitSettings)
     gate: GateSettings = field(default_factory=GateSettings)
 
     def __post_init__(self) -> None:
         family_of(self.net)
-        if self.threads < 1:
-            raise ConfigError(f"threads: expected at least 1, got {self.threads}")
+        check_settings(self)
 
 
 def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
@@ -159,17 +163,18 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     for one in fields(RunConfig):
         value = getattr(defaults, one.name)
         if not is_dataclass(value):
-            _add_flag(parser, one.name, value)
+            _add_flag(parser, one)
             continue
         group = parser.add_argument_group(f"[{one.name}]")
         for inner in fields(value):
-            _add_flag(group, f"{one.name}.{inner.name}", getattr(value, inner.name))
+            _add_flag(group, inner, f"{one.name}.")
 
 
-def _add_flag(parser: Any, name: str, default: Any) -> None:
-    kind = type(default)
+def _add_flag(parser: Any, one: Field[Any], place: str = "") -> None:
+    kind, name = type(one.default), f"{place}{one.name}"
     metavar = {int: "N", float: "X", str: "TEXT"}[kind]
-    parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=f"new runs: {default!r}")
+    text = f"{help_of(one)}; new runs: {one.default!r}".replace("%", "%%")
+    parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=text)
 
 
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError, RunError
 from selfplay.data.pgn import ALL_GAMES, PgnSelection, read_pgn
+from selfplay.data.targets import WHITE_POINTS
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk
 from selfplay.games.record import SelfPlayRecord
@@ -32,7 +33,7 @@ from selfplay.run.ledger import Phase, ledger_row
 
 __all__ = ["Imported", "Stopped", "chunks_of_run", "games_of_run", "import_games", "pgn_text"]
 
-RESULTS = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
+RESULTS = {points: text for text, points in WHITE_POINTS.items()}
 
 
 class Stopped(Exception):

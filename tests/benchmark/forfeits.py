@@ -10,7 +10,6 @@ fault of Aino's.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -18,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmark.harness import new_parser, report
+from tests.benchmark.harness import find_stockfish, new_parser, report
 
 FAULTS = ("time forfeit", "no answer", "illegal move", "crash", "disconnect")
 AINO = "aino"
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     settings = f"option.Threads={options.threads} option.Evaluator={options.evaluator} option.Hash=64"
     opponents = {"itself": f'name=other cmd="{AINO}" {settings}'}
-    if stockfish := shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin"):
+    if stockfish := find_stockfish():
         opponents["stockfish"] = (
             f'name=stockfish cmd="{stockfish}" option.Threads=1 option.UCI_LimitStrength=true option.UCI_Elo=1350'
         )

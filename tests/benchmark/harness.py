@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,11 @@ def data_folder() -> Path:
     if not Path(folder).is_dir() or not folder:
         sys.exit("AINO_TEST_DATA names no folder: this measurement needs outside data")
     return Path(folder)
+
+
+def find_stockfish() -> str | None:
+    """The Stockfish program, also where Debian puts it; None where there is none."""
+    return shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
 
 
 def game_boards() -> list[chess.Board]:

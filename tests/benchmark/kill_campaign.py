@@ -29,7 +29,7 @@ import numpy as np
 
 from engine.nn import dit
 from selfplay.games.record import encode_record
-from selfplay.games.replay import part_path, published_generations, read_segment
+from selfplay.games.replay import part_path, published_generations, read_segment, segment_path
 from selfplay.main import main as aino_train
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint
@@ -75,11 +75,11 @@ class Watch:
         if not set(self.segments) <= set(published):
             raise Broken(f"published generations {sorted(set(self.segments) - set(published))} are gone")
         for generation in published:
-            path = replay / f"gen-{generation:05d}.replay"
+            path = segment_path(replay, generation)
             if self.segments.setdefault(generation, path.read_bytes()) != path.read_bytes():
                 raise Broken(f"{path} is not what was published")
         begun = part_path(replay, (published or [0])[-1] + 1)
-        for path in [replay / f"gen-{generation:05d}.replay" for generation in published[-1:]] + [begun]:
+        for path in [segment_path(replay, generation) for generation in published[-1:]] + [begun]:
             if path.is_file() and path.stat().st_size >= 8:
                 self._look_at_games(path)
         for path in run.glob("nets/*.dit"):
@@ -221,7 +221,7 @@ def compare(killed: Path, straight: Path, generations: int) -> None:
 def _compare_games(ours: RunFolder, theirs: RunFolder, number: int) -> None:
     games = []
     for run in (ours, theirs):
-        records, damaged = read_segment(run.replay / f"gen-{number:05d}.replay")
+        records, damaged = read_segment(segment_path(run.replay, number))
         if damaged or run.ledger.game_count(number) != len(records):
             raise Broken(f"{run.path}: generation {number} is not whole, or the ledger does not know all its games")
         games.append({record.number: encode_record(record) for record in records})

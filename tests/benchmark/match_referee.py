@@ -15,7 +15,7 @@ from pathlib import Path
 from selfplay.matches.archive import MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.match import MatchSettings, play_match
+from selfplay.matches.match import Match, MatchSettings
 from selfplay.matches.openings import load_book
 
 SCRIPT = Path(__file__).parents[1] / "selfplay" / "scripted_engine.py"
@@ -41,7 +41,7 @@ def play(games: int, behaviour: str, patience_s: float = 60.0) -> tuple[float, f
     with tempfile.TemporaryDirectory() as folder:
         archive = MatchArchive(Path(folder), settings.description())
         cpu, begin = time.process_time(), time.perf_counter()
-        play_match(settings, archive, lambda row: None, lambda: False)
+        Match(settings, archive).play(lambda row: None, lambda: False)
         spent = time.process_time() - cpu, time.perf_counter() - begin
         return *spent, sum(len(row.thoughts) for row in archive.rows.values())
 

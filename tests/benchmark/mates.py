@@ -14,7 +14,6 @@ nodes, then on to the next. Shares of positions:
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +24,7 @@ import chess.engine
 from engine import Engine
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
-from tests.benchmark.harness import EVALUATORS, Progress, data_folder, new_engine, new_parser, report
+from tests.benchmark.harness import EVALUATORS, Progress, data_folder, find_stockfish, new_engine, new_parser, report
 
 MATES = (1, 2, 3, 4)
 DRAWN_Q = 0.2
@@ -145,7 +144,7 @@ def row(
 
 
 def _stockfish(stack: ExitStack) -> chess.engine.SimpleEngine | None:
-    program = shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
+    program = find_stockfish()
     return None if program is None else stack.enter_context(chess.engine.SimpleEngine.popen_uci(program))
 
 

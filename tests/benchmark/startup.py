@@ -47,10 +47,10 @@ def measure_start(flags: tuple[str, ...], environment: Mapping[str, str]) -> Sta
     return greeted - begun, ready - greeted
 
 
-def measure_together(flags: tuple[str, ...], environment: Mapping[str, str], count: int = ENGINES_AT_ONCE) -> Start:
+def measure_together(flags: tuple[str, ...], environment: Mapping[str, str]) -> Start:
     """Starts several engines at the same time: the slowest time of each kind."""
-    with ThreadPoolExecutor(count) as pool:
-        starts = list(pool.map(lambda _: measure_start(flags, environment), range(count)))
+    with ThreadPoolExecutor(ENGINES_AT_ONCE) as pool:
+        starts = list(pool.map(lambda _: measure_start(flags, environment), range(ENGINES_AT_ONCE)))
     return max(greeted for greeted, _ in starts), max(ready for _, ready in starts)
 
 

@@ -27,7 +27,7 @@ def test_report_fits_its_window_and_fails_nowhere(browser: str, tmp_path: Path, 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_charts_and_boards_of_the_report_are_drawn(browser: str, tmp_path: Path, report: str, width: int) -> None:
     act = """
-    return [...page.querySelectorAll("svg.board, .plot > svg, .expected svg")].map(picture => {
+    return [...page.querySelectorAll("svg.board, .plot > svg, .expected")].map(picture => {
       const box = picture.getBoundingClientRect();
       return box.width > 60 && box.height > 60 && box.right <= view.innerWidth;
     });
@@ -41,7 +41,7 @@ def test_charts_and_boards_of_the_report_are_drawn(browser: str, tmp_path: Path,
 def test_keys_and_buttons_go_through_a_sample(browser: str, tmp_path: Path, report: str) -> None:
     act = """
     const game = page.querySelector(".game"), seen = [];
-    const shown = [".pieces use", ".marks rect", "a[aria-current]"];
+    const shown = [".pieces use", ".marked", "a[aria-current]"];
     const note = () => seen.push([game.querySelector(".says").textContent,
       ...shown.map(kind => game.querySelectorAll(kind).length)].join(" "));
     const press = key => game.querySelector(".replay").dispatchEvent(

@@ -31,11 +31,11 @@ JSON_WORDS = tuple(
 )
 
 
-def tiny_config(policy: str = "attention") -> TowerConfig:
+def tiny_config() -> TowerConfig:
     """A tower of a few kilobytes."""
     return TowerConfig(
-        filters=8, blocks=1, se_ratio=2, policy=policy, policy_planes=73 if policy == "convolution" else 4,
-        policy_depth=4, value_channels=2, value_hidden=4, moves_left_channels=1, moves_left_hidden=2,
+        filters=8, blocks=1, se_ratio=2, policy="attention", policy_planes=4, policy_depth=4,
+        value_channels=2, value_hidden=4, moves_left_channels=1, moves_left_hidden=2,
     )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def test_a_run_that_cannot_be_made_is_told_in_one_line() -> None:
 
 
 @no_proc
-def test_an_engine_whose_folders_are_read_only_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_whose_folders_are_read_only_plays() -> None:
     cache = jit.cache_base()
     if cache is None:
         pytest.skip("no kernel cache here")

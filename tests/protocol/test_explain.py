@@ -20,13 +20,13 @@ from engine.network.sparse.model import SparseConfig, build_sparse
 from engine.network.weights import load_network
 from engine.nn.dit import save
 from engine.options import EngineOptions
+from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
 from engine.search.outline import Branch
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import observe, schedule
 from uci.explain.sight import show_features, show_history, show_planes
 from uci.main import main
-from uci.pages.board import Arrow, board_svg, describe_board
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")

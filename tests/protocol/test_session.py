@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import string
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import chess
 import pytest
 
+from engine import machine
 from engine.errors import NetFileError
 from engine.options import EngineOptions
 from tests.protocol.fake_engine import Conversation, FakeEngine
@@ -291,6 +293,26 @@ def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation
     assert talk.engine.options.hash_mib == 256
     talk.say("isready")
     assert talk.engine.options.hash_mib == 64
+
+
+def test_hash_beyond_the_memory_is_granted_with_one_warning(
+    talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "physical_memory_mib", lambda: 1000)
+    talk.say("setoption name Hash value 1000", "isready")
+    assert talk.infos() == []
+    talk.say("setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready")
+    assert talk.infos() == ["Hash 1001 is more than the 1000 MiB of memory that this machine has"]
+    assert talk.engine is not None
+    assert talk.engine.options.hash_mib == 1001
+
+
+def test_memory_that_the_system_does_not_tell_is_no_reason_to_warn(
+    talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sysconf", raising=False)
+    talk.say("setoption name Hash value 65536", "isready")
+    assert talk.infos() == []
 
 
 def test_missing_net_is_reported_and_play_goes_on(talk: Conversation) -> None:

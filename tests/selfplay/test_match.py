@@ -24,7 +24,7 @@ from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, ask, close_engine, open_engine, parse_contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.match import Match, MatchSettings, play_match, standing
+from selfplay.matches.match import Match, MatchSettings, standing
 from selfplay.matches.play import FAULTS, Reason
 from selfplay.matches.statistics import Sprt
 
@@ -49,7 +49,7 @@ def match_of(*behaviour: object, games: int = 2, openings: int = 1, **settings: 
 def played(settings: MatchSettings, folder: Path, stop_after: int | None = None) -> list[GameRow]:
     archive = MatchArchive(folder, settings.description())
     seen: list[GameRow] = []
-    play_match(settings, archive, seen.append, lambda: stop_after is not None and len(seen) >= stop_after)
+    Match(settings, archive).play(seen.append, lambda: stop_after is not None and len(seen) >= stop_after)
     return [archive.rows[number] for number in sorted(archive.rows)]
 
 

@@ -13,10 +13,11 @@ import pytest
 
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import RunError
+from engine.pages.chart import HEIGHT, WIDTH
 from selfplay.games.record import SelfPlayRecord
 from selfplay.games.replay import published_games, write_segment
 from selfplay.games.rules import Ending
-from selfplay.report.charts import HEIGHT, WIDTH, Chart, Curve, draw, ticks
+from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.facts import PlayedThrough, read_facts
 from selfplay.report.openings import opening_tree
 from selfplay.report.page import report_page

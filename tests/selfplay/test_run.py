@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.gate import verdict
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
+from selfplay.settings import help_of
 
 TINY = {
     "net": "16x1",
@@ -214,7 +216,13 @@ def test_stored_configuration_is_read_back(tmp_path: Path) -> None:
         ({"games": {"visit": 3}}, "games.visit"),
         ({"games": {"visits": "many"}}, "games.visits"),
         ({"games": {"visits": 0}}, "games.visits"),
-        ({"games": {"noise_share": 1.5}}, "games.noise_share"),
+        ({"games": {"noise_share": 1.5}}, "games.noise_share: expected 0 to 1, got 1.5"),
+        ({"games": {"noise_alpha": 0.0}}, "games.noise_alpha: expected above 0, got 0.0"),
+        ({"games": {"resign_below": 0.0}}, "games.resign_below: expected at least -1 and below 0"),
+        ({"games": {"backend": "abacus"}}, "games.backend: expected .*numpy.*, got 'abacus'"),
+        ({"games": {"resign_below": float("nan")}}, "games.resign_below"),
+        ({"seed": -1}, "seed: expected at least 0"),
+        ({"fit": {"batch_size": 1}}, "fit.batch_size: expected at least 2"),
         ({"fit": 3}, "fit"),
         ({"net": "big"}, "FILTERSxBLOCKS"),
         ({"gate": {"elo0": 90.0}}, "elo0 < elo1"),
@@ -223,6 +231,19 @@ def test_stored_configuration_is_read_back(tmp_path: Path) -> None:
 def test_bad_settings_are_named(values: dict, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         overlay(RunConfig(), values)
+
+
+def test_every_setting_says_what_it_does(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "500")  # or lines would break within words
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--games.longest N plies after which a game is a draw (at least 1); new runs: 400" in text
+    config = RunConfig()
+    sections = [config, config.games, config.fit, config.gate]
+    settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]
+    assert len(settings) > 40
+    assert all(help_of(one) in text for one in settings)
 
 
 def test_network_of_a_run_cannot_change(tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.errors import ConfigError, DataError
 from engine.options import add_flags, options_from_flags
+from engine.pages.render import write_page
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments
 from uci.annotate.page import game_section, page
 from uci.annotate.review import GameReview, review_game
 from uci.limits import add_limit_flags, limits_from_flags
-from uci.pages.render import write_page
 from uci.reading import read_games
 from uci.terminal import make_console, say
 from uci.waiting import ready_engine

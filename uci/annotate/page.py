@@ -5,10 +5,10 @@ from __future__ import annotations
 import chess
 from markupsafe import Markup
 
+from engine.pages.board import Arrow, board_svg
+from engine.pages.chart import area_path, place
 from uci.annotate.comments import LINE_PLIES, move_comment
 from uci.annotate.review import GameReview, MoveReview
-from uci.pages.board import Arrow, board_svg
-from uci.pages.chart import area_path, place
 from uci.pages.render import render
 
 __all__ = ["game_section", "page"]

@@ -13,13 +13,13 @@ from rich.progress import BarColumn, Progress, TextColumn
 from engine.errors import ConfigError
 from engine.evaluation.protocol import Evaluator
 from engine.options import EngineOptions, add_flags, options_from_flags
+from engine.pages.render import write_page
 from engine.player import Engine
 from uci.explain.insight import find_threat, input_planes, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import Observation, observe
 from uci.explain.page import Explanation, page
 from uci.explain.sight import Sight, show_features, show_history, show_planes, show_weights
 from uci.limits import MOST_NODES, checked
-from uci.pages.render import write_page
 from uci.reading import Source, read_sources
 from uci.terminal import make_console, say, waiting
 from uci.waiting import ready_engine

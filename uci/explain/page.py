@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import chess
 
+from engine.pages.board import Arrow, board_svg
+from engine.pages.chart import line_path
 from engine.search.outline import Branch
 from engine.search.results import RootMove
 from uci.explain.insight import Part, Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.explain.sight import Sight
-from uci.pages.board import Arrow, board_svg
-from uci.pages.chart import line_path
 from uci.pages.render import render
 from uci.verdict import Verdict
 

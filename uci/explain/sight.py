@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from engine.network.planes import CASTLING_PLANE, FIFTY_MOVE_PLANE, HISTORY
-from uci.pages.board import board_svg
+from engine.pages.board import board_svg
 
 __all__ = ["Sight", "show_features", "show_history", "show_planes", "show_weights"]
 
@@ -79,7 +79,7 @@ def _plane(word: int) -> Markup:
     lines = "".join(f"M{n} 0V8M0 {n}H8" for n in range(1, 8))
     return Markup(  # numbers
         '<svg viewBox="0 0 8 8" aria-hidden="true"><rect class="off" width="8" height="8"/>'
-        f'{cells}<path class="grid" stroke-width=".04" d="{lines}"/></svg>'
+        f'{cells}<path class="grid" d="{lines}"/></svg>'
     )
 
 

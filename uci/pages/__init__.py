@@ -1,1 +1,1 @@
-"""What the web pages share: templates, boards and charts as SVG. A page is one file that loads nothing."""
+"""The web pages of `aino annotate` and `aino explain`: their templates, over those of `engine.pages`."""

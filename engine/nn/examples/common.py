@@ -55,11 +55,11 @@ def show(record: Record) -> None:
     print(f"epoch {record['epoch']:3.0f}   {'   '.join(parts)}", flush=True)
 
 
-def save_plot(path: Path, draw: Callable[[Any], None], width: float = 6, height: float = 4) -> None:
+def save_plot(path: Path, draw: Callable[[Any], None]) -> None:
     """Save a picture with one pair of axes, on which ``draw`` draws. Needs Matplotlib."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(6, 4), layout="constrained")
     draw(figure.add_subplot())
     figure.savefig(path)
     print(f"saved {path}")

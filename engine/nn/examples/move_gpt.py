@@ -43,6 +43,7 @@ MOVE_LENGTH = 5  # characters of a move with its space, promotions aside
 PLIES = 20
 OPENING = ("e2e4", "c7c5")  # the Sicilian defence
 HELD_OUT = 500  # games, of all and of the opening each
+TEMPERATURE = 0.7  # of the writing
 
 
 class GptConfig(NamedTuple):
@@ -143,12 +144,12 @@ def perplexity(model: Layer, data: Data, skipped_plies: int) -> float:
     return math.exp(MOVE_LENGTH * total / characters)
 
 
-def sample(model: Layer, rng: np.random.Generator, start: Sequence[str], length: int, temperature: float = 0.7) -> str:
-    """Moves written by the model, character by character, after those of ``start``."""
-    text = "\n" + "".join(f"{move} " for move in start)
+def sample(model: Layer, rng: np.random.Generator, length: int) -> str:
+    """Moves of a game written by the model, character by character."""
+    text = "\n"
     while len(text) < length:
         logits, _ = model.forward(encode(text)[None])
-        scaled = logits[0, -1].astype(np.float64) / temperature
+        scaled = logits[0, -1].astype(np.float64) / TEMPERATURE
         weights = np.exp(scaled - scaled.max())
         text += ALPHABET[rng.choice(len(ALPHABET), p=weights / weights.sum())]
     return text[1:].rpartition(" ")[0]
@@ -175,15 +176,15 @@ def run(
     def measure() -> dict[str, float]:
         return {name: perplexity(model, data, len(opening)) for name, data in tests.items()}
 
-    def write(start: Sequence[str]) -> list[str]:
-        return [sample(model, rng, start, config.length) for _ in range(3)]
+    def write() -> list[str]:
+        return [sample(model, rng, config.length) for _ in range(3)]
 
     rest = slice(None, -held_out)
     histories = {"all": train(model, _part(everything, rest), epochs, 3e-3, seed, tests["all"], verbose)}
-    before, pretrained_games = measure(), write(())
+    before, pretrained_games = measure(), write()
     special_rest = _part(special, rest)
     histories["opening"] = train(model, special_rest, fine_tuning_epochs, 5e-4, seed, tests["opening"], verbose)
-    return Result(before, measure(), pretrained_games, write(()), histories)
+    return Result(before, measure(), pretrained_games, write(), histories)
 
 
 def _part(data: Data, part: slice) -> Data:

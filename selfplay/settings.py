@@ -1,0 +1,52 @@
+"""Settings dataclasses whose fields say in one place what they do and what they may be."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import Field, field, fields
+from typing import Any, TypeVar
+
+from engine.errors import ConfigError
+
+__all__ = ["check_settings", "help_of", "setting"]
+
+Value = TypeVar("Value", int, float, str)
+
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # all of them false for NaN
+    "least": ("at least", operator.ge),
+    "above": ("above", operator.gt),
+    "most": ("at most", operator.le),
+    "below": ("below", operator.lt),
+}
+
+
+def setting(default: Value, text: str, choices: Iterable[str] = (), **bounds: float) -> Value:
+    """A dataclass field with its help. bounds: `least`, `above`, `most` and `below`, of a number."""
+    assert bounds.keys() <= _BOUNDS.keys()
+    return field(default=default, metadata={"help": text, "choices": tuple(choices), "bounds": bounds})
+
+
+def check_settings(settings: Any, place: str = "") -> None:
+    """Raise ConfigError for a value that its field does not allow; `place` stands before the field's name."""
+    for one in fields(settings):
+        value, choices = getattr(settings, one.name), one.metadata.get("choices")
+        allowed = not choices or value in choices
+        for name, bound in one.metadata.get("bounds", {}).items():
+            allowed = allowed and _BOUNDS[name][1](value, bound)
+        if not allowed:
+            raise ConfigError(f"{place}{one.name}: expected {_range_of(one)}, got {value!r}")
+
+
+def _range_of(one: Field[Any]) -> str:
+    """The values that a field allows, in words; "" where it allows all."""
+    choices, bounds = one.metadata.get("choices", ()), one.metadata.get("bounds", {})
+    if bounds.keys() == {"least", "most"}:
+        return f"{bounds['least']:g} to {bounds['most']:g}"
+    return ", ".join(choices) or " and ".join(f"{_BOUNDS[name][0]} {bound:g}" for name, bound in bounds.items())
+
+
+def help_of(one: Field[Any]) -> str:
+    """What a field does, and what it may be."""
+    text, allowed = one.metadata["help"], _range_of(one)
+    return f"{text} ({allowed})" if allowed else text
