@@ -6,6 +6,8 @@ between), two checks (only the king moves). A pinned piece may only move along t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from engine.board.attacks import (
@@ -47,9 +49,39 @@ RANK_3 = np.uint64(0xFF << 16)
 RANK_6 = np.uint64(0xFF << 40)
 
 
+class Targets(NamedTuple):
+    """Where each kind of piece may go: bitboards."""
+
+    pawns: np.uint64
+    knights: np.uint64
+    diagonal: np.uint64  # bishops and queens
+    straight: np.uint64  # rooks and queens
+    king: np.uint64  # without castling
+
+
 @kernel()
 def generate(row, moves):
     """Write all legal moves of ``row`` into ``moves`` (uint16, at least 218 long); returns how many."""
+    targets = Targets(ALL_SQUARES, ALL_SQUARES, ALL_SQUARES, ALL_SQUARES, ALL_SQUARES)
+    count, checked = _generate_to(row, targets, moves)
+    side = np.int64(row[SIDE])
+    own = row[WHITE + side]
+    if not checked and row[CASTLING] & own:
+        count = _castling_moves(row, ctz(row[KING] & own), side, own | row[BLACK - side], moves, count)
+    assert count <= MAX_MOVES
+    return count
+
+
+@kernel()
+def generate_some(row, targets, moves):
+    """Of the moves that `generate` writes, in its order, those to ``targets`` and en passant; no castling."""
+    count, _ = _generate_to(row, targets, moves)
+    return count
+
+
+@kernel()
+def _generate_to(row, targets, moves):
+    """(number of moves, whether the side to move is in check)."""
     side = np.int64(row[SIDE])
     own = row[WHITE + side]
     theirs = row[BLACK - side]
@@ -57,21 +89,18 @@ def generate(row, moves):
     king = ctz(row[KING] & own)
     checkers = attackers(row, king, occupied, 1 - side)
 
-    count = _king_moves(row, king, own, occupied, side, moves)
+    count = _king_moves(row, king, targets.king & ~own, occupied, side, moves)
     if popcount(checkers) > 1:
-        return count
+        return count, True
     evasion = ALL_SQUARES
     if checkers:
         evasion = checkers | squares_between(king, ctz(checkers))
     pinned = pinned_pieces(row, king, side)
-    count = _piece_moves(row, king, own, occupied, pinned, evasion & ~own, moves, count)
-    count = _pawn_moves(row, king, side, pinned, evasion, moves, count)
+    count = _piece_moves(row, king, own, occupied, pinned, evasion & ~own, targets, moves, count)
+    count = _pawn_moves(row, king, side, pinned, evasion & targets.pawns, moves, count)
     if row[EN_PASSANT]:
         count = _en_passant_moves(row, side, moves, count)
-    if not checkers and row[CASTLING] & own:
-        count = _castling_moves(row, king, side, occupied, moves, count)
-    assert count <= MAX_MOVES
-    return count
+    return count, checkers != ZERO
 
 
 @kernel()
@@ -101,10 +130,10 @@ def _write(source, targets, moves, count):
 
 
 @kernel()
-def _king_moves(row, king, own, occupied, side, moves):
+def _king_moves(row, king, allowed, occupied, side, moves):
     count = 0
     without_king = occupied & ~bit(king)  # a slider's check goes on behind the king
-    targets = KING_ATTACKS[king] & ~own
+    targets = KING_ATTACKS[king] & allowed
     while targets:
         target = ctz(targets)
         if not is_attacked(row, target, without_king, 1 - side):
@@ -115,11 +144,11 @@ def _king_moves(row, king, own, occupied, side, moves):
 
 
 @kernel()
-def _piece_moves(row, king, own, occupied, pinned, allowed, moves, count):
+def _piece_moves(row, king, own, occupied, pinned, evasion, wanted, moves, count):
     knights = row[KNIGHT] & own & ~pinned
     while knights:
         square = ctz(knights)
-        count = _write(square, KNIGHT_ATTACKS[square] & allowed, moves, count)
+        count = _write(square, KNIGHT_ATTACKS[square] & evasion & wanted.knights, moves, count)
         knights &= knights - ONE
     diagonal = row[BISHOP] | row[QUEEN]
     straight = row[ROOK] | row[QUEEN]
@@ -127,14 +156,16 @@ def _piece_moves(row, king, own, occupied, pinned, allowed, moves, count):
     while sliders:
         square = ctz(sliders)
         source = sliders & (ZERO - sliders)
-        targets = ZERO
+        targets, allowed = ZERO, ZERO
         if source & diagonal:
             targets |= bishop_attacks(square, occupied)
+            allowed |= wanted.diagonal
         if source & straight:
             targets |= rook_attacks(square, occupied)
+            allowed |= wanted.straight
         if source & pinned:
             targets &= line_through(king, square)
-        count = _write(square, targets & allowed, moves, count)
+        count = _write(square, targets & allowed & evasion, moves, count)
         sliders &= sliders - ONE
     return count
 

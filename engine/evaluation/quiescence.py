@@ -14,7 +14,6 @@ import numpy as np
 from engine.board.attacks import (
     KNIGHT_ATTACKS,
     PAWN_ATTACKS,
-    ZERO,
     bishop_attacks,
     bit,
     in_check,
@@ -22,9 +21,9 @@ from engine.board.attacks import (
     piece_at,
     rook_attacks,
 )
-from engine.board.layout import BISHOP, BLACK, KNIGHT, MAX_MOVES, PAWN, QUEEN, ROOK, ROW_WORDS, SIDE, WHITE
+from engine.board.layout import BISHOP, BLACK, KNIGHT, MAX_MOVES, PAWN, QUEEN, RANK_1, RANK_8, ROOK, ROW_WORDS, SIDE, WHITE
 from engine.board.makemove import copy_row, make
-from engine.board.movegen import generate
+from engine.board.movegen import Targets, generate, generate_some
 from engine.board.see import PIECE_VALUES, see
 from engine.evaluation.classical import evaluate
 from engine.jit import kernel
@@ -146,19 +145,28 @@ def _candidates(space, depth, check_depth, evading):
     row = space.rows[depth]
     moves = space.moves[depth]
     theirs = row[BLACK - np.int64(row[SIDE])]
-    checks = check_squares(row)
+    with_checks = depth < check_depth
+    count = generate(row, moves) if evading else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
     kept = 0
-    count = generate(row, moves)
     for i in range(count):
-        source, target = bit(np.int64(moves[i]) & 63), bit(np.int64(moves[i]) >> 6 & 63)
         gain = np.int64(0)
-        if target & theirs or source & row[PAWN]:
+        if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[PAWN]:
             gain = immediate_gain(row, moves[i])
-        if gain > 0 or evading or (depth < check_depth and checks_directly(row, source, target, checks)):
+        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # not a promotion to less than a queen
             moves[kept] = moves[i]
             space.scores[depth, kept] = gain
             kept += 1
     return kept
+
+
+@kernel()
+def forcing_targets(row, theirs, with_checks):
+    """Where captures and promotions go, and the moved pieces' direct checks; discovered checks are not seen."""
+    promotions = theirs | RANK_1 | RANK_8
+    if not with_checks:
+        return Targets(promotions, theirs, theirs, theirs, theirs)
+    pawns, knights, diagonal, straight = check_squares(row)
+    return Targets(promotions | pawns, theirs | knights, theirs | diagonal, theirs | straight, theirs)
 
 
 @kernel()
@@ -173,18 +181,6 @@ def check_squares(row):
         bishop_attacks(king, occupied),
         rook_attacks(king, occupied),
     )
-
-
-@kernel()
-def checks_directly(row, source, target, checks):
-    """Whether a move (two single bits) checks with the moved piece; discovered checks and promotions are not seen."""
-    if source & row[PAWN]:
-        return target & checks[0] != ZERO
-    if source & row[KNIGHT]:
-        return target & checks[1] != ZERO
-    if target & checks[2] and source & (row[BISHOP] | row[QUEEN]):
-        return True
-    return target & checks[3] != ZERO and source & (row[ROOK] | row[QUEEN]) != ZERO
 
 
 @kernel()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from engine.board.convert import decode_move, row_from_board
-from engine.board.movegen import generate
+from engine.board.layout import BLACK, SIDE
+from engine.board.movegen import Targets, generate, generate_some
 from engine.evaluation.classical import evaluate, game_phase
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.move_scores import N_FEATURES, WEIGHTS
@@ -16,8 +17,7 @@ from engine.evaluation.quiescence import (
     CHECK_DEPTH,
     MATE_CP,
     NODE_LIMIT,
-    check_squares,
-    checks_directly,
+    forcing_targets,
     immediate_gain,
     new_space,
     quiescence,
@@ -150,7 +150,29 @@ def test_quiescence_is_bounded():
         space.nodes[0] = 0
 
 
-def test_gains_and_checks_of_single_moves_match_python_chess():
+def test_forcing_moves_match_python_chess():
+    for board in BOARDS:
+        row, moves = row_from_board(board), np.zeros(218, np.uint16)
+        theirs = row[BLACK - int(row[SIDE])]
+        for with_checks in (False, True):
+            count = generate_some(row, Targets(*map(np.uint64, forcing_targets(row, theirs, with_checks))), moves)
+            found = [decode_move(row, int(code)) for code in moves[:count]]
+            every = [decode_move(row, int(code)) for code in moves[: generate(row, moves)]]
+            assert found == [move for move in every if move in found]
+            forcing = {m for m in board.legal_moves if board.is_capture(m) or m.promotion}
+            assert set(found) >= forcing
+            quiet = set(found) - forcing
+            assert all(board.gives_check(m) for m in quiet)
+            assert with_checks or not quiet
+            missed = {m for m in board.legal_moves if board.gives_check(m)} - set(found) if with_checks else set()
+            king = chess.BB_SQUARES[board.king(not board.turn)]
+            for move in missed:  # discovered checks and castling
+                after = board.copy(stack=False)
+                after.push(move)
+                assert not after.attacks_mask(move.to_square) & king or board.is_castling(move)
+
+
+def test_gains_of_single_moves_match_python_chess():
     values = {chess.PAWN: 100, chess.KNIGHT: 320, chess.BISHOP: 330, chess.ROOK: 500, chess.QUEEN: 950}
     for board in BOARDS:
         row, moves = row_from_board(board), np.zeros(218, np.uint16)
@@ -161,9 +183,6 @@ def test_gains_and_checks_of_single_moves_match_python_chess():
             gain += 850 if move.promotion == chess.QUEEN else 0
             if move.promotion in (None, chess.QUEEN):
                 assert immediate_gain(row, code) == gain
-            source, target = np.uint64(1 << (int(code) & 63)), np.uint64(1 << (int(code) >> 6 & 63))
-            if checks_directly(row, source, target, tuple(map(np.uint64, check_squares(row)))):
-                assert board.gives_check(move)
 
 
 @pytest.mark.parametrize(
