@@ -21,7 +21,17 @@ from engine.board.attacks import (
     piece_at,
     rook_attacks,
 )
-from engine.board.layout import BISHOP, BLACK, KNIGHT, MAX_MOVES, PAWN, QUEEN, RANK_1, RANK_8, ROOK, ROW_WORDS, SIDE, WHITE
+from engine.board.layout import (
+    BLACK,
+    MAX_MOVES,
+    PAWN,
+    QUEEN,
+    RANK_1,
+    RANK_8,
+    ROW_WORDS,
+    SIDE,
+    WHITE,
+)
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import Targets, generate, generate_some
 from engine.board.see import PIECE_VALUES, see

@@ -246,5 +246,15 @@ def test_training_data_holds_every_game_once(tmp_path: Path, teacher_file: Path,
     assert any("3 of them known" in line for line in told)
 
 
+def test_searched_labels_have_a_share_of_their_own(tmp_path: Path, teacher_lines: list[str]) -> None:
+    paths = [tmp_path / "part1.txt", tmp_path / "searched.txt"]
+    for path, lines in zip(paths, (teacher_lines[:6], teacher_lines[6:]), strict=True):
+        path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    files = SourceFiles(teacher=(paths[0],), searched=(paths[1],), shares=(0.7, 0, 0, 0, 0, 0.3), heldout_share=0.2)
+    data = load_training_data(files, None, lambda text: None)
+    assert data.shares == pytest.approx((0.7, 0.3))
+    assert [one.n_games for one in data.sets] == [4, len(teacher_lines) - 6]
+
+
 def first_positions(positions: PositionSet) -> np.ndarray:
     return positions.usable[positions.game_first[:-1]]
