@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -113,6 +114,11 @@ def backend_of(array: Any) -> Backend:
     if type(array).__module__.partition(".")[0] == "cupy":
         return get_backend("cupy")
     return NUMPY
+
+
+def backend_of_all(tensors: Mapping[str, Any]) -> Backend:
+    """The backend on which some arrays live together; NumPy for none."""
+    return next((backend_of(array) for array in tensors.values()), NUMPY)
 
 
 def to_numpy(array: Any) -> np.ndarray:

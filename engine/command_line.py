@@ -1,4 +1,4 @@
-"""What the commands `aino` and `aino-train` share: how their help looks."""
+"""What the commands `aino` and `aino-train` share: how their help looks, and how they end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 import itertools
 import textwrap
 
-__all__ = ["HelpFormatter"]
+__all__ = ["INTERRUPTED", "HelpFormatter"]
+
+INTERRUPTED = 130  # exit status of a command that was stopped, as shells have it
 
 
 class HelpFormatter(argparse.HelpFormatter):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
+from engine.options import usable_cpus
+
 __all__ = ["describe_machine", "physical_memory_mib"]
 
 _LIBRARIES = ("numpy", "numba", "llvmlite")
@@ -23,7 +25,7 @@ def describe_machine() -> dict[str, str | int]:
     ]
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": usable_cpus(),
         "system": f"{platform.system()} {platform.release()}",
         "blas": ", ".join(blas) or "none",
         "python": platform.python_version(),

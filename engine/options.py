@@ -1,8 +1,8 @@
 """Every engine option in one table.
 
 `OPTIONS` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the README's
-table are made from it, and `EngineOptions` holds the values. This module imports the standard library only, because
-`uci` is answered from it before anything heavy is loaded.
+table are made from it (`option_forms`), and `EngineOptions` holds the values. Both modules import the standard library
+only, because `uci` is answered from them before anything heavy is loaded.
 
     name, flag, key     `Hash` (UCI), `--hash-mib` (command line), `hash_mib` (TOML and Python): one row serves all
     aliases             what other engines call the same thing: understood in `setoption`, not listed by `uci`
@@ -11,35 +11,30 @@ table are made from it, and `EngineOptions` holds the values. This module import
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Literal
 
 from engine.errors import ConfigError
-from engine.settings_file import read_settings
 
 __all__ = [
+    "EMPTY",
+    "EVALUATORS",
     "OPTIONS",
     "EngineOptions",
     "Option",
-    "add_flags",
+    "Value",
     "find_option",
-    "load_toml",
-    "markdown_table",
-    "options_from_flags",
-    "options_from_mapping",
     "parse_value",
     "set_option",
-    "uci_lines",
+    "usable_cpus",
 ]
 
 OptionType = Literal["spin", "check", "combo", "string", "float", "button"]
 Value = bool | int | float | str
 
-_EMPTY = "<empty>"  # how UCI writes a string without characters
+EMPTY = "<empty>"  # how UCI writes a string without characters
+EVALUATORS = ("auto", "network", "material", "hybrid", "sparse")
 _AUTO_THREADS = 2  # more search threads than this are asked for, never taken
 
 
@@ -136,7 +131,7 @@ class EngineOptions:
     @property
     def thread_count(self) -> int:
         """Search threads to start: `threads`, or for 0 as many as the machine has, at most two."""
-        return self.threads or min(_AUTO_THREADS, _usable_cpus())
+        return self.threads or min(_AUTO_THREADS, usable_cpus())
 
 
 _DEFAULTS: dict[str, Value] = {field.name: field.default for field in fields(EngineOptions)}  # type: ignore[misc]
@@ -181,7 +176,7 @@ OPTIONS: tuple[Option, ...] = (
         "combo",
         "evaluator",
         "What judges positions; auto goes by the net: sparse, hybrid with a tower, material where none can be loaded",
-        choices=("auto", "network", "material", "hybrid", "sparse"),
+        choices=EVALUATORS,
     ),
     Option(
         "Backend",
@@ -272,7 +267,7 @@ def parse_value(option: Option, text: str) -> Value:
         elif option.type == "combo":
             value = {choice.lower(): choice for choice in option.choices}[text.lower()]
         else:
-            value = "" if text == _EMPTY else text
+            value = "" if text == EMPTY else text
     except (ValueError, KeyError):
         raise _bad_value(option, text) from None
     _check_value(option, value)
@@ -307,91 +302,8 @@ def _bad_value(option: Option, value: Value) -> ConfigError:
     return ConfigError(f"{option.name} ({option.field}): bad value {value!r}, expected {option.range_text}")
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
+    """Processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-# ---- the forms of the table -----------------------------------------------------------------------------------------
-
-
-def uci_lines() -> list[str]:
-    """The `option name ... type ...` lines of the answer to `uci`."""
-    return [_uci_line(option) for option in OPTIONS]
-
-
-def _uci_line(option: Option) -> str:
-    kind = "string" if option.type == "float" else option.type
-    line = f"option name {option.name} type {kind}"
-    if option.type == "button":
-        return line
-    line += f" default {_text(option.default) or _EMPTY}"
-    if option.type == "spin":
-        line += f" min {option.range_text.replace(' to ', ' max ')}"
-    return line + "".join(f" var {choice}" for choice in option.choices)
-
-
-def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
-    """Adds one flag for each option (or for the fields in `only`), and `--config` for a TOML file of them."""
-    group = parser.add_argument_group("engine options")
-    group.add_argument("--config", type=Path, metavar="FILE", help="TOML file with engine options")
-    for option in OPTIONS:
-        if not option.field or (only and option.field not in only):
-            continue
-        text = option.help.replace("%", "%%")
-        if option.type == "check":
-            group.add_argument(option.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
-        else:
-            default = f"{text} (default {_text(option.default) or 'empty'})"
-            group.add_argument(option.flag, default=None, metavar=_metavar(option), help=default)
-
-
-def options_from_flags(arguments: argparse.Namespace) -> EngineOptions:
-    """Options from parsed flags, over those of `--config`, over the defaults. Raises ConfigError."""
-    config = getattr(arguments, "config", None)
-    options = load_toml(config) if config else EngineOptions()
-    given: dict[str, Value] = {}
-    for option in OPTIONS:
-        value = getattr(arguments, option.field, None) if option.field else None
-        if value is not None:
-            given[option.field] = value if isinstance(value, bool) else parse_value(option, value)
-    return replace(options, **given)  # type: ignore[arg-type]
-
-
-def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
-    """Options from field names and values, as read from TOML. Raises ConfigError for unknown keys and bad values."""
-    unknown = sorted(set(values) - set(_DEFAULTS))
-    if unknown:
-        raise ConfigError(f"unknown engine option {unknown[0]!r}, expected one of: {', '.join(_DEFAULTS)}")
-    return EngineOptions(**values)  # type: ignore[arg-type]
-
-
-def load_toml(path: str | Path) -> EngineOptions:
-    """Options from a TOML file of `field = value` lines. Raises ConfigError naming the file."""
-    values = read_settings(path)
-    try:
-        return options_from_mapping(values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-
-
-def markdown_table() -> str:
-    """The README's option table."""
-    lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
-    for option in OPTIONS:
-        flag = f"`{option.flag}`" if option.field else "-"
-        default = f"`{_text(option.default)}`" if _text(option.default) else "-"
-        names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
-        lines.append(f"| {names} | {flag} | {default} | {option.range_text} | {option.help} |")
-    return "\n".join(lines) + "\n"
-
-
-def _text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _metavar(option: Option) -> str:
-    if option.choices:
-        return "|".join(option.choices)
-    return {"spin": "N", "float": "X"}.get(option.type, "TEXT")

@@ -10,8 +10,11 @@ with Engine() as engine:
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import chess
 import numpy as np
@@ -45,6 +48,9 @@ MOST_CACHE_MIB = 64.0
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
+# What a tree, its cache and its runner are made with, or may not be known to: a weak engine has a small tree.
+_TREE_FIELDS = ("hash_mib", "preset", "round_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
+_CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
 def split_hash(hash_mib: float, batched: bool) -> tuple[float, float]:
@@ -85,8 +91,8 @@ class Engine:
     def _prepare(self) -> None:
         """A tree, a cache and a runner for the present options and evaluator."""
         options = self.options
-        in_kernel = isinstance(self.evaluator, InKernelEvaluator) and bool(self.evaluator.in_kernel)
-        tree_mib, cache_mib = split_hash(options.hash_mib, self._owns_evaluator and not in_kernel)
+        batched = not isinstance(self.evaluator, InKernelEvaluator)
+        tree_mib, cache_mib = split_hash(options.hash_mib, self._owns_evaluator and batched)
         self._cache = CachedEvaluator(self.evaluator, cache_mib) if cache_mib else None
         self._search = Search(self._params(), nodes_for(tree_mib))
         self._runner = self._make_runner()
@@ -94,7 +100,7 @@ class Engine:
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
         rounds: Rounds
-        if not isinstance(evaluator, InKernelEvaluator) or not evaluator.in_kernel or options.preset == "lc0":
+        if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.round_size
             rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
         elif options.thread_count == 1 and not self._tablebase.largest:
@@ -127,32 +133,41 @@ class Engine:
         return max(-1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt)))
 
     def set_options(self, options: EngineOptions) -> None:
-        """Take new options between searches; what they do not touch is kept. Raises like the constructor, changing
-        nothing.
+        """Take new options between searches; what they do not touch is kept, the tree included.
+
+        Raises like the constructor, and MemoryError where the tree does not fit; nothing is changed then.
         """
-        old = self.options
-        if old == options:
-            return
-        tablebase = _open_tables(options) if _differ(old, options, _TABLE_FIELDS) else self._tablebase
-        book = _open_book(options) if _differ(old, options, _BOOK_FIELDS) else self._book
-        new_evaluator = self._owns_evaluator and _differ(old, options, _EVALUATOR_FIELDS)
-        evaluator = _make_evaluator(options) if new_evaluator else self.evaluator
-        self._runner.close()
-        for held, taken in ((self.evaluator, evaluator), (self._tablebase, tablebase), (self._book, book)):
-            if held is not None and held is not taken:
-                held.close()
-        self.evaluator, self._tablebase, self._book, self.options = evaluator, tablebase, book, options
-        if old.seed != options.seed:
-            self._rng = _new_generator(options)
-        self._prepare()
+        before = dict(vars(self))
+        try:
+            self._take(options)
+        except BaseException:
+            _close_replaced(vars(self), before)
+            vars(self).update(before)
+            raise
+        _close_replaced(before, vars(self))
+
+    def _take(self, new: EngineOptions) -> None:
+        """Make what the new options change, and leave the old parts open."""
+        old, self.options = self.options, new
+        if old.seed != new.seed:
+            self._rng = _new_generator(new)
+        if _differ(old, new, _BOOK_FIELDS):
+            self._book = _open_book(new)
+        if _differ(old, new, _TABLE_FIELDS):
+            self._tablebase = _open_tables(new)
+        if self._owns_evaluator and _differ(old, new, _EVALUATOR_FIELDS):
+            self.evaluator = _make_evaluator(new)
+        if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params:
+            self._prepare()
 
     def warm_up(self) -> None:
-        """Compile or load every kernel that a search needs."""
+        """Compile or load every kernel that a search needs; afterwards the engine is as new."""
         self.set_position(chess.Board())
         self.search(Limits(nodes=64))
         self.board.push_uci("e2e4")
         self.set_position(self.board)
         self.search(Limits(nodes=8))
+        self.board = chess.Board()
         self.new_game()
 
     def new_game(self) -> None:
@@ -210,7 +225,8 @@ class Engine:
             result = self._driver(limits, stopper, on_info).run(self.board, only)
         except BaseException:
             self._runner.close()
-            self._prepare()  # visits may be in flight for ever
+            self._search.clear()  # some of its visits would be in flight for ever
+            self._runner = self._make_runner()
             raise
         self._saved_ms = stopper.clock.unused_ms() if limits.movetime_ms is None else 0.0
         return result
@@ -294,7 +310,7 @@ def _open_tables(options: EngineOptions) -> Tablebase:
 
 
 def _open_book(options: EngineOptions) -> OpeningBook | None:
-    return OpeningBook(options.book_file) if options.own_book and options.book_file else None
+    return OpeningBook(os.path.expanduser(options.book_file)) if options.own_book and options.book_file else None
 
 
 def _new_generator(options: EngineOptions) -> np.random.Generator:
@@ -303,3 +319,10 @@ def _new_generator(options: EngineOptions) -> np.random.Generator:
 
 def _differ(old: EngineOptions, new: EngineOptions, names: tuple[str, ...]) -> bool:
     return any(getattr(old, name) != getattr(new, name) for name in names)
+
+
+def _close_replaced(parts: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+    """Close those parts of an engine that are not among the others."""
+    for name in _CLOSED_PARTS:
+        if parts[name] is not None and parts[name] is not others[name]:
+            parts[name].close()

@@ -6,9 +6,7 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
-__all__ = ["INTERRUPTED", "StopFlag"]
-
-INTERRUPTED = 130  # exit status of a command that was stopped, as shells have it
+__all__ = ["StopFlag"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

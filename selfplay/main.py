@@ -9,9 +9,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from engine.command_line import HelpFormatter
+from engine.command_line import INTERRUPTED, HelpFormatter
 from engine.errors import AinoError
-from selfplay.interrupt import INTERRUPTED
 
 __all__ = ["COMMANDS", "main", "module_name"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
+
+from tests.programs import find_stockfish
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +23,8 @@ def test_data() -> Path:
 
 @pytest.fixture(scope="session")
 def stockfish() -> str:
-    """The Stockfish program; Debian puts it where only games look."""
-    program = shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
+    """The Stockfish program."""
+    program = find_stockfish()
     if program is None:
         pytest.skip("Stockfish is not installed")
     return program

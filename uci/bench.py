@@ -21,14 +21,13 @@ import numpy as np
 from rich.console import Console
 
 from engine.board.convert import stack_from_board
-from engine.board.movegen import generate
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
+from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
 from engine.machine import describe_machine
-from engine.network.planes import encode
-from engine.network.policy_map import policy_index
-from engine.options import EngineOptions, add_flags, options_from_flags
+from engine.option_forms import add_flags, options_from_flags
+from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.bench_board import measure_board
@@ -198,13 +197,7 @@ def _sample_leaves(count: int) -> LeafBatch:
     rng = np.random.default_rng(2)
     leaves = new_leaf_batch(count)
     for row in range(count):
-        stack = stack_from_board(_random_game(rng, 10 + row))
-        ply = len(stack) - 1
-        leaves.rows[row] = stack[ply]
-        encode(stack, ply, 0, leaves.masks[row])
-        leaves.n_moves[row] = generate(stack[ply], leaves.moves[row])
-        for column in range(leaves.n_moves[row]):
-            leaves.policy_index[row, column] = policy_index(stack[ply], leaves.moves[row, column])
+        fill_leaf(leaves, row, stack_from_board(_random_game(rng, 10 + row)))
     return leaves
 
 

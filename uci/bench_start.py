@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
 
 from engine.errors import ConfigError
+from uci.cold_start import child_environment
 
 __all__ = ["measure_start"]
 
@@ -22,21 +22,25 @@ def measure_start(cold: bool = False) -> dict[str, float]:
     With warm caches, after one start that fills them; `cold` adds the times of a start whose kernel cache is empty.
     Raises ConfigError when an engine process does not answer.
     """
-    _start(dict(os.environ))
-    best = [min(times) for times in zip(*(_start(dict(os.environ)) for _ in range(RUNS)), strict=True)]
+    _start({})
+    best = [min(times) for times in zip(*(_start({}) for _ in range(RUNS)), strict=True)]
     results = {"uciok": best[0], "readyok": best[1]}
     if cold:
         with tempfile.TemporaryDirectory() as folder:
-            empty = _start({**os.environ, "AINO_CACHE_DIR": folder})
+            empty = _start({"AINO_CACHE_DIR": folder})
         results |= {"uciok, empty cache": empty[0], "readyok, empty cache": empty[1]}
     return results
 
 
-def _start(environment: dict[str, str]) -> tuple[float, float]:
-    """Seconds to (uciok, readyok) of one new process."""
+def _start(variables: dict[str, str]) -> tuple[float, float]:
+    """Seconds to (uciok, readyok) of one new process, with these environment variables besides our own."""
     begin = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "uci"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        [sys.executable, "-P", "-m", "uci"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=child_environment() | variables,
+        text=True,
     )
     try:
         times = []

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from engine.options import EngineOptions
 
-__all__ = ["main", "second_compiler"]
+__all__ = ["child_environment", "main", "second_compiler"]
 
 _LEAVES = 8  # a full chunk, and then a single one: both forms of the net's products
 
@@ -25,14 +25,14 @@ def second_compiler(options: EngineOptions) -> Iterator[None]:
     if options.evaluator == "material" or options.thread_count < 2:
         yield
         return
-    command = [sys.executable, "-m", __name__, options.evaluator, options.weights_file]
+    command = [sys.executable, "-P", "-m", __name__, options.evaluator, options.weights_file]
     try:
         helper = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=child_environment(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # no black window on Windows
         )
     except OSError:  # not allowed to start processes: the first compiles all
@@ -43,6 +43,14 @@ def second_compiler(options: EngineOptions) -> Iterator[None]:
     finally:
         helper.kill()  # done long ago, or overtaken
         helper.wait()
+
+
+def child_environment() -> dict[str, str]:
+    """An environment in which `python -P -m MODULE` finds the modules that this process does.
+
+    Without -P it would look into the working folder first, and run whatever lies there under our modules' names.
+    """
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def main(evaluator_name: str, weights_file: str) -> None:

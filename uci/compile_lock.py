@@ -24,7 +24,7 @@ def compiling_alone(source: Path, variant: str) -> Iterator[bool]:
     Gives whether there is something to compile.
 
     `source` is the module whose kernels, imported ones included, get compiled, `variant` says for which settings.
-    Without a cache folder, or on a file system without locks, there is nothing to wait for.
+    Without a cache folder, on a full disk, or on a file system without locks there is nothing to wait for.
     """
     folder = jit.cache_folder(source)
     if folder is None:
@@ -34,11 +34,17 @@ def compiling_alone(source: Path, variant: str) -> Iterator[bool]:
     if done.exists():
         yield False
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("a")
+    except OSError:
+        yield False
+        return
+    with file:
         _lock(file)  # ends with the file, or with the process
         yield not done.exists()
-        done.touch()
+        with contextlib.suppress(OSError):
+            done.touch()
 
 
 def _lock(file: IO[str]) -> None:

@@ -90,7 +90,8 @@ class EngineLoader:
     def _change(self, engine: Engine, new: EngineOptions) -> None:
         """Gives the engine all new options; if it refuses, all but the net; if that fails too, the old ones again."""
         old = engine.options
-        for options in (new, replace(new, evaluator=old.evaluator, weights_file=old.weights_file), old):
+        same_net = replace(new, evaluator=old.evaluator, weights_file=old.weights_file)
+        for options in dict.fromkeys((new, same_net, old)):
             try:
                 engine.set_options(options)
             except _REFUSALS as error:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from engine.command_line import HelpFormatter
+from engine.command_line import INTERRUPTED, HelpFormatter
 from engine.errors import AinoError
 from uci import __version__
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `aino perft 6 | head`
         status = 0
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     _flush_stdout()
     return status
 

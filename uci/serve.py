@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from engine.errors import ConfigError
-from engine.options import EngineOptions, add_flags, load_toml, options_from_flags
+from engine.option_forms import add_flags, load_toml, options_from_flags
+from engine.options import EngineOptions
 from uci.session import Session
 from uci.writer import Writer
 
@@ -73,7 +74,7 @@ def default_config() -> Path:
         base = "~/Library/Application Support"
     else:
         base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
-    return Path(base).expanduser() / "aino" / "aino.toml"
+    return Path(os.path.expanduser(base), "aino", "aino.toml")
 
 
 def _options_if_good(arguments: argparse.Namespace, writer: Writer) -> EngineOptions:

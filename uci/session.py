@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.errors import AinoError, ConfigError
-from engine.options import EngineOptions, find_option, set_option, uci_lines
+from engine.option_forms import uci_lines
+from engine.options import EngineOptions, find_option, set_option
 from uci import __version__, protocol
 from uci.loading import EngineFactory, EngineLoader, make_engine
 from uci.writer import Writer

@@ -74,3 +74,8 @@ class Verdict:
         """The chances as `45% win, 30% draw, 25% loss`."""
         win, draw, loss = (f"{round(share / 10)}%" for share in self.wdl)
         return f"{win} win, {draw} draw, {loss} loss"
+
+    @property
+    def shares_text(self) -> str:
+        """The chances in percent as `45/30/25`."""
+        return "/".join(str(round(share / 10)) for share in self.wdl)

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from engine.board.perft import perft
 from engine.errors import NetFileError
-from engine.options import EngineOptions, add_flags, options_from_flags
+from engine.option_forms import add_flags, options_from_flags
+from engine.options import EVALUATORS, EngineOptions
 from engine.player import Engine
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     start = time.perf_counter()
     with console.status("Compiling move generation") as status:
         perft(chess.Board(), 3)
-        for evaluator in ("material", "sparse", "network", "hybrid"):
+        for evaluator in EVALUATORS[1:]:  # "auto" is one of the others
             status.update(f"Compiling search with the {evaluator} evaluator")
             try:
                 _search_once(options, evaluator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -51,7 +52,8 @@ class Writer:
 
     def log_to(self, path: str) -> None:
         """Appends the conversation to a file from now on; an empty path ends it. Raises OSError."""
-        log = Path(path).expanduser().open("a", encoding="utf-8", buffering=1) if path else None
+        file = Path(os.path.expanduser(path))
+        log = file.open("a", encoding="utf-8", buffering=1) if path else None
         with self._lock:
             if self._log is not None:
                 self._log.close()

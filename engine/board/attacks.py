@@ -156,36 +156,6 @@ def is_attacked(row, square, occupied, side):
 
 
 @kernel()
-def attacks_from(row, square):
-    """Squares that the piece on ``square`` attacks, its own side's pieces included (it defends them); none if empty."""
-    target = ONE << np.uint64(square)
-    occupied = row[WHITE] | row[WHITE + 1]
-    found = ZERO
-    if row[PAWN] & target:
-        found = PAWN_ATTACKS[0 if row[WHITE] & target else 1, square]
-    elif row[KNIGHT] & target:
-        found = KNIGHT_ATTACKS[square]
-    elif row[KING] & target:
-        found = KING_ATTACKS[square]
-    if (row[BISHOP] | row[QUEEN]) & target:
-        found |= bishop_attacks(square, occupied)
-    if (row[ROOK] | row[QUEEN]) & target:
-        found |= rook_attacks(square, occupied)
-    return found
-
-
-@kernel()
-def attack_map(row, side):
-    """All squares that ``side`` attacks; pins and whose move it is are left aside."""
-    pieces = row[WHITE + side]
-    found = ZERO
-    while pieces:
-        found |= attacks_from(row, ctz(pieces))
-        pieces &= pieces - ONE
-    return found
-
-
-@kernel()
 def king_square(row, side):
     """Square of a side's king."""
     return ctz(row[KING] & row[WHITE + side])

@@ -32,6 +32,7 @@ FIFTY_MOVES: Final = 6  # from here on a player must claim the draw; engines and
 THREEFOLD_REPETITION: Final = 7
 
 FIFTY_MOVE_PLIES: Final = 100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed
+SEVENTY_FIVE_MOVE_PLIES: Final = 150  # and after which the game is over
 
 
 @kernel()
@@ -47,7 +48,7 @@ def game_end(row, number_of_moves):
         return INSUFFICIENT_MATERIAL
     if number_of_moves == 0:
         return STALEMATE
-    if row[HALFMOVE] >= 150:  # plies
+    if row[HALFMOVE] >= SEVENTY_FIVE_MOVE_PLIES:
         return SEVENTY_FIVE_MOVES
     if row[REPETITIONS] >= 4:
         return FIVEFOLD_REPETITION

@@ -34,9 +34,6 @@ ROW_WORDS: Final = 16
 
 MAX_MOVES: Final = 218  # the largest number of legal moves of any reachable position
 
-NO_PROMOTION: Final = 0
-NO_PIECE: Final = -1
-
 RANK_1 = np.uint64(0xFF)
 RANK_8 = np.uint64(0xFF << 56)
 FILE_A = np.uint64(0x0101010101010101)

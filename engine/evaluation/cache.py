@@ -3,7 +3,7 @@
 Exact: an answer comes back bit for bit and only to the same question, which is everything the evaluator sees. That
 includes the history planes, so two orders of the same moves are different questions, and within one game's searches,
 which keep their subtree, hardly any question comes twice. It pays where trees are thrown away: stepping back through a
-game in analysis, after a ponder miss, after a change of search options.
+game in analysis, after a ponder miss.
 
     python -m tests.benchmark.cache_hits
 
@@ -204,8 +204,6 @@ class OpenQuestions:
 
 class CachedEvaluator:
     """An evaluator that passes on to `inner` only what is not in its table of at most `mebibytes`."""
-
-    in_kernel = ""
 
     def __init__(self, inner: Evaluator, mebibytes: float) -> None:
         self.inner = inner

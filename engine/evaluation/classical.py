@@ -12,7 +12,21 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.attacks import KING_ATTACKS, KNIGHT_ATTACKS, ONE, ZERO, bishop_attacks, bit, king_square, rook_attacks
-from engine.board.layout import BISHOP, BLACK, CASTLING, FILE_A, FILE_H, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    CASTLING,
+    DARK_SQUARES,
+    FILE_A,
+    FILE_H,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    ROOK,
+    SIDE,
+    WHITE,
+)
 from engine.jit import ctz, kernel, popcount
 
 FULL_PHASE = 24
@@ -152,7 +166,7 @@ def _side_score(row, side, phase):
 
 
 @kernel()
-def _attacks_of(row, kind, square, occupied):
+def _attacks_of(kind, square, occupied):
     if kind == KNIGHT:
         return KNIGHT_ATTACKS[square]
     targets = ZERO
@@ -178,7 +192,7 @@ def _piece_terms(row, side, enemy_king):
         pieces = row[kind] & own
         while pieces:
             square = ctz(pieces)
-            reach = _attacks_of(row, kind, square, occupied)
+            reach = _attacks_of(kind, square, occupied)
             attacked |= reach
             moves = popcount(reach & safe) - MOBILITY_NORM[kind]
             danger += RING_ATTACK[kind] * popcount(reach & ring)
@@ -200,7 +214,7 @@ def _defended(row, side):
     for kind in range(KNIGHT, KING):
         pieces = row[kind] & own
         while pieces:
-            found |= _attacks_of(row, kind, ctz(pieces), occupied)
+            found |= _attacks_of(kind, ctz(pieces), occupied)
             pieces &= pieces - ONE
     return found
 
@@ -286,10 +300,9 @@ def _winning_chances(row, side):
     other = row[BLACK - side]
     if row[PAWN] & leader:
         bishops = row[BISHOP]
-        light = np.uint64(0x55AA55AA55AA55AA)
         only_bishops = not (row[KNIGHT] | row[ROOK] | row[QUEEN])
         if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & other) == 1:
-            return 16 if bool(bishops & leader & light) == bool(bishops & other & light) else 8
+            return 16 if bool(bishops & leader & DARK_SQUARES) == bool(bishops & other & DARK_SQUARES) else 8
         return 16
     lead = np.int64(0)
     for kind in range(KNIGHT, KING):

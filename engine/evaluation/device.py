@@ -17,7 +17,6 @@ class DeviceEvaluator:
     name = "network"
     round_size = FLIGHTS * PART
     needs_planes = True
-    in_kernel = ""
 
     def __init__(self, tower: DeviceTower) -> None:
         self.tower = tower

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
+from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
     from engine.network.fused import FusedTower
-
-NAMES = ("auto", "network", "material", "hybrid", "sparse")
 
 
 def make_evaluator(
@@ -31,8 +30,8 @@ def make_evaluator(
     evaluator needs a net that cannot be loaded or is of the other family, or when `auto` was given a net of its own
     that cannot.
     """
-    if name not in NAMES:
-        raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(NAMES)}")
+    if name not in EVALUATORS:
+        raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
     if name == "material":
         return MaterialEvaluator(threads)
     from engine.evaluation.hybrid import HybridEvaluator  # the net's modules: `material` starts without them

@@ -77,7 +77,7 @@ class PartEvaluator(Evaluator, Protocol):
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose family has a kernel `evaluate_leaf(model, leaves, leaf)`, for search to call from its own."""
 
-    in_kernel: str  # the family, "material" or "sparse"; "" where there is no such kernel after all
+    in_kernel: str  # the family, "material" or "sparse"
 
     def new_model(self) -> Any:
         """A NamedTuple of arrays for one more thread: weights shared, scratch its own."""

@@ -18,10 +18,10 @@ import chess.syzygy
 import numpy as np
 
 from engine.board.convert import board_from_row
+from engine.board.ending import FIFTY_MOVE_PLIES
 
 WIN = 2
 MOST_MEN = chess.syzygy.TBPIECES
-DRAWN_AT = 100  # halfmove clock
 
 _MAGIC = {".rtbw": b"\x71\xe8\x23\x5d", ".rtbz": b"\xd7\x66\x0c\xa5"}
 _PIECE_CODES = {letter: code for code, letter in enumerate("PNBRQK", 1)}  # of White; Black's have bit 3 set
@@ -45,7 +45,7 @@ class Tablebase:
         self._unreadable: set[str] = set()  # material whose tables failed, as "KQvKR"
         self._tables = chess.syzygy.Tablebase()
         for folder in filter(None, path.split(os.pathsep)):
-            self._add_folder(Path(folder))
+            self._add_folder(Path(os.path.expanduser(folder)))
         self.largest = min(probe_limit, max((len(material) - 1 for material in self._tables.wdl), default=0))
 
     def _add_folder(self, folder: Path) -> None:
@@ -137,14 +137,14 @@ class Tablebase:
             return WIN, 0, 0
         if after.is_insufficient_material() or after.is_stalemate() or after.is_repetition(3):
             return 0, 0, 0
-        if self.fifty_move_rule and after.halfmove_clock >= DRAWN_AT:
+        if self.fifty_move_rule and after.halfmove_clock >= FIFTY_MOVE_PLIES:
             return 0, 0, 0
         wdl = self._wdl(after)
         dtz = self._ask(self._tables.probe_dtz, after) if with_dtz else 0
         if wdl is None or dtz is None:
             return None
         result, plies = -wdl, abs(dtz)
-        if self.fifty_move_rule and abs(result) == WIN and plies + after.halfmove_clock > DRAWN_AT:
+        if self.fifty_move_rule and abs(result) == WIN and plies + after.halfmove_clock > FIFTY_MOVE_PLIES:
             result //= 2
         if result < 0:
             return result, plies, 0

@@ -14,9 +14,9 @@ import numpy as np
 from engine.backend import Backend, Lane
 from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
-from engine.network.planes import PLANES
+from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.tower import HALFMOVE_PLANE, SQUARES, TowerConfig, build_tower
+from engine.network.tower import SQUARES, TowerConfig, build_tower
 from engine.nn.norm_folding import fold_norms
 
 PART = 256  # positions that go through the layers at once; smaller batches are padded to it
@@ -46,10 +46,10 @@ class DeviceTower:
         self, tensors: Mapping[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16"
     ) -> None:
         model = build_tower(config, np.random.default_rng(0))
-        if missing := sorted((model.named_parameters() | model.named_buffers()).keys() - tensors.keys()):
+        wanted = model.named_parameters() | model.named_buffers()
+        if missing := sorted(wanted.keys() - tensors.keys()):
             raise ConfigError(f"the tower has no tensor {missing[0]!r}")
-        model.load_parameters({name: tensors[name] for name in model.named_parameters()})
-        model.load_buffers({name: tensors[name] for name in model.named_buffers()})
+        model.load_parameters({name: tensors[name] for name in wanted})
         self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
         self._model = fold_norms(model).astype(self.dtype).to(backend)
         self._squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64))
@@ -92,7 +92,7 @@ class DeviceTower:
         """Bit masks [PART, 112] -> planes [PART, 112, 8, 8], channels last in memory."""
         bits = (masks[:, None, :] >> self._squares[None, :, None]) & np.uint64(1)
         planes = bits.astype(self.dtype)
-        planes[:, :, HALFMOVE_PLANE] = masks[:, HALFMOVE_PLANE, None].astype(self.dtype)
+        planes[:, :, FIFTY_MOVE_PLANE] = masks[:, FIFTY_MOVE_PLANE, None].astype(self.dtype)
         return planes.reshape(PART, 8, 8, PLANES).transpose(0, 3, 1, 2)
 
     def _gather(self, policy: Any, places: Any) -> Any:

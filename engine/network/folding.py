@@ -13,15 +13,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.jit import LANES
+from engine.lanes import LANES
 from engine.network.fused_heads import DenseHead, OneByOne
 from engine.network.fused_policy import Attention, Classical, Convolution, PolicyHead
 from engine.network.fused_steps import Gates, Weights
 from engine.network.input_layer import input_layer
+from engine.network.memory import aligned_copy
 from engine.network.multiply import packed
+from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower import INPUT_PLANES, NORM_EPSILON, SQUARES, TowerConfig
-from engine.network.winograd import PLACES, aligned_copy, transform_weights
+from engine.network.tower import NORM_EPSILON, SQUARES, TowerConfig
+from engine.network.winograd import transform_weights
+from engine.nn.operations.tiles import PLACES
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -38,7 +41,7 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[Weights, PolicyHead]:
         raise ConfigError(f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}")
     f, head = config.filters, config.value_head
     left_channels, left_hidden = config.moves_left_channels, config.moves_left_hidden
-    stem, stem_bias = folded_convolution(tensors, "trunk.input_conv", "trunk.input_norm", (f, INPUT_PLANES, 3, 3))
+    stem, stem_bias = folded_convolution(tensors, "trunk.input_conv", "trunk.input_norm", (f, PLANES, 3, 3))
     features = [folded_convolution(tensors, f"{head}.conv", f"{head}.norm", (config.value_channels, f, 1, 1))]
     if left_channels:
         features.append(folded_convolution(tensors, "moves_left.conv", "moves_left.norm", (left_channels, f, 1, 1)))
@@ -94,8 +97,6 @@ def _one_by_one(channels: int, *parts: tuple[np.ndarray, np.ndarray]) -> OneByOn
     """1x1 convolutions [F, C, 1, 1] with bias [F], one head's features after the other's."""
     channels += -channels % LANES
     split = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
-    if not parts:
-        return OneByOne(np.zeros(0, np.float32), np.zeros(0, np.float32), np.int64(channels), split)
     weight = np.concatenate([weight[:, :, 0, 0].T for weight, _ in parts], axis=1)
     bias = np.concatenate([bias for _, bias in parts])
     return OneByOne(_packed(_pad(_pad(weight, 0), 1)), _flat(_pad(bias, 0)), np.int64(channels), split)

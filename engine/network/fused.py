@@ -22,10 +22,12 @@ from engine.network.folding import fold
 from engine.network.fused_heads import HeadSpace
 from engine.network.fused_policy import STEPS, Attention, Convolution, PolicySpace
 from engine.network.fused_steps import CHUNK, Space, forward
+from engine.network.memory import aligned_zeros
 from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower import SQUARES, TowerConfig
-from engine.network.winograd import BOARD, aligned_zeros, products_buffer
+from engine.network.winograd import BOARD, products_buffer
+from engine.nn.layer import Layer
 
 ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
 
@@ -44,9 +46,9 @@ class FusedTower:
         self._local = threading.local()
 
     @classmethod
-    def from_model(cls, model: object, config: TowerConfig) -> Self:
+    def from_model(cls, model: Layer, config: TowerConfig) -> Self:
         """From a model of `build_tower`."""
-        return cls({**model.named_parameters(), **model.named_buffers()}, config)  # type: ignore[attr-defined]
+        return cls(model.named_parameters() | model.named_buffers(), config)
 
     def infer(self, masks: np.ndarray, policy: np.ndarray, wdl: np.ndarray, moves_left: np.ndarray) -> None:
         """Evaluate n positions of any number, all policy moves included: for checks, not for play.

@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.board.attacks import ONE, ZERO
-from engine.jit import LANES, ctz, kernel, load, relu, splat, store
+from engine.jit import ctz, kernel
+from engine.lanes import LANES, load, relu, splat, store
+from engine.network.memory import aligned_copy
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
-from engine.network.winograd import BOARD, aligned_copy
+from engine.network.winograd import BOARD
 
 
 class InputLayer(NamedTuple):

@@ -28,6 +28,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.network.attention_policy import AttentionPolicy
+from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
 from engine.nn.layer import Layer
 from engine.nn.layers import (
@@ -43,8 +44,6 @@ from engine.nn.layers import (
     SqueezeExcitation,
 )
 
-INPUT_PLANES = 112
-HALFMOVE_PLANE = 109
 HALFMOVE_SCALE = 99.0  # Lc0's divisor of the raw counter; folded into the first convolution's weights
 SQUARES = 64
 MOVES_LEFT_SCALE = 100.0  # plies in one unit of the moves-left head
@@ -120,8 +119,8 @@ class TowerConfig:
 def build_tower(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
     """A tower with random weights, float32. Silver et al. 2018 (doi 10.1126/science.aar6404), with Lc0's gates."""
     filters, activation = config.filters, config.activation
-    stem = Conv2D(INPUT_PLANES, filters, 3, rng, bias=False, input_gradient=False)
-    stem.params["weight"][:, HALFMOVE_PLANE] /= HALFMOVE_SCALE
+    stem = Conv2D(PLANES, filters, 3, rng, bias=False, input_gradient=False)
+    stem.params["weight"][:, FIFTY_MOVE_PLANE] /= HALFMOVE_SCALE
     parts: dict[str, Layer] = {"input_conv": stem, **_norm("input_norm", filters, activation)}
     for number in range(config.blocks):
         parts[f"block{number}"] = _block(config, rng)

@@ -12,6 +12,7 @@ The last line is for people; the others are checked here.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -30,7 +31,7 @@ from engine.settings_file import read_settings
 
 DEFAULT_NET = "<default>"
 MANIFEST = "MANIFEST.toml"
-NEEDED_KEYS = {"name", "file", "sha256"}
+NEEDED_KEYS = ("name", "file", "sha256")
 
 
 def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
@@ -45,7 +46,7 @@ def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
     try:
         config = sparse_config_of(header["model"])
     except ConfigError:
-        return load_network(chosen)
+        return _fused(chosen, tensors, _tower_config(chosen, header))
     try:
         return SparseNet(tensors, config)
     except (ConfigError, ShapeError) as error:
@@ -54,13 +55,8 @@ def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
 
 def load_network(path: str | Path | None = None) -> FusedTower:
     """The tower of a file, ready to play; `path` and errors as for `load_tower`."""
-    tensors, config = load_tower(path)
-    try:
-        return FusedTower(tensors, config)
-    except (ConfigError, ShapeError) as error:
-        raise NetFileError(
-            _chosen(path, "default_tower"), "a tower that fused inference can play", str(error)
-        ) from error
+    chosen = _chosen(path, "default_tower")
+    return _fused(chosen, *load_tower(chosen))
 
 
 def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray], TowerConfig]:
@@ -74,10 +70,21 @@ def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray]
         net = load_lc0(chosen)
         return net.tensors, net.config
     header, tensors = load_tensors(chosen)
+    return tensors, _tower_config(chosen, header)
+
+
+def _tower_config(path: Path, header: Mapping[str, Any]) -> TowerConfig:
     try:
-        return tensors, tower_config_of(header["model"])
-    except (ConfigError, KeyError) as error:
-        raise NetFileError(chosen, "a tower", str(error)) from error
+        return tower_config_of(header["model"])
+    except ConfigError as error:
+        raise NetFileError(path, "a tower", str(error)) from error
+
+
+def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> FusedTower:
+    try:
+        return FusedTower(tensors, config)
+    except (ConfigError, ShapeError) as error:
+        raise NetFileError(path, "a tower that fused inference can play", str(error)) from error
 
 
 def is_default(path: str | Path | None) -> bool:
@@ -86,7 +93,7 @@ def is_default(path: str | Path | None) -> bool:
 
 
 def _chosen(path: str | Path | None, entry: str) -> Path:
-    return default_net_path(entry=entry) if is_default(path) else Path(str(path)).expanduser()
+    return default_net_path(entry=entry) if is_default(path) else Path(os.path.expanduser(str(path)))
 
 
 def default_net_path(folder: Path | None = None, entry: str = "default") -> Path:
@@ -114,9 +121,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except ConfigError as error:
         raise NetFileError(path, "a TOML file that lists the shipped nets", str(error)) from error
     nets = manifest.setdefault("net", [])
-    if not isinstance(nets, list) or not all(isinstance(net, dict) and net.keys() >= NEEDED_KEYS for net in nets):
-        raise NetFileError(path, f"tables [[net]] with {', '.join(sorted(NEEDED_KEYS))}", "tables without them")
+    if not isinstance(nets, list) or not all(isinstance(net, dict) and _is_complete(net) for net in nets):
+        raise NetFileError(path, f"tables [[net]] with texts {', '.join(NEEDED_KEYS)}", "tables without them")
     return manifest
+
+
+def _is_complete(net: Mapping[str, object]) -> bool:
+    return all(isinstance(net.get(key), str) for key in NEEDED_KEYS)
 
 
 def _verified(path: Path, sha256: str) -> Path:

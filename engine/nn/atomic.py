@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +18,13 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
     The temporary file lies in the same folder, is fsynced and renamed; the folder is fsynced after it. When the block
     raises, the temporary file is removed and an older `path` stays as it was. Raises OSError.
+
+    The file has the permissions of a new one, whatever an older `path` had; a link at `path` is replaced, not followed.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)  # of a killed process that had our number
     try:
-        with open(temporary, "wb") as stream:
+        with open(temporary, "xb") as stream:  # "x": never through a link that somebody planted
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -32,11 +36,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and new names in the folder durable (where the system can open folders: not on Windows)."""
+    """Make renames and new names in the folder durable (where system and file system can: not on Windows)."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # how some file systems say that they cannot
+            raise
     finally:
         os.close(descriptor)

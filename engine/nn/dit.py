@@ -27,7 +27,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from engine.backend import NUMPY, backend_of, to_numpy
+from engine.backend import NUMPY, backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.nn.atomic import atomic_write
 from engine.nn.dit_header import check_header, check_sizes
@@ -62,7 +62,7 @@ def save(
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
     path = Path(path)
     arrays = _stored_arrays(path, model, dtype)
-    backend = backend_of(next(iter(model.named_parameters().values()), np.zeros(0)))
+    backend = backend_of_all(model.named_parameters())
     header: dict[str, Any] = {
         "model": model.config(),
         "tensors": _tensor_table(arrays),

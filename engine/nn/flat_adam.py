@@ -17,6 +17,8 @@ import numpy as np
 
 from engine.jit import kernel
 
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
 
 class FlatState(NamedTuple):
     """Vectors float32 [n] of a training in progress."""
@@ -51,13 +53,11 @@ class AdamRates(NamedTuple):
     average_share: float  # of the new parameters in the average
 
 
-def adam_rates(
-    step: int, rate: float, weight_decay: float, average_decay: float, beta1: float = 0.9, beta2: float = 0.999
-) -> AdamRates:
+def adam_rates(step: int, rate: float, weight_decay: float, average_decay: float) -> AdamRates:
     """The numbers of step t = `step` >= 1; the mathematics are those of `optimizers.AdamW`."""
-    corrected = rate / (1 - beta1**step)
+    corrected = rate / (1 - BETA1**step)
     decay = 1 - rate * weight_decay
-    return AdamRates(corrected, decay, beta1, beta2, 1 / math.sqrt(1 - beta2**step), 1e-8, 1 - average_decay)
+    return AdamRates(corrected, decay, BETA1, BETA2, 1 / math.sqrt(1 - BETA2**step), EPSILON, 1 - average_decay)
 
 
 @kernel()

@@ -103,9 +103,7 @@ class Layer:
 
     def replica(self) -> Self:
         """The same layer for another thread: parameter arrays are shared, buffers are copied."""
-        twin = self._rebuilt(lambda array: array, lambda array: array.copy())
-        assert isinstance(twin, type(self))
-        return twin
+        return self._rebuilt(lambda array: array, lambda array: array.copy())
 
     def astype(self, dtype: Any) -> Self:
         """A copy of the layer with parameters and buffers of that dtype."""

@@ -59,10 +59,10 @@ def load_legacy(path: str | Path, head_activations: Sequence[str] = ()) -> tuple
     weights = _weights(path, members)
     trunk_layers = len(sizes) - (1 if multi_head else 2)
     _check_chain(path, sizes, weights, trunk_layers, multi_head)
+    heads = len(weights) - trunk_layers if multi_head else 1
+    if head_activations and len(head_activations) != heads:
+        raise ConfigError(f"{path} has {heads} head{'s' * (heads > 1)}, not {len(head_activations)}")
     if multi_head:
-        heads = len(weights) - trunk_layers
-        if head_activations and len(head_activations) != heads:
-            raise ConfigError(f"{path} has {heads} heads, not {len(head_activations)}")
         names = list(head_activations) or ["identity"] * heads
         trunk = _chain(weights[:trunk_layers], [hidden] * trunk_layers)
         ends = {f"head{i}": _chain([weights[trunk_layers + i]], [name]) for i, name in enumerate(names)}

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import backend_of, backend_of_all
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.nn.averaging import ExponentialAverage
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
@@ -211,7 +211,7 @@ class Trainer:
         if self._average is None or not self._average.tensors:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = layer_from_config(self.model.config(), np.random.default_rng(0))
-        twin = twin.to(backend_of(next(iter(self._average.tensors.values()), np.zeros(0))))
+        twin = twin.to(backend_of_all(self._average.tensors))
         twin.load_parameters({**self._average.tensors, **self.model.named_buffers()})
         return twin
 
@@ -248,7 +248,7 @@ class Trainer:
         if differing:
             expected, found = self._identity()[differing[0]], values["identity"].get(differing[0])
             raise ConfigError(f"{path}: another run: expected {differing[0]} {expected!s:.80}, found {found!s:.80}")
-        backend = backend_of(next(iter(self.model.named_parameters().values()), np.zeros(0)))
+        backend = backend_of_all(self.model.named_parameters())
         self.model.load_parameters(_group(arrays, "model/"))
         tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
         self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})

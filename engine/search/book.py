@@ -17,12 +17,10 @@ ENTRY_BYTES = 16  # key, move, weight, learn: big-endian u64, u16, u16, u32
 class OpeningBook:
     """A Polyglot book (.bin), its entries sorted by position.
 
-    ``best``: always the heaviest move, the first of equals; else a move at random, as often as its weight says.
     Raises DataError for a file that is missing or is no such book.
     """
 
-    def __init__(self, path: str | Path, best: bool = False) -> None:
-        self.best = best
+    def __init__(self, path: str | Path) -> None:
         try:
             size = Path(path).stat().st_size
             if size == 0 or size % ENTRY_BYTES:
@@ -45,12 +43,14 @@ class OpeningBook:
         self._reader.close()
 
     def move(self, board: chess.Board, rng: np.random.Generator) -> chess.Move | None:
-        """A legal book move for the board, None where the book has none. Entries of weight 0 are never played."""
+        """A legal book move, drawn as often as its weight says; None where the book has none.
+
+        Entries of weight 0 are never played.
+        """
         entries = list(self._reader.find_all(board))
         if not entries:
             return None
-        weights = [entry.weight for entry in entries]
-        return entries[weights.index(max(weights)) if self.best else _draw(weights, rng)].move
+        return entries[_draw([entry.weight for entry in entries], rng)].move
 
 
 def _draw(weights: Sequence[int], rng: np.random.Generator) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import chess
 
+CP_SCALE, ATAN_SCALE = 90.0, 1.5637541897  # Lc0's
+
 
 @dataclass(frozen=True)
 class SearchInfo:
@@ -60,12 +62,12 @@ class SearchResult:
 
 def centipawns(q: float) -> int:
     """Q in [-1, 1] as centipawns, Lc0's scale."""
-    return round(90.0 * math.tan(1.5637541897 * q))
+    return round(CP_SCALE * math.tan(ATAN_SCALE * q))
 
 
 def win_minus_loss(score_cp: float) -> float:
     """Q of a score in centipawns: the inverse of `centipawns`."""
-    return math.atan(score_cp / 90.0) / 1.5637541897
+    return math.atan(score_cp / CP_SCALE) / ATAN_SCALE
 
 
 def mate_moves(plies: int, winning: bool) -> int:

@@ -28,6 +28,9 @@ from engine.search.tree import (
     Tree,
 )
 
+MAX_PLIES = 10_000  # longer than any counted mate
+MOST_SHOWN = 40  # moves of a line
+
 
 class RootView:
     """What is known about the root and its moves. Arrays are in the order of `root_moves`; values are seen by the
@@ -164,12 +167,12 @@ class RootView:
 
     # ---- lines ----
 
-    def principal_variation(self, first: int, length: int = 40) -> list[tuple[np.ndarray, int]]:
+    def principal_variation(self, first: int) -> list[tuple[np.ndarray, int]]:
         """The line that starts with root move ``first``: (position row before the move, move code) pairs."""
         row = self.root_row().copy()
         line = [(row, int(self.root_moves()[first]))]
         node = int(self.children(ROOT)[first])
-        while node != NO_NODE and len(line) < length:
+        while node != NO_NODE and len(line) < MOST_SHOWN:
             row, before = np.empty_like(row), row
             make(before, np.uint16(line[-1][1]), row)
             following = self._best_continuation(node, row)
@@ -205,6 +208,3 @@ class RootView:
         count = np.int64(generate(row, moves))
         mating = mating_move(row, moves, count, np.empty(ROW_WORDS, np.uint64), self.tree.scratch_moves)
         return int(moves[int(mating)])
-
-
-MAX_PLIES = 10_000  # longer than any counted mate

@@ -84,8 +84,9 @@ class Search(RootView):
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
     def clear(self) -> None:
-        """Forget the whole tree."""
+        """Forget the whole tree, visits in flight included."""
         self.tree.counters[:] = 0
+        self.in_flight.counts[:] = 0
 
     def _install_history(self, stack: np.ndarray) -> None:
         rows = len(stack) + MAX_DEPTH + 2

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import ConfigError
 from engine.search.results import RootMove
 
-WEAKEST_ELO = 500
-STRONGEST_ELO = 2400
 PRIOR_VISITS = 4.0  # visits that the whole policy counts for: in the smallest trees it decides
 
 
@@ -47,9 +44,7 @@ MEASURED = (
 
 
 def plan_for(elo: int) -> StrengthPlan:
-    """The plan for an Elo rating on Stockfish's scale, between those measured. Raises ConfigError outside 500..2400."""
-    if not WEAKEST_ELO <= elo <= STRONGEST_ELO:
-        raise ConfigError(f"Elo: expected {WEAKEST_ELO} to {STRONGEST_ELO}, got {elo}")
+    """The plan for an Elo rating on Stockfish's scale, between those measured; beyond them the nearest."""
     ratings = [rating for rating, _ in MEASURED]
 
     def between(values: Sequence[float]) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
 from selfplay.console import live_line, show
 from selfplay.data.label import LabelFile, LabelProgress, label_positions, labelled_keys
@@ -21,7 +22,7 @@ from selfplay.data.pgn import PgnSelection, read_pgn
 from selfplay.data.teacher import teacher_files
 from selfplay.games.record import training_game
 from selfplay.games.replay import published_games, published_generations
-from selfplay.interrupt import INTERRUPTED, StopFlag
+from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.contestant import parse_contestant
 

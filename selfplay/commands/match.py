@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
 from selfplay.console import live_view, show
-from selfplay.interrupt import INTERRUPTED, StopFlag
+from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant

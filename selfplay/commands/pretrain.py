@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
 from selfplay.console import LiveLine, live_line, show
 from selfplay.data.pgn import PgnSelection
-from selfplay.interrupt import INTERRUPTED, StopFlag
+from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.training.families import SparseFamily, TowerFamily, family_of
 from selfplay.training.learner import LearnerSettings
@@ -81,6 +82,9 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text = "share of positions with scored moves replaced by the position after one of them"
     text += f" (sparse networks only; default {sparse.variations})"
     group.add_argument("--variations", type=float, help=text)
+    text = "decoupled weight decay: a weight shrinks by rate times this a step"
+    text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks)"
+    group.add_argument("--weight-decay", type=float, metavar="X", help=text)
     setting("--threads", learner.threads)
     setting("--seed", defaults.seed)
     setting("--evaluate-minutes", defaults.evaluate_minutes, "between held-out evaluations")
@@ -110,6 +114,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         batch_size=int(given(arguments.batch, family.batch_size)),
         threads=arguments.threads,
         variations=given(arguments.variations, family.variations),
+        weight_decay=given(arguments.weight_decay, family.weight_decay),
     )
     return PretrainSettings(
         net=arguments.net,

@@ -8,12 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
 from engine.nn.atomic import atomic_write
-from engine.options import EngineOptions, add_flags, options_from_flags
+from engine.option_forms import add_flags, options_from_flags
+from engine.options import EngineOptions
 from selfplay.commands.referee import quiet_driver
 from selfplay.console import live_line, show, show_view
-from selfplay.interrupt import INTERRUPTED, StopFlag
+from selfplay.interrupt import StopFlag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant
 from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import read_epd

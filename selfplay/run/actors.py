@@ -56,7 +56,7 @@ def play_with_actors(
 
     def act(halted: Callable[[], bool]) -> None:
         evaluators = new_evaluators()
-        kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator) and one.in_kernel]
+        kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
         in_turn = len(kernels) == len(evaluators)
         tables = [Seats(one, replace(seating, games=1) if in_turn else seating) for one in evaluators]
         try:

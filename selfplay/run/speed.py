@@ -68,7 +68,7 @@ def _measure_round(net: Path, settings: GameSettings, seconds: float, pool: Thre
 def _is_in_kernel(net: Path) -> bool:
     evaluator = make_evaluator("network", net)
     evaluator.close()
-    return isinstance(evaluator, InKernelEvaluator) and bool(evaluator.in_kernel)
+    return isinstance(evaluator, InKernelEvaluator)
 
 
 class _Table:

@@ -47,6 +47,7 @@ class Family(Protocol):
     batch_size: int  # positions a step
     peak_rate: float  # of learning
     variations: float  # see `LearnerSettings`
+    weight_decay: float  # likewise
 
     def build(self, rng: np.random.Generator) -> Layer:
         """A network with random weights."""
@@ -67,6 +68,7 @@ class TowerFamily:
     batch_size = 256
     peak_rate = 2e-3
     variations = 0.0
+    weight_decay = 1e-2
 
     def __init__(self, config: TowerConfig) -> None:
         self._config = config
@@ -89,7 +91,8 @@ class SparseFamily:
 
     batch_size = 8192
     peak_rate = 4e-3
-    variations = 0.3
+    variations = 0.5
+    weight_decay = 1e-1  # with less it learns labels by heart, as it sees each of them several times
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config

@@ -9,23 +9,20 @@ the other, sometimes keeping the subtree, sometimes not. Resident memory is samp
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import chess
 import numpy as np
 
 from engine import Engine
 from engine.search.limits import Limits
-from tests.benchmark.harness import Progress, new_engine, new_parser, report
+from tests.benchmark.harness import Progress, new_engine, new_parser, report, resident_bytes
 
 ALLOWANCE_MIB = 100
-STATM = Path("/proc/self/statm")
 VISITS_A_STEP = 200_000
 
 
@@ -38,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--search-nodes", type=int, default=2000)
     parser.add_argument("--hash-mib", type=int, default=256)
     options = parser.parse_args(arguments)
-    if not STATM.exists():
-        sys.exit("resident memory is read from /proc, which this system lacks")
+    if not resident_bytes():
+        sys.exit("this system does not tell how much memory a process holds")
     rows = []
     with new_engine(options.evaluator, options.threads, options.hash_mib) as engine:
         baseline = resident_mib()
@@ -71,8 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def resident_mib() -> float:
-    """Resident memory of this process."""
-    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return resident_bytes() / 2**20
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmark.harness import find_stockfish, new_parser, report
+from tests.benchmark.harness import new_parser, report
+from tests.programs import find_stockfish
 
 FAULTS = ("time forfeit", "no answer", "illegal move", "crash", "disconnect")
 AINO = "aino"

@@ -19,7 +19,8 @@ import numpy as np
 from engine.backend import Backend, get_backend
 from engine.evaluation.device import DeviceEvaluator
 from engine.network.device import DeviceTower
-from engine.network.tower import INPUT_PLANES, TowerConfig, build_tower
+from engine.network.planes import PLANES
+from engine.network.tower import TowerConfig, build_tower
 from tests.benchmark.inference import positions
 
 
@@ -62,7 +63,7 @@ def torch_run(config: TowerConfig, batch: int) -> Callable[[], None]:
     from tests.benchmark.training_step import torch_tower
 
     model = torch_tower(torch, config).eval().half().to("cuda", memory_format=torch.channels_last)
-    planes = torch.zeros(batch, INPUT_PLANES, 8, 8, dtype=torch.half, device="cuda")
+    planes = torch.zeros(batch, PLANES, 8, 8, dtype=torch.half, device="cuda")
     planes = planes.contiguous(memory_format=torch.channels_last)
 
     def run() -> None:

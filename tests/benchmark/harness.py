@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: their arguments and output, a game to search, engines, a tree's fingerprint."""
+"""What the benchmark scripts share: arguments and output, games to search, engines, memory, a tree's fingerprint."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import chess
+import numpy as np
 
 from engine import Engine
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
 from engine.options import EngineOptions
 
 EVALUATORS = ("sparse", "hybrid", "network", "material")
@@ -73,9 +76,22 @@ def data_folder() -> Path:
     return Path(folder)
 
 
-def find_stockfish() -> str | None:
-    """The Stockfish program, also where Debian puts it; None where there is none."""
-    return shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
+def resident_bytes() -> int:
+    """What the process holds in memory; 0 where the system does not tell (outside Linux)."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+def random_games(rng: np.random.Generator, start: np.ndarray, count: int) -> Iterator[list[int]]:
+    """The move codes of games of at most a hundred plies from a position row."""
+    rows, legal = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
+    for _ in range(count):
+        rows[0], moves = start, []
+        while len(moves) < 100 and (n := generate(rows[0], legal)):
+            moves.append(int(legal[rng.integers(n)]))
+            make(rows[0], np.int64(moves[-1]), rows[1])
+            rows[0] = rows[1]
+        yield moves
 
 
 def game_boards() -> list[chess.Board]:

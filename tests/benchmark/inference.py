@@ -11,7 +11,6 @@ depend on them.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import statistics
@@ -23,13 +22,13 @@ import chess
 import numpy as np
 
 from engine.board.convert import stack_from_board
-from engine.board.movegen import generate
+from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.network.fused import FusedTower
-from engine.network.planes import encode, expand
-from engine.network.policy_map import policy_index
+from engine.network.planes import expand
 from engine.network.tower import TowerConfig, build_tower
+from tests.benchmark.harness import new_parser
 from tests.benchmark.onnx_tower import onnx_tower
 
 Run = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
@@ -37,13 +36,12 @@ WINOGRAD_PRODUCTS = 36 * 4  # element-wise products of a layer, channel in and c
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = new_parser(__doc__)
     parser.add_argument("--nets", type=TowerConfig.parse, nargs="+", default=[TowerConfig()])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.25, help="of each contestant in each round")
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     rows = []
     for config in options.nets:
@@ -81,14 +79,7 @@ def positions(batch: int) -> LeafBatch:
         board.push(moves[rng.integers(len(moves))])
         if board.is_game_over():
             board = chess.Board()
-        stack = stack_from_board(board)
-        row = stack[-1]
-        leaves.rows[leaf] = row
-        count = int(generate(row, leaves.moves[leaf]))
-        leaves.n_moves[leaf] = count
-        encode(stack, len(stack) - 1, 0, leaves.masks[leaf])
-        for i in range(count):
-            leaves.policy_index[leaf, i] = policy_index(row, leaves.moves[leaf, i])
+        fill_leaf(leaves, leaf, stack_from_board(board))
     return leaves
 
 

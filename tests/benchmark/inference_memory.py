@@ -2,7 +2,7 @@
 
     python -m tests.benchmark.inference_memory --net 64x6 --evaluations 1000000
 
-Resident memory is read from /proc (Linux); Python counts the blocks that its own objects hold.
+Resident memory is read where the system tells it (Linux); Python counts the blocks that its own objects hold.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import argparse
 import gc
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.network.fused import FusedTower
 from engine.network.tower import TowerConfig, build_tower
+from tests.benchmark.harness import resident_bytes
 
 BATCHES = (1, 5, 8, 64)  # taken in turn
 MIB = 1 << 20
@@ -74,12 +74,6 @@ def random_leaves(rng: np.random.Generator) -> LeafBatch:
     leaves.n_moves[:] = 40
     leaves.policy_index[:, :40] = rng.integers(0, 1858, (len(leaves.masks), 40))
     return leaves
-
-
-def resident_bytes() -> int:
-    """What the process holds in memory; 0 where the system does not tell."""
-    statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
 
 
 if __name__ == "__main__":

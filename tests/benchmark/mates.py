@@ -24,7 +24,8 @@ import chess.engine
 from engine import Engine
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
-from tests.benchmark.harness import EVALUATORS, Progress, data_folder, find_stockfish, new_engine, new_parser, report
+from tests.benchmark.harness import EVALUATORS, Progress, data_folder, new_engine, new_parser, report
+from tests.programs import find_stockfish
 
 MATES = (1, 2, 3, 4)
 DRAWN_Q = 0.2

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from engine.network.folding import folded_convolution
-from engine.network.tower import INPUT_PLANES, TowerConfig
+from engine.network.planes import PLANES
+from engine.network.tower import TowerConfig
 
 OPSET = 17
 
@@ -91,7 +92,7 @@ def onnx_tower(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> bytes:
     }
     for name, (result, _) in results.items():
         graph.nodes.append(helper.make_node("Identity", [result], [name]))
-    inputs = [helper.make_tensor_value_info("planes", TensorProto.FLOAT, [None, INPUT_PLANES, 8, 8])]
+    inputs = [helper.make_tensor_value_info("planes", TensorProto.FLOAT, [None, PLANES, 8, 8])]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, (_, shape) in results.items()]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "tower", inputs, outputs, graph.weights),

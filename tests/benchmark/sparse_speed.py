@@ -29,8 +29,7 @@ from selfplay.data.positions import PositionSet
 from selfplay.training.learner import LearnerSettings
 from selfplay.training.mixture import SparseMixture
 from selfplay.training.sparse_learner import SparseLearner
-from tests.benchmark.harness import Row, new_parser, report
-from tests.benchmark.test_training_speed import random_games
+from tests.benchmark.harness import Row, new_parser, random_games, report
 
 LEAVES = 2048
 BATCH = 8192

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import chess
@@ -11,9 +11,6 @@ import numpy as np
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.board.layout import MAX_MOVES, ROW_WORDS
-from engine.board.makemove import make
-from engine.board.movegen import generate
 from engine.evaluation import make_evaluator
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
@@ -28,6 +25,7 @@ from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.games.settings import GameSettings
 from selfplay.training.learner import Learner, LearnerSettings
 from selfplay.training.mixture import Mixture
+from tests.benchmark.harness import random_games
 
 pytestmark = pytest.mark.slow
 NET = "64x6"
@@ -42,17 +40,6 @@ def positions() -> PositionSet:
     packed, illegal = collect(record_of_result(start, moves, 0) for moves in random_games(rng, start, 200))
     assert illegal == 0
     return packed
-
-
-def random_games(rng: np.random.Generator, start: np.ndarray, count: int) -> Iterator[list[int]]:
-    rows, legal = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
-    for _ in range(count):
-        rows[0], moves = start, []
-        while len(moves) < 100 and (n := generate(rows[0], legal)):
-            moves.append(int(legal[rng.integers(n)]))
-            make(rows[0], np.int64(moves[-1]), rows[1])
-            rows[0] = rows[1]
-        yield moves
 
 
 def rate(work: Callable[[], int], seconds: float = 5.0) -> float:

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.network.tower import INPUT_PLANES, TowerConfig, build_tower
+from engine.network.planes import PLANES
+from engine.network.tower import TowerConfig, build_tower
 from engine.nn import AdamW, DataParallel, huber, softmax_cross_entropy
 
 Step = Callable[[], float]  # returns the loss
@@ -29,7 +30,7 @@ class Batch:
     def __init__(self, size: int, config: TowerConfig) -> None:
         rng = np.random.default_rng(0)
         self.size = size
-        self.planes = (rng.random((size, 8, 8, INPUT_PLANES)) < 0.1).astype(np.float32)  # channels last
+        self.planes = (rng.random((size, 8, 8, PLANES)) < 0.1).astype(np.float32)  # channels last
         self.moves = rng.integers(0, config.policy_planes * 64, size)
         self.outcomes = rng.integers(0, 3, size)
         self.lengths = rng.random((size, 1)).astype(np.float32)
@@ -115,7 +116,7 @@ def torch_tower(torch: Any, config: TowerConfig) -> Any:
     class Tower(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.trunk = nn.Sequential(*conv_norm(INPUT_PLANES, filters, 3), *(Block() for _ in range(config.blocks)))
+            self.trunk = nn.Sequential(*conv_norm(PLANES, filters, 3), *(Block() for _ in range(config.blocks)))
             last = nn.Conv2d(filters, config.policy_planes, 3, padding=1)
             self.policy = nn.Sequential(*conv_norm(filters, filters, 3), last)
             self.wdl = dense_head(config.value_channels, config.value_hidden, 3)

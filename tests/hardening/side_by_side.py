@@ -21,6 +21,7 @@ from pathlib import Path
 
 import chess
 
+from engine.command_line import INTERRUPTED
 from tests.protocol.aino_process import ROOT, AinoProcess
 
 MOVE_MS = 100
@@ -29,7 +30,7 @@ TINY = (
     "--net=16x1", "--games.count=8", "--games.visits=8", "--games.longest=60", "--fit.positions=512",
     "--fit.batch_size=64", "--fit.shard_size=32", "--gate.pairs=2", "--gate.visits=8", "--gate.longest=60",
 )  # fmt: skip
-ENDINGS = (0, 130)  # exit status of a training that was interrupted
+ENDINGS = (0, INTERRUPTED)  # exit status of a training that was interrupted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from engine.board.convert import row_from_board
 from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
 from engine.errors import ConfigError, DataError, FenError, NetFileError
 from engine.nn.checkpoint import read_checkpoint
-from engine.options import load_toml
+from engine.option_forms import load_toml
 from selfplay.data.v6_games import chunk_of_game
 from selfplay.games.openings import load_openings
 from selfplay.games.record import SelfPlayRecord, decode_record, encode_record

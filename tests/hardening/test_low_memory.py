@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import chess
+import pytest
 
 from tests.hardening import limited
 from tests.protocol.aino_process import EngineProcess
@@ -16,8 +17,9 @@ TOO_LITTLE = 250 * MIB  # the compiler's library alone is larger
 LARGEST_HASH = 65536
 
 
-def engine(most_bytes: int, *flags: str) -> EngineProcess:
-    return EngineProcess(limited.command("uci", "--config", os.devnull, "--threads", "1", *flags, RLIMIT_AS=most_bytes))
+def engine(most_bytes: int, *flags: str, threads: int = 1) -> EngineProcess:
+    command = ("uci", "--config", os.devnull, "--threads", threads, *flags)
+    return EngineProcess(limited.command(*command, RLIMIT_AS=most_bytes))
 
 
 def test_hash_that_does_not_fit_costs_the_hash_and_not_the_net() -> None:
@@ -30,13 +32,16 @@ def test_hash_that_does_not_fit_costs_the_hash_and_not_the_net() -> None:
         assert scored(process.go("startpos", "nodes 50"))
 
 
-def test_hash_that_does_not_fit_any_more_is_refused_between_searches() -> None:
-    with engine(ENOUGH, "--evaluator", "material", "--hash-mib", "16") as process:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads: int) -> None:
+    with engine(ENOUGH, "--evaluator", "material", "--hash-mib", "16", threads=threads) as process:
         process.ready()
         process.send(f"setoption name Hash value {LARGEST_HASH}")
         told = process.ready()
         assert any("Unable to allocate" in line and "keeping" in line for line in told), told
-        assert scored(process.go("startpos", "nodes 50"))
+        lines = process.go("startpos", "nodes 5000")  # enough for all threads to be asked
+        assert scored(lines)
+        assert not any("search failed" in line for line in lines)
 
 
 def test_engine_without_room_for_its_compiler_says_so_and_still_moves() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 from engine import jit
 from engine.network.tower import build_tower
 from engine.nn import dit
+from engine.nn.atomic import atomic_write, sync_folder
 from engine.nn.checkpoint import write_checkpoint
 from selfplay.data.v6 import RECORD, read_chunks, write_chunk
 from selfplay.matches.openings import load_book
@@ -72,6 +75,46 @@ def test_an_engine_whose_folders_are_read_only_plays() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "cannot write the log file" in done.stdout
     assert " score " in done.stdout
+
+
+def test_an_engine_of_a_user_without_a_home_folder_plays() -> None:
+    cache = jit.cache_base()
+    if cache is None:
+        pytest.skip("no kernel cache here")
+    nobody = "~nobody-of-that-name"
+    places = {"XDG_CONFIG_HOME": nobody, "APPDATA": nobody, "AINO_CACHE_DIR": str(cache.parent)}
+    lines = ["setoption name Evaluator value auto", f"setoption name WeightsFile value {nobody}/net.dit", "go nodes 20"]
+    done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{nobody}/net.dit" in done.stdout
+    assert " score " in done.stdout
+
+
+# ---- links and folders that a file is written through -------------------------------------------------------------
+
+
+def test_a_file_is_not_written_through_a_planted_link(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("old")
+    (tmp_path / f".net.dit.{os.getpid()}.tmp").symlink_to(tmp_path / "precious")
+    with atomic_write(tmp_path / "net.dit") as stream:
+        stream.write(b"new")
+    assert (tmp_path / "precious").read_text() == "old"
+    assert (tmp_path / "net.dit").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.dit", "precious"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are not synchronised here")
+@pytest.mark.parametrize(("code", "fails"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_synchronise_folders_takes_files(
+    code: int, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=os.strerror(code)) if fails else nullcontext():
+        sync_folder(tmp_path)
 
 
 # ---- who may read what was written --------------------------------------------------------------------------------

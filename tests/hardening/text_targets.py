@@ -15,7 +15,8 @@ from engine.board.fen import parse_fen
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import DataError, FenError
-from engine.options import EngineOptions, load_toml
+from engine.option_forms import load_toml
+from engine.options import EngineOptions
 from selfplay.data.pgn import read_pgn
 from selfplay.games.openings import load_openings
 from selfplay.matches.openings import load_book

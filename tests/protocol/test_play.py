@@ -147,12 +147,15 @@ def test_engine_plays_itself_to_the_end() -> None:
 
 def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
     path = tmp_path / "a game.pgn"
-    play("e4", f"save {path}", f"save {tmp_path}/no/folder")
-    game, _, output = play(f"load {path}", "load", "save", "load nothing.pgn", "takeback")
+    play("e4", f"save {path}", f"save {tmp_path}/no/folder", "save ~nobody-of-that-name/game.pgn")
+    game, _, output = play(
+        f"load {path}", "load", "save", "load nothing.pgn", "load ~nobody-of-that-name/a.pgn", "takeback"
+    )
     assert game.board == chess.Board()
     assert "load what?" in output
     assert "save where?" in output
     assert "nothing.pgn: No such file" in output
+    assert "~nobody-of-that-name/a.pgn: No such file" in output
     assert play(f"load {path} 1")[0].board.move_stack[0] == chess.Move.from_uci("e2e4")
     assert "found 1" in play(f"load {path} 2")[2]
 

@@ -350,7 +350,7 @@ def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
     talk = Conversation(Small)
     talk.say("isready", "setoption name Hash value 65536", "isready", "go nodes 1")
     talk.wait_for("bestmove")
-    assert any("no room" in text for text in talk.infos())
+    assert talk.infos() == ["no room; keeping what was set before"]
     assert talk.session.options == EngineOptions()
 
 
@@ -391,8 +391,12 @@ def test_log_file_holds_both_sides(talk: Conversation, tmp_path: Path) -> None:
     assert text.count("<< readyok") == 1
 
 
-def test_unwritable_log_file_is_reported(talk: Conversation, tmp_path: Path) -> None:
-    talk.say(f"setoption name LogFile value {tmp_path / 'no' / 'folder'}", "isready")
+@pytest.mark.parametrize("name", ["no/folder", "~nobody-of-that-name/log"])
+def test_unwritable_log_file_is_reported(
+    name: str, talk: Conversation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    talk.say(f"setoption name LogFile value {name}", "isready")
     assert "cannot write the log file" in talk.infos()[0]
     assert talk.lines[-1] == "readyok"
     assert talk.session.options.log_file == ""

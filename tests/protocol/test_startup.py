@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import threading
 import time
@@ -86,6 +87,23 @@ def test_without_a_cache_folder_there_is_nothing_to_wait_for(monkeypatch: pytest
         assert not cold
 
 
+def test_disk_without_room_is_no_obstacle(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "touch", full)
+        with compile_lock.compiling_alone(SOURCE, "x") as cold:
+            assert cold
+    folder = jit.cache_folder(SOURCE)
+    assert folder is not None
+    (folder / "lock").unlink()
+    folder.rmdir()
+    folder.touch()  # where no folder can be made
+    with compile_lock.compiling_alone(SOURCE, "x") as cold:
+        assert not cold
+
+
 # ---- the second compiler --------------------------------------------------------------------------------------------
 
 
@@ -96,15 +114,32 @@ def test_second_compiler_evaluates_with_the_net_and_stops_with_a_broken_one(tmp_
         cold_start.main("auto", str(tmp_path / "missing.dit"))
 
 
-def test_second_compiler_is_gone_when_the_first_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[subprocess.Popen[bytes]] = []
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that are started from now on."""
+    processes: list[subprocess.Popen[bytes]] = []
 
     class Noted(subprocess.Popen):  # type: ignore[type-arg]
         def __init__(self, *arguments: Any, **names: Any) -> None:
             super().__init__(*arguments, **names)
-            started.append(self)
+            processes.append(self)
 
     monkeypatch.setattr(subprocess, "Popen", Noted)
+    return processes
+
+
+def test_second_compiler_runs_no_code_from_the_working_folder(
+    started: list[subprocess.Popen[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "uci").mkdir()
+    (tmp_path / "uci" / "__init__.py").write_text("open('was-here', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    with cold_start.second_compiler(EngineOptions(threads=2, weights_file="missing.dit")):
+        assert started[0].wait(60) == 1  # no such net
+    assert not (tmp_path / "was-here").exists()
+
+
+def test_second_compiler_is_gone_when_the_first_is_done(started: list[subprocess.Popen[bytes]]) -> None:
     with cold_start.second_compiler(EngineOptions(threads=2)):
         assert started[0].poll() is None
     assert started[0].returncode is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import shutil
 import subprocess
 import sys
 import time
@@ -267,13 +266,11 @@ def test_broken_position_lists_name_the_line(tmp_path: Path) -> None:
         list(positions_of_file(tmp_path / "x.epd"))
 
 
-STOCKFISH = shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
-
-
-@pytest.mark.skipif(STOCKFISH is None, reason="no stockfish installed")
-def test_stockfish_labels_a_game(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+def test_stockfish_labels_a_game(
+    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str], stockfish: str
+) -> None:
     out = tmp_path / "new.txt.xz"
-    aino_train("label", "--engine", STOCKFISH, "--pgn", pgn_file, "--out", out, "--count", 12, "--nodes", 500)
+    aino_train("label", "--engine", stockfish, "--pgn", pgn_file, "--out", out, "--count", 12, "--nodes", 500)
     packed, illegal = collect(read_teacher(out))
     assert illegal == 0
     assert packed.usable.sum() == 12

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError, DataError, NetFileError, RunError
 from selfplay.games.record import SelfPlayRecord, encode_record
 from selfplay.games.replay import published_games
-from selfplay.interrupt import INTERRUPTED
 from selfplay.main import main
 from selfplay.run.playing import GenerationTask
 from selfplay.run.station import Report, Station, source_hash

@@ -13,9 +13,9 @@ import chess
 import numpy as np
 
 from engine.board import ending
-from engine.board.attacks import attack_map, checkers, in_check
+from engine.board.attacks import checkers, in_check, is_attacked
 from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board
-from engine.board.layout import KEY, MAX_MOVES, REPETITIONS, empty_stack
+from engine.board.layout import BLACK, KEY, MAX_MOVES, REPETITIONS, WHITE, empty_stack
 from engine.board.makemove import make, push
 from engine.board.movegen import generate, pinned_pieces
 from engine.board.see import see
@@ -130,11 +130,13 @@ class GameComparison:
         own = chess.SquareSet(board.occupied_co[board.turn])
         pinned = chess.SquareSet(square for square in own if board.is_pinned(board.turn, square))
         self._same("pins", pinned_pieces(self.row, king, side), int(pinned))
+        occupied = self.row[WHITE] | self.row[BLACK]
         for number, color in enumerate((chess.WHITE, chess.BLACK)):
-            attacked = 0
+            theirs = chess.SquareSet()
             for square in chess.scan_forward(board.occupied_co[color]):
-                attacked |= board.attacks_mask(square)
-            self._same("attack map", attack_map(self.row, number), attacked)
+                theirs |= board.attacks_mask(square)
+            ours = [square for square in chess.SQUARES if is_attacked(self.row, square, occupied, number)]
+            self._same("attacked squares", ours, list(theirs))
 
     def _check_ending(self, number_of_moves: int) -> None:
         outcome = self.board.outcome(claim_draw=False)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from engine.board import ending
-from engine.board.attacks import attack_map, attacks_from, checkers, in_check, piece_at
+from engine.board.attacks import attackers, checkers, in_check, is_attacked, piece_at
 from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board, stack_from_board
-from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, REPETITIONS, ROW_WORDS, empty_stack
+from engine.board.layout import BLACK, HALFMOVE, KEY, MAX_MOVES, REPETITIONS, ROW_WORDS, WHITE, empty_stack
 from engine.board.movegen import generate
 from engine.board.zobrist import compute_key
 from engine.errors import FenError, MoveError
@@ -191,13 +191,13 @@ def test_clocks_count_as_python_chess_counts_them():
 def test_attacks_of_every_square(fen):
     board = chess.Board(fen)
     row = row_from_board(board)
+    occupied = row[WHITE] | row[BLACK]
     for square in chess.SQUARES:
         piece = board.piece_type_at(square)
         assert piece_at(row, square) == (piece - 1 if piece else -1)
-        assert attacks_from(row, square) == board.attacks_mask(square)
         for side, color in enumerate((chess.WHITE, chess.BLACK)):
-            attacked = bool(int(attack_map(row, side)) >> square & 1)
-            assert attacked == board.is_attacked_by(color, square)
+            assert attackers(row, square, occupied, side) == board.attackers_mask(color, square)
+            assert is_attacked(row, square, occupied, side) == board.is_attacked_by(color, square)
 
 
 def test_checkers_are_named_and_no_check_has_none():

@@ -12,9 +12,9 @@ import chess
 import numpy as np
 
 from engine.board import ending
-from engine.board.attacks import attack_map, checkers
+from engine.board.attacks import attackers, checkers
 from engine.board.convert import stack_from_board
-from engine.board.layout import MAX_MOVES
+from engine.board.layout import BLACK, MAX_MOVES, WHITE
 from engine.board.movegen import generate
 from engine.board.perft import perft
 from engine.board.see import see
@@ -41,8 +41,10 @@ def about(board: chess.Board) -> list[int]:
     encode(stack, len(stack) - 1, 0, masks)
     per_move = [(see(row, move), policy_index(row, move)) for move in moves[:count]]
     leaves = perft(board, 2, bulk=False)
-    facts = [ending.game_end(row, count), checkers(row), attack_map(row, 0), attack_map(row, 1), leaves]
-    return [int(x) for x in (*row, *facts, *moves[:count], *np.ravel(per_move), *masks)]
+    facts = [ending.game_end(row, count), checkers(row), leaves]
+    occupied = row[WHITE] | row[BLACK]
+    attacks = [attackers(row, square, occupied, side) for side in (0, 1) for square in chess.SQUARES]
+    return [int(x) for x in (*row, *facts, *attacks, *moves[:count], *np.ravel(per_move), *masks)]
 
 
 def test_plain_python_and_machine_code_agree():

@@ -56,13 +56,6 @@ def test_the_same_seed_gives_the_same_moves(tmp_path):
     assert len(set(draws[0])) > 1
 
 
-def test_best_is_the_heaviest_and_the_first_of_equals(tmp_path):
-    start = chess.Board()
-    path = write_book(tmp_path / "b.bin", [(start, "d2d4", 3), (start, "e2e4", 7), (start, "c2c4", 7)])
-    with OpeningBook(path, best=True) as book:
-        assert {book.move(start, rng(seed)) for seed in range(10)} == {chess.Move.from_uci("e2e4")}
-
-
 def test_an_unknown_position_has_no_move(tmp_path):
     path = write_book(tmp_path / "b.bin", [(chess.Board(), "e2e4", 1)])
     other = chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1")

@@ -8,14 +8,12 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import row_from_board, stack_from_board
-from engine.board.movegen import generate
 from engine.errors import ConfigError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator
 from engine.evaluation.cache import BYTES_PER_ENTRY, MAX_KEPT_MOVES, WAYS, CachedEvaluator
+from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.network.fused import FusedTower
-from engine.network.planes import encode
-from engine.network.policy_map import policy_index
 from engine.network.tower import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.limits import Limits
@@ -50,18 +48,13 @@ class Numbering:
 class BatchedMaterial(MaterialEvaluator):
     """The evaluator that sees no history, outside the search's kernels."""
 
-    in_kernel = ""
+    new_model = None
 
 
 def questions(boards: list[chess.Board]) -> LeafBatch:
     leaves = new_leaf_batch(len(boards))
     for leaf, board in enumerate(boards):
-        stack = stack_from_board(board)
-        leaves.rows[leaf] = stack[-1]
-        encode(stack, np.int64(len(stack) - 1), np.int64(0), leaves.masks[leaf])
-        leaves.n_moves[leaf] = generate(stack[-1], leaves.moves[leaf])
-        for i in range(leaves.n_moves[leaf]):
-            leaves.policy_index[leaf, i] = policy_index(stack[-1], leaves.moves[leaf, i])
+        fill_leaf(leaves, leaf, stack_from_board(board))
     return leaves
 
 

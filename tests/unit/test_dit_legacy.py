@@ -119,6 +119,8 @@ def test_head_activations_are_checked(tmp_path: Path) -> None:
         load_legacy(path, ["magic", "tanh"])
     with pytest.raises(ConfigError, match="2 heads, not 1"):
         load_legacy(path, ["tanh"])
+    with pytest.raises(ConfigError, match="1 head, not 2"):
+        load_legacy(write(tmp_path / "single.dit", single_head()), ["tanh", "sigmoid"])
 
 
 # ---- damage -------------------------------------------------------------------------------------------------------

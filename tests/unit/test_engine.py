@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import chess
 import chess.polyglot
@@ -15,6 +17,7 @@ from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.player import split_hash
+from engine.search import session
 from engine.search.limits import Limits
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 
@@ -198,6 +201,57 @@ def test_hash_is_shared_between_tree_and_cache():
         assert used + sum(field.nbytes for field in player._cache.table) <= 16 * 2**20 + 4096
 
 
+class Counting(DrawnOrEven):
+    """Counts what it is asked."""
+
+    asked = 0
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        self.asked += count
+        super().evaluate(leaves, count)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"multi_pv": 3, "show_wdl": True, "log_file": "talk.txt", "move_overhead_ms": 100}, True),
+        ({"seed": 5, "noise_alpha": 0.5, "own_book": True}, True),
+        ({"cpuct_init": 2.0}, False),
+        ({"hash_mib": 4}, False),
+        ({"limit_strength": True}, False),
+        ({"analyse_mode": True}, False),  # without contempt
+    ],
+)
+def test_options_keep_the_tree_that_they_do_not_touch(changes, kept):
+    evaluator = Counting()
+    with Engine(EngineOptions(hash_mib=8, contempt=50), evaluator) as player:
+        player.search(Limits(nodes=300))
+        asked = evaluator.asked
+        player.set_options(replace(player.options, **changes))
+        player.search(Limits(nodes=300))
+    assert (evaluator.asked == asked) == kept
+
+
+def test_options_without_room_for_their_tree_change_nothing(monkeypatch):
+    def no_room(max_nodes: int) -> None:
+        raise MemoryError
+
+    with Engine(EngineOptions(hash_mib=8, threads=2, evaluator="material")) as player:
+        before = player.options
+        with monkeypatch.context() as patch:
+            patch.setattr(session, "new_tree", no_room)
+            with pytest.raises(MemoryError):
+                player.set_options(replace(before, hash_mib=16, threads=3, seed=1))
+        assert player.options == before
+        assert player.search(Limits(nodes=3000)).nodes >= 3000  # on threads that still work
+
+
+def test_warming_up_leaves_an_engine_as_new():
+    with engine() as player:
+        player.warm_up()
+        assert player.board == chess.Board()
+
+
 # ---- book, strength, tables -----------------------------------------------------------------------------------------
 
 
@@ -216,6 +270,13 @@ def test_the_book_is_played_by_the_clock_and_never_in_analysis(book):
         assert player.search(Limits(nodes=50)).nodes == 50
         player.set_options(EngineOptions(**{**player.options.__dict__, "analyse_mode": True}))
         assert player.search(Limits(movetime_ms=30)).nodes > 0
+
+
+def test_a_book_in_the_home_folder_is_found(book, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(Path(book).parent))
+    with engine(own_book=True, book_file="~/book.bin") as player:
+        assert player.search(Limits(movetime_ms=50)).best_move.uci() == "b1a3"
 
 
 def test_a_weak_engine_looks_at_few_nodes():

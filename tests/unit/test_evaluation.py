@@ -12,11 +12,12 @@ from engine.board.convert import encode_move, row_from_board, stack_from_board
 from engine.board.movegen import generate
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator, new_leaf_batch
+from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.workers import Workers
-from engine.network import planes
+from engine.network import weights
 from engine.network.fused import FusedTower
-from engine.network.policy_map import POLICY_SIZE, policy_index
+from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
 from engine.nn import dit
@@ -36,21 +37,11 @@ MAKERS = {
 }
 
 
-def put_leaf(leaves: LeafBatch, leaf: int, board: chess.Board) -> None:
-    """Write a position into a batch as search does."""
-    stack = stack_from_board(board)
-    leaves.rows[leaf] = stack[-1]
-    planes.encode(stack, len(stack) - 1, 0, leaves.masks[leaf])
-    leaves.n_moves[leaf] = generate(stack[-1], leaves.moves[leaf])
-    for i in range(leaves.n_moves[leaf]):
-        leaves.policy_index[leaf, i] = policy_index(stack[-1], leaves.moves[leaf, i])
-
-
 def sample_batch(count: int = LEAVES) -> LeafBatch:
     rng = np.random.default_rng(2)
     leaves, board = new_leaf_batch(count), chess.Board()
     for leaf in range(count):
-        put_leaf(leaves, leaf, board)
+        fill_leaf(leaves, leaf, stack_from_board(board))
         moves = list(board.legal_moves)
         board.push(moves[rng.integers(len(moves))])
         if board.is_game_over():
@@ -243,6 +234,12 @@ def test_each_evaluator_takes_the_shipped_net_of_its_family():
         (lambda folder: (folder / "MANIFEST.toml").write_text("default = ["), "expected a TOML file"),
         (lambda folder: (folder / "MANIFEST.toml").write_text('default = "other"'), "default 'other' among no nets"),
         (lambda folder: (folder / "MANIFEST.toml").write_text('[[net]]\nname = "x"'), "tables without them"),
+        (
+            lambda folder: (folder / "MANIFEST.toml").write_text(
+                'default = "x"\n[[net]]\nname = "x"\nfile = 5\nsha256 = "0"'
+            ),
+            "tables without them",
+        ),
         (lambda folder: (folder / "small.dit").unlink(), "expected a net file"),
         (lambda folder: (folder / "small.dit").write_bytes(b"x"), "expected sha256"),
     ],
@@ -251,6 +248,13 @@ def test_a_faulty_net_folder_says_what_is_wrong(net_folder, change, message):
     change(net_folder)
     with pytest.raises(NetFileError, match=message):
         default_net_path(net_folder)
+
+
+def test_a_net_is_read_once(net_folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(weights, "load_tensors", lambda path: read.append(path) or dit.load_tensors(path))
+    assert isinstance(weights.load_net(net_folder / "small.dit"), FusedTower)
+    assert read == [net_folder / "small.dit"]
 
 
 def test_a_file_that_is_no_tower_is_refused_by_name(tmp_path):
@@ -271,8 +275,9 @@ def test_evaluators_are_made_by_name(net_folder, name):
 
 @pytest.mark.parametrize("name", ["network", "hybrid", "auto"])
 def test_a_named_net_that_is_missing_is_an_error(tmp_path, name):
-    with pytest.raises(NetFileError, match=r"nowhere\.dit"):
-        make_evaluator(name, tmp_path / "nowhere.dit")
+    for path in (tmp_path / "nowhere.dit", "~nobody-of-that-name/nowhere.dit"):
+        with pytest.raises(NetFileError, match=r"nowhere\.dit"):
+            make_evaluator(name, path)
 
 
 def test_auto_plays_without_a_net_where_none_is_shipped(monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import jit
+from engine import jit, lanes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ def test_intrinsics_agree_with_plain_python(value):
 
 @jit.kernel()
 def total_of_lanes(numbers):
-    return jit.lane_sum(jit.load(numbers, 3))
+    return lanes.lane_sum(lanes.load(numbers, 3))
 
 
 def test_lanes_are_summed_in_one_order():
@@ -62,6 +62,12 @@ def test_a_changed_callee_in_another_module_changes_the_cache_folder(tmp_path, m
     assert before[0] != after[0]
     assert before[1] == after[1]
     fresh_hash(callee)
+
+
+def test_a_user_without_a_home_folder_keeps_kernels_elsewhere(monkeypatch):
+    monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, "~nobody-of-that-name/cache")
+    monkeypatch.setattr(jit, "_user_cache_folder", lambda: "~nobody-of-that-name/.cache")
+    assert jit.cache_base.__wrapped__() == Path(jit._temporary_folder()) / "aino-kernels"
 
 
 def test_without_a_writable_folder_kernels_are_compiled_without_a_cache(monkeypatch):

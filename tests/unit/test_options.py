@@ -9,18 +9,15 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError
-from engine.options import (
-    OPTIONS,
-    EngineOptions,
+from engine.option_forms import (
     add_flags,
-    find_option,
     load_toml,
     markdown_table,
     options_from_flags,
     options_from_mapping,
-    set_option,
     uci_lines,
 )
+from engine.options import OPTIONS, EngineOptions, find_option, set_option
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -239,6 +239,15 @@ def test_without_distances_the_result_is_kept(tmp_path, folder):
     assert tables.take_problems() == []
 
 
+def test_a_folder_in_the_home_folder_is_found(tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    (tmp_path / "tables").mkdir()
+    tablebase = Tablebase("~/tables")
+    assert tablebase.take_problems() == []
+    tablebase.close()
+
+
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs file permissions")
 def test_a_folder_that_may_not_be_read_is_named(tmp_path):
     tmp_path.chmod(0)

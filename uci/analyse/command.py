@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from engine.options import add_flags, options_from_flags
+from engine.command_line import INTERRUPTED
+from engine.option_forms import add_flags, options_from_flags
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.results import SearchInfo, SearchResult
@@ -29,7 +30,6 @@ parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand befor
 
 _DEFAULT_LIMITS = Limits(movetime_ms=5000)
 _DEFAULT_LINES = 3
-_INTERRUPTED = 130  # exit status
 EXAMPLES = """\
 examples:
   aino analyse startpos
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
                 result = _analyse(console, engine, source, limits, live=console.is_terminal and not arguments.json)
             except Interrupted as interrupt:
                 _print(console, source, interrupt.result, arguments.json)
-                return 0 if limits.infinite else _INTERRUPTED
+                return 0 if limits.infinite else INTERRUPTED
             _print(console, source, result, arguments.json)
     return 0
 

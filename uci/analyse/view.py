@@ -49,8 +49,7 @@ def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
 
 def _cells(board: chess.Board, info: SearchInfo) -> tuple[str, str, str]:
     verdict = Verdict.of_info(info).seen_by_white(board.turn)
-    chances = "/".join(str(round(share / 10)) for share in verdict.wdl)
-    return verdict.text, chances, board.variation_san(info.pv[:LINE_PLIES])
+    return verdict.text, verdict.shares_text, board.variation_san(info.pv[:LINE_PLIES])
 
 
 def _work_text(infos: Sequence[SearchInfo]) -> str:

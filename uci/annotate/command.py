@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +13,9 @@ from markupsafe import Markup
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError, DataError
-from engine.options import add_flags, options_from_flags
+from engine.option_forms import add_flags, options_from_flags
 from engine.pages.render import write_page
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -31,7 +30,6 @@ from uci.waiting import ready_engine
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 _DEFAULT_LIMITS = Limits(nodes=20_000)
-_INTERRUPTED = 130  # exit status
 _PAGE_PAUSE = 20.0  # times as long as writing the page takes: with many games it is not written after each
 EXAMPLES = """\
 examples:
@@ -71,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
                 say(console, _summary_line(review, number))
     except KeyboardInterrupt:
         say(problems, "interrupted")
-        return _INTERRUPTED
+        return INTERRUPTED
     finally:
         if output.finished:
             output.write_page()
@@ -81,14 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _review(console: Console, engine: Engine, game: chess.pgn.Game, number: int, limits: Limits) -> GameReview:
     title = f"game {number}: {game.headers.get('White', '?')} - {game.headers.get('Black', '?')}"
-    with _progress(console, title) as progress:
-        task = progress.add_task(title, total=None)
-        return review_game(engine, game, limits, lambda done, total: progress.update(task, completed=done, total=total))
-
-
-@contextmanager
-def _progress(console: Console, title: str) -> Iterator[Progress]:
-    """A bar for one game; nothing is drawn where the output is not a terminal."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(20),
@@ -96,7 +86,8 @@ def _progress(console: Console, title: str) -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield progress
+        task = progress.add_task(title, total=None)
+        return review_game(engine, game, limits, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def _summary_line(review: GameReview, number: int) -> str:

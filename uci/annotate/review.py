@@ -12,6 +12,7 @@ import chess.pgn
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
 from uci.annotate.judge import BLUNDER, INACCURACY, MISTAKE, Judgement, judge, mean_accuracy
+from uci.notation import move_number
 from uci.openings import is_named, opening_name
 from uci.verdict import Verdict
 from uci.waiting import search_interruptibly
@@ -48,7 +49,7 @@ class MoveReview:
     @property
     def number(self) -> str:
         """`12.` or `12...`."""
-        return f"{self.board.fullmove_number}{'.' if self.board.turn == chess.WHITE else '...'}"
+        return move_number(self.board)
 
     @property
     def san(self) -> str:

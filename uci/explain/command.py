@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from engine.errors import ConfigError
 from engine.evaluation.protocol import Evaluator
-from engine.options import EngineOptions, add_flags, options_from_flags
+from engine.option_forms import add_flags, options_from_flags
+from engine.options import EngineOptions
 from engine.pages.render import write_page
 from engine.player import Engine
 from uci.explain.insight import find_threat, input_planes, judge_at_sight, piece_weights, value_parts, wins

@@ -10,12 +10,11 @@ import numpy as np
 
 from engine.board.convert import encode_move, row_from_board, stack_from_board
 from engine.board.fen import check_playable
-from engine.board.movegen import generate
 from engine.board.see import see
 from engine.errors import FenError
 from engine.evaluation import make_evaluator, new_leaf_batch
+from engine.evaluation.leaves import fill_leaf
 from engine.network.planes import PLANES, encode
-from engine.network.policy_map import policy_index
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.results import centipawns, per_mille
@@ -75,13 +74,8 @@ def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
 
 def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
     """What an evaluator says about a position that has legal moves, before any search, from the side to move."""
-    leaves, stack = new_leaf_batch(1), stack_from_board(board)
-    row = leaves.rows[0]
-    row[:] = stack[-1]
-    encode(stack, len(stack) - 1, 0, leaves.masks[0])
-    leaves.n_moves[0] = generate(row, leaves.moves[0])
-    for place in range(int(leaves.n_moves[0])):
-        leaves.policy_index[0, place] = policy_index(row, leaves.moves[0, place])
+    leaves = new_leaf_batch(1)
+    fill_leaf(leaves, 0, stack_from_board(board))
     evaluator.evaluate(leaves, 1)
     win, draw, loss = (float(share) for share in leaves.wdl[0])
     return Verdict(centipawns(win - loss), None, per_mille(win - loss, draw))

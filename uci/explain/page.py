@@ -15,6 +15,7 @@ from engine.search.results import RootMove
 from uci.explain.insight import Part, Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.explain.sight import Sight
+from uci.notation import move_number
 from uci.pages.render import render
 from uci.verdict import Verdict
 
@@ -119,7 +120,7 @@ def _move_row(observation: Observation, child: RootMove) -> dict[str, object]:
         "share": last.share(child.move) or 0.0,
         "visits": child.visits,
         "score": verdict.text if child.visits else "not tried",
-        "wdl": "/".join(f"{round(part / 10)}" for part in verdict.wdl) if child.visits else "",
+        "wdl": verdict.shares_text if child.visits else "",
     }
 
 
@@ -158,11 +159,10 @@ def _chart(
 
 def _branch(board: chess.Board, branch: Branch) -> dict[str, object]:
     """A branch for the template: its text, and its replies."""
-    number = f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
     after = board.copy(stack=False)
     after.push(branch.move)
     return {
-        "text": f"{number} {board.san(branch.move)}",
+        "text": f"{move_number(board)} {board.san(branch.move)}",
         "visits": branch.visits,
         "prior": branch.prior,
         "expected": (branch.q + 1.0) / 2.0,

@@ -15,7 +15,8 @@ from rich.console import Console
 
 from engine.board.fen import parse_fen
 from engine.errors import ConfigError
-from engine.options import EngineOptions, add_flags, options_from_flags
+from engine.option_forms import add_flags, options_from_flags
+from engine.options import EngineOptions
 from uci.play.board_view import choose_style
 from uci.play.clock import GameClock, parse_time_control
 from uci.play.ends import UNFINISHED, GameEnd

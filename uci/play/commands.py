@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,7 @@ def _save(game: TerminalGame, argument: str) -> None:
     if not argument:
         raise ConfigError("save where? as in: save game.pgn (the game is saved at its end without asking, too)")
     try:
-        save(record_of(game), Path(argument).expanduser())
+        save(record_of(game), Path(os.path.expanduser(argument)))
     except OSError as error:
         raise ConfigError(f"cannot save to {argument}: {error.strerror}") from error
     game.say(f"saved to {argument}")
@@ -152,7 +153,7 @@ def _load(game: TerminalGame, argument: str) -> None:
     name, _, number = argument.rpartition(" ") if argument.rpartition(" ")[2].isdigit() else (argument, "", "1")
     if not name:
         raise ConfigError("load what? as in: load game.pgn, or load games.pgn 3 for the third one")
-    game.replace_board(board_at(read_game(Path(name).expanduser(), int(number))))
+    game.replace_board(board_at(read_game(Path(os.path.expanduser(name)), int(number))))
     game.show()
 
 

@@ -9,6 +9,7 @@ import chess
 
 from engine.errors import AinoError, MoveError
 from engine.search.results import SearchResult
+from uci.notation import move_number
 from uci.play.clock import clock_text
 from uci.play.commands import COMMANDS
 from uci.play.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
@@ -43,7 +44,7 @@ def _human_turn(game: TerminalGame, ask: Callable[[str], str]) -> GameEnd | None
     clock = game.settings.clock
     if clock is not None:
         clock.start(game.board.turn)
-    text = ask(f"{_clocks(game)}{_move_number(game.board)} your move: ").strip()
+    text = ask(f"{_clocks(game)}{move_number(game.board)} your move: ").strip()
     if clock is not None and clock.left(game.board.turn) <= 0:
         return end_by_flag(game.board)
     try:
@@ -81,16 +82,12 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
         return end_by_flag(game.board)
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
-    text = f"Aino plays {_move_number(game.board)} {game.board.san(result.best_move)} ({_opinion(result, mover)})"
+    text = f"Aino plays {move_number(game.board)} {game.board.san(result.best_move)} ({_opinion(result, mover)})"
     game.push(result.best_move)
     game.show()
     game.say(text)
     game.tell_opening()
     return None
-
-
-def _move_number(board: chess.Board) -> str:
-    return f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
 
 
 def _clocks(game: TerminalGame) -> str:

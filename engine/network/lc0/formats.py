@@ -8,7 +8,8 @@ from typing import Any
 from engine.errors import ConfigError, NetFileError
 from engine.network.lc0.schema import LINEAR16, format_name
 from engine.network.lc0.wire import Message
-from engine.network.tower import INPUT_PLANES, TowerConfig
+from engine.network.planes import PLANES
+from engine.network.tower import TowerConfig
 
 # By Lc0's numbers.
 POLICIES = {1: "classical", 2: "convolution", 3: "attention"}
@@ -101,7 +102,7 @@ def _checked_format(path: str | Path, net: Message) -> Message:
 
 
 def _trunk_sizes(path: str | Path, weights: Message) -> dict[str, Any]:
-    filters = _ratio(path, weights, "input.weights", INPUT_PLANES * 9)
+    filters = _filters(path, weights)
     residual = weights.get("residual", [])
     gates = [count(path, block, "se.b1") for block in residual if "se" in block]
     if not gates:
@@ -136,7 +137,7 @@ def _head_sizes(path: str | Path, weights: Message, moves_left: bool) -> dict[st
 
 
 def _filters(path: str | Path, weights: Message) -> int:
-    return _ratio(path, weights, "input.weights", INPUT_PLANES * 9)
+    return _ratio(path, weights, "input.weights", PLANES * 9)
 
 
 def _ratio(path: str | Path, weights: Message, name: str, divisor: int) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower import INPUT_PLANES, MOVES_LEFT_SCALE, SQUARES, TowerConfig
+from engine.network.tower import MOVES_LEFT_SCALE, SQUARES, TowerConfig
 
 NORM = {"bn_gammas": "gamma", "bn_betas": "beta", "bn_means": "running_mean", "bn_stddivs": "running_variance"}
 """Our names of what is in a ConvBlock beside weights and biases; bn_stddivs are variances, in spite of the name."""
@@ -33,7 +34,7 @@ class Plain(NamedTuple):
 def convolutions(config: TowerConfig) -> Iterator[Convolution]:
     """All convolutions of a tower, in order."""
     f = config.filters
-    yield Convolution("input", "trunk.input_conv", "trunk.input_norm", (f, INPUT_PLANES, 3, 3))
+    yield Convolution("input", "trunk.input_conv", "trunk.input_norm", (f, PLANES, 3, 3))
     for b in range(config.blocks):
         for i in (1, 2):
             names = f"trunk.block{b}.conv{i}", f"trunk.block{b}.norm{i}"

@@ -22,11 +22,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.jit import LANES, kernel, load, splat, spread, store, where_positive
+from engine.jit import kernel
+from engine.lanes import LANES, load, splat, spread, store, where_positive
+from engine.network.memory import aligned_zeros
 from engine.network.sparse.inference import softmax_of_3, value_outputs
 from engine.network.sparse.model import OUTPUTS, SparseConfig
 from engine.network.sparse.steps import add_rows, add_weighted_rows, clip, pair_products, score_row
-from engine.network.winograd import aligned_zeros
 
 
 class Scratch(NamedTuple):

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.jit import kernel
+from engine.network.memory import aligned_zeros
 from engine.network.sparse.features import Sight, look, new_sight
 from engine.network.sparse.model import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 from engine.network.sparse.steps import add_rows, pair_products, score_row
-from engine.network.winograd import aligned_zeros
 
 MOVES_LEFT_SCALE = np.float32(100.0)  # plies a unit of the moves-left output
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
+from engine.network.memory import aligned_zeros
 from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
-from engine.network.winograd import aligned_zeros
 from engine.nn.layers import Activation, Dense, ListNetwork, PairProduct, ScoredRows, Sequential, SparseDense
 
 TYPICAL_ACTIVE = 28  # features of an average position

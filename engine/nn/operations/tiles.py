@@ -2,9 +2,9 @@
 
 A tile of 4x4 outputs needs 6x6 inputs. With the matrices of Lavin and Gray (arXiv:1509.09308), for each tile
 
-    V = B^T d B      M[i] = V[i] U[i] at each of the 36 places i      Y = A^T M A
+    V = B^T d B      U = G g G^T      M[i] = V[i] U[i] at each of the 36 places i      Y = A^T M A
 
-and, as all three steps are linear, their adjoints in reverse order give the gradient with respect to the input:
+and, as all steps are linear, their adjoints in reverse order give the gradient with respect to the input:
 
     dM = A dY A^T    dV[i] = dM[i] U[i]^T                             dd = B dV B^T, summed where tiles overlap
 
@@ -18,17 +18,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.jit import LANES, kernel, load, splat, store
+from engine.jit import kernel
+from engine.lanes import LANES, load, splat, store
 
 PLACES = 36  # products of one tile: 6 x 6
 TILE = 4  # output squares along a tile
+STRIDE_PAD = 16  # floats after each row of products
+
+G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 
 
 # ---- one-dimensional transforms -----------------------------------------------------------------------------------
 
 
 @kernel(contract=True)
-def _input_1d(d0, d1, d2, d3, d4, d5):
+def input_1d(d0, d1, d2, d3, d4, d5):
     """B^T d."""
     two, four, five = splat(2.0), splat(4.0), splat(5.0)
     a = d4 - four * d2
@@ -57,7 +61,7 @@ def _input_adjoint_1d(v0, v1, v2, v3, v4, v5):
 
 
 @kernel(contract=True)
-def _output_1d(m0, m1, m2, m3, m4, m5):
+def output_1d(m0, m1, m2, m3, m4, m5):
     """A^T m."""
     two, four, eight = splat(2.0), splat(4.0), splat(8.0)
     a = m1 + m2
@@ -82,7 +86,8 @@ def _output_adjoint_1d(y0, y1, y2, y3):
 
 
 @kernel()
-def _load6(array, at, step):
+def load6(array, at, step):
+    """Six lanes that lie ``step`` floats apart."""
     return (
         load(array, at),
         load(array, at + step),
@@ -149,31 +154,31 @@ def _copy_from_board(board, height, width, channels, images, start):
 
 
 @kernel()
-def _input_tile(board, at, rank, channels, products, to, stride):
+def input_tile(board, at, rank, channels, products, to, stride):
     """V of the tile whose first float is board[at]; ``rank`` floats lie between two rows of the board."""
-    c0 = _input_1d(*_load6(board, at, rank))
-    c1 = _input_1d(*_load6(board, at + channels, rank))
-    c2 = _input_1d(*_load6(board, at + 2 * channels, rank))
-    c3 = _input_1d(*_load6(board, at + 3 * channels, rank))
-    c4 = _input_1d(*_load6(board, at + 4 * channels, rank))
-    c5 = _input_1d(*_load6(board, at + 5 * channels, rank))
-    _store6(products, to, stride, _input_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]))
-    _store6(products, to + 6 * stride, stride, _input_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]))
-    _store6(products, to + 12 * stride, stride, _input_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]))
-    _store6(products, to + 18 * stride, stride, _input_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]))
-    _store6(products, to + 24 * stride, stride, _input_1d(c0[4], c1[4], c2[4], c3[4], c4[4], c5[4]))
-    _store6(products, to + 30 * stride, stride, _input_1d(c0[5], c1[5], c2[5], c3[5], c4[5], c5[5]))
+    c0 = input_1d(*load6(board, at, rank))
+    c1 = input_1d(*load6(board, at + channels, rank))
+    c2 = input_1d(*load6(board, at + 2 * channels, rank))
+    c3 = input_1d(*load6(board, at + 3 * channels, rank))
+    c4 = input_1d(*load6(board, at + 4 * channels, rank))
+    c5 = input_1d(*load6(board, at + 5 * channels, rank))
+    _store6(products, to, stride, input_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]))
+    _store6(products, to + 6 * stride, stride, input_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]))
+    _store6(products, to + 12 * stride, stride, input_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]))
+    _store6(products, to + 18 * stride, stride, input_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]))
+    _store6(products, to + 24 * stride, stride, input_1d(c0[4], c1[4], c2[4], c3[4], c4[4], c5[4]))
+    _store6(products, to + 30 * stride, stride, input_1d(c0[5], c1[5], c2[5], c3[5], c4[5], c5[5]))
 
 
 @kernel()
 def _input_adjoint_tile(products, at, stride, board, to, rank, channels):
     """B dV B^T of one tile, added to the 6x6 squares of the board from board[to] on."""
-    c0 = _input_adjoint_1d(*_load6(products, at, 6 * stride))
-    c1 = _input_adjoint_1d(*_load6(products, at + stride, 6 * stride))
-    c2 = _input_adjoint_1d(*_load6(products, at + 2 * stride, 6 * stride))
-    c3 = _input_adjoint_1d(*_load6(products, at + 3 * stride, 6 * stride))
-    c4 = _input_adjoint_1d(*_load6(products, at + 4 * stride, 6 * stride))
-    c5 = _input_adjoint_1d(*_load6(products, at + 5 * stride, 6 * stride))
+    c0 = _input_adjoint_1d(*load6(products, at, 6 * stride))
+    c1 = _input_adjoint_1d(*load6(products, at + stride, 6 * stride))
+    c2 = _input_adjoint_1d(*load6(products, at + 2 * stride, 6 * stride))
+    c3 = _input_adjoint_1d(*load6(products, at + 3 * stride, 6 * stride))
+    c4 = _input_adjoint_1d(*load6(products, at + 4 * stride, 6 * stride))
+    c5 = _input_adjoint_1d(*load6(products, at + 5 * stride, 6 * stride))
     _add6(board, to, channels, _input_adjoint_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]))
     _add6(board, to + rank, channels, _input_adjoint_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]))
     _add6(board, to + 2 * rank, channels, _input_adjoint_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]))
@@ -185,16 +190,16 @@ def _input_adjoint_tile(products, at, stride, board, to, rank, channels):
 @kernel()
 def _output_tile(products, at, stride, images, to, rank, channels):
     """A^T M A of one tile, into the 4x4 squares from images[to] on."""
-    c0 = _output_1d(*_load6(products, at, 6 * stride))
-    c1 = _output_1d(*_load6(products, at + stride, 6 * stride))
-    c2 = _output_1d(*_load6(products, at + 2 * stride, 6 * stride))
-    c3 = _output_1d(*_load6(products, at + 3 * stride, 6 * stride))
-    c4 = _output_1d(*_load6(products, at + 4 * stride, 6 * stride))
-    c5 = _output_1d(*_load6(products, at + 5 * stride, 6 * stride))
-    _store4(images, to, channels, _output_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]))
-    _store4(images, to + rank, channels, _output_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]))
-    _store4(images, to + 2 * rank, channels, _output_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]))
-    _store4(images, to + 3 * rank, channels, _output_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]))
+    c0 = output_1d(*load6(products, at, 6 * stride))
+    c1 = output_1d(*load6(products, at + stride, 6 * stride))
+    c2 = output_1d(*load6(products, at + 2 * stride, 6 * stride))
+    c3 = output_1d(*load6(products, at + 3 * stride, 6 * stride))
+    c4 = output_1d(*load6(products, at + 4 * stride, 6 * stride))
+    c5 = output_1d(*load6(products, at + 5 * stride, 6 * stride))
+    _store4(images, to, channels, output_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]))
+    _store4(images, to + rank, channels, output_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]))
+    _store4(images, to + 2 * rank, channels, output_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]))
+    _store4(images, to + 3 * rank, channels, output_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]))
 
 
 @kernel()
@@ -226,7 +231,7 @@ def input_transform(images, first, count, height, width, channels, board, produc
         for row in range(0, height, TILE):
             for column in range(0, width, TILE):
                 for c in range(0, channels, LANES):
-                    _input_tile(board, row * rank + column * channels + c, rank, channels, products, to + c, stride)
+                    input_tile(board, row * rank + column * channels + c, rank, channels, products, to + c, stride)
                 to += channels
 
 

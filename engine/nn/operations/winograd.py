@@ -13,16 +13,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from engine.jit import LANES
+from engine.lanes import LANES
 from engine.nn.operations import tiles
 from engine.nn.operations.workspace import empty, scratch
 
 FORWARD_CHUNK = 16  # images a chunk: V and M of 8x8 images stay near the second-level cache at 64 channels
 BACKWARD_CHUNK = 32  # larger, as every chunk also adds its own dU to the sum
-STRIDE_PAD = 16  # floats between the rows of products, see tiles.py
 
-_G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-_G2 = np.kron(_G, _G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
+_G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
 
 
 def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bool:
@@ -106,6 +104,6 @@ def _chunks(batch: int, size: int) -> Iterator[tuple[int, int, bool]]:
 def _products(name: str, count: int, height: int, width: int, channels: int) -> tuple[np.ndarray, int, np.ndarray]:
     """Scratch for the products of ``count`` images: flat, its row stride, and as matrices [36, tiles, channels]."""
     number = count * (height // tiles.TILE) * (width // tiles.TILE)
-    stride = number * channels + STRIDE_PAD
+    stride = number * channels + tiles.STRIDE_PAD
     flat = scratch(name, (tiles.PLACES * stride,))
     return flat, stride, tiles.products_view(flat, stride, number, channels)

@@ -54,7 +54,7 @@ def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
     arrays: dict[str, np.ndarray] = _local.__dict__.setdefault("arrays", {})
     size = math.prod(shape)
     if name not in arrays or arrays[name].size < size:
-        arrays[name] = _aligned(size)
+        arrays[name] = aligned(size)
     return arrays[name][:size].reshape(shape)
 
 
@@ -64,7 +64,7 @@ def _take(size: int) -> np.ndarray:
         if _free[size]:
             _free_bytes -= 4 * size
             return _free[size].pop()
-    return _aligned(size)
+    return aligned(size)
 
 
 def _give_back(memory: np.ndarray) -> None:
@@ -75,7 +75,8 @@ def _give_back(memory: np.ndarray) -> None:
             _free[memory.size].append(memory)
 
 
-def _aligned(size: int) -> np.ndarray:
+def aligned(size: int) -> np.ndarray:
+    """A float32 array [size] with arbitrary contents that begins on a cache line."""
     raw = np.empty(size + ALIGNMENT // 4, np.float32)
     offset = -raw.ctypes.data % ALIGNMENT // 4
     return raw[offset : offset + size]

@@ -1,0 +1,96 @@
+"""The forms of the option table: the answer to `uci`, command-line flags, TOML files and the README's table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+from engine.errors import ConfigError
+from engine.options import EMPTY, OPTIONS, EngineOptions, Option, Value, parse_value
+from engine.settings_file import read_settings
+
+__all__ = ["add_flags", "load_toml", "markdown_table", "options_from_flags", "options_from_mapping", "uci_lines"]
+
+
+def uci_lines() -> list[str]:
+    """The `option name ... type ...` lines of the answer to `uci`."""
+    return [_uci_line(option) for option in OPTIONS]
+
+
+def _uci_line(option: Option) -> str:
+    kind = "string" if option.type == "float" else option.type
+    line = f"option name {option.name} type {kind}"
+    if option.type == "button":
+        return line
+    line += f" default {_text(option.default) or EMPTY}"
+    if option.type == "spin":
+        line += f" min {option.range_text.replace(' to ', ' max ')}"
+    return line + "".join(f" var {choice}" for choice in option.choices)
+
+
+def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
+    """Adds one flag for each option (or for the fields in `only`), and `--config` for a TOML file of them."""
+    group = parser.add_argument_group("engine options")
+    group.add_argument("--config", type=Path, metavar="FILE", help="TOML file with engine options")
+    for option in OPTIONS:
+        if not option.field or (only and option.field not in only):
+            continue
+        text = option.help.replace("%", "%%")
+        if option.type == "check":
+            group.add_argument(option.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            default = f"{text} (default {_text(option.default) or 'empty'})"
+            group.add_argument(option.flag, default=None, metavar=_metavar(option), help=default)
+
+
+def options_from_flags(arguments: argparse.Namespace) -> EngineOptions:
+    """Options from parsed flags, over those of `--config`, over the defaults. Raises ConfigError."""
+    config = getattr(arguments, "config", None)
+    options = load_toml(config) if config else EngineOptions()
+    given: dict[str, Value] = {}
+    for option in OPTIONS:
+        value = getattr(arguments, option.field, None) if option.field else None
+        if value is not None:
+            given[option.field] = value if isinstance(value, bool) else parse_value(option, value)
+    return replace(options, **given)  # type: ignore[arg-type]
+
+
+def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
+    """Options from field names and values, as read from TOML. Raises ConfigError for unknown keys and bad values."""
+    known = [field.name for field in fields(EngineOptions)]
+    unknown = sorted(values.keys() - set(known))
+    if unknown:
+        raise ConfigError(f"unknown engine option {unknown[0]!r}, expected one of: {', '.join(known)}")
+    return EngineOptions(**values)  # type: ignore[arg-type]
+
+
+def load_toml(path: str | Path) -> EngineOptions:
+    """Options from a TOML file of `field = value` lines. Raises ConfigError naming the file."""
+    values = read_settings(path)
+    try:
+        return options_from_mapping(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def markdown_table() -> str:
+    """The README's option table."""
+    lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
+    for option in OPTIONS:
+        flag = f"`{option.flag}`" if option.field else "-"
+        default = f"`{_text(option.default)}`" if _text(option.default) else "-"
+        names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
+        lines.append(f"| {names} | {flag} | {default} | {option.range_text} | {option.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _metavar(option: Option) -> str:
+    if option.choices:
+        return "|".join(option.choices)
+    return {"spin": "N", "float": "X"}.get(option.type, "TEXT")

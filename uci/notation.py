@@ -1,0 +1,12 @@
+"""How score sheets write a game."""
+
+from __future__ import annotations
+
+import chess
+
+__all__ = ["move_number"]
+
+
+def move_number(board: chess.Board) -> str:
+    """The number before the next move: `12.`, or `12...` for Black's."""
+    return f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
