@@ -92,7 +92,7 @@ class SparseFamily:
     batch_size = 8192
     peak_rate = 4e-3
     variations = 0.5
-    weight_decay = 1e-1  # with less it learns labels by heart, as it sees each of them several times
+    weight_decay = 0.8  # with less it learns labels by heart, as it sees each of them several times
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config
