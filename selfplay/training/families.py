@@ -91,7 +91,7 @@ class SparseFamily:
 
     batch_size = 8192
     peak_rate = 4e-3
-    variations = 0.5
+    variations = 0.3
     weight_decay = 0.8  # with less it learns labels by heart, as it sees each of them several times
 
     def __init__(self, config: SparseConfig) -> None:
