@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
+    if options.games < 2 or options.games % 2:
+        parser.error(f"--games: expected an even number (pairs with colours swapped), got {options.games}")
     settings = f"option.Threads={options.threads} option.Evaluator={options.evaluator} option.Hash=64"
     opponents = {"itself": f'name=other cmd="{AINO}" {settings}'}
     if stockfish := find_stockfish():
