@@ -48,7 +48,7 @@ def positions_of_trees(tasks: Iterable[LabelTask], sampling: TreeSampling) -> It
         for task in tasks:
             for ply in task.plies:
                 board = board_from_row(task.stack[ply], task.chess960)
-                nodes = sampling.nodes * int(rng.choice([1, 2, 4])) // 2
+                nodes = max(1, sampling.nodes * int(rng.choice([1, 2, 4])) // 2)
                 engine.new_game()
                 engine.set_position(board)
                 engine.search(Limits(nodes=nodes))
