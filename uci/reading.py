@@ -13,6 +13,7 @@ import chess
 import chess.pgn
 
 from engine.board.fen import check_playable, parse_fen
+from engine.board.pgn import GameBuilder
 from engine.errors import ConfigError, DataError
 
 __all__ = ["Source", "board_at", "read_game", "read_games", "read_sources"]
@@ -90,7 +91,8 @@ def read_games(path: Path, strict: bool = True) -> Iterator[chess.pgn.Game]:
     """All games of a PGN file, in order, each read when it is wanted.
 
     Raises DataError for a file that cannot be read, for a game of another variant or from an impossible position, and
-    for a move that cannot be played, unless not `strict`: then the game ends before that move, and its `errors` tell.
+    for a move that cannot be played, unless not `strict`: then the main line or variation ends before that move, and
+    the game's `errors` tell.
     """
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
@@ -113,8 +115,8 @@ def _games(file: TextIO, name: str, strict: bool = True) -> Iterator[chess.pgn.G
 
 def _next_game(file: TextIO, name: str) -> chess.pgn.Game | None:
     try:
-        return chess.pgn.read_game(file, Visitor=_QuietBuilder)
-    except (ValueError, IndexError) as error:  # numbers too long for Python, marks on no move
+        return chess.pgn.read_game(file, Visitor=GameBuilder)
+    except ValueError as error:  # a number too long for Python
         raise DataError(f"{name}: not readable as PGN: {error}") from error
 
 
@@ -127,13 +129,6 @@ def _check_start(game: chess.pgn.Game, name: str) -> None:
         raise DataError(f"{name}: {error}") from error
     if type(board) is not chess.Board:
         raise DataError(f"{name}: Aino does not play the variant {board.uci_variant!r}")
-
-
-class _QuietBuilder(chess.pgn.GameBuilder[chess.pgn.Game]):
-    """Collects errors without logging them."""
-
-    def handle_error(self, error: Exception) -> None:
-        self.game.errors.append(error)
 
 
 def _is_nothing(game: chess.pgn.Game) -> bool:

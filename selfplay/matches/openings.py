@@ -22,6 +22,7 @@ from typing import overload
 import chess
 import chess.pgn
 
+from engine.board.pgn import GameBuilder
 from engine.errors import DataError
 from selfplay.games.openings import parse_position
 
@@ -116,11 +117,11 @@ def _read_text(path: Path | None) -> tuple[str, str]:
 
 def _pgn_opening(text: str, place: str, plies: int, chess960: bool) -> str:
     try:
-        game = chess.pgn.read_game(io.StringIO(text))
+        game = chess.pgn.read_game(io.StringIO(text), Visitor=GameBuilder)
         if game is None or game.errors:
             raise DataError(f"{place}: not a readable game{f': {game.errors[0]}' if game else ''}")
         board = game.board()
-    except (ValueError, IndexError) as error:  # numbers too long for Python, marks on no move, a variant nobody knows
+    except ValueError as error:  # a number too long for Python, a variant nobody knows
         raise DataError(f"{place}: not a readable game: {error}") from error
     if board.uci_variant != "chess" or board.chess960 != chess960 or not board.is_valid():
         raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import chess
+import chess.pgn
 import numpy as np
 import pytest
 
@@ -99,6 +100,40 @@ def test_a_clock_larger_than_a_word_is_refused() -> None:
 def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
     with pytest.raises(DataError, match="not readable as PGN"):
         list(read_games(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n'), strict=False))
+
+
+@pytest.mark.parametrize(
+    ("moves", "main_line", "errors"),
+    [
+        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 2... Nc6", "e4 e5 Nf3 Nc6", 1),
+        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 3. Nf3 Nc6", "e4 e5 Nf3", 2),  # a move of the variation's position
+        ("1. e4 e5 2. Nf3 (2. f4 (2. d5 Nf3) f3) 2... Nc6", "e4 e5 Nf3 Nc6", 2),
+        ("1. e4 (1. d4 d5 2. c4 c6 3. e5 (3. e6 (3. e7) $1 {no}) $1 {no}) (1. c4) 1... c5", "e4 c5", 1),
+        ("1. e4 (1. d4 d5 2. c4 c6 3. e5) ((", "e4", 1),
+        ("1. e4 e5 2. O-O $1 {no} (2. Nf3 Nc6) ) $1 2. Nf3", "e4 e5", 1),
+        ("1. e5 (1. e4) (1. d4) e5", "", 1),
+    ],
+)
+def test_a_move_that_cannot_be_read_ends_its_own_line_alone(moves: str, main_line: str, errors: int, written) -> None:
+    path = written("game.pgn", f'[Event "x"]\n\n{moves}\n')
+    (game,) = read_games(path, strict=False)
+    assert [node.san() for node in game.mainline()] == main_line.split()
+    assert len(game.errors) == errors
+    for node in breadth_first(game):
+        assert node.move in node.parent.board().legal_moves
+        assert not node.nags
+        assert not node.comment
+    with pytest.raises(DataError, match="illegal san"):
+        list(read_games(path))
+    with pytest.raises(DataError, match="illegal san"):
+        list(load_book(path))
+
+
+def breadth_first(game: chess.pgn.Game) -> Iterator[chess.pgn.ChildNode]:
+    nodes = list(game.variations)
+    for node in nodes:
+        nodes.extend(node.variations)
+        yield node
 
 
 def test_a_pgn_without_events_has_no_openings(written) -> None:

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         with ready_engine(console, replace(options, analyse_mode=True)) as engine:
             for number, game in enumerate(games, 1):
                 for error in game.errors:
-                    say(problems, f"game {number}: {error}; annotated up to there")
+                    say(problems, f"game {number}: {error}; that line is read up to there")
                 damaged += bool(game.errors)
                 review = _review(console, engine, game, number, limits)
                 output.add(review)
