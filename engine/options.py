@@ -100,6 +100,7 @@ class EngineOptions:
     cpuct_factor: float = 3.894
     fpu_reduction: float = 0.330
     policy_temperature: float = 1.359
+    tactical_nodes: float = 4.0
     preset: str = "default"
     draw_score: int = 0
     contempt: int = 0
@@ -199,6 +200,14 @@ OPTIONS: tuple[Option, ...] = (
         aliases=("FpuValue",),
     ),
     Option("PolicyTemperature", "float", "policy_temperature", "Softmax temperature of the move priors", 0.1, 10.0),
+    Option(
+        "TacticalNodes",
+        "float",
+        "tactical_nodes",
+        "Positions that alpha-beta looks at beside the tree, for each visit; 0 turns it off",
+        0.0,
+        100.0,
+    ),
     Option(
         "SearchPreset",
         "combo",

@@ -25,6 +25,7 @@ from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
+from engine.search.advice import Advisor
 from engine.search.book import OpeningBook
 from engine.search.choice import decayed_temperature
 from engine.search.control import SearchControl
@@ -44,6 +45,8 @@ from engine.search.tree import nodes_for
 
 CACHE_SHARE = 0.125  # of Hash, for the evaluations of a batched evaluator
 MOST_CACHE_MIB = 64.0
+TABLE_SHARE = 1 / 16  # of Hash, for the positions that alpha-beta remembers
+MOST_TABLE_MIB = 4.0  # it is asked about a few thousand at a time
 
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
@@ -53,10 +56,14 @@ _TREE_FIELDS = ("hash_mib", "preset", "round_size", "limit_strength", "elo", *_E
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
-def split_hash(hash_mib: float, batched: bool) -> tuple[float, float]:
-    """(tree, cache) in MiB, together ``hash_mib``: evaluations inside kernels are too cheap to be kept."""
+def split_hash(hash_mib: float, batched: bool, advised: bool) -> tuple[float, float, float]:
+    """(tree, cache, alpha-beta's table) in MiB, together ``hash_mib``.
+
+    Evaluations inside kernels are too cheap to be kept.
+    """
     cache = min(MOST_CACHE_MIB, CACHE_SHARE * hash_mib) if batched else 0.0
-    return hash_mib - cache, cache
+    table = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if advised else 0.0
+    return hash_mib - cache - table, cache, table
 
 
 class Engine:
@@ -92,22 +99,26 @@ class Engine:
         """A tree, a cache and a runner for the present options and evaluator."""
         options = self.options
         batched = not isinstance(self.evaluator, InKernelEvaluator)
-        tree_mib, cache_mib = split_hash(options.hash_mib, self._owns_evaluator and batched)
+        params = self._params()
+        tree_mib, cache_mib, self._table_mib = split_hash(
+            options.hash_mib, self._owns_evaluator and batched, params.tactical_nodes > 0
+        )
         self._cache = CachedEvaluator(self.evaluator, cache_mib) if cache_mib else None
-        self._search = Search(self._params(), nodes_for(tree_mib))
+        self._search = Search(params, nodes_for(tree_mib))
         self._runner = self._make_runner()
 
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
         rounds: Rounds
+        self._advisor = Advisor(self._search, self._table_mib) if self._search.params.tactical_nodes > 0 else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.round_size
             rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
         elif options.thread_count == 1 and not self._tablebase.largest:
-            return LoopRunner(self._search, evaluator)
+            return LoopRunner(self._search, evaluator, self._advisor)
         else:
             rounds = InKernelRounds(self._search, evaluator, options.thread_count)
-        return RoundRunner(self._search, rounds, options.thread_count)
+        return RoundRunner(self._search, rounds, options.thread_count, self._advisor)
 
     def _params(self) -> SearchParams:
         options = self.options
@@ -123,6 +134,7 @@ class Engine:
             moves_left_max_effect=float(options.moves_left_max_effect),
             moves_left_threshold=float(options.moves_left_threshold),
             moves_left_slope=float(options.moves_left_slope),
+            tactical_nodes=float(options.tactical_nodes),
             max_collisions=options.max_collisions,
             needs_planes=self.evaluator.needs_planes,
         )
@@ -167,6 +179,8 @@ class Engine:
         self.board.push_uci("e2e4")
         self.set_position(self.board)
         self.search(Limits(nodes=8))
+        if self._advisor is not None:
+            self._advisor.warm_up()
         self.board = chess.Board()
         self.new_game()
 

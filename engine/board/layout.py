@@ -32,6 +32,7 @@ REPETITIONS: Final = 14  # how often this position occurred earlier in its stack
 DOUBLE_PUSH: Final = 15  # bit of the square that the last move's pawn passed over, whether or not it can be captured
 ROW_WORDS: Final = 16
 
+NO_MOVE: Final = np.uint16(0)  # a1a1, which no move is
 MAX_MOVES: Final = 218  # the largest number of legal moves of any reachable position
 
 RANK_1 = np.uint64(0xFF)

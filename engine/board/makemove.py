@@ -74,6 +74,18 @@ def make(source_row, move, target_row):
 
 
 @kernel()
+def make_null(source_row, target_row):
+    """Pass: the same position in another row with the other side to move, for searches that ask what passing costs."""
+    copy_row(source_row, target_row)
+    _clear_en_passant(target_row)
+    target_row[SIDE] = np.uint64(1 - np.int64(source_row[SIDE]))
+    target_row[KEY] ^= SIDE_KEY
+    target_row[HALFMOVE] = ZERO  # no position before it is repeated after it
+    target_row[DOUBLE_PUSH] = ZERO
+    target_row[REPETITIONS] = ZERO
+
+
+@kernel()
 def push(stack, ply, move):
     """Play a legal move from ``stack[ply]`` into ``stack[ply + 1]`` and count its repetitions in the whole stack."""
     make(stack[ply], move, stack[ply + 1])

@@ -132,7 +132,7 @@ def quiescence(space, depth, check_depth, alpha, beta):
     stand_pat = best
     count = _candidates(space, depth, check_depth, evading)
     for i in range(count):
-        move = _take_best(space, depth, i, count)
+        move = take_best(space.moves[depth], space.scores[depth], i, count)
         if not evading:
             gain = space.scores[depth, i]
             if gain > 0 and gain + stand_pat + DELTA_MARGIN_CP <= alpha:
@@ -213,11 +213,11 @@ def immediate_gain(row, move):
 
 
 @kernel()
-def _take_best(space, depth, i, count):
-    """Selection sort, one step: the best of moves i.. comes to place i. Of equal gains the earlier generated comes
-    first.
+def take_best(moves, scores, i, count):
+    """Selection sort, one step: the move of moves[i:count] with the highest score comes to place i, and is returned.
+
+    Of equal scores the earlier one comes first.
     """
-    moves, scores = space.moves[depth], space.scores[depth]
     best = i
     for j in range(i + 1, count):
         if scores[j] > scores[best]:

@@ -101,6 +101,9 @@ def new_node(tree, parent):
     tree.state[node] = PENDING
     tree.lower[node] = LOSS
     tree.upper[node] = WIN
+    tree.asked_at[node] = 0
+    tree.advised[node] = 0
+    tree.own_prior[node] = 0.0
     return node
 
 

@@ -38,6 +38,7 @@ def _branches(
     tree = search.tree
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
     edges = [edge for edge in range(first, first + count) if tree.child[edge] != NO_NODE]
+    priors = search.own_priors(node)
     edges = [edge for edge in edges if tree.visits[tree.child[edge]] >= least_visits]
     edges.sort(key=lambda edge: -int(tree.visits[tree.child[edge]]))
     found = []
@@ -50,7 +51,7 @@ def _branches(
             Branch(
                 move=decode_move(row, int(tree.move[edge]), chess960),
                 visits=int(tree.visits[child]),
-                prior=float(tree.prior[edge]),
+                prior=float(priors[edge - first]),
                 q=float(tree.value_sum[child]) / max(1, int(tree.visits[child])),
                 replies=_branches(search, child, after, least_visits, widest, chess960) if is_open else (),
             )

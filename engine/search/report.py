@@ -15,7 +15,7 @@ from engine.evaluation.tablebase import Tablebase
 from engine.network.policy_map import policy_index
 from engine.search.results import RootMove, SearchInfo, centipawns, mate_moves, per_mille
 from engine.search.session import Search
-from engine.search.tree import DRAW, LOSS, UNKNOWN_DISTANCE, WIN
+from engine.search.tree import DRAW, LOSS, ROOT, UNKNOWN_DISTANCE, WIN
 
 
 class Columns(NamedTuple):
@@ -38,7 +38,7 @@ def read_columns(search: Search) -> Columns:
     return Columns(
         moves=search.root_moves(),
         visits=search.root_visits(),
-        priors=search.root_priors(),
+        priors=search.own_priors(ROOT),
         q=search.root_q(),
         draws=search.root_draws(),
         proven=search.root_proven(),

@@ -102,3 +102,6 @@ def move_nodes(tree, new_number):
         tree.state[to] = tree.state[node]
         tree.lower[to] = tree.lower[node]
         tree.upper[to] = tree.upper[node]
+        tree.asked_at[to] = tree.asked_at[node]
+        tree.advised[to] = tree.advised[node]
+        tree.own_prior[to] = tree.own_prior[node]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.search.judge import mating_move
@@ -59,9 +59,20 @@ class RootView:
         return self.tree.move[edges.start : edges.stop]
 
     def root_priors(self) -> np.ndarray:
-        """P, float32."""
+        """P as the search uses it, float32: with what advice and noise have changed."""
         edges = self._edges(ROOT)
         return self.tree.prior[edges.start : edges.stop]
+
+    def own_priors(self, node: int) -> np.ndarray:
+        """P of a node's edges without advice (`advice`), float32."""
+        tree, edges = self.tree, self._edges(node)
+        priors = tree.prior[edges.start : edges.stop].copy()
+        advised = tree.move[edges.start : edges.stop] == tree.advised[node]
+        if tree.advised[node] != NO_MOVE and advised.any():
+            own = tree.own_prior[node]
+            priors *= (1.0 - own) / (1.0 - priors[advised])
+            priors[advised] = own
+        return priors
 
     def _of_children(self, field: np.ndarray, missing: float) -> np.ndarray:
         nodes = self.children(ROOT)

@@ -32,15 +32,23 @@ from engine.search.tree import (
 )
 
 
-class RoundInFlight:
+class SharedWork:
+    """Work that is handed out to threads in shares (`threads.Crew`)."""
+
+    def __init__(self, for_helpers: bool = False) -> None:
+        self.for_helpers = for_helpers  # the calling thread leaves it to the others while there are any
+        self.open_shares = 0  # not done yet, as far as the calling thread knows
+        self.done: SimpleQueue[bool] = SimpleQueue()  # from a helper for each share: whether it went well
+
+
+class RoundInFlight(SharedWork):
     """Visits that were begun together, and their leaves, ``leaves[: visits.counts[LEAVES]]``."""
 
     def __init__(self, room: int, cached: bool = False) -> None:
+        super().__init__()
         self.visits: Round = new_round()
         self.leaves: LeafBatch = new_leaf_batch(room)
         self.unanswered = OpenQuestions(room if cached else 0)
-        self.open_shares = 0  # not evaluated yet, as far as the calling thread knows
-        self.done: SimpleQueue[bool] = SimpleQueue()  # from a helper for each share: whether it went well
 
     @property
     def count(self) -> int:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from engine.evaluation.protocol import InKernelEvaluator, new_leaf_batch
 from engine.evaluation.tablebase import Tablebase
+from engine.search.advice import Advisor
 from engine.search.in_kernel import new_scratch
 from engine.search.session import Search
 
@@ -41,19 +42,22 @@ class LoopRunner:
 
     tablebase: Tablebase | None = None
 
-    def __init__(self, search: Search, evaluator: InKernelEvaluator) -> None:
+    def __init__(self, search: Search, evaluator: InKernelEvaluator, advisor: Advisor | None = None) -> None:
         self._search = search
         self._leaves = new_leaf_batch(1)
         self._model = evaluator.new_model()
         self._scratch = new_scratch()
         self._family = family_module(evaluator.in_kernel)
         self._visits = FIRST_CALL_VISITS
+        self._advisor = advisor
 
     def advance(self, limit: int) -> None:
         """As many visits as took a few milliseconds before."""
         search = self._search
         is_new = not search.is_expanded
         visits = 1 if is_new else min(limit, self._visits)
+        if self._advisor is not None:
+            visits = min(visits, max(1, self._advisor.visits_left()))
         begun = time.perf_counter()
         self._family.run_visits(
             search.tree, search.in_flight, search.params, self._leaves, self._model, self._scratch, visits
@@ -62,7 +66,10 @@ class LoopRunner:
             search.look_for_mate()
             return
         share = CALL_SECONDS / max(time.perf_counter() - begun, 1e-6)
-        self._visits = max(1, int(visits * min(2.0, share)))
+        self._visits = max(1, int(min(visits * share, 2.0 * self._visits)))
+        if self._advisor is not None and self._advisor.visits_left() == 0 and self._advisor.collect():
+            self._advisor.answer()
+            self._advisor.take_answers()
 
     def finish(self) -> None:
         """Nothing is ever left in flight."""

@@ -36,6 +36,7 @@ class SearchParams(NamedTuple):
     moves_left_max_effect: float = 0.0  # most that the moves left may add to Q; 0 leaves them out
     moves_left_threshold: float = 0.8  # |Q| of the parent from which they count
     moves_left_slope: float = 0.0027  # for each ply
+    tactical_nodes: float = 0.0  # positions that alpha-beta looks at beside the tree, a visit (`advice`)
     max_collisions: int = 512  # end a round early
     mate_in_one: bool = True  # look for a mating move when a leaf is reached
     mate_moves: int = 3  # how deep the root is searched for forced mates before anything else; 1 = not

@@ -48,6 +48,8 @@ class Search(RootView):
     owns it.
     """
 
+    generation = 0  # counts the trees: a kept subtree is of the same one
+
     def __init__(self, params: SearchParams, max_nodes: int) -> None:
         self.params = params
         self.tree: Tree = new_tree(max_nodes)
@@ -85,6 +87,7 @@ class Search(RootView):
 
     def clear(self) -> None:
         """Forget the whole tree, visits in flight included."""
+        self.generation += 1
         self.tree.counters[:] = 0
         self.in_flight.counts[:] = 0
 

@@ -3,7 +3,8 @@
 The calling thread alone walks the tree: it begins a round, helps to evaluate the one before, applies that in the order
 gathered, and begins the next. Threads take shares from one queue, those of the older round first; where none of these
 is left the calling thread takes one of the younger round, so that nobody waits while there is work. The order of
-beginning and applying is always the same: the tree is the same whoever evaluated what, at any number of threads.
+beginning and applying is always the same: the tree is the same whoever evaluated what, at any number of threads. The
+same goes for advice (`advice`): a helper finds the answers while rounds go on, and they are taken at a fixed visit.
 
 Why not a tree a thread, merged at the root: that doubles nodes a second at two threads by construction, but every tree
 knows half, and the memory is split.
@@ -14,13 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from engine.evaluation.tablebase import Tablebase
+from engine.search.advice import Advisor
 from engine.search.backup import apply
-from engine.search.rounds import RoundInFlight, Rounds, ask_tablebase
+from engine.search.rounds import RoundInFlight, Rounds, SharedWork, ask_tablebase
 from engine.search.session import Search
 
-Work = Callable[[RoundInFlight, int, int, int], None]  # a round, from leaf, to leaf, number of the thread
+Work = Callable[[Any, int, int, int], None]  # what is shared, from part, to part, number of the thread
+Share = tuple[SharedWork, int, int]
 
 
 class RoundRunner:
@@ -28,12 +32,14 @@ class RoundRunner:
 
     tablebase: Tablebase | None = None
 
-    def __init__(self, search: Search, rounds: Rounds, threads: int) -> None:
+    def __init__(self, search: Search, rounds: Rounds, threads: int, advisor: Advisor | None = None) -> None:
         self._search = search
         self._rounds = rounds
         self._threads = threads
-        self._crew = Crew(rounds.evaluate, threads)
+        self._crew = Crew(self._work, threads)
         self._waiting, self._next = rounds.new_flight(), rounds.new_flight()
+        self._advisor = advisor
+        self._advice = SharedWork(for_helpers=True)
 
     def advance(self, limit: int) -> None:
         """One round: small while the tree is small, never by the number of threads."""
@@ -48,15 +54,31 @@ class RoundRunner:
             self._waiting, self._next = self._next, self._waiting
         if is_new:
             search.look_for_mate()
+        if self._advisor is not None and self._advisor.visits_left() == 0:
+            self._take_advice(self._advisor)
+            if self._advisor.collect():
+                self._crew.hand_out(self._advice, 1, 1)
 
     def finish(self) -> None:
         """Complete the round in flight; the threads rest."""
         self._complete(self._waiting)
+        if self._advisor is not None:
+            self._take_advice(self._advisor)
         self._crew.rest()
 
     def close(self) -> None:
         """Stop the threads."""
         self._crew.close()
+
+    def _work(self, work: SharedWork, start: int, end: int, worker: int) -> None:
+        if isinstance(work, RoundInFlight):
+            self._rounds.evaluate(work, start, end, worker)
+        elif self._advisor is not None:
+            self._advisor.answer()
+
+    def _take_advice(self, advisor: Advisor) -> None:
+        self._crew.complete(self._advice)
+        advisor.take_answers()
 
     def _begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
         self._rounds.begin(flight, limit, overlapped)
@@ -80,31 +102,43 @@ class Crew:
         self._helpers = threads - 1
         self._pool = ThreadPoolExecutor(self._helpers, thread_name_prefix="evaluate") if threads > 1 else None
         self._busy: list[Future[None]] = []
-        self._shares: SimpleQueue[tuple[RoundInFlight, int, int] | None] = SimpleQueue()
+        self._shares: SimpleQueue[Share | None] = SimpleQueue()
 
-    def hand_out(self, flight: RoundInFlight, count: int, share: int) -> None:
-        """Queue ``count`` leaves of a round, ``share`` at a time."""
+    def hand_out(self, work: SharedWork, count: int, share: int) -> None:
+        """Queue ``count`` parts of some work, leaves of a round, ``share`` at a time."""
         if count > share and self._pool is not None and not self._busy:
             self._busy = [self._pool.submit(self._help, worker) for worker in range(1, self._helpers + 1)]
         for start in range(0, count, share):
-            self._shares.put((flight, start, min(start + share, count)))
-            flight.open_shares += 1
+            self._shares.put((work, start, min(start + share, count)))
+            work.open_shares += 1
 
-    def complete(self, flight: RoundInFlight) -> None:
-        """Evaluate until all shares of a round are done. Raises what a helper met."""
+    def complete(self, work: SharedWork) -> None:
+        """Work until all shares of ``work`` are done. Raises what a helper met."""
         while True:
-            while flight.open_shares and not flight.done.empty():
-                self._note(flight)
-            if not flight.open_shares:
+            while work.open_shares and not work.done.empty():
+                self._note(work)
+            if not work.open_shares:
                 return
-            try:
-                share = self._shares.get_nowait()
-            except Empty:
-                self._note(flight)
+            share = self._take_share(work)
+            if share is None:
+                self._note(work)
                 continue
-            assert share is not None  # the helpers are sent to rest by this thread
             self._work(*share, 0)
             share[0].open_shares -= 1
+
+    def _take_share(self, wanted: SharedWork) -> Share | None:
+        """The next share for the calling thread, None where there is none; not what the helpers can do meanwhile."""
+        try:
+            share = self._shares.get_nowait()
+            if share is not None and share[0].for_helpers and share[0] is not wanted and self._busy:
+                kept, share = share, None
+                try:
+                    share = self._shares.get_nowait()
+                finally:
+                    self._shares.put(kept)
+            return share
+        except Empty:
+            return None
 
     def rest(self) -> None:
         """Let the helpers finish what they began, and go."""
@@ -119,10 +153,10 @@ class Crew:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def _note(self, flight: RoundInFlight) -> None:
+    def _note(self, work: SharedWork) -> None:
         """Take the next word from a helper, waiting for it."""
-        went_well = flight.done.get()
-        flight.open_shares -= 1
+        went_well = work.done.get()
+        work.open_shares -= 1
         if not went_well:
             for helper in wait(self._busy, return_when=FIRST_EXCEPTION).done:
                 helper.result()

@@ -51,7 +51,7 @@ COLLISIONS: Final = 1  # descents that ended on a leaf already in flight
 MAX_DEPTH: Final = 200  # plies below the root; deeper lines are not followed
 MAX_ROUND: Final = 512  # leaves of one round, and collisions
 MAX_VISITS: Final = 2_000_000_000  # of the root: its counter has 31 bits
-BYTES_PER_NODE: Final = 4 * 7 + 8 * 2 + 3
+BYTES_PER_NODE: Final = 4 * 9 + 8 * 2 + 2 + 3
 BYTES_PER_EDGE: Final = 2 + 4 + 4
 EDGES_PER_NODE: Final = 32  # room kept for edges, a node
 
@@ -72,6 +72,9 @@ class Tree(NamedTuple):
     state: np.ndarray  # int8 [N] PENDING ... STUNTED
     lower: np.ndarray  # int8 [N] the worst result that is still possible
     upper: np.ndarray  # int8 [N] the best
+    asked_at: np.ndarray  # int32 [N] visits when alpha-beta last looked at it (`advice`)
+    advised: np.ndarray  # uint16 [N] the move that it led to, 0 for none
+    own_prior: np.ndarray  # float32 [N] that move's P without advice
     # edges
     move: np.ndarray  # uint16 [E]
     prior: np.ndarray  # float32 [E] P
@@ -124,6 +127,9 @@ def new_tree(nodes: int, history: int = 1) -> Tree:
         state=np.empty(nodes, np.int8),
         lower=np.empty(nodes, np.int8),
         upper=np.empty(nodes, np.int8),
+        asked_at=np.empty(nodes, np.int32),
+        advised=np.empty(nodes, np.uint16),
+        own_prior=np.empty(nodes, np.float32),
         move=np.empty(edges, np.uint16),
         prior=np.empty(edges, np.float32),
         child=np.empty(edges, np.int32),

@@ -101,8 +101,9 @@ def tree_at(trees, seat):
     return Tree(
         trees.parent[seat], trees.first_edge[seat], trees.n_edges[seat], trees.visits[seat], trees.in_flight[seat],
         trees.value_sum[seat], trees.draw_sum[seat], trees.moves_left[seat], trees.mate_plies[seat], trees.state[seat],
-        trees.lower[seat], trees.upper[seat], trees.move[seat], trees.prior[seat], trees.child[seat],
-        trees.stack[seat], trees.scratch_moves[seat], trees.counters[seat],
+        trees.lower[seat], trees.upper[seat], trees.asked_at[seat], trees.advised[seat], trees.own_prior[seat],
+        trees.move[seat], trees.prior[seat], trees.child[seat], trees.stack[seat],
+        trees.scratch_moves[seat], trees.counters[seat],
     )  # fmt: skip
 
 

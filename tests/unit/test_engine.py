@@ -26,6 +26,13 @@ def engine(**options) -> Engine:
     return Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", **options))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """Kernels first: some tests here wait for a few seconds only."""
+    with engine() as player:
+        player.warm_up()
+
+
 # ---- in the background ----------------------------------------------------------------------------------------------
 
 
@@ -190,10 +197,12 @@ def test_the_lc0_preset_searches_one_leaf_a_round():
         assert player._search.params.cpuct_factor == 0.0
 
 
-def test_hash_is_shared_between_tree_and_cache():
-    tree_mib, cache_mib = split_hash(256, batched=True)
-    assert tree_mib + cache_mib == 256
-    assert split_hash(16, batched=False) == (16, 0.0)
+def test_hash_is_shared_between_tree_cache_and_table():
+    parts = split_hash(256, batched=True, advised=True)
+    assert sum(parts) == 256
+    assert min(parts) > 0
+    assert split_hash(16, batched=False, advised=False) == (16, 0.0, 0.0)
+    assert sum(split_hash(1, batched=False, advised=True)) == 1
     with Engine(EngineOptions(hash_mib=16, evaluator="network", threads=1)) as player:
         tree = player._search.tree
         assert isinstance(player._cache, CachedEvaluator)

@@ -1,0 +1,261 @@
+"""Alpha-beta over material: sees within a few thousand positions what wins or loses a piece some plies ahead.
+
+Fail-soft principal variation search with a transposition table, null moves, futility, late move reductions, killer and
+history ordering; quiescence and the static evaluation at its leaves. It knows nothing of positions but what
+`classical` does, and it is never asked what to play: `advice` asks it what the tree may have overlooked.
+
+https://www.chessprogramming.org/Principal_Variation_Search and the pages it leads to. Scores are centipawns for the
+side to move, around MATE_CP where it mates: how soon is not told exactly. A draw by repetition is seen below the
+position asked about alone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.attacks import ZERO, in_check, piece_at
+from engine.board.ending import FIFTY_MOVE_PLIES
+from engine.board.layout import HALFMOVE, KEY, KING, MAX_MOVES, NO_MOVE, PAWN, ROW_WORDS, SIDE, WHITE
+from engine.board.makemove import copy_row, make, make_null
+from engine.board.movegen import generate
+from engine.board.see import see
+from engine.evaluation.classical import evaluate
+from engine.evaluation.quiescence import (
+    MATE_CP,
+    QuiescenceSpace,
+    immediate_gain,
+    new_space,
+    quiescence,
+    take_best,
+)
+from engine.jit import kernel
+
+MAX_PLY = 64
+MAX_ITERATION = 32  # plies of the deepest iteration
+MATE_FROM_CP = MATE_CP - 2 * MAX_PLY  # scores beyond it are mates
+LEAF_CHECKS = 1  # plies of quiescence in which quiet checks are tried
+
+FUTILITY_CP = 120  # a ply, that the static evaluation must be above beta to be believed
+FUTILITY_DEPTH = 3
+NULL_DEPTH = 2  # least, at which passing is tried
+NULL_REDUCTION = 3
+REDUCED_DEPTH = 3  # least, at which late moves are reduced
+REDUCED_FROM = 3  # number of the first move that is
+TWICE_REDUCED_FROM = 10
+
+HISTORY_FADES = 8  # from one search to the next to this fraction
+
+# What the table says of a score.
+EXACT = 0
+AT_MOST = 1
+AT_LEAST = 2
+
+# Words of a table entry.
+SCORE, DEPTH, BOUND, MOVE = range(4)
+ENTRY_BYTES = 8 + 2 * 4
+
+# Order of the moves: the table's, captures that do not lose material, killers, the rest by history, losing captures.
+FIRST = 1 << 40
+GOOD_CAPTURE = 1 << 30
+KILLER = 1 << 29
+BAD_CAPTURE = -(1 << 29)
+CAPTURED_FIRST = 16  # of captures the most valuable victim first, then the least valuable piece that takes it
+
+# Whether the side to move may pass. Numbers: constants of True and False would compile two versions of `alpha_beta`
+# that call each other, which Numba's cache brings back broken.
+PASSING, NOT_PASSING = np.int64(1), np.int64(0)
+
+
+class AlphaBeta(NamedTuple):
+    """A stack, and what is remembered from search to search."""
+
+    rows: np.ndarray  # uint64 [MAX_PLY + 1, 16]
+    moves: np.ndarray  # uint16 [MAX_PLY + 1, 218]
+    scores: np.ndarray  # int64 [MAX_PLY + 1, 218] order of the moves, highest first
+    killers: np.ndarray  # uint16 [MAX_PLY + 1, 2] quiet moves that refuted at this ply
+    history: np.ndarray  # int64 [2, 4096] how often a side's move refuted, by from- and to-square
+    keys: np.ndarray  # uint64 [T] transposition table, T a power of two
+    table: np.ndarray  # int16 [T, 4] SCORE ... MOVE
+    nodes_left: np.ndarray  # int64 [1] of this search; below 0 it is given up
+    quiet: QuiescenceSpace
+
+
+def new_alpha_beta(table_entries: int) -> AlphaBeta:
+    """An empty one; ``table_entries`` is a power of two, an entry takes ENTRY_BYTES."""
+    plies = MAX_PLY + 1
+    return AlphaBeta(
+        rows=np.zeros((plies, ROW_WORDS), np.uint64),
+        moves=np.zeros((plies, MAX_MOVES), np.uint16),
+        scores=np.zeros((plies, MAX_MOVES), np.int64),
+        killers=np.zeros((plies, 2), np.uint16),
+        history=np.zeros((2, 4096), np.int64),
+        keys=np.zeros(table_entries, np.uint64),
+        table=np.zeros((table_entries, 4), np.int16),
+        nodes_left=np.zeros(1, np.int64),
+        quiet=new_space(),
+    )
+
+
+@kernel()
+def find_better(space, row, moves, count, margin, nodes):
+    """A move of ``row`` better by ``margin`` centipawns than the first of its ``count`` ``moves``, or NO_MOVE.
+
+    Iterates until ``nodes`` positions were looked at. The other moves only have to show that they are better: nearly
+    all are done with a window of no width. What was found is brought to the second place.
+    """
+    space.nodes_left[0] = nodes
+    space.killers[:] = NO_MOVE
+    space.history[:] //= HISTORY_FADES
+    copy_row(row, space.rows[0])
+    found = NO_MOVE
+    for depth in range(MAX_ITERATION):
+        make(row, moves[0], space.rows[1])
+        best = margin - alpha_beta(space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), np.int64(MATE_CP), PASSING)
+        better = NO_MOVE
+        for i in range(1, count):
+            make(row, moves[i], space.rows[1])
+            score = -alpha_beta(space, np.int64(1), np.int64(depth), -best - 1, -best, PASSING)
+            if score > best:
+                score = -alpha_beta(space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), -best, PASSING)
+            if space.nodes_left[0] < 0:
+                return better if better != NO_MOVE else found
+            if score > best:
+                best, better = score, moves[i]
+                for k in range(i, 1, -1):
+                    moves[k] = moves[k - 1]
+                moves[1] = better
+        found = better
+    return found
+
+
+@kernel()
+def alpha_beta(space, ply, depth, alpha, beta, may_pass):
+    """Score of space.rows[ply], within (alpha, beta) exact; worthless once ``nodes_left`` is below 0."""
+    row = space.rows[ply]
+    space.nodes_left[0] -= 1
+    if space.nodes_left[0] < 0 or row[HALFMOVE] >= FIFTY_MOVE_PLIES or _repeats(space, ply):
+        return np.int64(0)
+    checked = in_check(row)
+    depth += checked
+    if depth <= 0 or ply >= MAX_PLY:
+        copy_row(row, space.quiet.rows[0])
+        space.quiet.nodes[0] = 0
+        return quiescence(space.quiet, np.int64(0), np.int64(LEAF_CHECKS), alpha, beta)
+
+    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+    known = space.table[slot]
+    first = NO_MOVE
+    if space.keys[slot] == row[KEY]:
+        first = np.uint16(known[MOVE])
+        score, bound = np.int64(known[SCORE]), known[BOUND]
+        settles = bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
+        if known[DEPTH] >= depth and settles:
+            return score
+
+    if not checked and beta - alpha == 1 and abs(beta) < MATE_FROM_CP:
+        static = evaluate(row)
+        if depth <= FUTILITY_DEPTH and static - FUTILITY_CP * depth >= beta:
+            return static
+        if may_pass == PASSING and depth >= NULL_DEPTH and static >= beta and _has_pieces(row):
+            make_null(row, space.rows[ply + 1])
+            left = depth - NULL_REDUCTION - depth // 4
+            score = -alpha_beta(space, ply + 1, left, -beta, -beta + 1, NOT_PASSING)
+            if space.nodes_left[0] >= 0 and score >= beta:
+                return score
+
+    count = np.int64(generate(row, space.moves[ply]))
+    if count == 0:
+        return np.int64(ply - MATE_CP) if checked else np.int64(0)
+    _score_moves(space, ply, count, first)
+    best, best_move, bound = np.int64(-MATE_CP), NO_MOVE, AT_MOST
+    for i in range(count):
+        move = take_best(space.moves[ply], space.scores[ply], i, count)
+        quiet = 0 <= space.scores[ply, i] <= KILLER + 1
+        make(row, move, space.rows[ply + 1])
+        score = np.int64(0)
+        if i == 0:
+            score = -alpha_beta(space, ply + 1, depth - 1, -beta, -alpha, PASSING)
+        else:
+            left = depth - 1
+            late = i >= REDUCED_FROM and space.scores[ply, i] < KILLER
+            if late and depth >= REDUCED_DEPTH and not checked and not in_check(space.rows[ply + 1]):
+                left -= 2 if i >= TWICE_REDUCED_FROM and depth > REDUCED_DEPTH + 1 else 1
+            score = -alpha_beta(space, ply + 1, left, -alpha - 1, -alpha, PASSING)
+            if score > alpha and left < depth - 1:
+                score = -alpha_beta(space, ply + 1, depth - 1, -alpha - 1, -alpha, PASSING)
+            if alpha < score < beta:
+                score = -alpha_beta(space, ply + 1, depth - 1, -beta, -alpha, PASSING)
+        if space.nodes_left[0] < 0:
+            return np.int64(0)
+        if score > best:
+            best, best_move = score, move
+            if score > alpha:
+                alpha, bound = score, EXACT
+            if alpha >= beta:
+                bound = AT_LEAST
+                if quiet:
+                    _remember_quiet(space, ply, move, depth)
+                break
+    space.keys[slot] = row[KEY]
+    known[SCORE], known[DEPTH], known[BOUND], known[MOVE] = best, depth, bound, np.int16(best_move)
+    return best
+
+
+@kernel()
+def _has_pieces(row):
+    """Whether the side to move has more than pawns: with these alone, to pass may be the best move (zugzwang)."""
+    return row[WHITE + np.int64(row[SIDE])] & ~(row[PAWN] | row[KING]) != ZERO
+
+
+@kernel()
+def _repeats(space, ply):
+    """Whether the position stood on the stack before."""
+    reversible = np.int64(space.rows[ply, HALFMOVE])
+    back = np.int64(4)
+    while back <= min(reversible, ply):
+        if space.rows[ply - back, KEY] == space.rows[ply, KEY]:
+            return True
+        back += 2
+    return False
+
+
+@kernel()
+def _score_moves(space, ply, count, first):
+    """Order of the moves in space.scores[ply]."""
+    row = space.rows[ply]
+    side = np.int64(row[SIDE])
+    for i in range(count):
+        move = space.moves[ply, i]
+        gain = immediate_gain(row, move)
+        if move == first:
+            score = np.int64(FIRST)
+        elif gain > 0:
+            score = np.int64(BAD_CAPTURE if see(row, move) < 0 else GOOD_CAPTURE)
+            score += CAPTURED_FIRST * gain - piece_at(row, np.int64(move) & 63)
+        elif move == space.killers[ply, 0]:
+            score = np.int64(KILLER + 1)
+        elif move == space.killers[ply, 1]:
+            score = np.int64(KILLER)
+        else:
+            score = space.history[side, np.int64(move) & 4095]
+        space.scores[ply, i] = score
+
+
+@kernel()
+def _remember_quiet(space, ply, move, depth):
+    """A quiet move has refuted: try it early elsewhere."""
+    if space.killers[ply, 0] != move:
+        space.killers[ply, 1] = space.killers[ply, 0]
+        space.killers[ply, 0] = move
+    space.history[np.int64(space.rows[ply, SIDE]), np.int64(move) & 4095] += depth * depth
+
+
+@kernel()
+def best_reply(space, row):
+    """What the table would play in ``row``; NO_MOVE where it does not know, or knows only that nothing is good."""
+    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+    if space.keys[slot] != row[KEY] or space.table[slot, BOUND] == AT_MOST:
+        return NO_MOVE
+    return np.uint16(space.table[slot, MOVE])

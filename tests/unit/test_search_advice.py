@@ -1,0 +1,245 @@
+"""Alpha-beta beside the tree: what it finds, and what the tree makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import chess
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
+from engine.board.layout import MAX_MOVES, NO_MOVE
+from engine.evaluation.quiescence import MATE_CP
+from engine.options import EngineOptions
+from engine.search.advice import ADVISED_PRIOR, MARGIN_CP, advise, find_edge, take_back
+from engine.search.alphabeta import (
+    MATE_FROM_CP,
+    MAX_PLY,
+    PASSING,
+    AlphaBeta,
+    alpha_beta,
+    best_reply,
+    find_better,
+    new_alpha_beta,
+)
+from engine.search.limits import Limits
+from engine.search.results import SearchResult
+from engine.search.select import SearchParams
+from engine.search.session import Search
+from engine.search.tree import NO_NODE, ROOT
+from tests.benchmark.harness import tree_hash
+
+WINDOW = np.int64(MATE_CP)
+QUEEN_GIVEN_UP = "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1"  # mate in two
+COMBINATIONS = [  # of the WAC suite (Reinfeld, "Win at Chess"): the first move is nothing that a game would show
+    ("1r1r1qk1/p2n1p1p/bp1Pn1pQ/2pNp3/2P2P1N/1P5B/P6P/3R1RK1 w - - 0 1", "d5e7"),
+    ("3r2k1/ppp2ppp/6q1/b4n2/3nQB2/2p5/P4PPP/RN3RK1 b - - 0 1", "f5g3"),
+    ("2r3k1/q4ppp/p3p3/pnNp4/2rP4/2P2P2/4R1PP/2R1Q1K1 b - - 0 1", "b5d4"),
+]
+
+
+@pytest.fixture(scope="module")
+def space() -> AlphaBeta:
+    return new_alpha_beta(1 << 14)
+
+
+def forget(space: AlphaBeta) -> None:
+    space.keys[:] = 0
+    space.history[:] = 0
+
+
+def better_than(space: AlphaBeta, fen: str, first: str, nodes: int = 20_000) -> chess.Move | None:
+    """What alpha-beta has against a move."""
+    forget(space)
+    board = chess.Board(fen)
+    row = row_from_board(board)
+    legal = sorted(board.legal_moves, key=lambda move: move.uci() != first)
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    moves[: len(legal)] = [encode_move(board, move) for move in legal]
+    found = find_better(space, row, moves, np.int64(len(legal)), np.int64(MARGIN_CP), np.int64(nodes))
+    return None if found == NO_MOVE else decode_move(row, int(found))
+
+
+@pytest.mark.parametrize(
+    ("fen", "first", "better"),
+    [
+        ("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1", "e1f2", "c3d5"),  # a queen for nothing
+        ("3rk3/8/8/3q4/8/2N5/8/4K3 w - - 0 1", "c3d5", None),  # already found: nothing is better
+        (QUEEN_GIVEN_UP, "d5f7", "d5d8"),
+        ("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "h2h3", "d1d8"),
+        (chess.STARTING_FEN, "e2e4", None),
+        (chess.STARTING_FEN, "a2a3", None),  # worse, but nothing is lost with it
+    ],
+)
+def test_what_is_better(space: AlphaBeta, fen: str, first: str, better: str | None) -> None:
+    found = better_than(space, fen, first)
+    assert (found and found.uci()) == better
+
+
+@pytest.mark.parametrize(("fen", "plies"), [(QUEEN_GIVEN_UP, 3), ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", 3)])
+def test_a_mate_is_seen(space: AlphaBeta, fen: str, plies: int) -> None:
+    forget(space)
+    space.rows[0] = row_from_board(chess.Board(fen))
+    space.nodes_left[0] = 100_000
+    assert alpha_beta(space, np.int64(0), np.int64(plies), -WINDOW, WINDOW, PASSING) > MATE_FROM_CP
+
+
+def test_a_repetition_on_the_stack_is_a_draw(space: AlphaBeta) -> None:
+    forget(space)
+    board = chess.Board("7k/8/8/8/8/8/q7/6K1 w - - 0 1")
+    line = ["g1f1", "h8g8", "f1g1", "g8h8"]
+    space.rows[: len(line) + 1] = stack_from_board(after(board, line))
+    space.nodes_left[0] = 1000
+    assert alpha_beta(space, np.int64(len(line)), np.int64(1), -WINDOW, WINDOW, PASSING) == 0
+    assert alpha_beta(space, np.int64(len(line) - 1), np.int64(1), -WINDOW, WINDOW, PASSING) > 0
+
+
+def after(board: chess.Board, line: Sequence[str]) -> chess.Board:
+    for word in line:
+        board.push_uci(word)
+    return board
+
+
+def test_it_stops_at_its_nodes_and_leaves_no_trace_of_the_unfinished(space: AlphaBeta) -> None:
+    whole = better_than(space, QUEEN_GIVEN_UP, "d5f7", 20_000)
+    better_than(space, QUEEN_GIVEN_UP, "d5f7", 500)
+    assert space.nodes_left[0] < 0
+    assert better_than(space, QUEEN_GIVEN_UP, "d5f7", 20_000) == whole
+
+
+def test_a_long_forced_line_fits_the_stack(space: AlphaBeta) -> None:
+    """Every check makes the search a ply deeper: perpetual check goes to the end of the stack."""
+    forget(space)
+    space.rows[0] = row_from_board(chess.Board("6k1/5ppp/7Q/8/8/8/5qPP/7K w - - 0 1"))
+    space.nodes_left[0] = 200_000
+    assert abs(alpha_beta(space, np.int64(0), np.int64(MAX_PLY), -WINDOW, WINDOW, PASSING)) <= MATE_CP
+
+
+def test_the_table_knows_the_reply(space: AlphaBeta) -> None:
+    better_than(space, "3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "d1d8")
+    board = after(chess.Board("3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"), ["g1f1"])
+    row = row_from_board(board)
+    assert decode_move(row, int(best_reply(space, row))) == chess.Move.from_uci("d8d1")
+    assert best_reply(space, row_from_board(chess.Board("8/8/8/8/8/k7/8/K7 w - - 0 1"))) == NO_MOVE
+
+
+# ---- priors --------------------------------------------------------------------------------------------------------
+
+
+def searched(fen: str = chess.STARTING_FEN, nodes: int = 300, **options: object) -> tuple[Engine, SearchResult]:
+    player = Engine(EngineOptions(hash_mib=8, threads=1, **options))
+    player.set_position(chess.Board(fen))
+    return player, player.search(Limits(nodes=nodes))
+
+
+def edges_of(search: Search) -> dict[int, tuple[float, int]]:
+    """Prior and child of the root's moves."""
+    first, count = int(search.tree.first_edge[ROOT]), int(search.tree.n_edges[ROOT])
+    tree = search.tree
+    return {int(tree.move[e]): (float(tree.prior[e]), int(tree.child[e])) for e in range(first, first + count)}
+
+
+def test_an_advised_move_gets_its_prior_and_gives_it_back() -> None:
+    player, _ = searched(evaluator="material", tactical_nodes=0.0)
+    with player:
+        search = player._search
+        before = edges_of(search)
+        ranked = sorted(before, key=lambda move: before[move][0])
+        own = search.own_priors(ROOT).copy()
+        for move in (ranked[0], ranked[1], ranked[0]):
+            advise(search.tree, np.int64(ROOT), np.uint16(move))
+            changed = edges_of(search)
+            priors = search.root_priors()
+            assert changed[move] == (pytest.approx(ADVISED_PRIOR), before[move][1])
+            assert priors.sum() == pytest.approx(1.0, abs=1e-5)
+            assert (np.diff(priors) <= 0).all()  # `select_edge` relies on it
+            assert sorted(search.own_priors(ROOT), reverse=True) == pytest.approx(list(own), rel=1e-4)
+        take_back(search.tree, np.int64(ROOT))
+        assert edges_of(search) == {move: (pytest.approx(p, rel=1e-4), child) for move, (p, child) in before.items()}
+        assert (np.diff(search.root_priors()) <= 0).all()
+
+
+def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
+    player, _ = searched("6k1/8/8/8/8/8/8/K6R w - - 0 1", evaluator="material", tactical_nodes=0.0)
+    with player:
+        search = player._search
+        likely, absent = np.uint16(search.root_moves()[0]), np.uint16(1 << 6 | 2)
+        search.root_priors()[:] = (1.0 - 0.9) / (len(search.root_priors()) - 1)
+        search.root_priors()[0] = 0.9
+        priors = search.root_priors().copy()
+        assert advise(search.tree, np.int64(ROOT), likely) == search.children(ROOT)[0]
+        assert advise(search.tree, np.int64(ROOT), absent) == NO_NODE
+        assert find_edge(search.tree, np.int64(ROOT), absent) == NO_NODE
+        assert (search.root_priors() == priors).all()
+        assert search.tree.advised[ROOT] == NO_MOVE
+
+
+# ---- the search ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fen", "move"), COMBINATIONS)
+def test_combinations_that_the_tree_overlooks(fen: str, move: str) -> None:
+    """The policy gives the move a few percent, and 20,000 visits without advice do not find it."""
+    for nodes_per_visit, finds in ((0.0, False), (4.0, True)):
+        player, result = searched(fen, 20_000, tactical_nodes=nodes_per_visit)
+        player.close()
+        assert (result.best_move == chess.Move.from_uci(move)) is finds
+        shown = next(child for child in result.children if child.move.uci() == move)
+        assert shown.prior < 0.1  # the policy's own word is shown
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_came_before_leaves_no_trace(threads: int) -> None:
+    """A new game is a new game: alpha-beta's table does not outlive the tree."""
+    fen = COMBINATIONS[0][0]
+    hashes = []
+    with Engine(EngineOptions(hash_mib=8, threads=threads)) as player:
+        for before in (None, QUEEN_GIVEN_UP, fen):
+            if before is not None:
+                player.set_position(chess.Board(before))
+                player.search(Limits(nodes=3000))
+                player.new_game()
+            player.set_position(chess.Board(fen))
+            player.search(Limits(nodes=5000))
+            hashes.append(tree_hash(player))
+    assert hashes[0] == hashes[1] == hashes[2]
+
+
+@pytest.mark.parametrize("evaluator", ["sparse", "hybrid"])
+def test_the_tree_is_the_same_at_any_number_of_threads(evaluator: str) -> None:
+    trees = set()
+    for threads in (2, 3):
+        with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
+            player.set_position(chess.Board(COMBINATIONS[0][0]))
+            player.search(Limits(nodes=4000))
+            assert player._search.tree.asked_at[ROOT] > 0
+            trees.add(tree_hash(player))
+    assert len(trees) == 1
+
+
+def test_advice_survives_a_move_of_the_game() -> None:
+    """The subtree that is kept takes along what was advised in it."""
+    fen, move = COMBINATIONS[0]
+    with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
+        board = chess.Board(fen)
+        player.set_position(board)
+        result = player.search(Limits(nodes=20_000))
+        assert result.best_move == chess.Move.from_uci(move)
+        tree = player._search.tree
+        played = player._search.root_moves() == encode_move(board, result.best_move)
+        child = int(player._search.children(ROOT)[played][0])
+        asked, advised = int(tree.asked_at[child]), int(tree.advised[child])
+        assert asked > 0
+        board.push(result.best_move)
+        assert player._search.set_position(stack_from_board(board))
+        assert (int(tree.asked_at[ROOT]), int(tree.advised[ROOT])) == (asked, advised)
+
+
+def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:
+    assert SearchParams().tactical_nodes == 0.0
+    for options in (EngineOptions(preset="lc0", hash_mib=8), EngineOptions(tactical_nodes=0.0, hash_mib=8)):
+        with Engine(options) as player:
+            assert player._search.params.tactical_nodes == 0.0
+            assert player._advisor is None
