@@ -14,11 +14,8 @@ def choose_move(search: RootView, temperature: float, rng: np.random.Generator) 
     """
     proven = search.root_proven()
     visits = np.where(proven < 0, 0, search.root_visits()).astype(np.float64)
-    leaders = np.flatnonzero(visits == visits.max())
-    if (proven > 0).any() or visits[leaders[0]] == 0 or (temperature == 0.0 and len(leaders) > 1):
+    if temperature == 0.0 or (proven > 0).any() or visits.max() == 0:
         return int(search.best_order()[0])
-    if temperature == 0.0:
-        return int(leaders[0])
     bounds = np.cumsum((visits / visits.max()) ** (1.0 / temperature))
     return int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
 

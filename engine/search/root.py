@@ -28,6 +28,7 @@ from engine.search.tree import (
     Tree,
 )
 
+PROMISING_SHARE = 0.1  # of the most visits: a move with so many may be the better one
 MAX_PLIES = 10_000  # longer than any counted mate
 MOST_SHOWN = 40  # moves of a line
 
@@ -139,15 +140,30 @@ class RootView:
         draw = min(draw, 1.0 - abs(q))
         return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
 
+    def favourite(self) -> int:
+        """Index of the move with the highest bound Q - 1 / sqrt(N), of those with a good part of the most visits.
+
+        What is found late has fewer visits than what was thought the best until then, and a better value. The visits
+        themselves choose where ``params.choose_by_value`` is off, as in Lc0.
+        """
+        visits = self.root_visits()
+        if not self.params.choose_by_value or visits.max() == 0:
+            return int(visits.argmax())
+        bounds = self.root_q() - 1.0 / np.sqrt(np.maximum(visits, 1))
+        return int(np.where(visits >= PROMISING_SHARE * visits.max(), bounds, -np.inf).argmax())
+
     def best_order(self) -> np.ndarray:
-        """Indices of the root moves, best first: proven wins (shortest), most visits, then Q, then P; losses last."""
+        """Indices of the root moves, best first: proven wins (shortest), the favourite, most visits, then Q, then P;
+        losses last.
+        """
+        others = np.arange(len(self.root_moves())) != self.favourite()
         proven = self.root_proven().astype(int)
         plies = self.root_mate_plies()
         counted = plies != UNKNOWN_DISTANCE
         # A shorter mate is better, a longer defence too; so is a mate over a tablebase's win, and such a loss over it.
         distance = np.where(counted, np.where(proven == WIN, -plies, plies), -MAX_PLIES * proven)
         distance = np.where(proven == DRAW, 0, distance)
-        return np.lexsort((-self.root_priors(), -self.root_q(), -self.root_visits(), -distance, -proven))
+        return np.lexsort((-self.root_priors(), -self.root_q(), -self.root_visits(), others, -distance, -proven))
 
     # ---- the tree's state ----
 

@@ -41,10 +41,11 @@ class SearchParams(NamedTuple):
     mate_in_one: bool = True  # look for a mating move when a leaf is reached
     mate_moves: int = 3  # how deep the root is searched for forced mates before anything else; 1 = not
     decide_root: bool = True  # whether proofs reach the root and end the search; Lc0's do not
+    choose_by_value: bool = True  # of the moves looked at seriously; else by visits (`root.favourite`)
     needs_planes: bool = True  # whether the evaluator reads the input planes
 
 
-LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False)
+LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False, choose_by_value=False)
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
 
 

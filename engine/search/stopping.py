@@ -9,13 +9,13 @@ from engine.search.clock import Clock
 from engine.search.control import SearchControl
 from engine.search.limits import Limits
 from engine.search.results import mate_moves
+from engine.search.root import PROMISING_SHARE
 from engine.search.session import Search
 from engine.search.strength import StrengthPlan
 from engine.search.tree import MAX_VISITS, UNKNOWN_DISTANCE, WIN
 
 CHECK_INTERVAL_MS = 4.0  # between looks at the clock's finer questions
 LEAST_VISITS = 64  # of this search, before its speed counts
-PROMISING_SHARE = 0.1  # a move with this share of the best one's visits can unsettle the search by its value
 
 
 class Stopper:

@@ -15,6 +15,7 @@ from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.options import EngineOptions
 from engine.player import Engine
+from engine.search.choice import choose_move
 from engine.search.control import SearchControl
 from engine.search.judge import mating_move
 from engine.search.limits import Limits
@@ -444,3 +445,31 @@ def test_root_statistics_name_wins_and_losses_from_the_movers_side():
     assert tree_search.is_proven
     assert tree_search.tree.lower[ROOT] == tree_search.tree.upper[ROOT] == LOSS
     assert tree_search.root_wdl()[0] == 1.0
+
+
+# ---- the move at the end -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "chosen"),
+    [
+        ((1000, 0.10), (400, 0.30), 1),  # found late, and better
+        ((1000, 0.10), (400, 0.11), 0),  # not better by more than the visits tell
+        ((1000, 0.10), (90, 0.90), 0),  # hardly looked at
+        ((20, 0.10), (12, 0.15), 0),  # small trees go by visits
+    ],
+)
+def test_a_move_found_late_is_played_for_its_value(
+    first: tuple[int, float], second: tuple[int, float], chosen: int
+) -> None:
+    for by_value in (True, False):
+        with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", tactical_nodes=0.0)) as player:
+            player.search(Limits(nodes=200))
+            search = player._search
+            search.params = search.params._replace(choose_by_value=by_value)
+            children = search.children(ROOT)
+            search.tree.visits[children] = np.minimum(search.tree.visits[children], 1)
+            for child, (visits, q) in zip(children, (first, second), strict=False):
+                search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
+            assert search.best_order()[0] == (chosen if by_value else 0)
+            assert choose_move(search, 0.0, np.random.default_rng(1)) == search.best_order()[0]
