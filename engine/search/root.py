@@ -28,6 +28,7 @@ from engine.search.tree import (
     Tree,
 )
 
+BOUND_WIDTH = 4.0  # of Q's lower bound after one visit
 PROMISING_SHARE = 0.1  # of the most visits: a move with so many may be the better one
 MAX_PLIES = 10_000  # longer than any counted mate
 MOST_SHOWN = 40  # moves of a line
@@ -141,7 +142,7 @@ class RootView:
         return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
 
     def favourite(self) -> int:
-        """Index of the move with the highest bound Q - 1 / sqrt(N), of those with a good part of the most visits.
+        """Index of the move with the highest lower bound Q - 4 / sqrt(N), of those with a good part of the most visits.
 
         What is found late has fewer visits than what was thought the best until then, and a better value. The visits
         themselves choose where ``params.choose_by_value`` is off, as in Lc0.
@@ -149,7 +150,7 @@ class RootView:
         visits = self.root_visits()
         if not self.params.choose_by_value or visits.max() == 0:
             return int(visits.argmax())
-        bounds = self.root_q() - 1.0 / np.sqrt(np.maximum(visits, 1))
+        bounds = self.root_q() - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
         return int(np.where(visits >= PROMISING_SHARE * visits.max(), bounds, -np.inf).argmax())
 
     def best_order(self) -> np.ndarray:

@@ -453,8 +453,8 @@ def test_root_statistics_name_wins_and_losses_from_the_movers_side():
 @pytest.mark.parametrize(
     ("first", "second", "chosen"),
     [
-        ((1000, 0.10), (400, 0.30), 1),  # found late, and better
-        ((1000, 0.10), (400, 0.11), 0),  # not better by more than the visits tell
+        ((1000, 0.10), (400, 0.20), 1),  # found late, and better
+        ((1000, 0.10), (400, 0.15), 0),  # not better by more than the visits tell
         ((1000, 0.10), (90, 0.90), 0),  # hardly looked at
         ((20, 0.10), (12, 0.15), 0),  # small trees go by visits
     ],
