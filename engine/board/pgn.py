@@ -59,7 +59,8 @@ class GameBuilder(chess.pgn.GameBuilder[chess.pgn.Game]):
             self._is_skipping = False
         else:
             super().end_variation()
-            self._is_broken = False
+            if self._is_broken:  # what was said of the lost line is not said of the next
+                self._is_broken, self.starting_comment, self.in_variation = False, "", True
 
     def handle_error(self, error: Exception) -> None:
         self.game.errors.append(error)

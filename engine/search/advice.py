@@ -4,7 +4,8 @@ Values averaged over a tree and priors that have learned from games are good jud
 begins with an unlikely move: it gets few visits, and their mean sees the refutations that fail as much as the one that
 does not. So nodes with many visits are asked about: is a move better by a margin than the most visited one, by
 material, some plies ahead? Such a move, and the line that follows, get a large prior. The tree's own values decide what
-comes of it: it is only made to look. An answer holds until the next one, which gives the move its own prior back.
+comes of it: it is only made to look. What a node was advised holds until it is asked about again and something else
+comes of it; then the move has its own prior back.
 
 Baier and Winands 2018, "MCTS-Minimax Hybrids with State Evaluations" (informed priors).
 
@@ -21,6 +22,7 @@ from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.jit import kernel
 from engine.search.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
+from engine.search.priors import advise, take_back
 from engine.search.proofs import is_decided
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
@@ -31,14 +33,16 @@ ADVISED_PRIOR = 0.4
 LINE = 10  # plies of advice
 INNER_SHARE = 0.125  # of the root's positions a visit, that other nodes get
 MOST_QUESTIONS = 16  # at a time
-MOST_POSITIONS = 8_000  # that alpha-beta looks at for one of them: ten milliseconds
-LONGEST_WAIT = 2048  # visits
+MOST_POSITIONS = 8_000  # that alpha-beta looks at for one of them
+MOST_POSITIONS_TOGETHER = 16_000  # and for all: ten to twenty milliseconds
+LONGEST_WAIT = 2048  # visits until it is time to ask again, where the tree is not so large that to walk it takes longer
 
 
 class Questions(NamedTuple):
     """Nodes to look at, and what came of it."""
 
     n_asked: np.ndarray  # int64 [1]
+    left: np.ndarray  # int64 [1] positions that alpha-beta may still be given
     node: np.ndarray  # int32 [Q]
     row: np.ndarray  # uint64 [Q, 16] its position
     moves: np.ndarray  # uint16 [Q, 218] its legal moves, the most visited first
@@ -52,6 +56,7 @@ def new_questions() -> Questions:
     """None yet."""
     return Questions(
         n_asked=np.zeros(1, np.int64),
+        left=np.zeros(1, np.int64),
         node=np.zeros(MOST_QUESTIONS, np.int32),
         row=np.zeros((MOST_QUESTIONS, ROW_WORDS), np.uint64),
         moves=np.zeros((MOST_QUESTIONS, MAX_MOVES), np.uint16),
@@ -75,24 +80,30 @@ class Advisor:
 
     def visits_left(self) -> int:
         """Visits of the root until it is time to ask."""
-        visits = self._search.visits
-        self._asked_at = min(self._asked_at, visits)  # it was more: another root
-        wait = min(LONGEST_WAIT, max(FEWEST_VISITS, self._asked_at // 8))
-        return max(0, self._asked_at + wait - visits)
+        self._follow_the_tree()
+        wait = max(FEWEST_VISITS, min(LONGEST_WAIT, self._asked_at // 8), self._asked_at // 256)
+        return max(0, self._asked_at + wait - self._search.visits)
 
     def collect(self) -> bool:
         """Look for nodes to ask about; returns whether there are any."""
         search = self._search
-        if self._generation != search.generation:  # a new tree: what it becomes must not depend on the ones before
-            self._generation = search.generation
-            self._alpha_beta.keys[:] = 0
-            self._alpha_beta.history[:] = 0
+        self._follow_the_tree()
         self._asked_at = search.visits
         copy_row(search.root_row(), self._questions.path[0])
         self._questions.n_asked[0] = 0
+        self._questions.left[0] = MOST_POSITIONS_TOGETHER
         if not search.is_proven:
             ask(search.tree, self._questions, np.int64(ROOT), np.int64(0), search.params.tactical_nodes)
         return self._questions.n_asked[0] > 0
+
+    def _follow_the_tree(self) -> None:
+        """A new tree must not depend on the ones before; a new root of the same one has fewer visits."""
+        if self._generation != self._search.generation:
+            self._generation = self._search.generation
+            self._alpha_beta.keys[:] = 0
+            self._alpha_beta.history[:] = 0
+            self._asked_at = 0
+        self._asked_at = min(self._asked_at, self._search.visits)
 
     def answer(self) -> None:
         """Let alpha-beta look. Any thread may do it, one at a time."""
@@ -116,14 +127,17 @@ def ask(tree, questions, node, depth, nodes_per_visit):
     visits = np.int64(tree.visits[node])
     if visits < FEWEST_VISITS or tree.state[node] != EXPANDED or is_decided(tree, node) or depth >= MAX_DEPTH:
         return
-    if questions.n_asked[0] == MOST_QUESTIONS:
+    if questions.n_asked[0] == MOST_QUESTIONS or questions.left[0] <= 0:
         return
     new_visits = visits - np.int64(tree.asked_at[node])
     share = 1.0 if node == ROOT else INNER_SHARE
-    if tree.n_edges[node] > 1 and new_visits >= (0 if node == ROOT else tree.asked_at[node]):
+    grown = new_visits > 0 and (node == ROOT or new_visits >= tree.asked_at[node])
+    if grown and tree.n_edges[node] > 1:
         write_question(tree, questions, node, depth)
         last = questions.n_asked[0] - 1
-        questions.positions[last] = min(MOST_POSITIONS, np.int64(share * nodes_per_visit * new_visits))
+        wanted = np.int64(share * nodes_per_visit * new_visits)
+        questions.positions[last] = min(wanted, MOST_POSITIONS, questions.left[0])
+        questions.left[0] -= questions.positions[last]
         tree.asked_at[node] = visits
     first = np.int64(tree.first_edge[node])
     for edge in range(first, first + tree.n_edges[node]):
@@ -180,67 +194,5 @@ def take_answers(tree, questions):
         for move in questions.line[k]:
             if move == NO_MOVE or node == NO_NODE or tree.state[node] != EXPANDED:
                 break
-            node = advise(tree, node, move)
+            node = advise(tree, node, move, np.float32(ADVISED_PRIOR))
     questions.n_asked[0] = 0
-
-
-@kernel()
-def advise(tree, node, move):
-    """Give a move of ``node`` a prior of ADVISED_PRIOR, unless its own is larger; returns its child or NO_NODE."""
-    if tree.advised[node] != move:
-        take_back(tree, node)
-    edge = find_edge(tree, node, move)
-    if edge == NO_NODE:
-        return np.int64(NO_NODE)
-    child = np.int64(tree.child[edge])
-    prior = tree.prior[edge]
-    if prior < np.float32(ADVISED_PRIOR):
-        tree.advised[node] = move
-        tree.own_prior[node] = prior
-        set_prior(tree, node, edge, np.float32(ADVISED_PRIOR))
-    return child
-
-
-@kernel()
-def take_back(tree, node):
-    """Give the advised move of ``node``, if there is one, its own prior back."""
-    if tree.advised[node] != NO_MOVE:
-        edge = find_edge(tree, node, tree.advised[node])
-        if edge != NO_NODE:
-            set_prior(tree, node, edge, tree.own_prior[node])
-        tree.advised[node] = NO_MOVE
-
-
-@kernel()
-def find_edge(tree, node, move):
-    """The edge of a move, NO_NODE where it is not among the node's."""
-    first = np.int64(tree.first_edge[node])
-    for edge in range(first, first + tree.n_edges[node]):
-        if tree.move[edge] == move:
-            return np.int64(edge)
-    return np.int64(NO_NODE)
-
-
-@kernel()
-def set_prior(tree, node, edge, prior):
-    """Change the prior of one edge; the others share the rest as they did, and the order by priors is kept."""
-    first = np.int64(tree.first_edge[node])
-    last = first + tree.n_edges[node] - 1
-    others = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.prior[edge])
-    for other in range(first, last + 1):
-        tree.prior[other] *= others
-    tree.prior[edge] = prior
-    while edge > first and tree.prior[edge - 1] < tree.prior[edge]:
-        swap_edges(tree, edge - 1, edge)
-        edge -= 1
-    while edge < last and tree.prior[edge + 1] > tree.prior[edge]:
-        swap_edges(tree, edge, edge + 1)
-        edge += 1
-
-
-@kernel()
-def swap_edges(tree, one, other):
-    """Let two edges change places."""
-    tree.prior[one], tree.prior[other] = tree.prior[other], tree.prior[one]
-    tree.child[one], tree.child[other] = tree.child[other], tree.child[one]
-    tree.move[one], tree.move[other] = tree.move[other], tree.move[one]

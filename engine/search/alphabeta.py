@@ -113,6 +113,8 @@ def find_better(space, row, moves, count, margin, nodes):
     for depth in range(MAX_ITERATION):
         make(row, moves[0], space.rows[1])
         best = margin - alpha_beta(space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), np.int64(MATE_CP), PASSING)
+        if best >= MATE_CP:
+            return found  # it mates: nothing is better
         better = NO_MOVE
         for i in range(1, count):
             make(row, moves[i], space.rows[1])
@@ -121,6 +123,8 @@ def find_better(space, row, moves, count, margin, nodes):
                 score = -alpha_beta(space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), -best, PASSING)
             if space.nodes_left[0] < 0:
                 return better if better != NO_MOVE else found
+            if i == 1 and score <= best:
+                found = NO_MOVE  # what an iteration before found, if anything, is refuted
             if score > best:
                 best, better = score, moves[i]
                 for k in range(i, 1, -1):
@@ -144,15 +148,9 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
         space.quiet.nodes[0] = 0
         return quiescence(space.quiet, np.int64(0), np.int64(LEAF_CHECKS), alpha, beta)
 
-    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
-    known = space.table[slot]
-    first = NO_MOVE
-    if space.keys[slot] == row[KEY]:
-        first = np.uint16(known[MOVE])
-        score, bound = np.int64(known[SCORE]), known[BOUND]
-        settles = bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
-        if known[DEPTH] >= depth and settles:
-            return score
+    settled, score, first = _look_up(space, row, depth, alpha, beta)
+    if settled:
+        return score
 
     if not checked and beta - alpha == 1 and abs(beta) < MATE_FROM_CP:
         static = evaluate(row)
@@ -163,7 +161,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
             left = depth - NULL_REDUCTION - depth // 4
             score = -alpha_beta(space, ply + 1, left, -beta, -beta + 1, NOT_PASSING)
             if space.nodes_left[0] >= 0 and score >= beta:
-                return score
+                return score if score < MATE_FROM_CP else beta  # a mate by passing is none
 
     count = np.int64(generate(row, space.moves[ply]))
     if count == 0:
@@ -172,7 +170,6 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
     best, best_move, bound = np.int64(-MATE_CP), NO_MOVE, AT_MOST
     for i in range(count):
         move = take_best(space.moves[ply], space.scores[ply], i, count)
-        quiet = 0 <= space.scores[ply, i] <= KILLER + 1
         make(row, move, space.rows[ply + 1])
         score = np.int64(0)
         if i == 0:
@@ -195,12 +192,32 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
                 alpha, bound = score, EXACT
             if alpha >= beta:
                 bound = AT_LEAST
-                if quiet:
+                if immediate_gain(row, move) == 0:
                     _remember_quiet(space, ply, move, depth)
                 break
-    space.keys[slot] = row[KEY]
-    known[SCORE], known[DEPTH], known[BOUND], known[MOVE] = best, depth, bound, np.int16(best_move)
+    _store(space, row, best, depth, bound, best_move)
     return best
+
+
+@kernel()
+def _look_up(space, row, depth, alpha, beta):
+    """(whether the table settles the matter, the score then, its move or NO_MOVE)."""
+    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+    if space.keys[slot] != row[KEY]:
+        return False, np.int64(0), NO_MOVE
+    known = space.table[slot]
+    score, bound = np.int64(known[SCORE]), known[BOUND]
+    settles = bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
+    return settles and known[DEPTH] >= depth, score, np.uint16(known[MOVE])
+
+
+@kernel()
+def _store(space, row, score, depth, bound, move):
+    """Remember the newest result."""
+    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+    space.keys[slot] = row[KEY]
+    known = space.table[slot]
+    known[SCORE], known[DEPTH], known[BOUND], known[MOVE] = score, depth, bound, np.int16(move)
 
 
 @kernel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.layout import KEY, REPETITIONS
+from engine.board.layout import KEY, NO_MOVE, REPETITIONS
 from engine.board.makemove import push
 from engine.jit import kernel
 from engine.search.backup import finish_visit
@@ -102,7 +102,7 @@ def new_node(tree, parent):
     tree.lower[node] = LOSS
     tree.upper[node] = WIN
     tree.asked_at[node] = 0
-    tree.advised[node] = 0
+    tree.advised[node] = NO_MOVE
     tree.own_prior[node] = 0.0
     return node
 

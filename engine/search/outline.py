@@ -37,8 +37,8 @@ def _branches(
 ) -> tuple[Branch, ...]:
     tree = search.tree
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
-    edges = [edge for edge in range(first, first + count) if tree.child[edge] != NO_NODE]
     priors = search.own_priors(node)
+    edges = [edge for edge in range(first, first + count) if tree.child[edge] != NO_NODE]
     edges = [edge for edge in edges if tree.visits[tree.child[edge]] >= least_visits]
     edges.sort(key=lambda edge: -int(tree.visits[tree.child[edge]]))
     found = []

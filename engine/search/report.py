@@ -59,7 +59,7 @@ class Reporter:
         self._tablebase = tablebase
         self._first_hits = tablebase.hits if tablebase is not None else 0
         self._first_visits = search.visits
-        self._last_visits = search.root_visits() if search.is_expanded else np.zeros(0, np.int32)
+        self._last_visits = self._visits_by_move()
         self._begun = time.monotonic()
 
     @property
@@ -81,11 +81,18 @@ class Reporter:
         elapsed_ms = max(1, round(self.elapsed_ms))
         shown = [self._root_move(index, columns) for index in order[: self._multi_pv]]
         infos = [self._info(child, rank, elapsed_ms) for rank, child in enumerate(shown, 1)]
-        before = self._last_visits if len(self._last_visits) == len(columns.visits) else 0
-        busiest = int((columns.visits - before).argmax())
-        self._last_visits = columns.visits
+        before, self._last_visits = self._last_visits, self._visits_by_move()
+        gained = {move: visits - before.get(move, 0) for move, visits in self._last_visits.items()}
+        busiest = columns.moves.tolist().index(max(gained, key=gained.__getitem__))
         infos[0] = replace(infos[0], current_move=self.move(busiest), current_number=order.index(busiest) + 1)
         return infos
+
+    def _visits_by_move(self) -> dict[int, int]:
+        """By move and not by edge: edges change places."""
+        search = self._search
+        if not search.is_expanded:
+            return {}
+        return dict(zip(search.root_moves().tolist(), search.root_visits().tolist(), strict=True))
 
     def _info(self, child: RootMove, rank: int, elapsed_ms: int) -> SearchInfo:
         search = self._search

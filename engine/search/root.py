@@ -147,7 +147,7 @@ class RootView:
         What is found late has fewer visits than what was thought the best until then, and a better value. The visits
         themselves choose where ``params.choose_by_value`` is off, as in Lc0.
         """
-        visits = self.root_visits()
+        visits = np.where(self.root_proven() == LOSS, 0, self.root_visits())
         if not self.params.choose_by_value or visits.max() == 0:
             return int(visits.argmax())
         bounds = self.root_q() - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))

@@ -13,6 +13,7 @@ from engine.search.descend import new_node
 from engine.search.gather import gather
 from engine.search.judge import mating_move
 from engine.search.mates import mating_start, new_mate_space
+from engine.search.priors import take_back
 from engine.search.proofs import best_bounds
 from engine.search.reroot import reroot
 from engine.search.root import RootView
@@ -166,6 +167,7 @@ class Search(RootView):
         params, row = self.params, self.root_row()
         if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
             return
+        take_back(self.tree, np.int64(ROOT))
         move = mating_start(row, np.int64(params.mate_moves), new_mate_space())
         if move >= 0:
             edges = self._edges(ROOT)
@@ -176,6 +178,7 @@ class Search(RootView):
     def restrict_root(self, allowed: np.ndarray) -> None:
         """Keep only the root moves in ``allowed`` (uint16), with their priors renormalised. The root is expanded."""
         tree = self.tree
+        take_back(tree, np.int64(ROOT))
         edges = self._edges(ROOT)
         keep = np.isin(tree.move[edges.start : edges.stop], allowed)
         for field in (tree.move, tree.prior, tree.child):
@@ -187,6 +190,7 @@ class Search(RootView):
 
     def add_root_noise(self, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
         """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). The root is expanded."""
+        take_back(self.tree, np.int64(ROOT))
         edges = self._edges(ROOT)
         noise = rng.dirichlet(np.full(len(edges), alpha))
         priors = self.tree.prior[edges.start : edges.stop]

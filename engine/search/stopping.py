@@ -1,4 +1,4 @@
-"""When a search is over: its limits, its clock, and whether going on could still change the move."""
+"""When a search is over: its limits, its clock, and whether going on could still change the most visited move."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from engine.evaluation.tablebase import Tablebase
 from engine.search.advice import Advisor
@@ -23,7 +22,7 @@ from engine.search.backup import apply
 from engine.search.rounds import RoundInFlight, Rounds, SharedWork, ask_tablebase
 from engine.search.session import Search
 
-Work = Callable[[Any, int, int, int], None]  # what is shared, from part, to part, number of the thread
+Work = Callable[[SharedWork, int, int, int], None]  # what is shared, from part, to part, number of the thread
 Share = tuple[SharedWork, int, int]
 
 
@@ -106,7 +105,7 @@ class Crew:
 
     def hand_out(self, work: SharedWork, count: int, share: int) -> None:
         """Queue ``count`` parts of some work, leaves of a round, ``share`` at a time."""
-        if count > share and self._pool is not None and not self._busy:
+        if (count > share or work.for_helpers) and self._pool is not None and not self._busy:
             self._busy = [self._pool.submit(self._help, worker) for worker in range(1, self._helpers + 1)]
         for start in range(0, count, share):
             self._shares.put((work, start, min(start + share, count)))

@@ -13,7 +13,7 @@ from engine.board.convert import decode_move, encode_move, row_from_board, stack
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.evaluation.quiescence import MATE_CP
 from engine.options import EngineOptions
-from engine.search.advice import ADVISED_PRIOR, MARGIN_CP, advise, find_edge, take_back
+from engine.search.advice import ADVISED_PRIOR, MARGIN_CP, ask, new_questions
 from engine.search.alphabeta import (
     MATE_FROM_CP,
     MAX_PLY,
@@ -25,6 +25,7 @@ from engine.search.alphabeta import (
     new_alpha_beta,
 )
 from engine.search.limits import Limits
+from engine.search.priors import advise, find_edge, take_back
 from engine.search.results import SearchResult
 from engine.search.select import SearchParams
 from engine.search.session import Search
@@ -32,6 +33,7 @@ from engine.search.tree import NO_NODE, ROOT
 from tests.benchmark.harness import tree_hash
 
 WINDOW = np.int64(MATE_CP)
+SHARE = np.float32(ADVISED_PRIOR)
 QUEEN_GIVEN_UP = "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1"  # mate in two
 COMBINATIONS = [  # of the WAC suite (Reinfeld, "Win at Chess"): the first move is nothing that a game would show
     ("1r1r1qk1/p2n1p1p/bp1Pn1pQ/2pNp3/2P2P1N/1P5B/P6P/3R1RK1 w - - 0 1", "d5e7"),
@@ -52,7 +54,6 @@ def forget(space: AlphaBeta) -> None:
 
 def better_than(space: AlphaBeta, fen: str, first: str, nodes: int = 20_000) -> chess.Move | None:
     """What alpha-beta has against a move."""
-    forget(space)
     board = chess.Board(fen)
     row = row_from_board(board)
     legal = sorted(board.legal_moves, key=lambda move: move.uci() != first)
@@ -103,7 +104,9 @@ def after(board: chess.Board, line: Sequence[str]) -> chess.Board:
 
 
 def test_it_stops_at_its_nodes_and_leaves_no_trace_of_the_unfinished(space: AlphaBeta) -> None:
+    forget(space)
     whole = better_than(space, QUEEN_GIVEN_UP, "d5f7", 20_000)
+    forget(space)
     better_than(space, QUEEN_GIVEN_UP, "d5f7", 500)
     assert space.nodes_left[0] < 0
     assert better_than(space, QUEEN_GIVEN_UP, "d5f7", 20_000) == whole
@@ -118,7 +121,7 @@ def test_a_long_forced_line_fits_the_stack(space: AlphaBeta) -> None:
 
 
 def test_the_table_knows_the_reply(space: AlphaBeta) -> None:
-    better_than(space, "3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "d1d8")
+    better_than(space, "3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "g1f1")
     board = after(chess.Board("3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"), ["g1f1"])
     row = row_from_board(board)
     assert decode_move(row, int(best_reply(space, row))) == chess.Move.from_uci("d8d1")
@@ -149,7 +152,7 @@ def test_an_advised_move_gets_its_prior_and_gives_it_back() -> None:
         ranked = sorted(before, key=lambda move: before[move][0])
         own = search.own_priors(ROOT).copy()
         for move in (ranked[0], ranked[1], ranked[0]):
-            advise(search.tree, np.int64(ROOT), np.uint16(move))
+            advise(search.tree, np.int64(ROOT), np.uint16(move), SHARE)
             changed = edges_of(search)
             priors = search.root_priors()
             assert changed[move] == (pytest.approx(ADVISED_PRIOR), before[move][1])
@@ -169,8 +172,8 @@ def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
         search.root_priors()[:] = (1.0 - 0.9) / (len(search.root_priors()) - 1)
         search.root_priors()[0] = 0.9
         priors = search.root_priors().copy()
-        assert advise(search.tree, np.int64(ROOT), likely) == search.children(ROOT)[0]
-        assert advise(search.tree, np.int64(ROOT), absent) == NO_NODE
+        assert advise(search.tree, np.int64(ROOT), likely, SHARE) == search.children(ROOT)[0]
+        assert advise(search.tree, np.int64(ROOT), absent, SHARE) == NO_NODE
         assert find_edge(search.tree, np.int64(ROOT), absent) == NO_NODE
         assert (search.root_priors() == priors).all()
         assert search.tree.advised[ROOT] == NO_MOVE
@@ -190,21 +193,22 @@ def test_combinations_that_the_tree_overlooks(fen: str, move: str) -> None:
         assert shown.prior < 0.1  # the policy's own word is shown
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_what_came_before_leaves_no_trace(threads: int) -> None:
-    """A new game is a new game: alpha-beta's table does not outlive the tree."""
-    fen = COMBINATIONS[0][0]
-    hashes = []
-    with Engine(EngineOptions(hash_mib=8, threads=threads)) as player:
-        for before in (None, QUEEN_GIVEN_UP, fen):
-            if before is not None:
-                player.set_position(chess.Board(before))
-                player.search(Limits(nodes=3000))
-                player.new_game()
-            player.set_position(chess.Board(fen))
-            player.search(Limits(nodes=5000))
-            hashes.append(tree_hash(player))
-    assert hashes[0] == hashes[1] == hashes[2]
+@pytest.mark.parametrize(("evaluator", "threads"), [("sparse", 1), ("sparse", 2), ("hybrid", 1), ("hybrid", 2)])
+def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
+    """A new game is a new game: alpha-beta's table does not outlive the tree, nor does the time to ask."""
+    positions = [fen for fen, _ in COMBINATIONS] + [chess.STARTING_FEN]
+    for fen in positions:
+        hashes = []
+        with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
+            for before in (None, QUEEN_GIVEN_UP, fen):
+                if before is not None:
+                    player.set_position(chess.Board(before))
+                    player.search(Limits(nodes=900))
+                    player.new_game()
+                player.set_position(chess.Board(fen))
+                player.search(Limits(nodes=1200))
+                hashes.append(tree_hash(player))
+        assert hashes[0] == hashes[1] == hashes[2]
 
 
 @pytest.mark.parametrize("evaluator", ["sparse", "hybrid"])
@@ -243,3 +247,59 @@ def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:
         with Engine(options) as player:
             assert player._search.params.tactical_nodes == 0.0
             assert player._advisor is None
+
+
+def test_a_question_is_its_nodes_position_and_moves() -> None:
+    with Engine(EngineOptions(hash_mib=8, threads=1, tactical_nodes=0.0)) as player:
+        player.search(Limits(nodes=4000))
+        search, questions = player._search, new_questions()
+        questions.path[0] = search.root_row()
+        questions.left[0] = 10_000
+        ask(search.tree, questions, np.int64(ROOT), np.int64(0), 4.0)
+        asked = int(questions.n_asked[0])
+        assert asked > 2
+        assert questions.positions[:asked].sum() + questions.left[0] == 10_000
+        for k in range(asked):
+            node, line = int(questions.node[k]), []
+            while node != ROOT:
+                parent = int(search.tree.parent[node])
+                line.append(int(search.tree.move[search._edges(parent)[list(search.children(parent)).index(node)]]))
+                node = parent
+            board = chess.Board()
+            for code in reversed(line):
+                board.push(decode_move(row_from_board(board), code))
+            moves = {decode_move(questions.row[k], int(m)) for m in questions.moves[k, : questions.n_moves[k]]}
+            assert moves == set(board.legal_moves)
+            children = search.children(int(questions.node[k]))
+            visits = np.where(children == NO_NODE, -1, search.tree.visits[children])
+            most = search.tree.move[search._edges(int(questions.node[k]))[int(visits.argmax())]]
+            assert questions.moves[k, 0] == most
+        before = set(questions.node[:asked])
+        questions.n_asked[0], questions.left[0] = 0, 10_000
+        ask(search.tree, questions, np.int64(ROOT), np.int64(0), 4.0)
+        assert before.isdisjoint(questions.node[: questions.n_asked[0]])  # they wait for more visits
+
+
+def test_advice_and_a_restricted_root() -> None:
+    """A search of some moves only takes what the one before was advised back, and shows what the policy gave."""
+    fen, move = COMBINATIONS[0]
+    with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
+        player.set_position(chess.Board(fen))
+        player.search(Limits(nodes=20_000))
+        assert player._search.tree.advised[ROOT] != NO_MOVE
+        only = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move),)))
+        assert [child.prior for child in only.children] == [pytest.approx(1.0)]
+        both = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move), chess.Move.from_uci("h6f8"))))
+        assert sum(child.prior for child in both.children) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_full_tree_is_advised_like_any_other() -> None:
+    with Engine(EngineOptions(hash_mib=1, threads=1)) as player:
+        player.set_position(chess.Board(COMBINATIONS[0][0]))
+        assert player.search(Limits(nodes=20_000)).best_move is not None
+        assert player._search.fullness >= 1.0 or player._search.tree.asked_at[ROOT] > 0
+
+
+def test_a_better_move_that_the_tree_prefers_already_needs_no_advice(space: AlphaBeta) -> None:
+    assert better_than(space, QUEEN_GIVEN_UP, "d5d8") is None
+    assert space.nodes_left[0] > 0  # it mates: nothing is looked for
