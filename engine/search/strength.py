@@ -26,19 +26,17 @@ class StrengthPlan:
     least_share: float  # of the most plausible move's weight: what has less is never played
 
 
-# Elo on Stockfish's scale, and the plan that was measured to play so. From 1450 up by ladder games against Stockfish
-# 15.1 at 3+0.03 (60 each, about +-85; 30 for the row of 2145, +-200), below by matches between neighbours (120 games
-# each): extrapolated, as is the last row.
+# Elo on Stockfish's scale, and the plan that was measured to play so: from 1310 to 2075 by ladder games against
+# Stockfish 15.1 (100 each), below by matches between neighbours. The last row is a guess.
 MEASURED = (
-    (355.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
-    (605.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
-    (995.0, StrengthPlan(7, 1.079, 0.497, 0.078)),
-    (1190.0, StrengthPlan(18, 0.921, 0.423, 0.097)),
-    (1454.0, StrengthPlan(44, 0.763, 0.350, 0.117)),
-    (1685.0, StrengthPlan(157, 0.542, 0.246, 0.145)),
-    (1859.0, StrengthPlan(467, 0.353, 0.158, 0.168)),
-    (1946.0, StrengthPlan(1389, 0.163, 0.070, 0.192)),
-    (2145.0, StrengthPlan(3000, 0.020, 0.010, 0.500)),
+    (420.0, StrengthPlan(1, 1.600, 0.700, 0.030)),
+    (670.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
+    (920.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
+    (1310.0, StrengthPlan(7, 1.075, 0.495, 0.078)),
+    (1485.0, StrengthPlan(31, 0.825, 0.379, 0.109)),
+    (1685.0, StrengthPlan(98, 0.623, 0.284, 0.135)),
+    (1905.0, StrengthPlan(441, 0.363, 0.163, 0.167)),
+    (2075.0, StrengthPlan(2521, 0.052, 0.024, 0.430)),
     (2400.0, StrengthPlan(30000, 0.010, 0.005, 0.600)),
 )
 
