@@ -29,6 +29,7 @@ from engine.search.tree import (
 )
 
 BOUND_WIDTH = 4.0  # of Q's lower bound after one visit
+BOUND_FROM = 1000  # visits of a move: before that its value is less to be trusted than its visits
 PROMISING_SHARE = 0.1  # of the most visits: a move with so many may be the better one
 MAX_PLIES = 10_000  # longer than any counted mate
 MOST_SHOWN = 40  # moves of a line
@@ -148,10 +149,10 @@ class RootView:
         themselves choose where ``params.choose_by_value`` is off, as in Lc0.
         """
         visits = np.where(self.root_proven() == LOSS, 0, self.root_visits())
-        if not self.params.choose_by_value or visits.max() == 0:
+        if not self.params.choose_by_value or visits.max() < BOUND_FROM:
             return int(visits.argmax())
         bounds = self.root_q() - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
-        return int(np.where(visits >= PROMISING_SHARE * visits.max(), bounds, -np.inf).argmax())
+        return int(np.where(visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max()), bounds, -np.inf).argmax())
 
     def best_order(self) -> np.ndarray:
         """Indices of the root moves, best first: proven wins (shortest), the favourite, most visits, then Q, then P;

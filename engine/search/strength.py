@@ -27,11 +27,11 @@ class StrengthPlan:
 
 
 # Elo on Stockfish's scale, and the plan that was measured to play so: from 1310 to 2075 by ladder games against
-# Stockfish 15.1 (100 each), below by matches between neighbours. The last row is a guess.
+# Stockfish 15.1 (100 each), below by matches between neighbours (120 each): extrapolated. The last row is a guess.
 MEASURED = (
-    (420.0, StrengthPlan(1, 1.600, 0.700, 0.030)),
-    (670.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
-    (920.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
+    (200.0, StrengthPlan(1, 1.504, 0.668, 0.036)),
+    (610.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
+    (840.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
     (1310.0, StrengthPlan(7, 1.075, 0.495, 0.078)),
     (1485.0, StrengthPlan(31, 0.825, 0.379, 0.109)),
     (1685.0, StrengthPlan(98, 0.623, 0.284, 0.135)),

@@ -97,7 +97,7 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
         engine.ping()
     except (chess.engine.EngineError, TimeoutError) as error:
         close_engine(engine, force=True)
-        raise ConfigError(f"{contestant.name}: its options cannot be set: {error}") from error
+        raise ConfigError(f"{contestant.name}: its options cannot be set: {error!r}") from error
     except BaseException:
         close_engine(engine, force=True)
         raise

@@ -453,10 +453,10 @@ def test_root_statistics_name_wins_and_losses_from_the_movers_side():
 @pytest.mark.parametrize(
     ("first", "second", "chosen"),
     [
-        ((1000, 0.10), (400, 0.20), 1),  # found late, and better
-        ((1000, 0.10), (400, 0.15), 0),  # not better by more than the visits tell
-        ((1000, 0.10), (90, 0.90), 0),  # hardly looked at
-        ((20, 0.10), (12, 0.15), 0),  # small trees go by visits
+        ((5000, 0.10), (2000, 0.20), 1),  # found late, and better
+        ((5000, 0.10), (2000, 0.12), 0),  # not better by more than the visits tell
+        ((20000, 0.10), (1900, 0.90), 0),  # hardly looked at
+        ((1200, 0.10), (900, 0.90), 0),  # small trees go by visits
     ],
 )
 def test_a_move_found_late_is_played_for_its_value(
