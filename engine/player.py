@@ -173,14 +173,17 @@ class Engine:
             self._prepare()
 
     def warm_up(self) -> None:
-        """Compile or load every kernel that a search needs; afterwards the engine is as new."""
+        """Compile or load every kernel that a search needs; afterwards the engine is as new.
+
+        First those that need no net: another process may be compiling it meanwhile.
+        """
+        if self._advisor is not None:
+            self._advisor.warm_up()
         self.set_position(chess.Board())
         self.search(Limits(nodes=64))
         self.board.push_uci("e2e4")
         self.set_position(self.board)
         self.search(Limits(nodes=8))
-        if self._advisor is not None:
-            self._advisor.warm_up()
         self.board = chess.Board()
         self.new_game()
 

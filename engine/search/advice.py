@@ -114,8 +114,8 @@ class Advisor:
         take_answers(self._search.tree, self._questions)
 
     def warm_up(self) -> None:
-        """Compile or load the kernels, with nothing to ask."""
-        self._questions.n_asked[0] = 0
+        """Compile or load the kernels, with nothing to ask: the tree may be empty."""
+        self._questions.n_asked[0] = self._questions.left[0] = 0
         ask(self._search.tree, self._questions, np.int64(ROOT), np.int64(0), 0.0)
         self.answer()
         self.take_answers()
