@@ -175,10 +175,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
         if i == 0:
             score = -alpha_beta(space, ply + 1, depth - 1, -beta, -alpha, PASSING)
         else:
-            left = depth - 1
-            late = i >= REDUCED_FROM and space.scores[ply, i] < KILLER
-            if late and depth >= REDUCED_DEPTH and not checked and not in_check(space.rows[ply + 1]):
-                left -= 2 if i >= TWICE_REDUCED_FROM and depth > REDUCED_DEPTH + 1 else 1
+            left = depth - 1 - _reduction(space, ply, i, depth, checked)
             score = -alpha_beta(space, ply + 1, left, -alpha - 1, -alpha, PASSING)
             if score > alpha and left < depth - 1:
                 score = -alpha_beta(space, ply + 1, depth - 1, -alpha - 1, -alpha, PASSING)
@@ -197,6 +194,15 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
                 break
     _store(space, row, best, depth, bound, best_move)
     return best
+
+
+@kernel()
+def _reduction(space, ply, i, depth, checked):
+    """Plies that a late move, made already, is looked at less; none where it checks or evades a check."""
+    late = i >= REDUCED_FROM and space.scores[ply, i] < KILLER
+    if not late or depth < REDUCED_DEPTH or checked or in_check(space.rows[ply + 1]):
+        return 0
+    return 2 if i >= TWICE_REDUCED_FROM and depth > REDUCED_DEPTH + 1 else 1
 
 
 @kernel()
