@@ -208,7 +208,7 @@ def _reduction(space, ply, i, depth, checked):
 @kernel()
 def _look_up(space, row, depth, alpha, beta):
     """(whether the table settles the matter, the score then, its move or NO_MOVE)."""
-    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+    slot = _slot(space, row)
     if space.keys[slot] != row[KEY]:
         return False, np.int64(0), NO_MOVE
     known = space.table[slot]
@@ -218,9 +218,15 @@ def _look_up(space, row, depth, alpha, beta):
 
 
 @kernel()
+def _slot(space, row):
+    """Where the table keeps a position."""
+    return np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+
+
+@kernel()
 def _store(space, row, score, depth, bound, move):
     """Remember the newest result."""
-    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+    slot = _slot(space, row)
     space.keys[slot] = row[KEY]
     known = space.table[slot]
     known[SCORE], known[DEPTH], known[BOUND], known[MOVE] = score, depth, bound, np.int16(move)
@@ -278,7 +284,7 @@ def _remember_quiet(space, ply, move, depth):
 @kernel()
 def best_reply(space, row):
     """What the table would play in ``row``; NO_MOVE where it does not know, or knows only that nothing is good."""
-    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+    slot = _slot(space, row)
     if space.keys[slot] != row[KEY] or space.table[slot, BOUND] == AT_MOST:
         return NO_MOVE
     return np.uint16(space.table[slot, MOVE])
