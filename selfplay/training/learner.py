@@ -26,12 +26,12 @@ RECALIBRATION_BATCHES = 16  # of the mixture, for the averaged weights' batch st
 
 @dataclass(frozen=True)
 class LearnerSettings:
-    """How to train; the results depend on every field but `threads`."""
+    """How to train; the results depend on every field but `threads`. A family's `Recipe` has what has no default."""
 
-    batch_size: int = 256
+    batch_size: int
+    weight_decay: float  # decoupled (AdamW): a weight shrinks by rate * weight_decay a step
     shard_size: int = 64  # positions that batch normalisation sees together
     threads: int = 2
-    weight_decay: float = 1e-2  # decoupled (AdamW): a weight shrinks by rate * weight_decay a step
     clip_norm: float = 5.0  # of the whole gradient
     average_decay: float = 0.999  # of the exponential moving average of the weights, a step
     variations: float = 0.0  # share of positions with scored moves replaced by one after such a move; sparse nets only

@@ -25,7 +25,7 @@ from selfplay.data.v6_games import chunk_of_game
 from selfplay.games.openings import load_openings
 from selfplay.games.record import SelfPlayRecord, decode_record, encode_record
 from selfplay.matches.openings import load_book
-from selfplay.run.config import RunConfig, overlay
+from selfplay.run.config import configured
 from selfplay.run.exchange import pgn_text
 from selfplay.suites.epd import read_epd
 from tests.hardening import text_targets
@@ -74,7 +74,7 @@ def test_nesting_and_numbers_without_end_are_refused(written) -> None:
 @pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), -(10**30)])
 def test_a_run_takes_no_number_beyond_all_bounds(value: float) -> None:
     with pytest.raises(ConfigError, match=r"fit\.peak_rate: expected a number up to"):
-        overlay(RunConfig(), {"fit": {"peak_rate": value}})
+        configured({"fit": {"peak_rate": value}})
 
 
 # ---- games and positions ------------------------------------------------------------------------------------------

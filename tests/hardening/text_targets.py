@@ -20,7 +20,7 @@ from engine.options import EngineOptions
 from selfplay.data.pgn import read_pgn
 from selfplay.games.openings import load_openings
 from selfplay.matches.openings import load_book
-from selfplay.run.config import RunConfig, config_text, overlay, read_toml
+from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
 from tests.hardening.target import Target
 from tests.unit.board_positions import ODD_FENS
@@ -146,12 +146,16 @@ TOML_WORDS = tuple(
 def run_config() -> Target:
     """The configuration of a training run."""
     return Target(
-        "run-toml", ".toml", (config_text(RunConfig()).encode(), b'net = "16x1"\nseed = 3\n'), read_run, TOML_WORDS
+        "run-toml",
+        ".toml",
+        (config_text(default_config("16x1")).encode(), b'net = "16x1"\nseed = 3\n'),
+        read_run,
+        TOML_WORDS,
     )
 
 
 def read_run(path: Path) -> None:
-    overlay(RunConfig(), read_toml(path))
+    configured(read_toml(path))
 
 
 def engine_options() -> Target:

@@ -286,9 +286,9 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
 def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     open_run(tmp_path).close()
     config = tmp_path / "config.toml"
-    config.write_text(config.read_text().replace("format = 1", "format = 2"))
+    config.write_text(config.read_text().replace("format = 2", "format = 3"))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ConfigError, match=r"config\.toml: made by another Aino: expected format 1, found 2"):
+    with pytest.raises(ConfigError, match=r"config\.toml: made by another Aino: expected format 2, found 3"):
         open_run(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 

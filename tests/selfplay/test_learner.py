@@ -24,12 +24,12 @@ from selfplay.training.pretrain import Pretraining, PretrainSettings
 from selfplay.training.schedule import learning_rate
 from selfplay.training.sources import SourceFiles, load_training_data
 
-SETTINGS = LearnerSettings(batch_size=32, shard_size=16, threads=2)
+SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2)
 
 
 def small_learner(positions: PositionSet, threads: int = 2) -> Learner:
     model = build_tower(TowerConfig.parse("16x2"), np.random.default_rng(1))
-    settings = LearnerSettings(batch_size=32, shard_size=16, threads=threads)
+    settings = replace(SETTINGS, threads=threads)
     return Learner(model, Mixture([positions], [1.0], settings.batch_size, seed=7), settings)
 
 
@@ -254,7 +254,7 @@ def test_pretrain_writes_a_network_and_resumes(
 
 def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, tmp_path: Path) -> None:
     files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
-    settings = PretrainSettings(net="16x1", positions=320, learner=SETTINGS, files=files)
+    settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
     data = load_training_data(files, None, lambda text: None)
 
     def train(folder: str, steps: float) -> Pretraining:

@@ -38,7 +38,7 @@ LOSSES = ("policy", "value", "moves_left")
 def small_learner(positions: PositionSet, threads: int = 2, variations: float = 0.25) -> SparseLearner:
     model = build_sparse(CONFIG, np.random.default_rng(1))
     mixture = SparseMixture([positions], [1.0], BATCH, seed=7, variations=variations)
-    return SparseLearner(model, mixture, LearnerSettings(batch_size=BATCH, threads=threads))
+    return SparseLearner(model, mixture, LearnerSettings(BATCH, weight_decay=0.01, threads=threads))
 
 
 def state_after(learner: SparseLearner, steps: int) -> dict[str, np.ndarray]:
