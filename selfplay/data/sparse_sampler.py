@@ -9,8 +9,7 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.evaluation.quiescence import QuiescenceSpace, new_space, settled_value
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.positions import PositionSet
@@ -61,7 +60,6 @@ class Replay(NamedTuple):
     child: np.ndarray  # uint64 [16]
     legal: np.ndarray  # uint16 [218]
     sight: Sight
-    space: QuiescenceSpace
 
 
 class SparseSampler:
@@ -76,7 +74,6 @@ class SparseSampler:
             np.zeros(ROW_WORDS, np.uint64),
             np.zeros(MAX_MOVES, np.uint16),
             new_sight(),
-            new_space(),
         )
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
@@ -132,7 +129,7 @@ def _write_position(source, number, row, replay, batch, slot):
 
 @kernel()
 def _write_features(row, n_moves, replay, batch, slot):
-    count = look(row, replay.legal, n_moves, settled_value(row, replay.space), replay.sight)
+    count = look(row, replay.legal, n_moves, replay.sight)
     batch.n_features[slot] = count
     for i in range(count):
         batch.features[slot, i] = replay.sight.features[i]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from engine.errors import ConfigError
+from engine.native.pool import ThreadPool
 from engine.network.sparse.model import fill_tables, new_tables, sparse_config_of
 from engine.nn.layer import Layer
 from selfplay.data.positions import PositionSet
@@ -54,8 +54,8 @@ class HeldOut:
         """Scores of the model in inference mode; the same for any number of threads."""
         starts = range(0, self.n_positions, CHUNK)
         parts = [self._batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
-        with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-            sums = list(pool.map(lambda part: _score_sums(model, part), parts))
+        with threadpool_limits(limits=1, user_api="blas"), ThreadPool(threads, "score") as pool:
+            sums = pool.map(lambda part: _score_sums(model, part), parts)
         return scores_of(*np.sum(sums, axis=0).tolist())
 
 
@@ -82,7 +82,7 @@ class SparseHeldOut:
             np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)
         )
         aimed = forward.gradients.known[: self.n_positions, 0] > 0
-        top1 = np.count_nonzero((best == wanted) & aimed) / max(1, np.count_nonzero(aimed))
+        top1 = np.count_nonzero((best == wanted) & aimed) / (np.count_nonzero(aimed) or 1)
         return HeldOutScores(top1, losses.policy, losses.value, losses.moves_left)
 
 

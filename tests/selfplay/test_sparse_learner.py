@@ -14,7 +14,6 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
-from engine.evaluation.quiescence import new_space, settled_value
 from engine.network.sparse.features import look, new_sight
 from engine.network.sparse.model import PARAMETERS, SparseConfig, build_sparse, fill_tables, named_views, new_tables
 from engine.nn import AdamW, dit, huber, softmax_cross_entropy
@@ -236,11 +235,11 @@ def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: 
     first, boards = int(positions.game_first[game]), boards_of(positions, game)
     numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])  # onward, again, and back: replays are shared
     batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
-    sight, space, moves = new_sight(), new_space(), np.zeros(MAX_MOVES, np.uint16)
+    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
     for slot, number in enumerate(numbers):
         row = row_from_board(boards[number - first])
         n_moves = generate(row, moves)
-        active = look(row, moves, n_moves, settled_value(row, space), sight)
+        active = look(row, moves, n_moves, sight)
         assert np.array_equal(batch.features[slot, : batch.n_features[slot]], sight.features[:active])
         assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], sight.rows[:n_moves])
         assert np.array_equal(batch.sorts[slot, : batch.n_moves[slot]], sight.sorts[:n_moves])
@@ -253,13 +252,13 @@ def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: 
 def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) -> None:
     game, ply = 1, 6
     number, board = int(positions.game_first[game]) + ply, boards_of(positions, game)[ply]
-    sight, space, nothing = new_sight(), new_space(), np.zeros(MAX_MOVES, np.uint16)
+    sight, nothing = new_sight(), np.zeros(MAX_MOVES, np.uint16)
     for target in range(int(positions.target_first[number]), int(positions.target_first[number + 1])):
         batch = sampled(positions, np.array([number]), np.array([target]))
         after = board.copy()
         after.push(decode_move(row_from_board(board), int(positions.target_moves[target])))
         row = row_from_board(after)
-        active = look(row, nothing, 0, settled_value(row, space), sight)
+        active = look(row, nothing, 0, sight)
         assert np.array_equal(batch.features[0, : batch.n_features[0]], sight.features[:active])
         score = -positions.target_scores[target : target + 1].astype(np.float32)
         assert np.allclose(batch.wdl, wdl_from_score(score))
