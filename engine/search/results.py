@@ -37,7 +37,7 @@ class RootMove:
     move: chess.Move
     visits: int  # N
     prior: float  # P
-    q: float  # mean value in [-1, 1]
+    q: float  # mean value in [-1, 1]; first-play urgency while unvisited
     draw: float  # mean draw probability
     mate: int | None  # full moves to a proven mate, negative when it gets mated
     policy_index: int = 0  # among the 1858 policy moves
@@ -46,6 +46,18 @@ class RootMove:
     moves_left: float = 0.0  # plies the game is expected to last
     wdl: tuple[int, int, int] = (0, 1000, 0)  # win, draw, loss per mille
     pv: tuple[chess.Move, ...] = ()  # the line of play that begins with the move
+    hint: float = 0.0  # what a hint adds to P for the search; negative for the other moves
+
+
+@dataclass(frozen=True)
+class RootPosition:
+    """The root's own statistics, from the side to move."""
+
+    visits: int  # N, those kept from earlier searches included
+    q: float  # mean value in [-1, 1], the root's own evaluation included
+    draw: float  # mean draw probability
+    v: float  # the evaluator's own value, in [-1, 1]
+    moves_left: float  # plies the game is expected to last
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class SearchResult:
     children: list[RootMove]  # best first
     nodes: int
     time_ms: int
+    root: RootPosition | None = None  # None where nothing was searched
 
 
 def centipawns(q: float) -> int:
