@@ -35,7 +35,7 @@ from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.outline import Branch, outline
 from engine.search.report import Reporter
-from engine.search.results import SearchResult, win_minus_loss
+from engine.search.results import SearchResult, cp_scale_of, win_minus_loss
 from engine.search.rounds import BatchedRounds, InKernelRounds, Rounds
 from engine.search.runners import LoopRunner, Runner
 from engine.search.select import LC0, SearchParams
@@ -145,7 +145,8 @@ class Engine:
     def _draw_score(self) -> float:
         """What a draw is worth to the side to move, in [-1, 1]: `DrawScore`, less `Contempt` where games are played."""
         contempt = 0 if self.options.analyse_mode else self.options.contempt
-        return max(-1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt)))
+        draw_score = self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale_of(self.evaluator))
+        return max(-1.0, min(1.0, draw_score))
 
     def set_options(self, options: EngineOptions) -> None:
         """Take new options between searches; what they do not touch is kept, the tree included.
@@ -328,7 +329,7 @@ class Engine:
             runner=self._runner,
             limits=limits,
             stopper=stopper,
-            reporter=Reporter(self._search, board, options.multi_pv, tablebase),
+            reporter=Reporter(self._search, board, options.multi_pv, tablebase, cp_scale_of(self.evaluator)),
             choice=choice,
             on_info=on_info,
             control=control,

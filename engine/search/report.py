@@ -55,11 +55,14 @@ def read_columns(search: Search) -> Columns:
 class Reporter:
     """Reads one search's tree between rounds."""
 
-    def __init__(self, search: Search, board: chess.Board, multi_pv: int, tablebase: Tablebase | None) -> None:
+    def __init__(
+        self, search: Search, board: chess.Board, multi_pv: int, tablebase: Tablebase | None, cp_scale: float
+    ) -> None:
         self._search = search
         self._chess960 = board.chess960
         self._multi_pv = multi_pv
         self._tablebase = tablebase
+        self._cp_scale = cp_scale  # centipawns of a Q of 0.5
         self._first_hits = tablebase.hits if tablebase is not None else 0
         self._first_visits = search.visits
         self._last_visits = self._visits_by_move()
@@ -111,7 +114,7 @@ class Reporter:
             nps=round(self.nodes * 1000 / elapsed_ms),
             hashfull=round(1000 * search.fullness),
             multipv=rank,
-            score_cp=centipawns(q),
+            score_cp=centipawns(q, self._cp_scale),
             score_mate=mate,
             wdl=per_mille(q, draw),
             pv=list(child.pv),
@@ -164,6 +167,7 @@ class Reporter:
             moves_left=float(columns.moves_left[index]),
             wdl=per_mille(q, draw),
             pv=tuple(self._decode(before, move) for before, move in line),
+            score_cp=centipawns(q, self._cp_scale),
             hint=float(columns.hints[index]),
         )
 

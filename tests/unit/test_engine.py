@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from engine import Engine
+from engine.board.convert import row_from_board
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
@@ -20,6 +21,7 @@ from engine.player import split_hash
 from engine.search import session
 from engine.search.limits import Limits
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
+from engine.tactics.quiescence import CHECK_DEPTH, MATE_CP, new_space, quiescence
 
 
 def engine(**options) -> Engine:
@@ -143,6 +145,18 @@ def test_the_roots_own_evaluation_counts_in_its_statistics():
         repeated = player.search(Limits(nodes=100))
         assert (repeated.nodes, repeated.root.visits) == (0, 100)  # a node limit counts what the tree has already
         assert repeated.root.v == pytest.approx(own_value, abs=1e-6)
+
+
+@pytest.mark.parametrize("fen", ["4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", "4k3/3p4/8/8/8/8/1P1P4/4K3 w - - 0 1"])
+def test_a_score_of_the_material_evaluator_is_printed_in_its_own_centipawns(fen):
+    with engine() as player:
+        player.set_position(chess.Board(fen))
+        shown = player.search(Limits(nodes=1)).infos[0].score_cp
+    space = new_space()
+    space.rows[0] = row_from_board(chess.Board(fen))
+    settled = int(quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP)))
+    assert settled > 50
+    assert shown == pytest.approx(settled, abs=2)
 
 
 def test_a_move_never_visited_shows_first_play_urgency():
