@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.evaluation.in_kernel import register_family
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
 from engine.evaluation.protocol import CHUNK, LeafBatch
 from engine.evaluation.wdl import MATERIAL_CP_SCALE, write_wdl
@@ -44,6 +45,9 @@ def evaluate_leaf(model, leaves, leaf):
     score_leaves(leaves, leaf, leaf + 1, model.resolved, model.moves)
 
 
+register_family(MaterialModel, evaluate_leaf)
+
+
 class Resolver:
     """Quiescence results for batches of any size; each thread has results and a stack of its own."""
 
@@ -66,7 +70,6 @@ class MaterialEvaluator:
     name = "material"
     round_size = ROUND_SIZE
     needs_planes = False
-    in_kernel = "material"
     cp_scale = MATERIAL_CP_SCALE
 
     def __init__(self, threads: int = 1) -> None:
