@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.board.fen import parse_fen
 from engine.errors import DataError, FenError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 from selfplay.data.text_files import numbered_lines
 
 __all__ = ["draw_openings", "load_openings", "parse_position", "write_openings"]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.network.lc0.writer import save_lc0
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
 from engine.nn import dit
 from engine.nn.checkpoint import VALUES, read_checkpoint, write_checkpoint

@@ -9,10 +9,10 @@ import numpy as np
 
 from engine.board.convert import stack_from_board
 from engine.network import planes
-from engine.network.fused import FusedTower
 from engine.network.lc0.reader import Lc0Net
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
-from engine.network.tower import build_tower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import build_tower
 
 BATCH = 32
 

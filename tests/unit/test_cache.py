@@ -13,8 +13,8 @@ from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluat
 from engine.evaluation.cache import BYTES_PER_ENTRY, MAX_KEPT_MOVES, WAYS, CachedEvaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
-from engine.network.fused import FusedTower
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.benchmark.harness import game_boards, tree_hash

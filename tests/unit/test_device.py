@@ -8,12 +8,11 @@ import pytest
 from engine.backend import NUMPY, Backend, get_backend
 from engine.errors import ConfigError
 from engine.evaluation.device import DeviceEvaluator
-from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch
-from engine.network import device
-from engine.network.device import DeviceTower
-from engine.network.fused import FusedTower
-from engine.network.tower import TowerConfig, build_tower
+from engine.evaluation.tower import NetworkEvaluator
+from engine.network.tower.gpu import DeviceTower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn.layers import BatchNorm
 from engine.nn.norm_folding import fold_norms
 from tests.unit.test_evaluation import sample_batch
@@ -52,7 +51,7 @@ def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray
 
 
 def test_float32_equals_the_fused_tower(config: TowerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "PART", 8)
+    monkeypatch.setattr("engine.network.tower.gpu.PART", 8)
     monkeypatch.setattr("engine.evaluation.device.PART", 8)
     tensors, leaves = trained_tensors(config), sample_batch()
     ours = answers(
@@ -64,7 +63,7 @@ def test_float32_equals_the_fused_tower(config: TowerConfig, monkeypatch: pytest
 
 
 def test_half_precision_stays_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "PART", 8)
+    monkeypatch.setattr("engine.network.tower.gpu.PART", 8)
     monkeypatch.setattr("engine.evaluation.device.PART", 8)
     config = CONFIGS["default"]
     tensors, leaves = trained_tensors(config), sample_batch()

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError
+from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum, load_tensors
 from engine.nn import Activation, BatchNorm, Dense, Dropout, Layer, Sequential
-from engine.nn.dit import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum, load, load_tensors, save
+from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, RNG, Case
 
 PREFIX_BYTES = 20  # magic, version, header length

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError
+from engine.files.dit_file import load_tensors
 from engine.nn import MultiHead
-from engine.nn.dit import load, load_tensors, save
+from engine.nn.dit import load, save
 from engine.nn.legacy import load_legacy
 
 

@@ -15,9 +15,9 @@ from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluat
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
 from engine.network import weights
-from engine.network.fused import FusedTower
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
 from engine.nn import dit
 

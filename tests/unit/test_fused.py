@@ -12,12 +12,8 @@ from engine.errors import ConfigError, ShapeError
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
 from engine.network import planes
-from engine.network.fused import FusedTower
-from engine.network.input_layer import convolve_masks, input_layer
-from engine.network.multiply import Rows, multiply, packed
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
-from engine.network.tower import TowerConfig, build_tower
-from engine.network.winograd import (
+from engine.network.tower.fused_winograd import (
     BOARD,
     input_transform,
     multiply_places,
@@ -25,6 +21,10 @@ from engine.network.winograd import (
     products_buffer,
     transform_weights,
 )
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.input_layer import convolve_masks, input_layer
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.multiply import Rows, multiply, packed
 from tests.benchmark.inference_memory import MIB, measure
 from tests.unit.lc0_nets import random_masks
 

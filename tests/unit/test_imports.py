@@ -18,7 +18,7 @@ PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
 BASE = {"engine.errors", "engine.options", "engine.settings_file"}
-TOOLS = BASE | {"engine.backend", "engine.native"}
+TOOLS = BASE | {"engine.backend", "engine.files", "engine.native"}
 TACTICS = TOOLS | {"engine.board"}
 NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
 EVALUATION = NETWORK | {"engine.network"}
@@ -34,9 +34,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.settings_file": {"engine.errors"},
     "engine.backend": BASE,
     "engine.machine": {"engine.options"},
+    "engine.files": {"engine.errors"},
     "engine.native": BASE,
     "engine.nn": TOOLS,
-    "engine.pages": {"engine.errors", "engine.nn"},
+    "engine.pages": {"engine.errors", "engine.files"},
     "engine.board": TOOLS,
     "engine.tactics": TACTICS,
     "engine.network": NETWORK,
@@ -161,6 +162,21 @@ def test_uci_is_answered_without_numpy() -> None:
         "assert 'uciok' in out.getvalue()\n"
         "heavy = {'numpy', 'numba', 'chess', 'jinja2', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_default_engine_plays_without_the_learning_library() -> None:
+    program = (
+        "import sys\n"
+        "from engine import Engine\n"
+        "from engine.search.limits import Limits\n"
+        "with Engine() as engine:\n"
+        "    engine.search(Limits(nodes=1))\n"
+        "    assert engine.evaluator.name == 'sparse', engine.evaluator.name\n"
+        "learning = [name for name in sys.modules if name.startswith('engine.nn')]\n"
+        "assert not learning, learning\n"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

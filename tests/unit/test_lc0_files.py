@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError
-from engine.network.lc0.convert import TowerFile, read_tower, write_tower
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET, WEIGHTS
+from engine.network.lc0.tower_file import TowerFile, read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
 from tests.unit.lc0_nets import fused_answers, random_masks
 from tests.unit.lc0_plain import file_bytes, random_net

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.network.lc0.convert import read_tower, write_tower
 from engine.network.lc0.reader import load_lc0
+from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.weights import load_network
 from tests.unit.lc0_nets import fused_answers, random_masks, training_answers
 from tests.unit.lc0_plain import file_bytes, plain_answers, random_net

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from engine.network.tower import TowerConfig, build_tower, tower_config_of
+from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
 from engine.nn import Adam, Dense, MultiHead, huber, mse, softmax_cross_entropy
 from engine.nn.dit import load, save
 

@@ -21,7 +21,7 @@ import pytest
 from engine.board.convert import decode_move, stack_from_board
 from engine.board.layout import KEY, REPETITIONS
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
-from engine.network.fused import FusedTower
+from engine.network.tower.inference import FusedTower
 from engine.network.weights import load_network
 from engine.search.select import LC0
 from engine.search.session import Search

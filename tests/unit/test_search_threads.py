@@ -13,13 +13,14 @@ from engine import Engine
 from engine.board.convert import stack_from_board
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.material import MaterialEvaluator
-from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
-from engine.network.fused import FusedTower
+from engine.evaluation.tower import NetworkEvaluator
 from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import SparseConfig, build_sparse
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.tables import SparseConfig
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.rounds import BatchedRounds, InKernelRounds, Rounds

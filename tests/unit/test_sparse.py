@@ -30,8 +30,9 @@ from engine.network.sparse.features import (
     write_view,
 )
 from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import SparseConfig, build_sparse, sparse_config_of
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.tables import SparseConfig, sparse_config_of
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.nn.layers import ListNetwork
 from engine.tactics.quiescence import new_space, settled_value

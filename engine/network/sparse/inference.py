@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.network.memory import aligned_zeros
+from engine.native.memory import aligned_zeros
+from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import Sight, look, new_sight
-from engine.network.sparse.model import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
-from engine.network.sparse.steps import add_rows, pair_products, score_row
-
-MOVES_LEFT_SCALE = np.float32(100.0)  # plies a unit of the moves-left output
+from engine.network.sparse.rows import add_rows, pair_products, score_row
+from engine.network.sparse.tables import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 
 
 class SparseModel(NamedTuple):
@@ -31,7 +30,7 @@ class SparseModel(NamedTuple):
 class SparseNet:
     """A sparse network ready to play.
 
-    Give it the parameters by name, as in `model.py`; raises ConfigError or ShapeError when they do not fit `config`.
+    Give it the parameters by name, as in `tables.py`; raises ConfigError or ShapeError when they do not fit `config`.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
@@ -65,7 +64,7 @@ def evaluate_leaf(model, leaves, leaf):
         leaves.logits[leaf, i] = score_row(tables.policy, row * units, model.units, 0, units) + bias
     value_outputs(tables, model.units, np.int64(0), units, model.hidden, model.outputs)
     softmax_of_3(model.outputs, leaves.wdl[leaf])
-    leaves.moves_left[leaf] = max(model.outputs[3] * MOVES_LEFT_SCALE, np.float32(0))
+    leaves.moves_left[leaf] = max(model.outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
 @kernel()

@@ -13,9 +13,9 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
-from engine.network.multiply import Rows, multiply
-from engine.network.smooth import mish_in_place
-from engine.network.winograd import BOARD, INNER
+from engine.network.tower.fused_winograd import BOARD, INNER
+from engine.network.tower.multiply import Rows, multiply
+from engine.network.tower.smooth import mish_in_place
 
 ORIGIN = np.int64(0)
 HALVES = np.int64(2)  # a rank is two groups of four squares

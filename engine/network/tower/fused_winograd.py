@@ -15,8 +15,8 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
-from engine.network.memory import aligned_copy, aligned_zeros
-from engine.network.multiply import Rows, multiply, packed
+from engine.native.memory import aligned_copy, aligned_zeros
+from engine.network.tower.multiply import Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d
 
 BOARD = 10  # squares along a padded board

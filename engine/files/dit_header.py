@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import ConfigError, NetFileError
+from engine.errors import NetFileError
 
 MAX_DIMENSIONS = 8
 MAX_TENSORS = 100_000
-
-NO_SIZES = {"stride", "padding", "window", "active"}  # numbers of a configuration that count no parameters
 
 _KEYS = {"model": dict, "tensors": list, "provenance": dict, "card": dict, "configuration": dict}
 _ENTRY_KEYS = {"name": str, "dtype": str, "shape": list, "offset": int, "crc32": int}
@@ -59,23 +57,3 @@ def _check_entry(path: Path, entry: Any, dtypes: Mapping[str, np.dtype[Any]]) ->
     shape = entry["shape"]
     if len(shape) > MAX_DIMENSIONS or not all(type(side) is int and 0 < side < 1 << 40 for side in shape):
         raise NetFileError(path, f"a shape of positive sizes for {entry['name']}", repr(shape)[:60])
-
-
-def check_sizes(model: Any, elements: int) -> None:
-    """Refuse an architecture that is larger than the ``elements`` numbers stored for it.
-
-    A layer has at least as many parameters as the largest size in its configuration (a layer without any has no sizes
-    but ``NO_SIZES``), so the sum of these over all layers is a lower bound for the whole. Raises ConfigError.
-    """
-    needed = _lower_bound(model)
-    if needed > elements:
-        raise ConfigError(f"the architecture needs more than {needed} numbers, the file holds {elements}")
-
-
-def _lower_bound(value: Any) -> int:
-    if isinstance(value, Mapping):
-        sizes = (abs(part) for key, part in value.items() if type(part) is int and key not in NO_SIZES)
-        return max(sizes, default=0) + sum(_lower_bound(part) for part in value.values())
-    if isinstance(value, list):
-        return sum(_lower_bound(part) for part in value)
-    return 0

@@ -16,9 +16,9 @@ from engine.board.attacks import ONE, ZERO
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
-from engine.network.memory import aligned_copy
+from engine.native.memory import aligned_copy
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
-from engine.network.winograd import BOARD
+from engine.network.tower.fused_winograd import BOARD
 
 
 class InputLayer(NamedTuple):

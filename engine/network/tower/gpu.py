@@ -16,7 +16,7 @@ from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.tower import SQUARES, TowerConfig, build_tower
+from engine.network.tower.model import SQUARES, TowerConfig, build_tower
 from engine.nn.norm_folding import fold_norms
 
 PART = 256  # positions that go through the layers at once; smaller batches are padded to it
@@ -38,7 +38,7 @@ class Flight(NamedTuple):
 class DeviceTower:
     """A tower ready to play on `backend`. One thread uses it.
 
-    `tensors` are the parameters and buffers of `tower.py` by name; raises ConfigError or ShapeError when they do not
+    `tensors` are the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not
     fit `config`. Because every part has the same size, a position's bits do not depend on what shares its batch.
     """
 

@@ -27,9 +27,9 @@ from typing import Any, Self
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.network.attention_policy import AttentionPolicy
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
+from engine.network.tower.attention_policy import AttentionPolicy
 from engine.nn.layer import Layer
 from engine.nn.layers import (
     ACTIVATIONS,
@@ -46,7 +46,6 @@ from engine.nn.layers import (
 
 HALFMOVE_SCALE = 99.0  # Lc0's divisor of the raw counter; folded into the first convolution's weights
 SQUARES = 64
-MOVES_LEFT_SCALE = 100.0  # plies in one unit of the moves-left head
 NORM_EPSILON = 1e-5  # BatchNorm's default and Lc0's constant
 POLICIES, VALUES = ("convolution", "classical", "attention"), ("wdl", "scalar")
 

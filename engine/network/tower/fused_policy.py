@@ -17,11 +17,11 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, store
-from engine.network.fused_heads import ORIGIN, SQUARES, OneByOne, activate_rows, convolve_squares
-from engine.network.multiply import Rows, multiply
 from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_INDEX
-from engine.network.smooth import selu_lanes
-from engine.network.winograd import multiply_places, output_transform
+from engine.network.tower.fused_heads import ORIGIN, SQUARES, OneByOne, activate_rows, convolve_squares
+from engine.network.tower.fused_winograd import multiply_places, output_transform
+from engine.network.tower.multiply import Rows, multiply
+from engine.network.tower.smooth import selu_lanes
 
 DENSE, LINEAR = np.int64(8), np.bool_(False)
 GROUPS = np.int64(16)  # 64 squares in groups of four

@@ -10,9 +10,10 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.network.lc0.formats import describe
-from engine.network.lc0.reader import is_lc0, load_lc0
+from engine.network.lc0.reader import load_lc0
+from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES, save_lc0
-from engine.network.tower import TowerConfig, build_tower, tower_config_of
+from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
 from engine.nn import dit
 
 
@@ -21,7 +22,7 @@ class TowerFile:
     """A tower as a file has it, and what the file says of itself."""
 
     config: TowerConfig
-    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.py`
+    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model`
     card: dict[str, Any]  # how it was trained
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from engine.evaluation.protocol import CHUNK, LeafBatch
+from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
-from engine.network.fused import FusedTower
+from engine.network.outputs import CHUNK
+from engine.network.tower.inference import FusedTower
 
 ROUND_SIZE = 64  # 8 chunks: about 6 ms of a 64x6 net on one thread
 

@@ -14,16 +14,16 @@ import numpy as np
 
 from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
-from engine.network.fused_heads import DenseHead, OneByOne
-from engine.network.fused_policy import Attention, Classical, Convolution, PolicyHead
-from engine.network.fused_steps import Gates, Weights
-from engine.network.input_layer import input_layer
-from engine.network.memory import aligned_copy
-from engine.network.multiply import packed
+from engine.native.memory import aligned_copy
 from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower import NORM_EPSILON, SQUARES, TowerConfig
-from engine.network.winograd import transform_weights
+from engine.network.tower.fused_heads import DenseHead, OneByOne
+from engine.network.tower.fused_policy import Attention, Classical, Convolution, PolicyHead
+from engine.network.tower.fused_steps import Gates, Weights
+from engine.network.tower.fused_winograd import transform_weights
+from engine.network.tower.input_layer import input_layer
+from engine.network.tower.model import NORM_EPSILON, SQUARES, TowerConfig
+from engine.network.tower.multiply import packed
 from engine.nn.operations.tiles import PLACES
 
 Tensors = Mapping[str, np.ndarray]
@@ -32,7 +32,7 @@ ACTIVATIONS = ("relu", "mish")
 
 
 def fold(tensors: Tensors, config: TowerConfig) -> tuple[Weights, PolicyHead]:
-    """Fold a tower's named parameters and buffers (names as in `tower.py`).
+    """Fold a tower's named parameters and buffers (names as in `model.py`).
 
     Raises ConfigError when a tensor is missing or the activation is another than ReLU and mish, ShapeError when a shape
     does not fit.

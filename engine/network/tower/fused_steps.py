@@ -3,8 +3,8 @@
 Between two rounds of Winograd products a position's board stays in the first-level cache: inverse transform, bias,
 gate, skip and activation, and the transform for the next layer, before the next position's turn. ReLU is part of these
 steps; mish, which costs more than they do, is a pass of its own over the board. Boards and products are laid out as in
-`winograd.py`; arrays are flat float32 unless a shape is given, `start` is a position's first float, `smooth` is None
-for ReLU and True for mish.
+`fused_winograd.py`; arrays are flat float32 unless a shape is given, `start` is a position's first float, `smooth` is
+None for ReLU and True for mish.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
-from engine.network.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, judge, write_wdl
-from engine.network.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
-from engine.network.input_layer import InputLayer, convolve_masks
-from engine.network.smooth import mish_in_place
-from engine.network.tower import MOVES_LEFT_SCALE
-from engine.network.winograd import BOARD, INNER, input_transform, multiply_places, output_transform
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, judge, write_wdl
+from engine.network.tower.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
+from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
+from engine.network.tower.input_layer import InputLayer, convolve_masks
+from engine.network.tower.smooth import mish_in_place
 
-CHUNK = 8  # positions of one pass: its products fill the second-level cache
 PADDED = np.int64(BOARD)  # squares along a board with its border
 
 

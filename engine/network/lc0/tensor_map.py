@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower import MOVES_LEFT_SCALE, SQUARES, TowerConfig
+from engine.network.tower.model import SQUARES, TowerConfig
 
 NORM = {"bn_gammas": "gamma", "bn_betas": "beta", "bn_means": "running_mean", "bn_stddivs": "running_variance"}
 """Our names of what is in a ConvBlock beside weights and biases; bn_stddivs are variances, in spite of the name."""

@@ -18,15 +18,16 @@ from typing import Self
 import numpy as np
 
 from engine.errors import ShapeError
-from engine.network.folding import fold
-from engine.network.fused_heads import HeadSpace
-from engine.network.fused_policy import STEPS, Attention, Convolution, PolicySpace
-from engine.network.fused_steps import CHUNK, Space, forward
-from engine.network.memory import aligned_zeros
+from engine.native.memory import aligned_zeros
+from engine.network.outputs import CHUNK
 from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower import SQUARES, TowerConfig
-from engine.network.winograd import BOARD, products_buffer
+from engine.network.tower.folding import fold
+from engine.network.tower.fused_heads import HeadSpace
+from engine.network.tower.fused_policy import STEPS, Attention, Convolution, PolicySpace
+from engine.network.tower.fused_steps import Space, forward
+from engine.network.tower.fused_winograd import BOARD, products_buffer
+from engine.network.tower.model import SQUARES, TowerConfig
 from engine.nn.layer import Layer
 
 ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
@@ -35,7 +36,7 @@ ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
 class FusedTower:
     """A tower ready to play. Several threads may call it at once: each gets its own buffers.
 
-    Give it the parameters and buffers of `tower.py` by name; raises ConfigError or ShapeError when they do not fit
+    Give it the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not fit
     `config`.
     """
 
