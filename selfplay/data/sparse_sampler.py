@@ -14,17 +14,15 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
 from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
-from selfplay.data.targets import wdl_from_score
+from selfplay.data.targets import moves_left_target, wdl_from_score
 
-__all__ = ["LONGEST_GAME", "SparseBatch", "SparseSampler", "new_sparse_batch"]
-
-LONGEST_GAME = 250.0  # plies; longer games teach nothing more
+__all__ = ["SparseBatch", "SparseSampler", "new_sparse_batch"]
 
 
 class SparseBatch(NamedTuple):
     """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side.
 
-    A position of which only the value is known has no legal moves and moves left below zero here.
+    A position after a variation has no legal moves here, as only its value is known.
     """
 
     features: np.ndarray  # int16 [B, 40] active features; undefined from n_features on
@@ -33,8 +31,8 @@ class SparseBatch(NamedTuple):
     sorts: np.ndarray  # int16 [B, 218] what sort of move each is; undefined from n_moves on
     n_moves: np.ndarray  # int32 [B]
     policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; undefined from n_moves on
-    wdl: np.ndarray  # float32 [B, 3]
-    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5
+    wdl: np.ndarray  # float32 [B, 3]; zeros where not known, as in `policy`
+    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 where not known
 
     def part(self, first: int, last: int) -> SparseBatch:
         """Views of the positions first..last-1."""
@@ -88,7 +86,7 @@ class SparseSampler:
         games = np.searchsorted(positions.game_first, numbers, side="right") - 1
         fill_sparse(self._games, numbers, games, variations, self._replay, batch)
         batch.wdl[:count] = positions.wdl[numbers]
-        batch.moves_left[:count] = np.minimum(positions.moves_left[numbers], LONGEST_GAME) / float(MOVES_LEFT_SCALE)
+        batch.moves_left[:count] = moves_left_target(positions.moves_left[numbers]) / MOVES_LEFT_SCALE
         after = np.flatnonzero(variations >= 0)
         if len(after):
             batch.wdl[after] = wdl_from_score(-positions.target_scores[variations[after]].astype(np.float32))

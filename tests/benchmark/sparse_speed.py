@@ -77,7 +77,7 @@ def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> 
     seeing = best_of(lambda: look_at_all(model.sight, leaves), time.thread_time)
     settling = best_of(lambda: settle_all(model.sight.captures, leaves), time.thread_time)
     mixture = SparseMixture([games], [1.0], BATCH, 1)
-    learner = SparseLearner(network, mixture, LearnerSettings(batch_size=BATCH, threads=threads))
+    learner = SparseLearner(network, mixture, LearnerSettings(BATCH, weight_decay=0.01, threads=threads))
     sampling = best_of(lambda: mixture.batch(0), time.thread_time)
     training = best_of(lambda: learner.step(1e-3), time.perf_counter)
     learner.close()

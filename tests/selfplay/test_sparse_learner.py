@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import chess
@@ -32,12 +32,13 @@ from selfplay.training.sparse_learner import SparseLearner, SparsePass, mean_los
 CONFIG = SparseConfig(width=128, hidden=8)
 BATCH = 64
 AS_THEY_ARE = -1  # no variation
+LOSSES = ("policy", "value", "moves_left")
 
 
 def small_learner(positions: PositionSet, threads: int = 2, variations: float = 0.25) -> SparseLearner:
     model = build_sparse(CONFIG, np.random.default_rng(1))
     mixture = SparseMixture([positions], [1.0], BATCH, seed=7, variations=variations)
-    return SparseLearner(model, mixture, LearnerSettings(batch_size=BATCH, threads=threads))
+    return SparseLearner(model, mixture, LearnerSettings(BATCH, weight_decay=0.01, threads=threads))
 
 
 def state_after(learner: SparseLearner, steps: int) -> dict[str, np.ndarray]:
@@ -162,6 +163,26 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
 
+@pytest.mark.parametrize(("target", "unknown"), [("policy", 0.0), ("wdl", 0.0), ("moves_left", -1.0)])
+def test_position_without_a_target_takes_no_part_in_its_loss(
+    positions: PositionSet, target: str, unknown: float
+) -> None:
+    numbers, loss = np.arange(40, 60), ["policy", "wdl", "moves_left"].index(target)
+    batch, lacking = (sampled(positions, numbers, np.full(20, AS_THEY_ARE)) for _ in range(2))
+    getattr(lacking, target)[::2] = unknown
+    _, tables = new_tables(CONFIG)
+    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
+    whole, part = SparsePass(CONFIG, 20, threads=1), SparsePass(CONFIG, 20, threads=1)
+    whole.positions(tables, batch, 20, LossWeights())
+    part.positions(tables, lacking, 20, LossWeights())
+    slopes = [part.gradients.policy, part.gradients.doutputs[:, :3], part.gradients.doutputs[:, 3:]][loss]
+    assert not slopes[::2].any()
+    assert slopes[1::2].any(axis=1).all()
+    assert asdict(mean_losses(part.gradients, 20)) == pytest.approx(
+        asdict(mean_losses(whole.gradients, 20)) | {LOSSES[loss]: whole.gradients.losses[1::2, loss].mean()}
+    )
+
+
 def test_flat_step_equals_adamw() -> None:
     rng = np.random.default_rng(4)
     start, average = rng.standard_normal((3, 20)).astype(np.float32), 0.9
@@ -271,7 +292,7 @@ def test_policy_loss_is_the_mean_over_positions_with_a_policy(positions: Positio
     for batch, count in ((plain, 20), (doubled, 40)):
         passes = SparsePass(CONFIG, count, threads=1)
         passes.positions(tables, batch, count, weights)
-        losses.append(mean_losses(passes.gradients, batch, count))
+        losses.append(mean_losses(passes.gradients, count))
     assert losses[0].policy == pytest.approx(losses[1].policy, rel=1e-6)
     assert losses[0].moves_left == pytest.approx(losses[1].moves_left, rel=1e-6)
 
