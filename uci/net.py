@@ -12,7 +12,7 @@ from engine.files.dit_file import load_tensors
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.writer import SUFFIXES
-from engine.network.sparse.tables import sparse_config_of
+from engine.network.sparse.parameters import sparse_config_of
 from engine.network.tower.model import tower_config_of
 from engine.network.weights import default_net_path
 

@@ -22,7 +22,7 @@ from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
 from engine.network.sparse.inference import SparseNet, evaluate_leaves
 from engine.network.sparse.model import build_sparse
-from engine.network.sparse.tables import SparseConfig
+from engine.network.sparse.parameters import SparseConfig
 from engine.tactics.quiescence import settled_value
 from selfplay.data.collect import collect
 from selfplay.data.game_files import record_of_result

@@ -17,7 +17,7 @@ from engine.evaluation.hybrid import HybridEvaluator
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.planes import PLANES, encode
 from engine.network.sparse.model import build_sparse
-from engine.network.sparse.tables import SparseConfig
+from engine.network.sparse.parameters import SparseConfig
 from engine.network.weights import load_network
 from engine.nn.dit import save
 from engine.options import EngineOptions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.network.sparse.model import build_sparse
-from engine.network.sparse.tables import SparseConfig
+from engine.network.sparse.parameters import SparseConfig
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import Dense, dit
 from uci.main import main

@@ -138,6 +138,35 @@ def test_house_has_no_other_parts() -> None:
     assert not unknown, f"not named in MAY_IMPORT: {unknown}"
 
 
+def test_base_names_are_unique_inside_the_engine() -> None:
+    """But for the rooms of `engine.network`, which have one shape, and experiments, whose names people type."""
+    homes: dict[str, list[str]] = {}
+    for name in MODULES:
+        home, _, base = name.rpartition(".")
+        is_package = any(other.startswith(name + ".") for other in MODULES)
+        if home.startswith("engine") and not is_package and home != "engine.nn.examples":
+            homes.setdefault(base, []).append(home)
+    rooms = {"engine.network.tower", "engine.network.sparse", "engine.network.lc0"}
+    shape = {"model", "inference", "gradients", "gpu"}
+    twins = {base: found for base, found in homes.items() if len(found) > 1}
+    assert not {base: found for base, found in twins.items() if base not in shape or not rooms.issuperset(found)}
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """Imports on demand, inside functions, count as well."""
+    graph = {name: {_module_of(o) for o in imported_names(name, tree)} & MODULES.keys() - {name}
+             for name, tree in MODULES.items()}  # fmt: skip
+    while leaves := {name for name, imports in graph.items() if not imports & graph.keys()}:
+        graph = {name: imports for name, imports in graph.items() if name not in leaves}
+    circle = {name: sorted(imports & graph.keys()) for name, imports in graph.items()}
+    assert not circle, circle
+
+
+def _module_of(dotted: str) -> str:
+    """The module that `a.b` names, which may be something in it."""
+    return dotted if dotted in MODULES else dotted.rpartition(".")[0]
+
+
 def test_importing_everything_prints_and_starts_nothing() -> None:
     program = (
         "import importlib, sys, threading\n"

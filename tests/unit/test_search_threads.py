@@ -18,7 +18,7 @@ from engine.evaluation.sparse import SparseEvaluator
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import build_sparse
-from engine.network.sparse.tables import SparseConfig
+from engine.network.sparse.parameters import SparseConfig
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions

@@ -31,7 +31,7 @@ from engine.network.sparse.features import (
 )
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import build_sparse
-from engine.network.sparse.tables import SparseConfig, sparse_config_of
+from engine.network.sparse.parameters import SparseConfig, sparse_config_of
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.nn.layers import ListNetwork

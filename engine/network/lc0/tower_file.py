@@ -13,7 +13,7 @@ from engine.network.lc0.formats import describe
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES, save_lc0
-from engine.network.sparse.tables import sparse_config_of
+from engine.network.sparse.parameters import sparse_config_of
 from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
 from engine.nn import dit
 

@@ -12,8 +12,8 @@ from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import Sight, look, new_sight
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 from engine.network.sparse.rows import add_rows, pair_products, score_row
-from engine.network.sparse.tables import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 
 
 class SparseModel(NamedTuple):
@@ -30,7 +30,8 @@ class SparseModel(NamedTuple):
 class SparseNet:
     """A sparse network ready to play.
 
-    Give it the parameters by name, as in `tables.py`; raises ConfigError or ShapeError when they do not fit `config`.
+    Give it the parameters by name, as in `parameters.py`; raises ConfigError or ShapeError when they do not fit
+    `config`.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:

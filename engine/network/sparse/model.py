@@ -5,7 +5,7 @@ them, -1 = none. Outputs, from the side to move:
     policy [B, M]    logits of the legal moves
     value  [B, 4]    logits of win, draw, loss; plies to the end of the game, in hundreds
 
-`tables.py` has the names of its parameters.
+`parameters.py` has the names of its parameters.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
-from engine.network.sparse.tables import OUTPUTS, SparseConfig
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.nn.layers import Activation, Dense, ListNetwork, PairProduct, ScoredRows, Sequential, SparseDense
 
 TYPICAL_ACTIVE = 28  # features of an average position

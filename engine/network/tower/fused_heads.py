@@ -53,7 +53,7 @@ class HeadSpace(NamedTuple):
 
 
 @kernel(contract=True)
-def judge(heads, value, moves_left, boards, count, smooth, space):
+def value_heads(heads, value, moves_left, boards, count, smooth, space):
     """space.value and space.left of `count` positions, from boards [8, 10, 10, C]."""
     value_channels, left_channels = heads.split
     for p in range(count):
@@ -115,7 +115,7 @@ def _dense_head(head, count, smooth, features, hidden, outputs):
 
 
 @kernel()
-def write_wdl(values, p, scalar, wdl):
+def write_probabilities(values, p, scalar, wdl):
     """Probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or a number before its tanh.
 
     A scalar value v becomes a win of (1 + v) / 2 and a loss of (1 - v) / 2, so that win - loss = v.

@@ -17,7 +17,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, judge, write_wdl
+from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, value_heads, write_probabilities
 from engine.network.tower.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
 from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
 from engine.network.tower.input_layer import InputLayer, convolve_masks
@@ -85,9 +85,9 @@ def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
             _plain_step(weights.trunk_bias[layer], count, smooth, space)
     if len(weights.policy.bias):
         convolution_planes(weights.policy, space.transformed, count, space.policy)
-    judge(weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads)
+    value_heads(weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads)
     for p in range(count):
-        write_wdl(space.heads.value, p, len(weights.value.bias2) == 1, wdl[first + p])
+        write_probabilities(space.heads.value, p, len(weights.value.bias2) == 1, wdl[first + p])
         moves_left[first + p] = max(space.heads.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
