@@ -11,7 +11,7 @@ from engine.network.sparse.parameters import SparseConfig, sparse_config_of
 from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
 from engine.nn.layer import Layer
 from engine.nn.layers import ListNetwork
-from selfplay.data.positions import PositionSet
+from selfplay.records.positions import PositionSet
 from selfplay.training.heldout import HeldOut, HeldOutScores, SparseHeldOut
 from selfplay.training.learner import Learner, LearnerSettings
 from selfplay.training.loss import Losses
