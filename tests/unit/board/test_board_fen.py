@@ -13,7 +13,7 @@ from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import CASTLING, DOUBLE_PUSH, EN_PASSANT, KEY
 from engine.errors import FenError
-from tests.unit.board_positions import ODD_FENS, chess960_start, odd_position
+from tests.unit.board.board_positions import ODD_FENS, chess960_start, odd_position
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR"
 

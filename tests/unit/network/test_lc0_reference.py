@@ -12,8 +12,8 @@ import pytest
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.weights import load_network
-from tests.unit.lc0_answers import NETS, Answers, lc0_softmax, legal_softmax, read_answers
-from tests.unit.lc0_nets import NetAnswers, fused_answers, training_answers
+from tests.unit.network.lc0_answers import NETS, Answers, lc0_softmax, legal_softmax, read_answers
+from tests.unit.network.lc0_nets import NetAnswers, fused_answers, training_answers
 
 EVERYTHING = pytest.param(None, marks=pytest.mark.slow)
 

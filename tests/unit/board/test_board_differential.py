@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.board_comparison import GameComparison, KeyTable, compare_random_game, plain_see
-from tests.unit.board_differential import compare
-from tests.unit.board_positions import ODD_FENS, ODD_MAKERS, chess960_start, odd_position
+from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_random_game, plain_see
+from tests.unit.board.board_differential import compare
+from tests.unit.board.board_positions import ODD_FENS, ODD_MAKERS, chess960_start, odd_position
 
 
 def test_random_games_from_fixed_seeds():

@@ -15,7 +15,7 @@ from engine.board.layout import BLACK, HALFMOVE, KEY, MAX_MOVES, REPETITIONS, RO
 from engine.board.movegen import generate
 from engine.board.zobrist import compute_key
 from engine.errors import FenError, MoveError
-from tests.unit.board_positions import ODD_FENS, chess960_start
+from tests.unit.board.board_positions import ODD_FENS, chess960_start
 
 
 def number_of_moves(row: np.ndarray) -> int:

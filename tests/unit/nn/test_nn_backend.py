@@ -37,7 +37,7 @@ from engine.nn import (
 from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, Case
 from tests.gradient.test_gradients import loss_cases
-from tests.unit.recording_backend import RecordingArray, recording_backend
+from tests.unit.nn.recording_backend import RecordingArray, recording_backend
 
 
 @pytest.fixture

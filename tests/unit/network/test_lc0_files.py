@@ -20,8 +20,8 @@ from engine.network.lc0.tower_file import TowerFile, read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
-from tests.unit.lc0_nets import fused_answers, random_masks
-from tests.unit.lc0_plain import file_bytes, random_net
+from tests.unit.network.lc0_nets import fused_answers, random_masks
+from tests.unit.network.lc0_plain import file_bytes, random_net
 
 MIB = 1 << 20
 

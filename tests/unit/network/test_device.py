@@ -15,7 +15,7 @@ from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn.layers import BatchNorm
 from engine.nn.norm_folding import fold_norms
-from tests.unit.test_evaluation import sample_batch
+from tests.unit.evaluation.test_evaluation import sample_batch
 
 CONFIGS = {
     "default": TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8),

@@ -18,8 +18,14 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.network.planes import PLANES, encode, expand
 from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
-from tests.unit.board_positions import ODD_FENS, chess960_start, choose_move, odd_position
-from tests.unit.planes_reference import POLICY_NAMES, PlainGame, expand_plain, plain_conv_index, plain_policy_index
+from tests.unit.board.board_positions import ODD_FENS, chess960_start, choose_move, odd_position
+from tests.unit.network.planes_reference import (
+    POLICY_NAMES,
+    PlainGame,
+    expand_plain,
+    plain_conv_index,
+    plain_policy_index,
+)
 
 EN_PASSANT_FENS = [
     "4k3/8/8/8/1pPp4/8/8/4K3 b - c3 0 1",

@@ -153,7 +153,7 @@ def plain_answers(net: dict[str, Any], tensors: Tensors, x: np.ndarray) -> dict[
 
 
 def _policy(tensors: Tensors, kind: int, body: np.ndarray, act: Any) -> np.ndarray:
-    from tests.unit.planes_reference import POLICY_NAMES, plain_conv_index
+    from tests.unit.network.planes_reference import POLICY_NAMES, plain_conv_index
 
     batch = len(body)
     if kind == 1:

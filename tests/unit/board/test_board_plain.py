@@ -20,10 +20,10 @@ from engine.board.perft import perft
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import policy_index
 from engine.tactics.see import see
-from tests.unit.board_positions import ODD_FENS
+from tests.unit.board.board_positions import ODD_FENS
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = "import json; from tests.unit.test_board_plain import answers; print(json.dumps(answers()))"
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = "import json; from tests.unit.board.test_board_plain import answers; print(json.dumps(answers()))"
 
 
 def answers() -> list[list[int]]:

@@ -13,7 +13,7 @@ from engine.board.convert import decode_move, row_from_board
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.tactics.mates import mating_start, new_mate_space
-from tests.unit.board_positions import odd_position
+from tests.unit.board.board_positions import odd_position
 
 
 def mates_within(board: chess.Board, moves: int) -> bool:

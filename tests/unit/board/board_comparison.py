@@ -20,7 +20,7 @@ from engine.board.makemove import make, push
 from engine.board.movegen import generate, pinned_pieces
 from engine.board.zobrist import compute_key
 from engine.tactics.see import see
-from tests.unit.board_positions import choose_move
+from tests.unit.board.board_positions import choose_move
 
 ENDINGS = {
     None: ending.ONGOING,

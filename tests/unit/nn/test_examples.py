@@ -32,7 +32,7 @@ from engine.nn.examples import (
 )
 from engine.nn.layers import ACTIVATIONS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 README = Path(engine.nn.__file__).parent / "README.md"
 NOT_RUN = {"boards", "common", "games"}  # parts of others
 NAMES = [module.name for module in pkgutil.iter_modules(engine.nn.examples.__path__) if module.name not in NOT_RUN]

@@ -37,7 +37,7 @@ from engine.nn import dit
 from engine.nn.layers import ListNetwork
 from engine.tactics.quiescence import new_space, settled_value
 from engine.tactics.see import see
-from tests.unit.board_positions import odd_position
+from tests.unit.board.board_positions import odd_position
 
 CONFIG = SparseConfig(width=128, hidden=4)
 LEAVES = 21

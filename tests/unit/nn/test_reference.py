@@ -18,7 +18,7 @@ from engine.nn.layer import REGISTRY
 from engine.nn.losses import LOSSES
 from engine.nn.reference import CHAPTERS, NOT_FOR_USERS, members, reference
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 INNER = tuple(f"engine.nn.{name}" for name in NOT_FOR_USERS)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.native import bits, jit, lanes
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @jit.kernel()

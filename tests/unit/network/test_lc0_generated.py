@@ -15,8 +15,8 @@ import pytest
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.weights import load_network
-from tests.unit.lc0_nets import fused_answers, random_masks, training_answers
-from tests.unit.lc0_plain import file_bytes, plain_answers, random_net
+from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
+from tests.unit.network.lc0_plain import file_bytes, plain_answers, random_net
 
 KINDS: dict[str, dict[str, Any]] = {
     "classical policy, scalar value": {"policy": "classical", "value": "scalar"},

@@ -1,6 +1,6 @@
 """The long comparison of the board with python-chess: random play, Chess960, odd positions and real games.
 
-    python -m tests.unit.board_differential --positions 2000000 --data DATA_FOLDER
+    python -m tests.unit.board.board_differential --positions 2000000 --data DATA_FOLDER
 
 Stops at the first difference, with the position and the moves that led to it.
 """
@@ -20,8 +20,8 @@ import chess
 
 from engine.board.fen import parse_fen
 from engine.errors import FenError
-from tests.unit.board_comparison import KeyTable, compare_moves, compare_random_game
-from tests.unit.board_positions import ODD_FENS, chess960_start, odd_position
+from tests.unit.board.board_comparison import KeyTable, compare_moves, compare_random_game
+from tests.unit.board.board_positions import ODD_FENS, chess960_start, odd_position
 
 Source = Iterator[int]  # each step compares one game and gives its number of positions
 
