@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-ALIGNMENT = 64  # bytes of a cache line, and of sixteen floats
+CACHE_LINE = 64  # bytes; sixteen floats
 
 
 def aligned(size: int) -> np.ndarray:
     """A float32 array [size] with arbitrary contents that begins on a cache line."""
-    raw = np.empty(size + ALIGNMENT // 4, np.float32)
-    offset = -raw.ctypes.data % ALIGNMENT // 4
+    raw = np.empty(size + CACHE_LINE // 4, np.float32)
+    offset = -raw.ctypes.data % CACHE_LINE // 4
     return raw[offset : offset + size]
 
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
+from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
 
 OUTPUTS = 4  # win, draw, loss, moves left
-ALIGNMENT = 16  # floats between the starts of tables
 STEP = 64  # the accumulator's width is a multiple of it: kernels take four lanes of each half at once
 
 PARAMETERS = {
@@ -105,7 +105,7 @@ def parameter_shapes(config: SparseConfig) -> dict[str, tuple[int, ...]]:
 def new_tables(config: SparseConfig) -> tuple[np.ndarray, Tables]:
     """Zeroed tables as views of one flat vector (the first result), each beginning on a cache line."""
     sizes = {name: int(np.prod(shape)) for name, shape in parameter_shapes(config).items()}
-    starts = np.cumsum([0, *(-(-size // ALIGNMENT) * ALIGNMENT for size in sizes.values())])
+    starts = np.cumsum([0, *(-(-size // LANES) * LANES for size in sizes.values())])
     flat = aligned_zeros(int(starts[-1]))
     views = [flat[start : start + size] for start, size in zip(starts, sizes.values(), strict=False)]
     return flat, Tables(*views)

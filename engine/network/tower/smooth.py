@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, relu, scale_by_power, splat, store
+from engine.nn.layers.activations import SELU_ALPHA, SELU_SCALE
 
 LOG2_E = 1.4426950408889634
 # ln 2 as a number of few bits, whose multiples up to 127 are exact, and the rest of it.
@@ -11,7 +12,6 @@ LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
 ROUND = 12582912.0  # 1.5 * 2^23: what is added to it is rounded to a whole number
 LIMIT = 87.0  # e^-87 is about the smallest normal number
 MISH_LIMIT = 20.0  # from there on mish x = x in float32
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 @kernel(contract=True)

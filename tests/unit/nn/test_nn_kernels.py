@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from engine.native.memory import ALIGNMENT
+from engine.native.memory import CACHE_LINE
 from engine.nn.operations import NativeOperations, Operations, operations_for, tables, tiles, winograd, workspace
 
 pytestmark = pytest.mark.plain
@@ -180,7 +180,7 @@ def test_pooled_memory_is_aligned_reused_and_never_shared() -> None:
     first = workspace.empty((3, 16))
     view = first[1:]
     address = first.ctypes.data
-    assert address % ALIGNMENT == 0
+    assert address % CACHE_LINE == 0
     del first
     second = workspace.empty((3, 16))
     assert second.ctypes.data != address  # the view still holds the memory
