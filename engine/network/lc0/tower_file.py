@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, NetFileError
+from engine.files import dit_file
 from engine.network.lc0.formats import describe
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import is_lc0
@@ -34,7 +35,7 @@ def read_tower(path: str | Path) -> TowerFile:
         net = load_lc0(path)
         card = {"kind": "imported", "source": path.name, "format": describe(net.format), "training": net.training}
         return TowerFile(net.config, net.tensors, card | ({"license": net.license} if net.license else {}))
-    header, tensors = dit.load_tensors(path)
+    header, tensors = dit_file.load_tensors(path)
     try:
         return TowerFile(tower_config_of(header["model"]), tensors, header["card"])
     except ConfigError as error:

@@ -14,6 +14,7 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator, new_leaf_batch
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
+from engine.files import dit_file
 from engine.network import weights
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.inference import FusedTower
@@ -214,7 +215,7 @@ def test_a_faulty_net_folder_says_what_is_wrong(net_folder, change, message):
 
 def test_a_net_is_read_once(net_folder, monkeypatch):
     read = []
-    monkeypatch.setattr(weights, "load_tensors", lambda path: read.append(path) or dit.load_tensors(path))
+    monkeypatch.setattr(weights, "load_tensors", lambda path: read.append(path) or dit_file.load_tensors(path))
     assert isinstance(weights.load_net(net_folder / "small.dit"), FusedTower)
     assert read == [net_folder / "small.dit"]
 
