@@ -124,6 +124,8 @@ class Session:
             self.options = set_option(self.options, name, value)
             if option.field == "log_file":
                 self._open_log()
+            elif option.field == "chess960" and self._position_keeper is not None:
+                self._position_keeper.change_rules(self.options.chess960)
 
     def _open_log(self) -> None:
         try:
@@ -228,13 +230,11 @@ class Session:
         if self._position_keeper is None:
             from uci.position import PositionKeeper
 
-            self._position_keeper = PositionKeeper()
+            self._position_keeper = PositionKeeper(self.options.chess960)
         return self._position_keeper
 
     def _board(self) -> chess.Board:
-        board = self._keeper().board.copy()
-        board.chess960 = self.options.chess960
-        return board
+        return self._keeper().board.copy()
 
     def _working(self) -> bool:
         return self._task is not None and self._task.working

@@ -256,6 +256,32 @@ def test_castling_follows_the_chess960_option(talk: Conversation) -> None:
     assert talk.wait_for("bestmove", 2)[1] == "bestmove e1h1"
 
 
+CASTLES_LONG = "fen 2rkr3/pppppppp/8/8/8/8/PPPPPPPP/2RKR3 b CEce - 0 1 moves d8c8 d1e1 h7h6"
+
+
+def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Conversation) -> None:
+    talk.say("setoption name UCI_Chess960 value true", f"position {CASTLES_LONG}", "d")
+    shown = talk.lines[-1]
+    talk.say("setoption name UCI_Chess960 value false", "d", "go nodes 1")
+    talk.wait_for("bestmove")
+    assert talk.lines.count(shown) == 2
+    assert talk.engine is not None
+    assert [move.uci() for move in talk.engine.board.move_stack] == ["d8c8", "d1e1", "h7h6"]
+    assert talk.engine.board.chess960, "the moves so far can be read under no other rules"
+    assert any("the king stands on d" in text for text in talk.infos())
+    talk.say("position startpos", "go nodes 1")
+    talk.wait_for("bestmove", 2)
+    assert not talk.engine.board.chess960
+
+
+def test_chess960_switched_changes_how_castling_is_written(talk: Conversation) -> None:
+    talk.say("position fen 4k3/8/8/8/8/8/8/4K2R w K - 0 1", "setoption name UCI_Chess960 value true")
+    talk.say("go nodes 1 searchmoves e1g1")
+    assert talk.wait_for("bestmove") == ["bestmove e1h1"]
+    talk.say("setoption name UCI_Chess960 value false", "go nodes 1 searchmoves e1g1")
+    assert talk.wait_for("bestmove", 2)[1] == "bestmove e1g1"
+
+
 def test_endless_game_is_refused(talk: Conversation) -> None:
     there_and_back = "g1f3 g8f6 f3g1 f6g8 "
     talk.say("position startpos moves d2d4", "position startpos moves " + there_and_back * 5001, "d")
