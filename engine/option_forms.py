@@ -14,17 +14,20 @@ from engine.settings_file import read_settings
 __all__ = ["add_flags", "load_toml", "markdown_table", "options_from_flags", "options_from_mapping", "uci_lines"]
 
 
-def uci_lines() -> list[str]:
-    """The `option name ... type ...` lines of the answer to `uci`."""
-    return [_uci_line(option) for option in OPTIONS]
+def uci_lines(options: EngineOptions) -> list[str]:
+    """The `option name ... type ...` lines of the answer to `uci`, with the values in force as defaults.
+
+    Many GUIs send every option back as it was announced: so they change nothing that a file or a flag has set.
+    """
+    return [_uci_line(option, options) for option in OPTIONS]
 
 
-def _uci_line(option: Option) -> str:
+def _uci_line(option: Option, options: EngineOptions) -> str:
     kind = "string" if option.type == "float" else option.type
     line = f"option name {option.name} type {kind}"
     if option.type == "button":
         return line
-    line += f" default {_text(option.default) or EMPTY}"
+    line += f" default {_text(getattr(options, option.field)) or EMPTY}"
     if option.type == "spin":
         line += f" min {option.range_text.replace(' to ', ' max ')}"
     return line + "".join(f" var {choice}" for choice in option.choices)

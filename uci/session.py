@@ -102,7 +102,7 @@ class Session:
     # ---- commands ---------------------------------------------------------------------------------------------------
 
     def _uci(self, text: str) -> None:
-        self.writer.line(f"id name Aino {__version__}", "id author the Aino authors", *uci_lines(), "uciok")
+        self.writer.line(f"id name Aino {__version__}", "id author the Aino authors", *uci_lines(self.options), "uciok")
 
     def _isready(self, text: str) -> None:
         try:

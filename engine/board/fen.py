@@ -7,8 +7,8 @@ first or last rank; more pieces than pawns could have promoted to; a king that c
 rights without king and rook in place; an en passant square that no pawn can just have passed.
 
 Put right: white space around and between fields; missing castling, en passant and clocks ("-", "-", 0, 1), as other
-engines do; castling letters in any order; move number 0 becomes 1. An en passant square on which nothing can legally capture does not make a position
-different (its key is the same), but is kept for the network's history planes.
+engines do; castling letters in any order; move number 0 becomes 1. An en passant square on which nothing can legally
+capture does not make a position different (its key is the same), but is kept for the network's history planes.
 
 Castling may be written as in FEN and X-FEN (KQkq: the outermost rook on that side of the king) or Shredder-FEN (HAha:
 the rook's file). Outside Chess960 the king must stand on e1 or e8, and the rook in its corner.
