@@ -16,10 +16,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator, _SourceFileBackedLocatorMixin
 from numba.extending import intrinsic, overload
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
@@ -40,11 +41,7 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        folder = cache_folder(Path(function.__code__.co_filename))
-        if folder is not None:
-            numba.config.CACHE_DIR = str(folder)
         compiled = numba.njit(
-            cache=folder is not None,
             nogil=True,
             error_model="numpy",
             no_cfunc_wrapper=True,  # nobody calls kernels from C, and it saves an eighth of the compile time
@@ -52,35 +49,52 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
         )(function)
         if numba.config.DISABLE_JIT:
             compiled.py_func = function  # Numba gave back the function itself
-        elif folder is not None:
-            compiled._cache = _ForgivingCache(compiled._cache)
+        elif cache_folder(Path(function.__code__.co_filename)) is not None:
+            compiled._cache = _KernelCache(function)
         return compiled
 
     return decorate
 
 
-class _ForgivingCache:
+class _KernelLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
+    """Where Numba keeps one kernel: in our folder, while ``numba.config`` stays as others in the process set it."""
+
+    def __init__(self, folder: Path, function: Callable[..., Any], source: str) -> None:
+        self._py_file = source
+        self._lineno = function.__code__.co_firstlineno
+        self._folder = folder / self.get_suitable_cache_subpath(source)
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], source: str) -> _KernelLocator | None:
+        folder = cache_folder(Path(source))
+        return None if folder is None else cls(folder, function, source)
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+
+class _KernelCacheFiles(CompileResultCacheImpl):
+    _locator_classes: ClassVar = [_KernelLocator]
+
+
+class _KernelCache(FunctionCache):
     """Numba's cache of one kernel, where a full disk or a damaged file costs a compilation and not the kernel."""
 
-    def __init__(self, cache: Any) -> None:
-        self._cache = cache
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cache, name)
+    _impl_class = _KernelCacheFiles
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         try:
-            return self._cache.load_overload(signature, target_context)
+            return super().load_overload(signature, target_context)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
             with contextlib.suppress(OSError):
-                self._cache.flush()
+                self.flush()
             return None
 
     def save_overload(self, signature: Any, data: Any) -> None:
         with contextlib.suppress(OSError):
-            self._cache.save_overload(signature, data)
+            super().save_overload(signature, data)
 
 
 # ---- where compiled kernels live ----------------------------------------------------------------------------------

@@ -101,3 +101,25 @@ def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(t
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         answers.append(done.stdout.strip())
     assert answers == ["False", "refused", "False"]
+
+
+def test_importing_kernels_rewrote_the_numba_cache_folder_of_every_other_library(tmp_path):
+    (tmp_path / "stranger.py").write_text("import numba\n\n@numba.njit(cache=True)\ndef double(x): return x + x\n")
+    program = (
+        "import numba\n"
+        "before = numba.config.CACHE_DIR\n"
+        "import engine.board.attacks\n"
+        "import stranger\n"
+        "assert stranger.double(21) == 42\n"
+        "print(numba.config.CACHE_DIR == before, stranger.double._cache.cache_path)\n"
+    )
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path / "theirs"),
+        "AINO_CACHE_DIR": str(tmp_path / "ours"),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+    }
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    unchanged, folder = done.stdout.split()
+    assert unchanged == "True"
+    assert (tmp_path / "theirs") in Path(folder).parents
+    assert not list((tmp_path / "theirs").rglob("attacks*"))
