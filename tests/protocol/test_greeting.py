@@ -93,9 +93,7 @@ def announced(options: EngineOptions, read: Callable[[str], Announced]) -> dict[
 
 @pytest.mark.parametrize("options", [EngineOptions(), OTHERS], ids=["built in", "set by the user"])
 @pytest.mark.parametrize("read", READERS)
-def test_every_option_survives_the_way_guis_read_it(
-    read: Callable[[str], Announced], options: EngineOptions
-) -> None:
+def test_every_option_survives_the_way_guis_read_it(read: Callable[[str], Announced], options: EngineOptions) -> None:
     found = announced(options, read)
     assert list(found) == [option.name for option in OPTIONS]
     for option in OPTIONS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import string
 import time
@@ -12,10 +11,7 @@ from pathlib import Path
 import chess
 import pytest
 
-from engine import machine
-from engine.errors import NetFileError
-from engine.options import EngineOptions
-from tests.protocol.fake_engine import Conversation, FakeEngine
+from tests.protocol.fake_engine import Conversation
 from uci.session import Session
 from uci.writer import Writer
 
@@ -308,102 +304,6 @@ def test_problems_of_endgame_tables_are_told_once(talk: Conversation) -> None:
     talk.say("go nodes 1")
     talk.wait_for("bestmove")
     assert talk.infos() == ["broken table"]
-
-
-# ---- loading and options --------------------------------------------------------------------------------------------
-
-
-def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation) -> None:
-    talk.say("isready", "setoption name Hash value 64")
-    assert talk.engine is not None
-    assert talk.engine.options.hash_mib == 256
-    talk.say("isready")
-    assert talk.engine.options.hash_mib == 64
-
-
-def test_hash_beyond_the_memory_is_granted_with_one_warning(
-    talk: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "physical_memory_mib", lambda: 1000)
-    talk.say("setoption name Hash value 1000", "isready")
-    assert talk.infos() == []
-    talk.say("setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready")
-    assert talk.infos() == ["Hash 1001 is more than the 1000 MiB of memory that this machine has"]
-    assert talk.engine is not None
-    assert talk.engine.options.hash_mib == 1001
-
-
-def test_memory_that_the_system_does_not_tell_is_no_reason_to_warn(
-    talk: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(os, "sysconf", raising=False)
-    talk.say("setoption name Hash value 65536", "isready")
-    assert talk.infos() == []
-
-
-def test_missing_net_is_reported_and_play_goes_on(talk: Conversation) -> None:
-    talk.say("setoption name WeightsFile value missing.dit", "isready", "go nodes 1")
-    talk.wait_for("bestmove")
-    assert "readyok" in talk.lines
-    assert any("missing.dit" in text for text in talk.infos())
-    assert talk.engine is not None
-    assert talk.engine.options.evaluator == "material"
-
-
-def test_refused_net_is_reported_and_other_options_still_change() -> None:
-    class OneNet(FakeEngine):
-        def set_options(self, options: EngineOptions) -> None:
-            if options.weights_file != "<default>":
-                raise NetFileError(options.weights_file, "a net file", "nothing")
-            super().set_options(options)
-
-    talk = Conversation(OneNet)
-    talk.say(
-        "isready", "setoption name WeightsFile value other.dit", "setoption name Hash value 64", "isready", "isready"
-    )
-    assert len(talk.answers("readyok")) == 3
-    assert len(talk.infos()) == 1
-    assert talk.session.options == EngineOptions(hash_mib=64)
-
-
-def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
-    class Small(FakeEngine):
-        def set_options(self, options: EngineOptions) -> None:
-            if options.hash_mib > 256:
-                raise MemoryError("no room")
-            super().set_options(options)
-
-    talk = Conversation(Small)
-    talk.say("isready", "setoption name Hash value 65536", "isready", "go nodes 1")
-    talk.wait_for("bestmove")
-    assert talk.infos() == ["no room; keeping what was set before"]
-    assert talk.session.options == EngineOptions()
-
-
-def test_engine_that_cannot_load_still_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    def broken(options: EngineOptions) -> FakeEngine:
-        raise RuntimeError("no engine")
-
-    talk = Conversation(broken)
-    talk.say("isready", "position startpos moves e2e4", "go nodes 1 searchmoves e7e5")
-    assert talk.answers("readyok") == ["readyok"]
-    assert talk.answers("bestmove") == ["bestmove e7e5"]
-    assert any("no engine" in text for text in talk.infos())
-    assert "RuntimeError" in capsys.readouterr().err
-
-
-def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uci.loading.PROGRESS_INTERVAL_S", 0.01)
-
-    def slow(options: EngineOptions) -> FakeEngine:
-        time.sleep(0.2)
-        return FakeEngine(options)
-
-    talk = Conversation(slow)
-    talk.say("isready")
-    assert talk.lines[-1] == "readyok"
-    assert all(line.startswith("info string compiling") for line in talk.lines[:-1])
-    assert len(talk.lines) > 1
 
 
 # ---- writer ---------------------------------------------------------------------------------------------------------
