@@ -217,7 +217,9 @@ OPTIONS: tuple[Option, ...] = (
         "SearchPreset",
         "combo",
         "preset",
-        "lc0: one leaf a round and Lc0's constants, the search options around this one left aside",
+        "lc0: search like Lc0, one leaf at a time with its constants, and ignore the search options around this one. "
+        "After 100 nodes 79 of 90 roots had exactly Lc0's visits, after 800 16 of 90: Lc0 approximates the softmax and "
+        "keeps priors in 16 bits",
         choices=("aino", "lc0"),
         old_choices=(("default", "aino"),),  # GUIs take a value "default" for the keyword
     ),

@@ -37,7 +37,7 @@ _INSTEAD: dict[str, tuple[Value, ...]] = {
     "hash_mib": (EngineOptions().hash_mib, SMALLEST_HASH_MIB),
     "weights_file": (EngineOptions().weights_file,),
     "evaluator": ("auto", "hybrid", "material"),  # auto takes the shipped sparse net, hybrid the shipped tower
-    "backend": ("auto",),
+    "backend": ("auto", "numpy"),
     "book_file": ("",),
 }
 # The field to change when no value is left for the one at fault: `material` needs no net, and the least room.
