@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.evaluation.classical import game_phase
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
-from engine.evaluation.protocol import LeafBatch
-from engine.evaluation.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
-from engine.evaluation.wdl import write_wdl
-from engine.evaluation.workers import Workers
-from engine.jit import kernel
+from engine.evaluation.protocol import CHUNK, LeafBatch
+from engine.evaluation.wdl import MATERIAL_CP_SCALE, write_wdl
+from engine.native.jit import kernel
+from engine.native.pool import ThreadPool
+from engine.tactics.classical import game_phase
+from engine.tactics.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
 
 ROUND_SIZE = 32
 MODEL_LEAVES = 512  # the largest batch that a model of `evaluate_leaf` works on
@@ -67,9 +67,10 @@ class MaterialEvaluator:
     round_size = ROUND_SIZE
     needs_planes = False
     in_kernel = "material"
+    cp_scale = MATERIAL_CP_SCALE
 
     def __init__(self, threads: int = 1) -> None:
-        self._workers = Workers(threads)
+        self._pool = ThreadPool(threads, "evaluate")
         self._resolver = Resolver()
         self._local = threading.local()
 
@@ -79,11 +80,11 @@ class MaterialEvaluator:
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
-        self._workers.share(count, lambda first, last: self._evaluate_part(leaves, first, last))
+        self._pool.share(count, CHUNK, lambda first, last: self._evaluate_part(leaves, first, last))
 
     def close(self) -> None:
         """Stop the worker threads."""
-        self._workers.close()
+        self._pool.close()
 
     def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         if not hasattr(self._local, "space"):

@@ -20,12 +20,12 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import copy_row, make
-from engine.jit import kernel
-from engine.search.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
+from engine.native.jit import kernel
 from engine.search.priors import advise, take_back
 from engine.search.proofs import is_decided
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
+from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
 
 FEWEST_VISITS = 256  # of a node that is asked about
 MARGIN_CP = 80  # what a move has to win
@@ -92,7 +92,7 @@ class Advisor:
         copy_row(search.root_row(), self._questions.path[0])
         self._questions.n_asked[0] = 0
         self._questions.left[0] = MOST_POSITIONS_TOGETHER
-        if not search.is_proven:
+        if not search.is_proven and search.forced_move == NO_MOVE:
             ask(search.tree, self._questions, np.int64(ROOT), np.int64(0), search.params.tactical_nodes)
         return self._questions.n_asked[0] > 0
 

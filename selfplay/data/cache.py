@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.errors import DataError
-from selfplay.data.collect import GameRecord, collect, verified_pieces
-from selfplay.data.positions import PositionSet
-from selfplay.data.store import map_set, write_set
+from selfplay.records.collect import GameRecord, collect, verified_pieces
+from selfplay.records.positions import PositionSet
+from selfplay.records.store import map_set, write_set
 
 __all__ = ["load_or_parse"]
 
 log = logging.getLogger(__name__)
 
-PARSER_VERSION = 3  # raise it when targets or readers change: older caches are then parsed anew
+PARSER_VERSION = 4  # raise it when targets or readers change: older caches are then parsed anew
 
 
 def load_or_parse(path: Path, reader: Callable[[Path], Iterator[GameRecord]], cache: Path | None) -> PositionSet:

@@ -2,7 +2,8 @@
 
 A line is `FEN|result|ply;ply;...` and a ply `played:move=score,move=score,...`, scores in centipawns from the side to
 move, mate as +-(32000 - n). Some played moves are not among the scored ones: the games were steered for variety. A ply
-may be the played move alone, a position without label; a result may be `*`, then the scores alone tell the value.
+may be the played move alone, a position without label; a result may be `*`, then the scores alone tell the value and
+nobody knows how long the game would have lasted.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from selfplay.data.collect import GameRecord
-from selfplay.data.positions import offsets
-from selfplay.data.targets import WHITE_POINTS, blend_wdl, policy_from_scores, wdl_from_result, wdl_from_score
 from selfplay.data.text_files import numbered_lines
-from selfplay.data.uci_text import MOVE_OF_TEXT
+from selfplay.records.collect import GameRecord
+from selfplay.records.positions import offsets
+from selfplay.records.targets import WHITE_POINTS, blend_wdl, policy_from_scores, wdl_from_result, wdl_from_score
+from selfplay.records.uci_text import MOVE_OF_TEXT
 
 __all__ = ["UNKNOWN_RESULT", "parse_teacher_line", "read_teacher", "teacher_files"]
 
@@ -76,6 +77,7 @@ def parse_teacher_line(line: str) -> GameRecord:
         wdl=_values(scores_cp, first, labelled, result, black_to_move),
         usable=labelled,
         target_scores=np.clip(scores_cp, -32_000, 32_000).astype(np.int16),
+        ended=result != UNKNOWN_RESULT,
     )
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import jit, lanes
+from engine.native import bits, jit, lanes
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @jit.kernel()
 def all_three(x):
-    return jit.ctz(x), jit.popcount(x), jit.byteswap(x)
+    return bits.ctz(x), bits.popcount(x), bits.byteswap(x)
 
 
 @pytest.mark.parametrize("value", [0, 1, 0x8000000000000000, 0x00F0_1234_5678_9ABC, 2**64 - 1])
@@ -83,7 +83,7 @@ def test_without_a_writable_folder_kernels_are_compiled_without_a_cache(monkeypa
 def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(tmp_path):
     (tmp_path / "reader.py").write_text(
         "import numpy as np\n"
-        "from engine.jit import kernel\n\n"
+        "from engine.native.jit import kernel\n\n"
         "@kernel()\n"
         "def read(a, i): return a[i]\n\n"
         "def answer():\n"

@@ -1,4 +1,4 @@
-"""The ``kernel`` decorator, its cache folder and three bit intrinsics. Only this module and ``lanes`` import numba.
+"""The ``kernel`` decorator and where compiled kernels are kept.
 
 Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
 machine code in the cache. Here every module's kernels get a folder of their own whose name is a hash over the source
@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numba
-import numpy as np
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator, _SourceFileBackedLocatorMixin
-from numba.extending import intrinsic, overload
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
-_SOURCE_ROOT = Path(__file__).resolve().parent.parent
+_SOURCE_ROOT = Path(__file__).resolve().parents[2]
 _IMPORT = re.compile(
     r"^\s*from\s+((?:engine|selfplay)[\w.]*)\s+import\s+(?:\(([^)]*)\)|([^(\n]*))"
     r"|^\s*import\s+((?:engine|selfplay)[\w.]*)",
@@ -173,61 +171,3 @@ def _project_imports(path: Path) -> tuple[Path, ...]:
         submodules = [base / word for word in words]
         found += [p.with_suffix(".py") for p in (base, *submodules) if p.with_suffix(".py").is_file()]
     return tuple(found)
-
-
-# ---- bit intrinsics: one machine instruction each, plain Python beside it -----------------------------------------
-
-
-@intrinsic
-def _native_ctz(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], context.get_constant(numba.types.boolean, False))
-
-    return numba.types.int64(numba.types.uint64), codegen
-
-
-@intrinsic
-def _native_popcount(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.ctpop(arguments[0])
-
-    return numba.types.int64(numba.types.uint64), codegen
-
-
-@intrinsic
-def _native_byteswap(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.bswap(arguments[0])
-
-    return numba.types.uint64(numba.types.uint64), codegen
-
-
-def ctz(x):
-    """Number of trailing zero bits of a uint64: the lowest square of a bitboard; 64 for an empty one."""
-    x = int(x)
-    return (x & -x).bit_length() - 1 if x else 64
-
-
-def popcount(x):
-    """Number of set bits of a uint64."""
-    return int(x).bit_count()
-
-
-def byteswap(x):
-    """A uint64 with its bytes reversed: a bitboard mirrored vertically (rank 1 <-> rank 8)."""
-    return np.uint64(int.from_bytes(int(x).to_bytes(8, "little"), "big"))
-
-
-@overload(ctz, inline="always")
-def _ctz(x):
-    return lambda x: _native_ctz(np.uint64(x))
-
-
-@overload(popcount, inline="always")
-def _popcount(x):
-    return lambda x: _native_popcount(np.uint64(x))
-
-
-@overload(byteswap, inline="always")
-def _byteswap(x):
-    return lambda x: _native_byteswap(np.uint64(x))
