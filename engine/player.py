@@ -21,9 +21,11 @@ import numpy as np
 
 from engine import evaluation
 from engine.board.convert import stack_from_board
+from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Tablebase
+from engine.idle_options import Use, idle_options
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.search.advice import Advisor
@@ -89,6 +91,7 @@ class Engine:
         self._saved_ms = 0.0
         self._root_was_changed = False  # by a restriction or by noise: its tree is no good for another search
         self._prepare()
+        self._notes = self._idle_options(EngineOptions())
 
     def __enter__(self) -> Engine:
         return self
@@ -175,6 +178,13 @@ class Engine:
             self.evaluator = _make_evaluator(new)
         if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params:
             self._prepare()
+        self._notes = [*self._notes, *self._idle_options(old)]
+
+    def _idle_options(self, before: EngineOptions) -> list[str]:
+        """What to say about options that were just set and change nothing with the evaluator in use."""
+        in_kernel = isinstance(self.evaluator, InKernelEvaluator)
+        use = Use(self.evaluator.name, in_kernel, self._runner.most_threads, self._runner.collisions_end_rounds)
+        return idle_options(before, self.options, use)
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as new.
@@ -199,8 +209,11 @@ class Engine:
             self._cache.clear()
 
     def take_problems(self) -> list[str]:
-        """What went wrong with endgame tables since the last call, one sentence each, for the user."""
-        return self._tablebase.take_problems()
+        """What the user should know of since the last call, one sentence each: endgame tables that cannot be read, and
+        options that change nothing.
+        """
+        notes, self._notes = self._notes, []
+        return [*notes, *self._tablebase.take_problems()]
 
     def close(self) -> None:
         """End all searches and stop all threads. The engine is not used afterwards."""
@@ -353,7 +366,10 @@ def _open_tables(options: EngineOptions) -> Tablebase:
 
 
 def _open_book(options: EngineOptions) -> OpeningBook | None:
-    return OpeningBook(os.path.expanduser(options.book_file)) if options.own_book and options.book_file else None
+    if not (options.own_book and options.book_file):
+        return None
+    with blaming("book_file"):
+        return OpeningBook(os.path.expanduser(options.book_file))
 
 
 def _new_generator(options: EngineOptions) -> np.random.Generator:

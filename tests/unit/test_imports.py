@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
-BASE = {"engine.errors", "engine.options", "engine.settings_file"}
+BASE = {"engine.errors", "engine.idle_options", "engine.options", "engine.settings_file"}
 TOOLS = BASE | {"engine.backend", "engine.files", "engine.native"}
 TACTICS = TOOLS | {"engine.board"}
 NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
     "engine.command_line": set(),
     "engine.errors": set(),
+    "engine.idle_options": {"engine.options"},
     "engine.option_forms": BASE,
     "engine.options": {"engine.errors"},
     "engine.settings_file": {"engine.errors"},
