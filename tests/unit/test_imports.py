@@ -18,7 +18,7 @@ PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
 BASE = {"engine.errors", "engine.options", "engine.settings_file"}
-TOOLS = BASE | {"engine.backend", "engine.jit", "engine.lanes"}
+TOOLS = BASE | {"engine.backend", "engine.integer_lanes", "engine.jit", "engine.lanes"}
 NETWORK = TOOLS | {"engine.nn", "engine.board"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.options": {"engine.errors"},
     "engine.settings_file": {"engine.errors"},
     "engine.backend": BASE,
+    "engine.integer_lanes": BASE,
     "engine.jit": BASE,
     "engine.lanes": BASE,
     "engine.machine": {"engine.options"},
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "weights": set(),
 }
 # A library that only these modules may import; everybody else goes through them.
-ONLY_IMPORTERS = {"numba": {"engine.jit", "engine.lanes"}, "cupy": {"engine.backend"}}
+ONLY_IMPORTERS = {"numba": {"engine.integer_lanes", "engine.jit", "engine.lanes"}, "cupy": {"engine.backend"}}
 # What brings an import of another name.
 DISTRIBUTIONS = {"cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
