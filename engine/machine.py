@@ -6,12 +6,13 @@ import importlib.metadata
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_info
 
 from engine.options import usable_cpus
 
-__all__ = ["describe_machine", "physical_memory_mib"]
+__all__ = ["blas_kernel", "describe_machine", "physical_memory_mib"]
 
 _LIBRARIES = ("numpy", "numba", "llvmlite")
 
@@ -20,8 +21,7 @@ def describe_machine() -> dict[str, str | int]:
     """Names and versions by what they are of, for reports; import NumPy before, or no BLAS library is loaded."""
     blas = [
         f"{library['internal_api']} {library.get('version') or ''} {library.get('architecture', '')}".strip()
-        for library in threadpool_info()
-        if library["user_api"] == "blas"
+        for library in _blas_libraries()
     ]
     return {
         "processor": _processor(),
@@ -33,12 +33,22 @@ def describe_machine() -> dict[str, str | int]:
     }
 
 
+def blas_kernel() -> str:
+    """The processor family that BLAS computes for, such as `SkylakeX`: results differ between them."""
+    kernels = {library.get("architecture") or library["internal_api"] for library in _blas_libraries()}
+    return "+".join(sorted(kernels)) or "none"
+
+
 def physical_memory_mib() -> int | None:
     """The machine's memory in MiB, None where the system does not tell (Windows)."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     except (AttributeError, ValueError, OSError):  # no sysconf, or not with these names
         return None
+
+
+def _blas_libraries() -> list[dict[str, Any]]:
+    return [library for library in threadpool_info() if library["user_api"] == "blas"]
 
 
 def _processor() -> str:

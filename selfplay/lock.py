@@ -1,13 +1,12 @@
-"""One process per run folder: an advisory lock that the system drops when its holder dies."""
+"""One process per run folder."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from engine.errors import RunError
+from engine.native.locks import FileLock
 
 __all__ = ["FolderLock"]
 
@@ -17,34 +16,15 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._stream: IO[bytes] | None = None
+        self._lock = FileLock(folder / "lock")
 
     def __enter__(self) -> FolderLock:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._stream = open(self._folder / "lock", "ab")  # held until __exit__
-        try:
-            _lock(self._stream)
-        except OSError as error:
-            self._stream.close()
-            raise RunError(f"{self._folder}: another process is working in this run folder") from error
+        if not self._lock.try_acquire():
+            raise RunError(f"{self._folder}: another process is working in this run folder")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._stream is not None
-        self._stream.close()
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(stream: IO[bytes]) -> None:
-        stream.seek(0)
-        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(stream: IO[bytes]) -> None:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock.release()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+
+from engine.native.pool import ThreadPool
 
 __all__ = ["run_on_threads"]
 
@@ -23,6 +24,6 @@ def run_on_threads(count: int, name: str, work: Callable[[Callable[[], bool]], N
             failed.set()
             raise
 
-    with ThreadPoolExecutor(count, name) as pool:
-        for future in [pool.submit(guarded) for _ in range(count)]:
+    with ThreadPool(count + 1, name) as pool:  # the calling thread only waits, open to signals
+        for future in [pool.start(guarded) for _ in range(count)]:
             future.result()

@@ -1,15 +1,13 @@
 """`aino bench`: speed of move generation, board planes, evaluation, search and start on this machine.
 
-Every speed is the best of several runs, taken in one process. `signature` is a checksum over the visits of fixed
-searches, one thread and the material evaluator: neither time nor options change it, so a change that was meant to
-change nothing leaves it as it was.
+Every speed is the best of several runs, taken in one process. The signatures say whether the search still does what it
+did (`bench_signature`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -25,15 +23,16 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
-from engine.machine import describe_machine
+from engine.machine import blas_kernel, describe_machine
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.bench_board import measure_board
+from uci.bench_signature import SETTINGS, sign
 from uci.bench_start import measure_start
 
-__all__ = ["EXAMPLES", "PARTS", "add_arguments", "measure", "run", "signature"]
+__all__ = ["EXAMPLES", "PARTS", "add_arguments", "measure", "run", "signatures"]
 
 PARTS = ("board", "evaluation", "search", "start", "signature")
 POSITIONS = (
@@ -49,13 +48,14 @@ PERFT_DEPTH = 5
 GAME_PLIES = 63  # of the game whose planes are timed
 BATCHES = (1, 8, 32, 64)  # positions evaluated at once
 EVALUATORS = ("material", "sparse", "network", "hybrid")
-IN_KERNEL_NODES, NETWORK_NODES, SIGNATURE_NODES = 20_000, 4_000, 1_000  # per position
+IN_KERNEL_NODES, NETWORK_NODES = 20_000, 4_000  # per position
 
 
 EXAMPLES = """\
 examples:
   aino bench                                a table, under a minute
   aino bench --json > today.json            for comparing
+  aino bench --signature                    has the search changed? nodes and checksums of its trees
 """
 
 
@@ -63,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     text = f"measure only these: {', '.join(PARTS)}"
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
+    text = "print only the signatures of the search: nodes, checksum of the trees, BLAS kernel where it counts"
+    parser.add_argument("--signature", action="store_true", help=text)
     text = "also start with an empty kernel cache: compiles everything, takes a while"
     parser.add_argument("--cold", action="store_true", help=text)
     text = "length of each timed run (default %(default)s)"
@@ -74,6 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the measurements as a table or as JSON. Raises ConfigError for a length of runs that is not positive."""
     if not arguments.seconds > 0:
         raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
+    if arguments.signature:
+        for name, entry in signatures().items():
+            print(f"{name:10}{entry}")
+        return 0
     with Console(stderr=True).status("Measuring") as status:
         results = measure(
             options_from_flags(arguments), arguments.seconds, arguments.only, arguments.cold, status.update
@@ -111,7 +117,7 @@ def measure(
         results["start s"] = measure_start(cold)
     if "signature" in parts:
         tell("Searching for the signature")
-        results["signature"] = signature()
+        results["signature"] = signatures()
     return results
 
 
@@ -141,17 +147,18 @@ def _measure_evaluators(
     return results
 
 
-def signature() -> str:
-    """Checksum over moves and visits of one fixed search a position, material evaluator, one thread."""
-    checksum = 0
-    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
-        for fen in POSITIONS:
-            engine.new_game()
-            engine.set_position(chess.Board(fen))
-            children = engine.search(Limits(nodes=SIGNATURE_NODES)).children
-            text = " ".join(sorted(f"{child.move.uci()}={child.visits}" for child in children))
-            checksum = zlib.crc32(text.encode(), checksum)
-    return f"{checksum:08x}"
+def signatures() -> dict[str, str]:
+    """Nodes and checksum of each of the `bench_signature.SETTINGS`, and the BLAS kernel where its last bits count.
+
+    A net that cannot be loaded leaves its entry out and says so.
+    """
+    found = {}
+    for name, setting in SETTINGS.items():
+        try:
+            found[name] = f"{sign(setting)} {blas_kernel() if setting.uses_blas else ''}".rstrip()
+        except NetFileError as error:
+            found[name] = f"left out: {error}"
+    return found
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------------

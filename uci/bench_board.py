@@ -12,7 +12,7 @@ import numpy as np
 from engine.board.convert import stack_from_board
 from engine.board.layout import empty_stack
 from engine.board.perft import perft
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.planes import PLANES, encode, expand
 from uci.perft import count_with_python_chess
 

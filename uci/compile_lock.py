@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
-from engine import jit
+from engine.native import jit
+from engine.native.locks import FileLock
 
 __all__ = ["compiling_alone"]
-
-_RETRY_S = 0.1
 
 
 @contextlib.contextmanager
@@ -36,38 +32,15 @@ def compiling_alone(source: Path, variant: str) -> Iterator[bool]:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a")
     except OSError:
         yield False
         return
-    with file:
-        _lock(file)  # ends with the file, or with the process
+    lock = FileLock(folder / "lock")
+    with contextlib.suppress(OSError):  # a full disk, or a file system without locks
+        lock.acquire()
+    try:
         yield not done.exists()
         with contextlib.suppress(OSError):
             done.touch()
-
-
-def _lock(file: IO[str]) -> None:
-    """Waits for the exclusive lock, open to Ctrl-C in between."""
-    while not _try_lock(file):
-        time.sleep(_RETRY_S)
-
-
-def _try_lock(file: IO[str]) -> bool:
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:  # somebody else has it
-            return False
-    else:
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks
-            return True
-    return True
+    finally:
+        lock.release()

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.layout import BISHOP, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
-from engine.jit import byteswap, ctz, kernel
+from engine.native.bits import byteswap, ctz
+from engine.native.jit import kernel
 
 ONE = np.uint64(1)
 ZERO = np.uint64(0)

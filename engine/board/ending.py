@@ -20,7 +20,8 @@ from engine.board.layout import (
     ROOK,
     WHITE,
 )
-from engine.jit import kernel, popcount
+from engine.native.bits import popcount
+from engine.native.jit import kernel
 
 ONGOING: Final = 0
 CHECKMATE: Final = 1

@@ -22,7 +22,8 @@ from engine.board.layout import (
 )
 from engine.board.movegen import castling_squares, en_passant_is_legal
 from engine.board.zobrist import CASTLING_KEYS, EN_PASSANT_KEYS, PIECE_KEYS, SIDE_KEY
-from engine.jit import ctz, kernel
+from engine.native.bits import ctz
+from engine.native.jit import kernel
 
 
 @kernel()

@@ -42,7 +42,8 @@ from engine.board.layout import (
     SIDE,
     WHITE,
 )
-from engine.jit import ctz, kernel, popcount
+from engine.native.bits import ctz, popcount
+from engine.native.jit import kernel
 
 ALL_SQUARES = np.uint64(0xFFFFFFFFFFFFFFFF)
 RANK_3 = np.uint64(0xFF << 16)

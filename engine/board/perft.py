@@ -9,7 +9,7 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES, empty_stack
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.jit import kernel
+from engine.native.jit import kernel
 
 
 @kernel()

@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.board.attacks import attackers, bit, piece_at
 from engine.board.layout import BLACK, KING, PAWN, SIDE, WHITE
-from engine.jit import ctz, kernel
+from engine.native.bits import ctz
+from engine.native.jit import kernel
 
 PIECE_VALUES = np.array([100, 320, 330, 500, 950, 20000], np.int64)  # centipawns, P N B R Q K
 

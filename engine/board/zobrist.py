@@ -10,7 +10,8 @@ import numpy as np
 
 from engine.board.attacks import ONE
 from engine.board.layout import CASTLING, EN_PASSANT, KING, SIDE, WHITE
-from engine.jit import ctz, kernel
+from engine.native.bits import ctz
+from engine.native.jit import kernel
 
 _numbers = np.random.Generator(np.random.PCG64(1858)).integers(0, 2**64, 12 * 64 + 64 + 8 + 1, dtype=np.uint64)
 PIECE_KEYS = _numbers[: 12 * 64].reshape(12, 64).copy()  # [6 * side + kind, square]

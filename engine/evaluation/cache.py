@@ -21,7 +21,7 @@ from engine.board.layout import CASTLING, EN_PASSANT, HALFMOVE
 from engine.board.makemove import copy_row
 from engine.errors import ConfigError
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 
 WAYS: Final = 4  # entries of a set

@@ -27,7 +27,8 @@ from engine.board.layout import (
     SIDE,
     WHITE,
 )
-from engine.jit import ctz, kernel, popcount
+from engine.native.bits import ctz, popcount
+from engine.native.jit import kernel
 
 FULL_PHASE = 24
 PHASE = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K

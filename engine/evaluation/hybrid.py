@@ -6,10 +6,10 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import Resolver
-from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator
+from engine.evaluation.protocol import CHUNK, Evaluator, LeafBatch, PartEvaluator
 from engine.evaluation.wdl import write_wdl
-from engine.evaluation.workers import Workers
-from engine.jit import kernel
+from engine.native.jit import kernel
+from engine.native.pool import ThreadPool
 
 
 @kernel()
@@ -34,12 +34,12 @@ class HybridEvaluator:
         self.in_parts = isinstance(network, PartEvaluator) and network.in_parts
         self._network = network
         self._resolver = Resolver()
-        self._workers = Workers(threads)
+        self._pool = ThreadPool(threads, "evaluate")
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
         self._network.evaluate(leaves, count)
-        self._workers.share(count, lambda first, last: self._blend_part(leaves, first, last))
+        self._pool.share(count, CHUNK, lambda first, last: self._blend_part(leaves, first, last))
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         """Fill leaves[first:last] on the calling thread; only where the net is evaluated `in_parts`."""
@@ -50,7 +50,7 @@ class HybridEvaluator:
     def close(self) -> None:
         """Stop the worker threads."""
         self._network.close()
-        self._workers.close()
+        self._pool.close()
 
     def _blend_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         resolved = self._resolver.resolve(leaves, first, last, with_moves=False)

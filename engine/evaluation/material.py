@@ -9,11 +9,11 @@ import numpy as np
 
 from engine.evaluation.classical import game_phase
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
-from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.protocol import CHUNK, LeafBatch
 from engine.evaluation.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
 from engine.evaluation.wdl import write_wdl
-from engine.evaluation.workers import Workers
-from engine.jit import kernel
+from engine.native.jit import kernel
+from engine.native.pool import ThreadPool
 
 ROUND_SIZE = 32
 MODEL_LEAVES = 512  # the largest batch that a model of `evaluate_leaf` works on
@@ -69,7 +69,7 @@ class MaterialEvaluator:
     in_kernel = "material"
 
     def __init__(self, threads: int = 1) -> None:
-        self._workers = Workers(threads)
+        self._pool = ThreadPool(threads, "evaluate")
         self._resolver = Resolver()
         self._local = threading.local()
 
@@ -79,11 +79,11 @@ class MaterialEvaluator:
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
-        self._workers.share(count, lambda first, last: self._evaluate_part(leaves, first, last))
+        self._pool.share(count, CHUNK, lambda first, last: self._evaluate_part(leaves, first, last))
 
     def close(self) -> None:
         """Stop the worker threads."""
-        self._workers.close()
+        self._pool.close()
 
     def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         if not hasattr(self._local, "space"):

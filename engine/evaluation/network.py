@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.evaluation.protocol import CHUNK, LeafBatch
-from engine.evaluation.workers import Workers
+from engine.native.pool import ThreadPool
 from engine.network.fused import FusedTower
 
 ROUND_SIZE = 64  # 8 chunks: about 6 ms of a 64x6 net on one thread
@@ -19,15 +19,15 @@ class NetworkEvaluator:
 
     def __init__(self, fused: FusedTower, threads: int = 1) -> None:
         self.fused = fused
-        self._workers = Workers(threads)
+        self._pool = ThreadPool(threads, "evaluate")
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
-        self._workers.share(count, lambda first, last: self.evaluate_part(leaves, first, last))
+        self._pool.share(count, CHUNK, lambda first, last: self.evaluate_part(leaves, first, last))
 
     def close(self) -> None:
         """Stop the worker threads."""
-        self._workers.close()
+        self._pool.close()
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         """Fill leaves[first:last] on the calling thread, chunk by chunk."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
-from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.protocol import CHUNK, LeafBatch
 from engine.evaluation.quiescence import QuiescenceSpace, new_space, settled_value
-from engine.evaluation.workers import Workers
-from engine.jit import kernel
+from engine.native.jit import kernel
+from engine.native.pool import ThreadPool
 from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_position
 
 ROUND_SIZE = 64
@@ -44,7 +44,7 @@ class SparseEvaluator:
 
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         self.net = net
-        self._workers = Workers(threads)
+        self._pool = ThreadPool(threads, "evaluate")
         self._local = threading.local()
 
     def new_model(self) -> SparseLeafModel:
@@ -53,11 +53,11 @@ class SparseEvaluator:
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
-        self._workers.share(count, lambda first, last: self._evaluate_part(leaves, first, last))
+        self._pool.share(count, CHUNK, lambda first, last: self._evaluate_part(leaves, first, last))
 
     def close(self) -> None:
         """Stop the worker threads."""
-        self._workers.close()
+        self._pool.close()
 
     def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         if not hasattr(self._local, "model"):

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from engine.jit import kernel
+from engine.native.jit import kernel
 
 CP_SCALE = 220.0  # Q = 0.5 at this many centipawns
 ATAN_SCALE = 1.5637541897

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.lanes import LANES
+from engine.native.lanes import LANES
 from engine.network.fused_heads import DenseHead, OneByOne
 from engine.network.fused_policy import Attention, Classical, Convolution, PolicyHead
 from engine.network.fused_steps import Gates, Weights

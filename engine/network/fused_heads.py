@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.jit import kernel
-from engine.lanes import LANES, load, relu, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, store
 from engine.network.multiply import Rows, multiply
 from engine.network.smooth import mish_in_place
 from engine.network.winograd import BOARD, INNER

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.jit import kernel
-from engine.lanes import LANES, lane_sum, load, splat, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, lane_sum, load, splat, store
 from engine.network.fused_heads import ORIGIN, SQUARES, OneByOne, activate_rows, convolve_squares
 from engine.network.multiply import Rows, multiply
 from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_INDEX

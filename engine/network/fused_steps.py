@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.jit import kernel
-from engine.lanes import LANES, load, relu, splat, spread, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, splat, spread, store
 from engine.network.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, judge, write_wdl
 from engine.network.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
 from engine.network.input_layer import InputLayer, convolve_masks

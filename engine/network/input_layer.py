@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.board.attacks import ONE, ZERO
-from engine.jit import ctz, kernel
-from engine.lanes import LANES, load, relu, splat, store
+from engine.native.bits import ctz
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, splat, store
 from engine.network.memory import aligned_copy
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
 from engine.network.winograd import BOARD

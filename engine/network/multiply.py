@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.jit import kernel
-from engine.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store
 
 BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # the widest block of columns, in lanes
 

@@ -31,7 +31,8 @@ from engine.board.layout import (
     SIDE,
     WHITE,
 )
-from engine.jit import byteswap, ctz, kernel
+from engine.native.bits import byteswap, ctz
+from engine.native.jit import kernel
 
 PLANES = 112
 HISTORY = 8

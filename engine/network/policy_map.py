@@ -11,7 +11,7 @@ import chess
 import numpy as np
 
 from engine.board.layout import SIDE
-from engine.jit import kernel
+from engine.native.jit import kernel
 
 POLICY_SIZE = 1858
 POLICY_PLANES = 80

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.jit import kernel
-from engine.lanes import LANES, load, minimum, relu, scale_by_power, splat, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, minimum, relu, scale_by_power, splat, store
 
 LOG2_E = 1.4426950408889634
 # ln 2 as a number of few bits, whose multiples up to 127 are exact, and the rest of it.

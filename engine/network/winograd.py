@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.jit import kernel
-from engine.lanes import LANES, load, relu, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, store
 from engine.network.memory import aligned_copy, aligned_zeros
 from engine.network.multiply import Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.jit import kernel
+from engine.native.jit import kernel
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 

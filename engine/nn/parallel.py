@@ -8,12 +8,12 @@ shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741).
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Self
 
 from threadpoolctl import ThreadpoolController
 
 from engine.errors import ConfigError
+from engine.native.pool import ThreadPool
 from engine.nn.layer import Array, Gradients, Layer
 
 Outputs = Any  # what the model's forward returns: an array, or a dict of arrays
@@ -43,7 +43,7 @@ class DataParallel:
         self._replicas: list[Layer] = []
         self._steps = 0
         self._libraries = ThreadpoolController()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train") if threads > 1 else None
+        self._pool = ThreadPool(threads, "train")
 
     def step(self, count: int, inputs: Inputs, loss: Loss, seed: tuple[int, ...] | None = None) -> StepResult:
         """Forward and backward of one batch of ``count`` positions.
@@ -61,16 +61,16 @@ class DataParallel:
             replica.reseed(*(seed if seed is not None else (self._steps,)), number)
         self._steps += 1
         with self._libraries.limit(limits=1, user_api="blas"):
-            run = self._pool.map if self._pool is not None else map
-            results = list(run(lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts))
+            results = self._pool.map(
+                lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts
+            )
         weights = [(part.stop - part.start) / count for part in parts]
         self._average_buffers(weights)
         return _weighted_sum(results, weights)
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._pool.close()
 
     def __enter__(self) -> Self:
         return self

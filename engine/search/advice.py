@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import copy_row, make
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
 from engine.search.priors import advise, take_back
 from engine.search.proofs import is_decided

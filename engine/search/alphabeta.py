@@ -30,7 +30,7 @@ from engine.evaluation.quiescence import (
     quiescence,
     take_best,
 )
-from engine.jit import kernel
+from engine.native.jit import kernel
 
 MAX_PLY = 64
 MAX_ITERATION = 32  # plies of the deepest iteration

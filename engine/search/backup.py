@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.proofs import decide, is_decided, spread
 from engine.search.tree import (
     COLLISIONS,

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.board.layout import KEY, NO_MOVE, REPETITIONS
 from engine.board.makemove import push
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.backup import finish_visit
 from engine.search.proofs import is_decided
 from engine.search.select import select_edge

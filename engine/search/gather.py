@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.makemove import copy_row
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
 from engine.search.backup import finish_known

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.descend import begin_visit, is_finished, repeats_path
 from engine.search.judge import judge
 from engine.search.tree import COLLISIONS, LEAVES, NO_NODE, REPEATED, ROOT, UNKNOWN

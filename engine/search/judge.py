@@ -18,7 +18,7 @@ from engine.board.ending import CHECKMATE, ONGOING, game_end
 from engine.board.layout import BISHOP, BLACK, EN_PASSANT, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.tree import DRAW, LOSS, UNKNOWN, WIN
 
 

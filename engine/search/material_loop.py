@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.evaluation.material import evaluate_leaf
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.backup import apply
 from engine.search.in_kernel import begin, prepare
 from engine.search.tree import LEAVES

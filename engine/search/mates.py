@@ -15,7 +15,7 @@ from engine.board.attacks import in_check
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.judge import mating_move
 
 DEEPEST = 4  # moves

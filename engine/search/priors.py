@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.layout import NO_MOVE
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.tree import NO_NODE
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.tree import DRAW, LOSS, NO_NODE, NO_PARENT, ROOT, TERMINAL, UNKNOWN_DISTANCE, WIN
 
 

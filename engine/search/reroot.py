@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.proofs import is_decided
 from engine.search.tree import DRAW, EDGES, NO_NODE, NO_PARENT, NODES, PATH_REPETITION, PENDING, Tree
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.tree import LOSS, NO_NODE, ROOT
 
 NO_EDGE = -1

@@ -13,10 +13,11 @@ knows half, and the memory is split.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from queue import Empty, SimpleQueue
 
 from engine.evaluation.tablebase import Tablebase
+from engine.native.pool import ThreadPool
 from engine.search.advice import Advisor
 from engine.search.backup import apply
 from engine.search.rounds import RoundInFlight, Rounds, SharedWork, ask_tablebase
@@ -99,14 +100,14 @@ class Crew:
     def __init__(self, work: Work, threads: int) -> None:
         self._work = work
         self._helpers = threads - 1
-        self._pool = ThreadPoolExecutor(self._helpers, thread_name_prefix="evaluate") if threads > 1 else None
+        self._pool = ThreadPool(threads, "evaluate")
         self._busy: list[Future[None]] = []
         self._shares: SimpleQueue[Share | None] = SimpleQueue()
 
     def hand_out(self, work: SharedWork, count: int, share: int) -> None:
         """Queue ``count`` parts of some work, leaves of a round, ``share`` at a time."""
-        if (count > share or work.for_helpers) and self._pool is not None and not self._busy:
-            self._busy = [self._pool.submit(self._help, worker) for worker in range(1, self._helpers + 1)]
+        if (count > share or work.for_helpers) and self._helpers and not self._busy:
+            self._busy = [self._pool.start(self._help, worker) for worker in range(1, self._helpers + 1)]
         for start in range(0, count, share):
             self._shares.put((work, start, min(start + share, count)))
             work.open_shares += 1
@@ -149,8 +150,7 @@ class Crew:
     def close(self) -> None:
         """End all threads, also in the middle of a search."""
         self.rest()
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._pool.close()
 
     def _note(self, work: SharedWork) -> None:
         """Take the next word from a helper, waiting for it."""

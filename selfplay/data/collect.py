@@ -11,7 +11,7 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.jit import kernel
+from engine.native.jit import kernel
 from selfplay.data.positions import PROBABILITY_ONE, PositionSet, concatenate, offsets
 from selfplay.data.uci_text import king_takes_rook
 

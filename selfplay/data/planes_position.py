@@ -10,7 +10,7 @@ from engine.board.layout import BLACK, CASTLING, FULLMOVE, HALFMOVE, KING, MAX_M
 from engine.board.makemove import make, push
 from engine.board.movegen import generate
 from engine.errors import FenError
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.planes import (
     BLACK_TO_MOVE_PLANE,
     CASTLING_PLANE,

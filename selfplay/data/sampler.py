@@ -12,7 +12,7 @@ import numpy as np
 from engine.board.layout import CASTLING, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI, policy_index
 from selfplay.data.positions import PROBABILITY_ONE, PositionSet

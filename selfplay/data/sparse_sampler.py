@@ -10,7 +10,7 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.evaluation.quiescence import QuiescenceSpace, new_space, settled_value
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.positions import PositionSet

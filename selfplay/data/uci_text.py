@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.board.attacks import piece_at
 from engine.board.layout import CASTLING, KING, SIDE, WHITE
-from engine.jit import kernel
+from engine.native.jit import kernel
 
 __all__ = ["MOVE_OF_TEXT", "king_takes_rook"]
 

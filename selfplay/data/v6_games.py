@@ -15,7 +15,7 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
 from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError, FenError
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.planes import BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
 from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
 from selfplay.data.collect import GameRecord

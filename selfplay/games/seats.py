@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.search.backup import apply
 from engine.search.gather import gather
 from engine.search.proofs import is_decided

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -14,6 +13,7 @@ import chess
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
+from engine.native.pool import ThreadPool
 from engine.search.select import SearchParams
 from engine.search.session import Search
 from engine.search.tree import DESCENTS
@@ -39,14 +39,14 @@ def self_play_speeds(net: Path, settings: GameSettings, seconds: float) -> Speed
     `raw evaluations` are those of the evaluator alone at the same batch and threads. In-kernel searches use no batches:
     for them `visits` are counted, and `share of the search alone` is the share of the time spent inside the kernel.
     """
-    with ThreadPoolExecutor(settings.actors) as pool:
+    with ThreadPool(settings.actors, "speed") as pool:
         rounds = [_measure_round(net, settings, seconds / ROUNDS, pool) for _ in range(ROUNDS)]
     return {name: median(one[name] for one in rounds) for name in rounds[0]}
 
 
-def _measure_round(net: Path, settings: GameSettings, seconds: float, pool: ThreadPoolExecutor) -> Speeds:
+def _measure_round(net: Path, settings: GameSettings, seconds: float, pool: ThreadPool) -> Speeds:
     def on_every_thread(measure: Callable[[Path, GameSettings, float], Speeds], one: GameSettings) -> Speeds:
-        results = list(pool.map(lambda _: measure(net, one, seconds), range(one.actors)))
+        results = pool.map(lambda _: measure(net, one, seconds), range(one.actors))
         return {name: sum(result[name] for result in results) for name in results[0]}
 
     speeds = on_every_thread(_raw_speed, settings)

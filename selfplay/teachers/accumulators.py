@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.board.layout import KING, WHITE
-from engine.integer_lanes import load_shorts, store_shorts
-from engine.jit import ctz, kernel
+from engine.native.bits import ctz
+from engine.native.integer_lanes import load_shorts, store_shorts
+from engine.native.jit import kernel
 from selfplay.teachers.net_file import STOCKFISH_15, aligned
 
 __all__ = ["BUCKETS", "WIDTH", "Accumulators", "advance", "new_accumulators", "start"]

@@ -10,7 +10,7 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.board.see import see
 from engine.evaluation.quiescence import immediate_gain, take_best
-from engine.jit import kernel
+from engine.native.jit import kernel
 from selfplay.teachers.accumulators import advance
 from selfplay.teachers.quiet_search import MATE, MAX_PLY, begin, quiescence, settled_value
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.layout import HALFMOVE, KNIGHT, QUEEN, SIDE, WHITE
-from engine.integer_lanes import (
+from engine.native.bits import popcount
+from engine.native.integer_lanes import (
     clipped_product,
     dot_bytes,
     load_ints,
@@ -14,7 +15,7 @@ from engine.integer_lanes import (
     store_ints,
     store_low_bytes,
 )
-from engine.jit import kernel, popcount
+from engine.native.jit import kernel
 from selfplay.teachers.accumulators import BUCKETS, WIDTH
 
 __all__ = ["MOST_UNITS", "UNITS_PER_CP", "net_value", "static_value"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from engine.errors import ConfigError
+from engine.native.pool import ThreadPool
 from engine.network.sparse.model import fill_tables, new_tables, sparse_config_of
 from engine.nn.layer import Layer
 from selfplay.data.positions import PositionSet
@@ -54,8 +54,8 @@ class HeldOut:
         """Scores of the model in inference mode; the same for any number of threads."""
         starts = range(0, self.n_positions, CHUNK)
         parts = [self._batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
-        with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-            sums = list(pool.map(lambda part: _score_sums(model, part), parts))
+        with threadpool_limits(limits=1, user_api="blas"), ThreadPool(threads, "score") as pool:
+            sums = pool.map(lambda part: _score_sums(model, part), parts)
         return HeldOutScores(*(np.sum(sums, axis=0) / self.n_positions).tolist())
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES
 from engine.errors import RunError, TrainingError
+from engine.native.pool import ThreadPool
 from engine.network.sparse.features import FEATURE_GROUPS, POLICY_GROUPS
 from engine.network.sparse.gradients import (
     PositionGradients,
@@ -46,17 +46,8 @@ class SparsePass:
     def __init__(self, config: SparseConfig, size: int, threads: int) -> None:
         self.config = config
         self.gradients: PositionGradients = new_position_gradients(config, size, MAX_MOVES)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train") if threads > 1 else None
+        self.pool = ThreadPool(threads, "train")
         self._local = threading.local()
-
-    def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
-        """Like `map`, on the threads."""
-        return map(work, items) if self._pool is None else self._pool.map(work, items)
-
-    def run(self, work: Callable[[Any], Any], items: Iterable[Any]) -> None:
-        """Call `work` on every item, on the threads."""
-        for _ in self.map(work, items):
-            pass
 
     def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
         """Phase one over batch[:count]: fills `gradients`, its losses included."""
@@ -66,7 +57,7 @@ class SparsePass:
             scratch = self._scratch()
             learn_positions(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
 
-        self.run(learn, pairwise([*range(0, count, PART), count]))
+        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def columns(self, batch: SparseBatch, count: int, tables: Tables) -> None:
         """Phase two: add the gradients of batch[:count] to `tables`."""
@@ -76,12 +67,11 @@ class SparsePass:
             work.append(lambda c=column: add_feature_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
         for column in range(0, units, HALF_BLOCK):
             work.append(lambda c=column: add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
-        self.run(lambda part: part(), work)
+        self.pool.map(lambda part: part(), work)
 
     def close(self) -> None:
         """Stop the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        self.pool.close()
 
     def _scratch(self) -> Scratch:
         if not hasattr(self._local, "scratch"):
@@ -113,7 +103,7 @@ class SparseLearner:
 
         Raises TrainingError when a loss is not finite.
         """
-        batch, count = self.mixture.batch(self.steps_done, self._pass.map), self.mixture.batch_size
+        batch, count = self.mixture.batch(self.steps_done, self._pass.pool.map), self.mixture.batch_size
         self._pass.positions(self._tables, batch, count, self.settings.loss)
         losses = mean_losses(self._pass.gradients, batch, count)
         if not np.isfinite([losses.policy, losses.value, losses.moves_left]).all():
@@ -134,8 +124,10 @@ class SparseLearner:
             def step(part: tuple[int, int], shared: SharedRows = shared) -> None:
                 shared_step(self._state, shared, *part, rates, np.empty(shared.width, np.float32))
 
-            self._pass.run(step, pairwise([*range(0, groups, GROUPS), groups]))
-        self._pass.run(lambda part: adam_step(self._state, *part, rates), pairwise([*range(0, size, STRETCH), size]))
+            self._pass.pool.map(step, pairwise([*range(0, groups, GROUPS), groups]))
+        self._pass.pool.map(
+            lambda part: adam_step(self._state, *part, rates), pairwise([*range(0, size, STRETCH), size])
+        )
 
     def averaged_model(self) -> Layer:
         """A new model with the averaged weights."""

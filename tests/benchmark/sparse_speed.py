@@ -19,7 +19,7 @@ from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.quiescence import settled_value
 from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.sparse.features import look
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import SparseConfig, build_sparse

@@ -207,7 +207,7 @@ def test_a_checkpoints_array_of_a_shape_it_cannot_have_is_refused(shape: str, wr
 # ---- kernels ------------------------------------------------------------------------------------------------------
 
 KERNEL = """
-from engine.jit import kernel
+from engine.native.jit import kernel
 
 @kernel()
 def twice(x):

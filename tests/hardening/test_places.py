@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import jit
+from engine.native import jit
 from engine.network.tower import build_tower
 from engine.nn import dit
 from engine.nn.atomic import atomic_write, sync_folder

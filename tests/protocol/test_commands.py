@@ -7,6 +7,7 @@ import json
 import platform
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import chess.pgn
@@ -14,7 +15,7 @@ import pytest
 
 from engine.options import EngineOptions
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
-from uci import __version__, bench
+from uci import __version__, bench, bench_signature
 from uci.main import SUBCOMMANDS, main
 
 
@@ -97,9 +98,9 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
         "PERFT_DEPTH": 2,
         "IN_KERNEL_NODES": 30,
         "NETWORK_NODES": 10,
-        "SIGNATURE_NODES": 10,
     }.items():
         monkeypatch.setattr(bench, name, value)
+    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:2])
     results = json.loads(json.dumps(bench.measure(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
     assert all(speed > 0 for speed in results["perft nodes/s"].values())
     assert all(speed > 0 for speed in results["planes positions/s"].values())
@@ -108,23 +109,31 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert results["search nodes/s"]["material 1 thread"] > 0
     assert 0 < results["start s"]["uciok"] < results["start s"]["readyok"]
     assert results["machine"]["python"] == platform.python_version()
-    assert re.fullmatch("[0-9a-f]{8}", results["signature"])
+    assert re.fullmatch(r"\d+ [0-9a-f]{8}", results["signature"]["material"])
 
 
-def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_measures_only_what_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:2])
     assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
     results = json.loads(capsys.readouterr().out)
     assert set(results) == {"machine", "signature"}
-    assert results["signature"] == bench.signature(), "options change nothing"
+    assert results["signature"] == bench.signatures(), "options change nothing"
+    assert main(["bench", "--signature"]) == 0
+    assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in results["signature"].items())
     assert main(["bench", "--seconds", "0"]) == 1
 
 
 def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "SIGNATURE_NODES", 60)
-    first = bench.signature()
-    assert bench.signature() == first
-    monkeypatch.setattr(bench, "SIGNATURE_NODES", 61)
-    assert bench.signature() != first
+    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:3])
+    setting = bench_signature.SETTINGS["material"]
+    first = bench_signature.sign(replace(setting, nodes=60))
+    assert bench_signature.sign(replace(setting, nodes=60)) == first
+    assert bench_signature.sign(replace(setting, nodes=62)).checksum != first.checksum
+    warmer = replace(setting.options, policy_temperature=1.4)
+    other = bench_signature.sign(replace(setting, nodes=60, options=warmer))
+    assert other.checksum != first.checksum, "the visits count, not only how many there are"
 
 
 # ---- play -----------------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from engine import jit
 from engine.errors import NetFileError
+from engine.native import jit
 from engine.options import EngineOptions
 from tests.benchmark.startup import measure_start, measure_together, no_home
 from uci import cold_start, compile_lock

@@ -14,7 +14,6 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator, new_leaf_batch
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
-from engine.evaluation.workers import Workers
 from engine.network import weights
 from engine.network.fused import FusedTower
 from engine.network.policy_map import POLICY_SIZE
@@ -156,43 +155,6 @@ def test_material_sees_hanging_pieces_in_its_value():
         chess.Board("4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1"), chess.Move.from_uci("d1d5")
     )
     assert np.argmax(leaves.logits[0, : leaves.n_moves[0]]) == np.argmax(take)
-
-
-# ---- threads --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("threads", [1, 2, 5])
-@pytest.mark.parametrize("count", [0, 1, 8, 9, 64, 67])
-def test_workers_cover_every_leaf_once_in_whole_chunks(threads, count):
-    seen = np.zeros(count, np.int64)
-    parts = []
-
-    def work(first: int, last: int) -> None:
-        seen[first:last] += 1
-        parts.append((first, last))
-
-    workers = Workers(threads)
-    workers.share(count, work)
-    workers.close()
-    assert np.all(seen == 1)
-    assert all(first % 8 == 0 for first, _ in parts)
-    assert len(parts) <= max(threads, 1)
-
-
-def test_workers_pass_an_exception_on():
-    def fail(first: int, last: int) -> None:
-        if first:
-            raise ValueError("part two")
-
-    workers = Workers(2)
-    with pytest.raises(ValueError, match="part two"):
-        workers.share(16, fail)
-    workers.close()
-
-
-def test_workers_need_a_thread():
-    with pytest.raises(ConfigError, match="at least 1"):
-        Workers(0)
 
 
 # ---- finding nets and evaluators ------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, ShapeError
-from engine.jit import kernel
-from engine.lanes import LANES, load, relu, splat, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, splat, store
 from engine.network import planes
 from engine.network.fused import FusedTower
 from engine.network.input_layer import convolve_masks, input_layer

@@ -18,7 +18,7 @@ PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
 BASE = {"engine.errors", "engine.options", "engine.settings_file"}
-TOOLS = BASE | {"engine.backend", "engine.integer_lanes", "engine.jit", "engine.lanes"}
+TOOLS = BASE | {"engine.backend", "engine.native"}
 NETWORK = TOOLS | {"engine.nn", "engine.board"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
@@ -32,10 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.options": {"engine.errors"},
     "engine.settings_file": {"engine.errors"},
     "engine.backend": BASE,
-    "engine.integer_lanes": BASE,
-    "engine.jit": BASE,
-    "engine.lanes": BASE,
     "engine.machine": {"engine.options"},
+    "engine.native": BASE,
     "engine.nn": TOOLS,
     "engine.pages": {"engine.errors", "engine.nn"},
     "engine.board": TOOLS,
@@ -48,8 +46,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uci": ENGINE | {"weights"},
     "weights": set(),
 }
-# A library that only these modules may import; everybody else goes through them.
-ONLY_IMPORTERS = {"numba": {"engine.integer_lanes", "engine.jit", "engine.lanes"}, "cupy": {"engine.backend"}}
+# What only these modules may import; everybody else goes through them.
+ONLY_IMPORTERS = {
+    "numba": {"engine.native.bits", "engine.native.integer_lanes", "engine.native.jit", "engine.native.lanes"},
+    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes"},
+    "cupy": {"engine.backend"},
+    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool", "engine.player"},
+    "fcntl": {"engine.native.locks"},
+    "msvcrt": {"engine.native.locks"},
+}
 # What brings an import of another name.
 DISTRIBUTIONS = {"cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
@@ -99,7 +104,9 @@ def test_module_imports_only_what_lies_below_it(name: str) -> None:
 @pytest.mark.parametrize("library", ONLY_IMPORTERS)
 def test_few_modules_alone_import(library: str) -> None:
     importers = {
-        name for name, tree in MODULES.items() if any(o.split(".")[0] == library for o in imported_names(name, tree))
+        name
+        for name, tree in MODULES.items()
+        if any(f"{other}.".startswith(f"{library}.") for other in imported_names(name, tree))
     }
     assert importers <= ONLY_IMPORTERS[library]
 

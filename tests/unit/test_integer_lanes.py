@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine import integer_lanes as lanes
-from engine.jit import kernel
+from engine.native import integer_lanes as lanes
+from engine.native.jit import kernel
 
 
 @kernel()

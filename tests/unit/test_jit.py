@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import jit, lanes
+from engine.native import bits, jit, lanes
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @jit.kernel()
 def all_three(x):
-    return jit.ctz(x), jit.popcount(x), jit.byteswap(x)
+    return bits.ctz(x), bits.popcount(x), bits.byteswap(x)
 
 
 @pytest.mark.parametrize("value", [0, 1, 0x8000000000000000, 0x00F0_1234_5678_9ABC, 2**64 - 1])
@@ -83,7 +83,7 @@ def test_without_a_writable_folder_kernels_are_compiled_without_a_cache(monkeypa
 def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(tmp_path):
     (tmp_path / "reader.py").write_text(
         "import numpy as np\n"
-        "from engine.jit import kernel\n\n"
+        "from engine.native.jit import kernel\n\n"
         "@kernel()\n"
         "def read(a, i): return a[i]\n\n"
         "def answer():\n"
@@ -101,3 +101,25 @@ def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(t
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         answers.append(done.stdout.strip())
     assert answers == ["False", "refused", "False"]
+
+
+def test_importing_kernels_rewrote_the_numba_cache_folder_of_every_other_library(tmp_path):
+    (tmp_path / "stranger.py").write_text("import numba\n\n@numba.njit(cache=True)\ndef double(x): return x + x\n")
+    program = (
+        "import numba\n"
+        "before = numba.config.CACHE_DIR\n"
+        "import engine.board.attacks\n"
+        "import stranger\n"
+        "assert stranger.double(21) == 42\n"
+        "print(numba.config.CACHE_DIR == before, stranger.double._cache.cache_path)\n"
+    )
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path / "theirs"),
+        "AINO_CACHE_DIR": str(tmp_path / "ours"),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+    }
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    unchanged, folder = done.stdout.split()
+    assert unchanged == "True"
+    assert (tmp_path / "theirs") in Path(folder).parents
+    assert not list((tmp_path / "theirs").rglob("attacks*"))

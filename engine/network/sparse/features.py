@@ -41,7 +41,8 @@ from engine.board.layout import (
     SIDE,
     WHITE,
 )
-from engine.jit import ctz, kernel
+from engine.native.bits import ctz
+from engine.native.jit import kernel
 from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
 
 PIECE_FEATURES = 12 * 4 * 64

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.jit import kernel
-from engine.lanes import LANES, load, splat, spread, store, where_positive
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.network.memory import aligned_zeros
 from engine.network.sparse.inference import softmax_of_3, value_outputs
 from engine.network.sparse.model import OUTPUTS, SparseConfig

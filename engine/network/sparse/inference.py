@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.jit import kernel
+from engine.native.jit import kernel
 from engine.network.memory import aligned_zeros
 from engine.network.sparse.features import Sight, look, new_sight
 from engine.network.sparse.model import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables

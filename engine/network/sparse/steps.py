@@ -5,8 +5,8 @@ Columns are taken in blocks that stay in registers while the rows stream by; eve
 
 from __future__ import annotations
 
-from engine.jit import kernel
-from engine.lanes import LANES, lane_sum, load, relu, splat, spread, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, lane_sum, load, relu, splat, spread, store
 
 BLOCK = 8 * LANES  # columns of the accumulator in registers at once
 HALF_BLOCK = 4 * LANES

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.jit import kernel
-from engine.lanes import LANES, load, relu, splat, store, where_positive
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, splat, store, where_positive
 
 BLOCK = 64  # squares a block: 16 KB at 64 channels
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.lanes import LANES
+from engine.native.lanes import LANES
 from engine.nn.operations import channelwise, tables, winograd
 from engine.nn.operations.reference import GateGradients, Operations
 from engine.nn.operations.workspace import empty

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.jit import kernel
-from engine.lanes import LANES, load, splat, store
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, splat, store
 
 PLACES = 36  # products of one tile: 6 x 6
 TILE = 4  # output squares along a tile

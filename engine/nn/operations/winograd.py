@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from engine.lanes import LANES
+from engine.native.lanes import LANES
 from engine.nn.operations import tiles
 from engine.nn.operations.workspace import empty, scratch
 

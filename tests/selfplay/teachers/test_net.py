@@ -14,7 +14,7 @@ from engine.board.layout import HALFMOVE, MAX_MOVES
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.errors import NetFileError
-from engine.jit import kernel
+from engine.native.jit import kernel
 from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, new_accumulators, start
 from selfplay.teachers.net_file import STOCKFISH_15, NetShape, read_stockfish_net
 from selfplay.teachers.static_value import net_value

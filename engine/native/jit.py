@@ -1,4 +1,4 @@
-"""The ``kernel`` decorator, its cache folder and three bit intrinsics. Only this module and ``lanes`` import numba.
+"""The ``kernel`` decorator and where compiled kernels are kept.
 
 Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
 machine code in the cache. Here every module's kernels get a folder of their own whose name is a hash over the source
@@ -16,14 +16,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
-import numpy as np
-from numba.extending import intrinsic, overload
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator, _SourceFileBackedLocatorMixin
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
-_SOURCE_ROOT = Path(__file__).resolve().parent.parent
+_SOURCE_ROOT = Path(__file__).resolve().parents[2]
 _IMPORT = re.compile(
     r"^\s*from\s+((?:engine|selfplay)[\w.]*)\s+import\s+(?:\(([^)]*)\)|([^(\n]*))"
     r"|^\s*import\s+((?:engine|selfplay)[\w.]*)",
@@ -40,11 +39,7 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        folder = cache_folder(Path(function.__code__.co_filename))
-        if folder is not None:
-            numba.config.CACHE_DIR = str(folder)
         compiled = numba.njit(
-            cache=folder is not None,
             nogil=True,
             error_model="numpy",
             no_cfunc_wrapper=True,  # nobody calls kernels from C, and it saves an eighth of the compile time
@@ -52,35 +47,52 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
         )(function)
         if numba.config.DISABLE_JIT:
             compiled.py_func = function  # Numba gave back the function itself
-        elif folder is not None:
-            compiled._cache = _ForgivingCache(compiled._cache)
+        elif cache_folder(Path(function.__code__.co_filename)) is not None:
+            compiled._cache = _KernelCache(function)
         return compiled
 
     return decorate
 
 
-class _ForgivingCache:
+class _KernelLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
+    """Where Numba keeps one kernel: in our folder, while ``numba.config`` stays as others in the process set it."""
+
+    def __init__(self, folder: Path, function: Callable[..., Any], source: str) -> None:
+        self._py_file = source
+        self._lineno = function.__code__.co_firstlineno
+        self._folder = folder / self.get_suitable_cache_subpath(source)
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], source: str) -> _KernelLocator | None:
+        folder = cache_folder(Path(source))
+        return None if folder is None else cls(folder, function, source)
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+
+class _KernelCacheFiles(CompileResultCacheImpl):
+    _locator_classes: ClassVar = [_KernelLocator]
+
+
+class _KernelCache(FunctionCache):
     """Numba's cache of one kernel, where a full disk or a damaged file costs a compilation and not the kernel."""
 
-    def __init__(self, cache: Any) -> None:
-        self._cache = cache
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cache, name)
+    _impl_class = _KernelCacheFiles
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         try:
-            return self._cache.load_overload(signature, target_context)
+            return super().load_overload(signature, target_context)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
             with contextlib.suppress(OSError):
-                self._cache.flush()
+                self.flush()
             return None
 
     def save_overload(self, signature: Any, data: Any) -> None:
         with contextlib.suppress(OSError):
-            self._cache.save_overload(signature, data)
+            super().save_overload(signature, data)
 
 
 # ---- where compiled kernels live ----------------------------------------------------------------------------------
@@ -159,61 +171,3 @@ def _project_imports(path: Path) -> tuple[Path, ...]:
         submodules = [base / word for word in words]
         found += [p.with_suffix(".py") for p in (base, *submodules) if p.with_suffix(".py").is_file()]
     return tuple(found)
-
-
-# ---- bit intrinsics: one machine instruction each, plain Python beside it -----------------------------------------
-
-
-@intrinsic
-def _native_ctz(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], context.get_constant(numba.types.boolean, False))
-
-    return numba.types.int64(numba.types.uint64), codegen
-
-
-@intrinsic
-def _native_popcount(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.ctpop(arguments[0])
-
-    return numba.types.int64(numba.types.uint64), codegen
-
-
-@intrinsic
-def _native_byteswap(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.bswap(arguments[0])
-
-    return numba.types.uint64(numba.types.uint64), codegen
-
-
-def ctz(x):
-    """Number of trailing zero bits of a uint64: the lowest square of a bitboard; 64 for an empty one."""
-    x = int(x)
-    return (x & -x).bit_length() - 1 if x else 64
-
-
-def popcount(x):
-    """Number of set bits of a uint64."""
-    return int(x).bit_count()
-
-
-def byteswap(x):
-    """A uint64 with its bytes reversed: a bitboard mirrored vertically (rank 1 <-> rank 8)."""
-    return np.uint64(int.from_bytes(int(x).to_bytes(8, "little"), "big"))
-
-
-@overload(ctz, inline="always")
-def _ctz(x):
-    return lambda x: _native_ctz(np.uint64(x))
-
-
-@overload(popcount, inline="always")
-def _popcount(x):
-    return lambda x: _native_popcount(np.uint64(x))
-
-
-@overload(byteswap, inline="always")
-def _byteswap(x):
-    return lambda x: _native_byteswap(np.uint64(x))

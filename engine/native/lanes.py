@@ -3,8 +3,6 @@
 Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that these overlap and ends up
 several times slower than the memory; a vector type says what is meant. Machines with narrower registers split it.
 Multiplications and additions of lanes may fuse, whatever their kernel says.
-
-Only this module and ``jit`` import numba.
 """
 
 from __future__ import annotations

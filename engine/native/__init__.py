@@ -1,0 +1,1 @@
+"""What the rest stands on: compiled kernels, vectors of sixteen numbers, threads and locks; alone imports numba."""

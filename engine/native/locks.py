@@ -1,0 +1,69 @@
+"""File locks between processes: advisory, and dropped by the system when their holder dies."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+__all__ = ["FileLock"]
+
+_RETRY_S = 0.1
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(stream: IO[bytes]) -> bool:
+        stream.seek(0)
+        try:
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:  # somebody else has it
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _lock(stream: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class FileLock:
+    """An exclusive lock on a file, which is made where it is missing.
+
+    Raises OSError when the file cannot be opened, or on a file system without locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream: IO[bytes] | None = None
+
+    def try_acquire(self) -> bool:
+        """Take the lock unless somebody has it; returns whether it is ours now."""
+        stream = self._path.open("ab")
+        try:
+            acquired = _lock(stream)
+        except BaseException:
+            stream.close()
+            raise
+        if acquired:
+            self._stream = stream
+        else:
+            stream.close()
+        return acquired
+
+    def acquire(self) -> None:
+        """Wait for the lock, open to Ctrl-C."""
+        while not self.try_acquire():
+            time.sleep(_RETRY_S)
+
+    def release(self) -> None:
+        """Give the lock back, if it is ours."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None

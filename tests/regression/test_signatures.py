@@ -1,0 +1,43 @@
+"""The search's signatures are those recorded in `signatures.txt`, the output of `aino bench --signature`.
+
+A commit that changes the search on purpose records the new ones and says so in its message. Where the last bits of BLAS
+count, a line ends with its kernel: a machine with another kernel has nothing to compare with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import NetFileError
+from engine.machine import blas_kernel
+from uci.bench_signature import POSITIONS, SETTINGS, sign
+
+TEXT = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8")
+RECORDED = {
+    (name, *kernel): f"{nodes} {checksum}"
+    for name, nodes, checksum, *kernel in map(str.split, TEXT.splitlines())
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_search_has_its_recorded_signature(name: str) -> None:
+    key = (name, blas_kernel()) if SETTINGS[name].uses_blas else (name,)
+    if key not in RECORDED and SETTINGS[name].uses_blas:
+        pytest.skip(f"no signature recorded for the BLAS kernel {blas_kernel()}")
+    try:
+        found = sign(SETTINGS[name])
+    except NetFileError as error:
+        pytest.skip(f"no shipped net: {error}")
+    assert str(found) == RECORDED[key], "meant to change? then record what `aino bench --signature` prints"
+
+
+def test_in_kernel_evaluators_have_one_signature_on_all_machines() -> None:
+    for name, setting in SETTINGS.items():
+        if not setting.uses_blas:
+            assert [key for key in RECORDED if key[0] == name] == [(name,)]
+
+
+def test_signatures_cover_some_thirty_positions() -> None:
+    assert len(set(POSITIONS)) >= 30

@@ -1,0 +1,87 @@
+"""The thread pool and the file lock."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError
+from engine.native.locks import FileLock
+from engine.native.pool import ThreadPool
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 64, 67])
+def test_threads_cover_everything_once_in_whole_chunks(threads: int, count: int) -> None:
+    seen = np.zeros(count, np.int64)
+    parts = []
+
+    def work(first: int, last: int) -> None:
+        seen[first:last] += 1
+        parts.append((first, last))
+
+    with ThreadPool(threads, "test") as pool:
+        pool.share(count, 8, work)
+    assert np.all(seen == 1)
+    assert all(first % 8 == 0 for first, _ in parts)
+    assert len(parts) <= threads
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_the_order_of_the_items(threads: int) -> None:
+    with ThreadPool(threads, "test") as pool:
+        assert pool.map(lambda a, b: 10 * a + b, range(20), range(3)) == [0, 11, 22]
+        assert pool.map(str, []) == []
+
+
+def test_the_calling_thread_works_too() -> None:
+    together = threading.Barrier(2)  # passed only by two threads at once
+
+    with ThreadPool(2, "test") as pool:
+        names = pool.map(lambda _: (together.wait(10), threading.current_thread())[1], range(2))
+    assert threading.current_thread() in names
+
+
+def test_an_exception_ends_the_work_and_reaches_the_caller() -> None:
+    begun = []
+
+    def fail(number: int) -> None:
+        begun.append(number)
+        if number == 3:
+            raise ValueError("number three")
+
+    for threads in (1, 2):
+        begun.clear()
+        with ThreadPool(threads, "test") as pool, pytest.raises(ValueError, match="number three"):
+            pool.map(fail, range(10_000))
+        assert len(begun) < 10_000
+
+
+def test_a_busy_pool_leaves_the_work_to_the_calling_thread() -> None:
+    release = threading.Event()
+    with ThreadPool(2, "test") as pool:
+        other = pool.start(release.wait, 10)
+        assert pool.map(abs, [-1, -2, -3]) == [1, 2, 3]
+        release.set()
+        assert other.result()
+
+
+def test_a_pool_needs_a_thread_and_a_second_one_to_start_work_on() -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        ThreadPool(0, "test")
+    with ThreadPool(1, "test") as pool, pytest.raises(ConfigError, match="no other"):
+        pool.start(print)
+
+
+def test_a_lock_is_held_by_one_until_it_is_released(tmp_path: Path) -> None:
+    first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+    assert first.try_acquire()
+    assert not second.try_acquire()
+    first.release()
+    second.acquire()
+    assert not first.try_acquire()
+    second.release()
+    second.release()  # nothing left to give back
