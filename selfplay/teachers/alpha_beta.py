@@ -13,6 +13,7 @@ from engine.evaluation.quiescence import immediate_gain, take_best
 from engine.native.jit import kernel
 from selfplay.teachers.accumulators import advance
 from selfplay.teachers.quiet_search import MATE, MAX_PLY, begin, quiescence, settled_value
+from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 __all__ = ["deep_value", "score_moves"]
 
@@ -35,25 +36,46 @@ def deep_value(teacher, row, depth):
 
 
 @kernel()
-def score_moves(teacher, row, moves, count, scores):
-    """Units of each of moves[:count], for the mover, by quiescence of the position after it; returns the best."""
+def score_moves(teacher, row, moves, count, scores, exact):
+    """Order moves[:count], best first, by quiescence of the position after each; scores in units for the mover.
+
+    The first `exact` scores are exact, the others upper bounds: they are not searched further once that is clear.
+    """
     begin(teacher, row)
-    best = np.int64(-MATE)
     child = teacher.rows[1]
     for i in range(count):
         make(row, moves[i], child)
         advance(teacher.net, teacher.acc, np.int64(0), row, child)
-        teacher.nodes[0] = 0
-        scores[i] = -quiescence(teacher, np.int64(1), np.int64(1), np.int64(-MATE), np.int64(MATE))
-        if (
-            scores[i] < MATE - 2
-            and _only_pawns(child)
-            and not generate(child, teacher.moves[1])
-            and not in_check(child)
-        ):
-            scores[i] = 0  # stalemate, which quiescence does not see
-        best = max(best, scores[i])
-    return best
+        after = static_value(teacher.net, teacher.acc, np.int64(1), child)
+        scores[i] = -after + np.int64((see(row, moves[i]) - immediate_gain(row, moves[i])) * UNITS_PER_CP)
+    for i in range(count):
+        take_best(moves, scores, i, count)
+    for i in range(count):
+        make(row, moves[i], child)
+        advance(teacher.net, teacher.acc, np.int64(0), row, child)
+        least = scores[exact - 1] if i >= exact else np.int64(-MATE)
+        score = -_settled_child(teacher, -least)
+        _insert(moves, scores, i, score)
+
+
+@kernel()
+def _settled_child(teacher, beta):
+    """Units for the side to move of rows[1], exact below beta."""
+    child = teacher.rows[1]
+    teacher.nodes[0] = 0
+    if _only_pawns(child) and not generate(child, teacher.moves[1]) and not in_check(child):
+        return np.int64(0)  # stalemate, which quiescence does not see
+    return quiescence(teacher, np.int64(1), np.int64(1), np.int64(-MATE), beta)
+
+
+@kernel()
+def _insert(moves, scores, place, score):
+    """Put moves[place] with its score where it belongs among the moves before it, which are in order."""
+    move = moves[place]
+    while place > 0 and scores[place - 1] < score:
+        moves[place], scores[place] = moves[place - 1], scores[place - 1]
+        place -= 1
+    moves[place], scores[place] = move, score
 
 
 @kernel()
@@ -64,54 +86,19 @@ def _only_pawns(row):
 
 @kernel()
 def _search(teacher, ply, depth, alpha, beta):
-    """Units for the side to move of rows[ply], whose accumulators stand."""
-    row = teacher.rows[ply]
+    """Units for the side to move of rows[ply], whose accumulators stand; null windows after the first move."""
+    row, child = teacher.rows[ply], teacher.rows[ply + 1]
     checked = in_check(row)
     if depth <= 0 and not (checked and ply <= EXTENSION_PLIES):
         return quiescence(teacher, ply, ply, alpha, beta)
-    slot, key, table_move = _look_up(teacher, row)
-    if table_move >= 0 and ply > 0:
-        score, bound = np.int64(teacher.table[slot, 0]), teacher.table[slot, 2]
-        if teacher.table[slot, 1] >= depth and (
-            bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
-        ):
-            return score
+    slot, table_move = _look_up(teacher, row)
+    if table_move >= 0 and ply > 0 and _table_decides(teacher.table[slot], depth, alpha, beta):
+        return np.int64(teacher.table[slot, 0])
     teacher.nodes[0] += 1
     count = np.int64(generate(row, teacher.moves[ply]))
     if count == 0:
         return np.int64(ply - MATE) if checked else np.int64(0)
     _order(teacher, ply, row, count, table_move)
-    return _search_moves(teacher, ply, depth, alpha, beta, count, slot, key)
-
-
-@kernel()
-def _look_up(teacher, row):
-    """(slot of the table, the key there, the move known or -1). Keys hold the root's: no search reads another's."""
-    key = row[KEY] ^ teacher.rows[0, KEY] * np.uint64(0x9E3779B97F4A7C15)
-    slot = np.int64(key & np.uint64(len(teacher.keys) - 1))
-    known = teacher.keys[slot] == key and teacher.table[slot, 3] != 0
-    return slot, key, np.int64(teacher.table[slot, 3]) if known else np.int64(-1)
-
-
-@kernel()
-def _order(teacher, ply, row, count, table_move):
-    for i in range(count):
-        move = teacher.moves[ply, i]
-        gain = immediate_gain(row, move)
-        score = np.int64(0)
-        if np.int64(move) == table_move:
-            score = TABLE_MOVE
-        elif gain > 0:
-            score = 4 * gain + (GOOD_CAPTURE if see(row, move) >= 0 else -GOOD_CAPTURE)
-        elif move == teacher.killers[ply, 0] or move == teacher.killers[ply, 1]:
-            score = KILLER
-        teacher.scores[ply, i] = score
-
-
-@kernel()
-def _search_moves(teacher, ply, depth, alpha, beta, count, slot, key):
-    """The best of the moves, by null windows after the first; what was found goes into the table."""
-    row, child = teacher.rows[ply], teacher.rows[ply + 1]
     best, best_move, bound = np.int64(-MATE), NO_MOVE, AT_MOST
     for i in range(count):
         move = take_best(teacher.moves[ply], teacher.scores[ply], i, count)
@@ -130,11 +117,54 @@ def _search_moves(teacher, ply, depth, alpha, beta, count, slot, key):
                 bound = AT_LEAST
                 _note_killer(teacher, ply, row, move)
                 break
-    if abs(best) < MATE - 2 * MAX_PLY:  # a mate's distance is the root's, not this position's
-        teacher.keys[slot] = key
-        entry = teacher.table[slot]
-        entry[0], entry[1], entry[2], entry[3] = best, depth, bound, best_move
+    _store(teacher, slot, row, best, depth, bound, best_move)
     return best
+
+
+@kernel()
+def _look_up(teacher, row):
+    """(slot of the table, the move known there or -1)."""
+    key = _table_key(teacher, row)
+    slot = np.int64(key & np.uint64(len(teacher.keys) - 1))
+    known = teacher.keys[slot] == key and teacher.table[slot, 3] != 0
+    return slot, np.int64(teacher.table[slot, 3]) if known else np.int64(-1)
+
+
+@kernel()
+def _table_key(teacher, row):
+    """Keys hold the root's, so that no search reads what another left: a label does not depend on those before it."""
+    return row[KEY] ^ teacher.rows[0, KEY] * np.uint64(0x9E3779B97F4A7C15)
+
+
+@kernel()
+def _table_decides(entry, depth, alpha, beta):
+    score, bound = np.int64(entry[0]), entry[2]
+    if entry[1] < depth:
+        return False
+    return bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
+
+
+@kernel()
+def _store(teacher, slot, row, score, depth, bound, move):
+    if abs(score) < MATE - 2 * MAX_PLY:  # a mate's distance is the root's, not this position's
+        teacher.keys[slot] = _table_key(teacher, row)
+        entry = teacher.table[slot]
+        entry[0], entry[1], entry[2], entry[3] = score, depth, bound, move
+
+
+@kernel()
+def _order(teacher, ply, row, count, table_move):
+    for i in range(count):
+        move = teacher.moves[ply, i]
+        gain = immediate_gain(row, move)
+        score = np.int64(0)
+        if np.int64(move) == table_move:
+            score = TABLE_MOVE
+        elif gain > 0:
+            score = 4 * gain + (GOOD_CAPTURE if see(row, move) >= 0 else -GOOD_CAPTURE)
+        elif move == teacher.killers[ply, 0] or move == teacher.killers[ply, 1]:
+            score = KILLER
+        teacher.scores[ply, i] = score
 
 
 @kernel()

@@ -17,7 +17,18 @@ from selfplay.teachers.accumulators import Accumulators, advance, new_accumulato
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-__all__ = ["CP_PER_MATE", "MATE", "MAX_PLY", "Teacher", "begin", "new_teacher", "quiescence", "settled_value", "to_cp"]
+__all__ = [
+    "CP_PER_MATE",
+    "MATE",
+    "MAX_PLY",
+    "Teacher",
+    "begin",
+    "forcing_moves",
+    "new_teacher",
+    "quiescence",
+    "settled_value",
+    "to_cp",
+]
 
 MATE = 30_000  # units, minus the plies to it
 CP_PER_MATE = 32_000  # a mate in n plies is stored as this less n
@@ -79,25 +90,19 @@ def quiescence(teacher, ply, leaf_ply, alpha, beta):
 
     The row and its accumulators stand; `leaf_ply` is where quiescence began.
     """
-    row = teacher.rows[ply]
+    row, moves, scores = teacher.rows[ply], teacher.moves[ply], teacher.scores[ply]
     teacher.nodes[0] += 1
     if ply >= MAX_PLY or teacher.nodes[0] > NODE_LIMIT:
         return static_value(teacher.net, teacher.acc, ply, row)
     evading = ply < leaf_ply + EVASION_PLIES and in_check(row)
-    if evading:
-        return _best_capture(teacher, ply, leaf_ply, np.int64(ply - MATE), alpha, beta, True)
-    stand_pat = static_value(teacher.net, teacher.acc, ply, row)
-    if stand_pat >= beta:
-        return stand_pat
-    return _best_capture(teacher, ply, leaf_ply, stand_pat, max(alpha, stand_pat), beta, False)
-
-
-@kernel()
-def _best_capture(teacher, ply, leaf_ply, stand_pat, alpha, beta, evading):
-    """The best of `stand_pat` and the forcing moves; all moves when evading a check."""
-    row, moves, scores = teacher.rows[ply], teacher.moves[ply], teacher.scores[ply]
-    best = stand_pat
-    count = _forcing_moves(row, moves, scores, ply < leaf_ply + CHECK_PLIES, evading)
+    best = np.int64(ply - MATE)
+    if not evading:
+        best = static_value(teacher.net, teacher.acc, ply, row)
+        if best >= beta:
+            return best
+        alpha = max(alpha, best)
+    stand_pat = best
+    count = forcing_moves(row, moves, scores, ply < leaf_ply + CHECK_PLIES, evading)
     for i in range(count):
         move = take_best(moves, scores, i, count)
         if not evading:
@@ -117,7 +122,7 @@ def _best_capture(teacher, ply, leaf_ply, stand_pat, alpha, beta, evading):
 
 
 @kernel()
-def _forcing_moves(row, moves, scores, with_checks, evading):
+def forcing_moves(row, moves, scores, with_checks, evading):
     """Generate the moves to search, each with the centipawns that it takes at once; all moves when evading."""
     theirs = row[BLACK - np.int64(row[SIDE])]
     count = generate(row, moves) if evading else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
