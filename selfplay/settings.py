@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from engine.errors import ConfigError
 
-__all__ = ["check_settings", "help_of", "setting"]
+__all__ = ["check_settings", "help_of", "required_setting", "setting"]
 
 Value = TypeVar("Value", int, float, str)
 
@@ -25,6 +25,12 @@ def setting(default: Value, text: str, choices: Iterable[str] = (), **bounds: fl
     """A dataclass field with its help. bounds: `least`, `above`, `most` and `below`, of a number."""
     assert bounds.keys() <= _BOUNDS.keys()
     return field(default=default, metadata={"help": text, "choices": tuple(choices), "bounds": bounds})
+
+
+def required_setting(text: str, **bounds: float) -> Any:
+    """A number among the fields of a dataclass that has no default of its own, only one for each network family."""
+    assert bounds.keys() <= _BOUNDS.keys()
+    return field(metadata={"help": text, "bounds": bounds})
 
 
 def check_settings(settings: Any, place: str = "") -> None:

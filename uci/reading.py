@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -14,12 +16,23 @@ import chess.pgn
 
 from engine.board.fen import check_playable, parse_fen
 from engine.board.pgn import GameBuilder
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError, DataError, FenError
 
-__all__ = ["Source", "board_at", "read_game", "read_games", "read_sources"]
+__all__ = [
+    "BadLine",
+    "Source",
+    "board_at",
+    "read_every_game",
+    "read_game",
+    "read_games",
+    "read_source",
+    "read_sources",
+]
 
 START_WORD = "startpos"
 STDIN_WORD = "-"
+COMMENT = "#"
+TAG_LINE = re.compile(r'\[\w+\s+"')
 
 
 @dataclass(frozen=True)
@@ -30,17 +43,26 @@ class Source:
     name: str
 
 
+@dataclass(frozen=True)
+class BadLine:
+    """A line of standard input that holds no position, counted from 1, and why."""
+
+    number: int
+    error: FenError
+
+
 def read_sources(
     words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False
-) -> Iterator[Source]:
+) -> Iterator[Source | BadLine]:
     """The positions that the words of a command line name: a FEN (quoted or not), a PGN file, `startpos`, or `-`.
 
     A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last one). Standard input may
-    hold a PGN or one FEN a line. Raises FenError, DataError, ConfigError.
+    hold a PGN or one FEN a line; its blank lines and those that begin with # are skipped, and only a line that holds no
+    position gives a BadLine. Raises FenError, DataError, ConfigError.
     """
     text = " ".join(words).strip()
     if text == STDIN_WORD:
-        yield from _sources_of_text(sys.stdin.read(), game, ply, chess960)
+        yield from _sources_of_text(_standard_input(), game, ply, chess960)
     elif text == START_WORD:
         yield Source(chess.Board(), "start position")
     elif len(words) == 1 and (text.lower().endswith(".pgn") or Path(text).is_file()):
@@ -51,15 +73,40 @@ def read_sources(
         raise ConfigError(f"no position: give a FEN, a PGN file, {START_WORD!r}, or {STDIN_WORD!r} for standard input")
 
 
-def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> Iterator[Source]:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+def read_source(words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False) -> Source:
+    """The first position of `read_sources`, whose errors it raises, that of a bad line included."""
+    source = next(iter(read_sources(words, game, ply, chess960)))
+    if isinstance(source, BadLine):
+        raise source.error
+    return source
+
+
+def _standard_input() -> str:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    return sys.stdin.read()
+
+
+def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> Iterator[Source | BadLine]:
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    lines = [(number, line) for number, line in lines if line and not line.startswith(COMMENT)]
     if not lines:
         raise DataError("standard input is empty: expected a PGN, or one FEN a line")
-    if lines[0].startswith("[") or "/" not in lines[0]:
-        yield _source_of_game(_nth(_games(io.StringIO(text), "standard input"), game, "standard input"), ply)
+    if _is_pgn([line for _, line in lines]):
+        yield _source_of_game(_nth(_playable(io.StringIO(text), "standard input"), game, "standard input"), ply)
         return
-    for line in lines:
-        yield Source(parse_fen(line, chess960), line)
+    for number, line in lines:
+        try:
+            yield Source(parse_fen(line, chess960), line)
+        except FenError as error:
+            yield BadLine(number, error)
+
+
+def _is_pgn(lines: Sequence[str]) -> bool:
+    """Whether the lines are games: they have tags, or neither the first nor any other could be meant as a FEN."""
+    return any(TAG_LINE.match(line) for line in lines) or (
+        "/" not in lines[0] and not any(line.split()[0].count("/") == len(chess.RANK_NAMES) - 1 for line in lines)
+    )
 
 
 def _source_of_game(game: chess.pgn.Game, ply: int | None) -> Source:
@@ -87,29 +134,51 @@ def _nth(games: Iterator[chess.pgn.Game], number: int, name: str) -> chess.pgn.G
     raise DataError(f"{name}: expected {number} games or more, found {count}")
 
 
-def read_games(path: Path, strict: bool = True) -> Iterator[chess.pgn.Game]:
+def read_games(path: Path) -> Iterator[chess.pgn.Game]:
     """All games of a PGN file, in order, each read when it is wanted.
 
-    Raises DataError for a file that cannot be read, for a game of another variant or from an impossible position, and
-    for a move that cannot be played, unless not `strict`: then the main line or variation ends before that move, and
-    the game's `errors` tell.
+    Raises DataError for a file that cannot be read, and for the first game with a fault: another variant, an impossible
+    position, or a move that cannot be played.
     """
+    with _pgn_file(path) as file:
+        yield from _playable(file, str(path))
+
+
+def read_every_game(path: Path) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
+    """All games of a PGN file, in order, broken ones too.
+
+    With a game of another variant or from an impossible position comes the error that tells: it cannot be played. A
+    line with a move that cannot be played ends before that move, and the game's `errors` tell. Raises DataError for a
+    file that cannot be read.
+    """
+    with _pgn_file(path) as file:
+        yield from _games(file, str(path))
+
+
+@contextmanager
+def _pgn_file(path: Path) -> Iterator[TextIO]:
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            yield from _games(file, str(path), strict)
+            yield file
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
 
 
-def _games(file: TextIO, name: str, strict: bool = True) -> Iterator[chess.pgn.Game]:
-    number = 0
-    while (game := _next_game(file, name)) is not None and not _is_nothing(game):
-        number += 1
-        if strict and game.errors:
+def _playable(file: TextIO, name: str) -> Iterator[chess.pgn.Game]:
+    for number, (game, fault) in enumerate(_games(file, name), 1):
+        if fault is not None:
+            raise DataError(f"{name}, game {number}: {fault}")
+        if game.errors:
             raise DataError(f"{name}, game {number}: {game.errors[0]}")
-        _check_start(game, f"{name}, game {number}")
         yield game
-    if number == 0:
+
+
+def _games(file: TextIO, name: str) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
+    count = 0
+    while (game := _next_game(file, name)) is not None and not _is_nothing(game):
+        count += 1
+        yield game, _fault_of_start(game)
+    if count == 0:
         raise DataError(f"{name}: no game in PGN format")
 
 
@@ -120,15 +189,16 @@ def _next_game(file: TextIO, name: str) -> chess.pgn.Game | None:
         raise DataError(f"{name}: not readable as PGN: {error}") from error
 
 
-def _check_start(game: chess.pgn.Game, name: str) -> None:
-    """Refuses games that begin where no chess can be played, or that are of another variant than Chess960."""
+def _fault_of_start(game: chess.pgn.Game) -> DataError | None:
+    """What is wrong with a game that begins where no chess can be played, or that is of a variant but Chess960."""
     try:
         board = game.board()
         check_playable(board)
     except ValueError as error:
-        raise DataError(f"{name}: {error}") from error
+        return DataError(str(error))
     if type(board) is not chess.Board:
-        raise DataError(f"{name}: Aino does not play the variant {board.uci_variant!r}")
+        return DataError(f"Aino does not play the variant {board.uci_variant!r}")
+    return None
 
 
 def _is_nothing(game: chess.pgn.Game) -> bool:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.evaluation.classical import game_phase
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
 from engine.evaluation.protocol import CHUNK, LeafBatch
-from engine.evaluation.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
 from engine.evaluation.wdl import write_wdl
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
+from engine.tactics.classical import game_phase
+from engine.tactics.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
 
 ROUND_SIZE = 32
 MODEL_LEAVES = 512  # the largest batch that a model of `evaluate_leaf` works on

@@ -27,11 +27,11 @@ from engine.board.attacks import (
 )
 from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, ROOK, ROW_WORDS, SIDE, WHITE
 from engine.board.makemove import copy_row
-from engine.board.see import PIECE_VALUES, see
-from engine.evaluation.classical import BACK_RANKS, FULL_PHASE, PASSED_MASKS, PIECE_SQUARES, game_phase
-from engine.evaluation.quiescence import MATE_CP
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
+from engine.tactics.classical import BACK_RANKS, FULL_PHASE, PASSED_MASKS, PIECE_SQUARES, game_phase
+from engine.tactics.quiescence import MATE_CP
+from engine.tactics.see import PIECE_VALUES, see
 
 # Features. Material in pawns, clipped at MOST; "quiet" is what is no capture, promotion to a queen or check.
 GAIN = 0  # a forcing move's gain over the position's own quiescence value

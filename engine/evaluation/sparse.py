@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple
 
 from engine.evaluation.protocol import CHUNK, LeafBatch
-from engine.evaluation.quiescence import QuiescenceSpace, new_space, settled_value
-from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
-from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_position
+from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_leaves
 
 ROUND_SIZE = 64
-
-
-class SparseLeafModel(NamedTuple):
-    """One thread's network and stack for the captures."""
-
-    network: SparseModel
-    space: QuiescenceSpace
-
-
-@kernel()
-def evaluate_leaf(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
-    evaluate_position(model.network, leaves, leaf, settled_value(leaves.rows[leaf], model.space))
-
-
-@kernel()
-def evaluate_leaves(model, leaves, first, last):
-    """Evaluate leaves[first:last], one after the other."""
-    for leaf in range(first, last):
-        evaluate_leaf(model, leaves, leaf)
 
 
 class SparseEvaluator:
@@ -47,9 +24,9 @@ class SparseEvaluator:
         self._pool = ThreadPool(threads, "evaluate")
         self._local = threading.local()
 
-    def new_model(self) -> SparseLeafModel:
+    def new_model(self) -> SparseModel:
         """What the kernel `evaluate_leaf` needs, for one more thread: the weights are shared, the scratch is not."""
-        return SparseLeafModel(self.net.new_model(), new_space())
+        return self.net.new_model()
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""

@@ -9,7 +9,6 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.search.judge import mating_move
 from engine.search.select import SearchParams
 from engine.search.tree import (
     DEEPEST,
@@ -27,6 +26,7 @@ from engine.search.tree import (
     WIN,
     Tree,
 )
+from engine.tactics.mates import mating_move
 
 BOUND_WIDTH = 4.0  # of Q's lower bound after one visit
 BOUND_FROM = 1000  # visits of a move: before that its value is less to be trusted than its visits

@@ -11,8 +11,6 @@ from engine.evaluation.protocol import LeafBatch
 from engine.search.backup import apply, finish_known
 from engine.search.descend import new_node
 from engine.search.gather import gather
-from engine.search.judge import mating_move
-from engine.search.mates import mating_start, new_mate_space
 from engine.search.priors import take_back
 from engine.search.proofs import best_bounds
 from engine.search.reroot import reroot
@@ -38,6 +36,7 @@ from engine.search.tree import (
     new_round,
     new_tree,
 )
+from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 MATE_PRIOR = 0.75  # of a root move that starts a forced mate
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.evaluation.sparse import evaluate_leaf
 from engine.native.jit import kernel
+from engine.network.sparse.inference import evaluate_leaf
 from engine.search.backup import apply
 from engine.search.in_kernel import begin, prepare
 from engine.search.tree import LEAVES

@@ -27,6 +27,7 @@ from selfplay.games.settings import GameSettings
 from selfplay.run.speed import self_play_speeds
 from selfplay.training.families import Family, family_of
 from selfplay.training.learner import LearnerSettings
+from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE
 from selfplay.training.sources import TrainingData
 
 GAMES, PLIES = 100, 80  # random games that are trained on; speed does not depend on what is learned
@@ -44,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "filters x blocks, or sparse-WIDTH, with random weights (default %(default)s)"
     parser.add_argument("--net", default="64x6", metavar="NET", help=text)
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="(default %(default)s)")
-    text = "positions of a training step (default %(default)s)"
-    parser.add_argument("--batch", type=int, default=LearnerSettings.batch_size, metavar="N", help=text)
+    text = f"positions of a training step (default {TOWER_RECIPE.batch_size} for towers, "
+    text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
+    parser.add_argument("--batch", type=int, metavar="N", help=text)
     text = "visits of a self-play move (default %(default)s)"
     parser.add_argument("--visits", type=int, default=GameSettings.visits, metavar="N", help=text)
     text = "games at once in each thread (default %(default)s)"
@@ -74,11 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """The measurements by part and name; speeds are floats a second."""
     family = family_of(arguments.net)
-    learning = LearnerSettings(batch_size=arguments.batch, threads=arguments.threads)
+    recipe = family.recipe
+    batch_size = recipe.batch_size if arguments.batch is None else arguments.batch
+    learning = LearnerSettings(batch_size, recipe.weight_decay, threads=arguments.threads)
     playing = GameSettings(
         concurrent=arguments.games, actors=arguments.threads, visits=arguments.visits, backend=arguments.backend
     )
-    settings = {name: getattr(arguments, name) for name in ("net", "threads", "batch", "visits", "backend")}
+    settings = {name: getattr(arguments, name) for name in ("net", "threads", "visits", "backend")}
+    settings["batch"] = batch_size
     settings["games at once"] = arguments.games * arguments.threads
     with live_line("bench") as line, TemporaryDirectory() as folder:
         positions = random_positions(np.random.default_rng(SEED))

@@ -11,11 +11,13 @@ from selfplay.console import LiveLine, live_line, show
 from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
-from selfplay.training.families import SparseFamily, TowerFamily, family_of
+from selfplay.training.families import family_of
 from selfplay.training.learner import LearnerSettings
 from selfplay.training.pretrain import Pretraining, PretrainSettings, ProgressReport
+from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE
 from selfplay.training.sources import SourceFiles, load_training_data
 
+DEFAULT_NET = "64x6"
 EXAMPLE = """example:
   aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
 
@@ -58,7 +60,6 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_run_flags(group: argparse._ArgumentGroup) -> None:
-    defaults, learner = PretrainSettings(minutes=1), LearnerSettings()
 
     def setting(name: str, default: float | str, text: str = "") -> None:
         group.add_argument(name, type=type(default), default=default, help=f"{text} (default %(default)s)")
@@ -71,10 +72,10 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length = group.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, default=0.0, help="train that long, all parts of the run together")
     length.add_argument("--positions", type=int, default=0, help="train on that many positions")
-    setting("--net", defaults.net, "a tower, FILTERSxBLOCKS, or sparse-WIDTH")
+    setting("--net", DEFAULT_NET, "a tower, FILTERSxBLOCKS, or sparse-WIDTH")
     text = "begin with this network's weights, of the same --net, in place of random ones"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
-    tower, sparse = TowerFamily, SparseFamily
+    tower, sparse = TOWER_RECIPE, SPARSE_RECIPE
     text = f"peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks)"
     group.add_argument("--rate", type=float, help=text)
     text = f"positions a step (default {tower.batch_size} for towers, {sparse.batch_size} for sparse networks)"
@@ -85,10 +86,10 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text = "decoupled weight decay: a weight shrinks by rate times this a step"
     text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
-    setting("--threads", learner.threads)
-    setting("--seed", defaults.seed)
-    setting("--evaluate-minutes", defaults.evaluate_minutes, "between held-out evaluations")
-    setting("--checkpoint-minutes", defaults.checkpoint_minutes)
+    setting("--threads", LearnerSettings.threads)
+    setting("--seed", PretrainSettings.seed)
+    setting("--evaluate-minutes", PretrainSettings.evaluate_minutes, "between held-out evaluations")
+    setting("--checkpoint-minutes", PretrainSettings.checkpoint_minutes)
 
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
@@ -105,23 +106,23 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         heldout_file=arguments.heldout_file,
         heldout_share=arguments.heldout_share,
     )
-    family = family_of(arguments.net)
+    recipe = family_of(arguments.net).recipe
 
     def given(value: float | None, default: float) -> float:
         return default if value is None else value
 
     learner = LearnerSettings(
-        batch_size=int(given(arguments.batch, family.batch_size)),
+        batch_size=int(given(arguments.batch, recipe.batch_size)),
         threads=arguments.threads,
-        variations=given(arguments.variations, family.variations),
-        weight_decay=given(arguments.weight_decay, family.weight_decay),
+        variations=given(arguments.variations, recipe.variations),
+        weight_decay=given(arguments.weight_decay, recipe.weight_decay),
     )
     return PretrainSettings(
         net=arguments.net,
         start_from=arguments.start_from,
         minutes=arguments.minutes,
         positions=arguments.positions,
-        peak_rate=given(arguments.rate, family.peak_rate),
+        peak_rate=given(arguments.rate, recipe.peak_rate),
         seed=arguments.seed,
         checkpoint_minutes=arguments.checkpoint_minutes,
         evaluate_minutes=arguments.evaluate_minutes,

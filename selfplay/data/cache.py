@@ -16,7 +16,7 @@ __all__ = ["load_or_parse"]
 
 log = logging.getLogger(__name__)
 
-PARSER_VERSION = 3  # raise it when targets or readers change: older caches are then parsed anew
+PARSER_VERSION = 4  # raise it when targets or readers change: older caches are then parsed anew
 
 
 def load_or_parse(path: Path, reader: Callable[[Path], Iterator[GameRecord]], cache: Path | None) -> PositionSet:

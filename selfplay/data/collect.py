@@ -12,7 +12,7 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from selfplay.data.positions import PROBABILITY_ONE, PositionSet, concatenate, offsets
+from selfplay.data.positions import PROBABILITY_ONE, UNKNOWN_MOVES_LEFT, PositionSet, concatenate, offsets
 from selfplay.data.uci_text import king_takes_rook
 
 __all__ = ["LONGEST_GAME", "GameRecord", "collect", "verified_pieces"]
@@ -35,6 +35,7 @@ class GameRecord:
         target_scores: int16[t], centipawns from the side to move, or None where scores are not known.
         wdl: float32[n, 3], from each position's side to move.
         usable: bool[n].
+        ended: whether the game ended with its last move; else nobody knows how many plies were left.
     """
 
     start: np.ndarray
@@ -45,6 +46,7 @@ class GameRecord:
     wdl: np.ndarray
     usable: np.ndarray
     target_scores: np.ndarray | None = None
+    ended: bool = True
 
 
 def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
@@ -92,9 +94,15 @@ def _pack(records: list[GameRecord]) -> PositionSet:
         target_probs=np.rint(PROBABILITY_ONE * probabilities).astype(np.uint16),
         target_scores=_scores(records),
         wdl=np.concatenate([record.wdl for record in records]).astype(np.float16),
-        moves_left=np.concatenate([np.minimum(np.arange(n, 0, -1), LONGEST_COUNT) for n in lengths]).astype(np.uint16),
+        moves_left=np.concatenate([_moves_left(record) for record in records]),
         usable=np.concatenate([record.usable for record in records]).astype(np.bool_),
     )
+
+
+def _moves_left(record: GameRecord) -> np.ndarray:
+    if not record.ended:
+        return np.full(len(record.moves), UNKNOWN_MOVES_LEFT, np.uint16)
+    return np.minimum(np.arange(len(record.moves), 0, -1), LONGEST_COUNT).astype(np.uint16)
 
 
 def _scores(records: list[GameRecord]) -> np.ndarray:

@@ -13,9 +13,10 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS
 
-__all__ = ["PROBABILITY_ONE", "PositionSet", "concatenate", "empty_set", "offsets"]
+__all__ = ["PROBABILITY_ONE", "UNKNOWN_MOVES_LEFT", "PositionSet", "concatenate", "empty_set", "offsets"]
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
+UNKNOWN_MOVES_LEFT = 0  # a known number of plies is at least 1: every position was moved in
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,11 @@ class PositionSet:
         target_probs: uint16[T], their probabilities in units of 1/65535, summing to about 1 over a position.
         target_scores: int16[T], their scores in centipawns from the side to move (mate +-(32000 - n)), or empty
             where scores are not known.
-        wdl: float16[P, 3], win, draw and loss probability for the side to move.
-        moves_left: uint16[P], plies to the end of the game.
+        wdl: float16[P, 3], win, draw and loss probability for the side to move; zeros where they are not known.
+        moves_left: uint16[P], plies to the end of the game; UNKNOWN_MOVES_LEFT where they are not known.
         usable: bool[P], whether the position may be sampled (False: no good target).
+
+    A position may lack policy targets, value or length; it then takes no part in that loss.
     """
 
     starts: np.ndarray

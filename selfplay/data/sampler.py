@@ -16,6 +16,7 @@ from engine.native.jit import kernel
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI, policy_index
 from selfplay.data.positions import PROBABILITY_ONE, PositionSet
+from selfplay.data.targets import moves_left_target
 
 __all__ = ["MIRROR", "SWAP_COLOURS", "PositionSampler", "TrainingBatch", "new_training_batch"]
 
@@ -33,8 +34,8 @@ class TrainingBatch(NamedTuple):
     policy_index: np.ndarray  # int16 [B, 218] legal moves among the 1858 policy moves; 0 from n_moves on
     n_moves: np.ndarray  # int32 [B]
     policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; 0 from n_moves on
-    wdl: np.ndarray  # float32 [B, 3]
-    moves_left: np.ndarray  # float32 [B] plies
+    wdl: np.ndarray  # float32 [B, 3]; zeros where not known, as in `policy`
+    moves_left: np.ndarray  # float32 [B] plies, at most 250; below 0 where not known
 
     def part(self, first: int, last: int) -> TrainingBatch:
         """Views of the positions first..last-1."""
@@ -85,7 +86,7 @@ class PositionSampler:
         fill_batch(self._games, numbers, games, augment, self._stack, self._legal, MIRROR_INDEX, batch)
         count = len(numbers)
         batch.wdl[:count] = self.positions.wdl[numbers]
-        batch.moves_left[:count] = self.positions.moves_left[numbers]
+        batch.moves_left[:count] = moves_left_target(self.positions.moves_left[numbers])
 
 
 # ---- kernels ------------------------------------------------------------------------------------------------------

@@ -9,23 +9,20 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.evaluation.quiescence import QuiescenceSpace, new_space, settled_value
 from engine.native.jit import kernel
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
-from selfplay.data.targets import wdl_from_score
+from selfplay.data.targets import moves_left_target, wdl_from_score
 
-__all__ = ["LONGEST_GAME", "SparseBatch", "SparseSampler", "new_sparse_batch"]
-
-LONGEST_GAME = 250.0  # plies; longer games teach nothing more
+__all__ = ["SparseBatch", "SparseSampler", "new_sparse_batch"]
 
 
 class SparseBatch(NamedTuple):
     """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side.
 
-    A position of which only the value is known has no legal moves and moves left below zero here.
+    A position after a variation has no legal moves here, as only its value is known.
     """
 
     features: np.ndarray  # int16 [B, 40] active features; undefined from n_features on
@@ -34,8 +31,8 @@ class SparseBatch(NamedTuple):
     sorts: np.ndarray  # int16 [B, 218] what sort of move each is; undefined from n_moves on
     n_moves: np.ndarray  # int32 [B]
     policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; undefined from n_moves on
-    wdl: np.ndarray  # float32 [B, 3]
-    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5
+    wdl: np.ndarray  # float32 [B, 3]; zeros where not known, as in `policy`
+    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 where not known
 
     def part(self, first: int, last: int) -> SparseBatch:
         """Views of the positions first..last-1."""
@@ -63,7 +60,6 @@ class Replay(NamedTuple):
     child: np.ndarray  # uint64 [16]
     legal: np.ndarray  # uint16 [218]
     sight: Sight
-    space: QuiescenceSpace
 
 
 class SparseSampler:
@@ -78,7 +74,6 @@ class SparseSampler:
             np.zeros(ROW_WORDS, np.uint64),
             np.zeros(MAX_MOVES, np.uint16),
             new_sight(),
-            new_space(),
         )
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
@@ -91,7 +86,7 @@ class SparseSampler:
         games = np.searchsorted(positions.game_first, numbers, side="right") - 1
         fill_sparse(self._games, numbers, games, variations, self._replay, batch)
         batch.wdl[:count] = positions.wdl[numbers]
-        batch.moves_left[:count] = np.minimum(positions.moves_left[numbers], LONGEST_GAME) / float(MOVES_LEFT_SCALE)
+        batch.moves_left[:count] = moves_left_target(positions.moves_left[numbers]) / MOVES_LEFT_SCALE
         after = np.flatnonzero(variations >= 0)
         if len(after):
             batch.wdl[after] = wdl_from_score(-positions.target_scores[variations[after]].astype(np.float32))
@@ -134,7 +129,7 @@ def _write_position(source, number, row, replay, batch, slot):
 
 @kernel()
 def _write_features(row, n_moves, replay, batch, slot):
-    count = look(row, replay.legal, n_moves, settled_value(row, replay.space), replay.sight)
+    count = look(row, replay.legal, n_moves, replay.sight)
     batch.n_features[slot] = count
     for i in range(count):
         batch.features[slot, i] = replay.sight.features[i]

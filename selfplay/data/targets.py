@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["WHITE_POINTS", "blend_wdl", "policy_from_scores", "wdl_from_result", "wdl_from_score"]
+from selfplay.data.positions import UNKNOWN_MOVES_LEFT
+
+__all__ = ["WHITE_POINTS", "blend_wdl", "moves_left_target", "policy_from_scores", "wdl_from_result", "wdl_from_score"]
 
 # Result text -> White's result: win 1, draw 0, loss -1.
 WHITE_POINTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
@@ -17,6 +19,8 @@ SCORE_LIMIT_CP = 3000.0  # beyond it the logistic is 0 or 1 in float32; mates ar
 # A move this many centipawns worse than the best has 1/e of its probability: wider when the game is decided.
 POLICY_SCALE_CP = 30.0
 POLICY_SCALE_SLOPE = 0.08
+
+MOVES_LEFT_LIMIT = 250.0  # plies; longer games teach nothing more
 
 RESULT_SHARE = 0.25  # of the value target; the rest is the score's
 
@@ -41,6 +45,12 @@ def wdl_from_result(white_points: int, black_to_move: np.ndarray) -> np.ndarray:
 def blend_wdl(from_score: np.ndarray, from_result: np.ndarray) -> np.ndarray:
     """The value target: three quarters the score's, one quarter the result's; float32[n, 3]."""
     return (1.0 - RESULT_SHARE) * from_score + RESULT_SHARE * from_result
+
+
+def moves_left_target(stored: np.ndarray) -> np.ndarray:
+    """Plies to the end float32[n], at most 250, of uint16[n] as a PositionSet has them; -1 where they are not known."""
+    limited = np.minimum(stored, MOVES_LEFT_LIMIT).astype(np.float32)
+    return np.where(stored == UNKNOWN_MOVES_LEFT, np.float32(-1), limited)
 
 
 def policy_from_scores(scores_cp: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 A line is `FEN|result|ply;ply;...` and a ply `played:move=score,move=score,...`, scores in centipawns from the side to
 move, mate as +-(32000 - n). Some played moves are not among the scored ones: the games were steered for variety. A ply
-may be the played move alone, a position without label; a result may be `*`, then the scores alone tell the value.
+may be the played move alone, a position without label; a result may be `*`, then the scores alone tell the value and
+nobody knows how long the game would have lasted.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ def parse_teacher_line(line: str) -> GameRecord:
         wdl=_values(scores_cp, first, labelled, result, black_to_move),
         usable=labelled,
         target_scores=np.clip(scores_cp, -32_000, 32_000).astype(np.int16),
+        ended=result != UNKNOWN_RESULT,
     )
 
 

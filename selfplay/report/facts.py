@@ -17,7 +17,7 @@ from selfplay.games.replay import published_games, published_generations
 from selfplay.matches.statistics import NORMAL_95, elo_from_score
 from selfplay.report.openings import Branch, opening_tree
 from selfplay.report.samples import Sample, choose_samples
-from selfplay.run.config import RunConfig, overlay, read_toml
+from selfplay.run.config import RunConfig, configured, read_toml
 from selfplay.run.guards import summarise
 from selfplay.run.ledger import GameRow, GateResult, GenerationRow, Ledger, Phase
 
@@ -110,7 +110,7 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
             raise RunError(f"{path}: this run has not begun a generation yet")
         replay = path / "replay"
         published = [number for number in published_generations(replay) if number <= rows[-1].number]
-        config = overlay(RunConfig(), read_toml(path / "config.toml"))
+        config = configured(read_toml(path / "config.toml"))
         newest = published[-config.fit.window :]
         generations: list[Generation] = []
         recent: list[SelfPlayRecord] = []

@@ -7,14 +7,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from engine.errors import ConfigError
 from engine.settings_file import read_settings
 from selfplay.games.settings import GameSettings
 from selfplay.matches.statistics import Sprt
-from selfplay.settings import check_settings, help_of, setting
+from selfplay.settings import check_settings, help_of, required_setting, setting
 from selfplay.training.families import family_of
+from selfplay.training.recipe import Recipe
 
 __all__ = [
     "FIXED",
@@ -23,6 +24,8 @@ __all__ = [
     "RunConfig",
     "add_config_flags",
     "config_text",
+    "configured",
+    "default_config",
     "flag_values",
     "merged",
     "overlay",
@@ -31,14 +34,20 @@ __all__ = [
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
-FORMAT = 1  # of run folders; the first line of their config.toml
+FORMAT = 2  # of run folders; the first line of their config.toml
+NOT_IN_FORMAT_1 = {"fit": {"weight_decay": 0.01}}  # what runs of that format were trained with
+DEFAULT_NET = "32x4"
+EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # whose defaults the help tells
 
 
 @dataclass(frozen=True)
 class FitSettings:
     """Training of one generation's candidate, from the best network on. Raises ConfigError for values out of range."""
 
-    positions: int = setting(32_768, "positions to train on, repetitions counted", least=1)
+    positions: int = required_setting("positions to train on, repetitions counted", least=1)
+    batch_size: int = required_setting("positions of a training step", least=2)
+    peak_rate: float = required_setting("highest learning rate", above=0)
+    weight_decay: float = required_setting("a weight shrinks by the learning rate times this a step", least=0)
     window: int = setting(8, "newest generations of replay to draw from", least=1)
     value_share: float = setting(
         0.5, "share of the root's value in the value target; the rest is the result", least=0, most=1
@@ -46,9 +55,7 @@ class FitSettings:
     heldout_share: float = setting(
         0.05, "share of the newest generation's games kept for the losses before and after", above=0, below=1
     )
-    batch_size: int = setting(256, "positions of a training step", least=2)
     shard_size: int = setting(64, "positions that batch normalisation sees together", least=2)
-    peak_rate: float = setting(1e-3, "highest learning rate", above=0)
     average_decay: float = setting(0.99, "decay of the weight average, a step", least=0, below=1)
     checkpoint_s: float = setting(
         60.0, "seconds between checkpoints; what comes after the last is trained again", least=0
@@ -56,6 +63,11 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         check_settings(self, "fit.")
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """The defaults for a network family."""
+        return cls(recipe.fit_positions, recipe.batch_size, recipe.peak_rate, recipe.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -87,19 +99,33 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything a run is told. Raises ConfigError for values out of range."""
+    """Everything a run is told; `configured` fills in the defaults. Raises ConfigError for values out of range."""
 
-    net: str = setting("32x4", "a tower, FILTERSxBLOCKS, or a sparse network, such as sparse-256")
+    fit: FitSettings
+    net: str = setting(DEFAULT_NET, "a tower, FILTERSxBLOCKS, or a sparse network, such as sparse-256")
     seed: int = setting(1, "of all that is left to chance", least=0)
     threads: int = setting(2, "threads of the learner; self-play and gate use games.actors", least=1)
     openings: str = setting("", "EPD file of openings; empty for the default set")
     games: GameSettings = field(default_factory=GameSettings)
-    fit: FitSettings = field(default_factory=FitSettings)
     gate: GateSettings = field(default_factory=GateSettings)
 
     def __post_init__(self) -> None:
         family_of(self.net)
         check_settings(self)
+
+
+SECTIONS: dict[str, type[Any]] = {"fit": FitSettings, "games": GameSettings, "gate": GateSettings}
+
+
+def default_config(net: str) -> RunConfig:
+    """The configuration of a new run for a network, of which nothing else was told. Raises ConfigError for the net."""
+    return RunConfig(net=net, fit=FitSettings.of(family_of(net).recipe))
+
+
+def configured(values: Mapping[str, Any]) -> RunConfig:
+    """The configuration of a run that was told these nested values. Raises ConfigError as `overlay` does."""
+    net = values.get("net")
+    return overlay(default_config(net if isinstance(net, str) else DEFAULT_NET), values)
 
 
 def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
@@ -138,7 +164,10 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 def read_toml(path: Path) -> dict[str, Any]:
     """Nested values of a TOML file. Raises ConfigError when it cannot be read or belongs to another format."""
     values = read_settings(path)
-    if (found := values.pop("format", FORMAT)) != FORMAT:
+    found = values.pop("format", FORMAT)
+    if found == 1:
+        return merged(NOT_IN_FORMAT_1, values)
+    if found != FORMAT:
         raise ConfigError(f"{path}: made by another Aino: expected format {FORMAT}, found {found!r}")
     return values
 
@@ -159,21 +188,27 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="settings by section, below the flags in precedence"
     )
-    defaults = RunConfig()
+    defaults = {kind: default_config(net) for kind, net in EXAMPLE_NETS.items()}
     for one in fields(RunConfig):
-        value = getattr(defaults, one.name)
-        if not is_dataclass(value):
-            _add_flag(parser, one)
+        values = {kind: getattr(config, one.name) for kind, config in defaults.items()}
+        if one.name not in SECTIONS:
+            _add_flag(parser, one, one.name, dict.fromkeys(values, one.default))
             continue
         group = parser.add_argument_group(f"[{one.name}]")
-        for inner in fields(value):
-            _add_flag(group, inner, f"{one.name}.")
+        for inner in fields(values["towers"]):
+            of_kind = {kind: getattr(section, inner.name) for kind, section in values.items()}
+            _add_flag(group, inner, f"{one.name}.{inner.name}", of_kind)
 
 
-def _add_flag(parser: Any, one: Field[Any], place: str = "") -> None:
-    kind, name = type(one.default), f"{place}{one.name}"
+def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, Any]) -> None:
+    """defaults: by the kind of network."""
+    kind = type(next(iter(defaults.values())))
     metavar = {int: "N", float: "X", str: "TEXT"}[kind]
-    text = f"{help_of(one)}; new runs: {one.default!r}".replace("%", "%%")
+    by_value = {value: kind for kind, value in defaults.items()}
+    told = " and ".join(
+        f"{value!r} for {kind}" if len(by_value) > 1 else repr(value) for value, kind in by_value.items()
+    )
+    text = f"{help_of(one)}; new runs: {told}".replace("%", "%%")
     parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=text)
 
 
@@ -181,10 +216,10 @@ def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:
     """The nested values of the flags that were given."""
     given: dict[str, Any] = {}
     for one in fields(RunConfig):
-        value = getattr(RunConfig(), one.name)
-        names = [one.name] if not is_dataclass(value) else [f"{one.name}.{inner.name}" for inner in fields(value)]
+        section = SECTIONS.get(one.name)
+        names = [one.name] if section is None else [f"{one.name}.{inner.name}" for inner in fields(section)]
         for name in names:
             if (chosen := getattr(arguments, name)) is not None:
-                section, _, key = name.rpartition(".")
-                (given.setdefault(section, {}) if section else given)[key] = chosen
+                place, _, key = name.rpartition(".")
+                (given.setdefault(place, {}) if place else given)[key] = chosen
     return given

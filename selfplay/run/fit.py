@@ -12,6 +12,7 @@ from selfplay.data.collect import collect
 from selfplay.data.positions import PositionSet, concatenate
 from selfplay.games.record import training_game
 from selfplay.games.replay import published_games, published_generations, segment_path
+from selfplay.run.config import RunConfig
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import AnyLearner, family_of_model
@@ -20,7 +21,7 @@ from selfplay.training.learner import LearnerSettings
 from selfplay.training.schedule import learning_rate
 from selfplay.training.sources import TrainingData
 
-__all__ = ["FitProgress", "FitResult", "fit", "replay_set"]
+__all__ = ["FitProgress", "FitResult", "fit", "learner_settings", "replay_set"]
 
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
@@ -62,6 +63,17 @@ def replay_set(run: RunFolder, generation: int) -> PositionSet:
     return positions
 
 
+def learner_settings(config: RunConfig) -> LearnerSettings:
+    """How the candidates of a run are trained."""
+    return LearnerSettings(
+        batch_size=config.fit.batch_size,
+        weight_decay=config.fit.weight_decay,
+        shard_size=config.fit.shard_size,
+        threads=config.threads,
+        average_decay=config.fit.average_decay,
+    )
+
+
 def fit(
     run: RunFolder, generation: int, report: Callable[[FitProgress], None], stop: Callable[[], bool]
 ) -> FitResult | None:
@@ -74,14 +86,9 @@ def fit(
     family = family_of_model(model)
     heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
     before = heldout.evaluate(model, run.config.threads)
-    learner_settings = LearnerSettings(
-        batch_size=settings.batch_size,
-        shard_size=settings.shard_size,
-        threads=run.config.threads,
-        average_decay=settings.average_decay,
-    )
     data = TrainingData((training,), (1.0,), heldout_games)
-    learner = family.learner(model, data, learner_settings, run.config.seed + SEED_OF_FIT * generation)
+    seed = run.config.seed + SEED_OF_FIT * generation
+    learner = family.learner(model, data, learner_settings(run.config), seed)
     try:
         if not _train(run, generation, learner, report, stop):
             return None

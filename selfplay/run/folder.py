@@ -25,7 +25,7 @@ from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from engine.nn.atomic import atomic_write
 from selfplay.games.openings import load_openings
-from selfplay.run.config import FIXED, RunConfig, config_text, overlay, read_toml
+from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import GateResult, Ledger
 from selfplay.run.rebuild import rebuild_ledger
 from selfplay.training.families import family_of
@@ -45,8 +45,8 @@ class RunFolder:
     def __init__(self, path: Path, values: dict[str, Any]) -> None:
         self.path = path
         stored = path / "config.toml"
-        old = overlay(RunConfig(), read_toml(stored)) if stored.is_file() else None
-        self.config: RunConfig = overlay(old or RunConfig(), values)
+        old = configured(read_toml(stored)) if stored.is_file() else None
+        self.config: RunConfig = configured(values) if old is None else overlay(old, values)
         if old is not None:
             for name in FIXED:
                 if getattr(old, name) != getattr(self.config, name):

@@ -23,8 +23,9 @@ def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], values: Mappin
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and values of a checkpoint. Raises RunError naming the file when it is damaged."""
+    """Arrays and values of a checkpoint. Raises RunError, which says how to go on without it, when it is damaged."""
     try:
         return read_checkpoint(path)
     except NetFileError as error:
-        raise RunError(f"{path}: not a readable checkpoint ({error})") from error
+        advice = "Remove the file and run the same command again: this training then begins anew"
+        raise RunError(f"{path}: not a readable checkpoint ({error}). {advice}") from error

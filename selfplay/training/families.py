@@ -15,6 +15,7 @@ from selfplay.training.heldout import HeldOut, HeldOutScores, SparseHeldOut
 from selfplay.training.learner import Learner, LearnerSettings
 from selfplay.training.loss import Losses
 from selfplay.training.mixture import Mixture, SparseMixture
+from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, Recipe
 from selfplay.training.sources import TrainingData
 from selfplay.training.sparse_learner import SparseLearner
 
@@ -42,12 +43,9 @@ class AnyHeldOut(Protocol):
 
 
 class Family(Protocol):
-    """How the networks of one family and size are made, trained and scored; and what pretraining uses unless told."""
+    """How the networks of one family and size are made, trained and scored."""
 
-    batch_size: int  # positions a step
-    peak_rate: float  # of learning
-    variations: float  # see `LearnerSettings`
-    weight_decay: float  # likewise
+    recipe: Recipe
 
     def build(self, rng: np.random.Generator) -> Layer:
         """A network with random weights."""
@@ -65,10 +63,7 @@ class Family(Protocol):
 class TowerFamily:
     """Towers, such as 64x6."""
 
-    batch_size = 256
-    peak_rate = 2e-3
-    variations = 0.0
-    weight_decay = 1e-2
+    recipe = TOWER_RECIPE
 
     def __init__(self, config: TowerConfig) -> None:
         self._config = config
@@ -87,12 +82,9 @@ class TowerFamily:
 
 
 class SparseFamily:
-    """Sparse networks, such as sparse-768. Most of a step's cost is that of its tables: large batches share it."""
+    """Sparse networks, such as sparse-768."""
 
-    batch_size = 8192
-    peak_rate = 4e-3
-    variations = 0.3
-    weight_decay = 0.8  # with less it learns labels by heart, as it sees each of them several times
+    recipe = SPARSE_RECIPE
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config

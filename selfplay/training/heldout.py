@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,7 +15,7 @@ from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.training.learner import planes_of
-from selfplay.training.loss import LossWeights, dual_head_loss, legal_logits
+from selfplay.training.loss import LossSums, LossWeights, dual_head_loss, legal_logits
 from selfplay.training.sparse_learner import SparsePass, mean_losses
 
 __all__ = ["HeldOut", "HeldOutScores", "SparseHeldOut", "split_by_game"]
@@ -25,7 +25,7 @@ CHUNK = 256  # positions of one forward pass
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """Means over the held-out positions: `top1` is how often the best legal move is the target's best."""
+    """Means over the held-out positions that have the target: `top1` is how often the best legal move is its best."""
 
     top1: float
     policy: float
@@ -56,7 +56,7 @@ class HeldOut:
         parts = [self._batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
         with threadpool_limits(limits=1, user_api="blas"), ThreadPool(threads, "score") as pool:
             sums = pool.map(lambda part: _score_sums(model, part), parts)
-        return HeldOutScores(*(np.sum(sums, axis=0) / self.n_positions).tolist())
+        return scores_of(*np.sum(sums, axis=0).tolist())
 
 
 class SparseHeldOut:
@@ -76,12 +76,20 @@ class SparseHeldOut:
         forward = SparsePass(config, self.n_positions, threads)
         forward.positions(tables, self._batch, self.n_positions, LossWeights())
         forward.close()
-        losses = mean_losses(forward.gradients, self._batch, self.n_positions)
+        losses = mean_losses(forward.gradients, self.n_positions)
         legal = np.arange(self._batch.policy.shape[1]) < self._batch.n_moves[:, None]
         best, wanted = (
             np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)
         )
-        return HeldOutScores(float(np.mean(best == wanted)), losses.policy, losses.value, losses.moves_left)
+        aimed = forward.gradients.known[: self.n_positions, 0] > 0
+        top1 = np.count_nonzero((best == wanted) & aimed) / (np.count_nonzero(aimed) or 1)
+        return HeldOutScores(top1, losses.policy, losses.value, losses.moves_left)
+
+
+def scores_of(hits: float, *sums: float) -> HeldOutScores:
+    """The scores of a number of best moves found, and of the fields of LossSums."""
+    total = LossSums(*sums)
+    return HeldOutScores(hits / (total.with_policy or 1.0), **asdict(total.means))
 
 
 def spread_positions(positions: PositionSet, limit: int) -> np.ndarray:
@@ -94,8 +102,8 @@ def spread_positions(positions: PositionSet, limit: int) -> np.ndarray:
 
 def _score_sums(model: Layer, batch: TrainingBatch) -> np.ndarray:
     outputs, _ = model.forward(planes_of(batch.masks), training=False)
-    losses, _ = dual_head_loss(outputs, batch, LossWeights())
+    sums, _ = dual_head_loss(outputs, batch, LossWeights())
     logits, _, mask = legal_logits(outputs["policy"], batch)
     best = np.where(mask, logits, -np.inf).argmax(axis=1)
-    hits = np.mean(best == batch.policy.argmax(axis=1))
-    return len(best) * np.array([hits, losses.policy, losses.value, losses.moves_left])
+    hits = (best == batch.policy.argmax(axis=1)) & batch.policy.any(axis=1)
+    return np.array([np.count_nonzero(hits), *astuple(sums)])

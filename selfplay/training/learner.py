@@ -16,7 +16,7 @@ from engine.nn.clipping import clip_global_norm
 from engine.nn.layer import Layer, layer_from_config
 from engine.nn.optimizers import AdamW
 from engine.nn.parallel import DataParallel
-from selfplay.training.loss import Losses, LossWeights, dual_head_loss
+from selfplay.training.loss import Losses, LossSums, LossWeights, dual_head_loss
 from selfplay.training.mixture import Mixture
 
 __all__ = ["Learner", "LearnerSettings", "planes_of"]
@@ -26,12 +26,12 @@ RECALIBRATION_BATCHES = 16  # of the mixture, for the averaged weights' batch st
 
 @dataclass(frozen=True)
 class LearnerSettings:
-    """How to train; the results depend on every field but `threads`."""
+    """How to train; the results depend on every field but `threads`. A family's `Recipe` has what has no default."""
 
-    batch_size: int = 256
+    batch_size: int
+    weight_decay: float  # decoupled (AdamW): a weight shrinks by rate * weight_decay a step
     shard_size: int = 64  # positions that batch normalisation sees together
     threads: int = 2
-    weight_decay: float = 1e-2  # decoupled (AdamW): a weight shrinks by rate * weight_decay a step
     clip_norm: float = 5.0  # of the whole gradient
     average_decay: float = 0.999  # of the exponential moving average of the weights, a step
     variations: float = 0.0  # share of positions with scored moves replaced by one after such a move; sparse nets only
@@ -75,8 +75,9 @@ class Learner:
             return planes_of(batch.masks[part])
 
         def loss(outputs: dict[str, np.ndarray], part: slice) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
-            losses, gradients = dual_head_loss(outputs, batch.part(part.start, part.stop), self.settings.loss)
-            return losses.policy, gradients, asdict(losses)
+            sums, gradients = dual_head_loss(outputs, batch.part(part.start, part.stop), self.settings.loss)
+            count = part.stop - part.start
+            return sums.policy / count, gradients, {name: value / count for name, value in asdict(sums).items()}
 
         result = self._runner.step(self.mixture.batch_size, inputs, loss)
         clip_global_norm(result.grads, self.settings.clip_norm)
@@ -85,7 +86,7 @@ class Learner:
         # Early on the average follows quickly, or it would remember the random start for thousands of steps.
         self._average.decay = min(self.settings.average_decay, (1 + self.steps_done) / (10 + self.steps_done))
         self._average.update(self._parameters)
-        return Losses(**result.metrics)
+        return LossSums(**result.metrics).means
 
     def averaged_model(self, batches: int = RECALIBRATION_BATCHES) -> Layer:
         """A new model with the averaged weights and batch statistics measured for them on coming batches."""

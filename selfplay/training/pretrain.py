@@ -39,16 +39,16 @@ LOG_STEPS = 20  # steps between progress reports and training lines in the log
 class PretrainSettings:
     """A supervised run. Exactly one of `minutes` and `positions` is positive and ends the run (and its schedule)."""
 
-    net: str = "64x6"
+    net: str
+    peak_rate: float
+    learner: LearnerSettings
     start_from: Path | None = None  # a network of that size whose weights the run begins with
     minutes: float = 0.0  # of training, checkpoints and evaluations; loading data is not counted
     positions: int = 0
-    peak_rate: float = 2e-3
     seed: int = 1
     checkpoint_minutes: float = 3.0
     evaluate_minutes: float = 5.0
     heldout_positions: int = 8192
-    learner: LearnerSettings = field(default_factory=LearnerSettings)
     files: SourceFiles = field(default_factory=SourceFiles)
 
     def __post_init__(self) -> None:

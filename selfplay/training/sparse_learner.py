@@ -29,7 +29,7 @@ from engine.nn.flat_adam import AdamRates, FlatState, SharedRows, adam_rates, ad
 from engine.nn.layer import Layer, layer_from_config
 from selfplay.data.sparse_sampler import SparseBatch
 from selfplay.training.learner import LearnerSettings
-from selfplay.training.loss import Losses, LossWeights
+from selfplay.training.loss import Losses, LossSums, LossWeights
 from selfplay.training.mixture import SparseMixture
 
 __all__ = ["SparseLearner", "SparsePass"]
@@ -105,7 +105,7 @@ class SparseLearner:
         """
         batch, count = self.mixture.batch(self.steps_done, self._pass.pool.map), self.mixture.batch_size
         self._pass.positions(self._tables, batch, count, self.settings.loss)
-        losses = mean_losses(self._pass.gradients, batch, count)
+        losses = mean_losses(self._pass.gradients, count)
         if not np.isfinite([losses.policy, losses.value, losses.moves_left]).all():
             raise TrainingError(f"step {self.steps_done}: expected finite losses, found {losses}")
         self._pass.columns(batch, count, self._slopes)
@@ -176,8 +176,8 @@ def _shared_rows(config: SparseConfig, tables: Tables, flat: np.ndarray) -> dict
     }
 
 
-def mean_losses(gradients: PositionGradients, batch: SparseBatch, count: int) -> Losses:
+def mean_losses(gradients: PositionGradients, count: int) -> Losses:
     """Means over the positions that have the target in question."""
-    policy, value, left = gradients.losses[:count].astype(np.float64).T
-    whole = max(1, np.count_nonzero(batch.n_moves[:count]))  # not of positions of which only the value is known
-    return Losses(float(policy.sum() / whole), float(value.mean()), float(left.sum() / whole))
+    sums = gradients.losses[:count].sum(axis=0, dtype=np.float64)
+    known = np.count_nonzero(gradients.known[:count], axis=0)
+    return LossSums(*sums.tolist(), *known.tolist()).means

@@ -17,12 +17,12 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
-from engine.evaluation.quiescence import settled_value
-from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
+from engine.evaluation.sparse import SparseEvaluator
 from engine.native.jit import kernel
-from engine.network.sparse.features import look
-from engine.network.sparse.inference import SparseNet
+from engine.network.sparse.features import write_view
+from engine.network.sparse.inference import SparseNet, evaluate_leaves
 from engine.network.sparse.model import SparseConfig, build_sparse
+from engine.tactics.quiescence import settled_value
 from selfplay.data.collect import collect
 from selfplay.data.game_files import record_of_result
 from selfplay.data.positions import PositionSet
@@ -73,10 +73,10 @@ def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> 
     network = build_sparse(config, np.random.default_rng(1))
     model = SparseEvaluator(SparseNet(network.named_parameters(), config)).new_model()
     evaluation = best_of(lambda: evaluate_leaves(model, leaves, 0, LEAVES), time.thread_time)
-    seeing = best_of(lambda: look_at_all(model.network.sight, leaves), time.thread_time)
-    settling = best_of(lambda: settle_all(model.space, leaves), time.thread_time)
+    seeing = best_of(lambda: look_at_all(model.sight, leaves), time.thread_time)
+    settling = best_of(lambda: settle_all(model.sight.captures, leaves), time.thread_time)
     mixture = SparseMixture([games], [1.0], BATCH, 1)
-    learner = SparseLearner(network, mixture, LearnerSettings(batch_size=BATCH, threads=threads))
+    learner = SparseLearner(network, mixture, LearnerSettings(BATCH, weight_decay=0.01, threads=threads))
     sampling = best_of(lambda: mixture.batch(0), time.thread_time)
     training = best_of(lambda: learner.step(1e-3), time.perf_counter)
     learner.close()
@@ -107,7 +107,7 @@ def look_at_all(sight, leaves):
     """Features and rows of every leaf, without the network."""
     total = 0
     for leaf in range(len(leaves.rows)):
-        total += look(leaves.rows[leaf], leaves.moves[leaf], np.int64(leaves.n_moves[leaf]), np.int64(0), sight)
+        total += write_view(leaves.rows[leaf], leaves.moves[leaf], np.int64(leaves.n_moves[leaf]), np.int64(0), sight)
     return total
 
 

@@ -71,7 +71,9 @@ def test_sampling(positions: PositionSet, record_property: Callable[[str, object
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training(threads: int, positions: PositionSet, record_property: Callable[[str, object], None]) -> None:
     model = build_tower(TowerConfig.parse(NET), np.random.default_rng(1))
-    learner = Learner(model, Mixture([positions], [1.0], BATCH, 1), LearnerSettings(batch_size=BATCH, threads=threads))
+    learner = Learner(
+        model, Mixture([positions], [1.0], BATCH, 1), LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
+    )
 
     def work() -> int:
         learner.step(1e-3)

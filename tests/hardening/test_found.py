@@ -25,14 +25,14 @@ from selfplay.data.v6_games import chunk_of_game
 from selfplay.games.openings import load_openings
 from selfplay.games.record import SelfPlayRecord, decode_record, encode_record
 from selfplay.matches.openings import load_book
-from selfplay.run.config import RunConfig, overlay
+from selfplay.run.config import configured
 from selfplay.run.exchange import pgn_text
 from selfplay.suites.epd import read_epd
 from tests.hardening import text_targets
 from tests.hardening.game_targets import games
 from tests.hardening.net_targets import checkpoints, legacy_dit
 from tests.protocol.aino_process import ROOT
-from uci.reading import read_games
+from uci.reading import read_every_game, read_games
 
 SOON_S = 2.0  # of processor time; what is tested here took minutes
 EPD_POSITION = "4k3/8/8/8/8/8/8/4K2R w K -"
@@ -74,7 +74,7 @@ def test_nesting_and_numbers_without_end_are_refused(written) -> None:
 @pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), -(10**30)])
 def test_a_run_takes_no_number_beyond_all_bounds(value: float) -> None:
     with pytest.raises(ConfigError, match=r"fit\.peak_rate: expected a number up to"):
-        overlay(RunConfig(), {"fit": {"peak_rate": value}})
+        configured({"fit": {"peak_rate": value}})
 
 
 # ---- games and positions ------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def test_a_clock_larger_than_a_word_is_refused() -> None:
 
 def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
     with pytest.raises(DataError, match="not readable as PGN"):
-        list(read_games(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n'), strict=False))
+        list(read_every_game(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n')))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
 )
 def test_a_move_that_cannot_be_read_ends_its_own_line_alone(moves: str, main_line: str, errors: int, written) -> None:
     path = written("game.pgn", f'[Event "x"]\n\n{moves}\n')
-    (game,) = read_games(path, strict=False)
+    ((game, _),) = read_every_game(path)
     assert [node.san() for node in game.mainline()] == main_line.split()
     assert len(game.errors) == errors
     for node in breadth_first(game):

@@ -20,13 +20,13 @@ from engine.options import EngineOptions
 from selfplay.data.pgn import read_pgn
 from selfplay.games.openings import load_openings
 from selfplay.matches.openings import load_book
-from selfplay.run.config import RunConfig, config_text, overlay, read_toml
+from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
 from tests.hardening.target import Target
 from tests.unit.board_positions import ODD_FENS
 from uci.position import PositionKeeper
 from uci.protocol import parse_position
-from uci.reading import board_at, read_games
+from uci.reading import board_at, read_every_game
 
 CHESS960_FEN = "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9"
 EPD = """\
@@ -98,9 +98,10 @@ def pgn() -> Target:
 def read_pgns(path: Path) -> None:
     for _ in read_pgn(path):
         pass
-    for game in read_games(path, strict=False):
-        board_at(game)
+    for game, fault in read_every_game(path):
         str(game)
+        if fault is None:
+            board_at(game)
     with contextlib.suppress(DataError):  # openings are of one kind of chess
         list(load_book(path))
 
@@ -145,12 +146,16 @@ TOML_WORDS = tuple(
 def run_config() -> Target:
     """The configuration of a training run."""
     return Target(
-        "run-toml", ".toml", (config_text(RunConfig()).encode(), b'net = "16x1"\nseed = 3\n'), read_run, TOML_WORDS
+        "run-toml",
+        ".toml",
+        (config_text(default_config("16x1")).encode(), b'net = "16x1"\nseed = 3\n'),
+        read_run,
+        TOML_WORDS,
     )
 
 
 def read_run(path: Path) -> None:
-    overlay(RunConfig(), read_toml(path))
+    configured(read_toml(path))
 
 
 def engine_options() -> Target:

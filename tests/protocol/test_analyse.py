@@ -80,6 +80,37 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str], monkeypat
     assert (over["best_move"], over["lines"], over["side_to_move"]) == (None, [], "black")
 
 
+BATCH = f"# mates\n\n{MATE_NEXT}\n8/8/8 w - - 0 1\n  \nno position\n# the last one\n{MATED}\n"
+
+
+@pytest.mark.parametrize("first", ["", "no position, and without a slash\n"])
+def test_bad_blank_and_comment_lines_do_not_end_a_batch(
+    first: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(first + BATCH))
+    assert main(["analyse", "-", "--json", *FAST]) == 1
+    output = capsys.readouterr()
+    found = [json.loads(line) for line in output.out.splitlines()]
+    assert [one.get("fen") for one in found if "fen" in one] == [MATE_NEXT, MATED]
+    bad = [one for one in found if "fen" not in one]
+    begin = len(first.splitlines())
+    assert [one["line"] for one in bad] == [1] * begin + [begin + 4, begin + 6]
+    assert all(set(one) == {"line", "error"} and one["error"] for one in bad)
+    assert "3 ranks" in bad[-2]["error"]
+    assert output.err == ""
+
+
+def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(BATCH))
+    assert main(["analyse", "-", *FAST]) == 1
+    output = capsys.readouterr()
+    assert "1. Ra8#" in output.out
+    assert "the game is over: 1-0, checkmate" in output.out
+    assert [line.partition(":")[0] for line in output.err.splitlines()] == ["line 4", "line 6"]
+
+
 def test_finished_game_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyse", MATED, "--evaluator", "material", "--infinite"]) == 0
     assert "the game is over: 1-0, checkmate" in capsys.readouterr().out

@@ -13,6 +13,7 @@ import chess.pgn
 import pytest
 
 import uci.annotate.command as annotate_command
+import uci.annotate.review as annotate_review
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.control import SearchControl
@@ -25,6 +26,7 @@ from uci.annotate.judge import BLUNDER, GREAT, INACCURACY, MISTAKE, judge, mean_
 from uci.annotate.page import game_section, page
 from uci.annotate.review import GameReview, review_game
 from uci.main import main
+from uci.waiting import search_interruptibly
 
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
 # Réti against Tartakower, Vienna 1910: 8...Nxe4 loses to a queen sacrifice and mate.
@@ -303,6 +305,54 @@ def test_interrupt_keeps_the_finished_games(
     assert len(list(annotated(games.with_name("games.annotated.pgn")))) == 1
     assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
     assert "1 game in" in capsys.readouterr().out
+
+
+def test_interrupt_keeps_what_is_done_of_the_game_under_way(
+    games: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    searches = 0
+
+    def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
+        nonlocal searches
+        searches += 1
+        if searches == 4:  # of the position behind 2. g4
+            raise KeyboardInterrupt
+        return search_interruptibly(engine, limits)
+
+    monkeypatch.setattr(annotate_review, "search_interruptibly", interrupted_search)
+    assert main(["annotate", str(games), "--nodes", "50", *FAST]) == 130
+    (game,) = annotated(games.with_name("games.annotated.pgn"))
+    assert "Reviewed up to ply 2 of 4." in game.comment
+    assert ["[%eval" in node.comment for node in game.mainline()] == [True, True, False, False]
+    assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mixed.pgn"
+    impossible = '[White "X"]\n[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n*\n'
+    unreadable = '[White "Y"]\n[SetUp "1"]\n[FEN "no position"]\n\n1. e4 *\n'
+    variant = '[White "Z"]\n[Variant "Antichess"]\n\n1. e4 *\n'
+    path.write_text("\n".join([impossible, FOOLS_MATE, unreadable, variant, "1. d4 *\n"]), encoding="utf-8")
+    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 1
+    first, second = annotated(tmp_path / "mixed.annotated.pgn")
+    assert [node.san() for node in (first.end(), second.end())] == ["Qh4#", "d4"]
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(" is skipped: ")[0] for line in told] == ["game 1", "game 3", "game 4"]
+    assert "antichess" in told[2]
+
+
+@pytest.mark.parametrize(("movetext", "mended"), [("1. e4 e5", "*"), ("1. f3 e5 2. g4 Qh4#", "0-1")])
+def test_broken_result_tag_is_not_written_through(tmp_path: Path, movetext: str, mended: str) -> None:
+    path = tmp_path / "game.pgn"
+    path.write_text(f'[White "A"]\n[Result "White wins (on time"]\n\n{movetext}\n\n{FOOLS_MATE}', encoding="utf-8")
+    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 0
+    first, second = annotated(tmp_path / "game.annotated.pgn")
+    assert (first.headers["Result"], second.headers["Result"]) == (mended, "0-1")
+    assert not first.errors
+    assert not second.errors
 
 
 def test_damaged_game_is_annotated_as_far_as_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,8 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
         (["export", "small.dit", "--out", "small.dit2"], ".pb.gz"),
         (["convert", "small.dit", "./small.dit"], "the net itself"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
-        (["export", "sparse.dit"], "a tower"),
+        (["export", "sparse.dit"], "found the sparse network sparse-128: lc0 knows no such nets"),
+        (["export", "dense.dit"], "a tower"),
         (["info", "text.pb.gz"], "first bytes"),
     ],
 )
@@ -80,6 +81,7 @@ def test_what_cannot_be_converted_is_one_line_on_stderr(
 ) -> None:
     monkeypatch.chdir(net.parent)
     dit.save(net.parent / "sparse.dit", build_sparse(SparseConfig(128), np.random.default_rng(0)))
+    dit.save(net.parent / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
     (net.parent / "text.pb.gz").write_text("no net")
     before = sorted(net.parent.iterdir())
     assert main(["net", *words]) == 1

@@ -17,7 +17,7 @@ from engine.search.results import RootMove
 from uci.limits import add_limit_flags, limits_from_flags
 from uci.main import SUBCOMMANDS, main
 from uci.openings import is_named, opening_name, read_table
-from uci.reading import board_at, read_game, read_games, read_sources
+from uci.reading import Source, board_at, read_every_game, read_game, read_games, read_source, read_sources
 from uci.verdict import Verdict
 
 TWO_GAMES = """\
@@ -90,23 +90,26 @@ def test_broken_opening_table_is_an_error_with_its_line(line: str, message: str)
 
 
 def test_position_is_read_from_words_a_game_or_the_start(games: Path) -> None:
-    assert next(read_sources(["startpos"])).board == chess.Board()
-    assert next(read_sources([KINGS])).board.fen() == KINGS
-    assert next(read_sources(KINGS.split())).name == KINGS
-    after_end = next(read_sources([str(games)]))
+    assert read_source(["startpos"]).board == chess.Board()
+    assert read_source([KINGS]).board.fen() == KINGS
+    assert read_source(KINGS.split()).name == KINGS
+    after_end = read_source([str(games)])
     assert after_end.name == "A - B, after 2. Nf3 (ply 3)"
     assert after_end.board.peek() == chess.Move.from_uci("g1f3")
-    assert next(read_sources([str(games)], game=2, ply=1)).board == board_after("d4")
+    assert read_source([str(games)], game=2, ply=1).board == board_after("d4")
 
 
 def test_standard_input_holds_positions_or_a_game(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{KINGS}\n\n{chess.STARTING_FEN}\n"))
-    assert [source.board.fen() for source in read_sources(["-"])] == [KINGS, chess.STARTING_FEN]
+    assert [source.board.fen() for source in read_sources(["-"]) if isinstance(source, Source)] == [
+        KINGS,
+        chess.STARTING_FEN,
+    ]
     monkeypatch.setattr(sys, "stdin", io.StringIO(TWO_GAMES))
-    assert next(read_sources(["-"], ply=2)).board == board_after("e4", "e5")
+    assert read_source(["-"], ply=2).board == board_after("e4", "e5")
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     with pytest.raises(DataError, match="empty"):
-        next(read_sources(["-"]))
+        read_source(["-"])
 
 
 def test_what_cannot_be_read_is_told(games: Path) -> None:
@@ -116,7 +119,7 @@ def test_what_cannot_be_read_is_told(games: Path) -> None:
         (["missing.pgn"], DataError, "missing.pgn: No such file"),
     ):
         with pytest.raises(error, match=message):
-            next(read_sources(words))
+            read_source(words)
     with pytest.raises(DataError, match="expected 3 games or more, found 2"):
         read_game(games, 3)
     with pytest.raises(ConfigError, match="from 1"):
@@ -130,7 +133,7 @@ def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn, game 3: illegal san"):
         list(read_games(path))
-    last = list(read_games(path, strict=False))[2]
+    last, _ = list(read_every_game(path))[2]
     assert len(last.errors) == 1
     assert len(list(last.mainline_moves())) == 2
 
@@ -143,14 +146,16 @@ def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
         ('[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]', "White has no king"),
     ],
 )
-@pytest.mark.parametrize("strict", [True, False])
-def test_games_that_are_no_chess_are_refused(tmp_path: Path, header: str, message: str, strict: bool) -> None:
+def test_games_that_are_no_chess_are_refused(tmp_path: Path, header: str, message: str) -> None:
     path = tmp_path / "games.pgn"
     path.write_text(f'{TWO_GAMES}\n[White "X"]\n{header}\n\n*\n', encoding="utf-8")
-    games = read_games(path, strict)
+    games = read_games(path)
     assert len([next(games), next(games)]) == 2
     with pytest.raises(DataError, match=f"game 3: .*{message}"):
         next(games)
+    first, second, third = (fault for _, fault in read_every_game(path))
+    assert (first, second) == (None, None)
+    assert message in str(third)
 
 
 def test_text_that_is_no_pgn_is_told(tmp_path: Path) -> None:

@@ -254,6 +254,24 @@ def test_lost_best_network_is_promoted_again(straight: RunFolder, tmp_path: Path
     run.close()
 
 
+def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
+    straight: RunFolder, tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    run = open_run(tmp_path)
+    assert run_phase(run, Phase.GENERATE, never)
+    checkpoint = run.fit_checkpoint(1)
+    run.close()
+    checkpoint.write_bytes(b"PK half a checkpoint")
+    said = aino_train("loop", tmp_path, "--generations", 1, status=1)
+    assert "gen-00001.npz: not a readable checkpoint" in said
+    assert "Remove the file and run the same command again: this training then begins anew" in said
+    checkpoint.unlink()
+    aino_train("loop", tmp_path, "--generations", 1)
+    run = open_run(tmp_path)
+    assert_same_generation(run, straight)
+    run.close()
+
+
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     open_run(tmp_path).close()
     left = tmp_path / "nets" / ".gen-00001.dit.123.tmp"
@@ -268,9 +286,9 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
 def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     open_run(tmp_path).close()
     config = tmp_path / "config.toml"
-    config.write_text(config.read_text().replace("format = 1", "format = 2"))
+    config.write_text(config.read_text().replace("format = 2", "format = 3"))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ConfigError, match=r"config\.toml: made by another Aino: expected format 1, found 2"):
+    with pytest.raises(ConfigError, match=r"config\.toml: made by another Aino: expected format 2, found 3"):
         open_run(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +24,12 @@ from selfplay.training.pretrain import Pretraining, PretrainSettings
 from selfplay.training.schedule import learning_rate
 from selfplay.training.sources import SourceFiles, load_training_data
 
-SETTINGS = LearnerSettings(batch_size=32, shard_size=16, threads=2)
+SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2)
 
 
 def small_learner(positions: PositionSet, threads: int = 2) -> Learner:
     model = build_tower(TowerConfig.parse("16x2"), np.random.default_rng(1))
-    settings = LearnerSettings(batch_size=32, shard_size=16, threads=threads)
+    settings = replace(SETTINGS, threads=threads)
     return Learner(model, Mixture([positions], [1.0], settings.batch_size, seed=7), settings)
 
 
@@ -143,10 +143,55 @@ def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str
     ends = []
     for sign in (1, -1):
         moved = {**outputs, head: outputs[head] + sign * epsilon * direction}
-        losses, _ = dual_head_loss(moved, batch, weights)
+        losses = dual_head_loss(moved, batch, weights)[0].means
         ends.append(factor * {"policy": losses.policy, "wdl": losses.value, "moves_left": losses.moves_left}[head])
     numeric = (ends[0] - ends[1]) / (2 * epsilon)
     assert numeric == pytest.approx(float((gradients[head] * direction).sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("target", "unknown", "loss"),
+    [("policy", 0.0, "policy"), ("wdl", 0.0, "value"), ("moves_left", -1.0, "moves_left")],
+)
+def test_position_without_a_target_takes_no_part_in_its_loss(
+    positions: PositionSet, target: str, unknown: float, loss: str
+) -> None:
+    batch, known = one_batch(positions, 6), np.arange(6) % 2 == 1
+    rng = np.random.default_rng(2)
+    outputs = {
+        "policy": rng.normal(size=(6, 8, 8, 80)).transpose(0, 3, 1, 2),
+        "wdl": rng.normal(size=(6, 3)),
+        "moves_left": rng.normal(size=(6, 1)),
+    }
+    whole = dual_head_loss(outputs, batch, LossWeights())[0].means
+    of_known = dual_head_loss(
+        {name: output[known] for name, output in outputs.items()},
+        TrainingBatch(*(array[known] for array in batch)),
+        LossWeights(),
+    )[0].means
+    getattr(batch, target)[~known] = unknown
+    sums, gradients = dual_head_loss(outputs, batch, LossWeights())
+    assert np.array_equal(gradients[target].reshape(6, -1).any(axis=1), known)
+    assert asdict(sums.means) == pytest.approx(asdict(whole) | {loss: getattr(of_known, loss)})
+
+
+def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: PositionSet) -> None:
+    class HalfTimed(Mixture):
+        def batch(self, step: int) -> TrainingBatch:
+            batch = super().batch(step)
+            batch.moves_left[5:] = -1.0
+            return batch
+
+    losses = []
+    for shard_size in (8, 32):
+        settings = replace(SETTINGS, shard_size=shard_size)
+        model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
+        model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
+        learner = Learner(model, HalfTimed([positions], [1.0], 32, seed=7), settings)
+        losses.append(learner.step(0.0).moves_left)
+        learner.close()
+    assert losses[0] == pytest.approx(losses[1])
+    assert losses[0] > 0
 
 
 def test_mixture_keeps_its_shares(positions: PositionSet) -> None:
@@ -209,7 +254,7 @@ def test_pretrain_writes_a_network_and_resumes(
 
 def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, tmp_path: Path) -> None:
     files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
-    settings = PretrainSettings(net="16x1", positions=320, learner=SETTINGS, files=files)
+    settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
     data = load_training_data(files, None, lambda text: None)
 
     def train(folder: str, steps: float) -> Pretraining:

@@ -19,7 +19,7 @@ from selfplay.data.collect import collect
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.order import EpochOrder
 from selfplay.data.pgn import read_pgn
-from selfplay.data.positions import PositionSet, concatenate
+from selfplay.data.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
 from selfplay.data.sampler import (
     MIRROR,
     MIRROR_INDEX,
@@ -28,6 +28,7 @@ from selfplay.data.sampler import (
     TrainingBatch,
     new_training_batch,
 )
+from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.data.targets import policy_from_scores, wdl_from_result, wdl_from_score
 from selfplay.data.teacher import parse_teacher_line, read_teacher
 
@@ -70,6 +71,19 @@ def test_illegal_games_are_skipped_and_counted(teacher_lines: list[str]) -> None
     both, _ = collect(map(parse_teacher_line, teacher_lines[1:3]))
     assert np.array_equal(packed.moves, both.moves)
     assert np.array_equal(packed.target_probs, both.target_probs)
+
+
+def test_positions_labelled_without_a_game_do_not_teach_that_one_ply_is_left(teacher_lines: list[str]) -> None:
+    fen, _, body = teacher_lines[0].split("|")
+    without_game = f"{fen}|*|{body.split(';')[0]}"
+    packed, _ = collect(map(parse_teacher_line, [teacher_lines[1], without_game]))
+    known = np.arange(packed.n_positions) < packed.n_positions - 1
+    assert np.array_equal(packed.moves_left[known], np.arange(known.sum(), 0, -1))
+    assert packed.moves_left[-1] == UNKNOWN_MOVES_LEFT
+    assert np.array_equal(sample(packed, 0).moves_left >= 0, known)
+    sparse, numbers = new_sparse_batch(packed.n_positions), np.arange(packed.n_positions)
+    SparseSampler(packed).fill(numbers, np.full(packed.n_positions, -1), sparse)
+    assert np.array_equal(sparse.moves_left >= 0, known)
 
 
 def test_broken_label_line_names_file_and_line(tmp_path: Path, teacher_lines: list[str]) -> None:

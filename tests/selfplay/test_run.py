@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,11 +18,13 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
+from selfplay.commands import pretrain
 from selfplay.games.record import encode_record
 from selfplay.games.replay import read_segment, segment_path
 from selfplay.lock import FolderLock
 from selfplay.main import main
-from selfplay.run.config import GateSettings, RunConfig, config_text, overlay, read_toml
+from selfplay.run.config import FORMAT, GateSettings, config_text, configured, default_config, read_toml
+from selfplay.run.fit import learner_settings
 from selfplay.run.folder import RunFolder
 from selfplay.run.gate import verdict
 from selfplay.run.ledger import Ledger, Phase
@@ -205,9 +209,9 @@ def test_weak_score_at_the_limit_is_rejected() -> None:
 
 
 def test_stored_configuration_is_read_back(tmp_path: Path) -> None:
-    config = overlay(RunConfig(), TINY)
+    config = configured(TINY)
     (tmp_path / "config.toml").write_text(config_text(config))
-    assert overlay(RunConfig(), read_toml(tmp_path / "config.toml")) == config
+    assert configured(read_toml(tmp_path / "config.toml")) == config
 
 
 @pytest.mark.parametrize(
@@ -230,7 +234,7 @@ def test_stored_configuration_is_read_back(tmp_path: Path) -> None:
 )
 def test_bad_settings_are_named(values: dict, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        overlay(RunConfig(), values)
+        configured(values)
 
 
 def test_every_setting_says_what_it_does(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,11 +243,46 @@ def test_every_setting_says_what_it_does(capsys: pytest.CaptureFixture[str], mon
         main(["generate", "--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert "--games.longest N plies after which a game is a draw (at least 1); new runs: 400" in text
-    config = RunConfig()
+    assert "(at least 2); new runs: 256 for towers and 8192 for sparse networks" in text
+    config = default_config("16x1")
     sections = [config, config.games, config.fit, config.gate]
     settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]
     assert len(settings) > 40
     assert all(help_of(one) in text for one in settings)
+
+
+@pytest.mark.parametrize("net", ["64x6", "sparse-256"])
+def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(net: str, tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    pretrain.add_arguments(parser)
+    words = ["--net", net, "--pgn", "x.pgn", "--run", "x", "--out", "x.dit", "--positions", "9"]
+    alone = pretrain.settings_of(parser.parse_args(words))
+    run = RunFolder(tmp_path, {"net": net})
+    ours = learner_settings(run.config)
+    assert (ours.batch_size, ours.weight_decay) == (alone.learner.batch_size, alone.learner.weight_decay)
+    assert run.config.fit.peak_rate == alone.peak_rate
+    run.close()
+    changed = RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}})
+    assert learner_settings(changed.config).weight_decay == 0.125
+    changed.close()
+
+
+def test_run_of_the_first_format_goes_on_with_the_settings_it_began_with(straight: RunFolder, tmp_path: Path) -> None:
+    shutil.copytree(straight.path / "replay", tmp_path / "replay")
+    shutil.copytree(straight.path / "nets", tmp_path / "nets")
+    text = config_text(straight.config)
+    assert "weight_decay = 0.01\n" in text
+    text = text.replace(f"format = {FORMAT}", "format = 1").replace("weight_decay = 0.01\n", "")
+    (tmp_path / "config.toml").write_text(text)
+    first = straight.candidate(0).read_bytes()
+    (tmp_path / "nets" / "best.dit").write_bytes(first)
+    (tmp_path / "nets" / "gen-00001.dit").unlink()
+    run = RunFolder(tmp_path, {})
+    assert run.config == straight.config
+    assert run_generations(run, 1, never)
+    assert outcome(run)[1].keys() == outcome(straight)[1].keys()
+    assert all(np.array_equal(ours, outcome(straight)[1][name]) for name, ours in outcome(run)[1].items())
+    run.close()
 
 
 def test_network_of_a_run_cannot_change(tmp_path: Path) -> None:
@@ -257,7 +296,7 @@ def test_network_of_a_run_cannot_change(tmp_path: Path) -> None:
 
 
 def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    (tmp_path / "small.toml").write_text(config_text(overlay(RunConfig(), TINY)))
+    (tmp_path / "small.toml").write_text(config_text(configured(TINY)))
     aino_train("generate", tmp_path / "run", "--config", tmp_path / "small.toml", "--games.count", 2)
     stored = read_toml(tmp_path / "run" / "config.toml")
     assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import chess
@@ -14,7 +14,6 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
-from engine.evaluation.quiescence import new_space, settled_value
 from engine.network.sparse.features import look, new_sight
 from engine.network.sparse.model import PARAMETERS, SparseConfig, build_sparse, fill_tables, named_views, new_tables
 from engine.nn import AdamW, dit, huber, softmax_cross_entropy
@@ -32,12 +31,13 @@ from selfplay.training.sparse_learner import SparseLearner, SparsePass, mean_los
 CONFIG = SparseConfig(width=128, hidden=8)
 BATCH = 64
 AS_THEY_ARE = -1  # no variation
+LOSSES = ("policy", "value", "moves_left")
 
 
 def small_learner(positions: PositionSet, threads: int = 2, variations: float = 0.25) -> SparseLearner:
     model = build_sparse(CONFIG, np.random.default_rng(1))
     mixture = SparseMixture([positions], [1.0], BATCH, seed=7, variations=variations)
-    return SparseLearner(model, mixture, LearnerSettings(batch_size=BATCH, threads=threads))
+    return SparseLearner(model, mixture, LearnerSettings(BATCH, weight_decay=0.01, threads=threads))
 
 
 def state_after(learner: SparseLearner, steps: int) -> dict[str, np.ndarray]:
@@ -162,6 +162,26 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
 
+@pytest.mark.parametrize(("target", "unknown"), [("policy", 0.0), ("wdl", 0.0), ("moves_left", -1.0)])
+def test_position_without_a_target_takes_no_part_in_its_loss(
+    positions: PositionSet, target: str, unknown: float
+) -> None:
+    numbers, loss = np.arange(40, 60), ["policy", "wdl", "moves_left"].index(target)
+    batch, lacking = (sampled(positions, numbers, np.full(20, AS_THEY_ARE)) for _ in range(2))
+    getattr(lacking, target)[::2] = unknown
+    _, tables = new_tables(CONFIG)
+    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
+    whole, part = SparsePass(CONFIG, 20, threads=1), SparsePass(CONFIG, 20, threads=1)
+    whole.positions(tables, batch, 20, LossWeights())
+    part.positions(tables, lacking, 20, LossWeights())
+    slopes = [part.gradients.policy, part.gradients.doutputs[:, :3], part.gradients.doutputs[:, 3:]][loss]
+    assert not slopes[::2].any()
+    assert slopes[1::2].any(axis=1).all()
+    assert asdict(mean_losses(part.gradients, 20)) == pytest.approx(
+        asdict(mean_losses(whole.gradients, 20)) | {LOSSES[loss]: whole.gradients.losses[1::2, loss].mean()}
+    )
+
+
 def test_flat_step_equals_adamw() -> None:
     rng = np.random.default_rng(4)
     start, average = rng.standard_normal((3, 20)).astype(np.float32), 0.9
@@ -215,11 +235,11 @@ def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: 
     first, boards = int(positions.game_first[game]), boards_of(positions, game)
     numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])  # onward, again, and back: replays are shared
     batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
-    sight, space, moves = new_sight(), new_space(), np.zeros(MAX_MOVES, np.uint16)
+    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
     for slot, number in enumerate(numbers):
         row = row_from_board(boards[number - first])
         n_moves = generate(row, moves)
-        active = look(row, moves, n_moves, settled_value(row, space), sight)
+        active = look(row, moves, n_moves, sight)
         assert np.array_equal(batch.features[slot, : batch.n_features[slot]], sight.features[:active])
         assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], sight.rows[:n_moves])
         assert np.array_equal(batch.sorts[slot, : batch.n_moves[slot]], sight.sorts[:n_moves])
@@ -232,13 +252,13 @@ def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: 
 def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) -> None:
     game, ply = 1, 6
     number, board = int(positions.game_first[game]) + ply, boards_of(positions, game)[ply]
-    sight, space, nothing = new_sight(), new_space(), np.zeros(MAX_MOVES, np.uint16)
+    sight, nothing = new_sight(), np.zeros(MAX_MOVES, np.uint16)
     for target in range(int(positions.target_first[number]), int(positions.target_first[number + 1])):
         batch = sampled(positions, np.array([number]), np.array([target]))
         after = board.copy()
         after.push(decode_move(row_from_board(board), int(positions.target_moves[target])))
         row = row_from_board(after)
-        active = look(row, nothing, 0, settled_value(row, space), sight)
+        active = look(row, nothing, 0, sight)
         assert np.array_equal(batch.features[0, : batch.n_features[0]], sight.features[:active])
         score = -positions.target_scores[target : target + 1].astype(np.float32)
         assert np.allclose(batch.wdl, wdl_from_score(score))
@@ -271,7 +291,7 @@ def test_policy_loss_is_the_mean_over_positions_with_a_policy(positions: Positio
     for batch, count in ((plain, 20), (doubled, 40)):
         passes = SparsePass(CONFIG, count, threads=1)
         passes.positions(tables, batch, count, weights)
-        losses.append(mean_losses(passes.gradients, batch, count))
+        losses.append(mean_losses(passes.gradients, count))
     assert losses[0].policy == pytest.approx(losses[1].policy, rel=1e-6)
     assert losses[0].moves_left == pytest.approx(losses[1].moves_left, rel=1e-6)
 

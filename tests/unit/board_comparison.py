@@ -18,8 +18,8 @@ from engine.board.convert import board_from_row, decode_move, encode_move, row_f
 from engine.board.layout import BLACK, KEY, MAX_MOVES, REPETITIONS, WHITE, empty_stack
 from engine.board.makemove import make, push
 from engine.board.movegen import generate, pinned_pieces
-from engine.board.see import see
 from engine.board.zobrist import compute_key
+from engine.tactics.see import see
 from tests.unit.board_positions import choose_move
 
 ENDINGS = {

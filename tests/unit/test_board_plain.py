@@ -17,9 +17,9 @@ from engine.board.convert import stack_from_board
 from engine.board.layout import BLACK, MAX_MOVES, WHITE
 from engine.board.movegen import generate
 from engine.board.perft import perft
-from engine.board.see import see
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import policy_index
+from engine.tactics.see import see
 from tests.unit.board_positions import ODD_FENS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,8 @@ PACKAGES = ("engine", "selfplay", "uci", "weights")
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
 BASE = {"engine.errors", "engine.options", "engine.settings_file"}
 TOOLS = BASE | {"engine.backend", "engine.native"}
-NETWORK = TOOLS | {"engine.nn", "engine.board"}
+TACTICS = TOOLS | {"engine.board"}
+NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.nn": TOOLS,
     "engine.pages": {"engine.errors", "engine.nn"},
     "engine.board": TOOLS,
+    "engine.tactics": TACTICS,
     "engine.network": NETWORK,
     "engine.evaluation": EVALUATION,
     "engine.search": SEARCH,

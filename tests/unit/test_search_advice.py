@@ -11,10 +11,15 @@ import pytest
 from engine import Engine
 from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import MAX_MOVES, NO_MOVE
-from engine.evaluation.quiescence import MATE_CP
 from engine.options import EngineOptions
 from engine.search.advice import ADVISED_PRIOR, MARGIN_CP, ask, new_questions
-from engine.search.alphabeta import (
+from engine.search.limits import Limits
+from engine.search.priors import advise, find_edge, take_back
+from engine.search.results import SearchResult
+from engine.search.select import SearchParams
+from engine.search.session import Search
+from engine.search.tree import NO_NODE, ROOT
+from engine.tactics.alphabeta import (
     MATE_FROM_CP,
     MAX_PLY,
     PASSING,
@@ -24,12 +29,7 @@ from engine.search.alphabeta import (
     find_better,
     new_alpha_beta,
 )
-from engine.search.limits import Limits
-from engine.search.priors import advise, find_edge, take_back
-from engine.search.results import SearchResult
-from engine.search.select import SearchParams
-from engine.search.session import Search
-from engine.search.tree import NO_NODE, ROOT
+from engine.tactics.quiescence import MATE_CP
 from tests.benchmark.harness import tree_hash
 
 WINDOW = np.int64(MATE_CP)

@@ -12,7 +12,7 @@ from engine import Engine
 from engine.board.convert import decode_move, row_from_board
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.mates import mating_start, new_mate_space
+from engine.tactics.mates import mating_start, new_mate_space
 from tests.unit.board_positions import odd_position
 
 

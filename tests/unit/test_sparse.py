@@ -12,11 +12,9 @@ import pytest
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
-from engine.board.see import see
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator, new_leaf_batch
 from engine.evaluation.protocol import LeafBatch
-from engine.evaluation.quiescence import new_space, settled_value
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from engine.network.sparse.features import (
@@ -29,12 +27,15 @@ from engine.network.sparse.features import (
     balance_level,
     look,
     new_sight,
+    write_view,
 )
-from engine.network.sparse.inference import SparseNet, evaluate_position
+from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import SparseConfig, build_sparse, sparse_config_of
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
 from engine.nn.layers import ListNetwork
+from engine.tactics.quiescence import new_space, settled_value
+from engine.tactics.see import see
 from tests.unit.board_positions import odd_position
 
 CONFIG = SparseConfig(width=128, hidden=4)
@@ -76,11 +77,10 @@ def batch_of(boards: list[chess.Board]) -> LeafBatch:
 def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs of the layers for the first leaves."""
     features, rows, sorts = np.full((count, 40), -1), np.full((count, MAX_MOVES), -1), np.zeros((count, MAX_MOVES), int)
-    sight, space = new_sight(), new_space()
+    sight = new_sight()
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
-        settled = settled_value(leaves.rows[leaf], space)
-        active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, settled, sight)
+        active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, sight)
         features[leaf, :active], rows[leaf, :n_moves] = sight.features[:active], sight.rows[:n_moves]
         sorts[leaf, :n_moves] = sight.sorts[:n_moves]
     return features, rows, sorts
@@ -159,7 +159,7 @@ def test_features_and_rows_agree_with_python_chess() -> None:
         row = row_from_board(board)
         n_moves = generate(row, moves)
         settled = number % 49 - 24
-        active = look(row, moves, n_moves, settled, sight)
+        active = write_view(row, moves, n_moves, settled, sight)
         features = sight.features[:active].tolist()
         assert sorted(features) == sorted(expected_features(board, settled)), board.fen()
         rows = (sight.rows[:n_moves] % POLICY_SIZE).tolist()
@@ -184,20 +184,16 @@ def test_balance_has_a_level_for_every_size(settled_cp: int, level: int) -> None
     assert BALANCE_FEATURE + level < FEATURES
 
 
-def test_leaves_are_evaluated_with_their_captures_settled() -> None:
+def test_a_network_is_told_what_captures_come_to() -> None:
     hanging = chess.Board("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1")
     solid = chess.Board("4k3/8/2p5/3q4/8/4P3/8/4K3 w - - 0 1")
     values = [int(settled_value(row_from_board(board), new_space())) for board in (hanging, solid)]
     assert values[0] > 0 > values[1]
-    net = SparseNet(small_model(4).named_parameters(), CONFIG)
-    leaves, plain = batch_of([hanging]), batch_of([hanging])
-    evaluator = SparseEvaluator(net)
-    evaluator.evaluate(leaves, 1)
-    evaluator.close()
-    evaluate_position(net.new_model(), plain, 0, values[0])
-    assert np.array_equal(leaves.wdl[0], plain.wdl[0])
-    evaluate_position(net.new_model(), plain, 0, values[1])
-    assert not np.array_equal(leaves.wdl[0], plain.wdl[0])
+    moves, sight = np.zeros(MAX_MOVES, np.uint16), new_sight()
+    for board, settled in zip((hanging, solid), values, strict=True):
+        active = look(row_from_board(board), moves, 0, sight)
+        balances = [feature for feature in sight.features[:active] if feature >= BALANCE_FEATURE]
+        assert balances == [BALANCE_FEATURE + balance_level(settled)]
 
 
 def test_mirrored_positions_look_the_same() -> None:
@@ -209,7 +205,7 @@ def test_mirrored_positions_look_the_same() -> None:
         for twin in (board, board.mirror(), board.transform(chess.flip_horizontal)):
             row = row_from_board(twin)
             n_moves = generate(row, moves)
-            active = look(row, moves, n_moves, 137, sight)
+            active = write_view(row, moves, n_moves, 137, sight)
             views.append((sorted(sight.features[:active]), sorted(sight.rows[:n_moves])))
         assert views[0] == views[1] == views[2], board.fen()
 
@@ -227,7 +223,7 @@ def test_mirrored_positions_look_the_same() -> None:
 def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: set[str]) -> None:
     row, moves, sight = row_from_board(chess.Board(fen)), np.zeros(MAX_MOVES, np.uint16), new_sight()
     n_moves = generate(row, moves)
-    look(row, moves, n_moves, 0, sight)
+    write_view(row, moves, n_moves, 0, sight)
     assert {decode_move(row, int(moves[i])).uci() for i in range(n_moves) if sight.rows[i] >= POLICY_SIZE} == unsafe
 
 
@@ -237,7 +233,7 @@ def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
     for board in some_boards(11, 200):
         row = row_from_board(board)
         n_moves = generate(row, moves)
-        look(row, moves, n_moves, 0, sight)
+        write_view(row, moves, n_moves, 0, sight)
         agreements += [(see(row, np.int64(moves[i])) < 0) == (sight.rows[i] >= POLICY_SIZE) for i in range(n_moves)]
     assert np.mean(agreements) > 0.95
 

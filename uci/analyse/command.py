@@ -20,7 +20,7 @@ from engine.search.results import SearchInfo, SearchResult
 from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
 from uci.limits import add_limit_flags, limits_from_flags
 from uci.play.board_view import choose_style, render_board
-from uci.reading import Source, read_sources
+from uci.reading import BadLine, Source, read_sources
 from uci.terminal import make_console, say
 from uci.waiting import Interrupted, ready_engine, search_interruptibly
 
@@ -38,6 +38,8 @@ examples:
   aino analyse - --json --nodes 1000 < many.fen     one JSON object a line
 
 Scores and chances are White's; in JSON they are the side to move's, as in UCI.
+A line of standard input that holds no position is told, as {"line": N, "error": ...} in JSON, and the others go on.
+Blank lines and those that begin with # are skipped.
 """
 
 
@@ -52,22 +54,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Analyses the positions one after the other; Ctrl-C ends it with what was found. Raises AinoErrors."""
+    """Analyses the positions one after the other; exit status 1 if a line held none. Raises AinoErrors.
+
+    Ctrl-C ends it with what was found.
+    """
     options = options_from_flags(arguments)
     if arguments.multi_pv is None and arguments.config is None:
         options = replace(options, multi_pv=_DEFAULT_LINES)
     limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
     sources = list(read_sources(arguments.position, arguments.game, arguments.ply, options.chess960))
-    console = make_console()
+    console, problems = make_console(), make_console(stderr=True)
     with ready_engine(console, replace(options, analyse_mode=True)) as engine:
         for source in sources:
+            if isinstance(source, BadLine):
+                _print_fault(problems, source, arguments.json)
+                continue
             try:
                 result = _analyse(console, engine, source, limits, live=console.is_terminal and not arguments.json)
             except Interrupted as interrupt:
                 _print(console, source, interrupt.result, arguments.json)
                 return 0 if limits.infinite else INTERRUPTED
             _print(console, source, result, arguments.json)
-    return 0
+    return int(any(isinstance(source, BadLine) for source in sources))
 
 
 def _analyse(console: Console, engine: Engine, source: Source, limits: Limits, live: bool) -> SearchResult:
@@ -82,6 +90,13 @@ def _analyse(console: Console, engine: Engine, source: Source, limits: Limits, l
             view.update(as_table(source.board, infos), refresh=True)
 
         return search_interruptibly(engine, limits, show)
+
+
+def _print_fault(problems: Console, bad: BadLine, as_object: bool) -> None:
+    if as_object:
+        print(json.dumps({"line": bad.number, "error": str(bad.error)}), flush=True)
+    else:
+        say(problems, f"line {bad.number}: {bad.error}")
 
 
 def _print(console: Console, source: Source, result: SearchResult, as_object: bool) -> None:

@@ -19,11 +19,11 @@ from engine.option_forms import add_flags, options_from_flags
 from engine.pages.render import write_page
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.annotate.comments import add_comments
+from uci.annotate.comments import add_comments, mend_result
 from uci.annotate.page import game_section, page
-from uci.annotate.review import GameReview, review_game
+from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.limits import add_limit_flags, limits_from_flags
-from uci.reading import read_games
+from uci.reading import read_every_game
 from uci.terminal import make_console, say
 from uci.waiting import ready_engine
 
@@ -37,7 +37,7 @@ examples:
   aino annotate games.pgn --nodes 100000    more thorough, and five times slower
   aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
 
-Each finished game is saved at once: Ctrl-C loses only the game in progress.
+Each finished game is saved at once, and at Ctrl-C the game in progress as far as it is done.
 """
 
 
@@ -51,23 +51,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Annotates all games; exit status 1 if some could only be read in part. Raises AinoErrors."""
+    """Annotates all games; exit status 1 if some could not be read, or only in part. Raises AinoErrors."""
     options = options_from_flags(arguments)
     limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
-    games = read_games(arguments.pgn, strict=False)
+    games = read_every_game(arguments.pgn)
     output = _Output(arguments.pgn, arguments.out, limits, arguments.overwrite)
     console, problems = make_console(), make_console(stderr=True)
     damaged = 0
     try:
         with ready_engine(console, replace(options, analyse_mode=True)) as engine:
-            for number, game in enumerate(games, 1):
-                for error in game.errors:
-                    say(problems, f"game {number}: {error}; that line is read up to there")
-                damaged += bool(game.errors)
-                review = _review(console, engine, game, number, limits)
-                output.add(review)
-                say(console, _summary_line(review, number))
-    except KeyboardInterrupt:
+            for number, (game, fault) in enumerate(games, 1):
+                if not _is_sound(problems, number, game, fault):
+                    damaged += 1
+                if fault is None:
+                    review = _review(console, engine, game, number, limits)
+                    output.add(review)
+                    say(console, _summary_line(review, number))
+    except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, ReviewInterrupted) and interrupt.review is not None:
+            output.add(interrupt.review)
         say(problems, "interrupted")
         return INTERRUPTED
     finally:
@@ -75,6 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
             output.write_page()
             say(console, f"{output.finished} game{'s' * (output.finished > 1)} in {output.pgn} and {output.html}")
     return 1 if damaged else 0
+
+
+def _is_sound(problems: Console, number: int, game: chess.pgn.Game, fault: DataError | None) -> bool:
+    """Whether a game was read whole; tells what is wrong with it where it was not."""
+    if fault is not None:
+        say(problems, f"game {number} is skipped: {fault}")
+        return False
+    for error in game.errors:
+        say(problems, f"game {number}: {error}; that line is read up to there")
+    return not game.errors
 
 
 def _review(console: Console, engine: Engine, game: chess.pgn.Game, number: int, limits: Limits) -> GameReview:
@@ -115,6 +127,7 @@ class _Output:
 
     def add(self, review: GameReview) -> None:
         """Saves one finished game. Raises DataError."""
+        mend_result(review.game)
         self._sections.append(game_section(review, self.finished + 1))
         try:
             with self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:

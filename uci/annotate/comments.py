@@ -10,9 +10,10 @@ from uci import __version__
 from uci.annotate.review import GameReview, MoveReview
 from uci.verdict import Verdict
 
-__all__ = ["LINE_PLIES", "add_comments", "move_comment"]
+__all__ = ["LINE_PLIES", "add_comments", "mend_result", "move_comment"]
 
 LINE_PLIES = 8  # of a better line
+PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
 
@@ -21,10 +22,19 @@ def add_comments(review: GameReview) -> chess.pgn.Game:
     game = review.game
     game.headers["Annotator"] = f"Aino {__version__}"
     summary = f"White: {review.summary(chess.WHITE)}. Black: {review.summary(chess.BLACK)}."
+    nodes = list(game.mainline())
+    if len(review.moves) < len(nodes):
+        summary += f" Reviewed up to ply {len(review.moves)} of {len(nodes)}."
     game.comment = f"{game.comment} {summary}".strip()
-    for move, node in zip(review.moves, game.mainline(), strict=True):
+    for move, node in zip(review.moves, nodes, strict=False):
         _comment_move(move, node)
     return game
+
+
+def mend_result(game: chess.pgn.Game) -> None:
+    """Gives a game without a proper result that of its last position: another one makes the PGN unreadable."""
+    if game.headers.get("Result") not in PGN_RESULTS:
+        game.headers["Result"] = game.end().board().result()
 
 
 def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:

@@ -20,7 +20,7 @@ from uci.waiting import search_interruptibly
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["GameReview", "MoveReview", "review_game"]
+__all__ = ["GameReview", "MoveReview", "ReviewInterrupted", "review_game"]
 
 _SUSPICIOUS = 0.05  # a loss from which on the best move is searched as thoroughly as the one that was played
 _MISSED = 0.1  # expected points; less than this is the noise of two searches
@@ -68,7 +68,7 @@ class GameReview:
 
     game: chess.pgn.Game
     start: Verdict
-    moves: list[MoveReview]
+    moves: list[MoveReview]  # fewer than the game's where Ctrl-C ended the review
 
     @property
     def opening(self) -> str:
@@ -100,10 +100,18 @@ class GameReview:
         return sorted(sorted(costly, key=lambda move: -move.loss)[:_MOST_TURNING_POINTS], key=lambda move: move.ply)
 
 
+class ReviewInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a review; `review` is that of the moves until then, None where there is none yet."""
+
+    def __init__(self, review: GameReview | None) -> None:
+        super().__init__()
+        self.review = review
+
+
 def review_game(
     engine: Engine, game: chess.pgn.Game, limits: Limits, on_ply: Callable[[int, int], None] = lambda done, total: None
 ) -> GameReview:
-    """Reviews the main line, each position searched within `limits`; Ctrl-C raises Interrupted.
+    """Reviews the main line, each position searched within `limits`; Ctrl-C raises ReviewInterrupted.
 
     `on_ply(done, total)` is called after each move.
     """
@@ -111,16 +119,29 @@ def review_game(
     engine.new_game()
     board = game.board()
     played = list(game.mainline_moves())
-    boards, looks = [board.copy()], [reviewer.look(board)]
-    for ply, move in enumerate(played, 1):
-        board.push(move)
-        boards.append(board.copy())
-        looks.append(reviewer.look(board))
-        on_ply(ply, len(played))
-    for ply in range(len(played) - 1, -1, -1):  # backwards: what a move led to corrects the look before it
-        looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
-    moves = [reviewer.judge_move(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(played)]
-    return GameReview(game, looks[0].verdict, moves)
+    boards: list[chess.Board] = []
+    looks: list[_Look] = []
+    interrupted = False
+    try:
+        for ply in range(len(played) + 1):
+            looks.append(reviewer.look(board))
+            boards.append(board.copy())
+            if ply:
+                on_ply(ply, len(played))
+            if ply < len(played):
+                board.push(played[ply])
+        for ply in range(len(played) - 1, -1, -1):  # backwards: what a move led to corrects the look before it
+            looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
+    except KeyboardInterrupt:
+        interrupted = True
+    if not looks:
+        raise ReviewInterrupted(None)
+    done = played[: len(looks) - 1]
+    moves = [reviewer.judge_move(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(done)]
+    review = GameReview(game, looks[0].verdict, moves)
+    if interrupted:
+        raise ReviewInterrupted(review if moves else None)
+    return review
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from uci.explain.observe import Observation, observe
 from uci.explain.page import Explanation, page
 from uci.explain.sight import Sight, show_features, show_history, show_planes, show_weights
 from uci.limits import MOST_NODES, checked
-from uci.reading import Source, read_sources
+from uci.reading import Source, read_source
 from uci.terminal import make_console, say, waiting
 from uci.waiting import ready_engine
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Writes the page and tells where it is. Raises AinoErrors."""
     options = options_from_flags(arguments)
     nodes = checked("--nodes", arguments.nodes, 2, MOST_NODES)
-    source = next(iter(read_sources(arguments.position, arguments.game, arguments.ply, options.chess960)))
+    source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)
     if not any(source.board.legal_moves):
         raise ConfigError(f"{source.name}: the game is over, there is no move to explain")
     console = make_console()

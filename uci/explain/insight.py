@@ -10,7 +10,6 @@ import numpy as np
 
 from engine.board.convert import encode_move, row_from_board, stack_from_board
 from engine.board.fen import check_playable
-from engine.board.see import see
 from engine.errors import FenError
 from engine.evaluation import make_evaluator, new_leaf_batch
 from engine.evaluation.leaves import fill_leaf
@@ -18,6 +17,7 @@ from engine.network.planes import PLANES, encode
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.results import centipawns, per_mille
+from engine.tactics.see import see
 from uci.verdict import Verdict
 from uci.waiting import search_interruptibly
 

@@ -12,6 +12,7 @@ from engine.errors import ConfigError, NetFileError
 from engine.network.lc0.formats import describe
 from engine.network.lc0.reader import is_lc0, load_lc0
 from engine.network.lc0.writer import SUFFIXES, save_lc0
+from engine.network.sparse.model import sparse_config_of
 from engine.network.tower import TowerConfig, build_tower, tower_config_of
 from engine.nn import dit
 
@@ -36,7 +37,15 @@ def read_tower(path: str | Path) -> TowerFile:
     try:
         return TowerFile(tower_config_of(header["model"]), tensors, header["card"])
     except ConfigError as error:
-        raise NetFileError(path, "a tower", str(error)) from error
+        raise NetFileError(path, "a tower", _what_else(header["model"]) or str(error)) from error
+
+
+def _what_else(model: Any) -> str:
+    """What to tell of a network of the other family; "" for anything else."""
+    try:
+        return f"the sparse network {sparse_config_of(model)}: lc0 knows no such nets and cannot play them"
+    except ConfigError:
+        return ""
 
 
 def write_tower(path: str | Path, tower: TowerFile) -> None:

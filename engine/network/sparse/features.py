@@ -8,7 +8,7 @@ mover's king stands on the files a to d it is mirrored horizontally as well, so 
     3072 3073    we may castle to the side of file a, of file h, after mirroring      3074 3075    they may
     3076..3083   the file of an en passant capture              3084..3087    fifty-move counter from 20, 40, 60, 80
     3088..3137   the settled balance, from far below zero to far above: who is ahead once captures are over. A sum over
-                 pieces cannot tell which of several hanging pieces falls first, so the caller looks (quiescence)
+                 pieces cannot tell which of several hanging pieces falls first, so quiescence search looks
 
 The policy has a row for every policy move (`policy_map.py`), once for moves that look safe and once for moves that
 look like losing material on their target square (`judge_squares`); and it knows what sort of move each is:
@@ -44,6 +44,7 @@ from engine.board.layout import (
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
+from engine.tactics.quiescence import QuiescenceSpace, new_space, settled_value
 
 PIECE_FEATURES = 12 * 4 * 64
 CASTLING_FEATURE = PIECE_FEATURES
@@ -68,6 +69,7 @@ KIND_WORDS = 8  # words of a set of squares for each kind of piece, rounded up
 class Sight(NamedTuple):
     """One thread's scratch for looking at a position."""
 
+    captures: QuiescenceSpace
     attacks: np.ndarray  # uint64 [2, 8] attack sets of White and Black
     unsafe: np.ndarray  # uint64 [8] by kind of the moving piece: where it seems to be lost
     danger: np.ndarray  # uint64 [8] by kind: where a piece of ours that stands there is in danger
@@ -80,6 +82,7 @@ class Sight(NamedTuple):
 def new_sight() -> Sight:
     """Zeroed scratch."""
     return Sight(
+        captures=new_space(),
         attacks=np.zeros((2, ATTACK_WORDS), np.uint64),
         unsafe=np.zeros(KIND_WORDS, np.uint64),
         danger=np.zeros(KIND_WORDS, np.uint64),
@@ -174,11 +177,17 @@ def judge_squares(row, side, sight):
 
 
 @kernel()
-def look(row, moves, n_moves, settled_cp, sight):
-    """Write the features of a position, rows and sorts of its legal moves; returns the number of features.
+def look(row, moves, n_moves, sight):
+    """Write what a network is fed: the features of a position, rows and sorts of its legal moves.
 
-    settled_cp: centipawns for the side to move once captures are over.
+    Returns the number of features. Playing and training both see positions through this function.
     """
+    return write_view(row, moves, n_moves, settled_value(row, sight.captures), sight)
+
+
+@kernel()
+def write_view(row, moves, n_moves, settled_cp, sight):
+    """`look`, with the centipawns for the side to move once captures are over."""
     side = np.int64(row[SIDE])
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])

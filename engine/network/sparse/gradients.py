@@ -3,7 +3,7 @@
 Phase one takes positions: outputs, losses, and the gradients at everything a position has of its own. With y the units,
 a the accumulator, t the targets, p the probabilities, s = sum(t), all times 1 / B:
 
-    policy   g_m = s p_m - t_m                     value    d_j = w (s p_j - t_j)     moves left    d_3 = w clip(e)
+    policy   g_m = s p_m - t_m                     value    d_j = w (s p_j - t_j)     moves left    d_3 = w s clip(e)
     hidden   dh_k = sum_j d_j V2_jk where h_k > 0           units   dy = sum_m g_m P_row(m) + sum_k dh_k V1_k
     accumulator, with c = min(max(a, 0), 1)        da_i = dy_i c_{U+i} where 0 < a_i < 1, da_{U+i} = dy_i c_i likewise
 
@@ -52,6 +52,7 @@ class PositionGradients(NamedTuple):
     dhidden: np.ndarray  # float32 [B, K]
     doutputs: np.ndarray  # float32 [B, 4]
     losses: np.ndarray  # float32 [B, 3] policy, value, moves left, unweighted
+    known: np.ndarray  # float32 [B, 3] s of each of them: 1, or 0 where the target is not known
 
 
 def new_scratch(config: SparseConfig) -> Scratch:
@@ -77,6 +78,7 @@ def new_position_gradients(config: SparseConfig, size: int, moves: int) -> Posit
         dhidden=aligned_zeros(size, config.hidden),
         doutputs=aligned_zeros(size, OUTPUTS),
         losses=aligned_zeros(size, 3),
+        known=aligned_zeros(size, 3),
     )
 
 
@@ -107,7 +109,7 @@ def _policy_gradient(tables, batch, b, units, scale, out):
     """Logits, cross-entropy over the legal moves and its gradient."""
     n_moves = batch.n_moves[b]
     if n_moves == 0:  # only the value is known
-        out.losses[b, 0] = 0.0
+        out.losses[b, 0] = out.known[b, 0] = 0.0
         return
     logits, gradient = out.logits[b], out.policy[b]
     largest = np.float32(-np.inf)
@@ -123,6 +125,7 @@ def _policy_gradient(tables, batch, b, units, scale, out):
         share += batch.policy[b, i]
         loss += batch.policy[b, i] * (largest - logits[i])
     out.losses[b, 0] = loss + share * np.float32(math.log(total))
+    out.known[b, 0] = share
     for i in range(n_moves):
         gradient[i] = (gradient[i] / total * share - batch.policy[b, i]) * np.float32(scale)
 
@@ -132,14 +135,15 @@ def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, s
     """Outputs of the value head, its losses, and the gradient down to its hidden units."""
     value_outputs(tables, out.units, b * units, units, scratch.hidden, scratch.outputs)
     softmax_of_3(scratch.outputs, scratch.probabilities)
-    loss = np.float32(0)
+    loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
     for j in range(3):
         target = batch.wdl[b, j]
         loss -= target * np.float32(math.log(max(scratch.probabilities[j], np.float32(1e-30))))
-        out.doutputs[b, j] = (scratch.probabilities[j] - target) * np.float32(scale * value_weight)
+        out.doutputs[b, j] = (share * scratch.probabilities[j] - target) * np.float32(scale * value_weight)
     left_known = np.float32(batch.moves_left[b] >= 0)
     error = (scratch.outputs[3] - batch.moves_left[b]) * left_known
     clipped = min(max(error, np.float32(-1)), np.float32(1))
+    out.known[b, 1], out.known[b, 2] = share, left_known
     out.losses[b, 1] = loss
     out.losses[b, 2] = clipped * (error - clipped * np.float32(0.5))
     out.doutputs[b, 3] = clipped * np.float32(scale * left_weight)

@@ -18,7 +18,7 @@ MOVES_LEFT_SCALE = np.float32(100.0)  # plies a unit of the moves-left output
 
 
 class SparseModel(NamedTuple):
-    """What `evaluate_position` needs: weights that threads share, and scratch of one thread."""
+    """What `evaluate_leaf` needs: weights that threads share, and scratch of one thread."""
 
     tables: Tables
     sight: Sight
@@ -52,10 +52,10 @@ class SparseNet:
 
 
 @kernel(contract=True)
-def evaluate_position(model, leaves, leaf, settled_cp):
+def evaluate_leaf(model, leaves, leaf):
     """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
     n_moves = np.int64(leaves.n_moves[leaf])
-    n_features = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, settled_cp, model.sight)
+    n_features = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, model.sight)
     tables, units = model.tables, len(model.units)
     add_rows(tables.weight, len(model.accumulator), model.sight.features, n_features, tables.bias, model.accumulator)
     pair_products(model.accumulator, units, model.units, np.int64(0))
@@ -66,6 +66,13 @@ def evaluate_position(model, leaves, leaf, settled_cp):
     value_outputs(tables, model.units, np.int64(0), units, model.hidden, model.outputs)
     softmax_of_3(model.outputs, leaves.wdl[leaf])
     leaves.moves_left[leaf] = max(model.outputs[3] * MOVES_LEFT_SCALE, np.float32(0))
+
+
+@kernel()
+def evaluate_leaves(model, leaves, first, last):
+    """Evaluate leaves[first:last], one after the other."""
+    for leaf in range(first, last):
+        evaluate_leaf(model, leaves, leaf)
 
 
 @kernel(contract=True)

@@ -34,9 +34,9 @@ from engine.board.layout import (
 )
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import Targets, generate, generate_some
-from engine.board.see import PIECE_VALUES, see
-from engine.evaluation.classical import evaluate
 from engine.native.jit import kernel
+from engine.tactics.classical import evaluate
+from engine.tactics.see import PIECE_VALUES, see
 
 MATE_CP = 30000  # minus the plies to it
 MAX_DEPTH = 24  # plies; nothing quiet was found by then: static evaluation

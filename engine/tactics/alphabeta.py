@@ -20,17 +20,10 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, KING, MAX_MOVES, NO_MOVE, PAWN, ROW_WORDS, SIDE, WHITE
 from engine.board.makemove import copy_row, make, make_null
 from engine.board.movegen import generate
-from engine.board.see import see
-from engine.evaluation.classical import evaluate
-from engine.evaluation.quiescence import (
-    MATE_CP,
-    QuiescenceSpace,
-    immediate_gain,
-    new_space,
-    quiescence,
-    take_best,
-)
 from engine.native.jit import kernel
+from engine.tactics.classical import evaluate
+from engine.tactics.quiescence import MATE_CP, QuiescenceSpace, immediate_gain, new_space, quiescence, take_best
+from engine.tactics.see import see
 
 MAX_PLY = 64
 MAX_ITERATION = 32  # plies of the deepest iteration
