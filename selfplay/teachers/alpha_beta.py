@@ -8,9 +8,9 @@ from engine.board.attacks import in_check
 from engine.board.layout import KEY, KING, NO_MOVE, PAWN, SIDE, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.board.see import see
-from engine.evaluation.quiescence import immediate_gain, take_best
 from engine.native.jit import kernel
+from engine.tactics.quiescence import immediate_gain, take_best
+from engine.tactics.see import see
 from selfplay.teachers.accumulators import advance
 from selfplay.teachers.quiet_search import MATE, MAX_PLY, begin, quiescence, settled_value
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value

@@ -1,8 +1,8 @@
 """Drawing positions and labelling the calm ones, in kernels: nothing here is a Python object a position.
 
 A walk stands on a position (ply 0 of the teacher's stack). It values the position after many of its moves by updating
-the accumulators, offers these to the labels, and goes on with one of them, drawn by its value. So whole sets of siblings
-are labelled, as a search sees them, at two microseconds each.
+the accumulators, offers these to the labels, and goes on with one of them, drawn by its value. So whole sets of
+siblings are labelled, as a search sees them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,23 @@ from engine.board.ending import FIFTY_MOVE_PLIES, insufficient_material
 from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
-from engine.board.see import see
-from engine.evaluation.quiescence import immediate_gain
 from engine.native.jit import kernel
+from engine.tactics.quiescence import immediate_gain
+from engine.tactics.see import see
 from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, start
 from selfplay.teachers.alpha_beta import score_moves
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
-from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, Teacher, forcing_moves, new_teacher, quiescence, to_cp
+from selfplay.teachers.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_best_moves, pack_row
+from selfplay.teachers.quiet_search import (
+    CHECK_PLIES,
+    MATE,
+    MAX_PLY,
+    Teacher,
+    forcing_moves,
+    new_teacher,
+    quiescence,
+    to_cp,
+)
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 __all__ = ["DrawSpace", "begin_walk", "below", "new_draw_space", "offer", "score_noted", "uniform", "walk"]
@@ -119,11 +128,19 @@ def offer(space, ply, value, source, root, plies_left):
         if uniform(space.rng) >= space.limits[1]:
             return
         teacher.nodes[0] = 0
-        value = quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE))
+        value = _from_ply(quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply)
     at = space.counts[0]
     pack_row(row, to_cp(value), root, plies_left, kind, space.values[at])
     space.keys[at] = row[KEY]
     space.counts[0] += 1
+
+
+@kernel()
+def _from_ply(value, ply):
+    """A mate's distance from rows[ply] in place of that from ply 0."""
+    if abs(value) <= MATE - 2 * MAX_PLY:
+        return value
+    return value + ply if value > 0 else value - ply
 
 
 @kernel()
@@ -172,19 +189,10 @@ def score_noted(space):
             continue
         score_moves(teacher, row, space.moves, count, space.scores, np.int64(TOP_MOVES))
         pack_row(row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[kept])
-        _pack_best_moves(space.moves, space.scores, count, space.scored[kept])
+        pack_best_moves(space.moves, space.scores, count, space.scored[kept])
         space.noted[kept, KEY] = row[KEY]
         kept += 1
     return kept
-
-
-@kernel()
-def _pack_best_moves(moves, scores, count, words):
-    for word in range(VALUE_WORDS, SCORED_WORDS):
-        words[word] = np.uint64(0)
-    for place in range(min(count, np.int64(TOP_MOVES))):
-        pair = np.uint64(np.int64(moves[place]) | (to_cp(scores[place]) & 0xFFFF) << 16)
-        words[VALUE_WORDS + (place >> 1)] |= pair << np.uint64(32 * (place & 1))
 
 
 # ---- walks ----------------------------------------------------------------------------------------------------------

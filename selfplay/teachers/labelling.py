@@ -112,7 +112,11 @@ def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int) ->
     n_scored = score_noted(space)
     n_values, _, offered = space.counts
     return Drawn(
-        space.values[:n_values], space.keys[:n_values], space.scored[:n_scored], space.noted[:n_scored, KEY], int(offered)
+        space.values[:n_values],
+        space.keys[:n_values],
+        space.scored[:n_scored],
+        space.noted[:n_scored, KEY],
+        int(offered),
     )
 
 

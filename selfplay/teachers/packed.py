@@ -35,8 +35,19 @@ from engine.board.layout import (
 from engine.board.zobrist import compute_key
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
+from selfplay.teachers.quiet_search import to_cp
 
-__all__ = ["CALM", "SCORED_WORDS", "TOP_MOVES", "VALUE_FIELDS", "VALUE_WORDS", "pack_row", "unpack_row"]
+__all__ = [
+    "CALM",
+    "SCORED_WORDS",
+    "SOURCE_MASK",
+    "TOP_MOVES",
+    "VALUE_FIELDS",
+    "VALUE_WORDS",
+    "pack_best_moves",
+    "pack_row",
+    "unpack_row",
+]
 
 VALUE_WORDS, SCORED_WORDS = 4, 8
 TOP_MOVES = 8
@@ -80,6 +91,16 @@ def _code(row, square):
         if row[kind] & mask:
             return kind + 6 * black
     return KING + 6 * black
+
+
+@kernel()
+def pack_best_moves(moves, scores, count, words):
+    """Write the first of moves[:count] with their scores in units into words [8], behind the position."""
+    for word in range(VALUE_WORDS, SCORED_WORDS):
+        words[word] = np.uint64(0)
+    for place in range(min(count, np.int64(TOP_MOVES))):
+        pair = np.uint64(np.int64(moves[place]) | (to_cp(scores[place]) & 0xFFFF) << 16)
+        words[VALUE_WORDS + (place >> 1)] |= pair << np.uint64(32 * (place & 1))
 
 
 @kernel()

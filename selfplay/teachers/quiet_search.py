@@ -10,9 +10,9 @@ from engine.board.attacks import bit, in_check
 from engine.board.layout import BLACK, MAX_MOVES, PAWN, ROW_WORDS, SIDE
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate, generate_some
-from engine.board.see import see
-from engine.evaluation.quiescence import forcing_targets, immediate_gain, take_best
 from engine.native.jit import kernel
+from engine.tactics.quiescence import forcing_targets, immediate_gain, take_best
+from engine.tactics.see import see
 from selfplay.teachers.accumulators import Accumulators, advance, new_accumulators, start
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value

@@ -17,16 +17,15 @@ from engine.board.layout import (
     KING,
     KNIGHT,
     PAWN,
-    QUEEN,
     ROW_WORDS,
     SIDE,
     WHITE,
 )
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
-from engine.board.see import see
 from engine.board.zobrist import compute_key
 from engine.native.jit import kernel
+from engine.tactics.see import see
 from selfplay.data.duplicates import game_keys
 from selfplay.data.positions import PositionSet, offsets
 from selfplay.games.openings import load_openings
