@@ -90,11 +90,11 @@ def _search(teacher, ply, depth, alpha, beta):
     row, child = teacher.rows[ply], teacher.rows[ply + 1]
     checked = in_check(row)
     if depth <= 0 and not (checked and ply <= EXTENSION_PLIES):
+        teacher.nodes[0] = 0
         return quiescence(teacher, ply, ply, alpha, beta)
     slot, table_move = _look_up(teacher, row)
     if table_move >= 0 and ply > 0 and _table_decides(teacher.table[slot], depth, alpha, beta):
         return np.int64(teacher.table[slot, 0])
-    teacher.nodes[0] += 1
     count = np.int64(generate(row, teacher.moves[ply]))
     if count == 0:
         return np.int64(ply - MATE) if checked else np.int64(0)

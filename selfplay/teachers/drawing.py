@@ -60,7 +60,7 @@ class DrawSpace(NamedTuple):
     noted: np.ndarray  # uint64 [M, 16] positions whose moves are to be scored
     noted_labels: np.ndarray  # int64 [M, 3] root, plies left, kind
     scored: np.ndarray  # uint64 [M, 8] packed
-    counts: np.ndarray  # int64 [3] values, noted, positions offered
+    counts: np.ndarray  # int64 [4] values, noted, positions offered; values at which to stop
 
 
 def new_draw_space(net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]) -> DrawSpace:
@@ -77,7 +77,7 @@ def new_draw_space(net: StockfishNet, seed: int, size: int, limits: tuple[float,
         noted=np.zeros((n_scored, ROW_WORDS), np.uint64),
         noted_labels=np.zeros((n_scored, 3), np.int64),
         scored=np.zeros((n_scored, SCORED_WORDS), np.uint64),
-        counts=np.zeros(3, np.int64),
+        counts=np.array([0, 0, 0, size]),
     )
 
 
@@ -116,7 +116,7 @@ def offer(space, ply, value, source, root, plies_left):
     space.counts[2] += 1
     if row[HALFMOVE] >= FIFTY_MOVE_PLIES or insufficient_material(row):
         return
-    if _thinned(space.rng, value) or space.counts[0] >= len(space.values):
+    if _thinned(space.rng, value) or space.counts[0] >= space.counts[3]:
         return
     limit = np.int64(space.limits[0] * UNITS_PER_CP)
     calm = not in_check(row) and is_calm(teacher, ply, value, limit)
@@ -225,7 +225,7 @@ def walk(space, plies, temperature, source, root):
         if row[HALFMOVE] >= FIFTY_MOVE_PLIES or abs(value) > END_OF_WALK_CP * UNITS_PER_CP:
             return
         count = np.int64(generate(row, space.moves))
-        if count == 0 or space.counts[0] >= len(space.values):
+        if count == 0 or space.counts[0] >= space.counts[3]:
             return
         chosen, value = _offer_children(space, count, value, temperature, source, root)
         make(row, space.moves[chosen], teacher.rows[1])

@@ -28,7 +28,7 @@ from selfplay.teachers.sources import FROM_GAMES, TREES, Roots, Shares, draw_sou
 
 __all__ = ["Drawn", "LabelPlan", "LabelRun", "Progress", "draw_chunk", "file_hash"]
 
-VERSION = 1  # raise it when the same settings begin to give other labels
+VERSION = 2  # raise it when the same settings begin to give other labels
 MOST_DRAWS = 8  # roots a row at most: a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # published together
 REBUILD_ROWS = 1 << 20
@@ -110,7 +110,7 @@ def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int) ->
         draws = np.int64(MOST_DRAWS * plan.chunk_rows)
         draw_source(space, roots, np.int64(source), most, draws)
     n_scored = score_noted(space)
-    n_values, _, offered = space.counts
+    n_values, _, offered, _ = space.counts
     return Drawn(
         space.values[:n_values],
         space.keys[:n_values],

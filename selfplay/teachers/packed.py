@@ -2,9 +2,9 @@
 
 word 0  bitboard of the occupied squares
 words 1, 2  a nibble for each of them, by square: kind + 6 for Black's pieces, 12 and 13 for rooks that may castle
-word 3  from bit 0: score int16 (centipawns of the side to move, mate +-(32000 - n)), root uint16 (hash of the game that
-        the position was drawn from), halfmove clock uint8, state uint8 (Black to move | en passant file + 1 << 1), plies
-        to the end of that game uint8 (0 unknown), kind uint8 (number of the source | calm << 4)
+word 3  from bit 0: score int16 (centipawns of the side to move, mate +-(32000 - n)), root uint16 (hash of the game
+        that the position was drawn from), halfmove clock uint8, state uint8 (Black to move | en passant file + 1 << 1),
+        plies to the end of that game uint8 (0 unknown), kind uint8 (number of the source | calm << 4)
 words 4..7  eight pairs, best first: move uint16 (encoding of engine/board), score int16; move 0 where there are fewer
 """
 
@@ -159,7 +159,7 @@ def _pieces_are_possible(row, side):
 
 @kernel()
 def _castling_is_possible(row):
-    """Each side's castling rooks stand on the back rank beside the king, at most one to its left and one to its right."""
+    """Castling rooks stand on the back rank beside their king, at most one to its left and one to its right."""
     for side in range(2):
         rooks = row[CASTLING] & row[WHITE + side]
         if not rooks:

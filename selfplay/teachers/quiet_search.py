@@ -36,7 +36,7 @@ MAX_PLY = 40
 EVASION_PLIES = 6  # below the leaf, in which a check is answered by every evasion
 CHECK_PLIES = 1  # below the leaf, in which quiet moves that check directly are tried
 DELTA_MARGIN = 700  # units that a capture may win besides the piece itself
-NODE_LIMIT = 3000  # positions of a search, from which on all stand pat
+NODE_LIMIT = 3000  # positions of a quiescence, from which on all stand pat
 
 
 class Teacher(NamedTuple):
@@ -47,7 +47,7 @@ class Teacher(NamedTuple):
     rows: np.ndarray  # uint64 [MAX_PLY + 2, 16]
     moves: np.ndarray  # uint16 [MAX_PLY + 2, 218]
     scores: np.ndarray  # int64 [MAX_PLY + 2, 218] order of the moves, highest first
-    nodes: np.ndarray  # int64 [1] positions of this search
+    nodes: np.ndarray  # int64 [1] positions of this quiescence
     keys: np.ndarray  # uint64 [T] of the table
     table: np.ndarray  # int32 [T, 4] score, depth, bound, move
     killers: np.ndarray  # uint16 [MAX_PLY + 2, 2]

@@ -1,8 +1,8 @@
 """What was drawn before: a filter over position keys in bounded memory (blocked Bloom filter).
 
-Four bits of one cache line a key, so that a look-up waits for memory once (Putze, Sanders & Singler 2007). A key that was
-added is always found; of the others, with 21 bits for each key added, about one in a thousand is taken for known and its
-position left out.
+Four bits of one cache line a key, so that a look-up waits for memory once (Putze, Sanders & Singler 2007). A key that
+was added is always found; of the others, with 21 bits for each key added, about one in a thousand is taken for known
+and its position left out.
 """
 
 from __future__ import annotations

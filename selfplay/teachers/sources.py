@@ -109,13 +109,14 @@ def new_roots(games: Games) -> Roots:
 def draw_source(space, roots, source, most, draws):
     """Draw from a source, not the trees, until space.counts[0] is `most`; at most so many roots."""
     rng = space.rng
+    space.counts[3] = most
     for _ in range(draws):
         if space.counts[0] >= most:
             return
         temperature = TEMPERATURES_CP[below(rng, np.int64(3))] * UNITS_PER_CP
         if source == GAMES:
             _draw_game(space, roots.games)
-        elif source == SIBLINGS or source == DETOURS:
+        elif source in (SIBLINGS, DETOURS):
             detour = 1 + below(rng, np.int64(3)) if source == DETOURS else np.int64(0)
             root = put_game_position(space, roots.games)
             if begin_walk(space, space.teacher.rows[0].copy(), detour):

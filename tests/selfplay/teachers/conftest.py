@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from selfplay.teachers.net_file import STOCKFISH_15, StockfishNet, read_stockfish_net
-from tests.selfplay.teachers.nets import write_net
+from tests.selfplay.teachers.nets import material_net_bytes, write_net
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,19 @@ def random_net_file(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def random_net(random_net_file: Path) -> StockfishNet:
     return read_stockfish_net(random_net_file)
+
+
+@pytest.fixture(scope="session")
+def material_net_file(tmp_path_factory) -> Path:
+    """A net that counts material."""
+    path = tmp_path_factory.mktemp("net") / "material.nnue"
+    path.write_bytes(material_net_bytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def material_net(material_net_file: Path) -> StockfishNet:
+    return read_stockfish_net(material_net_file)
 
 
 @pytest.fixture(scope="session")

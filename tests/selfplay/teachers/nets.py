@@ -12,7 +12,7 @@ from engine.board.convert import row_from_board
 from engine.board.layout import BLACK, HALFMOVE, KING, SIDE, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from selfplay.teachers.net_file import STACK_HASH, VERSION, NetShape
+from selfplay.teachers.net_file import STACK_HASH, STOCKFISH_15, VERSION, NetShape
 
 
 def net_bytes(shape: NetShape, seed: int = 1, description: bytes = b"random") -> bytes:
@@ -30,6 +30,21 @@ def net_bytes(shape: NetShape, seed: int = 1, description: bytes = b"random") ->
         parts += [struct.pack("<I", STACK_HASH), numbers(16, 3000, "<i4"), numbers(16 * shape.width, 30, "i1")]
         parts += [numbers(32, 1000, "<i4"), numbers(32 * 32, 60, "i1"), numbers(1, 5000, "<i4"), numbers(32, 60, "i1")]
     return b"".join(parts)
+
+
+PIECE_CP = (100, 320, 330, 500, 950, 0)
+
+
+def material_net_bytes() -> bytes:
+    """A net of the real size that counts material, a pawn 100 centipawns: what hangs is known without Stockfish."""
+    shape = STOCKFISH_15
+    psqt = np.zeros((shape.features // 704, 11, 64, shape.buckets), "<i4")
+    for kind, cp in enumerate(PIECE_CP[:5]):
+        psqt[:, 2 * kind], psqt[:, 2 * kind + 1] = round(16 * 3.61 * cp), -round(16 * 3.61 * cp)
+    hash_ = shape.transformer_hash
+    stack = struct.pack("<I", STACK_HASH) + bytes(4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32)
+    head = struct.pack("<IIII", VERSION, hash_ ^ STACK_HASH, 0, hash_)
+    return head + bytes(2 * shape.width + 2 * shape.features * shape.width) + psqt.tobytes() + shape.buckets * stack
 
 
 def write_net(path: Path, shape: NetShape, seed: int = 1) -> Path:
