@@ -1,8 +1,9 @@
 """Games, data and training: everything that makes Aino's networks, and the `aino-train` command.
 
-data/         positions with targets: readers of labels and games, sampling of training batches
+records/      what games and their targets are, in memory and on disk: beneath everything else
+data/         readers of labels and games, sampling of training batches
+games/        self-play actors
 training/     the learner, its checkpoints, held-out evaluation, supervised pretraining
-games/        self-play actors, opening sets, replay files
 run/          run folders: configuration, ledger, generate, fit, gate, loop
 report/       one HTML file about a run
 matches/      statistics of matches, and matches between UCI engines

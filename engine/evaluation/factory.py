@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import ConfigError, NetFileError
+from engine.errors import ConfigError, NetFileError, blaming
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
 from engine.options import EVALUATORS
@@ -25,10 +25,9 @@ def make_evaluator(
     where a tower is evaluated (as in `get_backend`).
 
     The family of the net decides what `network` and `auto` are: `sparse` with a sparse net; with a tower `auto` is
-    `hybrid`. Of the shipped nets `network` and `hybrid` take the tower. Where no net can be loaded `auto` is
-    `material`. Raises ConfigError for an unknown name or a backend that does not answer, NetFileError when the named
-    evaluator needs a net that cannot be loaded or is of the other family, or when `auto` was given a net of its own
-    that cannot.
+    `hybrid`. Of the shipped nets `network` and `hybrid` take the tower. Raises ConfigError for an unknown name or a
+    backend that does not answer, NetFileError for a net that cannot be loaded or is not of the evaluator's family; the
+    error's `option` tells which of the options is at fault.
     """
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
@@ -39,19 +38,17 @@ def make_evaluator(
     from engine.network.sparse.inference import SparseNet
     from engine.network.weights import is_default, load_net, load_network
 
-    try:
+    with blaming("weights_file"):
         net = load_network() if is_default(net_path) and name in ("network", "hybrid") else load_net(net_path)
-    except NetFileError:
-        if name == "auto" and is_default(net_path):
-            return MaterialEvaluator(threads)
-        raise
-    if isinstance(net, SparseNet):
-        if name == "hybrid":
-            raise NetFileError(str(net_path), "a tower, for the evaluator hybrid", f"a net {net.config}")
-        return SparseEvaluator(net, threads)
-    if name == "sparse":
-        raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
-    network = _tower_evaluator(net, net_path, threads, backend)
+    with blaming("evaluator"):
+        if isinstance(net, SparseNet):
+            if name == "hybrid":
+                raise NetFileError(str(net_path), "a tower, for the evaluator hybrid", f"a net {net.config}")
+            return SparseEvaluator(net, threads)
+        if name == "sparse":
+            raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
+    with blaming("backend"):
+        network = _tower_evaluator(net, net_path, threads, backend)
     return network if name == "network" else HybridEvaluator(network, hybrid_weight, threads)
 
 

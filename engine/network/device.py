@@ -51,7 +51,11 @@ class DeviceTower:
             raise ConfigError(f"the tower has no tensor {missing[0]!r}")
         model.load_parameters({name: tensors[name] for name in wanted})
         self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
-        self._model = fold_norms(model).astype(self.dtype).to(backend)
+        with np.errstate(over="ignore"):  # refused in the next line
+            folded = fold_norms(model).astype(self.dtype)
+        if not all(np.isfinite(array).all() for array in folded.named_parameters().values()):
+            raise ConfigError(f"expected weights that {self.dtype} can hold, found larger ones")
+        self._model = folded.to(backend)
         self._squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64))
         self._places = HEAD_INDEX[config.policy].astype(np.int32)
 

@@ -139,13 +139,15 @@ def _dense_head(tensors: Tensors, name: str, channels: int, hidden: int, outputs
 def folded_convolution(tensors: Tensors, conv: str, norm: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Weights and bias of a convolution with its batch norm in them, float64.
 
-    w g / s and beta - mean g / s with s^2 = variance + epsilon. Raises ConfigError for a missing tensor, ShapeError for
-    one that does not fit.
+    w g / s and beta - mean g / s with s^2 = variance + epsilon. Raises ConfigError for a missing tensor and a variance
+    that has no root, ShapeError for a tensor that does not fit.
     """
     channels = (shape[0],)
     weight = named_tensor(tensors, conv + ".weight", shape)
     names = ("gamma", "beta", "running_mean", "running_variance")
     gamma, beta, mean, variance = (named_tensor(tensors, f"{norm}.{name}", channels) for name in names)
+    if not (variance > -NORM_EPSILON).all():
+        raise ConfigError(f"{norm}.running_variance: expected no negative variance, found {variance.min():g}")
     scale = gamma / np.sqrt(variance + NORM_EPSILON)
     return weight * scale[:, None, None, None], beta - mean * scale
 

@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from engine.errors import ShapeError
+from engine.errors import ConfigError, ShapeError
 from engine.network.folding import fold
 from engine.network.fused_heads import HeadSpace
 from engine.network.fused_policy import STEPS, Attention, Convolution, PolicySpace
@@ -36,12 +36,15 @@ class FusedTower:
     """A tower ready to play. Several threads may call it at once: each gets its own buffers.
 
     Give it the parameters and buffers of `tower.py` by name; raises ConfigError or ShapeError when they do not fit
-    `config`.
+    `config`, and ConfigError where they are no finite numbers or do not stay so when batch norm is folded in.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> None:
         self.config = config
-        self.weights, self.policy = fold(tensors, config)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
+            self.weights, self.policy = fold(tensors, config)
+        if not _is_finite((self.weights, self.policy)):
+            raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
         self._smooth = True if config.activation == "mish" else None
         self._local = threading.local()
 
@@ -141,6 +144,12 @@ class FusedTower:
             left_hidden=aligned_zeros(CHUNK * len(weights.moves_left.bias1)),
             left=aligned_zeros(CHUNK, 1),
         )
+
+
+def _is_finite(part: object) -> bool:
+    if isinstance(part, tuple):
+        return all(map(_is_finite, part))
+    return not isinstance(part, np.ndarray) or bool(np.isfinite(part).all())
 
 
 def _bytes_of(part: object) -> int:

@@ -47,7 +47,9 @@ def new_mate_space() -> MateSpace:
 
 @kernel()
 def mating_start(row, most, space):
-    """A legal move of `row` that mates in at most ``most`` moves (up to DEEPEST) against every defence; -1: none seen.
+    """(move, moves): a legal move of `row` that mates against every defence, and in how many moves; (-1, 0): none seen.
+
+    At most ``most`` moves are looked ahead, up to DEEPEST.
 
     Two moves before the end any move is tried, before that only checks. Draws by repetition or counter are not seen.
     """
@@ -56,8 +58,8 @@ def mating_start(row, most, space):
         copy_row(row, space.rows[0])
         index = _attack(space, np.int64(0), np.int64(moves))
         if index >= 0:
-            return np.int64(space.moves[0, index])
-    return np.int64(-1)
+            return np.int64(space.moves[0, index]), np.int64(moves)
+    return np.int64(-1), np.int64(0)
 
 
 @kernel()

@@ -19,11 +19,11 @@ from engine.errors import ConfigError
 from engine.machine import describe_machine
 from engine.nn import dit
 from selfplay.console import live_line, show
-from selfplay.data.collect import collect
 from selfplay.data.game_files import record_of_result
-from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.settings import GameSettings
+from selfplay.records.collect import collect
+from selfplay.records.positions import PositionSet
 from selfplay.run.speed import self_play_speeds
 from selfplay.training.families import Family, family_of
 from selfplay.training.learner import LearnerSettings

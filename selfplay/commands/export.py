@@ -10,7 +10,7 @@ from engine.errors import ConfigError
 from engine.nn.atomic import atomic_write
 from selfplay.console import LiveLine, live_line, show
 from selfplay.data.v6 import write_archive
-from selfplay.games.record import SelfPlayRecord
+from selfplay.records.game import SelfPlayRecord
 from selfplay.run.exchange import chunks_of_run, games_of_run, pgn_text
 
 EXAMPLE = """example:

@@ -20,11 +20,11 @@ from selfplay.data.label_tasks import LabelTask, Sampling, positions_of_file, ta
 from selfplay.data.label_tree import TreeSampling, positions_of_trees
 from selfplay.data.pgn import PgnSelection, read_pgn
 from selfplay.data.teacher import teacher_files
-from selfplay.games.record import training_game
-from selfplay.games.replay import published_games, published_generations
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.contestant import parse_contestant
+from selfplay.records.game import training_game
+from selfplay.records.replay import published_games, published_generations
 
 EXAMPLE = """examples:
 positions that self-play reaches, and answers to moves it only thought of

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from selfplay.console import show
+from selfplay.data.balanced_openings import draw_openings
 from selfplay.data.teacher import teacher_files
-from selfplay.games.openings import draw_openings, write_openings
+from selfplay.records.opening_set import write_openings
 
 EXAMPLE = """example:
   aino-train openings --teacher labels/ --count 500 --out openings.epd

@@ -1,1 +1,1 @@
-"""Positions to train on: compact sets of games with targets, their readers, and batch sampling."""
+"""Readers of labels and games into position sets, labelling, and the sampling of training batches."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.errors import DataError
-from selfplay.data.collect import GameRecord, collect, verified_pieces
-from selfplay.data.positions import PositionSet
-from selfplay.data.store import map_set, write_set
+from selfplay.records.collect import GameRecord, collect, verified_pieces
+from selfplay.records.positions import PositionSet
+from selfplay.records.store import map_set, write_set
 
 __all__ = ["load_or_parse"]
 

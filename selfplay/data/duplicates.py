@@ -9,7 +9,7 @@ import numpy as np
 from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import make
 from engine.native.jit import kernel
-from selfplay.data.positions import PositionSet
+from selfplay.records.positions import PositionSet
 
 __all__ = ["game_keys", "position_keys", "without_known_games"]
 

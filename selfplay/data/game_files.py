@@ -18,10 +18,10 @@ from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import SIDE
 from engine.errors import DataError, FenError
-from selfplay.data.collect import GameRecord
-from selfplay.data.targets import WHITE_POINTS, blend_wdl, wdl_from_result, wdl_from_score
 from selfplay.data.text_files import SkipLog, numbered_lines
-from selfplay.data.uci_text import MOVE_OF_TEXT
+from selfplay.records.collect import GameRecord
+from selfplay.records.targets import WHITE_POINTS, blend_wdl, wdl_from_result, wdl_from_score
+from selfplay.records.uci_text import MOVE_OF_TEXT
 
 __all__ = ["read_engine_games", "read_human_games", "record_of_result"]
 

@@ -22,12 +22,12 @@ from engine.board.layout import KEY, MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
 from engine.nn.atomic import atomic_write
-from selfplay.data.collect import collect
 from selfplay.data.duplicates import position_keys
 from selfplay.data.label_engine import EngineDied, LabelEngine
 from selfplay.data.label_tasks import LabelTask
 from selfplay.data.teacher import read_teacher
-from selfplay.data.uci_text import MOVE_OF_TEXT, king_takes_rook
+from selfplay.records.collect import collect
+from selfplay.records.uci_text import MOVE_OF_TEXT, king_takes_rook
 from selfplay.threads import run_on_threads
 
 __all__ = ["LabelFile", "LabelProgress", "label_positions", "labelled_keys"]

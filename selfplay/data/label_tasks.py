@@ -12,10 +12,10 @@ from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
 from engine.board.makemove import push
 from engine.board.movegen import generate
-from selfplay.data.collect import GameRecord
 from selfplay.data.teacher import UNKNOWN_RESULT
 from selfplay.data.text_files import numbered_lines
-from selfplay.games.openings import parse_position
+from selfplay.records.collect import GameRecord
+from selfplay.records.opening_set import parse_position
 
 __all__ = ["LabelTask", "Sampling", "positions_of_file", "tasks_of_games"]
 

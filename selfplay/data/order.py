@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from selfplay.data.positions import PositionSet, offsets
+from selfplay.records.positions import PositionSet, offsets
 
 __all__ = ["EpochOrder"]
 

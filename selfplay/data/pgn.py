@@ -14,10 +14,10 @@ import chess.pgn
 
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import FenError
-from selfplay.data.collect import LONGEST_GAME, GameRecord
 from selfplay.data.game_files import record_of_result
-from selfplay.data.targets import WHITE_POINTS
 from selfplay.data.text_files import SkipLog, numbered_lines
+from selfplay.records.collect import LONGEST_GAME, GameRecord
+from selfplay.records.targets import WHITE_POINTS
 
 __all__ = ["ALL_GAMES", "PgnSelection", "pgn_reader", "read_pgn"]
 

@@ -15,8 +15,8 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI, policy_index
-from selfplay.data.positions import PROBABILITY_ONE, PositionSet
-from selfplay.data.targets import moves_left_target
+from selfplay.records.positions import PROBABILITY_ONE, PositionSet
+from selfplay.records.targets import moves_left_target
 
 __all__ = ["MIRROR", "SWAP_COLOURS", "PositionSampler", "TrainingBatch", "new_training_batch"]
 

@@ -12,9 +12,9 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
-from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
-from selfplay.data.targets import moves_left_target, wdl_from_score
+from selfplay.records.positions import PositionSet
+from selfplay.records.targets import moves_left_target, wdl_from_score
 
 __all__ = ["SparseBatch", "SparseSampler", "new_sparse_batch"]
 

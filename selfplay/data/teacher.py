@@ -16,11 +16,11 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from selfplay.data.collect import GameRecord
-from selfplay.data.positions import offsets
-from selfplay.data.targets import WHITE_POINTS, blend_wdl, policy_from_scores, wdl_from_result, wdl_from_score
 from selfplay.data.text_files import numbered_lines
-from selfplay.data.uci_text import MOVE_OF_TEXT
+from selfplay.records.collect import GameRecord
+from selfplay.records.positions import offsets
+from selfplay.records.targets import WHITE_POINTS, blend_wdl, policy_from_scores, wdl_from_result, wdl_from_score
+from selfplay.records.uci_text import MOVE_OF_TEXT
 
 __all__ = ["UNKNOWN_RESULT", "parse_teacher_line", "read_teacher", "teacher_files"]
 

@@ -19,7 +19,7 @@ import numpy as np
 from engine.errors import DataError
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE
-from selfplay.data.collect import LONGEST_GAME
+from selfplay.records.collect import LONGEST_GAME
 
 __all__ = ["CLASSICAL_INPUT", "RECORD", "masks_of", "new_records", "read_chunks", "write_archive", "write_chunk"]
 

@@ -18,9 +18,7 @@ from engine.errors import DataError, FenError
 from engine.native.jit import kernel
 from engine.network.planes import BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
 from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
-from selfplay.data.collect import GameRecord
 from selfplay.data.planes_position import history_of_planes
-from selfplay.data.targets import wdl_from_result
 from selfplay.data.v6 import (
     ADJUDICATED,
     LENGTH_LIMIT,
@@ -29,8 +27,10 @@ from selfplay.data.v6 import (
     new_records,
     read_chunks,
 )
-from selfplay.games.record import SelfPlayRecord, training_game
-from selfplay.games.rules import Ending, game_ending
+from selfplay.records.collect import GameRecord
+from selfplay.records.endings import Ending, game_ending
+from selfplay.records.game import SelfPlayRecord, training_game
+from selfplay.records.targets import wdl_from_result
 
 __all__ = ["chunk_of_game", "game_of_chunk", "read_v6"]
 

@@ -1,1 +1,1 @@
-"""Self-play games and what they start from and leave behind: openings, actors, replay files."""
+"""Self-play games: the actors that play them, and how they are played."""

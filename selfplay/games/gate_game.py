@@ -9,7 +9,7 @@ import numpy as np
 from engine.board.layout import ROW_WORDS, SIDE
 from engine.board.makemove import push
 from selfplay.games.player import TreePlayer
-from selfplay.games.rules import game_ending
+from selfplay.records.endings import game_ending
 
 __all__ = ["GateGame"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.board.layout import SIDE
-from selfplay.games.record import SelfPlayRecord
+from selfplay.records.game import SelfPlayRecord
 
 __all__ = ["giving_up", "safe_threshold"]
 

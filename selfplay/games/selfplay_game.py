@@ -11,9 +11,9 @@ from engine.board.makemove import push
 from engine.search.choice import choose_move
 from engine.search.gumbel import SequentialHalving
 from selfplay.games.player import RootNoise, TreePlayer
-from selfplay.games.record import SelfPlayRecord
-from selfplay.games.rules import Ending, game_ending
 from selfplay.games.settings import GameSettings
+from selfplay.records.endings import Ending, game_ending
+from selfplay.records.game import SelfPlayRecord
 
 __all__ = ["SelfPlayGame", "game_seed"]
 

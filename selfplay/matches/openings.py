@@ -24,7 +24,7 @@ import chess.pgn
 
 from engine.board.pgn import GameBuilder
 from engine.errors import DataError
-from selfplay.games.openings import parse_position
+from selfplay.records.opening_set import parse_position
 
 __all__ = ["OpeningBook", "load_book", "opening_board"]
 

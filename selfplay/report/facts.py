@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import RunError
-from selfplay.games.record import SelfPlayRecord
-from selfplay.games.replay import published_games, published_generations
 from selfplay.matches.statistics import NORMAL_95, elo_from_score
+from selfplay.records.game import SelfPlayRecord
+from selfplay.records.replay import published_games, published_generations
 from selfplay.report.openings import Branch, opening_tree
 from selfplay.report.samples import Sample, choose_samples
 from selfplay.run.config import RunConfig, configured, read_toml

@@ -9,7 +9,7 @@ import chess
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import KEY
-from selfplay.games.record import SelfPlayRecord
+from selfplay.records.game import SelfPlayRecord
 
 __all__ = ["Branch", "opening_tree"]
 

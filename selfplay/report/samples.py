@@ -10,8 +10,8 @@ import numpy as np
 
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.board.layout import SIDE
-from selfplay.games.record import SelfPlayRecord
-from selfplay.games.rules import Ending
+from selfplay.records.endings import Ending
+from selfplay.records.game import SelfPlayRecord
 
 __all__ = ["Sample", "Step", "choose_samples", "ending_words", "sample_of_game"]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from engine.errors import ConfigError, RunError
 from engine.nn.atomic import atomic_write
-from selfplay.games.record import SelfPlayRecord
+from selfplay.records.game import SelfPlayRecord
 from selfplay.run.playing import GenerationTask, PlayBackend
 from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised, shared_task

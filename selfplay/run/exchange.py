@@ -21,12 +21,12 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError, RunError
 from selfplay.data.pgn import ALL_GAMES, PgnSelection, read_pgn
-from selfplay.data.targets import WHITE_POINTS
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk
-from selfplay.games.record import SelfPlayRecord
-from selfplay.games.replay import published_games, published_generations, read_segment, segment_path, write_segment
-from selfplay.games.rules import Ending, game_ending
+from selfplay.records.endings import Ending, game_ending
+from selfplay.records.game import SelfPlayRecord
+from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
+from selfplay.records.targets import WHITE_POINTS
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase, ledger_row

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 
 from engine.errors import RunError
 from engine.nn import dit
-from selfplay.data.collect import collect
-from selfplay.data.positions import PositionSet, concatenate
-from selfplay.games.record import training_game
-from selfplay.games.replay import published_games, published_generations, segment_path
+from selfplay.records.collect import collect
+from selfplay.records.game import training_game
+from selfplay.records.positions import PositionSet, concatenate
+from selfplay.records.replay import published_games, published_generations, segment_path
 from selfplay.run.config import RunConfig
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint

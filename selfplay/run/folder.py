@@ -24,7 +24,7 @@ from engine.board.convert import row_from_board
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from engine.nn.atomic import atomic_write
-from selfplay.games.openings import load_openings
+from selfplay.records.opening_set import load_openings
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import GateResult, Ledger
 from selfplay.run.rebuild import rebuild_ledger

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from selfplay.games.record import SelfPlayRecord
-from selfplay.games.replay import ReplayWriter
 from selfplay.games.settings import GameSettings
+from selfplay.records.game import SelfPlayRecord
+from selfplay.records.replay import ReplayWriter
 from selfplay.run.folder import RunFolder
 from selfplay.run.guards import SelfPlaySummary, guarded_settings, summarise
 from selfplay.run.ledger import ledger_row

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from selfplay.games.record import SelfPlayRecord
-from selfplay.games.replay import published_games, published_generations
 from selfplay.games.resignation import safe_threshold
 from selfplay.games.settings import GameSettings
+from selfplay.records.game import SelfPlayRecord
+from selfplay.records.replay import published_games, published_generations
 
 __all__ = ["SelfPlaySummary", "guarded", "guarded_settings", "summarise"]
 

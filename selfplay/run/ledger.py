@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import RunError
-from selfplay.games.record import SelfPlayRecord
+from selfplay.records.game import SelfPlayRecord
 
 __all__ = ["GameRow", "GateResult", "GenerationRow", "Ledger", "Phase", "ledger_row"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.errors import RunError
 from selfplay.console import live_line, show
-from selfplay.games.replay import read_segment, reopen_segment, segment_path
+from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
 from selfplay.run.fit import FitProgress, fit
 from selfplay.run.folder import RunFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.errors import RunError
 from engine.nn import dit
-from selfplay.games.replay import part_path, published_generations, read_segment, segment_path
+from selfplay.records.replay import part_path, published_generations, read_segment, segment_path
 from selfplay.run.config import RunConfig, config_text
 from selfplay.run.ledger import GateResult, Ledger, Phase, ledger_row
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import AinoError, ConfigError, RunError
-from selfplay.games.record import SelfPlayRecord, encode_record
+from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.playing import GenerationTask, play_numbers
 
 __all__ = ["Report", "Station", "source_hash"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from engine.errors import AinoError, ConfigError, RunError
-from selfplay.games.record import SelfPlayRecord, decode_record
+from selfplay.records.game import SelfPlayRecord, decode_record
 from selfplay.run.playing import GenerationTask
 from selfplay.run.station import Report
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, resource_tracker
 
 from engine.errors import ConfigError
-from selfplay.games.record import SelfPlayRecord
+from selfplay.records.game import SelfPlayRecord
 from selfplay.run.playing import GenerationTask
 from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised, shared_task

@@ -10,7 +10,7 @@ from engine.network.sparse.model import SparseConfig, build_sparse, sparse_confi
 from engine.network.tower import TowerConfig, build_tower, tower_config_of
 from engine.nn.layer import Layer
 from engine.nn.layers import ListNetwork
-from selfplay.data.positions import PositionSet
+from selfplay.records.positions import PositionSet
 from selfplay.training.heldout import HeldOut, HeldOutScores, SparseHeldOut
 from selfplay.training.learner import Learner, LearnerSettings
 from selfplay.training.loss import Losses

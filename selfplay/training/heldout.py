@@ -11,9 +11,9 @@ from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.sparse.model import fill_tables, new_tables, sparse_config_of
 from engine.nn.layer import Layer
-from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
+from selfplay.records.positions import PositionSet
 from selfplay.training.learner import planes_of
 from selfplay.training.loss import LossSums, LossWeights, dual_head_loss, legal_logits
 from selfplay.training.sparse_learner import SparsePass, mean_losses

@@ -9,9 +9,9 @@ import numpy as np
 
 from engine.errors import ConfigError
 from selfplay.data.order import EpochOrder
-from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, TrainingBatch, new_training_batch
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.records.positions import PositionSet
 
 __all__ = ["Draws", "Mixture", "SparseMixture"]
 

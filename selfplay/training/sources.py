@@ -10,13 +10,13 @@ import numpy as np
 
 from engine.errors import ConfigError
 from selfplay.data.cache import load_or_parse
-from selfplay.data.collect import GameRecord
 from selfplay.data.duplicates import game_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import ALL_GAMES, PgnSelection, pgn_reader
-from selfplay.data.positions import PositionSet
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
+from selfplay.records.collect import GameRecord
+from selfplay.records.positions import PositionSet
 from selfplay.training.heldout import split_by_game
 
 __all__ = ["SourceFiles", "TrainingData", "load_training_data"]

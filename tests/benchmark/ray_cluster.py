@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay.games.record import SelfPlayRecord, encode_record
+from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import connected
 from selfplay.run.playing import GenerationTask, PlayBackend
 from selfplay.run.workers import WorkerPool

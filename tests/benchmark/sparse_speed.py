@@ -23,9 +23,9 @@ from engine.network.sparse.features import write_view
 from engine.network.sparse.inference import SparseNet, evaluate_leaves
 from engine.network.sparse.model import SparseConfig, build_sparse
 from engine.tactics.quiescence import settled_value
-from selfplay.data.collect import collect
 from selfplay.data.game_files import record_of_result
-from selfplay.data.positions import PositionSet
+from selfplay.records.collect import collect
+from selfplay.records.positions import PositionSet
 from selfplay.training.learner import LearnerSettings
 from selfplay.training.mixture import SparseMixture
 from selfplay.training.sparse_learner import SparseLearner

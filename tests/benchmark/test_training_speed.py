@@ -15,14 +15,14 @@ from engine.evaluation import make_evaluator
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
 from engine.search.select import SearchParams
-from selfplay.data.collect import collect
 from selfplay.data.game_files import record_of_result
-from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.games.settings import GameSettings
+from selfplay.records.collect import collect
+from selfplay.records.positions import PositionSet
 from selfplay.training.learner import Learner, LearnerSettings
 from selfplay.training.mixture import Mixture
 from tests.benchmark.harness import random_games

@@ -18,8 +18,8 @@ import numpy as np
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import new_leaf_batch
-from selfplay.data.collect import GameRecord
 from selfplay.data.teacher import read_teacher
+from selfplay.records.collect import GameRecord
 from tests.benchmark.harness import Row, new_parser, report
 
 BATCH = 256

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from selfplay.data.collect import collect
 from selfplay.data.v6 import RECORD, write_chunk
 from selfplay.data.v6_games import chunk_of_game, read_v6
-from selfplay.games.record import SelfPlayRecord, encode_record, training_game
-from selfplay.games.replay import FRAME, MAGIC, read_segment
+from selfplay.records.collect import collect
+from selfplay.records.game import SelfPlayRecord, encode_record, training_game
+from selfplay.records.replay import FRAME, MAGIC, read_segment
 from selfplay.run.exchange import pgn_text
 from tests.hardening.target import Target
 from tests.selfplay.test_v6 import STARTS, searched_game

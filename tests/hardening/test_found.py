@@ -22,9 +22,9 @@ from engine.errors import ConfigError, DataError, FenError, NetFileError
 from engine.nn.checkpoint import read_checkpoint
 from engine.option_forms import load_toml
 from selfplay.data.v6_games import chunk_of_game
-from selfplay.games.openings import load_openings
-from selfplay.games.record import SelfPlayRecord, decode_record, encode_record
 from selfplay.matches.openings import load_book
+from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.records.opening_set import load_openings
 from selfplay.run.config import configured
 from selfplay.run.exchange import pgn_text
 from selfplay.suites.epd import read_epd

@@ -274,7 +274,8 @@ def test_damaged_net_is_reported_and_play_goes_on(tiny_net: Path, tmp_path: Path
     data = bytearray(tiny_net.read_bytes())
     data[-5] ^= 1
     damaged.write_bytes(data)
-    with AinoProcess("--hash-mib", "16", "--weights-file", str(damaged)) as process:
+    with AinoProcess("--hash-mib", "16") as process:
+        process.send(f"setoption name WeightsFile value {damaged}")
         lines = process.ready()
         assert any(str(damaged) in line and "checksum" in line for line in lines)
         play_line(chess.Board(), [best_move(process.go("startpos", "nodes 60"))])

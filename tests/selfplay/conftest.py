@@ -9,9 +9,9 @@ import chess
 import numpy as np
 import pytest
 
-from selfplay.data.collect import collect
-from selfplay.data.positions import PositionSet
 from selfplay.data.teacher import parse_teacher_line
+from selfplay.records.collect import collect
+from selfplay.records.positions import PositionSet
 
 
 def random_game(rng: np.random.Generator, plies: int, board: chess.Board | None = None) -> chess.Board:

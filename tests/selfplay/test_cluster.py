@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError, NetFileError
-from selfplay.games.record import SelfPlayRecord, encode_record
 from selfplay.main import main
+from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import RayBackend, connected
 from selfplay.run.playing import GenerationTask, PlayBackend
 from tests.selfplay.crews import children, games_here, games_of, never, tiny_task

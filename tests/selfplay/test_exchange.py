@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from engine.board.convert import decode_move, row_from_board
-from selfplay.games.replay import read_segment, segment_path, write_segment
-from selfplay.games.rules import Ending
+from selfplay.records.endings import Ending
+from selfplay.records.replay import read_segment, segment_path, write_segment
 from selfplay.run.exchange import Stopped, import_games, pgn_text
 from selfplay.run.fit import replay_set
 from selfplay.run.folder import RunFolder

@@ -16,8 +16,8 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
-from selfplay.games.record import SelfPlayRecord, encode_record
-from selfplay.games.replay import ReplayWriter, part_path, published_games, read_segment, segment_path, write_segment
+from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.replay import ReplayWriter, part_path, published_games, read_segment, segment_path, write_segment
 from selfplay.run.fit import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase

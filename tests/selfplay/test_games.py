@@ -15,16 +15,17 @@ from engine.evaluation.protocol import LeafBatch
 from engine.search.choice import choose_move
 from engine.search.select import SearchParams
 from engine.search.session import Search
-from selfplay.data.collect import collect
-from selfplay.games.openings import draw_openings, load_openings
+from selfplay.data.balanced_openings import draw_openings
 from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
-from selfplay.games.record import SelfPlayRecord, decode_record, encode_record, training_game
-from selfplay.games.replay import ReplayWriter, read_segment
-from selfplay.games.rules import Ending, game_ending
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.games.settings import GameSettings
+from selfplay.records.collect import collect
+from selfplay.records.endings import Ending, game_ending
+from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
+from selfplay.records.opening_set import load_openings
+from selfplay.records.replay import ReplayWriter, read_segment
 
 SMALL = GameSettings(visits=8, fast_visits=4, full_share=0.5, longest=30, temperature_plies=10)
 START = row_from_board(chess.Board())

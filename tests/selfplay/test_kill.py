@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.games.replay import segment_path
+from selfplay.records.replay import segment_path
 from selfplay.run.phases import run_generations
 from tests.benchmark.kill_campaign import PHASES, Broken, Watch, campaign
 from tests.selfplay.test_run import never, open_run

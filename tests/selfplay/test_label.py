@@ -18,14 +18,14 @@ from engine.board.fen import parse_fen
 from engine.board.layout import KEY
 from engine.errors import ConfigError, DataError
 from engine.nn.atomic import atomic_write
-from selfplay.data.collect import collect
 from selfplay.data.label import LabelFile, labelled_keys
 from selfplay.data.label_engine import Info, LabelEngine, parse_info
 from selfplay.data.label_tasks import Sampling, positions_of_file, tasks_of_games
 from selfplay.data.label_tree import TreeSampling, positions_of_trees
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import parse_teacher_line, read_teacher
-from selfplay.games.replay import write_segment
+from selfplay.records.collect import collect
+from selfplay.records.replay import write_segment
 from tests.selfplay.conftest import random_game
 from tests.selfplay.scripted_teacher import score_of
 from tests.selfplay.test_v6 import STARTS, searched_game

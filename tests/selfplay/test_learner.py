@@ -13,8 +13,8 @@ from engine.errors import ConfigError, RunError
 from engine.network.policy_map import CONV_INDEX
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
-from selfplay.data.positions import PositionSet
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
+from selfplay.records.positions import PositionSet
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.heldout import HeldOut, split_by_game
 from selfplay.training.learner import Learner, LearnerSettings

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfplay.data.collect import collect
+from selfplay.data.balanced_openings import draw_openings
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import read_pgn
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import read_teacher
-from selfplay.games.openings import draw_openings, load_openings
+from selfplay.records.collect import collect
+from selfplay.records.opening_set import load_openings
 
 # File -> reader, and how many of the first 100 games are not legal from where they begin.
 READERS = {

@@ -15,11 +15,9 @@ from engine.board.convert import board_from_row, decode_move
 from engine.errors import DataError
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.cache import load_or_parse
-from selfplay.data.collect import collect
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.order import EpochOrder
 from selfplay.data.pgn import read_pgn
-from selfplay.data.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
 from selfplay.data.sampler import (
     MIRROR,
     MIRROR_INDEX,
@@ -29,8 +27,10 @@ from selfplay.data.sampler import (
     new_training_batch,
 )
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
-from selfplay.data.targets import policy_from_scores, wdl_from_result, wdl_from_score
 from selfplay.data.teacher import parse_teacher_line, read_teacher
+from selfplay.records.collect import collect
+from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
+from selfplay.records.targets import policy_from_scores, wdl_from_result, wdl_from_score
 
 CASTLING_GAME = "e2e4 e7e5 g1f3 g8f6 f1c4 f8c5 e1g1 e8g8 f1e1".split()
 

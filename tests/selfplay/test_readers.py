@@ -17,13 +17,13 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.errors import DataError
-from selfplay.data.collect import GameRecord, collect
 from selfplay.data.duplicates import game_keys, position_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import LARGEST_GAME, PgnSelection, pgn_reader, read_pgn
-from selfplay.data.positions import PositionSet, concatenate
 from selfplay.data.teacher import read_teacher
 from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
+from selfplay.records.collect import GameRecord, collect
+from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.sources import SourceFiles, load_training_data
 from tests.selfplay.conftest import random_game
 

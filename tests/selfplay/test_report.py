@@ -14,9 +14,9 @@ import pytest
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import RunError
 from engine.pages.chart import HEIGHT, WIDTH
-from selfplay.games.record import SelfPlayRecord
-from selfplay.games.replay import published_games, write_segment
-from selfplay.games.rules import Ending
+from selfplay.records.endings import Ending
+from selfplay.records.game import SelfPlayRecord
+from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.facts import PlayedThrough, read_facts
 from selfplay.report.openings import opening_tree

@@ -19,10 +19,10 @@ import pytest
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from selfplay.commands import pretrain
-from selfplay.games.record import encode_record
-from selfplay.games.replay import read_segment, segment_path
 from selfplay.lock import FolderLock
 from selfplay.main import main
+from selfplay.records.game import encode_record
+from selfplay.records.replay import read_segment, segment_path
 from selfplay.run.config import FORMAT, GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fit import learner_settings
 from selfplay.run.folder import RunFolder

@@ -18,9 +18,9 @@ from engine.network.sparse.features import look, new_sight
 from engine.network.sparse.model import PARAMETERS, SparseConfig, build_sparse, fill_tables, named_views, new_tables
 from engine.nn import AdamW, dit, huber, softmax_cross_entropy
 from engine.nn.flat_adam import FlatState, SharedRows, adam_rates, adam_step, shared_step
-from selfplay.data.positions import PositionSet
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.data.targets import wdl_from_score
+from selfplay.records.positions import PositionSet
+from selfplay.records.targets import wdl_from_score
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.heldout import SparseHeldOut
 from selfplay.training.learner import LearnerSettings

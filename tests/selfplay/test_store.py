@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
-from selfplay.data.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
-from selfplay.data.positions import PositionSet, empty_set
 from selfplay.data.sampler import PositionSampler, new_training_batch
-from selfplay.data.store import map_set, write_set
 from selfplay.data.teacher import parse_teacher_line
+from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
+from selfplay.records.positions import PositionSet, empty_set
+from selfplay.records.store import map_set, write_set
 
 
 def assert_equal_sets(a: PositionSet, b: PositionSet) -> None:

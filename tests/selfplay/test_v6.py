@@ -19,12 +19,12 @@ from engine.board.layout import FULLMOVE
 from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data.collect import collect
 from selfplay.data.planes_position import row_of_planes
 from selfplay.data.v6 import LARGEST_CHUNK, RECORD, masks_of, read_chunks, write_archive, write_chunk
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6
-from selfplay.games.record import SelfPlayRecord, training_game
-from selfplay.games.rules import Ending, game_ending
+from selfplay.records.collect import collect
+from selfplay.records.endings import Ending, game_ending
+from selfplay.records.game import SelfPlayRecord, training_game
 from tests.selfplay.conftest import random_game
 
 STARTS = [

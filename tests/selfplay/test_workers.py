@@ -18,9 +18,9 @@ import pytest
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError, DataError, NetFileError, RunError
-from selfplay.games.record import SelfPlayRecord, encode_record
-from selfplay.games.replay import published_games
 from selfplay.main import main
+from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.replay import published_games
 from selfplay.run.playing import GenerationTask
 from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import ATTEMPTS, WorkerLost, play_supervised

@@ -24,7 +24,6 @@ MALFORMED = [
     ("\x00", "placement", "neither a piece nor a digit"),
     ("junk w - - 0 1", "placement", "'j' on rank 8"),
     (START, "side", "missing"),
-    (f"{START} w", "castling", "missing"),
     (f"{START} w KQkq - 0 1 extra", "fullmove", "1 more field"),
     # ranks and squares
     ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP w KQkq - 0 1", "placement", "7 ranks instead of 8"),
@@ -163,6 +162,7 @@ def test_endless_text_is_refused_in_a_short_message():
     ("text", "normal"),
     [
         (f"  {START}\tw  KQkq -\n0 1 ", f"{START} w KQkq - 0 1"),
+        (f"{START} b", f"{START} b - - 0 1"),
         (f"{START} w KQkq", f"{START} w KQkq - 0 1"),
         (f"{START} w KQkq -", f"{START} w KQkq - 0 1"),
         (f"{START} w KQkq - 12", f"{START} w KQkq - 12 1"),

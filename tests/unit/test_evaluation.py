@@ -242,17 +242,16 @@ def test_a_named_net_that_is_missing_is_an_error(tmp_path, name):
             make_evaluator(name, path)
 
 
-def test_auto_plays_without_a_net_where_none_is_shipped(monkeypatch):
+def test_a_shipped_net_that_cannot_be_loaded_is_an_error(monkeypatch):
     def none_shipped(path=None):
         raise NetFileError("MANIFEST.toml", "the list of shipped nets", "nothing")
 
     for loader in ("load_net", "load_network"):
         monkeypatch.setattr(f"engine.network.weights.{loader}", none_shipped)
-    evaluator = make_evaluator("auto", "<default>")
-    assert evaluator.name == "material"
-    evaluator.close()
-    with pytest.raises(NetFileError):
-        make_evaluator("network")
+    for name in ("auto", "network", "hybrid", "sparse"):
+        with pytest.raises(NetFileError) as caught:
+            make_evaluator(name, "<default>")
+        assert caught.value.option == "weights_file"
 
 
 def test_an_unknown_evaluator_is_refused():

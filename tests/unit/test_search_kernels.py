@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import mmap
+import sys
 
 import chess
 import numpy as np
@@ -11,8 +13,11 @@ import pytest
 from engine.board.convert import encode_move, stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import new_leaf_batch
+from engine.options import OPTIONS
 from engine.search.backup import apply, expand, finish_known, finish_visit
 from engine.search.descend import new_node
+from engine.search.priors import advise
+from engine.search.priors import take_back as take_hint_back
 from engine.search.proofs import best_bounds, is_decided, mate_distance
 from engine.search.reroot import take_back
 from engine.search.runners import LoopRunner
@@ -20,6 +25,8 @@ from engine.search.select import LC0, SearchParams, moves_left_utility, select_e
 from engine.search.session import Search
 from engine.search.tree import (
     DRAW,
+    EDGES,
+    EDGES_PER_NODE,
     EXPANDED,
     LOSS,
     NO_PARENT,
@@ -29,10 +36,12 @@ from engine.search.tree import (
     WIN,
     Tree,
     new_tree,
+    nodes_for,
 )
 
 pytestmark = pytest.mark.plain
 
+MAP_NORESERVE = 0x4000  # Linux's; the module mmap knows it from Python 3.13 on
 PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 
 
@@ -93,6 +102,16 @@ def test_selection_weighs_value_against_exploration():
     fresh = -tree.value_sum[ROOT] / 2 - 0.33 * math.sqrt(0.5) + scale * 0.3
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == int(fresh > visited)
     tree.value_sum[1] = 0.9
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
+
+
+def test_a_visited_move_behind_untried_ones_by_prior_is_still_looked_at():
+    tree = small_tree([0.5, 0.3, 0.2])
+    advise.py_func(tree, ROOT, np.uint16(2), np.float32(0.6))
+    visit(tree, ROOT, 0, 0.9)
+    take_hint_back.py_func(tree, ROOT)
+    assert tree.move[:3].tolist() == [2, 0, 1]  # tried first, then by prior
+    tree.value_sum[ROOT] = 0.0
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
 
 
@@ -214,6 +233,36 @@ def test_a_full_tree_leaves_the_node_without_edges():
     grow(tree, node, [0.5, 0.5])
     assert tree.state[node] != EXPANDED
     assert tree.n_edges[node] == 0
+
+
+def far_array(used: np.ndarray, size: int) -> np.ndarray:
+    """As ``used``, but ``size`` long: memory that is not touched takes no room."""
+    memory = mmap.mmap(-1, size * used.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+    return np.frombuffer(memory, used.dtype)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs memory that is only reserved")
+def test_edges_beyond_two_to_the_31_are_found_again():
+    tree, size = new_tree(64), 2**31 + 4096
+    tree = tree._replace(**{name: far_array(getattr(tree, name), size) for name in ("move", "prior", "child")})
+    root = new_node.py_func(tree, NO_PARENT)
+    tree.counters[EDGES] = 2**31 - 2
+    tree.in_flight[root] = tree.visits[root] = 1
+    grow(tree, root, [0.4, 0.3, 0.2, 0.1])
+    assert tree.first_edge[root] + tree.n_edges[root] == 2**31 + 2
+    child = visit(tree, root, 3, 0.5)
+    grow(tree, child, [0.6, 0.4])
+    assert tree.first_edge[child] == 2**31 + 2
+    assert tree.move[tree.first_edge[child] :][:2].tolist() == [0, 1]
+
+
+def test_the_largest_hash_can_be_numbered():
+    largest = max(int(option.max or 0) for option in OPTIONS if option.field == "hash_mib")
+    tree = new_tree(1)
+    for mebibytes in (largest, 10**9):
+        nodes = nodes_for(mebibytes)
+        assert nodes <= min(np.iinfo(field.dtype).max for field in (tree.parent, tree.child))
+        assert nodes * EDGES_PER_NODE <= np.iinfo(tree.first_edge.dtype).max
 
 
 def test_plain_python_and_compiled_kernels_apply_alike():

@@ -23,6 +23,9 @@ from engine.board.layout import KEY, REPETITIONS
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.network.fused import FusedTower
 from engine.network.weights import load_network
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
 from engine.search.select import LC0
 from engine.search.session import Search
 
@@ -111,6 +114,36 @@ def test_a_hundred_visits_fall_as_lc0s_do(test_data, net):
     same, distance = compare(test_data, net, 100, FAST_ROOTS)
     assert same == 1.0
     assert distance == 0.0
+
+
+def same_roots(folder: Path, name: str, nodes: int, most: int | None = None) -> tuple[int, int]:
+    """(roots on which `SearchPreset lc0` visits exactly what Lc0 did, roots), without any of Lc0's approximations."""
+    net = str(folder / "nets" / f"{name}.pb.gz")
+    same, answers = 0, list(roots(folder, name, nodes))[:most]
+    with Engine(EngineOptions(preset="lc0", evaluator="network", weights_file=net, hash_mib=16)) as engine:
+        for answer in answers:
+            board = chess.Board(answer["fen"])
+            for text in answer["moves"]:
+                board.push_uci(text)
+            board.chess960 = True  # castling as Lc0 prints it
+            engine.new_game()
+            engine.set_position(board)
+            children = engine.search(Limits(nodes=answer["root_visits"])).children
+            same += {board.uci(child.move): child.visits for child in children} == answer["visits"]
+    return same, len(answers)
+
+
+def test_the_preset_is_as_near_to_lc0_as_its_help_says(test_data):
+    same, count = same_roots(test_data, "maia-1900", 100, FAST_ROOTS)
+    assert same >= 0.75 * count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("nodes", "said"), [(100, 79), (800, 16)])
+def test_the_preset_equals_lc0_on_as_many_roots_as_its_help_says(test_data, nodes, said):
+    counts = [same_roots(test_data, name, nodes) for name in ("maia-1900", "meangirl-8")]
+    assert sum(count for _, count in counts) == 90
+    assert abs(sum(same for same, _ in counts) - said) <= 3  # near ties fall by the last bits of a machine's products
 
 
 @pytest.mark.slow

@@ -18,9 +18,9 @@ import numpy as np
 from engine.board.convert import board_from_row, row_from_board
 from engine.board.layout import BLACK, KING, PAWN, ROW_WORDS, SIDE, WHITE
 from engine.errors import DataError
-from selfplay.data.collect import GameRecord
-from selfplay.data.targets import wdl_from_result
-from selfplay.games.rules import Ending
+from selfplay.records.collect import GameRecord
+from selfplay.records.endings import Ending
+from selfplay.records.targets import wdl_from_result
 
 __all__ = ["SelfPlayRecord", "decode_record", "encode_record", "training_game"]
 

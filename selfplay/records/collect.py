@@ -12,8 +12,8 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from selfplay.data.positions import PROBABILITY_ONE, UNKNOWN_MOVES_LEFT, PositionSet, concatenate, offsets
-from selfplay.data.uci_text import king_takes_rook
+from selfplay.records.positions import PROBABILITY_ONE, UNKNOWN_MOVES_LEFT, PositionSet, concatenate, offsets
+from selfplay.records.uci_text import king_takes_rook
 
 __all__ = ["LONGEST_GAME", "GameRecord", "collect", "verified_pieces"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.errors import DataError
 from engine.nn.atomic import sync_folder
-from selfplay.data.positions import PositionSet, empty_set
+from selfplay.records.positions import PositionSet, empty_set
 
 __all__ = ["map_set", "write_set"]
 

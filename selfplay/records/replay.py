@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine.errors import DataError
 from engine.nn.atomic import atomic_write, sync_folder
-from selfplay.games.record import HEADER, SelfPlayRecord, decode_record, encode_record
+from selfplay.records.game import HEADER, SelfPlayRecord, decode_record, encode_record
 
 __all__ = [
     "ReplayWriter",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from selfplay.data.positions import UNKNOWN_MOVES_LEFT
+from selfplay.records.positions import UNKNOWN_MOVES_LEFT
 
 __all__ = ["WHITE_POINTS", "blend_wdl", "moves_left_target", "policy_from_scores", "wdl_from_result", "wdl_from_score"]
 

@@ -1,0 +1,60 @@
+"""Opening sets: EPD files, and the default one.
+
+The default set `selfplay/openings.epd` holds balanced early positions from teacher games;
+`aino-train openings --teacher ...` draws such a set again (`selfplay/data/balanced_openings.py`).
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterable
+from pathlib import Path
+
+import chess
+
+from engine.board.fen import parse_fen
+from engine.errors import DataError, FenError
+from engine.nn.atomic import atomic_write
+
+__all__ = ["load_openings", "parse_position", "write_openings"]
+
+
+def load_openings(path: Path | None = None) -> list[chess.Board]:
+    """The positions of an EPD (or FEN) file, one a line, or of the default set.
+
+    Raises DataError naming the line for a position that cannot be read or has no legal move.
+    """
+    name = "openings.epd" if path is None else str(path)
+    source = importlib.resources.files("selfplay") / "openings.epd" if path is None else path
+    boards = []
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{name}: cannot be read: {error}") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.startswith("#"):
+            boards.append(parse_position(line, f"{name}:{number}"))
+    if not boards:
+        raise DataError(f"{name}: no positions in it")
+    return boards
+
+
+def parse_position(line: str, place: str, chess960: bool = False) -> chess.Board:
+    """The position of an EPD or FEN line; `place` names the line in the DataError that a bad one raises."""
+    fields = line.split(";")[0].split()
+    clocks = fields[4:6] if len(fields) >= 6 and fields[4].isdigit() and fields[5].isdigit() else ["0", "1"]
+    try:
+        board = parse_fen(" ".join(fields[:4] + clocks), chess960)
+    except FenError as error:
+        raise DataError(f"{place}: {error}") from error
+    if not any(board.legal_moves):
+        raise DataError(f"{place}: no legal move in {board.fen()!r}")
+    return board
+
+
+def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> None:
+    """Write an EPD file with the centipawn evaluation `ce` of each position."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as stream:
+        for board, score_cp in openings:
+            stream.write(f"{board.epd()} ce {score_cp};\n".encode())
