@@ -11,15 +11,15 @@ from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
 from selfplay.console import live_line, show
 from selfplay.data.cache import load_or_parse
-from selfplay.data.collect import collect
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import PgnSelection, pgn_reader
-from selfplay.data.positions import PositionSet
 from selfplay.data.teacher import read_teacher, teacher_files
-from selfplay.games.record import training_game
-from selfplay.games.replay import published_games, published_generations
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
+from selfplay.records.collect import collect
+from selfplay.records.game import training_game
+from selfplay.records.positions import PositionSet
+from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
 from selfplay.teachers.label_folder import LabelFolder
 from selfplay.teachers.labelling import LabelPlan, LabelRun, Progress

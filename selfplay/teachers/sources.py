@@ -27,8 +27,8 @@ from engine.board.zobrist import compute_key
 from engine.native.jit import kernel
 from engine.tactics.see import see
 from selfplay.data.duplicates import game_keys
-from selfplay.data.positions import PositionSet, offsets
-from selfplay.games.openings import load_openings
+from selfplay.records.opening_set import load_openings
+from selfplay.records.positions import PositionSet, offsets
 from selfplay.teachers.accumulators import advance, start
 from selfplay.teachers.drawing import begin_walk, below, offer, step_down, uniform, walk
 from selfplay.teachers.quiet_search import forcing_moves
