@@ -14,7 +14,6 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import chess
@@ -22,9 +21,12 @@ import numpy as np
 
 from engine import evaluation
 from engine.board.convert import stack_from_board
+from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Tablebase
+from engine.idle_options import Use, idle_options
+from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.search.advice import Advisor
 from engine.search.book import OpeningBook
@@ -83,10 +85,11 @@ class Engine:
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="search")
+        self._background = ThreadPool(2, "search")  # the calling thread, and one that searches
         self._saved_ms = 0.0
         self._root_was_changed = False  # by a restriction or by noise: its tree is no good for another search
         self._prepare()
+        self._notes = self._idle_options(EngineOptions())
 
     def __enter__(self) -> Engine:
         return self
@@ -117,7 +120,9 @@ class Engine:
             rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
         else:
             rounds = InKernelRounds(self._search, evaluator, options.thread_count)
-        return Runner(self._search, rounds, options.thread_count, self._advisor)
+        runner = Runner(self._search, rounds, options.thread_count, self._advisor)
+        runner.tablebase = self._tablebase if self._tablebase.largest else None
+        return runner
 
     def _params(self) -> SearchParams:
         options = self.options
@@ -171,6 +176,13 @@ class Engine:
             self.evaluator = _make_evaluator(new)
         if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params:
             self._prepare()
+        self._notes = [*self._notes, *self._idle_options(old)]
+
+    def _idle_options(self, before: EngineOptions) -> list[str]:
+        """What to say about options that were just set and change nothing with the evaluator in use."""
+        in_kernel = isinstance(self.evaluator, InKernelEvaluator)
+        use = Use(self.evaluator.name, in_kernel, self._runner.most_threads, self._runner.collisions_end_rounds)
+        return idle_options(before, self.options, use)
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as new.
@@ -195,13 +207,16 @@ class Engine:
             self._cache.clear()
 
     def take_problems(self) -> list[str]:
-        """What went wrong with endgame tables since the last call, one sentence each, for the user."""
-        return self._tablebase.take_problems()
+        """What the user should know of since the last call, one sentence each: endgame tables that cannot be read, and
+        options that change nothing.
+        """
+        notes, self._notes = self._notes, []
+        return [*notes, *self._tablebase.take_problems()]
 
     def close(self) -> None:
         """End all searches and stop all threads. The engine is not used afterwards."""
         self.stop()
-        self._background.shutdown()
+        self._background.close()
         self._runner.close()
         if self._owns_evaluator:
             self.evaluator.close()
@@ -228,7 +243,7 @@ class Engine:
     def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob:
         """`search` in the background, of the position set now. Searches started meanwhile wait their turn."""
         control = self._register(SearchControl())
-        return SearchJob(control, self._background.submit(self._take_turn, self.board, limits, on_info, control))
+        return SearchJob(control, self._background.start(self._take_turn, self.board, limits, on_info, control))
 
     def _register(self, control: SearchControl) -> SearchControl:
         self._controls.append(control)
@@ -349,7 +364,10 @@ def _open_tables(options: EngineOptions) -> Tablebase:
 
 
 def _open_book(options: EngineOptions) -> OpeningBook | None:
-    return OpeningBook(os.path.expanduser(options.book_file)) if options.own_book and options.book_file else None
+    if not (options.own_book and options.book_file):
+        return None
+    with blaming("book_file"):
+        return OpeningBook(os.path.expanduser(options.book_file))
 
 
 def _new_generator(options: EngineOptions) -> np.random.Generator:

@@ -6,19 +6,15 @@ compiled into the search.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from engine.evaluation.protocol import LeafBatch
 from engine.native.jit import kernel_by_type
 
-if TYPE_CHECKING:  # the kernel cache reads imports too: a change in a family is a change in all that evaluates leaves
-    from engine.evaluation.material import MaterialModel
-    from engine.evaluation.sparse import SparseModel
-
 __all__ = ["evaluate_leaf", "register_family"]
 
 
-def _evaluate_leaf(model: MaterialModel | SparseModel, leaves: LeafBatch, leaf: int) -> None:
+def _evaluate_leaf(model: Any, leaves: LeafBatch, leaf: int) -> None:
     """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
     raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
 

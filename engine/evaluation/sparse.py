@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 from engine.evaluation.in_kernel import register_family
-from engine.evaluation.protocol import CHUNK, LeafBatch
+from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
+from engine.network.outputs import CHUNK
 from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_leaf, evaluate_leaves
 
 ROUND_SIZE = 64

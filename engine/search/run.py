@@ -27,9 +27,10 @@ import numpy as np
 
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
 from engine.evaluation.cache import CachedEvaluator, OpenQuestions
-from engine.evaluation.protocol import CHUNK, Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
 from engine.evaluation.tablebase import Tablebase
 from engine.native.pool import ThreadPool
+from engine.network.outputs import CHUNK
 from engine.search.advice import Advisor
 from engine.search.backup import apply
 from engine.search.session import Search
@@ -87,6 +88,8 @@ class Rounds(Protocol):
     """How a round is begun and evaluated."""
 
     overlap_from: int  # visits from which two rounds are in flight; smaller trees want fresh values
+    most_leaves: int  # of the largest round
+    most_threads: int  # that find work in the largest round
 
     def new_flight(self) -> RoundInFlight:
         """Room for the largest round."""
@@ -126,20 +129,21 @@ class BatchedRounds:
         self._search = search
         self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
         self._evaluator: Evaluator = self._cache.inner if self._cache is not None else evaluator
-        self._most = min(MAX_ROUND, round_size or evaluator.round_size)
+        self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
-        if self._parts is not None and (self._most < 2 * CHUNK or not self._parts.in_parts):
+        if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
         self.overlap_from = 2 * CHUNK * self.VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
+        self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
 
     def new_flight(self) -> RoundInFlight:
         """Room for a whole round: there is no half one while the tree is small."""
-        return RoundInFlight(self._most, self._cache is not None)
+        return RoundInFlight(self.most_leaves, self._cache is not None)
 
     def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
         """Gather leaves, and look up what is known about them."""
         search = self._search
-        size = min(self._most, max(self.SMALLEST, search.visits // self.VISITS_PER_LEAF))
+        size = min(self.most_leaves, max(self.SMALLEST, search.visits // self.VISITS_PER_LEAF))
         size = size // 2 if overlapped else size
         if size > CHUNK:
             size -= size % CHUNK
@@ -175,9 +179,10 @@ class InKernelRounds:
     """Rounds for an evaluator inside kernels; the rules are asked where the leaf is evaluated."""
 
     VISITS_PER_LEAF = 64  # a round grows to this fraction of the visits so far
-    MOST = 256  # leaves of a round
     SMALLEST_SHARE, LARGEST_SHARE = 16, 64  # leaves that a thread takes at once: to call a kernel takes 16 microseconds
     overlap_from = 512
+    most_leaves = 256
+    most_threads = most_leaves // SMALLEST_SHARE
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:
         self._search = search
@@ -185,12 +190,12 @@ class InKernelRounds:
 
     def new_flight(self) -> RoundInFlight:
         """Room for the largest round."""
-        return RoundInFlight(self.MOST)
+        return RoundInFlight(self.most_leaves)
 
     def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
         """Walk down."""
         search = self._search
-        size = min(self.MOST, max(1, search.visits // self.VISITS_PER_LEAF), limit)
+        size = min(self.most_leaves, max(1, search.visits // self.VISITS_PER_LEAF), limit)
         begin(search.tree, flight.visits, search.params, flight.leaves, 0, size)
 
     def questions(self, flight: RoundInFlight) -> int:
@@ -226,6 +231,7 @@ class Runner:
         self._search = search
         self._rounds = rounds
         self._threads = threads
+        self.most_threads = rounds.most_threads  # more of them find no work
         self._crew = Crew(self._work, threads)
         self._waiting, self._next = rounds.new_flight(), rounds.new_flight()
         self._call_visits = FIRST_CALL_VISITS
@@ -236,8 +242,7 @@ class Runner:
         """Some visits, at most ``limit``, in a few milliseconds."""
         is_new = not self._search.is_expanded
         limit = 1 if is_new else limit
-        is_alone = self._threads == 1 and self.tablebase is None and isinstance(self._rounds, InKernelRounds)
-        if is_alone:
+        if self._is_alone:
             self._run_alone(limit)
         else:
             self._run_round(limit)
@@ -247,8 +252,18 @@ class Runner:
             self._take_advice(self._advisor)
             if self._advisor.collect():
                 self._crew.hand_out(self._advice, 1, 1)
-                if is_alone:  # nobody else looks for it meanwhile
+                if self._is_alone:  # nobody else looks for it meanwhile
                     self._take_advice(self._advisor)
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether visits need no rounds: nothing but this thread's kernels takes part."""
+        return self._threads == 1 and self.tablebase is None and isinstance(self._rounds, InKernelRounds)
+
+    @property
+    def collisions_end_rounds(self) -> bool:
+        """Whether descents can meet at a leaf that is not evaluated yet."""
+        return self._rounds.most_leaves > 1 and not self._is_alone
 
     def finish(self) -> None:
         """Complete the round in flight; the threads rest."""

@@ -7,7 +7,7 @@ itself (`evaluation.in_kernel`), nothing but kernels runs between two leaves.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,12 @@ from engine.search.backup import apply, finish_known
 from engine.search.descend import begin_visit, is_finished, repeats_path
 from engine.search.judge import judge
 from engine.search.tree import COLLISIONS, LEAVES, NO_NODE, REPEATED, ROOT, UNKNOWN
+
+if TYPE_CHECKING:  # the kernel cache reads imports too: a change in a family is a change in all that evaluates leaves
+    from engine.evaluation.material import MaterialModel
+    from engine.evaluation.sparse import SparseModel
+
+    FamilyModel = MaterialModel | SparseModel  # what `model` is below
 
 
 class Scratch(NamedTuple):
