@@ -215,9 +215,11 @@ def test_uci_is_answered_without_numpy() -> None:
     _run(program)
 
 
-def test_the_default_engine_plays_without_the_learning_library() -> None:
+def test_search_and_the_default_engine_do_without_the_learning_library() -> None:
+    search = [name for name in MODULES if part_of(name) == "engine.search"]
     program = (
-        "import sys\n"
+        "import importlib, sys\n"
+        f"for name in {search}: importlib.import_module(name)\n"
         "from engine import Engine\n"
         "from engine.search.limits import Limits\n"
         "with Engine() as engine:\n"
