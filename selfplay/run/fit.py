@@ -8,17 +8,18 @@ from dataclasses import asdict, dataclass
 
 from engine.errors import RunError
 from engine.nn import dit
+from engine.nn.schedules import WarmupCosine
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.records.replay import published_games, published_generations, segment_path
-from selfplay.run.config import RunConfig
+from selfplay.run.config import FitSettings, RunConfig
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.families import AnyLearner, family_of_model
+from selfplay.training.families import family_of_model
 from selfplay.training.heldout import HeldOutScores, split_by_game
-from selfplay.training.learner import LearnerSettings
-from selfplay.training.schedule import learning_rate
+from selfplay.training.learner import Learner
+from selfplay.training.recipe import LearnerSettings
 from selfplay.training.sources import TrainingData
 
 __all__ = ["FitProgress", "FitResult", "fit", "learner_settings", "replay_set"]
@@ -87,8 +88,10 @@ def fit(
     heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
     before = heldout.evaluate(model, run.config.threads)
     data = TrainingData((training,), (1.0,), heldout_games)
-    seed = run.config.seed + SEED_OF_FIT * generation
-    learner = family.learner(model, data, learner_settings(run.config), seed)
+    seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
+    rates, total_steps = WarmupCosine.over_progress(settings.peak_rate), _total_steps(settings)
+    batches = family.batches(data, how, seed)
+    learner = Learner(family, model, batches, how, lambda step: rates(step / total_steps))
     try:
         if not _train(run, generation, learner, report, stop):
             return None
@@ -104,10 +107,14 @@ def fit(
     return FitResult(before, after)
 
 
+def _total_steps(settings: FitSettings) -> int:
+    return max(1, settings.positions // settings.batch_size)
+
+
 def _train(
     run: RunFolder,
     generation: int,
-    learner: AnyLearner,
+    learner: Learner,
     report: Callable[[FitProgress], None],
     stop: Callable[[], bool],
 ) -> bool:
@@ -117,11 +124,11 @@ def _train(
         arrays, values = load_checkpoint(path)
         learner.restore(arrays, values)
     batch_size = run.config.fit.batch_size
-    total_steps = max(1, run.config.fit.positions // batch_size)
+    total_steps = _total_steps(run.config.fit)
     first, started = learner.steps_done, time.monotonic()
     saved = started
     while learner.steps_done < total_steps and not stop():
-        losses = learner.step(learning_rate(learner.steps_done / total_steps, run.config.fit.peak_rate))
+        losses = learner.step()
         now = time.monotonic()
         if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
             run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))

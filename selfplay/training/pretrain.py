@@ -20,12 +20,13 @@ from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from engine.nn.atomic import atomic_write
 from engine.nn.layer import Layer
+from engine.nn.schedules import WarmupCosine
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of
 from selfplay.training.heldout import HeldOutScores
-from selfplay.training.learner import LearnerSettings
-from selfplay.training.loss import Losses
-from selfplay.training.schedule import learning_rate
+from selfplay.training.learner import Learner
+from selfplay.training.losses import Losses
+from selfplay.training.recipe import LearnerSettings
 from selfplay.training.sources import SourceFiles, TrainingData
 
 __all__ = ["PretrainSettings", "Pretraining", "ProgressReport"]
@@ -76,8 +77,10 @@ class Pretraining:
         self.settings = settings
         self.elapsed_s = 0.0
         self._bind_configuration()
-        family = family_of(settings.net)
-        self.learner = family.learner(_first_model(settings), data, settings.learner, settings.seed)
+        family, rates = family_of(settings.net), WarmupCosine.over_progress(settings.peak_rate)
+        batches = family.batches(data, settings.learner, settings.seed)
+        model = _first_model(settings)
+        self.learner = Learner(family, model, batches, settings.learner, lambda step: rates(self.progress))
         self._heldout = family.heldout(data.heldout, settings.heldout_positions)
         if self._checkpoint.is_file():
             arrays, values = load_checkpoint(self._checkpoint)
@@ -106,7 +109,7 @@ class Pretraining:
         last_checkpoint = last_evaluation = self.elapsed_s
         seen: list[Losses] = []
         while self.progress < 1.0 and not stop():
-            seen.append(self.learner.step(learning_rate(self.progress, self.settings.peak_rate)))
+            seen.append(self.learner.step())
             clock.update()
             if len(seen) == LOG_STEPS:
                 report(self._report(seen, clock.speed(), None))

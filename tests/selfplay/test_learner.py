@@ -16,13 +16,15 @@ from engine.nn import dit
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.heldout import HeldOut, split_by_game
-from selfplay.training.learner import Learner, LearnerSettings
-from selfplay.training.loss import LossWeights, dual_head_loss
-from selfplay.training.mixture import Mixture
+from selfplay.training.families import family_of_model
+from selfplay.training.heldout import split_by_game
+from selfplay.training.learner import Learner
+from selfplay.training.losses import LossWeights
+from selfplay.training.mixture import Map, Mixture
 from selfplay.training.pretrain import Pretraining, PretrainSettings
-from selfplay.training.schedule import learning_rate
+from selfplay.training.recipe import LearnerSettings
 from selfplay.training.sources import SourceFiles, load_training_data
+from selfplay.training.tower import TowerHeldOut, dual_head_loss
 
 SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2)
 
@@ -30,7 +32,8 @@ SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, thre
 def small_learner(positions: PositionSet, threads: int = 2) -> Learner:
     model = build_tower(TowerConfig.parse("16x2"), np.random.default_rng(1))
     settings = replace(SETTINGS, threads=threads)
-    return Learner(model, Mixture([positions], [1.0], settings.batch_size, seed=7), settings)
+    batches = Mixture([positions], [1.0], settings.batch_size, seed=7)
+    return Learner(family_of_model(model), model, batches, settings)
 
 
 def parameters_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
@@ -52,7 +55,7 @@ def test_overfits_one_game(positions: PositionSet) -> None:
     first = learner.step(3e-3)
     for _ in range(150):
         learner.step(3e-3)
-    scores = HeldOut(game).evaluate(learner.averaged_model())
+    scores = TowerHeldOut(game).evaluate(learner.averaged_model())
     learner.close()
     assert scores.top1 > 0.8
     assert scores.policy < first.policy - 0.5
@@ -89,7 +92,7 @@ def test_checkpoint_of_another_network_is_refused(positions: PositionSet) -> Non
     learner = small_learner(positions)
     other = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
     with pytest.raises(RunError, match="architecture"):
-        Learner(other, learner.mixture, SETTINGS).restore(*learner.state())
+        Learner(family_of_model(other), other, learner.batches, SETTINGS).restore(*learner.state())
 
 
 def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -177,8 +180,8 @@ def test_position_without_a_target_takes_no_part_in_its_loss(
 
 def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: PositionSet) -> None:
     class HalfTimed(Mixture):
-        def batch(self, step: int) -> TrainingBatch:
-            batch = super().batch(step)
+        def batch(self, step: int, run: Map = map) -> TrainingBatch:
+            batch = super().batch(step, run)
             batch.moves_left[5:] = -1.0
             return batch
 
@@ -187,7 +190,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
         settings = replace(SETTINGS, shard_size=shard_size)
         model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
-        learner = Learner(model, HalfTimed([positions], [1.0], 32, seed=7), settings)
+        learner = Learner(family_of_model(model), model, HalfTimed([positions], [1.0], 32, seed=7), settings)
         losses.append(learner.step(0.0).moves_left)
         learner.close()
     assert losses[0] == pytest.approx(losses[1])
@@ -216,18 +219,8 @@ def test_held_out_games_are_the_last_ones(positions: PositionSet) -> None:
 
 def test_held_out_scores_do_not_depend_on_threads(positions: PositionSet) -> None:
     model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(4))
-    heldout = HeldOut(positions)
+    heldout = TowerHeldOut(positions)
     assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
-
-
-def test_rate_rises_then_falls() -> None:
-    rates = [learning_rate(progress, 1.0) for progress in np.linspace(0.0, 1.0, 101)]
-    peak = int(np.argmax(rates))
-    assert 0 < peak <= 3
-    assert rates[peak] == pytest.approx(1.0, abs=0.01)
-    assert all(a >= b for a, b in zip(rates[peak:], rates[peak + 1 :], strict=False))
-    assert rates[-1] == pytest.approx(0.01)
-    assert learning_rate(1.5, 1.0) == rates[-1]
 
 
 # ---- the command --------------------------------------------------------------------------------------------------

@@ -16,17 +16,17 @@ from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
 from engine.network.sparse.features import look, new_sight
 from engine.network.sparse.model import PARAMETERS, SparseConfig, build_sparse, fill_tables, named_views, new_tables
-from engine.nn import AdamW, dit, huber, softmax_cross_entropy
-from engine.nn.flat_adam import FlatState, SharedRows, adam_rates, adam_step, shared_step
+from engine.nn import dit, huber, softmax_cross_entropy
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.heldout import SparseHeldOut
-from selfplay.training.learner import LearnerSettings
-from selfplay.training.loss import LossWeights
+from selfplay.training.families import family_of_model
+from selfplay.training.learner import Learner
+from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import SparseMixture
-from selfplay.training.sparse_learner import SparseLearner, SparsePass, mean_losses
+from selfplay.training.recipe import LearnerSettings
+from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
 
 CONFIG = SparseConfig(width=128, hidden=8)
 BATCH = 64
@@ -34,13 +34,14 @@ AS_THEY_ARE = -1  # no variation
 LOSSES = ("policy", "value", "moves_left")
 
 
-def small_learner(positions: PositionSet, threads: int = 2, variations: float = 0.25) -> SparseLearner:
+def small_learner(positions: PositionSet, threads: int = 2, variations: float = 0.25) -> Learner:
     model = build_sparse(CONFIG, np.random.default_rng(1))
     mixture = SparseMixture([positions], [1.0], BATCH, seed=7, variations=variations)
-    return SparseLearner(model, mixture, LearnerSettings(BATCH, weight_decay=0.01, threads=threads))
+    settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
+    return Learner(family_of_model(model), model, mixture, settings)
 
 
-def state_after(learner: SparseLearner, steps: int) -> dict[str, np.ndarray]:
+def state_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
     for _ in range(steps):
         learner.step(1e-3)
     return {name: array.copy() for name, array in learner.state()[0].items()}
@@ -102,7 +103,7 @@ def test_checkpoint_of_another_network_is_refused(positions: PositionSet) -> Non
     learner = small_learner(positions)
     other = build_sparse(replace(CONFIG, width=256), np.random.default_rng(1))
     with pytest.raises(RunError, match="architecture"):
-        SparseLearner(other, learner.mixture, learner.settings).restore(*learner.state())
+        Learner(family_of_model(other), other, learner.batches, learner.settings).restore(*learner.state())
     learner.close()
 
 
@@ -177,45 +178,9 @@ def test_position_without_a_target_takes_no_part_in_its_loss(
     slopes = [part.gradients.policy, part.gradients.doutputs[:, :3], part.gradients.doutputs[:, 3:]][loss]
     assert not slopes[::2].any()
     assert slopes[1::2].any(axis=1).all()
-    assert asdict(mean_losses(part.gradients, 20)) == pytest.approx(
-        asdict(mean_losses(whole.gradients, 20)) | {LOSSES[loss]: whole.gradients.losses[1::2, loss].mean()}
+    assert asdict(loss_sums(part.gradients, 20).means) == pytest.approx(
+        asdict(loss_sums(whole.gradients, 20).means) | {LOSSES[loss]: whole.gradients.losses[1::2, loss].mean()}
     )
-
-
-def test_flat_step_equals_adamw() -> None:
-    rng = np.random.default_rng(4)
-    start, average = rng.standard_normal((3, 20)).astype(np.float32), 0.9
-    reference, state = {"w": start.copy()}, FlatState(*(np.zeros(60, np.float32) for _ in range(5)))
-    state.parameters[...] = state.average[...] = start.reshape(-1)
-    smooth, optimizer = start.reshape(-1).astype(np.float64), AdamW(weight_decay=0.1)
-    for step in range(1, 6):
-        gradient = rng.standard_normal((3, 20)).astype(np.float32)
-        state.gradients[...] = gradient.reshape(-1)
-        adam_step(state, 0, 33, adam_rates(step, 1e-2, 0.1, average))
-        adam_step(state, 33, 60, adam_rates(step, 1e-2, 0.1, average))
-        optimizer.step(reference, {"w": gradient}, 1e-2)
-        smooth += (1 - average) * (reference["w"].reshape(-1) - smooth)
-    assert np.allclose(state.parameters, reference["w"].reshape(-1), atol=1e-6)
-    assert np.allclose(state.average, smooth, atol=1e-6)
-    assert not state.gradients.any()
-
-
-def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
-    rng = np.random.default_rng(5)
-    outer, count, inner, width, start = 2, 3, 4, 16, 5
-    size = start + outer * count * inner * width
-    state = FlatState(*(np.zeros(size, np.float32) for _ in range(5)))
-    shared = SharedRows(start, inner, count, width, *(np.zeros(outer * inner * width, np.float32) for _ in range(2)))
-    reference, optimizer = {"w": np.zeros((outer, inner, width), np.float32)}, AdamW(weight_decay=0.0)
-    for step in range(1, 4):
-        state.gradients[...] = rng.standard_normal(size)
-        summed = state.gradients[start:].reshape(outer, count, inner, width).sum(axis=1)
-        for part in ((0, 3), (3, outer * inner)):
-            shared_step(state, shared, *part, adam_rates(step, 1e-2, 0.0, 0.9), np.empty(width, np.float32))
-        optimizer.step(reference, {"w": summed}, 1e-2)
-    table = state.parameters[start:].reshape(outer, count, inner, width)
-    assert np.allclose(table, reference["w"][:, None], atol=1e-6)
-    assert not state.parameters[:start].any()
 
 
 # ---- batches ------------------------------------------------------------------------------------------------------
@@ -291,7 +256,7 @@ def test_policy_loss_is_the_mean_over_positions_with_a_policy(positions: Positio
     for batch, count in ((plain, 20), (doubled, 40)):
         passes = SparsePass(CONFIG, count, threads=1)
         passes.positions(tables, batch, count, weights)
-        losses.append(mean_losses(passes.gradients, count))
+        losses.append(loss_sums(passes.gradients, count).means)
     assert losses[0].policy == pytest.approx(losses[1].policy, rel=1e-6)
     assert losses[0].moves_left == pytest.approx(losses[1].moves_left, rel=1e-6)
 
