@@ -13,6 +13,8 @@ AinoError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
@@ -25,11 +27,29 @@ __all__ = [
     "RunError",
     "ShapeError",
     "TrainingError",
+    "blaming",
 ]
 
 
 class AinoError(Exception):
-    """Base class of all errors raised on purpose by this project."""
+    """Base class of all errors raised on purpose by this project.
+
+    Attributes:
+        option: the field of EngineOptions whose value an engine cannot take, "" where it is no matter of options.
+            Whoever would rather play than fail goes on with another value there (`blaming` sets it).
+    """
+
+    option = ""
+
+
+@contextmanager
+def blaming(option: str) -> Iterator[None]:
+    """Names the option at fault in errors from inside, unless they name one themselves."""
+    try:
+        yield
+    except AinoError as error:
+        error.option = error.option or option
+        raise
 
 
 class ConfigError(AinoError, ValueError):

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from engine.errors import ConfigError
 from engine.options import EMPTY, OPTIONS, EngineOptions, Option, Value, parse_value
 from engine.settings_file import read_settings
 
-__all__ = ["add_flags", "load_toml", "markdown_table", "options_from_flags", "options_from_mapping", "uci_lines"]
+__all__ = [
+    "add_flags",
+    "changes",
+    "load_toml",
+    "markdown_table",
+    "options_from_flags",
+    "options_from_mapping",
+    "uci_lines",
+]
 
 
-def uci_lines() -> list[str]:
-    """The `option name ... type ...` lines of the answer to `uci`."""
-    return [_uci_line(option) for option in OPTIONS]
+def uci_lines(options: EngineOptions) -> list[str]:
+    """The `option name ... type ...` lines of the answer to `uci`, with the values in force as defaults.
+
+    Many GUIs send every option back as it was announced: so they change nothing that a file or a flag has set.
+    """
+    return [_uci_line(option, options) for option in OPTIONS]
 
 
-def _uci_line(option: Option) -> str:
+def _uci_line(option: Option, options: EngineOptions) -> str:
     kind = "string" if option.type == "float" else option.type
     line = f"option name {option.name} type {kind}"
     if option.type == "button":
         return line
-    line += f" default {_text(option.default) or EMPTY}"
+    line += f" default {_text(getattr(options, option.field)) or EMPTY}"
     if option.type == "spin":
         line += f" min {option.range_text.replace(' to ', ' max ')}"
     return line + "".join(f" var {choice}" for choice in option.choices)
@@ -45,16 +56,21 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
             group.add_argument(option.flag, default=None, metavar=_metavar(option), help=default)
 
 
-def options_from_flags(arguments: argparse.Namespace) -> EngineOptions:
-    """Options from parsed flags, over those of `--config`, over the defaults. Raises ConfigError."""
+def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
+    """Options from parsed flags, over those of `--config`, over `base` (the defaults). Raises ConfigError."""
     config = getattr(arguments, "config", None)
-    options = load_toml(config) if config else EngineOptions()
+    options = load_toml(config) if config else base or EngineOptions()
     given: dict[str, Value] = {}
     for option in OPTIONS:
         value = getattr(arguments, option.field, None) if option.field else None
         if value is not None:
             given[option.field] = value if isinstance(value, bool) else parse_value(option, value)
     return replace(options, **given)  # type: ignore[arg-type]
+
+
+def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
+    """The values by field of those options that differ from what they were."""
+    return {name: value for name, value in asdict(after).items() if value != getattr(before, name)}
 
 
 def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:

@@ -50,6 +50,7 @@ class Option:
     max: float | None = None
     choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
+    old_choices: tuple[tuple[str, str], ...] = ()  # (former name, present name) of a choice; both are understood
 
     @property
     def default(self) -> Value:
@@ -101,7 +102,7 @@ class EngineOptions:
     fpu_reduction: float = 0.330
     policy_temperature: float = 1.359
     tactical_nodes: float = 4.0
-    preset: str = "default"
+    preset: str = "aino"
     draw_score: int = 0
     contempt: int = 0
     moves_left_max_effect: float = 0.0345
@@ -127,7 +128,11 @@ class EngineOptions:
     def __post_init__(self) -> None:
         for option in OPTIONS:
             if option.field:
-                _check_value(option, getattr(self, option.field))
+                value = getattr(self, option.field)
+                if value in (former := dict(option.old_choices)):
+                    object.__setattr__(self, option.field, former[value])
+                else:
+                    _check_value(option, value)
 
     @property
     def thread_count(self) -> int:
@@ -212,8 +217,11 @@ OPTIONS: tuple[Option, ...] = (
         "SearchPreset",
         "combo",
         "preset",
-        "lc0: one leaf a round and Lc0's constants, the search options around this one left aside",
-        choices=("default", "lc0"),
+        "lc0: search like Lc0, one leaf at a time with its constants, and ignore the search options around this one. "
+        "After 100 nodes 79 of 90 roots had exactly Lc0's visits, after 800 16 of 90: Lc0 approximates the softmax and "
+        "keeps priors in 16 bits",
+        choices=("aino", "lc0"),
+        old_choices=(("default", "aino"),),  # GUIs take a value "default" for the keyword
     ),
     Option("DrawScore", "spin", "draw_score", "What a draw is worth to Aino, in percent of a win", -100, 100),
     Option("Contempt", "spin", "contempt", "Centipawns that a draw costs in games, in analysis none", -1000, 1000),
@@ -274,7 +282,8 @@ def parse_value(option: Option, text: str) -> Value:
         elif option.type == "check":
             value = {"true": True, "false": False}[text.lower()]
         elif option.type == "combo":
-            value = {choice.lower(): choice for choice in option.choices}[text.lower()]
+            value = {choice.lower(): choice for choice in option.choices}.get(text.lower(), "")
+            value = value or dict(option.old_choices)[text.lower()]
         else:
             value = "" if text == EMPTY else text
     except (ValueError, KeyError):

@@ -3,17 +3,17 @@
 with Engine() as engine:
     engine.set_position(board)
     result = engine.search(Limits(movetime_ms=1000))            # blocks
-    future = engine.start(Limits(infinite=True), print)         # does not; `stop` from any thread
-    engine.stop()
-    best = future.result().best_move
+    job = engine.start(Limits(infinite=True), print)            # does not; `job.stop` from any thread
+    job.stop()
+    best = job.result().best_move
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import chess
@@ -21,19 +21,23 @@ import numpy as np
 
 from engine import evaluation
 from engine.board.convert import stack_from_board
+from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Tablebase
+from engine.idle_options import Use, idle_options
+from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.search.advice import Advisor
 from engine.search.book import OpeningBook
 from engine.search.choice import decayed_temperature
 from engine.search.control import SearchControl
 from engine.search.driver import MoveChoice, OnInfo, SearchDriver
+from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.outline import Branch, outline
 from engine.search.report import Reporter
-from engine.search.results import SearchResult, win_minus_loss
+from engine.search.results import SearchResult, cp_scale_of, win_minus_loss
 from engine.search.rounds import BatchedRounds, InKernelRounds, Rounds
 from engine.search.runners import LoopRunner, Runner
 from engine.search.select import LC0, SearchParams
@@ -67,7 +71,7 @@ def split_hash(hash_mib: float, batched: bool, advised: bool) -> tuple[float, fl
 
 
 class Engine:
-    """A chess player: one search at a time, blocking or in the background. A context manager.
+    """A chess player: one search at a time, blocking or in the background; others wait their turn. A context manager.
 
     ``evaluator`` replaces the one that the options name. Raises NetFileError where the options name a net that cannot
     be loaded, DataError for a broken book and ConfigError for a bad option.
@@ -78,14 +82,16 @@ class Engine:
         self._owns_evaluator = evaluator is None
         self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
         self.board = chess.Board()
-        self._control = SearchControl()
+        self._turn = threading.Lock()  # held by the search that is running
+        self._controls: list[SearchControl] = []  # of that one and of those that wait
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="search")
+        self._background = ThreadPool(2, "search")  # the calling thread, and one that searches
         self._saved_ms = 0.0
         self._root_was_changed = False  # by a restriction or by noise: its tree is no good for another search
         self._prepare()
+        self._notes = self._idle_options(EngineOptions())
 
     def __enter__(self) -> Engine:
         return self
@@ -142,7 +148,8 @@ class Engine:
     def _draw_score(self) -> float:
         """What a draw is worth to the side to move, in [-1, 1]: `DrawScore`, less `Contempt` where games are played."""
         contempt = 0 if self.options.analyse_mode else self.options.contempt
-        return max(-1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt)))
+        draw_score = self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale_of(self.evaluator))
+        return max(-1.0, min(1.0, draw_score))
 
     def set_options(self, options: EngineOptions) -> None:
         """Take new options between searches; what they do not touch is kept, the tree included.
@@ -171,6 +178,13 @@ class Engine:
             self.evaluator = _make_evaluator(new)
         if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params:
             self._prepare()
+        self._notes = [*self._notes, *self._idle_options(old)]
+
+    def _idle_options(self, before: EngineOptions) -> list[str]:
+        """What to say about options that were just set and change nothing with the evaluator in use."""
+        in_kernel = isinstance(self.evaluator, InKernelEvaluator)
+        use = Use(self.evaluator.name, in_kernel, self._runner.most_threads, self._runner.collisions_end_rounds)
+        return idle_options(before, self.options, use)
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as new.
@@ -195,13 +209,16 @@ class Engine:
             self._cache.clear()
 
     def take_problems(self) -> list[str]:
-        """What went wrong with endgame tables since the last call, one sentence each, for the user."""
-        return self._tablebase.take_problems()
+        """What the user should know of since the last call, one sentence each: endgame tables that cannot be read, and
+        options that change nothing.
+        """
+        notes, self._notes = self._notes, []
+        return [*notes, *self._tablebase.take_problems()]
 
     def close(self) -> None:
-        """End a running search and stop all threads. The engine is not used afterwards."""
-        self._control.stop()
-        self._background.shutdown()
+        """End all searches and stop all threads. The engine is not used afterwards."""
+        self.stop()
+        self._background.close()
         self._runner.close()
         if self._owns_evaluator:
             self.evaluator.close()
@@ -220,26 +237,49 @@ class Engine:
     ) -> SearchResult:
         """Search the current position until a limit is reached or ``control.stop()``, then return the best move.
 
-        ``on_info`` gets a complete set of lines about once a second and at the end, on the searching thread.
+        ``on_info`` gets a complete set of lines about once a second and at the end, on the searching thread. A search
+        that is already running is waited for.
         """
+        return self._take_turn(self.board, limits, on_info, self._register(control or SearchControl()))
+
+    def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob:
+        """`search` in the background, of the position set now. Searches started meanwhile wait their turn."""
+        control = self._register(SearchControl())
+        return SearchJob(control, self._background.start(self._take_turn, self.board, limits, on_info, control))
+
+    def _register(self, control: SearchControl) -> SearchControl:
+        self._controls.append(control)
+        return control
+
+    def _take_turn(
+        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, control: SearchControl
+    ) -> SearchResult:
+        try:
+            with self._turn:
+                return self._search_board(board, limits, on_info, control)
+        finally:
+            self._controls.remove(control)
+
+    def _search_board(
+        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, control: SearchControl
+    ) -> SearchResult:
         begun = time.monotonic()
-        self._control = control or SearchControl()
-        if not any(self.board.legal_moves):
+        if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0)
-        book_move = self._book_move(limits)
+        book_move = self._book_move(board, limits)
         if book_move is not None:
             return SearchResult(book_move, None, [], [], 0, 0)
         if self._root_was_changed:
             self._search.clear()
-        self._search.set_position(stack_from_board(self.board))
-        table_moves = self._tablebase.best_moves(self.board)
-        only = [move for move in limits.searchmoves if self.board.is_legal(move)] or table_moves
+        self._search.set_position(stack_from_board(board))
+        table_moves = self._tablebase.best_moves(board)
+        only = [move for move in limits.searchmoves if board.is_legal(move)] or table_moves
         self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
         # Where the tables know the root they chose its moves; to ask them again would hide the way to mate.
         self._runner.tablebase = self._tablebase if self._tablebase.largest and not table_moves else None
-        stopper = self._stopper(limits, begun)
+        stopper = self._stopper(board, limits, control, begun)
         try:
-            result = self._driver(limits, stopper, on_info).run(self.board, only)
+            result = self._driver(board, limits, stopper, on_info, control).run(board, only)
         except BaseException:
             self._runner.close()
             self._search.clear()  # some of its visits would be in flight for ever
@@ -248,39 +288,36 @@ class Engine:
         self._saved_ms = stopper.clock.unused_ms() if limits.movetime_ms is None else 0.0
         return result
 
-    def start(self, limits: Limits, on_info: OnInfo | None = None) -> Future[SearchResult]:
-        """`search` in the background. `stop` and `ponderhit` reach it at once, `close` ends it."""
-        self._control = control = SearchControl()
-        return self._background.submit(self.search, limits, on_info, control)
-
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
         """The part of the last search's tree that was visited most; the engine must not be searching."""
         return outline(self._search, max(1, least_visits), widest, self.board.chess960)
 
     def stop(self) -> None:
-        """End the running search at the next opportunity."""
-        self._control.stop()
+        """End the running search, and those that wait for it, at the next opportunity."""
+        for control in list(self._controls):
+            control.stop()
 
     def ponderhit(self) -> None:
-        """The opponent played the expected move: the running search's clock starts now."""
-        self._control.ponderhit()
+        """The opponent played the expected move: the clock of the running search starts now."""
+        for control in list(self._controls):
+            control.ponderhit()
 
     # ---- one search ----
 
-    def _book_move(self, limits: Limits) -> chess.Move | None:
+    def _book_move(self, board: chess.Board, limits: Limits) -> chess.Move | None:
         """A move from the book, where a game is played by the clock."""
         playing = limits.is_timed and not (limits.infinite or limits.ponder or limits.searchmoves)
         if self._book is None or not playing or self.options.analyse_mode:
             return None
-        return self._book.move(self.board, self._rng) if self.board.ply() < self.options.book_depth else None
+        return self._book.move(board, self._rng) if board.ply() < self.options.book_depth else None
 
-    def _stopper(self, limits: Limits, begun: float) -> Stopper:
+    def _stopper(self, board: chess.Board, limits: Limits, control: SearchControl, begun: float) -> Stopper:
         options = self.options
         return Stopper(
             search=self._search,
-            board=self.board,
+            board=board,
             limits=limits,
-            control=self._control,
+            control=control,
             overhead_ms=options.move_overhead_ms,
             saved_ms=self._saved_ms,
             smart_pruning_factor=options.smart_pruning_factor,
@@ -288,12 +325,14 @@ class Engine:
             begun=begun,
         )
 
-    def _driver(self, limits: Limits, stopper: Stopper, on_info: OnInfo | None) -> SearchDriver:
+    def _driver(
+        self, board: chess.Board, limits: Limits, stopper: Stopper, on_info: OnInfo | None, control: SearchControl
+    ) -> SearchDriver:
         options = self.options
         tablebase = self._tablebase if self._tablebase.largest else None
         choice = MoveChoice(
             rng=self._rng,
-            temperature=decayed_temperature(options.temperature, options.temperature_moves, self.board.fullmove_number),
+            temperature=decayed_temperature(options.temperature, options.temperature_moves, board.fullmove_number),
             noise_epsilon=options.noise_epsilon,
             noise_alpha=options.noise_alpha,
             strength=self._plan(limits),
@@ -303,10 +342,10 @@ class Engine:
             runner=self._runner,
             limits=limits,
             stopper=stopper,
-            reporter=Reporter(self._search, self.board, options.multi_pv, tablebase),
+            reporter=Reporter(self._search, board, options.multi_pv, tablebase, cp_scale_of(self.evaluator)),
             choice=choice,
             on_info=on_info,
-            control=self._control,
+            control=control,
         )
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:
@@ -327,7 +366,10 @@ def _open_tables(options: EngineOptions) -> Tablebase:
 
 
 def _open_book(options: EngineOptions) -> OpeningBook | None:
-    return OpeningBook(os.path.expanduser(options.book_file)) if options.own_book and options.book_file else None
+    if not (options.own_book and options.book_file):
+        return None
+    with blaming("book_file"):
+        return OpeningBook(os.path.expanduser(options.book_file))
 
 
 def _new_generator(options: EngineOptions) -> np.random.Generator:

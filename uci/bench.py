@@ -24,6 +24,7 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
 from engine.machine import blas_kernel, describe_machine
+from engine.network.weights import is_default
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -131,6 +132,8 @@ def _measure_evaluators(
             try:
                 evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight)
             except NetFileError as error:
+                if error.option == "weights_file" and not is_default(options.weights_file):
+                    raise
                 results[f"{name} left out"] = str(error)
                 break
             label = f"{name} {threads} thread" + "s" * (threads > 1)

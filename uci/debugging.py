@@ -27,6 +27,7 @@ isready                          loads the engine if need be, then says readyok
 setoption name N [value V]       sets an option
 position startpos|fen FEN [moves M ...]
 go [wtime|btime|winc|binc MS] [movestogo|movetime|nodes|depth|mate N] [infinite] [ponder] [searchmoves M ...]
+                                 nodes N counts what the tree has from before: repeated, it has nothing left to do
 go perft N                       counts the positions N plies ahead
 stop, ponderhit, ucinewgame, debug on|off, quit
 d                                the board and its FEN

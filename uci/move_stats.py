@@ -5,24 +5,28 @@
 
 on one line: move, its index among the 1858 policy moves, visits (and those in flight: none once the search has ended),
 prior, win minus loss, draw, moves left, value, exploration bonus, their sum, and the evaluator's own value. `(T)` marks
-a proven result. A last line named `node` has the sums over all moves. Everything from the side to move.
+a proven result. A move never visited shows first-play urgency as its Q. A last line named `node` is about the position
+itself: its visits are one more than those of all moves, for its own evaluation, and its values count that too.
+Everything from the side to move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import chess
 
-from engine.search.results import RootMove
+from engine.search.results import RootMove, RootPosition, SearchResult
 
 __all__ = ["move_stats"]
 
 
-def move_stats(children: Iterable[RootMove], board: chess.Board) -> list[str]:
-    """The lines, least visited move first as Lc0 has them; nothing for a root without moves."""
-    ranked = sorted(children, key=lambda child: (child.visits, child.q + child.u))
-    return [_move_line(child, board) for child in ranked] + ([_node_line(ranked)] if ranked else [])
+def move_stats(result: SearchResult, board: chess.Board) -> list[str]:
+    """The lines, least visited move first as Lc0 has them; nothing where nothing was searched."""
+    ranked = sorted(result.children, key=lambda child: (child.visits, child.q + child.u))
+    if result.root is None or not ranked:
+        return []
+    return [_move_line(child, board) for child in ranked] + [_node_line(result.root, ranked)]
 
 
 def _move_line(child: RootMove, board: chess.Board) -> str:
@@ -34,14 +38,10 @@ def _move_line(child: RootMove, board: chess.Board) -> str:
     return f"{head} {values} (Q: {child.q:8.5f}) (U: {child.u:6.5f}) (S: {child.q + child.u:8.5f}) {seen}{proven}"
 
 
-def _node_line(children: Sequence[RootMove]) -> str:
-    visits = sum(child.visits for child in children)
-    head = _head("node", f"{len(children):4}", visits, sum(child.prior for child in children if child.visits))
-    shares = [(child.visits / max(1, visits), child) for child in children]
-    q, draw, moves_left = (
-        sum(share * getattr(child, name) for share, child in shares) for name in ("q", "draw", "moves_left")
-    )
-    return f"{head} {_values(q, draw, moves_left)} (Q: {q:8.5f}) (V:  -.----)"
+def _node_line(root: RootPosition, children: Sequence[RootMove]) -> str:
+    visited_prior = sum(child.prior for child in children if child.visits)
+    head = _head("node", f"{len(children):4}", root.visits, visited_prior)
+    return f"{head} {_values(root.q, root.draw, root.moves_left)} (Q: {root.q:8.5f}) (V: {root.v:7.4f})"
 
 
 def _head(name: str, number: str, visits: int, prior: float) -> str:

@@ -16,12 +16,20 @@ MOST_PLIES = 20_000  # the longest possible game has fewer, and every one of the
 class PositionKeeper:
     """Turns `position` commands into boards.
 
-    GUIs send the whole game each time; the part that is already on the board is not played again.
+    GUIs send the whole game each time; the part that is already on the board is not played again. A board keeps the
+    rules of castling under which it was read, because its moves are written in their notation.
     """
 
-    def __init__(self) -> None:
-        self.board = chess.Board()
+    def __init__(self, chess960: bool = False) -> None:
+        self.board = chess.Board(chess960=chess960)
         self._command = PositionCommand(None, ())
+
+    def change_rules(self, chess960: bool) -> None:
+        """Reads the present position again under other rules of castling.
+
+        Raises FenError or MoveError where they do not know it; the board then keeps the rules that it has.
+        """
+        self.set(self._command, chess960)
 
     def set(self, command: PositionCommand, chess960: bool) -> None:
         """Sets `board` from a command. Raises FenError or MoveError, and then keeps the old board."""

@@ -72,8 +72,8 @@ def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
     """Command word and the rest. Unknown words before a known command are skipped, as UCI asks; ("", "") if none."""
     rest = line.strip()
     while rest:
-        word, _, rest = rest.partition(" ")
-        rest = rest.strip()
+        word, *after = rest.split(maxsplit=1)  # at white space of any kind: some programs send tabs
+        rest = after[0] if after else ""
         if word in commands:
             return word, rest
     return "", ""

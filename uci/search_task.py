@@ -108,7 +108,7 @@ class SearchTask(Task):
         if not result.infos:
             lines = ["info string move from the opening book"]
         if self._options.verbose_move_stats:
-            lines += move_stats(result.children, self.board)
+            lines += move_stats(result, self.board)
         best = result.best_move
         answer = f"bestmove {self.board.uci(best) if best else '(none)'}"
         if best and result.ponder_move:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from engine.errors import ConfigError
-from engine.option_forms import add_flags, load_toml, options_from_flags
+from engine.option_forms import add_flags, changes, load_toml, options_from_flags
 from engine.options import EngineOptions
 from uci.session import Session
 from uci.writer import Writer
@@ -46,13 +46,15 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         # Whatever the console's encoding is, GUIs read UTF-8, and no odd character may end the game.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     writer = Writer(sys.stdout)
+    base = EngineOptions()
     if arguments.config is None and default_config().is_file():
-        arguments.config = default_config()
-        options = _options_if_good(arguments, writer)
-    else:
-        options = options_from_flags(arguments)
+        base = _users_options(writer)
+    options = options_from_flags(arguments, base)
     with contextlib.redirect_stdout(sys.stderr):
-        status = Session(writer, options).run(read_lines(sys.stdin.buffer, writer))
+        session = Session(writer, options, demanded=changes(base, options))
+        status = session.run(read_lines(sys.stdin.buffer, writer))
+    if session.refusal:
+        print(f"aino uci: {session.refusal}", file=sys.stderr)
     _leave(status)
 
 
@@ -77,14 +79,13 @@ def default_config() -> Path:
     return Path(os.path.expanduser(base), "aino", "aino.toml")
 
 
-def _options_if_good(arguments: argparse.Namespace, writer: Writer) -> EngineOptions:
+def _users_options(writer: Writer) -> EngineOptions:
     """A GUI that shows nothing of stderr started this: a broken file of the user's is told in its own language."""
     try:
-        load_toml(arguments.config)
+        return load_toml(default_config())
     except ConfigError as error:
         writer.info(f"{error}; the file is not used")
-        arguments.config = None
-    return options_from_flags(arguments)
+        return EngineOptions()
 
 
 def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engine.errors import AinoError, ConfigError
 from engine.option_forms import uci_lines
-from engine.options import EngineOptions, find_option, set_option
+from engine.options import EngineOptions, Value, find_option, set_option
 from uci import __version__, protocol
-from uci.loading import EngineFactory, EngineLoader, make_engine
+from uci.loading import DemandRefused, EngineFactory, EngineLoader, make_engine
 from uci.writer import Writer
 
 if TYPE_CHECKING:
@@ -35,17 +36,23 @@ QUIT_TIMEOUT_S = 2.0  # a search that does not end by then is left to die with t
 
 
 class Session:
-    """State of one conversation. Nothing here writes but through `writer`."""
+    """State of one conversation. Nothing here writes but through `writer`.
+
+    `demanded` are the values, by field of EngineOptions, that the command line named: where the engine cannot take one
+    of them the conversation ends.
+    """
 
     def __init__(
         self,
         writer: Writer,
         options: EngineOptions | None = None,
         engine_factory: EngineFactory = make_engine,
+        demanded: Mapping[str, Value] = MappingProxyType({}),
     ) -> None:
         self.writer = writer
         self.options = options or EngineOptions()
-        self._loader = EngineLoader(writer, engine_factory)
+        self.refusal = ""  # why the engine cannot be what the command line demanded: that ends the conversation
+        self._loader = EngineLoader(writer, engine_factory, demanded)
         self._position_keeper: PositionKeeper | None = None
         self._task: Task | None = None
         self._last_search: SearchTask | None = None
@@ -69,7 +76,10 @@ class Session:
         }
 
     def run(self, lines: Iterable[str]) -> int:
-        """Handles lines until `quit`, the end of input, or a reader that went away. Returns the exit status."""
+        """Handles lines until `quit`, the end of input, a reader that went away, or a `refusal`.
+
+        Returns the exit status.
+        """
         self._open_log()
         try:
             for line in lines:
@@ -79,10 +89,13 @@ class Session:
             pass  # Ctrl-C in a terminal is quit
         finally:
             self._close()
-        return 0
+        return 1 if self.refusal else 0
 
     def handle(self, line: str) -> bool:
-        """Handles one line; False for `quit`. Bad input keeps the state and is answered by `info string`."""
+        """Handles one line; False for `quit` and a `refusal`.
+
+        Bad input keeps the state and is answered by `info string`.
+        """
         self.writer.received(line.strip())
         word, rest = protocol.split_command(line, {"quit", *self._commands})
         if word == "quit":
@@ -90,6 +103,10 @@ class Session:
         if word:
             try:
                 self._commands[word](rest)
+            except DemandRefused as error:
+                self.refusal = str(error)
+                self.writer.info(self.refusal)
+                return False
             except AinoError as error:
                 self.writer.info(str(error))
             except Exception as error:  # noqa: BLE001 - a bug in one command must not end the game
@@ -102,14 +119,18 @@ class Session:
     # ---- commands ---------------------------------------------------------------------------------------------------
 
     def _uci(self, text: str) -> None:
-        self.writer.line(f"id name Aino {__version__}", "id author the Aino authors", *uci_lines(), "uciok")
+        self.writer.line(f"id name Aino {__version__}", "id author the Aino authors", *uci_lines(self.options), "uciok")
 
     def _isready(self, text: str) -> None:
         try:
             if not self._working():
                 self._ready_engine()
-        finally:  # whatever is wrong was told; a GUI that waits for ever helps nobody
-            self.writer.line("readyok")
+        except DemandRefused:
+            raise
+        except Exception:
+            self.writer.line("readyok")  # a GUI that waits for ever helps nobody
+            raise
+        self.writer.line("readyok")
 
     def _setoption(self, text: str) -> None:
         name, value = protocol.parse_setoption(text)
@@ -124,6 +145,8 @@ class Session:
             self.options = set_option(self.options, name, value)
             if option.field == "log_file":
                 self._open_log()
+            elif option.field == "chess960" and self._position_keeper is not None:
+                self._position_keeper.change_rules(self.options.chess960)
 
     def _open_log(self) -> None:
         try:
@@ -155,6 +178,8 @@ class Session:
             self.writer.info(problem)
         try:
             engine = self._ready_engine()
+        except DemandRefused:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the GUI is owed a move
             self.writer.line(*any_move(board, limits, error))
             return
@@ -228,13 +253,11 @@ class Session:
         if self._position_keeper is None:
             from uci.position import PositionKeeper
 
-            self._position_keeper = PositionKeeper()
+            self._position_keeper = PositionKeeper(self.options.chess960)
         return self._position_keeper
 
     def _board(self) -> chess.Board:
-        board = self._keeper().board.copy()
-        board.chess960 = self.options.chess960
-        return board
+        return self._keeper().board.copy()
 
     def _working(self) -> bool:
         return self._task is not None and self._task.working

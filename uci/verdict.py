@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import chess
 
-from engine.search.results import RootMove, SearchInfo, centipawns, per_mille
+from engine.search.results import RootMove, SearchInfo, per_mille
 
 __all__ = ["Verdict"]
 
@@ -29,7 +29,7 @@ class Verdict:
     @classmethod
     def of_move(cls, child: RootMove) -> Verdict:
         """Of a searched root move, from the side that plays it."""
-        return cls._of(centipawns(child.q), child.mate, per_mille(child.q, child.draw))
+        return cls._of(child.score_cp, child.mate, per_mille(child.q, child.draw))
 
     @classmethod
     def of_result(cls, result: str) -> Verdict:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from engine.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.control import SearchControl
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
-from uci.loading import make_engine
+from uci.loading import load_engine, make_engine
 from uci.terminal import make_console, say, waiting
 
 if TYPE_CHECKING:
@@ -24,10 +25,14 @@ _STOP_POLL_S = 0.1  # how often the waiting main thread looks for Ctrl-C
 
 
 def ready_engine(console: Console, options: EngineOptions) -> Engine:
-    """An engine that is loaded and compiled; its complaints about endgame tables go to stderr. Raises AinoErrors."""
+    """An engine that is loaded and compiled; what it has to say about its options and files goes to stderr.
+
+    Where the net that comes with Aino is broken the engine plays without. Raises AinoErrors for what the options name.
+    """
+    problems: list[str] = []
     with waiting(console, "Getting ready (the very first start compiles)"):
-        engine = make_engine(options)
-    for problem in engine.take_problems():
+        engine = load_engine(options, make_engine, problems.append, changes(EngineOptions(), options))
+    for problem in (*problems, *engine.take_problems()):
         say(make_console(stderr=True), problem)
     return engine
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from engine.board.perft import perft
 from engine.errors import NetFileError
+from engine.network.weights import is_default
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EVALUATORS, EngineOptions
 from engine.player import Engine
@@ -42,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 _search_once(options, evaluator)
             except NetFileError as error:
+                if error.option == "weights_file" and not is_default(options.weights_file):
+                    raise
                 console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
     print(f"ready in {time.perf_counter() - start:.1f} s")
     return 0

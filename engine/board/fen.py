@@ -1,14 +1,14 @@
 """Reading positions: what a FEN must say, field by field, and what is put right without a complaint.
 
-    placement side castling [en passant [halfmove [fullmove]]]
+    placement side [castling [en passant [halfmove [fullmove]]]]
 
 Refused, with a `FenError` naming the field: text outside the format; a side without exactly one king; pawns on the
 first or last rank; more pieces than pawns could have promoted to; a king that could be captured at once; castling
 rights without king and rook in place; an en passant square that no pawn can just have passed.
 
-Put right: white space around and between fields; missing en passant and clocks ("-", 0, 1); castling letters in any
-order; move number 0 becomes 1. An en passant square on which nothing can legally capture does not make a position
-different (its key is the same), but is kept for the network's history planes.
+Put right: white space around and between fields; missing castling, en passant and clocks ("-", "-", 0, 1), as other
+engines do; castling letters in any order; move number 0 becomes 1. An en passant square on which nothing can legally
+capture does not make a position different (its key is the same), but is kept for the network's history planes.
 
 Castling may be written as in FEN and X-FEN (KQkq: the outermost rook on that side of the king) or Shredder-FEN (HAha:
 the rook's file). Outside Chess960 the king must stand on e1 or e8, and the rook in its corner.
@@ -28,7 +28,7 @@ from engine.errors import FenError
 __all__ = ["check_playable", "parse_fen"]
 
 _FIELDS = ("placement", "side", "castling", "en passant", "halfmove", "fullmove")
-_DEFAULTS = ("-", "0", "1")  # of the last three
+_DEFAULTS = ("-", "-", "0", "1")  # of the fields after the first two
 _LONGEST_QUOTE = 100  # characters of the offending text in a message
 _LARGEST_CLOCK = 9_999  # the longest possible game has about 5,900 moves
 _PIECES_AT_START = {chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 2, chess.QUEEN: 1}
@@ -42,9 +42,9 @@ def parse_fen(text: str, chess960: bool = False) -> chess.Board:
             _refuse("fullmove", f"{len(fields) - len(_FIELDS)} more fields after it")
         if fields:
             _check_placement_text(fields[0])
-        if len(fields) < 3:
+        if len(fields) < 2:
             _refuse(_FIELDS[len(fields)], "missing")
-        fields += _DEFAULTS[len(fields) - 3 :]
+        fields += _DEFAULTS[len(fields) - 2 :]
         if fields[1] not in ("w", "b"):
             _refuse("side", f"{_quote(fields[1])} is neither 'w' nor 'b'")
         board = chess.Board(f"{fields[0]} {fields[1]} - - 0 1", chess960=chess960)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import ConfigError, NetFileError
+from engine.errors import ConfigError, NetFileError, blaming
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
 from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
-    from engine.network.fused import FusedTower
+    from engine.network.tower.inference import FusedTower
 
 
 def make_evaluator(
@@ -25,10 +25,9 @@ def make_evaluator(
     where a tower is evaluated (as in `get_backend`).
 
     The family of the net decides what `network` and `auto` are: `sparse` with a sparse net; with a tower `auto` is
-    `hybrid`. Of the shipped nets `network` and `hybrid` take the tower. Where no net can be loaded `auto` is
-    `material`. Raises ConfigError for an unknown name or a backend that does not answer, NetFileError when the named
-    evaluator needs a net that cannot be loaded or is of the other family, or when `auto` was given a net of its own
-    that cannot.
+    `hybrid`. Of the shipped nets `network` and `hybrid` take the tower. Raises ConfigError for an unknown name or a
+    backend that does not answer, NetFileError for a net that cannot be loaded or is not of the evaluator's family; the
+    error's `option` tells which of the options is at fault.
     """
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
@@ -39,31 +38,29 @@ def make_evaluator(
     from engine.network.sparse.inference import SparseNet
     from engine.network.weights import is_default, load_net, load_network
 
-    try:
+    with blaming("weights_file"):
         net = load_network() if is_default(net_path) and name in ("network", "hybrid") else load_net(net_path)
-    except NetFileError:
-        if name == "auto" and is_default(net_path):
-            return MaterialEvaluator(threads)
-        raise
-    if isinstance(net, SparseNet):
-        if name == "hybrid":
-            raise NetFileError(str(net_path), "a tower, for the evaluator hybrid", f"a net {net.config}")
-        return SparseEvaluator(net, threads)
-    if name == "sparse":
-        raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
-    network = _tower_evaluator(net, net_path, threads, backend)
+    with blaming("evaluator"):
+        if isinstance(net, SparseNet):
+            if name == "hybrid":
+                raise NetFileError(str(net_path), "a tower, for the evaluator hybrid", f"a net {net.config}")
+            return SparseEvaluator(net, threads)
+        if name == "sparse":
+            raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
+    with blaming("backend"):
+        network = _tower_evaluator(net, net_path, threads, backend)
     return network if name == "network" else HybridEvaluator(network, hybrid_weight, threads)
 
 
 def _tower_evaluator(net: FusedTower, net_path: str | Path | None, threads: int, backend_name: str) -> Evaluator:
     from engine.backend import get_backend
-    from engine.evaluation.network import NetworkEvaluator
+    from engine.evaluation.tower import NetworkEvaluator
 
     backend = get_backend(backend_name)
     if backend.name == "numpy":
         return NetworkEvaluator(net, threads)
     from engine.evaluation.device import DeviceEvaluator  # the layers: inference on the processor does without
-    from engine.network.device import DeviceTower
+    from engine.network.tower.gpu import DeviceTower
     from engine.network.weights import load_tower
 
     return DeviceEvaluator(DeviceTower(*load_tower(net_path), backend))

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
-from engine.evaluation.protocol import CHUNK, LeafBatch
+from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.scores import MATERIAL_CP_SCALE
 from engine.evaluation.wdl import write_wdl
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
+from engine.network.outputs import CHUNK
 from engine.tactics.classical import game_phase
 from engine.tactics.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
 
@@ -67,6 +69,7 @@ class MaterialEvaluator:
     round_size = ROUND_SIZE
     needs_planes = False
     in_kernel = "material"
+    cp_scale = MATERIAL_CP_SCALE
 
     def __init__(self, threads: int = 1) -> None:
         self._pool = ThreadPool(threads, "evaluate")

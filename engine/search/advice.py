@@ -92,7 +92,7 @@ class Advisor:
         copy_row(search.root_row(), self._questions.path[0])
         self._questions.n_asked[0] = 0
         self._questions.left[0] = MOST_POSITIONS_TOGETHER
-        if not search.is_proven:
+        if not search.is_proven and search.forced_move == NO_MOVE:
             ask(search.tree, self._questions, np.int64(ROOT), np.int64(0), search.params.tactical_nodes)
         return self._questions.n_asked[0] > 0
 

@@ -101,4 +101,5 @@ class SearchDriver:
             children=children,
             nodes=self._reporter.nodes,
             time_ms=infos[0].time_ms,
+            root=self._reporter.root_position(),
         )

@@ -17,7 +17,7 @@ class Limits:
     black_increment_ms: int = 0
     moves_to_go: int | None = None
     movetime_ms: int | None = None
-    nodes: int | None = None  # visits of the root
+    nodes: int | None = None  # visits of the root, those kept from earlier searches included
     depth: int | None = None  # mean depth of the descents, rounded, as `info depth` shows it; or the tree is full
     mate: int | None = None  # stop at a proven mate in so many moves
     infinite: bool = False  # hold the result back until stop

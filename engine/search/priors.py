@@ -1,6 +1,11 @@
-"""A prior that is changed for a while: the advised move of a node, and its own prior to be given back.
+"""The priors of a node's edges. Hints, noise and restrictions change them after `backup.expand`, all of them in here.
 
-The edges of a node stay sorted by prior, which `select_edge` relies on, and their priors add up to 1.
+Two promises hold after every change: a node's priors add up to 1, and its edges are in order. Edges that were tried
+(that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
+at the first untried edge, because none behind it can score higher.
+
+A hint raises the prior of one move for a while, because something besides the policy thinks well of it: a forced mate
+that the rules found (`mates`), or alpha-beta (`advice`). A node has one hint at a time; `take_back` removes it.
 """
 
 from __future__ import annotations
@@ -9,29 +14,33 @@ import numpy as np
 
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
-from engine.search.tree import NO_NODE
+from engine.search.tree import NO_NODE, Tree
 
 
 @kernel()
-def advise(tree, node, move, advised_prior):
-    """Give a move of ``node`` a prior of ``advised_prior``, unless its own is larger; returns its child or NO_NODE."""
-    if tree.advised[node] != move:
-        take_back(tree, node)
+def advise(tree, node, move, hinted_prior):
+    """Give a move of ``node`` a prior of ``hinted_prior``, unless its own is larger; returns its child or NO_NODE.
+
+    A hint for another move is taken back, and so is a smaller one for this move: hints never add up.
+    """
     edge = find_edge(tree, node, move)
+    if tree.advised[node] != move or (edge != NO_NODE and tree.prior[edge] < hinted_prior):
+        take_back(tree, node)
+        edge = find_edge(tree, node, move)
     if edge == NO_NODE:
         return np.int64(NO_NODE)
     child = np.int64(tree.child[edge])
     prior = tree.prior[edge]
-    if prior < advised_prior:
+    if prior < hinted_prior:
         tree.advised[node] = move
         tree.own_prior[node] = prior
-        set_prior(tree, node, edge, advised_prior)
+        set_prior(tree, node, edge, hinted_prior)
     return child
 
 
 @kernel()
 def take_back(tree, node):
-    """Give the advised move of ``node``, if there is one, its own prior back."""
+    """Give the hinted move of ``node``, if there is one, its own prior back."""
     if tree.advised[node] != NO_MOVE:
         edge = find_edge(tree, node, tree.advised[node])
         if edge != NO_NODE:
@@ -51,19 +60,53 @@ def find_edge(tree, node, move):
 
 @kernel()
 def set_prior(tree, node, edge, prior):
-    """Change the prior of one edge; the others share the rest as they did, and the order by priors is kept."""
+    """Change the prior of one edge; the others share the rest in their old proportions."""
     first = np.int64(tree.first_edge[node])
     last = first + tree.n_edges[node] - 1
     others = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.prior[edge])
     for other in range(first, last + 1):
         tree.prior[other] *= others
     tree.prior[edge] = prior
-    while edge > first and tree.prior[edge - 1] < tree.prior[edge]:
-        swap_edges(tree, edge - 1, edge)
-        edge -= 1
-    while edge < last and tree.prior[edge + 1] > tree.prior[edge]:
+    edge = move_forward(tree, first, edge)
+    while edge < last and ranks_before(tree, edge + 1, edge):
         swap_edges(tree, edge, edge + 1)
         edge += 1
+
+
+@kernel()
+def set_priors(tree, node, priors):
+    """Replace all priors of a node by ``priors`` (float32, in the order of its edges, sum 1)."""
+    first = np.int64(tree.first_edge[node])
+    for i in range(tree.n_edges[node]):
+        tree.prior[first + i] = priors[i]
+        move_forward(tree, first, first + i)
+
+
+@kernel()
+def move_to_tried(tree, node, edge):
+    """Move an untried edge to the front of the untried ones, to be given its child; returns where it is now."""
+    first = np.int64(tree.first_edge[node])
+    while edge > first and tree.child[edge - 1] == NO_NODE:
+        swap_edges(tree, edge - 1, edge)
+        edge -= 1
+    return edge
+
+
+@kernel()
+def move_forward(tree, first, edge):
+    """Move an edge forward to its place among those from ``first`` on, which are in order; returns where it is now."""
+    while edge > first and ranks_before(tree, edge, edge - 1):
+        swap_edges(tree, edge - 1, edge)
+        edge -= 1
+    return edge
+
+
+@kernel()
+def ranks_before(tree, one, other):
+    """Whether an edge belongs before another one: tried before untried, then the higher prior."""
+    if (tree.child[one] == NO_NODE) != (tree.child[other] == NO_NODE):
+        return tree.child[one] != NO_NODE
+    return tree.prior[one] > tree.prior[other]
 
 
 @kernel()
@@ -72,3 +115,15 @@ def swap_edges(tree, one, other):
     tree.prior[one], tree.prior[other] = tree.prior[other], tree.prior[one]
     tree.child[one], tree.child[other] = tree.child[other], tree.child[one]
     tree.move[one], tree.move[other] = tree.move[other], tree.move[one]
+
+
+def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
+    """Drop all edges of a node but those of the moves in ``allowed`` (uint16); the priors of these are scaled up."""
+    take_back(tree, np.int64(node))
+    first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
+    kept = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
+    edges = slice(first, first + len(kept))
+    for field in (tree.move, tree.prior, tree.child):
+        field[edges] = field[kept]
+    tree.n_edges[node] = len(kept)
+    tree.prior[edges] /= tree.prior[edges].sum()

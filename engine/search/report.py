@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,9 +12,9 @@ import numpy as np
 from engine.board.convert import decode_move
 from engine.evaluation.tablebase import Tablebase
 from engine.network.policy_map import policy_index
-from engine.search.results import RootMove, SearchInfo, centipawns, mate_moves, per_mille
+from engine.search.results import RootMove, RootPosition, SearchInfo, centipawns, mate_moves, per_mille
 from engine.search.session import Search
-from engine.search.tree import DRAW, LOSS, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree import DRAW, ROOT, UNKNOWN_DISTANCE, WIN
 
 
 class Columns(NamedTuple):
@@ -24,6 +23,7 @@ class Columns(NamedTuple):
     moves: np.ndarray
     visits: np.ndarray
     priors: np.ndarray
+    hints: np.ndarray
     q: np.ndarray
     draws: np.ndarray
     proven: np.ndarray
@@ -35,11 +35,14 @@ class Columns(NamedTuple):
 
 def read_columns(search: Search) -> Columns:
     """All of them at once: reading them move by move would cost more than a short search."""
+    visits, priors = search.root_visits(), search.own_priors(ROOT)
+    mean, draw = search.root_value()
     return Columns(
         moves=search.root_moves(),
-        visits=search.root_visits(),
-        priors=search.own_priors(ROOT),
-        q=search.root_q(),
+        visits=visits,
+        priors=priors,
+        hints=search.root_priors() - priors,
+        q=np.where(visits > 0, search.root_q(), search.root_fpu(mean + search.params.draw_score * draw)),
         draws=search.root_draws(),
         proven=search.root_proven(),
         mate_plies=search.root_mate_plies(),
@@ -52,11 +55,14 @@ def read_columns(search: Search) -> Columns:
 class Reporter:
     """Reads one search's tree between rounds."""
 
-    def __init__(self, search: Search, board: chess.Board, multi_pv: int, tablebase: Tablebase | None) -> None:
+    def __init__(
+        self, search: Search, board: chess.Board, multi_pv: int, tablebase: Tablebase | None, cp_scale: float
+    ) -> None:
         self._search = search
         self._chess960 = board.chess960
         self._multi_pv = multi_pv
         self._tablebase = tablebase
+        self._cp_scale = cp_scale  # centipawns of a Q of 0.5
         self._first_hits = tablebase.hits if tablebase is not None else 0
         self._first_visits = search.visits
         self._last_visits = self._visits_by_move()
@@ -97,6 +103,9 @@ class Reporter:
     def _info(self, child: RootMove, rank: int, elapsed_ms: int) -> SearchInfo:
         search = self._search
         q, draw = (child.q, child.draw) if child.visits else self._unvisited_value()
+        mate = child.mate
+        if mate is None and child.move == self._forced_move():
+            q, draw, mate = 1.0, 0.0, search.forced_in
         return SearchInfo(
             depth=max(1, round(search.mean_depth)),
             seldepth=max(1, search.deepest, len(child.pv)),
@@ -105,12 +114,17 @@ class Reporter:
             nps=round(self.nodes * 1000 / elapsed_ms),
             hashfull=round(1000 * search.fullness),
             multipv=rank,
-            score_cp=centipawns(q),
-            score_mate=child.mate,
+            score_cp=centipawns(q, self._cp_scale),
+            score_mate=mate,
             wdl=per_mille(q, draw),
             pv=list(child.pv),
             tbhits=self._tablebase.hits - self._first_hits if self._tablebase is not None else 0,
         )
+
+    def _forced_move(self) -> chess.Move | None:
+        """The move that starts a mate found by the rules, which the tree need not have proven yet."""
+        index = self._search.forced_index()
+        return None if index is None else self.move(index)
 
     def _unvisited_value(self) -> tuple[float, float]:
         """(win minus loss, draw probability) shown for a line without visits.
@@ -120,15 +134,20 @@ class Reporter:
         """
         search = self._search
         q, draw = search.own_value
-        visited, proven = search.root_visits() > 0, search.root_proven()
-        seen = float(search.root_priors()[visited & (proven != LOSS)].sum())
-        fpu = max(-1.0, q - search.params.fpu_reduction * math.sqrt(seen))
-        return min([fpu, *search.root_q()[visited & (proven == DRAW)]]), draw
+        uncertain = (search.root_visits() > 0) & (search.root_proven() == DRAW)
+        return min([search.root_fpu(q), *search.root_q()[uncertain]]), draw
 
     def root_moves(self) -> list[RootMove]:
         """All root moves, best first."""
         columns = read_columns(self._search)
         return [self._root_move(int(index), columns) for index in self._search.best_order()]
+
+    def root_position(self) -> RootPosition:
+        """The root itself."""
+        search = self._search
+        q, draw = search.root_value()
+        moves_left = float(search.tree.moves_left[ROOT])
+        return RootPosition(visits=search.visits, q=q, draw=draw, v=search.own_value[0], moves_left=moves_left)
 
     def _root_move(self, index: int, columns: Columns) -> RootMove:
         proven, plies = int(columns.proven[index]), int(columns.mate_plies[index])
@@ -148,6 +167,8 @@ class Reporter:
             moves_left=float(columns.moves_left[index]),
             wdl=per_mille(q, draw),
             pv=tuple(self._decode(before, move) for before, move in line),
+            score_cp=centipawns(q, self._cp_scale),
+            hint=float(columns.hints[index]),
         )
 
     def move(self, index: int) -> chess.Move:

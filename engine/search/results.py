@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import chess
 
-CP_SCALE, ATAN_SCALE = 90.0, 1.5637541897  # Lc0's
+from engine.evaluation.scores import ATAN_SCALE, CP_SCALE
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RootMove:
     move: chess.Move
     visits: int  # N
     prior: float  # P
-    q: float  # mean value in [-1, 1]
+    q: float  # mean value in [-1, 1]; first-play urgency while unvisited
     draw: float  # mean draw probability
     mate: int | None  # full moves to a proven mate, negative when it gets mated
     policy_index: int = 0  # among the 1858 policy moves
@@ -46,6 +46,19 @@ class RootMove:
     moves_left: float = 0.0  # plies the game is expected to last
     wdl: tuple[int, int, int] = (0, 1000, 0)  # win, draw, loss per mille
     pv: tuple[chess.Move, ...] = ()  # the line of play that begins with the move
+    score_cp: int = 0  # Q in centipawns, on the evaluator's scale
+    hint: float = 0.0  # what a hint adds to P for the search; negative for the other moves
+
+
+@dataclass(frozen=True)
+class RootPosition:
+    """The root's own statistics, from the side to move."""
+
+    visits: int  # N, those kept from earlier searches included
+    q: float  # mean value in [-1, 1], the root's own evaluation included
+    draw: float  # mean draw probability
+    v: float  # the evaluator's own value, in [-1, 1]
+    moves_left: float  # plies the game is expected to last
 
 
 @dataclass(frozen=True)
@@ -58,16 +71,22 @@ class SearchResult:
     children: list[RootMove]  # best first
     nodes: int
     time_ms: int
+    root: RootPosition | None = None  # None where nothing was searched
 
 
-def centipawns(q: float) -> int:
-    """Q in [-1, 1] as centipawns, Lc0's scale."""
-    return round(CP_SCALE * math.tan(ATAN_SCALE * q))
+def cp_scale_of(evaluator: object) -> float:
+    """At how many centipawns an evaluator's Q is 0.5: its ``cp_scale``, or Lc0's where it has none, as nets do."""
+    return float(getattr(evaluator, "cp_scale", CP_SCALE))
 
 
-def win_minus_loss(score_cp: float) -> float:
+def centipawns(q: float, cp_scale: float = CP_SCALE) -> int:
+    """Q in [-1, 1] as centipawns, of which ``cp_scale`` make a Q of 0.5."""
+    return round(cp_scale * math.tan(ATAN_SCALE * q))
+
+
+def win_minus_loss(score_cp: float, cp_scale: float = CP_SCALE) -> float:
     """Q of a score in centipawns: the inverse of `centipawns`."""
-    return math.atan(score_cp / CP_SCALE) / ATAN_SCALE
+    return math.atan(score_cp / cp_scale) / ATAN_SCALE
 
 
 def mate_moves(plies: int, winning: bool) -> int:

@@ -42,6 +42,8 @@ class RootView:
 
     tree: Tree
     params: SearchParams
+    forced_move: np.uint16 = NO_MOVE  # a root move that starts a mate found by the rules (`mates`), or NO_MOVE
+    forced_in: int = 0  # moves to that mate
 
     def _edges(self, node: int) -> range:
         first = int(self.tree.first_edge[node])
@@ -62,12 +64,12 @@ class RootView:
         return self.tree.move[edges.start : edges.stop]
 
     def root_priors(self) -> np.ndarray:
-        """P as the search uses it, float32: with what advice and noise have changed."""
+        """P as the search uses it, float32: with hints and noise."""
         edges = self._edges(ROOT)
         return self.tree.prior[edges.start : edges.stop]
 
     def own_priors(self, node: int) -> np.ndarray:
-        """P of a node's edges without advice (`advice`), float32."""
+        """P of a node's edges without the hint (`priors`), float32."""
         tree, edges = self.tree, self._edges(node)
         priors = tree.prior[edges.start : edges.stop].copy()
         advised = tree.move[edges.start : edges.stop] == tree.advised[node]
@@ -131,6 +133,11 @@ class RootView:
         """Plies to mate after the move, int32, where a win or loss is proven; UNKNOWN_DISTANCE by a tablebase."""
         return self._of_children(self.tree.mate_plies, 0).astype(np.int32)
 
+    def root_fpu(self, q: float) -> float:
+        """First-play urgency: the Q of a root move never visited, by `select`'s formula with ``q`` for the root's Q."""
+        seen = float(self.root_priors()[(self.root_visits() > 0) & (self.root_proven() != LOSS)].sum())
+        return max(-1.0, q - self.params.fpu_reduction * math.sqrt(seen))
+
     def root_value(self) -> tuple[float, float]:
         """(win minus loss, draw probability), means."""
         visits = max(int(self.tree.visits[ROOT]), 1)
@@ -142,12 +149,26 @@ class RootView:
         draw = min(draw, 1.0 - abs(q))
         return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
 
+    def forced_index(self) -> int | None:
+        """Index of the move that starts a forced mate, None where there is none.
+
+        There is none either where the tree has found a draw in it, by repetition or by the fifty-move rule.
+        """
+        if self.forced_move == NO_MOVE:
+            return None
+        open_wins = self._of_children(self.tree.upper, WIN) == WIN
+        found = np.flatnonzero((self.root_moves() == self.forced_move) & open_wins)
+        return int(found[0]) if len(found) else None
+
     def favourite(self) -> int:
         """Index of the move with the highest lower bound Q - 4 / sqrt(N), of those with a good part of the most visits.
 
         What is found late has fewer visits than what was thought the best until then, and a better value. The visits
-        themselves choose where ``params.choose_by_value`` is off, as in Lc0.
+        themselves choose where ``params.choose_by_value`` is off, as in Lc0. A forced mate comes before all of them.
         """
+        forced = self.forced_index()
+        if forced is not None:
+            return forced
         visits = np.where(self.root_proven() == LOSS, 0, self.root_visits())
         if not self.params.choose_by_value or visits.max() < BOUND_FROM:
             return int(visits.argmax())

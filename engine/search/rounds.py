@@ -12,8 +12,9 @@ import numpy as np
 
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
 from engine.evaluation.cache import CachedEvaluator, OpenQuestions
-from engine.evaluation.protocol import CHUNK, Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
 from engine.evaluation.tablebase import Tablebase
+from engine.network.outputs import CHUNK
 from engine.search.gather import gather
 from engine.search.in_kernel import begin, new_scratch
 from engine.search.runners import family_module
@@ -60,6 +61,8 @@ class Rounds(Protocol):
     """How a round is begun and evaluated."""
 
     overlap_from: int  # visits from which two rounds are in flight; smaller trees want fresh values
+    most_leaves: int  # of the largest round
+    most_threads: int  # that find work in the largest round
 
     def new_flight(self) -> RoundInFlight:
         """Room for the largest round."""
@@ -99,20 +102,21 @@ class BatchedRounds:
         self._search = search
         self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
         self._evaluator: Evaluator = self._cache.inner if self._cache is not None else evaluator
-        self._most = min(MAX_ROUND, round_size or evaluator.round_size)
+        self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
-        if self._parts is not None and (self._most < 2 * CHUNK or not self._parts.in_parts):
+        if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
         self.overlap_from = 2 * CHUNK * self.VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
+        self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
 
     def new_flight(self) -> RoundInFlight:
         """Room for a whole round: there is no half one while the tree is small."""
-        return RoundInFlight(self._most, self._cache is not None)
+        return RoundInFlight(self.most_leaves, self._cache is not None)
 
     def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
         """Gather leaves, and look up what is known about them."""
         search = self._search
-        size = min(self._most, max(self.SMALLEST, search.visits // self.VISITS_PER_LEAF))
+        size = min(self.most_leaves, max(self.SMALLEST, search.visits // self.VISITS_PER_LEAF))
         size = size // 2 if overlapped else size
         if size > CHUNK:
             size -= size % CHUNK
@@ -151,6 +155,8 @@ class InKernelRounds:
     MOST = 256  # leaves of a round
     SMALLEST_SHARE, LARGEST_SHARE = 16, 64  # leaves that a thread takes at once: to call a kernel takes 16 microseconds
     overlap_from = 512
+    most_leaves = MOST
+    most_threads = MOST // SMALLEST_SHARE
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:
         self._search = search

@@ -23,6 +23,8 @@ class Runner(Protocol):
     """Carries out visits of one search."""
 
     tablebase: Tablebase | None  # asked about leaves, where there is one
+    most_threads: int  # more of them find no work
+    collisions_end_rounds: bool  # whether descents can meet at a leaf that is not evaluated yet
 
     def advance(self, limit: int) -> None:
         """Some visits, at most ``limit``, in a few milliseconds."""
@@ -41,6 +43,8 @@ class LoopRunner:
     """One visit after the other inside the family's kernel: no batch, no Python between nodes, and so no tablebase."""
 
     tablebase: Tablebase | None = None
+    most_threads = 1
+    collisions_end_rounds = False
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, advisor: Advisor | None = None) -> None:
         self._search = search

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.tree import LOSS, NO_NODE, ROOT
+from engine.search.tree import LOSS, NO_NODE
 
 NO_EDGE = -1
 MOVES_LEFT_LINEAR = 1.6521  # Lc0's MovesLeftScaledFactor
@@ -112,8 +112,8 @@ def select_edge(tree, params, node, draw_score):
             u /= np.float32(1 + tree.in_flight[child])
         if u > fresh_u:
             fresh, fresh_u = np.int64(edge), u
-        if child == NO_NODE and node != ROOT:
-            break  # sorted by prior: what follows has less (noise may unsort the root)
+        if child == NO_NODE:
+            break  # what follows was not tried either and has a lower prior (`priors`)
     fpu = np.float32(mover_q(tree, node, draw_score) - params.fpu_reduction * np.sqrt(visited_prior))
     score = fpu + fresh_u
     return fresh if fresh != NO_EDGE and (score > best_score or (score == best_score and fresh < best)) else best

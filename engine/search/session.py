@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import HALFMOVE, KEY, ROW_WORDS
+from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.evaluation.protocol import LeafBatch
 from engine.search.backup import apply, finish_known
 from engine.search.descend import new_node
 from engine.search.gather import gather
-from engine.search.priors import take_back
+from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
 from engine.search.proofs import best_bounds
 from engine.search.reroot import reroot
 from engine.search.root import RootView
@@ -88,6 +88,7 @@ class Search(RootView):
     def clear(self) -> None:
         """Forget the whole tree, visits in flight included."""
         self.generation += 1
+        self.forced_move = NO_MOVE
         self.tree.counters[:] = 0
         self.in_flight.counts[:] = 0
 
@@ -157,43 +158,42 @@ class Search(RootView):
             self._lead_to_mate()
             return
         child = int(new_node(tree, np.int64(ROOT)))
-        tree.child[int(tree.first_edge[ROOT]) + mating] = child
+        edge = move_to_tried(tree, np.int64(ROOT), tree.first_edge[ROOT] + mating)
+        tree.child[edge] = child
         tree.in_flight[[ROOT, child]] += 1
         finish_known(tree, self.params, np.int64(child), np.int64(WIN), np.int64(0))
 
     def _lead_to_mate(self) -> None:
-        """Give a move that starts a forced mate most of the root's prior, for the search to prove it."""
+        """Look for a move that starts a forced mate, and lead the search to it, which has to prove it."""
         params, row = self.params, self.root_row()
+        self.forced_move = NO_MOVE
         if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
             return
-        take_back(self.tree, np.int64(ROOT))
-        move = mating_start(row, np.int64(params.mate_moves), new_mate_space())
+        move, moves = mating_start(row, np.int64(params.mate_moves), new_mate_space())
         if move >= 0:
-            edges = self._edges(ROOT)
-            priors = self.tree.prior[edges.start : edges.stop]
-            priors *= 1.0 - MATE_PRIOR
-            priors[self.root_moves() == move] += MATE_PRIOR
+            self.forced_move, self.forced_in = np.uint16(move), int(moves)
+            self._hint_at_mate()
+
+    def _hint_at_mate(self) -> None:
+        """Give the move that starts a forced mate most of the root's prior."""
+        if self.forced_move != NO_MOVE:
+            advise(self.tree, np.int64(ROOT), self.forced_move, np.float32(MATE_PRIOR))
 
     def restrict_root(self, allowed: np.ndarray) -> None:
         """Keep only the root moves in ``allowed`` (uint16), with their priors renormalised. The root is expanded."""
         tree = self.tree
-        take_back(tree, np.int64(ROOT))
-        edges = self._edges(ROOT)
-        keep = np.isin(tree.move[edges.start : edges.stop], allowed)
-        for field in (tree.move, tree.prior, tree.child):
-            field[edges.start : edges.start + keep.sum()] = field[edges.start : edges.stop][keep]
-        tree.n_edges[ROOT] = keep.sum()
-        tree.prior[edges.start : edges.start + keep.sum()] /= self.root_priors().sum()
+        keep_moves(tree, ROOT, allowed)
+        self._hint_at_mate()
         lower, upper = best_bounds(tree, np.int64(ROOT))  # a proof may have rested on a move that is gone
         tree.lower[ROOT], tree.upper[ROOT] = (-upper, -lower) if self.params.decide_root else (LOSS, WIN)
 
     def add_root_noise(self, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
         """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). The root is expanded."""
         take_back(self.tree, np.int64(ROOT))
-        edges = self._edges(ROOT)
-        noise = rng.dirichlet(np.full(len(edges), alpha))
-        priors = self.tree.prior[edges.start : edges.stop]
-        priors[:] = (1.0 - epsilon) * priors + epsilon * noise
+        priors = self.root_priors()
+        noise = rng.dirichlet(np.full(len(priors), alpha))
+        set_priors(self.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
+        self._hint_at_mate()
 
     @property
     def fullness(self) -> float:

@@ -66,7 +66,7 @@ def choose(children: Sequence[RootMove], plan: StrengthPlan, rng: np.random.Gene
     if not not_lost or children[0].mate == 1:
         return children[0]
     best_q = max((child.q for child in not_lost if child.visits), default=-1.0)
-    weights = np.array([child.visits + PRIOR_VISITS * child.prior for child in not_lost])
+    weights = np.array([child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in not_lost])
     bad = np.array([child.visits > 0 and child.q < best_q - plan.value_margin for child in not_lost])
     weights[bad] = 0.0
     weights[weights < plan.least_share * weights.max()] = 0.0

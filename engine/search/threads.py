@@ -36,6 +36,8 @@ class RoundRunner:
         self._search = search
         self._rounds = rounds
         self._threads = threads
+        self.most_threads = rounds.most_threads
+        self.collisions_end_rounds = rounds.most_leaves > 1
         self._crew = Crew(self._work, threads)
         self._waiting, self._next = rounds.new_flight(), rounds.new_flight()
         self._advisor = advisor

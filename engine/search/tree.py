@@ -1,7 +1,7 @@
 """The search tree as a struct of arrays, and the sign convention.
 
-A node is a position, an edge a legal move. Nodes and edges are numbered; a node's edges lie side by side, sorted by
-prior, highest first.
+A node is a position, an edge a legal move. Nodes and edges are numbered; a node's edges lie side by side, those that
+were tried first, each group sorted by prior, highest first (`priors` keeps them so).
 
 Sign convention: everything stored at a node (`value_sum`, `lower`, `upper`) is seen by the side that moved into it,
 which is the side to move at its parent: the parent maximises over its children as they stand. A leaf's value for its
@@ -51,7 +51,7 @@ COLLISIONS: Final = 1  # descents that ended on a leaf already in flight
 MAX_DEPTH: Final = 200  # plies below the root; deeper lines are not followed
 MAX_ROUND: Final = 512  # leaves of one round, and collisions
 MAX_VISITS: Final = 2_000_000_000  # of the root: its counter has 31 bits
-BYTES_PER_NODE: Final = 4 * 9 + 8 * 2 + 2 + 3
+BYTES_PER_NODE: Final = 4 * 8 + 8 * 3 + 2 + 3
 BYTES_PER_EDGE: Final = 2 + 4 + 4
 EDGES_PER_NODE: Final = 32  # room kept for edges, a node
 
@@ -61,7 +61,7 @@ class Tree(NamedTuple):
 
     # nodes
     parent: np.ndarray  # int32 [N]
-    first_edge: np.ndarray  # int32 [N]
+    first_edge: np.ndarray  # int64 [N]: a large tree has more than 2^31 edges
     n_edges: np.ndarray  # int32 [N]
     visits: np.ndarray  # int32 [N] finished visits
     in_flight: np.ndarray  # int32 [N] visits begun and not finished: the virtual loss
@@ -73,8 +73,8 @@ class Tree(NamedTuple):
     lower: np.ndarray  # int8 [N] the worst result that is still possible
     upper: np.ndarray  # int8 [N] the best
     asked_at: np.ndarray  # int32 [N] visits when alpha-beta last looked at it (`advice`)
-    advised: np.ndarray  # uint16 [N] the move that it led to, 0 for none
-    own_prior: np.ndarray  # float32 [N] that move's P without advice
+    advised: np.ndarray  # uint16 [N] the move whose prior a hint has raised (`priors`), 0 for none
+    own_prior: np.ndarray  # float32 [N] that move's P without the hint
     # edges
     move: np.ndarray  # uint16 [E]
     prior: np.ndarray  # float32 [E] P
@@ -116,7 +116,7 @@ def new_tree(nodes: int, history: int = 1) -> Tree:
     edges = nodes * EDGES_PER_NODE
     return Tree(
         parent=np.empty(nodes, np.int32),
-        first_edge=np.empty(nodes, np.int32),
+        first_edge=np.empty(nodes, np.int64),
         n_edges=np.empty(nodes, np.int32),
         visits=np.empty(nodes, np.int32),
         in_flight=np.empty(nodes, np.int32),
@@ -140,5 +140,6 @@ def new_tree(nodes: int, history: int = 1) -> Tree:
 
 
 def nodes_for(mebibytes: float) -> int:
-    """How many nodes a tree of that size holds."""
-    return max(1024, int(mebibytes * 2**20) // (BYTES_PER_NODE + EDGES_PER_NODE * BYTES_PER_EDGE))
+    """How many nodes a tree of that size holds, at most as many as `parent` and `child` can number."""
+    nodes = int(mebibytes * 2**20) // (BYTES_PER_NODE + EDGES_PER_NODE * BYTES_PER_EDGE)
+    return min(max(1024, nodes), np.iinfo(np.int32).max)

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from engine.network.sparse.model import SparseConfig, sparse_config_of
-from engine.network.tower import TowerConfig, tower_config_of
+from engine.network.sparse.parameters import SparseConfig, sparse_config_of
+from engine.network.tower.model import TowerConfig, tower_config_of
 from engine.nn.layer import Layer
 from engine.nn.layers import ListNetwork
 from engine.nn.optimizers import Optimizer

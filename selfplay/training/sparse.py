@@ -22,17 +22,17 @@ from engine.network.sparse.gradients import (
     new_position_gradients,
     new_scratch,
 )
-from engine.network.sparse.model import (
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import (
     PARAMETERS,
     SparseConfig,
     Tables,
-    build_sparse,
     fill_tables,
     named_views,
     new_tables,
     sparse_config_of,
 )
-from engine.network.sparse.steps import BLOCK, HALF_BLOCK
+from engine.network.sparse.rows import BLOCK, HALF_BLOCK
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW

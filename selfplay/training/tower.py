@@ -11,9 +11,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from engine.native.pool import ThreadPool
+from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES, expand
 from engine.network.policy_map import CONV_INDEX, POLICY_PLANES
-from engine.network.tower import MOVES_LEFT_SCALE, TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn.averaging import refresh_statistics
 from engine.nn.layer import Layer
 from engine.nn.losses import huber, softmax_cross_entropy

@@ -67,6 +67,7 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
         tests("plain-kernels", *SMALL_KERNELS, "tests/unit", NUMBA_DISABLE_JIT="1"),
         *fuzzers,
         Check("fuzz-uci", lines, "lines", module("tests.protocol.fuzz", "--lines", lines, "--seed", seed)),
+        Check("fuzz-options", lines, "lines", module("tests.protocol.fuzz_options", "--lines", lines, "--seed", seed)),
         Check("determinism", size(3, 2), "runs each", module("tests.benchmark.determinism", "--runs", size(3, 2))),
         Check(
             "endurance",

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import chess
 
-from engine.errors import NetFileError
+from engine.errors import NetFileError, blaming
+from engine.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.control import SearchControl
 from engine.search.driver import OnInfo
@@ -26,7 +27,8 @@ class FakeEngine:
 
     def __init__(self, options: EngineOptions) -> None:
         if options.weights_file == "missing.dit" and options.evaluator != "material":
-            raise NetFileError("missing.dit", "a net file", "nothing")
+            with blaming("weights_file"):
+                raise NetFileError("missing.dit", "a net file", "nothing")
         self.options = options
         self.board = chess.Board()
         self.limits: list[Limits] = []
@@ -80,10 +82,15 @@ class FakeEngine:
 class Conversation:
     """A session with a fake engine, driven line by line."""
 
-    def __init__(self, factory: Callable[[EngineOptions], FakeEngine] = FakeEngine) -> None:
+    def __init__(
+        self,
+        factory: Callable[[EngineOptions], FakeEngine] = FakeEngine,
+        command_line: EngineOptions | None = None,
+    ) -> None:
         self.output = io.StringIO()
         self.engine: FakeEngine | None = None
-        self.session = Session(Writer(self.output), engine_factory=self._make)  # type: ignore[arg-type]
+        demanded = changes(EngineOptions(), command_line or EngineOptions())
+        self.session = Session(Writer(self.output), command_line, self._make, demanded)  # type: ignore[arg-type]
         self._factory = factory
 
     def _make(self, options: EngineOptions) -> FakeEngine:

@@ -1,12 +1,17 @@
-"""Nonsense by the thousand: see fuzz.py, which does it by the million."""
+"""Nonsense, and sense in any order, by the thousand: see fuzz.py and fuzz_options.py, which do it by the million."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.protocol import fuzz
+from tests.protocol import fuzz, fuzz_options
 
 
 @pytest.mark.parametrize("lines", [1_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_engine_survives_nonsense_and_keeps_its_position(lines: int) -> None:
     fuzz.run(lines, seed=lines)
+
+
+@pytest.mark.parametrize("lines", [600, pytest.param(8_000, marks=pytest.mark.slow)])
+def test_options_may_be_set_at_any_moment(lines: int) -> None:
+    fuzz_options.run(lines, seed=lines)

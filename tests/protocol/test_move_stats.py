@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import chess
 
-from engine.search.results import RootMove
+from engine.search.results import RootMove, RootPosition, SearchResult
 from uci.move_stats import move_stats
 
 VISITED = RootMove(
@@ -14,27 +14,32 @@ VISITED = RootMove(
 UNVISITED = RootMove(
     chess.Move.from_uci("b1a3"), visits=0, prior=0.0004, q=-0.25, draw=0.0, mate=None, policy_index=34, u=0.00075
 )
+ROOT = RootPosition(visits=57, q=0.03301, draw=0.061, v=0.0452, moves_left=9.18)
 CASTLING = "4k3/8/8/8/8/8/8/4K2R w K - 0 1"
 
 
+def result(*children: RootMove) -> SearchResult:
+    return SearchResult(children[0].move, None, [], list(children), 57, 1, ROOT)
+
+
 def test_lines_are_those_of_lc0_least_visited_first() -> None:
-    assert move_stats([VISITED, UNVISITED], chess.Board()) == [
+    assert move_stats(result(VISITED, UNVISITED), chess.Board()) == [
         "info string b1a3  (34  ) N:       0 (+ 0) (P:  0.04%) (WL:  -.-----) (D: -.---) (M:  -.-) "
         "(Q: -0.25000) (U: 0.00075) (S: -0.24925) (V:  -.----)",
         "info string e2e4  (322 ) N:      56 (+ 0) (P: 56.40%) (WL:  0.03279) (D: 0.052) (M:  8.3) "
         "(Q:  0.03279) (U: 0.98514) (S:  1.01793) (V:  0.0337)",
-        "info string node  (   2) N:      56 (+ 0) (P: 56.40%) (WL:  0.03279) (D: 0.052) (M:  8.3) "
-        "(Q:  0.03279) (V:  -.----)",
+        "info string node  (   2) N:      57 (+ 0) (P: 56.40%) (WL:  0.03301) (D: 0.061) (M:  9.2) "
+        "(Q:  0.03301) (V:  0.0452)",
     ]
 
 
 def test_proven_and_certain_moves_are_marked() -> None:
     castle = RootMove(chess.Move.from_uci("e1g1"), visits=3, prior=1.0, q=1.0, draw=0.0, mate=1, policy_index=103)
-    line = move_stats([castle], chess.Board(CASTLING))[0]
+    line = move_stats(result(castle), chess.Board(CASTLING))[0]
     assert line.startswith("info string e1g1  (103 ) N:       3 (+ 0) (P: 100.0%) ")
     assert line.endswith(" (T)")
-    assert move_stats([castle], chess.Board(CASTLING, chess960=True))[0].startswith("info string e1h1 ")
+    assert move_stats(result(castle), chess.Board(CASTLING, chess960=True))[0].startswith("info string e1h1 ")
 
 
 def test_root_without_moves_has_no_lines() -> None:
-    assert move_stats([], chess.Board()) == []
+    assert move_stats(SearchResult(None, None, [], [], 0, 0), chess.Board()) == []

@@ -53,6 +53,8 @@ def info(**changes: object) -> SimpleNamespace:
         ("uci\n", ("uci", "")),
         ("  go   depth 3  \r\n", ("go", "depth 3")),
         ("joho debug on", ("debug", "on")),
+        ("go\tnodes 5\n", ("go", "nodes 5")),
+        ("\tjoho\t \tgo\tdepth\t3", ("go", "depth\t3")),
         ("", ("", "")),
         ("hello world", ("", "")),
         ("UCI", ("", "")),

@@ -13,7 +13,7 @@ import chess
 import numpy as np
 import pytest
 
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
@@ -274,7 +274,8 @@ def test_damaged_net_is_reported_and_play_goes_on(tiny_net: Path, tmp_path: Path
     data = bytearray(tiny_net.read_bytes())
     data[-5] ^= 1
     damaged.write_bytes(data)
-    with AinoProcess("--hash-mib", "16", "--weights-file", str(damaged)) as process:
+    with AinoProcess("--hash-mib", "16") as process:
+        process.send(f"setoption name WeightsFile value {damaged}")
         lines = process.ready()
         assert any(str(damaged) in line and "checksum" in line for line in lines)
         play_line(chess.Board(), [best_move(process.go("startpos", "nodes 60"))])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import string
 import time
@@ -12,10 +11,7 @@ from pathlib import Path
 import chess
 import pytest
 
-from engine import machine
-from engine.errors import NetFileError
-from engine.options import EngineOptions
-from tests.protocol.fake_engine import Conversation, FakeEngine
+from tests.protocol.fake_engine import Conversation
 from uci.session import Session
 from uci.writer import Writer
 
@@ -256,6 +252,32 @@ def test_castling_follows_the_chess960_option(talk: Conversation) -> None:
     assert talk.wait_for("bestmove", 2)[1] == "bestmove e1h1"
 
 
+CASTLES_LONG = "fen 2rkr3/pppppppp/8/8/8/8/PPPPPPPP/2RKR3 b CEce - 0 1 moves d8c8 d1e1 h7h6"
+
+
+def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Conversation) -> None:
+    talk.say("setoption name UCI_Chess960 value true", f"position {CASTLES_LONG}", "d")
+    shown = talk.lines[-1]
+    talk.say("setoption name UCI_Chess960 value false", "d", "go nodes 1")
+    talk.wait_for("bestmove")
+    assert talk.lines.count(shown) == 2
+    assert talk.engine is not None
+    assert [move.uci() for move in talk.engine.board.move_stack] == ["d8c8", "d1e1", "h7h6"]
+    assert talk.engine.board.chess960, "the moves so far can be read under no other rules"
+    assert any("the king stands on d" in text for text in talk.infos())
+    talk.say("position startpos", "go nodes 1")
+    talk.wait_for("bestmove", 2)
+    assert not talk.engine.board.chess960
+
+
+def test_chess960_switched_changes_how_castling_is_written(talk: Conversation) -> None:
+    talk.say("position fen 4k3/8/8/8/8/8/8/4K2R w K - 0 1", "setoption name UCI_Chess960 value true")
+    talk.say("go nodes 1 searchmoves e1g1")
+    assert talk.wait_for("bestmove") == ["bestmove e1h1"]
+    talk.say("setoption name UCI_Chess960 value false", "go nodes 1 searchmoves e1g1")
+    assert talk.wait_for("bestmove", 2)[1] == "bestmove e1g1"
+
+
 def test_endless_game_is_refused(talk: Conversation) -> None:
     there_and_back = "g1f3 g8f6 f3g1 f6g8 "
     talk.say("position startpos moves d2d4", "position startpos moves " + there_and_back * 5001, "d")
@@ -282,102 +304,6 @@ def test_problems_of_endgame_tables_are_told_once(talk: Conversation) -> None:
     talk.say("go nodes 1")
     talk.wait_for("bestmove")
     assert talk.infos() == ["broken table"]
-
-
-# ---- loading and options --------------------------------------------------------------------------------------------
-
-
-def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation) -> None:
-    talk.say("isready", "setoption name Hash value 64")
-    assert talk.engine is not None
-    assert talk.engine.options.hash_mib == 256
-    talk.say("isready")
-    assert talk.engine.options.hash_mib == 64
-
-
-def test_hash_beyond_the_memory_is_granted_with_one_warning(
-    talk: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "physical_memory_mib", lambda: 1000)
-    talk.say("setoption name Hash value 1000", "isready")
-    assert talk.infos() == []
-    talk.say("setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready")
-    assert talk.infos() == ["Hash 1001 is more than the 1000 MiB of memory that this machine has"]
-    assert talk.engine is not None
-    assert talk.engine.options.hash_mib == 1001
-
-
-def test_memory_that_the_system_does_not_tell_is_no_reason_to_warn(
-    talk: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(os, "sysconf", raising=False)
-    talk.say("setoption name Hash value 65536", "isready")
-    assert talk.infos() == []
-
-
-def test_missing_net_is_reported_and_play_goes_on(talk: Conversation) -> None:
-    talk.say("setoption name WeightsFile value missing.dit", "isready", "go nodes 1")
-    talk.wait_for("bestmove")
-    assert "readyok" in talk.lines
-    assert any("missing.dit" in text for text in talk.infos())
-    assert talk.engine is not None
-    assert talk.engine.options.evaluator == "material"
-
-
-def test_refused_net_is_reported_and_other_options_still_change() -> None:
-    class OneNet(FakeEngine):
-        def set_options(self, options: EngineOptions) -> None:
-            if options.weights_file != "<default>":
-                raise NetFileError(options.weights_file, "a net file", "nothing")
-            super().set_options(options)
-
-    talk = Conversation(OneNet)
-    talk.say(
-        "isready", "setoption name WeightsFile value other.dit", "setoption name Hash value 64", "isready", "isready"
-    )
-    assert len(talk.answers("readyok")) == 3
-    assert len(talk.infos()) == 1
-    assert talk.session.options == EngineOptions(hash_mib=64)
-
-
-def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
-    class Small(FakeEngine):
-        def set_options(self, options: EngineOptions) -> None:
-            if options.hash_mib > 256:
-                raise MemoryError("no room")
-            super().set_options(options)
-
-    talk = Conversation(Small)
-    talk.say("isready", "setoption name Hash value 65536", "isready", "go nodes 1")
-    talk.wait_for("bestmove")
-    assert talk.infos() == ["no room; keeping what was set before"]
-    assert talk.session.options == EngineOptions()
-
-
-def test_engine_that_cannot_load_still_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    def broken(options: EngineOptions) -> FakeEngine:
-        raise RuntimeError("no engine")
-
-    talk = Conversation(broken)
-    talk.say("isready", "position startpos moves e2e4", "go nodes 1 searchmoves e7e5")
-    assert talk.answers("readyok") == ["readyok"]
-    assert talk.answers("bestmove") == ["bestmove e7e5"]
-    assert any("no engine" in text for text in talk.infos())
-    assert "RuntimeError" in capsys.readouterr().err
-
-
-def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uci.loading.PROGRESS_INTERVAL_S", 0.01)
-
-    def slow(options: EngineOptions) -> FakeEngine:
-        time.sleep(0.2)
-        return FakeEngine(options)
-
-    talk = Conversation(slow)
-    talk.say("isready")
-    assert talk.lines[-1] == "readyok"
-    assert all(line.startswith("info string compiling") for line in talk.lines[:-1])
-    assert len(talk.lines) > 1
 
 
 # ---- writer ---------------------------------------------------------------------------------------------------------

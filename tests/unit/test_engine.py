@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from engine import Engine
+from engine.board.convert import row_from_board
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
@@ -20,6 +21,7 @@ from engine.player import split_hash
 from engine.search import session
 from engine.search.limits import Limits
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
+from engine.tactics.quiescence import CHECK_DEPTH, MATE_CP, new_space, quiescence
 
 
 def engine(**options) -> Engine:
@@ -40,35 +42,70 @@ def test_a_search_in_the_background_reports_and_stops():
     told = threading.Event()
     with engine() as player:
         player.set_position(chess.Board())
-        future = player.start(Limits(infinite=True), lambda infos: told.set())
+        job = player.start(Limits(infinite=True), lambda infos: told.set())
         assert told.wait(20)
-        assert not future.done()
+        assert not job.done()
         player.stop()
-        assert future.result(10).best_move in chess.Board().legal_moves
+        assert job.result(10).best_move in chess.Board().legal_moves
 
 
 def test_a_stop_that_overtakes_the_start_still_ends_the_search():
     with engine() as player:
         for _ in range(20):
-            future = player.start(Limits(infinite=True))
+            job = player.start(Limits(infinite=True))
             player.stop()
-            assert future.result(10).best_move is not None
+            assert job.result(10).best_move is not None
 
 
 def test_closing_ends_a_search():
     player = engine()
-    future = player.start(Limits(infinite=True))
+    job = player.start(Limits(infinite=True))
     player.close()
-    assert future.result(10).best_move is not None
+    assert job.result(10).best_move is not None
+
+
+def test_a_second_start_leaves_the_first_search_within_reach():
+    with engine() as player:
+        first, second = player.start(Limits(infinite=True)), player.start(Limits(infinite=True))
+        first.stop()
+        assert first.result(10).best_move is not None
+        assert not second.done()
+        second.stop()
+        assert second.result(10).best_move is not None
+        waiting = [player.start(Limits(infinite=True)) for _ in range(3)]
+        player.stop()
+        assert all(job.result(10).best_move is not None for job in waiting)
+
+
+def test_closing_ends_all_searches_that_were_started():
+    player = engine()
+    jobs = [player.start(Limits(infinite=True)) for _ in range(3)]
+    closing = threading.Thread(target=player.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert all(job.done() for job in jobs)
+
+
+def test_a_search_is_of_the_position_set_when_it_was_started():
+    with engine() as player:
+        first = player.start(Limits(infinite=True))
+        board = chess.Board("7k/8/8/8/8/8/1K6/R7 w - - 0 1")
+        player.set_position(board)
+        second = player.start(Limits(nodes=50))
+        player.set_position(chess.Board())
+        first.stop()
+        assert first.result(10).best_move in chess.Board().legal_moves
+        assert second.result(10).best_move in board.legal_moves
 
 
 def test_ponderhit_starts_the_clock():
     with engine() as player:
-        future = player.start(Limits(ponder=True, movetime_ms=60))
+        job = player.start(Limits(ponder=True, movetime_ms=60))
         with pytest.raises(TimeoutError):
-            future.result(0.3)
+            job.result(0.3)
         player.ponderhit()
-        assert future.result(10).best_move is not None
+        assert job.result(10).best_move is not None
 
 
 # ---- lines and results ----------------------------------------------------------------------------------------------
@@ -95,6 +132,42 @@ def test_children_tell_what_the_search_knows_of_them():
     assert sum(best.wdl) == 1000
     assert best.u > 0
     assert best.moves_left > 0
+
+
+def test_the_roots_own_evaluation_counts_in_its_statistics():
+    with engine() as player:
+        for nodes in (1, 100):
+            result = player.search(Limits(nodes=nodes))
+            assert result.root.visits == nodes
+            mean = result.root.v + sum(child.visits * child.q for child in result.children if child.visits)
+            assert result.root.q == pytest.approx(mean / nodes, abs=1e-6)
+        own_value = result.root.v
+        repeated = player.search(Limits(nodes=100))
+        assert (repeated.nodes, repeated.root.visits) == (0, 100)  # a node limit counts what the tree has already
+        assert repeated.root.v == pytest.approx(own_value, abs=1e-6)
+
+
+@pytest.mark.parametrize("fen", ["4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", "4k3/3p4/8/8/8/8/1P1P4/4K3 w - - 0 1"])
+def test_a_score_of_the_material_evaluator_is_printed_in_its_own_centipawns(fen):
+    with engine() as player:
+        player.set_position(chess.Board(fen))
+        shown = player.search(Limits(nodes=1)).infos[0].score_cp
+    space = new_space()
+    space.rows[0] = row_from_board(chess.Board(fen))
+    settled = int(quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP)))
+    assert settled > 50
+    assert shown == pytest.approx(settled, abs=2)
+
+
+def test_a_move_never_visited_shows_first_play_urgency():
+    with engine() as player:
+        result = player.search(Limits(nodes=1))
+        assert {child.q for child in result.children} == {result.root.q}  # nothing is visited: nothing is reduced
+        result = player.search(Limits(nodes=10))
+        reduction = player.options.fpu_reduction
+    seen = sum(child.prior for child in result.children if child.visits)
+    fresh = [child.q for child in result.children if not child.visits]
+    assert fresh == [pytest.approx(result.root.q - reduction * seen**0.5, abs=1e-5)] * len(fresh)
 
 
 def test_the_evaluators_own_value_of_a_move_is_that_of_its_first_visit():

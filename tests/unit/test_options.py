@@ -47,11 +47,11 @@ def test_options_that_bots_insist_on_exist() -> None:
 def test_names_of_other_engines_are_understood_and_not_listed() -> None:
     assert set_option(EngineOptions(), "MoveOverheadMs", "200") == EngineOptions(move_overhead_ms=200)
     assert set_option(EngineOptions(), "debug log file", "uci.log") == EngineOptions(log_file="uci.log")
-    assert not any("MoveOverheadMs" in line for line in uci_lines())
+    assert not any("MoveOverheadMs" in line for line in uci_lines(EngineOptions()))
 
 
 def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
-    lines = uci_lines()
+    lines = uci_lines(EngineOptions())
     assert "option name Hash type spin default 256 min 1 max 65536" in lines
     assert "option name Ponder type check default false" in lines
     assert "option name SyzygyPath type string default <empty>" in lines
@@ -117,6 +117,18 @@ def test_options_refuse_bad_values_in_python_too() -> None:
         EngineOptions(threads=True)
     with pytest.raises(ConfigError, match="evaluator"):
         EngineOptions(evaluator="")
+
+
+def test_former_name_of_a_choice_is_understood_wherever_options_are_set(tmp_path: Path) -> None:
+    config = tmp_path / "aino.toml"
+    config.write_text('preset = "default"\n')
+    for options in (
+        set_option(EngineOptions(preset="lc0"), "SearchPreset", "Default"),
+        parse_flags("--preset", "default"),
+        parse_flags("--config", str(config)),
+        EngineOptions(preset="default"),
+    ):
+        assert options == EngineOptions(preset="aino")
 
 
 def test_flags_set_options() -> None:

@@ -16,7 +16,7 @@ from engine.evaluation.leaves import fill_leaf
 from engine.network.planes import PLANES, encode
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.results import centipawns, per_mille
+from engine.search.results import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
 from uci.verdict import Verdict
 from uci.waiting import search_interruptibly
@@ -78,7 +78,7 @@ def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
     fill_leaf(leaves, 0, stack_from_board(board))
     evaluator.evaluate(leaves, 1)
     win, draw, loss = (float(share) for share in leaves.wdl[0])
-    return Verdict(centipawns(win - loss), None, per_mille(win - loss, draw))
+    return Verdict(centipawns(win - loss, cp_scale_of(evaluator)), None, per_mille(win - loss, draw))
 
 
 def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board) -> list[Part]:

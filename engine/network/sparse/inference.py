@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.errors import ConfigError
 from engine.native.jit import kernel
-from engine.network.memory import aligned_zeros
-from engine.network.sparse.features import Sight, look, new_sight
-from engine.network.sparse.model import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
-from engine.network.sparse.steps import add_rows, pair_products, score_row
-
-MOVES_LEFT_SCALE = np.float32(100.0)  # plies a unit of the moves-left output
+from engine.native.memory import aligned_zeros
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
+from engine.network.sparse.rows import add_rows, pair_products, score_row
 
 
 class SparseModel(NamedTuple):
@@ -31,13 +31,16 @@ class SparseModel(NamedTuple):
 class SparseNet:
     """A sparse network ready to play.
 
-    Give it the parameters by name, as in `model.py`; raises ConfigError or ShapeError when they do not fit `config`.
+    Give it the parameters by name, as in `parameters.py`; raises ConfigError or ShapeError when they do not fit
+    `config`, and ConfigError where a position could have an answer that is no finite number.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
         self.config = config
         _, self.tables = new_tables(config)
         fill_tables(self.tables, config, tensors)
+        if not largest_sum(self.tables, config) < float(np.finfo(np.float32).max):  # also for what is not a number
+            raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
 
     def new_model(self) -> SparseModel:
         """The weights, which all models share, with scratch for one thread."""
@@ -49,6 +52,22 @@ class SparseNet:
             hidden=aligned_zeros(self.config.hidden),
             outputs=aligned_zeros(OUTPUTS),
         )
+
+
+def largest_sum(tables: Tables, config: SparseConfig) -> float:
+    """A bound on every number that arises while a position is evaluated. The units that the heads see are in 0..1."""
+
+    def most(weights: np.ndarray, columns: int) -> float:
+        return float(np.abs(weights.reshape(-1, columns)).sum(axis=1, dtype=np.float64).max())
+
+    def largest(array: np.ndarray) -> float:
+        return float(np.abs(array).max())
+
+    accumulator = MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
+    policy = most(tables.policy, config.units) + largest(tables.policy_bias) + largest(tables.sort_bias)
+    hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
+    outputs = most(tables.output, config.hidden) * hidden + largest(tables.output_bias)
+    return max(accumulator, policy, hidden, MOVES_LEFT_SCALE * outputs)
 
 
 @kernel(contract=True)
@@ -65,7 +84,7 @@ def evaluate_leaf(model, leaves, leaf):
         leaves.logits[leaf, i] = score_row(tables.policy, row * units, model.units, 0, units) + bias
     value_outputs(tables, model.units, np.int64(0), units, model.hidden, model.outputs)
     softmax_of_3(model.outputs, leaves.wdl[leaf])
-    leaves.moves_left[leaf] = max(model.outputs[3] * MOVES_LEFT_SCALE, np.float32(0))
+    leaves.moves_left[leaf] = max(model.outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
 @kernel()

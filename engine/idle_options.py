@@ -1,0 +1,69 @@
+"""Options that change nothing with the evaluator in use: the user is told when one of them is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from engine.options import OPTIONS, EngineOptions
+
+__all__ = ["Use", "idle_options"]
+
+
+class Use(NamedTuple):
+    """What an engine's options have come to."""
+
+    evaluator: str  # name of the evaluator in use, never "auto"
+    in_kernel: bool  # whether it is asked inside the search's kernels, leaf by leaf
+    most_threads: int  # threads that can find work in one round of leaves
+    collisions_end_rounds: bool
+
+
+_LC0_HAS_ITS_OWN = (
+    "cpuct_init", "cpuct_base", "cpuct_factor", "fpu_reduction", "policy_temperature", "tactical_nodes", "draw_score",
+    "contempt", "moves_left_max_effect", "moves_left_threshold", "moves_left_slope", "round_size", "max_collisions",
+)  # fmt: skip
+
+# Fields, when they are idle, and the reason in words.
+_Rule = tuple[tuple[str, ...], Callable[[EngineOptions, Use], bool], Callable[[Use], str]]
+_RULES: tuple[_Rule, ...] = (
+    (_LC0_HAS_ITS_OWN, lambda options, use: options.preset == "lc0", lambda use: "SearchPreset lc0 has its own value"),
+    (
+        ("backend",),
+        lambda options, use: use.evaluator not in ("network", "hybrid"),
+        lambda use: f"it is for towers, and the evaluator in use is {use.evaluator}",
+    ),
+    (
+        ("hybrid_weight",),
+        lambda options, use: use.evaluator != "hybrid",
+        lambda use: f"it is for the evaluator hybrid, and the one in use is {use.evaluator}",
+    ),
+    (
+        ("round_size",),
+        lambda options, use: use.in_kernel,
+        lambda use: f"it is for towers, and the evaluator {use.evaluator} has rounds of its own size",
+    ),
+    (
+        ("max_collisions",),
+        lambda options, use: not use.collisions_end_rounds,
+        lambda use: "one visit follows the other, and none of them collide",
+    ),
+    (
+        ("threads",),
+        lambda options, use: options.threads > use.most_threads,
+        lambda use: f"a round of leaves feeds at most {use.most_threads}",
+    ),
+)
+
+
+def idle_options(before: EngineOptions, now: EngineOptions, use: Use) -> list[str]:
+    """A sentence for each option that differs between `before` and `now` and does nothing as the engine is used."""
+    sentences = []
+    for option in OPTIONS:
+        if not option.field or getattr(before, option.field) == getattr(now, option.field):
+            continue
+        reason = next((reason(use) for fields, idle, reason in _RULES if option.field in fields and idle(now, use)), "")
+        if reason:
+            value = getattr(now, option.field)
+            sentences.append(f"{option.name} {value} changes nothing at present: {reason}")
+    return sentences

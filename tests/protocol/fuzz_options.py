@@ -1,0 +1,230 @@
+"""Sensible commands in any order: `python -m tests.protocol.fuzz_options --lines 1000000 --seed 1`.
+
+Every option of the table is set to good and bad values, to files that are missing, empty or broken, and to nets of
+either kind: before the engine is loaded, between searches and in the middle of them, and between positions of both
+kinds of castling. Every `go` owes one best move that is legal where it was asked for; no search may fail; after each
+batch the engine has the position and the kind of evaluator that it should have. A failure is an AssertionError; the
+same seed sends the same lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import chess
+import chess.polyglot
+import numpy as np
+
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn import dit
+from engine.options import OPTIONS, Option
+from tests.protocol.aino_process import AinoProcess
+from tests.protocol.fuzz import HANG_S, MARK
+
+__all__ = ["Mixer", "main", "run"]
+
+BATCH = 200  # lines between checks
+CONVERSATION = 4_000  # lines to one process: every new one is set options before it is loaded
+FINISHED = ("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3")
+SEARCHES = (
+    "nodes {n}", "nodes {n}", "movetime {n}", "depth 1", "mate 2 nodes {n}", "infinite", "ponder wtime 60 btime 60",
+    "wtime {n}0 btime {n}0", "wtime 40 btime 40 winc 1 binc 1 movestogo 2", "wtime -{n} btime 0",
+)  # fmt: skip
+SMALL_TALK = (
+    "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "tree", "d", "bench 1", "go perft 1"
+)  # fmt: skip
+MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "round_size": 64}  # a machine has to bear them all
+BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
+
+
+class Files:
+    """What options may name: good files and others, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tower, self.broken, self.empty = folder / "tower.dit", folder / "a broken one", folder / "empty"
+        self.book, self.log, self.missing = folder / "book.bin", folder / "talk.log", folder / "missing"
+        dit.save(self.tower, build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1)))
+        self.broken.write_bytes(self.tower.read_bytes()[:-1])
+        self.empty.touch()
+        start = chess.polyglot.zobrist_hash(chess.Board())
+        self.book.write_bytes(start.to_bytes(8, "big") + (796).to_bytes(2, "big") + b"\0\1" + b"\0" * 4)  # e2e4
+
+    def choices(self, field: str) -> list[str]:
+        """Values for an option that is a text; for the net the first two are good."""
+        bad = [str(self.missing), str(self.empty), str(self.broken), ""]
+        return {
+            "weights_file": ["<default>", str(self.tower), *bad[:3]],
+            "book_file": [str(self.book), *bad],
+            "syzygy_path": [str(self.empty.parent), *bad],
+            "log_file": [str(self.log), str(self.missing / "log"), ""],
+        }.get(field, ["", "none none computer X"])
+
+
+class Mixer:
+    """Makes the lines of one conversation from a seed, and knows what they must lead to."""
+
+    def __init__(self, rng: random.Random, files: Files) -> None:
+        self.rng, self.files = rng, files
+        self.board = chess.Board()
+        self.asked: list[chess.Board] = []  # the position of each `go`
+        self.evaluator, self.net = "auto", "<default>"  # as last set to something that exists
+        self.net_is_good = True
+        self.chess960 = False
+        self.standard = True  # whether the position can be read without Chess960
+        self.kinds: dict[Callable[[], str], int] = {self.option: 45, self.position: 15, self.search: 20, self.talk: 20}
+
+    def line(self) -> str:
+        """The next line."""
+        return self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]()
+
+    def talk(self) -> str:
+        """Everything that is neither option, nor position, nor search."""
+        return self.rng.choice(SMALL_TALK)
+
+    def search(self) -> str:
+        """Any `go`; most are cut short by what follows."""
+        self.asked.append(self.board.copy(stack=False))
+        return "go " + self.rng.choice(SEARCHES).format(n=self.rng.randrange(1, 40))
+
+    # ---- options ----
+
+    def option(self) -> str:
+        """An option of the table with some value, good or bad."""
+        option = self.rng.choice(OPTIONS)
+        if option.type == "button":
+            return f"setoption name {option.name}"
+        if option.type != "string" and self.rng.randrange(12) == 0:
+            return f"setoption name {option.name} value {self._bad(option)}"
+        value = self._value(option)
+        self._note(option, value)
+        return f"setoption name {option.name} value {value or '<empty>'}"
+
+    def _bad(self, option: Option) -> str:
+        """A value that must be refused."""
+        return "-1000000" if option.type == "spin" else self.rng.choice(BAD_VALUES)
+
+    def _value(self, option: Option) -> str:
+        rng = self.rng
+        if option.type == "check":
+            return rng.choice(("true", "false"))
+        if option.type == "combo":
+            # A sparse net of one's own is not among the files: asked for by name it could be a misfit.
+            return rng.choice([choice for choice in option.choices if choice != "sparse"])
+        if option.type == "string":
+            return rng.choice(self.files.choices(option.field))
+        assert option.min is not None
+        assert option.max is not None
+        most = MODEST.get(option.field, option.max)
+        return str(rng.randint(int(option.min), int(most)) if option.type == "spin" else rng.uniform(option.min, most))
+
+    def _note(self, option: Option, value: str) -> None:
+        """What the option must lead to."""
+        if option.field == "evaluator":
+            self.evaluator = value
+        elif option.field == "weights_file":
+            self.net_is_good = value in self.files.choices("weights_file")[:2]
+            self.net = value if self.net_is_good else self.net
+        elif option.field == "chess960":
+            self.chess960 = value == "true"
+            if self.standard or self.chess960:
+                self.board.chess960 = self.chess960
+
+    def evaluators(self) -> set[str]:
+        """The evaluators that may be in use; a net that is refused leaves the one before, whichever that was."""
+        if self.evaluator != "auto":
+            return {self.evaluator}
+        if not self.net_is_good:
+            return {"sparse", "hybrid"}
+        return {"sparse"} if self.net == "<default>" else {"hybrid"}
+
+    # ---- positions ----
+
+    def position(self) -> str:
+        """A position; one that needs Chess960 is refused without."""
+        kind = self.rng.randrange(8)
+        if kind == 0:
+            return self._place(chess.Board(self.rng.choice(FINISHED)), True, 0)
+        if kind < 4:
+            board = chess.Board.from_chess960_pos(self.rng.randrange(960))
+            standard = board.castling_rights == chess.BB_CORNERS and board.king(chess.WHITE) == chess.E1
+            return self._place(board, standard, self.rng.randrange(40))
+        return self._place(chess.Board(), True, self.rng.randrange(40))
+
+    def _place(self, board: chess.Board, standard: bool, plies: int) -> str:
+        """The command for a game from `board`; noted if it has to be taken."""
+        fen, moves = board.fen(), []
+        board.chess960 = self.chess960 or not standard
+        for _ in range(plies):
+            legal = list(board.legal_moves)
+            if not legal:
+                break
+            castling = [move for move in legal if board.is_castling(move)]
+            move = self.rng.choice(castling or legal)
+            moves.append(board.uci(move))
+            board.push(move)
+        if standard or self.chess960:
+            self.board, self.standard = board, standard
+        root = "startpos" if fen == chess.STARTING_FEN and self.rng.randrange(2) else f"fen {fen}"
+        return " ".join(["position", root, *(["moves", *moves] if moves else [])])
+
+
+def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
+    """Sends lines and checks what was said, and what the engine has become."""
+    first = len(mixer.asked)
+    engine.send(*(mixer.line() for _ in range(lines)))
+    engine.send("ucinewgame", "isready", MARK, "d", "position startpos", "eval", MARK)
+    seen: list[str] = []
+    for _ in range(2):
+        while not seen or not seen[-1].endswith(MARK):
+            seen += engine.read_until("info", HANG_S)
+        seen.append("")
+    fens = [line for line in seen if line.startswith("Fen: ")]
+    assert fens[-1] == f"Fen: {mixer.board.fen()}", (fens[-1], mixer.board.fen())
+    mixer.board, mixer.standard = chess.Board(chess960=mixer.chess960), True
+    names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
+    assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net, mixer.net_is_good)
+    failures = [line for line in seen if " failed" in line]
+    assert not failures, failures
+    best_moves = [line.split()[1] for line in seen if line.startswith("bestmove ")]
+    assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
+    for move, board in zip(best_moves, mixer.asked[first:], strict=True):
+        legal = [board.uci(legal_move) for legal_move in board.legal_moves]
+        assert move in (legal or ["(none)"]), (move, board.fen(), board.chess960)
+    assert engine.process.poll() is None
+
+
+def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
+    """Talks so many lines, to a new process every few thousand. Raises AssertionError when one misbehaves."""
+    rng, begun, searches = random.Random(seed), time.monotonic(), 0
+    with tempfile.TemporaryDirectory() as folder:
+        files = Files(Path(folder))
+        for done in range(0, lines, CONVERSATION):
+            mixer = Mixer(rng, files)
+            with AinoProcess() as engine:
+                for start in range(done, min(done + CONVERSATION, lines), BATCH):
+                    check_batch(engine, mixer, min(BATCH, lines - start))
+                engine.send("quit")
+                status, errors = engine.finish()
+            assert status == 0
+            assert errors == "", errors[-2000:]
+            searches += len(mixer.asked)
+            report(f"{min(done + CONVERSATION, lines)} lines, {searches} searches, {time.monotonic() - begun:.0f} s")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lines", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    arguments = parser.parse_args()
+    run(arguments.lines, arguments.seed, lambda text: print(text, flush=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+"""Loading the engine and giving it options: what it refuses is named and left out, the rest stays as it was."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import machine
+from engine.errors import DataError, NetFileError, blaming
+from engine.network import weights
+from engine.options import EngineOptions
+from engine.player import Engine
+from tests.protocol.aino_process import AinoProcess
+from tests.protocol.fake_engine import Conversation, FakeEngine
+from tests.protocol.lines import scored
+from tests.protocol.test_commands import aino
+from uci.terminal import make_console
+from uci.waiting import ready_engine
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    return Conversation()
+
+
+def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation) -> None:
+    talk.say("isready", "setoption name Hash value 64")
+    assert talk.engine is not None
+    assert talk.engine.options.hash_mib == 256
+    talk.say("isready")
+    assert talk.engine.options.hash_mib == 64
+
+
+def test_hash_beyond_the_memory_is_granted_with_one_warning(
+    talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "physical_memory_mib", lambda: 1000)
+    talk.say("setoption name Hash value 1000", "isready")
+    assert talk.infos() == []
+    talk.say("setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready")
+    assert talk.infos() == ["Hash 1001 is more than the 1000 MiB of memory that this machine has"]
+    assert talk.engine is not None
+    assert talk.engine.options.hash_mib == 1001
+
+
+def test_memory_that_the_system_does_not_tell_is_no_reason_to_warn(
+    talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sysconf", raising=False)
+    talk.say("setoption name Hash value 65536", "isready")
+    assert talk.infos() == []
+
+
+def test_missing_net_is_reported_and_play_goes_on(talk: Conversation) -> None:
+    talk.say("setoption name WeightsFile value missing.dit", "isready", "go nodes 1")
+    talk.wait_for("bestmove")
+    assert "readyok" in talk.lines
+    assert any("missing.dit" in text for text in talk.infos())
+    assert talk.engine is not None
+    assert talk.engine.options == EngineOptions()
+
+
+def test_refused_net_is_reported_and_other_options_still_change() -> None:
+    class OneNet(FakeEngine):
+        def set_options(self, options: EngineOptions) -> None:
+            if options.weights_file != "<default>":
+                with blaming("weights_file"):
+                    raise NetFileError(options.weights_file, "a net file", "nothing")
+            super().set_options(options)
+
+    talk = Conversation(OneNet)
+    talk.say(
+        "isready", "setoption name WeightsFile value other.dit", "setoption name Hash value 64", "isready", "isready"
+    )
+    assert len(talk.answers("readyok")) == 3
+    assert len(talk.infos()) == 1
+    assert talk.session.options == EngineOptions(hash_mib=64)
+
+
+def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
+    class Small(FakeEngine):
+        def set_options(self, options: EngineOptions) -> None:
+            if options.hash_mib > 256:
+                raise MemoryError("no room")
+            super().set_options(options)
+
+    talk = Conversation(Small)
+    talk.say("isready", "setoption name Hash value 65536", "isready", "go nodes 1")
+    talk.wait_for("bestmove")
+    assert talk.infos() == ["no room; keeping Hash 256"]
+    assert talk.session.options == EngineOptions()
+
+
+def test_engine_that_cannot_load_still_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(options: EngineOptions) -> FakeEngine:
+        raise RuntimeError("no engine")
+
+    talk = Conversation(broken)
+    talk.say("isready", "position startpos moves e2e4", "go nodes 1 searchmoves e7e5")
+    assert talk.answers("readyok") == ["readyok"]
+    assert talk.answers("bestmove") == ["bestmove e7e5"]
+    assert any("no engine" in text for text in talk.infos())
+    assert "RuntimeError" in capsys.readouterr().err
+
+
+def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uci.loading.PROGRESS_INTERVAL_S", 0.01)
+
+    def slow(options: EngineOptions) -> FakeEngine:
+        time.sleep(0.2)
+        return FakeEngine(options)
+
+    talk = Conversation(slow)
+    talk.say("isready")
+    assert talk.lines[-1] == "readyok"
+    assert all(line.startswith("info string compiling") for line in talk.lines[:-1])
+    assert len(talk.lines) > 1
+
+
+# ---- what the engine refuses ----------------------------------------------------------------------------------------
+
+
+def refusing(**refused: Any) -> type[FakeEngine]:
+    """An engine that cannot take these values, and that blames their options for it."""
+
+    class Refusing(FakeEngine):
+        def __init__(self, options: EngineOptions) -> None:
+            super().__init__(options)
+            self._check(options)
+
+        def set_options(self, options: EngineOptions) -> None:
+            self._check(options)
+            super().set_options(options)
+
+        def _check(self, options: EngineOptions) -> None:
+            for field, value in refused.items():
+                if getattr(options, field) == value:
+                    with blaming(field):
+                        raise DataError(f"no {value}")
+
+    return Refusing
+
+
+REFUSALS = [
+    ("book_file", "missing.bin", ("OwnBook value true", "BookFile value missing.bin"), "BookFile <empty>"),
+    ("weights_file", "broken.dit", ("WeightsFile value broken.dit",), "WeightsFile <default>"),
+    ("backend", "cupy", ("Backend value cupy",), "Backend auto"),
+]
+
+
+@pytest.mark.parametrize("ready_before", [False, True], ids=["before the first isready", "later"])
+@pytest.mark.parametrize(("field", "value", "settings", "instead"), REFUSALS, ids=[row[0] for row in REFUSALS])
+def test_what_cannot_be_loaded_costs_that_option_alone(
+    field: str, value: str, settings: tuple[str, ...], instead: str, ready_before: bool
+) -> None:
+    talk = Conversation(refusing(**{field: value}))
+    if ready_before:
+        talk.say("isready")
+    talk.say("setoption name Hash value 64", *(f"setoption name {text}" for text in settings), "isready", "go nodes 1")
+    talk.wait_for("bestmove")
+    verb = "keeping" if ready_before else "going on with"
+    assert talk.infos() == [f"no {value}; {verb} {instead}"]
+    assert talk.engine is not None
+    assert talk.engine.options == EngineOptions(hash_mib=64, own_book=field == "book_file")
+    assert talk.session.options == talk.engine.options
+
+
+def test_refused_net_leaves_the_users_other_one_in_use() -> None:
+    talk = Conversation(refusing(weights_file="broken.dit"))
+    talk.say("setoption name WeightsFile value good.dit", "isready")
+    talk.say("setoption name WeightsFile value broken.dit", "isready")
+    assert talk.infos() == ["no broken.dit; keeping WeightsFile good.dit"]
+    assert talk.session.options.weights_file == "good.dit"
+
+
+def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(folder: Path | None = None, entry: str = "default") -> Path:
+        raise NetFileError(f"{entry}.dit", "sha256 0", "sha256 1")
+
+    monkeypatch.setattr(weights, "default_net_path", broken)
+    talk = Conversation(Engine)  # type: ignore[arg-type]
+    talk.say("setoption name Hash value 8", "setoption name Threads value 1", "isready")
+    assert talk.infos() == [
+        "default.dit: expected sha256 0, found sha256 1; going on with Evaluator hybrid",
+        "default_tower.dit: expected sha256 0, found sha256 1; going on with Evaluator material",
+    ]
+    assert talk.engine is not None
+    assert talk.engine.evaluator.name == "material"  # type: ignore[attr-defined]
+    talk.engine.close()
+    with ready_engine(make_console(), EngineOptions(hash_mib=8, threads=1)) as engine:  # for the other commands
+        assert engine.evaluator.name == "material"
+
+
+def test_engine_that_refuses_everything_still_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    def useless(options: EngineOptions) -> FakeEngine:
+        raise NetFileError("x", "a net", "nothing")
+
+    talk = Conversation(useless)
+    talk.say("isready", "go nodes 1 searchmoves e2e4")
+    assert talk.answers("readyok") == ["readyok"]
+    assert talk.answers("bestmove") == ["bestmove e2e4"]
+
+
+def test_book_missing_before_the_first_isready_does_not_cost_the_search() -> None:
+    with AinoProcess("--evaluator", "material", "--hash-mib", "16", "--threads", "1") as process:
+        process.send("setoption name OwnBook value true", "setoption name BookFile value /no/such/book.bin")
+        lines = process.go("startpos", "wtime 2000 btime 2000")
+        assert scored(lines)
+        assert sum("/no/such/book.bin" in line for line in lines) == 1
+        assert not any("search failed" in line for line in lines)
+        process.send("quit")
+        assert process.finish() == (0, "")
+
+
+# ---- what the command line demands ----------------------------------------------------------------------------------
+
+
+def test_refusal_of_a_demanded_value_ends_the_conversation() -> None:
+    talk = Conversation(refusing(weights_file="broken.dit"), EngineOptions(weights_file="broken.dit"))
+    assert talk.session.run(["uci\n", "isready\n", "go nodes 1\n"]) == 1
+    assert talk.lines[-1] == "info string no broken.dit"
+    assert talk.answers("readyok") == []
+
+
+def test_demanded_value_that_the_gui_has_changed_since_may_be_refused() -> None:
+    talk = Conversation(refusing(weights_file="broken.dit"), EngineOptions(weights_file="good.dit"))
+    talk.say("setoption name WeightsFile value broken.dit", "isready")
+    assert talk.answers("readyok") == ["readyok"]
+    assert talk.session.refusal == ""
+
+
+@pytest.mark.parametrize(
+    "words", [("uci",), ("analyse", "startpos"), ("bench", "--only", "search"), ("warmup",)], ids=lambda words: words[0]
+)
+def test_command_line_that_names_a_broken_net_ends_with_an_error(words: tuple[str, ...], tmp_path: Path) -> None:
+    net = tmp_path / "empty.dit"
+    net.touch()
+    done = aino(*words, "--weights-file", str(net), text="uci\nisready\ngo nodes 1\n")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"aino {words[0]}: {net}: expected ")
+    assert "Traceback" not in done.stderr
+    assert "bestmove" not in done.stdout
+
+
+# ---- options that change nothing ------------------------------------------------------------------------------------
+
+
+def told(*settings: str, **options: Any) -> list[str]:
+    """What a real engine has to say after some options are set."""
+    talk = Conversation(Engine, EngineOptions(hash_mib=8, **{"threads": 1, **options}))  # type: ignore[arg-type]
+    talk.say("isready")
+    before = len(talk.infos())
+    talk.say(*(f"setoption name {text}" for text in settings), "isready", "isready")
+    assert talk.engine is not None
+    talk.engine.close()
+    return talk.infos()[before:]
+
+
+@pytest.mark.parametrize(
+    ("setting", "evaluator", "reason"),
+    [
+        ("Backend value numpy", "sparse", "it is for towers"),
+        ("HybridWeight value 0.25", "sparse", "for the evaluator hybrid, and the one in use is sparse"),
+        ("HybridWeight value 0.25", "network", "for the evaluator hybrid, and the one in use is network"),
+        ("MinibatchSize value 32", "material", "rounds of its own size"),
+        ("MaxCollisionEvents value 5", "material", "none of them collide"),
+        ("Threads value 17", "material", "a round of leaves feeds at most 16"),
+    ],
+)
+def test_option_that_changes_nothing_says_so_once(setting: str, evaluator: str, reason: str) -> None:
+    (text,) = told(setting, evaluator=evaluator)
+    assert text.startswith(setting.replace("value ", "") + " changes nothing")
+    assert reason in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "options"),
+    [
+        ("Backend value numpy", {"evaluator": "network"}),
+        ("HybridWeight value 0.25", {"evaluator": "hybrid"}),
+        ("MinibatchSize value 32", {"evaluator": "network"}),
+        ("MaxCollisionEvents value 5", {"evaluator": "material", "threads": 2}),
+        ("Threads value 2", {"evaluator": "material"}),
+        ("CPuct value 2.0", {"evaluator": "material"}),
+    ],
+)
+def test_option_that_changes_something_says_nothing(setting: str, options: dict[str, Any]) -> None:
+    assert told(setting, **options) == []
+
+
+def test_options_that_the_lc0_preset_leaves_aside_say_so() -> None:
+    (text,) = told("CPuct value 2.0", evaluator="material", preset="lc0")
+    assert text == "CPuct 2.0 changes nothing at present: SearchPreset lc0 has its own value"
