@@ -17,7 +17,7 @@ from selfplay.records.positions import PositionSet
 from selfplay.training.heldout import HeldOutScores
 from selfplay.training.mixture import Map
 from selfplay.training.recipe import LearnerSettings, Recipe
-from selfplay.training.sources import TrainingData
+from selfplay.training.source_files import TrainingData
 from selfplay.training.sparse import SparseFamily
 from selfplay.training.tower import TowerFamily
 

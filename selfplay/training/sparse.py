@@ -43,7 +43,7 @@ from selfplay.training.heldout import HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import SparseMixture
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
-from selfplay.training.sources import TrainingData
+from selfplay.training.source_files import TrainingData
 
 __all__ = ["SparseFamily", "SparseGradients", "SparseHeldOut", "SparsePass", "loss_sums"]
 

@@ -26,7 +26,7 @@ from selfplay.training.heldout import HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
-from selfplay.training.sources import TrainingData
+from selfplay.training.source_files import TrainingData
 
 __all__ = ["TowerFamily", "TowerGradients", "TowerHeldOut", "dual_head_loss", "legal_logits", "planes_of"]
 

@@ -17,10 +17,10 @@ from engine.nn import dit
 from engine.search.select import SearchParams
 from selfplay.data.game_files import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.games.game_settings import GameSettings
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
-from selfplay.games.settings import GameSettings
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of_model

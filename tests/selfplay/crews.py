@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.board.convert import row_from_board
 from engine.nn import dit
-from selfplay.games.settings import GameSettings
+from selfplay.games.game_settings import GameSettings
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.opening_set import load_openings
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers

@@ -16,7 +16,7 @@ from engine.board.convert import decode_move, row_from_board
 from selfplay.records.endings import Ending
 from selfplay.records.replay import read_segment, segment_path, write_segment
 from selfplay.run.exchange import Stopped, import_games, pgn_text
-from selfplay.run.fit import replay_set
+from selfplay.run.fitting import replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from tests.selfplay.conftest import random_game

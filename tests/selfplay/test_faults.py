@@ -18,7 +18,7 @@ from engine.errors import ConfigError, RunError
 from engine.files import dit_file
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import ReplayWriter, part_path, published_games, read_segment, segment_path, write_segment
-from selfplay.run.fit import fit, replay_set
+from selfplay.run.fitting import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations, run_phase

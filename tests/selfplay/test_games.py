@@ -16,11 +16,11 @@ from engine.search.choice import choose_move
 from engine.search.select import SearchParams
 from engine.search.session import Search
 from selfplay.data.balanced_openings import draw_openings
+from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
-from selfplay.games.settings import GameSettings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game

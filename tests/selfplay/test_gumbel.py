@@ -12,10 +12,10 @@ from engine.board.convert import row_from_board
 from engine.search.gumbel import C_SCALE, C_VISIT, SequentialHalving, halving_schedule
 from engine.search.select import SearchParams
 from engine.search.session import Search
+from selfplay.games.game_settings import GameSettings
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
-from selfplay.games.settings import GameSettings
 from tests.selfplay.test_games import KeyEvaluator
 
 START = chess.STARTING_FEN

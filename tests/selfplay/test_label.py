@@ -18,8 +18,8 @@ from engine.board.fen import parse_fen
 from engine.board.layout import KEY
 from engine.errors import ConfigError, DataError
 from engine.files.atomic import atomic_write
-from selfplay.data.label import LabelFile, labelled_keys
 from selfplay.data.label_engine import Info, LabelEngine, parse_info
+from selfplay.data.label_positions import LabelFile, labelled_keys
 from selfplay.data.label_tasks import Sampling, positions_of_file, tasks_of_games
 from selfplay.data.label_tree import TreeSampling, positions_of_trees
 from selfplay.data.pgn import read_pgn

@@ -14,9 +14,9 @@ from engine.errors import ConfigError, RunError
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.ladder import Ladder, LadderSettings
 from selfplay.matches.play import Rules
 from selfplay.matches.rating import fit_rung, most_informative_rung
+from selfplay.matches.rungs import Ladder, LadderSettings
 from selfplay.matches.runner import PlannedGame, Schedule
 
 RUNGS = list(range(1350, 2851, 50))
@@ -86,7 +86,7 @@ def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
                 schedule.finish(row)
                 report(row)
 
-        monkeypatch.setattr("selfplay.matches.ladder.play_games", play)
+        monkeypatch.setattr("selfplay.matches.rungs.play_games", play)
 
     return use
 

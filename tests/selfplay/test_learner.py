@@ -21,9 +21,9 @@ from selfplay.training.heldout import split_by_game
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Map, Mixture
-from selfplay.training.pretrain import Pretraining, PretrainSettings
+from selfplay.training.pretraining import Pretraining, PretrainSettings
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.sources import SourceFiles, load_training_data
+from selfplay.training.source_files import SourceFiles, load_training_data
 from selfplay.training.tower import TowerHeldOut, dual_head_loss
 
 SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2)

@@ -24,8 +24,8 @@ from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, ask, close_engine, open_engine, parse_contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.match import Match, MatchSettings, standing
 from selfplay.matches.play import FAULTS, Reason
+from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from selfplay.matches.archive import GameRow
-from selfplay.matches.match import standing
-from selfplay.matches.report import Pace, game_line, match_json, match_view, score_text, standing_lines
+from selfplay.matches.series import standing
+from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 NAMES = "one", "two"
@@ -34,7 +34,7 @@ def drawn(rows: list[GameRow], test: Sprt | None, pace: Pace) -> str:
 
 def test_live_table_shows_score_faults_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("selfplay.matches.report.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("selfplay.matches.standings.time.monotonic", lambda: now[0])
     pace = Pace(done=1, total=20)
     assert pace.left_s is None
     assert "left -" in drawn(ROWS[:1], None, pace)

@@ -9,7 +9,7 @@ import chess
 import pytest
 
 from engine.errors import DataError
-from selfplay.matches.openings import load_book, opening_board
+from selfplay.matches.opening_book import load_book, opening_board
 
 PGN = """[Event "one"]
 [Result "*"]

@@ -14,7 +14,7 @@ import pytest
 from engine.board.convert import row_from_board
 from engine.errors import NetFileError
 from engine.nn import dit
-from selfplay.games.settings import GameSettings
+from selfplay.games.game_settings import GameSettings
 from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, encode_record, training_game
 from selfplay.records.opening_set import load_openings

@@ -13,13 +13,13 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError
+from selfplay.games.game_settings import GameSettings
 from selfplay.games.resignation import giving_up, safe_threshold
-from selfplay.games.settings import GameSettings
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
-from selfplay.run.generate import generate
+from selfplay.run.generating import generate
 from selfplay.run.guards import guarded, guarded_settings, summarise
 from selfplay.run.playing import GenerationTask
 

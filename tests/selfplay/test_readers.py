@@ -24,7 +24,7 @@ from selfplay.data.teacher import read_teacher
 from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
 from selfplay.records.collect import GameRecord, collect
 from selfplay.records.positions import PositionSet, concatenate
-from selfplay.training.sources import SourceFiles, load_training_data
+from selfplay.training.source_files import SourceFiles, load_training_data
 from tests.selfplay.conftest import random_game
 
 FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"

@@ -19,7 +19,7 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.facts import PlayedThrough, read_facts
-from selfplay.report.openings import opening_tree
+from selfplay.report.opening_tree import opening_tree
 from selfplay.report.page import report_page
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text

@@ -24,9 +24,9 @@ from selfplay.main import main
 from selfplay.records.game import encode_record
 from selfplay.records.replay import read_segment, segment_path
 from selfplay.run.config import FORMAT, GateSettings, config_text, configured, default_config, read_toml
-from selfplay.run.fit import learner_settings
+from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
-from selfplay.run.gate import verdict
+from selfplay.run.gating import verdict
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
 from selfplay.settings import help_of

@@ -18,8 +18,8 @@ from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import parse_epd_line, read_epd, read_move
 from selfplay.suites.problem import Problem
 from selfplay.suites.puzzles import read_puzzles
-from selfplay.suites.report import suite_json
 from selfplay.suites.score import grouped, solve_all, solve_problem, tally
+from selfplay.suites.score_text import suite_json
 from selfplay.suites.solver import Answer, EngineSolver, Step, UciSolver, found_at
 
 SCRIPT = Path(__file__).with_name("scripted_engine.py")

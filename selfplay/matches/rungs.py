@@ -11,10 +11,10 @@ from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.match import count_faults, opening_order, settings_json
 from selfplay.matches.play import Rules
 from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
 from selfplay.matches.runner import PlannedGame, play_games
+from selfplay.matches.series import count_faults, opening_order, settings_json
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
 __all__ = ["Ladder", "LadderSettings", "LadderStanding"]

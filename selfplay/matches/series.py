@@ -44,7 +44,7 @@ class MatchSettings:
     second: Contestant
     control: TimeControl  # of both, but for a contestant with one of its own
     games: int  # even: every opening is played with both colours; the most that an SPRT may take
-    openings: Sequence[str]  # as `selfplay.matches.openings` has them; a FEN is one
+    openings: Sequence[str]  # as `selfplay.matches.opening_book` has them; a FEN is one
     seed: int = 1  # of the order of the openings
     concurrency: int = 1
     longest: int = 400  # plies; then the game is a draw

@@ -20,7 +20,7 @@ from selfplay.training.families import family_of_model
 from selfplay.training.heldout import HeldOutScores, split_by_game
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.sources import TrainingData
+from selfplay.training.source_files import TrainingData
 
 __all__ = ["FitProgress", "FitResult", "fit", "learner_settings", "replay_set"]
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from selfplay.matches.archive import GameRow
-from selfplay.matches.match import MatchStanding
+from selfplay.matches.series import MatchStanding
 from selfplay.matches.statistics import EloEstimate, Sprt
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from selfplay.games.settings import GameSettings
+from selfplay.games.game_settings import GameSettings
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import ReplayWriter
 from selfplay.run.folder import RunFolder

@@ -27,7 +27,7 @@ from selfplay.training.heldout import HeldOutScores
 from selfplay.training.learner import Learner
 from selfplay.training.losses import Losses
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.sources import SourceFiles, TrainingData
+from selfplay.training.source_files import SourceFiles, TrainingData
 
 __all__ = ["PretrainSettings", "Pretraining", "ProgressReport"]
 
