@@ -18,7 +18,7 @@ from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.series import Match, MatchSettings
 
-SCRIPT = Path(__file__).parents[1] / "selfplay" / "scripted_engine.py"
+SCRIPT = Path(__file__).parents[1] / "selfplay" / "matches" / "scripted_engine.py"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

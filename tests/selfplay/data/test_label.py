@@ -27,8 +27,8 @@ from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.records.collect import collect
 from selfplay.records.replay import write_segment
 from tests.selfplay.conftest import random_game
-from tests.selfplay.scripted_teacher import score_of
-from tests.selfplay.test_v6 import STARTS, searched_game
+from tests.selfplay.data.scripted_teacher import score_of
+from tests.selfplay.data.test_v6 import STARTS, searched_game
 
 TEACHER = [sys.executable, str(Path(__file__).with_name("scripted_teacher.py"))]
 ENGINE = " ".join(TEACHER)
@@ -158,7 +158,7 @@ def test_positions_that_a_search_looks_at_are_labelled(
 def test_killed_labelling_goes_on(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
     out, part = tmp_path / "new.txt.xz", tmp_path / "new.txt.part"
     command = ["label", "--engine", ENGINE, "--pgn", str(pgn_file), "--out", str(out)]
-    with subprocess.Popen([sys.executable, "-m", "selfplay.main", *command], cwd=Path(__file__).parents[2]) as process:
+    with subprocess.Popen([sys.executable, "-m", "selfplay.main", *command], cwd=Path(__file__).parents[3]) as process:
         deadline = time.monotonic() + 120
         while process.poll() is None and not (part.is_file() and part.stat().st_size > 500):
             assert time.monotonic() < deadline

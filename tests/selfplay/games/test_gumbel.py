@@ -16,7 +16,7 @@ from selfplay.games.game_settings import GameSettings
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
-from tests.selfplay.test_games import KeyEvaluator
+from tests.selfplay.games.test_games import KeyEvaluator
 
 START = chess.STARTING_FEN
 PARAMS = SearchParams(decide_root=False)

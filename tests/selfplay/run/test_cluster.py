@@ -19,7 +19,7 @@ from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import RayBackend, connected
 from selfplay.run.playing import GenerationTask, PlayBackend
-from tests.selfplay.crews import children, games_here, games_of, never, tiny_task
+from tests.selfplay.run.crews import children, games_here, games_of, never, tiny_task
 
 NUMBERS = range(10)
 

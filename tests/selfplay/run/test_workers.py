@@ -25,10 +25,10 @@ from selfplay.run.playing import GenerationTask
 from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import ATTEMPTS, WorkerLost, play_supervised
 from selfplay.run.workers import WorkerPool
-from tests.selfplay.crews import games_here, games_of, never, tiny_task
+from tests.selfplay.run.crews import games_here, games_of, never, tiny_task
 
 NUMBERS = range(10)
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
 

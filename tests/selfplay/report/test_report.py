@@ -25,7 +25,7 @@ from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import GateResult, Phase, ledger_row
-from tests.selfplay.test_run import TINY
+from tests.selfplay.run.test_run import TINY
 
 LOST, EVEN, WON = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
 

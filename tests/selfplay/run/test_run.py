@@ -116,7 +116,7 @@ def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
     flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=24"]
     command = [sys.executable, "-m", "selfplay.main", "generate", str(tmp_path / "killed"), *flags]
     part = segment_path(tmp_path / "killed" / "replay", 1).with_suffix(".part")
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
+    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
         deadline = time.monotonic() + 120
         while process.poll() is None and not (part.is_file() and part.stat().st_size > 2000):
             assert time.monotonic() < deadline

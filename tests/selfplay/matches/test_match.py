@@ -28,7 +28,7 @@ from selfplay.matches.play import FAULTS, Reason
 from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(__file__).with_name("scripted_engine.py")
 NAMES = "one", "two"
 

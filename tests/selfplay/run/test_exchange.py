@@ -20,7 +20,7 @@ from selfplay.run.fitting import replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from tests.selfplay.conftest import random_game
-from tests.selfplay.test_v6 import STARTS, searched_game, sort_targets
+from tests.selfplay.data.test_v6 import STARTS, searched_game, sort_targets
 
 FLAGS = ["--net=16x1"]
 FIT = ["--fit.positions=64", "--fit.batch_size=32", "--fit.shard_size=16", "--fit.heldout_share=0.3"]

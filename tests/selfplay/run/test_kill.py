@@ -9,7 +9,7 @@ import pytest
 from selfplay.records.replay import segment_path
 from selfplay.run.phases import run_generations
 from tests.benchmark.kill_campaign import PHASES, Broken, Watch, campaign
-from tests.selfplay.test_run import never, open_run
+from tests.selfplay.run.test_run import never, open_run
 
 
 @pytest.mark.slow

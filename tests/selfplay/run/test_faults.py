@@ -22,10 +22,10 @@ from selfplay.run.fitting import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations, run_phase
-from tests.selfplay.test_run import TINY_FLAGS, never, open_run
-from tests.selfplay.test_v6 import STARTS, searched_game
+from tests.selfplay.data.test_v6 import STARTS, searched_game
+from tests.selfplay.run.test_run import TINY_FLAGS, never, open_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FLAGS = ["--net=16x1", *TINY_FLAGS]
 
 
