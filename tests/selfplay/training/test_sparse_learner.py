@@ -90,6 +90,41 @@ def test_checkpoint_continues_bit_for_bit(positions: PositionSet, tmp_path: Path
     resumed.close()
 
 
+def as_flat_vectors(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A learner's state as it used to be saved: one vector over all tables for each kind of number."""
+    kinds = {"parameters": "model/", "average": "average/", "mean": "optimizer/mean.", "square": "optimizer/square."}
+    flat_state = {}
+    for kind, prefix in kinds.items():
+        flat, tables = new_tables(CONFIG)
+        for name, view in named_views(tables, CONFIG).items():
+            view[...] = arrays[prefix + name]
+        flat_state[kind] = flat
+    for table, name in (("features", PARAMETERS["weight"]), ("policy", PARAMETERS["policy"])):
+        for slot in ("mean", "square"):
+            flat_state[f"{table}_{slot}"] = arrays[f"optimizer/shared_{slot}.{name}"].reshape(-1)
+    return flat_state
+
+
+def test_checkpoint_of_flat_vectors_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
+    straight, killed, resumed = (small_learner(positions) for _ in range(3))
+    expected = state_after(straight, 6)
+    arrays = state_after(killed, 3)
+    save_checkpoint(tmp_path / "state.npz", as_flat_vectors(arrays), {"steps_done": 3, "model": killed.model.config()})
+    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
+    assert resumed.steps_done == 3
+    assert_same(state_after(resumed, 3), expected)
+    for learner in (straight, killed, resumed):
+        learner.close()
+
+
+def test_checkpoint_without_its_arrays_is_refused(positions: PositionSet) -> None:
+    learner = small_learner(positions)
+    arrays, values = learner.state()
+    with pytest.raises(RunError, match="not that of this training"):
+        learner.restore({name: arrays[name] for name in arrays if not name.startswith("model/")}, values)
+    learner.close()
+
+
 def test_threads_do_not_change_the_result(positions: PositionSet) -> None:
     results = []
     for threads in (1, 2, 3):
