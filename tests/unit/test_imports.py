@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,6 +151,12 @@ def test_every_imported_distribution_is_declared() -> None:
     imported = {other.split(".")[0] for name, tree in MODULES.items() for other in imported_names(name, tree)}
     outside = imported - sys.stdlib_module_names - set(PACKAGES) - {"__future__", ""}
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= declared
+
+
+def test_files_of_self_play_have_names_of_their_own() -> None:
+    """A name in a traceback or an editor's tab means one file."""
+    names = [name.rpartition(".")[2] for name in MODULES if part_of(name) != name and name.startswith("selfplay.")]
+    assert not [name for name, count in Counter(names).items() if count > 1]
 
 
 def test_house_has_no_other_parts() -> None:
