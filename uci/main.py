@@ -17,15 +17,15 @@ __all__ = ["SUBCOMMANDS", "main"]
 # name -> (module with add_arguments(parser), run(arguments) -> exit status and EXAMPLES, which end its --help; help).
 # A module whose command line argparse would not read as it should also has parse(parser, words).
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
-    "uci": ("uci.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
-    "play": ("uci.play.command", "play a game in the terminal"),
-    "analyse": ("uci.analyse.command", "show the best lines of a position, of a game's, or of many"),
-    "annotate": ("uci.annotate.command", "comment the games of a PGN file: an annotated PGN and a web page"),
-    "explain": ("uci.explain.command", "make a web page of how Aino sees a position"),
-    "perft": ("uci.perft", "count the positions DEPTH plies ahead"),
-    "bench": ("uci.bench", "measure move generation, evaluation and search"),
-    "net": ("uci.net", "show, convert and export net files"),
-    "warmup": ("uci.warmup", "compile all kernels now, so that the first game starts at once"),
+    "uci": ("uci.protocol.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
+    "play": ("uci.play.play", "play a game in the terminal"),
+    "analyse": ("uci.analyse.analyse", "show the best lines of a position, of a game's, or of many"),
+    "annotate": ("uci.annotate.annotate", "comment the games of a PGN file: an annotated PGN and a web page"),
+    "explain": ("uci.explain.explain", "make a web page of how Aino sees a position"),
+    "perft": ("uci.tools.perft", "count the positions DEPTH plies ahead"),
+    "bench": ("uci.bench.bench", "measure move generation, evaluation and search"),
+    "net": ("uci.tools.net", "show, convert and export net files"),
+    "warmup": ("uci.loading.warmup", "compile all kernels now, so that the first game starts at once"),
 }
 
 

@@ -17,11 +17,11 @@ from engine.search.limits import Limits
 from engine.search.results import SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.play import loop
-from uci.play.board_view import BoardStyle
 from uci.play.clock import GameClock
 from uci.play.ends import GameEnd
 from uci.play.game import GameSettings, TerminalGame
 from uci.play.level import Level
+from uci.terminal.board_view import BoardStyle
 
 PLAIN = BoardStyle(color=False, symbols=False)
 FOOLS_MATE_NEXT = "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2"

@@ -12,7 +12,7 @@ import chess
 import chess.pgn
 import pytest
 
-import uci.annotate.command as annotate_command
+import uci.annotate.annotate as annotate_command
 import uci.annotate.review as annotate_review
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -22,11 +22,11 @@ from engine.search.limits import Limits
 from engine.search.results import RootMove, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.annotate.comments import add_comments, move_comment
+from uci.annotate.game_page import game_section, page
 from uci.annotate.judge import BLUNDER, GREAT, INACCURACY, MISTAKE, judge, mean_accuracy, move_accuracy
-from uci.annotate.page import game_section, page
 from uci.annotate.review import GameReview, review_game
 from uci.main import main
-from uci.waiting import search_interruptibly
+from uci.terminal.waiting import search_interruptibly
 
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
 # Réti against Tartakower, Vienna 1910: 8...Nxe4 loses to a queen sacrifice and mate.

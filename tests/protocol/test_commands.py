@@ -15,7 +15,9 @@ import pytest
 
 from engine.options import EngineOptions
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
-from uci import __version__, bench, bench_signature
+from uci import __version__
+from uci.bench import bench
+from uci.bench import signature as bench_signature
 from uci.main import SUBCOMMANDS, main
 
 

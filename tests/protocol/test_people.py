@@ -14,11 +14,11 @@ import pytest
 from engine.errors import ConfigError, DataError, FenError
 from engine.search.limits import Limits
 from engine.search.results import RootMove
-from uci.limits import add_limit_flags, limits_from_flags
 from uci.main import SUBCOMMANDS, main
-from uci.openings import is_named, opening_name, read_table
-from uci.reading import Source, board_at, read_every_game, read_game, read_games, read_source, read_sources
-from uci.verdict import Verdict
+from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
+from uci.terminal.opening_names import is_named, opening_name, read_table
+from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_games, read_source, read_sources
+from uci.terminal.verdict import Verdict
 
 TWO_GAMES = """\
 [White "A"]

@@ -24,11 +24,11 @@ from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from tests.protocol.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, play, settings
 from uci.main import main
 from uci.play import loop
-from uci.play.commands import COMMANDS
 from uci.play.ends import GameEnd
 from uci.play.game import TerminalGame
 from uci.play.move_input import read_human_move
-from uci.reading import read_game
+from uci.play.typed_commands import COMMANDS
+from uci.terminal.reading import read_game
 
 # ---- the loop -------------------------------------------------------------------------------------------------------
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.style import Style
 
 from tests.protocol.terminal_game import FOOLS_MATE_NEXT, PLAIN
-from uci.play.board_view import BoardStyle, choose_style, render_bar, render_board
 from uci.play.record import game_from_board, save
-from uci.terminal import say
-from uci.verdict import Verdict
+from uci.terminal.board_view import BoardStyle, choose_style, render_bar, render_board
+from uci.terminal.console import say
+from uci.terminal.verdict import Verdict
 
 # ---- the board ------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
 from tests.protocol.lines import best_move, play_line, scored
 from tests.protocol.test_universal import CROWDED
-from uci.bench import POSITIONS
+from uci.bench.bench import POSITIONS
 
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
 PROMPTLY_S = 5.0  # generous: what it must not do is wait for the search

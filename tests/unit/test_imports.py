@@ -33,6 +33,7 @@ TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
+FOR_PEOPLE = ENGINE | {"uci", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
     "selfplay.records": ENGINE | SELFPLAY_TOOLS | {"weights"},
@@ -65,7 +66,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.player": PLAYER,
     "engine": {"engine.player"},
     "selfplay": set(),
-    "uci": ENGINE | {"weights"},
+    # The rooms of the command `aino`: the conversation with a GUI and the commands for people do not know each other.
+    "uci": set(),
+    "uci.__main__": {"uci.main"},
+    "uci.main": ENGINE | {"uci"},
+    "uci.loading": ENGINE | {"uci"},
+    "uci.tools": ENGINE | {"uci"},
+    "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools"},
+    "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
+    "uci.pages": ENGINE | {"uci"},
+    "uci.terminal": FOR_PEOPLE - {"uci.terminal"},
+    **dict.fromkeys(("uci.play", "uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),
     "weights": set(),
 }
 # What only these modules may import; everybody else goes through them.
@@ -77,6 +88,7 @@ ONLY_IMPORTERS = {
     "fcntl": {"engine.native.locks"},
     "msvcrt": {"engine.native.locks"},
 }
+BASE_NAMES_ARE_UNIQUE_IN = ("uci",)
 # What brings an import of another name.
 DISTRIBUTIONS = {"cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
@@ -91,6 +103,7 @@ def modules() -> dict[str, ast.Module]:
 
 
 MODULES = modules()
+PARTS = {name for name in MODULES if any(other.startswith(name + ".") for other in MODULES)}  # folders
 
 
 def imported_names(name: str, tree: ast.Module) -> Iterator[str]:
@@ -153,8 +166,30 @@ def test_every_imported_distribution_is_declared() -> None:
 
 def test_house_has_no_other_parts() -> None:
     assert {part_of(name) for name in MODULES} <= set(MAY_IMPORT)
-    unknown = [name for name in MODULES if "." in name and part_of(name) in ("engine", "selfplay")]
+    unknown = [name for name in MODULES if "." in name and part_of(name) in ("engine", "selfplay", "uci")]
     assert not unknown, f"not named in MAY_IMPORT: {unknown}"
+
+
+def test_no_part_of_the_house_imports_itself_through_others() -> None:
+    arrows = {
+        own: {
+            part_of(other) for name in MODULES if part_of(name) == own for other in imported_names(name, MODULES[name])
+        }
+        & set(MAY_IMPORT) - {own}
+        for own in MAY_IMPORT
+        if own not in PACKAGES  # their __init__ holds a version or loads on demand
+    }
+    while free := [own for own, others in arrows.items() if not others & arrows.keys()]:
+        for own in free:
+            del arrows[own]
+    assert not arrows, f"these import each other in a circle: {arrows}"
+
+
+@pytest.mark.parametrize("package", BASE_NAMES_ARE_UNIQUE_IN)
+def test_base_names_are_unique_inside_a_package(package: str) -> None:
+    names = [name.rpartition(".")[2] for name in MODULES if name.startswith(package + ".")]
+    names = [name for name in names if f"{package}.{name}" not in PARTS]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_importing_everything_prints_and_starts_nothing() -> None:
@@ -174,8 +209,8 @@ def test_importing_everything_prints_and_starts_nothing() -> None:
 def test_uci_is_answered_without_numpy() -> None:
     program = (
         "import io, sys\n"
-        "from uci.session import Session\n"
-        "from uci.writer import Writer\n"
+        "from uci.protocol.session import Session\n"
+        "from uci.protocol.writer import Writer\n"
         "out = io.StringIO()\n"
         "Session(Writer(out)).run(['uci'])\n"
         "assert 'uciok' in out.getvalue()\n"

@@ -1,7 +1,7 @@
 """`aino bench`: speed of move generation, board planes, evaluation, search and start on this machine.
 
 Every speed is the best of several runs, taken in one process. The signatures say whether the search still does what it
-did (`bench_signature`).
+did (`signature`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.bench_board import measure_board
-from uci.bench_signature import SETTINGS, sign
-from uci.bench_start import measure_start
+from uci.bench.board_speed import measure_board
+from uci.bench.signature import SETTINGS, sign
+from uci.bench.start_speed import measure_start
 
 __all__ = ["EXAMPLES", "PARTS", "add_arguments", "measure", "run", "signatures"]
 

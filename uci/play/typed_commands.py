@@ -11,15 +11,15 @@ import chess
 
 from engine.errors import ConfigError
 from engine.search.results import SearchResult
-from uci.openings import opening_name
-from uci.play.board_view import render_bar
 from uci.play.clock import clock_text
 from uci.play.ends import GameEnd, end_by_resigning
 from uci.play.game import TerminalGame
 from uci.play.level import LEVEL_FORMS, parse_level
 from uci.play.record import record_of, save
-from uci.reading import board_at, read_game
-from uci.verdict import Verdict
+from uci.terminal.board_view import render_bar
+from uci.terminal.opening_names import opening_name
+from uci.terminal.reading import board_at, read_game
+from uci.terminal.verdict import Verdict
 
 __all__ = ["COMMANDS", "Command", "help_text"]
 

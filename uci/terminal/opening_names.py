@@ -33,7 +33,7 @@ def is_named(board: chess.Board) -> bool:
 
 @functools.cache
 def _names() -> dict[str, str]:
-    text = resources.files("uci").joinpath("openings.txt").read_text(encoding="utf-8")
+    text = resources.files("uci.terminal").joinpath("openings.txt").read_text(encoding="utf-8")
     return {board.epd(): name for board, name in read_table(text)}
 
 

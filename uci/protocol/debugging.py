@@ -16,8 +16,8 @@ from engine.player import Engine
 from engine.search.control import SearchControl
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
-from uci.bench import POSITIONS
-from uci.perft import MAX_DEPTH
+from uci.bench.bench import POSITIONS
+from uci.tools.perft import MAX_DEPTH
 
 __all__ = ["HELP", "bench_lines", "evaluation_lines", "perft_lines", "tree_lines"]
 

@@ -18,17 +18,19 @@ from typing import TYPE_CHECKING
 from engine.errors import AinoError, ConfigError
 from engine.option_forms import uci_lines
 from engine.options import EngineOptions, Value, find_option, set_option
-from uci import __version__, protocol
-from uci.loading import DemandRefused, EngineFactory, EngineLoader, make_engine
-from uci.writer import Writer
+from uci import __version__
+from uci.loading.loader import DemandRefused, EngineFactory, make_engine
+from uci.protocol import words
+from uci.protocol.engine_loader import EngineLoader
+from uci.protocol.writer import Writer
 
 if TYPE_CHECKING:
     import chess
 
     from engine.player import Engine
-    from uci.position import PositionKeeper
-    from uci.search_task import SearchTask
-    from uci.tasks import Task
+    from uci.protocol.position import PositionKeeper
+    from uci.protocol.search_task import SearchTask
+    from uci.protocol.tasks import Task
 
 __all__ = ["Session"]
 
@@ -97,7 +99,7 @@ class Session:
         Bad input keeps the state and is answered by `info string`.
         """
         self.writer.received(line.strip())
-        word, rest = protocol.split_command(line, {"quit", *self._commands})
+        word, rest = words.split_command(line, {"quit", *self._commands})
         if word == "quit":
             return False
         if word:
@@ -133,7 +135,7 @@ class Session:
         self.writer.line("readyok")
 
     def _setoption(self, text: str) -> None:
-        name, value = protocol.parse_setoption(text)
+        name, value = words.parse_setoption(text)
         option = find_option(name)
         if option is None:
             self.writer.info(f"unknown option: {name}")
@@ -162,12 +164,12 @@ class Session:
             self._loader.engine.new_game()
 
     def _position(self, text: str) -> None:
-        self._keeper().set(protocol.parse_position(text), self.options.chess960)
+        self._keeper().set(words.parse_position(text), self.options.chess960)
 
     def _go(self, text: str) -> None:
-        from uci.search_task import SearchTask, any_move, make_limits
+        from uci.protocol.search_task import SearchTask, any_move, make_limits
 
-        command = protocol.parse_go(text)
+        command = words.parse_go(text)
         self._finish_work()
         board = self._board()
         if command.perft is not None:
@@ -212,12 +214,12 @@ class Session:
         self.writer.line(*str(board).splitlines(), f"Fen: {board.fen()}")
 
     def _help(self, text: str) -> None:
-        from uci.debugging import HELP
+        from uci.protocol.debugging import HELP
 
         self.writer.line(*HELP.splitlines())
 
     def _tree(self, text: str) -> None:
-        from uci.debugging import tree_lines
+        from uci.protocol.debugging import tree_lines
 
         search = self._last_search
         if self._working() or search is None or search.result is None:
@@ -226,7 +228,7 @@ class Session:
             self.writer.line(*tree_lines(search.result, search.board))
 
     def _eval(self, text: str) -> None:
-        from uci.debugging import evaluation_lines
+        from uci.protocol.debugging import evaluation_lines
 
         if self._working():
             self.writer.info("eval: not during a search")
@@ -234,16 +236,16 @@ class Session:
             self.writer.line(*evaluation_lines(self._ready_engine(), self._board()))
 
     def _bench(self, text: str) -> None:
-        from uci.debugging import bench_lines
-        from uci.tasks import LinesTask
+        from uci.protocol.debugging import bench_lines
+        from uci.protocol.tasks import LinesTask
 
         self._finish_work()
         engine = self._ready_engine()
         self._start(LinesTask(self.writer, "bench", lambda control: bench_lines(engine, text, control)))
 
     def _perft(self, board: chess.Board, depth: int) -> None:
-        from uci.debugging import perft_lines
-        from uci.tasks import LinesTask
+        from uci.protocol.debugging import perft_lines
+        from uci.protocol.tasks import LinesTask
 
         self._start(LinesTask(self.writer, "perft", lambda control: perft_lines(board, depth, control)))
 
@@ -251,7 +253,7 @@ class Session:
 
     def _keeper(self) -> PositionKeeper:
         if self._position_keeper is None:
-            from uci.position import PositionKeeper
+            from uci.protocol.position import PositionKeeper
 
             self._position_keeper = PositionKeeper(self.options.chess960)
         return self._position_keeper

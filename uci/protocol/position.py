@@ -6,7 +6,7 @@ import chess
 
 from engine.board.fen import parse_fen
 from engine.errors import MoveError
-from uci.protocol import PositionCommand
+from uci.protocol.words import PositionCommand
 
 __all__ = ["PositionKeeper", "read_move"]
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable
 
 from engine.search.control import SearchControl
-from uci.writer import Writer, info_string
+from uci.protocol.writer import Writer, info_string
 
 __all__ = ["LinesTask", "Task"]
 

@@ -14,8 +14,8 @@ from typing import BinaryIO, NoReturn
 from engine.errors import ConfigError
 from engine.option_forms import add_flags, changes, load_toml, options_from_flags
 from engine.options import EngineOptions
-from uci.session import Session
-from uci.writer import Writer
+from uci.protocol.session import Session
+from uci.protocol.writer import Writer
 
 __all__ = ["EXAMPLES", "add_arguments", "default_config", "run"]
 

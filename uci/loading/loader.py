@@ -1,4 +1,4 @@
-"""The engine behind a conversation: made when it is first needed, given new options before its next work.
+"""An engine made ready and given options.
 
 What cannot be loaded is named and left out, and the rest stays as it was: a book, a net or a backend that the engine
 refuses costs that one option. A value given on the command line is demanded: there a refusal is an error.
@@ -6,26 +6,21 @@ refuses costs that one option. A value given on the command line is demanded: th
 
 from __future__ import annotations
 
-import _thread
 import contextlib
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import AinoError
 from engine.options import EMPTY, OPTIONS, EngineOptions, Value
-from uci.writer import Writer
 
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["DemandRefused", "EngineFactory", "EngineLoader", "load_engine", "make_engine"]
+__all__ = ["DemandRefused", "EngineFactory", "change_engine", "load_engine", "make_engine"]
 
 EngineFactory = Callable[[EngineOptions], "Engine"]
-
-PROGRESS_INTERVAL_S = 2.0  # between signs of life while kernels compile
 
 SMALLEST_HASH_MIB = 1
 
@@ -51,8 +46,8 @@ class DemandRefused(AinoError):
 def make_engine(options: EngineOptions) -> Engine:
     """The real engine, loaded and compiled, ready to search."""
     from engine import player
-    from uci.cold_start import second_compiler
-    from uci.compile_lock import compiling_alone
+    from uci.loading.cold_start import second_compiler
+    from uci.loading.compile_lock import compiling_alone
 
     variant = f"{options.evaluator} {options.weights_file}"
     with compiling_alone(Path(player.__file__), variant) as cold, contextlib.ExitStack() as helpers:
@@ -118,72 +113,22 @@ def load_engine(
         tell(message)
 
 
-class EngineLoader:
-    """Keeps one engine; `engine` is None until it is first asked for. What goes wrong is told by `info string`."""
+def change_engine(
+    engine: Engine, options: EngineOptions, tell: Callable[[str], None], demanded: Mapping[str, Value]
+) -> None:
+    """Gives an engine new options, without those that it refuses; `tell` and `demanded` as in `load_engine`.
 
-    def __init__(self, writer: Writer, factory: EngineFactory, demanded: Mapping[str, Value]) -> None:
-        self.engine: Engine | None = None
-        self._writer = writer
-        self._factory = factory
-        self._demanded = demanded
-
-    def ready(self, options: EngineOptions) -> Engine:
-        """The engine, with these options as far as it accepts them (see `engine.options`). Only between searches.
-
-        Raises DemandRefused.
-        """
-        hash_before = self.engine.options.hash_mib if self.engine else 0
-        if self.engine is None:
-            with self._signs_of_life():
-                self.engine = load_engine(options, self._factory, self._writer.info, self._demanded)
-        elif self.engine.options != options:
-            with self._signs_of_life():
-                self._change(self.engine, options)
-        if self.engine.options.hash_mib != hash_before:
-            self._warn_of_memory(self.engine.options.hash_mib)
-        for problem in self.engine.take_problems():
-            self._writer.info(problem)
-        return self.engine
-
-    def _warn_of_memory(self, hash_mib: int) -> None:
-        """Systems grant more memory than there is; a search that fills it swaps, or is ended by the system."""
-        from engine.machine import physical_memory_mib
-
-        memory_mib = physical_memory_mib()
-        if memory_mib is not None and hash_mib > memory_mib:
-            self._writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
-
-    def _change(self, engine: Engine, options: EngineOptions) -> None:
-        """Gives the engine new options, without those that it refuses."""
-        fallbacks = _Fallbacks(self._demanded, engine.options)
-        while True:
-            try:
-                engine.set_options(options)
-                return
-            except _REFUSALS as error:
-                attempt = fallbacks.after(error, options)
-                if attempt is None:
-                    self._writer.info(f"{error}; keeping what was set before")
-                    return
-                options, message = attempt
-            self._writer.info(message)
-
-    @contextlib.contextmanager
-    def _signs_of_life(self) -> Iterator[None]:
-        done = threading.Event()
-
-        def tick() -> None:
-            seconds = 0.0
-            while not done.wait(PROGRESS_INTERVAL_S):
-                seconds += PROGRESS_INTERVAL_S
-                self._writer.info(f"compiling kernels, once after an installation or update: {seconds:.0f} s")
-                if self._writer.closed:  # the GUI gave up, and nobody will use what is being compiled
-                    _thread.interrupt_main()
-
-        ticker = threading.Thread(target=tick, name="signs-of-life", daemon=True)
-        ticker.start()
+    Raises DemandRefused.
+    """
+    fallbacks = _Fallbacks(demanded, engine.options)
+    while True:
         try:
-            yield
-        finally:
-            done.set()
-            ticker.join()
+            engine.set_options(options)
+            return
+        except _REFUSALS as error:
+            attempt = fallbacks.after(error, options)
+            if attempt is None:
+                tell(f"{error}; keeping what was set before")
+                return
+            options, message = attempt
+        tell(message)

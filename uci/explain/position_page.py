@@ -15,9 +15,9 @@ from engine.search.results import RootMove
 from uci.explain.insight import Part, Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.explain.sight import Sight
-from uci.notation import move_number
 from uci.pages.render import render
-from uci.verdict import Verdict
+from uci.terminal.notation import move_number
+from uci.terminal.verdict import Verdict
 
 __all__ = ["Explanation", "page"]
 

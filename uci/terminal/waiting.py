@@ -10,8 +10,8 @@ from engine.options import EngineOptions
 from engine.search.control import SearchControl
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
-from uci.loading import load_engine, make_engine
-from uci.terminal import make_console, say, waiting
+from uci.loading.loader import load_engine, make_engine
+from uci.terminal.console import make_console, say, waiting
 
 if TYPE_CHECKING:
     from rich.console import Console

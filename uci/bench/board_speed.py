@@ -14,7 +14,7 @@ from engine.board.layout import empty_stack
 from engine.board.perft import perft
 from engine.native.jit import kernel
 from engine.network.planes import PLANES, encode, expand
-from uci.perft import count_with_python_chess
+from uci.tools.perft import count_with_python_chess
 
 __all__ = ["measure_board"]
 

@@ -18,11 +18,11 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.results import SearchInfo, SearchResult
 from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
-from uci.limits import add_limit_flags, limits_from_flags
-from uci.play.board_view import choose_style, render_board
-from uci.reading import BadLine, Source, read_sources
-from uci.terminal import make_console, say
-from uci.waiting import Interrupted, ready_engine, search_interruptibly
+from uci.terminal.board_view import choose_style, render_board
+from uci.terminal.console import make_console, say
+from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
+from uci.terminal.reading import BadLine, Source, read_sources
+from uci.terminal.waiting import Interrupted, ready_engine, search_interruptibly
 
 __all__ = ["EXAMPLES", "add_arguments", "parse", "run"]
 

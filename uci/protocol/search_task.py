@@ -14,11 +14,11 @@ from engine.errors import MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.results import SearchInfo, SearchResult
-from uci.move_stats import move_stats
-from uci.position import read_move
-from uci.protocol import GoCommand, format_current_move, format_info
-from uci.tasks import Task
-from uci.writer import Writer, info_string
+from uci.protocol.move_stats import move_stats
+from uci.protocol.position import read_move
+from uci.protocol.tasks import Task
+from uci.protocol.words import GoCommand, format_current_move, format_info
+from uci.protocol.writer import Writer, info_string
 
 if TYPE_CHECKING:
     from engine.player import Engine

@@ -20,12 +20,12 @@ from engine.pages.render import write_page
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, mend_result
-from uci.annotate.page import game_section, page
+from uci.annotate.game_page import game_section, page
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
-from uci.limits import add_limit_flags, limits_from_flags
-from uci.reading import read_every_game
-from uci.terminal import make_console, say
-from uci.waiting import ready_engine
+from uci.terminal.console import make_console, say
+from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
+from uci.terminal.reading import read_every_game
+from uci.terminal.waiting import ready_engine
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 

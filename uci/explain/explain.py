@@ -18,12 +18,12 @@ from engine.pages.render import write_page
 from engine.player import Engine
 from uci.explain.insight import find_threat, input_planes, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import Observation, observe
-from uci.explain.page import Explanation, page
+from uci.explain.position_page import Explanation, page
 from uci.explain.sight import Sight, show_features, show_history, show_planes, show_weights
-from uci.limits import MOST_NODES, checked
-from uci.reading import Source, read_source
-from uci.terminal import make_console, say, waiting
-from uci.waiting import ready_engine
+from uci.terminal.console import make_console, say, waiting
+from uci.terminal.limit_flags import MOST_NODES, checked
+from uci.terminal.reading import Source, read_source
+from uci.terminal.waiting import ready_engine
 
 __all__ = ["EXAMPLES", "add_arguments", "explain", "parse", "run"]
 

@@ -17,16 +17,16 @@ from engine.board.fen import parse_fen
 from engine.errors import ConfigError
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
-from uci.play.board_view import choose_style
 from uci.play.clock import GameClock, parse_time_control
 from uci.play.ends import UNFINISHED, GameEnd
 from uci.play.game import GameSettings, TerminalGame
 from uci.play.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.play.loop import play
 from uci.play.record import default_path, record_of, save
-from uci.reading import board_at, read_game
-from uci.terminal import make_console, say
-from uci.waiting import ready_engine
+from uci.terminal.board_view import choose_style
+from uci.terminal.console import make_console, say
+from uci.terminal.reading import board_at, read_game
+from uci.terminal.waiting import ready_engine
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from engine.errors import ConfigError
-from uci.cold_start import child_environment
+from uci.loading.cold_start import child_environment
 
 __all__ = ["measure_start"]
 

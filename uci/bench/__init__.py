@@ -1,0 +1,1 @@
+"""`aino bench`: how fast this machine is, and whether the search is the one that it was."""
