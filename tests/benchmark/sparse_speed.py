@@ -18,6 +18,7 @@ from engine.board.convert import row_from_board
 from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.sparse import SparseEvaluator
+from engine.measuring import Row, new_parser, random_games, report
 from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
 from engine.network.sparse.inference import SparseNet, evaluate_leaves
@@ -29,7 +30,6 @@ from selfplay.records.positions import PositionSet
 from selfplay.training.learner import LearnerSettings
 from selfplay.training.mixture import SparseMixture
 from selfplay.training.sparse_learner import SparseLearner
-from tests.benchmark.harness import Row, new_parser, random_games, report
 
 LEAVES = 2048
 BATCH = 8192

@@ -12,6 +12,7 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
+from engine.measuring import random_games
 from engine.network.tower import TowerConfig, build_tower
 from engine.nn import dit
 from engine.search.select import SearchParams
@@ -25,7 +26,6 @@ from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
 from selfplay.training.learner import Learner, LearnerSettings
 from selfplay.training.mixture import Mixture
-from tests.benchmark.harness import random_games
 
 pytestmark = pytest.mark.slow
 NET = "64x6"

@@ -25,8 +25,8 @@ from engine.network.winograd import (
     products_buffer,
     transform_weights,
 )
-from tests.benchmark.inference_memory import MIB, measure
 from tests.unit.lc0_nets import random_masks
+from uci.bench.inference_memory import MIB, measure
 
 SMALL = TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=3, moves_left_hidden=8)
 CONFIGS = {

@@ -24,7 +24,7 @@ NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
-COMMANDS = {"engine.command_line", "engine.machine", "engine.option_forms", "engine.pages"}
+COMMANDS = {"engine.command_line", "engine.machine", "engine.measuring", "engine.option_forms", "engine.pages"}
 ENGINE = PLAYER | COMMANDS | {"engine", "engine.nn", "engine.player"}
 # The floors of self-play, from below; the small modules beside its folders are tools of all of them.
 SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("console", "interrupt", "lock", "settings", "threads")}
@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.suites": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
     "selfplay.report": REPORT,
+    "selfplay.measure": RUN,
     "selfplay.commands": REPORT | {"selfplay.report", "selfplay.suites", "selfplay.teachers"},
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
     "engine.command_line": set(),
@@ -55,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.settings_file": {"engine.errors"},
     "engine.backend": BASE,
     "engine.machine": {"engine.options"},
+    "engine.measuring": PLAYER | {"engine", "engine.player"},
     "engine.native": BASE,
     "engine.nn": TOOLS,
     "engine.pages": {"engine.errors", "engine.nn"},

@@ -1,6 +1,6 @@
 """How much worse than the best move Aino's moves are, by a stronger engine's word: a quick guide before matches.
 
-    python -m tests.benchmark.regret games.pgn --judge stockfish --positions 500 --nodes 10000 \\
+    python -m uci.bench.regret games.pgn --judge stockfish --positions 500 --nodes 10000 \\
         "base" "bold CPuct=2.5" "cool PolicyTemperature=1.2 nodes=3000"
 
 One position is taken from each game of the PGN file, the same ones for every setting: a name and UCI options (one
@@ -23,9 +23,9 @@ import chess.pgn
 import numpy as np
 
 from engine import Engine
+from engine.measuring import Progress, Row, new_parser, report
 from engine.options import EngineOptions, set_option
 from engine.search.limits import Limits
-from tests.benchmark.harness import Progress, Row, new_parser, report
 
 LOGISTIC_CP = 150.0
 DECIDED_CP = 500

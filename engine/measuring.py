@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: arguments and output, games to search, engines, memory, a tree's fingerprint."""
+"""What the measuring commands share: arguments and output, games to search, engines, memory, a tree's fingerprint."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def random_games(rng: np.random.Generator, start: np.ndarray, count: int) -> Ite
     """The move codes of games of at most a hundred plies from a position row."""
     rows, legal = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
     for _ in range(count):
-        rows[0], moves = start, []
+        rows[0] = start
+        moves: list[int] = []
         while len(moves) < 100 and (n := generate(rows[0], legal)):
             moves.append(int(legal[rng.integers(n)]))
             make(rows[0], np.int64(moves[-1]), rows[1])

@@ -1,6 +1,6 @@
 """Fused inference against ONNX Runtime and OpenVINO on the CPU: same net, same positions, same threads, one run.
 
-    python -m tests.benchmark.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
+    python -m uci.bench.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
 
 The other runtimes are no dependencies: each is timed where it is installed (`pip install onnx onnxruntime openvino`).
 Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians and the
@@ -25,11 +25,11 @@ from engine.board.convert import stack_from_board
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.measuring import new_parser
 from engine.network.fused import FusedTower
 from engine.network.planes import expand
 from engine.network.tower import TowerConfig, build_tower
-from tests.benchmark.harness import new_parser
-from tests.benchmark.onnx_tower import onnx_tower
+from uci.bench.onnx_tower import onnx_tower
 
 Run = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
 WINOGRAD_PRODUCTS = 36 * 4  # element-wise products of a layer, channel in and channel out: 4 tiles of 4x4 squares

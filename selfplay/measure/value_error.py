@@ -1,7 +1,7 @@
 """How far networks are from a teacher's labels of positions, such as those that the search looks at.
 
     aino-train label --engine cmd=stockfish --pgn games.pgn --per-game 8 --tree 14 --multipv 3 --out searched.txt.xz
-    python -m tests.benchmark.value_error searched.txt.xz old.dit new.dit
+    python -m selfplay.measure.value_error searched.txt.xz old.dit new.dit
 
 The mean squared error and the mean error of Q against the label's win less loss, and how often the first move is the
 teacher's. Only labels without a game's result count: their value is the teacher's score alone.
@@ -18,9 +18,9 @@ import numpy as np
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import new_leaf_batch
+from engine.measuring import Row, new_parser, report
 from selfplay.data.teacher import read_teacher
 from selfplay.records.collect import GameRecord
-from tests.benchmark.harness import Row, new_parser, report
 
 BATCH = 256
 

@@ -1,6 +1,6 @@
 """What the referee itself costs: CPU time a move and while it waits, with engines that cost next to nothing.
 
-python -m tests.benchmark.match_referee --games 20 --wait 5
+python -m selfplay.measure.match_referee --games 20 --wait 5
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from selfplay.matches.control import TimeControl
 from selfplay.matches.match import Match, MatchSettings
 from selfplay.matches.openings import load_book
 
-SCRIPT = Path(__file__).parents[1] / "selfplay" / "scripted_engine.py"
+SCRIPT = Path(__file__).with_name("scripted_engine.py")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

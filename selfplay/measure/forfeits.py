@@ -1,6 +1,6 @@
 """Time forfeits, illegal moves and crashes in games at a very fast clock: there must be none.
 
-    python -m tests.benchmark.forfeits --games 150 --tc 1+0.01 --out forfeits
+    python -m selfplay.measure.forfeits --games 150 --tc 1+0.01 --out forfeits
 
 Two matches of so many games by `aino-train match`: Aino against itself, and against Stockfish where it is installed
 (its weakest setting, so that games last). The same command continues a run that was stopped. Exit status 1 for any
@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmark.harness import new_parser, report
-from tests.programs import find_stockfish
+from engine.machine import find_stockfish
+from engine.measuring import new_parser, report
 
 FAULTS = ("time forfeit", "no answer", "illegal move", "crash", "disconnect")
 AINO = "aino"

@@ -1,6 +1,6 @@
 """Memory of fused inference: what a net and a thread take, and whether a million evaluations take more.
 
-    python -m tests.benchmark.inference_memory --net 64x6 --evaluations 1000000
+    python -m uci.bench.inference_memory --net 64x6 --evaluations 1000000
 
 Resident memory is read where the system tells it (Linux); Python counts the blocks that its own objects hold.
 """
@@ -17,9 +17,9 @@ import numpy as np
 
 from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.measuring import resident_bytes
 from engine.network.fused import FusedTower
 from engine.network.tower import TowerConfig, build_tower
-from tests.benchmark.harness import resident_bytes
 
 BATCHES = (1, 5, 8, 64)  # taken in turn
 MIB = 1 << 20

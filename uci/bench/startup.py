@@ -1,4 +1,4 @@
-"""How long a GUI waits: `python -m tests.benchmark.startup [FLAGS FOR AINO]` prints one table.
+"""How long a GUI waits: `python -m uci.bench.startup [FLAGS FOR AINO]` prints one table.
 
     warm              everything compiled before; median of five starts
     cold              an empty kernel cache
@@ -18,10 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.protocol.aino_process import START_S, AinoProcess
+from engine.native.pool import ThreadPool
+from uci.bench.engine_process import START_S, AinoProcess
 
 __all__ = ["Start", "measure_start", "measure_together", "no_home"]
 
@@ -49,8 +49,8 @@ def measure_start(flags: tuple[str, ...], environment: Mapping[str, str]) -> Sta
 
 def measure_together(flags: tuple[str, ...], environment: Mapping[str, str]) -> Start:
     """Starts several engines at the same time: the slowest time of each kind."""
-    with ThreadPoolExecutor(ENGINES_AT_ONCE) as pool:
-        starts = list(pool.map(lambda _: measure_start(flags, environment), range(ENGINES_AT_ONCE)))
+    with ThreadPool(ENGINES_AT_ONCE, "start") as pool:
+        starts = pool.map(lambda _: measure_start(flags, environment), range(ENGINES_AT_ONCE))
     return max(greeted for greeted, _ in starts), max(ready for _, ready in starts)
 
 

@@ -1,6 +1,6 @@
 """What of an evaluator's raw speed the search keeps: nodes a second against evaluations a second, in one process.
 
-    python -m tests.benchmark.nodes_per_evaluation --evaluators network hybrid --threads 1 2
+    python -m uci.bench.nodes_per_evaluation --evaluators network hybrid --threads 1 2
 
 Searches and raw batches take turns, each search beside the raw speed just before and after it; every search begins with
 an empty tree, so that its small first rounds count too. The table has the medians; `kept` is the median of the ratios.
@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from engine.evaluation.protocol import Evaluator, LeafBatch
+from engine.measuring import Row, game_boards, new_engine, new_parser, report
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.benchmark.harness import Row, game_boards, new_engine, new_parser, report
-from tests.benchmark.inference import positions
+from uci.bench.inference import positions
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

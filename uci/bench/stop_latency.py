@@ -1,6 +1,6 @@
 """Time from `stop` to `bestmove`, through a real UCI process that is busy searching.
 
-    python -m tests.benchmark.stop_latency --stops 200 --threads 2
+    python -m uci.bench.stop_latency --stops 200 --threads 2
 
 Each stop ends a `go infinite` that has run for a random fraction of a second, positions of a game in turn, so that the
 tree is kept now and then. One row an evaluator: median, 95th percentile and worst, in milliseconds.
@@ -13,8 +13,8 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from tests.benchmark.harness import EVALUATORS, Progress, game_boards, new_parser, report
-from tests.protocol.aino_process import AinoProcess
+from engine.measuring import EVALUATORS, Progress, game_boards, new_parser, report
+from uci.bench.engine_process import AinoProcess
 
 SHORTEST_S, LONGEST_S = 0.05, 0.5
 

@@ -1,6 +1,6 @@
 """How many forced mates each evaluator's search finds, and how many drawn stalemate endings it sees as drawn.
 
-    AINO_TEST_DATA=... python -m tests.benchmark.mates --nodes 100 10000 100000 --evaluators hybrid network material
+    AINO_TEST_DATA=... python -m uci.bench.mates --nodes 100 10000 100000 --evaluators hybrid network material
 
 Mates in 1 to 4 and stalemates from the `suites` folder, each searched from an empty tree up to the smallest number of
 nodes, then on to the next. Shares of positions:
@@ -22,10 +22,10 @@ import chess
 import chess.engine
 
 from engine import Engine
+from engine.machine import find_stockfish
+from engine.measuring import EVALUATORS, Progress, data_folder, new_engine, new_parser, report
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
-from tests.benchmark.harness import EVALUATORS, Progress, data_folder, new_engine, new_parser, report
-from tests.programs import find_stockfish
 
 MATES = (1, 2, 3, 4)
 DRAWN_Q = 0.2
