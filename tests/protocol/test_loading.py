@@ -14,10 +14,10 @@ from engine.errors import DataError, NetFileError, blaming
 from engine.network import weights
 from engine.options import EngineOptions
 from engine.player import Engine
+from tests.commands.test_commands import aino
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from tests.protocol.lines import scored
-from tests.protocol.test_commands import aino
 from uci.terminal.console import make_console
 from uci.terminal.waiting import ready_engine
 

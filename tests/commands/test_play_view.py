@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.style import Style
 
-from tests.protocol.terminal_game import FOOLS_MATE_NEXT, PLAIN
+from tests.commands.terminal_game import FOOLS_MATE_NEXT, PLAIN
 from uci.play.record import game_from_board, save
 from uci.terminal.board_view import BoardStyle, choose_style, render_bar, render_board
 from uci.terminal.console import say

@@ -20,8 +20,8 @@ from rich.console import Console
 
 from engine.board.fen import parse_fen
 from engine.options import EngineOptions
+from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, play, settings
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
-from tests.protocol.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, play, settings
 from uci.main import main
 from uci.play import loop
 from uci.play.ends import GameEnd

@@ -9,7 +9,7 @@ import pytest
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.protocol.terminal_game import Time, play
+from tests.commands.terminal_game import Time, play
 from uci.play.clock import GameClock, TimeControl, clock_text, parse_time_control
 from uci.play.ends import GameEnd
 from uci.play.level import DEFAULT_LEVEL, Level, parse_level

@@ -53,7 +53,7 @@ def board_after(*moves: str) -> chess.Board:
 
 
 def opening_table() -> list[tuple[chess.Board, str]]:
-    text = (Path(__file__).resolve().parents[2] / "uci" / "openings.txt").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[2] / "uci" / "terminal" / "openings.txt").read_text(encoding="utf-8")
     return list(read_table(text))
 
 
