@@ -23,12 +23,12 @@ import numpy as np
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.tower import NetworkEvaluator
 from engine.measuring import new_parser
-from engine.network.fused import FusedTower
 from engine.network.planes import expand
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
 from uci.bench.onnx_tower import onnx_tower
 
 Run = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
