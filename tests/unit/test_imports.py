@@ -84,8 +84,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What only these modules may import; everybody else goes through them.
 ONLY_IMPORTERS = {
-    "numba": {"engine.native.bits", "engine.native.jit", "engine.native.lanes"},
-    "llvmlite": {"engine.native.lanes"},
+    "numba": {"engine.native.bits", "engine.native.integer_lanes", "engine.native.jit", "engine.native.lanes"},
+    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes"},
     "cupy": {"engine.backend"},
     "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool"},
     "fcntl": {"engine.native.locks"},

@@ -1,0 +1,258 @@
+"""Vectors of integers as one value, for kernels: 32 int16 (shorts) or 16 int32 (ints), with products of bytes.
+
+As `lanes`: NumPy arrays in plain Python, one vector when compiled; machines with narrower registers split it. Integers
+wrap around and have one result, whatever the instructions: `dot_bytes` is one instruction where the processor knows it
+(AVX-512 VNNI) and the same sums from 16-bit products elsewhere.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, models, overload, register_model, type_callable
+
+SHORTS = 32
+INTS = 16
+BYTES = 64  # in the room of one vector
+DOT_INSTRUCTION = bool(llvmlite.binding.get_host_cpu_features().get("avx512vnni"))
+
+_I16, _I32 = ir.IntType(16), ir.IntType(32)
+_BYTE_VECTOR = ir.VectorType(ir.IntType(8), SHORTS)
+_SHORT_VECTOR = ir.VectorType(_I16, SHORTS)
+_INT_VECTOR = ir.VectorType(_I32, INTS)
+
+
+class _ShortsType(numba.types.Type):
+    def __init__(self) -> None:
+        super().__init__("Shorts")
+
+
+class _IntsType(numba.types.Type):
+    def __init__(self) -> None:
+        super().__init__("Ints")
+
+
+_shorts, _ints = _ShortsType(), _IntsType()
+
+
+@register_model(_ShortsType)
+class _ShortsModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, frontend_type: Any) -> None:
+        super().__init__(manager, frontend_type, _SHORT_VECTOR)
+
+
+@register_model(_IntsType)
+class _IntsModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, frontend_type: Any) -> None:
+        super().__init__(manager, frontend_type, _INT_VECTOR)
+
+
+# ---- instructions ---------------------------------------------------------------------------------------------------
+
+
+def _pointer(context, builder, array_type, array, offset, vector):
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+
+
+def _loader(kind, vector):
+    @intrinsic
+    def native_load(typing_context, array, offset):
+        def codegen(context, builder, signature, arguments):
+            return builder.load(_pointer(context, builder, signature.args[0], *arguments, vector), align=1)
+
+        return kind(array, numba.types.int64), codegen
+
+    return native_load
+
+
+def _storer(kind, vector):
+    @intrinsic
+    def native_store(typing_context, array, offset, value):
+        def codegen(context, builder, signature, arguments):
+            pointer = _pointer(context, builder, signature.args[0], *arguments[:2], vector)
+            builder.store(arguments[2], pointer, align=1)
+            return context.get_dummy_value()
+
+        return numba.types.void(array, numba.types.int64, kind), codegen
+
+    return native_store
+
+
+_native_load_shorts, _native_store_shorts = _loader(_shorts, _SHORT_VECTOR), _storer(_shorts, _SHORT_VECTOR)
+_native_load_ints, _native_store_ints = _loader(_ints, _INT_VECTOR), _storer(_ints, _INT_VECTOR)
+
+
+@intrinsic
+def _native_clipped_product(typing_context, first, second):
+    def codegen(context, builder, signature, arguments):
+        least, most = ir.Constant(_SHORT_VECTOR, [0] * SHORTS), ir.Constant(_SHORT_VECTOR, [127] * SHORTS)
+        clipped = []
+        for x in arguments:
+            x = builder.select(builder.icmp_signed(">", x, least), x, least)
+            clipped.append(builder.select(builder.icmp_signed("<", x, most), x, most))
+        return builder.lshr(builder.mul(*clipped), ir.Constant(_SHORT_VECTOR, [7] * SHORTS))
+
+    return _shorts(_shorts, _shorts), codegen
+
+
+@intrinsic
+def _native_store_low_bytes(typing_context, array, offset, value):
+    def codegen(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature.args[0], *arguments[:2], _BYTE_VECTOR)
+        builder.store(builder.trunc(arguments[2], _BYTE_VECTOR), pointer, align=1)
+        return context.get_dummy_value()
+
+    return numba.types.void(array, numba.types.int64, _shorts), codegen
+
+
+@intrinsic
+def _native_splat_int(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        empty = ir.Constant(_INT_VECTOR, ir.Undefined)
+        first = builder.insert_element(empty, arguments[0], ir.Constant(_I32, 0))
+        return builder.shuffle_vector(first, empty, ir.Constant(_INT_VECTOR, [0] * INTS))
+
+    return _ints(numba.types.int32), codegen
+
+
+@intrinsic
+def _dot_by_instruction(typing_context, total, unsigned_bytes, signed_bytes):
+    def codegen(context, builder, signature, arguments):
+        kind = ir.FunctionType(_INT_VECTOR, [_INT_VECTOR] * 3)
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
+        return builder.call(function, arguments)
+
+    return _ints(_ints, _ints, _ints), codegen
+
+
+@intrinsic
+def _dot_by_products(typing_context, total, unsigned_bytes, signed_bytes):
+    def codegen(context, builder, signature, arguments):
+        total, *bytes_ = arguments
+        eight, sixteen = ir.Constant(_SHORT_VECTOR, [8] * SHORTS), ir.Constant(_INT_VECTOR, [16] * INTS)
+        unsigned, signed = (builder.bitcast(x, _SHORT_VECTOR) for x in bytes_)
+        even = builder.and_(unsigned, ir.Constant(_SHORT_VECTOR, [255] * SHORTS))
+        odd = builder.lshr(unsigned, eight)
+        # 255 * -128 fits an int16: only the sums need more room.
+        products = builder.mul(even, builder.ashr(builder.shl(signed, eight), eight))
+        for pair in (products, builder.mul(odd, builder.ashr(signed, eight))):
+            pair = builder.bitcast(pair, _INT_VECTOR)
+            total = builder.add(total, builder.ashr(builder.shl(pair, sixteen), sixteen))
+            total = builder.add(total, builder.ashr(pair, sixteen))
+        return total
+
+    return _ints(_ints, _ints, _ints), codegen
+
+
+_native_dot_bytes = _dot_by_instruction if DOT_INSTRUCTION else _dot_by_products
+
+
+def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
+    @type_callable(operation)
+    def typing(context):
+        return lambda a, b: a if a == b and a in (_shorts, _ints) else None
+
+    for kind in (_ShortsType, _IntsType):
+
+        @lower_builtin(operation, kind, kind)
+        def lower(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*arguments)
+
+
+_lower_operator(operator.add, "add")
+_lower_operator(operator.sub, "sub")
+
+
+# ---- what kernels call: plain Python, and the instruction that it is compiled to -------------------------------------
+
+
+def load_shorts(array, offset):
+    """32 numbers of a contiguous int16 [n] array from ``offset`` on, unchecked when compiled; they know + and -."""
+    return array[offset : offset + SHORTS].copy()
+
+
+def store_shorts(array, offset, shorts):
+    """Write 32 numbers into a contiguous int16 [n] array from ``offset`` on; unchecked when compiled."""
+    array[offset : offset + SHORTS] = shorts
+
+
+def load_ints(array, offset):
+    """16 ints from ``offset`` on of a contiguous int32 [n] array, or 64 bytes of an int8 one; unchecked when compiled.
+
+    They know + and -; bytes go into `dot_bytes`.
+    """
+    return array[offset : offset + BYTES // array.itemsize].copy().view(np.int32)
+
+
+def store_ints(array, offset, ints):
+    """Write 16 numbers into a contiguous int32 [n] array from ``offset`` on; unchecked when compiled."""
+    array[offset : offset + INTS] = ints
+
+
+def splat_int(x):
+    """One int32 in all sixteen lanes."""
+    return np.full(INTS, x, np.int32)
+
+
+def clipped_product(first, second):
+    """a * b >> 7 of two vectors of shorts, after both are clipped to 0..127."""
+    return np.clip(first, 0, 127) * np.clip(second, 0, 127) >> 7
+
+
+def store_low_bytes(array, offset, shorts):
+    """Write the low byte of each of 32 shorts into a contiguous uint8 [n] array; unchecked when compiled."""
+    array[offset : offset + SHORTS] = shorts.astype(np.uint8)
+
+
+def dot_bytes(total, unsigned_bytes, signed_bytes):
+    """total[i] + the sum of the four products of lane i's bytes, unsigned times signed."""
+    products = unsigned_bytes.view(np.uint8).astype(np.int32) * signed_bytes.view(np.int8)
+    return total + products.reshape(INTS, 4).sum(axis=1, dtype=np.int32)
+
+
+@overload(load_shorts, inline="always")
+def _load_shorts(array, offset):
+    return lambda array, offset: _native_load_shorts(array, np.int64(offset))
+
+
+@overload(store_shorts, inline="always")
+def _store_shorts(array, offset, shorts):
+    return lambda array, offset, shorts: _native_store_shorts(array, np.int64(offset), shorts)
+
+
+@overload(load_ints, inline="always")
+def _load_ints(array, offset):
+    return lambda array, offset: _native_load_ints(array, np.int64(offset))
+
+
+@overload(store_ints, inline="always")
+def _store_ints(array, offset, ints):
+    return lambda array, offset, ints: _native_store_ints(array, np.int64(offset), ints)
+
+
+@overload(splat_int, inline="always")
+def _splat_int(x):
+    return lambda x: _native_splat_int(np.int32(x))
+
+
+@overload(clipped_product, inline="always")
+def _clipped_product(first, second):
+    return lambda first, second: _native_clipped_product(first, second)
+
+
+@overload(store_low_bytes, inline="always")
+def _store_low_bytes(array, offset, shorts):
+    return lambda array, offset, shorts: _native_store_low_bytes(array, np.int64(offset), shorts)
+
+
+@overload(dot_bytes, inline="always")
+def _dot_bytes(total, unsigned_bytes, signed_bytes):
+    return lambda total, unsigned_bytes, signed_bytes: _native_dot_bytes(total, unsigned_bytes, signed_bytes)

@@ -1,0 +1,157 @@
+"""`aino-train teach`: label calm positions in bulk, with a value net of Stockfish 15.1 inside this process."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from engine.command_line import INTERRUPTED
+from engine.errors import ConfigError
+from selfplay.console import live_line, show
+from selfplay.data.cache import load_or_parse
+from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.pgn import PgnSelection, pgn_reader
+from selfplay.data.teacher import read_teacher, teacher_files
+from selfplay.interrupt import StopFlag
+from selfplay.lock import FolderLock
+from selfplay.records.collect import collect
+from selfplay.records.game import training_game
+from selfplay.records.positions import PositionSet
+from selfplay.records.replay import published_games, published_generations
+from selfplay.teachers.checking import composition, count_wrong_labels
+from selfplay.teachers.label_folder import LabelFolder
+from selfplay.teachers.labelling import LabelPlan, LabelRun, Progress
+from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
+from selfplay.teachers.sources import Shares, games_of_sets, new_roots
+
+EXAMPLE = """examples:
+  printf 'export_net teacher.nnue\\nquit\\n' | stockfish
+  aino-train teach --net teacher.nnue --engine-games games.jsonl.xz --human-games games.tsv.xz \\
+    --count 200000000 --threads 2 --out labels
+  aino-train teach --net teacher.nnue --out labels --check 100000
+The same command goes on where the folder ends, after Ctrl-C or a crash, to the same bytes.
+"""
+LOG_S = 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.epilog = EXAMPLE
+    text = "value net to label with, as Stockfish 15.1 writes it (export_net)"
+    parser.add_argument("--net", type=Path, required=True, metavar="FILE", help=text)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="label folder; an old one goes on")
+    text = "label nothing: show what the folder holds, verify its checksums and label N rows of each kind again"
+    parser.add_argument("--check", type=int, default=0, metavar="N", help=text)
+    _add_game_flags(parser.add_argument_group("games to draw from (without any: openings and endings alone)"))
+    _add_label_flags(parser.add_argument_group("labels"))
+
+
+def _add_game_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="PATH", help="teacher labels' games")
+    group.add_argument("--engine-games", type=Path, nargs="+", default=[], metavar="FILE", help="JSON lines")
+    group.add_argument("--human-games", type=Path, nargs="+", default=[], metavar="FILE", help="tab-separated")
+    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="PGN collections")
+    group.add_argument("--run", type=Path, metavar="RUN", help="a training run, for its self-play games")
+    text = "folder for parsed games (default: in the label folder)"
+    group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
+
+
+def _add_label_flags(group: argparse._ArgumentGroup) -> None:
+    defaults = LabelPlan()
+    text = "positions with a value to end with (default %(default)s)"
+    group.add_argument("--count", type=int, default=1_000_000, metavar="N", help=text)
+    group.add_argument("--threads", type=int, default=1, metavar="N", help="default %(default)s")
+
+    def setting(name: str, text: str) -> None:
+        default = getattr(defaults, name.lstrip("-").replace("-", "_"))
+        group.add_argument(name, type=type(default), default=default, metavar="X", help=f"{text} (default {default})")
+
+    setting("--seed", "of all draws")
+    setting("--calm-cp", "keep positions whose captures change the value by at most this")
+    setting("--unsettled-share", "keep this share of the other positions, with quiescence's value")
+    setting("--scored-share", "score all moves of this many positions for each one with a value")
+    setting("--chunk-rows", "positions drawn at a time")
+    setting("--filter-mib", "memory against repetitions, a power of two; 512 for 200 million positions")
+    weights = " ".join(f"{name}={weight}" for name, weight in asdict(defaults.shares).items())
+    text = f"relative weights of the sources (default {weights})"
+    group.add_argument("--shares", nargs="+", default=[], metavar="SOURCE=X", help=text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Label, go on labelling, or check."""
+    net = read_stockfish_net(arguments.net)
+    if arguments.check > 0:
+        return _check(arguments, net)
+    plan = LabelPlan(
+        **{field.name: getattr(arguments, field.name) for field in fields(LabelPlan) if field.name != "shares"},
+        shares=_shares(arguments.shares),
+    )
+    with FolderLock(arguments.out):
+        roots = new_roots(games_of_sets(_games(arguments)))
+        show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
+        with closing(LabelRun(arguments.out, arguments.net, net, roots, plan)) as labels, StopFlag() as stop:
+            return _label(labels, arguments, stop)
+
+
+def _label(labels: LabelRun, arguments: argparse.Namespace, stop: StopFlag) -> int:
+    show(f"{arguments.out}: {labels.published.values:,} positions so far")
+    with live_line(f"labels {arguments.out.name}", LOG_S) as line:
+
+        def report(now: Progress) -> None:
+            done = now.published.values / arguments.count
+            line.update(min(1.0, done), f"{now.published.values:,} positions, {now.values_per_s:,.0f}/s")
+
+        finished = labels.run(arguments.count, arguments.threads, report, stop.is_set)
+    published = labels.published
+    if not finished:
+        show(f"stopped at {published.values:,} positions; the same command continues")
+        return INTERRUPTED
+    show(f"{arguments.out}: {published.values:,} positions with a value, {published.scored:,} with scored moves")
+    return 0
+
+
+def _check(arguments: argparse.Namespace, net: StockfishNet) -> int:
+    labels = LabelFolder(arguments.out)
+    for name, rows in (("with a value", labels.values), ("with scored moves", labels.scored)):
+        found = composition(rows)
+        total = max(1, found.rows)
+        show(f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced")
+        show("  " + ", ".join(f"{source} {count / total:.1%}" for source, count in found.sources.items() if count))
+    labels.verify()
+    wrong = count_wrong_labels(labels, net, arguments.check)
+    show(f"checksums are right; of {arguments.check:,} rows of each kind labelled again {wrong:,} differ")
+    return 1 if wrong else 0
+
+
+def _shares(given: list[str]) -> Shares:
+    """Weights of the sources named; without any named, the default ones."""
+    if not given:
+        return Shares()
+    names = [field.name for field in fields(Shares)]
+    weights = dict.fromkeys(names, 0.0)
+    for text in given:
+        name, _, weight = text.partition("=")
+        try:
+            weights[names[names.index(name)]] = float(weight)
+        except ValueError as error:
+            raise ConfigError(f"--shares: expected SOURCE=X with one of {', '.join(names)}, got {text!r}") from error
+    return Shares(**weights)
+
+
+def _games(arguments: argparse.Namespace) -> list[PositionSet]:
+    cache = arguments.cache or arguments.out / "cache"
+    kinds = (
+        (teacher_files(arguments.teacher), read_teacher),
+        (arguments.engine_games, read_engine_games),
+        (arguments.human_games, read_human_games),
+        (arguments.pgn, pgn_reader(PgnSelection())),
+    )
+    sets = [load_or_parse(path, reader, cache) for paths, reader in kinds for path in paths]
+    if arguments.run:
+        replay = arguments.run / "replay"
+        for generation in published_generations(replay):
+            games = (training_game(game, value_share=0.0) for game in published_games(replay, generation))
+            sets.append(collect(games)[0])
+    return sets

@@ -1,0 +1,191 @@
+"""Accumulators of the teacher's net: a side's view of the board, from scratch or along a move.
+
+A feature is a piece on a square, seen by the side whose king stands on k, with flip = 56 for Black, ^ 7 where the king
+is on files a to d:
+
+    (square ^ flip) + 64 * (2 * kind + (1 if not of that side); 10 for both kings) + 704 * bucket,
+    bucket = 4 * (7 - rank) + (7 - file) of k ^ flip.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.layout import KING, WHITE
+from engine.native.bits import ctz
+from engine.native.integer_lanes import load_shorts, store_shorts
+from engine.native.jit import kernel
+from selfplay.teachers.net_file import STOCKFISH_15, aligned
+
+__all__ = ["BUCKETS", "WIDTH", "Accumulators", "advance", "new_accumulators", "start"]
+
+WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
+KING_FEATURES = 704  # features of one square of the own king
+BLOCK = 256  # columns in registers at once
+ADDED = 8  # where the squares that a move fills begin in `changed`; a move empties and fills two at most
+
+
+class Accumulators(NamedTuple):
+    """A stack of accumulators, one for each ply and side, and one thread's scratch."""
+
+    values: np.ndarray  # int16 [plies * 2 * 1024]
+    psqt: np.ndarray  # int32 [plies * 2 * 8]
+    indices: np.ndarray  # int64 [64] features
+    changed: np.ndarray  # int64 [16, 3] square, kind, colour
+    inputs: np.ndarray  # uint8 [1024] activations of the accumulators
+    input_quads: np.ndarray  # int32 [256], the same memory
+    hidden: np.ndarray  # uint8 [32]
+    hidden_quads: np.ndarray  # int32 [8], the same memory
+    sums: np.ndarray  # int32 [32] of a layer
+
+
+def new_accumulators(plies: int) -> Accumulators:
+    """For one thread."""
+    inputs, hidden = aligned(WIDTH, np.uint8), aligned(32, np.uint8)
+    return Accumulators(
+        values=aligned(plies * 2 * WIDTH, np.int16),
+        psqt=aligned(plies * 2 * BUCKETS, np.int32),
+        indices=np.zeros(64, np.int64),
+        changed=np.zeros((16, 3), np.int64),
+        inputs=inputs,
+        input_quads=inputs.view(np.int32),
+        hidden=hidden,
+        hidden_quads=hidden.view(np.int32),
+        sums=aligned(32, np.int32),
+    )
+
+
+@kernel()
+def start(net, acc, ply, row):
+    """Both accumulators of a ply from scratch."""
+    _refresh(net, acc, ply, np.int64(0), row)
+    _refresh(net, acc, ply, np.int64(1), row)
+
+
+@kernel()
+def advance(net, acc, ply, row, child):
+    """The accumulators of `child` at ply + 1 from those of `row` at ply; `child` is one move, or a pass, away."""
+    removed, added = _note_changes(acc, row, child)
+    for side in range(2):
+        if row[KING] & row[WHITE + side] != child[KING] & child[WHITE + side]:
+            _refresh(net, acc, ply + 1, side, child)
+            continue
+        flip, base = _view(child, side)
+        for i in range(removed):
+            acc.indices[i] = _feature(acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base)
+        for i in range(ADDED, ADDED + added):
+            acc.indices[i] = _feature(acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base)
+        _update(net, acc, ply, side, removed, added)
+
+
+@kernel()
+def _view(row, side):
+    """(what squares are exclusive-ored with, first feature of the king's square)."""
+    king = ctz(row[KING] & row[WHITE + side])
+    flip = 56 * side ^ (7 if king & 7 < 4 else 0)
+    king ^= flip
+    return flip, KING_FEATURES * (4 * (7 - (king >> 3)) + 7 - (king & 7))
+
+
+@kernel()
+def _feature(square, kind, colour, side, flip, base):
+    piece = 10 if kind == KING else 2 * kind + (1 if colour != side else 0)
+    return (square ^ flip) + 64 * piece + base
+
+
+@kernel()
+def _refresh(net, acc, ply, side, row):
+    flip, base = _view(row, side)
+    count = np.int64(0)
+    for colour in range(2):
+        for kind in range(KING + 1):
+            pieces = row[kind] & row[WHITE + colour]
+            while pieces:
+                acc.indices[count] = _feature(ctz(pieces), kind, colour, side, flip, base)
+                count += 1
+                pieces &= pieces - np.uint64(1)
+    out = (2 * ply + side) * WIDTH
+    for c in range(0, WIDTH, BLOCK):
+        _sum_block(net.bias, c, net.weight, c, acc.indices, np.int64(0), count, np.int64(0), acc.values, out + c)
+    out = (2 * ply + side) * BUCKETS
+    for bucket in range(BUCKETS):
+        total = np.int64(0)
+        for i in range(count):
+            total += net.psqt[acc.indices[i] * BUCKETS + bucket]
+        acc.psqt[out + bucket] = total
+
+
+@kernel()
+def _note_changes(acc, row, child):
+    """Write the squares left and the squares filled into `changed`; returns how many of each."""
+    removed, added = np.int64(0), np.int64(ADDED)
+    for colour in range(2):
+        for kind in range(KING + 1):
+            old, new = row[kind] & row[WHITE + colour], child[kind] & child[WHITE + colour]
+            if old == new:
+                continue
+            gone, come = old & ~new, new & ~old
+            while gone:
+                acc.changed[removed, 0], acc.changed[removed, 1], acc.changed[removed, 2] = ctz(gone), kind, colour
+                removed += 1
+                gone &= gone - np.uint64(1)
+            while come:
+                acc.changed[added, 0], acc.changed[added, 1], acc.changed[added, 2] = ctz(come), kind, colour
+                added += 1
+                come &= come - np.uint64(1)
+    return removed, added - ADDED
+
+
+@kernel()
+def _update(net, acc, ply, side, removed, added):
+    """A side's accumulator at ply + 1: that at ply without the features removed, with those added."""
+    old = (2 * ply + side) * WIDTH
+    for c in range(0, WIDTH, BLOCK):
+        values = acc.values
+        _sum_block(
+            values, old + c, net.weight, c, acc.indices, removed, np.int64(0), added, values, old + 2 * WIDTH + c
+        )
+    old = (2 * ply + side) * BUCKETS
+    for bucket in range(BUCKETS):
+        total = np.int64(acc.psqt[old + bucket])
+        for i in range(removed):
+            total -= net.psqt[acc.indices[i] * BUCKETS + bucket]
+        for i in range(ADDED, ADDED + added):
+            total += net.psqt[acc.indices[i] * BUCKETS + bucket]
+        acc.psqt[old + 2 * BUCKETS + bucket] = total
+
+
+@kernel()
+def _sum_block(base, at, weight, column, indices, removed, present, added, out, to):
+    """256 columns: `base` from `at` on, less indices[:removed], with indices[:present] and indices[ADDED:][:added]."""
+    s0, s1, s2, s3 = (
+        load_shorts(base, at),
+        load_shorts(base, at + 32),
+        load_shorts(base, at + 64),
+        load_shorts(base, at + 96),
+    )
+    s4, s5 = load_shorts(base, at + 128), load_shorts(base, at + 160)
+    s6, s7 = load_shorts(base, at + 192), load_shorts(base, at + 224)
+    for i in range(removed):
+        w = indices[i] * WIDTH + column
+        s0, s1 = s0 - load_shorts(weight, w), s1 - load_shorts(weight, w + 32)
+        s2, s3 = s2 - load_shorts(weight, w + 64), s3 - load_shorts(weight, w + 96)
+        s4, s5 = s4 - load_shorts(weight, w + 128), s5 - load_shorts(weight, w + 160)
+        s6, s7 = s6 - load_shorts(weight, w + 192), s7 - load_shorts(weight, w + 224)
+    first, last = (np.int64(0), present) if present else (np.int64(ADDED), ADDED + added)
+    for i in range(first, last):
+        w = indices[i] * WIDTH + column
+        s0, s1 = s0 + load_shorts(weight, w), s1 + load_shorts(weight, w + 32)
+        s2, s3 = s2 + load_shorts(weight, w + 64), s3 + load_shorts(weight, w + 96)
+        s4, s5 = s4 + load_shorts(weight, w + 128), s5 + load_shorts(weight, w + 160)
+        s6, s7 = s6 + load_shorts(weight, w + 192), s7 + load_shorts(weight, w + 224)
+    store_shorts(out, to, s0)
+    store_shorts(out, to + 32, s1)
+    store_shorts(out, to + 64, s2)
+    store_shorts(out, to + 96, s3)
+    store_shorts(out, to + 128, s4)
+    store_shorts(out, to + 160, s5)
+    store_shorts(out, to + 192, s6)
+    store_shorts(out, to + 224, s7)

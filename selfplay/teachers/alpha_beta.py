@@ -1,0 +1,174 @@
+"""Alpha-beta of a few plies over the teacher's quiescence, and the scores of all moves of a position."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.attacks import in_check
+from engine.board.layout import KEY, KING, NO_MOVE, PAWN, SIDE, WHITE
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.native.jit import kernel
+from engine.tactics.quiescence import immediate_gain, take_best
+from engine.tactics.see import see
+from selfplay.teachers.accumulators import advance
+from selfplay.teachers.quiet_search import MATE, MAX_PLY, begin, quiescence, settled_value
+from selfplay.teachers.static_value import UNITS_PER_CP, static_value
+
+__all__ = ["deep_value", "score_moves"]
+
+EXACT, AT_MOST, AT_LEAST = 0, 1, 2  # what a table's score says
+EXTENSION_PLIES = 6  # in which a check at the horizon is searched on
+# The order of moves: the table's, captures that do not lose material, killers, quiet moves, losing captures.
+TABLE_MOVE, GOOD_CAPTURE, KILLER = np.int64(1 << 20), np.int64(100_000), np.int64(50_000)
+
+
+@kernel()
+def deep_value(teacher, row, depth):
+    """Units for the side to move by alpha-beta of `depth` plies; 0 is quiescence."""
+    if depth <= 0:
+        return settled_value(teacher, row)
+    begin(teacher, row)
+    best = np.int64(0)
+    for d in range(1, depth + 1):
+        best = _search(teacher, np.int64(0), np.int64(d), np.int64(-MATE), np.int64(MATE))
+    return best
+
+
+@kernel()
+def score_moves(teacher, row, moves, count, scores, exact):
+    """Order moves[:count], best first, by quiescence of the position after each; scores in units for the mover.
+
+    The first `exact` scores are exact, the others upper bounds: they are not searched further once that is clear.
+    """
+    begin(teacher, row)
+    child = teacher.rows[1]
+    for i in range(count):
+        make(row, moves[i], child)
+        advance(teacher.net, teacher.acc, np.int64(0), row, child)
+        after = static_value(teacher.net, teacher.acc, np.int64(1), child)
+        scores[i] = -after + np.int64((see(row, moves[i]) - immediate_gain(row, moves[i])) * UNITS_PER_CP)
+    for i in range(count):
+        take_best(moves, scores, i, count)
+    for i in range(count):
+        make(row, moves[i], child)
+        advance(teacher.net, teacher.acc, np.int64(0), row, child)
+        least = scores[exact - 1] if i >= exact else np.int64(-MATE)
+        score = -_settled_child(teacher, -least)
+        _insert(moves, scores, i, score)
+
+
+@kernel()
+def _settled_child(teacher, beta):
+    """Units for the side to move of rows[1], exact below beta."""
+    child = teacher.rows[1]
+    teacher.nodes[0] = 0
+    if _only_pawns(child) and not generate(child, teacher.moves[1]) and not in_check(child):
+        return np.int64(0)  # stalemate, which quiescence does not see
+    return quiescence(teacher, np.int64(1), np.int64(1), np.int64(-MATE), beta)
+
+
+@kernel()
+def _insert(moves, scores, place, score):
+    """Put moves[place] with its score where it belongs among the moves before it, which are in order."""
+    move = moves[place]
+    while place > 0 and scores[place - 1] < score:
+        moves[place], scores[place] = moves[place - 1], scores[place - 1]
+        place -= 1
+    moves[place], scores[place] = move, score
+
+
+@kernel()
+def _only_pawns(row):
+    """Whether the side to move has no piece but king and pawns, and may be stalemated."""
+    return (row[WHITE + np.int64(row[SIDE])] & ~(row[PAWN] | row[KING])) == np.uint64(0)
+
+
+@kernel()
+def _search(teacher, ply, depth, alpha, beta):
+    """Units for the side to move of rows[ply], whose accumulators stand; null windows after the first move."""
+    row, child = teacher.rows[ply], teacher.rows[ply + 1]
+    checked = in_check(row)
+    if depth <= 0 and not (checked and ply <= EXTENSION_PLIES):
+        teacher.nodes[0] = 0
+        return quiescence(teacher, ply, ply, alpha, beta)
+    slot, table_move = _look_up(teacher, row)
+    if table_move >= 0 and ply > 0 and _table_decides(teacher.table[slot], depth, alpha, beta):
+        return np.int64(teacher.table[slot, 0])
+    count = np.int64(generate(row, teacher.moves[ply]))
+    if count == 0:
+        return np.int64(ply - MATE) if checked else np.int64(0)
+    _order(teacher, ply, row, count, table_move)
+    best, best_move, bound = np.int64(-MATE), NO_MOVE, AT_MOST
+    for i in range(count):
+        move = take_best(teacher.moves[ply], teacher.scores[ply], i, count)
+        make(row, move, child)
+        advance(teacher.net, teacher.acc, ply, row, child)
+        score = np.int64(0)
+        if i > 0:
+            score = -_search(teacher, ply + 1, depth - 1, -alpha - 1, -alpha)
+        if i == 0 or alpha < score < beta:
+            score = -_search(teacher, ply + 1, depth - 1, -beta, -alpha)
+        if score > best:
+            best, best_move = score, move
+            if score > alpha:
+                alpha, bound = score, EXACT
+            if alpha >= beta:
+                bound = AT_LEAST
+                _note_killer(teacher, ply, row, move)
+                break
+    _store(teacher, slot, row, best, depth, bound, best_move)
+    return best
+
+
+@kernel()
+def _look_up(teacher, row):
+    """(slot of the table, the move known there or -1)."""
+    key = _table_key(teacher, row)
+    slot = np.int64(key & np.uint64(len(teacher.keys) - 1))
+    known = teacher.keys[slot] == key and teacher.table[slot, 3] != 0
+    return slot, np.int64(teacher.table[slot, 3]) if known else np.int64(-1)
+
+
+@kernel()
+def _table_key(teacher, row):
+    """Keys hold the root's, so that no search reads what another left: a label does not depend on those before it."""
+    return row[KEY] ^ teacher.rows[0, KEY] * np.uint64(0x9E3779B97F4A7C15)
+
+
+@kernel()
+def _table_decides(entry, depth, alpha, beta):
+    score, bound = np.int64(entry[0]), entry[2]
+    if entry[1] < depth:
+        return False
+    return bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
+
+
+@kernel()
+def _store(teacher, slot, row, score, depth, bound, move):
+    if abs(score) < MATE - 2 * MAX_PLY:  # a mate's distance is the root's, not this position's
+        teacher.keys[slot] = _table_key(teacher, row)
+        entry = teacher.table[slot]
+        entry[0], entry[1], entry[2], entry[3] = score, depth, bound, move
+
+
+@kernel()
+def _order(teacher, ply, row, count, table_move):
+    for i in range(count):
+        move = teacher.moves[ply, i]
+        gain = immediate_gain(row, move)
+        score = np.int64(0)
+        if np.int64(move) == table_move:
+            score = TABLE_MOVE
+        elif gain > 0:
+            score = 4 * gain + (GOOD_CAPTURE if see(row, move) >= 0 else -GOOD_CAPTURE)
+        elif move == teacher.killers[ply, 0] or move == teacher.killers[ply, 1]:
+            score = KILLER
+        teacher.scores[ply, i] = score
+
+
+@kernel()
+def _note_killer(teacher, ply, row, move):
+    if immediate_gain(row, move) == 0 and teacher.killers[ply, 0] != move:
+        teacher.killers[ply, 1] = teacher.killers[ply, 0]
+        teacher.killers[ply, 0] = move

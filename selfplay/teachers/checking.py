@@ -1,0 +1,102 @@
+"""What a label folder holds, and whether its labels are the teacher's: a sample labelled again, from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.movegen import generate
+from engine.native.jit import kernel
+from selfplay.teachers.alpha_beta import score_moves
+from selfplay.teachers.label_folder import LabelFolder, fields_of
+from selfplay.teachers.net_file import StockfishNet
+from selfplay.teachers.packed import (
+    CALM,
+    SCORED_WORDS,
+    SOURCE_MASK,
+    TOP_MOVES,
+    VALUE_WORDS,
+    pack_best_moves,
+    unpack_row,
+)
+from selfplay.teachers.quiet_search import begin, new_teacher, settled_value, to_cp
+from selfplay.teachers.sources import SOURCES
+from selfplay.teachers.static_value import static_value
+
+__all__ = ["Composition", "composition", "count_wrong_labels"]
+
+PART = 1 << 22  # rows looked at together
+BALANCED_CP = 150
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Rows by source, and how many of all are calm and balanced (within 150 cp)."""
+
+    sources: dict[str, int]
+    rows: int
+    calm: int
+    balanced: int
+
+
+def composition(rows: np.ndarray) -> Composition:
+    """Of packed rows [N, 4 or 8]."""
+    counts, calm, balanced = np.zeros(SOURCE_MASK + 1, np.int64), 0, 0
+    for first in range(0, len(rows), PART):
+        fields = fields_of(rows[first : first + PART])
+        kinds = np.bincount(fields["kind"], minlength=256)
+        counts += kinds.reshape(16, 16).sum(axis=0)
+        calm += int(kinds.reshape(8, 2, 16)[:, 1].sum())
+        balanced += int(np.count_nonzero(np.abs(fields["score"].astype(np.int32)) < BALANCED_CP))
+    named = {name: int(count) for name, count in zip(SOURCES, counts, strict=False)}
+    return Composition(named, len(rows), calm, balanced)
+
+
+def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int, seed: int = 1) -> int:
+    """Label `sample` rows of both files again; how many differ, rows that are no positions included."""
+    rng, wrong = np.random.default_rng(seed), 0
+    teacher = new_teacher(net)
+    for rows, check in ((labels.values, count_wrong_values), (labels.scored, count_wrong_scores)):
+        numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))
+        wrong += check(teacher, np.ascontiguousarray(rows[numbers]))
+    return wrong
+
+
+@kernel()
+def count_wrong_values(teacher, rows):
+    """How many packed rows [N, 4] do not have the teacher's value: the static one, or quiescence's where not calm."""
+    row, wrong = np.zeros(ROW_WORDS, np.uint64), 0
+    for i in range(len(rows)):
+        if not unpack_row(rows[i], row):
+            wrong += 1
+            continue
+        if rows[i, 3] >> np.uint64(56) & np.uint64(CALM):
+            begin(teacher, row)
+            value = static_value(teacher.net, teacher.acc, np.int64(0), row)
+        else:
+            value = settled_value(teacher, row)
+        if to_cp(value) & 0xFFFF != np.int64(rows[i, 3]) & 0xFFFF:
+            wrong += 1
+    return wrong
+
+
+@kernel()
+def count_wrong_scores(teacher, rows):
+    """How many packed rows [N, 8] do not have the teacher's best moves with their scores."""
+    row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(SCORED_WORDS, np.uint64), 0
+    moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
+    for i in range(len(rows)):
+        if not unpack_row(rows[i], row):
+            wrong += 1
+            continue
+        count = np.int64(generate(row, moves))
+        score_moves(teacher, row, moves, count, scores, np.int64(TOP_MOVES))
+        pack_best_moves(moves, scores, count, words)
+        same = to_cp(scores[0]) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF
+        for word in range(VALUE_WORDS, SCORED_WORDS):
+            same = same and words[word] == rows[i, word]
+        if not same:
+            wrong += 1
+    return wrong

@@ -1,0 +1,268 @@
+"""Drawing positions and labelling the calm ones, in kernels: nothing here is a Python object a position.
+
+A walk stands on a position (ply 0 of the teacher's stack). It values the position after many of its moves by updating
+the accumulators, offers these to the labels, and goes on with one of them, drawn by its value. So whole sets of
+siblings are labelled, as a search sees them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.attacks import in_check
+from engine.board.ending import FIFTY_MOVE_PLIES, insufficient_material
+from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, ROW_WORDS
+from engine.board.makemove import copy_row, make
+from engine.board.movegen import generate
+from engine.native.jit import kernel
+from engine.tactics.quiescence import immediate_gain
+from engine.tactics.see import see
+from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, start
+from selfplay.teachers.alpha_beta import score_moves
+from selfplay.teachers.net_file import StockfishNet
+from selfplay.teachers.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_best_moves, pack_row
+from selfplay.teachers.quiet_search import (
+    CHECK_PLIES,
+    MATE,
+    MAX_PLY,
+    Teacher,
+    forcing_moves,
+    new_teacher,
+    quiescence,
+    to_cp,
+)
+from selfplay.teachers.static_value import UNITS_PER_CP, static_value
+
+__all__ = ["DrawSpace", "begin_walk", "below", "new_draw_space", "offer", "score_noted", "uniform", "walk"]
+
+DECIDED_CP, LOST_CP = 400, 1000  # beyond which fewer positions are kept:
+DECIDED_SHARE, LOST_SHARE = 0.4, 0.1
+GOOD_MOVE_CP = 150  # moves that lose less than this by their static value are mostly offered, others seldom
+GOOD_SHARE, POOR_SHARE = 0.8, 0.15
+LOOK_SHARE = 0.6  # of the moves of a position that a walk values
+LOOK_ALL = 6  # unless there are no more than these
+SCORED_CHANCE = 0.2  # of a position offered, while fewer than their share have scored moves
+END_OF_WALK_CP = 1500
+
+
+class DrawSpace(NamedTuple):
+    """One thread's everything. N rows of values, M rows with scored moves."""
+
+    teacher: Teacher
+    rng: np.ndarray  # uint64 [1] state of SplitMix64
+    limits: np.ndarray  # float64 [3] centipawns within which a position is calm, share of others, share scored
+    moves: np.ndarray  # uint16 [218]
+    scores: np.ndarray  # int64 [218]
+    values: np.ndarray  # uint64 [N, 4] packed
+    keys: np.ndarray  # uint64 [N]
+    noted: np.ndarray  # uint64 [M, 16] positions whose moves are to be scored
+    noted_labels: np.ndarray  # int64 [M, 3] root, plies left, kind
+    scored: np.ndarray  # uint64 [M, 8] packed
+    counts: np.ndarray  # int64 [4] values, noted, positions offered; values at which to stop
+
+
+def new_draw_space(net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]) -> DrawSpace:
+    """Room for `size` values."""
+    n_scored = int(size * limits[2]) + 1
+    return DrawSpace(
+        teacher=new_teacher(net),
+        rng=np.array([seed], np.uint64),
+        limits=np.array(limits),
+        moves=np.zeros(MAX_MOVES, np.uint16),
+        scores=np.zeros(MAX_MOVES, np.int64),
+        values=np.zeros((size, VALUE_WORDS), np.uint64),
+        keys=np.zeros(size, np.uint64),
+        noted=np.zeros((n_scored, ROW_WORDS), np.uint64),
+        noted_labels=np.zeros((n_scored, 3), np.int64),
+        scored=np.zeros((n_scored, SCORED_WORDS), np.uint64),
+        counts=np.array([0, 0, 0, size]),
+    )
+
+
+# ---- chance ---------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def draw(rng):
+    """64 random bits: SplitMix64, Steele, Lea & Flood 2014."""
+    rng[0] += np.uint64(0x9E3779B97F4A7C15)
+    z = rng[0]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel()
+def uniform(rng):
+    """A number in [0, 1)."""
+    return np.float64(draw(rng) >> np.uint64(11)) * 2.0**-53
+
+
+@kernel()
+def below(rng, n):
+    """An integer from 0 to n - 1."""
+    return np.int64(draw(rng) % np.uint64(n))
+
+
+# ---- offering a position --------------------------------------------------------------------------------------------
+
+
+@kernel()
+def offer(space, ply, value, source, root, plies_left):
+    """Label rows[ply], of the static value given, if it is wanted; its accumulators stand and stay."""
+    teacher, row = space.teacher, space.teacher.rows[ply]
+    space.counts[2] += 1
+    if row[HALFMOVE] >= FIFTY_MOVE_PLIES or insufficient_material(row):
+        return
+    if _thinned(space.rng, value) or space.counts[0] >= space.counts[3]:
+        return
+    limit = np.int64(space.limits[0] * UNITS_PER_CP)
+    calm = not in_check(row) and is_calm(teacher, ply, value, limit)
+    if calm and generate(row, teacher.moves[ply]) == 0:
+        return  # stalemate
+    kind = source | (CALM if calm else 0)
+    _note(space, row, kind, root, plies_left)
+    if not calm:
+        if uniform(space.rng) >= space.limits[1]:
+            return
+        teacher.nodes[0] = 0
+        value = _from_ply(quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply)
+    at = space.counts[0]
+    pack_row(row, to_cp(value), root, plies_left, kind, space.values[at])
+    space.keys[at] = row[KEY]
+    space.counts[0] += 1
+
+
+@kernel()
+def _from_ply(value, ply):
+    """A mate's distance from rows[ply] in place of that from ply 0."""
+    if abs(value) <= MATE - 2 * MAX_PLY:
+        return value
+    return value + ply if value > 0 else value - ply
+
+
+@kernel()
+def is_calm(teacher, ply, value, limit):
+    """Whether no capture wins material and quiescence stays within `limit` units of the static `value`."""
+    row = teacher.rows[ply]
+    moves, gains = teacher.moves[ply], teacher.scores[ply]
+    count = forcing_moves(row, moves, gains, False, False)
+    for i in range(count):
+        if see(row, moves[i]) > 0:
+            return False
+    teacher.nodes[0] = 0
+    without_checks = ply - CHECK_PLIES
+    return quiescence(teacher, ply, without_checks, value + limit, value + limit + 1) <= value + limit
+
+
+@kernel()
+def _thinned(rng, value):
+    """Whether to leave out a position because one side has nearly won."""
+    if abs(value) <= DECIDED_CP * UNITS_PER_CP:
+        return False
+    return uniform(rng) >= (DECIDED_SHARE if abs(value) <= LOST_CP * UNITS_PER_CP else LOST_SHARE)
+
+
+@kernel()
+def _note(space, row, kind, root, plies_left):
+    """Remember some positions, calm or not, to score their moves later."""
+    at = space.counts[1]
+    if at >= min(np.int64(len(space.noted)), np.int64(space.limits[2] * space.counts[0]) + 1):
+        return
+    if uniform(space.rng) < SCORED_CHANCE:
+        copy_row(row, space.noted[at])
+        labels = space.noted_labels[at]
+        labels[0], labels[1], labels[2] = root, plies_left, kind
+        space.counts[1] += 1
+
+
+@kernel()
+def score_noted(space):
+    """Score all moves of the positions noted and pack the best; those without a move are left out. Returns how many."""
+    teacher, kept = space.teacher, np.int64(0)
+    for i in range(space.counts[1]):
+        row, labels = space.noted[i], space.noted_labels[i]
+        count = np.int64(generate(row, space.moves))
+        if count == 0:
+            continue
+        score_moves(teacher, row, space.moves, count, space.scores, np.int64(TOP_MOVES))
+        pack_row(row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[kept])
+        pack_best_moves(space.moves, space.scores, count, space.scored[kept])
+        space.noted[kept, KEY] = row[KEY]
+        kept += 1
+    return kept
+
+
+# ---- walks ----------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def begin_walk(space, row, random_plies):
+    """Put `row`, after so many random moves, on ply 0; returns whether that position has a legal move."""
+    teacher = space.teacher
+    copy_row(row, teacher.rows[0])
+    for _ in range(random_plies):
+        count = np.int64(generate(teacher.rows[0], space.moves))
+        if count == 0:
+            return False
+        make(teacher.rows[0], space.moves[below(space.rng, count)], teacher.rows[1])
+        copy_row(teacher.rows[1], teacher.rows[0])
+    if generate(teacher.rows[0], space.moves) == 0:
+        return False
+    start(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
+    return True
+
+
+@kernel()
+def walk(space, plies, temperature, source, root):
+    """From ply 0 on, offer the positions after many of the moves and go on with one, drawn at `temperature` units."""
+    teacher = space.teacher
+    value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
+    for _ in range(plies):
+        row = teacher.rows[0]
+        if row[HALFMOVE] >= FIFTY_MOVE_PLIES or abs(value) > END_OF_WALK_CP * UNITS_PER_CP:
+            return
+        count = np.int64(generate(row, space.moves))
+        if count == 0 or space.counts[0] >= space.counts[3]:
+            return
+        chosen, value = _offer_children(space, count, value, temperature, source, root)
+        make(row, space.moves[chosen], teacher.rows[1])
+        advance(teacher.net, teacher.acc, np.int64(0), row, teacher.rows[1])
+        step_down(teacher)
+
+
+@kernel()
+def _offer_children(space, count, value, temperature, source, root):
+    """(number of the move to go on with, static value after it); `value` is that of ply 0."""
+    teacher = space.teacher
+    row, child = teacher.rows[0], teacher.rows[1]
+    least = value - GOOD_MOVE_CP * UNITS_PER_CP
+    chosen, chosen_value, highest = np.int64(0), np.int64(0), -np.inf
+    for i in range(count):
+        if i > 0 and count > LOOK_ALL and uniform(space.rng) >= LOOK_SHARE:
+            continue
+        move = space.moves[i]
+        make(row, move, child)
+        advance(teacher.net, teacher.acc, np.int64(0), row, child)
+        after = static_value(teacher.net, teacher.acc, np.int64(1), child)
+        # What the exchange on the target square takes back is not in the static value.
+        worth = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
+        drawn = worth / temperature - np.log(-np.log(max(uniform(space.rng), 1e-300)))  # Gumbel's trick: a softmax
+        if drawn > highest:
+            chosen, chosen_value, highest = i, after, drawn
+        if uniform(space.rng) < (GOOD_SHARE if worth >= least else POOR_SHARE):
+            offer(space, np.int64(1), after, source, root, np.int64(0))
+    return chosen, chosen_value
+
+
+@kernel()
+def step_down(teacher):
+    """Ply 1 becomes ply 0."""
+    copy_row(teacher.rows[1], teacher.rows[0])
+    values, psqt = teacher.acc.values, teacher.acc.psqt
+    for k in range(2 * WIDTH):
+        values[k] = values[2 * WIDTH + k]
+    for k in range(2 * BUCKETS):
+        psqt[k] = psqt[2 * BUCKETS + k]

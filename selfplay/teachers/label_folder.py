@@ -1,0 +1,213 @@
+"""A folder of labels: rows that are only ever appended, in chunks, and a journal that says which of them count.
+
+settings.json  what the labels are made of; the same settings and seed give the same bytes
+values.rows    positions with a value, 32 bytes each
+scored.rows    positions with a value and up to eight scored moves, 64 bytes each (`packed` has the layout of both)
+journal        for every published chunk 48 bytes: how long both files are after it, and their checksums
+
+A chunk is on disk before the journal names it. What lies behind the journal's last whole record was being written when
+the process died: it is cut off, and drawn again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import DataError, RunError
+from engine.nn.atomic import atomic_write, sync_folder
+from selfplay.teachers.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
+
+__all__ = ["Chunk", "LabelFolder", "LabelWriter", "Published", "fields_of"]
+
+JOURNAL, VALUES, SCORED, SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
+MAGIC = b"AJ01"
+RECORD = struct.Struct("<4sIQQQIIII")  # magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record
+MOST_JOURNAL_BYTES = RECORD.size << 24
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Packed rows of one chunk, and how many positions were looked at for it."""
+
+    values: np.ndarray  # uint64 [N, 4]
+    scored: np.ndarray  # uint64 [M, 8]
+    offered: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a journal names: totals after a number of chunks."""
+
+    chunks: int = 0
+    values: int = 0
+    scored: int = 0
+    offered: int = 0
+
+
+class LabelFolder:
+    """The published labels of a folder, mapped from disk: also while they are still being written.
+
+    Attributes:
+        settings: what the labels were made of.
+        published: how much there is.
+        values: uint64 [N, 4] packed rows.
+        scored: uint64 [M, 8] packed rows.
+
+    Raises DataError for a folder that is missing, damaged or shorter than its journal says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = _read_settings(folder / SETTINGS)
+        records = _read_journal(folder / JOURNAL)
+        self.published = _published(records)
+        self._records = records
+        self.values = _mapped(folder / VALUES, self.published.values, VALUE_WORDS)
+        self.scored = _mapped(folder / SCORED, self.published.scored, SCORED_WORDS)
+
+    def verify(self) -> None:
+        """Compare every chunk with its checksum. Raises DataError naming the first that differs."""
+        first = (0, 0)
+        for number, values, scored, _, values_crc, scored_crc in self._records:
+            found = zlib.crc32(self.values[first[0] : values]), zlib.crc32(self.scored[first[1] : scored])
+            if found != (values_crc, scored_crc):
+                raise DataError(f"{self.folder}: chunk {number}: its rows do not have the journal's checksums")
+            first = (values, scored)
+
+
+def fields_of(rows: np.ndarray) -> np.ndarray:
+    """Score, root, clocks and kind of packed rows [N, 4 or 8]: a structured view [N]."""
+    return rows[:, 3:4].view(VALUE_FIELDS)[:, 0]
+
+
+class LabelWriter:
+    """Goes on where the folder's journal ends, or begins a new folder.
+
+    Raises RunError for a folder with other settings, DataError for a damaged one.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._bind(settings)
+        self.published = _published(_read_journal(folder / JOURNAL))
+        self._streams = {name: open(folder / name, "ab") for name in (VALUES, SCORED, JOURNAL)}  # noqa: SIM115
+        sync_folder(folder)
+        for name, size in self._sizes().items():
+            found = (folder / name).stat().st_size
+            if found < size:
+                raise DataError(f"{folder / name}: expected {size:,} bytes by the journal, found {found:,}")
+            os.truncate(folder / name, size)
+
+    def publish(self, chunks: Iterable[Chunk]) -> None:
+        """Append chunks: their rows first, then, once these are safe on disk, the journal."""
+        records = []
+        for chunk in chunks:
+            now = self.published
+            values, scored = (np.ascontiguousarray(part) for part in (chunk.values, chunk.scored))
+            self._streams[VALUES].write(values)
+            self._streams[SCORED].write(scored)
+            self.published = Published(
+                now.chunks + 1, now.values + len(values), now.scored + len(scored), now.offered + chunk.offered
+            )
+            records.append(_record(now.chunks, self.published, zlib.crc32(values), zlib.crc32(scored)))
+        for name in (VALUES, SCORED):
+            self._sync(name)
+        self._streams[JOURNAL].write(b"".join(records))
+        self._sync(JOURNAL)
+
+    def close(self) -> None:
+        """Close the files."""
+        for stream in self._streams.values():
+            stream.close()
+
+    def _sync(self, name: str) -> None:
+        self._streams[name].flush()
+        os.fsync(self._streams[name].fileno())
+
+    def _sizes(self) -> dict[str, int]:
+        now = self.published
+        return {
+            VALUES: now.values * VALUE_WORDS * 8,
+            SCORED: now.scored * SCORED_WORDS * 8,
+            JOURNAL: now.chunks * RECORD.size,
+        }
+
+    def _bind(self, settings: dict[str, Any]) -> None:
+        path = self.folder / SETTINGS
+        if path.is_file():
+            stored = _read_settings(path)
+            if different := sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)):
+                raise RunError(f"{self.folder} holds labels with other {', '.join(different)} (see {SETTINGS})")
+            return
+        with atomic_write(path) as stream:
+            stream.write(json.dumps(settings, indent=2).encode())
+
+
+def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> bytes:
+    body = RECORD.pack(MAGIC, number, after.values, after.scored, after.offered, values_crc, scored_crc, 0, 0)[:-4]
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def _read_journal(path: Path) -> list[tuple[int, ...]]:
+    """(chunk, values, scored, offered, both checksums) of every record; torn ones at the end are left out."""
+    if not path.is_file():
+        return []
+    try:
+        if path.stat().st_size > MOST_JOURNAL_BYTES:
+            raise DataError(f"{path}: expected at most {MOST_JOURNAL_BYTES:,} bytes, found {path.stat().st_size:,}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    records: list[tuple[int, ...]] = []
+    whole = [data[at : at + RECORD.size] for at in range(0, len(data) - RECORD.size + 1, RECORD.size)]
+    good = [_is_good(record) for record in whole]
+    torn = good.index(False) if False in good else len(good)
+    if any(good[torn:]):
+        raise DataError(f"{path}: record {torn} is damaged")
+    for record in whole[:torn]:
+        _, number, values, scored, offered, values_crc, scored_crc, _, _ = RECORD.unpack(record)
+        last = records[-1] if records else (-1, 0, 0, 0)
+        if number != len(records) or values < last[1] or scored < last[2] or offered < last[3]:
+            raise DataError(f"{path}: record {len(records)} does not follow the one before it")
+        records.append((number, values, scored, offered, values_crc, scored_crc))
+    return records
+
+
+def _is_good(record: bytes) -> bool:
+    return record[:4] == MAGIC and record[-4:] == struct.pack("<I", zlib.crc32(record[:-4]))
+
+
+def _published(records: list[tuple[int, ...]]) -> Published:
+    return Published(len(records), *records[-1][1:4]) if records else Published()
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not the settings of a label folder: {error}") from error
+    if not isinstance(settings, dict):
+        raise DataError(f"{path}: expected a JSON object, found {type(settings).__name__}")
+    return settings
+
+
+def _mapped(path: Path, rows: int, words: int) -> np.ndarray:
+    if rows == 0:
+        return np.zeros((0, words), np.uint64)
+    try:
+        size = path.stat().st_size
+        if size < rows * words * 8:
+            raise DataError(f"{path}: expected {rows * words * 8:,} bytes by the journal, found {size:,}")
+        return np.memmap(path, np.dtype("<u8"), "r", shape=(rows, words))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error

@@ -1,0 +1,210 @@
+"""Labelling in bulk: numbered chunks drawn on several threads, put together in order without repetitions.
+
+Chunk k is a function of settings, seed and k alone, and repetitions are taken out in the order of the chunks: the same
+file comes out of any number of threads, and of any number of interruptions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.board.layout import KEY, ROW_WORDS
+from engine.errors import ConfigError, DataError
+from engine.native.jit import kernel
+from engine.native.pool import ThreadPool
+from selfplay.teachers.drawing import new_draw_space, score_noted
+from selfplay.teachers.label_folder import Chunk, LabelFolder, LabelWriter, Published
+from selfplay.teachers.net_file import StockfishNet
+from selfplay.teachers.packed import unpack_row
+from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
+from selfplay.teachers.sources import FROM_GAMES, TREES, Roots, Shares, draw_source
+
+__all__ = ["Drawn", "LabelPlan", "LabelRun", "Progress", "draw_chunk", "file_hash"]
+
+VERSION = 2  # raise it when the same settings begin to give other labels
+MOST_DRAWS = 8  # roots a row at most: a source whose positions are never kept ends
+CHUNKS_A_THREAD = 4  # published together
+REBUILD_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """What decides the labels, together with the net and the games.
+
+    Attributes:
+        seed: of all draws.
+        chunk_rows: values of a chunk, before repetitions are taken out.
+        calm_cp: how far quiescence may be from the static value in a calm position.
+        unsettled_share: of the positions that are not calm, labelled with quiescence's value; the others are left out.
+        scored_share: positions with all moves scored for each one with a value.
+        filter_mib: memory for taking out repetitions, a power of two; 512 for 200 million positions.
+        shares: of the sources.
+    """
+
+    seed: int = 1
+    chunk_rows: int = 65_536
+    calm_cp: float = 40.0
+    unsettled_share: float = 0.05
+    scored_share: float = 0.05
+    filter_mib: int = 512
+    shares: Shares = field(default_factory=Shares)
+
+    def __post_init__(self) -> None:
+        for name in ("unsettled_share", "scored_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
+        if self.chunk_rows < 1 or self.calm_cp < 0 or self.seed < 0:
+            raise ConfigError(f"expected positive numbers, got {self}")
+        if self.filter_mib < 1 or self.filter_mib & (self.filter_mib - 1):
+            raise ConfigError(f"filter_mib: expected a power of two, got {self.filter_mib}")
+        weights = asdict(self.shares).values()
+        if min(weights) < 0 or sum(weights) <= 0:
+            raise ConfigError(f"shares of the sources: expected non-negative with a positive sum, got {self.shares}")
+
+
+class Drawn(NamedTuple):
+    """A chunk with the keys of its rows, before repetitions are taken out."""
+
+    values: np.ndarray  # uint64 [N, 4]
+    keys: np.ndarray  # uint64 [N]
+    scored: np.ndarray  # uint64 [M, 8]
+    scored_keys: np.ndarray  # uint64 [M]
+    offered: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    published: Published
+    values_per_s: float  # since this process began
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int) -> Drawn:
+    """Draw and label chunk `number`."""
+    seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
+    limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
+    space = new_draw_space(net, seed, plan.chunk_rows, limits)
+    weights = np.array(list(asdict(plan.shares).values()))
+    weights[TREES] = 0.0
+    if not len(roots.games.moves):
+        weights[list(FROM_GAMES)] = 0.0
+    if not weights.sum():
+        raise ConfigError("the sources with a share need games to draw from")
+    ends = np.rint(np.cumsum(weights) / weights.sum() * plan.chunk_rows).astype(np.int64)
+    for source in np.flatnonzero(weights):
+        most = np.int64(ends[source])
+        draws = np.int64(MOST_DRAWS * plan.chunk_rows)
+        draw_source(space, roots, np.int64(source), most, draws)
+    n_scored = score_noted(space)
+    n_values, _, offered, _ = space.counts
+    return Drawn(
+        space.values[:n_values],
+        space.keys[:n_values],
+        space.scored[:n_scored],
+        space.noted[:n_scored, KEY],
+        int(offered),
+    )
+
+
+class LabelRun:
+    """Labels in a folder: `run` goes on where the folder ends. Raises RunError for a folder of other settings."""
+
+    def __init__(self, folder: Path, net_file: Path, net: StockfishNet, roots: Roots, plan: LabelPlan) -> None:
+        self.plan = plan
+        self._net = net
+        self._roots = roots
+        self._writer = LabelWriter(folder, _settings(net_file, roots, plan))
+        self._seen = new_filter(plan.filter_mib)
+        if self._writer.published.chunks:
+            _fill_filter(LabelFolder(folder), self._seen)
+
+    @property
+    def published(self) -> Published:
+        """What the folder holds."""
+        return self._writer.published
+
+    def run(self, count: int, threads: int, report: Callable[[Progress], None], stop: Callable[[], bool]) -> bool:
+        """Publish chunks until the folder has `count` values (True) or `stop()` (False)."""
+        begun, at_first = time.monotonic(), self.published.values
+        with ThreadPool(threads, "label") as pool:
+            while self.published.values < count:
+                if stop():
+                    return False
+                first = self.published.chunks
+                missing = -(-(count - self.published.values) // self.plan.chunk_rows)
+                numbers = range(first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing)))
+                drawn = pool.map(lambda number: draw_chunk(self._net, self._roots, self.plan, number), numbers)
+                self._publish(drawn, count)
+                speed = (self.published.values - at_first) / (time.monotonic() - begun)
+                report(Progress(self.published, speed))
+        return True
+
+    def close(self) -> None:
+        """Close the folder's files."""
+        self._writer.close()
+
+    def _publish(self, drawn: list[Drawn], count: int) -> None:
+        """Publish chunks up to the one that completes `count`: how many threads drew must not decide how many count."""
+        chunks, total = [], self.published.values
+        for one in drawn:
+            if total >= count:
+                break
+            if not len(one.values):
+                raise ConfigError("a chunk without a single position: the sources with a share give none")
+            values = self._new_rows(one.values, one.keys, np.uint64(0))
+            chunks.append(Chunk(values, self._new_rows(one.scored, one.scored_keys, SCORED_SALT), one.offered))
+            total += len(values)
+        self._writer.publish(chunks)
+
+    def _new_rows(self, rows: np.ndarray, keys: np.ndarray, salt: np.uint64) -> np.ndarray:
+        new = np.zeros(len(keys), np.bool_)
+        add_new(self._seen, np.ascontiguousarray(keys), salt, new)
+        return rows[new]
+
+
+def _settings(net_file: Path, roots: Roots, plan: LabelPlan) -> dict[str, Any]:
+    """Everything that the labels depend on, as the folder keeps it."""
+    games = hashlib.sha256(np.ascontiguousarray(roots.games.keys)).hexdigest()
+    return {
+        "version": VERSION,
+        "teacher": file_hash(net_file),
+        "games": len(roots.games.starts),
+        "games_hash": games,
+        **asdict(plan),
+    }
+
+
+def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
+    """What the filter knew when the folder's last chunk was published."""
+    for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
+        for first in range(0, len(rows), REBUILD_ROWS):
+            part = np.ascontiguousarray(rows[first : first + REBUILD_ROWS])
+            keys = np.zeros(len(part), np.uint64)
+            bad = keys_of_rows(part, np.zeros(ROW_WORDS, np.uint64), keys)
+            if bad >= 0:
+                raise DataError(f"{labels.folder}: row {first + bad:,} is not a position")
+            add_new(seen, keys, salt, np.zeros(len(part), np.bool_))
+
+
+@kernel()
+def keys_of_rows(packed, row, keys):
+    """Position keys of packed rows; returns the number of the first that is no position, or -1."""
+    for i in range(len(packed)):
+        if not unpack_row(packed[i], row):
+            return i
+        keys[i] = row[KEY]
+    return -1

@@ -1,0 +1,158 @@
+"""Reader of the value net that Stockfish 15.1 writes with `export_net`: HalfKAv2_hm, 22528 -> 2 x 1024, eight stacks.
+
+File, little-endian: version u32, hash u32, length u32, description; transformer: hash u32, bias int16 [1024], weight
+int16 [22528, 1024], psqt int32 [22528, 8]; eight stacks, each hash u32, fc0 int32 [16] and int8 [16, 1024], fc1 int32
+[32] and int8 [32, 32] (30 inputs are used), fc2 int32 [1] and int8 [32]. The weights are CC0.
+https://github.com/official-stockfish/Stockfish/tree/sf_15.1/src/nnue
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from engine.errors import NetFileError
+
+__all__ = ["STOCKFISH_15", "NetShape", "StockfishNet", "aligned", "read_stockfish_net"]
+
+VERSION = 0x7AF32F20
+STACK_HASH = 0x63336A4A  # of 1024 -> 15 + 1 -> 32 -> 1 behind the transformer
+LONGEST_DESCRIPTION = 4096  # bytes; real ones have under a hundred
+PREFIX = struct.Struct("<III")
+HASH = struct.Struct("<I")
+CACHE_LINE = 64
+
+# The transformer's hash is its feature set's, exclusive-ored with twice its width.
+FEATURE_SETS = {0x7F234CB8: "HalfKAv2_hm", 0x5F234CB8: "HalfKAv2", 0x5D69D5B8: "HalfKP"}
+HALF_KA_V2_HM = 0x7F234CB8
+OTHER_WIDTHS = (128, 256, 512, 768, 1024, 1536, 2048, 2560, 3072)
+
+
+class NetShape(NamedTuple):
+    """Sizes of a net of this family."""
+
+    features: int = 22528
+    width: int = 1024  # of one side's accumulator
+    buckets: int = 8  # stacks, by number of pieces
+
+    @property
+    def transformer_hash(self) -> int:
+        """What stands before the transformer."""
+        return HALF_KA_V2_HM ^ 2 * self.width
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes behind the description."""
+        transformer = 4 + 2 * self.width + 2 * self.features * self.width + 4 * self.features * self.buckets
+        return transformer + self.buckets * (4 + 4 * 16 + 16 * self.width + 4 * 32 + 32 * 32 + 4 + 32)
+
+
+STOCKFISH_15 = NetShape()
+
+
+class StockfishNet(NamedTuple):
+    """The net as flat tables on cache lines, F features, W width, B buckets."""
+
+    bias: np.ndarray  # int16 [W]
+    weight: np.ndarray  # int16 [F * W]
+    psqt: np.ndarray  # int32 [F * B]
+    bias_0: np.ndarray  # int32 [B * 16]
+    weight_0: np.ndarray  # int8 [B * W/4 * 16 * 4]: four inputs of each output together
+    bias_1: np.ndarray  # int32 [B * 32]
+    weight_1: np.ndarray  # int8 [B * 8 * 32 * 4]
+    bias_2: np.ndarray  # int32 [B]
+    weight_2: np.ndarray  # int8 [B * 32]
+
+
+def aligned(size: int, dtype: type[np.generic]) -> np.ndarray:
+    """Zeros [size] that begin on a cache line."""
+    n_bytes = size * np.dtype(dtype).itemsize
+    raw = np.zeros(n_bytes + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + n_bytes].view(dtype)
+
+
+def read_stockfish_net(path: Path, shape: NetShape = STOCKFISH_15) -> StockfishNet:
+    """Read and check a net file. Raises NetFileError for one that is missing, damaged or of another architecture."""
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as stream:
+            return _Reader(path, stream, size).net(shape)
+    except OSError as error:
+        raise NetFileError(path, "a readable file", str(error)) from error
+
+
+class _Reader:
+    def __init__(self, path: Path, stream: IO[bytes], size: int) -> None:
+        self._path = path
+        self._stream = stream
+        self._size = size
+
+    def net(self, shape: NetShape) -> StockfishNet:
+        version, net_hash, length = PREFIX.unpack(self._bytes(PREFIX.size, "a header of 12 bytes"))
+        self._expect(version == VERSION, f"version {VERSION:#x} of Stockfish's net files", f"{version:#x}")
+        expected = f"a description of at most {LONGEST_DESCRIPTION} bytes"
+        self._expect(length <= LONGEST_DESCRIPTION, expected, f"{length:,}")
+        self._bytes(length, "the description")
+        self._transformer_hash(shape)
+        self._expect(
+            net_hash == shape.transformer_hash ^ STACK_HASH,
+            f"the hash {shape.transformer_hash ^ STACK_HASH:#x} of a net with stacks of 1024 -> 16 -> 32 -> 1",
+            f"{net_hash:#x}",
+        )
+        whole = PREFIX.size + length + shape.parameter_bytes
+        self._expect(self._size == whole, f"a file of {whole:,} bytes", f"{self._size:,}")
+        bias = self._array("<i2", shape.width)
+        weight = self._array("<i2", shape.features * shape.width)
+        psqt = self._array("<i4", shape.features * shape.buckets)
+        stacks = [self._stack(shape, number) for number in range(shape.buckets)]
+        parts = (bias, weight, psqt, *(np.concatenate(part) for part in zip(*stacks, strict=True)))
+        return StockfishNet(*map(_aligned_copy, parts))
+
+    def _transformer_hash(self, shape: NetShape) -> None:
+        (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
+        name = f"HalfKAv2_hm with 2 x {shape.width} accumulators (hash {shape.transformer_hash:#x})"
+        self._expect(found == shape.transformer_hash, name, _architecture_name(found))
+
+    def _stack(self, shape: NetShape, number: int) -> tuple[np.ndarray, ...]:
+        (found,) = HASH.unpack(self._bytes(HASH.size, f"the hash of stack {number}"))
+        self._expect(found == STACK_HASH, f"the hash {STACK_HASH:#x} before stack {number}", f"{found:#x}")
+        bias_0, weight_0 = self._array("<i4", 16), self._array("i1", 16 * shape.width)
+        bias_1, weight_1 = self._array("<i4", 32), self._array("i1", 32 * 32)
+        bias_2, weight_2 = self._array("<i4", 1), self._array("i1", 32)
+        return bias_0, _by_four_inputs(weight_0, 16), bias_1, _by_four_inputs(weight_1, 32), bias_2, weight_2
+
+    def _array(self, dtype: str, size: int) -> np.ndarray:
+        data = self._bytes(size * np.dtype(dtype).itemsize, f"{size:,} numbers")
+        return np.frombuffer(data, dtype)
+
+    def _bytes(self, count: int, what: str) -> bytes:
+        data = self._stream.read(count)
+        self._expect(len(data) == count, what, f"the end of the file after {len(data)} of {count} bytes")
+        return data
+
+    def _expect(self, good: bool, expected: str, found: str) -> None:
+        if not good:
+            raise NetFileError(self._path, expected, found)
+
+
+def _architecture_name(transformer_hash: int) -> str:
+    """The architecture that a transformer's hash stands for."""
+    for width in OTHER_WIDTHS:
+        if name := FEATURE_SETS.get(transformer_hash ^ 2 * width):
+            return f"{name} with 2 x {width} accumulators"
+    return f"an unknown architecture (hash {transformer_hash:#x})"
+
+
+def _by_four_inputs(weight: np.ndarray, outputs: int) -> np.ndarray:
+    """int8 [outputs * inputs] reordered so that four inputs of all outputs lie side by side."""
+    return weight.reshape(outputs, -1, 4).transpose(1, 0, 2).reshape(-1)
+
+
+def _aligned_copy(array: np.ndarray) -> np.ndarray:
+    out = aligned(array.size, array.dtype.newbyteorder("=").type)
+    out[:] = array
+    return out

@@ -1,0 +1,188 @@
+"""Labelled positions as packed rows of four little-endian words (32 bytes); with their best moves, of eight words.
+
+word 0  bitboard of the occupied squares
+words 1, 2  a nibble for each of them, by square: kind + 6 for Black's pieces, 12 and 13 for rooks that may castle
+word 3  from bit 0: score int16 (centipawns of the side to move, mate +-(32000 - n)), root uint16 (hash of the game
+        that the position was drawn from), halfmove clock uint8, state uint8 (Black to move | en passant file + 1 << 1),
+        plies to the end of that game uint8 (0 unknown), kind uint8 (number of the source | calm << 4)
+words 4..7  eight pairs, best first: move uint16 (encoding of engine/board), score int16; move 0 where there are fewer
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.attacks import ONE, ZERO, bit, is_attacked, king_square
+from engine.board.layout import (
+    BLACK,
+    CASTLING,
+    DOUBLE_PUSH,
+    EN_PASSANT,
+    FULLMOVE,
+    HALFMOVE,
+    KEY,
+    KING,
+    PAWN,
+    QUEEN,
+    RANK_1,
+    RANK_8,
+    REPETITIONS,
+    ROOK,
+    ROW_WORDS,
+    SIDE,
+    WHITE,
+)
+from engine.board.zobrist import compute_key
+from engine.native.bits import ctz, popcount
+from engine.native.jit import kernel
+from selfplay.teachers.quiet_search import to_cp
+
+__all__ = [
+    "CALM",
+    "SCORED_WORDS",
+    "SOURCE_MASK",
+    "TOP_MOVES",
+    "VALUE_FIELDS",
+    "VALUE_WORDS",
+    "pack_best_moves",
+    "pack_row",
+    "unpack_row",
+]
+
+VALUE_WORDS, SCORED_WORDS = 4, 8
+TOP_MOVES = 8
+CALM = 16  # bit of the kind: nothing hangs, the score is the static value
+SOURCE_MASK = 15
+BLACK_ROOK_THAT_CASTLES = 13
+LONGEST_CLOCK = 255
+# Word 3 of packed rows [N, 4] as an array: `rows[:, 3:].view(VALUE_FIELDS)`.
+VALUE_FIELDS = np.dtype(
+    [("score", "<i2"), ("root", "<u2"), ("halfmove", "u1"), ("state", "u1"), ("plies_left", "u1"), ("kind", "u1")]
+)
+_PIECES_AT_START = np.array([8, 2, 2, 2, 1, 1], np.int64)
+
+
+@kernel()
+def pack_row(row, score, root, plies_left, kind, words):
+    """Write a position of at most 32 pieces and its label into words [4]."""
+    occupied = row[WHITE] | row[BLACK]
+    words[0], words[1], words[2] = occupied, ZERO, ZERO
+    number = np.int64(0)
+    while occupied:
+        code = np.uint64(_code(row, ctz(occupied)))
+        words[1 + (number >> 4)] |= code << np.uint64(4 * (number & 15))
+        number += 1
+        occupied &= occupied - ONE
+    state = np.int64(row[SIDE])
+    if row[EN_PASSANT]:
+        state |= ((ctz(row[EN_PASSANT]) & 7) + 1) << 1
+    clock = min(np.int64(row[HALFMOVE]), np.int64(LONGEST_CLOCK))
+    low = np.uint64((score & 0xFFFF) | (root & 0xFFFF) << 16 | clock << 32 | state << 40 | (plies_left & 0xFF) << 48)
+    words[3] = low | np.uint64(kind & 0xFF) << np.uint64(56)
+
+
+@kernel()
+def _code(row, square):
+    mask = bit(square)
+    black = np.int64((row[BLACK] & mask) != ZERO)
+    if row[CASTLING] & mask:
+        return 12 + black
+    for kind in range(KING):
+        if row[kind] & mask:
+            return kind + 6 * black
+    return KING + 6 * black
+
+
+@kernel()
+def pack_best_moves(moves, scores, count, words):
+    """Write the first of moves[:count] with their scores in units into words [8], behind the position."""
+    for word in range(VALUE_WORDS, SCORED_WORDS):
+        words[word] = np.uint64(0)
+    for place in range(min(count, np.int64(TOP_MOVES))):
+        pair = np.uint64(np.int64(moves[place]) | (to_cp(scores[place]) & 0xFFFF) << 16)
+        words[VALUE_WORDS + (place >> 1)] |= pair << np.uint64(32 * (place & 1))
+
+
+@kernel()
+def unpack_row(words, row):
+    """The position of a packed row; returns False, and leaves `row` undefined, for one that no game reaches."""
+    for word in range(ROW_WORDS):
+        row[word] = ZERO
+    if popcount(words[0]) > 32 or not _put_pieces(words, row):
+        return False
+    state = np.int64(words[3] >> np.uint64(40)) & 0xFF
+    row[SIDE], row[FULLMOVE], row[REPETITIONS] = np.uint64(state & 1), ONE, ZERO
+    row[HALFMOVE] = words[3] >> np.uint64(32) & np.uint64(0xFF)
+    if not (_pieces_are_possible(row, np.int64(0)) and _pieces_are_possible(row, np.int64(1))):
+        return False
+    if not _castling_is_possible(row) or not _put_en_passant(row, state >> 1):
+        return False
+    waiting = 1 - (state & 1)
+    if is_attacked(row, king_square(row, waiting), row[WHITE] | row[BLACK], 1 - waiting):
+        return False
+    row[KEY] = compute_key(row)
+    return True
+
+
+@kernel()
+def _put_pieces(words, row):
+    occupied, number = words[0], np.int64(0)
+    while occupied:
+        code = np.int64(words[1 + (number >> 4)] >> np.uint64(4 * (number & 15))) & 15
+        if code > BLACK_ROOK_THAT_CASTLES:
+            return False
+        mask = occupied & (ZERO - occupied)
+        if code >= 12:
+            row[CASTLING] |= mask
+            row[ROOK] |= mask
+            row[WHITE + code - 12] |= mask
+        else:
+            row[code % 6] |= mask
+            row[WHITE + code // 6] |= mask
+        number += 1
+        occupied &= occupied - ONE
+    return True
+
+
+@kernel()
+def _pieces_are_possible(row, side):
+    """One king, no pawns where they promote, and no more pieces than promotions explain."""
+    own = row[WHITE + side]
+    pawns = popcount(row[PAWN] & own)
+    if popcount(row[KING] & own) != 1 or pawns > 8 or row[PAWN] & (RANK_1 | RANK_8):
+        return False
+    promoted = np.int64(0)
+    for kind in range(PAWN + 1, QUEEN + 1):
+        promoted += max(np.int64(0), popcount(row[kind] & own) - _PIECES_AT_START[kind])
+    return promoted <= 8 - pawns
+
+
+@kernel()
+def _castling_is_possible(row):
+    """Castling rooks stand on the back rank beside their king, at most one to its left and one to its right."""
+    for side in range(2):
+        rooks = row[CASTLING] & row[WHITE + side]
+        if not rooks:
+            continue
+        king = king_square(row, side)
+        home = RANK_1 if side == 0 else RANK_8
+        left = bit(king) - ONE
+        if rooks & ~home or not bit(king) & home or popcount(rooks & left) > 1 or popcount(rooks & ~left) > 1:
+            return False
+    return True
+
+
+@kernel()
+def _put_en_passant(row, file_from_one):
+    """Set the en passant square of a file 1..8 (0 none); False where no pawn can just have passed it."""
+    if file_from_one == 0:
+        return True
+    if file_from_one > 8:
+        return False
+    side = np.int64(row[SIDE])
+    square = file_from_one - 1 + (40 if side == 0 else 16)
+    pawn, origin = (square - 8, square + 8) if side == 0 else (square + 8, square - 8)
+    if not row[PAWN] & row[BLACK - side] & bit(pawn) or (row[WHITE] | row[BLACK]) & (bit(square) | bit(origin)):
+        return False
+    row[EN_PASSANT] = row[DOUBLE_PUSH] = bit(square)
+    return True

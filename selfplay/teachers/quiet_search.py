@@ -1,0 +1,148 @@
+"""Quiescence over the teacher's net: captures, queen promotions and some quiet checks, until nothing hangs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.attacks import bit, in_check
+from engine.board.layout import BLACK, MAX_MOVES, PAWN, ROW_WORDS, SIDE
+from engine.board.makemove import copy_row, make
+from engine.board.movegen import generate, generate_some
+from engine.native.jit import kernel
+from engine.tactics.quiescence import forcing_targets, immediate_gain, take_best
+from engine.tactics.see import see
+from selfplay.teachers.accumulators import Accumulators, advance, new_accumulators, start
+from selfplay.teachers.net_file import StockfishNet
+from selfplay.teachers.static_value import UNITS_PER_CP, static_value
+
+__all__ = [
+    "CP_PER_MATE",
+    "MATE",
+    "MAX_PLY",
+    "Teacher",
+    "begin",
+    "forcing_moves",
+    "new_teacher",
+    "quiescence",
+    "settled_value",
+    "to_cp",
+]
+
+MATE = 30_000  # units, minus the plies to it
+CP_PER_MATE = 32_000  # a mate in n plies is stored as this less n
+MAX_PLY = 40
+EVASION_PLIES = 6  # below the leaf, in which a check is answered by every evasion
+CHECK_PLIES = 1  # below the leaf, in which quiet moves that check directly are tried
+DELTA_MARGIN = 700  # units that a capture may win besides the piece itself
+NODE_LIMIT = 3000  # positions of a quiescence, from which on all stand pat
+
+
+class Teacher(NamedTuple):
+    """The net, and everything that one thread needs to search with it. The net's arrays are shared."""
+
+    net: StockfishNet
+    acc: Accumulators
+    rows: np.ndarray  # uint64 [MAX_PLY + 2, 16]
+    moves: np.ndarray  # uint16 [MAX_PLY + 2, 218]
+    scores: np.ndarray  # int64 [MAX_PLY + 2, 218] order of the moves, highest first
+    nodes: np.ndarray  # int64 [1] positions of this quiescence
+    keys: np.ndarray  # uint64 [T] of the table
+    table: np.ndarray  # int32 [T, 4] score, depth, bound, move
+    killers: np.ndarray  # uint16 [MAX_PLY + 2, 2]
+
+
+def new_teacher(net: StockfishNet, table_entries: int = 1 << 14) -> Teacher:
+    """For one thread; `table_entries` is a power of two."""
+    plies = MAX_PLY + 2
+    return Teacher(
+        net=net,
+        acc=new_accumulators(plies),
+        rows=np.zeros((plies, ROW_WORDS), np.uint64),
+        moves=np.zeros((plies, MAX_MOVES), np.uint16),
+        scores=np.zeros((plies, MAX_MOVES), np.int64),
+        nodes=np.zeros(1, np.int64),
+        keys=np.zeros(table_entries, np.uint64),
+        table=np.zeros((table_entries, 4), np.int32),
+        killers=np.zeros((plies, 2), np.uint16),
+    )
+
+
+@kernel()
+def begin(teacher, row):
+    """Set up a search of `row` at ply 0."""
+    copy_row(row, teacher.rows[0])
+    teacher.nodes[0] = 0
+    start(teacher.net, teacher.acc, np.int64(0), row)
+
+
+@kernel()
+def settled_value(teacher, row):
+    """Units for the side to move once captures are settled."""
+    begin(teacher, row)
+    return quiescence(teacher, np.int64(0), np.int64(0), np.int64(-MATE), np.int64(MATE))
+
+
+@kernel()
+def quiescence(teacher, ply, leaf_ply, alpha, beta):
+    """Units for the side to move of rows[ply] once captures are settled, exact within (alpha, beta).
+
+    The row and its accumulators stand; `leaf_ply` is where quiescence began.
+    """
+    row, moves, scores = teacher.rows[ply], teacher.moves[ply], teacher.scores[ply]
+    teacher.nodes[0] += 1
+    if ply >= MAX_PLY or teacher.nodes[0] > NODE_LIMIT:
+        return static_value(teacher.net, teacher.acc, ply, row)
+    evading = ply < leaf_ply + EVASION_PLIES and in_check(row)
+    best = np.int64(ply - MATE)
+    if not evading:
+        best = static_value(teacher.net, teacher.acc, ply, row)
+        if best >= beta:
+            return best
+        alpha = max(alpha, best)
+    stand_pat = best
+    count = forcing_moves(row, moves, scores, ply < leaf_ply + CHECK_PLIES, evading)
+    for i in range(count):
+        move = take_best(moves, scores, i, count)
+        if not evading:
+            if scores[i] > 0 and np.int64(scores[i] * UNITS_PER_CP) + stand_pat + DELTA_MARGIN <= alpha:
+                continue
+            if see(row, move) < 0:
+                continue
+        make(row, move, teacher.rows[ply + 1])
+        advance(teacher.net, teacher.acc, ply, row, teacher.rows[ply + 1])
+        score = -quiescence(teacher, ply + 1, leaf_ply, -beta, -alpha)
+        if score > best:
+            best = score
+            alpha = max(alpha, score)
+            if alpha >= beta:
+                break
+    return best
+
+
+@kernel()
+def forcing_moves(row, moves, scores, with_checks, evading):
+    """Generate the moves to search, each with the centipawns that it takes at once; all moves when evading."""
+    theirs = row[BLACK - np.int64(row[SIDE])]
+    count = generate(row, moves) if evading else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
+    kept = 0
+    for i in range(count):
+        gain = np.int64(0)
+        if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[PAWN]:
+            gain = immediate_gain(row, moves[i])
+        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # not a promotion to less than a queen
+            moves[kept] = moves[i]
+            scores[kept] = gain
+            kept += 1
+    return kept
+
+
+@kernel()
+def to_cp(units):
+    """Units as centipawns; a mate in n plies is +-(32000 - n)."""
+    if units > MATE - 2 * MAX_PLY:
+        return np.int64(CP_PER_MATE - (MATE - units))
+    if units < 2 * MAX_PLY - MATE:
+        return np.int64(-CP_PER_MATE + (MATE + units))
+    return np.int64(np.rint(units / UNITS_PER_CP))

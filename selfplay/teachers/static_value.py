@@ -1,0 +1,117 @@
+"""The value of a position by the teacher's net, without search. Units: 361 are a pawn, 3.61 a centipawn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.layout import HALFMOVE, KNIGHT, QUEEN, SIDE, WHITE
+from engine.native.bits import popcount
+from engine.native.integer_lanes import (
+    clipped_product,
+    dot_bytes,
+    load_ints,
+    load_shorts,
+    splat_int,
+    store_ints,
+    store_low_bytes,
+)
+from engine.native.jit import kernel
+from selfplay.teachers.accumulators import BUCKETS, WIDTH
+
+__all__ = ["MOST_UNITS", "UNITS_PER_CP", "net_value", "static_value"]
+
+UNITS_PER_CP = 3.61  # Stockfish 15.1's NormalizeToPawnValue of 361
+MOST_UNITS = 20_000  # static values keep away from mates
+# Middle-game values of P N B R Q K in units, for the share of material alone.
+MATERIAL_UNITS = np.array([126, 781, 825, 1276, 2538, 0], np.int64)
+ACTIVE = np.int64(127)  # the largest activation
+
+
+@kernel()
+def net_value(net, acc, ply, row):
+    """What Stockfish's `eval` shows as NNUE evaluation: units for the side to move; the accumulators of ply stand."""
+    psqt, positional = _outputs(net, acc, ply, row)
+    return _toward_zero(psqt + positional, np.int64(16))
+
+
+@kernel()
+def static_value(net, acc, ply, row):
+    """What Stockfish's search sees at a leaf, in units for the side to move; the accumulators of ply stand.
+
+    Without the optimism of a search under way, and without the classical evaluation of lopsided positions.
+    """
+    psqt, positional = _outputs(net, acc, ply, row)
+    material = np.int64(0)
+    for kind in range(KNIGHT, QUEEN + 1):
+        material += MATERIAL_UNITS[kind] * popcount(row[kind])
+    delta = 24 - material // 9560
+    value = _toward_zero((1024 - delta) * psqt + (1024 + delta) * positional, np.int64(16384))
+    value = _toward_zero(value * (1064 + 106 * material // 5120), np.int64(1024))
+    value = _toward_zero(value * (195 - min(np.int64(row[HALFMOVE]), np.int64(150))), np.int64(211))
+    return min(max(value, np.int64(-MOST_UNITS)), np.int64(MOST_UNITS))
+
+
+@kernel()
+def _toward_zero(a, b):
+    """a / b without its fraction, as C++ divides; b > 0."""
+    return a // b if a >= 0 else -(-a // b)
+
+
+@kernel()
+def _outputs(net, acc, ply, row):
+    """(psqt, positional) for the side to move, in sixteenths of a unit."""
+    side = np.int64(row[SIDE])
+    bucket = (popcount(row[WHITE] | row[WHITE + 1]) - 1) // 4
+    _activate(acc, ply, side)
+    skip = _first_layer(net, acc, bucket)
+    positional = _second_layer(net, acc, bucket) + _toward_zero(skip * 9600, np.int64(8128))
+    at = 2 * ply * BUCKETS + bucket
+    psqt = np.int64(acc.psqt[at + side * BUCKETS]) - np.int64(acc.psqt[at + (1 - side) * BUCKETS])
+    return _toward_zero(psqt, np.int64(2)), positional
+
+
+@kernel()
+def _activate(acc, ply, side):
+    """The clipped products of each accumulator's halves, the mover's first."""
+    for half in range(2):
+        at = (2 * ply + (side ^ half)) * WIDTH
+        for c in range(0, WIDTH // 2, 32):
+            product = clipped_product(load_shorts(acc.values, at + c), load_shorts(acc.values, at + WIDTH // 2 + c))
+            store_low_bytes(acc.inputs, half * (WIDTH // 2) + c, product)
+
+
+@kernel()
+def _first_layer(net, acc, bucket):
+    """1024 -> 15, squared and plain, into `hidden`; returns the sixteenth output, which skips the other layers."""
+    even, odd = load_ints(net.bias_0, bucket * 16), splat_int(np.int32(0))
+    at = bucket * 16 * WIDTH
+    for quad in range(0, WIDTH // 4, 2):  # two sums, so that no product waits for the one before
+        x = acc.input_quads[quad]
+        if x:
+            even = dot_bytes(even, splat_int(x), load_ints(net.weight_0, at + 64 * quad))
+        x = acc.input_quads[quad + 1]
+        if x:
+            odd = dot_bytes(odd, splat_int(x), load_ints(net.weight_0, at + 64 * quad + 64))
+    store_ints(acc.sums, np.int64(0), even + odd)
+    for i in range(15):
+        x = np.int64(acc.sums[i])
+        acc.hidden[i] = min(x * x >> 19, ACTIVE)
+        acc.hidden[15 + i] = min(max(x >> 6, np.int64(0)), ACTIVE)
+    return np.int64(acc.sums[15])
+
+
+@kernel()
+def _second_layer(net, acc, bucket):
+    """30 -> 32 -> 1."""
+    low, high = load_ints(net.bias_1, bucket * 32), load_ints(net.bias_1, bucket * 32 + 16)
+    at = bucket * 1024
+    for quad in range(8):
+        x = splat_int(acc.hidden_quads[quad])
+        low = dot_bytes(low, x, load_ints(net.weight_1, at + 128 * quad))
+        high = dot_bytes(high, x, load_ints(net.weight_1, at + 128 * quad + 64))
+    store_ints(acc.sums, np.int64(0), low)
+    store_ints(acc.sums, np.int64(16), high)
+    total = np.int64(net.bias_2[bucket])
+    for i in range(32):
+        total += min(max(np.int64(acc.sums[i]) >> 6, np.int64(0)), ACTIVE) * net.weight_2[bucket * 32 + i]
+    return total

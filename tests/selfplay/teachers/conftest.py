@@ -1,0 +1,52 @@
+"""The teacher's net: Stockfish's own where it is installed, and one with random weights everywhere."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from selfplay.teachers.net_file import STOCKFISH_15, StockfishNet, read_stockfish_net
+from tests.selfplay.teachers.nets import material_net_bytes, write_net
+
+
+@pytest.fixture(scope="session")
+def random_net_file(tmp_path_factory) -> Path:
+    """A net of the real size with random weights."""
+    return write_net(tmp_path_factory.mktemp("net") / "random.nnue", STOCKFISH_15)
+
+
+@pytest.fixture(scope="session")
+def random_net(random_net_file: Path) -> StockfishNet:
+    return read_stockfish_net(random_net_file)
+
+
+@pytest.fixture(scope="session")
+def material_net_file(tmp_path_factory) -> Path:
+    """A net that counts material."""
+    path = tmp_path_factory.mktemp("net") / "material.nnue"
+    path.write_bytes(material_net_bytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def material_net(material_net_file: Path) -> StockfishNet:
+    return read_stockfish_net(material_net_file)
+
+
+@pytest.fixture(scope="session")
+def stockfish_net_file(stockfish: str, tmp_path_factory) -> Path:
+    """Stockfish 15's own net; tests are skipped where another version is installed."""
+    path = tmp_path_factory.mktemp("stockfish") / "stockfish.nnue"
+    answer = subprocess.run(
+        [stockfish], input=f"export_net {path}\nquit\n", capture_output=True, text=True, check=True
+    ).stdout
+    if not answer.startswith("Stockfish 15"):
+        pytest.skip(f"another Stockfish: {answer.splitlines()[0]}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def stockfish_net(stockfish_net_file: Path) -> StockfishNet:
+    return read_stockfish_net(stockfish_net_file)

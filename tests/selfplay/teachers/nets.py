@@ -1,0 +1,119 @@
+"""Net files of the teacher's architecture with random weights, of any size, and their values by plain NumPy."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import chess
+import numpy as np
+
+from engine.board.convert import row_from_board
+from engine.board.layout import BLACK, HALFMOVE, KING, SIDE, WHITE
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from selfplay.teachers.net_file import STACK_HASH, STOCKFISH_15, VERSION, NetShape
+
+
+def net_bytes(shape: NetShape, seed: int = 1, description: bytes = b"random") -> bytes:
+    """A well-formed file."""
+    rng = np.random.default_rng(seed)
+
+    def numbers(size: int, most: int, dtype: str) -> bytes:
+        return rng.integers(-most, most, size).astype(dtype).tobytes()
+
+    hash_ = shape.transformer_hash
+    parts = [struct.pack("<III", VERSION, hash_ ^ STACK_HASH, len(description)), description, struct.pack("<I", hash_)]
+    parts += [numbers(shape.width, 90, "<i2"), numbers(shape.features * shape.width, 30, "<i2")]
+    parts += [numbers(shape.features * shape.buckets, 3000, "<i4")]
+    for _ in range(shape.buckets):
+        parts += [struct.pack("<I", STACK_HASH), numbers(16, 3000, "<i4"), numbers(16 * shape.width, 30, "i1")]
+        parts += [numbers(32, 1000, "<i4"), numbers(32 * 32, 60, "i1"), numbers(1, 5000, "<i4"), numbers(32, 60, "i1")]
+    return b"".join(parts)
+
+
+PIECE_CP = (100, 320, 330, 500, 950, 0)
+
+
+def material_net_bytes() -> bytes:
+    """A net of the real size that counts material, a pawn 100 centipawns: what hangs is known without Stockfish."""
+    shape = STOCKFISH_15
+    psqt = np.zeros((shape.features // 704, 11, 64, shape.buckets), "<i4")
+    for kind, cp in enumerate(PIECE_CP[:5]):
+        psqt[:, 2 * kind], psqt[:, 2 * kind + 1] = round(16 * 3.61 * cp), -round(16 * 3.61 * cp)
+    hash_ = shape.transformer_hash
+    stack = struct.pack("<I", STACK_HASH) + bytes(4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32)
+    head = struct.pack("<IIII", VERSION, hash_ ^ STACK_HASH, 0, hash_)
+    return head + bytes(2 * shape.width + 2 * shape.features * shape.width) + psqt.tobytes() + shape.buckets * stack
+
+
+def write_net(path: Path, shape: NetShape, seed: int = 1) -> Path:
+    """Write such a file."""
+    path.write_bytes(net_bytes(shape, seed))
+    return path
+
+
+def random_positions(count: int, seed: int, chess960: bool = False) -> np.ndarray:
+    """Rows [count, 16] of random games, each with a legal move."""
+    rng, rows, legal = np.random.default_rng(seed), [], np.zeros(218, np.uint16)
+    while len(rows) < count:
+        board = chess.Board.from_chess960_pos(int(rng.integers(960))) if chess960 else chess.Board()
+        row = row_from_board(board)
+        for _ in range(int(rng.integers(4, 120))):
+            n = generate(row, legal)
+            if n == 0 or row[HALFMOVE] >= 100:
+                break
+            rows.append(row)
+            row = np.zeros(16, np.uint64)
+            make(rows[-1], legal[rng.integers(n)], row)
+    order = rng.permutation(len(rows))[:count]
+    return np.stack(rows)[order]
+
+
+def plain_net_value(data: bytes, row: np.ndarray, shape: NetShape) -> int:
+    """What `net_value` should say, straight from the file's layout."""
+    at = 12 + struct.unpack_from("<I", data, 8)[0] + 4
+
+    def take(dtype: str, *sizes: int) -> np.ndarray:
+        nonlocal at
+        array = np.frombuffer(data, dtype, int(np.prod(sizes)), at).reshape(sizes).astype(np.int64)
+        at += array.size * np.dtype(dtype).itemsize
+        return array
+
+    bias, weight = take("<i2", shape.width), take("<i2", shape.features, shape.width)
+    psqt = take("<i4", shape.features, shape.buckets)
+    stacks = []
+    for _ in range(shape.buckets):
+        at += 4
+        sizes = (16,), (16, shape.width), (32,), (32, 32), (1,), (1, 32)
+        stacks.append([take(dtype, *size) for dtype, size in zip(["<i4", "i1"] * 3, sizes, strict=True)])
+    side, men = int(row[SIDE]), int(row[WHITE] | row[BLACK]).bit_count()
+    bucket = (men - 1) // 4
+    halves, squares = [], []
+    for view in (side, 1 - side):
+        active = plain_features(row, view)
+        total = bias + weight[active].sum(axis=0)
+        first, second = np.clip(total, 0, 127).reshape(2, -1)
+        halves.append(first * second >> 7)
+        squares.append(psqt[active, bucket].sum())
+    b0, w0, b1, w1, b2, w2 = stacks[bucket]
+    out = b0 + w0 @ np.concatenate(halves)
+    hidden = np.concatenate([np.minimum(out[:15] ** 2 >> 19, 127), np.clip(out[:15] >> 6, 0, 127), [0, 0]])
+    hidden = np.clip((b1 + w1 @ hidden) >> 6, 0, 127)
+    positional = int((b2 + w2 @ hidden)[0]) + int(int(out[15]) * 9600 / 8128)
+    return int((int((squares[0] - squares[1]) / 2) + positional) / 16)
+
+
+def plain_features(row: np.ndarray, view: int) -> list[int]:
+    """The active features that a side sees."""
+    king = int(row[KING] & row[WHITE + view]).bit_length() - 1
+    flip = (56 if view else 0) ^ (7 if king % 8 < 4 else 0)
+    bucket = 4 * (7 - (king ^ flip) // 8) + 7 - (king ^ flip) % 8
+    found = []
+    for square in range(64):
+        for kind in range(6):
+            if int(row[kind]) >> square & 1:
+                theirs = not int(row[WHITE + view]) >> square & 1
+                piece = 10 if kind == KING else 2 * kind + theirs
+                found.append((square ^ flip) + 64 * piece + 704 * bucket)
+    return found

@@ -1,0 +1,143 @@
+"""The teacher's net: its file, its value against Stockfish and plain NumPy, and its accumulators along moves."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+
+from engine.board.convert import board_from_row, row_from_board
+from engine.board.layout import HALFMOVE, MAX_MOVES
+from engine.board.makemove import copy_row, make
+from engine.board.movegen import generate
+from engine.errors import NetFileError
+from engine.native.jit import kernel
+from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, new_accumulators, start
+from selfplay.teachers.net_file import STOCKFISH_15, NetShape, read_stockfish_net
+from selfplay.teachers.static_value import net_value
+from tests.selfplay.teachers.nets import net_bytes, plain_net_value, random_positions
+
+SMALL = NetShape(features=11, width=16, buckets=2)
+
+
+@kernel()
+def net_values(net, acc, rows, values):
+    for i in range(len(rows)):
+        start(net, acc, np.int64(0), rows[i])
+        values[i] = net_value(net, acc, np.int64(0), rows[i])
+
+
+@kernel()
+def count_wrong_updates(net, acc, fresh, rows, draws):
+    """Play draws[i] % (number of moves) from random starts; how many accumulators differ from those from scratch."""
+    wrong, moves, stack = 0, np.zeros(MAX_MOVES, np.uint16), np.zeros((2, 16), np.uint64)
+    next_start = 0
+    count = np.int64(0)
+    for i in range(len(draws)):
+        if count == 0 or stack[0, HALFMOVE] >= 100:
+            copy_row(rows[next_start % len(rows)], stack[0])
+            next_start += 1
+            start(net, acc, np.int64(0), stack[0])
+            count = np.int64(generate(stack[0], moves))
+        make(stack[0], moves[np.int64(draws[i]) % count], stack[1])
+        advance(net, acc, np.int64(0), stack[0], stack[1])
+        start(net, fresh, np.int64(1), stack[1])
+        for k in range(2 * WIDTH, 4 * WIDTH):
+            if acc.values[k] != fresh.values[k]:
+                wrong += 1
+            acc.values[k - 2 * WIDTH] = acc.values[k]
+        for k in range(2 * BUCKETS, 4 * BUCKETS):
+            if acc.psqt[k] != fresh.psqt[k]:
+                wrong += 1
+            acc.psqt[k - 2 * BUCKETS] = acc.psqt[k]
+        copy_row(stack[1], stack[0])
+        count = np.int64(generate(stack[0], moves))
+    return wrong
+
+
+def wrong_updates(net, moves: int) -> int:
+    rows = np.concatenate([random_positions(50, 7), random_positions(50, 8, chess960=True)])
+    draws = np.random.default_rng(3).integers(0, 1 << 30, moves).astype(np.uint32)
+    return count_wrong_updates(net, new_accumulators(2), new_accumulators(2), rows, draws)
+
+
+def test_updates_along_moves_equal_accumulators_from_scratch(random_net):
+    assert wrong_updates(random_net, 20_000) == 0
+
+
+@pytest.mark.slow
+def test_updates_along_a_million_moves_equal_accumulators_from_scratch(stockfish_net):
+    assert wrong_updates(stockfish_net, 1_000_000) == 0
+
+
+def test_value_is_that_of_the_layers_written_out(random_net, random_net_file):
+    rows = np.concatenate([random_positions(4, 1), random_positions(4, 2, chess960=True)])
+    values, data = np.zeros(len(rows), np.int64), random_net_file.read_bytes()
+    net_values(random_net, new_accumulators(1), rows, values)
+    assert values.tolist() == [plain_net_value(data, row, STOCKFISH_15) for row in rows]
+    assert len(set(values.tolist())) > 4
+
+
+def test_value_is_what_stockfish_shows_on_1000_positions(stockfish, stockfish_net):
+    boards = [board_from_row(row) for row in random_positions(1400, 5)]
+    boards = [board for board in boards if not board.is_check()][:1000]
+    text = "".join(f"position fen {board.fen()}\neval\n" for board in boards)
+    output = subprocess.run([stockfish], input=text + "quit\n", capture_output=True, text=True, check=True).stdout
+    shown = [float(x) for x in re.findall(r"^NNUE evaluation\s+([+-]?\d+\.\d+)", output, re.MULTILINE)]
+    rows, values = np.stack([row_from_board(board) for board in boards]), np.zeros(1000, np.int64)
+    net_values(stockfish_net, new_accumulators(1), rows, values)
+    of_white = np.where([board.turn for board in boards], values, -values)
+    assert len(shown) == 1000
+    assert [round(value / 361 + 1e-9, 2) for value in of_white.tolist()] == pytest.approx(shown, abs=1e-9)
+
+
+# ---- the file -------------------------------------------------------------------------------------------------------
+
+
+def read_bytes(folder, data: bytes, shape: NetShape = SMALL):
+    path = folder / "net.nnue"
+    path.write_bytes(data)
+    return read_stockfish_net(path, shape)
+
+
+def test_small_net_is_read_whole(tmp_path):
+    net = read_bytes(tmp_path, net_bytes(SMALL))
+    assert [len(array) for array in net] == [16, 176, 22, 32, 512, 64, 2048, 2, 64]
+    assert all(array.ctypes.data % 64 == 0 for array in net)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "text"),
+    [
+        (0, 0x7AF32F16, "version"),
+        (4, 1, "hash"),
+        (8, 1 << 30, "description"),
+        (12 + 6, 0x7F234CB8 ^ 2 * 1536, "HalfKAv2_hm with 2 x 1536"),
+        (12 + 6, 0x5D69D5B8 ^ 2 * 256, "HalfKP with 2 x 256"),
+        (12 + 6, 12345, "unknown architecture"),
+    ],
+)
+def test_other_architectures_and_bad_fields_are_refused_by_name(tmp_path, offset, value, text):
+    data = bytearray(net_bytes(SMALL))
+    struct.pack_into("<I", data, offset, value)
+    with pytest.raises(NetFileError, match=text):
+        read_bytes(tmp_path, bytes(data))
+
+
+@pytest.mark.parametrize("length", [0, 5, 14, 20, 60, -1])
+def test_net_file_cut_short_is_refused(tmp_path, length):
+    with pytest.raises(NetFileError, match="expected"):
+        read_bytes(tmp_path, net_bytes(SMALL)[:length])
+
+
+def test_net_file_with_more_behind_it_is_refused(tmp_path):
+    with pytest.raises(NetFileError, match="bytes"):
+        read_bytes(tmp_path, net_bytes(SMALL) + b"\0")
+
+
+def test_missing_net_file_is_refused(tmp_path):
+    with pytest.raises(NetFileError, match="readable"):
+        read_stockfish_net(tmp_path / "none.nnue")

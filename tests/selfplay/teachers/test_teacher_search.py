@@ -1,0 +1,117 @@
+"""The teacher's quiescence and alpha-beta, over a net that counts material."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.board.attacks import in_check
+from engine.board.convert import encode_move, row_from_board
+from engine.board.fen import parse_fen
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from selfplay.teachers.alpha_beta import deep_value, score_moves
+from selfplay.teachers.drawing import is_calm
+from selfplay.teachers.quiet_search import MATE, begin, new_teacher, settled_value, to_cp
+from selfplay.teachers.static_value import static_value
+from tests.selfplay.teachers.nets import random_positions
+
+QUEEN_HANGS = "4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1"
+QUEEN_IS_GUARDED = "3rk3/8/8/3q4/8/8/8/3RK3 w - - 0 1"
+PAWN_IS_GUARDED = "4k3/2p5/3p4/8/8/8/8/3RK3 w - - 0 1"
+
+
+def row_of(fen: str) -> np.ndarray:
+    return row_from_board(parse_fen(fen))
+
+
+def static_units(teacher, row) -> int:
+    begin(teacher, row)
+    return static_value(teacher.net, teacher.acc, np.int64(0), row)
+
+
+def after(row, move) -> np.ndarray:
+    child = np.zeros(ROW_WORDS, np.uint64)
+    make(row, move, child)
+    return child
+
+
+def legal_moves(row) -> np.ndarray:
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    return moves[: generate(row, moves)].copy()
+
+
+def test_hanging_queen_is_taken(material_net):
+    teacher, row = new_teacher(material_net), row_of(QUEEN_HANGS)
+    won = settled_value(teacher, row) - static_units(teacher, row)
+    assert to_cp(won) == pytest.approx(950, rel=0.15)
+
+
+def test_guarded_pawn_is_left_alone(material_net):
+    teacher, row = new_teacher(material_net), row_of(PAWN_IS_GUARDED)
+    assert settled_value(teacher, row) == static_units(teacher, row)
+
+
+@pytest.mark.parametrize(("fen", "calm"), [(QUEEN_HANGS, False), (QUEEN_IS_GUARDED, False), (PAWN_IS_GUARDED, True)])
+def test_calm_positions_have_nothing_to_win(material_net, fen, calm):
+    teacher, row = new_teacher(material_net), row_of(fen)
+    value = static_units(teacher, row)
+    assert is_calm(teacher, np.int64(0), value, np.int64(40 * 3.61)) == calm
+
+
+def score_all(teacher, row, exact: int) -> dict[int, int]:
+    moves, scores = legal_moves(row), np.zeros(MAX_MOVES, np.int64)
+    score_moves(teacher, row, moves, np.int64(len(moves)), scores, np.int64(exact))
+    assert (np.diff(scores[: len(moves)]) <= 0).all()
+    return dict(zip(moves.tolist(), scores[: len(moves)].tolist(), strict=True))
+
+
+def test_mate_in_one_is_the_best_scored_move(material_net):
+    board = parse_fen("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1")
+    scores = score_all(new_teacher(material_net), row_from_board(board), 8)
+    mate = encode_move(board, board.parse_san("Rd8#"))
+    assert scores[mate] == max(scores.values()) == MATE - 1
+
+
+def test_stalemate_scores_nothing(material_net):
+    board = parse_fen("k7/8/1K6/8/8/8/8/2Q5 w - - 0 1")
+    scores = score_all(new_teacher(material_net), row_from_board(board), 218)
+    assert scores[encode_move(board, board.parse_san("Qc7"))] == 0
+    assert scores[encode_move(board, board.parse_san("Qc8#"))] == MATE - 1
+
+
+def test_first_scores_are_exact_and_the_others_no_better(material_net):
+    teacher = new_teacher(material_net)
+    for row in random_positions(30, 4):
+        exact, bounded = score_all(teacher, row, 218), score_all(teacher, row, 8)
+        best = sorted(exact.values(), reverse=True)[:8]
+        assert sorted(bounded.values(), reverse=True)[:8] == best
+        assert all(bounded[move] == exact[move] or bounded[move] <= best[-1] for move in exact)
+
+
+def plain_value(teacher, row, ply: int, depth: int) -> int:
+    """The same search by the definition: no window, no table, no order."""
+    checked = in_check(row)
+    if depth <= 0 and not (checked and ply <= 6):
+        value = settled_value(teacher, row)
+        mate = abs(value) > MATE - 100
+        return value - ply * (1 if value > 0 else -1) if mate else value
+    moves = legal_moves(row)
+    if not len(moves):
+        return ply - MATE if checked else 0
+    return max(-plain_value(teacher, after(row, move), ply + 1, depth - 1) for move in moves)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_alpha_beta_finds_the_value_of_the_whole_tree(material_net, depth):
+    teacher = new_teacher(material_net)
+    for row in random_positions(6, 9):
+        assert deep_value(teacher, row, np.int64(depth)) == plain_value(teacher, row, 0, depth)
+
+
+def test_values_do_not_depend_on_positions_searched_before(random_net):
+    rows = random_positions(20, 6)
+    one = new_teacher(random_net, 1 << 6)
+    together = [deep_value(one, row, np.int64(2)) for row in rows]
+    assert together == [deep_value(new_teacher(random_net, 1 << 6), row, np.int64(2)) for row in rows]

@@ -1,0 +1,71 @@
+"""Integer vectors: compiled and plain agree to the last bit, and so do the two ways to multiply bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.native import integer_lanes as lanes
+from engine.native.jit import kernel
+
+
+@kernel()
+def shorts_kernel(a, b, out, low):
+    first, second = lanes.load_shorts(a, 3), lanes.load_shorts(b, 1)
+    lanes.store_shorts(out, 2, first + second)
+    lanes.store_shorts(out, 34, first - second)
+    product = lanes.clipped_product(first, second)
+    lanes.store_shorts(out, 66, product)
+    lanes.store_low_bytes(low, 5, product)
+
+
+@kernel()
+def ints_kernel(totals, unsigned, signed, out):
+    total, x = lanes.load_ints(totals, 1), lanes.load_ints(signed, 2)
+    lanes.store_ints(out, 1, lanes.dot_bytes(total, lanes.load_ints(unsigned, 0), x))
+    lanes.store_ints(out, 17, lanes.dot_bytes(total, lanes.splat_int(unsigned[3]), x) - total)
+    lanes.store_ints(out, 33, total + total)
+
+
+@kernel()
+def both_products(totals, unsigned, signed, out):
+    total, u, s = lanes.load_ints(totals, 0), lanes.load_ints(unsigned, 0), lanes.load_ints(signed, 0)
+    lanes.store_ints(out, 0, lanes._dot_by_instruction(total, u, s))
+    lanes.store_ints(out, 16, lanes._dot_by_products(total, u, s))
+
+
+def test_shorts_are_those_of_plain_python():
+    rng = np.random.default_rng(1)
+    a, b = (rng.integers(-(2**15), 2**15, 40).astype(np.int16) for _ in range(2))
+    a[10:20] = rng.integers(0, 200, 10)
+    b[8:18] = rng.integers(0, 200, 10)
+    compiled, plain = ((np.zeros(100, np.int16), np.zeros(40, np.uint8)) for _ in range(2))
+    shorts_kernel(a, b, *compiled)
+    shorts_kernel.py_func(a, b, *plain)
+    np.testing.assert_array_equal(compiled[0], plain[0])
+    np.testing.assert_array_equal(compiled[1], plain[1])
+    assert plain[0][66:98].max() > 60
+
+
+def byte_operands(extreme: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)
+    unsigned = np.full(64, 255, np.uint8) if extreme else rng.integers(0, 256, 64).astype(np.uint8)
+    signed = np.full(66, -128, np.int8) if extreme else rng.integers(-128, 128, 66).astype(np.int8)
+    return totals, unsigned.view(np.int32), signed
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+def test_products_of_bytes_are_those_of_plain_python(extreme):
+    compiled, plain = np.zeros(50, np.int32), np.zeros(50, np.int32)
+    ints_kernel(*byte_operands(extreme), compiled)
+    ints_kernel.py_func(*byte_operands(extreme), plain)
+    np.testing.assert_array_equal(compiled, plain)
+
+
+@pytest.mark.skipif(not lanes.DOT_INSTRUCTION, reason="this processor has no product of bytes")
+@pytest.mark.parametrize("extreme", [False, True])
+def test_both_ways_to_multiply_bytes_have_the_same_bits(extreme):
+    out = np.zeros(32, np.int32)
+    both_products(*byte_operands(extreme), out)
+    np.testing.assert_array_equal(out[:16], out[16:])
