@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.measure": RUN,
     "selfplay.commands": REPORT | {"selfplay.report", "selfplay.suites", "selfplay.teachers"},
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
-    "engine.command_line": set(),
+    "engine.command_line": {"engine.errors"},
     "engine.errors": set(),
     "engine.idle_options": {"engine.options"},
     "engine.option_forms": BASE,
