@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine.nn.atomic import atomic_write, sync_folder
 
 from engine.errors import DataError, RunError
+from engine.files.atomic import atomic_write, sync_folder
 from selfplay.teachers.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
 
 __all__ = ["Chunk", "LabelFolder", "LabelWriter", "Published", "fields_of"]
