@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 from rich.style import Style
 
+from engine.console import say
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, PLAIN
 from uci.play.record import game_from_board, save
 from uci.terminal.board_view import BoardStyle, choose_style, render_bar, render_board
-from uci.terminal.console import say
 from uci.terminal.verdict import Verdict
 
 # ---- the board ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine import machine
+from engine.console import make_console
 from engine.errors import DataError, NetFileError, blaming
 from engine.network import weights
 from engine.options import EngineOptions
@@ -18,7 +19,6 @@ from tests.commands.test_commands import aino
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from tests.protocol.lines import scored
-from uci.terminal.console import make_console
 from uci.terminal.waiting import ready_engine
 
 

@@ -24,10 +24,13 @@ NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
-COMMANDS = {"engine.command_line", "engine.machine", "engine.measuring", "engine.option_forms", "engine.pages"}
+COMMANDS = {
+    f"engine.{name}"
+    for name in ("command_line", "console", "live_lines", "machine", "measuring", "option_forms", "pages")
+}
 ENGINE = PLAYER | COMMANDS | {"engine", "engine.nn", "engine.player"}
 # The floors of self-play, from below; the small modules beside its folders are tools of all of them.
-SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("console", "interrupt", "lock", "settings", "threads")}
+SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "settings", "threads")}
 RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
@@ -49,6 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.commands": REPORT | {"selfplay.report", "selfplay.suites", "selfplay.teachers"},
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
     "engine.command_line": {"engine.errors"},
+    "engine.console": set(),
+    "engine.live_lines": set(),
     "engine.errors": set(),
     "engine.idle_options": {"engine.options"},
     "engine.option_forms": BASE,

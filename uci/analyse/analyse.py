@@ -13,13 +13,13 @@ from rich.live import Live
 from rich.text import Text
 
 from engine.command_line import INTERRUPTED
+from engine.console import make_console, say
 from engine.option_forms import add_flags, options_from_flags
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.results import SearchInfo, SearchResult
 from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
 from uci.terminal.board_view import choose_style, render_board
-from uci.terminal.console import make_console, say
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import BadLine, Source, read_sources
 from uci.terminal.waiting import Interrupted, ready_engine, search_interruptibly

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.command_line import INTERRUPTED
+from engine.console import make_console, say
 from engine.errors import ConfigError, DataError
 from engine.option_forms import add_flags, options_from_flags
 from engine.pages.render import write_page
@@ -22,7 +23,6 @@ from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, mend_result
 from uci.annotate.game_page import game_section, page
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
-from uci.terminal.console import make_console, say
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine

@@ -10,6 +10,7 @@ import chess
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from engine.console import make_console, say, waiting
 from engine.errors import ConfigError
 from engine.evaluation.protocol import Evaluator
 from engine.option_forms import add_flags, options_from_flags
@@ -20,7 +21,6 @@ from uci.explain.insight import find_threat, input_planes, judge_at_sight, piece
 from uci.explain.observe import Observation, observe
 from uci.explain.position_page import Explanation, page
 from uci.explain.sight import Sight, show_features, show_history, show_planes, show_weights
-from uci.terminal.console import make_console, say, waiting
 from uci.terminal.limit_flags import MOST_NODES, checked
 from uci.terminal.reading import Source, read_source
 from uci.terminal.waiting import ready_engine

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import chess
 from rich.console import Console
 
+from engine.console import say, waiting
 from engine.search.results import SearchResult
 from uci.play.clock import GameClock
 from uci.play.level import Level
 from uci.terminal.board_view import BoardStyle, render_bar, render_board
-from uci.terminal.console import say, waiting
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import search_interruptibly

@@ -14,6 +14,7 @@ import chess
 from rich.console import Console
 
 from engine.board.fen import parse_fen
+from engine.console import make_console, say
 from engine.errors import ConfigError
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
@@ -24,7 +25,6 @@ from uci.play.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.play.loop import play
 from uci.play.record import default_path, record_of, save
 from uci.terminal.board_view import choose_style
-from uci.terminal.console import make_console, say
 from uci.terminal.reading import board_at, read_game
 from uci.terminal.waiting import ready_engine
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from uci.terminal.console import can_show
+from engine.console import can_show
 from uci.terminal.verdict import Verdict
 
 __all__ = ["BoardStyle", "choose_style", "render_bar", "render_board"]

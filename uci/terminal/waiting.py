@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from engine.console import make_console, say, waiting
 from engine.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.control import SearchControl
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
 from uci.loading.loader import load_engine, make_engine
-from uci.terminal.console import make_console, say, waiting
 
 if TYPE_CHECKING:
     from rich.console import Console

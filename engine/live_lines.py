@@ -1,4 +1,4 @@
-"""What the `aino-train` commands show: result lines, tables, and what stays below them while work goes on."""
+"""What commands show while they work: result lines, tables, and a line of progress that stays below them."""
 
 from __future__ import annotations
 

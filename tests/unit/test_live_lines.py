@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from selfplay import console
-from selfplay.console import live_line
+from engine import live_lines
+from engine.live_lines import live_line
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that `live_line` sees, in seconds."""
     now = [100.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live_lines.time, "monotonic", lambda: now[0])
     return now
 
 
