@@ -15,8 +15,8 @@ import sys
 from collections.abc import Sequence
 
 from engine.evaluation.protocol import InKernelEvaluator
+from engine.measuring import EVALUATORS, game_boards, new_engine, new_parser, report, tree_hash
 from engine.search.limits import Limits
-from tests.benchmark.harness import EVALUATORS, game_boards, new_engine, new_parser, report, tree_hash
 
 POSITIONS = slice(6, 14, 2)
 
