@@ -66,7 +66,9 @@ def _loader(kind, vector):
     @intrinsic
     def native_load(typing_context, array, offset):
         def codegen(context, builder, signature, arguments):
-            return builder.load(_pointer(context, builder, signature.args[0], arguments[0], arguments[1], vector), align=1)
+            return builder.load(
+                _pointer(context, builder, signature.args[0], arguments[0], arguments[1], vector), align=1
+            )
 
         return kind(array, numba.types.int64), codegen
 
