@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -74,6 +74,21 @@ def kernel_by_type(stub: Callable[..., Any]) -> tuple[Any, Callable[[type, Any],
             return lambda model, leaves, leaf: implementation(model, leaves, leaf)
 
     return function, register
+
+
+def generated_kernel(name: str, parameters: str, statements: Iterable[str], names: Mapping[str, Any]) -> Any:
+    """A kernel with these statements as its body, for what is one line for each row of a table.
+
+    ``names`` are the globals that the statements use. It is compiled into the kernels that call it and cached with
+    them; called from Python it is compiled anew in every process.
+    """
+    namespace = dict(names)
+    exec(f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace)
+    function = namespace[name]
+    compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    if numba.config.DISABLE_JIT:
+        compiled.py_func = function
+    return compiled
 
 
 class _KernelLocator(_SourceFileBackedLocatorMixin, _CacheLocator):

@@ -32,7 +32,6 @@ from engine.evaluation.tablebase import Tablebase
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
 from engine.search.advice import Advisor
-from engine.search.backup import apply
 from engine.search.session import Search
 from engine.search.tree import (
     DRAW,
@@ -47,6 +46,7 @@ from engine.search.tree import (
     new_round,
 )
 from engine.search.visits import begin, evaluate_share, gather, new_scratch, run_visits
+from engine.search.walk import apply
 
 CALL_SECONDS = 0.003  # that a kernel runs before Python looks at clock and stop
 FIRST_CALL_VISITS = 16

@@ -17,10 +17,8 @@ from engine.evaluation.in_kernel import evaluate_leaf
 from engine.native.jit import kernel
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
-from engine.search.backup import apply, finish_known
-from engine.search.descend import begin_visit, is_finished, repeats_path
-from engine.search.judge import judge
 from engine.search.tree import COLLISIONS, LEAVES, NO_NODE, REPEATED, ROOT, UNKNOWN
+from engine.search.walk import apply, begin_visit, finish_known, is_finished, judge, repeats_path
 
 if TYPE_CHECKING:  # the kernel cache reads imports too: a change in a family is a change in all that evaluates leaves
     from engine.evaluation.material import MaterialModel
@@ -47,7 +45,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
 
     Leaves whose result is certain are finished at once and take no place in the batch. Stops early at ``most_leaves``,
     after ``params.max_collisions`` collisions, or once the root is decided. The round ``in_flight`` must be empty; its
-    leaves are to be applied (`backup.apply`) before it is used again.
+    leaves are to be applied (`walk.apply`) before it is used again.
     """
     counts = in_flight.counts
     begun = 0

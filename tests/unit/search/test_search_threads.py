@@ -23,14 +23,12 @@ from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from engine.search.params import SearchParams
 from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
-from engine.search.select import SearchParams
 from engine.search.session import Search
-from engine.search.tree import EDGES, NODES
+from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
-NODE_FIELDS = ("parent", "first_edge", "n_edges", "visits", "in_flight", "value_sum", "draw_sum", "moves_left",
-               "mate_plies", "state", "lower", "upper")  # fmt: skip
 
 
 def tree_hash(search: Search) -> str:
@@ -38,7 +36,7 @@ def tree_hash(search: Search) -> str:
     tree, digest = search.tree, hashlib.sha256()
     for name in NODE_FIELDS:
         digest.update(getattr(tree, name)[: tree.counters[NODES]].tobytes())
-    for name in ("move", "prior", "child"):
+    for name in EDGE_FIELDS:
         digest.update(getattr(tree, name)[: tree.counters[EDGES]].tobytes())
     return digest.hexdigest()
 
