@@ -36,10 +36,10 @@ from engine.search.driver import MoveChoice, OnInfo, SearchDriver
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.outline import Branch, outline
+from engine.search.params import LC0, SearchParams
 from engine.search.report import Reporter
 from engine.search.results import SearchResult, cp_scale_of, win_minus_loss
 from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
-from engine.search.params import LC0, SearchParams
 from engine.search.session import Search
 from engine.search.stopping import Stopper
 from engine.search.strength import StrengthPlan, plan_for

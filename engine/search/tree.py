@@ -164,7 +164,7 @@ def new_round() -> Round:
 
 def new_tree(nodes: int, history: int = 1) -> Tree:
     """An empty tree with room for ``nodes`` nodes and ``history`` positions up to the root."""
-    arrays = {name: np.empty(nodes, field.dtype) for name, field in NODE_FIELDS.items()}
+    arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in NODE_FIELDS.items()}
     arrays |= {name: np.empty(nodes * EDGES_PER_NODE, field.dtype) for name, field in EDGE_FIELDS.items()}
     return Tree(
         **arrays,
