@@ -1,0 +1,65 @@
+"""A UCI engine for match tests: plays the first legal move, and misbehaves at move N as its argument says.
+
+python scripted_engine.py [crash|quit|illegal|slow|hang N | leave N | score CENTIPAWNS | random SEED]
+
+`leave` quits at its N-th `ucinewgame`; `score` says that any position is worth so much to it; `random` plays anything.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+
+import chess
+
+
+def misbehave(how: str) -> None:
+    """What is done instead of answering, or before."""
+    if how in ("crash", "quit"):
+        sys.exit(3 if how == "crash" else 0)
+    if how in ("slow", "hang"):
+        time.sleep(1.2 if how == "slow" else 60.0)
+
+
+def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
+    """The lines that answer `go`, for its move number `moves` of the game."""
+    bad = moves == number and how in ("crash", "quit", "illegal", "slow", "hang")
+    if bad:
+        misbehave(how)
+    if bad and how == "illegal":
+        return "bestmove a1a1"
+    legal = sorted(board.legal_moves, key=chess.Move.uci) if how == "random" else list(board.legal_moves)
+    move = random.Random(f"{number} {board.fen()}").choice(legal) if how == "random" else legal[0]
+    info = f"info depth 3 nodes 77 score cp {number} pv {move.uci()}\n" if how == "score" else ""
+    return f"{info}bestmove {move.uci()}"
+
+
+def main(how: str, number: int) -> None:
+    """Answer commands until `quit`."""
+    board, moves, games = chess.Board(), 0, 0
+    for line in sys.stdin:
+        words = line.split()
+        if words[0] == "uci":
+            print("id name scripted\noption name Level type spin default 1 min 1 max 9\nuciok")
+        elif words[0] == "isready":
+            print("readyok")
+        elif words[0] == "ucinewgame":
+            moves, games = 0, games + 1
+            if how == "leave" and games == number:
+                return
+        elif words[0] == "position":
+            split = words.index("moves") if "moves" in words else len(words)
+            board = chess.Board() if words[1] == "startpos" else chess.Board(" ".join(words[2:split]))
+            for move in words[split + 1 :]:
+                board.push_uci(move)
+        elif words[0] == "go":
+            moves += 1
+            print(answer(board, how, number, moves))
+        elif words[0] == "quit":
+            return
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "", int(sys.argv[2]) if len(sys.argv) > 2 else 0)
