@@ -18,11 +18,7 @@ from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.series import Match, MatchSettings
 
-<<<<<<< HEAD:selfplay/measure/match_referee.py
 SCRIPT = Path(__file__).with_name("scripted_engine.py")
-=======
-SCRIPT = Path(__file__).parents[1] / "selfplay" / "matches" / "scripted_engine.py"
->>>>>>> main:tests/benchmark/match_referee.py
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

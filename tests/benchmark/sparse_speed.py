@@ -31,12 +31,7 @@ from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of_model
 from selfplay.training.learner import Learner
 from selfplay.training.mixture import SparseMixture
-<<<<<<< HEAD
-from selfplay.training.sparse_learner import SparseLearner
-=======
 from selfplay.training.recipe import LearnerSettings
-from tests.benchmark.harness import Row, new_parser, random_games, report
->>>>>>> main
 
 LEAVES = 2048
 BATCH = 8192

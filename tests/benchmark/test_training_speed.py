@@ -27,11 +27,7 @@ from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of_model
 from selfplay.training.learner import Learner
 from selfplay.training.mixture import Mixture
-<<<<<<< HEAD
-=======
 from selfplay.training.recipe import LearnerSettings
-from tests.benchmark.harness import random_games
->>>>>>> main
 
 pytestmark = pytest.mark.slow
 NET = "64x6"

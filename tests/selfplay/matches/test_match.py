@@ -29,13 +29,8 @@ from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
 from selfplay.measure import scripted_engine
 
-<<<<<<< HEAD:tests/selfplay/test_match.py
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = Path(scripted_engine.__file__)
-=======
 ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = Path(__file__).with_name("scripted_engine.py")
->>>>>>> main:tests/selfplay/matches/test_match.py
+SCRIPT = Path(scripted_engine.__file__)
 NAMES = "one", "two"
 
 

@@ -23,11 +23,7 @@ from selfplay.suites.score import grouped, solve_all, solve_problem, tally
 from selfplay.suites.score_text import suite_json
 from selfplay.suites.solver import Answer, EngineSolver, Step, UciSolver, found_at
 
-<<<<<<< HEAD:tests/selfplay/test_suite.py
 SCRIPT = Path(scripted_engine.__file__)
-=======
-SCRIPT = Path(__file__).parents[1] / "matches" / "scripted_engine.py"
->>>>>>> main:tests/selfplay/suites/test_suite.py
 BACK_RANK = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - -"  # Ra8 mates
 CASTLING = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R w KQkq -"
 
