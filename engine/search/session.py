@@ -10,7 +10,6 @@ from engine.board.makemove import make
 from engine.evaluation.protocol import LeafBatch
 from engine.search.backup import apply, finish_known
 from engine.search.descend import new_node
-from engine.search.gather import gather
 from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
 from engine.search.proofs import best_bounds
 from engine.search.reroot import reroot
@@ -36,6 +35,7 @@ from engine.search.tree import (
     new_round,
     new_tree,
 )
+from engine.search.visits import gather
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 MATE_PRIOR = 0.75  # of a root move that starts a forced mate

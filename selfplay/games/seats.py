@@ -14,11 +14,11 @@ import numpy as np
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
 from engine.search.backup import apply
-from engine.search.gather import gather
 from engine.search.proofs import is_decided
 from engine.search.select import SearchParams
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, NODES, ROOT, ROOT_PLY, Round, Tree, new_round, new_tree
+from engine.search.visits import gather
 from selfplay.games.player import TreePlayer
 
 __all__ = ["Seating", "Seats"]

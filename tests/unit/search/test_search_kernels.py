@@ -20,7 +20,7 @@ from engine.search.priors import advise
 from engine.search.priors import take_back as take_hint_back
 from engine.search.proofs import best_bounds, is_decided, mate_distance
 from engine.search.reroot import take_back
-from engine.search.runners import LoopRunner
+from engine.search.run import InKernelRounds, Runner
 from engine.search.select import LC0, SearchParams, moves_left_utility, select_edge
 from engine.search.session import Search
 from engine.search.tree import (
@@ -319,9 +319,10 @@ def favourites(fen: str) -> dict[str, int]:
     board = chess.Board(fen)
     search = Search(SearchParams(needs_planes=False), 2000)
     search.set_position(stack_from_board(board))
-    runner = LoopRunner(search, MaterialEvaluator())
+    runner = Runner(search, InKernelRounds(search, MaterialEvaluator(), 1), 1)
     while search.visits < 400 and not search.is_proven:
         runner.advance(400 - search.visits)
+    runner.finish()
     visits = {int(move): int(count) for move, count in zip(search.root_moves(), search.root_visits(), strict=True)}
     moves = {board.uci(move): visits[encode_move(board, move)] for move in board.legal_moves}
     return dict(sorted(moves.items(), key=lambda item: (-item[1], item[0]))[:5])
