@@ -14,7 +14,6 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import chess
@@ -27,6 +26,7 @@ from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Tablebase
 from engine.idle_options import Use, idle_options
+from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.search.advice import Advisor
 from engine.search.book import OpeningBook
@@ -87,7 +87,7 @@ class Engine:
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="search")
+        self._background = ThreadPool(2, "search")  # the calling thread, and one that searches
         self._saved_ms = 0.0
         self._root_was_changed = False  # by a restriction or by noise: its tree is no good for another search
         self._prepare()
@@ -218,7 +218,7 @@ class Engine:
     def close(self) -> None:
         """End all searches and stop all threads. The engine is not used afterwards."""
         self.stop()
-        self._background.shutdown()
+        self._background.close()
         self._runner.close()
         if self._owns_evaluator:
             self.evaluator.close()
@@ -245,7 +245,7 @@ class Engine:
     def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob:
         """`search` in the background, of the position set now. Searches started meanwhile wait their turn."""
         control = self._register(SearchControl())
-        return SearchJob(control, self._background.submit(self._take_turn, self.board, limits, on_info, control))
+        return SearchJob(control, self._background.start(self._take_turn, self.board, limits, on_info, control))
 
     def _register(self, control: SearchControl) -> SearchControl:
         self._controls.append(control)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
-from engine.network.lc0.convert import read_tower, write_tower
-from engine.network.lc0.reader import is_lc0
+from engine.files.dit_file import load_tensors
+from engine.network.lc0.schema import is_lc0
+from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.writer import SUFFIXES
-from engine.network.sparse.model import sparse_config_of
-from engine.network.tower import tower_config_of
+from engine.network.sparse.parameters import sparse_config_of
+from engine.network.tower.model import tower_config_of
 from engine.network.weights import default_net_path
-from engine.nn.dit import load_tensors
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 

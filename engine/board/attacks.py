@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.layout import BISHOP, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
+from engine.board.layout import BISHOP, BLACK, FILE_A, FILE_H, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
 
@@ -18,6 +18,10 @@ ONE = np.uint64(1)
 ZERO = np.uint64(0)
 RANK_SHIFT_MASK = np.uint64(56)
 SIX_INNER_BITS = np.uint64(63)
+
+# Words of a side's attack sets: squares attacked by a kind of piece, by any, and by at least two pieces.
+BY_PAWN, BY_MINOR, BY_ROOK, BY_QUEEN, BY_KING, BY_ANY, BY_TWO = range(7)
+ATTACK_WORDS = 8
 
 
 def _leaper_table(steps: list[tuple[int, int]]) -> np.ndarray:
@@ -92,6 +96,19 @@ def rook_attacks(square, occupied):
     inner = (occupied >> (shift + ONE)) & SIX_INNER_BITS
     along_rank = RANK_ATTACKS[np.int64(inner) * 8 + (square & 7)] << shift
     return _line_attacks(square, occupied, FILE_LINE[square]) | along_rank
+
+
+@kernel()
+def piece_attacks(kind, square, occupied):
+    """Squares that a knight, bishop, rook or queen on ``square`` attacks, given the occupied squares."""
+    if kind == KNIGHT:
+        return KNIGHT_ATTACKS[square]
+    targets = ZERO
+    if kind != ROOK:
+        targets |= bishop_attacks(square, occupied)
+    if kind != BISHOP:
+        targets |= rook_attacks(square, occupied)
+    return targets
 
 
 @kernel()
@@ -186,3 +203,71 @@ def piece_at(row, square):
         if row[kind] & target:
             return kind
     return KING
+
+
+@kernel()
+def pawn_attacks_by_side(pawns, side):
+    """(squares that a side's pawns attack towards file a, towards file h)."""
+    west, east = pawns & ~FILE_A, pawns & ~FILE_H
+    if side == 0:
+        return west << np.uint64(7), east << np.uint64(9)
+    return west >> np.uint64(9), east >> np.uint64(7)
+
+
+@kernel()
+def pawn_attack_set(pawns, side):
+    """All squares that a side's pawns attack."""
+    west, east = pawn_attacks_by_side(pawns, side)
+    return west | east
+
+
+@kernel()
+def check_squares(row):
+    """From where the mover's pawns, knights, bishops and rooks would check the enemy king: four bitboards."""
+    side = np.int64(row[SIDE])
+    king = king_square(row, 1 - side)
+    occupied = row[WHITE] | row[BLACK]
+    return (
+        PAWN_ATTACKS[1 - side, king],
+        KNIGHT_ATTACKS[king],
+        bishop_attacks(king, occupied),
+        rook_attacks(king, occupied),
+    )
+
+
+@kernel()
+def write_attacks(row, side, sets):
+    """The attack sets of a side into uint64 [8]; pins and whose move it is are left aside."""
+    own = row[WHITE + side]
+    occupied = own | row[BLACK - side]
+    west, east = pawn_attacks_by_side(row[PAWN] & own, side)
+    king = KING_ATTACKS[ctz(row[KING] & own)]
+    sets[BY_PAWN] = west | east
+    sets[BY_KING] = king
+    sets[BY_TWO] = west & east | (west | east) & king
+    sets[BY_ANY] = west | east | king
+    sets[BY_MINOR] = sets[BY_ROOK] = sets[BY_QUEEN] = ZERO
+    pieces = row[KNIGHT] & own
+    while pieces:
+        _add_attacks(sets, BY_MINOR, KNIGHT_ATTACKS[ctz(pieces)])
+        pieces &= pieces - ONE
+    pieces = row[BISHOP] & own
+    while pieces:
+        _add_attacks(sets, BY_MINOR, bishop_attacks(ctz(pieces), occupied))
+        pieces &= pieces - ONE
+    pieces = row[ROOK] & own
+    while pieces:
+        _add_attacks(sets, BY_ROOK, rook_attacks(ctz(pieces), occupied))
+        pieces &= pieces - ONE
+    pieces = row[QUEEN] & own
+    while pieces:
+        square = ctz(pieces)
+        _add_attacks(sets, BY_QUEEN, bishop_attacks(square, occupied) | rook_attacks(square, occupied))
+        pieces &= pieces - ONE
+
+
+@kernel()
+def _add_attacks(sets, kind, targets):
+    sets[kind] |= targets
+    sets[BY_TWO] |= sets[BY_ANY] & targets
+    sets[BY_ANY] |= targets

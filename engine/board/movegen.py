@@ -21,6 +21,7 @@ from engine.board.attacks import (
     bit,
     is_attacked,
     line_through,
+    pawn_attacks_by_side,
     rook_attacks,
     squares_between,
 )
@@ -29,8 +30,6 @@ from engine.board.layout import (
     BLACK,
     CASTLING,
     EN_PASSANT,
-    FILE_A,
-    FILE_H,
     KING,
     KNIGHT,
     MAX_MOVES,
@@ -190,22 +189,19 @@ def _pawn_moves(row, king, side, pinned, evasion, moves, count):
 
 @kernel()
 def _pawn_set_moves(pawns, side, empty, theirs, allowed, moves, count):
+    west, east = pawn_attacks_by_side(pawns, side)
     if side == 0:
         single = (pawns << np.uint64(8)) & empty
         double = ((single & RANK_3) << np.uint64(8)) & empty
-        west = ((pawns & ~FILE_A) << np.uint64(7)) & theirs
-        east = ((pawns & ~FILE_H) << np.uint64(9)) & theirs
         forward = 8
     else:
         single = (pawns >> np.uint64(8)) & empty
         double = ((single & RANK_6) >> np.uint64(8)) & empty
-        west = ((pawns & ~FILE_A) >> np.uint64(9)) & theirs
-        east = ((pawns & ~FILE_H) >> np.uint64(7)) & theirs
         forward = -8
     count = _write_pawns(single & allowed, forward, moves, count)
     count = _write_pawns(double & allowed, 2 * forward, moves, count)
-    count = _write_pawns(west & allowed, forward - 1, moves, count)
-    return _write_pawns(east & allowed, forward + 1, moves, count)
+    count = _write_pawns(west & theirs & allowed, forward - 1, moves, count)
+    return _write_pawns(east & theirs & allowed, forward + 1, moves, count)
 
 
 @kernel()

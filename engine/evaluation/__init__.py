@@ -1,6 +1,6 @@
 """Leaf evaluators: what search asks about a position.
 
-`protocol.py` is the contract, `network.py`, `sparse.py`, `material.py` and `hybrid.py` fulfil it, `factory.py` chooses
+`protocol.py` is the contract, `tower.py`, `sparse.py`, `material.py` and `hybrid.py` fulfil it, `factory.py` chooses
 one by name. The names below load on first use, so that importing this package compiles nothing and reads no weights.
 """
 
@@ -13,7 +13,7 @@ _HOME = {
     "LeafBatch": "protocol",
     "new_leaf_batch": "protocol",
     "Evaluator": "protocol",
-    "NetworkEvaluator": "network",
+    "NetworkEvaluator": "tower",
     "MaterialEvaluator": "material",
     "HybridEvaluator": "hybrid",
     "SparseEvaluator": "sparse",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.evaluation.protocol import LeafBatch
-from engine.network.device import PART, DeviceTower
-from engine.network.tower import MOVES_LEFT_SCALE
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.tower.gpu import PART, DeviceTower
 
 FLIGHTS = 2  # while one part is computed the next is copied
 

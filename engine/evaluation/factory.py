@@ -11,7 +11,7 @@ from engine.evaluation.protocol import Evaluator
 from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
-    from engine.network.fused import FusedTower
+    from engine.network.tower.inference import FusedTower
 
 
 def make_evaluator(
@@ -54,13 +54,13 @@ def make_evaluator(
 
 def _tower_evaluator(net: FusedTower, net_path: str | Path | None, threads: int, backend_name: str) -> Evaluator:
     from engine.backend import get_backend
-    from engine.evaluation.network import NetworkEvaluator
+    from engine.evaluation.tower import NetworkEvaluator
 
     backend = get_backend(backend_name)
     if backend.name == "numpy":
         return NetworkEvaluator(net, threads)
     from engine.evaluation.device import DeviceEvaluator  # the layers: inference on the processor does without
-    from engine.network.device import DeviceTower
+    from engine.network.tower.gpu import DeviceTower
     from engine.network.weights import load_tower
 
     return DeviceEvaluator(DeviceTower(*load_tower(net_path), backend))

@@ -6,10 +6,11 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import Resolver
-from engine.evaluation.protocol import CHUNK, Evaluator, LeafBatch, PartEvaluator
+from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator
 from engine.evaluation.wdl import write_wdl
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
+from engine.network.outputs import CHUNK
 
 
 @kernel()

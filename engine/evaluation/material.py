@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
-from engine.evaluation.protocol import CHUNK, LeafBatch
-from engine.evaluation.wdl import MATERIAL_CP_SCALE, write_wdl
+from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.scores import MATERIAL_CP_SCALE
+from engine.evaluation.wdl import write_wdl
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
+from engine.network.outputs import CHUNK
 from engine.tactics.classical import game_phase
 from engine.tactics.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
 

@@ -14,18 +14,16 @@ import numpy as np
 
 from engine.board.attacks import (
     KING_ATTACKS,
-    KNIGHT_ATTACKS,
     ONE,
     PAWN_ATTACKS,
     ZERO,
     attackers,
-    bishop_attacks,
     bit,
     king_square,
     piece_at,
-    rook_attacks,
+    piece_attacks,
 )
-from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, ROOK, ROW_WORDS, SIDE, WHITE
+from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, ROW_WORDS, SIDE, WHITE
 from engine.board.makemove import copy_row
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
@@ -219,13 +217,6 @@ def _new_attacks(row, kind, side, source, target):
 def _reach(kind, side, square, occupied):
     if kind == PAWN:
         return PAWN_ATTACKS[side, square]
-    if kind == KNIGHT:
-        return KNIGHT_ATTACKS[square]
     if kind == KING:
         return KING_ATTACKS[square]
-    reach = ZERO
-    if kind != ROOK:
-        reach |= bishop_attacks(square, occupied)
-    if kind != BISHOP:
-        reach |= rook_attacks(square, occupied)
-    return reach
+    return piece_attacks(kind, square, occupied)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from engine.board.layout import MAX_MOVES, ROW_WORDS
-from engine.network.fused_steps import CHUNK
+from engine.network.outputs import CHUNK
 from engine.network.planes import PLANES
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from engine.evaluation.protocol import CHUNK, LeafBatch
+from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
+from engine.network.outputs import CHUNK
 from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_leaves
 
 ROUND_SIZE = 64

@@ -14,10 +14,9 @@ import math
 
 import numpy as np
 
+from engine.evaluation.scores import ATAN_SCALE, MATERIAL_CP_SCALE
 from engine.native.jit import kernel
 
-MATERIAL_CP_SCALE = 220.0  # Q = 0.5 at this many centipawns
-ATAN_SCALE = 1.5637541897
 DRAWN_SHARE = 0.55  # how much of what is not decided is a draw
 
 

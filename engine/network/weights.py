@@ -16,20 +16,22 @@ import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.errors import ConfigError, NetFileError, ShapeError
-from engine.network.fused import FusedTower
-from engine.network.lc0.reader import is_lc0, load_lc0
+from engine.files.dit_file import load_tensors
+from engine.network.lc0.schema import is_lc0
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import sparse_config_of
-from engine.network.tower import TowerConfig, tower_config_of
-from engine.nn.dit import load_tensors
+from engine.network.sparse.parameters import sparse_config_of
 from engine.settings_file import read_settings
+
+if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, which need the learning library
+    from engine.network.tower.inference import FusedTower
+    from engine.network.tower.model import TowerConfig
 
 DEFAULT_NET = "<default>"
 MANIFEST = "MANIFEST.toml"
@@ -70,6 +72,8 @@ def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray]
     """
     chosen = _chosen(path, "default_tower")
     if is_lc0(chosen):
+        from engine.network.lc0.reader import load_lc0
+
         net = load_lc0(chosen)
         return net.tensors, net.config
     header, tensors = load_tensors(chosen)
@@ -77,6 +81,8 @@ def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray]
 
 
 def _tower_config(path: Path, header: Mapping[str, Any]) -> TowerConfig:
+    from engine.network.tower.model import tower_config_of
+
     try:
         return tower_config_of(header["model"])
     except ConfigError as error:
@@ -84,6 +90,8 @@ def _tower_config(path: Path, header: Mapping[str, Any]) -> TowerConfig:
 
 
 def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> FusedTower:
+    from engine.network.tower.inference import FusedTower
+
     try:
         tower = FusedTower(tensors, config)
     except (ConfigError, ShapeError) as error:

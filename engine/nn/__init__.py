@@ -7,7 +7,7 @@ losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of
 flat_adam.py    AdamW and averaging in one pass over large tables, whose rows may share parts
 parallel.py     one batch over several threads
 trainer.py history.py checkpoint.py progress.py                     training as a whole
-dit.py dit_header.py archive.py atomic.py       files: saving, loading; legacy.py reads those of the package before
+dit.py          saving, loading; legacy.py reads the files of the package before
 norm_folding.py     batch norm folded away for inference
 reference.py    this library's page, from its docstrings
 examples/       experiments to run: python -m engine.nn.examples.NAME

@@ -11,8 +11,8 @@ import numpy as np
 
 from engine.backend import to_numpy
 from engine.errors import NetFileError
-from engine.nn.archive import read_arrays
-from engine.nn.atomic import atomic_write
+from engine.files.archive import read_arrays
+from engine.files.atomic import atomic_write
 
 VALUES = "values.json"
 

@@ -1,46 +1,22 @@
-"""``.dit`` files: a model's architecture, tensors and history in one file that runs no code and hides no damage.
-
-    b"\\x89DIT\\r\\n\\x1a\\n"    magic; the line ends show a transfer in text mode
-    u32 version             little-endian, as all that follows
-    u64 header length       bytes of the JSON text
-    header                  UTF-8 JSON, see below
-    tensors                 each at a multiple of 64 bytes, zeros between them; the file ends with the last one
-
-Header: "model" (nested layer configurations), "tensors" (a list of name, dtype, shape, offset in bytes from the first
-tensor, crc32), "provenance" (backend, device, library versions), "card" (how it was trained), "configuration" (the
-resolved settings of the run) and "crc32" (of the header's own canonical JSON without that entry).
-
-Every fault raises NetFileError, which names the file, what was expected and what was found. Nothing is allocated before
-its size has been compared with the size of the file.
-"""
+"""Models in ``.dit`` files (`engine.files.dit_file` has the format): their layers and tensors, saved and loaded."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from engine.backend import NUMPY, backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError, ShapeError
-from engine.nn.atomic import atomic_write
-from engine.nn.dit_header import check_header, check_sizes
+from engine.files.dit_file import DTYPES, load_tensors, save_tensors
 from engine.nn.layer import Layer, layer_from_config
 from engine.nn.legacy import is_legacy, load_legacy
 
-MAGIC = b"\x89DIT\r\n\x1a\n"
-VERSION = 1
-ALIGNMENT = 64
-MAX_HEADER_BYTES = 16 << 20
-DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+NO_SIZES = {"stride", "padding", "window", "active"}  # numbers of a configuration that count no parameters
 
-_PREFIX = struct.Struct("<8sIQ")
 _FLOAT16_RANGE = (6.2e-5, 6.5e4)  # smallest normal and largest magnitude, both with a little margin
 
 
@@ -63,23 +39,13 @@ def save(
     path = Path(path)
     arrays = _stored_arrays(path, model, dtype)
     backend = backend_of_all(model.named_parameters())
-    header: dict[str, Any] = {
+    header = {
         "model": model.config(),
-        "tensors": _tensor_table(arrays),
         "provenance": {"backend": backend.name, "device": backend.device, "versions": backend.versions()},
         "card": dict(card or {}),
         "configuration": dict(configuration or {}),
     }
-    try:
-        header["crc32"] = header_checksum(header)
-        text = _canonical(header)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"card and configuration must be plain JSON values: {error}") from error
-    try:
-        with atomic_write(path) as file:
-            _write(file, text, arrays)
-    except OSError as error:
-        raise NetFileError(path, "a place to write the net to", str(error)) from error
+    save_tensors(path, header, arrays)
 
 
 def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
@@ -105,77 +71,6 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     return model, header
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read (header, tensors by name), the tensors as float32, without building the model.
-
-    Raises NetFileError when the file is missing, truncated, longer than its tensors, damaged or of another kind.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            header = _read_header(path, file, size)
-            check_header(path, header, size - _data_start(file.tell()), ALIGNMENT, DTYPES)
-            return header, _read_tensors(path, file, header["tensors"])
-    except OSError as error:
-        raise NetFileError(path, "a readable net file", error.strerror or str(error)) from error
-
-
-def header_checksum(header: Mapping[str, Any]) -> int:
-    """CRC-32 of the header without its "crc32" entry, as canonical JSON."""
-    return zlib.crc32(_canonical({key: value for key, value in header.items() if key != "crc32"}))
-
-
-# ---- reading ------------------------------------------------------------------------------------------------------
-
-
-def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
-    prefix = file.read(_PREFIX.size)
-    if not prefix.startswith(MAGIC):
-        raise NetFileError(path, f"the magic bytes {MAGIC!r}", repr(prefix[: len(MAGIC)]))
-    if len(prefix) < _PREFIX.size:
-        raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")
-    _, version, length = _PREFIX.unpack(prefix)
-    if version != VERSION:
-        raise NetFileError(path, f"version {VERSION}", f"version {version}")
-    limit = min(MAX_HEADER_BYTES, size - _PREFIX.size)
-    if length > limit:
-        raise NetFileError(path, f"a header of at most {limit} bytes", f"a length of {length}")
-    text = file.read(length)
-    try:
-        header = json.loads(text.decode("utf-8"))
-        checksum = header_checksum(header) if isinstance(header, dict) else None
-    except (ValueError, RecursionError) as error:
-        raise NetFileError(path, "a header in UTF-8 JSON", str(error)) from error
-    if not isinstance(header, dict):
-        raise NetFileError(path, "a JSON object as header", type(header).__name__)
-    if header.get("crc32") != checksum:
-        raise NetFileError(path, f"header checksum {header.get('crc32')!r}", str(checksum))
-    return header
-
-
-def _read_tensors(path: Path, file: IO[bytes], table: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    tensors = {}
-    for entry in table:
-        _skip_padding(path, file)
-        dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
-        data = file.read(math.prod(shape) * dtype.itemsize)
-        checksum = zlib.crc32(data)
-        if checksum != entry["crc32"]:
-            raise NetFileError(path, f"checksum {entry['crc32']} of {entry['name']}", str(checksum))
-        array = np.frombuffer(data, dtype).reshape(shape).astype(np.float32)
-        if not np.isfinite(array).all():
-            raise NetFileError(path, f"finite numbers in {entry['name']}", "infinity or NaN")
-        tensors[entry["name"]] = array
-    return tensors
-
-
-def _skip_padding(path: Path, file: IO[bytes]) -> None:
-    padding = file.read(_data_start(file.tell()) - file.tell())
-    if any(padding):
-        raise NetFileError(path, "zeros between tensors", "other bytes")
-
-
 class _BlankGenerator:
     """Stands in for a random generator where every weight is overwritten next: zeros, within what the file holds."""
 
@@ -189,7 +84,24 @@ class _BlankGenerator:
         return np.zeros(shape, np.float32)
 
 
-# ---- writing ------------------------------------------------------------------------------------------------------
+def check_sizes(model: Any, elements: int) -> None:
+    """Refuse an architecture that is larger than the ``elements`` numbers stored for it.
+
+    A layer has at least as many parameters as the largest size in its configuration (a layer without any has no sizes
+    but ``NO_SIZES``), so the sum of these over all layers is a lower bound for the whole. Raises ConfigError.
+    """
+    needed = _lower_bound(model)
+    if needed > elements:
+        raise ConfigError(f"the architecture needs more than {needed} numbers, the file holds {elements}")
+
+
+def _lower_bound(value: Any) -> int:
+    if isinstance(value, Mapping):
+        sizes = (abs(part) for key, part in value.items() if type(part) is int and key not in NO_SIZES)
+        return max(sizes, default=0) + sum(_lower_bound(part) for part in value.values())
+    if isinstance(value, list):
+        return sum(_lower_bound(part) for part in value)
+    return 0
 
 
 def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray]:
@@ -208,35 +120,3 @@ def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray
 def _fits_float16(array: np.ndarray) -> bool:
     largest = float(np.abs(array).max(initial=0.0))
     return largest == 0.0 or _FLOAT16_RANGE[0] <= largest <= _FLOAT16_RANGE[1]
-
-
-def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    table, offset = [], 0
-    for name, array in arrays.items():
-        table.append(
-            {
-                "name": name,
-                "dtype": array.dtype.name,
-                "shape": list(array.shape),
-                "offset": offset,
-                "crc32": zlib.crc32(array.tobytes()),
-            }
-        )
-        offset = _data_start(offset + array.nbytes)
-    return table
-
-
-def _write(file: IO[bytes], text: bytes, arrays: Mapping[str, np.ndarray]) -> None:
-    file.write(_PREFIX.pack(MAGIC, VERSION, len(text)) + text)
-    for array in arrays.values():
-        file.write(bytes(_data_start(file.tell()) - file.tell()))
-        file.write(array.tobytes())
-
-
-def _data_start(position: int) -> int:
-    """The next multiple of the alignment."""
-    return -(-position // ALIGNMENT) * ALIGNMENT
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")

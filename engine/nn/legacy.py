@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, NetFileError
-from engine.nn.archive import MAX_MEMBERS, read_arrays
+from engine.files.archive import MAX_MEMBERS, read_arrays
 from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, MultiHead, Sequential, activation_function
 

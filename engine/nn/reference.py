@@ -22,7 +22,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
     "Losses": ("losses",),
     "Optimizers, schedules, clipping, averaging": ("optimizers", "flat_adam", "schedules", "clipping", "averaging"),
     "Training": ("trainer", "history", "checkpoint", "progress", "parallel"),
-    "Files": ("dit", "dit_header", "legacy", "atomic"),
+    "Files": ("dit", "legacy"),
 }
 NOT_FOR_USERS = ("examples", "operations", "reference")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from engine.errors import DataError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 from engine.pages.board import piece_shapes
 
 __all__ = ["page_environment", "write_page"]

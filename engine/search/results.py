@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import chess
 
-CP_SCALE, ATAN_SCALE = 90.0, 1.5637541897  # Lc0's: Q is 0.5 at 90 centipawns
+from engine.evaluation.scores import ATAN_SCALE, CP_SCALE
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import numpy as np
 
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
 from engine.evaluation.cache import CachedEvaluator, OpenQuestions
-from engine.evaluation.protocol import CHUNK, Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
 from engine.evaluation.tablebase import Tablebase
+from engine.network.outputs import CHUNK
 from engine.search.gather import gather
 from engine.search.in_kernel import begin, new_scratch
 from engine.search.runners import family_module

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.attacks import KING_ATTACKS, KNIGHT_ATTACKS, ONE, ZERO, bishop_attacks, bit, king_square, rook_attacks
+from engine.board.attacks import KING_ATTACKS, ONE, ZERO, bit, king_square, pawn_attack_set, piece_attacks
 from engine.board.layout import (
     BISHOP,
     BLACK,
     CASTLING,
     DARK_SQUARES,
-    FILE_A,
-    FILE_H,
     KING,
     KNIGHT,
     PAWN,
@@ -135,15 +133,6 @@ def game_phase(row):
 
 
 @kernel()
-def pawn_attack_set(pawns, side):
-    """All squares that a side's pawns attack."""
-    west, east = pawns & ~FILE_A, pawns & ~FILE_H
-    if side == 0:
-        return (west << np.uint64(7)) | (east << np.uint64(9))
-    return (west >> np.uint64(9)) | (east >> np.uint64(7))
-
-
-@kernel()
 def _taper(middlegame, endgame, phase):
     return (middlegame * phase + endgame * (FULL_PHASE - phase)) // FULL_PHASE
 
@@ -167,18 +156,6 @@ def _side_score(row, side, phase):
 
 
 @kernel()
-def _attacks_of(kind, square, occupied):
-    if kind == KNIGHT:
-        return KNIGHT_ATTACKS[square]
-    targets = ZERO
-    if kind != ROOK:
-        targets |= bishop_attacks(square, occupied)
-    if kind != BISHOP:
-        targets |= rook_attacks(square, occupied)
-    return targets
-
-
-@kernel()
 def _piece_terms(row, side, enemy_king):
     """(middlegame, endgame, danger to the enemy king, squares attacked by pieces) of a side's pieces, king included."""
     own = row[WHITE + side]
@@ -193,7 +170,7 @@ def _piece_terms(row, side, enemy_king):
         pieces = row[kind] & own
         while pieces:
             square = ctz(pieces)
-            reach = _attacks_of(kind, square, occupied)
+            reach = piece_attacks(kind, square, occupied)
             attacked |= reach
             moves = popcount(reach & safe) - MOBILITY_NORM[kind]
             danger += RING_ATTACK[kind] * popcount(reach & ring)
@@ -215,7 +192,7 @@ def _defended(row, side):
     for kind in range(KNIGHT, KING):
         pieces = row[kind] & own
         while pieces:
-            found |= _attacks_of(kind, ctz(pieces), occupied)
+            found |= piece_attacks(kind, ctz(pieces), occupied)
             pieces &= pieces - ONE
     return found
 

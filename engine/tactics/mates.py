@@ -11,16 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import (
-    KNIGHT_ATTACKS,
-    PAWN_ATTACKS,
-    ZERO,
-    bishop_attacks,
-    bit,
-    in_check,
-    king_square,
-    rook_attacks,
-)
+from engine.board.attacks import ZERO, bishop_attacks, bit, check_squares, in_check, king_square, rook_attacks
 from engine.board.layout import BISHOP, BLACK, EN_PASSANT, KNIGHT, MAX_MOVES, PAWN, QUEEN, ROOK, ROW_WORDS, SIDE, WHITE
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
@@ -96,10 +87,9 @@ def mating_move(row, moves, count, scratch_row, scratch_moves):
     side = np.int64(row[SIDE])
     own, occupied = row[WHITE + side], row[WHITE] | row[BLACK]
     king = king_square(row, 1 - side)
-    straight, diagonal = rook_attacks(king, occupied), bishop_attacks(king, occupied)
+    pawn_steps, jumps, diagonal, straight = check_squares(row)
     straight_own, diagonal_own = (row[ROOK] | row[QUEEN]) & own, (row[BISHOP] | row[QUEEN]) & own
-    jumps, knights = KNIGHT_ATTACKS[king], row[KNIGHT]
-    pawn_steps, pawns = PAWN_ATTACKS[1 - side, king], row[PAWN]
+    knights, pawns = row[KNIGHT], row[PAWN]
     special = own | row[EN_PASSANT]  # castling goes to the own rook
     shields = (straight | diagonal) & own  # next to the king on its lines, where one hides the check of a slider
     behind = occupied ^ shields

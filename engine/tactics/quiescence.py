@@ -11,16 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import (
-    KNIGHT_ATTACKS,
-    PAWN_ATTACKS,
-    bishop_attacks,
-    bit,
-    in_check,
-    king_square,
-    piece_at,
-    rook_attacks,
-)
+from engine.board.attacks import bit, check_squares, in_check, piece_at
 from engine.board.layout import (
     BLACK,
     MAX_MOVES,
@@ -30,7 +21,6 @@ from engine.board.layout import (
     RANK_8,
     ROW_WORDS,
     SIDE,
-    WHITE,
 )
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import Targets, generate, generate_some
@@ -177,20 +167,6 @@ def forcing_targets(row, theirs, with_checks):
         return Targets(promotions, theirs, theirs, theirs, theirs)
     pawns, knights, diagonal, straight = check_squares(row)
     return Targets(promotions | pawns, theirs | knights, theirs | diagonal, theirs | straight, theirs)
-
-
-@kernel()
-def check_squares(row):
-    """From where the mover's pawns, knights, bishops and rooks would check the enemy king: four bitboards."""
-    side = np.int64(row[SIDE])
-    king = king_square(row, 1 - side)
-    occupied = row[WHITE] | row[BLACK]
-    return (
-        PAWN_ATTACKS[1 - side, king],
-        KNIGHT_ATTACKS[king],
-        bishop_attacks(king, occupied),
-        rook_attacks(king, occupied),
-    )
 
 
 @kernel()

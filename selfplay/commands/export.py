@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.errors import ConfigError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 from selfplay.console import LiveLine, live_line, show
 from selfplay.data.v6 import write_archive
 from selfplay.records.game import SelfPlayRecord

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from selfplay.commands.referee import quiet_driver

@@ -21,7 +21,7 @@ import numpy as np
 from engine.board.layout import KEY, MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 from selfplay.data.duplicates import position_keys
 from selfplay.data.label_engine import EngineDied, LabelEngine
 from selfplay.data.label_tasks import LabelTask

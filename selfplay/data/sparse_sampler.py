@@ -10,8 +10,8 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
-from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import moves_left_target, wdl_from_score

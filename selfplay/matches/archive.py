@@ -13,7 +13,7 @@ import chess
 import chess.pgn
 
 from engine.errors import RunError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 from selfplay.matches.play import MATE_CP, Thought
 
 __all__ = ["GameRow", "MatchArchive"]

@@ -14,7 +14,7 @@ import chess
 
 from engine.board.fen import parse_fen
 from engine.errors import DataError, FenError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 
 __all__ = ["load_openings", "parse_position", "write_openings"]
 

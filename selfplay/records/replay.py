@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.nn.atomic import atomic_write, sync_folder
+from engine.files.atomic import atomic_write, sync_folder
 from selfplay.records.game import HEADER, SelfPlayRecord, decode_record, encode_record
 
 __all__ = [

@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 
 from engine.errors import DataError
-from engine.nn.atomic import sync_folder
+from engine.files.atomic import sync_folder
 from selfplay.records.positions import PositionSet, empty_set
 
 __all__ = ["map_set", "write_set"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, RunError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run.playing import GenerationTask, PlayBackend
 from selfplay.run.station import Report, Station, source_hash

@@ -22,8 +22,8 @@ import numpy as np
 
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError, RunError
+from engine.files.atomic import atomic_write
 from engine.nn import dit
-from engine.nn.atomic import atomic_write
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import GateResult, Ledger

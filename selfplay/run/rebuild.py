@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from engine.errors import RunError
-from engine.nn import dit
+from engine.files import dit_file
 from selfplay.records.replay import part_path, published_generations, read_segment, segment_path
 from selfplay.run.config import RunConfig, config_text
 from selfplay.run.ledger import GateResult, Ledger, Phase, ledger_row
@@ -47,7 +47,7 @@ def rebuild_ledger(ledger: Ledger, replay: Path, nets: Path, gates: Path, config
 
 def _restore_training(ledger: Ledger, number: int, candidate: Path, config: RunConfig) -> None:
     """The losses on held-out games, from the candidate's training card."""
-    card = dit.load_tensors(candidate)[0]["card"]
+    card = dit_file.load_tensors(candidate)[0]["card"]
     steps = max(1, card.get("positions", 0) // config.fit.batch_size)
     for kind, name in (("before", "heldout_before"), ("after", "heldout")):
         if name in card:

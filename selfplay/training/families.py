@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from engine.network.sparse.model import SparseConfig, build_sparse, sparse_config_of
-from engine.network.tower import TowerConfig, build_tower, tower_config_of
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig, sparse_config_of
+from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
 from engine.nn.layer import Layer
 from engine.nn.layers import ListNetwork
 from selfplay.records.positions import PositionSet

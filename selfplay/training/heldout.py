@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
-from engine.network.sparse.model import fill_tables, new_tables, sparse_config_of
+from engine.network.sparse.parameters import fill_tables, new_tables, sparse_config_of
 from engine.nn.layer import Layer
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.policy_map import CONV_INDEX, POLICY_PLANES
-from engine.network.tower import MOVES_LEFT_SCALE
 from engine.nn.losses import huber, softmax_cross_entropy
 from selfplay.data.sampler import TrainingBatch
 

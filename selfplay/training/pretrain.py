@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import ConfigError, RunError
+from engine.files.atomic import atomic_write
 from engine.nn import dit
-from engine.nn.atomic import atomic_write
 from engine.nn.layer import Layer
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of

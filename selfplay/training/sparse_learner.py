@@ -23,8 +23,15 @@ from engine.network.sparse.gradients import (
     new_position_gradients,
     new_scratch,
 )
-from engine.network.sparse.model import SparseConfig, Tables, fill_tables, named_views, new_tables, sparse_config_of
-from engine.network.sparse.steps import BLOCK, HALF_BLOCK
+from engine.network.sparse.parameters import (
+    SparseConfig,
+    Tables,
+    fill_tables,
+    named_views,
+    new_tables,
+    sparse_config_of,
+)
+from engine.network.sparse.rows import BLOCK, HALF_BLOCK
 from engine.nn.flat_adam import AdamRates, FlatState, SharedRows, adam_rates, adam_step, shared_step
 from engine.nn.layer import Layer, layer_from_config
 from selfplay.data.sparse_sampler import SparseBatch

@@ -18,9 +18,9 @@ import numpy as np
 
 from engine.backend import Backend, get_backend
 from engine.evaluation.device import DeviceEvaluator
-from engine.network.device import DeviceTower
 from engine.network.planes import PLANES
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.gpu import DeviceTower
+from engine.network.tower.model import TowerConfig, build_tower
 from tests.benchmark.inference import positions
 
 

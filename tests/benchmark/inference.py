@@ -23,11 +23,11 @@ import numpy as np
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
-from engine.network.fused import FusedTower
+from engine.evaluation.tower import NetworkEvaluator
 from engine.network.planes import expand
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
 from tests.benchmark.harness import new_parser
 from tests.benchmark.onnx_tower import onnx_tower
 

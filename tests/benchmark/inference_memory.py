@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.evaluation.network import NetworkEvaluator
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
-from engine.network.fused import FusedTower
-from engine.network.tower import TowerConfig, build_tower
+from engine.evaluation.tower import NetworkEvaluator
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
 from tests.benchmark.harness import resident_bytes
 
 BATCHES = (1, 5, 8, 64)  # taken in turn

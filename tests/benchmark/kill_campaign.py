@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.nn import dit
+from engine.files import dit_file
 from selfplay.main import main as aino_train
 from selfplay.records.game import encode_record
 from selfplay.records.replay import part_path, published_generations, read_segment, segment_path
@@ -83,7 +83,7 @@ class Watch:
             if path.is_file() and path.stat().st_size >= 8:
                 self._look_at_games(path)
         for path in run.glob("nets/*.dit"):
-            dit.load_tensors(path)  # verifies the checksums
+            dit_file.load_tensors(path)  # verifies the checksums
         for path in run.glob("fit/*.npz"):
             load_checkpoint(path)
         for path in run.glob("gates/*.json"):

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.network.folding import folded_convolution
 from engine.network.planes import PLANES
-from engine.network.tower import TowerConfig
+from engine.network.tower.folding import folded_convolution
+from engine.network.tower.model import TowerConfig
 
 OPSET = 17
 

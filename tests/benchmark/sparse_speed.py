@@ -21,7 +21,8 @@ from engine.evaluation.sparse import SparseEvaluator
 from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
 from engine.network.sparse.inference import SparseNet, evaluate_leaves
-from engine.network.sparse.model import SparseConfig, build_sparse
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig
 from engine.tactics.quiescence import settled_value
 from selfplay.data.game_files import record_of_result
 from selfplay.records.collect import collect

@@ -12,7 +12,7 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.search.select import SearchParams
 from selfplay.data.game_files import record_of_result

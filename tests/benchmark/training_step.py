@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from engine.network.planes import PLANES
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import AdamW, DataParallel, huber, softmax_cross_entropy
 
 Step = Callable[[], float]  # returns the loss

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.network.attention_policy import AttentionPolicy
+from engine.network.tower.attention_policy import AttentionPolicy
 from engine.nn import (
     GRU,
     LSTM,

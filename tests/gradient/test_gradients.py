@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import LOSSES, REGISTRY, Activation, Layer
 from engine.nn.layers import ACTIVATIONS
 from tests.gradient.cases import CASES, Case

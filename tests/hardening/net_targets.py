@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.files import dit_file
 from engine.network.lc0.writer import save_lc0
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
 from engine.nn import dit
 from engine.nn.checkpoint import VALUES, read_checkpoint, write_checkpoint
@@ -24,7 +25,7 @@ from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
 from tests.hardening.target import Target
 
-PREFIX = dit._PREFIX
+PREFIX = dit_file._PREFIX
 JSON_WORDS = tuple(
     b'{ } [ ] [[ {"a": , : "layer" "dense" "conv2d" "residual" "sequential" "shape" "offset" "crc32" null true -1 NaN '
     b'Infinity 1e999 "\\ud800" "float16" \xff'.split(b" ")
@@ -79,7 +80,7 @@ def read_dit(path: Path) -> None:
 def _unsealed(data: bytes) -> bytes:
     """Header, a zero byte, tensors."""
     _, _, length = PREFIX.unpack_from(data)
-    return data[PREFIX.size : PREFIX.size + length] + b"\0" + data[dit._data_start(PREFIX.size + length) :]
+    return data[PREFIX.size : PREFIX.size + length] + b"\0" + data[dit_file._data_start(PREFIX.size + length) :]
 
 
 def seal_dit(inside: bytes) -> bytes:
@@ -87,11 +88,11 @@ def seal_dit(inside: bytes) -> bytes:
     try:
         header: Any = json.loads(text)
         _put_right(header, data)
-        text = dit._canonical(header)
+        text = dit_file._canonical(header)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         pass  # beyond repair: the reader gets it as it is
-    start = PREFIX.pack(dit.MAGIC, dit.VERSION, len(text)) + text
-    return start + bytes(dit._data_start(len(start)) - len(start)) + data
+    start = PREFIX.pack(dit_file.MAGIC, dit_file.VERSION, len(text)) + text
+    return start + bytes(dit_file._data_start(len(start)) - len(start)) + data
 
 
 def _put_right(header: dict[str, Any], data: bytes) -> None:
@@ -99,7 +100,7 @@ def _put_right(header: dict[str, Any], data: bytes) -> None:
     for entry in header["tensors"]:
         size = math.prod(entry["shape"]) * (2 if entry["dtype"] == "float16" else 4)
         entry["crc32"] = zlib.crc32(data[entry["offset"] : entry["offset"] + size])
-    header["crc32"] = dit.header_checksum(header)
+    header["crc32"] = dit_file.header_checksum(header)
 
 
 # ---- archives of arrays ---------------------------------------------------------------------------------------------

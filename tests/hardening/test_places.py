@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.files.atomic import atomic_write, sync_folder
 from engine.native import jit
-from engine.network.tower import build_tower
+from engine.network.tower.model import build_tower
 from engine.nn import dit
-from engine.nn.atomic import atomic_write, sync_folder
 from engine.nn.checkpoint import write_checkpoint
 from selfplay.data.v6 import RECORD, read_chunks, write_chunk
 from selfplay.matches.openings import load_book

@@ -23,7 +23,7 @@ from selfplay.records.opening_set import load_openings
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
 from tests.hardening.target import Target
-from tests.unit.board_positions import ODD_FENS
+from tests.unit.board.board_positions import ODD_FENS
 from uci.position import PositionKeeper
 from uci.protocol import parse_position
 from uci.reading import board_at, read_every_game

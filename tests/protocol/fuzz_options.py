@@ -21,7 +21,7 @@ import chess
 import chess.polyglot
 import numpy as np
 
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.options import OPTIONS, Option
 from tests.protocol.aino_process import AinoProcess

@@ -14,9 +14,10 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.hybrid import HybridEvaluator
-from engine.evaluation.network import NetworkEvaluator
+from engine.evaluation.tower import NetworkEvaluator
 from engine.network.planes import PLANES, encode
-from engine.network.sparse.model import SparseConfig, build_sparse
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig
 from engine.network.weights import load_network
 from engine.nn.dit import save
 from engine.options import EngineOptions

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.network.sparse.model import SparseConfig, build_sparse
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import Dense, dit
 from uci.main import main
 

@@ -13,8 +13,8 @@ import pytest
 from engine import Engine
 from engine.errors import NetFileError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator
-from engine.network.fused import FusedTower
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.search.limits import Limits

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, RunError
-from engine.nn import dit
+from engine.files import dit_file
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import ReplayWriter, part_path, published_games, read_segment, segment_path, write_segment
 from selfplay.run.fit import fit, replay_set
@@ -54,7 +54,7 @@ def assert_same_generation(run: RunFolder, straight: RunFolder, generation: int 
     """Games, candidate and verdict are those of the run to which nothing happened."""
     ours, theirs = (published_games(folder.replay, generation) for folder in (run, straight))
     assert [encode_record(game) for game in ours] == [encode_record(game) for game in theirs]
-    (_, mine), (_, other) = (dit.load_tensors(folder.candidate(generation)) for folder in (run, straight))
+    (_, mine), (_, other) = (dit_file.load_tensors(folder.candidate(generation)) for folder in (run, straight))
     assert mine.keys() == other.keys()
     assert all(np.array_equal(mine[name], other[name]) for name in other)
     assert run.ledger.gate(generation) == straight.ledger.gate(generation)

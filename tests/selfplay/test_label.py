@@ -17,7 +17,7 @@ import pytest
 from engine.board.fen import parse_fen
 from engine.board.layout import KEY
 from engine.errors import ConfigError, DataError
-from engine.nn.atomic import atomic_write
+from engine.files.atomic import atomic_write
 from selfplay.data.label import LabelFile, labelled_keys
 from selfplay.data.label_engine import Info, LabelEngine, parse_info
 from selfplay.data.label_tasks import Sampling, positions_of_file, tasks_of_games

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.network.policy_map import CONV_INDEX
-from engine.network.tower import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet

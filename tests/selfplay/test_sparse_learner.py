@@ -15,7 +15,8 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
 from engine.network.sparse.features import look, new_sight
-from engine.network.sparse.model import PARAMETERS, SparseConfig, build_sparse, fill_tables, named_views, new_tables
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import AdamW, dit, huber, softmax_cross_entropy
 from engine.nn.flat_adam import FlatState, SharedRows, adam_rates, adam_step, shared_step
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch

@@ -18,7 +18,7 @@ PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
 BASE = {"engine.errors", "engine.idle_options", "engine.options", "engine.settings_file"}
-TOOLS = BASE | {"engine.backend", "engine.native"}
+TOOLS = BASE | {"engine.backend", "engine.files", "engine.native"}
 TACTICS = TOOLS | {"engine.board"}
 NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
 EVALUATION = NETWORK | {"engine.network"}
@@ -54,9 +54,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.settings_file": {"engine.errors"},
     "engine.backend": BASE,
     "engine.machine": {"engine.options"},
+    "engine.files": {"engine.errors"},
     "engine.native": BASE,
     "engine.nn": TOOLS,
-    "engine.pages": {"engine.errors", "engine.nn"},
+    "engine.pages": {"engine.errors", "engine.files"},
     "engine.board": TOOLS,
     "engine.tactics": TACTICS,
     "engine.network": NETWORK,
@@ -73,7 +74,7 @@ ONLY_IMPORTERS = {
     "numba": {"engine.native.bits", "engine.native.integer_lanes", "engine.native.jit", "engine.native.lanes"},
     "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes"},
     "cupy": {"engine.backend"},
-    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool", "engine.player"},
+    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool"},
     "fcntl": {"engine.native.locks"},
     "msvcrt": {"engine.native.locks"},
 }
@@ -157,6 +158,35 @@ def test_house_has_no_other_parts() -> None:
     assert not unknown, f"not named in MAY_IMPORT: {unknown}"
 
 
+def test_base_names_are_unique_inside_the_engine() -> None:
+    """But for the rooms of `engine.network`, which have one shape, and experiments, whose names people type."""
+    homes: dict[str, list[str]] = {}
+    for name in MODULES:
+        home, _, base = name.rpartition(".")
+        is_package = any(other.startswith(name + ".") for other in MODULES)
+        if home.startswith("engine") and not is_package and home != "engine.nn.examples":
+            homes.setdefault(base, []).append(home)
+    rooms = {"engine.network.tower", "engine.network.sparse", "engine.network.lc0"}
+    shape = {"model", "inference", "gradients", "gpu"}
+    twins = {base: found for base, found in homes.items() if len(found) > 1}
+    assert not {base: found for base, found in twins.items() if base not in shape or not rooms.issuperset(found)}
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """Imports on demand, inside functions, count as well."""
+    graph = {name: {_module_of(o) for o in imported_names(name, tree)} & MODULES.keys() - {name}
+             for name, tree in MODULES.items()}  # fmt: skip
+    while leaves := {name for name, imports in graph.items() if not imports & graph.keys()}:
+        graph = {name: imports for name, imports in graph.items() if name not in leaves}
+    circle = {name: sorted(imports & graph.keys()) for name, imports in graph.items()}
+    assert not circle, circle
+
+
+def _module_of(dotted: str) -> str:
+    """The module that `a.b` names, which may be something in it."""
+    return dotted if dotted in MODULES else dotted.rpartition(".")[0]
+
+
 def test_importing_everything_prints_and_starts_nothing() -> None:
     program = (
         "import importlib, sys, threading\n"
@@ -182,5 +212,23 @@ def test_uci_is_answered_without_numpy() -> None:
         "heavy = {'numpy', 'numba', 'chess', 'jinja2', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
+    _run(program)
+
+
+def test_the_default_engine_plays_without_the_learning_library() -> None:
+    program = (
+        "import sys\n"
+        "from engine import Engine\n"
+        "from engine.search.limits import Limits\n"
+        "with Engine() as engine:\n"
+        "    engine.search(Limits(nodes=1))\n"
+        "    assert engine.evaluator.name == 'sparse', engine.evaluator.name\n"
+        "learning = [name for name in sys.modules if name.startswith('engine.nn')]\n"
+        "assert not learning, learning\n"
+    )
+    _run(program)
+
+
+def _run(program: str) -> None:
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

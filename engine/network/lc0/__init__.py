@@ -1,10 +1,11 @@
 """Lc0's network files (`.pb`, `.pb.gz`): convolutional towers in and out.
 
-    wire     the protocol-buffers wire format
-    schema   messages, field numbers and the names of formats
-    formats  which of Lc0's formats is which tower, and which are refused
-    layout   where each tensor of a tower lies in a file
-    reader   file -> tower          writer   tower -> file          convert  either kind of file to the other
+    wire        the protocol-buffers wire format
+    schema      messages, field numbers and the names of formats
+    formats     which of Lc0's formats is which tower, and which are refused
+    tensor_map  where each tensor of a tower lies in a file
+    reader      file -> tower          writer   tower -> file
+    tower_file  a tower in a file of either kind, ours or Lc0's
 
 Checked against lc0's own answers on two nets (64x6 with WDL, 32x4 with a scalar value; both with squeeze-and-excitation
 and a convolutional policy). Classical and attention policies, moves left and mish have no reference net: they are

@@ -9,7 +9,7 @@ from engine.errors import ConfigError, NetFileError
 from engine.network.lc0.schema import LINEAR16, format_name
 from engine.network.lc0.wire import Message
 from engine.network.planes import PLANES
-from engine.network.tower import TowerConfig
+from engine.network.tower.model import TowerConfig
 
 # By Lc0's numbers.
 POLICIES = {1: "classical", 2: "convolution", 3: "attention"}

@@ -17,13 +17,11 @@ import numpy as np
 
 from engine.errors import NetFileError
 from engine.network.lc0.formats import find, tower_of
-from engine.network.lc0.layout import Convolution, convolutions, plain_tensors
-from engine.network.lc0.schema import LINEAR16, MAGIC, NET, STEPS, format_name
+from engine.network.lc0.schema import GZIP_MAGIC, LINEAR16, NET, NET_START, STEPS, format_name
+from engine.network.lc0.tensor_map import Convolution, convolutions, plain_tensors
 from engine.network.lc0.wire import Message, parse
-from engine.network.tower import NORM_EPSILON, TowerConfig
+from engine.network.tower.model import NORM_EPSILON, TowerConfig
 
-GZIP_MAGIC = b"\x1f\x8b"
-NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
 MAX_BYTES = 512 << 20  # unpacked; a tower of 512 filters and 40 blocks has 400 MB
 MAX_EXPANSION = 100  # unpacked bytes a packed byte; weights shrink by a few percent only
 SLACK = 1 << 20  # unpacked bytes that any file may have
@@ -36,19 +34,10 @@ class Lc0Net:
     """A tower read from a file, with what the file says of itself."""
 
     config: TowerConfig
-    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.py`
+    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model`
     format: Message  # Lc0's numbers, see `formats.describe`
     training: Message  # steps and losses, as far as recorded
     license: str
-
-
-def is_lc0(path: str | Path) -> bool:
-    """Whether a file begins like one of Lc0's, packed or not; False for a file that cannot be read."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(len(NET_START)).startswith((GZIP_MAGIC, NET_START))
-    except OSError:
-        return False
 
 
 def load_lc0(path: str | Path) -> Lc0Net:

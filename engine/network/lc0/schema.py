@@ -5,9 +5,13 @@ Only what a convolutional tower has, and what tells that a file holds something 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from engine.network.lc0.wire import Field, Schema
 
 MAGIC = 0x1C0
+NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
+GZIP_MAGIC = b"\x1f\x8b"
 LINEAR16 = 1  # tensors as 16-bit steps between a smallest and a largest value
 STEPS = 65535  # of which the largest value is the last
 
@@ -114,3 +118,12 @@ FORMAT_NAMES: dict[str, dict[int, str]] = {
 def format_name(field: str, number: int) -> str:
     """Lc0's name of a format's value."""
     return FORMAT_NAMES[field].get(number, f"{field} {number}")
+
+
+def is_lc0(path: str | Path) -> bool:
+    """Whether a file begins like one of Lc0's, packed or not; False for a file that cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(NET_START)).startswith((GZIP_MAGIC, NET_START))
+    except OSError:
+        return False

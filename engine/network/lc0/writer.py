@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, NetFileError
-from engine.network.folding import Tensors, folded_convolution, named_tensor
+from engine.files.atomic import atomic_write
 from engine.network.lc0.formats import format_of, min_version_of
-from engine.network.lc0.layout import NORM, Convolution, convolutions, plain_tensors
 from engine.network.lc0.schema import MAGIC, NET, STEPS, TRAINING
+from engine.network.lc0.tensor_map import NORM, Convolution, convolutions, plain_tensors
 from engine.network.lc0.wire import Message, encode
-from engine.network.tower import NORM_EPSILON, TowerConfig
-from engine.nn.atomic import atomic_write
+from engine.network.tower.folding import Tensors, folded_convolution, named_tensor
+from engine.network.tower.model import NORM_EPSILON, TowerConfig
 
 SUFFIXES = (".pb", ".pb.gz")
 Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
@@ -43,7 +43,7 @@ def save_lc0(
     training: Mapping[str, Any] | None = None,
     license: str = "",
 ) -> None:
-    """Write a `.pb` or, packed, a `.pb.gz` file; the tensors by the names of `tower.py`.
+    """Write a `.pb` or, packed, a `.pb.gz` file; the tensors by the names of `tower.model`.
 
     `training` may hold fields of Lc0's TrainingParams, such as training_steps; others are left out. Raises ConfigError
     for another suffix, a tensor that is missing or an activation that Lc0 lacks, ShapeError for a tensor that does not

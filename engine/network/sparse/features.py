@@ -23,14 +23,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import KING_ATTACKS, KNIGHT_ATTACKS, ONE, PAWN_ATTACKS, ZERO, bishop_attacks, rook_attacks
+from engine.board.attacks import (
+    ATTACK_WORDS,
+    BY_ANY,
+    BY_MINOR,
+    BY_PAWN,
+    BY_ROOK,
+    BY_TWO,
+    ONE,
+    ZERO,
+    check_squares,
+    write_attacks,
+)
 from engine.board.layout import (
     BISHOP,
     BLACK,
     CASTLING,
     EN_PASSANT,
-    FILE_A,
-    FILE_H,
     HALFMOVE,
     KING,
     KNIGHT,
@@ -60,9 +69,6 @@ POLICY_ROWS = 2 * POLICY_SIZE
 POLICY_GROUPS = (1, 2, POLICY_SIZE)  # the numbers of rows as [1, safe or unsafe, policy move]
 MOVE_SORTS = 6 * 6 * 2 * 2 * 2
 
-# Words of a side's attack sets: squares attacked by a kind of piece, by any, and by at least two pieces.
-BY_PAWN, BY_MINOR, BY_ROOK, BY_QUEEN, BY_KING, BY_ANY, BY_TWO = range(7)
-ATTACK_WORDS = 8
 KIND_WORDS = 8  # words of a set of squares for each kind of piece, rounded up
 
 
@@ -102,48 +108,6 @@ def view_flip(row):
 
 
 @kernel()
-def write_attacks(row, side, sets):
-    """The attack sets of a side into uint64 [8]; pins and whose move it is are left aside."""
-    own = row[WHITE + side]
-    occupied = own | row[BLACK - side]
-    pawns = row[PAWN] & own
-    if side == 0:
-        west, east = (pawns & ~FILE_A) << np.uint64(7), (pawns & ~FILE_H) << np.uint64(9)
-    else:
-        west, east = (pawns & ~FILE_A) >> np.uint64(9), (pawns & ~FILE_H) >> np.uint64(7)
-    king = KING_ATTACKS[ctz(row[KING] & own)]
-    sets[BY_PAWN] = west | east
-    sets[BY_KING] = king
-    sets[BY_TWO] = west & east | (west | east) & king
-    sets[BY_ANY] = west | east | king
-    sets[BY_MINOR] = sets[BY_ROOK] = sets[BY_QUEEN] = ZERO
-    pieces = row[KNIGHT] & own
-    while pieces:
-        _add_attacks(sets, BY_MINOR, KNIGHT_ATTACKS[ctz(pieces)])
-        pieces &= pieces - ONE
-    pieces = row[BISHOP] & own
-    while pieces:
-        _add_attacks(sets, BY_MINOR, bishop_attacks(ctz(pieces), occupied))
-        pieces &= pieces - ONE
-    pieces = row[ROOK] & own
-    while pieces:
-        _add_attacks(sets, BY_ROOK, rook_attacks(ctz(pieces), occupied))
-        pieces &= pieces - ONE
-    pieces = row[QUEEN] & own
-    while pieces:
-        square = ctz(pieces)
-        _add_attacks(sets, BY_QUEEN, bishop_attacks(square, occupied) | rook_attacks(square, occupied))
-        pieces &= pieces - ONE
-
-
-@kernel()
-def _add_attacks(sets, kind, targets):
-    sets[kind] |= targets
-    sets[BY_TWO] |= sets[BY_ANY] & targets
-    sets[BY_ANY] |= targets
-
-
-@kernel()
 def judge_squares(row, side, sight):
     """For each kind of piece of the side to move: unsafe targets, squares of danger, checking squares.
 
@@ -167,13 +131,14 @@ def judge_squares(row, side, sight):
     cheaper |= theirs[BY_ROOK]
     sight.unsafe[QUEEN] = (cheaper | exposed) & ~(row[QUEEN] & enemy)
     sight.danger[QUEEN] = cheaper | loose
-    king = ctz(row[KING] & enemy)
-    occupied = row[WHITE] | row[BLACK]
-    sight.checks[PAWN] = PAWN_ATTACKS[1 - side, king]
-    sight.checks[KNIGHT] = KNIGHT_ATTACKS[king]
-    sight.checks[BISHOP] = bishop_attacks(king, occupied)
-    sight.checks[ROOK] = rook_attacks(king, occupied)
-    sight.checks[QUEEN] = sight.checks[BISHOP] | sight.checks[ROOK]
+    pawns, knights, diagonal, straight = check_squares(row)
+    sight.checks[PAWN], sight.checks[KNIGHT], sight.checks[BISHOP], sight.checks[ROOK] = (
+        pawns,
+        knights,
+        diagonal,
+        straight,
+    )
+    sight.checks[QUEEN] = diagonal | straight
 
 
 @kernel()

@@ -24,10 +24,10 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
-from engine.network.memory import aligned_zeros
+from engine.native.memory import aligned_zeros
 from engine.network.sparse.inference import softmax_of_3, value_outputs
-from engine.network.sparse.model import OUTPUTS, SparseConfig
-from engine.network.sparse.steps import add_rows, add_weighted_rows, clip, pair_products, score_row
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig
+from engine.network.sparse.rows import add_rows, add_weighted_rows, clip, pair_products, score_row
 
 
 class Scratch(NamedTuple):

@@ -10,12 +10,11 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.jit import kernel
-from engine.network.memory import aligned_zeros
+from engine.native.memory import aligned_zeros
+from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
-from engine.network.sparse.model import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
-from engine.network.sparse.steps import add_rows, pair_products, score_row
-
-MOVES_LEFT_SCALE = np.float32(100.0)  # plies a unit of the moves-left output
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
+from engine.network.sparse.rows import add_rows, pair_products, score_row
 
 
 class SparseModel(NamedTuple):
@@ -32,8 +31,8 @@ class SparseModel(NamedTuple):
 class SparseNet:
     """A sparse network ready to play.
 
-    Give it the parameters by name, as in `model.py`; raises ConfigError or ShapeError when they do not fit `config`,
-    and ConfigError where a position could have an answer that is no finite number.
+    Give it the parameters by name, as in `parameters.py`; raises ConfigError or ShapeError when they do not fit
+    `config`, and ConfigError where a position could have an answer that is no finite number.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
@@ -68,7 +67,7 @@ def largest_sum(tables: Tables, config: SparseConfig) -> float:
     policy = most(tables.policy, config.units) + largest(tables.policy_bias) + largest(tables.sort_bias)
     hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
     outputs = most(tables.output, config.hidden) * hidden + largest(tables.output_bias)
-    return max(accumulator, policy, hidden, float(MOVES_LEFT_SCALE) * outputs)
+    return max(accumulator, policy, hidden, MOVES_LEFT_SCALE * outputs)
 
 
 @kernel(contract=True)
@@ -85,7 +84,7 @@ def evaluate_leaf(model, leaves, leaf):
         leaves.logits[leaf, i] = score_row(tables.policy, row * units, model.units, 0, units) + bias
     value_outputs(tables, model.units, np.int64(0), units, model.hidden, model.outputs)
     softmax_of_3(model.outputs, leaves.wdl[leaf])
-    leaves.moves_left[leaf] = max(model.outputs[3] * MOVES_LEFT_SCALE, np.float32(0))
+    leaves.moves_left[leaf] = max(model.outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
 @kernel()

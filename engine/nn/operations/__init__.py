@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.backend import NUMPY, Backend, backend_of
 from engine.nn.operations.native import NativeOperations
-from engine.nn.operations.reference import Operations
+from engine.nn.operations.plain import Operations
 
 __all__ = ["NativeOperations", "Operations", "operations_for"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.native.lanes import LANES
 from engine.nn.operations import channelwise, tables, winograd
-from engine.nn.operations.reference import GateGradients, Operations
+from engine.nn.operations.plain import GateGradients, Operations
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray

@@ -1,8 +1,7 @@
 """Memory for the native operations: aligned to cache lines, and used again instead of given back.
 
 Fresh pages are dear: on worker threads, whose memory the C library returns to the system each time, page faults took a
-third of a training step (64x6 tower, 128 positions a thread). And a vector of sixteen floats that straddles two cache
-lines costs two accesses.
+third of a training step (64x6 tower, 128 positions a thread).
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-ALIGNMENT = 64  # bytes of a cache line, and of sixteen floats
+from engine.native.memory import aligned
+
 POOL_LIMIT = 1 << 30  # bytes kept for reuse at most
 
 _free: defaultdict[int, list[np.ndarray]] = defaultdict(list)
@@ -73,10 +73,3 @@ def _give_back(memory: np.ndarray) -> None:
         if _free_bytes + memory.nbytes <= POOL_LIMIT:
             _free_bytes += memory.nbytes
             _free[memory.size].append(memory)
-
-
-def aligned(size: int) -> np.ndarray:
-    """A float32 array [size] with arbitrary contents that begins on a cache line."""
-    raw = np.empty(size + ALIGNMENT // 4, np.float32)
-    offset = -raw.ctypes.data % ALIGNMENT // 4
-    return raw[offset : offset + size]

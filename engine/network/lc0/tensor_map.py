@@ -1,0 +1,85 @@
+"""Where each tensor of a tower lies in one of Lc0's files: one table for reading and writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.planes import PLANES
+from engine.network.policy_map import POLICY_SIZE
+from engine.network.tower.model import SQUARES, TowerConfig
+
+NORM = {"bn_gammas": "gamma", "bn_betas": "beta", "bn_means": "running_mean", "bn_stddivs": "running_variance"}
+"""Our names of what is in a ConvBlock beside weights and biases; bn_stddivs are variances, in spite of the name."""
+
+
+class Convolution(NamedTuple):
+    """A convolution and what follows it, the bias of `conv` or a batch norm `norm` (else "")."""
+
+    block: str  # dotted name of Lc0's ConvBlock
+    conv: str
+    norm: str
+    shape: tuple[int, int, int, int]
+
+
+class Plain(NamedTuple):
+    """A tensor by itself, `scale` times as large in the file."""
+
+    layer: str  # dotted name of Lc0's Layer
+    name: str
+    shape: tuple[int, ...]
+    scale: float = 1.0
+
+
+def convolutions(config: TowerConfig) -> Iterator[Convolution]:
+    """All convolutions of a tower, in order."""
+    f = config.filters
+    yield Convolution("input", "trunk.input_conv", "trunk.input_norm", (f, PLANES, 3, 3))
+    for b in range(config.blocks):
+        for i in (1, 2):
+            names = f"trunk.block{b}.conv{i}", f"trunk.block{b}.norm{i}"
+            yield Convolution(f"residual.{b}.conv{i}", *names, (f, f, 3, 3))
+    if config.policy == "convolution":
+        yield Convolution("policy1", "policy.conv1", "policy.norm1", (f, f, 3, 3))
+        yield Convolution("policy", "policy.conv2", "", (config.policy_planes, f, 3, 3))
+    elif config.policy == "classical":
+        yield Convolution("policy", "policy.conv", "policy.norm", (config.policy_planes, f, 1, 1))
+    head = config.value_head
+    yield Convolution("value", f"{head}.conv", f"{head}.norm", (config.value_channels, f, 1, 1))
+    if config.moves_left_channels:
+        yield Convolution("moves_left", "moves_left.conv", "moves_left.norm", (config.moves_left_channels, f, 1, 1))
+
+
+def plain_tensors(config: TowerConfig) -> Iterator[Plain]:
+    """All other tensors of a tower."""
+    f, hidden = config.filters, config.se_hidden
+    for b in range(config.blocks if hidden else 0):
+        yield from _dense(f"residual.{b}.se.w1", f"residual.{b}.se.b1", f"trunk.block{b}.se.squeeze", hidden, f)
+        yield from _dense(f"residual.{b}.se.w2", f"residual.{b}.se.b2", f"trunk.block{b}.se.excite", 2 * f, hidden)
+    yield from _policy_tensors(config)
+    head, outputs = config.value_head, 3 if config.value == "wdl" else 1
+    yield from _dense("ip1_val_w", "ip1_val_b", f"{head}.dense1", config.value_hidden, config.value_channels * SQUARES)
+    yield from _dense("ip2_val_w", "ip2_val_b", f"{head}.dense2", outputs, config.value_hidden)
+    if config.moves_left_channels:
+        inputs, hidden = config.moves_left_channels * SQUARES, config.moves_left_hidden
+        yield from _dense("ip1_mov_w", "ip1_mov_b", "moves_left.dense1", hidden, inputs)
+        # Lc0 counts plies.
+        yield from _dense("ip2_mov_w", "ip2_mov_b", "moves_left.dense2", 1, hidden, MOVES_LEFT_SCALE)
+
+
+def _policy_tensors(config: TowerConfig) -> Iterator[Plain]:
+    planes, depth = config.policy_planes, config.policy_depth
+    if config.policy == "classical":
+        yield from _dense("ip_pol_w", "ip_pol_b", "policy.dense", POLICY_SIZE, planes * SQUARES)
+    elif config.policy == "attention":
+        yield Plain("ip_pol_w", "policy.embedding.weight", (planes, config.filters, 1, 1))
+        yield Plain("ip_pol_b", "policy.embedding.bias", (planes,))
+        yield from _dense("ip2_pol_w", "ip2_pol_b", "policy.moves.query", depth, planes)
+        yield from _dense("ip3_pol_w", "ip3_pol_b", "policy.moves.key", depth, planes)
+        yield Plain("ip4_pol_w", "policy.moves.promotion", (4, depth))
+
+
+def _dense(weight: str, bias: str, name: str, outputs: int, inputs: int, scale: float = 1.0) -> Iterator[Plain]:
+    yield Plain(weight, f"{name}.weight", (outputs, inputs), scale)
+    yield Plain(bias, f"{name}.bias", (outputs,), scale)

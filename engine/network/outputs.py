@@ -1,0 +1,6 @@
+"""What all networks have in common on the way out: win, draw and loss from the side to move, and plies to the end."""
+
+from __future__ import annotations
+
+MOVES_LEFT_SCALE = 100.0  # plies in one unit of the moves-left output
+CHUNK = 8  # positions that a tower evaluates together: their products fill the second-level cache

@@ -1,0 +1,133 @@
+"""The parameters of a sparse network as flat tables for the kernels, and its sizes.
+
+Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_bias}, value.dense1.{weight,bias},
+value.dense2.{weight,bias}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from engine.errors import ConfigError, ShapeError
+from engine.native.lanes import LANES
+from engine.native.memory import aligned_zeros
+from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
+
+OUTPUTS = 4  # win, draw, loss, moves left
+STEP = 64  # the accumulator's width is a multiple of it: kernels take four lanes of each half at once
+
+PARAMETERS = {
+    "weight": "trunk.accumulator.weight",
+    "bias": "trunk.accumulator.bias",
+    "policy": "policy.weight",
+    "policy_bias": "policy.bias",
+    "sort_bias": "policy.sort_bias",
+    "hidden": "value.dense1.weight",
+    "hidden_bias": "value.dense1.bias",
+    "output": "value.dense2.weight",
+    "output_bias": "value.dense2.bias",
+}
+
+
+@dataclass(frozen=True)
+class SparseConfig:
+    """Sizes of a sparse network, written "sparse-WIDTH"."""
+
+    width: int = 768  # units of the accumulator
+    hidden: int = 16  # units between the accumulator and value and moves left
+
+    def __post_init__(self) -> None:
+        if not 0 < self.width <= 4096 or self.width % (2 * STEP) or not 0 < self.hidden <= 256:
+            raise ConfigError(f"{self}: expected a width that is a multiple of {2 * STEP} up to 4096, hidden 1 to 256")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From "sparse-WIDTH", such as "sparse-768". Raises ConfigError for another form."""
+        match = re.fullmatch(r"sparse-(\d{1,4})", text.strip())
+        if match is None:
+            raise ConfigError(f"a sparse network is written sparse-WIDTH, such as sparse-768, not {text!r}")
+        return cls(width=int(match[1]))
+
+    def __str__(self) -> str:
+        return f"sparse-{self.width}"
+
+    @property
+    def units(self) -> int:
+        """What the heads see: products of pairs of accumulator units."""
+        return self.width // 2
+
+
+def sparse_config_of(model_config: Any) -> SparseConfig:
+    """The sizes of a sparse network from its layer configuration. Raises ConfigError when it is that of another one."""
+    try:
+        width = model_config["trunk"]["layers"]["accumulator"]["outputs"]
+        config = SparseConfig(width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"])
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"not the configuration of a sparse network: {error!r}") from error
+    return config
+
+
+class Tables(NamedTuple):
+    """The parameters of a network, or their gradients: flat float32. F features, W width, U units, R rows, K hidden."""
+
+    weight: np.ndarray  # [F * W]
+    bias: np.ndarray  # [W]
+    policy: np.ndarray  # [R * U]
+    policy_bias: np.ndarray  # [R]
+    sort_bias: np.ndarray  # [288]
+    hidden: np.ndarray  # [K * U]
+    hidden_bias: np.ndarray  # [K]
+    output: np.ndarray  # [4 * K]
+    output_bias: np.ndarray  # [4]
+
+
+def parameter_shapes(config: SparseConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter by its name in `Tables`."""
+    width, units, hidden = config.width, config.units, config.hidden
+    return {
+        "weight": (FEATURES, width),
+        "bias": (width,),
+        "policy": (POLICY_ROWS, units),
+        "policy_bias": (POLICY_ROWS,),
+        "sort_bias": (MOVE_SORTS,),
+        "hidden": (hidden, units),
+        "hidden_bias": (hidden,),
+        "output": (OUTPUTS, hidden),
+        "output_bias": (OUTPUTS,),
+    }
+
+
+def new_tables(config: SparseConfig) -> tuple[np.ndarray, Tables]:
+    """Zeroed tables as views of one flat vector (the first result), each beginning on a cache line."""
+    sizes = {name: int(np.prod(shape)) for name, shape in parameter_shapes(config).items()}
+    starts = np.cumsum([0, *(-(-size // LANES) * LANES for size in sizes.values())])
+    flat = aligned_zeros(int(starts[-1]))
+    views = [flat[start : start + size] for start, size in zip(starts, sizes.values(), strict=False)]
+    return flat, Tables(*views)
+
+
+def named_views(tables: Tables, config: SparseConfig) -> dict[str, np.ndarray]:
+    """The tables in their own shapes by the names of the layers' parameters; they share memory."""
+    shapes = parameter_shapes(config)
+    return {PARAMETERS[name]: getattr(tables, name).reshape(shapes[name]) for name in Tables._fields}
+
+
+def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.ndarray]) -> None:
+    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape.
+
+    New features are only ever added at the end: for a network from before some of them, they weigh nothing.
+    """
+    for name, view in named_views(tables, config).items():
+        if name not in tensors:
+            raise ConfigError(f"the sparse network has no tensor {name!r}")
+        known = tensors[name]
+        rows = min(len(known), FEATURES) if name == PARAMETERS["weight"] else len(view)
+        if known.shape != view[:rows].shape:
+            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(known.shape)}")
+        view[:rows] = known
+        view[rows:] = 0

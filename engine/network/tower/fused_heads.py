@@ -1,0 +1,134 @@
+"""Fused inference, the heads that judge a position: value and moves left.
+
+Arrays are flat float32 unless a shape is given. `smooth` is None for ReLU, so that Numba leaves out what only mish
+needs, and True for mish.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, store
+from engine.network.tower.fused_winograd import BOARD, INNER
+from engine.network.tower.multiply import Rows, multiply
+from engine.network.tower.smooth import mish_in_place
+
+ORIGIN = np.int64(0)
+HALVES = np.int64(2)  # a rank is two groups of four squares
+SQUARES = np.int64(64)
+
+
+class OneByOne(NamedTuple):
+    """1x1 convolutions of C channels to F features in whole lanes, those of several heads side by side."""
+
+    weight: np.ndarray  # [C * F]
+    bias: np.ndarray  # [F]
+    channels: np.int64  # C
+    split: np.ndarray  # int64 [parts]: features of each head among the F
+
+
+class DenseHead(NamedTuple):
+    """The two dense layers of a head, hidden units in whole lanes; no outputs where a tower lacks the head."""
+
+    weight1: np.ndarray  # [64 * channels * hidden], squares before channels
+    bias1: np.ndarray  # [hidden]
+    weight2: np.ndarray  # [hidden, outputs]
+    bias2: np.ndarray  # [outputs]
+
+
+class HeadSpace(NamedTuple):
+    """One thread's buffers for one chunk."""
+
+    features: np.ndarray  # [64 * F] one position's 1x1 convolutions
+    value_features: np.ndarray  # [8 * 64 * value channels]
+    value_hidden: np.ndarray  # [8 * hidden]
+    value: np.ndarray  # [8, 3] logits of win, draw, loss, or one number before its tanh
+    left_features: np.ndarray  # [8 * 64 * moves-left channels]
+    left_hidden: np.ndarray  # [8 * hidden]
+    left: np.ndarray  # [8, 1] plies to the end of the game in hundreds, may be negative
+
+
+@kernel(contract=True)
+def value_heads(heads, value, moves_left, boards, count, smooth, space):
+    """space.value and space.left of `count` positions, from boards [8, 10, 10, C]."""
+    value_channels, left_channels = heads.split
+    for p in range(count):
+        convolve_squares(heads, boards, p, space.features, ORIGIN)
+        width = len(heads.bias)
+        activate_rows(space.features, heads.bias, SQUARES, smooth)
+        _take_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
+        _take_columns(space.features, width, value_channels, space.left_features, p, left_channels)
+    _dense_head(value, count, smooth, space.value_features, space.value_hidden, space.value)
+    if left_channels:
+        _dense_head(moves_left, count, smooth, space.left_features, space.left_hidden, space.left)
+
+
+@kernel(contract=True)
+def convolve_squares(heads, boards, p, features, to):
+    """1x1 convolutions, without bias, of position p into features [64, F] from features[to] on."""
+    width = len(heads.bias)
+    for rank in range(8):
+        board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
+        rows, out = Rows(board, heads.channels, 4 * heads.channels), Rows(to + rank * 8 * width, width, 4 * width)
+        multiply(boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES)
+
+
+@kernel(contract=True)
+def activate_rows(array, bias, rows, smooth):
+    """act(x + bias) of the first rows, each as long as the bias; `smooth` is None for ReLU, else it is mish."""
+    width = len(bias)
+    for row in range(0, rows * width, width):
+        for c in range(0, width, LANES):
+            x = load(array, row + c) + load(bias, c)
+            store(array, row + c, relu(x) if smooth is None else x)
+    if smooth is not None:
+        mish_in_place(array, ORIGIN, rows * width)
+
+
+@kernel()
+def _take_columns(features, width, column, out, p, columns):
+    """features [64, width], some columns of it, to out [8, 64, columns]."""
+    for square in range(64):
+        for c in range(columns):
+            out[(p * 64 + square) * columns + c] = features[square * width + column + c]
+
+
+@kernel(contract=True)
+def _dense_head(head, count, smooth, features, hidden, outputs):
+    """outputs [8, K] = act(features weight1 + bias1) weight2 + bias2; rows are rounded up to fours."""
+    width = len(head.bias1)
+    inner = len(head.weight1) // width
+    rows, to = Rows(ORIGIN, inner, 4 * inner), Rows(ORIGIN, width, 4 * width)
+    multiply(features, rows, inner, head.weight1, ORIGIN, width, hidden, to, (count + 3) // 4)
+    activate_rows(hidden, head.bias1, count, smooth)
+    for p in range(count):
+        for k in range(len(head.bias2)):
+            outputs[p, k] = head.bias2[k]
+        for h in range(width):
+            x = hidden[p * width + h]
+            for k in range(len(head.bias2)):
+                outputs[p, k] += x * head.weight2[h, k]
+
+
+@kernel()
+def write_probabilities(values, p, scalar, wdl):
+    """Probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or a number before its tanh.
+
+    A scalar value v becomes a win of (1 + v) / 2 and a loss of (1 - v) / 2, so that win - loss = v.
+    """
+    if scalar:
+        v = np.float32(math.tanh(values[p, 0]))
+        half = np.float32(0.5)
+        wdl[0], wdl[1], wdl[2] = half + half * v, np.float32(0), half - half * v
+        return
+    top = max(values[p, 0], values[p, 1], values[p, 2])
+    total = np.float32(0)
+    for k in range(3):
+        wdl[k] = math.exp(values[p, k] - top)
+        total += wdl[k]
+    for k in range(3):
+        wdl[k] /= total

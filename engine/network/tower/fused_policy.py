@@ -1,0 +1,171 @@
+"""Fused inference, the policy head of each kind: what a position's moves have in common, then single legal moves.
+
+    convolution  two 3x3 convolutions; a move's logit is one of their outputs
+    classical    a 1x1 convolution; a move's logit is the product of its features with the move's row of weights
+    attention    a query and a key for every square; a move's logit is the product of two of them
+
+Only legal moves get a logit: of the 1858 rows of a classical head some 30 are touched, and no softmax is ever 1858
+wide. Kernels of kinds that a net does not have are not compiled. Arrays are flat float32 unless a shape is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, lane_sum, load, splat, store
+from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_INDEX
+from engine.network.tower.fused_heads import ORIGIN, SQUARES, OneByOne, activate_rows, convolve_squares
+from engine.network.tower.fused_winograd import multiply_places, output_transform
+from engine.network.tower.multiply import Rows, multiply
+from engine.network.tower.smooth import selu_lanes
+
+DENSE, LINEAR = np.int64(8), np.bool_(False)
+GROUPS = np.int64(16)  # 64 squares in groups of four
+
+
+class Convolution(NamedTuple):
+    """The second convolution, to K planes; the first is part of the trunk. Empty for heads of another kind."""
+
+    weight: np.ndarray  # [36 * C * K] Winograd filters
+    bias: np.ndarray  # [K]
+
+
+class Classical(NamedTuple):
+    """A 1x1 convolution to F features of a square, and a dense layer."""
+
+    squares: OneByOne
+    weight: np.ndarray  # [1858 * 64 * F]
+    bias: np.ndarray  # [1858]
+
+
+class Attention(NamedTuple):
+    """An embedding of F numbers a square, and their queries and keys of D numbers, D in whole lanes."""
+
+    squares: OneByOne
+    weight: np.ndarray  # [F * 2 D] queries, already divided by sqrt(d), then keys
+    bias: np.ndarray  # [2 D]
+    promotion: np.ndarray  # [3 * D]: what a key adds to a promotion to queen, rook, bishop
+
+
+PolicyHead = Convolution | Classical | Attention
+
+
+class PolicySpace(NamedTuple):
+    """One thread's buffers for one chunk."""
+
+    answers: np.ndarray  # out, 8 positions: [64, K] logits | [64, F] features | [64, 2 D] queries, then keys
+    multiplied: np.ndarray  # M of K planes
+    embedded: np.ndarray  # [64 * F] one position's embedding
+
+
+# ---- convolution --------------------------------------------------------------------------------------------------
+
+
+@kernel(contract=True)
+def convolution_planes(head, transformed, count, space):
+    """space.answers [8, 64, K] from the first convolution's output, which is already transformed."""
+    planes = len(head.bias)
+    multiply_places(transformed, head.weight, planes, count, space.multiplied)
+    for p in range(count):
+        output_transform(space.multiplied, p, head.bias, space.answers, p * 64 * planes, DENSE, LINEAR)
+
+
+@kernel()
+def _convolution_logits(head, answers, policy_index, n_moves, first, count, logits):
+    """logits[first + p, i] of the moves of `count` positions, policy_index being their places among the 1858."""
+    planes = len(head.bias)
+    for p in range(count):
+        for i in range(n_moves[first + p]):
+            place = np.int64(CONV_INDEX[policy_index[first + p, i]])
+            logits[first + p, i] = answers[(p * 64 + (place & 63)) * planes + (place >> 6)]
+
+
+# ---- classical ----------------------------------------------------------------------------------------------------
+
+
+@kernel(contract=True)
+def _classical_features(head, boards, count, smooth, space):
+    """space.answers [8, 64, F] from boards [8, 10, 10, C], the trunk's output."""
+    for p in range(count):
+        convolve_squares(head.squares, boards, p, space.answers, p * 64 * len(head.squares.bias))
+    activate_rows(space.answers, head.squares.bias, count * SQUARES, smooth)
+
+
+@kernel(contract=True)
+def _classical_logits(head, answers, policy_index, n_moves, first, count, logits):
+    """As _convolution_logits."""
+    inner = 64 * len(head.squares.bias)
+    for p in range(count):
+        for i in range(n_moves[first + p]):
+            index = np.int64(policy_index[first + p, i])
+            product = _product(answers, p * inner, head.weight, index * inner, inner)
+            logits[first + p, i] = head.bias[index] + product
+
+
+# ---- attention ----------------------------------------------------------------------------------------------------
+
+
+@kernel(contract=True)
+def _queries_and_keys(head, boards, count, smooth, space):
+    """space.answers [8, 64, 2 D] from boards [8, 10, 10, C]; the activation is SELU whatever the tower's is."""
+    width, columns = len(head.squares.bias), len(head.bias)
+    for p in range(count):
+        convolve_squares(head.squares, boards, p, space.embedded, ORIGIN)
+        for row in range(0, 64 * width, width):
+            for c in range(0, width, LANES):
+                store(space.embedded, row + c, selu_lanes(load(space.embedded, row + c) + load(head.squares.bias, c)))
+        start = p * 64 * columns
+        rows, to = Rows(ORIGIN, width, 4 * width), Rows(start, columns, 4 * columns)
+        multiply(space.embedded, rows, width, head.weight, ORIGIN, columns, space.answers, to, GROUPS)
+        for row in range(start, start + 64 * columns, columns):
+            for c in range(0, columns, LANES):
+                store(space.answers, row + c, load(space.answers, row + c) + load(head.bias, c))
+
+
+@kernel(contract=True)
+def _attention_logits(head, answers, policy_index, n_moves, first, count, logits):
+    """As _convolution_logits."""
+    for p in range(count):
+        for i in range(n_moves[first + p]):
+            place = np.int64(ATTENTION_INDEX[policy_index[first + p, i]])
+            logits[first + p, i] = _attention_logit(head, answers, p * 64, place)
+
+
+@kernel(contract=True)
+def _attention_logit(head, answers, first, place):
+    """A query times a key, `first` being the row of a1."""
+    columns = len(head.bias)
+    depth = columns >> 1
+    promotes = place >= ATTENTION_SQUARES
+    rest = place - ATTENTION_SQUARES
+    source = 48 + rest // 24 if promotes else place >> 6
+    target = 56 + rest % 24 // 3 if promotes else place & 63
+    key = (first + target) * columns + depth
+    logit = _product(answers, (first + source) * columns, answers, key, depth)
+    if promotes:
+        logit += _product(answers, key, head.promotion, rest % 3 * depth, depth)
+    return logit
+
+
+@kernel(contract=True)
+def _product(a, a_at, b, b_at, count):
+    """Sum of products of `count` floats, a multiple of 16."""
+    total = splat(0.0)
+    for i in range(0, count, LANES):
+        total = total + load(a, a_at + i) * load(b, b_at + i)
+    return lane_sum(total)
+
+
+Kernel = Callable[..., Any]
+
+STEPS: dict[str, tuple[Kernel | None, Kernel]] = {
+    "convolution": (None, _convolution_logits),
+    "classical": (_classical_features, _classical_logits),
+    "attention": (_queries_and_keys, _attention_logits),
+}
+"""By kind: what follows the trunk, (head, boards, count, smooth, space), and the logits of single moves, (head,
+answers, policy_index, n_moves, first, count, logits). The convolutions of the first kind are part of `forward`."""

@@ -1,0 +1,164 @@
+"""The fused forward pass, one chunk of positions at a time, in kernels that hold no GIL and allocate nothing.
+
+Between two rounds of Winograd products a position's board stays in the first-level cache: inverse transform, bias,
+gate, skip and activation, and the transform for the next layer, before the next position's turn. ReLU is part of these
+steps; mish, which costs more than they do, is a pass of its own over the board. Boards and products are laid out as in
+`fused_winograd.py`; arrays are flat float32 unless a shape is given, `start` is a position's first float, `smooth` is
+None for ReLU and True for mish.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, splat, spread, store
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, value_heads, write_probabilities
+from engine.network.tower.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
+from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
+from engine.network.tower.input_layer import InputLayer, convolve_masks
+from engine.network.tower.smooth import mish_in_place
+
+PADDED = np.int64(BOARD)  # squares along a board with its border
+
+
+class Gates(NamedTuple):
+    """Squeeze-excitation of B blocks, H hidden units in whole lanes; H is 0 where a tower has none."""
+
+    squeeze: np.ndarray  # [B, C * H]
+    squeeze_bias: np.ndarray  # [B, H]
+    excite: np.ndarray  # [B, H * 2 C]: scales before the sigmoid, then shifts
+    excite_bias: np.ndarray  # [B, 2 C]
+
+
+class Weights(NamedTuple):
+    """All weights of a tower of B blocks and C channels, in whole lanes, as `folding.py` makes them."""
+
+    input: InputLayer
+    trunk: np.ndarray  # [2 B or 2 B + 1, 36 * C * C] filters of the blocks, two each; a convolutional policy's first
+    trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
+    gates: Gates
+    policy: Convolution
+    heads: OneByOne  # of value and moves left
+    value: DenseHead
+    moves_left: DenseHead
+
+
+class Space(NamedTuple):
+    """One thread's buffers for one chunk."""
+
+    boards: np.ndarray  # [8, 10, 10, C] the residual stream, borders zero
+    transformed: np.ndarray  # V of C channels
+    multiplied: np.ndarray  # M of C channels
+    policy: PolicySpace
+    heads: HeadSpace
+    board: np.ndarray  # [10, 10, C] one position's board inside a block, border zero
+    sums: np.ndarray  # [10, 10, C] one position's board while bits are added up
+    dense: np.ndarray  # [8, 8, C]
+    hidden: np.ndarray  # [H]
+    gates: np.ndarray  # [2 C]
+
+
+@kernel(contract=True)
+def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
+    """Evaluate masks[first : first + count], at most a chunk, into wdl and moves_left of the same numbers.
+
+    What the logits of moves are made from is in space.policy, or for heads of other kinds to be made from space.boards.
+    """
+    channels = weights.heads.channels
+    board = BOARD * BOARD * channels
+    for p in range(count):
+        convolve_masks(masks[first + p], weights.input, space.sums, space.boards, p * board, np.bool_(smooth is None))
+        if smooth is not None:
+            mish_in_place(space.boards, p * board, board)
+        input_transform(space.boards, p * board, channels, space.transformed, p)
+    blocks = weights.gates.squeeze_bias.shape[0]
+    for layer in range(weights.trunk_bias.shape[0]):
+        multiply_places(space.transformed, weights.trunk[layer], channels, count, space.multiplied)
+        if layer < 2 * blocks and layer % 2 == 1:
+            _residual_step(weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space)
+        else:
+            _plain_step(weights.trunk_bias[layer], count, smooth, space)
+    if len(weights.policy.bias):
+        convolution_planes(weights.policy, space.transformed, count, space.policy)
+    value_heads(weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads)
+    for p in range(count):
+        write_probabilities(space.heads.value, p, len(weights.value.bias2) == 1, wdl[first + p])
+        moves_left[first + p] = max(space.heads.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+
+
+@kernel(contract=True)
+def _plain_step(bias, count, smooth, space):
+    """act(conv + bias), transformed for the next convolution; nobody else needs the board."""
+    channels = len(bias)
+    for p in range(count):
+        output_transform(space.multiplied, p, bias, space.board, INNER * channels, PADDED, np.bool_(smooth is None))
+        if smooth is not None:
+            mish_in_place(space.board, ORIGIN, BOARD * BOARD * channels)
+        input_transform(space.board, ORIGIN, channels, space.transformed, p)
+
+
+@kernel(contract=True)
+def _residual_step(bias, count, gates, block, smooth, space):
+    """boards = act(gate(conv + bias) + boards), transformed for the next convolution."""
+    channels = len(bias)
+    board = BOARD * BOARD * channels
+    for p in range(count):
+        output_transform(space.multiplied, p, bias, space.dense, ORIGIN, DENSE, LINEAR)
+        if gates.squeeze_bias.shape[1]:
+            squeeze, excite = gates.squeeze[block], gates.excite[block]
+            _squeeze_excite(squeeze, gates.squeeze_bias[block], excite, gates.excite_bias[block], smooth, space)
+            _add_gated(space, channels, p * board, smooth)
+        else:
+            _add_plain(space, channels, p * board, smooth)
+        if smooth is not None:
+            mish_in_place(space.boards, p * board, board)
+        input_transform(space.boards, p * board, channels, space.transformed, p)
+
+
+@kernel(contract=True)
+def _squeeze_excite(squeeze, squeeze_bias, excite, excite_bias, smooth, space):
+    """Mean over the squares -> dense -> act -> dense -> (sigmoid scales, shifts) into space.gates."""
+    hidden, channels = len(squeeze_bias), len(excite_bias) // 2
+    for c in range(0, channels, LANES):
+        total = splat(0.0)
+        for square in range(64):
+            total = total + load(space.dense, square * channels + c)
+        store(space.gates, c, total * splat(1.0 / 64.0))
+    for h in range(0, hidden, LANES):
+        total = load(squeeze_bias, h)
+        for c in range(channels):
+            total = total + spread(space.gates, c) * load(squeeze, c * hidden + h)
+        store(space.hidden, h, relu(total) if smooth is None else total)
+    if smooth is not None:
+        mish_in_place(space.hidden, ORIGIN, hidden)
+    for c in range(0, 2 * channels, LANES):
+        total = load(excite_bias, c)
+        for h in range(hidden):
+            total = total + spread(space.hidden, h) * load(excite, h * 2 * channels + c)
+        store(space.gates, c, total)
+    for c in range(channels):
+        space.gates[c] = np.float32(1) / (np.float32(1) + math.exp(-space.gates[c]))
+
+
+@kernel(contract=True)
+def _add_gated(space, channels, start, smooth):
+    for c in range(0, channels, LANES):
+        scale, shift = load(space.gates, c), load(space.gates, channels + c)
+        for square in range(64):
+            at = start + (INNER + (square >> 3) * BOARD + (square & 7)) * channels + c
+            total = scale * load(space.dense, square * channels + c) + shift + load(space.boards, at)
+            store(space.boards, at, relu(total) if smooth is None else total)
+
+
+@kernel(contract=True)
+def _add_plain(space, channels, start, smooth):
+    for square in range(64):
+        at = start + (INNER + (square >> 3) * BOARD + (square & 7)) * channels
+        for c in range(0, channels, LANES):
+            total = load(space.dense, square * channels + c) + load(space.boards, at + c)
+            store(space.boards, at + c, relu(total) if smooth is None else total)

@@ -1,0 +1,110 @@
+"""Winograd convolutions F(4x4, 3x3) on boards: 3x3 filters by 36 matrix products a layer instead of a sliding window.
+
+The transforms of a tile, U = G g G^T, V = B^T d B, M[i] = V[i] U[i] and Y = A^T M A, are those of training
+(`engine.nn.operations.tiles`). A tile costs 36 multiplications per pair of channels instead of 144; a board is four.
+
+Layout, all float32 and flat, channels last, the channel count C a multiple of 16 lanes:
+
+    board     [10, 10, C]: 8x8 squares inside a border of zeros that is never written: no tile is a special case
+    products  [36, stride]: row i holds [4 * positions, C] tile values and STRIDE_PAD floats
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, store
+from engine.native.memory import aligned_copy, aligned_zeros
+from engine.network.tower.multiply import Rows, multiply, packed
+from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d
+
+BOARD = 10  # squares along a padded board
+INNER = BOARD + 1  # square a1 of a padded board
+TILES = 4  # tiles of one board
+
+
+def transform_weights(weights: np.ndarray) -> np.ndarray:
+    """Filters [C_out, C_in, 3, 3] -> U [36, C_in, C_out], flat float32 and `packed`, computed in float64."""
+    u = np.einsum("ia,kcab,jb->ijck", G, weights.astype(np.float64), G)
+    return aligned_copy(packed(u.reshape(PLACES, *u.shape[2:])))
+
+
+def products_buffer(positions: int, channels: int) -> np.ndarray:
+    """Zeroed products, flat."""
+    return aligned_zeros(PLACES * (TILES * positions * channels + STRIDE_PAD))
+
+
+@kernel(contract=True)
+def multiply_places(transformed, filters, outputs, count, multiplied):
+    """M[i] = V[i] U[i] for the 36 places of `count` positions; filters as of `transform_weights`, C_out = outputs."""
+    channels = len(filters) // (PLACES * outputs)
+    from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
+    for place in range(PLACES):
+        multiply(
+            transformed,
+            Rows(place * from_stride, channels, TILES * channels),
+            channels,
+            filters,
+            place * channels * outputs,
+            outputs,
+            multiplied,
+            Rows(place * to_stride, outputs, TILES * outputs),
+            count,
+        )
+
+
+@kernel()
+def input_transform(board, start, channels, products, position):
+    """V of one padded board that starts at board[start], into its four rows of `products`."""
+    stride = len(products) // PLACES
+    step = BOARD * channels
+    for tile in range(TILES):
+        at = start + ((tile >> 1) * 4 * BOARD + (tile & 1) * 4) * channels
+        to = (position * TILES + tile) * channels
+        for c in range(0, channels, LANES):
+            input_tile(board, at + c, step, channels, products, to + c, stride)
+
+
+@kernel()
+def _store_output_row(board, at, channels, row, bias, rectify):
+    for_zero, for_one, for_two, for_three = row[0] + bias, row[1] + bias, row[2] + bias, row[3] + bias
+    if rectify:
+        for_zero, for_one, for_two, for_three = relu(for_zero), relu(for_one), relu(for_two), relu(for_three)
+    store(board, at, for_zero)
+    store(board, at + channels, for_one)
+    store(board, at + 2 * channels, for_two)
+    store(board, at + 3 * channels, for_three)
+
+
+@kernel()
+def _output_tile(products, at, stride, bias, board, to, step, channels, rectify):
+    """A^T M A + bias of one tile, into the 4x4 squares from board[to] on, which are `step` floats a rank apart."""
+    c0 = output_1d(*load6(products, at, 6 * stride))
+    c1 = output_1d(*load6(products, at + stride, 6 * stride))
+    c2 = output_1d(*load6(products, at + 2 * stride, 6 * stride))
+    c3 = output_1d(*load6(products, at + 3 * stride, 6 * stride))
+    c4 = output_1d(*load6(products, at + 4 * stride, 6 * stride))
+    c5 = output_1d(*load6(products, at + 5 * stride, 6 * stride))
+    _store_output_row(board, to, channels, output_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]), bias, rectify)
+    to += step
+    _store_output_row(board, to, channels, output_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]), bias, rectify)
+    to += step
+    _store_output_row(board, to, channels, output_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]), bias, rectify)
+    to += step
+    _store_output_row(board, to, channels, output_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]), bias, rectify)
+
+
+@kernel()
+def output_transform(products, position, bias, board, start, side, rectify):
+    """Y + bias of one position, rectified on request.
+
+    The squares go to a board of `side` squares a rank (8 dense, 10 padded) whose square a1 is at board[start].
+    """
+    channels = len(bias)
+    stride = len(products) // PLACES
+    for tile in range(TILES):
+        at = (position * TILES + tile) * channels
+        to = start + ((tile >> 1) * 4 * side + (tile & 1) * 4) * channels
+        for c in range(0, channels, LANES):
+            _output_tile(products, at + c, stride, load(bias, c), board, to + c, side * channels, channels, rectify)

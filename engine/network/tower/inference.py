@@ -1,0 +1,159 @@
+"""Fused inference: the tower's forward pass for playing, several times faster than the layers it was trained with.
+
+A position's output never depends, bit for bit, on what shares its batch or which thread evaluates it: every number is
+computed from that position's numbers alone, in one order. Chunks are not padded: one position alone costs little more
+than an eighth of eight.
+
+Memory: a thread's buffers for one chunk of eight positions are made at its first call and never grow, 1.4 MiB for a
+64x6 net and 2.3 MiB for 128x10; threads share the weights, 11 and 54 MiB in the form that products want. Larger batches
+go through in chunks and need nothing more (`tests/benchmark/inference_memory.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+
+from engine.errors import ConfigError, ShapeError
+from engine.native.memory import aligned_zeros
+from engine.network.outputs import CHUNK
+from engine.network.planes import PLANES
+from engine.network.policy_map import POLICY_SIZE
+from engine.network.tower.folding import fold
+from engine.network.tower.fused_heads import HeadSpace
+from engine.network.tower.fused_policy import STEPS, Attention, Convolution, PolicySpace
+from engine.network.tower.fused_steps import Space, forward
+from engine.network.tower.fused_winograd import BOARD, products_buffer
+from engine.network.tower.model import SQUARES, TowerConfig
+from engine.nn.layer import Layer
+
+ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
+
+
+class FusedTower:
+    """A tower ready to play. Several threads may call it at once: each gets its own buffers.
+
+    Give it the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not fit
+    `config`, and ConfigError where they are no finite numbers or do not stay so when batch norm is folded in.
+    """
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> None:
+        self.config = config
+        with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
+            self.weights, self.policy = fold(tensors, config)
+        if not _is_finite((self.weights, self.policy)):
+            raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
+        self._smooth = True if config.activation == "mish" else None
+        self._local = threading.local()
+
+    @classmethod
+    def from_model(cls, model: Layer, config: TowerConfig) -> Self:
+        """From a model of `build_tower`."""
+        return cls(model.named_parameters() | model.named_buffers(), config)
+
+    def infer(self, masks: np.ndarray, policy: np.ndarray, wdl: np.ndarray, moves_left: np.ndarray) -> None:
+        """Evaluate n positions of any number, all policy moves included: for checks, not for play.
+
+        masks uint64 [n, 112] as from `planes.encode` -> policy float32 [n, 1858] logits in the order of `policy_map`;
+        wdl float32 [n, 3] probabilities of win, draw, loss for the side to move (without draws from a scalar value);
+        moves_left float32 [n] plies, 0 without such a head.
+        """
+        n = len(masks)
+        if masks.shape != (n, PLANES) or policy.shape != (n, POLICY_SIZE) or wdl.shape != (n, 3):
+            raise ShapeError(
+                f"expected masks [n, 112], policy [n, {POLICY_SIZE}], wdl [n, 3], "
+                f"found {list(masks.shape)}, {list(policy.shape)}, {list(wdl.shape)}"
+            )
+        n_moves = np.full(CHUNK, POLICY_SIZE, np.int32)
+        for first in range(0, n, CHUNK):
+            count = min(CHUNK, n - first)
+            answers = policy[first:], wdl[first:], moves_left[first:]
+            self.evaluate_chunk(masks[first:], ALL_MOVES, n_moves, 0, count, *answers)
+
+    def evaluate_chunk(
+        self,
+        masks: np.ndarray,
+        policy_index: np.ndarray,
+        n_moves: np.ndarray,
+        first: int,
+        count: int,
+        logits: np.ndarray,
+        wdl: np.ndarray,
+        moves_left: np.ndarray,
+    ) -> None:
+        """Evaluate up to eight positions, rows first : first + count of arrays as in `LeafBatch`.
+
+        masks, policy_index int16 [R, any] with n_moves int32 [R] of each row -> logits of these moves, float32 like
+        policy_index; wdl and moves_left as in `infer`.
+        """
+        if not hasattr(self._local, "space"):
+            self._local.space = self._new_space()
+        space = self._local.space
+        forward(masks, first, count, self.weights, self._smooth, space, wdl, moves_left)
+        prepare, move_logits = STEPS[self.config.policy]
+        if prepare is not None:
+            prepare(self.policy, space.boards, count, self._smooth, space.policy)
+        move_logits(self.policy, space.policy.answers, policy_index, n_moves, first, count, logits)
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of the weights, which threads share, and of one thread's buffers."""
+        extra = () if isinstance(self.policy, Convolution) else self.policy
+        return _bytes_of(self.weights) + _bytes_of(extra), _bytes_of(self._new_space())
+
+    def _new_space(self) -> Space:
+        weights = self.weights
+        channels = int(weights.heads.channels)
+        board = BOARD * BOARD * channels
+        return Space(
+            boards=aligned_zeros(CHUNK * board),
+            transformed=products_buffer(CHUNK, channels),
+            multiplied=products_buffer(CHUNK, channels),
+            policy=self._new_policy_space(),
+            heads=self._new_head_space(),
+            board=aligned_zeros(board),
+            sums=aligned_zeros(board),
+            dense=aligned_zeros(SQUARES * channels),
+            hidden=aligned_zeros(weights.gates.squeeze_bias.shape[1]),
+            gates=aligned_zeros(2 * channels),
+        )
+
+    def _new_policy_space(self) -> PolicySpace:
+        head = self.policy
+        if isinstance(head, Convolution):
+            planes = len(head.bias)
+            return PolicySpace(
+                aligned_zeros(CHUNK * SQUARES * planes), products_buffer(CHUNK, planes), aligned_zeros(0)
+            )
+        features = len(head.squares.bias)
+        columns = len(head.bias) if isinstance(head, Attention) else features
+        return PolicySpace(
+            aligned_zeros(CHUNK * SQUARES * columns), aligned_zeros(0), aligned_zeros(SQUARES * features)
+        )
+
+    def _new_head_space(self) -> HeadSpace:
+        weights = self.weights
+        value_channels, left_channels = (int(part) for part in weights.heads.split)
+        return HeadSpace(
+            features=aligned_zeros(SQUARES * len(weights.heads.bias)),
+            value_features=aligned_zeros(CHUNK * SQUARES * value_channels),
+            value_hidden=aligned_zeros(CHUNK * len(weights.value.bias1)),
+            value=aligned_zeros(CHUNK, 3),
+            left_features=aligned_zeros(CHUNK * SQUARES * left_channels),
+            left_hidden=aligned_zeros(CHUNK * len(weights.moves_left.bias1)),
+            left=aligned_zeros(CHUNK, 1),
+        )
+
+
+def _is_finite(part: object) -> bool:
+    if isinstance(part, tuple):
+        return all(map(_is_finite, part))
+    return not isinstance(part, np.ndarray) or bool(np.isfinite(part).all())
+
+
+def _bytes_of(part: object) -> int:
+    if isinstance(part, tuple):
+        return sum(_bytes_of(inner) for inner in part)
+    return part.nbytes if isinstance(part, np.ndarray) else 0

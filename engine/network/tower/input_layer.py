@@ -1,0 +1,102 @@
+"""The first convolution straight from bit masks: a board has about 250 bits on its 112 planes, and each touches nine
+squares.
+
+Adding the filter taps of every set bit costs a fifth of the arithmetic of a dense convolution and needs no expanded
+planes. A plane of ones (castling rights, repetitions, the constant) is one precomputed board instead of 64 bits, the
+fifty-move counter a multiple of one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.attacks import ONE, ZERO
+from engine.native.bits import ctz
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, splat, store
+from engine.native.memory import aligned_copy
+from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
+from engine.network.tower.fused_winograd import BOARD
+
+
+class InputLayer(NamedTuple):
+    """Filters [C, 112, 3, 3] and bias [C] prepared for `convolve_masks`; flat float32, C a multiple of 16."""
+
+    taps: np.ndarray  # [112, 3, 3, C]: what a bit adds to the squares around it, by rank and file step -1, 0, 1
+    full: np.ndarray  # [112, 8, 8, C]: what a plane of ones adds
+    bias: np.ndarray  # [C]
+
+
+def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
+    """Prepare filters [C, 112, 3, 3] and bias [C]."""
+    # out[y, x] = sum w[i, j] in[y + i - 1, x + j - 1]: seen from the input, the filter is turned by 180 degrees.
+    taps = weights[:, :, ::-1, ::-1].transpose(1, 2, 3, 0).astype(np.float64)
+    full = np.zeros((PLANES, 8, 8, len(bias)))
+    for i in range(3):
+        for j in range(3):
+            ranks, files = (slice(max(0, step - 1), 8 + min(0, step - 1)) for step in (i, j))
+            full[:, ranks, files] += taps[:, i, j][:, None, None]
+    return InputLayer(*(aligned_copy(a).reshape(-1) for a in (taps, full, bias)))
+
+
+@kernel()
+def convolve_masks(masks, layer, sums, board, start, rectify):
+    """conv(planes) + bias of one position, masks uint64 [112], into the padded board at board[start].
+
+    Rectified on request; `sums` is scratch for one padded board.
+    """
+    channels = len(layer.bias)
+    for i in range(0, BOARD * BOARD * channels, LANES):
+        store(sums, i, splat(0.0))
+    for plane in range(PLANES):
+        mask = masks[plane]
+        if plane == FIFTY_MOVE_PLANE:
+            _add_full_plane(layer.full, plane, np.float32(mask), channels, sums)
+        elif mask == ALL_ONES:
+            _add_full_plane(layer.full, plane, np.float32(1), channels, sums)
+        else:
+            _add_bits(layer.taps, plane, mask, channels, sums)
+    _finish(sums, layer.bias, board, start, rectify)
+
+
+@kernel()
+def _add_bits(taps, plane, mask, channels, sums):
+    """The taps of a rank step lie side by side, as do the squares they go to: three runs of 3 * C floats a bit."""
+    while mask != ZERO:
+        square = ctz(mask)
+        at = ((square >> 3) * BOARD + (square & 7)) * channels
+        tap = plane * 9 * channels
+        for _ in range(3):
+            for c in range(0, 3 * channels, 3 * LANES):  # three at once: the loop itself would cost as much
+                a = load(sums, at + c) + load(taps, tap + c)
+                b = load(sums, at + c + LANES) + load(taps, tap + c + LANES)
+                d = load(sums, at + c + 2 * LANES) + load(taps, tap + c + 2 * LANES)
+                store(sums, at + c, a)
+                store(sums, at + c + LANES, b)
+                store(sums, at + c + 2 * LANES, d)
+            at += BOARD * channels
+            tap += 3 * channels
+        mask &= mask - ONE
+
+
+@kernel()
+def _add_full_plane(full, plane, factor, channels, sums):
+    times = splat(factor)
+    for rank in range(8):
+        at = ((rank + 1) * BOARD + 1) * channels
+        source = (plane * 8 + rank) * 8 * channels
+        for c in range(0, 8 * channels, LANES):
+            store(sums, at + c, load(sums, at + c) + times * load(full, source + c))
+
+
+@kernel()
+def _finish(sums, bias, board, start, rectify):
+    channels = len(bias)
+    for rank in range(8):
+        for file in range(8):
+            at = ((rank + 1) * BOARD + file + 1) * channels
+            for c in range(0, channels, LANES):
+                x = load(sums, at + c) + load(bias, c)
+                store(board, start + at + c, relu(x) if rectify else x)

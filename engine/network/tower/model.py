@@ -1,0 +1,232 @@
+"""The tower: residual blocks with squeeze-and-excitation over 112 board planes, and up to three heads, as in Lc0.
+
+Input [B, 112, 8, 8] are raw Lc0 planes; outputs, all from the side to move (`policy_map.HEAD_INDEX` finds a move in
+each kind of policy):
+    policy      [B, 80, 8, 8]   logits by plane and square (convolution),
+                [B, 1858]       by move (classical), or
+                [B, 4288]       by from- and to-square, then promotions (attention)
+    wdl         [B, 3]          logits of win, draw, loss; or instead
+    value       [B, 1]          expected result between -1 and 1 (scalar)
+    moves_left  [B, 1]          plies to the end of the game, in hundreds; may be missing
+
+Parameter names (buffers of NORM: running_mean, running_variance; parameters of NORM: gamma, beta):
+    trunk.input_conv.weight trunk.input_norm.NORM
+    trunk.blockN.conv1.weight .norm1.NORM .conv2.weight .norm2.NORM .se.squeeze.{weight,bias} .se.excite.{weight,bias}
+    policy.conv1.weight policy.norm1.NORM policy.conv2.{weight,bias}                              (convolution)
+    policy.conv.weight policy.norm.NORM policy.dense.{weight,bias}                                (classical)
+    policy.embedding.{weight,bias} policy.moves.{query,key}.{weight,bias} policy.moves.promotion  (attention)
+    wdl.conv.weight wdl.norm.NORM wdl.dense1.{weight,bias} wdl.dense2.{weight,bias}, the same for value and moves_left
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from engine.errors import ConfigError
+from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
+from engine.network.tower.attention_policy import AttentionPolicy
+from engine.nn.layer import Layer
+from engine.nn.layers import (
+    ACTIVATIONS,
+    Activation,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    MultiHead,
+    Residual,
+    Sequential,
+    SqueezeExcitation,
+)
+
+HALFMOVE_SCALE = 99.0  # Lc0's divisor of the raw counter; folded into the first convolution's weights
+SQUARES = 64
+NORM_EPSILON = 1e-5  # BatchNorm's default and Lc0's constant
+POLICIES, VALUES = ("convolution", "classical", "attention"), ("wdl", "scalar")
+
+_MAY_BE_ZERO = ("blocks", "se_ratio", "moves_left_channels")
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """Sizes and heads of a tower."""
+
+    filters: int = 64  # channels of the residual body
+    blocks: int = 6  # residual blocks
+    se_ratio: int = 8  # hidden units of the gate = filters // se_ratio; 0 = no gate
+    policy_planes: int = 80  # planes the policy head works with; 73 of them are used in a convolutional one
+    value_channels: int = 32  # channels of the 1x1 convolution of the value head
+    value_hidden: int = 128  # units of its dense layer
+    moves_left_channels: int = 8  # 0 = no such head
+    moves_left_hidden: int = 64
+    activation: str = "relu"  # everywhere but in the attention policy's embedding, which has SELU
+    policy: str = "convolution"  # one of POLICIES
+    policy_depth: int = 64  # numbers in a square's query and key, for the attention policy
+    value: str = "wdl"  # one of VALUES
+
+    def __post_init__(self) -> None:
+        sizes = {name: value for name, value in asdict(self).items() if isinstance(value, int)}
+        for name, size in sizes.items():
+            if not (0 if name in _MAY_BE_ZERO else 1) <= size <= 4096:
+                raise ConfigError(f"tower: {name} must be a small positive number, not {size}")
+        if self.activation not in ACTIVATIONS or self.se_ratio > self.filters:
+            raise ConfigError(f"tower: activation {self.activation!r}, se_ratio {self.se_ratio}: out of range")
+        if self.policy not in POLICIES or self.value not in VALUES:
+            raise ConfigError(f"tower: policy {self.policy!r} of {POLICIES}, value {self.value!r} of {VALUES}")
+        if self.policy == "convolution" and self.policy_planes < USED_POLICY_PLANES:
+            raise ConfigError(f"tower: a convolutional policy of {self.policy_planes} planes, not {USED_POLICY_PLANES}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From "FILTERSxBLOCKS", such as "64x6"; the rest as by default. Raises ConfigError for another form."""
+        match = re.fullmatch(r"(\d{1,4})x(\d{1,3})", text.strip())
+        if match is None:
+            raise ConfigError(f"a tower is written FILTERSxBLOCKS, such as 64x6, not {text!r}")
+        return cls(filters=int(match[1]), blocks=int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.filters}x{self.blocks}"
+
+    def describe(self) -> str:
+        """All of it in words, such as "tower 64x6 (filters x blocks), gates of 8, relu; ..."."""
+        gates = f"gates of {self.se_hidden}" if self.se_ratio else "no gates"
+        depth = f", keys of {self.policy_depth}" if self.policy == "attention" else ""
+        left = f"{self.moves_left_channels} channels, {self.moves_left_hidden} units"
+        return (
+            f"tower {self} (filters x blocks), {gates}, {self.activation}; "
+            f"{self.policy} policy ({self.policy_planes} planes{depth}); "
+            f"{self.value} value ({self.value_channels} channels, {self.value_hidden} units); "
+            f"{f'moves left ({left})' if self.moves_left_channels else 'no moves left'}"
+        )
+
+    @property
+    def value_head(self) -> str:
+        """Name of the head that judges: "wdl" or "value"."""
+        return "wdl" if self.value == "wdl" else "value"
+
+    @property
+    def se_hidden(self) -> int:
+        """Hidden units of a block's gate, 0 without one."""
+        return self.filters // self.se_ratio if self.se_ratio else 0
+
+
+def build_tower(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
+    """A tower with random weights, float32. Silver et al. 2018 (doi 10.1126/science.aar6404), with Lc0's gates."""
+    filters, activation = config.filters, config.activation
+    stem = Conv2D(PLANES, filters, 3, rng, bias=False, input_gradient=False)
+    stem.params["weight"][:, FIFTY_MOVE_PLANE] /= HALFMOVE_SCALE
+    parts: dict[str, Layer] = {"input_conv": stem, **_norm("input_norm", filters, activation)}
+    for number in range(config.blocks):
+        parts[f"block{number}"] = _block(config, rng)
+    heads = {"policy": _policy_head(config, rng), config.value_head: _value_head(config, rng)}
+    if config.moves_left_channels:
+        channels, hidden = config.moves_left_channels, config.moves_left_hidden
+        heads["moves_left"] = Sequential(**_dense_layers(filters, channels, hidden, 1, activation, rng))
+    return MultiHead(Sequential(**parts), heads)
+
+
+def _block(config: TowerConfig, rng: np.random.Generator) -> Residual:
+    filters = config.filters
+    body = Sequential(
+        conv1=Conv2D(filters, filters, 3, rng, bias=False),
+        **_norm("norm1", filters, config.activation),
+        conv2=Conv2D(filters, filters, 3, rng, bias=False),
+        norm2=BatchNorm(filters),
+    )
+    se = SqueezeExcitation(filters, config.se_hidden, rng, config.activation) if config.se_ratio else None
+    return Residual(body, se, config.activation)
+
+
+def _policy_head(config: TowerConfig, rng: np.random.Generator) -> Sequential:
+    filters, planes, activation = config.filters, config.policy_planes, config.activation
+    if config.policy == "convolution":
+        return Sequential(
+            conv1=Conv2D(filters, filters, 3, rng, bias=False),
+            **_norm("norm1", filters, activation),
+            conv2=Conv2D(filters, planes, 3, rng),
+        )
+    if config.policy == "classical":
+        return Sequential(
+            conv=Conv2D(filters, planes, 1, rng, bias=False),
+            **_norm("norm", planes, activation),
+            flatten=Flatten(),
+            dense=Dense(planes * SQUARES, POLICY_SIZE, rng, initialization="glorot"),
+        )
+    return Sequential(
+        embedding=Conv2D(filters, planes, 1, rng),
+        activation=Activation("selu"),
+        moves=AttentionPolicy(planes, config.policy_depth, rng),
+    )
+
+
+def _value_head(config: TowerConfig, rng: np.random.Generator) -> Sequential:
+    outputs = 3 if config.value == "wdl" else 1
+    sizes = config.filters, config.value_channels, config.value_hidden, outputs
+    layers = _dense_layers(*sizes, config.activation, rng)
+    if config.value == "scalar":
+        layers["squash"] = Activation("tanh")
+    return Sequential(**layers)
+
+
+def _dense_layers(
+    filters: int, channels: int, hidden: int, outputs: int, activation: str, rng: np.random.Generator
+) -> dict[str, Layer]:
+    return {
+        "conv": Conv2D(filters, channels, 1, rng, bias=False),
+        **_norm("norm", channels, activation),
+        "flatten": Flatten(),
+        "dense1": Dense(channels * SQUARES, hidden, rng),
+        "activation": Activation(activation),
+        "dense2": Dense(hidden, outputs, rng, initialization="glorot"),
+    }
+
+
+def _norm(name: str, channels: int, activation: str) -> dict[str, Layer]:
+    """Batch norm and activation: one layer for ReLU, which fuses, else two."""
+    if activation == "relu":
+        return {name: BatchNorm(channels, relu=True)}
+    return {name: BatchNorm(channels), f"{name}_activation": Activation(activation)}
+
+
+def tower_config_of(model_config: Any) -> TowerConfig:
+    """The sizes of a tower from its layer configuration (``model.config()``, or the header of a file).
+
+    Raises ConfigError when the configuration is not that of a tower.
+    """
+    try:
+        trunk, heads = model_config["trunk"]["layers"], model_config["heads"]
+        blocks = [part for name, part in trunk.items() if name.startswith("block")]
+        value, moves_left = heads["wdl" if "wdl" in heads else "value"]["layers"], heads.get("moves_left")
+        filters, gate = trunk["input_conv"]["outputs"], blocks[0]["se"] if blocks else None
+        sizes = _policy_sizes(heads["policy"]["layers"])
+        if moves_left is None:
+            sizes["moves_left_channels"] = 0
+        else:
+            sizes["moves_left_channels"] = moves_left["layers"]["conv"]["outputs"]
+            sizes["moves_left_hidden"] = moves_left["layers"]["dense1"]["outputs"]
+        return TowerConfig(
+            filters=filters,
+            blocks=len(blocks),
+            se_ratio=filters // gate["hidden"] if gate else 0,
+            value_channels=value["conv"]["outputs"],
+            value_hidden=value["dense1"]["outputs"],
+            activation=value["activation"]["function"],
+            value="wdl" if "wdl" in heads else "scalar",
+            **sizes,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"not the configuration of a tower: {error}") from error
+
+
+def _policy_sizes(layers: dict[str, Any]) -> dict[str, Any]:
+    if "moves" in layers:
+        planes, depth = layers["embedding"]["outputs"], layers["moves"]["depth"]
+        return {"policy": "attention", "policy_planes": planes, "policy_depth": depth}
+    if "dense" in layers:
+        return {"policy": "classical", "policy_planes": layers["conv"]["outputs"]}
+    return {"policy": "convolution", "policy_planes": layers["conv2"]["outputs"]}

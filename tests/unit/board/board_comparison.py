@@ -1,0 +1,219 @@
+"""What the board's kernels say of a game, compared with python-chess and with plain Python at every position."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import struct
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+
+import chess
+import numpy as np
+
+from engine.board import ending
+from engine.board.attacks import checkers, in_check, is_attacked
+from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board
+from engine.board.layout import BLACK, KEY, MAX_MOVES, REPETITIONS, WHITE, empty_stack
+from engine.board.makemove import make, push
+from engine.board.movegen import generate, pinned_pieces
+from engine.board.zobrist import compute_key
+from engine.tactics.see import see
+from tests.unit.board.board_positions import choose_move
+
+ENDINGS = {
+    None: ending.ONGOING,
+    chess.Termination.CHECKMATE: ending.CHECKMATE,
+    chess.Termination.STALEMATE: ending.STALEMATE,
+    chess.Termination.INSUFFICIENT_MATERIAL: ending.INSUFFICIENT_MATERIAL,
+    chess.Termination.SEVENTYFIVE_MOVES: ending.SEVENTY_FIVE_MOVES,
+    chess.Termination.FIVEFOLD_REPETITION: ending.FIVEFOLD_REPETITION,
+}
+SEE_VALUES = dict(zip(chess.PIECE_TYPES, (100, 320, 330, 500, 950, 20000), strict=True))
+
+
+class KeyTable:
+    """All keys met: two positions must have the same one exactly when python-chess calls them a transposition."""
+
+    def __init__(self) -> None:
+        self._pairs = array("Q")  # our key, 64-bit digest of python-chess's
+
+    def add(self, key: int, transposition: tuple) -> None:
+        packed = struct.pack("<10QB", *transposition[:8], transposition[9], (transposition[10] or 0), transposition[8])
+        self._pairs.extend((key, int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little")))
+
+    def __len__(self) -> int:
+        """Number of different positions."""
+        return len(np.unique(self._array()[:, 1]))
+
+    def conflicts(self) -> int:
+        """Positions with two keys, and keys with two positions, together."""
+        pairs = np.unique(self._array(), axis=0)
+        return sum(len(pairs) - len(np.unique(pairs[:, column])) for column in (0, 1))
+
+    def _array(self) -> np.ndarray:
+        return np.array(self._pairs, np.uint64).reshape(-1, 2)
+
+
+class GameComparison:
+    """One game on a stack of rows beside a `chess.Board`: `check` compares the current position, `play` moves on both.
+
+    `check` raises AssertionError with the FEN where anything differs.
+    """
+
+    def __init__(self, start: chess.Board, longest: int, keys: KeyTable) -> None:
+        self.board = start
+        self.ply = 0
+        self._stack = empty_stack(longest + 1)
+        self._stack[0] = row_from_board(start)
+        self._moves = np.empty(MAX_MOVES, np.uint16)
+        self._keys = keys
+        self._met: Counter[tuple] = Counter()
+
+    @property
+    def row(self) -> np.ndarray:
+        return self._stack[self.ply]
+
+    def play(self, move: chess.Move) -> None:
+        push(self._stack, self.ply, np.uint16(encode_move(self.board, move)))
+        self.board.push(move)
+        self.ply += 1
+
+    def check(self, every_child: bool = False) -> list[chess.Move]:
+        """Compare everything at the current position; returns its legal moves.
+
+        Exchanges are those of captures and promotions; with `every_child` of all moves, and each move is made.
+        """
+        transposition = self.board._transposition_key()
+        self._keys.add(int(self.row[KEY]), transposition)
+        self._check_row(self._met[transposition])
+        self._met[transposition] += 1
+        moves = self._check_moves()
+        self._check_attacks()
+        self._check_ending(len(moves))
+        for move in moves:
+            if every_child or move.promotion or self.board.is_capture(move):
+                code = np.uint16(encode_move(self.board, move))
+                self._same("exchange of " + move.uci(), see(self.row, code), plain_see(self.board, move))
+        if every_child:
+            self._check_children(moves)
+        return moves
+
+    def _same(self, what: str, ours: object, theirs: object) -> None:
+        path = " ".join(move.uci() for move in self.board.move_stack)
+        assert ours == theirs, f"{what}: {ours}, expected {theirs} in {self.board.fen(en_passant='fen')} after {path!r}"
+
+    def _check_row(self, repetitions: int) -> None:
+        expected = row_from_board(self.board)
+        expected[REPETITIONS] = repetitions
+        self._same("row", self.row.tolist(), expected.tolist())
+        self._same("key", compute_key(self.row), self.row[KEY])
+        back = board_from_row(self.row, self.board.chess960)
+        self._same("board", back.fen(en_passant="fen"), self.board.fen(en_passant="fen"))
+
+    def _check_moves(self) -> list[chess.Move]:
+        codes = self._moves[: generate(self.row, self._moves)].tolist()
+        ours = [decode_move(self.row, code, self.board.chess960) for code in codes]
+        theirs = list(self.board.legal_moves)
+        self._same("number of moves", len(ours), len(theirs))
+        self._same("moves", set(ours), set(theirs))
+        self._same("move codes", [encode_move(self.board, move) for move in ours], codes)
+        return theirs
+
+    def _check_attacks(self) -> None:
+        board, side = self.board, int(not self.board.turn)
+        king = board.king(board.turn)
+        assert king is not None
+        self._same("check", bool(in_check(self.row)), board.is_check())
+        self._same("checkers", checkers(self.row), board.checkers_mask())
+        own = chess.SquareSet(board.occupied_co[board.turn])
+        pinned = chess.SquareSet(square for square in own if board.is_pinned(board.turn, square))
+        self._same("pins", pinned_pieces(self.row, king, side), int(pinned))
+        occupied = self.row[WHITE] | self.row[BLACK]
+        for number, color in enumerate((chess.WHITE, chess.BLACK)):
+            theirs = chess.SquareSet()
+            for square in chess.scan_forward(board.occupied_co[color]):
+                theirs |= board.attacks_mask(square)
+            ours = [square for square in chess.SQUARES if is_attacked(self.row, square, occupied, number)]
+            self._same("attacked squares", ours, list(theirs))
+
+    def _check_ending(self, number_of_moves: int) -> None:
+        outcome = self.board.outcome(claim_draw=False)
+        expected = ENDINGS[outcome.termination if outcome else None]
+        if expected == ending.ONGOING and self.board.is_fifty_moves():
+            expected = ending.FIFTY_MOVES
+        elif expected == ending.ONGOING and self.board.is_repetition(3):
+            expected = ending.THREEFOLD_REPETITION
+        self._same("ending", ending.game_end(self.row, number_of_moves), expected)
+        insufficient = bool(ending.insufficient_material(self.row))
+        self._same("insufficient material", insufficient, self.board.is_insufficient_material())
+
+    def _check_children(self, moves: list[chess.Move]) -> None:
+        after = np.empty_like(self.row)
+        for move in moves:
+            make(self.row, np.uint16(encode_move(self.board, move)), after)
+            self.board.push(move)
+            self._same("child", after.tolist(), row_from_board(self.board).tolist())
+            self.board.pop()
+
+
+def compare_random_game(
+    start: chess.Board, rng: random.Random, longest: int, keys: KeyTable, every_child: bool = False
+) -> int:
+    """Compare all positions of a game of random moves.
+
+    Goes on where a draw could be claimed and ends where no move is left; returns the number of positions.
+    """
+    game = GameComparison(start, longest, keys)
+    moves = game.check(every_child)
+    while moves and game.ply < longest:
+        game.play(choose_move(game.board, moves, rng))
+        moves = game.check(every_child)
+    return game.ply + 1
+
+
+def compare_moves(start: chess.Board, moves: Iterable[str], keys: KeyTable) -> int:
+    """Compare all positions of a game given in UCI text, up to an illegal move if it has one; returns their number."""
+    played = list(moves)
+    game = GameComparison(start, len(played), keys)
+    legal = game.check()
+    for text in played:
+        move = chess.Move.from_uci(text)
+        if move not in legal:
+            break
+        game.play(move)
+        legal = game.check()
+    return game.ply + 1
+
+
+def plain_see(board: chess.Board, move: chess.Move) -> int:
+    """`see`'s stated rules in plain Python: pins ignored, the least attacker takes, a king only what is undefended."""
+    if board.is_castling(move):
+        return 0
+    board = board.copy(stack=False)
+    target, mover = move.to_square, board.turn
+    captured = board.piece_type_at(target)
+    gain = SEE_VALUES[captured] if captured else 0
+    if board.is_en_passant(move):
+        gain = SEE_VALUES[chess.PAWN]
+        board.remove_piece_at(target + (-8 if mover else 8))
+    piece = move.promotion or board.piece_type_at(move.from_square)
+    assert piece is not None
+    if move.promotion:
+        gain += SEE_VALUES[move.promotion] - SEE_VALUES[chess.PAWN]
+    board.remove_piece_at(move.from_square)
+    board.set_piece_at(target, chess.Piece(piece, mover))
+    return gain - _plain_recapture(board, target, not mover, SEE_VALUES[piece])
+
+
+def _plain_recapture(board: chess.Board, target: chess.Square, side: chess.Color, on_square: int) -> int:
+    attackers = [(board.piece_type_at(square) or 0, square) for square in board.attackers(side, target)]
+    if not attackers:
+        return 0
+    kind, source = min(attackers)
+    board.remove_piece_at(source)
+    board.set_piece_at(target, chess.Piece(kind, side))
+    if kind == chess.KING and board.attackers(not side, target):
+        return 0
+    return max(0, on_square - _plain_recapture(board, target, not side, SEE_VALUES[kind]))

@@ -1,0 +1,120 @@
+"""The board against python-chess: fixed seeds as a regression, what Hypothesis finds, and the long comparison."""
+
+from __future__ import annotations
+
+import random
+
+import chess
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_random_game, plain_see
+from tests.unit.board.board_differential import compare
+from tests.unit.board.board_positions import ODD_FENS, ODD_MAKERS, chess960_start, odd_position
+
+
+def test_random_games_from_fixed_seeds():
+    keys = KeyTable()
+    for seed in range(4):
+        rng = random.Random(seed)
+        compare_random_game(chess.Board(), rng, 120, keys)
+        compare_random_game(chess960_start(rng), rng, 120, keys)
+        for fen in ODD_FENS:
+            compare_random_game(chess.Board(fen), rng, 12, keys)
+        for _ in range(60):
+            compare_random_game(odd_position(rng), rng, 4, keys)
+    assert keys.conflicts() == 0
+    assert len(keys) > 1500
+
+
+def test_every_child_of_every_position_is_made_as_python_chess_makes_it():
+    keys, rng = KeyTable(), random.Random(5)
+    odd = [odd_position(rng) for _ in range(20)]
+    for start in (chess.Board(), chess960_start(rng), *odd, *map(chess.Board, ODD_FENS)):
+        compare_random_game(start, rng, 8, keys, every_child=True)
+    assert keys.conflicts() == 0
+
+
+WANTED = {
+    "scattered": {"check"},
+    "many_queens": {"queens", "check"},
+    "en_passant": {"en passant", "en passant refused", "check"},
+    "promotion": {"promotion capture"},
+    "castling": {"castling", "castling refused", "check"},
+}
+
+
+@pytest.mark.parametrize("maker", ODD_MAKERS)
+def test_makers_of_odd_positions_make_what_they_are_called_for(maker):
+    rng = random.Random(6)
+    met = set().union(*(kinds_of_position(odd_position(rng, [maker])) for _ in range(200)))
+    assert met >= WANTED[maker.__name__]
+
+
+def kinds_of_position(board: chess.Board) -> set[str]:
+    legal, refused = list(board.legal_moves), [move for move in board.pseudo_legal_moves if not board.is_legal(move)]
+    kinds = {
+        "check": board.is_check(),
+        "queens": len(board.pieces(chess.QUEEN, board.turn)) > 4,
+        "promotion capture": any(move.promotion and board.is_capture(move) for move in legal),
+        "en passant": any(board.is_en_passant(move) for move in legal),
+        "en passant refused": any(board.is_en_passant(move) for move in refused),
+        "castling": any(board.is_castling(move) for move in legal),
+        "castling refused": board.has_castling_rights(board.turn) and not any(board.is_castling(m) for m in legal),
+    }
+    return {kind for kind, present in kinds.items() if present}
+
+
+@settings(max_examples=150, deadline=None)
+@given(rng=st.randoms(use_true_random=False), maker=st.sampled_from(ODD_MAKERS))
+def test_positions_found_by_hypothesis(rng, maker):
+    compare_random_game(odd_position(rng, [maker]), rng, 3, KeyTable())
+
+
+@settings(max_examples=30, deadline=None)
+@given(rng=st.randoms(use_true_random=False))
+def test_chess960_games_found_by_hypothesis(rng):
+    compare_random_game(chess960_start(rng), rng, 40, KeyTable())
+
+
+def test_a_difference_is_reported_with_its_position():
+    game = GameComparison(chess.Board(), 2, KeyTable())
+    game.board.push_san("e4")  # on one of the two boards only
+    with pytest.raises(AssertionError, match=r"row: .* in rnbqkbnr/pppppppp/8/8/4P3/8/.* after 'e2e4'"):
+        game.check()
+
+
+def test_a_shared_key_and_a_changing_key_are_conflicts():
+    a, b = chess.Board()._transposition_key(), chess.Board(ODD_FENS[0])._transposition_key()
+    for pairs, conflicts in [([(1, a), (2, b)], 0), ([(1, a), (1, b)], 1), ([(1, a), (2, a)], 1)]:
+        keys = KeyTable()
+        for key, transposition in pairs * 2:
+            keys.add(key, transposition)
+        assert keys.conflicts() == conflicts
+
+
+@pytest.mark.parametrize(
+    ("fen", "move", "centipawns"),
+    [
+        ("4k3/8/8/3p4/8/8/8/3RK3 w - - 0 1", "d1d5", 100),
+        ("4k3/8/4p3/3p4/8/8/8/3RK3 w - - 0 1", "d1d5", 100 - 500),
+        ("3rk3/8/4p3/3p4/8/8/3R4/3RK3 w - - 0 1", "d2d5", 100 - 500 + 0),  # the second rook would only lose more
+        ("1k1r4/1pp4p/p7/4p3/8/P5P1/1PP4P/2K1R3 w - - 0 1", "e1e5", 100),
+        ("1k1r3q/1ppn3p/p4b2/4p3/8/P2N2P1/1PP1R1BP/2K1Q3 w - - 0 1", "d3e5", 100 - 320),
+        ("8/3k4/8/2pP4/8/8/8/3K4 w - c6 0 1", "d5c6", 100 - 100),
+        ("2b1k3/1P6/8/8/8/8/8/4K3 w - - 0 1", "b7c8q", 330 + 950 - 100),
+    ],
+)
+def test_known_exchanges(fen, move, centipawns):
+    board = chess.Board(fen)
+    assert plain_see(board, board.parse_uci(move)) == centipawns
+    GameComparison(board, 1, KeyTable()).check()
+
+
+@pytest.mark.slow
+@pytest.mark.overlong
+@pytest.mark.timeout(3 * 3600)
+def test_two_million_positions(test_data):
+    counts = compare(2_000_000, seed=2026, data=test_data)
+    assert sum(counts.values()) - counts["different positions"] >= 2_000_000

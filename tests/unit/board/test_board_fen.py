@@ -1,0 +1,257 @@
+"""What `parse_fen` refuses, each time with the field and the reason, and what it puts right."""
+
+from __future__ import annotations
+
+import string
+
+import chess
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.board.convert import row_from_board
+from engine.board.fen import parse_fen
+from engine.board.layout import CASTLING, DOUBLE_PUSH, EN_PASSANT, KEY
+from engine.errors import FenError
+from tests.unit.board.board_positions import ODD_FENS, chess960_start, odd_position
+
+START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR"
+
+MALFORMED = [
+    # text, the field to be named, words of the reason
+    ("", "placement", "missing"),
+    ("   ", "placement", "missing"),
+    ("\x00", "placement", "neither a piece nor a digit"),
+    ("junk w - - 0 1", "placement", "'j' on rank 8"),
+    (START, "side", "missing"),
+    (f"{START} w KQkq - 0 1 extra", "fullmove", "1 more field"),
+    # ranks and squares
+    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP w KQkq - 0 1", "placement", "7 ranks instead of 8"),
+    (f"8/{START} w KQkq - 0 1", "placement", "9 ranks instead of 8"),
+    (f"{START}/ w KQkq - 0 1", "placement", "9 ranks instead of 8"),
+    ("rnbqkbnrpppppppp8888PPPPPPPPRNBQKBNR w KQkq - 0 1", "placement", "two digits in a row on rank 8"),
+    ("rnbqkbnr/pppppppp/8//8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 5 has 0 squares"),
+    ("rnbqkbn/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 8 has 7 squares"),
+    ("rnbqkbnrr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 8 has 9 squares"),
+    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 2 has 7 squares"),
+    ("rnbqkbnr/pppppppp/8/8/4P4/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1", "placement", "rank 4 has 9 squares"),
+    ("rnbqkbnr/pppppppp/44/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "two digits in a row on rank 6"),
+    ("rnbqkbnr/pppppppp/9/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'9' on rank 6"),
+    ("rnbqkbnr/pppppppp/80/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'0' on rank 6"),
+    ("rnbqkbnr/pppppppp/٨/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "on rank 6 is neither"),
+    ("rnbqkbnr/pppxpppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'x' on rank 7"),
+    ("rnbqkbnr/pppp.ppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'.' on rank 7"),
+    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQ~KBNR w KQkq - 0 1", "placement", "'~' on rank 1"),
+    ("rnbqkbnr\\pppppppp\\8\\8\\8\\8\\PPPPPPPP\\RNBQKBNR w KQkq - 0 1", "placement", "'\\\\' on rank 8"),
+    ("♜nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'♜' on rank 8"),
+    # pieces that no game has
+    ("8/8/8/8/8/8/8/8 w - - 0 1", "placement", "White has no king"),
+    ("4k3/8/8/8/8/8/8/8 w - - 0 1", "placement", "White has no king"),
+    ("8/8/8/8/8/8/8/4K3 w - - 0 1", "placement", "Black has no king"),
+    ("4k3/8/8/8/8/8/8/3KK3 w - - 0 1", "placement", "White has 2 kings"),
+    ("k3k2k/8/8/8/8/8/8/4K3 w - - 0 1", "placement", "Black has 3 kings"),
+    ("P3k3/8/8/8/8/8/8/4K3 w - - 0 1", "placement", "a pawn on a8"),
+    ("4k3/8/8/8/8/8/8/4K2P w - - 0 1", "placement", "a pawn on h1"),
+    ("4k2p/8/8/8/8/8/8/4K3 w - - 0 1", "placement", "a pawn on h8"),
+    ("4k3/8/8/8/8/8/8/p3K3 w - - 0 1", "placement", "a pawn on a1"),
+    ("4k3/8/8/8/8/P7/PPPPPPPP/4K3 w - - 0 1", "placement", "White has 9 pawns"),
+    ("4k3/pppppppp/p7/8/8/8/8/4K3 w - - 0 1", "placement", "Black has 9 pawns"),
+    ("rnbqkbnr/pppppppp/8/8/8/7Q/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "at least 1 promoted beside 8 pawns"),
+    ("rnbqkbnr/ppppppp1/8/8/8/nn6/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "Black has at least 2 promoted"),
+    ("QQQQQQQQ/QQQQQQQ1/8/8/8/8/k7/2K5 w - - 0 1", "placement", "14 promoted beside 0 pawns"),
+    ("nnnnnnnn/nnn5/8/8/8/8/8/k1K5 w - - 0 1", "placement", "9 promoted beside 0 pawns"),
+    # side to move
+    (f"{START} x KQkq - 0 1", "side", "'x' is neither 'w' nor 'b'"),
+    (f"{START} W KQkq - 0 1", "side", "'W' is neither"),
+    (f"{START} white KQkq - 0 1", "side", "'white' is neither"),
+    (f"{START} - KQkq - 0 1", "side", "'-' is neither"),
+    (f"{START} KQkq - 0 1", "side", "'KQkq' is neither"),
+    ("4k3/8/8/8/8/8/4R3/4K3 w - - 0 1", "side", "Black's king is attacked"),
+    ("4k3/4r3/8/8/8/8/8/4K3 b - - 0 1", "side", "White's king is attacked"),
+    ("8/8/8/3kK3/8/8/8/8 w - - 0 1", "side", "Black's king is attacked"),
+    ("8/8/8/3kK3/8/8/8/8 b - - 0 1", "side", "White's king is attacked"),
+    ("8/8/8/8/3k4/2P5/8/4K3 w - - 0 1", "side", "Black's king is attacked"),
+    # castling
+    (f"{START} w KQkqX - 0 1", "castling", "'X' is none of"),
+    (f"{START} w KQ-kq - 0 1", "castling", "'-' is none of"),
+    (f"{START} w 0 - 0 1", "castling", "'0' is none of"),
+    (f"{START} w KK - 0 1", "castling", "a second rook on the same side"),
+    (f"{START} w KQkqk - 0 1", "castling", "a second rook on the same side"),
+    (f"{START} w KHkq - 0 1", "castling", "a second rook on the same side"),
+    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBN1 w KQkq - 0 1", "castling", "'K', but there is no rook"),
+    ("1nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "castling", "'q', but there is no rook"),
+    ("4k3/8/8/8/8/8/8/4K2r w K - 0 1", "castling", "'K', but there is no rook"),
+    ("4k3/8/8/8/8/8/8/R2K3R w KQ - 0 1", "castling", "'K', but the king stands on d1"),
+    ("4k3/8/8/8/8/8/4K3/R6R w KQ - 0 1", "castling", "'K', but the king stands on e2"),
+    ("r2k3r/8/8/8/8/8/8/4K3 w kq - 0 1", "castling", "'k', but the king stands on d8"),
+    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "castling", "'K', but there is no rook"),
+    ("4k3/8/8/8/8/8/8/4K1R1 w G - 0 1", "castling", "'G', but there is no rook to castle with"),
+    # en passant
+    (f"{START} w KQkq x 0 1", "en passant", "'x' is neither a square"),
+    (f"{START} w KQkq E3 0 1", "en passant", "'E3' is neither a square"),
+    (f"{START} w KQkq e9 0 1", "en passant", "'e9' is neither a square"),
+    (f"{START} w KQkq e3e4 0 1", "en passant", "'e3e4' is neither a square"),
+    (f"{START} w KQkq e6 0 1", "en passant", "no pawn on e5"),
+    (f"{START} w KQkq e3 0 1", "en passant", "not on the rank"),
+    (f"{START} w KQkq e4 0 1", "en passant", "not on the rank"),
+    ("4k3/8/8/8/4P3/8/8/4K3 w - e3 0 1", "en passant", "not on the rank"),
+    ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "en passant", "no pawn on e4"),
+    ("4k3/8/8/4P3/8/8/8/4K3 w - e6 0 1", "en passant", "no pawn on e5"),
+    ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "en passant", "a piece on e3"),
+    ("4k3/8/8/8/4P3/8/4P3/4K3 b - e3 0 1", "en passant", "a piece on e2"),
+    # clocks
+    (f"{START} w KQkq - x 1", "halfmove", "'x' is no number"),
+    (f"{START} w KQkq - -1 1", "halfmove", "'-1' is no number"),
+    (f"{START} w KQkq - +1 1", "halfmove", "'+1' is no number"),
+    (f"{START} w KQkq - 1.5 1", "halfmove", "'1.5' is no number"),
+    (f"{START} w KQkq - 1_0 1", "halfmove", "'1_0' is no number"),
+    (f"{START} w KQkq - ٣ 1", "halfmove", "is no number"),
+    (f"{START} w KQkq - 10000 1", "halfmove", "'10000' is no number from 0 to 9999"),
+    (f"{START} w KQkq - bm e4;", "halfmove", "'bm' is no number"),
+    (f"{START} w KQkq - 0 x", "fullmove", "'x' is no number"),
+    (f"{START} w KQkq - 0 -1", "fullmove", "'-1' is no number"),
+    (f"{START} w KQkq - 0 18446744073709551616", "fullmove", "is no number from 0 to 9999"),
+]
+MALFORMED_CHESS960 = [
+    ("4k3/8/8/8/8/8/4K3/R6R w KQ - 0 1", "castling", "'K', but the king stands on e2"),
+    ("rk5r/8/8/8/8/8/8/1K6 w Q - 0 1", "castling", "'Q', but there is no rook to castle with"),
+    ("4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1", "castling", "a second rook on the same side"),
+    ("4k3/8/8/8/8/8/8/RR2K3 w QA - 0 1", "castling", "a second rook on the same side"),
+    ("4k3/8/8/8/8/8/8/R3K3 w E - 0 1", "castling", "'E', but there is no rook to castle with"),
+    ("4k3/8/8/8/8/8/8/R3K3 w H - 0 1", "castling", "'H', but there is no rook to castle with"),
+]
+
+
+def refused(text: str, chess960: bool = False) -> FenError:
+    with pytest.raises(FenError) as caught:
+        parse_fen(text, chess960)
+    return caught.value
+
+
+@pytest.mark.parametrize(("text", "field", "reason"), MALFORMED)
+def test_malformed_fen_is_refused_with_its_field_and_reason(text, field, reason):
+    error = refused(text)
+    assert error.field == field
+    assert reason in str(error)
+    assert f": {field}: " in str(error)
+    assert repr(text)[1:-1] in str(error)
+
+
+@pytest.mark.parametrize(("text", "field", "reason"), MALFORMED_CHESS960)
+def test_castling_that_even_chess960_does_not_know_is_refused(text, field, reason):
+    error = refused(text, chess960=True)
+    assert error.field == field
+    assert reason in str(error)
+
+
+def test_there_are_at_least_sixty_malformed_fens_and_every_field_is_among_them():
+    assert len({text for text, _, _ in MALFORMED}) >= 60
+    fields = {"placement", "side", "castling", "en passant", "halfmove", "fullmove"}
+    assert {field for _, field, _ in MALFORMED} == fields
+
+
+def test_endless_text_is_refused_in_a_short_message():
+    for text in ("8/" * 100_000, "Q" * 100_000, START + " w" * 100_000, f"{START} w - - {'9' * 100_000}"):
+        assert len(str(refused(text))) < 400
+
+
+# ---- put right ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        (f"  {START}\tw  KQkq -\n0 1 ", f"{START} w KQkq - 0 1"),
+        (f"{START} b", f"{START} b - - 0 1"),
+        (f"{START} w KQkq", f"{START} w KQkq - 0 1"),
+        (f"{START} w KQkq -", f"{START} w KQkq - 0 1"),
+        (f"{START} w KQkq - 12", f"{START} w KQkq - 12 1"),
+        (f"{START} w qkQK - 0 1", f"{START} w KQkq - 0 1"),
+        (f"{START} w HAha - 0 1", f"{START} w KQkq - 0 1"),
+        (f"{START} b Kq - 3 0", f"{START} b Kq - 3 1"),
+        (f"{START} w KQkq - 0012 0007", f"{START} w KQkq - 12 7"),
+    ],
+)
+def test_harmless_deviations_are_put_right(text, normal):
+    assert parse_fen(text).fen() == normal
+
+
+def test_en_passant_square_without_a_capture_is_kept_but_makes_no_other_position():
+    noted = row_from_board(parse_fen("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1"))
+    plain = row_from_board(parse_fen("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"))
+    assert noted[KEY] == plain[KEY]
+    assert noted[EN_PASSANT] == 0
+    assert noted[DOUBLE_PUSH] == chess.BB_E3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1",  # two checkers on one line
+        "4k3/8/8/8/1b5r/8/3n4/4K2r w - - 0 1",  # three checkers
+        "8/8/8/1k6/3Pp3/8/8/4KQ2 b - d3 0 1",  # the check was there before the pawn moved
+        "4k3/8/8/p7/p7/p7/p7/4K3 w - - 0 1",
+        "bb2k3/b1b5/8/8/8/8/8/4K3 w - - 0 1",  # four bishops
+    ],
+)
+def test_unreachable_positions_can_be_played(text):
+    assert parse_fen(text).fen(en_passant="fen") == text
+
+
+# ---- castling in its three notations -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "rooks"),
+    [
+        ("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", "a1 h1 a8 h8"),
+        ("r3k2r/8/8/8/8/8/8/R3K2R w AHah - 0 1", "a1 h1 a8 h8"),
+        ("1r1k1r2/8/8/8/8/8/8/1R1K1R2 w KQkq - 0 1", "b1 f1 b8 f8"),
+        ("4k3/8/8/8/8/8/8/RR2K1RR w KQ - 0 1", "a1 h1"),  # X-FEN: the outermost
+        ("4k3/8/8/8/8/8/8/RR2K1RR w GB - 0 1", "b1 g1"),  # an inner rook needs its file
+        ("4k3/8/8/8/8/8/8/RR2K1RR w KB - 0 1", "b1 h1"),
+        ("1r3k1r/8/8/8/8/8/8/R1K1R3 w EAhb - 0 1", "a1 e1 b8 h8"),  # each side its own start
+    ],
+)
+def test_castling_notations_name_these_rooks(text, rooks):
+    row = row_from_board(parse_fen(text, chess960=True))
+    assert int(row[CASTLING]) == int(chess.SquareSet(chess.parse_square(name) for name in rooks.split()))
+
+
+# ---- any text at all ---------------------------------------------------------------------------------------------
+
+
+@given(text=st.text(alphabet=string.printable + "٣♜\0", max_size=90))
+def test_any_text_is_a_playable_board_or_a_fen_error(text):
+    assert playable_or_refused(text, False)
+
+
+@given(rng=st.randoms(use_true_random=False), place=st.integers(0, 80), what=st.text(string.printable, max_size=2))
+def test_a_damaged_fen_is_a_playable_board_or_a_fen_error(rng, place, what):
+    start = rng.choice([odd_position, chess960_start])(rng)
+    text = start.fen(shredder=start.chess960, en_passant="fen")
+    assert playable_or_refused(text[:place] + what + text[place + 1 :], start.chess960)
+
+
+def playable_or_refused(text: str, chess960: bool) -> bool:
+    """Whether a text is refused with a field, or a board that python-chess accepts but for impossible checks."""
+    try:
+        board = parse_fen(text, chess960)
+    except FenError as error:
+        return error.field != ""
+    unreachable = chess.STATUS_TOO_MANY_CHECKERS | chess.STATUS_IMPOSSIBLE_CHECK
+    return board.status() & ~unreachable == chess.STATUS_VALID
+
+
+@pytest.mark.parametrize("text", ODD_FENS)
+def test_odd_positions_survive_writing_and_reading(text):
+    board = parse_fen(text)
+    assert parse_fen(board.fen(en_passant="fen")) == board
+
+
+@given(rng=st.randoms(use_true_random=False))
+def test_chess960_positions_survive_all_three_notations(rng):
+    board = chess960_start(rng)
+    row = row_from_board(board).tolist()
+    for text in (board.fen(), board.fen(shredder=True)):
+        assert row_from_board(parse_fen(text, chess960=True)).tolist() == row

@@ -1,0 +1,260 @@
+"""What every evaluator promises to search, and how evaluators and nets are found by name."""
+
+from __future__ import annotations
+
+import hashlib
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import encode_move, row_from_board, stack_from_board
+from engine.board.movegen import generate
+from engine.errors import ConfigError, NetFileError
+from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator, new_leaf_batch
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.protocol import LeafBatch
+from engine.files import dit_file
+from engine.network import weights
+from engine.network.policy_map import POLICY_SIZE
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.weights import default_net_path, load_network
+from engine.nn import dit
+
+CONFIG = TowerConfig(16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8)
+LEAVES = 37  # no multiple of a chunk
+
+
+def small_net() -> FusedTower:
+    return FusedTower.from_model(build_tower(CONFIG, np.random.default_rng(1)), CONFIG)
+
+
+MAKERS = {
+    "material": lambda threads: MaterialEvaluator(threads),
+    "network": lambda threads: NetworkEvaluator(small_net(), threads),
+    "hybrid": lambda threads: HybridEvaluator(NetworkEvaluator(small_net(), threads), 0.4, threads),
+}
+
+
+def sample_batch(count: int = LEAVES) -> LeafBatch:
+    rng = np.random.default_rng(2)
+    leaves, board = new_leaf_batch(count), chess.Board()
+    for leaf in range(count):
+        fill_leaf(leaves, leaf, stack_from_board(board))
+        moves = list(board.legal_moves)
+        board.push(moves[rng.integers(len(moves))])
+        if board.is_game_over():
+            board = chess.Board()
+    return leaves
+
+
+def answers(leaves: LeafBatch, leaf: int) -> tuple[bytes, bytes, bytes]:
+    n = leaves.n_moves[leaf]
+    return leaves.logits[leaf, :n].tobytes(), leaves.wdl[leaf].tobytes(), leaves.moves_left[leaf].tobytes()
+
+
+@pytest.fixture(params=list(MAKERS))
+def make(request):
+    """make(threads): an evaluator that is closed after the test."""
+    made = []
+
+    def build(threads: int = 1):
+        made.append(MAKERS[request.param](threads))
+        return made[-1]
+
+    yield build
+    for evaluator in made:
+        evaluator.close()
+
+
+def test_outputs_are_probabilities_and_finite(make):
+    leaves = sample_batch()
+    evaluator = make()
+    evaluator.evaluate(leaves, LEAVES)
+    assert evaluator.name in MAKERS
+    assert evaluator.round_size % 8 == 0
+    assert np.all(np.abs(leaves.wdl[:LEAVES].sum(axis=1) - 1) < 1e-5)
+    assert np.all(leaves.wdl[:LEAVES] >= 0)
+    assert np.all(leaves.moves_left[:LEAVES] >= 0)
+    for leaf in range(LEAVES):
+        assert np.all(np.isfinite(leaves.logits[leaf, : leaves.n_moves[leaf]]))
+        assert np.ptp(leaves.logits[leaf, : leaves.n_moves[leaf]]) > 0 or leaves.n_moves[leaf] == 1
+
+
+def test_only_the_asked_for_leaves_are_written(make):
+    leaves = sample_batch()
+    leaves.wdl[:] = -1
+    make().evaluate(leaves, 11)
+    assert np.all(leaves.wdl[:11] >= 0)
+    assert np.all(leaves.wdl[11:] == -1)
+
+
+def test_a_leafs_bits_do_not_depend_on_threads_or_company(make):
+    together, threaded, alone = sample_batch(), sample_batch(), sample_batch()
+    make(1).evaluate(together, LEAVES)
+    make(3).evaluate(threaded, LEAVES)
+    single = make(1)
+    for leaf in range(LEAVES):
+        for source, target in zip(alone, alone, strict=True):
+            target[0] = source[leaf]
+        single.evaluate(alone, 1)
+        assert answers(alone, 0) == answers(together, leaf) == answers(threaded, leaf)
+
+
+def test_no_leaves_are_no_work(make):
+    leaves = sample_batch(8)
+    leaves.wdl[:] = -1
+    make(2).evaluate(leaves, 0)
+    assert np.all(leaves.wdl == -1)
+
+
+def test_network_logits_are_the_policy_heads_at_each_moves_square():
+    leaves, tower = sample_batch(8), small_net()
+    evaluator = NetworkEvaluator(tower)
+    evaluator.evaluate(leaves, 8)
+    evaluator.close()
+    policy, wdl, left = np.zeros((8, POLICY_SIZE), np.float32), np.zeros((8, 3), np.float32), np.zeros(8, np.float32)
+    tower.infer(leaves.masks[:8], policy, wdl, left)
+    for leaf in range(8):
+        n = leaves.n_moves[leaf]
+        np.testing.assert_array_equal(leaves.logits[leaf, :n], policy[leaf, leaves.policy_index[leaf, :n]])
+    np.testing.assert_array_equal(leaves.wdl[:8], wdl)
+    np.testing.assert_allclose(leaves.moves_left[:8], left, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_hybrid_blends_the_values_and_keeps_the_policy(weight):
+    batches = [sample_batch(8) for _ in range(3)]
+    network = NetworkEvaluator(small_net())
+    evaluators = (network, MaterialEvaluator(), HybridEvaluator(network, weight))
+    for leaves, evaluator in zip(batches, evaluators, strict=True):
+        evaluator.evaluate(leaves, 8)
+        evaluator.close()
+    network, material, hybrid = batches
+    np.testing.assert_allclose(hybrid.wdl, (1 - weight) * network.wdl + weight * material.wdl, atol=1e-6)
+    np.testing.assert_array_equal(hybrid.logits, network.logits)
+    np.testing.assert_array_equal(hybrid.moves_left, network.moves_left)
+
+
+def test_hybrid_refuses_a_weight_that_is_no_share():
+    with pytest.raises(ConfigError, match=r"1\.5"):
+        HybridEvaluator(NetworkEvaluator(small_net()), 1.5)
+
+
+def test_material_sees_hanging_pieces_in_its_value():
+    leaves, evaluator = new_leaf_batch(2), MaterialEvaluator()
+    for leaf, fen in enumerate(("4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1", "4k3/8/8/3q4/8/8/8/3RK3 b - - 0 1")):
+        row = row_from_board(chess.Board(fen))
+        leaves.rows[leaf] = row
+        leaves.n_moves[leaf] = generate(row, leaves.moves[leaf])
+    evaluator.evaluate(leaves, 2)
+    evaluator.close()
+    assert leaves.wdl[0, 0] > 0.7
+    assert leaves.wdl[1, 0] > 0.7
+    take = leaves.moves[0, : leaves.n_moves[0]] == encode_move(
+        chess.Board("4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1"), chess.Move.from_uci("d1d5")
+    )
+    assert np.argmax(leaves.logits[0, : leaves.n_moves[0]]) == np.argmax(take)
+
+
+# ---- finding nets and evaluators ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def net_folder(tmp_path):
+    """A folder like the package `weights`, with one net in it."""
+    dit.save(tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)))
+    digest = hashlib.sha256((tmp_path / "small.dit").read_bytes()).hexdigest()
+    (tmp_path / "MANIFEST.toml").write_text(
+        f'default = "small"\n[[net]]\nname = "small"\nfile = "small.dit"\nsha256 = "{digest}"\n', encoding="utf-8"
+    )
+    return tmp_path
+
+
+def test_a_net_file_plays_like_the_model_it_was_saved_from(net_folder):
+    masks = sample_batch(8).masks
+    found, wanted = ([np.zeros(shape, np.float32) for shape in ((8, POLICY_SIZE), (8, 3), (8,))] for _ in range(2))
+    load_network(net_folder / "small.dit").infer(masks, *found)
+    small_net().infer(masks, *wanted)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_manifest_names_the_default_net(net_folder):
+    assert default_net_path(net_folder) == net_folder / "small.dit"
+
+
+def test_each_evaluator_takes_the_shipped_net_of_its_family():
+    names = {name: make_evaluator(name).name for name in ("auto", "sparse", "network", "hybrid")}
+    assert names == {"auto": "sparse", "sparse": "sparse", "network": "network", "hybrid": "hybrid"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "MANIFEST.toml").unlink(), "expected a TOML file"),
+        (lambda folder: (folder / "MANIFEST.toml").write_text("default = ["), "expected a TOML file"),
+        (lambda folder: (folder / "MANIFEST.toml").write_text('default = "other"'), "default 'other' among no nets"),
+        (lambda folder: (folder / "MANIFEST.toml").write_text('[[net]]\nname = "x"'), "tables without them"),
+        (
+            lambda folder: (folder / "MANIFEST.toml").write_text(
+                'default = "x"\n[[net]]\nname = "x"\nfile = 5\nsha256 = "0"'
+            ),
+            "tables without them",
+        ),
+        (lambda folder: (folder / "small.dit").unlink(), "expected a net file"),
+        (lambda folder: (folder / "small.dit").write_bytes(b"x"), "expected sha256"),
+    ],
+)
+def test_a_faulty_net_folder_says_what_is_wrong(net_folder, change, message):
+    change(net_folder)
+    with pytest.raises(NetFileError, match=message):
+        default_net_path(net_folder)
+
+
+def test_a_net_is_read_once(net_folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(weights, "load_tensors", lambda path: read.append(path) or dit_file.load_tensors(path))
+    assert isinstance(weights.load_net(net_folder / "small.dit"), FusedTower)
+    assert read == [net_folder / "small.dit"]
+
+
+def test_a_file_that_is_no_tower_is_refused_by_name(tmp_path):
+    from engine.nn.layers import Dense, Sequential
+
+    path = tmp_path / "dense.dit"
+    dit.save(path, Sequential(dense=Dense(3, 2, np.random.default_rng(0))))
+    with pytest.raises(NetFileError, match=r"dense\.dit: expected a tower"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("name", ["network", "hybrid", "auto"])
+def test_evaluators_are_made_by_name(net_folder, name):
+    evaluator = make_evaluator(name, net_folder / "small.dit")
+    assert evaluator.name == ("hybrid" if name == "auto" else name)
+    evaluator.close()
+
+
+@pytest.mark.parametrize("name", ["network", "hybrid", "auto"])
+def test_a_named_net_that_is_missing_is_an_error(tmp_path, name):
+    for path in (tmp_path / "nowhere.dit", "~nobody-of-that-name/nowhere.dit"):
+        with pytest.raises(NetFileError, match=r"nowhere\.dit"):
+            make_evaluator(name, path)
+
+
+def test_a_shipped_net_that_cannot_be_loaded_is_an_error(monkeypatch):
+    def none_shipped(path=None):
+        raise NetFileError("MANIFEST.toml", "the list of shipped nets", "nothing")
+
+    for loader in ("load_net", "load_network"):
+        monkeypatch.setattr(f"engine.network.weights.{loader}", none_shipped)
+    for name in ("auto", "network", "hybrid", "sparse"):
+        with pytest.raises(NetFileError) as caught:
+            make_evaluator(name, "<default>")
+        assert caught.value.option == "weights_file"
+
+
+def test_an_unknown_evaluator_is_refused():
+    with pytest.raises(ConfigError, match="'oracle': expected one of auto, network, material, hybrid"):
+        make_evaluator("oracle")

@@ -1,0 +1,367 @@
+"""`.dit` files: what is saved comes back, and every fault is a NetFileError that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import stat
+import struct
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, NetFileError
+from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum, load_tensors
+from engine.nn import Activation, BatchNorm, Dense, Dropout, Layer, Sequential
+from engine.nn.dit import load, save
+from tests.gradient.cases import CASES, RNG, Case
+
+PREFIX_BYTES = 20  # magic, version, header length
+
+
+def small_model() -> Sequential:
+    rng = np.random.default_rng(4)
+    model = Sequential(a=Dense(3, 5, rng), norm=BatchNorm(5), act=Activation("mish"), b=Dense(5, 1, rng))
+    model.forward(rng.standard_normal((8, 3)).astype(np.float32), training=True)
+    return model
+
+
+def tensors_of(model: Layer) -> dict[str, np.ndarray]:
+    return model.named_parameters() | model.named_buffers()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "net.dit"
+    save(path, small_model(), {"games": 12, "note": "é"}, configuration={"rate": 0.1})
+    return path
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    length = struct.unpack("<Q", data[12:20])[0]
+    return json.loads(data[PREFIX_BYTES : PREFIX_BYTES + length])
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None], data: bytes | None = None) -> None:
+    """Change the header as a careful forger would: with a right checksum, length and alignment."""
+    old = path.read_bytes()
+    length = struct.unpack("<Q", old[12:20])[0]
+    if data is None:
+        data = old[-(-(PREFIX_BYTES + length) // ALIGNMENT) * ALIGNMENT :]
+    header = read_header(path)
+    change(header)
+    header["crc32"] = header_checksum(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(MAGIC + struct.pack("<IQ", 1, len(text)) + text + bytes(-(PREFIX_BYTES + len(text)) % 64) + data)
+
+
+def assert_refused(path: Path, match: str) -> NetFileError:
+    with pytest.raises(NetFileError, match=match) as caught:
+        load(path)
+    assert caught.value.path == path
+    assert str(path) in str(caught.value)
+    return caught.value
+
+
+# ---- what is saved comes back -------------------------------------------------------------------------------------
+
+
+def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
+    model, (loaded, header) = small_model(), load(path)
+    assert loaded.config() == model.config()
+    assert all(np.array_equal(array, tensors_of(model)[name]) for name, array in tensors_of(loaded).items())
+    assert header["card"] == {"games": 12, "note": "é"}
+    assert header["configuration"] == {"rate": 0.1}
+    assert header["provenance"]["backend"] == "numpy"
+    assert header["provenance"]["versions"]["numpy"] == np.__version__
+
+
+def test_tensors_can_be_read_without_the_model(path: Path) -> None:
+    header, tensors = load_tensors(path)
+    assert tensors.keys() == tensors_of(small_model()).keys()
+    assert {array.dtype for array in tensors.values()} == {np.dtype(np.float32)}
+    assert header["model"]["layers"]["act"] == {"layer": "activation", "function": "mish"}
+
+
+def test_tensors_are_aligned_and_described(path: Path) -> None:
+    header, data = read_header(path), path.read_bytes()
+    start = -(-(PREFIX_BYTES + len(json.dumps(header))) // ALIGNMENT) * ALIGNMENT
+    assert data[:8] == b"\x89DIT\r\n\x1a\n"
+    for entry in header["tensors"]:
+        assert (start + entry["offset"]) % ALIGNMENT == 0
+    first = header["tensors"][0]
+    assert (first["name"], first["dtype"], first["shape"]) == ("a.weight", "float32", [5, 3])
+
+
+def test_half_precision_halves_the_weights_and_keeps_the_statistics(tmp_path: Path) -> None:
+    model = small_model()
+    model.named_parameters()["b.bias"][...] = 1e6  # beyond half precision
+    save(tmp_path / "half.dit", model, dtype="float16")
+    loaded, header = load(tmp_path / "half.dit")
+    stored = {entry["name"]: entry["dtype"] for entry in header["tensors"]}
+    assert stored["a.weight"] == "float16"
+    assert stored["norm.running_variance"] == stored["b.bias"] == "float32"
+    for name, array in tensors_of(loaded).items():
+        assert np.allclose(array, tensors_of(model)[name], rtol=1e-3, atol=1e-6), name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_layer_comes_back(case: Case, dtype: str, tmp_path: Path) -> None:
+    save(tmp_path / "layer.dit", case.layer, dtype=dtype)
+    loaded, _ = load(tmp_path / "layer.dit")
+    assert loaded.config() == case.layer.config()
+    if dtype == "float32":
+        assert outputs_of(loaded, case) == outputs_of(case.layer, case)
+    for name, array in tensors_of(loaded).items():
+        assert array.dtype == np.float32
+        assert np.allclose(array, tensors_of(case.layer)[name], rtol=0 if dtype == "float32" else 1e-3, atol=1e-7), name
+
+
+def outputs_of(layer: Layer, case: Case) -> list[Any]:
+    """What the layer says in training, with its masks and statistics fixed, as plain numbers."""
+    layer = layer.astype(np.float32)
+    layer.reseed(1)
+    x = case.x if isinstance(case.x, tuple) else (case.x,)
+    single = tuple(part.astype(np.float32) if part.dtype.kind == "f" else part for part in x)
+    y, _ = layer.forward(single if isinstance(case.x, tuple) else single[0], training=True, **case.options)
+    return [part.tolist() for part in (y.values() if isinstance(y, dict) else [y])]
+
+
+def test_a_loaded_dropout_draws_masks(tmp_path: Path) -> None:
+    save(tmp_path / "net.dit", Sequential(drop=Dropout(0.5, np.random.default_rng(3)), dense=Dense(8, 2, RNG)))
+    loaded, _ = load(tmp_path / "net.dit")
+    x = np.ones((4, 8), np.float32)
+    assert not np.array_equal(loaded.forward(x, training=True)[0], loaded.forward(x, training=True)[0])
+    assert np.array_equal(loaded.forward(x)[0], loaded.forward(x)[0])
+
+
+def test_saving_replaces_the_file_and_leaves_nothing_beside_it(path: Path) -> None:
+    model = small_model()
+    model.named_parameters()["a.weight"][...] = 7
+    save(path, model)
+    assert (load(path)[0].named_parameters()["a.weight"] == 7).all()
+    assert [file.name for file in path.parent.iterdir()] == ["net.dit"]
+
+
+def test_a_failed_save_keeps_the_old_file(path: Path) -> None:
+    before = path.read_bytes()
+    model = small_model()
+    model.named_parameters()["a.weight"][0, 0] = np.nan
+    with pytest.raises(NetFileError, match=r"finite numbers to save in a\.weight"):
+        save(path, model)
+    with pytest.raises(ConfigError, match="JSON"):
+        save(path, small_model(), {"object": object()})
+    with pytest.raises(ConfigError, match="JSON"):
+        save(path, small_model(), {"loss": float("nan")})
+    with pytest.raises(ConfigError, match="float64"):
+        save(path, small_model(), dtype="float64")
+    assert path.read_bytes() == before
+    assert len(list(path.parent.iterdir())) == 1
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NetFileError, match="nowhere"):
+        save(tmp_path / "nowhere" / "net.dit", small_model())
+
+
+def test_a_saved_file_is_readable_by_others(path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) & 0o444 == 0o444
+
+
+# ---- faults -------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "none.dit", "readable net file")
+    assert_refused(tmp_path, "readable net file")
+
+
+def test_a_large_file_cut_at_every_64th_byte_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "large.dit"
+    save(path, Sequential(a=Dense(64, 64, RNG), norm=BatchNorm(64), b=Dense(64, 3, RNG)))
+    data = path.read_bytes()
+    for length in range(0, len(data), 64):
+        path.write_bytes(data[:length])
+        with refused_cheaply():
+            load(path)
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 1 << 40, 1.5, "x" * 100, [], {}, [[]], {"layer": "dense"}])
+def test_every_header_field_may_be_corrupted(path: Path, value: object) -> None:
+    """Each entry of the header, however deep, replaced by something else under a right checksum."""
+    data = path.read_bytes()
+    free = {"card", "configuration", "provenance", "crc32"}  # may hold any JSON; the checksum is made right again
+    for place in places_of({key: part for key, part in read_header(path).items() if key not in free}):
+        path.write_bytes(data)
+        if value_at(read_header(path), place) == value:
+            continue
+        rewrite(path, lambda header, place=place: set_at(header, place, value))
+        if place[-1] == "momentum" and value in (True, 1.5):
+            continue  # True is the number 1, a momentum; 1.5 is refused elsewhere
+        if place[-1] == "relu":
+            continue  # any value is true or false
+        if place[-1] == "epsilon" and value in (True, 1.5, 1 << 40):
+            continue  # positive numbers
+        with refused_cheaply():
+            load(path)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_absurd_configurations_of_every_layer_cost_nothing(case: Case, tmp_path: Path) -> None:
+    """Some numbers (a stride, a rate) may be large or small without harm; the rest is refused."""
+    path = tmp_path / "layer.dit"
+    save(path, case.layer)
+    data = path.read_bytes()
+    tracemalloc.start()
+    for place in places_of(read_header(path)["model"]):
+        for value in (1 << 40, -1, None, "x"):
+            path.write_bytes(data)
+            rewrite(path, lambda header, place=place, value=value: set_at(header["model"], place, value))
+            with suppress(NetFileError):
+                load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def places_of(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, part in parts for place in [(*before, key), *places_of(part, (*before, key))]]
+
+
+def value_at(value: Any, place: tuple[Any, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+def set_at(header: Any, place: tuple[Any, ...], value: object) -> None:
+    value_at(header, place[:-1])[place[-1]] = value
+
+
+@contextmanager
+def refused_cheaply() -> Iterator[None]:
+    """A typed error, in under a second and without a large allocation."""
+    tracemalloc.start()
+    start = time.perf_counter()
+    with pytest.raises(NetFileError):
+        yield
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert time.perf_counter() - start < 1
+    assert peak < 8 << 20
+
+
+def test_every_truncation_is_refused(path: Path) -> None:
+    data = path.read_bytes()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        with pytest.raises(NetFileError):
+            load(path)
+
+
+def test_every_damaged_byte_is_refused(path: Path) -> None:
+    data = path.read_bytes()
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
+        with pytest.raises(NetFileError):
+            load(path)
+
+
+def test_bytes_after_the_last_tensor_are_refused(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert_refused(path, "bytes of tensors")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x05\x06 an empty zip", b"\x89DIT\n\x1a\n" + bytes(64)])
+def test_other_files_are_refused_by_their_magic(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert_refused(path, "magic")
+
+
+def test_a_newer_version_is_refused_by_its_number(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:8] + struct.pack("<I", 7) + data[12:])
+    assert assert_refused(path, "version 7").expected == "version 1"
+
+
+@pytest.mark.parametrize("length", [MAX_HEADER_BYTES + 1, 1 << 40, (1 << 64) - 1])
+def test_an_absurd_header_length_is_refused_before_reading(path: Path, length: int) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:12] + struct.pack("<Q", length) + data[20:])
+    assert_refused(path, "a header of at most")
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff\xfe", b"{", b"[1]", b"[" * 100_000, b'{"card": NaN}', b'{"card": "\\ud800"}', b"{}"]
+)
+def test_a_header_that_is_no_json_object_is_refused(path: Path, text: bytes) -> None:
+    path.write_bytes(MAGIC + struct.pack("<IQ", 1, len(text)) + text)
+    assert_refused(path, "header")
+
+
+def entry(header: dict[str, Any]) -> dict[str, Any]:
+    return header["tensors"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda h: h.pop("tensors"), "entry 'tensors'"),
+        (lambda h: h.update(model=[]), "entry 'model'"),
+        (lambda h: h.update(tensors=[7]), "tensor entries"),
+        (lambda h: entry(h).update(dtype="object"), "dtype"),
+        (lambda h: entry(h).update(shape=[5, -3]), "shape"),
+        (lambda h: entry(h).update(shape=[1 << 50]), "shape"),
+        (lambda h: entry(h).update(shape=[1] * 40), "shape"),
+        (lambda h: entry(h).update(shape=[1 << 30, 1 << 30]), "bytes of tensors|offset"),
+        (lambda h: entry(h).update(offset=1 << 40), "offset"),
+        (lambda h: entry(h).update(offset=64), "offset"),
+        (lambda h: entry(h).update(name="a.bias"), "twice"),
+        (lambda h: entry(h).update(name="a.height"), r"missing \['a\.weight'\]"),
+        (lambda h: entry(h).update(shape=[3, 5]), r"a\.weight: expected shape \(5, 3\), found \(3, 5\)"),
+        (lambda h: h["tensors"].clear(), "more than"),
+        (lambda h: h["model"].update(layer="transformer"), "unknown layer 'transformer'"),
+        (lambda h: h["model"]["layers"]["act"].update(function="magic"), "unknown activation 'magic'"),
+        (lambda h: h["model"]["layers"]["a"].update(inputs=1 << 40), "needs more than"),
+        (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
+        (lambda h: h["model"]["layers"]["norm"].update(channels=1 << 40), "needs more than"),
+        (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "out of range"),
+        (lambda h: h["model"]["layers"]["norm"].update(channels=2.5), "does not fit"),
+        (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "does not fit"),
+        (lambda h: h["model"]["layers"].pop("norm"), "unknown"),
+    ],
+)
+def test_a_forged_header_is_refused(path: Path, change: Callable[[dict[str, Any]], None], match: str) -> None:
+    rewrite(path, change)
+    assert_refused(path, match)
+
+
+def test_an_architecture_too_deep_to_build_is_refused(path: Path) -> None:
+    def nest(header: dict[str, Any]) -> None:
+        for _ in range(300):
+            header["model"] = {"layer": "sequential", "layers": {"inner": header["model"]}}
+
+    rewrite(path, nest)
+    with pytest.raises(NetFileError):
+        load(path)
+
+
+def test_weights_that_are_not_finite_are_refused(path: Path) -> None:
+    header = read_header(path)
+    first = header["tensors"][0]
+    count = first["shape"][0] * first["shape"][1]
+    data = bytearray(path.read_bytes())
+    start = -(-(PREFIX_BYTES + struct.unpack("<Q", data[12:20])[0]) // ALIGNMENT) * ALIGNMENT
+    data[start : start + 4] = np.float32(np.inf).tobytes()
+    checksum = zlib.crc32(data[start : start + 4 * count])
+    rewrite(path, lambda h: entry(h).update(crc32=checksum), bytes(data[start:]))
+    assert_refused(path, "finite")

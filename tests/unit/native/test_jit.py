@@ -1,0 +1,125 @@
+"""The kernel cache: a folder for each set of sources, and the bit intrinsics in both worlds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.native import bits, jit, lanes
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@jit.kernel()
+def all_three(x):
+    return bits.ctz(x), bits.popcount(x), bits.byteswap(x)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0x8000000000000000, 0x00F0_1234_5678_9ABC, 2**64 - 1])
+def test_intrinsics_agree_with_plain_python(value):
+    x = np.uint64(value)
+    compiled = all_three(x)
+    assert compiled == tuple(all_three.py_func(x))
+    assert compiled[1] == bin(value).count("1")
+    assert compiled[2] == int.from_bytes(value.to_bytes(8, "little"), "big")
+    assert compiled[0] == (64 if value == 0 else (value & -value).bit_length() - 1)
+
+
+@jit.kernel()
+def total_of_lanes(numbers):
+    return lanes.lane_sum(lanes.load(numbers, 3))
+
+
+def test_lanes_are_summed_in_one_order():
+    numbers = np.random.default_rng(1).standard_normal(40).astype(np.float32)
+    assert total_of_lanes(numbers) == total_of_lanes.py_func(numbers)
+    assert total_of_lanes(numbers) == pytest.approx(numbers[3:19].sum(), abs=1e-5)
+
+
+def fresh_hash(path) -> str:
+    jit._closure_hash.cache_clear()
+    jit._project_imports.cache_clear()
+    return jit._closure_hash(path)
+
+
+def test_a_changed_callee_in_another_module_changes_the_cache_folder(tmp_path, monkeypatch):
+    package = tmp_path / "engine"
+    package.mkdir()
+    callee, between, caller, stranger = (package / f"{name}.py" for name in ("callee", "between", "caller", "stranger"))
+    callee.write_text("VALUE = 1\n")
+    between.write_text("import math\nfrom engine.stranger import x\nfrom engine.callee import VALUE  # a constant\n")
+    caller.write_text("from engine.stranger import x\nfrom engine import (\n    between,\n)\n\nf(1)\n")
+    stranger.write_text("import math\n")
+    monkeypatch.setattr(jit, "_SOURCE_ROOT", tmp_path)
+    before = fresh_hash(caller), fresh_hash(stranger)
+    callee.write_text("VALUE = 2\n")
+    after = fresh_hash(caller), fresh_hash(stranger)
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+    fresh_hash(callee)
+
+
+def test_a_user_without_a_home_folder_keeps_kernels_elsewhere(monkeypatch):
+    monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, "~nobody-of-that-name/cache")
+    monkeypatch.setattr(jit, "_user_cache_folder", lambda: "~nobody-of-that-name/.cache")
+    assert jit.cache_base.__wrapped__() == Path(jit._temporary_folder()) / "aino-kernels"
+
+
+def test_without_a_writable_folder_kernels_are_compiled_without_a_cache(monkeypatch):
+    monkeypatch.setattr(jit, "cache_base", lambda: None)
+
+    @jit.kernel()
+    def double(x):
+        return x + x
+
+    assert double(21) == 42
+
+
+def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(tmp_path):
+    (tmp_path / "reader.py").write_text(
+        "import numpy as np\n"
+        "from engine.native.jit import kernel\n\n"
+        "@kernel()\n"
+        "def read(a, i): return a[i]\n\n"
+        "def answer():\n"
+        "    try: return str(read(np.zeros(3), 3) is None)\n"
+        "    except IndexError: return 'refused'\n"
+    )
+    answers = []
+    for checked in ("0", "1", "0"):
+        environment = os.environ | {
+            "NUMBA_BOUNDSCHECK": checked,
+            "AINO_CACHE_DIR": str(tmp_path),
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        }
+        command = [sys.executable, "-c", "import reader; print(reader.answer())"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        answers.append(done.stdout.strip())
+    assert answers == ["False", "refused", "False"]
+
+
+def test_importing_kernels_rewrote_the_numba_cache_folder_of_every_other_library(tmp_path):
+    (tmp_path / "stranger.py").write_text("import numba\n\n@numba.njit(cache=True)\ndef double(x): return x + x\n")
+    program = (
+        "import numba\n"
+        "before = numba.config.CACHE_DIR\n"
+        "import engine.board.attacks\n"
+        "import stranger\n"
+        "assert stranger.double(21) == 42\n"
+        "print(numba.config.CACHE_DIR == before, stranger.double._cache.cache_path)\n"
+    )
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path / "theirs"),
+        "AINO_CACHE_DIR": str(tmp_path / "ours"),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+    }
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    unchanged, folder = done.stdout.split()
+    assert unchanged == "True"
+    assert (tmp_path / "theirs") in Path(folder).parents
+    assert not list((tmp_path / "theirs").rglob("attacks*"))

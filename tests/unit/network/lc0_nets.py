@@ -1,0 +1,71 @@
+"""Answers of an imported net through the two paths that compute them, in one form."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import chess
+import numpy as np
+
+from engine.board.convert import stack_from_board
+from engine.network import planes
+from engine.network.lc0.reader import Lc0Net
+from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import build_tower
+
+BATCH = 32
+
+
+class NetAnswers(NamedTuple):
+    planes: np.ndarray  # float32 [N, 112, 8, 8] what was asked
+    logits: np.ndarray  # [N, 1858]
+    value: np.ndarray  # [N] win - loss
+    moves_left: np.ndarray  # [N] plies, 0 without such a head
+
+
+def training_answers(net: Lc0Net, masks: np.ndarray) -> NetAnswers:
+    """Of the layers, 32 positions at a time."""
+    model = build_tower(net.config, np.random.default_rng(0))
+    model.load_parameters(net.tensors)
+    x = expanded(masks)
+    parts = [model.forward(x[first : first + BATCH])[0] for first in range(0, len(x), BATCH)]
+    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if "wdl" in outputs:
+        odds = np.exp(outputs["wdl"].astype(np.float64))
+        value = (odds[:, 0] - odds[:, 2]) / odds.sum(axis=1)
+    else:
+        value = outputs["value"][:, 0]
+    left = 100 * np.maximum(outputs["moves_left"][:, 0], 0) if "moves_left" in outputs else np.zeros(len(x))
+    logits = outputs["policy"].reshape(len(x), -1)[:, HEAD_INDEX[net.config.policy]]
+    return NetAnswers(x, logits, value, left)
+
+
+def fused_answers(tower: FusedTower, masks: np.ndarray) -> NetAnswers:
+    """Of the path that plays."""
+    n = len(masks)
+    policy, wdl, left = np.zeros((n, POLICY_SIZE), np.float32), np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
+    tower.infer(masks, policy, wdl, left)
+    return NetAnswers(expanded(masks), policy, wdl[:, 0].astype(np.float64) - wdl[:, 2], left)
+
+
+def expanded(masks: np.ndarray) -> np.ndarray:
+    """Masks uint64 [N, 112] -> planes float32 [N, 112, 8, 8]."""
+    x = np.zeros((len(masks), 8, 8, 112), np.float32)
+    planes.expand(masks, x)
+    return x.transpose(0, 3, 1, 2)
+
+
+def random_masks(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Planes of n positions from random games, uint64 [n, 112]."""
+    masks = np.zeros((n, 112), np.uint64)
+    for row in masks:
+        board = chess.Board()
+        for _ in range(rng.integers(120)):
+            moves = list(board.legal_moves)
+            if not moves:
+                break
+            board.push(moves[rng.integers(len(moves))])
+        stack = stack_from_board(board)
+        planes.encode(stack, len(stack) - 1, 0, row)
+    return masks

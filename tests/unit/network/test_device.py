@@ -1,0 +1,112 @@
+"""The tower on a device answers like the fused one; on NumPy everywhere, on a GPU where one answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.backend import NUMPY, Backend, get_backend
+from engine.errors import ConfigError
+from engine.evaluation.device import DeviceEvaluator
+from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.tower import NetworkEvaluator
+from engine.network.tower.gpu import DeviceTower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn.layers import BatchNorm
+from engine.nn.norm_folding import fold_norms
+from tests.unit.evaluation.test_evaluation import sample_batch
+
+CONFIGS = {
+    "default": TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8),
+    "scalar, classical, mish": TowerConfig(16, 1, 0, 8, 4, 16, 0, 1, "mish", policy="classical", value="scalar"),
+    "attention": TowerConfig(16, 1, 4, 16, 4, 16, 2, 8, policy="attention", policy_depth=8),
+}
+
+
+@pytest.fixture(params=CONFIGS)
+def config(request: pytest.FixtureRequest) -> TowerConfig:
+    return CONFIGS[request.param]
+
+
+def trained_tensors(config: TowerConfig) -> dict[str, np.ndarray]:
+    """A tower whose norms have seen data: their statistics differ from the initial ones."""
+    rng = np.random.default_rng(3)
+    model = build_tower(config, rng)
+    tensors = model.named_parameters() | model.named_buffers()
+    for name, array in tensors.items():
+        if name.endswith(("running_mean", "beta")):
+            array[...] = 0.2 * rng.standard_normal(array.shape)
+        if name.endswith(("running_variance", "gamma")):
+            array[...] = rng.uniform(0.5, 1.5, array.shape)
+    return tensors
+
+
+def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray]:
+    for array in (leaves.logits, leaves.wdl, leaves.moves_left):
+        array[:] = np.nan
+    evaluator.evaluate(leaves, count)  # type: ignore[attr-defined]
+    legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:count, None]
+    return [leaves.logits[:count][legal].copy(), leaves.wdl[:count].copy(), leaves.moves_left[:count].copy()]
+
+
+def test_float32_equals_the_fused_tower(config: TowerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.network.tower.gpu.PART", 8)
+    monkeypatch.setattr("engine.evaluation.device.PART", 8)
+    tensors, leaves = trained_tensors(config), sample_batch()
+    ours = answers(
+        DeviceEvaluator(DeviceTower(tensors, config, NUMPY, "float32")), leaves, 37
+    )  # 5 parts, the last torn
+    expected = answers(NetworkEvaluator(FusedTower(tensors, config)), leaves, 37)
+    for one, other in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_half_precision_stays_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.network.tower.gpu.PART", 8)
+    monkeypatch.setattr("engine.evaluation.device.PART", 8)
+    config = CONFIGS["default"]
+    tensors, leaves = trained_tensors(config), sample_batch()
+    _, half, _ = answers(DeviceEvaluator(DeviceTower(tensors, config, NUMPY)), leaves, 16)
+    _, full, _ = answers(NetworkEvaluator(FusedTower(tensors, config)), leaves, 16)
+    assert np.abs(half - full).max() < 5e-3
+    assert not np.array_equal(half, full)
+
+
+def test_missing_tensor_is_named(config: TowerConfig) -> None:
+    tensors = trained_tensors(config)
+    del tensors["trunk.input_conv.weight"]
+    with pytest.raises(ConfigError, match=r"trunk\.input_conv\.weight"):
+        DeviceTower(tensors, config, NUMPY)
+
+
+def test_folded_model_has_no_norms_and_the_same_outputs(config: TowerConfig) -> None:
+    model = build_tower(config, np.random.default_rng(0))
+    model.load_buffers({n: t for n, t in trained_tensors(config).items() if "running" in n})
+    folded = fold_norms(model)
+    x = np.random.default_rng(1).random((3, 112, 8, 8), np.float32)
+    layers = [folded]
+    while layers:
+        layer = layers.pop()
+        assert not isinstance(layer, BatchNorm)
+        layers += layer.children().values()
+    expected, found = model.forward(x)[0], folded.forward(x)[0]
+    assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def gpu() -> Backend:
+    backend = get_backend("auto")
+    if backend is NUMPY:
+        pytest.skip("CuPy is missing or no GPU answers")
+    return backend
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("float16", 2e-3)])
+def test_gpu_agrees_with_the_fused_tower(config: TowerConfig, gpu: Backend, dtype: str, tolerance: float) -> None:
+    tensors, leaves = trained_tensors(config), sample_batch(600)
+    _, wdl, _ = answers(DeviceEvaluator(DeviceTower(tensors, config, gpu, dtype)), leaves, 600)
+    _, expected, _ = answers(NetworkEvaluator(FusedTower(tensors, config)), leaves, 600)
+    assert np.abs(wdl - expected).max() < tolerance

@@ -1,0 +1,226 @@
+"""Fused inference against the layers it is made from, and its promise that a position's bits depend on nothing else."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, ShapeError
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, splat, store
+from engine.network import planes
+from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
+from engine.network.tower.fused_winograd import (
+    BOARD,
+    input_transform,
+    multiply_places,
+    output_transform,
+    products_buffer,
+    transform_weights,
+)
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.input_layer import convolve_masks, input_layer
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.multiply import Rows, multiply, packed
+from tests.benchmark.inference_memory import MIB, measure
+from tests.unit.network.lc0_nets import random_masks
+
+SMALL = TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=3, moves_left_hidden=8)
+CONFIGS = {
+    "small": SMALL,
+    "no gate": replace(SMALL, se_ratio=0),
+    "odd channels": replace(SMALL, filters=20, se_ratio=5),
+    "no blocks": replace(SMALL, blocks=0),
+    "default sizes": TowerConfig(32, 1),
+    "scalar value": replace(SMALL, value="scalar"),
+    "no moves left": replace(SMALL, moves_left_channels=0),
+    "classical policy": replace(SMALL, policy="classical", policy_planes=5),
+    "attention policy": replace(SMALL, policy="attention", policy_planes=24, policy_depth=20),
+    "mish": replace(SMALL, activation="mish"),
+    "mish, odd channels, no gate": replace(SMALL, filters=20, se_ratio=0, activation="mish"),
+    "mish, classical policy": replace(SMALL, activation="mish", policy="classical", policy_planes=8),
+    "mish, attention policy": replace(SMALL, activation="mish", policy="attention", policy_planes=32, blocks=0),
+}
+
+
+def random_model(config: TowerConfig, rng: np.random.Generator):
+    """A tower whose biases, gains and running statistics all matter."""
+    model = build_tower(config, rng)
+    for name, array in {**model.named_parameters(), **model.named_buffers()}.items():
+        if name.endswith(("gamma", "running_variance")):
+            array[...] = rng.uniform(0.6, 1.4, array.shape)
+        elif name.endswith(("beta", "running_mean", "bias")):
+            array[...] = rng.normal(0, 0.1, array.shape)
+    return model
+
+
+def infer(tower: FusedTower, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n = len(masks)
+    policy = np.zeros((n, POLICY_SIZE), np.float32)
+    wdl, moves_left = np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
+    tower.infer(masks, policy, wdl, moves_left)
+    return policy, wdl, moves_left
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
+def test_fused_inference_agrees_with_the_training_path(config):
+    rng = np.random.default_rng(3)
+    model, masks = random_model(config, rng), random_masks(11, rng)
+    x = np.zeros((len(masks), 8, 8, 112), np.float32)
+    planes.expand(masks, x)
+    outputs, _ = model.forward(x.transpose(0, 3, 1, 2))
+    policy, wdl, moves_left = infer(FusedTower.from_model(model, config), masks)
+    logits = outputs["policy"].reshape(len(masks), -1)[:, HEAD_INDEX[config.policy]]
+    np.testing.assert_allclose(policy, logits, atol=1e-4)
+    np.testing.assert_allclose(wdl, wdl_of(outputs), atol=1e-4)
+    expected = np.maximum(outputs["moves_left"][:, 0], 0) if config.moves_left_channels else np.zeros(len(masks))
+    np.testing.assert_allclose(moves_left / 100, expected, atol=1e-4)
+
+
+def wdl_of(outputs: dict[str, np.ndarray]) -> np.ndarray:
+    """Probabilities from the training path's value head of either kind."""
+    if "value" in outputs:
+        value = outputs["value"]
+        return np.concatenate([(1 + value) / 2, np.zeros_like(value), (1 - value) / 2], axis=1)
+    odds = np.exp(outputs["wdl"] - outputs["wdl"].max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS])
+def test_a_positions_bits_depend_on_nothing_but_the_position(config):
+    rng = np.random.default_rng(4)
+    masks = random_masks(20, rng)
+    tower = FusedTower.from_model(random_model(config, rng), config)
+    alone = [np.concatenate(parts) for parts in zip(*(infer(tower, masks[i : i + 1]) for i in range(20)), strict=True)]
+    order = rng.permutation(20)
+    for shuffled, expected in zip(infer(tower, masks[order]), alone, strict=True):
+        np.testing.assert_array_equal(shuffled, expected[order])
+    for same, expected in zip(infer(tower, np.repeat(masks[:1], 13, axis=0)), alone, strict=True):
+        np.testing.assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))
+
+
+def test_threads_do_not_share_buffers():
+    rng = np.random.default_rng(5)
+    tower, masks = FusedTower.from_model(random_model(SMALL, rng), SMALL), random_masks(16, rng)
+    expected = infer(tower, masks)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: infer(tower, masks), range(24)):
+            for part, wanted in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(part, wanted)
+
+
+def reference_convolution(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """x [8, 8, C_in], weights [C_out, C_in, 3, 3] -> [8, 8, C_out], by the definition."""
+    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
+    return np.einsum("yxcij,kcij->yxk", windows, weights)
+
+
+def test_winograd_convolution_is_a_convolution():
+    rng = np.random.default_rng(6)
+    boards, channels, outputs = 3, 16, 32
+    x, weights = rng.normal(size=(boards, 8, 8, channels)), rng.normal(size=(outputs, channels, 3, 3))
+    bias = rng.normal(size=outputs).astype(np.float32)
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype(np.float32).reshape(-1)
+    transformed, multiplied = products_buffer(boards, channels), products_buffer(boards, outputs)
+    y = np.zeros(64 * outputs, np.float32)
+    for board in range(boards):
+        input_transform(padded, board * BOARD * BOARD * channels, channels, transformed, board)
+    multiply_places(transformed, transform_weights(weights), outputs, boards, multiplied)
+    for board in range(boards):
+        output_transform(multiplied, board, bias, y, 0, 8, False)
+        expected = reference_convolution(x[board], weights) + bias
+        np.testing.assert_allclose(y.reshape(8, 8, outputs), expected, atol=2e-4)
+        output_transform(multiplied, board, bias, y, 0, 8, True)
+        np.testing.assert_allclose(y.reshape(8, 8, outputs), np.maximum(expected, 0), atol=2e-4)
+
+
+@pytest.mark.parametrize("columns", [16, 32, 48, 80, 112, 128])
+def test_products_are_matrix_products_row_by_row(columns):
+    rng = np.random.default_rng(10)
+    a, b = rng.normal(size=(12, 24)).astype(np.float32), rng.normal(size=(24, columns)).astype(np.float32)
+    out, shuffled = np.zeros((2, 12, columns), np.float32)
+    order = rng.permutation(12)
+    rows, to = Rows(0, 24, 96), Rows(0, columns, 4 * columns)
+    multiply(a.reshape(-1), rows, 24, packed(b), 0, columns, out.reshape(-1), to, 3)
+    multiply(a[order].reshape(-1), rows, 24, packed(b), 0, columns, shuffled.reshape(-1), to, 3)
+    np.testing.assert_allclose(out, a @ b, atol=1e-5)
+    np.testing.assert_array_equal(shuffled, out[order])
+
+
+def test_the_first_layer_reads_masks_like_expanded_planes():
+    rng = np.random.default_rng(8)
+    weights, bias = rng.normal(size=(16, 112, 3, 3)), rng.normal(size=16)
+    weights[:, 109] /= 99
+    masks = random_masks(6, rng)
+    masks[:, 109] = rng.integers(0, 100, 6)
+    x = np.zeros((6, 8, 8, 112), np.float32)
+    planes.expand(masks, x)
+    layer = input_layer(weights, bias)
+    for one, wanted in zip(masks, x, strict=True):
+        board, sums = np.zeros(100 * 16, np.float32), np.zeros(100 * 16, np.float32)
+        convolve_masks(one, layer, sums, board, 0, True)
+        inner = board.reshape(10, 10, 16)[1:9, 1:9]
+        np.testing.assert_allclose(inner, np.maximum(reference_convolution(wanted, weights) + bias, 0), atol=1e-3)
+        assert not board.reshape(10, 10, 16)[[0, -1]].any()
+
+
+def test_lanes_compute_like_arrays():
+    def blend(a, b, out):
+        store(out, 1, relu(load(a, 0) * splat(2.0) - load(b, 3) + splat(0.5)))
+
+    rng = np.random.default_rng(9)
+    a, b = rng.normal(size=(2, 40)).astype(np.float32)
+    compiled, plain = np.zeros((2, 40), np.float32)
+    kernel()(blend)(a, b, compiled)
+    blend(a, b, plain)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-6)
+    np.testing.assert_allclose(plain[1:17], np.maximum(a[:16] * 2 - b[3:19] + 0.5, 0), rtol=1e-6)
+    assert LANES == 16
+    assert plain[0] == 0
+    assert not plain[17:].any()
+
+
+def test_folding_names_what_does_not_fit():
+    model = build_tower(SMALL, np.random.default_rng(0))
+    tensors = {**model.named_parameters(), **model.named_buffers()}
+    with pytest.raises(ConfigError, match=r"policy\.conv2\.bias"):
+        FusedTower({name: array for name, array in tensors.items() if name != "policy.conv2.bias"}, SMALL)
+    with pytest.raises(ShapeError, match=r"input_conv\.weight: expected \[24, 112, 3, 3\], found \[16, 112, 3, 3\]"):
+        FusedTower(tensors, replace(SMALL, filters=24))
+    with pytest.raises(ConfigError, match="relu and mish, not 'tanh'"):
+        FusedTower(tensors, replace(SMALL, activation="tanh"))
+
+
+def test_infer_refuses_arrays_of_other_shapes():
+    tower = FusedTower.from_model(build_tower(SMALL, np.random.default_rng(0)), SMALL)
+    policy, wdl, moves_left = np.zeros((2, 1858), np.float32), np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
+    with pytest.raises(ShapeError, match=r"masks \[n, 112\]"):
+        tower.infer(np.zeros((2, 104), np.uint64), policy, wdl, moves_left)
+    with pytest.raises(ShapeError, match="1858"):
+        tower.infer(np.zeros((2, 112), np.uint64), policy[:, :1000], wdl, moves_left)
+
+
+def test_an_empty_batch_is_no_work():
+    tower = FusedTower.from_model(build_tower(SMALL, np.random.default_rng(0)), SMALL)
+    policy, wdl, moves_left = infer(tower, np.zeros((0, 112), np.uint64))
+    assert len(policy) == len(wdl) == len(moves_left) == 0
+
+
+@pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])
+def test_evaluations_allocate_nothing(kind):
+    tower = FusedTower.from_model(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
+    growth = measure(tower, 60_000)
+    assert growth.blocks < 2000  # Python fills its free lists; a leak of one a batch would be 3,000
+    assert growth.resident < 1 << 20
+
+
+@pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])
+def test_memory_is_what_the_documentation_says(net, weights, buffers):
+    config = TowerConfig.parse(net)
+    found = FusedTower.from_model(build_tower(config, np.random.default_rng(0)), config).memory()
+    assert found[0] / MIB == pytest.approx(weights, abs=0.5)
+    assert found[1] / MIB == pytest.approx(buffers, abs=0.05)

@@ -1,0 +1,277 @@
+"""Lc0's files that are broken, absurd or of a kind we lack: a typed error, soon and within bounds. And our exports."""
+
+from __future__ import annotations
+
+import gzip
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, NetFileError
+from engine.network.lc0.reader import load_lc0
+from engine.network.lc0.schema import NET, WEIGHTS
+from engine.network.lc0.tower_file import TowerFile, read_tower, write_tower
+from engine.network.lc0.wire import encode, parse
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.weights import default_net_path, load_network
+from tests.unit.network.lc0_nets import fused_answers, random_masks
+from tests.unit.network.lc0_plain import file_bytes, random_net
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def good() -> dict[str, Any]:
+    return random_net(np.random.default_rng(1), blocks=1)[0]
+
+
+def write(folder: Path, data: bytes, name: str = "net.pb") -> Path:
+    (folder / name).write_bytes(data)
+    return folder / name
+
+
+@contextmanager
+def refused(match: str, seconds: float = 5.0, mebibytes: float = 64.0) -> Iterator[None]:
+    """Expects a NetFileError, soon and with little memory."""
+    tracemalloc.start()
+    started = time.perf_counter()
+    try:
+        with pytest.raises(NetFileError, match=match):
+            yield
+        assert time.perf_counter() - started < seconds
+        assert tracemalloc.get_traced_memory()[1] < mebibytes * MIB
+    finally:
+        tracemalloc.stop()
+
+
+# ---- broken bytes ---------------------------------------------------------------------------------------------------
+
+
+def test_every_truncation_is_refused(tmp_path: Path, good: dict[str, Any]) -> None:
+    data = file_bytes(good)
+    load_lc0(write(tmp_path, data))
+    for end in [*range(60), *np.linspace(60, len(data) - 1, 150, dtype=int)]:
+        with refused("net.pb"):
+            load_network(write(tmp_path, data[:end]))
+
+
+def test_every_truncation_of_a_packed_file_is_refused(tmp_path: Path, good: dict[str, Any]) -> None:
+    data = gzip.compress(file_bytes(good))
+    load_lc0(write(tmp_path, data, "net.pb.gz"))
+    for end in [*range(30), *np.linspace(30, len(data) - 1, 60, dtype=int)]:
+        with refused("net.pb.gz"):
+            load_network(write(tmp_path, data[:end], "net.pb.gz"))
+
+
+def test_damaged_bytes_are_refused_or_change_numbers_only(tmp_path: Path, good: dict[str, Any]) -> None:
+    data, rng = file_bytes(good), np.random.default_rng(5)
+    for place in rng.integers(0, len(data), 300):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << rng.integers(8)
+        try:
+            net = load_lc0(write(tmp_path, bytes(damaged)))
+        except NetFileError:
+            continue
+        assert all(np.isfinite(tensor).all() for tensor in net.tensors.values())
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89DIT", b"PK\x03\x04", b"\x0d\xc1\x01\x00\x00", b"2\n0.1 0.2\n", bytes(100)])
+def test_other_files_are_refused_by_their_first_bytes(tmp_path: Path, data: bytes) -> None:
+    with refused("the first bytes"):
+        load_lc0(write(tmp_path, data))
+    with refused("the first bytes"):
+        load_lc0(write(tmp_path, gzip.compress(data), "net.pb.gz"))
+
+
+def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
+    with refused("a readable net file"):
+        load_network(tmp_path / "nowhere.pb.gz")
+    with refused("a readable net file"):
+        read_tower(tmp_path)
+
+
+def test_a_gzip_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:
+    packed = gzip.compress(b"\x0d\xc0\x01\x00\x00" + bytes(300 * MIB), 1)
+    assert len(packed) < 4 * MIB
+    with refused("bytes when unpacked", seconds=20.0, mebibytes=100 * len(packed) / MIB * 1.3 + 8):
+        load_lc0(write(tmp_path, packed, "bomb.pb.gz"))
+
+
+def test_bytes_after_the_packed_file_are_refused(tmp_path: Path, good: dict[str, Any]) -> None:
+    with refused("bytes after its end"):
+        load_lc0(write(tmp_path, gzip.compress(file_bytes(good)) + b"more", "net.pb.gz"))
+
+
+# ---- contents that do not fit ---------------------------------------------------------------------------------------
+
+
+def changed(good: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> bytes:
+    """The file of a copy of the message, changed; a part that became None is left out."""
+    copy = parse("copy", memoryview(file_bytes(good)), NET)
+    change(copy)
+    return file_bytes({name: part for name, part in copy.items() if part is not None})
+
+
+def form(**values: int) -> Callable[[dict[str, Any]], None]:
+    return lambda net: net["format"]["network_format"].update(values)
+
+
+def drop(name: str) -> Callable[[dict[str, Any]], None]:
+    def change(net: dict[str, Any]) -> None:
+        *parents, last = name.split(".")
+        place: Any = net["weights"]
+        for word in parents:
+            place = place[int(word)] if isinstance(place, list) else place[word]
+        del place[last]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (form(input=3), "INPUT_CLASSICAL_112_PLANE, found INPUT_112_WITH_CANONICALIZATION$"),
+        (form(input=132), "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON"),
+        (form(input=77), "found input 77"),
+        (form(network=5), "NETWORK_ONNX"),
+        (form(network=6), "NETWORK_ATTENTIONBODY_WITH_HEADFORMAT"),
+        (form(network=7), "NETWORK_ATTENTIONBODY_WITH_MULTIHEADFORMAT"),
+        (form(policy=0), "POLICY_UNKNOWN"),
+        (form(value=3), "VALUE_PARAM"),
+        (form(moves_left=2), "found moves_left 2"),
+        (form(default_activation=2), "found default_activation 2"),
+        (lambda net: net["format"].update(weights_encoding=3), "LINEAR16, found BFLOAT16"),
+        (lambda net: net["weights"]["input"]["weights"].update(encoding=2), "LINEAR16, found FLOAT16"),
+        (lambda net: net["weights"].update(encoder=[{}, {}]), "a transformer of 2 encoder layers"),
+        (lambda net: net["weights"].update(pol_encoder=[{}]), "attention policy without encoder layers"),
+        (lambda net: net.update(weights=None), "weights, found none"),
+        (lambda net: net.update(onnx_model={}, weights=None), "an ONNX model"),
+    ],
+)
+def test_formats_we_lack_are_refused_by_name(
+    tmp_path: Path, good: dict[str, Any], change: Callable[[dict[str, Any]], Any], message: str
+) -> None:
+    with refused(message):
+        load_network(write(tmp_path, changed(good, change)))
+
+
+TENSORS = (
+    "input", "input.weights", "residual.0.conv1", "residual.0.conv2.weights", "residual.0.se.w1", "residual.0.se.b2",
+    "policy1", "policy", "policy.biases", "value", "ip1_val_w", "ip1_val_b", "ip2_val_w", "ip2_val_b",
+    "moves_left.weights", "ip1_mov_w", "ip2_mov_b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_a_missing_tensor_is_named(tmp_path: Path, good: dict[str, Any], name: str) -> None:
+    with refused(f"a tensor {name}"):
+        load_network(write(tmp_path, changed(good, drop(name))))
+
+
+@pytest.mark.parametrize("size", [0, 2, -2, -1, 1])
+@pytest.mark.parametrize(
+    "name", ["input.weights", "residual.0.conv1.weights", "ip1_val_w", "ip1_val_b", "value.weights"]
+)
+def test_a_tensor_of_another_size_is_refused(tmp_path: Path, good: dict[str, Any], name: str, size: int) -> None:
+    def change(net: dict[str, Any]) -> None:
+        layer: Any = net["weights"]
+        for word in name.split("."):
+            layer = layer[int(word)] if isinstance(layer, list) else layer[word]
+        data = bytes(layer["params"])
+        layer["params"] = data + bytes(size) if size > 0 else data[:size] if size else b""
+
+    with refused("expected"):
+        load_network(write(tmp_path, changed(good, change)))
+
+
+@pytest.mark.parametrize("bound", [float("nan"), float("inf"), -3e38])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, good: dict[str, Any], bound: float) -> None:
+    with refused("numbers up to"):
+        load_network(write(tmp_path, changed(good, lambda net: net["weights"]["ip1_val_w"].update(max_val=bound))))
+
+
+def test_negative_variances_are_refused(tmp_path: Path, good: dict[str, Any]) -> None:
+    data = changed(good, lambda net: net["weights"]["value"]["bn_stddivs"].update(min_val=-1.0))
+    with refused("variances in value"):
+        load_network(write(tmp_path, data))
+
+
+def test_gates_in_some_blocks_only_are_refused(tmp_path: Path) -> None:
+    net = random_net(np.random.default_rng(1), blocks=2)[0]
+    with refused("in every block or none"):
+        load_network(write(tmp_path, changed(net, drop("residual.1.se"))))
+
+
+def test_thousands_of_empty_blocks_are_refused(tmp_path: Path, good: dict[str, Any]) -> None:
+    weights = encode(good["weights"], WEIGHTS) + b"\x12\x00" * 5000
+    head = encode({name: part for name, part in good.items() if name != "weights"}, NET)
+    length = bytes([len(weights) & 127 | 128, len(weights) >> 7 & 127 | 128, len(weights) >> 14])
+    with refused("expected"):
+        load_network(write(tmp_path, head + b"\x52" + length + weights))
+
+
+def test_a_net_without_formats_has_classical_heads(tmp_path: Path) -> None:
+    kind: dict[str, Any] = {"policy": "classical", "value": "scalar", "moves_left": False, "gates": False}
+    net, _ = random_net(np.random.default_rng(2), **kind)
+    wanted = load_lc0(write(tmp_path, file_bytes(net)))
+    for change in (lambda net: net.update(format=None), form(network=1, policy=2, value=2)):
+        assert load_lc0(write(tmp_path, changed(net, change))).config == wanted.config
+
+
+# ---- exports --------------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_net_answers_the_same_after_export_and_back(tmp_path: Path) -> None:
+    write_tower(tmp_path / "net.pb.gz", read_tower(default_net_path(entry="default_tower")))
+    masks = random_masks(64, np.random.default_rng(3))
+    masks[32:, 109] = 90  # where rounded weights of the fifty-move plane show
+    ours, exported = (fused_answers(load_network(path), masks) for path in (None, tmp_path / "net.pb.gz"))
+    odds = [np.exp(found.logits - found.logits.max(axis=1, keepdims=True)) for found in (ours, exported)]
+    policies = [part / part.sum(axis=1, keepdims=True) for part in odds]
+    assert np.abs(policies[0] - policies[1]).max() <= 2e-3
+    assert np.abs(ours.value - exported.value).max() <= 2e-3
+    assert np.abs(ours.moves_left - exported.moves_left).max() <= 0.2
+
+
+def test_quiet_channels_keep_their_precision_beside_loud_ones(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    config = TowerConfig(16, 1)
+    model = build_tower(config, rng)
+    tensors = {**model.named_parameters(), **model.named_buffers()}
+    for name, array in tensors.items():
+        if name.endswith("running_variance"):
+            array[...] = 10.0 ** rng.uniform(-5, 1, array.shape)
+            tensors[name.replace("running_variance", "gamma")][...] = np.sqrt(array) * rng.uniform(0.5, 1, array.shape)
+    write_tower(tmp_path / "net.pb", TowerFile(config, tensors, {}))
+    masks = random_masks(8, rng)
+    write_tower(tmp_path / "net.dit", TowerFile(config, tensors, {}))
+    ours, exported = (fused_answers(load_network(tmp_path / name), masks) for name in ("net.dit", "net.pb"))
+    assert np.abs(ours.logits - exported.logits).max() <= 1e-3 * np.ptp(ours.logits)
+
+
+def test_what_a_file_says_of_itself_goes_along(tmp_path: Path, good: dict[str, Any]) -> None:
+    training = {"training_steps": 7000, "learning_rate": 0.25}
+    path = write(tmp_path, changed(good, lambda net: net.update(training_params=training, license="free")))
+    write_tower(tmp_path / "net.dit", read_tower(path))
+    write_tower(tmp_path / "again.pb", read_tower(tmp_path / "net.dit"))
+    for name in ("net.dit", "again.pb"):
+        card = read_tower(tmp_path / name).card
+        assert card["training"] == training
+        assert card["license"] == "free"
+
+
+def test_exports_of_other_names_and_activations_are_refused(tmp_path: Path) -> None:
+    config = TowerConfig(16, 1, activation="swish")
+    model = build_tower(config, np.random.default_rng(0))
+    tower = TowerFile(config, {**model.named_parameters(), **model.named_buffers()}, {})
+    with pytest.raises(ConfigError, match=r"\.pb or \.pb\.gz"):
+        write_tower(tmp_path / "net.onnx", tower)
+    with pytest.raises(ConfigError, match="swish"):
+        write_tower(tmp_path / "net.pb", tower)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,64 @@
+"""Kinds of Lc0 nets for which there is no reference net, on generated files against a plain reading of the format.
+
+That lc0 itself answers the same on such files is not shown here: there is no net to ask it about.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.network.lc0.reader import load_lc0
+from engine.network.lc0.tower_file import read_tower, write_tower
+from engine.network.weights import load_network
+from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
+from tests.unit.network.lc0_plain import file_bytes, plain_answers, random_net
+
+KINDS: dict[str, dict[str, Any]] = {
+    "classical policy, scalar value": {"policy": "classical", "value": "scalar"},
+    "attention policy": {"policy": "attention"},
+    "mish": {"activation": "mish"},
+    "mish, attention policy": {"activation": "mish", "policy": "attention", "gates": False, "moves_left": False},
+    "mish, classical policy, scalar value": {"activation": "mish", "policy": "classical", "value": "scalar"},
+    "folded weights": {"folded": True},
+    "no gates, odd filters": {"gates": False, "filters": 20, "blocks": 1},
+    "no blocks": {"blocks": 0},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_generated_nets_answer_as_the_format_says(tmp_path: Path, kind: dict[str, Any]) -> None:
+    rng = np.random.default_rng(11)
+    net, tensors = random_net(rng, **kind)
+    path = tmp_path / "net.pb.gz"
+    path.write_bytes(gzip.compress(file_bytes(net)))
+    masks = random_masks(9, rng)
+    for found in (training_answers(load_lc0(path), masks), fused_answers(load_network(path), masks)):
+        expected = plain_answers(net, tensors, found.planes)
+        assert np.ptp(expected["policy"]) > 1
+        assert np.ptp(expected["value"]) > 0.01
+        np.testing.assert_allclose(found.logits, expected["policy"], atol=2e-4)
+        np.testing.assert_allclose(found.value, expected["value"], atol=1e-4)
+        if "moves_left" in expected:
+            assert np.ptp(expected["moves_left"]) > 0.1
+            np.testing.assert_allclose(found.moves_left, expected["moves_left"], atol=0.01)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_generated_nets_survive_the_trip_through_our_files(tmp_path: Path, kind: dict[str, Any]) -> None:
+    rng = np.random.default_rng(12)
+    net, _ = random_net(rng, **kind)
+    path, masks = tmp_path / "net.pb", random_masks(5, rng)
+    path.write_bytes(file_bytes(net))
+    first = fused_answers(load_network(path), masks)
+    for name, tolerance in (("net.dit", 0.0), ("again.pb.gz", 2e-2)):
+        write_tower(tmp_path / name, read_tower(path))
+        assert read_tower(tmp_path / name).config == read_tower(path).config
+        again = fused_answers(load_network(tmp_path / name), masks)
+        np.testing.assert_allclose(again.logits, first.logits, atol=tolerance)
+        np.testing.assert_allclose(again.value, first.value, atol=tolerance)
+        np.testing.assert_allclose(again.moves_left, first.moves_left, atol=100 * tolerance)

@@ -1,0 +1,53 @@
+"""Lc0 nets answer as lc0 does: `maia-1900` (64x6, WDL) and `meangirl-8` (32x4, scalar value), both with gates and a
+convolutional policy, through the training path, the fused path and a trip through our own export.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.network.lc0.reader import load_lc0
+from engine.network.lc0.tower_file import read_tower, write_tower
+from engine.network.weights import load_network
+from tests.unit.network.lc0_answers import NETS, Answers, lc0_softmax, legal_softmax, read_answers
+from tests.unit.network.lc0_nets import NetAnswers, fused_answers, training_answers
+
+EVERYTHING = pytest.param(None, marks=pytest.mark.slow)
+
+
+def assert_lc0s(found: NetAnswers, answers: Answers) -> None:
+    exact = legal_softmax(found.logits, answers)
+    stored, lowest, highest = lc0_softmax(found.logits, answers)
+    assert (np.abs(stored - answers.policy) <= 2e-4).sum() >= stored.size - len(stored) // 100  # all but a few on edges
+    assert np.maximum(lowest - answers.policy, answers.policy - highest).max() <= 2e-4
+    assert (np.abs(exact - answers.policy) <= 0.005 * exact + 1e-4).all()
+    assert np.abs(found.value - answers.value).max() <= 1e-4
+
+
+@pytest.mark.parametrize("limit", [64, EVERYTHING], ids=["some", "all"])
+@pytest.mark.parametrize("net", NETS)
+def test_training_path_answers_as_lc0_does(test_data: Path, net: str, limit: int | None) -> None:
+    answers = read_answers(test_data, net, limit)
+    assert_lc0s(training_answers(load_lc0(test_data / "nets" / f"{net}.pb.gz"), answers.masks), answers)
+
+
+@pytest.mark.parametrize("limit", [64, EVERYTHING], ids=["some", "all"])
+@pytest.mark.parametrize("net", NETS)
+def test_fused_path_answers_as_lc0_does(test_data: Path, net: str, limit: int | None) -> None:
+    answers = read_answers(test_data, net, limit)
+    assert len(answers.value) >= (limit or 250)
+    assert_lc0s(fused_answers(load_network(test_data / "nets" / f"{net}.pb.gz"), answers.masks), answers)
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_an_exported_net_answers_as_the_one_it_came_from(test_data: Path, tmp_path: Path, net: str) -> None:
+    source, answers = test_data / "nets" / f"{net}.pb.gz", read_answers(test_data, net, 64)
+    write_tower(tmp_path / "there.dit", read_tower(source))
+    write_tower(tmp_path / "back.pb.gz", read_tower(tmp_path / "there.dit"))
+    first, again = (fused_answers(load_network(path), answers.masks) for path in (source, tmp_path / "back.pb.gz"))
+    policies = [legal_softmax(found.logits, answers) for found in (first, again)]
+    assert np.abs(policies[0] - policies[1]).max() <= 2e-3
+    assert np.abs(first.value - again.value).max() <= 2e-3

@@ -1,0 +1,111 @@
+"""Nets whose numbers are not finite, or do not stay so, are refused when they are loaded and not by a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.backend import NUMPY
+from engine.errors import ConfigError, NetFileError
+from engine.network import weights
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig
+from engine.network.tower.gpu import DeviceTower
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.weights import load_net
+from engine.nn import dit
+from engine.nn.layer import Layer
+
+TOWER = TowerConfig(16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8)
+NORM = "trunk.block0.norm1"
+
+
+def tower(change: Callable[[dict[str, np.ndarray]], None]) -> Layer:
+    """A random tower whose named tensors were changed in place."""
+    return build_with(TOWER, change)
+
+
+def build_with(config: TowerConfig, change: Callable[[dict[str, np.ndarray]], None]) -> Layer:
+    model = build_tower(config, np.random.default_rng(1))
+    change(model.named_parameters() | model.named_buffers())
+    return model
+
+
+def negative_variance(tensors: dict[str, np.ndarray]) -> None:
+    tensors[f"{NORM}.running_variance"][3] = -1.0
+
+
+def overflow_in_folding(tensors: dict[str, np.ndarray]) -> None:
+    tensors[f"{NORM}.gamma"][3] = 3e38
+    tensors[f"{NORM}.running_variance"][3] = 0.0
+
+
+def overflow_in_answers(tensors: dict[str, np.ndarray]) -> None:
+    for name, array in tensors.items():
+        if name.endswith(("conv1.weight", "conv2.weight")):
+            array *= np.float32(1e10)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (negative_variance, rf"{NORM}\.running_variance: expected no negative variance, found -1"),
+        (overflow_in_folding, "found infinity or NaN"),
+        (overflow_in_answers, "expected finite answers"),
+    ],
+)
+def test_tower_whose_numbers_do_not_stay_finite_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, np.ndarray]], None], found: str
+) -> None:
+    path = tmp_path / "bad.dit"
+    dit.save(path, tower(change))
+    with pytest.raises(NetFileError, match=found) as caught:
+        load_net(path)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    "name", ["trunk.accumulator.weight", "policy.weight", "value.dense1.weight", "value.dense2.weight"]
+)
+def test_sparse_net_whose_sums_overflow_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "bad.dit"
+    model = build_sparse(SparseConfig(128), np.random.default_rng(1))
+    array = model.named_parameters()[name]
+    array[...] = np.sign(array) * np.float32(2e38) + (array == 0) * np.float32(3.4e38)
+    dit.save(path, model)
+    with pytest.raises(NetFileError, match="expected weights with finite sums"):
+        load_net(path)
+
+
+@pytest.mark.parametrize(
+    "model", [build_tower(TOWER, np.random.default_rng(1)), build_sparse(SparseConfig(128), np.random.default_rng(1))]
+)
+def test_infinity_in_a_file_with_right_checksums_is_refused(
+    tmp_path: Path, model: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bad.dit"
+    next(iter(model.named_parameters().values())).flat[5] = np.inf
+    with monkeypatch.context() as patched:
+        patched.setattr(dit.np, "isfinite", lambda array: np.ones(1, bool))  # the writer would refuse it as well
+        dit.save(path, model)
+    with pytest.raises(NetFileError, match="finite numbers in"):
+        load_net(path)
+
+
+def test_weights_too_large_for_half_precision_are_refused_by_a_device() -> None:
+    def large(tensors: dict[str, np.ndarray]) -> None:
+        tensors[f"{NORM}.gamma"][:] = 1e6
+
+    model = tower(large)
+    tensors = model.named_parameters() | model.named_buffers()
+    with pytest.raises(ConfigError, match="float16 can hold"):
+        DeviceTower(tensors, TOWER, NUMPY, "float16")
+    assert DeviceTower(tensors, TOWER, NUMPY, "float32").config == TOWER
+
+
+def test_both_shipped_nets_are_far_from_any_limit() -> None:
+    assert weights.load_network().config.filters == 64
+    assert weights.load_net().config.width == 768  # type: ignore[union-attr]

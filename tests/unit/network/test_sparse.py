@@ -1,0 +1,312 @@
+"""The sparse family: what it sees against python-chess, and playing and training against the layers."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import decode_move, row_from_board
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
+from engine.errors import ConfigError, NetFileError
+from engine.evaluation import make_evaluator, new_leaf_batch
+from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.sparse import SparseEvaluator
+from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
+from engine.network.sparse.features import (
+    BALANCE_FEATURE,
+    CASTLING_FEATURE,
+    COUNTER_FEATURE,
+    EN_PASSANT_FEATURE,
+    FEATURES,
+    POLICY_ROWS,
+    balance_level,
+    look,
+    new_sight,
+    write_view,
+)
+from engine.network.sparse.inference import SparseNet
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig, sparse_config_of
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn import dit
+from engine.nn.layers import ListNetwork
+from engine.tactics.quiescence import new_space, settled_value
+from engine.tactics.see import see
+from tests.unit.board.board_positions import odd_position
+
+CONFIG = SparseConfig(width=128, hidden=4)
+LEAVES = 21
+
+
+def some_boards(seed: int, count: int) -> list[chess.Board]:
+    """Positions of random games, half of them Chess960, and odd ones."""
+    rng = random.Random(seed)
+    boards = []
+    while len(boards) < count:
+        board = chess.Board.from_chess960_pos(rng.randrange(960)) if rng.random() < 0.5 else chess.Board()
+        for _ in range(rng.randrange(120)):
+            if not list(board.legal_moves):
+                break
+            board.push(rng.choice(list(board.legal_moves)))
+        boards += [board, odd_position(rng)]
+    return boards[:count]
+
+
+def small_model(seed: int = 1) -> ListNetwork:
+    """A network whose every parameter matters."""
+    rng = np.random.default_rng(seed)
+    model = build_sparse(CONFIG, rng)
+    for tensor in model.named_parameters().values():
+        tensor += 0.05 * rng.standard_normal(tensor.shape).astype(np.float32)
+    return model
+
+
+def batch_of(boards: list[chess.Board]) -> LeafBatch:
+    """The positions as leaves; those without a legal move are no leaves."""
+    leaves = new_leaf_batch(len(boards))
+    for leaf, board in enumerate(boards):
+        leaves.rows[leaf] = row_from_board(board)
+        leaves.n_moves[leaf] = generate(leaves.rows[leaf], leaves.moves[leaf])
+    return leaves
+
+
+def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs of the layers for the first leaves."""
+    features, rows, sorts = np.full((count, 40), -1), np.full((count, MAX_MOVES), -1), np.zeros((count, MAX_MOVES), int)
+    sight = new_sight()
+    for leaf in range(count):
+        n_moves = int(leaves.n_moves[leaf])
+        active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, sight)
+        features[leaf, :active], rows[leaf, :n_moves] = sight.features[:active], sight.rows[:n_moves]
+        sorts[leaf, :n_moves] = sight.sorts[:n_moves]
+    return features, rows, sorts
+
+
+# ---- features -----------------------------------------------------------------------------------------------------
+
+
+def expected_features(board: chess.Board, settled_cp: int) -> set[int]:
+    """The features by python-chess, from their definition; of a balance within a quarter of a pawn."""
+    assert abs(settled_cp) < 25
+    mover, king = board.turn, board.king(board.turn)
+    assert king is not None
+    flip = (0 if mover else 56) ^ (7 if chess.square_file(king) < 4 else 0)
+    found = set()
+    for square, piece in board.piece_map().items():
+        number = (0 if piece.color == mover else 6) + piece.piece_type - 1
+        attacked = board.is_attacked_by(not piece.color, square)
+        defended = board.is_attacked_by(piece.color, square)
+        found.add(((number * 2 + defended) * 2 + attacked) * 64 + (square ^ flip))
+    for rook in chess.SquareSet(board.clean_castling_rights()):
+        owner = board.color_at(rook)
+        home = board.king(owner)
+        towards_h = ((rook ^ flip) & 7) > ((home ^ flip) & 7)
+        found.add(CASTLING_FEATURE + 2 * (owner != mover) + towards_h)
+    if board.has_legal_en_passant():
+        found.add(EN_PASSANT_FEATURE + chess.square_file(board.ep_square ^ flip))
+    if board.halfmove_clock >= 20:
+        found.add(COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
+    found.add(BALANCE_FEATURE + (25 if settled_cp >= 0 else 24))
+    return found
+
+
+def expected_rows(board: chess.Board, row: np.ndarray, moves: np.ndarray) -> list[int]:
+    """Policy moves of the legal moves as the mirrored mover sees them, whether or not they are safe."""
+    mover, king = board.turn, board.king(board.turn)
+    flip = (0 if mover else 56) ^ (7 if chess.square_file(king) < 4 else 0)
+    numbers = []
+    for move in moves:
+        source, target, promotion = int(move) & 63, int(move) >> 6 & 63, int(move) >> 12
+        text = chess.square_name(source ^ flip) + chess.square_name(target ^ flip)
+        numbers.append(INDEX_TO_UCI.index(text + ("", "", "b", "r", "q")[promotion]))
+    return numbers
+
+
+VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 99}
+
+
+def expected_sorts(board: chess.Board, row: np.ndarray, moves: np.ndarray, rows: np.ndarray) -> list[int]:
+    """The sorts of the legal moves, from their definition; which rows are unsafe is tested apart."""
+    sorts = []
+    for move, number in zip(moves, rows, strict=False):
+        source, target = int(move) & 63, int(move) >> 6 & 63
+        kind = board.piece_type_at(source)
+        attackers = [board.piece_type_at(square) for square in board.attackers(not board.turn, source)]
+        cheaper = any(VALUES[attacker] < VALUES[kind] for attacker in attackers)
+        protected = board.is_attacked_by(board.turn, source)
+        danger = kind != chess.KING and (cheaper or (attackers != [] and not protected))
+        captured = board.piece_type_at(target) if board.color_at(target) == (not board.turn) else 0
+        check = kind != chess.KING and attacks_king(board, kind, target)
+        sorts.append((((kind - 1) * 6 + captured) * 2 + danger) * 4 + 2 * check + int(number >= POLICY_SIZE))
+    return sorts
+
+
+def attacks_king(board: chess.Board, kind: chess.PieceType, square: chess.Square) -> bool:
+    """Whether a piece of that kind on the square would attack the enemy king, all pieces standing as they are."""
+    twin = board.copy(stack=False)
+    twin.set_piece_at(square, chess.Piece(kind, board.turn))
+    return board.king(not board.turn) in twin.attacks(square)
+
+
+def test_features_and_rows_agree_with_python_chess() -> None:
+    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    seen: set[int] = set()
+    for number, board in enumerate(some_boards(3, 400)):
+        row = row_from_board(board)
+        n_moves = generate(row, moves)
+        settled = number % 49 - 24
+        active = write_view(row, moves, n_moves, settled, sight)
+        features = sight.features[:active].tolist()
+        assert sorted(features) == sorted(expected_features(board, settled)), board.fen()
+        rows = (sight.rows[:n_moves] % POLICY_SIZE).tolist()
+        assert rows == expected_rows(board, row, moves[:n_moves]), board.fen()
+        assert sight.sorts[:n_moves].tolist() == expected_sorts(board, row, moves[:n_moves], sight.rows), board.fen()
+        seen.update(features)
+    assert seen & set(range(CASTLING_FEATURE, EN_PASSANT_FEATURE))
+    assert max(seen) < FEATURES
+    assert seen & set(range(EN_PASSANT_FEATURE, COUNTER_FEATURE))
+    assert seen & set(range(COUNTER_FEATURE, BALANCE_FEATURE))
+
+
+@pytest.mark.parametrize(
+    ("settled_cp", "level"),
+    [
+        *[(0, 25), (24, 25), (25, 26), (399, 40), (400, 41), (1199, 48), (1200, 49), (29_999, 49)],
+        *[(-1, 24), (-24, 24), (-25, 23), (-399, 9), (-400, 8), (-1199, 1), (-1200, 0), (-29_999, 0)],
+    ],
+)
+def test_balance_has_a_level_for_every_size(settled_cp: int, level: int) -> None:
+    assert balance_level(settled_cp) == level
+    assert BALANCE_FEATURE + level < FEATURES
+
+
+def test_a_network_is_told_what_captures_come_to() -> None:
+    hanging = chess.Board("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1")
+    solid = chess.Board("4k3/8/2p5/3q4/8/4P3/8/4K3 w - - 0 1")
+    values = [int(settled_value(row_from_board(board), new_space())) for board in (hanging, solid)]
+    assert values[0] > 0 > values[1]
+    moves, sight = np.zeros(MAX_MOVES, np.uint16), new_sight()
+    for board, settled in zip((hanging, solid), values, strict=True):
+        active = look(row_from_board(board), moves, 0, sight)
+        balances = [feature for feature in sight.features[:active] if feature >= BALANCE_FEATURE]
+        assert balances == [BALANCE_FEATURE + balance_level(settled)]
+
+
+def test_mirrored_positions_look_the_same() -> None:
+    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    for board in some_boards(5, 100):
+        if board.castling_rights:
+            continue  # a mirrored position cannot castle by the rules
+        views = []
+        for twin in (board, board.mirror(), board.transform(chess.flip_horizontal)):
+            row = row_from_board(twin)
+            n_moves = generate(row, moves)
+            active = write_view(row, moves, n_moves, 137, sight)
+            views.append((sorted(sight.features[:active]), sorted(sight.rows[:n_moves])))
+        assert views[0] == views[1] == views[2], board.fen()
+
+
+@pytest.mark.parametrize(
+    ("fen", "unsafe"),
+    [
+        ("4k3/8/2p5/3p4/8/1B6/8/4K3 w - - 0 1", {"b3d5", "b3c4"}),  # where a pawn takes a bishop
+        ("4k3/8/4p3/3r4/8/1B6/8/4K3 w - - 0 1", set()),  # a rook is worth more than the bishop it costs
+        ("4k3/8/8/8/3r4/8/1Q6/4K3 w - - 0 1", {"b2b4", "b2d2"}),  # the rook itself may be taken
+        ("4k3/3p4/8/4P3/8/8/8/4K3 w - - 0 1", {"e5e6"}),  # nothing protects the pawn there
+        ("4k3/3p4/8/4P3/8/8/8/4RK2 w - - 0 1", {"e5e6"}),  # nor seems to: what looks through it is not counted
+    ],
+)
+def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: set[str]) -> None:
+    row, moves, sight = row_from_board(chess.Board(fen)), np.zeros(MAX_MOVES, np.uint16), new_sight()
+    n_moves = generate(row, moves)
+    write_view(row, moves, n_moves, 0, sight)
+    assert {decode_move(row, int(moves[i])).uci() for i in range(n_moves) if sight.rows[i] >= POLICY_SIZE} == unsafe
+
+
+def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
+    moves, sight = np.zeros(MAX_MOVES, np.uint16), new_sight()
+    agreements = []
+    for board in some_boards(11, 200):
+        row = row_from_board(board)
+        n_moves = generate(row, moves)
+        write_view(row, moves, n_moves, 0, sight)
+        agreements += [(see(row, np.int64(moves[i])) < 0) == (sight.rows[i] >= POLICY_SIZE) for i in range(n_moves)]
+    assert np.mean(agreements) > 0.95
+
+
+# ---- playing ------------------------------------------------------------------------------------------------------
+
+
+def test_leaf_evaluation_equals_the_layers() -> None:
+    leaves = batch_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
+    count = int(np.count_nonzero(leaves.n_moves))
+    model = small_model()
+    evaluator = SparseEvaluator(SparseNet(model.named_parameters(), CONFIG))
+    evaluator.evaluate(leaves, count)
+    outputs, _ = model.forward(lists_of(leaves, count))
+    for leaf in range(count):
+        n_moves = int(leaves.n_moves[leaf])
+        assert np.allclose(leaves.logits[leaf, :n_moves], outputs["policy"][leaf, :n_moves], atol=1e-4)
+    weights = np.exp(outputs["value"][:, :3])
+    assert np.allclose(leaves.wdl[:count], weights / weights.sum(axis=1, keepdims=True), atol=1e-4)
+    assert np.allclose(leaves.moves_left[:count], np.maximum(100 * outputs["value"][:, 3], 0), atol=1e-2)
+    assert outputs["policy"].std() > 0.05
+    assert outputs["value"].std() > 0.05
+
+
+def test_a_leaf_is_evaluated_alike_in_any_place_and_on_any_thread() -> None:
+    boards = [board for board in some_boards(9, 60) if list(board.legal_moves)][:LEAVES]
+    net = SparseNet(small_model().named_parameters(), CONFIG)
+    results = []
+    for threads, order in ((1, 1), (2, -1)):
+        leaves, evaluator = batch_of(boards[::order]), SparseEvaluator(net, threads)
+        evaluator.evaluate(leaves, LEAVES)
+        evaluator.close()
+        results.append([(leaves.wdl[i].copy(), leaves.logits[i, :3].copy()) for i in range(LEAVES)][::order])
+    for one, other in zip(*results, strict=True):
+        assert np.array_equal(one[0], other[0])
+        assert np.array_equal(one[1], other[1])
+
+
+def test_a_sparse_file_plays_under_every_fitting_name(tmp_path: Path) -> None:
+    path, tower_path = tmp_path / "small.dit", tmp_path / "tower.dit"
+    dit.save(path, small_model(), dtype="float16")
+    dit.save(tower_path, build_tower(TowerConfig(16, 1), np.random.default_rng(1)))
+    for name in ("sparse", "network", "auto"):
+        evaluator = make_evaluator(name, path)
+        assert isinstance(evaluator, SparseEvaluator)
+        assert evaluator.net.config == CONFIG
+        evaluator.close()
+    with pytest.raises(NetFileError, match="expected a tower"):
+        make_evaluator("hybrid", path)
+    with pytest.raises(NetFileError, match="expected a sparse network"):
+        make_evaluator("sparse", tower_path)
+
+
+def test_a_saved_network_is_the_same_one(tmp_path: Path) -> None:
+    model = small_model()
+    dit.save(tmp_path / "small.dit", model)
+    loaded, _ = dit.load(tmp_path / "small.dit")
+    assert sparse_config_of(loaded.config()) == CONFIG
+    for name, tensor in model.named_parameters().items():
+        assert np.array_equal(loaded.named_parameters()[name], tensor)
+
+
+@pytest.mark.parametrize("text", ["sparse", "sparse-100", "sparse-0", "768", "sparse-99999"])
+def test_impossible_sizes_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="sparse"):
+        SparseConfig.parse(text)
+
+
+def test_another_network_is_no_sparse_one() -> None:
+    with pytest.raises(ConfigError, match="not the configuration"):
+        sparse_config_of(build_tower(TowerConfig(16, 1), np.random.default_rng(1)).config())
+
+
+def test_policy_has_two_rows_a_move() -> None:
+    assert POLICY_ROWS == 2 * POLICY_SIZE == 3716

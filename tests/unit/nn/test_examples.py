@@ -1,0 +1,284 @@
+"""The examples in small versions, with thresholds that they may miss; the larger ones need outside data."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import os
+import pkgutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engine.nn.examples
+from engine.errors import DataError
+from engine.nn import LOSSES, REGISTRY
+from engine.nn.examples import (
+    common,
+    digits,
+    gradients,
+    linear_regression,
+    object_neurons,
+    pass_fail,
+    projection,
+    sentiment,
+    sequence,
+    sine,
+    vanishing,
+)
+from engine.nn.layers import ACTIVATIONS
+
+ROOT = Path(__file__).resolve().parents[3]
+README = Path(engine.nn.__file__).parent / "README.md"
+NOT_RUN = {"boards", "common", "games"}  # parts of others
+NAMES = [module.name for module in pkgutil.iter_modules(engine.nn.examples.__path__) if module.name not in NOT_RUN]
+QUICK = ["gradients", "vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_is_a_command_listed_in_the_overview(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module(f"engine.nn.examples.{name}")
+    assert f"    {name} " in (engine.nn.examples.__doc__ or "")
+    with pytest.raises(SystemExit, match=r"^0$"):
+        module.main(["--help"])
+    assert "--plot FILE" in capsys.readouterr().out
+
+
+def test_the_readme_names_every_example_and_layer_and_its_code_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = README.read_text(encoding="utf-8")
+    for name in NAMES:
+        assert f"examples.{name}" in text, name
+    for layer in REGISTRY.values():  # those of this package: other modules may have registered theirs
+        assert f"`{layer.__name__}`" in text or not layer.__module__.startswith("engine.nn."), layer
+    for loss in LOSSES:
+        assert f"`{loss}`" in text, loss
+    for function in ACTIVATIONS:
+        assert function in text, function
+    code = text.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert (tmp_path / "history.png").exists()
+    gradients = names["gradients"]
+    assert isinstance(gradients, dict)
+    assert gradients["hidden.weight"].shape == (16, 2)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_examples_run_as_they_are_and_save_their_plot(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    importlib.import_module(f"engine.nn.examples.{name}").main(["--plot", str(tmp_path / "plot.png"), "--seed", "1"])
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert "plot.png" in capsys.readouterr().out
+
+
+# ---- small nets ---------------------------------------------------------------------------------------------------
+
+
+def test_gradients_by_hand_are_those_by_central_differences() -> None:
+    stages = gradients.run(seed=3)
+    assert [stage.name for stage in stages] == ["dense2", "tanh", "dense1"]
+    for stage in stages:
+        assert stage.grads.keys() == stage.numeric.keys()
+        for name, gradient in stage.grads.items():
+            assert np.allclose(gradient, stage.numeric[name], rtol=1e-6, atol=1e-8)
+            assert gradient.any()
+
+
+def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
+    norms = {kind: vanishing.run(kind) for kind in vanishing.KINDS}
+    assert norms["sigmoid"][0] < 1e-9 * norms["sigmoid"][-1]
+    assert norms["relu"][0] > 0.1 * norms["relu"][-1]
+    assert norms["relu, batch norm"][0] > norms["relu, batch norm"][-1]
+
+
+def test_descent_ends_at_least_squares() -> None:
+    result = linear_regression.run(seed=2)
+    assert result.descent == pytest.approx(result.least_squares, abs=1e-3)
+
+
+def test_momentum_needs_a_fifth_of_the_steps() -> None:
+    result = projection.run(seed=1)
+    assert result.plain[-1] <= projection.TARGET_ERROR
+    assert result.momentum[-1] <= projection.TARGET_ERROR
+    assert result.acceleration > 5
+
+
+def test_sine_is_met_within_a_twentieth() -> None:
+    assert sine.run(seed=1, epochs=300).largest_error < 0.05
+
+
+def test_sigmoid_stalls_where_leaky_relu_learns_at_once() -> None:
+    """And it learns in the end, which the example says."""
+    sigmoid, leaky = (pass_fail.run(name, seed=1) for name in ("sigmoid", "leaky_relu"))
+    assert np.mean(sigmoid.first_layer_norms[:50]) < 0.5 * np.mean(leaky.first_layer_norms[:50])
+    assert sigmoid.steps_to(0.3) > 4 * leaky.steps_to(0.3)
+    assert leaky.accuracy > 0.95
+    assert sigmoid.accuracy > 0.9
+
+
+def test_objects_and_arrays_compute_the_same_at_very_different_speed() -> None:
+    result = object_neurons.run(seed=1)
+    assert result.object_errors == pytest.approx(result.array_errors, rel=1e-4)
+    assert result.object_errors[2] < result.object_errors[0]
+    assert result.factor > 20  # a thousand when nothing else runs
+
+
+def test_a_gru_remembers_two_numbers() -> None:
+    history = sequence.run("gru", seed=1, length=12, examples=4096, epochs=8)
+    assert history["validation_loss"][0] < 1.5 * sequence.CHANCE
+    assert history["validation_loss"][-1] < 0.1 * sequence.CHANCE
+
+
+# ---- digits -------------------------------------------------------------------------------------------------------
+
+
+def test_small_digits_are_read_by_a_convolutional_net() -> None:
+    pytest.importorskip("sklearn")
+    history = digits.run(digits.small_digits(), (32, 64), epochs=15)
+    assert history["validation_accuracy"][-1] > 0.97
+
+
+def idx(magic: int, array: np.ndarray) -> bytes:
+    return struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.tobytes()
+
+
+def test_mnist_files_are_read_in_all_three_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digits, "MNIST_HELD_OUT", 2)
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (5, 28, 28)).astype(np.uint8), np.array([3, 1, 4, 1, 5], np.uint8)
+    for name in ("plain", "packed", "table"):
+        (tmp_path / name).mkdir()
+    for name, content in (
+        ("train-images-idx3-ubyte", idx(2051, images)),
+        ("train-labels-idx1-ubyte", idx(2049, labels)),
+    ):
+        (tmp_path / "plain" / name).write_bytes(content)
+        (tmp_path / "packed" / f"{name}.gz").write_bytes(gzip.compress(content))
+    rows = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(images, labels, strict=True)]
+    names = "label," + ",".join(f"pixel{i}" for i in range(784))
+    (tmp_path / "table" / "mnist_train.csv").write_text("\n".join([names, *rows]))
+    for name in ("plain", "packed", "table"):
+        found = digits.mnist(tmp_path / name)
+        assert found.train.inputs.shape == (3, 1, 32, 32)
+        assert found.held_out.targets.tolist() == [1, 5]
+        assert np.allclose(found.train.inputs[1, 0, 2:30, 2:30], images[1] / 255)
+
+
+def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="found none"):
+        digits.mnist(tmp_path)
+    path = tmp_path / "train-images-idx3-ubyte"
+    for content in (b"", idx(2049, np.zeros((2, 2, 2), np.uint8)), idx(2051, np.zeros((2, 2, 2), np.uint8))[:-1]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="expected IDX data"):
+            digits.mnist(tmp_path)
+    (tmp_path / "mnist_train.csv").write_text("1,2,3\n")
+    with pytest.raises(DataError, match="784 pixels"):
+        digits.mnist(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_mnist_is_read_with_99_percent(test_data: Path) -> None:
+    history = digits.run(digits.mnist(test_data / "digits"), (16, 32, 64), epochs=12)
+    assert history["validation_accuracy"][-1] > 0.99
+
+
+# ---- reviews ------------------------------------------------------------------------------------------------------
+
+
+def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
+    """Some judging words of the right kind, fewer of the wrong one, between many others."""
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 2, count)
+    judging = [[f"bad{i}x" for i in range(40)], [f"good{i}x" for i in range(40)]]
+    judging = [[word.translate(str.maketrans("0123456789", "abcdefghij")) for word in words] for words in judging]
+    filling = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "klmnprst"]
+    texts = []
+    for label in labels:
+        words = [*rng.choice(judging[label], 4), *rng.choice(judging[1 - label], 2), *rng.choice(filling, 30)]
+        texts.append(" ".join(rng.permutation(words)))
+    return texts, labels
+
+
+def test_reviews_are_judged_by_both_nets() -> None:
+    result = sentiment.run(*made_up_reviews(1500), epochs={"shallow": 15, "deep": 6})
+    assert result.accuracy("shallow") > 0.8
+    assert result.accuracy("deep") > 0.8
+
+
+def test_the_vocabulary_is_what_tells_labels_apart() -> None:
+    texts = [*["the plot is good"] * 5, *["the plot is bad"] * 5, *["the plot thickens"] * 4]
+    labels = np.array([1] * 5 + [0] * 5 + [1, 0, 1, 0])
+    vocabulary = sentiment.Vocabulary(texts, labels, terms=4)
+    assert vocabulary.columns.keys() == {"good", "bad", "is good", "is bad"}
+
+
+def test_the_vocabulary_does_not_depend_on_the_hash_seed() -> None:
+    """Sets of words once decided about the order of columns, and with it about the last digits of every result."""
+    program = (
+        "import numpy as np\n"
+        "from engine.nn.examples import sentiment\n"
+        "texts = ['one two three four five six seven'] * 5 + ['eight nine ten eleven twelve'] * 5\n"
+        "print(list(sentiment.Vocabulary(texts, np.arange(10) // 5).columns))\n"
+    )
+    orders = set()
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        orders.add(subprocess.check_output([sys.executable, "-c", program], env=environment, cwd=ROOT, text=True))
+    assert len(orders) == 1
+
+
+def test_tf_idf_weighs_rare_words_more_and_scales_to_length_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["fine film", "fine plot", "fine fine film"]
+    monkeypatch.setattr(sentiment, "RAREST", 1)
+    vocabulary = sentiment.Vocabulary(texts, np.array([1, 0, 1]))
+    rows = vocabulary.rows([*texts, "unknown words"])[:]
+    fine, plot = vocabulary.columns["fine"], vocabulary.columns["plot"]
+    assert rows[1, plot] > rows[1, fine] > 0
+    assert np.allclose(np.linalg.norm(rows, axis=1), [1, 1, 1, 0])
+    fine_to_film = rows[[0, 2], fine] / rows[[0, 2], vocabulary.columns["film"]]
+    assert fine_to_film[1] == pytest.approx((1 + np.log(2)) * fine_to_film[0])  # the word stands there twice
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [("a,b\n1,2\n", "expected columns"), ("label,text\n3,nice\n", "expected labels"), ("label,text\n", "no reviews")],
+)
+def test_broken_reviews_are_data_errors(tmp_path: Path, content: str, match: str) -> None:
+    (tmp_path / "reviews.csv").write_text(content)
+    with pytest.raises(DataError, match=match):
+        sentiment.read_reviews(tmp_path / "reviews.csv")
+
+
+def test_real_reviews_are_judged_by_both_nets(test_data: Path) -> None:
+    texts, labels = sentiment.read_reviews(test_data / "reviews" / "reviews.csv.xz")
+    result = sentiment.run(texts[:2500], labels[:2500])
+    assert result.accuracy("shallow") > 0.8
+    assert result.accuracy("deep") > 0.8
+
+
+# ---- data folder --------------------------------------------------------------------------------------------------
+
+
+def test_data_is_found_by_path_or_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "games").mkdir()
+    (tmp_path / "games" / "table.tsv").touch()
+    monkeypatch.setenv(common.DATA_VARIABLE, str(tmp_path))
+    assert common.find_data(None, "games", "table.tsv") == tmp_path / "games" / "table.tsv"
+    assert common.find_data(tmp_path, "games", "table.tsv") == tmp_path
+    with pytest.raises(DataError, match="does not exist"):
+        common.find_data(None, "games", "other.tsv")
+    with pytest.raises(SystemExit, match=r"^error: no data: .* does not exist$"):
+        common.run_as_command(lambda: print(common.find_data(None, "games", "other.tsv")))
+    monkeypatch.delenv(common.DATA_VARIABLE)
+    with pytest.raises(DataError, match=common.DATA_VARIABLE):
+        common.find_data(None, "games", "table.tsv")

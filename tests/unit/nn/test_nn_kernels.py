@@ -1,0 +1,200 @@
+"""The native float32 operations against the plain array reference in float64."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+
+import numpy as np
+import pytest
+
+from engine.native.memory import CACHE_LINE
+from engine.nn.operations import NativeOperations, Operations, operations_for, tables, tiles, winograd, workspace
+
+pytestmark = pytest.mark.plain
+
+NATIVE = NativeOperations(np)
+REFERENCE = Operations(np)
+
+
+def random(rng: np.random.Generator, *shape: int, offset: float = 0.0) -> np.ndarray:
+    return (offset + rng.standard_normal(shape)).astype(np.float32)
+
+
+def double(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64)
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e-6) -> None:
+    """Equal up to ``tolerance`` times the largest value."""
+    assert actual.dtype == np.float32
+    assert actual.shape == expected.shape
+    assert float(np.abs(actual - expected).max()) <= tolerance * float(np.abs(expected).max()) + 1e-12
+
+
+@pytest.mark.parametrize("channels_last", [True, False], ids=["nhwc", "nchw"])
+@pytest.mark.parametrize(
+    ("batch", "inputs", "outputs", "height", "width"),
+    [(1, 16, 16, 8, 8), (3, 112, 32, 8, 8), (17, 16, 80, 8, 8), (37, 32, 16, 4, 12)],
+)
+def test_winograd_convolution_agrees_with_the_reference(
+    batch: int, inputs: int, outputs: int, height: int, width: int, channels_last: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    x, dy = random(rng, batch, inputs, height, width), random(rng, batch, outputs, height, width)
+    if channels_last:
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    weight = random(rng, outputs, inputs, 3, 3)
+    assert winograd.supports(x, weight, 1, 1)
+    y, backward = NATIVE.conv2d(x, weight, 1, 1)
+    expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), 1, 1)
+    assert_close(y, expected_y, 3e-5)
+    for actual, expected in zip(backward(dy), expected_backward(double(dy)), strict=True):
+        assert_close(actual, expected, 3e-5)
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0)])
+def test_other_convolutions_agree_with_the_reference(size: int, stride: int, padding: int) -> None:
+    rng = np.random.default_rng(2)
+    x, weight = random(rng, 3, 16, 8, 8), random(rng, 32, 16, size, size)
+    y, backward = NATIVE.conv2d(x, weight, stride, padding)
+    expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), stride, padding)
+    dy = random(rng, *y.shape)
+    assert_close(y, expected_y)
+    for actual, expected in zip(backward(dy), expected_backward(double(dy)), strict=True):
+        assert_close(actual, expected)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_convolution_without_input_gradient_returns_only_the_weights(size: int) -> None:
+    rng = np.random.default_rng(3)
+    x, weight = random(rng, 2, 16, 8, 8), random(rng, 16, 16, size, size)
+    y, backward = NATIVE.conv2d(x, weight, 1, size // 2, input_gradient=False)
+    dx, dweight = backward(y)
+    assert dx is None
+    assert_close(dweight, NATIVE.conv2d(x, weight, 1, size // 2)[1](y)[1])
+
+
+def test_bias_agrees_with_the_reference() -> None:
+    rng = np.random.default_rng(4)
+    y, bias, dy = random(rng, 3, 24, 8, 8), random(rng, 24), random(rng, 3, 24, 8, 8)
+    biased, backward = NATIVE.add_bias(y, bias)
+    assert_close(biased, double(y) + double(bias)[:, None, None])
+    assert_close(backward(dy), double(dy).sum(axis=(0, 2, 3)))
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("shape", [(3, 16, 8, 8), (5, 8, 4, 4), (130, 48, 3, 5), (20, 32), (7, 4, 4, 4), (6, 6, 3, 3)])
+def test_batch_norm_agrees_with_the_reference(shape: tuple[int, ...], relu: bool) -> None:
+    rng = np.random.default_rng(5)
+    x, dy = random(rng, *shape, offset=30.0), random(rng, *shape)
+    gamma, beta = random(rng, shape[1]), random(rng, shape[1])
+    y, mean, variance, backward = NATIVE.batch_norm(x, gamma, beta, 1e-5, relu)
+    expected = REFERENCE.batch_norm(double(x), double(gamma), double(beta), 1e-5, relu)
+    results, expected_results = (y, mean, variance, *backward(dy)), (*expected[:3], *expected[3](double(dy)))
+    for actual, wanted in zip(results, expected_results, strict=True):
+        assert_close(actual, wanted, 2e-5)  # an offset of 30 deviations costs a digit
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("shape", [(3, 16, 8, 8), (2, 48, 3, 5), (4, 6, 4, 4)])
+def test_gated_sum_agrees_with_the_reference(shape: tuple[int, ...], relu: bool) -> None:
+    rng = np.random.default_rng(6)
+    x, skip, dy = (random(rng, *shape) for _ in range(3))
+    scale, shift, dmean = (random(rng, *shape[:2]) for _ in range(3))
+    y, backward = NATIVE.gated_sum(x, scale, shift, skip, relu)
+    expected_y, expected_backward = REFERENCE.gated_sum(*map(double, (x, scale, shift, skip)), relu)
+    actual, expected = backward(dy), expected_backward(double(dy))
+    assert_close(y, expected_y)
+    for part, wanted in zip(actual[:3], expected[:3], strict=True):
+        assert_close(part, wanted)
+    assert_close(actual.input_gradient(dmean), expected.input_gradient(double(dmean)))
+    assert_close(NATIVE.square_mean(x), double(x).mean(axis=(2, 3)))
+
+
+def test_sums_agree_with_the_reference() -> None:
+    rng = np.random.default_rng(7)
+    a, b = random(rng, 2, 16, 4, 4), random(rng, 2, 16, 4, 4)
+    assert_close(NATIVE.add(a, b), double(a) + double(b))
+    y, backward = NATIVE.sum(a, b, True)
+    assert_close(y, np.maximum(double(a) + double(b), 0))
+    assert_close(backward(a), double(a) * (a + b > 0))
+
+
+def test_rows_of_tables_agree_with_the_reference() -> None:
+    rng = np.random.default_rng(8)
+    table, dy = random(rng, 9, 5), random(rng, 6, 5)
+    chosen = rng.integers(-1, 9, (6, 4)).astype(np.int32)
+    assert_close(NATIVE.sum_rows(table, chosen), REFERENCE.sum_rows(double(table), chosen))
+    assert_close(NATIVE.scatter_rows(dy, chosen, 9), REFERENCE.scatter_rows(double(dy), chosen, 9))
+    y = np.zeros((6, 5), np.float32)
+    tables.add_chosen.py_func(table, chosen.astype(np.int64), y)
+    assert np.array_equal(y, NATIVE.sum_rows(table, chosen))
+    added = np.zeros((9, 5), np.float32)
+    tables.add_at_chosen.py_func(dy, chosen.astype(np.int64), added)
+    assert np.array_equal(added, NATIVE.scatter_rows(dy, chosen, 9))
+
+
+def test_tile_transforms_run_as_plain_python() -> None:
+    """The kernels' Python source gives what the compiled ones give, so it can be stepped through."""
+    rng = np.random.default_rng(8)
+    image = random(rng, 4 * 4 * 16)
+    results = []
+    for transform in (tiles.input_transform, tiles.input_transform.py_func):
+        products, board = np.zeros(36 * 16, np.float32), np.zeros(6 * 6 * 16, np.float32)
+        transform(image, 0, 1, 4, 4, 16, board, products, 16)
+        results.append(products)
+    assert_close(results[0], results[1])
+    assert results[0].any()
+
+
+@pytest.mark.parametrize("forward", [True, False], ids=["input", "output"])
+def test_adjoint_transforms_satisfy_the_inner_product(forward: bool) -> None:
+    """<T x, y> = <x, T* y> for random x and y defines the adjoint."""
+    rng = np.random.default_rng(9)
+    x, y = random(rng, 2 * 8 * 8 * 16), random(rng, 36 * 8 * 16)
+    tx, ty, board = np.zeros_like(y), np.zeros_like(x), np.zeros(10 * 10 * 16, np.float32)
+    if forward:
+        tiles.input_transform(x, 0, 2, 8, 8, 16, board, tx, 8 * 16)
+        tiles.input_adjoint(y, 8 * 16, board, 0, 2, 8, 8, 16, ty)
+    else:
+        tiles.output_adjoint(x, 0, 2, 8, 8, 16, tx, 8 * 16)
+        tiles.output_transform(y, 8 * 16, 0, 2, 8, 8, 16, ty)
+    assert float(double(tx) @ y) == pytest.approx(float(double(x) @ ty), rel=1e-4)
+
+
+def test_native_operations_have_the_signatures_of_the_reference() -> None:
+    for name, method in inspect.getmembers(Operations, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        native, reference = (inspect.signature(f).parameters for f in (getattr(NativeOperations, name), method))
+        assert [(p.name, p.default) for p in native.values()] == [(p.name, p.default) for p in reference.values()], name
+
+
+def test_only_float32_in_host_memory_runs_natively() -> None:
+    assert isinstance(operations_for(np.zeros(1, np.float32)), NativeOperations)
+    assert type(operations_for(np.zeros(1))) is Operations
+
+
+def test_pooled_memory_is_aligned_reused_and_never_shared() -> None:
+    first = workspace.empty((3, 16))
+    view = first[1:]
+    address = first.ctypes.data
+    assert address % CACHE_LINE == 0
+    del first
+    second = workspace.empty((3, 16))
+    assert second.ctypes.data != address  # the view still holds the memory
+    del view
+    third = workspace.empty((16, 3))
+    assert third.ctypes.data == address
+
+
+def test_scratch_belongs_to_a_thread_and_a_name() -> None:
+    mine = workspace.scratch("test", (8,))
+    assert workspace.scratch("test", (2, 2)).ctypes.data == mine.ctypes.data
+    assert workspace.scratch("other", (8,)).ctypes.data != mine.ctypes.data
+    addresses: list[int] = []
+    thread = threading.Thread(target=lambda: addresses.append(workspace.scratch("test", (8,)).ctypes.data))
+    thread.start()
+    thread.join()
+    assert addresses[0] != mine.ctypes.data

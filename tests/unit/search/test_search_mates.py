@@ -1,0 +1,174 @@
+"""Forced mates found by the rules, and the search that is led to them."""
+
+from __future__ import annotations
+
+import random
+
+import chess
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.board.convert import decode_move, row_from_board
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from engine.search.root import RootView
+from engine.search.session import MATE_PRIOR
+from engine.tactics.mates import mating_start, new_mate_space
+from tests.unit.board.board_positions import odd_position
+
+
+def mates_within(board: chess.Board, moves: int) -> bool:
+    """Whether the side to move forces mate in so many moves, by brute force."""
+    for move in list(board.legal_moves):
+        board.push(move)
+        forced = board.is_checkmate() or (moves > 1 and not board.is_stalemate() and all_mated(board, moves - 1))
+        board.pop()
+        if forced:
+            return True
+    return False
+
+
+def all_mated(board: chess.Board, moves: int) -> bool:
+    """Whether every defence runs into a mate in so many moves."""
+    for move in list(board.legal_moves):
+        board.push(move)
+        forced = mates_within(board, moves)
+        board.pop()
+        if not forced:
+            return False
+    return True
+
+
+def start_of_mate(board: chess.Board, moves: int) -> chess.Move | None:
+    row = row_from_board(board)
+    found, _ = mating_start(row, np.int64(moves), new_mate_space())
+    return None if found < 0 else decode_move(row, found)
+
+
+@pytest.mark.parametrize(
+    ("fen", "moves", "start"),
+    [
+        ("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1", 2, "a1a8"),  # at once
+        ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", 2, "c3b3"),  # a quiet move first
+        ("r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1", 2, "d5d8"),  # the queen given up
+        ("3r3k/6pp/8/6N1/2Q5/8/8/6K1 w - - 0 1", 4, "g5f7"),  # the smothered mate's checks
+        ("8/8/8/8/8/5k2/8/6QK b - - 0 1", 3, None),
+    ],
+)
+def test_known_mates(fen: str, moves: int, start: str | None) -> None:
+    found = start_of_mate(chess.Board(fen), moves)
+    assert (found and found.uci()) == start
+
+
+def hunted_king(rng: random.Random) -> chess.Board:
+    """White's king, queen and rook somewhere, Black's king in a corner behind a pawn."""
+    while True:
+        board = chess.Board(None)
+        squares = rng.sample([square for square in chess.SQUARES if square not in (chess.H8, chess.H7)], 3)
+        for square, piece in zip((*squares, chess.H8, chess.H7), "KQRkp", strict=True):
+            board.set_piece_at(square, chess.Piece.from_symbol(piece))
+        if board.is_valid() and not board.is_check():
+            return board
+
+
+def test_mates_in_two_are_those_of_brute_force() -> None:
+    rng = random.Random(4)
+    found = 0
+    for number in range(200):
+        board = odd_position(rng) if number % 2 else hunted_king(rng)
+        if not 0 < board.legal_moves.count() <= 45:
+            continue
+        start = start_of_mate(board, 2)
+        assert (start is not None) == mates_within(board, 2), board.fen()
+        if start is not None:
+            found += 1
+            board.push(start)
+            assert board.is_checkmate() or all_mated(board, 1)
+    assert found >= 5
+
+
+@pytest.mark.parametrize("evaluator", ["sparse", "material"])
+def test_the_search_proves_what_the_rules_found(evaluator: str) -> None:
+    board = chess.Board("r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1")
+    with Engine(EngineOptions(evaluator=evaluator)) as engine:
+        engine.set_position(board)
+        result = engine.search(Limits(nodes=400))
+    assert result.best_move == chess.Move.from_uci("d5d8")
+    assert result.children[0].mate == 2
+    assert len(result.children[0].pv) >= 2
+
+
+MATES_IN_TWO = [
+    ("r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1", "d5d8"),
+    ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", "c3b3"),
+    ("kbK5/pp6/1P6/8/8/8/8/R7 w - - 0 1", "a1a6"),
+]
+
+
+@pytest.mark.parametrize(("fen", "start"), MATES_IN_TWO)
+def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen: str, start: str) -> None:
+    with Engine(EngineOptions(threads=1, hash_mib=8)) as engine:
+        engine.set_position(chess.Board(fen))
+        result = engine.search(Limits(nodes=1))
+    assert result.best_move == chess.Move.from_uci(start)
+    assert result.infos[0].score_mate == 2
+    assert result.infos[0].wdl == (1000, 0, 0)
+
+
+def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlier_search() -> None:
+    board = chess.Board(MATES_IN_TWO[0][0])
+    with Engine(EngineOptions(threads=1, hash_mib=8)) as engine:
+        board.push_uci("h2h3")
+        engine.set_position(board)
+        engine.search(Limits(nodes=2000))
+        board.push_uci("h7h6")  # the mate is there again, and the tree knows this position
+        engine.set_position(board)
+        result = engine.search(Limits(nodes=1))
+        assert result.nodes == 0
+    assert result.best_move == chess.Move.from_uci("d5d8")
+
+
+def ordered(view: RootView) -> bool:
+    """Whether the root's edges are in order: those tried first, each group by prior."""
+    tried, priors = view.children(0) >= 0, view.root_priors()
+    count = int(tried.sum())
+    groups = (priors[:count], priors[count:])
+    return bool(tried[:count].all()) and all((np.diff(group) <= 0).all() for group in groups)
+
+
+@pytest.mark.parametrize("options", [{}, {"noise_epsilon": 0.25, "seed": 3}, {"noise_epsilon": 1.0, "seed": 4}])
+def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options: dict[str, float]) -> None:
+    for fen in (MATES_IN_TWO[0][0], chess.STARTING_FEN):
+        board = chess.Board(fen)
+        with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material", **options)) as engine:
+            for nodes in (1, 2, 40, 400):
+                engine.set_position(board)
+                board.push(engine.search(Limits(nodes=nodes)).best_move)
+                assert ordered(engine._search)
+                assert engine._search.root_priors().sum() == pytest.approx(1.0, abs=1e-5)
+                if board.is_game_over():
+                    break
+
+
+def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again() -> None:
+    board = chess.Board(MATES_IN_TWO[0][0])
+    with Engine(EngineOptions(threads=1, hash_mib=8)) as engine:
+        engine.set_position(board)
+        for _ in range(4):
+            result = engine.search(Limits(nodes=1))
+            assert engine._search.root_priors()[0] == pytest.approx(MATE_PRIOR)
+            assert result.children[0].prior < 0.2  # the policy's own word
+            assert result.children[0].prior + result.children[0].hint == pytest.approx(MATE_PRIOR)
+
+
+def test_a_mate_survives_noise_and_searchmoves() -> None:
+    fen, start = MATES_IN_TWO[0]
+    allowed = tuple(chess.Move.from_uci(text) for text in ("a2a3", "b2b3", "h2h3", start))
+    with Engine(EngineOptions(threads=1, hash_mib=8, noise_epsilon=0.9, seed=1)) as engine:
+        engine.set_position(chess.Board(fen))
+        result = engine.search(Limits(nodes=1, searchmoves=allowed))
+        assert result.best_move == chess.Move.from_uci(start)
+        without = engine.search(Limits(nodes=1, searchmoves=allowed[:3]))
+        assert without.best_move in allowed[:3]
+        assert without.infos[0].score_mate is None
