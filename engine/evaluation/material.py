@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.board.attacks import in_check
+from engine.board.layout import MAX_MOVES
+from engine.board.makemove import copy_row, make
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.scores import MATERIAL_CP_SCALE
@@ -14,11 +17,49 @@ from engine.evaluation.wdl import write_wdl
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
-from engine.tactics.classical import game_phase
-from engine.tactics.quiescence import QuiescenceSpace, Resolved, new_resolved, new_space, resolve_leaves
+from engine.tactics.classical import evaluate, game_phase
+from engine.tactics.quiescence import MATE_CP, NODE_LIMIT, QuiescenceSpace, immediate_gain, new_space, quiescence
 
 ROUND_SIZE = 32
 MODEL_LEAVES = 512  # the largest batch that a model of `evaluate_leaf` works on
+CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
+FORCING_NODES = 40  # positions that quiescence may visit for one forcing move of a leaf
+FORCING_WINDOW = np.int64(500)  # centipawns around the leaf's own value within which that move's value is exact
+NOT_FORCING = -(1 << 30)
+
+
+class Resolved(NamedTuple):
+    """What quiescence found out about R leaves, centipawns for each leaf's side to move."""
+
+    value: np.ndarray  # int32 [R] once captures are settled
+    static: np.ndarray  # int32 [R] without looking ahead
+    forcing: np.ndarray  # int32 [R, 218] after a capture, check or queen promotion; NOT_FORCING for other moves
+
+
+def new_resolved(size: int) -> Resolved:
+    """Room for `size` leaves."""
+    return Resolved(np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros((size, MAX_MOVES), np.int32))
+
+
+@kernel()
+def resolve_leaves(leaves, first, last, with_moves, space, resolved):
+    """Settle leaves[first:last] into `resolved`, and with `with_moves` each of their forcing moves as well."""
+    for leaf in range(first, last):
+        copy_row(leaves.rows[leaf], space.rows[0])
+        space.nodes[0] = 0
+        value = quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP))
+        resolved.value[leaf] = value
+        resolved.static[leaf] = evaluate(leaves.rows[leaf])
+        if not with_moves:
+            continue
+        for i in range(leaves.n_moves[leaf]):
+            move = leaves.moves[leaf, i]
+            make(leaves.rows[leaf], move, space.rows[0])
+            resolved.forcing[leaf, i] = NOT_FORCING
+            if immediate_gain(leaves.rows[leaf], move) > 0 or in_check(space.rows[0]):
+                space.nodes[0] = NODE_LIMIT - FORCING_NODES
+                low, high = -value - FORCING_WINDOW, -value + FORCING_WINDOW
+                resolved.forcing[leaf, i] = -quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), low, high)
 
 
 @kernel()

@@ -30,13 +30,9 @@ from engine.tactics.see import PIECE_VALUES, see
 
 MATE_CP = 30000  # minus the plies to it
 MAX_DEPTH = 24  # plies; nothing quiet was found by then: static evaluation
-CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried, for `material`
-SETTLE_CHECK_DEPTH = 1  # likewise where a network judges as well: half the time, and all but the last mates
+SETTLE_CHECK_DEPTH = 1  # plies in which `settled_value` tries quiet checks; three find more mates in twice the time
 EVASION_DEPTH = 6  # plies in which a check is answered by every evasion
 NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
-FORCING_NODES = 40  # positions it may visit for one forcing move of a leaf
-FORCING_WINDOW = np.int64(500)  # centipawns around the leaf's own value within which that move's value is exact
-NOT_FORCING = -(1 << 30)
 DELTA_MARGIN_CP = 180  # what a capture may win besides the piece itself
 
 
@@ -57,40 +53,6 @@ def new_space() -> QuiescenceSpace:
         np.zeros((MAX_DEPTH + 1, MAX_MOVES), np.int64),
         np.zeros(1, np.int64),
     )
-
-
-class Resolved(NamedTuple):
-    """What quiescence found out about R leaves, centipawns for each leaf's side to move."""
-
-    value: np.ndarray  # int32 [R] once captures are settled
-    static: np.ndarray  # int32 [R] without looking ahead
-    forcing: np.ndarray  # int32 [R, 218] after a capture, check or queen promotion; NOT_FORCING for other moves
-
-
-def new_resolved(size: int) -> Resolved:
-    """Room for `size` leaves."""
-    return Resolved(np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros((size, MAX_MOVES), np.int32))
-
-
-@kernel()
-def resolve_leaves(leaves, first, last, with_moves, space, resolved):
-    """Settle leaves[first:last] into `resolved`, and with `with_moves` each of their forcing moves as well."""
-    for leaf in range(first, last):
-        copy_row(leaves.rows[leaf], space.rows[0])
-        space.nodes[0] = 0
-        value = quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP))
-        resolved.value[leaf] = value
-        resolved.static[leaf] = evaluate(leaves.rows[leaf])
-        if not with_moves:
-            continue
-        for i in range(leaves.n_moves[leaf]):
-            move = leaves.moves[leaf, i]
-            make(leaves.rows[leaf], move, space.rows[0])
-            resolved.forcing[leaf, i] = NOT_FORCING
-            if immediate_gain(leaves.rows[leaf], move) > 0 or in_check(space.rows[0]):
-                space.nodes[0] = NODE_LIMIT - FORCING_NODES
-                low, high = -value - FORCING_WINDOW, -value + FORCING_WINDOW
-                resolved.forcing[leaf, i] = -quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), low, high)
 
 
 @kernel()

@@ -17,8 +17,8 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.ladder import Ladder, LadderSettings, LadderStanding
-from selfplay.matches.report import Pace, fault_lines, game_line
+from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
+from selfplay.matches.standings import Pace, fault_lines, game_line
 from selfplay.matches.statistics import EloEstimate
 
 EXAMPLE = """examples:

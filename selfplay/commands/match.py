@@ -13,8 +13,8 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.match import Match, MatchSettings
-from selfplay.matches.report import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
+from selfplay.matches.series import Match, MatchSettings
+from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 EXAMPLES = """examples:

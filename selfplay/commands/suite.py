@@ -21,8 +21,8 @@ from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import read_epd
 from selfplay.suites.problem import Problem, sample
 from selfplay.suites.puzzles import read_puzzles
-from selfplay.suites.report import suite_json, suite_table
 from selfplay.suites.score import Outcome, solve_all
+from selfplay.suites.score_text import suite_json, suite_table
 from selfplay.suites.solver import EngineSolver, Solver, UciSolver
 
 EXAMPLES = """examples:

@@ -31,7 +31,7 @@ from selfplay.records.calibration import Calibration
 from selfplay.records.targets import wdl_from_score
 from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import begin, new_teacher, to_cp
+from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
 from selfplay.teachers.static_value import static_value
 
 __all__ = ["STATIC", "Measures", "Siblings", "Truth", "calm_mask", "measure", "read_truth", "siblings_of", "teacher_cp"]
@@ -119,8 +119,24 @@ def calm_mask(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
     space = new_space()
     settled = np.array([classical_settled_value(row, space) - evaluate(row) for row in rows])
     checked = np.array([in_check(row) for row in rows])
-    change = teacher_cp(net, rows, 0) - teacher_cp(net, rows, STATIC)
-    return (np.abs(change) < CALM_CP) & (np.abs(settled) <= HANGING_CP) & ~checked
+    return _is_settled(net, rows) & (np.abs(settled) <= HANGING_CP) & ~checked
+
+
+def _is_settled(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
+    """bool[N]: captures change the static value little."""
+    change = np.zeros(len(rows), np.int64)
+    fill_changes(new_teacher(net), rows, change)
+    return np.abs(change) < CALM_CP
+
+
+@kernel()
+def fill_changes(teacher, rows, change_cp):
+    """By how many centipawns captures alone, without quiet checks, change the static value of every row."""
+    for i in range(len(rows)):
+        begin(teacher, rows[i])
+        value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
+        settled = quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
+        change_cp[i] = to_cp(settled) - to_cp(value)
 
 
 def siblings_of(net: StockfishNet, truth: Truth) -> Siblings:
@@ -141,8 +157,7 @@ def siblings_of(net: StockfishNet, truth: Truth) -> Siblings:
     label = -q_of(DEPTH_2.wdl(teacher_cp(net, rows, 2)))
     best = np.full(len(parents), -np.inf)
     np.maximum.at(best, owner, label)
-    settled = np.abs(teacher_cp(net, rows, 0) - teacher_cp(net, rows, STATIC)) < CALM_CP
-    return Siblings(rows, owner, label, settled & (label > best[owner] - NEAR_BEST))
+    return Siblings(rows, owner, label, _is_settled(net, rows) & (label > best[owner] - NEAR_BEST))
 
 
 def measure(judge: Judge, truth: Truth, calm: np.ndarray, siblings: Siblings) -> Measures:

@@ -15,10 +15,10 @@ from pathlib import Path
 from selfplay.matches.archive import MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.match import Match, MatchSettings
-from selfplay.matches.openings import load_book
+from selfplay.matches.opening_book import load_book
+from selfplay.matches.series import Match, MatchSettings
 
-SCRIPT = Path(__file__).parents[1] / "selfplay" / "scripted_engine.py"
+SCRIPT = Path(__file__).parents[1] / "selfplay" / "matches" / "scripted_engine.py"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

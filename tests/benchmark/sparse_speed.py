@@ -27,9 +27,10 @@ from engine.tactics.quiescence import settled_value
 from selfplay.data.game_files import record_of_result
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.training.learner import LearnerSettings
+from selfplay.training.families import family_of_model
+from selfplay.training.learner import Learner
 from selfplay.training.mixture import SparseMixture
-from selfplay.training.sparse_learner import SparseLearner
+from selfplay.training.recipe import LearnerSettings
 from tests.benchmark.harness import Row, new_parser, random_games, report
 
 LEAVES = 2048
@@ -77,7 +78,8 @@ def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> 
     seeing = best_of(lambda: look_at_all(model.sight, leaves), time.thread_time)
     settling = best_of(lambda: settle_all(model.sight.captures, leaves), time.thread_time)
     mixture = SparseMixture([games], [1.0], BATCH, 1)
-    learner = SparseLearner(network, mixture, LearnerSettings(BATCH, weight_decay=0.01, threads=threads))
+    settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
+    learner = Learner(family_of_model(network), network, mixture, settings)
     sampling = best_of(lambda: mixture.batch(0), time.thread_time)
     training = best_of(lambda: learner.step(1e-3), time.perf_counter)
     learner.close()

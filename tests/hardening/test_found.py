@@ -22,7 +22,7 @@ from engine.errors import ConfigError, DataError, FenError, NetFileError
 from engine.nn.checkpoint import read_checkpoint
 from engine.option_forms import load_toml
 from selfplay.data.v6_games import chunk_of_game
-from selfplay.matches.openings import load_book
+from selfplay.matches.opening_book import load_book
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import configured

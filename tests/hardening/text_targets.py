@@ -18,7 +18,7 @@ from engine.errors import DataError, FenError
 from engine.option_forms import load_toml
 from engine.options import EngineOptions
 from selfplay.data.pgn import read_pgn
-from selfplay.matches.openings import load_book
+from selfplay.matches.opening_book import load_book
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd

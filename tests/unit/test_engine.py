@@ -15,13 +15,14 @@ import pytest
 from engine import Engine
 from engine.board.convert import row_from_board
 from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.material import CHECK_DEPTH
 from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.player import split_hash
 from engine.search import session
 from engine.search.limits import Limits
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
-from engine.tactics.quiescence import CHECK_DEPTH, MATE_CP, new_space, quiescence
+from engine.tactics.quiescence import MATE_CP, new_space, quiescence
 
 
 def engine(**options) -> Engine:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,6 +153,12 @@ def test_every_imported_distribution_is_declared() -> None:
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= declared
 
 
+def test_files_of_self_play_have_names_of_their_own() -> None:
+    """A name in a traceback or an editor's tab means one file."""
+    names = [name.rpartition(".")[2] for name in MODULES if part_of(name) != name and name.startswith("selfplay.")]
+    assert not [name for name, count in Counter(names).items() if count > 1]
+
+
 def test_house_has_no_other_parts() -> None:
     assert {part_of(name) for name in MODULES} <= set(MAY_IMPORT)
     unknown = [name for name in MODULES if "." in name and part_of(name) in ("engine", "selfplay")]
@@ -215,9 +222,11 @@ def test_uci_is_answered_without_numpy() -> None:
     _run(program)
 
 
-def test_the_default_engine_plays_without_the_learning_library() -> None:
+def test_search_and_the_default_engine_do_without_the_learning_library() -> None:
+    search = [name for name in MODULES if part_of(name) == "engine.search"]
     program = (
-        "import sys\n"
+        "import importlib, sys\n"
+        f"for name in {search}: importlib.import_module(name)\n"
         "from engine import Engine\n"
         "from engine.search.limits import Limits\n"
         "with Engine() as engine:\n"

@@ -9,20 +9,12 @@ import pytest
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import BLACK, SIDE
 from engine.board.movegen import Targets, generate, generate_some
-from engine.evaluation.material import MaterialEvaluator
+from engine.evaluation.material import CHECK_DEPTH, MaterialEvaluator
 from engine.evaluation.move_scores import N_FEATURES, WEIGHTS
 from engine.evaluation.protocol import new_leaf_batch
 from engine.evaluation.wdl import write_wdl
 from engine.tactics.classical import evaluate, game_phase
-from engine.tactics.quiescence import (
-    CHECK_DEPTH,
-    MATE_CP,
-    NODE_LIMIT,
-    forcing_targets,
-    immediate_gain,
-    new_space,
-    quiescence,
-)
+from engine.tactics.quiescence import MATE_CP, NODE_LIMIT, forcing_targets, immediate_gain, new_space, quiescence
 
 
 def static(fen: str) -> int:
