@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
-from selfplay.console import live_line, show
+from engine.live_lines import live_line, show
 from selfplay.data.label_engine import LabelEngine
 from selfplay.data.label_positions import LabelFile, LabelProgress, label_positions, labelled_keys
 from selfplay.data.label_tasks import LabelTask, Sampling, positions_of_file, tasks_of_games

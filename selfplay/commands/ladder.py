@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.command_line import INTERRUPTED
+from engine.live_lines import live_view, show
 from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
-from selfplay.console import live_view, show
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive

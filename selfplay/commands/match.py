@@ -7,8 +7,8 @@ from pathlib import Path
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
+from engine.live_lines import live_view, show
 from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
-from selfplay.console import live_view, show
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
-from selfplay.console import LiveLine, live_line, show
+from engine.live_lines import LiveLine, live_line, show
 from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError, RunError
-from selfplay.console import show
+from engine.live_lines import show
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.run.config import add_config_flags, flag_values, merged, read_toml

@@ -11,10 +11,10 @@ from typing import Any
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
+from engine.live_lines import live_line, show, show_view
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from selfplay.commands.referee import quiet_driver
-from selfplay.console import live_line, show, show_view
 from selfplay.interrupt import StopFlag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant
 from selfplay.matches.control import TimeControl

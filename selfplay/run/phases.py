@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.errors import RunError
-from selfplay.console import live_line, show
+from engine.live_lines import live_line, show
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
 from selfplay.run.fitting import FitProgress, fit

@@ -18,6 +18,7 @@ from engine.board.convert import row_from_board
 from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.sparse import SparseEvaluator
+from engine.measuring import Row, new_parser, random_games, report
 from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
 from engine.network.sparse.inference import SparseNet, evaluate_leaves
@@ -31,7 +32,6 @@ from selfplay.training.families import family_of_model
 from selfplay.training.learner import Learner
 from selfplay.training.mixture import SparseMixture
 from selfplay.training.recipe import LearnerSettings
-from tests.benchmark.harness import Row, new_parser, random_games, report
 
 LEAVES = 2048
 BATCH = 8192

@@ -12,6 +12,7 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
+from engine.measuring import random_games
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.search.select import SearchParams
@@ -27,7 +28,6 @@ from selfplay.training.families import family_of_model
 from selfplay.training.learner import Learner
 from selfplay.training.mixture import Mixture
 from selfplay.training.recipe import LearnerSettings
-from tests.benchmark.harness import random_games
 
 pytestmark = pytest.mark.slow
 NET = "64x6"

@@ -24,9 +24,9 @@ from selfplay.run.config import config_text, configured, default_config, read_to
 from selfplay.suites.epd import read_epd
 from tests.hardening.target import Target
 from tests.unit.board.board_positions import ODD_FENS
-from uci.position import PositionKeeper
-from uci.protocol import parse_position
-from uci.reading import board_at, read_every_game
+from uci.protocol.position import PositionKeeper
+from uci.protocol.words import parse_position
+from uci.terminal.reading import board_at, read_every_game
 
 CHESS960_FEN = "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9"
 EPD = """\
