@@ -12,10 +12,11 @@ import numpy as np
 from rich.table import Table
 
 from engine.evaluation import make_evaluator
-from selfplay.console import show, show_view
+from engine.live_lines import show, show_view
 from selfplay.records.calibration import CALM_VALUE, MOVE_SCORES, QUIESCENCE_VALUE, fit_calibration
 from selfplay.records.targets import wdl_from_score
-from selfplay.teachers.measure import (
+from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
+from selfplay.teachers.quality import (
     STATIC,
     Judge,
     Truth,
@@ -27,7 +28,6 @@ from selfplay.teachers.measure import (
     teacher_cp,
     teacher_judge,
 )
-from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 
 EXAMPLE = """example:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material

@@ -31,8 +31,9 @@ class Calibration(NamedTuple):
         return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
 
 
-# Fitted by `aino-train measure --fit` on half of 7,199 positions of Aino's own trees: calm ones by their static value, the
-# others by quiescence, and all by the best move's score. On the other half Q is off by 0.013, 0.007 and 0.011 on average.
+# Fitted by `aino-train measure --fit` on half of 7,199 positions of Aino's own trees: calm ones by their static value,
+# the others by quiescence, and all by the best move's score. On the other half Q is off by 0.013, 0.007 and 0.011 on
+# average.
 CALM_VALUE = Calibration(6.0, 85.0, 55.0)
 QUIESCENCE_VALUE = Calibration(12.0, 80.0, 55.0)
 MOVE_SCORES = Calibration(12.0, 85.0, 55.0)

@@ -19,10 +19,10 @@ from selfplay.records.packed import (
     unpack_row,
 )
 from selfplay.teachers.alpha_beta import score_moves
+from selfplay.teachers.draw_sources import SOURCES
 from selfplay.teachers.drawing import pack_best_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import begin, new_teacher, settled_value, to_cp
-from selfplay.teachers.sources import SOURCES
 from selfplay.teachers.static_value import static_value
 
 __all__ = ["Composition", "composition", "count_wrong_labels"]

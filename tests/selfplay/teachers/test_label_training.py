@@ -14,8 +14,8 @@ from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.records.calibration import CALM_VALUE, MOVE_SCORES, fit_calibration
 from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, unpack_row
+from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
-from selfplay.teachers.sources import games_of_sets, new_roots
 from selfplay.training.mixture import Mixture, SparseMixture
 
 

@@ -8,7 +8,7 @@ import pytest
 from engine.evaluation import make_evaluator
 from selfplay.main import main
 from selfplay.records.targets import wdl_from_score
-from selfplay.teachers.measure import (
+from selfplay.teachers.quality import (
     DEPTH_2,
     STATIC,
     Truth,
