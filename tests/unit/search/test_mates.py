@@ -12,8 +12,8 @@ from engine import Engine
 from engine.board.convert import decode_move, row_from_board
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from engine.search.params import MATE_PRIOR
 from engine.search.root import RootView
-from engine.search.session import MATE_PRIOR
 from engine.tactics.mates import mating_start, new_mate_space
 from tests.unit.board.board_positions import odd_position
 
