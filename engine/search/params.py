@@ -26,9 +26,7 @@ class SearchParams(NamedTuple):
     mate_in_one: bool = True  # Look for a mating move when a leaf is reached.
     mate_moves: int = 3  # Search the root for forced mates of up to this many moves first. 1 = not at all. Set by hand.
     decide_root: bool = True  # Let proofs reach the root and end the search. Lc0 does not.
-    choose_by_value: bool = (
-        True  # Choose by value where visits allow it (`root.favourite`); else by visits.
-    )
+    choose_by_value: bool = True  # Choose by value where visits allow it (`root.favourite`); else by visits.
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
 
 
@@ -44,7 +42,7 @@ C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.
 
 # ---- the root (`root`, `session`) ------------------------------------------------------------------------------------
 
-BOUND_WIDTH: Final = 4.0  # A move's lower bound is Q - width / sqrt(N). Measured with `aino bench --regret`.
+BOUND_WIDTH: Final = 4.0  # A move's lower bound is Q - width / sqrt(N). Measured with `python -m uci.bench.regret`.
 BOUND_FROM: Final = 1000  # Visits of a move below which its visits are trusted more than its value. Set by hand.
 PROMISING_SHARE: Final = 0.1  # A move with this share of the most visits may be the better one. Set by hand.
 MATE_PRIOR: Final = 0.75  # Prior of a root move that starts a forced mate. Set by hand.
