@@ -36,15 +36,13 @@ from engine.search.driver import MoveChoice, OnInfo, SearchDriver
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.outline import Branch, outline
+from engine.search.params import LC0, SearchParams
 from engine.search.report import Reporter
 from engine.search.results import SearchResult, cp_scale_of, win_minus_loss
-from engine.search.rounds import BatchedRounds, InKernelRounds, Rounds
-from engine.search.runners import LoopRunner, Runner
-from engine.search.select import LC0, SearchParams
+from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
 from engine.search.session import Search
 from engine.search.stopping import Stopper
 from engine.search.strength import StrengthPlan, plan_for
-from engine.search.threads import RoundRunner
 from engine.search.tree import nodes_for
 
 CACHE_SHARE = 0.125  # of Hash, for the evaluations of a batched evaluator
@@ -120,11 +118,11 @@ class Engine:
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.round_size
             rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
-        elif options.thread_count == 1 and not self._tablebase.largest:
-            return LoopRunner(self._search, evaluator, self._advisor)
         else:
             rounds = InKernelRounds(self._search, evaluator, options.thread_count)
-        return RoundRunner(self._search, rounds, options.thread_count, self._advisor)
+        runner = Runner(self._search, rounds, options.thread_count, self._advisor)
+        runner.tablebase = self._tablebase if self._tablebase.largest else None
+        return runner
 
     def _params(self) -> SearchParams:
         options = self.options

@@ -15,7 +15,7 @@ from engine.search.control import SearchControl
 from engine.search.limits import Limits
 from engine.search.report import Reporter
 from engine.search.results import SearchInfo, SearchResult
-from engine.search.runners import Runner
+from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.stopping import Stopper
 from engine.search.strength import StrengthPlan

@@ -129,7 +129,7 @@ class Reporter:
     def _unvisited_value(self) -> tuple[float, float]:
         """(win minus loss, draw probability) shown for a line without visits.
 
-        First-play urgency, as `select` has it, from what the evaluator said of the root: the mean would tell of a mate
+        First-play urgency, as `puct` has it, from what the evaluator said of the root: the mean would tell of a mate
         that the line misses. No more than the worst line above it, those left out that are certain.
         """
         search = self._search

@@ -8,14 +8,10 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.evaluation.protocol import LeafBatch
-from engine.search.backup import apply, finish_known
-from engine.search.descend import new_node
-from engine.search.gather import gather
+from engine.search.params import SearchParams
 from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
-from engine.search.proofs import best_bounds
 from engine.search.reroot import reroot
 from engine.search.root import RootView
-from engine.search.select import SearchParams
 from engine.search.tree import (
     DEEPEST,
     DEPTH_SUM,
@@ -36,6 +32,8 @@ from engine.search.tree import (
     new_round,
     new_tree,
 )
+from engine.search.visits import gather
+from engine.search.walk import apply, best_bounds, finish_known, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 MATE_PRIOR = 0.75  # of a root move that starts a forced mate

@@ -13,12 +13,11 @@ import numpy as np
 
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
-from engine.search.backup import apply
-from engine.search.gather import gather
-from engine.search.proofs import is_decided
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from engine.search.session import Search
-from engine.search.tree import EXPANDED, NODES, ROOT, ROOT_PLY, Round, Tree, new_round, new_tree
+from engine.search.tree import EXPANDED, NODES, ROOT, ROOT_PLY, Round, Tree, new_round, new_tree, view_kernel
+from engine.search.visits import gather
+from engine.search.walk import apply, is_decided
 from selfplay.games.player import TreePlayer
 
 __all__ = ["Seating", "Seats"]
@@ -95,25 +94,8 @@ class Seats:
             self._filled = 0
 
 
-@kernel()
-def tree_at(trees, seat):
-    """The tree of a seat."""
-    return Tree(
-        trees.parent[seat], trees.first_edge[seat], trees.n_edges[seat], trees.visits[seat], trees.in_flight[seat],
-        trees.value_sum[seat], trees.draw_sum[seat], trees.moves_left[seat], trees.mate_plies[seat], trees.state[seat],
-        trees.lower[seat], trees.upper[seat], trees.asked_at[seat], trees.advised[seat], trees.own_prior[seat],
-        trees.move[seat], trees.prior[seat], trees.child[seat], trees.stack[seat],
-        trees.scratch_moves[seat], trees.counters[seat],
-    )  # fmt: skip
-
-
-@kernel()
-def round_at(rounds, seat):
-    """The visits in flight of a seat."""
-    return Round(
-        rounds.leaf_nodes[seat], rounds.collision_nodes[seat], rounds.known[seat], rounds.mate_plies[seat],
-        rounds.counts[seat],
-    )  # fmt: skip
+tree_at = view_kernel(Tree)
+round_at = view_kernel(Round)
 
 
 @kernel()

@@ -18,8 +18,8 @@ from engine.player import Engine
 from engine.search.choice import choose_move
 from engine.search.control import SearchControl
 from engine.search.limits import Limits
+from engine.search.params import SearchParams
 from engine.search.results import centipawns, mate_moves, per_mille
-from engine.search.select import SearchParams
 from engine.search.session import Search
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE, LOSS, NO_NODE, NODES, PENDING, ROOT, WIN
 from engine.tactics.mates import mating_move

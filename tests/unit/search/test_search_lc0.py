@@ -26,7 +26,7 @@ from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.select import LC0
+from engine.search.params import LC0
 from engine.search.session import Search
 
 FAST_ROOTS = 8

@@ -1,0 +1,414 @@
+"""Who carries visits out: rounds of them over threads, two in flight, one gathered while the other is evaluated.
+
+The calling thread alone walks the tree: it begins a round, helps to evaluate the one before, applies that in the order
+gathered, and begins the next. Threads take shares from one queue, those of the older round first; where none of these
+is left the calling thread takes one of the younger round, so that nobody waits while there is work. The order of
+beginning and applying is always the same, and the sizes of rounds depend on the visits of the root alone: the tree is
+the same whoever evaluated what, at any number of threads and wherever it is interrupted. The same goes for advice
+(`advice`): it is looked for while rounds go on, and taken at a fixed visit.
+
+One thread whose evaluator is a kernel needs no rounds: every visit is applied before the next begins, in one kernel
+(`visits.run_visits`). Its tree is another one, and a better one: rounds in its place scored 21.5% of 72 games at 1,500
+nodes a move (Elo -225 [-325, -149]), at the same nodes a second.
+
+Why not a tree a thread, merged at the root: that doubles nodes a second at two threads by construction, but every tree
+knows half, and the memory is split.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+import numpy as np
+
+from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
+from engine.evaluation.cache import CachedEvaluator, OpenQuestions
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
+from engine.evaluation.tablebase import Tablebase
+from engine.native.pool import ThreadPool
+from engine.network.outputs import CHUNK
+from engine.search.advice import Advisor
+from engine.search.session import Search
+from engine.search.tree import (
+    DRAW,
+    LEAVES,
+    LOSS,
+    MAX_ROUND,
+    MAX_VISITS,
+    ROOT,
+    UNKNOWN_DISTANCE,
+    WIN,
+    Round,
+    new_round,
+)
+from engine.search.visits import begin, evaluate_share, gather, new_scratch, run_visits
+from engine.search.walk import apply
+
+CALL_SECONDS = 0.003  # that a kernel runs before Python looks at clock and stop
+FIRST_CALL_VISITS = 16
+
+Work = Callable[["SharedWork", int, int, int], None]  # what is shared, from part, to part, number of the thread
+Share = tuple["SharedWork", int, int]
+
+
+class SharedWork:
+    """Work that is handed out to threads in shares (`threads.Crew`)."""
+
+    def __init__(self, for_helpers: bool = False) -> None:
+        self.for_helpers = for_helpers  # the calling thread leaves it to the others while there are any
+        self.open_shares = 0  # not done yet, as far as the calling thread knows
+        self.done: SimpleQueue[bool] = SimpleQueue()  # from a helper for each share: whether it went well
+
+
+class RoundInFlight(SharedWork):
+    """Visits that were begun together, and their leaves, ``leaves[: visits.counts[LEAVES]]``."""
+
+    def __init__(self, room: int, cached: bool = False) -> None:
+        super().__init__()
+        self.visits: Round = new_round()
+        self.leaves: LeafBatch = new_leaf_batch(room)
+        self.unanswered = OpenQuestions(room if cached else 0)
+
+    @property
+    def count(self) -> int:
+        """Leaves."""
+        return int(self.visits.counts[LEAVES])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no visits are in flight, not even such as ended on a leaf of another round."""
+        return not self.visits.counts.any()
+
+
+class Rounds(Protocol):
+    """How a round is begun and evaluated."""
+
+    overlap_from: int  # visits from which two rounds are in flight; smaller trees want fresh values
+    most_leaves: int  # of the largest round
+    most_threads: int  # that find work in the largest round
+
+    def new_flight(self) -> RoundInFlight:
+        """Room for the largest round."""
+        ...
+
+    def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
+        """Begin at most ``limit`` visits; ``overlapped`` while another round is in flight."""
+        ...
+
+    def questions(self, flight: RoundInFlight) -> int:
+        """How many leaves of a round are to be evaluated."""
+        ...
+
+    def share(self, questions: int, threads: int) -> int:
+        """How many of so many leaves a thread takes at once."""
+        ...
+
+    def evaluate(self, flight: RoundInFlight, start: int, end: int, worker: int) -> None:
+        """Evaluate leaves ``start`` to ``end`` of those asked about, on thread ``worker``."""
+        ...
+
+    def take_answers(self, flight: RoundInFlight) -> None:
+        """Complete the leaves, now that all are evaluated."""
+        ...
+
+
+class BatchedRounds:
+    """Rounds for a batched evaluator. Where it answers in parts two half rounds are in flight, of whole chunks.
+
+    ``round_size`` 0 is the evaluator's own.
+    """
+
+    SMALLEST = 4  # leaves
+    VISITS_PER_LEAF = 16  # the leaves in flight grow to this fraction of the visits so far, up to the round size
+
+    def __init__(self, search: Search, evaluator: Evaluator, round_size: int = 0) -> None:
+        self._search = search
+        self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
+        self._evaluator: Evaluator = self._cache.inner if self._cache is not None else evaluator
+        self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
+        self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
+        if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
+            self._parts = None
+        self.overlap_from = 2 * CHUNK * self.VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
+        self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
+
+    def new_flight(self) -> RoundInFlight:
+        """Room for a whole round: there is no half one while the tree is small."""
+        return RoundInFlight(self.most_leaves, self._cache is not None)
+
+    def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
+        """Gather leaves, and look up what is known about them."""
+        search = self._search
+        size = min(self.most_leaves, max(self.SMALLEST, search.visits // self.VISITS_PER_LEAF))
+        size = size // 2 if overlapped else size
+        if size > CHUNK:
+            size -= size % CHUNK
+        # Visits that need no evaluation, and collisions, leave room in the batch for others.
+        limit = min(limit, size + size // 4, MAX_ROUND)
+        gather(search.tree, flight.visits, search.params, flight.leaves, 0, limit, size)
+        if self._cache is not None:
+            self._cache.look_up(flight.leaves, flight.count, flight.unanswered)
+
+    def questions(self, flight: RoundInFlight) -> int:
+        """Leaves that the cache does not know."""
+        return flight.count if self._cache is None else flight.unanswered.count
+
+    def share(self, questions: int, threads: int) -> int:
+        """A chunk, or less where that leaves threads without one; everything where the evaluator wants it so."""
+        return min(CHUNK, -(-questions // threads)) if self._parts is not None else questions
+
+    def evaluate(self, flight: RoundInFlight, start: int, end: int, worker: int) -> None:
+        """Ask the evaluator; it knows its threads itself."""
+        batch = flight.leaves if self._cache is None else flight.unanswered.asked
+        if self._parts is not None:
+            self._parts.evaluate_part(batch, start, end)
+        else:
+            self._evaluator.evaluate(batch, end)
+
+    def take_answers(self, flight: RoundInFlight) -> None:
+        """Keep them."""
+        if self._cache is not None:
+            self._cache.take_answers(flight.leaves, flight.unanswered)
+
+
+class InKernelRounds:
+    """Rounds for an evaluator inside kernels; the rules are asked where the leaf is evaluated."""
+
+    VISITS_PER_LEAF = 64  # a round grows to this fraction of the visits so far
+    SMALLEST_SHARE, LARGEST_SHARE = 16, 64  # leaves that a thread takes at once: to call a kernel takes 16 microseconds
+    overlap_from = 512
+    most_leaves = 256
+    most_threads = most_leaves // SMALLEST_SHARE
+
+    def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:
+        self._search = search
+        self._workers = [(evaluator.new_model(), new_scratch()) for _ in range(threads)]
+
+    def new_flight(self) -> RoundInFlight:
+        """Room for the largest round."""
+        return RoundInFlight(self.most_leaves)
+
+    def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
+        """Walk down."""
+        search = self._search
+        size = min(self.most_leaves, max(1, search.visits // self.VISITS_PER_LEAF), limit)
+        begin(search.tree, flight.visits, search.params, flight.leaves, 0, size)
+
+    def questions(self, flight: RoundInFlight) -> int:
+        """All leaves."""
+        return flight.count
+
+    def share(self, questions: int, threads: int) -> int:
+        """One for each thread, within limits."""
+        return min(self.LARGEST_SHARE, max(self.SMALLEST_SHARE, -(-questions // threads)))
+
+    def evaluate(self, flight: RoundInFlight, start: int, end: int, worker: int) -> None:
+        """Ask the rules, then the family's kernel."""
+        evaluate_share(flight.visits, self._search.params, flight.leaves, 0, start, end, *self._workers[worker])
+
+    def take_answers(self, flight: RoundInFlight) -> None:
+        """They stand where they belong."""
+
+    def run(self, flight: RoundInFlight, visits: int) -> None:
+        """So many visits on the calling thread, one after the other."""
+        search = self._search
+        run_visits(search.tree, flight.visits, search.params, flight.leaves, *self._workers[0], visits)
+
+
+class Runner:
+    """Carries out the visits of one search after the other, over ``threads`` threads, the calling one included.
+
+    For the same position, options and node count the tree is the same, wherever the search is interrupted.
+    """
+
+    tablebase: Tablebase | None = None  # asked about leaves, where there is one
+
+    def __init__(self, search: Search, rounds: Rounds, threads: int, advisor: Advisor | None = None) -> None:
+        self._search = search
+        self._rounds = rounds
+        self._threads = threads
+        self.most_threads = rounds.most_threads  # more of them find no work
+        self._crew = Crew(self._work, threads)
+        self._waiting, self._next = rounds.new_flight(), rounds.new_flight()
+        self._call_visits = FIRST_CALL_VISITS
+        self._advisor = advisor
+        self._advice = SharedWork(for_helpers=True)
+
+    def advance(self, limit: int) -> None:
+        """Some visits, at most ``limit``, in a few milliseconds."""
+        is_new = not self._search.is_expanded
+        limit = 1 if is_new else limit
+        if self._is_alone:
+            self._run_alone(limit)
+        else:
+            self._run_round(limit)
+        if is_new:
+            self._search.look_for_mate()
+        if self._advisor is not None and self._advisor.visits_left() == 0:
+            self._take_advice(self._advisor)
+            if self._advisor.collect():
+                self._crew.hand_out(self._advice, 1, 1)
+                if self._is_alone:  # nobody else looks for it meanwhile
+                    self._take_advice(self._advisor)
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether visits need no rounds: nothing but this thread's kernels takes part."""
+        return self._threads == 1 and self.tablebase is None and isinstance(self._rounds, InKernelRounds)
+
+    @property
+    def collisions_end_rounds(self) -> bool:
+        """Whether descents can meet at a leaf that is not evaluated yet."""
+        return self._rounds.most_leaves > 1 and not self._is_alone
+
+    def finish(self) -> None:
+        """Complete the round in flight; the threads rest."""
+        self._complete(self._waiting)
+        if self._advisor is not None:
+            self._take_advice(self._advisor)
+        self._crew.rest()
+
+    def close(self) -> None:
+        """Stop the threads. The runner is not used afterwards."""
+        self._crew.close()
+
+    def _run_alone(self, limit: int) -> None:
+        """As many visits as took a few milliseconds before, up to the time for advice."""
+        assert isinstance(self._rounds, InKernelRounds)
+        visits = min(limit, self._call_visits)
+        if self._advisor is not None:
+            visits = min(visits, max(1, self._advisor.visits_left()))
+        begun = time.perf_counter()
+        self._rounds.run(self._waiting, visits)
+        share = CALL_SECONDS / max(time.perf_counter() - begun, 1e-6)
+        if self._search.visits > 1:  # the first visit may have compiled
+            self._call_visits = max(1, int(min(visits * share, 2.0 * self._call_visits)))
+
+    def _run_round(self, limit: int) -> None:
+        """One round: small while the tree is small, never by the number of threads."""
+        if self._search.visits < self._rounds.overlap_from:  # nothing is in flight
+            self._begin(self._waiting, limit, overlapped=False)
+            self._complete(self._waiting)
+        else:
+            self._begin(self._next, limit - self._waiting.count, overlapped=True)
+            self._complete(self._waiting)
+            self._waiting, self._next = self._next, self._waiting
+
+    def _work(self, work: SharedWork, start: int, end: int, worker: int) -> None:
+        if isinstance(work, RoundInFlight):
+            self._rounds.evaluate(work, start, end, worker)
+        elif self._advisor is not None:
+            self._advisor.answer()
+
+    def _take_advice(self, advisor: Advisor) -> None:
+        self._crew.complete(self._advice)
+        advisor.take_answers()
+
+    def _begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
+        self._rounds.begin(flight, limit, overlapped)
+        if self.tablebase is not None:
+            ask_tablebase(self.tablebase, flight.visits, flight.leaves)
+        questions = self._rounds.questions(flight)
+        if questions:
+            self._crew.hand_out(flight, questions, self._rounds.share(questions, self._threads))
+
+    def _complete(self, flight: RoundInFlight) -> None:
+        self._crew.complete(flight)
+        if flight.is_empty:
+            return
+        self._rounds.take_answers(flight)
+        apply(self._search.tree, flight.visits, self._search.params, flight.leaves, 0)
+
+
+class Crew:
+    """The threads that evaluate: helpers, who wait for shares while a search runs, and the one that calls."""
+
+    def __init__(self, work: Work, threads: int) -> None:
+        self._work = work
+        self._helpers = threads - 1
+        self._pool = ThreadPool(threads, "evaluate")
+        self._busy: list[Future[None]] = []
+        self._shares: SimpleQueue[Share | None] = SimpleQueue()
+
+    def hand_out(self, work: SharedWork, count: int, share: int) -> None:
+        """Queue ``count`` parts of some work, leaves of a round, ``share`` at a time."""
+        if (count > share or work.for_helpers) and self._helpers and not self._busy:
+            self._busy = [self._pool.start(self._help, worker) for worker in range(1, self._helpers + 1)]
+        for start in range(0, count, share):
+            self._shares.put((work, start, min(start + share, count)))
+            work.open_shares += 1
+
+    def complete(self, work: SharedWork) -> None:
+        """Work until all shares of ``work`` are done. Raises what a helper met."""
+        while True:
+            while work.open_shares and not work.done.empty():
+                self._note(work)
+            if not work.open_shares:
+                return
+            share = self._take_share(work)
+            if share is None:
+                self._note(work)
+                continue
+            self._work(*share, 0)
+            share[0].open_shares -= 1
+
+    def _take_share(self, wanted: SharedWork) -> Share | None:
+        """The next share for the calling thread, None where there is none; not what the helpers can do meanwhile."""
+        try:
+            share = self._shares.get_nowait()
+            if share is not None and share[0].for_helpers and share[0] is not wanted and self._busy:
+                kept, share = share, None
+                try:
+                    share = self._shares.get_nowait()
+                finally:
+                    self._shares.put(kept)
+            return share
+        except Empty:
+            return None
+
+    def rest(self) -> None:
+        """Let the helpers finish what they began, and go."""
+        for _ in self._busy:
+            self._shares.put(None)
+        wait(self._busy)
+        self._busy = []
+
+    def close(self) -> None:
+        """End all threads, also in the middle of a search."""
+        self.rest()
+        self._pool.close()
+
+    def _note(self, work: SharedWork) -> None:
+        """Take the next word from a helper, waiting for it."""
+        went_well = work.done.get()
+        work.open_shares -= 1
+        if not went_well:
+            for helper in wait(self._busy, return_when=FIRST_EXCEPTION).done:
+                helper.result()
+
+    def _help(self, worker: int) -> None:
+        while (share := self._shares.get()) is not None:
+            went_well = False
+            try:
+                self._work(*share, worker)
+                went_well = True
+            finally:
+                share[0].done.put(went_well)
+
+
+def ask_tablebase(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> None:
+    """Note the results of those leaves of a round that the tables know: few men, no castling, clock at zero."""
+    count = int(in_flight.counts[LEAVES])
+    rows = leaves.rows[:count]
+    men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
+    below_root = in_flight.leaf_nodes[:count] != ROOT  # the root is searched, whatever the tables say
+    fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
+    for k in np.flatnonzero(fits & below_root):
+        wdl = tablebase.wdl(rows[k])
+        if wdl is not None:
+            in_flight.known[k] = {2: LOSS, -2: WIN}.get(wdl, DRAW)  # for the side that moved into the leaf
+            in_flight.mate_plies[k] = UNKNOWN_DISTANCE
