@@ -52,6 +52,7 @@ from engine.search.walk import (
     mate_distance,
     new_node,
 )
+from tests.unit.search.rounds import gather_leaves
 
 pytestmark = pytest.mark.plain
 
@@ -288,11 +289,11 @@ def test_plain_python_and_compiled_kernels_apply_alike():
 
 
 def one_round(apply_kernel) -> Tree:
-    search = Search(PARAMS, 200)
+    search = Search(PARAMS, new_tree(200))
     search.set_position(stack_from_board(chess.Board()))
     leaves = new_leaf_batch(8)
     for _ in range(4):
-        count = search.gather(leaves, 0, 8)
+        count = gather_leaves(search, leaves, 8)
         leaves.logits[:count] = np.linspace(0, 1, leaves.logits.shape[1], dtype=np.float32)
         leaves.wdl[:count] = 0.5, 0.3, 0.2
         leaves.moves_left[:count] = 40
@@ -349,7 +350,7 @@ GOLDEN = {
 
 def favourites(fen: str) -> dict[str, int]:
     board = chess.Board(fen)
-    search = Search(SearchParams(needs_planes=False), 2000)
+    search = Search(SearchParams(needs_planes=False), new_tree(2000))
     search.set_position(stack_from_board(board))
     runner = Runner(search, InKernelRounds(search, MaterialEvaluator(), 1), 1)
     while search.visits < 400 and not search.is_proven:

@@ -26,7 +26,7 @@ from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
 from engine.search.session import Search
-from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES
+from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
 
@@ -102,7 +102,7 @@ class Pieces:
     """Runs a search in pieces of given sizes."""
 
     def __init__(self, sizes: Iterator[int]) -> None:
-        self.search = Search(SearchParams(needs_planes=False), 5000)
+        self.search = Search(SearchParams(needs_planes=False), new_tree(5000))
         self.search.set_position(stack_from_board(chess.Board(POSITION)))
         runner = Runner(self.search, InKernelRounds(self.search, MaterialEvaluator(), 1), 1)
         runner._call_visits = next(sizes)  # visits until it looks at the clock
@@ -119,7 +119,7 @@ class Overlapping:
     """A search of so many visits in rounds that overlap nearly from the start."""
 
     def __init__(self, rounds_of: Callable[[Search], Rounds], threads: int, visits: int, planes: bool) -> None:
-        self.search = Search(SearchParams(needs_planes=planes), 5000)
+        self.search = Search(SearchParams(needs_planes=planes), new_tree(5000))
         self.search.set_position(stack_from_board(chess.Board(POSITION)))
         rounds = rounds_of(self.search)
         rounds.overlap_from = 8
