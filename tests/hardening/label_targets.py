@@ -59,7 +59,7 @@ def seal_labels(inside: bytes) -> bytes:
 
 
 def read_labels(path: Path) -> None:
-    data = path.read_bytes()
+    data = path.read_bytes().ljust(4, b"\0")  # the length of the values comes first
     cut, journal, rows = struct.unpack_from("<I", data)[0], data[4 : 4 + RECORD.size], data[4 + RECORD.size :]
     with TemporaryDirectory() as name:
         folder = Path(name)
