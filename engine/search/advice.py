@@ -40,21 +40,21 @@ from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_be
 
 
 class Questions(NamedTuple):
-    """Nodes to look at, and what came of it."""
+    """At most Q = ADVICE_QUESTIONS nodes to look at, and alpha-beta's answers."""
 
-    n_asked: np.ndarray  # int64 [1]
-    left: np.ndarray  # int64 [1] positions that alpha-beta may still be given
-    node: np.ndarray  # int32 [Q]
-    row: np.ndarray  # uint64 [Q, 16] its position
-    moves: np.ndarray  # uint16 [Q, 218] its legal moves, the most visited first
-    n_moves: np.ndarray  # int64 [Q]
-    positions: np.ndarray  # int64 [Q] that alpha-beta may look at
-    line: np.ndarray  # uint16 [Q, ADVICE_PLIES] the answer: a better move and what follows, up to NO_MOVE
-    path: np.ndarray  # uint64 [MAX_DEPTH + 2, 16] scratch: positions from the root down to a node
+    n_asked: np.ndarray  # int64 [1]: number of questions, Q at most.
+    left: np.ndarray  # int64 [1]: positions that alpha-beta may still be given.
+    node: np.ndarray  # int32 [Q]: the node asked about.
+    row: np.ndarray  # uint64 [Q, 16]: the node's position.
+    moves: np.ndarray  # uint16 [Q, 218]: the node's legal moves, the most visited first.
+    n_moves: np.ndarray  # int64 [Q]: number of legal moves.
+    positions: np.ndarray  # int64 [Q]: most positions that alpha-beta may look at.
+    line: np.ndarray  # uint16 [Q, ADVICE_PLIES]: the answer, a better move and the line behind it, up to NO_MOVE.
+    path: np.ndarray  # uint64 [MAX_DEPTH + 2, 16]: scratch for the positions from the root down to a node.
 
 
 def new_questions() -> Questions:
-    """None yet."""
+    """Room for questions; none is asked yet."""
     return Questions(
         n_asked=np.zeros(1, np.int64),
         left=np.zeros(1, np.int64),

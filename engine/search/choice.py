@@ -23,21 +23,21 @@ __all__ = ["MEASURED", "MoveChoice", "StrengthPlan", "choose_move", "choose_weak
 class StrengthPlan:
     """How a limited engine searches and chooses."""
 
-    nodes: int  # visits of the root
-    temperature: float  # moves are drawn by (visits + prior) ** (1 / temperature)
-    value_margin: float  # how far below the best Q seen a move may lie, in [0, 2]
-    least_share: float  # of the most plausible move's weight: what has less is never played
+    nodes: int  # Visits of the root.
+    temperature: float  # Moves are drawn by (visits + prior) ** (1 / temperature).
+    value_margin: float  # How far a move's Q may lie below the best one, in [0, 2].
+    least_share: float  # Moves below this share of the largest weight are never played.
 
 
 @dataclass(frozen=True)
 class MoveChoice:
-    """How the root is varied and the move chosen; the default is without chance."""
+    """How the root is varied and the move chosen. By default nothing is left to chance."""
 
     rng: np.random.Generator
-    temperature: float = 0.0
-    noise_epsilon: float = 0.0
-    noise_alpha: float = 0.3
-    strength: StrengthPlan | None = None
+    temperature: float = 0.0  # Moves are drawn by visits ** (1 / temperature). 0 = play the best one.
+    noise_epsilon: float = 0.0  # Share of Dirichlet noise in the root's priors. 0 = none.
+    noise_alpha: float = 0.3  # Concentration of the Dirichlet noise.
+    strength: StrengthPlan | None = None  # Plays weaker by this plan.
 
 
 def choose_move(search: RootView, temperature: float, rng: np.random.Generator) -> int:
@@ -54,7 +54,7 @@ def choose_move(search: RootView, temperature: float, rng: np.random.Generator) 
 
 
 def decayed_temperature(temperature: float, decay_moves: int, fullmove_number: int) -> float:
-    """The temperature at a move of the game: linearly down to 0 after ``decay_moves`` moves, 0 keeps it."""
+    """The temperature at a move of the game: linearly down to 0 after ``decay_moves`` moves. 0 = no decay."""
     if decay_moves == 0:
         return temperature
     return temperature * max(0.0, 1.0 - (fullmove_number - 1) / decay_moves)

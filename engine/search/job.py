@@ -37,7 +37,7 @@ class SearchOrder:
     overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
     saved_ms: float = 0.0  # Left over from the plans of earlier moves.
     smart_pruning_factor: float = 0.0  # Stop once the best move can hardly change (`Stopper`). 0 = never.
-    on_info: OnInfo | None = None
+    on_info: OnInfo | None = None  # Is told a complete set of lines about once a second and at the end.
     control: SearchControl = field(default_factory=SearchControl)
 
 
@@ -60,7 +60,7 @@ class Stopper:
         return Clock.start(order.limits, order.board.turn == chess.WHITE, order.overhead_ms, order.saved_ms, begun)
 
     def visits_left(self) -> int:
-        """Visits until the node limit, or the end of the counter."""
+        """Number of visits until the node limit, or until the counter is full."""
         return max(0, self._most_visits - self._search.visits)
 
     def is_over(self) -> bool:
@@ -101,7 +101,7 @@ class Stopper:
         return self.clock.is_over(self._is_settled(visits))
 
     def _is_settled(self, visits: np.ndarray) -> bool:
-        """Whether the most visited move is also the best valued among those looked at seriously."""
+        """Whether the most visited move also has the best value among the moves with a good share of the visits."""
         most = int(visits.argmax())
         q = np.where(visits >= PROMISING_SHARE * visits[most], self._search.root_q(), -2.0)
         return int(q.argmax()) == most
@@ -109,8 +109,8 @@ class Stopper:
     def _is_decided(self, visits: np.ndarray, elapsed: float) -> bool:
         """Whether no move can overtake the most visited one any more (smart pruning).
 
-        Counted are the visits possible in the time left at the speed so far, divided by the factor: above 1 it stops
-        a little too early, for not all visits will go to one move.
+        The visits that fit into the time left, at the speed so far, are divided by `smart_pruning_factor`. A factor
+        above 1 stops a little too early, because not all of these visits would go to one move.
         """
         if len(visits) == 1:
             return True
@@ -184,7 +184,7 @@ class SearchDriver:
 
 
 class SearchJob:
-    """One search that `Engine.start` has begun. Its words reach that search alone, whatever was started after it."""
+    """One search that `Engine.start` has begun. `stop` and `ponderhit` reach that search alone."""
 
     def __init__(self, control: SearchControl, future: Future[SearchResult]) -> None:
         self._control = control

@@ -27,7 +27,7 @@ __all__ = ["Clock", "Limits", "SearchControl"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one search, as in UCI `go`; None means not given. Without any limit the search runs until stopped."""
+    """Limits of one search, as in UCI `go`. None = not given. Without any limit the search runs until it is stopped."""
 
     white_time_ms: int | None = None
     black_time_ms: int | None = None
@@ -35,22 +35,22 @@ class Limits:
     black_increment_ms: int = 0
     moves_to_go: int | None = None
     movetime_ms: int | None = None
-    nodes: int | None = None  # visits of the root, those kept from earlier searches included
-    depth: int | None = None  # mean depth of the descents, rounded, as `info depth` shows it; or the tree is full
-    mate: int | None = None  # stop at a proven mate in so many moves
-    infinite: bool = False  # hold the result back until stop
-    ponder: bool = False  # hold the result back until stop or ponderhit; the clock starts at ponderhit
+    nodes: int | None = None  # Visits of the root, those kept from earlier searches included.
+    depth: int | None = None  # Stop at this rounded mean depth of the descents in plies, or when the tree is full.
+    mate: int | None = None  # Stop at a proven mate in this many moves.
+    infinite: bool = False  # Hold the result back until `stop`.
+    ponder: bool = False  # Hold the result back until `stop` or `ponderhit`, which starts the clock.
     searchmoves: tuple[chess.Move, ...] = ()
 
     def clock_ms(self, white: bool) -> int | None:
-        """Time left of the side to move; where only the other side's clock is given, that one."""
+        """Milliseconds left on the mover's clock, or on the only clock that is given. None = no clock."""
         own, other = self.white_time_ms, self.black_time_ms
         if not white:
             own, other = other, own
         return own if own is not None else other
 
     def increment_ms(self, white: bool) -> int:
-        """Increment of the side to move, or of the other one with its clock."""
+        """Milliseconds that the clock of `clock_ms` gains with every move."""
         own_clock = self.white_time_ms if white else self.black_time_ms
         if own_clock is None and self.clock_ms(white) is not None:
             white = not white
@@ -99,11 +99,11 @@ class SearchControl:
 
 @dataclass
 class Clock:
-    """Time for one move. ``planned_ms`` and ``hard_ms`` are None where nothing limits the time."""
+    """Time for one move. ``planned_ms`` and ``hard_ms`` (milliseconds) are None where nothing limits the time."""
 
     planned_ms: float | None
     hard_ms: float | None
-    started: float  # time.monotonic seconds
+    started: float  # When the clock began to run, in seconds of time.monotonic.
 
     @classmethod
     def start(
@@ -111,8 +111,8 @@ class Clock:
     ) -> Clock:
         """Plan the time for the side to move; every move loses ``overhead_ms`` on the way to the GUI.
 
-        ``saved_ms``: what earlier moves left over of their plans is for this move, not for all that follow. ``begun``
-        is when the clock began to run (time.monotonic seconds), now where not given.
+        ``saved_ms`` is the time that earlier moves left over; it is all spent on this move. ``begun`` is when the clock
+        began to run (seconds of time.monotonic). None = now.
         """
         now = time.monotonic() if begun is None else begun
         if limits.movetime_ms is not None:
@@ -134,7 +134,7 @@ class Clock:
         return (time.monotonic() - self.started) * 1000.0
 
     def is_over(self, settled: bool) -> bool:
-        """Whether to stop; ``settled`` says that the most visited move is also the best valued one."""
+        """Whether to stop; ``settled`` says whether the most visited move also has the best value."""
         return self.rest_ms(settled) <= 0.0
 
     def rest_ms(self, settled: bool) -> float:
@@ -144,5 +144,5 @@ class Clock:
         return (self.planned_ms if settled else self.hard_ms) - self.elapsed_ms()
 
     def unused_ms(self) -> float:
-        """What is left of the plan, at least 0."""
+        """Milliseconds left of the planned time, at least 0."""
         return max(0.0, self.rest_ms(settled=True)) if self.planned_ms is not None else 0.0

@@ -18,7 +18,7 @@ from engine.native.jit import kernel
 from engine.search.params import MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE
 from engine.search.tree import LOSS, NO_NODE
 
-NO_EDGE = -1
+NO_EDGE = -1  # No edge was found.
 
 
 @kernel()

@@ -18,23 +18,23 @@ from engine.evaluation.scores import ATAN_SCALE, CP_SCALE
 class SearchInfo:
     """One line of analysis, from the side to move."""
 
-    depth: int  # mean plies of the descents
-    seldepth: int  # deepest line in plies
+    depth: int  # Mean plies of the descents.
+    seldepth: int  # Plies of the deepest line.
     time_ms: int
     nodes: int
     nps: int
-    hashfull: int  # per mille of the tree in use
-    multipv: int  # rank, from 1
+    hashfull: int  # Part of the tree in use, per mille.
+    multipv: int  # Rank of the line, from 1.
     score_cp: int
-    score_mate: int | None  # full moves to a proven mate, negative when being mated
-    wdl: tuple[int, int, int]  # win, draw, loss per mille, sum 1000
+    score_mate: int | None  # Full moves to a proven mate, negative when being mated.
+    wdl: tuple[int, int, int]  # Win, draw and loss per mille; they add up to 1000.
     pv: list[chess.Move]
-    tbhits: int = 0  # positions answered by endgame tables
-    current_move: chess.Move | None = None  # the root move visited most since the last lines, in the first line
-    current_number: int = 0  # and its rank, from 1
+    tbhits: int = 0  # Number of positions answered by endgame tables.
+    current_move: chess.Move | None = None  # The root move visited most since the last lines; first line only.
+    current_number: int = 0  # Rank of `current_move`, from 1.
 
 
-OnInfo = Callable[[Sequence[SearchInfo]], None]  # is told a complete set of lines, best line first
+OnInfo = Callable[[Sequence[SearchInfo]], None]  # Is told a complete set of lines, best line first.
 
 
 @dataclass(frozen=True)
@@ -44,27 +44,27 @@ class RootMove:
     move: chess.Move
     visits: int  # N
     prior: float  # P
-    q: float  # mean value in [-1, 1]; first-play urgency while unvisited
+    q: float  # Mean value in [-1, 1], or first-play urgency while unvisited.
     draw: float  # mean draw probability
-    mate: int | None  # full moves to a proven mate, negative when it gets mated
-    policy_index: int = 0  # among the 1858 policy moves
-    u: float = 0.0  # exploration bonus U
-    v: float = 0.0  # the evaluator's own value of the move, in [-1, 1]; 0 while unvisited
+    mate: int | None  # Full moves to a proven mate, negative when the mover is mated.
+    policy_index: int = 0  # Index among the 1858 policy moves.
+    u: float = 0.0  # U, the exploration bonus.
+    v: float = 0.0  # V, the evaluator's own value of the move in [-1, 1]; 0 while unvisited.
     moves_left: float = 0.0  # plies the game is expected to last
-    wdl: tuple[int, int, int] = (0, 1000, 0)  # win, draw, loss per mille
-    pv: tuple[chess.Move, ...] = ()  # the line of play that begins with the move
-    score_cp: int = 0  # Q in centipawns, on the evaluator's scale
-    hint: float = 0.0  # what a hint adds to P for the search; negative for the other moves
+    wdl: tuple[int, int, int] = (0, 1000, 0)  # Win, draw and loss per mille.
+    pv: tuple[chess.Move, ...] = ()  # The line of play that begins with the move.
+    score_cp: int = 0  # Q in centipawns on the evaluator's scale.
+    hint: float = 0.0  # Change of P by a hint; negative for the moves that the hint does not name.
 
 
 @dataclass(frozen=True)
 class RootPosition:
     """The root's own statistics, from the side to move."""
 
-    visits: int  # N, those kept from earlier searches included
-    q: float  # mean value in [-1, 1], the root's own evaluation included
+    visits: int  # N, with the visits kept from earlier searches.
+    q: float  # Mean value in [-1, 1], with the root's own evaluation.
     draw: float  # mean draw probability
-    v: float  # the evaluator's own value, in [-1, 1]
+    v: float  # The evaluator's own value in [-1, 1].
     moves_left: float  # plies the game is expected to last
 
 
@@ -74,11 +74,11 @@ class SearchResult:
 
     best_move: chess.Move | None
     ponder_move: chess.Move | None
-    infos: list[SearchInfo]  # the last complete set, best line first
-    children: list[RootMove]  # best first
+    infos: list[SearchInfo]  # The last complete set of lines, best line first.
+    children: list[RootMove]  # All root moves, best first.
     nodes: int
     time_ms: int
-    root: RootPosition | None = None  # None where nothing was searched
+    root: RootPosition | None = None  # None where nothing was searched.
 
 
 @dataclass(frozen=True)

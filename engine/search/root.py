@@ -28,8 +28,8 @@ from engine.search.tree import (
 )
 from engine.tactics.mates import mating_move
 
-MAX_PLIES = 10_000  # longer than any counted mate
-MOST_SHOWN = 40  # moves of a line
+MAX_PLIES = 10_000  # More plies than any counted mate has.
+MOST_SHOWN = 40  # Most moves of a line that is shown.
 
 
 class RootView:
@@ -39,8 +39,8 @@ class RootView:
 
     tree: Tree
     params: SearchParams
-    forced_move: np.uint16 = NO_MOVE  # a root move that starts a mate found by the rules (`mates`), or NO_MOVE
-    forced_in: int = 0  # moves to that mate
+    forced_move: np.uint16 = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
+    forced_in: int = 0  # Full moves to the mate that `forced_move` starts.
 
     def _edges(self, node: int) -> range:
         first = int(self.tree.first_edge[node])

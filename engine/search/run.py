@@ -68,21 +68,21 @@ class RoundInFlight(SharedWork):
 
     @property
     def count(self) -> int:
-        """Leaves."""
+        """Number of leaves."""
         return int(self.visits.counts[LEAVES])
 
     @property
     def is_empty(self) -> bool:
-        """Whether no visits are in flight, not even such as ended on a leaf of another round."""
+        """Whether no visits are in flight, collisions with leaves of another round included."""
         return not self.visits.counts.any()
 
 
 class Rounds(Protocol):
     """How a round is begun and evaluated."""
 
-    overlap_from: int  # visits from which two rounds are in flight; smaller trees want fresh values
-    most_leaves: int  # of the largest round
-    most_threads: int  # that find work in the largest round
+    overlap_from: int  # Visits of the root from which two rounds are in flight; smaller trees want fresh values.
+    most_leaves: int  # Leaves of the largest round.
+    most_threads: int  # Number of threads that find work in the largest round.
 
     def new_flight(self) -> RoundInFlight:
         """Room for the largest round."""
@@ -97,7 +97,7 @@ class Rounds(Protocol):
         ...
 
     def share(self, questions: int, threads: int) -> int:
-        """How many of so many leaves a thread takes at once."""
+        """How many of ``questions`` leaves a thread takes at once."""
         ...
 
     def evaluate(self, flight: RoundInFlight, start: int, end: int, worker: int) -> None:
@@ -112,7 +112,7 @@ class Rounds(Protocol):
 class BatchedRounds:
     """Rounds for a batched evaluator. Where it answers in parts two half rounds are in flight, of whole chunks.
 
-    ``round_size`` 0 is the evaluator's own.
+    ``round_size`` is the number of leaves of the largest round. 0 = the evaluator's own.
     """
 
     def __init__(self, search: Search, evaluator: Evaluator, round_size: int = 0) -> None:
@@ -152,7 +152,7 @@ class BatchedRounds:
         return min(CHUNK, -(-questions // threads)) if self._parts is not None else questions
 
     def evaluate(self, flight: RoundInFlight, start: int, end: int, worker: int) -> None:
-        """Ask the evaluator; it knows its threads itself."""
+        """Ask the evaluator, which knows its threads itself."""
         batch = flight.leaves if self._cache is None else flight.unanswered.asked
         if self._parts is not None:
             self._parts.evaluate_part(batch, start, end)
@@ -160,7 +160,7 @@ class BatchedRounds:
             self._evaluator.evaluate(batch, end)
 
     def take_answers(self, flight: RoundInFlight) -> None:
-        """Keep them."""
+        """Keep the answers in the cache."""
         if self._cache is not None:
             self._cache.take_answers(flight.leaves, flight.unanswered)
 
@@ -181,17 +181,17 @@ class InKernelRounds:
         return RoundInFlight(self.most_leaves)
 
     def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
-        """Walk down."""
+        """Descend to at most ``limit`` leaves."""
         search = self._search
         size = min(self.most_leaves, max(1, search.visits // IN_KERNEL_VISITS_PER_LEAF), limit)
         begin(search.tree, flight.visits, search.params, flight.leaves, 0, size)
 
     def questions(self, flight: RoundInFlight) -> int:
-        """All leaves."""
+        """The number of leaves: there is no cache to ask first."""
         return flight.count
 
     def share(self, questions: int, threads: int) -> int:
-        """One for each thread, within limits."""
+        """Equal shares for the threads, within SMALLEST_SHARE and LARGEST_SHARE leaves."""
         return min(LARGEST_SHARE, max(SMALLEST_SHARE, -(-questions // threads)))
 
     def evaluate(self, flight: RoundInFlight, start: int, end: int, worker: int) -> None:
@@ -199,10 +199,10 @@ class InKernelRounds:
         evaluate_share(flight.visits, self._search.params, flight.leaves, 0, start, end, *self._workers[worker])
 
     def take_answers(self, flight: RoundInFlight) -> None:
-        """They stand where they belong."""
+        """Do nothing: the kernel wrote the answers to the leaves."""
 
     def run(self, flight: RoundInFlight, visits: int) -> None:
-        """So many visits on the calling thread, one after the other."""
+        """Carry out ``visits`` visits on the calling thread, one after the other."""
         search = self._search
         run_visits(search.tree, flight.visits, search.params, flight.leaves, *self._workers[0], visits)
 
@@ -213,13 +213,13 @@ class Runner:
     For the same position, options and node count the tree is the same, wherever the search is interrupted.
     """
 
-    tablebase: Tablebase | None = None  # asked about leaves, where there is one
+    tablebase: Tablebase | None = None  # Is asked about the leaves of every round, where there is one.
 
     def __init__(self, search: Search, rounds: Rounds, threads: int, advisor: Advisor | None = None) -> None:
         self._search = search
         self._rounds = rounds
         self._threads = threads
-        self.most_threads = rounds.most_threads  # more of them find no work
+        self.most_threads = rounds.most_threads  # Number of threads that find work; more are of no use.
         self._crew = Crew(self._work, threads)
         self._waiting, self._next = rounds.new_flight(), rounds.new_flight()
         self._call_visits = FIRST_CALL_VISITS
@@ -227,7 +227,7 @@ class Runner:
         self._advice = SharedWork(for_helpers=True)
 
     def advance(self, limit: int) -> None:
-        """Some visits, at most ``limit``, in a few milliseconds."""
+        """Carry out some visits, at most ``limit``, in a few milliseconds."""
         is_new = not self._search.is_expanded
         limit = 1 if is_new else limit
         if self._is_alone:
@@ -313,14 +313,16 @@ class Runner:
 
 
 def ask_tablebase(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> None:
-    """Note the results of those leaves of a round that the tables know: few men, no castling, clock at zero."""
+    """Note the results of leaves that the tables know: few pieces, no castling rights, halfmove clock at zero."""
     count = int(in_flight.counts[LEAVES])
     rows = leaves.rows[:count]
     men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
-    below_root = in_flight.leaf_nodes[:count] != ROOT  # the root is searched, whatever the tables say
+    below_root = in_flight.leaf_nodes[:count] != ROOT  # The root is searched whatever the tables say.
     fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
     for k in np.flatnonzero(fits & below_root):
         wdl = tablebase.wdl(rows[k])
         if wdl is not None:
-            in_flight.known[k] = {2: LOSS, -2: WIN}.get(wdl, DRAW)  # for the side that moved into the leaf
+            in_flight.known[k] = {2: LOSS, -2: WIN}.get(
+                wdl, DRAW
+            )  # The result is for the side that moved into the leaf.
             in_flight.mate_plies[k] = UNKNOWN_DISTANCE

@@ -24,11 +24,11 @@ NO_NODE: Final = -1
 NO_PARENT: Final = -1
 
 # Node states.
-PENDING: Final = 0  # waits in a round for its evaluation
-EXPANDED: Final = 1  # has its edges
-TERMINAL: Final = 2  # decided by the rules, by a tablebase, or by a mate in one: no edges
-PATH_REPETITION: Final = 3  # a draw only because this position occurred earlier in the search path
-STUNTED: Final = 4  # evaluated, but there was no room for its edges
+PENDING: Final = 0  # The node waits in a round for its evaluation.
+EXPANDED: Final = 1  # The node has its edges.
+TERMINAL: Final = 2  # The rules, a tablebase or a mate in one decide the node; it has no edges.
+PATH_REPETITION: Final = 3  # The node is a draw only because its position occurred earlier in the search path.
+STUNTED: Final = 4  # The node was evaluated, but there was no room for its edges.
 
 # Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it. LOSS and WIN while
 # nothing is known; equal bounds decide the node.
@@ -36,25 +36,25 @@ LOSS: Final = -1
 DRAW: Final = 0
 WIN: Final = 1
 
-UNKNOWN_DISTANCE: Final = -1  # in `mate_plies`: won or lost by a tablebase, which knows no mates
+UNKNOWN_DISTANCE: Final = -1  # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
 
 # Words of `counters`.
-NODES: Final = 0  # nodes in use
-EDGES: Final = 1  # edges in use
-DEEPEST: Final = 2  # plies from the root to the deepest leaf so far
-DEPTH_SUM: Final = 3  # over all descents, for the mean depth
-DESCENTS: Final = 4
-ROOT_PLY: Final = 5  # row of the root in `stack`
+NODES: Final = 0  # Number of nodes in use.
+EDGES: Final = 1  # Number of edges in use.
+DEEPEST: Final = 2  # Plies from the root to the deepest leaf so far.
+DEPTH_SUM: Final = 3  # Sum of the plies of all descents, for the mean depth.
+DESCENTS: Final = 4  # Number of descents.
+ROOT_PLY: Final = 5  # Row of the root in `stack`.
 N_COUNTERS: Final = 6
 
 # Words of a round's `counts`.
-LEAVES: Final = 0  # leaves in flight
-COLLISIONS: Final = 1  # descents that ended on a leaf already in flight
+LEAVES: Final = 0  # Number of leaves in flight.
+COLLISIONS: Final = 1  # Number of descents that ended on a leaf already in flight.
 
-MAX_DEPTH: Final = 200  # plies below the root; deeper lines are not followed
-MAX_ROUND: Final = 512  # leaves of one round, and collisions
-MAX_VISITS: Final = 2_000_000_000  # of the root: its counter has 31 bits
-EDGES_PER_NODE: Final = 32  # room kept for edges, a node
+MAX_DEPTH: Final = 200  # Plies below the root at which a descent ends.
+MAX_ROUND: Final = 512  # Most leaves of one round, and most collisions.
+MAX_VISITS: Final = 2_000_000_000  # Most visits of the root, whose counter has 31 bits.
+EDGES_PER_NODE: Final = 32  # Room for edges that is kept for each node.
 
 
 @dataclass(frozen=True)
@@ -78,26 +78,26 @@ class Tree(NamedTuple):
 
     # nodes
     parent: Annotated[np.ndarray, NodeField(np.int32, NO_PARENT)]
-    first_edge: Annotated[np.ndarray, NodeField(np.int64)]  # 64 bits: a large tree has more than 2^31 edges
+    first_edge: Annotated[np.ndarray, NodeField(np.int64)]  # 64 bits, because a large tree has more than 2^31 edges.
     n_edges: Annotated[np.ndarray, NodeField(np.int32)]
-    visits: Annotated[np.ndarray, NodeField(np.int32)]  # finished visits
-    in_flight: Annotated[np.ndarray, NodeField(np.int32)]  # visits begun and not finished: the virtual loss
-    value_sum: Annotated[np.ndarray, NodeField(np.float64)]  # W; Q = W / visits in [-1, 1]
-    draw_sum: Annotated[np.ndarray, NodeField(np.float64)]  # sum of draw probabilities
-    moves_left: Annotated[np.ndarray, NodeField(np.float32)]  # mean plies to the end of the game
-    mate_plies: Annotated[np.ndarray, NodeField(np.int32)]  # to mate where won or lost, or UNKNOWN_DISTANCE
-    state: Annotated[np.ndarray, NodeField(np.int8, PENDING)]  # PENDING ... STUNTED
-    lower: Annotated[np.ndarray, NodeField(np.int8, LOSS)]  # the worst result that is still possible
-    upper: Annotated[np.ndarray, NodeField(np.int8, WIN)]  # the best
-    asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # visits when alpha-beta last looked at it (`advice`)
-    advised: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # move whose prior a hint raised (`priors`)
-    own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # that move's P without the hint
+    visits: Annotated[np.ndarray, NodeField(np.int32)]  # N, the finished visits.
+    in_flight: Annotated[np.ndarray, NodeField(np.int32)]  # Visits begun and not finished, the virtual loss.
+    value_sum: Annotated[np.ndarray, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
+    draw_sum: Annotated[np.ndarray, NodeField(np.float64)]  # Sum of the draw probabilities.
+    moves_left: Annotated[np.ndarray, NodeField(np.float32)]  # Mean plies to the end of the game.
+    mate_plies: Annotated[np.ndarray, NodeField(np.int32)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
+    state: Annotated[np.ndarray, NodeField(np.int8, PENDING)]  # One of PENDING ... STUNTED.
+    lower: Annotated[np.ndarray, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
+    upper: Annotated[np.ndarray, NodeField(np.int8, WIN)]  # The best result that is still possible.
+    asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`advice`).
+    advised: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
+    own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the advised move without the hint.
     # edges
     move: Annotated[np.ndarray, EdgeField(np.uint16, int(NO_MOVE))]
-    prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P
-    child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # node or NO_NODE
+    prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P.
+    child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
     # the current path, and scratch
-    stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16] the game so far and the path; the last row is scratch
+    stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
     scratch_moves: np.ndarray  # uint16 [218]
     counters: np.ndarray  # int64 [N_COUNTERS]
 
@@ -139,16 +139,18 @@ def view_kernel(kind: type) -> Any:
 class Round(NamedTuple):
     """The visits that were begun together and wait for their evaluations."""
 
-    leaf_nodes: np.ndarray  # int32 [MAX_ROUND] nodes of the leaves, in order
-    collision_nodes: np.ndarray  # int32 [MAX_ROUND] where collided descents ended
-    known: np.ndarray  # int8 [MAX_ROUND] result of a leaf where it is certain, for the side that moved into it, or ...
-    mate_plies: np.ndarray  # int32 [MAX_ROUND] and plies to mate, or UNKNOWN_DISTANCE
-    counts: np.ndarray  # int64 [2] LEAVES, COLLISIONS
+    leaf_nodes: np.ndarray  # int32 [MAX_ROUND]: nodes of the leaves, in order.
+    collision_nodes: np.ndarray  # int32 [MAX_ROUND]: nodes where collided descents ended.
+    known: (
+        np.ndarray
+    )  # int8 [MAX_ROUND]: a leaf's certain result for the side that moved into it, or UNKNOWN or REPEATED.
+    mate_plies: np.ndarray  # int32 [MAX_ROUND]: plies to mate of such a leaf, or UNKNOWN_DISTANCE.
+    counts: np.ndarray  # int64 [2]: the counts LEAVES and COLLISIONS.
 
 
 # More values of `Round.known`.
-UNKNOWN: Final = 2  # to be evaluated
-REPEATED: Final = 3  # a draw on this path only
+UNKNOWN: Final = 2  # The leaf is to be evaluated.
+REPEATED: Final = 3  # The leaf is a draw on this path only.
 
 
 def new_round() -> Round:
