@@ -40,10 +40,10 @@ from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
 from engine.search.session import Search
 from engine.search.tree import new_tree, nodes_for
 
-CACHE_SHARE = 0.125  # of Hash, for the evaluations of a batched evaluator
-MOST_CACHE_MIB = 64.0
-TABLE_SHARE = 1 / 16  # of Hash, for the positions that alpha-beta remembers
-MOST_TABLE_MIB = 4.0  # it is asked about a few thousand at a time
+CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
+MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
+TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
+MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
 
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
@@ -75,14 +75,14 @@ class Engine:
         self._owns_evaluator = evaluator is None
         self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
         self.board = chess.Board()
-        self._turn = threading.Lock()  # held by the search that is running
-        self._controls: list[SearchControl] = []  # of that one and of those that wait
+        self._turn = threading.Lock()  # Held by the search that is running.
+        self._controls: list[SearchControl] = []  # Those of the running search and of the waiting ones.
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
-        self._background = ThreadPool(2, "search")  # the calling thread, and one that searches
+        self._background = ThreadPool(2, "search")  # One thread calls, the other one searches.
         self._saved_ms = 0.0
-        self._root_was_changed = False  # by a restriction or by noise: its tree is no good for another search
+        self._root_was_changed = False  # A restriction or noise spoiled the tree for other searches.
         self._prepare()
         self._notes = self._idle_options(EngineOptions())
 
@@ -174,7 +174,7 @@ class Engine:
         self._notes = [*self._notes, *self._idle_options(old)]
 
     def _idle_options(self, before: EngineOptions) -> list[str]:
-        """What to say about options that were just set and change nothing with the evaluator in use."""
+        """Sentences about options that were just set and change nothing with the evaluator in use."""
         in_kernel = isinstance(self.evaluator, InKernelEvaluator)
         use = Use(self.evaluator.name, in_kernel, self._runner.most_threads, self._runner.collisions_end_rounds)
         return idle_options(before, self.options, use)
@@ -288,7 +288,7 @@ class Engine:
             result = driver.run()
         except BaseException:
             self._runner.close()
-            self._search.clear()  # some of its visits would be in flight for ever
+            self._search.clear()  # Otherwise some of its visits would stay in flight for ever.
             self._runner = self._make_runner()
             raise
         self._saved_ms = driver.unused_ms if limits.movetime_ms is None else 0.0
@@ -311,7 +311,7 @@ class Engine:
     # ---- one search ----
 
     def _book_move(self, board: chess.Board, limits: Limits) -> chess.Move | None:
-        """A move from the book, where a game is played by the clock."""
+        """A move from the book. None where it has none or no game is played by the clock."""
         playing = limits.is_timed and not (limits.infinite or limits.ponder or limits.searchmoves)
         if self._book is None or not playing or self.options.analyse_mode:
             return None
@@ -334,7 +334,7 @@ class Engine:
         return SearchDriver(self._search, self._runner, reporter, order)
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:
-        """How to play weaker, where that is asked for and a game is played."""
+        """The plan for playing weaker. None where that is not asked for or no game is played."""
         if not self.options.limit_strength or self.options.analyse_mode or limits.infinite:
             return None
         return plan_for(self.options.elo)

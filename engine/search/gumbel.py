@@ -119,5 +119,5 @@ class SequentialHalving:
 
 
 def _transformed(search: Search, q: np.ndarray) -> np.ndarray:
-    """s(q)."""
+    """s(q) of every root move."""
     return (C_VISIT + search.root_visits().max()) * C_SCALE * (q + 1.0) / 2.0

@@ -36,7 +36,7 @@ class Columns(NamedTuple):
 
 
 def read_columns(search: Search) -> Columns:
-    """All of them at once: reading them move by move would cost more than a short search."""
+    """Read all columns at once: reading them move by move would cost more than a short search."""
     visits, priors = search.root_visits(), search.own_priors(ROOT)
     mean, draw = search.root_value()
     return Columns(
@@ -64,7 +64,7 @@ class Reporter:
         self._chess960 = board.chess960
         self._multi_pv = multi_pv
         self._tablebase = tablebase
-        self._cp_scale = cp_scale  # centipawns of a Q of 0.5
+        self._cp_scale = cp_scale  # Centipawns of a Q of 0.5.
         self._first_hits = tablebase.hits if tablebase is not None else 0
         self._first_visits = search.visits
         self._last_visits = self._visits_by_move()
@@ -77,14 +77,14 @@ class Reporter:
 
     @property
     def nodes(self) -> int:
-        """Visits of this search."""
+        """Number of visits of this search."""
         return self._search.visits - self._first_visits
 
     def infos(self, first: chess.Move | None = None) -> list[SearchInfo]:
         """A complete set of lines, best first, all of one depth; ``first`` is the move to play if it is another."""
         search = self._search
         order = [int(index) for index in search.best_order()]
-        order.sort(key=lambda index: self.move(index) != first)  # stable: the rest stays in order
+        order.sort(key=lambda index: self.move(index) != first)  # The sort is stable, so that the rest stays in order.
         columns = read_columns(search)
         elapsed_ms = max(1, round(self.elapsed_ms))
         shown = [self._root_move(index, columns) for index in order[: self._multi_pv]]
@@ -96,7 +96,7 @@ class Reporter:
         return infos
 
     def _visits_by_move(self) -> dict[int, int]:
-        """By move and not by edge: edges change places."""
+        """Visits of the root moves, by move code and not by edge, because edges change places."""
         search = self._search
         if not search.is_expanded:
             return {}

@@ -54,12 +54,12 @@ def forget_path_repetitions(tree, root):
     """Draws by a repetition that began before the new root are none any more: take them back, to be visited anew."""
     for node in range(root + 1, tree.counters[NODES]):
         if tree.state[node] == PATH_REPETITION:
-            take_back(tree, np.int64(node))
+            undo_visits(tree, np.int64(node))
             tree.state[node] = PENDING
 
 
 @kernel()
-def take_back(tree, node):
+def undo_visits(tree, node):
     """Undo all visits of a leaf in its ancestors."""
     visits = tree.visits[node]
     value = tree.value_sum[node]

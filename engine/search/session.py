@@ -159,7 +159,7 @@ class Search(RootView):
         tree = self.tree
         keep_moves(tree, ROOT, allowed)
         self._hint_at_mate()
-        lower, upper = best_bounds(tree, np.int64(ROOT))  # a proof may have rested on a move that is gone
+        lower, upper = best_bounds(tree, np.int64(ROOT))  # A proof may have rested on a move that is gone.
         tree.lower[ROOT], tree.upper[ROOT] = (-upper, -lower) if self.params.decide_root else (LOSS, WIN)
 
     def add_root_noise(self, rng: np.random.Generator, epsilon: float, alpha: float) -> None:

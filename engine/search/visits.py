@@ -20,18 +20,18 @@ from engine.network.policy_map import policy_index
 from engine.search.tree import COLLISIONS, LEAVES, NO_NODE, REPEATED, ROOT, UNKNOWN
 from engine.search.walk import apply, begin_visit, finish_known, is_finished, judge, repeats_path
 
-if TYPE_CHECKING:  # the kernel cache reads imports too: a change in a family is a change in all that evaluates leaves
+if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family changes all that evaluates leaves.
     from engine.evaluation.material import MaterialModel
     from engine.evaluation.sparse import SparseModel
 
-    FamilyModel = MaterialModel | SparseModel  # what `model` is below
+    FamilyModel = MaterialModel | SparseModel  # The type of `model` below.
 
 
 class Scratch(NamedTuple):
     """Scratch of one thread."""
 
-    row: np.ndarray  # uint64 [16]
-    moves: np.ndarray  # uint16 [218]
+    row: np.ndarray  # uint64 [16]: a position.
+    moves: np.ndarray  # uint16 [218]: its legal moves.
 
 
 def new_scratch() -> Scratch:
@@ -115,7 +115,7 @@ def evaluate_share(in_flight, params, leaves, first, begin_at, end_at, model, sc
 
 @kernel()
 def run_visits(tree, in_flight, params, leaves, model, scratch, limit):
-    """``limit`` visits, each applied before the next begins; fewer where the root is decided."""
+    """Carry out ``limit`` visits, each applied before the next begins; fewer where the root is decided."""
     for _ in range(limit):
         if begin(tree, in_flight, params, leaves, np.int64(0), np.int64(1)) == 0:
             break

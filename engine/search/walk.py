@@ -98,7 +98,7 @@ def descend(tree, params):
         child = np.int64(tree.child[edge])
         if child == NO_NODE:
             if tree.counters[NODES] >= tree.parent.size:
-                break  # the tree is full: count the visit here
+                break  # The tree is full, so that the visit counts here.
             child = new_node(tree, node)
             tree.child[edge] = child
         push(tree.stack, ply + depth, tree.move[edge])
@@ -131,7 +131,7 @@ def repeat_visit(tree, node):
 def repeats_path(tree, ply):
     """Whether the position at ``ply`` occurred once before, at or after the root: a cycle made by the search."""
     if tree.stack[ply, REPETITIONS] != np.uint64(1):
-        return False  # a third occurrence is a draw by the rules
+        return False  # The rules call a third occurrence a draw.
     earlier = ply - 4
     while earlier >= tree.counters[ROOT_PLY]:
         if tree.stack[earlier, KEY] == tree.stack[ply, KEY]:
@@ -324,7 +324,7 @@ def mate_distance(tree, node, result):
         plies = np.int64(tree.mate_plies[child])
         if plies == UNKNOWN_DISTANCE:
             if result == LOSS:
-                return plies  # a defence that nobody has counted
+                return plies  # Nobody has counted the plies of this defence.
         elif found == UNKNOWN_DISTANCE or (plies < found) == (result == WIN):
             found = plies
     return found + 1 if found != UNKNOWN_DISTANCE else found

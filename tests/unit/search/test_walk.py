@@ -9,7 +9,7 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
 from engine.search.params import LC0
-from engine.search.reroot import take_back
+from engine.search.reroot import undo_visits
 from engine.search.session import Search
 from engine.search.tree import (
     DRAW,
@@ -96,7 +96,7 @@ def test_a_repetition_of_the_path_proves_nothing_and_can_be_taken_back():
     finish_known.py_func(tree, PARAMS, repeated, REPEATED, 0)
     assert not is_decided.py_func(tree, node)
     assert tree.draw_sum[node] == 1.0
-    take_back.py_func(tree, repeated)
+    undo_visits.py_func(tree, repeated)
     for now, then in zip((tree.value_sum[:2], tree.visits[:2], tree.draw_sum[:2]), before, strict=True):
         assert now.tolist() == then.tolist()
 
