@@ -18,7 +18,7 @@ FORBIDDEN_ATTRIBUTES = {
     "os.system", "os.popen", "os.execv", "os.execvp", "os.spawnv", "subprocess.getoutput", "subprocess.getstatusoutput",
     "tempfile.mktemp", "os.chmod", "os.umask",
 }  # fmt: skip
-# `generated_kernel` makes a kernel from a table in the source, as `NamedTuple` makes a class. These modules have tables.
+# `generated_kernel` makes a kernel from a table in the source, as `NamedTuple` makes a class. These have such tables.
 GENERATOR, GENERATES, GENERATED_FROM = "engine.native.jit", "exec()", {"engine.search.tree"}
 UNPACKERS = {"extractall", "extract", "unpack_archive"}  # archives are read in memory, their members name no files
 
