@@ -21,21 +21,22 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.native.jit import kernel
+from engine.search.params import (
+    ADVICE_INNER_SHARE,
+    ADVICE_LEAST_VISITS,
+    ADVICE_LONGEST_WAIT,
+    ADVICE_MARGIN_CP,
+    ADVICE_PLIES,
+    ADVICE_POSITIONS,
+    ADVICE_POSITIONS_TOGETHER,
+    ADVICE_PRIOR,
+    ADVICE_QUESTIONS,
+)
 from engine.search.priors import advise, take_back
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
 from engine.search.walk import is_decided
 from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
-
-FEWEST_VISITS = 256  # of a node that is asked about
-MARGIN_CP = 80  # what a move has to win
-ADVISED_PRIOR = 0.4
-LINE = 10  # plies of advice
-INNER_SHARE = 0.125  # of the root's positions a visit, that other nodes get
-MOST_QUESTIONS = 16  # at a time
-MOST_POSITIONS = 8_000  # that alpha-beta looks at for one of them
-MOST_POSITIONS_TOGETHER = 16_000  # and for all: ten to twenty milliseconds
-LONGEST_WAIT = 2048  # visits until it is time to ask again, where the tree is not so large that to walk it takes longer
 
 
 class Questions(NamedTuple):
@@ -48,7 +49,7 @@ class Questions(NamedTuple):
     moves: np.ndarray  # uint16 [Q, 218] its legal moves, the most visited first
     n_moves: np.ndarray  # int64 [Q]
     positions: np.ndarray  # int64 [Q] that alpha-beta may look at
-    line: np.ndarray  # uint16 [Q, LINE] the answer: a better move and what follows, up to NO_MOVE
+    line: np.ndarray  # uint16 [Q, ADVICE_PLIES] the answer: a better move and what follows, up to NO_MOVE
     path: np.ndarray  # uint64 [MAX_DEPTH + 2, 16] scratch: positions from the root down to a node
 
 
@@ -57,12 +58,12 @@ def new_questions() -> Questions:
     return Questions(
         n_asked=np.zeros(1, np.int64),
         left=np.zeros(1, np.int64),
-        node=np.zeros(MOST_QUESTIONS, np.int32),
-        row=np.zeros((MOST_QUESTIONS, ROW_WORDS), np.uint64),
-        moves=np.zeros((MOST_QUESTIONS, MAX_MOVES), np.uint16),
-        n_moves=np.zeros(MOST_QUESTIONS, np.int64),
-        positions=np.zeros(MOST_QUESTIONS, np.int64),
-        line=np.zeros((MOST_QUESTIONS, LINE), np.uint16),
+        node=np.zeros(ADVICE_QUESTIONS, np.int32),
+        row=np.zeros((ADVICE_QUESTIONS, ROW_WORDS), np.uint64),
+        moves=np.zeros((ADVICE_QUESTIONS, MAX_MOVES), np.uint16),
+        n_moves=np.zeros(ADVICE_QUESTIONS, np.int64),
+        positions=np.zeros(ADVICE_QUESTIONS, np.int64),
+        line=np.zeros((ADVICE_QUESTIONS, ADVICE_PLIES), np.uint16),
         path=np.zeros((MAX_DEPTH + 2, ROW_WORDS), np.uint64),
     )
 
@@ -81,7 +82,7 @@ class Advisor:
     def visits_left(self) -> int:
         """Visits of the root until it is time to ask."""
         self._follow_the_tree()
-        wait = max(FEWEST_VISITS, min(LONGEST_WAIT, self._asked_at // 8), self._asked_at // 256)
+        wait = max(ADVICE_LEAST_VISITS, min(ADVICE_LONGEST_WAIT, self._asked_at // 8), self._asked_at // 256)
         return max(0, self._asked_at + wait - self._search.visits)
 
     def collect(self) -> bool:
@@ -91,7 +92,7 @@ class Advisor:
         self._asked_at = search.visits
         copy_row(search.root_row(), self._questions.path[0])
         self._questions.n_asked[0] = 0
-        self._questions.left[0] = MOST_POSITIONS_TOGETHER
+        self._questions.left[0] = ADVICE_POSITIONS_TOGETHER
         if not search.is_proven and search.forced_move == NO_MOVE:
             ask(search.tree, self._questions, np.int64(ROOT), np.int64(0), search.params.tactical_nodes)
         return self._questions.n_asked[0] > 0
@@ -125,24 +126,24 @@ class Advisor:
 def ask(tree, questions, node, depth, nodes_per_visit):
     """Ask about ``node``, at questions.path[depth], and those below it whose visits have grown since the last time."""
     visits = np.int64(tree.visits[node])
-    if visits < FEWEST_VISITS or tree.state[node] != EXPANDED or is_decided(tree, node) or depth >= MAX_DEPTH:
+    if visits < ADVICE_LEAST_VISITS or tree.state[node] != EXPANDED or is_decided(tree, node) or depth >= MAX_DEPTH:
         return
-    if questions.n_asked[0] == MOST_QUESTIONS or questions.left[0] <= 0:
+    if questions.n_asked[0] == ADVICE_QUESTIONS or questions.left[0] <= 0:
         return
     new_visits = visits - np.int64(tree.asked_at[node])
-    share = 1.0 if node == ROOT else INNER_SHARE
+    share = 1.0 if node == ROOT else ADVICE_INNER_SHARE
     grown = new_visits > 0 and (node == ROOT or new_visits >= tree.asked_at[node])
     if grown and tree.n_edges[node] > 1:
         write_question(tree, questions, node, depth)
         last = questions.n_asked[0] - 1
         wanted = np.int64(share * nodes_per_visit * new_visits)
-        questions.positions[last] = min(wanted, MOST_POSITIONS, questions.left[0])
+        questions.positions[last] = min(wanted, ADVICE_POSITIONS, questions.left[0])
         questions.left[0] -= questions.positions[last]
         tree.asked_at[node] = visits
     first = np.int64(tree.first_edge[node])
     for edge in range(first, first + tree.n_edges[node]):
         child = np.int64(tree.child[edge])
-        if child != NO_NODE and tree.visits[child] >= FEWEST_VISITS:
+        if child != NO_NODE and tree.visits[child] >= ADVICE_LEAST_VISITS:
             make(questions.path[depth], tree.move[edge], questions.path[depth + 1])
             ask(tree, questions, child, depth + 1, nodes_per_visit)
 
@@ -174,8 +175,8 @@ def answer(space, questions):
         line[:] = NO_MOVE
         copy_row(questions.row[k], row)
         moves, count = questions.moves[k], questions.n_moves[k]
-        move = find_better(space, row, moves, count, np.int64(MARGIN_CP), questions.positions[k])
-        for i in range(LINE):
+        move = find_better(space, row, moves, count, np.int64(ADVICE_MARGIN_CP), questions.positions[k])
+        for i in range(ADVICE_PLIES):
             line[i] = move
             if move == NO_MOVE:
                 break
@@ -194,5 +195,5 @@ def take_answers(tree, questions):
         for move in questions.line[k]:
             if move == NO_MOVE or node == NO_NODE or tree.state[node] != EXPANDED:
                 break
-            node = advise(tree, node, move, np.float32(ADVISED_PRIOR))
+            node = advise(tree, node, move, np.float32(ADVICE_PRIOR))
     questions.n_asked[0] = 0

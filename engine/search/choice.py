@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.search.params import PRIOR_VISITS
 from engine.search.result import RootMove
 from engine.search.root import RootView
 
 __all__ = ["MEASURED", "MoveChoice", "StrengthPlan", "choose_move", "choose_weaker", "decayed_temperature", "plan_for"]
-
-PRIOR_VISITS = 4.0  # visits that the whole policy counts for: in the smallest trees it decides
 
 
 @dataclass(frozen=True)

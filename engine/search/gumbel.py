@@ -18,13 +18,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from engine.search.params import C_SCALE, C_VISIT
 from engine.search.session import Search
 from engine.search.tree import ROOT, WIN
 
-__all__ = ["C_SCALE", "C_VISIT", "SequentialHalving", "halving_schedule"]
-
-C_VISIT = 50.0
-C_SCALE = 1.0
+__all__ = ["SequentialHalving", "halving_schedule"]
 
 
 def halving_schedule(considered: int, visits: int) -> list[tuple[int, int]]:

@@ -15,18 +15,14 @@ import numpy as np
 from engine.board.convert import encode_move
 from engine.search.choice import MoveChoice, choose_move, choose_weaker
 from engine.search.limits import Clock, Limits, SearchControl
+from engine.search.params import CHECK_INTERVAL_MS, INFO_INTERVAL_MS, PROMISING_SHARE, SPEED_LEAST_VISITS
 from engine.search.report import Reporter
 from engine.search.result import OnInfo, SearchResult, mate_moves
-from engine.search.root import PROMISING_SHARE
 from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import MAX_VISITS, UNKNOWN_DISTANCE, WIN
 
 __all__ = ["SearchDriver", "SearchJob", "SearchOrder", "Stopper"]
-
-INFO_INTERVAL_MS = 1000.0
-CHECK_INTERVAL_MS = 4.0  # between looks at the clock's finer questions
-LEAST_VISITS = 64  # of this search, before its speed counts
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ class Stopper:
         if len(visits) == 1:
             return True
         done = self._search.visits - self._first_visits
-        if done < LEAST_VISITS or self._order.smart_pruning_factor == 0.0:
+        if done < SPEED_LEAST_VISITS or self._order.smart_pruning_factor == 0.0:
             return False
         second, most = np.partition(visits, -2)[-2:]
         possible = done / max(elapsed, 1.0) * self.clock.rest_ms(self._is_settled(visits))

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 
 import chess
 
-__all__ = ["Clock", "Limits", "SearchControl"]
+from engine.search.params import (
+    CLOCK_SHARE,
+    EXPECTED_MOVES,
+    HARD_FACTOR,
+    LAST_MOVE_SHARE,
+    LONG_RUN_MOVES,
+    RESERVE_OVERHEADS,
+    SHORTEST_THINK_MS,
+    SPARE_OVERHEADS,
+)
 
-EXPECTED_MOVES = 26  # moves a game still lasts, when nobody says
-SPARE_OVERHEADS = 2  # kept back beside one overhead a move
-LONG_RUN_MOVES = 60  # by increments alone a game lasts on: so many moves share what is left
-RESERVE_OVERHEADS = 6  # which a clock is not run below, for a machine that is late now and then
-HARD_FACTOR = 3.0  # at most so many times the planned time, while the best move is in doubt
-CLOCK_SHARE = 0.4  # and never more than this share of what is left
-LAST_MOVE_SHARE = 0.9  # of what is left, on the last move before the next time control
-SHORTEST_MS = 1.0
+__all__ = ["Clock", "Limits", "SearchControl"]
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,18 @@ class Clock:
         """
         now = time.monotonic() if begun is None else begun
         if limits.movetime_ms is not None:
-            fixed = max(SHORTEST_MS, limits.movetime_ms - overhead_ms)
+            fixed = max(SHORTEST_THINK_MS, limits.movetime_ms - overhead_ms)
             return cls(fixed, fixed, now)
         left = limits.clock_ms(white)
         if left is None:
             return cls(None, None, now)
-        usable = max(SHORTEST_MS, left - overhead_ms)
+        usable = max(SHORTEST_THINK_MS, left - overhead_ms)
         saved = min(saved_ms, usable / 2)
         moves = min(max(limits.moves_to_go or EXPECTED_MOVES, 1), EXPECTED_MOVES)
         for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + SPARE_OVERHEADS) * overhead_ms
         planned = max((for_all - saved) / moves + saved, (left - RESERVE_OVERHEADS * overhead_ms) / LONG_RUN_MOVES)
         hard = min(HARD_FACTOR * planned, usable * (CLOCK_SHARE if moves > 1 else LAST_MOVE_SHARE))
-        return cls(max(SHORTEST_MS, min(planned, hard)), max(SHORTEST_MS, hard), now)
+        return cls(max(SHORTEST_THINK_MS, min(planned, hard)), max(SHORTEST_THINK_MS, hard), now)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the start."""

@@ -1,30 +1,90 @@
-"""What the search kernels are told, fixed for one search."""
+"""Every tunable of the search: what its kernels are told by options, and the constants of its parts.
+
+Each comment gives the meaning, the unit and the source: a paper, Lc0's default, a command that measured it, or "set by
+hand".
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class SearchParams(NamedTuple):
-    """What the search kernels are told, fixed for one search."""
+    """What the search kernels are told, fixed for one search. The numbers of `puct` are Lc0's defaults."""
 
-    cpuct_init: float = 1.745
-    cpuct_base: float = 38739.0
-    cpuct_factor: float = 3.894
-    fpu_reduction: float = 0.330
-    policy_temperature: float = 1.359
-    draw_score: float = 0.0  # what a draw is worth to the root's side to move, in [-1, 1]
-    moves_left_max_effect: float = 0.0  # most that the moves left may add to Q; 0 leaves them out
-    moves_left_threshold: float = 0.8  # |Q| of the parent from which they count
-    moves_left_slope: float = 0.0027  # for each ply
-    tactical_nodes: float = 0.0  # positions that alpha-beta looks at beside the tree, a visit (`advice`)
-    max_collisions: int = 512  # end a round early
-    mate_in_one: bool = True  # look for a mating move when a leaf is reached
-    mate_moves: int = 3  # how deep the root is searched for forced mates before anything else; 1 = not
-    decide_root: bool = True  # whether proofs reach the root and end the search; Lc0's do not
-    choose_by_value: bool = True  # of the moves looked at seriously; else by visits (`root.favourite`)
-    needs_planes: bool = True  # whether the evaluator reads the input planes
+    cpuct_init: float = 1.745  # Exploration in a node without visits. Lc0.
+    cpuct_base: float = 38739.0  # Visits around which exploration begins to grow. Lc0.
+    cpuct_factor: float = 3.894  # Growth of exploration for each e-fold of (visits + base) / base. Lc0.
+    fpu_reduction: float = 0.330  # Q that an unvisited move loses once all priors are visited. Lc0.
+    policy_temperature: float = 1.359  # Priors are softmax(logits / temperature). Lc0.
+    draw_score: float = 0.0  # Worth of a draw to the root's side to move, in [-1, 1]. Lc0.
+    moves_left_max_effect: float = 0.0  # Most that the moves left may add to Q. 0 = ignore them. Set by hand.
+    moves_left_threshold: float = 0.8  # |Q| of the parent from which the moves left count. Lc0.
+    moves_left_slope: float = 0.0027  # Q for each ply of difference in moves left. Lc0.
+    tactical_nodes: float = 0.0  # Positions that alpha-beta looks at for each visit (`advice`). 0 = none.
+    max_collisions: int = 512  # Collisions that end a round. Set by hand.
+    mate_in_one: bool = True  # Look for a mating move when a leaf is reached.
+    mate_moves: int = 3  # Search the root for forced mates of up to this many moves first. 1 = not at all. Set by hand.
+    decide_root: bool = True  # Let proofs reach the root and end the search. Lc0 does not.
+    choose_by_value: bool = True  # Choose by value where visits allow it (`root.favourite`); else by visits.
+    needs_planes: bool = True  # Whether the evaluator reads the input planes.
 
 
 LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False, choose_by_value=False)
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
+
+# ---- the formulas (`puct`, `gumbel`) ---------------------------------------------------------------------------------
+
+MOVES_LEFT_LINEAR: Final = 1.6521  # Lc0's MovesLeftScaledFactor.
+MOVES_LEFT_SQUARE: Final = -0.6521  # Lc0's MovesLeftQuadraticFactor.
+C_VISIT: Final = 50.0  # Visits added to max N in s(q). Danihelka et al. 2022.
+C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.
+
+# ---- the root (`root`, `session`) ------------------------------------------------------------------------------------
+
+BOUND_WIDTH: Final = 4.0  # A move's lower bound is Q - width / sqrt(N). Measured with `python -m uci.bench.regret`.
+BOUND_FROM: Final = 1000  # Visits of a move below which its visits are trusted more than its value. Set by hand.
+PROMISING_SHARE: Final = 0.1  # A move with this share of the most visits may be the better one. Set by hand.
+MATE_PRIOR: Final = 0.75  # Prior of a root move that starts a forced mate. Set by hand.
+
+# ---- rounds of leaves (`run`) ----------------------------------------------------------------------------------------
+
+CALL_SECONDS: Final = 0.003  # Seconds that a kernel runs before Python looks at clock and stop. Set by hand.
+FIRST_CALL_VISITS: Final = 16  # Visits of the first call, whose speed is not known yet. Set by hand.
+BATCHED_SMALLEST_ROUND: Final = 4  # Leaves of the smallest round for a batched evaluator. Set by hand.
+BATCHED_VISITS_PER_LEAF: Final = 16  # A round grows by one leaf for this many visits of the root. Set by hand.
+IN_KERNEL_VISITS_PER_LEAF: Final = 64  # The same for an evaluator inside kernels. Set by hand.
+IN_KERNEL_LARGEST_ROUND: Final = 256  # Leaves of its largest round. Set by hand.
+IN_KERNEL_OVERLAP_FROM: Final = 512  # Visits of the root from which two of its rounds are in flight. Set by hand.
+SMALLEST_SHARE: Final = 16  # Leaves that a thread takes at least: a call costs 16 microseconds. Set by hand.
+LARGEST_SHARE: Final = 64  # Leaves that a thread takes at most. Set by hand.
+
+# ---- questions to alpha-beta (`advice`) ------------------------------------------------------------------------------
+
+ADVICE_LEAST_VISITS: Final = 256  # Visits of a node that is asked about, and between two questions. Set by hand.
+ADVICE_LONGEST_WAIT: Final = 2048  # Most visits between two questions in trees below 524,288 visits. Set by hand.
+ADVICE_MARGIN_CP: Final = 80  # Centipawns that a move has to win to be advised. Set by hand.
+ADVICE_PRIOR: Final = 0.4  # Prior of an advised move. Set by hand.
+ADVICE_PLIES: Final = 10  # Plies of an advised line. Set by hand.
+ADVICE_INNER_SHARE: Final = 0.125  # Positions for each visit of an inner node, relative to the root's. Set by hand.
+ADVICE_QUESTIONS: Final = 16  # Most questions at a time. Set by hand.
+ADVICE_POSITIONS: Final = 8_000  # Most positions for one question. Set by hand.
+ADVICE_POSITIONS_TOGETHER: Final = 16_000  # Most positions for all questions: 10 to 20 ms. Set by hand.
+
+# ---- the clock (`limits`, `job`) -------------------------------------------------------------------------------------
+
+EXPECTED_MOVES: Final = 26  # Moves that the game still lasts, where the GUI does not say. Set by hand.
+SPARE_OVERHEADS: Final = 2  # Move overheads kept back beside the one of every move. Set by hand.
+LONG_RUN_MOVES: Final = 60  # A move gets at least 1 / 60 of the clock: the increment refills it. Set by hand.
+RESERVE_OVERHEADS: Final = 6  # Move overheads left untouched by that, for a machine that is late. Set by hand.
+HARD_FACTOR: Final = 3.0  # Most multiple of the planned time, while the best move is in doubt. Set by hand.
+CLOCK_SHARE: Final = 0.4  # Largest share of the clock for one move. Set by hand.
+LAST_MOVE_SHARE: Final = 0.9  # The same for the last move before the next time control. Set by hand.
+SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
+CHECK_INTERVAL_MS: Final = 4.0  # Milliseconds between two looks at whether the move can still change. Set by hand.
+SPEED_LEAST_VISITS: Final = 64  # Visits of a search before its speed is known. Set by hand.
+INFO_INTERVAL_MS: Final = 1000.0  # Milliseconds between two sets of lines. Set by hand.
+
+# ---- playing weaker (`choice`) ---------------------------------------------------------------------------------------
+
+PRIOR_VISITS: Final = 4.0  # Visits that the whole policy counts for: in the smallest trees it decides. Set by hand.

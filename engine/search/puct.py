@@ -15,11 +15,10 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
+from engine.search.params import MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE
 from engine.search.tree import LOSS, NO_NODE
 
 NO_EDGE = -1
-MOVES_LEFT_LINEAR = 1.6521  # Lc0's MovesLeftScaledFactor
-MOVES_LEFT_SQUARE = -0.6521  # and MovesLeftQuadraticFactor
 
 
 @kernel()

@@ -9,7 +9,7 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.search.params import SearchParams
+from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree import (
     DEEPEST,
     DEPTH_SUM,
@@ -28,9 +28,6 @@ from engine.search.tree import (
 )
 from engine.tactics.mates import mating_move
 
-BOUND_WIDTH = 4.0  # of Q's lower bound after one visit
-BOUND_FROM = 1000  # visits of a move: before that its value is less to be trusted than its visits
-PROMISING_SHARE = 0.1  # of the most visits: a move with so many may be the better one
 MAX_PLIES = 10_000  # longer than any counted mate
 MOST_SHOWN = 40  # moves of a line
 

@@ -29,6 +29,17 @@ from engine.evaluation.tablebase import Tablebase
 from engine.network.outputs import CHUNK
 from engine.search.advice import Advisor
 from engine.search.crew import Crew, SharedWork
+from engine.search.params import (
+    BATCHED_SMALLEST_ROUND,
+    BATCHED_VISITS_PER_LEAF,
+    CALL_SECONDS,
+    FIRST_CALL_VISITS,
+    IN_KERNEL_LARGEST_ROUND,
+    IN_KERNEL_OVERLAP_FROM,
+    IN_KERNEL_VISITS_PER_LEAF,
+    LARGEST_SHARE,
+    SMALLEST_SHARE,
+)
 from engine.search.session import Search
 from engine.search.tree import (
     DRAW,
@@ -44,9 +55,6 @@ from engine.search.tree import (
 )
 from engine.search.visits import begin, evaluate_share, gather, new_scratch, run_visits
 from engine.search.walk import apply
-
-CALL_SECONDS = 0.003  # that a kernel runs before Python looks at clock and stop
-FIRST_CALL_VISITS = 16
 
 
 class RoundInFlight(SharedWork):
@@ -107,9 +115,6 @@ class BatchedRounds:
     ``round_size`` 0 is the evaluator's own.
     """
 
-    SMALLEST = 4  # leaves
-    VISITS_PER_LEAF = 16  # the leaves in flight grow to this fraction of the visits so far, up to the round size
-
     def __init__(self, search: Search, evaluator: Evaluator, round_size: int = 0) -> None:
         self._search = search
         self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
@@ -118,7 +123,7 @@ class BatchedRounds:
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
         if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
-        self.overlap_from = 2 * CHUNK * self.VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
+        self.overlap_from = 2 * CHUNK * BATCHED_VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
         self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
 
     def new_flight(self) -> RoundInFlight:
@@ -128,7 +133,7 @@ class BatchedRounds:
     def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
         """Gather leaves, and look up what is known about them."""
         search = self._search
-        size = min(self.most_leaves, max(self.SMALLEST, search.visits // self.VISITS_PER_LEAF))
+        size = min(self.most_leaves, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF))
         size = size // 2 if overlapped else size
         if size > CHUNK:
             size -= size % CHUNK
@@ -163,11 +168,9 @@ class BatchedRounds:
 class InKernelRounds:
     """Rounds for an evaluator inside kernels; the rules are asked where the leaf is evaluated."""
 
-    VISITS_PER_LEAF = 64  # a round grows to this fraction of the visits so far
-    SMALLEST_SHARE, LARGEST_SHARE = 16, 64  # leaves that a thread takes at once: to call a kernel takes 16 microseconds
-    overlap_from = 512
-    most_leaves = 256
-    most_threads = most_leaves // SMALLEST_SHARE
+    overlap_from: int = IN_KERNEL_OVERLAP_FROM
+    most_leaves: int = IN_KERNEL_LARGEST_ROUND
+    most_threads: int = most_leaves // SMALLEST_SHARE
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:
         self._search = search
@@ -180,7 +183,7 @@ class InKernelRounds:
     def begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
         """Walk down."""
         search = self._search
-        size = min(self.most_leaves, max(1, search.visits // self.VISITS_PER_LEAF), limit)
+        size = min(self.most_leaves, max(1, search.visits // IN_KERNEL_VISITS_PER_LEAF), limit)
         begin(search.tree, flight.visits, search.params, flight.leaves, 0, size)
 
     def questions(self, flight: RoundInFlight) -> int:
@@ -189,7 +192,7 @@ class InKernelRounds:
 
     def share(self, questions: int, threads: int) -> int:
         """One for each thread, within limits."""
-        return min(self.LARGEST_SHARE, max(self.SMALLEST_SHARE, -(-questions // threads)))
+        return min(LARGEST_SHARE, max(SMALLEST_SHARE, -(-questions // threads)))
 
     def evaluate(self, flight: RoundInFlight, start: int, end: int, worker: int) -> None:
         """Ask the rules, then the family's kernel."""

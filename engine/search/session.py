@@ -7,7 +7,7 @@ import numpy as np
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
-from engine.search.params import SearchParams
+from engine.search.params import MATE_PRIOR, SearchParams
 from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
 from engine.search.reroot import reroot
 from engine.search.root import RootView
@@ -30,8 +30,6 @@ from engine.search.tree import (
 )
 from engine.search.walk import best_bounds, finish_known, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
-
-MATE_PRIOR = 0.75  # of a root move that starts a forced mate
 
 
 class Search(RootView):

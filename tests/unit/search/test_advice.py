@@ -13,9 +13,9 @@ from engine.board.convert import decode_move, encode_move, row_from_board, stack
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.measuring import tree_hash
 from engine.options import EngineOptions
-from engine.search.advice import ADVISED_PRIOR, MARGIN_CP, ask, new_questions
+from engine.search.advice import ask, new_questions
 from engine.search.limits import Limits
-from engine.search.params import SearchParams
+from engine.search.params import ADVICE_MARGIN_CP, ADVICE_PRIOR, SearchParams
 from engine.search.priors import advise, find_edge, take_back
 from engine.search.result import SearchResult
 from engine.search.session import Search
@@ -33,7 +33,7 @@ from engine.tactics.alphabeta import (
 from engine.tactics.quiescence import MATE_CP
 
 WINDOW = np.int64(MATE_CP)
-SHARE = np.float32(ADVISED_PRIOR)
+SHARE = np.float32(ADVICE_PRIOR)
 QUEEN_GIVEN_UP = "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1"  # mate in two
 COMBINATIONS = [  # of the WAC suite (Reinfeld, "Win at Chess"): the first move is nothing that a game would show
     ("1r1r1qk1/p2n1p1p/bp1Pn1pQ/2pNp3/2P2P1N/1P5B/P6P/3R1RK1 w - - 0 1", "d5e7"),
@@ -59,7 +59,7 @@ def better_than(space: AlphaBeta, fen: str, first: str, nodes: int = 20_000) -> 
     legal = sorted(board.legal_moves, key=lambda move: move.uci() != first)
     moves = np.zeros(MAX_MOVES, np.uint16)
     moves[: len(legal)] = [encode_move(board, move) for move in legal]
-    found = find_better(space, row, moves, np.int64(len(legal)), np.int64(MARGIN_CP), np.int64(nodes))
+    found = find_better(space, row, moves, np.int64(len(legal)), np.int64(ADVICE_MARGIN_CP), np.int64(nodes))
     return None if found == NO_MOVE else decode_move(row, int(found))
 
 
@@ -155,7 +155,7 @@ def test_an_advised_move_gets_its_prior_and_gives_it_back() -> None:
             advise(search.tree, np.int64(ROOT), np.uint16(move), SHARE)
             changed = edges_of(search)
             priors = search.root_priors()
-            assert changed[move] == (pytest.approx(ADVISED_PRIOR), before[move][1])
+            assert changed[move] == (pytest.approx(ADVICE_PRIOR), before[move][1])
             assert priors.sum() == pytest.approx(1.0, abs=1e-5)
             assert (np.diff(priors) <= 0).all()  # `select_edge` relies on it
             assert sorted(search.own_priors(ROOT), reverse=True) == pytest.approx(list(own), rel=1e-4)

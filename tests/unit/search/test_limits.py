@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from engine.search.limits import CLOCK_SHARE, Clock, Limits
+from engine.search.limits import Clock, Limits
+from engine.search.params import CLOCK_SHARE
 
 
 def plan(white: bool = True, overhead_ms: float = 30, **limits) -> Clock:

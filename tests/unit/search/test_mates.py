@@ -10,11 +10,13 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import decode_move, row_from_board
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from engine.search.params import MATE_PRIOR
 from engine.search.root import RootView
-from engine.search.session import MATE_PRIOR
-from engine.tactics.mates import mating_start, new_mate_space
+from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.unit.board.board_positions import odd_position
 
 
@@ -172,3 +174,27 @@ def test_a_mate_survives_noise_and_searchmoves() -> None:
         without = engine.search(Limits(nodes=1, searchmoves=allowed[:3]))
         assert without.best_move in allowed[:3]
         assert without.infos[0].score_mate is None
+
+
+def test_a_mating_move_is_found_exactly_where_there_is_one():
+    rng, moves, mates = np.random.default_rng(5), np.zeros(MAX_MOVES, np.uint16), 0
+    for game in range(60):
+        board = chess.Board.from_chess960_pos(int(rng.integers(960))) if game % 2 else chess.Board()
+        while not board.is_game_over() and board.ply() < 120:
+            row = row_from_board(board)
+            count = np.int64(generate(row, moves))
+            found = int(mating_move(row, moves, count, np.empty_like(row), np.zeros_like(moves)))
+            decoded = [decode_move(row, int(move), board.chess960) for move in moves[:count]]
+            mating = [index for index, move in enumerate(decoded) if board.gives_check(move) and mates_by(board, move)]
+            assert found == (mating[0] if mating else -1), board.fen()
+            mates += bool(mating)
+            board.push(decoded[int(rng.integers(count))])
+    assert mates > 20
+
+
+def mates_by(board: chess.Board, move: chess.Move) -> bool:
+    """Whether a move gives checkmate."""
+    board.push(move)
+    mate = board.is_checkmate()
+    board.pop()
+    return mate

@@ -1,0 +1,59 @@
+"""Trees small enough to count by hand, grown node by node with kernels as plain Python."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.search.params import SearchParams
+from engine.search.tree import (
+    NO_PARENT,
+    Tree,
+    new_tree,
+)
+from engine.search.walk import (
+    expand,
+    finish_known,
+    finish_visit,
+    new_node,
+)
+
+PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
+
+
+def small_tree(priors: list[float]) -> Tree:
+    """A root with one visit of value 0 and edges of the given priors, none tried."""
+    tree = new_tree(64)
+    root = new_node.py_func(tree, NO_PARENT)
+    grow(tree, root, priors)
+    tree.visits[root] = 1
+    return tree
+
+
+def grow(tree: Tree, node: int, priors: list[float]) -> None:
+    """Give a node edges."""
+    logits = np.log(np.array(priors, np.float32)) * np.float32(PARAMS.policy_temperature)
+    expand.py_func(tree, PARAMS, node, np.arange(len(priors), dtype=np.uint16), logits, len(priors))
+
+
+def add_child(tree: Tree, node: int, place: int) -> int:
+    """A new child behind an edge, one visit on its way to it."""
+    child = new_node.py_func(tree, node)
+    tree.child[tree.first_edge[node] + place] = child
+    while child != NO_PARENT:
+        tree.in_flight[child] += 1
+        child = tree.parent[child]
+    return int(tree.child[tree.first_edge[node] + place])
+
+
+def visit(tree: Tree, node: int, place: int, value: float, draw: float = 0.0) -> int:
+    """A new child, visited once with a value for the side that moved into it."""
+    child = add_child(tree, node, place)
+    finish_visit.py_func(tree, child, value, draw, 30.0)
+    return child
+
+
+def decide(tree: Tree, node: int, place: int, result: int, plies: int = 0) -> int:
+    """A new child that is decided."""
+    child = add_child(tree, node, place)
+    finish_known.py_func(tree, PARAMS, child, result, plies)
+    return child

@@ -1,0 +1,62 @@
+"""Trees of whole searches that a change which was meant to change nothing leaves as they are."""
+
+from __future__ import annotations
+
+import chess
+import pytest
+
+from engine.board.convert import encode_move, stack_from_board
+from engine.evaluation.material import MaterialEvaluator
+from engine.search.params import SearchParams
+from engine.search.run import InKernelRounds, Runner
+from engine.search.session import Search
+from engine.search.tree import (
+    new_tree,
+)
+
+pytestmark = pytest.mark.plain
+
+
+# The root's five most visited moves after 400 visits with the evaluator `material`. A change that was meant to change
+# nothing leaves them as they are.
+GOLDEN = {
+    "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1": {
+        "g1f3": 80,
+        "b1c3": 79,
+        "e2e4": 79,
+        "d2d4": 36,
+        "e2e3": 20,
+    },
+    "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7": {
+        "c3a4": 250,
+        "c1e3": 22,
+        "c1d2": 15,
+        "c1g5": 10,
+        "c3d5": 9,
+    },
+    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1": {
+        "b4f4": 256,
+        "b4c4": 79,
+        "b4e4": 9,
+        "a5a4": 7,
+        "e2e3": 7,
+    },
+}
+
+
+def favourites(fen: str) -> dict[str, int]:
+    board = chess.Board(fen)
+    search = Search(SearchParams(needs_planes=False), new_tree(2000))
+    search.set_position(stack_from_board(board))
+    runner = Runner(search, InKernelRounds(search, MaterialEvaluator(), 1), 1)
+    while search.visits < 400 and not search.is_proven:
+        runner.advance(400 - search.visits)
+    runner.finish()
+    visits = {int(move): int(count) for move, count in zip(search.root_moves(), search.root_visits(), strict=True)}
+    moves = {board.uci(move): visits[encode_move(board, move)] for move in board.legal_moves}
+    return dict(sorted(moves.items(), key=lambda item: (-item[1], item[0]))[:5])
+
+
+@pytest.mark.parametrize("fen", GOLDEN)
+def test_golden_trees(fen):
+    assert favourites(fen) == GOLDEN[fen]

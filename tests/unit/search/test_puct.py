@@ -1,0 +1,86 @@
+"""The formulas of selection on trees small enough to count by hand, as plain Python."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from engine.search.priors import advise
+from engine.search.priors import take_back as take_hint_back
+from engine.search.puct import moves_left_utility, select_edge
+from engine.search.tree import (
+    LOSS,
+    ROOT,
+)
+from tests.unit.search.small_trees import PARAMS, decide, small_tree, visit
+
+pytestmark = pytest.mark.plain
+
+
+def test_edges_are_sorted_by_prior_and_equal_ones_keep_their_order():
+    tree = small_tree([0.1, 0.4, 0.1, 0.4])
+    assert tree.move[:4].tolist() == [1, 3, 0, 2]
+    assert tree.prior[:4] == pytest.approx([0.4, 0.4, 0.1, 0.1])
+
+
+def test_selection_weighs_value_against_exploration():
+    tree = small_tree([0.5, 0.3, 0.2])
+    visit(tree, ROOT, 0, -0.2)
+    # Q + U of the visited edge against first-play urgency + U of the next one, by the formulas.
+    scale = 1.745 * math.sqrt(1)
+    visited = -0.2 + scale * 0.5 / 2
+    fresh = -tree.value_sum[ROOT] / 2 - 0.33 * math.sqrt(0.5) + scale * 0.3
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == int(fresh > visited)
+    tree.value_sum[1] = 0.9
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
+
+
+def test_a_visited_move_behind_untried_ones_by_prior_is_still_looked_at():
+    tree = small_tree([0.5, 0.3, 0.2])
+    advise.py_func(tree, ROOT, np.uint16(2), np.float32(0.6))
+    visit(tree, ROOT, 0, 0.9)
+    take_hint_back.py_func(tree, ROOT)
+    assert tree.move[:3].tolist() == [2, 0, 1]  # tried first, then by prior
+    tree.value_sum[ROOT] = 0.0
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
+
+
+def test_visits_in_flight_send_the_next_one_elsewhere():
+    tree = small_tree([0.5, 0.5])
+    visit(tree, ROOT, 0, 0.0)
+    visit(tree, ROOT, 1, 0.0)
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
+    tree.in_flight[1] += 1
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 1
+
+
+def test_a_lost_move_is_not_looked_at_again_and_does_not_lower_the_others_hopes():
+    tree = small_tree([0.9, 0.06, 0.04])
+    decide(tree, ROOT, 0, LOSS, 1)
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 1
+    visit(tree, ROOT, 1, -0.9)
+    before = select_edge.py_func(tree, PARAMS, ROOT, 0.0)
+    assert before == 2
+
+
+def test_draws_are_worth_what_the_draw_score_says():
+    tree = small_tree([0.5, 0.5])
+    visit(tree, ROOT, 0, 0.0, draw=1.0)
+    visit(tree, ROOT, 1, 0.0, draw=0.0)
+    assert select_edge.py_func(tree, PARAMS, ROOT, 0.5) == 0
+    assert select_edge.py_func(tree, PARAMS, ROOT, -0.5) == 1
+
+
+@pytest.mark.parametrize(("q", "longer"), [(0.95, -1), (-0.95, 1)])
+def test_the_winner_hurries_and_the_loser_delays(q, longer):
+    tree = small_tree([0.5, 0.5])
+    child = visit(tree, ROOT, 0, q)
+    params = PARAMS._replace(moves_left_max_effect=0.0345)
+    tree.moves_left[ROOT], tree.moves_left[child] = 30.0, 36.0
+    beyond = (0.95 - 0.8) / 0.2
+    expected = longer * 0.0027 * 6 * (1.6521 * beyond - 0.6521 * beyond**2)
+    assert moves_left_utility.py_func(tree, params, ROOT, child, q) == pytest.approx(expected, rel=1e-5)
+    tree.moves_left[child] = 300.0
+    assert abs(moves_left_utility.py_func(tree, params, ROOT, child, 1.0)) == pytest.approx(0.0345, rel=1e-5)

@@ -1,0 +1,42 @@
+"""What a search tells of its lines."""
+
+from __future__ import annotations
+
+import chess
+
+from engine.search.limits import Limits
+from tests.unit.search.flat import engine
+
+
+def test_lines_never_tried_beside_a_proven_mate_are_worth_what_the_evaluator_says_less_urgency():
+    with engine(multi_pv=8) as player:
+        player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
+        best, *rest = player.search(Limits(nodes=200)).infos
+    assert best.score_mate == 1
+    assert len(rest) == 7
+    for info in rest:  # FlatEvaluator says 0: win 0.3, draw 0.4, loss 0.3
+        assert info.score_mate is None
+        assert -60 < info.score_cp < 0
+        assert info.wdl[1] == 400
+
+
+def test_lines_that_lose_are_shown_as_mates_behind_all_others():
+    board = chess.Board("6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1")  # whoever lets go of the first rank is mated
+    with engine(multi_pv=40) as player:
+        player.set_position(board)
+        infos = player.search(Limits(nodes=3000)).infos
+    losing = [info for info in infos if info.score_mate is not None and info.score_mate < 0]
+    mates = {info.pv[0].uci(): info.score_mate for info in losing}
+    assert mates["d1d3"] == mates["d1d6"] == -2  # the rook may come back once
+    assert infos[-len(losing) :] == losing
+    for info in losing:
+        assert info.score_cp < -10_000
+        assert info.wdl == (0, 0, 1000)
+
+
+def test_multi_pv_gives_complete_lines_in_order():
+    with engine(multi_pv=3) as player:
+        player.set_position(chess.Board())
+        result = player.search(Limits(nodes=300))
+        assert [info.multipv for info in result.infos] == [1, 2, 3]
+        assert [info.pv[0] for info in result.infos] == [child.move for child in result.children[:3]]

@@ -1,0 +1,64 @@
+"""The statistics of the root, and the choice among its moves."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import encode_move, stack_from_board
+from engine.evaluation.protocol import new_leaf_batch
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.choice import choose_move
+from engine.search.limits import Limits
+from engine.search.params import SearchParams
+from engine.search.session import Search
+from engine.search.tree import (
+    LOSS,
+    ROOT,
+    WIN,
+    new_tree,
+)
+from tests.unit.search.flat import FlatEvaluator
+from tests.unit.search.rounds import apply_leaves, gather_leaves
+
+
+def test_root_statistics_name_wins_and_losses_from_the_movers_side():
+    tree_search = Search(SearchParams(needs_planes=False), new_tree(2000))
+    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")
+    tree_search.set_position(stack_from_board(board))
+    leaves = new_leaf_batch(8)
+    count = gather_leaves(tree_search, leaves, 1)
+    FlatEvaluator().evaluate(leaves, count)
+    apply_leaves(tree_search, leaves)
+    index = list(tree_search.root_moves()).index(encode_move(board, chess.Move.from_uci("a1a8")))
+    assert tree_search.root_proven()[index] == WIN
+    assert tree_search.is_proven
+    assert tree_search.tree.lower[ROOT] == tree_search.tree.upper[ROOT] == LOSS
+    assert tree_search.root_wdl()[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "chosen"),
+    [
+        ((5000, 0.10), (2000, 0.20), 1),  # found late, and better
+        ((5000, 0.10), (2000, 0.12), 0),  # not better by more than the visits tell
+        ((20000, 0.10), (1900, 0.90), 0),  # hardly looked at
+        ((1200, 0.10), (900, 0.90), 0),  # small trees go by visits
+    ],
+)
+def test_a_move_found_late_is_played_for_its_value(
+    first: tuple[int, float], second: tuple[int, float], chosen: int
+) -> None:
+    for by_value in (True, False):
+        with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", tactical_nodes=0.0)) as player:
+            player.search(Limits(nodes=200))
+            search = player._search
+            search.params = search.params._replace(choose_by_value=by_value)
+            children = search.children(ROOT)
+            search.tree.visits[children] = np.minimum(search.tree.visits[children], 1)
+            for child, (visits, q) in zip(children, (first, second), strict=False):
+                search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
+            assert search.best_order()[0] == (chosen if by_value else 0)
+            assert choose_move(search, 0.0, np.random.default_rng(1)) == search.best_order()[0]

@@ -1,0 +1,115 @@
+"""The tree as an object: what is kept, what is forgotten, and what it may not grow beyond."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.evaluation.protocol import new_leaf_batch
+from engine.search.limits import Limits
+from engine.search.params import SearchParams
+from engine.search.session import Search
+from engine.search.tree import (
+    NODES,
+    new_tree,
+)
+from tests.unit.search.flat import FlatEvaluator, best_uci, check_consistency, engine, tree_fingerprint
+from tests.unit.search.rounds import apply_leaves, gather_leaves
+
+
+def test_what_the_evaluator_said_of_the_root_is_known_when_its_subtree_is_kept():
+    board = chess.Board()
+    with engine() as player:
+        player.set_position(board)
+        board.push(player.search(Limits(nodes=300)).best_move)
+        player.set_position(board)
+        player.search(Limits(nodes=1))
+        assert player._search.visits > 1
+        assert player._search.own_value == pytest.approx((0.0, 0.4), abs=1e-6)
+
+
+def test_a_second_occurrence_in_the_path_is_a_draw_and_taken_back_when_the_root_passes_it():
+    tree_search = Search(SearchParams(needs_planes=False), new_tree(20000))
+    board = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
+    leaves = new_leaf_batch(16)
+
+    def run(visits: int) -> None:
+        while tree_search.visits < visits:
+            count = gather_leaves(tree_search, leaves, 16)
+            FlatEvaluator().evaluate(leaves, count)
+            apply_leaves(tree_search, leaves)
+
+    tree_search.set_position(stack_from_board(board))
+    run(15000)
+    repeated = np.flatnonzero(tree_search.tree.state[: tree_search.tree.counters[NODES]] == 3)
+    assert len(repeated) > 0
+    for _ in range(2):
+        board.push(chess.Move.from_uci(best_uci(tree_search, board)))
+        assert tree_search.set_position(stack_from_board(board))
+        nodes = int(tree_search.tree.counters[NODES])
+        assert not (tree_search.tree.state[:nodes] == 3).any()
+        check_consistency(tree_search)
+
+
+def test_the_same_search_gives_the_same_tree_and_leaves_nothing_in_flight():
+    prints = set()
+    for _ in range(3):
+        with engine() as player:
+            player.set_position(chess.Board())
+            player.search(Limits(nodes=3000))
+            check_consistency(player._search)
+            prints.add(tree_fingerprint(player._search))
+    assert len(prints) == 1
+
+
+def test_the_played_moves_subtree_is_kept_with_its_statistics():
+    with engine() as player:
+        board = chess.Board()
+        player.set_position(board)
+        result = player.search(Limits(nodes=2000))
+        board.push(result.children[0].move)
+        reply = player._search.principal_variation(int(player._search.best_order()[0]))[1]
+        visits = result.children[0].visits
+        stack = stack_from_board(board)
+        assert player._search.set_position(stack)
+        assert player._search.visits == visits
+        assert reply[1] in player._search.root_moves()
+        check_consistency(player._search)
+
+
+def test_another_game_forgets_the_tree():
+    with engine() as player:
+        player.set_position(chess.Board())
+        player.search(Limits(nodes=200))
+        board = chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1")
+        player.set_position(board)
+        assert board.is_legal(player.search(Limits(nodes=100)).best_move)
+
+
+def test_a_full_tree_goes_on_without_growing():
+    tree_search = Search(SearchParams(needs_planes=False), new_tree(300))
+    tree_search.set_position(stack_from_board(chess.Board()))
+    leaves = new_leaf_batch(16)
+    for _ in range(200):
+        count = gather_leaves(tree_search, leaves, 16)
+        FlatEvaluator().evaluate(leaves, count)
+        apply_leaves(tree_search, leaves)
+    assert tree_search.visits > 1000
+    assert tree_search.tree.counters[NODES] <= 300
+    check_consistency(tree_search)
+
+
+def test_root_noise_keeps_the_priors_a_distribution():
+    tree_search = Search(SearchParams(needs_planes=False), new_tree(2000))
+    tree_search.set_position(stack_from_board(chess.Board()))
+    leaves = new_leaf_batch(8)
+    count = gather_leaves(tree_search, leaves, 1)
+    FlatEvaluator().evaluate(leaves, count)
+    apply_leaves(tree_search, leaves)
+    before = tree_search.root_priors().copy()
+    tree_search.add_root_noise(np.random.default_rng(1), 0.25, 0.3)
+    after = tree_search.root_priors()
+    assert after.sum() == pytest.approx(1.0, abs=1e-5)
+    assert not np.allclose(before, after)

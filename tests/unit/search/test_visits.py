@@ -1,0 +1,39 @@
+"""Kernels that carry visits out, with an evaluator resolved by the type of its model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = """
+import chess, numpy as np
+from engine.board.convert import stack_from_board
+from engine.evaluation.material import MaterialEvaluator
+from engine.evaluation.protocol import new_leaf_batch
+from engine.search.tree import new_round
+from engine.search.params import SearchParams
+from engine.search.visits import evaluate_share, new_scratch
+
+leaves, in_flight = new_leaf_batch(1), new_round()
+leaves.rows[0] = stack_from_board(chess.Board())[-1]
+model, params = MaterialEvaluator().new_model(), SearchParams(needs_planes=False)
+evaluate_share(in_flight, params, leaves, np.int64(0), np.int64(0), np.int64(1), model, new_scratch())
+assert leaves.n_moves[0] == 20 and leaves.wdl[0].sum() > 0.99
+print(sum(evaluate_share.stats.cache_misses.values()), sum(evaluate_share.stats.cache_hits.values()))
+"""
+
+
+def test_a_second_start_compiles_nothing_though_the_evaluator_is_resolved_by_type(tmp_path: Path) -> None:
+    environment = os.environ | {"AINO_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+    answers, kept = [], []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        answers.append(done.stdout.split())
+        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()})
+    assert answers == [["1", "0"], ["0", "1"]]  # (compiled, loaded)
+    assert kept[0] == kept[1]

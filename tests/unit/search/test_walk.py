@@ -1,0 +1,215 @@
+"""Backups and proofs, on trees small enough to count by hand and in whole searches."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.evaluation.protocol import new_leaf_batch
+from engine.search.params import LC0
+from engine.search.reroot import take_back
+from engine.search.session import Search
+from engine.search.tree import (
+    DRAW,
+    EXPANDED,
+    LOSS,
+    REPEATED,
+    ROOT,
+    UNKNOWN_DISTANCE,
+    WIN,
+    Tree,
+    new_tree,
+)
+from engine.search.walk import (
+    apply,
+    best_bounds,
+    finish_known,
+    is_decided,
+    mate_distance,
+)
+from tests.unit.search.flat import BlunderingEvaluator, search
+from tests.unit.search.rounds import gather_leaves
+from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, small_tree, visit
+
+
+@pytest.mark.plain
+def test_a_winning_reply_decides_the_move_before_it_and_corrects_its_past_visits():
+    tree = small_tree([0.6, 0.4])
+    node = visit(tree, ROOT, 0, 0.3)
+    grow(tree, node, [0.5, 0.5])
+    visit(tree, node, 0, -0.1)
+    decide(tree, node, 1, WIN, 0)
+    assert (tree.lower[node], tree.upper[node], tree.mate_plies[node]) == (LOSS, LOSS, 1)
+    assert tree.value_sum[node] == -tree.visits[node]
+    assert tree.value_sum[ROOT] == pytest.approx(tree.visits[node])  # the root's own value was 0
+    assert not is_decided.py_func(tree, ROOT)
+
+
+@pytest.mark.plain
+def test_the_longest_defence_and_the_shortest_win_count():
+    tree = small_tree([0.6, 0.4])
+    decide(tree, ROOT, 0, LOSS, 3)
+    decide(tree, ROOT, 1, LOSS, 5)
+    assert (tree.lower[ROOT], tree.mate_plies[ROOT]) == (WIN, 6)
+    tree = small_tree([0.5, 0.3, 0.2])
+    for place, plies in enumerate((4, 2, 6)):
+        tree.lower[add_child(tree, ROOT, place)] = WIN
+        tree.mate_plies[tree.child[place]] = plies
+    assert best_bounds.py_func(tree, ROOT) == (WIN, WIN)
+    assert mate_distance.py_func(tree, ROOT, WIN) == 3
+
+
+@pytest.mark.plain
+def test_a_tables_verdict_has_no_distance_and_a_mate_is_preferred_to_it():
+    tree = small_tree([0.6, 0.4])
+    decide(tree, ROOT, 0, LOSS, 3)
+    decide(tree, ROOT, 1, LOSS, UNKNOWN_DISTANCE)
+    assert tree.mate_plies[ROOT] == UNKNOWN_DISTANCE
+    tree = small_tree([0.6, 0.4])
+    for place, plies in enumerate((UNKNOWN_DISTANCE, 4)):
+        child = add_child(tree, ROOT, place)
+        tree.lower[child], tree.mate_plies[child] = WIN, plies
+    assert mate_distance.py_func(tree, ROOT, WIN) == 5
+
+
+@pytest.mark.plain
+def test_draws_are_proven_only_where_nothing_better_is_left():
+    tree = small_tree([0.6, 0.4])
+    node = visit(tree, ROOT, 0, 0.3)
+    grow(tree, node, [0.5, 0.5])
+    decide(tree, node, 0, DRAW)
+    assert (tree.lower[node], tree.upper[node]) == (LOSS, DRAW)
+    decide(tree, node, 1, LOSS, 1)
+    assert (tree.lower[node], tree.upper[node]) == (DRAW, DRAW)
+    assert (tree.value_sum[node], tree.draw_sum[node]) == (0.0, tree.visits[node])
+
+
+@pytest.mark.plain
+def test_a_repetition_of_the_path_proves_nothing_and_can_be_taken_back():
+    tree = small_tree([0.6, 0.4])
+    node = visit(tree, ROOT, 0, 0.3)
+    grow(tree, node, [1.0])
+    before = tree.value_sum[:2].copy(), tree.visits[:2].copy(), tree.draw_sum[:2].copy()
+    repeated = add_child(tree, node, 0)
+    finish_known.py_func(tree, PARAMS, repeated, REPEATED, 0)
+    assert not is_decided.py_func(tree, node)
+    assert tree.draw_sum[node] == 1.0
+    take_back.py_func(tree, repeated)
+    for now, then in zip((tree.value_sum[:2], tree.visits[:2], tree.draw_sum[:2]), before, strict=True):
+        assert now.tolist() == then.tolist()
+
+
+@pytest.mark.plain
+def test_lc0s_root_is_never_decided():
+    tree = small_tree([1.0])
+    child = add_child(tree, ROOT, 0)
+    finish_known.py_func(tree, LC0, child, WIN, 0)
+    assert not is_decided.py_func(tree, ROOT)
+
+
+@pytest.mark.plain
+def test_a_full_tree_leaves_the_node_without_edges():
+    tree = small_tree([0.5, 0.5])
+    node = add_child(tree, ROOT, 0)
+    tree.counters[1] = tree.move.size
+    grow(tree, node, [0.5, 0.5])
+    assert tree.state[node] != EXPANDED
+    assert tree.n_edges[node] == 0
+
+
+@pytest.mark.plain
+def test_plain_python_and_compiled_kernels_apply_alike():
+    compiled, plain = one_round(apply), one_round(apply.py_func)
+    nodes, edges = compiled.counters[0], compiled.counters[1]
+    for name in ("visits", "value_sum", "draw_sum", "moves_left", "state", "lower", "upper"):
+        assert getattr(compiled, name)[:nodes].tolist() == getattr(plain, name)[:nodes].tolist()
+    assert compiled.prior[:edges] == pytest.approx(plain.prior[:edges], rel=1e-6)
+
+
+def one_round(apply_kernel) -> Tree:
+    search = Search(PARAMS, new_tree(200))
+    search.set_position(stack_from_board(chess.Board()))
+    leaves = new_leaf_batch(8)
+    for _ in range(4):
+        count = gather_leaves(search, leaves, 8)
+        leaves.logits[:count] = np.linspace(0, 1, leaves.logits.shape[1], dtype=np.float32)
+        leaves.wdl[:count] = 0.5, 0.3, 0.2
+        leaves.moves_left[:count] = 40
+        apply_kernel(search.tree, search.in_flight, search.params, leaves, 0)
+    return search.tree
+
+
+@pytest.mark.parametrize(
+    ("fen", "best", "mate"),
+    [
+        ("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1", "a1a8", 1),
+        ("r3k3/8/8/8/8/8/5PPP/6K1 b - - 0 1", "a8a1", 1),
+        ("kbK5/pp6/1P6/8/8/8/8/R7 w - - 0 1", "a1a6", 2),  # Morphy
+        ("6k1/5Npp/8/8/2Q5/8/8/K5r1 w - - 0 1", None, None),
+    ],
+)
+def test_forced_mates_are_proven_and_played(fen, best, mate):
+    board = chess.Board(fen)
+    result = search(board, nodes=20000)
+    if best:
+        assert result.best_move.uci() == best
+        assert result.infos[0].score_mate == mate
+        for move in result.infos[0].pv:
+            assert board.is_legal(move)
+            board.push(move)
+        assert board.is_checkmate()
+    else:  # the mated king's side: White is in check and must not lose a proven game knowingly
+        assert board.is_legal(result.best_move)
+
+
+def test_mate_in_one_is_found_at_the_root_with_one_round_whatever_the_policy_says():
+    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")
+    assert search(board, BlunderingEvaluator("e1e2"), nodes=5).best_move.uci() == "a1a8"
+
+
+def test_a_move_that_allows_mate_in_one_is_given_up_after_one_visit():
+    board = chess.Board()
+    for text in ("f2f3", "e7e5"):
+        board.push_uci(text)
+    result = search(board, BlunderingEvaluator("g2g4"), nodes=100)
+    blunder = next(child for child in result.children if child.move.uci() == "g2g4")
+    assert blunder.prior > 0.8
+    assert blunder.mate == -1
+    assert result.best_move.uci() != "g2g4"
+
+
+def test_a_lost_side_defends_as_long_as_it_can():
+    board = chess.Board("8/8/8/8/8/2k5/1q6/K7 w - - 0 1")
+    result = search(board, nodes=10)
+    assert result.best_move is None  # already mate
+    board = chess.Board("k7/8/1K6/8/8/8/8/7R b - - 0 1")
+    result = search(board, nodes=2000)
+    assert result.best_move.uci() == "a8b8"
+    assert result.infos[0].score_mate == -1
+
+
+def test_proven_values_replace_the_average():
+    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")
+    result = search(board, nodes=50)
+    assert result.children[0].q == 1.0
+    assert result.infos[0].wdl[0] == 1000
+
+
+def test_stalemate_and_bare_kings_are_draws():
+    result = search(chess.Board("7k/8/6Q1/8/8/8/8/K7 w - - 0 1"), nodes=3000)
+    values = {child.move.uci(): child for child in result.children}
+    assert result.best_move.uci() != "g6f7"
+    stalemates = [
+        m for m in values if (b := chess.Board("7k/8/6Q1/8/8/8/8/K7 w - - 0 1")).push_uci(m) and b.is_stalemate()
+    ]
+    assert stalemates
+    assert all(values[m].q == 0.0 and values[m].draw == 1.0 for m in stalemates if values[m].visits)
+
+
+def test_the_fifty_move_rule_ends_lines():
+    result = search(chess.Board("7k/8/8/8/8/8/R7/K7 w - - 99 80"), nodes=500)
+    quiet = [child for child in result.children if child.visits and child.mate is None]
+    assert quiet
+    assert all(child.q == 0.0 for child in quiet)
