@@ -99,9 +99,9 @@ def read_pgns(path: Path) -> None:
     for _ in read_pgn(path):
         pass
     for game, fault in read_every_game(path):
-        str(game)
-        if fault is None:
+        if fault is None:  # nobody plays or writes the others
             board_at(game)
+            str(game)
     with contextlib.suppress(DataError):  # openings are of one kind of chess
         list(load_book(path))
 
