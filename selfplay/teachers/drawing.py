@@ -251,7 +251,7 @@ def _offer_children(space, count, value, temperature, source, root):
         worth = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
         drawn = worth / temperature - np.log(-np.log(max(uniform(space.rng), 1e-300)))  # Gumbel's trick: a softmax
         if drawn > highest:
-            chosen, chosen_value, highest = i, after, drawn
+            chosen, chosen_value, highest = np.int64(i), after, drawn
         if uniform(space.rng) < (GOOD_SHARE if worth >= least else POOR_SHARE):
             offer(space, np.int64(1), after, source, root, np.int64(0))
     return chosen, chosen_value

@@ -78,7 +78,7 @@ class LabelFolder:
         """Compare every chunk with its checksum. Raises DataError naming the first that differs."""
         first = (0, 0)
         for number, values, scored, _, values_crc, scored_crc in self._records:
-            found = zlib.crc32(self.values[first[0] : values]), zlib.crc32(self.scored[first[1] : scored])
+            found = zlib.crc32(self.values[first[0] : values].data), zlib.crc32(self.scored[first[1] : scored].data)
             if found != (values_crc, scored_crc):
                 raise DataError(f"{self.folder}: chunk {number}: its rows do not have the journal's checksums")
             first = (values, scored)
@@ -114,12 +114,12 @@ class LabelWriter:
         for chunk in chunks:
             now = self.published
             values, scored = (np.ascontiguousarray(part) for part in (chunk.values, chunk.scored))
-            self._streams[VALUES].write(values)
-            self._streams[SCORED].write(scored)
+            self._streams[VALUES].write(values.data)
+            self._streams[SCORED].write(scored.data)
             self.published = Published(
                 now.chunks + 1, now.values + len(values), now.scored + len(scored), now.offered + chunk.offered
             )
-            records.append(_record(now.chunks, self.published, zlib.crc32(values), zlib.crc32(scored)))
+            records.append(_record(now.chunks, self.published, zlib.crc32(values.data), zlib.crc32(scored.data)))
         for name in (VALUES, SCORED):
             self._sync(name)
         self._streams[JOURNAL].write(b"".join(records))

@@ -178,7 +178,7 @@ class LabelRun:
 
 def _settings(net_file: Path, roots: Roots, plan: LabelPlan) -> dict[str, Any]:
     """Everything that the labels depend on, as the folder keeps it."""
-    games = hashlib.sha256(np.ascontiguousarray(roots.games.keys)).hexdigest()
+    games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
         "version": VERSION,
         "teacher": file_hash(net_file),
