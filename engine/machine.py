@@ -1,10 +1,11 @@
-"""The machine: its memory, and what a measurement was taken on (processor, cores, BLAS kernel and versions)."""
+"""The machine: its memory and programs, and what a measurement was taken on (processor, BLAS kernel, versions)."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from threadpoolctl import threadpool_info
 
 from engine.options import usable_cpus
 
-__all__ = ["blas_kernel", "describe_machine", "physical_memory_mib"]
+__all__ = ["blas_kernel", "describe_machine", "find_stockfish", "physical_memory_mib"]
 
 _LIBRARIES = ("numpy", "numba", "llvmlite")
 
@@ -31,6 +32,11 @@ def describe_machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in _LIBRARIES},
     }
+
+
+def find_stockfish() -> str | None:
+    """The Stockfish program, also where Debian puts it, outside the usual path; None where there is none."""
+    return shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
 
 
 def blas_kernel() -> str:

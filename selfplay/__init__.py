@@ -2,8 +2,9 @@
 
 records/      what games and their targets are, in memory and on disk: beneath everything else
 data/         readers of labels and games, sampling of training batches
+teachers/     a known foreign value net in the process, and its labels
 games/        self-play actors
-training/     the learner, its checkpoints, held-out evaluation, supervised pretraining
+training/     what a family of networks owns, the learner, held-out scores, supervised pretraining
 run/          run folders: configuration, ledger, generate, fit, gate, loop
 report/       one HTML file about a run
 matches/      statistics of matches, and matches between UCI engines

@@ -9,8 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from engine.command_line import INTERRUPTED, HelpFormatter
-from engine.errors import AinoError
+from engine.command_line import run_subcommand
 
 __all__ = ["COMMANDS", "main", "module_name"]
 
@@ -32,8 +31,6 @@ COMMANDS = {
     "openings": "draw a set of balanced openings from teacher labels",
 }
 
-FAILED = 1
-
 
 def module_name(command: str) -> str:
     """Where a subcommand is: its module has an underscore behind the name where Python keeps the name for itself."""
@@ -51,20 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command, text in COMMANDS.items():
         subparsers.add_parser(command, help=text.replace("%", "%%"))
     name = parser.parse_args(words[:1]).command
-    module = importlib.import_module(module_name(name))
-    subparser = argparse.ArgumentParser(
-        prog=f"aino-train {name}", description=COMMANDS[name], formatter_class=HelpFormatter
-    )
-    module.add_arguments(subparser)
-    parsed = subparser.parse_args(words[1:])
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        return module.run(parsed)
-    except AinoError as error:
-        print(f"aino-train {name}: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return run_subcommand("aino-train", name, COMMANDS[name], importlib.import_module(module_name(name)), words[1:])
 
 
 if __name__ == "__main__":

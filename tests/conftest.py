@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import find_stockfish
+from engine.machine import find_stockfish
 
 
 @pytest.fixture(scope="session")

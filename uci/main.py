@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
-from engine.command_line import INTERRUPTED, HelpFormatter
-from engine.errors import AinoError
+from engine.command_line import run_subcommand
 from uci import __version__
 
 __all__ = ["SUBCOMMANDS", "main"]
 
-# name -> (module with add_arguments(parser), run(arguments) -> exit status and EXAMPLES, which end its --help; help).
-# A module whose command line argparse would not read as it should also has parse(parser, words).
+# name -> (module as `run_subcommand` wants it, help)
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
-    "uci": ("uci.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
-    "play": ("uci.play.command", "play a game in the terminal"),
-    "analyse": ("uci.analyse.command", "show the best lines of a position, of a game's, or of many"),
-    "annotate": ("uci.annotate.command", "comment the games of a PGN file: an annotated PGN and a web page"),
-    "explain": ("uci.explain.command", "make a web page of how Aino sees a position"),
-    "perft": ("uci.perft", "count the positions DEPTH plies ahead"),
-    "bench": ("uci.bench", "measure move generation, evaluation and search"),
-    "net": ("uci.net", "show, convert and export net files"),
-    "warmup": ("uci.warmup", "compile all kernels now, so that the first game starts at once"),
+    "uci": ("uci.protocol.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
+    "play": ("uci.play.play", "play a game in the terminal"),
+    "analyse": ("uci.analyse.analyse", "show the best lines of a position, of a game's, or of many"),
+    "annotate": ("uci.annotate.annotate", "comment the games of a PGN file: an annotated PGN and a web page"),
+    "explain": ("uci.explain.explain", "make a web page of how Aino sees a position"),
+    "perft": ("uci.tools.perft", "count the positions DEPTH plies ahead"),
+    "bench": ("uci.bench.bench", "measure move generation, evaluation and search"),
+    "net": ("uci.tools.net", "show, convert and export net files"),
+    "warmup": ("uci.loading.warmup", "compile all kernels now, so that the first game starts at once"),
 }
 
 
@@ -38,34 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name is None:
         _top_parser().parse_args(arguments)
         return 0
-    module = importlib.import_module(SUBCOMMANDS[name][0])
-    parser = argparse.ArgumentParser(
-        prog=f"aino {name}",
-        description=SUBCOMMANDS[name][1],
-        epilog=getattr(module, "EXAMPLES", None),
-        formatter_class=HelpFormatter,
-    )
-    module.add_arguments(parser)
-    parse = getattr(module, "parse", argparse.ArgumentParser.parse_args)
-    try:
-        status = int(module.run(parse(parser, arguments[1:])))
-    except AinoError as error:
-        print(f"aino {name}: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `aino perft 6 | head`
-        status = 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    _flush_stdout()
-    return status
-
-
-def _flush_stdout() -> None:
-    """Writes what is left; if nobody reads any more it goes nowhere, else the interpreter tries again and complains."""
-    try:
-        sys.stdout.flush()
-    except OSError:  # a broken pipe; Windows calls it an invalid argument
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    module, text = SUBCOMMANDS[name]
+    return run_subcommand("aino", name, text, importlib.import_module(module), arguments[1:])
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

@@ -57,7 +57,7 @@ class _IntsModel(models.PrimitiveModel):
 # ---- instructions ---------------------------------------------------------------------------------------------------
 
 
-def _pointer(context, builder, array_type, array, offset, vector):
+def _pointer(context, builder, vector, array_type, array, offset):
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
 
@@ -66,9 +66,7 @@ def _loader(kind, vector):
     @intrinsic
     def native_load(typing_context, array, offset):
         def codegen(context, builder, signature, arguments):
-            return builder.load(
-                _pointer(context, builder, signature.args[0], arguments[0], arguments[1], vector), align=1
-            )
+            return builder.load(_pointer(context, builder, vector, signature.args[0], *arguments), align=1)
 
         return kind(array, numba.types.int64), codegen
 
@@ -79,7 +77,7 @@ def _storer(kind, vector):
     @intrinsic
     def native_store(typing_context, array, offset, value):
         def codegen(context, builder, signature, arguments):
-            pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], vector)
+            pointer = _pointer(context, builder, vector, signature.args[0], *arguments[:2])
             builder.store(arguments[2], pointer, align=1)
             return context.get_dummy_value()
 
@@ -108,7 +106,7 @@ def _native_clipped_product(typing_context, first, second):
 @intrinsic
 def _native_store_low_bytes(typing_context, array, offset, value):
     def codegen(context, builder, signature, arguments):
-        pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], _BYTE_VECTOR)
+        pointer = _pointer(context, builder, _BYTE_VECTOR, signature.args[0], *arguments[:2])
         builder.store(builder.trunc(arguments[2], _BYTE_VECTOR), pointer, align=1)
         return context.get_dummy_value()
 

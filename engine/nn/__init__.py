@@ -4,7 +4,6 @@ layer.py        what a layer is; the registry
 layers/         the layers, one small file a family
 operations/     the heavy operations: plain array reference, and native kernels for float32 on the CPU
 losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of training
-flat_adam.py    AdamW and averaging in one pass over large tables, whose rows may share parts
 parallel.py     one batch over several threads
 trainer.py history.py checkpoint.py progress.py                     training as a whole
 dit.py          saving, loading; legacy.py reads the files of the package before

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from engine.errors import ConfigError
+from engine.native.pool import ThreadPool
 from engine.nn.layer import Layer, copy_tensors
 from engine.nn.layers.batchnorm import BatchNorm
+from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
 from engine.nn.optimizers import laid_out_like
 
 Array = Any
@@ -16,40 +19,53 @@ Array = Any
 class _Average:
     """A running average a <- a + share (p - a) of parameters; it starts at the first p."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 0) -> None:
         self.tensors: dict[str, Array] = {}
+        self.count = count  # of updates
 
-    def load(self, tensors: Mapping[str, Array]) -> None:
-        """Go on from saved averages."""
+    def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
+        """Go on from saved averages; ``count`` is the number of updates that made them, where it is not set already."""
+        self.count = self.count if count is None else count
         if self.tensors:
             copy_tensors(tensors, self.tensors)
         else:
             self.tensors = {name: array.copy(order="K") for name, array in tensors.items()}
 
-    def _move(self, params: Mapping[str, Array], share: float) -> None:
+    def _move(self, params: Mapping[str, Array], share: float, pool: ThreadPool | None) -> None:
         if not self.tensors:
             self.tensors = {name: array.copy(order="K") for name, array in params.items()}
             return
         for name, array in params.items():
             if self.tensors[name].strides != array.strides:
                 self.tensors[name] = laid_out_like(array, self.tensors[name])
+            if (flat := flat_views(self.tensors[name], array)) is not None:
+                average, parameter = flat
+                on_stretches(pool, array.size, STRETCH, partial(_move_flat, average, parameter, share))
+                continue
             change = array - self.tensors[name]
             change *= share
             self.tensors[name] += change
 
 
 class ExponentialAverage(_Average):
-    """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at the first p."""
+    """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at the first p.
 
-    def __init__(self, decay: float) -> None:
+    With ``quick_start`` the n-th update decays by (1 + n) / (10 + n) at most: at first the average follows quickly, or
+    it would remember a random start for thousands of steps.
+    """
+
+    def __init__(self, decay: float, quick_start: bool = False) -> None:
         super().__init__()
         if not 0 <= decay < 1:
             raise ConfigError(f"ExponentialAverage: decay must be in [0, 1), not {decay}")
         self.decay = decay
+        self.quick_start = quick_start
 
-    def update(self, params: Mapping[str, Array]) -> None:
-        """Take in the parameters as they now are."""
-        self._move(params, 1 - self.decay)
+    def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
+        """Take in the parameters as they now are, on the threads of ``pool``, if there is one."""
+        self.count += 1
+        decay = min(self.decay, (1 + self.count) / (10 + self.count)) if self.quick_start else self.decay
+        self._move(params, 1 - decay, pool)
 
 
 class StochasticAverage(_Average):
@@ -60,15 +76,18 @@ class StochasticAverage(_Average):
     """
 
     def __init__(self, count: int = 0) -> None:
-        super().__init__()
+        super().__init__(count)
         if count < 0:
             raise ConfigError(f"StochasticAverage: the count must be >= 0, not {count}")
-        self.count = count  # sets of parameters in the mean so far; to go on from saved averages, pass it again
 
-    def update(self, params: Mapping[str, Array]) -> None:
-        """Take in the parameters as they now are."""
+    def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
+        """Take in the parameters as they now are, on the threads of ``pool``, if there is one."""
         self.count += 1
-        self._move(params, 1 / self.count)
+        self._move(params, 1 / self.count, pool)
+
+
+def _move_flat(average: Array, parameter: Array, share: float, first: int, last: int) -> None:
+    average_step(average, parameter, first, last, share)
 
 
 def refresh_statistics(model: Layer, batches: Iterable[Array]) -> None:

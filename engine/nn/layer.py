@@ -81,6 +81,17 @@ class Layer:
             raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}, unknown {unknown[:4]}")
         copy_tensors(tensors, parameters | buffers)
 
+    def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
+        """Make these arrays the parameters themselves, without a copy: whoever holds them sees every training step.
+
+        Raises ConfigError when a parameter is missing.
+        """
+        missing = sorted(self.named_parameters().keys() - tensors.keys())
+        if missing:
+            raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}")
+        for name, owner, key in list(self._entries("params")):
+            owner.params[key] = tensors[name]
+
     def load_buffers(self, tensors: Mapping[str, Array]) -> None:
         """Copy values into the buffers; names as in ``named_buffers``. Raises ConfigError for an unknown name."""
         buffers = self.named_buffers()

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
+from engine.native.pool import ThreadPool
+from engine.nn.operations.updates import STRETCH, AdamRates, adam_step, flat_views, on_stretches, shared_adam_step
 
 Array = Any
+GROUPS = 128  # groups of rows whose shared parts a thread updates at a time
 
 
 class Optimizer:
@@ -24,8 +29,14 @@ class Optimizer:
         self.steps = 0
         self._state: dict[str, Array] = {}
 
-    def step(self, params: Mapping[str, Array], grads: Mapping[str, Array], learning_rate: float) -> None:
-        """Change every parameter in place by one step.
+    def step(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        learning_rate: float,
+        pool: ThreadPool | None = None,
+    ) -> None:
+        """Change every parameter in place by one step, large ones on the threads of ``pool``, if there is one.
 
         Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0, ShapeError when a
         gradient does not have the shape of its parameter; nothing has changed then.
@@ -40,7 +51,7 @@ class Optimizer:
                 raise ShapeError(f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}")
         self.steps += 1
         for name, parameter in params.items():
-            self._update(name, parameter, grads[name], learning_rate)
+            self._update(name, parameter, grads[name], learning_rate, pool)
 
     def state(self) -> dict[str, Any]:
         """{"steps": n, "tensors": {"slot.parameter": array copy}}: everything a resumed run needs."""
@@ -63,7 +74,9 @@ class Optimizer:
             self._state[key] = laid_out_like(parameter, self._state[key])
         return self._state[key]
 
-    def _update(self, name: str, parameter: Array, gradient: Array, learning_rate: float) -> None:
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
         raise NotImplementedError
 
 
@@ -81,7 +94,9 @@ class SGD(Optimizer):
             raise ConfigError(f"SGD(momentum={momentum}, weight_decay={weight_decay}): out of range")
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
 
-    def _update(self, name: str, parameter: Array, gradient: Array, learning_rate: float) -> None:
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
         if self.weight_decay and parameter.ndim > 1:
             gradient = gradient + self.weight_decay * parameter
         if self.momentum:
@@ -111,7 +126,9 @@ class RMSProp(Optimizer):
             raise ConfigError(f"RMSProp({decay}, {epsilon}, {momentum}, {weight_decay}): out of range")
         self.decay, self.epsilon, self.momentum, self.weight_decay = decay, epsilon, momentum, weight_decay
 
-    def _update(self, name: str, parameter: Array, gradient: Array, learning_rate: float) -> None:
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
         if self.weight_decay and parameter.ndim > 1:
             gradient = gradient + self.weight_decay * parameter
         square = self._slot("square", name, parameter)
@@ -132,29 +149,47 @@ class Adam(Optimizer):
         m <- b1 m + (1 - b1) g        v <- b2 v + (1 - b2) g^2
         p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
 
-    ``weight_decay`` is L2: it joins the gradient. Kingma and Ba 2015, arXiv:1412.6980.
+    ``weight_decay`` is L2: it joins the gradient of parameters of two or more dimensions, or of all with
+    ``decay_all``. Kingma and Ba 2015, arXiv:1412.6980.
     """
 
-    slots = ("mean", "square")
+    slots: tuple[str, ...] = ("mean", "square")
     decoupled = False
 
     def __init__(
-        self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0
+        self,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        decay_all: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= beta1 < 1 or not 0 <= beta2 < 1 or not epsilon > 0 or not weight_decay >= 0:
             raise ConfigError(f"Adam({beta1}, {beta2}, {epsilon}, {weight_decay}): out of range")
         self.beta1, self.beta2, self.epsilon, self.weight_decay = beta1, beta2, epsilon, weight_decay
+        self.decay_all = decay_all
 
-    def _update(self, name: str, parameter: Array, gradient: Array, learning_rate: float) -> None:
-        xp = backend_of(parameter).xp
-        decays = self.weight_decay > 0 and parameter.ndim > 1
-        if decays and self.decoupled:
-            parameter *= 1 - learning_rate * self.weight_decay
-        elif decays:
-            gradient = gradient + self.weight_decay * parameter
-        mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
+    def _rates(self, learning_rate: float, weight_decay: float) -> AdamRates:
+        """The numbers of the present step, ``weight_decay`` being decoupled."""
         correction = math.sqrt(1 - self.beta2**self.steps)
+        scale = learning_rate * correction / (1 - self.beta1**self.steps)
+        return AdamRates(self.beta1, self.beta2, 1 - learning_rate * weight_decay, scale, self.epsilon * correction)
+
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
+        xp = backend_of(parameter).xp
+        decay = self.weight_decay if self.decay_all or parameter.ndim > 1 else 0.0
+        if decay and not self.decoupled:
+            gradient = gradient + decay * parameter
+        mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
+        rates = self._rates(learning_rate, decay if self.decoupled else 0.0)
+        if (flat := flat_views(parameter, gradient, mean, square)) is not None:
+            on_stretches(pool, parameter.size, STRETCH, lambda first, last: adam_step(*flat, first, last, rates))
+            return
+        if rates.keep != 1:
+            parameter *= rates.keep
         change = gradient * (1 - self.beta1)  # the only temporary: fresh memory costs more than the arithmetic
         mean *= self.beta1
         mean += change
@@ -163,14 +198,14 @@ class Adam(Optimizer):
         square *= self.beta2
         square += change
         xp.sqrt(square, out=change)
-        change += self.epsilon * correction
+        change += rates.epsilon
         xp.divide(mean, change, out=change)
-        change *= learning_rate * correction / (1 - self.beta1**self.steps)
+        change *= rates.scale
         parameter -= change
 
 
 class AdamW(Adam):
-    """Adam with decoupled decay: p shrinks by lr * weight_decay a step, for parameters of two or more dimensions.
+    """Adam with decoupled decay: p shrinks by lr * weight_decay a step; which parameters do, see ``Adam``.
 
     Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
@@ -178,9 +213,61 @@ class AdamW(Adam):
     decoupled = True
 
     def __init__(
-        self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 1e-2
+        self,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 1e-2,
+        decay_all: bool = False,
     ) -> None:
-        super().__init__(beta1, beta2, epsilon, weight_decay)
+        super().__init__(beta1, beta2, epsilon, weight_decay, decay_all)
+
+
+class SharedRows(NamedTuple):
+    """The first rows of a table as [outer, rows, inner]: the rows of one (outer, inner) share a part."""
+
+    outer: int
+    rows: int
+    inner: int
+
+
+class SharedRowsAdamW(AdamW):
+    """AdamW for tables of which rows that mean nearly the same share a part: row r = own part of r + part of its group.
+
+    Only the sum is kept. By the chain rule the shared part's gradient is the sum over its rows; it takes an Adam step
+    of its own, which is added to all of them. So a rarely seen row learns from its relatives, and nothing is paid when
+    the network is used. ``shared`` names the tables, float32 [rows, width] in host memory.
+    """
+
+    slots = ("mean", "square", "shared_mean", "shared_square")
+
+    def __init__(self, shared: Mapping[str, SharedRows], weight_decay: float = 1e-2, decay_all: bool = False) -> None:
+        super().__init__(weight_decay=weight_decay, decay_all=decay_all)
+        self.shared = dict(shared)
+
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
+        if name in self.shared:
+            self._shared_update(name, parameter, gradient, self._rates(learning_rate, 0.0), pool)
+        super()._update(name, parameter, gradient, learning_rate, pool)
+
+    def _shared_update(
+        self, name: str, parameter: Array, gradient: Array, rates: AdamRates, pool: ThreadPool | None
+    ) -> None:
+        outer, rows, inner = self.shared[name]
+        flat = flat_views(parameter, gradient)
+        if flat is None or len(parameter) < outer * rows * inner:
+            raise ShapeError(f"{name}: expected float32 of {outer * rows * inner} rows or more for {self.shared[name]}")
+        groups, width = outer * inner, parameter.shape[1]
+        part = parameter[:groups]
+        moments = [self._slot(slot, name, part).reshape(-1) for slot in ("shared_mean", "shared_square")]
+
+        def work(first: int, last: int) -> None:
+            scratch = np.empty(width, np.float32)
+            shared_adam_step(*flat, *moments, np.int64(rows), np.int64(inner), first, last, rates, scratch)
+
+        on_stretches(pool, groups, GROUPS, work)
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:

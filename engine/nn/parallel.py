@@ -29,6 +29,30 @@ class StepResult(NamedTuple):
     grads: Gradients
 
 
+class GradientSource:
+    """How a training batch becomes gradients: through layers (``LayerGradients``), or through kernels of one's own.
+
+    Attributes:
+        pool: the threads it works on, which the optimizer and the averages use too.
+        measures_norm: whether the norm of the gradient is told after a step that does not clip it. For tables of
+            millions of numbers, reading them once more costs as much as an optimizer's step.
+    """
+
+    pool: ThreadPool
+    measures_norm = True
+
+    def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
+        """Forward and backward of one batch; random draws depend on ``seed`` alone.
+
+        The result belongs to the source and is good until the next call.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the threads."""
+        self.pool.close()
+
+
 class DataParallel:
     """Runs training steps of a model over shards of ``shard_size`` positions on ``threads`` threads.
 
@@ -43,7 +67,7 @@ class DataParallel:
         self._replicas: list[Layer] = []
         self._steps = 0
         self._libraries = ThreadpoolController()
-        self._pool = ThreadPool(threads, "train")
+        self.pool = ThreadPool(threads, "train")
 
     def step(self, count: int, inputs: Inputs, loss: Loss, seed: tuple[int, ...] | None = None) -> StepResult:
         """Forward and backward of one batch of ``count`` positions.
@@ -61,7 +85,7 @@ class DataParallel:
             replica.reseed(*(seed if seed is not None else (self._steps,)), number)
         self._steps += 1
         with self._libraries.limit(limits=1, user_api="blas"):
-            results = self._pool.map(
+            results = self.pool.map(
                 lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts
             )
         weights = [(part.stop - part.start) / count for part in parts]
@@ -70,7 +94,7 @@ class DataParallel:
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.close()
+        self.pool.close()
 
     def __enter__(self) -> Self:
         return self

@@ -20,7 +20,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
     "What a layer is": ("layer",),
     "Layers and activations": ("layers",),
     "Losses": ("losses",),
-    "Optimizers, schedules, clipping, averaging": ("optimizers", "flat_adam", "schedules", "clipping", "averaging"),
+    "Optimizers, schedules, clipping, averaging": ("optimizers", "schedules", "clipping", "averaging"),
     "Training": ("trainer", "history", "checkpoint", "progress", "parallel"),
     "Files": ("dit", "legacy"),
 }

@@ -1,9 +1,10 @@
-"""Learning rates over time: a schedule maps a step number (from 0) to a learning rate."""
+"""Learning rates over time: a schedule maps a step number (from 0) or a share of the run to a learning rate."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from engine.errors import ConfigError
 
@@ -18,7 +19,7 @@ class Constant:
         if not self.peak >= 0:
             raise ConfigError(f"{self}: the rate must be >= 0")
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: float) -> float:
         return self.peak
 
 
@@ -26,19 +27,31 @@ class Constant:
 class WarmupCosine:
     """Linear rise to ``peak`` over ``warmup`` steps, then half a cosine down to ``floor`` at step ``total``.
 
-    Raises ConfigError unless 0 <= warmup < total and 0 <= floor <= peak. Loshchilov and Hutter 2017, arXiv:1608.03983.
+    The rise begins with ``start`` times the peak, by default with the share of one step. Raises ConfigError unless
+    0 <= warmup < total, 0 <= floor <= peak and 0 <= start <= 1. Loshchilov and Hutter 2017, arXiv:1608.03983.
     """
 
     peak: float
-    total: int
-    warmup: int = 0
+    total: float
+    warmup: float = 0
     floor: float = 0.0
+    start: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.warmup < self.total or not 0 <= self.floor <= self.peak:
-            raise ConfigError(f"{self}: needs 0 <= warmup < total and 0 <= floor <= peak")
+        if not 0 <= self.warmup < self.total or not 0 <= self.floor <= self.peak or not 0 <= (self.start or 0.0) <= 1:
+            raise ConfigError(f"{self}: needs 0 <= warmup < total, 0 <= floor <= peak and 0 <= start <= 1")
 
-    def __call__(self, step: int) -> float:
+    @classmethod
+    def over_progress(cls, peak: float) -> Self:
+        """For a run whose length is told in positions or minutes: called with the share of it that is done, 0 to 1.
+
+        The rise takes a fiftieth of the run, and floor and start are a hundredth of the peak (set by hand).
+        """
+        return cls(peak, total=1.0, warmup=0.02, floor=0.01 * peak, start=0.01)
+
+    def __call__(self, step: float) -> float:
+        if step < self.warmup and self.start is not None:
+            return self.peak * max(step / self.warmup, self.start)
         if step < self.warmup:
             return self.peak * (step + 1) / self.warmup
         progress = min(1.0, (step - self.warmup) / (self.total - self.warmup))

@@ -1,9 +1,10 @@
 """Training a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
 
-One step, from the outside in: ``Trainer.fit`` draws a batch, ``DataParallel.step`` (parallel.py) sends it through the
-model (layers/containers.py, then for instance layers/dense.py), the loss (losses.py) and back, and the optimizer
-(optimizers.py) moves the parameters. Nothing of a step is random but by (seed, epoch) for the order of the examples
-and (seed, step, shard) for dropout masks, so a checkpoint needs no state of random generators.
+One step, from the outside in: ``Trainer.fit`` draws a batch, ``Trainer.step`` asks a ``GradientSource`` for its
+gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is ``LayerGradients``: its
+``DataParallel.step`` (parallel.py) sends the batch through the model (layers/containers.py, then for instance
+layers/dense.py), the loss (losses.py) and back. Nothing of a step is random but by (seed, epoch) for the order of the
+examples and (seed, step, shard) for dropout masks, so a checkpoint needs no state of random generators.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from engine.nn.clipping import clip_global_norm
 from engine.nn.history import History, Record
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.optimizers import Optimizer
-from engine.nn.parallel import DataParallel
+from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from engine.nn.progress import progress_bar
 
 LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
@@ -61,20 +62,47 @@ class TrainerSettings:
             raise ConfigError(f"clip_norm: expected more than 0, got {self.clip_norm}")
 
 
-class Trainer:
-    """Trains ``model`` in place with a loss, an optimizer and a schedule of rates (step number -> rate).
+class LayerGradients(GradientSource):
+    """Gradients of a loss on arrays through the layers of a model, shard by shard; batches are ``Data``.
 
     ``metrics`` are further means to report, by name; they see outputs and targets like the loss.
     """
 
     def __init__(
+        self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, threads: int
+    ) -> None:
+        self.loss, self.metrics = loss, dict(metrics)
+        self._runner = DataParallel(model, shard_size, threads)
+        self.pool = self._runner.pool
+
+    def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource."""
+        inputs, targets = batch
+
+        def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
+            value, gradient = self.loss(outputs, targets[part])
+            return value, gradient, {name: metric(outputs, targets[part]) for name, metric in self.metrics.items()}
+
+        return self._runner.step(len(inputs), lambda part: inputs[part], loss, seed)
+
+
+class Trainer:
+    """Trains ``model`` in place with a loss, an optimizer and a schedule of rates (step number -> rate).
+
+    ``loss`` is a function of outputs and targets, whose ``metrics`` are further means to report, or a GradientSource:
+    then batches are what that takes, ``step`` is called with them, and ``fit`` and ``evaluate`` have no meaning.
+    ``average`` is the average of the weights that is kept, in place of one by ``settings.average_decay``.
+    """
+
+    def __init__(
         self,
         model: Layer,
-        loss: LossFunction,
+        loss: LossFunction | GradientSource,
         optimizer: Optimizer,
         schedule: Callable[[int], float],
         settings: TrainerSettings | None = None,
         metrics: Mapping[str, Metric] | None = None,
+        average: ExponentialAverage | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
         self.settings = settings or TrainerSettings()
@@ -83,10 +111,15 @@ class Trainer:
         self.steps_done = 0
         self.stopped = False  # whether validation stopped getting better
         decay = self.settings.average_decay
-        self._average = None if decay is None else ExponentialAverage(decay)
+        self._average = ExponentialAverage(decay) if average is None and decay is not None else average
+        self._source = loss if isinstance(loss, GradientSource) else self._layer_gradients(loss)
         self._best: dict[str, Array] = {}
         self._sums: Record = {}  # of loss and metrics over the epoch so far
         self._examples: int | None = None  # in the training data
+
+    def _layer_gradients(self, loss: LossFunction) -> LayerGradients:
+        shard_size = self.settings.shard_size or self.settings.batch_size
+        return LayerGradients(self.model, loss, self.metrics, shard_size, self.settings.threads)
 
     # ---- training -------------------------------------------------------------------------------------------------
 
@@ -115,22 +148,19 @@ class Trainer:
             raise ConfigError(f"training began with {self._examples} examples, expected as many, got {count}")
         self._examples = count
         steps = math.ceil(count / self.settings.batch_size)
-        runner = DataParallel(self.model, self.settings.shard_size or self.settings.batch_size, self.settings.threads)
-        with runner:
-            while self.steps_done < epochs * steps and not self.stopped:
-                self._epoch(runner, data, steps, checkpoint, checkpoint_steps, progress)
-                record = self._finish_epoch(steps, count, validation)
-                if checkpoint is not None:
-                    self.save(checkpoint)
-                if on_epoch is not None:
-                    on_epoch(record)
+        while self.steps_done < epochs * steps and not self.stopped:
+            self._epoch(data, steps, checkpoint, checkpoint_steps, progress)
+            record = self._finish_epoch(steps, count, validation)
+            if checkpoint is not None:
+                self.save(checkpoint)
+            if on_epoch is not None:
+                on_epoch(record)
         if self._best:
             self.model.load_parameters(self._best)
         return self.history
 
     def _epoch(
         self,
-        runner: DataParallel,
         data: Data,
         steps: int,
         checkpoint: str | Path | None,
@@ -143,31 +173,35 @@ class Trainer:
         with progress_bar(f"epoch {epoch + 1}", steps, progress) as bar:
             for number in range(done, steps):
                 chosen = order[number * self.settings.batch_size : (number + 1) * self.settings.batch_size]
-                means = self._step(runner, data, chosen)
+                means = self.step(_examples(data, chosen))
                 for name, value in means.items():
                     self._sums[name] = self._sums.get(name, 0.0) + value * len(chosen)
                 bar(number + 1, f"loss {means['loss']:.4f}")
                 if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
                     self.save(checkpoint)
 
-    def _step(self, runner: DataParallel, data: Data, chosen: np.ndarray) -> Record:
-        """One step on the examples with these numbers; returns the means of loss and metrics over them."""
-        chosen = backend_of(data.inputs).asarray(chosen)
-        inputs, targets = data.inputs[chosen], data.targets[chosen]
+    def step(self, batch: Any, rate: float | None = None) -> Record:
+        """One step on a batch, at the schedule's rate unless one is given.
 
-        def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
-            value, gradient = self.loss(outputs, targets[part])
-            return value, gradient, {name: metric(outputs, targets[part]) for name, metric in self.metrics.items()}
-
-        result = runner.step(len(inputs), lambda part: inputs[part], loss, seed=(self.settings.seed, self.steps_done))
+        Returns the means of loss and metrics over the batch, and the norm of the gradient before it is clipped. Raises
+        TrainingError when the loss or a clipped gradient is not finite.
+        """
+        result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
         _check_finite(result.loss, f"step {self.steps_done}")
-        norm = clip_global_norm(result.grads, self.settings.clip_norm or math.inf)
-        parameters = self.model.named_parameters()
-        self.optimizer.step(parameters, result.grads, self.schedule(self.steps_done))
+        means = {"loss": result.loss, **result.metrics}
+        if self.settings.clip_norm is not None or self._source.measures_norm:
+            means["gradient_norm"] = clip_global_norm(result.grads, self.settings.clip_norm or math.inf)
+        parameters, pool = self.model.named_parameters(), self._source.pool
+        rate = self.schedule(self.steps_done) if rate is None else rate
+        self.optimizer.step(parameters, result.grads, rate, pool)
         if self._average is not None:
-            self._average.update(parameters)
+            self._average.update(parameters, pool)
         self.steps_done += 1
-        return {"loss": result.loss, **result.metrics, "gradient_norm": norm}
+        return means
+
+    def close(self) -> None:
+        """End the threads."""
+        self._source.close()
 
     def _finish_epoch(self, steps: int, count: int, validation: Data | None) -> Record:
         rate = self.schedule(self.steps_done - 1)
@@ -195,6 +229,8 @@ class Trainer:
     def evaluate(self, data: Data, model: Layer | None = None) -> Record:
         """Mean loss and metrics of the model (or of another one) over the examples, without dropout."""
         count = _check_data(data)
+        if isinstance(self.loss, GradientSource):
+            raise ConfigError("a trainer on a source of gradients has no loss function to evaluate by")
         model = self.model if model is None else model
         sums: Record = {}
         for first in range(0, count, self.settings.batch_size):
@@ -217,20 +253,34 @@ class Trainer:
 
     # ---- checkpoints ----------------------------------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> None:
-        """Write everything a resumed run needs into one file, atomically. Raises NetFileError when that fails."""
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """What a resumed run needs for its next step, as named arrays and JSON values."""
         groups = {
             "model": self.model.named_parameters() | self.model.named_buffers(),
             "optimizer": self.optimizer.state()["tensors"],
             "average": self._average.tensors if self._average is not None else {},
-            "best": self._best,
         }
         arrays = {f"{group}/{name}": array for group, tensors in groups.items() for name, array in tensors.items()}
-        values = {
+        return arrays, {"steps_done": self.steps_done, "optimizer_steps": self.optimizer.steps}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
+        """Take over what ``state`` returned. Raises ConfigError and ShapeError when it is that of another training."""
+        backend = backend_of_all(self.model.named_parameters())
+        self.model.load_parameters(_group(arrays, "model/"))
+        tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
+        self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
+        self.steps_done = values["steps_done"]
+        if self._average is not None:
+            averages = {name: backend.asarray(array) for name, array in _group(arrays, "average/").items()}
+            self._average.load(averages, self.steps_done)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything a resumed run needs into one file, atomically. Raises NetFileError when that fails."""
+        arrays, values = self.state()
+        arrays |= {f"best/{name}": array for name, array in self._best.items()}
+        values |= {
             "identity": self._identity(),
-            "steps_done": self.steps_done,
             "examples": self._examples,
-            "optimizer_steps": self.optimizer.steps,
             "stopped": self.stopped,
             "sums": self._sums,
             "history": self.history.records,
@@ -248,15 +298,10 @@ class Trainer:
         if differing:
             expected, found = self._identity()[differing[0]], values["identity"].get(differing[0])
             raise ConfigError(f"{path}: another run: expected {differing[0]} {expected!s:.80}, found {found!s:.80}")
+        self.restore(arrays, values)
         backend = backend_of_all(self.model.named_parameters())
-        self.model.load_parameters(_group(arrays, "model/"))
-        tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
-        self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
-        if self._average is not None:
-            self._average.load({name: backend.asarray(array) for name, array in _group(arrays, "average/").items()})
         self._best = {name: backend.asarray(array) for name, array in _group(arrays, "best/").items()}
-        self.steps_done, self.stopped, self._sums = values["steps_done"], values["stopped"], values["sums"]
-        self._examples = values["examples"]
+        self.stopped, self._sums, self._examples = values["stopped"], values["sums"], values["examples"]
         self.history.records[:] = values["history"]
 
     def _identity(self) -> dict[str, Any]:
@@ -268,6 +313,12 @@ class Trainer:
 def accuracy(outputs: Array, targets: Array) -> float:
     """Share of the examples whose largest output [B, A] is that of the class, targets int [B]."""
     return float((outputs.argmax(axis=1) == targets).mean())
+
+
+def _examples(data: Data, numbers: np.ndarray) -> Data:
+    """The examples with these numbers."""
+    chosen = backend_of(data.inputs).asarray(numbers)
+    return Data(data.inputs[chosen], data.targets[chosen])
 
 
 def _check_finite(loss: float, when: str) -> None:

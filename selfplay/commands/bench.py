@@ -16,19 +16,19 @@ import numpy as np
 from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import ConfigError
+from engine.live_lines import live_line, show
 from engine.machine import describe_machine
 from engine.nn import dit
-from selfplay.console import live_line, show
 from selfplay.data.game_files import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch
-from selfplay.games.settings import GameSettings
+from selfplay.games.game_settings import GameSettings
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
 from selfplay.run.speed import self_play_speeds
 from selfplay.training.families import Family, family_of
-from selfplay.training.learner import LearnerSettings
-from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE
-from selfplay.training.sources import TrainingData
+from selfplay.training.learner import Learner
+from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
+from selfplay.training.source_files import TrainingData
 
 GAMES, PLIES = 100, 80  # random games that are trained on; speed does not depend on what is learned
 SEED = 1
@@ -130,7 +130,8 @@ def measure_training(
 ) -> dict[str, float]:
     """How fast the learner takes positions, sampling included."""
     data = TrainingData((positions,), (1.0,), positions)
-    learner = family.learner(family.build(np.random.default_rng(SEED)), data, settings, SEED)
+    model = family.build(np.random.default_rng(SEED))
+    learner = Learner(family, model, family.batches(data, settings, SEED), settings)
 
     def work() -> int:
         learner.step(1e-3)

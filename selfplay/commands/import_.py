@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import ConfigError
+from engine.live_lines import live_line, show
 from selfplay.commands.runs import add_run_arguments, work_on_run
-from selfplay.console import live_line, show
 from selfplay.data.pgn import PgnSelection
 from selfplay.run.exchange import Stopped, import_games
 from selfplay.run.folder import RunFolder

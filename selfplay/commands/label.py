@@ -13,9 +13,9 @@ import numpy as np
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
-from selfplay.console import live_line, show
-from selfplay.data.label import LabelFile, LabelProgress, label_positions, labelled_keys
+from engine.live_lines import live_line, show
 from selfplay.data.label_engine import LabelEngine
+from selfplay.data.label_positions import LabelFile, LabelProgress, label_positions, labelled_keys
 from selfplay.data.label_tasks import LabelTask, Sampling, positions_of_file, tasks_of_games
 from selfplay.data.label_tree import TreeSampling, positions_of_trees
 from selfplay.data.pgn import PgnSelection, read_pgn

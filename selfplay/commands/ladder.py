@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.command_line import INTERRUPTED
+from engine.live_lines import live_view, show
 from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
-from selfplay.console import live_view, show
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.ladder import Ladder, LadderSettings, LadderStanding
-from selfplay.matches.report import Pace, fault_lines, game_line
+from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
+from selfplay.matches.standings import Pace, fault_lines, game_line
 from selfplay.matches.statistics import EloEstimate
 
 EXAMPLE = """examples:

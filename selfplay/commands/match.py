@@ -7,14 +7,14 @@ from pathlib import Path
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
+from engine.live_lines import live_view, show
 from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
-from selfplay.console import live_view, show
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.match import Match, MatchSettings
-from selfplay.matches.report import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
+from selfplay.matches.series import Match, MatchSettings
+from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 EXAMPLES = """examples:

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
-from selfplay.console import LiveLine, live_line, show
+from engine.live_lines import LiveLine, live_line, show
 from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.training.families import family_of
-from selfplay.training.learner import LearnerSettings
-from selfplay.training.pretrain import Pretraining, PretrainSettings, ProgressReport
-from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE
-from selfplay.training.sources import SourceFiles, load_training_data
+from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
+from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
+from selfplay.training.source_files import SourceFiles, load_training_data
 
 DEFAULT_NET = "64x6"
 EXAMPLE = """example:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.control import TimeControl
-from selfplay.matches.openings import DEFAULT_PLIES, OpeningBook, load_book
+from selfplay.matches.opening_book import DEFAULT_PLIES, OpeningBook, load_book
 
 __all__ = ["add_referee_flags", "adjudication_of", "book_of", "control_of", "quiet_driver"]
 

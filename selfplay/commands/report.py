@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from engine.errors import ConfigError
+from engine.live_lines import live_line, show
 from engine.pages.render import write_page
-from selfplay.console import live_line, show
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError, RunError
-from selfplay.console import show
+from engine.live_lines import show
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.run.config import add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
-from selfplay.run.generate import play_here
+from selfplay.run.generating import play_here
 from selfplay.run.playing import PlayBackend
 from selfplay.run.workers import WorkerPool
 

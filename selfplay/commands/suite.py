@@ -11,18 +11,18 @@ from typing import Any
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
+from engine.live_lines import live_line, show, show_view
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from selfplay.commands.referee import quiet_driver
-from selfplay.console import live_line, show, show_view
 from selfplay.interrupt import StopFlag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant
 from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import read_epd
 from selfplay.suites.problem import Problem, sample
 from selfplay.suites.puzzles import read_puzzles
-from selfplay.suites.report import suite_json, suite_table
 from selfplay.suites.score import Outcome, solve_all
+from selfplay.suites.score_text import suite_json, suite_table
 from selfplay.suites.solver import EngineSolver, Solver, UciSolver
 
 EXAMPLES = """examples:

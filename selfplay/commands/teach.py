@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
-from selfplay.console import live_line, show
+from engine.live_lines import live_line, show
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import PgnSelection, pgn_reader

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import AinoError, ConfigError
+from selfplay.records.targets import MATE_SCORE_CP
 
-__all__ = ["MATE_SCORE", "EngineDied", "LabelEngine", "parse_info"]
+__all__ = ["EngineDied", "LabelEngine", "parse_info"]
 
-MATE_SCORE = 32_000  # centipawns of mate on the spot; mate in n moves is n less
 LARGEST_SCORE = 30_000  # of what is no mate
 START_TIMEOUT_S = 120.0  # for the first `uci` and `isready`: kernels may have to be compiled
 QUIT_TIMEOUT_S = 2.0
@@ -44,7 +44,7 @@ def parse_info(line: str) -> Info | None:
     if kind not in ("cp", "mate") or bound in (["lowerbound"], ["upperbound"]):
         return None
     if kind == "mate":
-        score = MATE_SCORE - value if value > 0 else -MATE_SCORE - value
+        score = MATE_SCORE_CP - value if value > 0 else -MATE_SCORE_CP - value
     else:
         score = max(-LARGEST_SCORE, min(LARGEST_SCORE, value))
     return Info(rank, move, score)

@@ -19,7 +19,14 @@ from engine.errors import DataError
 from selfplay.data.text_files import numbered_lines
 from selfplay.records.collect import GameRecord
 from selfplay.records.positions import offsets
-from selfplay.records.targets import WHITE_POINTS, blend_wdl, policy_from_scores, wdl_from_result, wdl_from_score
+from selfplay.records.targets import (
+    MATE_SCORE_CP,
+    WHITE_POINTS,
+    blend_wdl,
+    policy_from_scores,
+    wdl_from_result,
+    wdl_from_score,
+)
 from selfplay.records.uci_text import MOVE_OF_TEXT
 
 __all__ = ["UNKNOWN_RESULT", "parse_teacher_line", "read_teacher", "teacher_files"]
@@ -76,7 +83,7 @@ def parse_teacher_line(line: str) -> GameRecord:
         target_probs=policy_from_scores(scores_cp, first),
         wdl=_values(scores_cp, first, labelled, result, black_to_move),
         usable=labelled,
-        target_scores=np.clip(scores_cp, -32_000, 32_000).astype(np.int16),
+        target_scores=np.clip(scores_cp, -MATE_SCORE_CP, MATE_SCORE_CP).astype(np.int16),
         ended=result != UNKNOWN_RESULT,
     )
 

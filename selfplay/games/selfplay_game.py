@@ -10,8 +10,8 @@ from engine.board.layout import ROW_WORDS, SIDE
 from engine.board.makemove import push
 from engine.search.choice import choose_move
 from engine.search.gumbel import SequentialHalving
+from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import RootNoise, TreePlayer
-from selfplay.games.settings import GameSettings
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
 

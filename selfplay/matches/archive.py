@@ -14,11 +14,12 @@ import chess.pgn
 
 from engine.errors import RunError
 from engine.files.atomic import atomic_write
-from selfplay.matches.play import MATE_CP, Thought
+from selfplay.matches.play import Thought
+from selfplay.records.targets import MATE_SCORE_CP
 
 __all__ = ["GameRow", "MatchArchive"]
 
-SURELY_MATE_CP = MATE_CP - 1000
+SURELY_MATE_CP = MATE_SCORE_CP - 1000
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class GameRow:
 def _comment(thought: Thought) -> str:
     words = []
     if thought.score_cp is not None:
-        mate = MATE_CP - abs(thought.score_cp)
+        mate = MATE_SCORE_CP - abs(thought.score_cp)
         sign = "-" if thought.score_cp < 0 else "+"
         value = f"M{mate}" if abs(thought.score_cp) > SURELY_MATE_CP else f"{abs(thought.score_cp) / 100:.2f}"
         words.append(f"{sign}{value}/{thought.depth or 0} ")

@@ -16,6 +16,7 @@ from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.contestant import ask
 from selfplay.matches.control import TimeControl
+from selfplay.records.targets import MATE_SCORE_CP
 
 __all__ = ["FAULTS", "MatchGame", "Player", "Reason", "Rules", "Thought", "play_match_game"]
 
@@ -38,7 +39,6 @@ class Reason(StrEnum):
 
 
 FAULTS = (Reason.TIME, Reason.STALL, Reason.ILLEGAL, Reason.CRASH, Reason.DISCONNECT)
-MATE_CP = 32_000  # a mate in n moves is scored MATE_CP - n, one against the mover n - MATE_CP
 _WANTED = chess.engine.INFO_BASIC | chess.engine.INFO_SCORE  # no lines: checking their moves would cost the referee
 
 
@@ -68,7 +68,7 @@ class Thought(NamedTuple):
     """What an engine said with a move, None where it said nothing."""
 
     time_ms: int  # by the referee's clock
-    score_cp: int | None  # from the mover's side, mates as MATE_CP says
+    score_cp: int | None  # from the mover's side, mates as MATE_SCORE_CP says
     depth: int | None
     nodes: int | None
 
@@ -195,7 +195,7 @@ def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> _Fault:
 
 def _thought(answer: chess.engine.PlayResult, used_s: float, side: chess.Color) -> Thought:
     score = answer.info.get("score")
-    score_cp = None if score is None else score.pov(side).score(mate_score=MATE_CP)
+    score_cp = None if score is None else score.pov(side).score(mate_score=MATE_SCORE_CP)
     return Thought(round(1000.0 * used_s), score_cp, answer.info.get("depth"), answer.info.get("nodes"))
 
 

@@ -14,7 +14,7 @@ import chess.engine
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, close_engine, open_engine
 from selfplay.matches.control import TimeControl
-from selfplay.matches.openings import opening_board
+from selfplay.matches.opening_book import opening_board
 from selfplay.matches.play import Player, Rules, play_match_game
 from selfplay.threads import run_on_threads
 

@@ -6,15 +6,25 @@ import numpy as np
 
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT
 
-__all__ = ["WHITE_POINTS", "blend_wdl", "moves_left_target", "policy_from_scores", "wdl_from_result", "wdl_from_score"]
+__all__ = [
+    "MATE_SCORE_CP",
+    "WHITE_POINTS",
+    "blend_wdl",
+    "moves_left_target",
+    "policy_from_scores",
+    "wdl_from_result",
+    "wdl_from_score",
+]
 
 # Result text -> White's result: win 1, draw 0, loss -1.
 WHITE_POINTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
 
+MATE_SCORE_CP = 32_000  # a mate in n moves is scored this less n, one against the side to move the negative of it
+
 # A score of 100 cp is where winning and not winning balance in engine play; 60 cp is the logistic's scale there.
 WIN_CENTRE_CP = 100.0
 WIN_SCALE_CP = 60.0
-SCORE_LIMIT_CP = 3000.0  # beyond it the logistic is 0 or 1 in float32; mates are at 32,000
+SCORE_LIMIT_CP = 3000.0  # beyond it the logistic is 0 or 1 in float32; mates are at MATE_SCORE_CP
 
 # A move this many centipawns worse than the best has 1/e of its probability: wider when the game is decided.
 POLICY_SCALE_CP = 30.0

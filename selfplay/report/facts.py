@@ -15,11 +15,11 @@ from engine.errors import RunError
 from selfplay.matches.statistics import NORMAL_95, elo_from_score
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations
-from selfplay.report.openings import Branch, opening_tree
+from selfplay.report.opening_tree import Branch, opening_tree
 from selfplay.report.samples import Sample, choose_samples
 from selfplay.run.config import RunConfig, configured, read_toml
 from selfplay.run.guards import summarise
-from selfplay.run.ledger import GameRow, GateResult, GenerationRow, Ledger, Phase
+from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
 
 __all__ = ["UNBOUNDED", "GamesSummary", "Generation", "PlayedThrough", "RunFacts", "Strength", "read_facts"]
 
@@ -152,7 +152,7 @@ def _generation(
     )
 
 
-def _summary(rows: list[GameRow]) -> GamesSummary | None:
+def _summary(rows: list[SelfPlayRow]) -> GamesSummary | None:
     if not rows:
         return None
     plies, points = (np.array([getattr(row, name) for row in rows], np.float64) for name in ("plies", "white_points"))

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from engine.errors import ConfigError
 from engine.settings_file import read_settings
-from selfplay.games.settings import GameSettings
+from selfplay.games.game_settings import GameSettings
 from selfplay.matches.statistics import Sprt
 from selfplay.settings import check_settings, help_of, required_setting, setting
 from selfplay.training.families import family_of

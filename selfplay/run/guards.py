@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from selfplay.games.game_settings import GameSettings
 from selfplay.games.resignation import safe_threshold
-from selfplay.games.settings import GameSettings
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from engine.errors import RunError
 from selfplay.records.game import SelfPlayRecord
 
-__all__ = ["GameRow", "GateResult", "GenerationRow", "Ledger", "Phase", "ledger_row"]
+__all__ = ["GateResult", "GenerationRow", "Ledger", "Phase", "SelfPlayRow", "ledger_row"]
 
 VERSION = 1  # of the tables below
 SELF_PLAY_FIELDS = ("games", "drawn", "given_up", "wrong", "resign_below", "opening_share", "temperature_plies")
@@ -77,7 +77,7 @@ class GenerationRow(NamedTuple):
     finished: float | None
 
 
-class GameRow(NamedTuple):
+class SelfPlayRow(NamedTuple):
     """A self-play game; `ending` is the lower-case name of an Ending."""
 
     number: int
@@ -184,10 +184,10 @@ class Ledger:
         """How many games of a generation are entered."""
         return int(self._read("SELECT COUNT(*) FROM games WHERE generation = ?", generation)[0][0])
 
-    def games(self, generation: int) -> list[GameRow]:
+    def games(self, generation: int) -> list[SelfPlayRow]:
         """A generation's games, by number."""
         query = "SELECT number, plies, white_points, ending FROM games WHERE generation = ? ORDER BY number"
-        return [GameRow(*row) for row in self._read(query, generation)]
+        return [SelfPlayRow(*row) for row in self._read(query, generation)]
 
     def note_self_play(self, generation: int, summary: Mapping[str, float]) -> None:
         """Enter what a generation's games were like; fields as in `guards.SelfPlaySummary`."""
@@ -271,9 +271,9 @@ class Ledger:
         return found
 
 
-def ledger_row(record: SelfPlayRecord) -> GameRow:
+def ledger_row(record: SelfPlayRecord) -> SelfPlayRow:
     """What the ledger keeps of a game."""
-    return GameRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
+    return SelfPlayRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
 
 
 def _finite(elo: float) -> float:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.errors import RunError
-from selfplay.console import live_line, show
+from engine.live_lines import live_line, show
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
-from selfplay.run.fit import FitProgress, fit
+from selfplay.run.fitting import FitProgress, fit
 from selfplay.run.folder import RunFolder
-from selfplay.run.gate import GateProgress, gate
-from selfplay.run.generate import GenerateProgress, generate, play_here
+from selfplay.run.gating import GateProgress, gate
+from selfplay.run.generating import GenerateProgress, generate, play_here
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend
 

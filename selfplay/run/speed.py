@@ -17,11 +17,11 @@ from engine.native.pool import ThreadPool
 from engine.search.select import SearchParams
 from engine.search.session import Search
 from engine.search.tree import DESCENTS
+from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
-from selfplay.games.settings import GameSettings
 
 __all__ = ["self_play_speeds"]
 

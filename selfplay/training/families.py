@@ -1,107 +1,90 @@
-"""Network families as training sees them: a network's name decides which learner trains it and what scores it."""
+"""Network families as training sees them: a network's name decides how it is trained and scored."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig, sparse_config_of
-from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
+from engine.network.tower.model import TowerConfig, tower_config_of
 from engine.nn.layer import Layer
 from engine.nn.layers import ListNetwork
+from engine.nn.optimizers import Optimizer
+from engine.nn.parallel import GradientSource
 from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import HeldOut, HeldOutScores, SparseHeldOut
-from selfplay.training.learner import Learner, LearnerSettings
-from selfplay.training.loss import Losses
-from selfplay.training.mixture import Mixture, SparseMixture
-from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, Recipe
-from selfplay.training.sources import TrainingData
-from selfplay.training.sparse_learner import SparseLearner
+from selfplay.training.heldout import HeldOutScores
+from selfplay.training.mixture import Map
+from selfplay.training.recipe import LearnerSettings, Recipe
+from selfplay.training.source_files import TrainingData
+from selfplay.training.sparse import SparseFamily
+from selfplay.training.tower import TowerFamily
 
-__all__ = ["AnyLearner", "Family", "family_of", "family_of_model"]
-
-
-class AnyLearner(Protocol):
-    """What a run asks of a learner; see `Learner`."""
-
-    steps_done: int
-
-    def step(self, rate: float) -> Losses: ...
-    def averaged_model(self) -> Layer: ...
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]: ...
-    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None: ...
-    def close(self) -> None: ...
+__all__ = ["Batches", "Family", "HeldOut", "family_of", "family_of_model"]
 
 
-class AnyHeldOut(Protocol):
-    """What a run asks of a held-out sample; see `HeldOut`."""
+class Batches(Protocol):
+    """The training batches of a run, each a function of its seed and the step's number alone."""
+
+    batch_size: int
+    n_positions: int
+
+    def batch(self, step: int, run: Map = map) -> Any:
+        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
+        ...
+
+
+class HeldOut(Protocol):
+    """A fixed sample of positions that no training sees."""
 
     n_positions: int
 
-    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores: ...
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model; the same for any number of threads."""
+        ...
 
 
 class Family(Protocol):
-    """How the networks of one family and size are made, trained and scored."""
+    """How the networks of one family and size are made, trained and scored.
+
+    Attributes:
+        recipe: what they are trained with unless told otherwise.
+        clips: whether their gradients are clipped.
+    """
 
     recipe: Recipe
+    clips: bool
 
     def build(self, rng: np.random.Generator) -> Layer:
         """A network with random weights."""
         ...
 
-    def learner(self, model: Layer, data: TrainingData, settings: LearnerSettings, seed: int) -> AnyLearner:
-        """A learner on batches of the data."""
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
+        """The batches of a training on the data."""
         ...
 
-    def heldout(self, positions: PositionSet, limit: int) -> AnyHeldOut:
-        """A fixed sample to score networks on."""
+    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
+        """How these batches become gradients of the model's parameters."""
         ...
 
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        """What moves the parameters."""
+        ...
 
-class TowerFamily:
-    """Towers, such as 64x6."""
+    def refresh(self, model: Layer, coming: Iterator[Any]) -> None:
+        """Measure on coming batches what of a model with averaged weights is not averaged itself."""
+        ...
 
-    recipe = TOWER_RECIPE
+    def heldout(self, positions: PositionSet, limit: int) -> HeldOut:
+        """A fixed sample to score networks on, at most `limit` positions."""
+        ...
 
-    def __init__(self, config: TowerConfig) -> None:
-        self._config = config
-
-    def build(self, rng: np.random.Generator) -> Layer:
-        """A tower with random weights."""
-        return build_tower(self._config, rng)
-
-    def learner(self, model: Layer, data: TrainingData, settings: LearnerSettings, seed: int) -> AnyLearner:
-        """A learner on batches of planes."""
-        return Learner(model, Mixture(data.sets, data.shares, settings.batch_size, seed), settings)
-
-    def heldout(self, positions: PositionSet, limit: int) -> AnyHeldOut:
-        """A sample as planes."""
-        return HeldOut(positions, limit)
-
-
-class SparseFamily:
-    """Sparse networks, such as sparse-768."""
-
-    recipe = SPARSE_RECIPE
-
-    def __init__(self, config: SparseConfig) -> None:
-        self._config = config
-
-    def build(self, rng: np.random.Generator) -> Layer:
-        """A sparse network with random weights."""
-        return build_sparse(self._config, rng)
-
-    def learner(self, model: Layer, data: TrainingData, settings: LearnerSettings, seed: int) -> AnyLearner:
-        """A learner on batches of active features."""
-        mixture = SparseMixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
-        return SparseLearner(model, mixture, settings)
-
-    def heldout(self, positions: PositionSet, limit: int) -> AnyHeldOut:
-        """A sample as active features."""
-        return SparseHeldOut(positions, limit)
+    def upgraded(
+        self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
+    ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
+        """A learner's state as an older Aino may have saved it, in today's form."""
+        ...
 
 
 def family_of_model(model: Layer) -> Family:

@@ -13,7 +13,7 @@ from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, Trainin
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import PositionSet
 
-__all__ = ["Draws", "Mixture", "SparseMixture"]
+__all__ = ["Draws", "Map", "Mixture", "SparseMixture"]
 
 GROUP = 8  # positions of a game that a sparse batch takes together: batches are large, and replays cost most
 CHUNKS = 32  # parts of a sparse batch that threads fill on their own
@@ -70,12 +70,16 @@ class Mixture:
         self._samplers = [PositionSampler(one) for one in self._draws.sets]
         self._batch = new_training_batch(batch_size)
 
-    def batch(self, step: int) -> TrainingBatch:
-        """The batch of a step; its arrays are overwritten by the next call."""
+    def batch(self, step: int, run: Map = map) -> TrainingBatch:
+        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
         rng = np.random.default_rng([self._draws.seed, step])
         augment = rng.choice(np.array([0, MIRROR, SWAP_COLOURS, MIRROR | SWAP_COLOURS], np.uint8), self.batch_size)
-        for i, part, numbers in self._draws.parts(step):
-            self._samplers[i].fill(numbers, augment[part], self._batch.part(part.start, part.stop))
+        tasks = [
+            (self._samplers[i], numbers, augment[part], self._batch.part(part.start, part.stop))
+            for i, part, numbers in self._draws.parts(step)
+        ]
+        for _ in run(lambda task: task[0].fill(*task[1:]), tasks):
+            pass
         return self._batch
 
 

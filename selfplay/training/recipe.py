@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["SPARSE_RECIPE", "TOWER_RECIPE", "Recipe"]
+from engine.errors import ConfigError
+from selfplay.training.losses import LossWeights
+
+__all__ = ["SPARSE_RECIPE", "TOWER_RECIPE", "LearnerSettings", "Recipe"]
 
 
 @dataclass(frozen=True)
@@ -30,3 +33,26 @@ TOWER_RECIPE = Recipe(batch_size=256, peak_rate=2e-3, weight_decay=1e-2, variati
 # Most of a step's cost is that of the tables: large batches share it. With less decay the network learns labels by
 # heart, as it sees each of them several times. The positions make 32 steps (set by hand).
 SPARSE_RECIPE = Recipe(batch_size=8192, peak_rate=4e-3, weight_decay=0.8, variations=0.3, fit_positions=262_144)
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """How to train; the results depend on every field but `threads`. A family's `Recipe` has what has no default."""
+
+    batch_size: int
+    weight_decay: float  # decoupled (AdamW): a weight shrinks by rate * weight_decay a step
+    shard_size: int = 64  # positions that batch normalisation sees together
+    threads: int = 2
+    clip_norm: float = 5.0  # of the whole gradient
+    average_decay: float = 0.999  # of the exponential moving average of the weights, a step
+    variations: float = 0.0  # share of positions with scored moves replaced by one after such a move; sparse nets only
+    loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "shard_size"):
+            if getattr(self, name) < 2:
+                raise ConfigError(
+                    f"{name}: expected at least 2 (batch normalisation needs it), got {getattr(self, name)}"
+                )
+        if self.threads < 1:
+            raise ConfigError(f"threads: expected at least 1, got {self.threads}")

@@ -16,9 +16,9 @@ import chess
 from engine import Engine
 from engine.evaluation import make_evaluator
 from engine.evaluation.cache import CachedEvaluator
+from engine.measuring import game_boards, new_parser, report
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.benchmark.harness import game_boards, new_parser, report
 
 HASH_MIB = 128
 

@@ -14,8 +14,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from engine.measuring import EVALUATORS, game_boards, new_engine, new_parser, report, tree_hash
 from engine.search.limits import Limits
-from tests.benchmark.harness import EVALUATORS, game_boards, new_engine, new_parser, report, tree_hash
 
 POSITIONS = slice(6, 14, 2)
 

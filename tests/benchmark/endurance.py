@@ -19,8 +19,8 @@ import chess
 import numpy as np
 
 from engine import Engine
+from engine.measuring import Progress, new_engine, new_parser, report, resident_bytes
 from engine.search.limits import Limits
-from tests.benchmark.harness import Progress, new_engine, new_parser, report, resident_bytes
 
 ALLOWANCE_MIB = 100
 VISITS_A_STEP = 200_000

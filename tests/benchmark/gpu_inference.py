@@ -21,7 +21,7 @@ from engine.evaluation.device import DeviceEvaluator
 from engine.network.planes import PLANES
 from engine.network.tower.gpu import DeviceTower
 from engine.network.tower.model import TowerConfig, build_tower
-from tests.benchmark.inference import positions
+from uci.bench.inference import positions
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

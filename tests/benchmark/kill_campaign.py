@@ -28,12 +28,12 @@ from pathlib import Path
 import numpy as np
 
 from engine.files import dit_file
+from engine.measuring import Progress, new_parser, report
 from selfplay.main import main as aino_train
 from selfplay.records.game import encode_record
 from selfplay.records.replay import part_path, published_generations, read_segment, segment_path
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint
-from tests.benchmark.harness import Progress, new_parser, report
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {

@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.measuring import new_parser, report
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import connected
 from selfplay.run.playing import GenerationTask, PlayBackend
 from selfplay.run.workers import WorkerPool
-from tests.benchmark.harness import new_parser, report
-from tests.selfplay.crews import children, never, tiny_task
+from tests.selfplay.run.crews import children, never, tiny_task
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 # A node counts as dead after ten checks, where Ray's own setting takes half a minute: the games would be over.

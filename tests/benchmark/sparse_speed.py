@@ -18,6 +18,7 @@ from engine.board.convert import row_from_board
 from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.sparse import SparseEvaluator
+from engine.measuring import Row, new_parser, random_games, report
 from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
 from engine.network.sparse.inference import SparseNet, evaluate_leaves
@@ -27,10 +28,10 @@ from engine.tactics.quiescence import settled_value
 from selfplay.data.game_files import record_of_result
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.training.learner import LearnerSettings
+from selfplay.training.families import family_of_model
+from selfplay.training.learner import Learner
 from selfplay.training.mixture import SparseMixture
-from selfplay.training.sparse_learner import SparseLearner
-from tests.benchmark.harness import Row, new_parser, random_games, report
+from selfplay.training.recipe import LearnerSettings
 
 LEAVES = 2048
 BATCH = 8192
@@ -77,7 +78,8 @@ def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> 
     seeing = best_of(lambda: look_at_all(model.sight, leaves), time.thread_time)
     settling = best_of(lambda: settle_all(model.sight.captures, leaves), time.thread_time)
     mixture = SparseMixture([games], [1.0], BATCH, 1)
-    learner = SparseLearner(network, mixture, LearnerSettings(BATCH, weight_decay=0.01, threads=threads))
+    settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
+    learner = Learner(family_of_model(network), network, mixture, settings)
     sampling = best_of(lambda: mixture.batch(0), time.thread_time)
     training = best_of(lambda: learner.step(1e-3), time.perf_counter)
     learner.close()

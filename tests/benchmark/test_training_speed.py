@@ -12,20 +12,22 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
+from engine.measuring import random_games
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.search.select import SearchParams
 from selfplay.data.game_files import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.games.game_settings import GameSettings
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
-from selfplay.games.settings import GameSettings
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.training.learner import Learner, LearnerSettings
+from selfplay.training.families import family_of_model
+from selfplay.training.learner import Learner
 from selfplay.training.mixture import Mixture
-from tests.benchmark.harness import random_games
+from selfplay.training.recipe import LearnerSettings
 
 pytestmark = pytest.mark.slow
 NET = "64x6"
@@ -71,9 +73,8 @@ def test_sampling(positions: PositionSet, record_property: Callable[[str, object
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training(threads: int, positions: PositionSet, record_property: Callable[[str, object], None]) -> None:
     model = build_tower(TowerConfig.parse(NET), np.random.default_rng(1))
-    learner = Learner(
-        model, Mixture([positions], [1.0], BATCH, 1), LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
-    )
+    settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
+    learner = Learner(family_of_model(model), model, Mixture([positions], [1.0], BATCH, 1), settings)
 
     def work() -> int:
         learner.step(1e-3)

@@ -13,7 +13,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from tests.browser.conftest import DESKTOP, EXCESS, PHONE, ask
-from uci.annotate.page import game_section, page
+from uci.annotate.game_page import game_section, page
 from uci.annotate.review import review_game
 from uci.main import main
 

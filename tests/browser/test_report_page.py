@@ -9,7 +9,7 @@ import pytest
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
 from tests.browser.conftest import DESKTOP, EXCESS, PHONE, ask
-from tests.selfplay.test_report import gate_result, run_with
+from tests.selfplay.report.test_report import gate_result, run_with
 
 
 @pytest.fixture(scope="module")

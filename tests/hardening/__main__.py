@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmark.harness import report
+from engine.measuring import report
 from tests.hardening.checks import Check, checks
 from tests.protocol.aino_process import ROOT
 

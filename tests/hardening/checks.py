@@ -84,7 +84,7 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
             "forfeits",
             games,
             "games",
-            module("tests.benchmark.forfeits", "--games", games // 2, "--out", logs / "forfeits"),
+            module("selfplay.measure.forfeits", "--games", games // 2, "--out", logs / "forfeits"),
         ),
         tests(
             "bounds",

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import AinoError
-from tests.benchmark.harness import Progress
+from engine.measuring import Progress
 from tests.hardening.mutations import mutated, noise
 from tests.hardening.target import Target
 

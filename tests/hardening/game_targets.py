@@ -17,7 +17,7 @@ from selfplay.records.game import SelfPlayRecord, encode_record, training_game
 from selfplay.records.replay import FRAME, MAGIC, read_segment
 from selfplay.run.exchange import pgn_text
 from tests.hardening.target import Target
-from tests.selfplay.test_v6 import STARTS, searched_game
+from tests.selfplay.data.test_v6 import STARTS, searched_game
 
 
 def games() -> list[SelfPlayRecord]:

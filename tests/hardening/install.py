@@ -24,7 +24,7 @@ from pathlib import Path
 
 import chess
 
-from tests.benchmark.harness import report
+from engine.measuring import report
 from tests.protocol.aino_process import ROOT, EngineProcess
 
 PYTHONS = ("3.11", "3.12", "3.13")

@@ -22,7 +22,7 @@ from engine.errors import ConfigError, DataError, FenError, NetFileError
 from engine.nn.checkpoint import read_checkpoint
 from engine.option_forms import load_toml
 from selfplay.data.v6_games import chunk_of_game
-from selfplay.matches.openings import load_book
+from selfplay.matches.opening_book import load_book
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import configured
@@ -32,7 +32,7 @@ from tests.hardening import text_targets
 from tests.hardening.game_targets import games
 from tests.hardening.net_targets import checkpoints, legacy_dit
 from tests.protocol.aino_process import ROOT
-from uci.reading import read_every_game, read_games
+from uci.terminal.reading import read_every_game, read_games
 
 SOON_S = 2.0  # of processor time; what is tested here took minutes
 EPD_POSITION = "4k3/8/8/8/8/8/8/4K2R w K -"

@@ -21,7 +21,7 @@ from engine.network.tower.model import build_tower
 from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
 from selfplay.data.v6 import RECORD, read_chunks, write_chunk
-from selfplay.matches.openings import load_book
+from selfplay.matches.opening_book import load_book
 from selfplay.run.folder import RunFolder
 from tests.hardening import limited
 from tests.hardening.net_targets import tiny_config

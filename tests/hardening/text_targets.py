@@ -18,15 +18,15 @@ from engine.errors import DataError, FenError
 from engine.option_forms import load_toml
 from engine.options import EngineOptions
 from selfplay.data.pgn import read_pgn
-from selfplay.matches.openings import load_book
+from selfplay.matches.opening_book import load_book
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
 from tests.hardening.target import Target
 from tests.unit.board.board_positions import ODD_FENS
-from uci.position import PositionKeeper
-from uci.protocol import parse_position
-from uci.reading import board_at, read_every_game
+from uci.protocol.position import PositionKeeper
+from uci.protocol.words import parse_position
+from uci.terminal.reading import board_at, read_every_game
 
 CHESS960_FEN = "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9"
 EPD = """\

@@ -16,8 +16,8 @@ from engine.search.control import SearchControl
 from engine.search.driver import OnInfo
 from engine.search.limits import Limits
 from engine.search.results import SearchInfo, SearchResult
-from uci.session import Session
-from uci.writer import Writer
+from uci.protocol.session import Session
+from uci.protocol.writer import Writer
 
 WAIT_S = 10.0  # a test that waits longer has failed
 

@@ -184,13 +184,13 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
         while not seen or not seen[-1].endswith(MARK):
             seen += engine.read_until("info", HANG_S)
         seen.append("")
+    failures = [line for line in seen if " failed" in line]
+    assert not failures, failures
     fens = [line for line in seen if line.startswith("Fen: ")]
     assert fens[-1] == f"Fen: {mixer.board.fen()}", (fens[-1], mixer.board.fen())
     mixer.board, mixer.standard = chess.Board(chess960=mixer.chess960), True
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
     assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net, mixer.net_is_good)
-    failures = [line for line in seen if " failed" in line]
-    assert not failures, failures
     best_moves = [line.split()[1] for line in seen if line.startswith("bestmove ")]
     assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
     for move, board in zip(best_moves, mixer.asked[first:], strict=True):

@@ -80,7 +80,7 @@ def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, 
 
 
 def test_driver_sees_the_options(driver: chess.engine.SimpleEngine) -> None:
-    assert driver.options["Hash"].default == 256
+    assert driver.options["Hash"].default == 16, "as the command line set it"
     assert driver.options["Move Overhead"].type == "spin"
     driver.configure({"Hash": 32, "Threads": 1})
     assert driver.play(chess.Board(), chess.engine.Limit(nodes=10)).move is not None

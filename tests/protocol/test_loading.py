@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from engine import machine
+from engine.console import make_console
 from engine.errors import DataError, NetFileError, blaming
 from engine.network import weights
 from engine.options import EngineOptions
 from engine.player import Engine
+from tests.commands.test_commands import aino
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from tests.protocol.lines import scored
-from tests.protocol.test_commands import aino
-from uci.terminal import make_console
-from uci.waiting import ready_engine
+from uci.terminal.waiting import ready_engine
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_engine_that_cannot_load_still_answers(capsys: pytest.CaptureFixture[str
 
 
 def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uci.loading.PROGRESS_INTERVAL_S", 0.01)
+    monkeypatch.setattr("uci.protocol.engine_loader.PROGRESS_INTERVAL_S", 0.01)
 
     def slow(options: EngineOptions) -> FakeEngine:
         time.sleep(0.2)

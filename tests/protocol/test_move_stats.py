@@ -5,7 +5,7 @@ from __future__ import annotations
 import chess
 
 from engine.search.results import RootMove, RootPosition, SearchResult
-from uci.move_stats import move_stats
+from uci.protocol.move_stats import move_stats
 
 VISITED = RootMove(
     chess.Move.from_uci("e2e4"), visits=56, prior=0.564, q=0.03279, draw=0.052, mate=None,

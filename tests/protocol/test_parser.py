@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, FenError
-from uci.protocol import (
+from uci.protocol.words import (
     GoCommand,
     PositionCommand,
     format_info,

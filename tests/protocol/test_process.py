@@ -19,7 +19,7 @@ from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
 from tests.protocol.lines import best_move, play_line, scored
 from tests.protocol.test_universal import CROWDED
-from uci.bench import POSITIONS
+from uci.bench.bench import POSITIONS
 
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
 PROMPTLY_S = 5.0  # generous: what it must not do is wait for the search
@@ -33,7 +33,7 @@ STATS_LINE = re.compile(
 )
 NODE_LINE = re.compile(
     r"info string node  \( +(?P<moves>\d+)\) N: +(?P<visits>\d+) \(\+ 0\) \(P: +[\d.]+%\) "
-    r"\(WL: [- ]\d\.\d{5}\) \(D: \d\.\d{3}\) \(M: +[\d.]+\) \(Q: [- ]\d\.\d{5}\) \(V:  -\.-{4}\)"
+    r"\(WL: [- ]\d\.\d{5}\) \(D: \d\.\d{3}\) \(M: +[\d.]+\) \(Q: [- ]\d\.\d{5}\) \(V: [- ]\d\.\d{4}\)"
 )
 
 
@@ -177,7 +177,7 @@ def test_move_statistics_have_the_form_of_lc0(aino: AinoProcess) -> None:
     assert list(found)[-1] == best_move(lines)
     node = NODE_LINE.fullmatch(stats[-1])
     assert node, stats[-1]
-    assert int(node["visits"]) == sum(found.values())
+    assert int(node["visits"]) == sum(found.values()) + 1  # one for the position's own evaluation
     assert lines.index(stats[0]) > max(lines.index(line) for line in lines if " score " in line)
 
 

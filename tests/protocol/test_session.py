@@ -12,8 +12,8 @@ import chess
 import pytest
 
 from tests.protocol.fake_engine import Conversation
-from uci.session import Session
-from uci.writer import Writer
+from uci.protocol.session import Session
+from uci.protocol.writer import Writer
 
 MATED = "fen rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
 STALEMATE = "fen 7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"

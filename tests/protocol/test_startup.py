@@ -14,8 +14,8 @@ import pytest
 from engine.errors import NetFileError
 from engine.native import jit
 from engine.options import EngineOptions
-from tests.benchmark.startup import measure_start, measure_together, no_home
-from uci import cold_start, compile_lock
+from uci.bench.startup import measure_start, measure_together, no_home
+from uci.loading import cold_start, compile_lock
 
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
 SOURCE = Path(jit.__file__)

@@ -10,7 +10,7 @@ import pytest
 from engine import Engine
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.benchmark.mates import read_suite
+from uci.bench.mates import read_suite
 
 # In one move: by what piece, and as few others as can be.
 IN_ONE = {

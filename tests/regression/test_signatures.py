@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import NetFileError
 from engine.machine import blas_kernel
-from uci.bench_signature import POSITIONS, SETTINGS, sign
+from uci.bench.signature import POSITIONS, SETTINGS, sign
 
 TEXT = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8")
 RECORDED = {

@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for package in ("engine", "selfplay", "uci") for path in (ROOT / package).rglob("*.py"))
-for name in ("bits.py", "integer_lanes.py", "jit.py", "lanes.py"):  # typed by Numba and LLVM
+# Their decorators and intrinsics are typed by Numba and LLVM.
+for name in ("bits.py", "integer_lanes.py", "jit.py", "lanes.py"):
     FILES.remove(ROOT / "engine" / "native" / name)
 COMPILED = {"kernel", "intrinsic", "overload"}
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,15 +25,19 @@ NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
-COMMANDS = {"engine.command_line", "engine.machine", "engine.option_forms", "engine.pages"}
+COMMANDS = {
+    f"engine.{name}"
+    for name in ("command_line", "console", "live_lines", "machine", "measuring", "option_forms", "pages")
+}
 ENGINE = PLAYER | COMMANDS | {"engine", "engine.nn", "engine.player"}
 # The floors of self-play, from below; the small modules beside its folders are tools of all of them.
-SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("console", "interrupt", "lock", "settings", "threads")}
+SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "settings", "threads")}
 RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
+FOR_PEOPLE = ENGINE | {"uci", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
     "selfplay.records": ENGINE | SELFPLAY_TOOLS | {"weights"},
@@ -44,9 +49,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.suites": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
     "selfplay.report": REPORT,
+    "selfplay.measure": RUN,
     "selfplay.commands": REPORT | {"selfplay.report", "selfplay.suites", "selfplay.teachers"},
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
-    "engine.command_line": set(),
+    "engine.command_line": {"engine.errors"},
+    "engine.console": set(),
+    "engine.live_lines": set(),
     "engine.errors": set(),
     "engine.idle_options": {"engine.options"},
     "engine.option_forms": BASE,
@@ -55,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.backend": BASE,
     "engine.machine": {"engine.options"},
     "engine.files": {"engine.errors"},
+    "engine.measuring": PLAYER | {"engine", "engine.player"},
     "engine.native": BASE,
     "engine.nn": TOOLS,
     "engine.pages": {"engine.errors", "engine.files"},
@@ -66,7 +75,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.player": PLAYER,
     "engine": {"engine.player"},
     "selfplay": set(),
-    "uci": ENGINE | {"weights"},
+    # The rooms of the command `aino`: the conversation with a GUI and the commands for people do not know each other.
+    "uci": set(),
+    "uci.__main__": {"uci.main"},
+    "uci.main": ENGINE | {"uci"},
+    "uci.loading": ENGINE | {"uci"},
+    "uci.tools": ENGINE | {"uci"},
+    "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools"},
+    "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
+    "uci.pages": ENGINE | {"uci"},
+    "uci.terminal": FOR_PEOPLE - {"uci.terminal"},
+    **dict.fromkeys(("uci.play", "uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),
     "weights": set(),
 }
 # What only these modules may import; everybody else goes through them.
@@ -152,19 +171,26 @@ def test_every_imported_distribution_is_declared() -> None:
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= declared
 
 
+def test_files_of_self_play_have_names_of_their_own() -> None:
+    """A name in a traceback or an editor's tab means one file."""
+    names = [name.rpartition(".")[2] for name in MODULES if part_of(name) != name and name.startswith("selfplay.")]
+    assert not [name for name, count in Counter(names).items() if count > 1]
+
+
 def test_house_has_no_other_parts() -> None:
     assert {part_of(name) for name in MODULES} <= set(MAY_IMPORT)
-    unknown = [name for name in MODULES if "." in name and part_of(name) in ("engine", "selfplay")]
+    unknown = [name for name in MODULES if "." in name and part_of(name) in ("engine", "selfplay", "uci")]
     assert not unknown, f"not named in MAY_IMPORT: {unknown}"
 
 
-def test_base_names_are_unique_inside_the_engine() -> None:
+@pytest.mark.parametrize("package", ["engine", "uci"])
+def test_base_names_are_unique_inside_a_package(package: str) -> None:
     """But for the rooms of `engine.network`, which have one shape, and experiments, whose names people type."""
     homes: dict[str, list[str]] = {}
     for name in MODULES:
         home, _, base = name.rpartition(".")
         is_package = any(other.startswith(name + ".") for other in MODULES)
-        if home.startswith("engine") and not is_package and home != "engine.nn.examples":
+        if home.split(".")[0] == package and not is_package and home != "engine.nn.examples":
             homes.setdefault(base, []).append(home)
     rooms = {"engine.network.tower", "engine.network.sparse", "engine.network.lc0"}
     shape = {"model", "inference", "gradients", "gpu"}
@@ -204,8 +230,8 @@ def test_importing_everything_prints_and_starts_nothing() -> None:
 def test_uci_is_answered_without_numpy() -> None:
     program = (
         "import io, sys\n"
-        "from uci.session import Session\n"
-        "from uci.writer import Writer\n"
+        "from uci.protocol.session import Session\n"
+        "from uci.protocol.writer import Writer\n"
         "out = io.StringIO()\n"
         "Session(Writer(out)).run(['uci'])\n"
         "assert 'uciok' in out.getvalue()\n"

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.search.results import SearchInfo, SearchResult
-from uci.reading import Source
-from uci.verdict import Verdict
+from uci.terminal.reading import Source
+from uci.terminal.verdict import Verdict
 
 __all__ = ["LINE_PLIES", "as_json", "as_table", "as_text", "game_over_text", "searched_lines"]
 

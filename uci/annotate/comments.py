@@ -8,7 +8,7 @@ import chess.pgn
 
 from uci import __version__
 from uci.annotate.review import GameReview, MoveReview
-from uci.verdict import Verdict
+from uci.terminal.verdict import Verdict
 
 __all__ = ["LINE_PLIES", "add_comments", "mend_result", "move_comment"]
 

@@ -12,10 +12,10 @@ import chess.pgn
 from engine.search.limits import Limits
 from engine.search.results import SearchResult
 from uci.annotate.judge import BLUNDER, INACCURACY, MISTAKE, Judgement, judge, mean_accuracy
-from uci.notation import move_number
-from uci.openings import is_named, opening_name
-from uci.verdict import Verdict
-from uci.waiting import search_interruptibly
+from uci.terminal.notation import move_number
+from uci.terminal.opening_names import is_named, opening_name
+from uci.terminal.verdict import Verdict
+from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
     from engine.player import Engine

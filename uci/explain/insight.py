@@ -18,8 +18,8 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.results import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
-from uci.verdict import Verdict
-from uci.waiting import search_interruptibly
+from uci.terminal.verdict import Verdict
+from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
     from engine.evaluation.protocol import Evaluator

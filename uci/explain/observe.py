@@ -11,8 +11,8 @@ import chess
 from engine.search.limits import Limits
 from engine.search.outline import Branch
 from engine.search.results import RootMove, SearchResult
-from uci.verdict import Verdict
-from uci.waiting import search_interruptibly
+from uci.terminal.verdict import Verdict
+from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
     from engine.player import Engine

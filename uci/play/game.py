@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import chess
 from rich.console import Console
 
+from engine.console import say, waiting
 from engine.search.results import SearchResult
-from uci.openings import opening_name
-from uci.play.board_view import BoardStyle, render_bar, render_board
 from uci.play.clock import GameClock
 from uci.play.level import Level
-from uci.terminal import say, waiting
-from uci.verdict import Verdict
-from uci.waiting import search_interruptibly
+from uci.terminal.board_view import BoardStyle, render_bar, render_board
+from uci.terminal.opening_names import opening_name
+from uci.terminal.verdict import Verdict
+from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
     from engine.player import Engine
@@ -41,7 +41,7 @@ class GameSettings:
 class TerminalGame:
     """A person against the engine, or the engine against itself: the position, the clocks, and what is shown of them.
 
-    `uci.play.loop` plays it; what can be typed besides moves is in `uci.play.commands`.
+    `uci.play.loop` plays it; what can be typed besides moves is in `uci.play.typed_commands`.
     """
 
     def __init__(

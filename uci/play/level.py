@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from engine.errors import ConfigError
 from engine.options import EngineOptions, find_option
 from engine.search.limits import Limits
-from uci.limits import MOST_NODES, MOST_SECONDS, checked
+from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 __all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "Level", "parse_level"]
 

@@ -9,13 +9,13 @@ import chess
 
 from engine.errors import AinoError, MoveError
 from engine.search.results import SearchResult
-from uci.notation import move_number
 from uci.play.clock import clock_text
-from uci.play.commands import COMMANDS
 from uci.play.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.play.game import TerminalGame
 from uci.play.move_input import read_human_move
-from uci.verdict import Verdict
+from uci.play.typed_commands import COMMANDS
+from uci.terminal.notation import move_number
+from uci.terminal.verdict import Verdict
 
 __all__ = ["play"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import chess
 import chess.pgn
 
-from uci.openings import opening_name
 from uci.play.ends import UNFINISHED, GameEnd
 from uci.play.game import GameSettings, TerminalGame
+from uci.terminal.opening_names import opening_name
 
 __all__ = ["default_path", "game_from_board", "record_of", "save"]
 

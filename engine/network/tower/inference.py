@@ -6,7 +6,7 @@ than an eighth of eight.
 
 Memory: a thread's buffers for one chunk of eight positions are made at its first call and never grow, 1.4 MiB for a
 64x6 net and 2.3 MiB for 128x10; threads share the weights, 11 and 54 MiB in the form that products want. Larger batches
-go through in chunks and need nothing more (`tests/benchmark/inference_memory.py`).
+go through in chunks and need nothing more (`uci/bench/inference_memory.py`).
 """
 
 from __future__ import annotations

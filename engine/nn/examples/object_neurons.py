@@ -109,7 +109,7 @@ def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
     target = rng.random((BATCH, sizes[-1])).astype(np.float32)
     objects, optimizer = ObjectNet(model), SGD()
 
-    def array_step() -> float:
+    def array_step() -> float:  # by hand: a trainer would have its own work timed with that of the arrays
         y, backward = model.forward(x, training=True)
         error, dy = mse(y, target)
         _, grads = backward(dy)

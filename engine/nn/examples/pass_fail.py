@@ -12,8 +12,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import SGD, Activation, Dense, Sequential, global_norm, softmax_cross_entropy
+from engine.nn import (
+    SGD,
+    Activation,
+    Constant,
+    Data,
+    Dense,
+    Sequential,
+    Trainer,
+    global_norm,
+    softmax_cross_entropy,
+)
 from engine.nn.examples.common import command_line, run_as_command, save_plot
+from engine.nn.parallel import StepResult
+from engine.nn.trainer import LayerGradients
 
 RATE = 0.1
 STEPS = 2000
@@ -47,18 +59,24 @@ def run(activation: str, seed: int = 0, steps: int = STEPS) -> Curve:
         dense3=Dense(16, 2, rng),
     )
     marks, passed = _students(rng)
-    optimizer, losses, norms = SGD(), [], []
+    trainer = Trainer(model, _WatchedGradients(model, softmax_cross_entropy, {}, BATCH, 1), SGD(), Constant(RATE))
+    records = []
     for _ in range(steps):
         chosen = rng.integers(0, STUDENTS, BATCH)
-        logits, backward = model.forward(marks[chosen], training=True)
-        loss, dlogits = softmax_cross_entropy(logits, passed[chosen])
-        _, grads = backward(dlogits)
-        optimizer.step(model.named_parameters(), grads, RATE)
-        losses.append(loss)
-        norms.append(global_norm({"first": grads["dense1.weight"]}))
+        records.append(trainer.step(Data(marks[chosen], passed[chosen])))
+    losses, norms = ([record[name] for record in records] for name in ("loss", "first_layer_norm"))
     new_marks, truth = _students(rng)
     answers = model.forward(new_marks)[0].argmax(axis=1)
     return Curve(losses, norms, float((answers == truth).mean()), float(max(truth.mean(), 1 - truth.mean())))
+
+
+class _WatchedGradients(LayerGradients):
+    """Tells the norm of the first layer's gradient beside the loss."""
+
+    def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
+        result = super().gradients(batch, seed)
+        result.metrics["first_layer_norm"] = global_norm({"first": result.grads["dense1.weight"]})
+        return result
 
 
 def _students(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

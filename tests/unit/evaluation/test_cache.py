@@ -13,11 +13,11 @@ from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluat
 from engine.evaluation.cache import BYTES_PER_ENTRY, MAX_KEPT_MOVES, WAYS, CachedEvaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.measuring import game_boards, tree_hash
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.benchmark.harness import game_boards, tree_hash
 
 MANY_MOVES = "R6R/3Q4/1Q4Q1/4Q3/2Q4Q/Q4Q2/pp1Q4/kBNN1KB1 w - - 0 1"  # 218
 

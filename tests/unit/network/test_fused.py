@@ -25,8 +25,8 @@ from engine.network.tower.inference import FusedTower
 from engine.network.tower.input_layer import convolve_masks, input_layer
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.tower.multiply import Rows, multiply, packed
-from tests.benchmark.inference_memory import MIB, measure
 from tests.unit.network.lc0_nets import random_masks
+from uci.bench.inference_memory import MIB, measure
 
 SMALL = TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=3, moves_left_hidden=8)
 CONFIGS = {

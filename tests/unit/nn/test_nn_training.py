@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, DataError, ShapeError, TrainingError
+from engine.native.pool import ThreadPool
 from engine.nn import (
     SGD,
     Adam,
@@ -30,7 +31,8 @@ from engine.nn import (
     softmax_cross_entropy,
 )
 from engine.nn.layers import BatchNorm, Dropout
-from engine.nn.optimizers import Optimizer
+from engine.nn.operations.updates import STRETCH
+from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 
 
 def test_cross_entropy_of_even_logits_is_the_logarithm_of_the_classes() -> None:
@@ -183,6 +185,73 @@ def test_schedules_rise_peak_and_end() -> None:
     assert Constant(0.3)(7) == 0.3
     with pytest.raises(ConfigError):
         WarmupCosine(peak=1.0, total=5, warmup=5)
+
+
+def test_rate_over_the_progress_of_a_run_rises_then_falls() -> None:
+    schedule = WarmupCosine.over_progress(1.0)
+    rates = [schedule(progress) for progress in np.linspace(0.0, 1.0, 101)]
+    peak = int(np.argmax(rates))
+    assert rates[0] == 0.01
+    assert 0 < peak <= 3
+    assert rates[peak] == pytest.approx(1.0, abs=0.01)
+    assert all(a >= b for a, b in zip(rates[peak:], rates[peak + 1 :], strict=False))
+    assert rates[-1] == pytest.approx(0.01)
+    assert schedule(1.5) == rates[-1]
+
+
+def test_average_with_a_quick_start_soon_forgets_where_it_began() -> None:
+    quick, slow = ExponentialAverage(0.999, quick_start=True), ExponentialAverage(0.999)
+    for value in (0.0, *np.ones(20)):
+        for average in (quick, slow):
+            average.update({"w": np.full(3, value, np.float32)})
+    assert quick.tensors["w"][0] > 0.99
+    assert slow.tensors["w"][0] < 0.03
+    resumed = ExponentialAverage(0.999, quick_start=True)
+    resumed.load(quick.tensors, quick.count)
+    for average in (quick, resumed):
+        average.update({"w": np.zeros(3, np.float32)})
+    assert np.array_equal(quick.tensors["w"], resumed.tensors["w"])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads: int) -> None:
+    """Strided arrays have no flat view: for them the arithmetic is NumPy's."""
+    rng = np.random.default_rng(4)
+    size = 2 * STRETCH + 5
+    start, optimizers = rng.standard_normal((size, 2)).astype(np.float32), [AdamW(weight_decay=0.1) for _ in range(2)]
+    flat, strided = np.ascontiguousarray(start[:, :1]), start.copy()[:, :1]
+    averages = [ExponentialAverage(0.9) for _ in range(2)]
+    with ThreadPool(threads, "test") as pool:
+        for _ in range(3):
+            gradient = rng.standard_normal((size, 2)).astype(np.float32)
+            gradient[:9] = 0
+            for parameter, optimizer, average in zip((flat, strided), optimizers, averages, strict=True):
+                given = np.ascontiguousarray(gradient[:, :1]) if parameter is flat else gradient[:, :1]
+                optimizer.step({"w": parameter}, {"w": given}, 1e-2, pool)
+                average.update({"w": parameter}, pool)
+    assert np.array_equal(flat, strided)
+    assert np.array_equal(averages[0].tensors["w"], averages[1].tensors["w"])
+    states = [optimizer.state()["tensors"] for optimizer in optimizers]
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
+    rng = np.random.default_rng(5)
+    shared, width, more = SharedRows(outer=2, rows=3, inner=4), 16, 5
+    table = {"w": np.zeros((24 + more, width), np.float32)}
+    optimizer = SharedRowsAdamW({"w": shared}, weight_decay=0.0)
+    own, parts = {"w": np.zeros_like(table["w"])}, {"w": np.zeros((2, 4, width), np.float32)}
+    alone, together = AdamW(weight_decay=0.0), AdamW(weight_decay=0.0)
+    for _ in range(3):
+        gradient = rng.standard_normal((24 + more, width)).astype(np.float32)
+        optimizer.step(table, {"w": gradient}, 1e-2)
+        alone.step(own, {"w": gradient}, 1e-2)
+        together.step(parts, {"w": gradient[:24].reshape(2, 3, 4, width).sum(axis=1)}, 1e-2)
+    expected = own["w"].copy()
+    expected[:24] += np.broadcast_to(parts["w"][:, None], (2, 3, 4, width)).reshape(24, width)
+    assert np.allclose(table["w"], expected, atol=1e-6)
+    with pytest.raises(ShapeError, match="24 rows or more"):
+        optimizer.step({"w": table["w"][:9]}, {"w": table["w"][:9]}, 1e-2)
 
 
 def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() -> None:

@@ -11,6 +11,7 @@ import pytest
 from engine import Engine
 from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import MAX_MOVES, NO_MOVE
+from engine.measuring import tree_hash
 from engine.options import EngineOptions
 from engine.search.advice import ADVISED_PRIOR, MARGIN_CP, ask, new_questions
 from engine.search.limits import Limits
@@ -30,7 +31,6 @@ from engine.tactics.alphabeta import (
     new_alpha_beta,
 )
 from engine.tactics.quiescence import MATE_CP
-from tests.benchmark.harness import tree_hash
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(ADVISED_PRIOR)

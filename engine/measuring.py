@@ -1,0 +1,125 @@
+"""What the measuring commands share: arguments and output, games to search, engines, memory, a tree's fingerprint."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import chess
+import numpy as np
+
+from engine import Engine
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.options import EngineOptions
+
+EVALUATORS = ("sparse", "hybrid", "network", "material")
+GAME = """e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 O-O Be7 Re1 b5 Bb3 d6 c3 O-O h3 Na5 Bc2 c5 d4 Qc7 Nbd2 cxd4 cxd4 Nc6 Nb3 a5 Be3
+    a4 Nbd2 Bd7 Rc1 Qb7 Qe2 Rfe8 Bd3 b4 a3 h6 axb4 exd4 Nxd4 Nxb4 Bb1 d5 e5 Ne4"""
+
+Row = Mapping[str, object]
+
+
+def new_parser(documentation: str | None) -> argparse.ArgumentParser:
+    """A parser with the script's docstring as its help, and --json."""
+    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def report(rows: Sequence[Row], as_json: bool) -> None:
+    """Print rows of the same columns, as a table or as one JSON list."""
+    if as_json:
+        print(json.dumps(list(rows), indent=2))
+        return
+    lines = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)] if rows else []
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        first, *others = map(str.rjust, line, widths)
+        print("  ".join([first.strip().ljust(widths[0]), *others]))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+class Progress:
+    """Says how far a long piece of work has come, on stderr, at most once in ten seconds."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total = name, total
+        self._begun = self._told = time.monotonic()
+
+    def update(self, done: int) -> None:
+        """So much of the total is done."""
+        now = time.monotonic()
+        if now - self._told >= 10.0 and done:
+            self._told = now
+            left = (now - self._begun) * (self._total - done) / done
+            print(f"{self._name}: {done:,} of {self._total:,}, {left:.0f} s left", file=sys.stderr, flush=True)
+
+
+def data_folder() -> Path:
+    """The folder that AINO_TEST_DATA names; ends the script where it names none."""
+    folder = os.environ.get("AINO_TEST_DATA", "")
+    if not Path(folder).is_dir() or not folder:
+        sys.exit("AINO_TEST_DATA names no folder: this measurement needs outside data")
+    return Path(folder)
+
+
+def resident_bytes() -> int:
+    """What the process holds in memory; 0 where the system does not tell (outside Linux)."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+def random_games(rng: np.random.Generator, start: np.ndarray, count: int) -> Iterator[list[int]]:
+    """The move codes of games of at most a hundred plies from a position row."""
+    rows, legal = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
+    for _ in range(count):
+        rows[0] = start
+        moves: list[int] = []
+        while len(moves) < 100 and (n := generate(rows[0], legal)):
+            moves.append(int(legal[rng.integers(n)]))
+            make(rows[0], np.int64(moves[-1]), rows[1])
+            rows[0] = rows[1]
+        yield moves
+
+
+def game_boards() -> list[chess.Board]:
+    """Every position of one quiet game, each with the moves before it."""
+    board = chess.Board()
+    boards = [board.copy()]
+    for san in GAME.split():
+        board.push_san(san)
+        boards.append(board.copy())
+    return boards
+
+
+def new_engine(evaluator: str, threads: int = 1, hash_mib: int = 64) -> Engine:
+    """An engine with one of the evaluators, its kernels compiled."""
+    engine = Engine(EngineOptions(evaluator=evaluator, threads=threads, hash_mib=hash_mib))
+    engine.warm_up()
+    return engine
+
+
+def tree_hash(engine: Engine) -> str:
+    """A fingerprint of every node and edge of the engine's tree, scratch aside."""
+    from engine.search.tree import EDGES, NODES
+
+    tree = engine._search.tree
+    nodes, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])
+    digest = hashlib.sha256(f"{nodes} {edges}".encode())
+    for field in tree:
+        if len(field) in (len(tree.parent), len(tree.move)):
+            digest.update(field[: nodes if len(field) == len(tree.parent) else edges].tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,161 @@
+"""The ladder: an engine against Stockfish's `UCI_Elo` rungs, each next pair at the rung that tells most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.errors import ConfigError
+from selfplay.matches.adjudication import Adjudication
+from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.contestant import Contestant
+from selfplay.matches.control import TimeControl
+from selfplay.matches.play import Rules
+from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
+from selfplay.matches.runner import PlannedGame, play_games
+from selfplay.matches.series import count_faults, opening_order, settings_json
+from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
+
+__all__ = ["Ladder", "LadderSettings", "LadderStanding"]
+
+SURE = 0.975  # of lying beyond the last rung, after OUTSIDE_PAIRS there
+OUTSIDE_PAIRS = 15
+
+
+@dataclass(frozen=True)
+class LadderSettings:
+    """Who climbs, how, and when the answer is good enough."""
+
+    engine: Contestant
+    opponent: Contestant  # Stockfish; the ladder sets UCI_LimitStrength and UCI_Elo
+    control: TimeControl
+    openings: Sequence[str]
+    lowest: int = 1350  # the range of Stockfish 15.1
+    highest: int = 2850
+    step: int = 50
+    games: int = 200  # the most that are played
+    precision: float = 50.0  # Elo: stop when the 95% interval reaches no further either way
+    seed: int = 1  # of the order of the openings
+    concurrency: int = 1
+    longest: int = 400  # plies; then the game is a draw
+    adjudication: Adjudication = field(default_factory=Adjudication)
+    patience_s: float = 30.0  # as in Rules
+    chess960: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.step > 0 and 0 <= self.lowest < self.highest) or self.precision <= 0:
+            raise ConfigError("ladder: expected lowest < highest and a step and a precision above 0")
+        if self.games < 2 or self.games % 2:
+            raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
+        if self.concurrency < 1 or not self.openings:
+            raise ConfigError("a ladder needs openings and a concurrency of at least 1")
+        self.rules()  # checks its values
+
+    def rules(self) -> Rules:
+        """What holds for every game."""
+        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
+
+    @property
+    def rungs(self) -> list[int]:
+        """The rungs, lowest first."""
+        return list(range(self.lowest, self.highest + 1, self.step))
+
+    def at_rung(self, rung: int) -> Contestant:
+        """The opponent on that rung."""
+        options = (("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
+        return replace(self.opponent, name=f"{self.opponent.name}-{rung}", options=self.opponent.options + options)
+
+    def resolved(self) -> dict[str, Any]:
+        """All settings as JSON values."""
+        return settings_json(self)
+
+    def description(self) -> dict[str, Any]:
+        """What must stay the same for a ladder to be continued, as JSON values."""
+        free = ("games", "precision", "concurrency", "patience_s")
+        return {key: value for key, value in self.resolved().items() if key not in free}
+
+
+@dataclass(frozen=True)
+class LadderStanding:
+    """The even rung so far, and what was scored on each rung tried."""
+
+    rating: LadderRating
+    rungs: dict[int, EloEstimate]  # complete pairs only
+    games: int
+    faults: dict[str, dict[str, int]]
+    below: bool  # the engine is weaker than the lowest rung: its score there says how much
+    above: bool  # likewise, stronger than the highest
+
+
+class Ladder:
+    """A ladder under way. A pair keeps its rung, also over an interruption: the rows' names tell it."""
+
+    def __init__(self, settings: LadderSettings, archive: MatchArchive) -> None:
+        self.settings = settings
+        self._archive = archive
+        self._order = opening_order(settings.openings, settings.seed)
+        self._rung_of_pair = {row.number // 2: self._rung_of(row) for row in archive.rows.values()}
+        self._handed_out = set(archive.rows)
+        self._refit()
+
+    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
+        """Play until the answer is good enough or the games are used up; False when stopped before."""
+        settings = self.settings
+        if not self.decided:
+            play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
+        return self.decided or len(self._archive.rows) >= settings.games
+
+    def standing(self) -> LadderStanding:
+        """Where it stands now."""
+        rows = self._archive.rows.values()
+        names = [self.settings.engine.name, *(name for row in rows for name in (row.white, row.black))]
+        return LadderStanding(
+            rating=self._rating,
+            rungs={rung: estimate_elo(pentanomial(pairs)) for rung, pairs in sorted(self._pairs.items())},
+            games=len(rows),
+            faults=count_faults(rows, dict.fromkeys(names)),
+            below=self._outside(self.settings.rungs[0], self._rating.share_below(self.settings.rungs[0])),
+            above=self._outside(self.settings.rungs[-1], 1.0 - self._rating.share_below(self.settings.rungs[-1])),
+        )
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval is narrow enough, or the engine surely outside the ladder."""
+        return self._decided
+
+    def next_game(self) -> PlannedGame | None:
+        """The second game of a pair that lacks it, else the first of a new pair on the most informative rung."""
+        number = next(n for n in range(self.settings.games + 1) if n not in self._handed_out)
+        if number == self.settings.games:
+            return None
+        self._handed_out.add(number)
+        pair = number // 2
+        if pair not in self._rung_of_pair:
+            self._rung_of_pair[pair] = most_informative_rung(self._rating, self.settings.rungs)
+        opening = self.settings.openings[int(self._order[pair % len(self._order)])]
+        opponent = self.settings.at_rung(self._rung_of_pair[pair])
+        return PlannedGame(number, self.settings.engine, opponent, opening)
+
+    def finish(self, row: GameRow) -> None:
+        """Take a result into the fit."""
+        if row.number ^ 1 in self._archive.rows:
+            self._refit()
+
+    def _refit(self) -> None:
+        points = {number: row.first_points for number, row in self._archive.rows.items()}
+        self._pairs: dict[int, list[float]] = {}
+        for pair, rung in sorted(self._rung_of_pair.items()):
+            both = {n: points[n] for n in (2 * pair, 2 * pair + 1) if n in points}
+            for value in complete_pairs(both):
+                self._pairs.setdefault(rung, []).append(value)
+        self._rating = fit_rung(self._pairs, self.settings.rungs)
+        now = self.standing()
+        self._decided = now.below or now.above or self._rating.half_width <= self.settings.precision
+
+    def _outside(self, rung: int, share: float) -> bool:
+        return len(self._pairs.get(rung, ())) >= OUTSIDE_PAIRS and share >= SURE
+
+    def _rung_of(self, row: GameRow) -> int:
+        opponent = row.black if row.number % 2 == 0 else row.white
+        return int(opponent.rpartition("-")[2])

@@ -1,0 +1,183 @@
+"""A match between two UCI engines: pairs of games with colours swapped, resumable, with an Elo estimate or an SPRT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError
+from selfplay.matches.adjudication import Adjudication
+from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.contestant import Contestant
+from selfplay.matches.control import TimeControl
+from selfplay.matches.play import FAULTS, Rules
+from selfplay.matches.runner import PlannedGame, play_games
+from selfplay.matches.statistics import (
+    EloEstimate,
+    Sprt,
+    SprtState,
+    complete_pairs,
+    estimate_elo,
+    leading_pairs,
+    pentanomial,
+)
+
+__all__ = [
+    "Match",
+    "MatchSettings",
+    "MatchStanding",
+    "count_faults",
+    "opening_order",
+    "settings_json",
+    "standing",
+]
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """Who plays whom, how long and how often."""
+
+    first: Contestant
+    second: Contestant
+    control: TimeControl  # of both, but for a contestant with one of its own
+    games: int  # even: every opening is played with both colours; the most that an SPRT may take
+    openings: Sequence[str]  # as `selfplay.matches.opening_book` has them; a FEN is one
+    seed: int = 1  # of the order of the openings
+    concurrency: int = 1
+    longest: int = 400  # plies; then the game is a draw
+    sprt: Sprt | None = None  # stops the match when it decides
+    adjudication: Adjudication = field(default_factory=Adjudication)
+    patience_s: float = 30.0  # as in Rules
+    chess960: bool = False
+
+    def __post_init__(self) -> None:
+        if self.games < 2 or self.games % 2:
+            raise ConfigError(
+                f"games: expected an even number of at least 2 (pairs with colours swapped), got {self.games}"
+            )
+        if self.first.name == self.second.name:
+            raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
+        if self.concurrency < 1 or not self.openings:
+            raise ConfigError("a match needs openings and a concurrency of at least 1")
+        self.rules()  # checks its values
+
+    def rules(self) -> Rules:
+        """What holds for every game."""
+        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
+
+    def description(self) -> dict[str, Any]:
+        """What must stay the same for a match to be continued, as JSON values."""
+        resolved = self.resolved()
+        return {key: value for key, value in resolved.items() if key not in ("games", "concurrency", "patience_s")}
+
+    def resolved(self) -> dict[str, Any]:
+        """All settings as JSON values."""
+        return settings_json(self)
+
+
+def settings_json(settings: Any) -> dict[str, Any]:
+    """The fields of a settings dataclass as JSON values; of its `openings` their number, the first and the last."""
+    openings = settings.openings
+    values = {
+        one.name: asdict(value) if hasattr(value := getattr(settings, one.name), "__dataclass_fields__") else value
+        for one in fields(settings)
+    }
+    return values | {"openings": {"count": len(openings), "first": openings[0], "last": openings[-1]}}
+
+
+@dataclass(frozen=True)
+class MatchStanding:
+    """Where a match stands, from the first engine's side. Elo comes from complete pairs, None without one."""
+
+    wins: int
+    draws: int
+    losses: int
+    pentanomial: tuple[int, ...]
+    estimate: EloEstimate | None
+    faults: dict[str, dict[str, int]]  # by engine and reason: forfeits, illegal moves, crashes
+    sprt: SprtState | None = None
+
+    @property
+    def games(self) -> int:
+        """Games played."""
+        return self.wins + self.draws + self.losses
+
+    @property
+    def score(self) -> float:
+        """Points of the first engine as a share of the games; 0 before the first."""
+        return (self.wins + self.draws / 2) / max(1, self.games)
+
+
+def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | None = None) -> MatchStanding:
+    """The standing after the given games between the two engines."""
+    points = {row.number: row.first_points for row in rows}
+    values = list(points.values())
+    counts = pentanomial(complete_pairs(points))
+    return MatchStanding(
+        values.count(1.0), values.count(0.5), values.count(0.0), tuple(counts.tolist()),
+        estimate_elo(counts) if counts.any() else None, count_faults(rows, names), sprt,
+    )  # fmt: skip
+
+
+def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Faults by engine and reason."""
+    faults = {name: {str(reason): 0 for reason in FAULTS} for name in names}
+    for row in rows:
+        if row.offender:
+            faults[row.offender][row.reason] += 1
+    return faults
+
+
+def opening_order(openings: Sequence[str], seed: int) -> np.ndarray:
+    """The order in which pairs take the openings, round and round: int64[len(openings)]."""
+    return np.random.default_rng(seed).permutation(len(openings))
+
+
+class Match:
+    """A match under way: the games in the order of their numbers, until all are played or the SPRT decides."""
+
+    def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
+        self.settings = settings
+        self._archive = archive
+        self._order = opening_order(settings.openings, settings.seed)
+        self._missing = iter([number for number in range(settings.games) if number not in archive.rows])
+        self._points = {number: row.first_points for number, row in archive.rows.items()}
+        self._sprt = SprtState()
+        self._follow()
+
+    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
+        """Play the games that are missing; True when all are played or the SPRT decided, False when stopped."""
+        settings = self.settings
+        if not self.decided:
+            play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
+        return self.decided or all(number in self._archive.rows for number in range(settings.games))
+
+    def standing(self) -> MatchStanding:
+        """Where it stands now."""
+        names = self.settings.first.name, self.settings.second.name
+        return standing(list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the SPRT has come to a decision."""
+        return self._sprt.decision is not None
+
+    def next_game(self) -> PlannedGame | None:
+        """The next game that is missing."""
+        number = next(self._missing, None)
+        if number is None:
+            return None
+        opening = self.settings.openings[int(self._order[number // 2 % len(self._order)])]
+        return PlannedGame(number, self.settings.first, self.settings.second, opening)
+
+    def finish(self, row: GameRow) -> None:
+        """Take a result into the SPRT."""
+        self._points[row.number] = row.first_points
+        self._follow()
+
+    def _follow(self) -> None:
+        if self.settings.sprt is not None:
+            self._sprt = self.settings.sprt.follow(leading_pairs(self._points), self._sprt)

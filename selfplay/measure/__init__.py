@@ -1,0 +1,1 @@
+"""Measurements of games and data, each a command: `python -m selfplay.measure.NAME --help`."""

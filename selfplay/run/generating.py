@@ -1,0 +1,97 @@
+"""The first phase of a generation: self-play games into the replay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from selfplay.games.game_settings import GameSettings
+from selfplay.records.game import SelfPlayRecord
+from selfplay.records.replay import ReplayWriter
+from selfplay.run.folder import RunFolder
+from selfplay.run.guards import SelfPlaySummary, guarded_settings, summarise
+from selfplay.run.ledger import ledger_row
+from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
+
+__all__ = ["GenerateProgress", "generate", "play_here"]
+
+
+@dataclass(frozen=True)
+class GenerateProgress:
+    """Games and positions so far, of how many games, and both a second of this call."""
+
+    games: int
+    of_games: int
+    positions: int
+    games_per_s: float
+    positions_per_s: float
+
+
+def play_here(
+    task: GenerationTask, numbers: Sequence[int], finish: Callable[[SelfPlayRecord], None], stop: Callable[[], bool]
+) -> None:
+    """The PlayBackend of one machine: this process, with as many threads as the settings have actors."""
+    play_numbers(task, numbers, finish, stop, task.settings.actors)
+
+
+def generate(
+    run: RunFolder,
+    generation: int,
+    report: Callable[[GenerateProgress], None],
+    tell: Callable[[str], None],
+    stop: Callable[[], bool],
+    play: PlayBackend = play_here,
+) -> bool:
+    """Play the generation's missing games with the best network; True once it is published, False if stopped."""
+    writer = ReplayWriter(run.replay, generation)
+    if writer.cut_bytes:
+        tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; lost games are played again")
+    settings = guarded_settings(run.config.games, run.replay, generation)
+    _tell_changes(run.config.games, settings, tell)
+    missing = [number for number in range(settings.count) if number not in writer.games]
+    started, played, begun_with = time.monotonic(), 0, len(writer.games)
+    total = sum(len(stored.moves) for stored in writer.games.values())
+
+    def finish(record: SelfPlayRecord) -> None:
+        nonlocal played
+        writer.append(record)
+        run.ledger.note_games(generation, [ledger_row(record)])
+        played += len(record.moves)
+        seconds, games = time.monotonic() - started, len(writer.games)
+        speeds = ((games - begun_with) / seconds, played / seconds)
+        report(GenerateProgress(games, settings.count, total + played, *speeds))
+
+    try:
+        run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()])
+        play(_task(run, generation, settings), missing, finish, stop)
+        if len(writer.games) >= settings.count:  # more, where the setting was lowered meanwhile
+            summary = summarise(list(writer.games.values()), settings)
+            run.ledger.note_self_play(generation, asdict(summary))
+            writer.publish()
+            tell(_summary_text(generation, summary))
+    finally:
+        writer.close()
+    return len(writer.games) >= settings.count
+
+
+def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:
+    return GenerationTask(
+        run.config.seed, generation, settings, run.best, np.array(run.opening_rows()), run.start_row()
+    )
+
+
+def _tell_changes(plain: GameSettings, guarded: GameSettings, tell: Callable[[str], None]) -> None:
+    """Say which settings the guards have changed."""
+    for name, value in asdict(guarded).items():
+        if value != getattr(plain, name):
+            tell(f"games.{name} is {value:g} instead of {getattr(plain, name):g}, after the games so far")
+
+
+def _summary_text(generation: int, summary: SelfPlaySummary) -> str:
+    return (
+        f"generation {generation}: {summary.drawn / summary.games:.0%} drawn; resigning below "
+        f"{summary.resign_below:g} was wrong in {summary.wrong} of {summary.given_up} games played through"
+    )

@@ -1,0 +1,218 @@
+"""Sparse networks in training: batches of active features, gradients by kernels over whole tables, held-out scores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from engine.board.layout import MAX_MOVES
+from engine.native.pool import ThreadPool
+from engine.network.sparse.features import FEATURE_GROUPS, POLICY_GROUPS
+from engine.network.sparse.gradients import (
+    PositionGradients,
+    Scratch,
+    add_feature_columns,
+    add_small_tables,
+    add_unit_columns,
+    learn_positions,
+    new_position_gradients,
+    new_scratch,
+)
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import (
+    PARAMETERS,
+    SparseConfig,
+    Tables,
+    fill_tables,
+    named_views,
+    new_tables,
+    sparse_config_of,
+)
+from engine.network.sparse.rows import BLOCK, HALF_BLOCK
+from engine.nn.layer import Layer
+from engine.nn.operations.updates import STRETCH, on_stretches
+from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.parallel import GradientSource, StepResult
+from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.records.positions import PositionSet
+from selfplay.training.heldout import HeldOutScores, scores_of, spread_positions
+from selfplay.training.losses import LossSums, LossWeights
+from selfplay.training.mixture import SparseMixture
+from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
+from selfplay.training.source_files import TrainingData
+
+__all__ = ["SparseFamily", "SparseGradients", "SparseHeldOut", "SparsePass", "loss_sums"]
+
+PART = 256  # positions that a thread takes at a time
+# A piece on a square shares a part whatever attacks and defends it, a policy move whether or not it is safe.
+SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
+
+
+class SparseFamily:
+    """Sparse networks, such as sparse-768."""
+
+    recipe = SPARSE_RECIPE
+    clips = False  # to know the norm of the gradient, all tables would have to be read once more
+
+    def __init__(self, config: SparseConfig) -> None:
+        self._config = config
+
+    def build(self, rng: np.random.Generator) -> Layer:
+        """A sparse network with random weights."""
+        return build_sparse(self._config, rng)
+
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> SparseMixture:
+        """Batches of active features."""
+        return SparseMixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
+
+    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
+        """Gradients by kernels over whole tables."""
+        return SparseGradients(model, settings)
+
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        """AdamW, with parts that rows share."""
+        return SharedRowsAdamW(SHARED, settings.weight_decay, decay_all=True)
+
+    def refresh(self, model: Layer, coming: Iterator[SparseBatch]) -> None:
+        """Do nothing: sparse networks have no batch statistics."""
+
+    def heldout(self, positions: PositionSet, limit: int) -> SparseHeldOut:
+        """A sample as active features."""
+        return SparseHeldOut(positions, limit)
+
+    def upgraded(
+        self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
+    ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
+        """A learner's state as it was saved, in today's form: it used to be flat vectors over all tables."""
+        if "parameters" not in arrays:
+            return arrays, values
+        return _named_state(arrays, self._config), {**values, "optimizer_steps": values["steps_done"]}
+
+
+def _named_state(arrays: Mapping[str, np.ndarray], config: SparseConfig) -> dict[str, np.ndarray]:
+    """The state of flat vectors by the names that `Trainer.state` gives."""
+    vectors = {"parameters": "model/", "average": "average/", "mean": "optimizer/mean.", "square": "optimizer/square."}
+    named: dict[str, np.ndarray] = {}
+    for vector, prefix in vectors.items():
+        flat, tables = new_tables(config)
+        flat[...] = arrays[vector]
+        named |= {prefix + name: view for name, view in named_views(tables, config).items()}
+    for table, (name, shared) in zip(("features", "policy"), SHARED.items(), strict=True):
+        for slot in ("mean", "square"):
+            moments = arrays[f"{table}_{slot}"].reshape(shared.outer * shared.inner, -1)
+            named[f"optimizer/shared_{slot}.{name}"] = moments
+    return named
+
+
+# ---- gradients ----------------------------------------------------------------------------------------------------
+
+
+class SparseGradients(GradientSource):
+    """Gradients of a model whose parameters it moves into tables; batches are `SparseBatch`, metrics of `LossSums`.
+
+    Every number is computed in one order whatever the number of threads.
+    """
+
+    measures_norm = False
+
+    def __init__(self, model: Layer, settings: LearnerSettings) -> None:
+        config = sparse_config_of(model.config())
+        _, self._tables = new_tables(config)
+        fill_tables(self._tables, config, model.named_parameters())
+        model.adopt_parameters(named_views(self._tables, config))
+        self._slopes, self._slope_tables = new_tables(config)
+        self._grads = named_views(self._slope_tables, config)
+        self._pass = SparsePass(config, settings.batch_size, settings.threads)
+        self._weights = settings.loss
+        self.pool = self._pass.pool
+
+    def gradients(self, batch: SparseBatch, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource; nothing here is random."""
+        count = len(batch.n_moves)
+        on_stretches(self.pool, len(self._slopes), STRETCH, self._clear)
+        self._pass.positions(self._tables, batch, count, self._weights)
+        self._pass.columns(batch, count, self._slope_tables)
+        sums = loss_sums(self._pass.gradients, count)
+        return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
+
+    def _clear(self, first: int, last: int) -> None:
+        self._slopes[first:last] = 0
+
+
+class SparsePass:
+    """Forward and backward passes over batches of up to `size` positions, on `threads` threads."""
+
+    def __init__(self, config: SparseConfig, size: int, threads: int) -> None:
+        self.config = config
+        self.gradients: PositionGradients = new_position_gradients(config, size, MAX_MOVES)
+        self.pool = ThreadPool(threads, "train")
+        self._local = threading.local()
+
+    def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
+        """Phase one over batch[:count]: fills `gradients`, its losses included."""
+        scale = 1.0 / count
+
+        def learn(part: tuple[int, int]) -> None:
+            scratch = self._scratch()
+            learn_positions(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
+
+        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+
+    def columns(self, batch: SparseBatch, count: int, tables: Tables) -> None:
+        """Phase two: add the gradients of batch[:count] to `tables`."""
+        gradients, width, units = self.gradients, self.config.width, self.config.units
+        work: list[Callable[[], None]] = [lambda: add_small_tables(batch, count, gradients, tables)]
+        for column in range(0, width, BLOCK):
+            work.append(lambda c=column: add_feature_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
+        for column in range(0, units, HALF_BLOCK):
+            work.append(lambda c=column: add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
+        self.pool.map(lambda part: part(), work)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self.pool.close()
+
+    def _scratch(self) -> Scratch:
+        if not hasattr(self._local, "scratch"):
+            self._local.scratch = new_scratch(self.config)
+        return self._local.scratch
+
+
+def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
+    """The losses of the first `count` positions, and how many of these have each target."""
+    sums = gradients.losses[:count].sum(axis=0, dtype=np.float64)
+    known = np.count_nonzero(gradients.known[:count], axis=0)
+    return LossSums(*sums.tolist(), *known.tolist())
+
+
+# ---- held-out positions ---------------------------------------------------------------------------------------------
+
+
+class SparseHeldOut:
+    """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
+
+    def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
+        numbers = spread_positions(positions, limit)
+        self.n_positions = len(numbers)
+        self._batch = new_sparse_batch(len(numbers))
+        SparseSampler(positions).fill(numbers, np.full(len(numbers), -1), self._batch)
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model; the same for any number of threads."""
+        config = sparse_config_of(model.config())
+        _, tables = new_tables(config)
+        fill_tables(tables, config, model.named_parameters())
+        forward = SparsePass(config, self.n_positions, threads)
+        forward.positions(tables, self._batch, self.n_positions, LossWeights())
+        forward.close()
+        legal = np.arange(self._batch.policy.shape[1]) < self._batch.n_moves[:, None]
+        best, wanted = (
+            np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)
+        )
+        aimed = forward.gradients.known[: self.n_positions, 0] > 0
+        hits = int(np.count_nonzero((best == wanted) & aimed))
+        return scores_of(hits, loss_sums(forward.gradients, self.n_positions))

@@ -1,0 +1,100 @@
+"""A terminal game with scripted input, fake engines and a console that writes to text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import chess
+import chess.pgn
+from rich.console import Console
+
+from engine.options import EngineOptions
+from engine.search.control import SearchControl
+from engine.search.driver import OnInfo
+from engine.search.limits import Limits
+from engine.search.results import SearchInfo, SearchResult
+from tests.protocol.fake_engine import FakeEngine
+from uci.play import loop
+from uci.play.clock import GameClock
+from uci.play.ends import GameEnd
+from uci.play.game import GameSettings, TerminalGame
+from uci.play.level import Level
+from uci.terminal.board_view import BoardStyle
+
+PLAIN = BoardStyle(color=False, symbols=False)
+FOOLS_MATE_NEXT = "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2"
+
+
+class KnightShuffler(FakeEngine):
+    """Black moves its king's knight out and back."""
+
+    def _moves(self, limits: Limits) -> list[chess.Move]:
+        out, back = chess.Move.from_uci("g8f6"), chess.Move.from_uci("f6g8")
+        return [out if self.board.is_legal(out) else back]
+
+
+class Optimist(FakeEngine):
+    """Thinks that the side to move, which asks for the draw, is worse."""
+
+    def _info(self, move: chess.Move, rank: int) -> SearchInfo:
+        return replace(super()._info(move, rank), score_cp=-10, wdl=(300, 300, 400))
+
+
+class Sicilian(FakeEngine):
+    """Answers with the c-pawn where it can."""
+
+    def _moves(self, limits: Limits) -> list[chess.Move]:
+        return sorted(self.board.legal_moves, key=lambda move: move.uci() != "c7c5")
+
+
+class Ponderer(FakeEngine):
+    """Thinks until it is stopped."""
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        return super().search(replace(limits, infinite=True), on_info, control)
+
+
+class Time:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def play(
+    *inputs: str,
+    fen: str = chess.STARTING_FEN,
+    board: chess.Board | None = None,
+    human: chess.Color | None = chess.WHITE,
+    engine_class: type[FakeEngine] = FakeEngine,
+    clock: GameClock | None = None,
+    pause: Callable[[], None] = lambda: None,
+) -> tuple[TerminalGame, GameEnd, str]:
+    """A game with the given answers, a pause before each; the input ends after them."""
+    output = io.StringIO()
+    answers: Iterator[str] = iter(inputs)
+
+    def ask(prompt: str) -> str:
+        output.write(prompt + "\n")
+        pause()
+        try:
+            return next(answers)
+        except StopIteration:
+            raise EOFError from None
+
+    engine = engine_class(EngineOptions())
+    console = Console(file=output, width=200)
+    game = TerminalGame(console, engine, board or chess.Board(fen), settings(human, clock))  # type: ignore[arg-type]
+    return game, loop.play(game, ask), output.getvalue()
+
+
+def settings(human: chess.Color | None, clock: GameClock | None = None) -> GameSettings:
+    levels = {chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=1)}
+    return GameSettings(human, levels, PLAIN, clock)

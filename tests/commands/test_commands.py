@@ -1,0 +1,169 @@
+"""The other subcommands of `aino`, run as a person or a script runs them."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import chess.pgn
+import pytest
+
+from engine.options import EngineOptions
+from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from uci import __version__
+from uci.bench import bench
+from uci.bench import signature as bench_signature
+from uci.main import SUBCOMMANDS, main
+
+
+def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=ROOT, input=text, capture_output=True, text=True, timeout=START_S, check=False
+    )
+
+
+# ---- the table of subcommands ---------------------------------------------------------------------------------------
+
+
+def test_version_and_help_name_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("--version", "--help"):
+        with pytest.raises(SystemExit) as caught:
+            main([flag])
+        assert caught.value.code == 0
+    output = capsys.readouterr().out
+    assert f"Aino {__version__}" in output
+    assert all(name in output for name in SUBCOMMANDS)
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_subcommand_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--help"])
+    assert caught.value.code == 0
+    assert f"aino {name}" in capsys.readouterr().out
+
+
+def test_unknown_subcommand_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["paly"])
+    assert caught.value.code == 2
+    assert "'paly'" in capsys.readouterr().err
+
+
+def test_errors_are_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["perft", "2", "nonsense"]) == 1
+    assert main(["perft", "99"]) == 1
+    assert main(["net", "info", "no/such/file.dit"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert "nonsense" in lines[0]
+    assert "99" in lines[1]
+    assert "file.dit" in lines[2]
+
+
+# ---- perft, bench ---------------------------------------------------------------------------------------------------
+
+
+def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["perft", "3", "--divide", "--compare"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    divided = [int(line.split(": ")[1]) for line in lines[:20]]
+    assert sum(divided) == 8902
+    assert [line.split(" nodes")[0] for line in lines[20:]] == ["aino: 8902", "python-chess: 8902"]
+
+
+def test_perft_takes_its_options_between_depth_and_position(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["perft", "1", "--divide", "--chess960", "r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"c1a1: 1", "c1e1: 1"} <= set(lines)
+    assert lines[-1].startswith("aino: 23 nodes")
+
+
+def test_reader_that_leaves_early_is_no_error() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "perft", "1", "--divide"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=START_S)
+    assert (process.returncode, errors) == (0, b"")
+
+
+def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "RUNS": 1,
+        "PERFT_DEPTH": 2,
+        "IN_KERNEL_NODES": 30,
+        "NETWORK_NODES": 10,
+    }.items():
+        monkeypatch.setattr(bench, name, value)
+    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:2])
+    results = json.loads(json.dumps(bench.measure(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
+    assert all(speed > 0 for speed in results["perft nodes/s"].values())
+    assert all(speed > 0 for speed in results["planes positions/s"].values())
+    assert results["bytes a position"] == 128
+    assert results["evaluations/s"]["material 1 thread batch 64"] > 0
+    assert results["search nodes/s"]["material 1 thread"] > 0
+    assert 0 < results["start s"]["uciok"] < results["start s"]["readyok"]
+    assert results["machine"]["python"] == platform.python_version()
+    assert re.fullmatch(r"\d+ [0-9a-f]{8}", results["signature"]["material"])
+
+
+def test_bench_measures_only_what_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:2])
+    assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert set(results) == {"machine", "signature"}
+    assert results["signature"] == bench.signatures(), "options change nothing"
+    assert main(["bench", "--signature"]) == 0
+    assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in results["signature"].items())
+    assert main(["bench", "--seconds", "0"]) == 1
+
+
+def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:3])
+    setting = bench_signature.SETTINGS["material"]
+    first = bench_signature.sign(replace(setting, nodes=60))
+    assert bench_signature.sign(replace(setting, nodes=60)) == first
+    assert bench_signature.sign(replace(setting, nodes=62)).checksum != first.checksum
+    warmer = replace(setting.options, policy_temperature=1.4)
+    other = bench_signature.sign(replace(setting, nodes=60, options=warmer))
+    assert other.checksum != first.checksum, "the visits count, not only how many there are"
+
+
+# ---- play -----------------------------------------------------------------------------------------------------------
+
+
+def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
+    path = tmp_path / "game.pgn"
+    flags = ("--evaluator", "material", "--nodes", "20", "--ascii", "--pgn", str(path))
+    done = aino("play", *flags, text="e4\nKe3\nresign\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout, "no colours in a pipe"
+    assert "Ke3 is illegal" in done.stdout
+    assert "0-1: you resign" in done.stdout
+    game = chess.pgn.read_game(io.StringIO(path.read_text()))
+    assert game is not None
+    assert game.headers["Result"] == "0-1"
+    assert len(list(game.mainline_moves())) == 2
+
+
+def test_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "folder" / "game.pgn"
+    done = aino("play", "--evaluator", "material", "--nodes", "5", "--pgn", str(path), text="d4\n")
+    assert done.returncode == 0
+    assert "cannot save the game" in done.stdout
+    assert "1. d4 " in done.stdout
+
+
+@pytest.mark.parametrize("flags", [("--nodes", "0"), ("--movetime", "nan"), ("--movetime", "-1"), ("--fen", "x")])
+def test_bad_level_or_position_is_an_error(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", *flags]) == 1
+    assert flags[1] in capsys.readouterr().err

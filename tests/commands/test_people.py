@@ -1,0 +1,222 @@
+"""What the commands for people share: positions and games from files, opening names, verdicts, waiting for a search."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+
+from engine.errors import ConfigError, DataError, FenError
+from engine.search.limits import Limits
+from engine.search.results import RootMove
+from uci.main import SUBCOMMANDS, main
+from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
+from uci.terminal.opening_names import is_named, opening_name, read_table
+from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_games, read_source, read_sources
+from uci.terminal.verdict import Verdict
+
+TWO_GAMES = """\
+[White "A"]
+[Black "B"]
+
+1. e4 e5 2. Nf3 *
+
+[White "C"]
+[Black "D"]
+
+1. d4 {a comment} (1. c4) 1... d5 1/2-1/2
+"""
+BROKEN_GAME = '[White "E"]\n\n1. e4 e5 2. Ke3 d5 *\n'
+KINGS = "4k3/8/8/8/8/8/8/4K3 w - - 0 1"
+
+
+@pytest.fixture
+def games(tmp_path: Path) -> Path:
+    path = tmp_path / "games.pgn"
+    path.write_text(TWO_GAMES, encoding="utf-8")
+    return path
+
+
+def board_after(*moves: str) -> chess.Board:
+    board = chess.Board()
+    for move in moves:
+        board.push_san(move)
+    return board
+
+
+# ---- openings -------------------------------------------------------------------------------------------------------
+
+
+def opening_table() -> list[tuple[chess.Board, str]]:
+    text = (Path(__file__).resolve().parents[2] / "uci" / "terminal" / "openings.txt").read_text(encoding="utf-8")
+    return list(read_table(text))
+
+
+def test_every_opening_is_legal_and_no_position_has_two_names() -> None:
+    table = opening_table()
+    assert len(table) > 250
+    names: dict[str, str] = {}
+    for board, name in table:
+        assert names.setdefault(board.epd(), name) == name
+
+
+def test_opening_is_found_by_position_and_kept_after_it() -> None:
+    transposed = board_after("Nf3", "d5", "d4", "Nf6", "c4", "e6", "Nc3", "Be7")
+    assert opening_name(transposed) == "Queen's Gambit Declined, Three Knights Variation"
+    assert not is_named(transposed)
+    assert opening_name(board_after("e4", "c5")) == "Sicilian Defence"
+    assert is_named(board_after("e4", "c5"))
+
+
+def test_positions_of_no_opening_have_no_name() -> None:
+    assert opening_name(chess.Board()) == ""
+    assert opening_name(chess.Board(KINGS)) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), [("e4 e5", "line 2: expected"), ("e4 e4 = X", "line 2: illegal san"), ("e4 = ", "expected")]
+)
+def test_broken_opening_table_is_an_error_with_its_line(line: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        list(read_table(f"# comment\n{line}\n"))
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+def test_position_is_read_from_words_a_game_or_the_start(games: Path) -> None:
+    assert read_source(["startpos"]).board == chess.Board()
+    assert read_source([KINGS]).board.fen() == KINGS
+    assert read_source(KINGS.split()).name == KINGS
+    after_end = read_source([str(games)])
+    assert after_end.name == "A - B, after 2. Nf3 (ply 3)"
+    assert after_end.board.peek() == chess.Move.from_uci("g1f3")
+    assert read_source([str(games)], game=2, ply=1).board == board_after("d4")
+
+
+def test_standard_input_holds_positions_or_a_game(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{KINGS}\n\n{chess.STARTING_FEN}\n"))
+    assert [source.board.fen() for source in read_sources(["-"]) if isinstance(source, Source)] == [
+        KINGS,
+        chess.STARTING_FEN,
+    ]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(TWO_GAMES))
+    assert read_source(["-"], ply=2).board == board_after("e4", "e5")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    with pytest.raises(DataError, match="empty"):
+        read_source(["-"])
+
+
+def test_what_cannot_be_read_is_told(games: Path) -> None:
+    for words, error, message in (
+        ([], ConfigError, "no position"),
+        (["nonsense"], FenError, "nonsense"),
+        (["missing.pgn"], DataError, "missing.pgn: No such file"),
+    ):
+        with pytest.raises(error, match=message):
+            read_source(words)
+    with pytest.raises(DataError, match="expected 3 games or more, found 2"):
+        read_game(games, 3)
+    with pytest.raises(ConfigError, match="from 1"):
+        read_game(games, 0)
+    with pytest.raises(DataError, match="ply 9: the game has 3"):
+        board_at(read_game(games), 9)
+
+
+def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
+    path = tmp_path / "broken.pgn"
+    path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
+    with pytest.raises(DataError, match=r"broken\.pgn, game 3: illegal san"):
+        list(read_games(path))
+    last, _ = list(read_every_game(path))[2]
+    assert len(last.errors) == 1
+    assert len(list(last.mainline_moves())) == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ('[Variant "Antichess"]', "variant 'antichess'"),
+        ('[Variant "Tic-tac-toe"]', "Tic-tac-toe"),
+        ('[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]', "White has no king"),
+    ],
+)
+def test_games_that_are_no_chess_are_refused(tmp_path: Path, header: str, message: str) -> None:
+    path = tmp_path / "games.pgn"
+    path.write_text(f'{TWO_GAMES}\n[White "X"]\n{header}\n\n*\n', encoding="utf-8")
+    games = read_games(path)
+    assert len([next(games), next(games)]) == 2
+    with pytest.raises(DataError, match=f"game 3: .*{message}"):
+        next(games)
+    first, second, third = (fault for _, fault in read_every_game(path))
+    assert (first, second) == (None, None)
+    assert message in str(third)
+
+
+def test_text_that_is_no_pgn_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "note.pgn"
+    path.write_text("dear diary\n", encoding="utf-8")
+    with pytest.raises(DataError):
+        list(read_games(path))
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="no game"):
+        list(read_games(path))
+
+
+# ---- help -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_help_of_every_command_ends_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    examples = capsys.readouterr().out.rpartition("example")[2]
+    assert f"  aino {name}" in examples
+
+
+# ---- limits, verdicts -----------------------------------------------------------------------------------------------
+
+
+def limits(*words: str) -> Limits:
+    parser = argparse.ArgumentParser()
+    add_limit_flags(parser, "one node", with_infinite=True)
+    return limits_from_flags(parser.parse_args(words), Limits(nodes=1))
+
+
+def test_limits_are_those_given_or_the_default() -> None:
+    assert limits() == Limits(nodes=1)
+    assert limits("--nodes", "5") == Limits(nodes=5)
+    assert limits("--movetime", "0.5") == Limits(movetime_ms=500)
+    assert limits("--depth", "4") == Limits(depth=4)
+    assert limits("--infinite") == Limits(infinite=True)
+
+
+@pytest.mark.parametrize("words", [("--nodes", "0"), ("--movetime", "nan"), ("--depth", "-1"), ("--movetime", "1e9")])
+def test_limits_out_of_range_are_refused(words: tuple[str, str]) -> None:
+    with pytest.raises(ConfigError, match=f"{words[0]}: bad value"):
+        limits(*words)
+
+
+def test_verdict_is_turned_for_white() -> None:
+    verdict = Verdict(-34, None, (250, 300, 450))
+    assert verdict.seen_by_white(chess.WHITE) is verdict
+    assert verdict.seen_by_white(chess.BLACK) == Verdict(34, None, (450, 300, 250))
+    assert (verdict.text, verdict.expected, verdict.wdl_text) == ("-0.34", 0.4, "25% win, 30% draw, 45% loss")
+
+
+def test_mate_is_certain_whatever_the_mean_value_says() -> None:
+    child = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
+    assert Verdict.of_move(child).expected == 1.0
+    assert Verdict.of_move(child).text == "#3"
+    assert Verdict.of_move(child).reversed().text == "#-3"
+
+
+@pytest.mark.parametrize(("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")])
+def test_finished_games_have_verdicts(result: str, expected: float, text: str) -> None:
+    verdict = Verdict.of_result(result)
+    assert (verdict.expected, verdict.text) == (expected, text)

@@ -1,0 +1,236 @@
+"""The terminal game: its loop and commands, how it is left, and `aino play`."""
+
+from __future__ import annotations
+
+import _thread
+import io
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+from rich.console import Console
+
+from engine.board.fen import parse_fen
+from engine.options import EngineOptions
+from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, play, settings
+from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from uci.main import main
+from uci.play import loop
+from uci.play.ends import GameEnd
+from uci.play.game import TerminalGame
+from uci.play.move_input import read_human_move
+from uci.play.typed_commands import COMMANDS
+from uci.terminal.reading import read_game
+
+# ---- the loop -------------------------------------------------------------------------------------------------------
+
+
+def test_engine_answers_each_move_until_the_input_ends() -> None:
+    game, end, output = play("e4", "d4")
+    assert [move.uci() for move in game.board.move_stack[::2]] == ["e2e4", "d2d4"]
+    assert len(game.board.move_stack) == 4
+    assert end == GameEnd("*", "unterminated")
+    assert "Aino plays" in output
+    assert "(White -0.10)" in output
+
+
+def test_engine_begins_when_the_human_is_black() -> None:
+    game, _, _ = play("a5", human=chess.BLACK)
+    assert len(game.board.move_stack) == 3
+    assert game.board.move_stack[1] == chess.Move.from_uci("a7a5")
+
+
+def test_mate_ends_the_game_and_shows_the_board() -> None:
+    _, end, output = play("Qh4", fen=FOOLS_MATE_NEXT, human=chess.BLACK)
+    assert end == GameEnd("0-1", "checkmate")
+    assert "(q)" in output, "the mating move is marked on the board"
+
+
+def test_third_repetition_is_a_draw() -> None:
+    game, end, _ = play(*["Nf3", "Ng1"] * 3, engine_class=KnightShuffler)
+    assert end == GameEnd("1/2-1/2", "threefold repetition")
+    assert len(game.board.move_stack) == 8
+
+
+def test_fifty_moves_are_a_draw() -> None:
+    _, end, _ = play("Ke2", fen="4k3/8/8/8/8/8/8/R3K3 w - - 99 80")
+    assert end == GameEnd("1/2-1/2", "fifty moves")
+
+
+@pytest.mark.parametrize(("human", "result"), [(chess.WHITE, "0-1"), (chess.BLACK, "1-0")])
+def test_resigning_loses(human: chess.Color, result: str) -> None:
+    assert play("resign", human=human)[1].result == result
+
+
+def test_takeback_returns_to_the_own_move_before() -> None:
+    game, _, output = play("e4", "takeback", "takeback", "d4")
+    assert game.board.move_stack[0] == chess.Move.from_uci("d2d4")
+    assert len(game.board.move_stack) == 2
+    assert "no move of yours to take back" in output
+
+
+def test_takeback_leaves_the_engines_first_move() -> None:
+    game, _, output = play("undo", human=chess.BLACK)
+    assert len(game.board.move_stack) == 1
+    assert "no move of yours to take back" in output
+
+
+def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
+    inputs = ("hint", "eval", "bar", "moves", "fen", "flip", "board", "clock", "opening", "pgn", "help", "", "nonsense")
+    game, _, output = play(*inputs)
+    assert game.board == chess.Board()
+    assert "Aino would play" in output
+    assert "White: 40% win, 30% draw, 30% loss" in output
+    assert "the evaluation bar is on" in output
+    assert "White [#############-----------] Black  +0.10" in output
+    assert " e4 " in output
+    assert chess.STARTING_FEN in output
+    assert "no clock in this game" in output
+    assert '[Event "Terminal game"]' in output
+    assert all(command.help in output for command in COMMANDS.values())
+    assert "cannot read 'nonsense'" in output
+
+
+def test_misspelt_command_is_guessed() -> None:
+    assert "did you mean 'takeback'?" in play("takebak")[2]
+    assert "did you mean" not in play("xx")[2]
+
+
+def long_game() -> chess.Board:
+    """Some 30 plies without an end."""
+    board, rng = chess.Board(), random.Random(3)
+    while len(board.move_stack) < 30:
+        board.push(rng.choice([move for move in board.legal_moves if not board.is_capture(move)]))
+    return board
+
+
+def test_draw_is_declined_early_and_by_an_engine_that_is_better() -> None:
+    assert "too early" in play("draw")[2]
+    _, end, output = play("draw", board=long_game(), engine_class=Optimist)
+    assert "Aino declines" in output
+    assert end.result == "*"
+
+
+def test_draw_is_agreed_where_the_engine_is_not_better() -> None:
+    assert play("draw", board=long_game())[1] == GameEnd("1/2-1/2", "draw agreed")
+
+
+def test_level_is_shown_and_changed_and_a_bad_one_told() -> None:
+    game, _, output = play("level", "level elo 900", "level 99", "e4")
+    assert "level: nodes 1; to change it" in output
+    assert "level: elo 900" in output
+    assert "'99': expected elo 1500" in output
+    options = game._engine.options
+    assert (options.limit_strength, options.elo) == (True, 900)
+
+
+def test_opening_is_named_when_it_changes() -> None:
+    output = play("e4", "opening", engine_class=Sicilian)[2]
+    assert output.count("Sicilian Defence") == 2
+
+
+def test_engine_plays_itself_to_the_end() -> None:
+    board = chess.Board("k7/8/8/p7/P7/8/8/K7 w - - 96 80")
+    game, end, output = play(human=None, board=board)
+    assert end == GameEnd("1/2-1/2", "fifty moves")
+    assert len(game.board.move_stack) == 4
+    assert "help" not in output
+
+
+def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "a game.pgn"
+    play("e4", f"save {path}", f"save {tmp_path}/no/folder", "save ~nobody-of-that-name/game.pgn")
+    game, _, output = play(
+        f"load {path}", "load", "save", "load nothing.pgn", "load ~nobody-of-that-name/a.pgn", "takeback"
+    )
+    assert game.board == chess.Board()
+    assert "load what?" in output
+    assert "save where?" in output
+    assert "nothing.pgn: No such file" in output
+    assert "~nobody-of-that-name/a.pgn: No such file" in output
+    assert play(f"load {path} 1")[0].board.move_stack[0] == chess.Move.from_uci("e2e4")
+    assert "found 1" in play(f"load {path} 2")[2]
+
+
+# ---- leaving --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listens_to_interrupts() -> Iterator[None]:
+    """A process started in the background of a shell ignores SIGINT; this one must not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
+    engine = Ponderer(EngineOptions())
+    console = Console(file=io.StringIO())
+    game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE))  # type: ignore[arg-type]
+    interrupt = threading.Timer(0.2, _thread.interrupt_main)
+    interrupt.start()
+    end = loop.play(game, lambda prompt: "e4")
+    interrupt.join()
+    assert end.result == "*"
+    assert [move.uci() for move in game.board.move_stack] == ["e2e4"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "game.pgn"
+    flags = ("--evaluator", "material", "--nodes", "20", "--pgn", str(path))
+    with subprocess.Popen(
+        [*COMMAND, "play", *flags], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"e4\n")
+        process.stdin.flush()
+        while b"Aino plays" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(0.2)  # it asks for the next move now
+        process.send_signal(getattr(signal, name))
+        output, errors = process.communicate(timeout=START_S)
+    assert (process.returncode, errors) == (0, b"")
+    assert f"saved to {path}".encode() in output
+    assert "1. e4 " in path.read_text(encoding="utf-8")
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--position", "960"), ("--clock", "x"), ("--level", "hard"), ("--load", "no.pgn"), ("--black-level", "1")],
+)
+def test_bad_arguments_are_one_line(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", *flags]) == 1
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert flags[1] in errors
+
+
+def test_chess960_game_castles_and_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "game.pgn"
+    castling = parse_fen("4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
+    assert castling.is_castling(read_human_move(castling, "O-O"))
+    assert castling.is_castling(read_human_move(castling, "g1h1"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("O-O\nquit\n"))
+    flags = ("--evaluator", "material", "--nodes", "5", "--hash-mib", "16", "--pgn", str(path))
+    assert main(["play", "--chess960", "--fen", castling.fen(), *flags]) == 0
+    game = read_game(path)
+    assert game.headers["Variant"] == "Chess960"
+    first = game.next()
+    assert first is not None
+    assert first.san() == "O-O"

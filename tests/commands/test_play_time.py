@@ -1,0 +1,118 @@
+"""Clocks and levels of the terminal game."""
+
+from __future__ import annotations
+
+import chess
+import chess.pgn
+import pytest
+
+from engine.errors import ConfigError
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from tests.commands.terminal_game import Time, play
+from uci.play.clock import GameClock, TimeControl, clock_text, parse_time_control
+from uci.play.ends import GameEnd
+from uci.play.level import DEFAULT_LEVEL, Level, parse_level
+
+# ---- clocks ---------------------------------------------------------------------------------------------------------
+
+
+def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
+    now = Time()
+    clock = GameClock(TimeControl(60, 2), now)
+    clock.start(chess.WHITE)
+    now.seconds = 10
+    clock.start(chess.WHITE)
+    assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (50, 60)
+    assert clock.limits().white_time_ms == 50_000
+    assert clock.limits().black_increment_ms == 2_000
+    clock.stop()
+    now.seconds = 99
+    assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (52, 60)
+
+
+def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
+    now = Time()
+
+    def pause() -> None:
+        now.seconds += 40
+
+    clock = GameClock(TimeControl(60, 0), now)
+    game, end, output = play("e4", "d4", clock=clock, pause=pause)
+    assert end == GameEnd("0-1", "White lost on time")
+    assert "[you 1:00, Aino 1:00] 1. your move" in output
+    assert game.clock_times[1] == 20
+    board = chess.Board("k7/8/8/8/8/8/4R3/4K3 w - - 0 1")
+    clock = GameClock(TimeControl(30, 0), now)
+    end = play("Re3", board=board, clock=clock, pause=pause)[1]
+    assert end == GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
+
+
+def test_takeback_gives_the_time_back() -> None:
+    now = Time()
+
+    def pause() -> None:
+        now.seconds += 10
+
+    game, _, output = play("e4", "d4", "takeback", clock=GameClock(TimeControl(60, 0), now), pause=pause)
+    prompts = [line for line in output.splitlines() if line.startswith("[you")]
+    assert [line.split("]")[0] for line in prompts] == [
+        "[you 1:00, Aino 1:00",
+        "[you 0:50, Aino 1:00",
+        "[you 0:40, Aino 1:00",
+        "[you 0:50, Aino 1:00",
+    ]
+    assert len(game.board.move_stack) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "control"), [("5+3", TimeControl(300, 3)), ("0.5", TimeControl(30, 0)), (" 90+30 ", TimeControl(5400, 30))]
+)
+def test_time_controls_are_minutes_and_seconds(text: str, control: TimeControl) -> None:
+    assert parse_time_control(text) == control
+
+
+@pytest.mark.parametrize("text", ["", "0", "5+", "x", "5+9999", "99999", "-3"])
+def test_bad_time_controls_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"5\+3"):
+        parse_time_control(text)
+
+
+def test_clock_times_are_written_for_people() -> None:
+    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
+
+
+# ---- levels ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("elo 1500", Level(elo=1500)),
+        ("Elo=1500", Level(elo=1500)),
+        ("time 2.5s", Level(movetime_s=2.5)),
+        ("nodes:10", Level(nodes=10)),
+        ("full", DEFAULT_LEVEL),
+    ],
+)
+def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
+    assert parse_level(text) == level
+
+
+BAD_LEVELS = ("", "1500", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "hard")
+
+
+@pytest.mark.parametrize("text", BAD_LEVELS)
+def test_bad_levels_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected"):
+        parse_level(text)
+
+
+def test_level_bounds_the_search() -> None:
+    clock = Limits(white_time_ms=5)
+    assert DEFAULT_LEVEL.limits(None) == Limits(movetime_ms=2000)
+    assert DEFAULT_LEVEL.limits(clock) == clock
+    assert Level(movetime_s=1).limits(clock) == Limits(white_time_ms=5, movetime_ms=1000)
+    assert Level(nodes=7).limits(None) == Limits(nodes=7)
+    assert Level(elo=900).options(EngineOptions()).elo == 900
+    assert not DEFAULT_LEVEL.options(EngineOptions(limit_strength=True)).limit_strength

@@ -1,0 +1,277 @@
+"""`aino-train label`: right labels, each position once, nothing lost by a kill, faulty engines survived."""
+
+from __future__ import annotations
+
+import lzma
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+import pytest
+
+from engine.board.fen import parse_fen
+from engine.board.layout import KEY
+from engine.errors import ConfigError, DataError
+from engine.files.atomic import atomic_write
+from selfplay.data.label_engine import Info, LabelEngine, parse_info
+from selfplay.data.label_positions import LabelFile, labelled_keys
+from selfplay.data.label_tasks import Sampling, positions_of_file, tasks_of_games
+from selfplay.data.label_tree import TreeSampling, positions_of_trees
+from selfplay.data.pgn import read_pgn
+from selfplay.data.teacher import parse_teacher_line, read_teacher
+from selfplay.records.collect import collect
+from selfplay.records.replay import write_segment
+from tests.selfplay.conftest import random_game
+from tests.selfplay.data.scripted_teacher import score_of
+from tests.selfplay.data.test_v6 import STARTS, searched_game
+
+TEACHER = [sys.executable, str(Path(__file__).with_name("scripted_teacher.py"))]
+ENGINE = " ".join(TEACHER)
+EPD = [
+    "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - bm e4;",
+    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R b KQkq - 7 12",
+    "8/P6k/8/8/8/8/p6K/8 w - -",
+    "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9",
+]
+
+
+@pytest.fixture
+def pgn_file(tmp_path: Path) -> Path:
+    """Three random games of 12 plies from the start position, with results."""
+    rng, path = np.random.default_rng(3), tmp_path / "games.pgn"
+    with open(path, "w", encoding="ascii") as stream:
+        for result in ("1-0", "0-1", "1/2-1/2"):
+            game = chess.pgn.Game.from_board(random_game(rng, 12))
+            game.headers["Result"] = result
+            print(game, file=stream, end="\n\n")
+    return path
+
+
+def lines_of(path: Path) -> list[str]:
+    opener = lzma.open if path.suffix == ".xz" else open
+    with opener(path, "rt", encoding="ascii") as stream:
+        return stream.read().splitlines()
+
+
+def check_labels(line: str, multipv: int = 5) -> int:
+    """Compares every label of a line with the scripted engine's scores; returns their plies."""
+    fen, _, body = line.split("|")
+    board, labelled = parse_fen(fen, chess960=True), 0
+    board.chess960 = board.has_chess960_castling_rights()
+    for ply in body.split(";"):
+        played, _, labels = ply.partition(":")
+        if labels:
+            legal = [move.uci() for move in board.legal_moves]
+            best = sorted(legal, key=lambda move: (-score_of(move), move))[:multipv]
+            assert sorted(labels.split(",")) == sorted(f"{move}={score_of(move)}" for move in best)
+            labelled += 1
+        board.push_uci(played)
+    return labelled
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+def test_positions_of_a_list_are_labelled(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    (tmp_path / "positions.epd").write_text("# a comment\n" + "\n".join(EPD) + "\n")
+    out = tmp_path / "labels" / "new.txt.xz"
+    printed = aino_train("label", "--engine", ENGINE, "--epd", tmp_path / "positions.epd", "--out", out)
+    assert "4 positions; 100,000 were asked for" in printed
+    lines = lines_of(out)
+    assert [line.split("|")[1] for line in lines] == ["*"] * 4
+    assert sum(check_labels(line) for line in lines) == 4
+    assert "a7a8q:a7a8q=31997" in lines[2]
+    packed, illegal = collect(read_teacher(out))
+    assert (packed.n_games, illegal) == (4, 0)
+    assert packed.usable.all()
+    assert packed.wdl[2, 0] > 0.99
+    assert sorted(one.name for one in out.parent.iterdir()) == ["lock", "new.txt.xz"]
+
+
+def test_games_are_labelled_once_a_position(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+    out = tmp_path / "new.txt.xz"
+    flags = ["label", "--engine", ENGINE, "--pgn", pgn_file, "--out", out, "--multipv", 3, "--concurrency", 2]
+    aino_train(*flags)
+    lines = sorted(lines_of(out))
+    assert sorted(line.split("|")[1] for line in lines) == ["0-1", "1-0", "1/2-1/2"]
+    assert sum(check_labels(line, 3) for line in lines) == 34  # the start position counts once, not three times
+    keys = labelled_keys(out)
+    assert len(set(keys.tolist())) == len(keys) == 34
+    again = tmp_path / "again.txt.xz"
+    aino_train(*flags[:5], "--out", again, "--known", out)
+    assert lines_of(again) == []
+
+
+def test_moves_that_were_not_played_are_answered(pgn_file: Path) -> None:
+    tasks = list(tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, deviate=1.0, seed=7)))
+    assert len(tasks) == 12
+    games = [record.moves.tolist() for record in read_pgn(pgn_file)]
+    for task in tasks:
+        moves = task.moves.tolist()
+        assert task.plies == (len(moves),)
+        assert task.result == "*"
+        assert any(moves[:-1] == game[: len(moves) - 1] and moves[-1] != game[len(moves) - 1] for game in games)
+    same = tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, deviate=1.0, seed=7))
+    assert [task.moves.tolist() for task in same] == [task.moves.tolist() for task in tasks]
+
+
+def test_positions_of_self_play_are_labelled(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    games = [searched_game(np.random.default_rng(i), fen, 20)[0] for i, fen in enumerate(STARTS)]
+    (tmp_path / "run" / "replay").mkdir(parents=True)
+    write_segment(tmp_path / "run" / "replay", 1, games)
+    out = tmp_path / "labels" / "new.txt.xz"
+    flags = ["--run", tmp_path / "run", "--per-game", 6, "--deviate", 0.5]
+    aino_train("label", "--engine", ENGINE, "--out", out, *flags)
+    lines = lines_of(out)
+    assert sum(check_labels(line) for line in lines) >= 25
+    deviations = [line for line in lines if line.split("|")[1] == "*"]
+    assert 5 <= len(deviations) < len(lines)
+    packed, illegal = collect(read_teacher(out))
+    assert (packed.n_games, illegal) == (len(lines), 0)
+
+
+def test_positions_that_a_search_looks_at_are_labelled(
+    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
+) -> None:
+    sampling = TreeSampling(per_tree=5, nodes=50, seed=3)
+    parents = list(tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, seed=7)))
+    tasks = list(positions_of_trees(parents, sampling))
+    assert 30 <= len(tasks) <= 90  # of 12 trees
+    keys = {int(task.stack[0, KEY]) for task in tasks}
+    assert len(keys) == len(tasks)
+    assert len(keys & {int(key) for parent in parents for key in parent.stack[:, KEY]}) <= 12  # hardly the games' own
+    assert all(any(chess.Board(task.fen).generate_legal_moves()) for task in tasks)
+    assert [task.fen for task in positions_of_trees(parents, sampling)] == [task.fen for task in tasks]
+
+    out = tmp_path / "searched.txt.xz"
+    flags = ["--pgn", pgn_file, "--per-game", 4, "--seed", 3, "--tree", 5, "--tree-nodes", 50]
+    aino_train("label", "--engine", ENGINE, "--out", out, "--count", 20, *flags)
+    assert sum(check_labels(line) for line in lines_of(out)) == 20
+    assert all(line.split("|")[1] == "*" for line in lines_of(out))
+
+
+def test_killed_labelling_goes_on(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+    out, part = tmp_path / "new.txt.xz", tmp_path / "new.txt.part"
+    command = ["label", "--engine", ENGINE, "--pgn", str(pgn_file), "--out", str(out)]
+    with subprocess.Popen([sys.executable, "-m", "selfplay.main", *command], cwd=Path(__file__).parents[3]) as process:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not (part.is_file() and part.stat().st_size > 500):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.kill()
+    if part.is_file():  # else the kill came too late
+        with open(part, "a", encoding="ascii") as stream:
+            stream.write("rnbqkbnr/pppppppp/8/8/8")
+    aino_train(*command)
+    assert sum(check_labels(line) for line in lines_of(out)) == 34
+    assert not part.exists()
+
+
+def test_finished_labels_can_be_extended(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+    out = tmp_path / "new.txt.xz"
+    flags = ["label", "--engine", ENGINE, "--pgn", pgn_file, "--out", out]
+    assert "10 positions" in aino_train(*flags, "--count", 10)
+    first = lines_of(out)
+    assert "10 positions so far" in aino_train(*flags, "--count", 20)
+    assert lines_of(out)[: len(first)] == first
+    assert sum(check_labels(line) for line in lines_of(out)) == 20
+
+
+@pytest.mark.parametrize("how", ["crash", "hang", "illegal"])
+def test_faulty_engines_cost_one_position(
+    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str], how: str
+) -> None:
+    out = tmp_path / "new.txt.xz"
+    flags = ["label", "--engine", f"{ENGINE} {how} 15", "--pgn", pgn_file, "--out", out, "--timeout", 2]
+    printed = aino_train(*flags)
+    lost = {"crash": 2, "hang": 2, "illegal": 0}[how]  # every new engine misbehaves at its 15th search
+    assert printed.count("is skipped") == lost
+    packed, illegal = collect(read_teacher(out))
+    assert illegal == 0
+    assert packed.usable.sum() == 34 - lost
+
+
+def test_an_engine_that_always_dies_ends_the_work(tmp_path: Path, pgn_file: Path, aino_train: Callable) -> None:
+    flags = ["label", "--engine", f"{ENGINE} crash 1", "--pgn", pgn_file, "--out", tmp_path / "new.txt.xz"]
+    assert "ended" in aino_train(*flags, status=1)
+
+
+def test_bad_flags_are_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    base = ["label", "--engine", ENGINE, "--out", tmp_path / "new.txt.xz"]
+    assert "--pgn" in aino_train(*base, status=1)
+    assert "--nodes" in aino_train(*base, "--epd", "x", "--nodes", 0, status=1)
+    assert "no published games" in aino_train(*base, "--run", tmp_path, status=1)
+    assert ".txt.xz" in aino_train(*base[:3], "--out", tmp_path / "new.txt", "--epd", "x", status=1)
+
+
+# ---- parts --------------------------------------------------------------------------------------------------------
+
+
+def test_info_lines_as_engines_print_them() -> None:
+    assert parse_info("info depth 9 multipv 2 score cp -31 nodes 7 pv e2e4 e7e5") == Info(2, "e2e4", -31)
+    assert parse_info("info score mate 4 wdl 1000 0 0 pv h7h8q") == Info(1, "h7h8q", 31_996)
+    assert parse_info("info score mate -2 pv a1a2") == Info(1, "a1a2", -31_998)
+    assert parse_info("info score cp 99999 pv a1a2") == Info(1, "a1a2", 30_000)
+    for line in (
+        "info score cp 5 upperbound pv a1a2",
+        "info string score cp 5",
+        "info score cp 5",
+        "info score x y pv z",
+    ):
+        assert parse_info(line) is None
+
+
+def test_engines_that_are_none_are_refused() -> None:
+    with pytest.raises(ConfigError, match="does not start"):
+        LabelEngine(["/does/not/exist"])
+    with pytest.raises(ConfigError, match="no UCI engine"):
+        LabelEngine([sys.executable, "-c", "pass"])
+    with pytest.raises(ConfigError, match="no UCI option 'Level'"):
+        LabelEngine(TEACHER, [("Level", "3")])
+
+
+def test_torn_line_is_cut_and_other_damage_told(tmp_path: Path, teacher_lines: list[str]) -> None:
+    with atomic_write(tmp_path / "a.txt.part") as stream:
+        stream.write((teacher_lines[0] + "\n" + teacher_lines[1][:70]).encode())
+    out = LabelFile(tmp_path / "a.txt.xz")
+    out.close()
+    assert out.cut_bytes == 70
+    assert lines_of(out.part) == teacher_lines[:1]
+    (tmp_path / "b.txt.part").write_text("nonsense\n" + teacher_lines[0] + "\n")
+    with pytest.raises(DataError, match=r"b\.txt\.part:1"):
+        LabelFile(tmp_path / "b.txt.xz")
+
+
+def test_positions_without_label_or_result() -> None:
+    fen = chess.STARTING_FEN
+    record = parse_teacher_line(f"{fen}|*|e2e4;e7e5:e7e5=0,c7c5=-10;g1f3")
+    assert record.usable.tolist() == [False, True, False]
+    assert record.target_counts.tolist() == [0, 2, 0]
+    assert record.wdl[[0, 2]].tolist() == [[0, 0, 0]] * 2
+    assert record.wdl[1].sum() == pytest.approx(1.0)
+    decided = parse_teacher_line(f"{fen}|1-0|e2e4;e7e5:e7e5=0,c7c5=-10;g1f3")
+    assert decided.wdl[2].tolist() == [1, 0, 0]
+    assert decided.wdl[1, 2] > record.wdl[1, 2]
+    assert parse_teacher_line(f"{fen}|1-0|e2e4;e7e5").usable.tolist() == [False, False]
+
+
+def test_broken_position_lists_name_the_line(tmp_path: Path) -> None:
+    (tmp_path / "x.epd").write_text(EPD[0] + "\n8/8/8 w - -\n")
+    with pytest.raises(DataError, match=r"x\.epd:2"):
+        list(positions_of_file(tmp_path / "x.epd"))
+
+
+def test_stockfish_labels_a_game(
+    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str], stockfish: str
+) -> None:
+    out = tmp_path / "new.txt.xz"
+    aino_train("label", "--engine", stockfish, "--pgn", pgn_file, "--out", out, "--count", 12, "--nodes", 500)
+    packed, illegal = collect(read_teacher(out))
+    assert illegal == 0
+    assert packed.usable.sum() == 12
+    assert np.diff(packed.target_first)[packed.usable].min() >= 1

@@ -1,0 +1,260 @@
+"""Readers of collections as they are in the wild: selections, broken games, damage, and what occurs twice."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import logging
+import lzma
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.errors import DataError
+from selfplay.data.duplicates import game_keys, position_keys, without_known_games
+from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.pgn import LARGEST_GAME, PgnSelection, pgn_reader, read_pgn
+from selfplay.data.teacher import read_teacher
+from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
+from selfplay.records.collect import GameRecord, collect
+from selfplay.records.positions import PositionSet, concatenate
+from selfplay.training.source_files import SourceFiles, load_training_data
+from tests.selfplay.conftest import random_game
+
+FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
+
+
+def pgn(moves: str = "1. e4 e5", **tags: str) -> str:
+    headers = {"Result": "1-0", **tags}
+    return "".join(f'[{name} "{value}"]\n' for name, value in headers.items()) + f"\n{moves} {headers['Result']}\n\n"
+
+
+def read(path: Path, text: str, selection: PgnSelection | None = None) -> list[list[int]]:
+    path.write_text(text, encoding="utf-8")
+    return [game.moves.tolist() for game in read_pgn(path, selection or PgnSelection())]
+
+
+E4, E5, D4 = (chess.Move.from_uci(text) for text in ("e2e4", "e7e5", "d2d4"))
+KING_PAWNS = [E4.from_square | E4.to_square << 6, E5.from_square | E5.to_square << 6]
+
+
+# ---- PGN ----------------------------------------------------------------------------------------------------------
+
+
+def test_games_are_selected_by_rating_and_variant(tmp_path: Path) -> None:
+    path = tmp_path / "x.pgn"
+    strong = pgn(WhiteElo="2500", BlackElo="2400")
+    mixed = pgn("1. d4", WhiteElo="2500", BlackElo="2399")
+    unknown = pgn("1. c4", WhiteElo="?", BlackElo="-")
+    chess960 = pgn("1. O-O", Variant="Chess960", FEN=FRC, SetUp="1", WhiteElo="2600", BlackElo="2600")
+    atomic = pgn(Variant="Atomic", WhiteElo="2600", BlackElo="2600")
+    fairy = pgn(Variant="No Such Game", WhiteElo="2600", BlackElo="2600")
+    text = strong + mixed + unknown + chess960 + atomic + fairy
+    assert len(read(path, text)) == 4
+    assert len(read(path, text, PgnSelection(least_elo=2400))) == 2
+    assert read(path, text, PgnSelection(least_elo=2400, chess960=False)) == [KING_PAWNS]
+
+
+def test_selections_are_cached_apart() -> None:
+    assert pgn_reader(PgnSelection()).__name__ != pgn_reader(PgnSelection(least_elo=2000)).__name__
+
+
+def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    good = pgn()
+    illegal = pgn("1. e4 e5 2. Ke3")
+    no_start = pgn(FEN="8/8/8/8/8/8/8/8 w - - 0 1", SetUp="1")
+    bad_fen = pgn(FEN="nonsense", SetUp="1")
+    with caplog.at_level(logging.WARNING):
+        games = read(tmp_path / "x.pgn", good + illegal + good + no_start + bad_fen + good)
+    assert games == [KING_PAWNS] * 3
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.split(": ")[0].rsplit(":", 1)[1] for text in told] == ["5", "13", "19"]
+    assert "Ke3" in told[0]
+
+
+def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert read(tmp_path / "x.pgn", pgn("1. e5") * (MOST_TOLD + 7)) == []
+    assert len(caplog.records) == MOST_TOLD + 1
+    assert "7 more games skipped" in caplog.records[-1].getMessage()
+
+
+def test_comment_that_never_ends_costs_one_game(tmp_path: Path) -> None:
+    text = pgn() + pgn("1. e4 { no end") + pgn() + pgn("1. d4 {" + LARGEST_GAME // 50 * f"{'x' * 59}\n") + pgn()
+    assert [moves for moves in read(tmp_path / "x.pgn", text) if moves == KING_PAWNS] == [KING_PAWNS] * 3
+
+
+def test_clock_comments_do_not_split_games(tmp_path: Path) -> None:
+    assert read(tmp_path / "x.pgn", pgn('1. e4 {\n[%clk 0:01]\n} e5 {\n[Note that "quotes" occur]\n}')) == [KING_PAWNS]
+
+
+def test_numbers_too_long_for_python_cost_one_game(tmp_path: Path) -> None:
+    assert read(tmp_path / "x.pgn", pgn() + pgn(f"1. e4 ${'9' * 5000}") + pgn()) == [KING_PAWNS] * 2
+
+
+@pytest.mark.parametrize(("suffix", "opener"), [(".xz", lzma.open), (".gz", gzip.open), (".bz2", bz2.open)])
+def test_packed_files_are_read_and_damage_is_told(tmp_path: Path, suffix: str, opener: Callable) -> None:
+    path = tmp_path / f"x.pgn{suffix}"
+    with opener(path, "wt", encoding="utf-8") as stream:
+        stream.write(pgn() * 50)
+    assert len(list(read_pgn(path))) == 50
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(DataError, match=rf"x\.pgn{suffix}:"):
+        list(read_pgn(path))
+
+
+def test_endless_lines_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(b"x" * (LONGEST_LINE + 1))
+    with pytest.raises(DataError, match=r"x\.txt\.gz:1"):
+        list(numbered_lines(path))
+
+
+# ---- games from other starts --------------------------------------------------------------------------------------
+
+
+def test_engine_games_begin_where_they_say(tmp_path: Path) -> None:
+    path = tmp_path / "engine.jsonl"
+    black_first = "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
+    queens = "qqqqkqqq/pppppppp/8/8/8/8/PPPPPPPP/QQQQKQQQ w - - 0 1"
+    games = [
+        {"result": "1-0", "uci": "e7e5 g1f3", "ev": [300, 300], "fen": black_first},
+        {"result": "1-0", "uci": "g1h1", "ev": [0], "fen": FRC},
+        {"result": "1-0", "uci": "e2e4", "ev": [0], "fen": queens},
+    ]
+    path.write_text("".join(json.dumps(game) + "\n" for game in games))
+    packed, illegal = collect(read_engine_games(path))
+    assert (packed.n_games, illegal) == (2, 0)
+    assert np.array_equal(packed.starts[0], row_from_board(chess.Board(black_first)))
+    assert packed.wdl[0, 2] > 0.9  # Black to move, White ahead
+    assert packed.wdl[1, 0] > 0.9
+    assert packed.moves[2] == chess.G1 | chess.H1 << 6
+
+
+# ---- what occurs twice --------------------------------------------------------------------------------------------
+
+
+def test_equal_games_are_kept_once(positions: PositionSet) -> None:
+    known: set[int] = set()
+    double, repeated = without_known_games(concatenate([positions, positions.games(0, 4)]), known)
+    assert repeated == 4
+    assert double.usable.tolist() == [True] * positions.n_positions + [False] * positions.games(0, 4).n_positions
+    again, repeated = without_known_games(positions, known)
+    assert (repeated, again.usable.any()) == (positions.n_games, False)
+    assert len(set(game_keys(positions).tolist())) == positions.n_games
+
+
+def test_position_keys_are_those_of_the_board(positions: PositionSet) -> None:
+    keys = position_keys(positions)
+    assert keys[0] == row_from_board(chess.Board())[13]
+    assert len(set(keys[positions.game_first[:-1]].tolist())) == 1  # all games begin at the start position
+
+
+# ---- random damage ------------------------------------------------------------------------------------------------
+
+Reader = Callable[[Path], Iterator[GameRecord]]
+
+
+def engine_lines(rng: np.random.Generator) -> str:
+    boards = [random_game(rng, 20) for _ in range(4)]
+    games = [
+        {"result": "0-1", "uci": " ".join(move.uci() for move in board.move_stack), "ev": [30] * len(board.move_stack),
+         "fen": chess.STARTING_FEN}
+        for board in boards
+    ]  # fmt: skip
+    return "".join(json.dumps(game) + "\n" for game in games)
+
+
+def human_lines(rng: np.random.Generator) -> str:
+    games = [" ".join(move.uci() for move in random_game(rng, 20).move_stack) for _ in range(4)]
+    return "welo\tresult\tuci\n" + "".join(f"2500\t1-0\t{uci}\n" for uci in games)
+
+
+def pgn_games(rng: np.random.Generator) -> str:
+    texts = []
+    for _ in range(4):
+        game = chess.pgn.Game.from_board(random_game(rng, 20))
+        game.headers.update(Result="1-0", FEN=chess.STARTING_FEN, SetUp="1", WhiteElo="2000")
+        game.next().comment = "a (comment) {here"
+        texts.append(f"{game}\n\n")
+    return "".join(texts)
+
+
+@pytest.mark.parametrize(
+    ("reader", "name"),
+    [(read_pgn, "x.pgn"), (read_pgn, "x.pgn.gz"), (read_teacher, "x.txt"), (read_teacher, "x.txt.xz"),
+     (read_engine_games, "x.jsonl"), (read_human_games, "x.tsv")],
+    ids=["pgn", "packed pgn", "teacher", "packed teacher", "engine", "human"],
+)  # fmt: skip
+def test_random_damage_is_a_data_error_or_games(
+    tmp_path: Path, teacher_lines: list[str], reader: Reader, name: str
+) -> None:
+    rng = np.random.default_rng(len(name))
+    whole = {
+        "x.pgn": pgn_games, "x.txt": lambda rng: "\n".join(teacher_lines[:4]) + "\n", "x.jsonl": engine_lines,
+        "x.tsv": human_lines,
+    }[name.removesuffix(".gz").removesuffix(".xz")](rng).encode()  # fmt: skip
+    packer = {".gz": gzip.compress, ".xz": lzma.compress}.get(Path(name).suffix, bytes)
+    alphabet = np.frombuffer(whole, np.uint8)
+    for trial in range(150):
+        data = bytearray(whole if trial % 2 else packer(whole))
+        for place in rng.integers(0, len(data), rng.integers(1, 5)):
+            data[place] = rng.choice(alphabet) if trial % 4 else rng.integers(256)
+        first = rng.integers(len(data)) if trial % 3 == 0 else 0
+        changed = bytes(data[first:])
+        (tmp_path / name).write_bytes(packer(changed) if trial % 2 else changed)
+        survives(reader, tmp_path / name)
+
+
+def survives(reader: Reader, path: Path) -> None:
+    """Whether or not the file can still be read, there is no other error than ours, and no target without a number."""
+    try:
+        packed, _ = collect(reader(path))
+    except DataError as error:
+        if path.name not in str(error):
+            pytest.fail(f"no file named in: {error}")
+    else:
+        assert np.isfinite(packed.wdl.astype(np.float32)).all()
+
+
+# ---- the mixture of all kinds -------------------------------------------------------------------------------------
+
+
+def test_training_data_holds_every_game_once(tmp_path: Path, teacher_file: Path, teacher_lines: list[str]) -> None:
+    copy = tmp_path / "part2.txt"
+    copy.write_text("\n".join(teacher_lines[6:]) + "\n", encoding="ascii")
+    rng = np.random.default_rng(8)
+    (tmp_path / "x.tsv").write_text(human_lines(rng))
+    told: list[str] = []
+    files = SourceFiles(teacher=(teacher_file, copy), human_games=(tmp_path / "x.tsv",), heldout_share=0.5)
+    data = load_training_data(files, tmp_path / "cache", told.append)
+    # Of part2's six games, all of which part1 has too, the last three are held out, and found nowhere else.
+    assert data.heldout.n_games == 3
+    heldout = set(game_keys(data.heldout).tolist())
+    usable = [{key for key, used in zip(game_keys(one).tolist(), first_positions(one), strict=True) if used}
+              for one in data.sets]  # fmt: skip
+    assert [len(keys) for keys in usable] == [9, 4]
+    assert not heldout & set().union(*usable)
+    assert data.shares == pytest.approx((0.6, 0.05))
+    assert any("3 of them known" in line for line in told)
+
+
+def test_searched_labels_have_a_share_of_their_own(tmp_path: Path, teacher_lines: list[str]) -> None:
+    paths = [tmp_path / "part1.txt", tmp_path / "searched.txt"]
+    for path, lines in zip(paths, (teacher_lines[:6], teacher_lines[6:]), strict=True):
+        path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    files = SourceFiles(teacher=(paths[0],), searched=(paths[1],), shares=(0.7, 0, 0, 0, 0, 0.3), heldout_share=0.2)
+    data = load_training_data(files, None, lambda text: None)
+    assert data.shares == pytest.approx((0.7, 0.3))
+    assert [one.n_games for one in data.sets] == [4, len(teacher_lines) - 6]
+
+
+def first_positions(positions: PositionSet) -> np.ndarray:
+    return positions.usable[positions.game_first[:-1]]

@@ -1,0 +1,278 @@
+"""Self-play games: legal, reproducible, independent of their company; and their storage survives damage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import board_from_row, decode_move, row_from_board
+from engine.errors import DataError
+from engine.evaluation.protocol import LeafBatch
+from engine.search.choice import choose_move
+from engine.search.select import SearchParams
+from engine.search.session import Search
+from selfplay.data.balanced_openings import draw_openings
+from selfplay.games.game_settings import GameSettings
+from selfplay.games.player import TreePlayer
+from selfplay.games.pool import play_games
+from selfplay.games.seats import Seating, Seats
+from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.records.collect import collect
+from selfplay.records.endings import Ending, game_ending
+from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
+from selfplay.records.opening_set import load_openings
+from selfplay.records.replay import ReplayWriter, read_segment
+
+SMALL = GameSettings(visits=8, fast_visits=4, full_share=0.5, longest=30, temperature_plies=10)
+START = row_from_board(chess.Board())
+
+
+class KeyEvaluator:
+    """Values and logits that are a function of the position alone, as cheap as can be."""
+
+    name = "network"
+    round_size = 8
+    needs_planes = True
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        for i in range(count):
+            rng = np.random.default_rng(int(leaves.rows[i, 13]))
+            leaves.logits[i, : leaves.n_moves[i]] = rng.normal(size=leaves.n_moves[i])
+            leaves.wdl[i] = rng.dirichlet([2.0, 2.0, 2.0])
+            leaves.moves_left[i] = 50.0
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class HopelessEvaluator(KeyEvaluator):
+    """Whoever is to move is lost, say these values."""
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        super().evaluate(leaves, count)
+        leaves.wdl[:count] = [0.0, 0.0, 1.0] if leaves.rows[0, 10] == 0 else [1.0, 0.0, 0.0]
+
+
+def seats(games: int, settings: GameSettings, evaluator: KeyEvaluator | None = None) -> Seats:
+    visits = max(settings.visits, settings.fast_visits)
+    return Seats(evaluator or KeyEvaluator(), Seating(games, SearchParams(), visits, settings.longest))
+
+
+def play(
+    numbers: list[int], settings: GameSettings, concurrent: int, evaluator: KeyEvaluator | None = None
+) -> dict[int, SelfPlayRecord]:
+    games = (SelfPlayGame(START, settings, 5, 1, number) for number in numbers)
+    records = {}
+
+    def finish(game: SelfPlayGame) -> None:
+        records[game.number] = game.record()
+
+    play_games(games, [seats(concurrent, settings, evaluator)], finish, lambda: False)
+    return records
+
+
+def assert_equal_records(a: SelfPlayRecord, b: SelfPlayRecord) -> None:
+    for name in SelfPlayRecord.__dataclass_fields__:
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[int, SelfPlayRecord]:
+    """Five small games played together."""
+    return play([0, 1, 2, 3, 4], SMALL, concurrent=3)
+
+
+# ---- games --------------------------------------------------------------------------------------------------------
+
+
+def test_games_are_legal_and_end_as_they_say(records: dict[int, SelfPlayRecord]) -> None:
+    assert sorted(records) == [0, 1, 2, 3, 4]
+    for record in records.values():
+        board = board_from_row(record.start)
+        for code in record.moves.tolist():
+            move = decode_move(row_from_board(board), code)
+            assert move in board.legal_moves
+            board.push(move)
+        outcome = {Ending.CHECKMATE: board.is_checkmate(), Ending.LENGTH: len(record.moves) == SMALL.longest}
+        assert outcome.get(record.ending, record.white_points == 0)
+
+
+def test_a_game_does_not_depend_on_its_company(records: dict[int, SelfPlayRecord]) -> None:
+    assert_equal_records(play([3], SMALL, concurrent=1)[3], records[3])
+
+
+def test_games_of_different_numbers_differ(records: dict[int, SelfPlayRecord]) -> None:
+    assert len({record.moves.tobytes() for record in records.values()}) == len(records)
+
+
+def visit_sums(record: SelfPlayRecord) -> np.ndarray:
+    counts = record.target_counts.astype(np.int64)
+    return np.add.reduceat(record.target_visits, np.cumsum(counts) - counts)
+
+
+def test_only_full_searches_are_targets(records: dict[int, SelfPlayRecord]) -> None:
+    full = np.concatenate([record.full for record in records.values()])
+    visits = np.concatenate([visit_sums(record) for record in records.values()])
+    assert 0.2 < full.mean() < 0.8
+    assert visits[full].mean() > visits[~full].mean()
+    positions, illegal = collect([training_game(records[0], 0.5)])
+    assert illegal == 0
+    assert np.array_equal(positions.usable, records[0].full)
+
+
+def test_lost_side_resigns_unless_the_game_is_played_through() -> None:
+    settings = GameSettings(visits=4, fast_visits=4, longest=40, resign_below=-0.9, resign_moves=2, play_through=0.0)
+    record = play([0], settings, 1, HopelessEvaluator())[0]
+    assert record.ending is Ending.RESIGNATION
+    assert record.white_points == -1
+    assert len(record.moves) == 3
+    through = GameSettings(**{**settings.__dict__, "play_through": 1.0})
+    assert play([0], through, 1, HopelessEvaluator())[0].ending is not Ending.RESIGNATION
+
+
+def test_stop_leaves_games_unfinished() -> None:
+    games = (SelfPlayGame(START, SMALL, 5, 1, number) for number in range(3))
+    finished: list[SelfPlayGame] = []
+    calls = iter(range(100))
+    play_games(games, [seats(3, SMALL)], finished.append, lambda: next(calls) >= 4)
+    assert not finished
+
+
+@pytest.mark.parametrize(
+    ("fen", "ending"),
+    [
+        ("7k/5KQ1/8/8/8/8/8/8 b - - 0 1", (Ending.CHECKMATE, 1)),
+        ("8/8/8/8/8/5k2/6q1/7K w - - 0 1", (Ending.CHECKMATE, -1)),
+        ("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", (Ending.STALEMATE, 0)),
+        ("7k/8/6K1/8/8/8/8/R7 b - - 100 90", (Ending.FIFTY_MOVES, 0)),
+        ("7k/8/6K1/8/8/8/8/N7 b - - 0 1", (Ending.MATERIAL, 0)),
+        (chess.STARTING_FEN, None),
+    ],
+)
+def test_rules_end_games(fen: str, ending: tuple[Ending, int] | None) -> None:
+    assert game_ending(row_from_board(chess.Board(fen)), 10, 100) == ending
+    if ending is None:
+        assert game_ending(row_from_board(chess.Board(fen)), 100, 100) == (Ending.LENGTH, 0)
+
+
+# ---- choice of moves ----------------------------------------------------------------------------------------------
+
+
+def searched(fen: str, visits: int) -> Search:
+    table = Seats(KeyEvaluator(), Seating(1, SearchParams(), visits, plies=10))
+    player: TreePlayer = table.players[0]
+    player.begin(row_from_board(chess.Board(fen))[None], visits)
+    while True:
+        if not table.gather([0]):
+            table.evaluate()
+        elif not player.resume():
+            return player.search
+
+
+def test_temperature_spreads_the_choice() -> None:
+    search = searched(chess.STARTING_FEN, 60)
+    rng = np.random.default_rng(1)
+    best = int(search.best_order()[0])
+    assert {choose_move(search, 0.0, rng) for _ in range(5)} == {best}
+    hot = np.bincount([choose_move(search, 1.0, rng) for _ in range(4000)], minlength=20) / 4000
+    assert np.allclose(hot, search.root_visits() / search.root_visits().sum(), atol=0.04)
+    cold = np.bincount([choose_move(search, 0.05, rng) for _ in range(200)], minlength=20) / 200
+    assert cold[best] >= hot[best]
+
+
+def test_mate_is_played_at_any_temperature() -> None:
+    search = searched("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1", 60)
+    chosen = choose_move(search, 1.0, np.random.default_rng(1))
+    assert search.root_moves()[chosen] == chess.A1 | chess.A8 << 6
+
+
+# ---- replay -------------------------------------------------------------------------------------------------------
+
+
+def test_record_survives_encoding(records: dict[int, SelfPlayRecord]) -> None:
+    for record in records.values():
+        assert_equal_records(decode_record(encode_record(record)), record)
+
+
+def test_shortened_record_is_refused(records: dict[int, SelfPlayRecord]) -> None:
+    with pytest.raises(DataError, match="self-play record"):
+        decode_record(encode_record(records[0])[:-1])
+
+
+def stored(folder: Path, records: dict[int, SelfPlayRecord]) -> Path:
+    writer = ReplayWriter(folder, 1)
+    for record in records.values():
+        writer.append(record)
+    writer.close()
+    return next(folder.glob("*.part"))
+
+
+def test_published_segment_holds_all_games(records: dict[int, SelfPlayRecord], tmp_path: Path) -> None:
+    stored(tmp_path, records)
+    writer = ReplayWriter(tmp_path, 1)
+    assert (sorted(writer.games), writer.cut_bytes) == (sorted(records), 0)
+    path = writer.publish()
+    assert [file.name for file in tmp_path.iterdir()] == ["gen-00001.replay"]
+    read, torn = read_segment(path)
+    assert torn == 0
+    for record in read:
+        assert_equal_records(record, records[record.number])
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_torn_tail_is_cut_and_reported(damage: str, records: dict[int, SelfPlayRecord], tmp_path: Path) -> None:
+    path = stored(tmp_path, records)
+    data = bytearray(path.read_bytes())
+    last = list(records)[-1]
+    if damage == "cut":
+        del data[-5:]
+    else:
+        data[-5] ^= 1
+    path.write_bytes(data)
+    writer = ReplayWriter(tmp_path, 1)
+    assert writer.cut_bytes > 0
+    assert sorted(writer.games) == sorted(set(records) - {last})
+    writer.append(records[last])
+    read, torn = read_segment(writer.publish())
+    assert (len(read), torn) == (len(records), 0)
+
+
+def test_other_files_are_no_segments(tmp_path: Path) -> None:
+    (tmp_path / "gen-00001.replay").write_bytes(b"something else")
+    with pytest.raises(DataError, match="not a replay segment"):
+        read_segment(tmp_path / "gen-00001.replay")
+
+
+# ---- openings -----------------------------------------------------------------------------------------------------
+
+
+def test_default_openings_are_distinct_and_playable() -> None:
+    boards = load_openings()
+    assert len(boards) == 500
+    assert len({board.epd() for board in boards}) == 500
+    assert all(len(board.piece_map()) >= 28 and not board.is_check() for board in boards)
+
+
+def test_drawn_openings_are_balanced_and_repeatable(teacher_file: Path) -> None:
+    drawn = draw_openings([teacher_file], 1, seed=4)
+    assert abs(drawn[0][1]) <= 30
+    assert drawn == draw_openings([teacher_file], 1, seed=4)
+    with pytest.raises(DataError, match="only 1 balanced"):
+        draw_openings([teacher_file], 50, seed=4)
+
+
+def test_openings_command_writes_what_is_read(
+    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+) -> None:
+    aino_train("openings", "--teacher", teacher_file, "--count", 1, "--out", tmp_path / "set.epd")
+    assert [board.fen() for board in load_openings(tmp_path / "set.epd")] == [chess.STARTING_FEN]
+
+
+def test_bad_opening_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "set.epd").write_text("# comment\nnonsense\n")
+    with pytest.raises(DataError, match=r"set\.epd:2"):
+        load_openings(tmp_path / "set.epd")

@@ -1,0 +1,162 @@
+"""The ladder: the fit over rungs, the choice of the next one, and climbing with interruptions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, RunError
+from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.contestant import Contestant
+from selfplay.matches.control import TimeControl
+from selfplay.matches.play import Rules
+from selfplay.matches.rating import fit_rung, most_informative_rung
+from selfplay.matches.rungs import Ladder, LadderSettings
+from selfplay.matches.runner import PlannedGame, Schedule
+
+RUNGS = list(range(1350, 2851, 50))
+
+
+def climb(elo: float, stretch: float, rng: np.random.Generator, games: int = 200) -> tuple[float, float, float]:
+    """Simulate an engine that scores 50% at `elo`: (median, low, high)."""
+    results: dict[int, list[float]] = {}
+    rating = fit_rung(results, RUNGS)
+    for _ in range(games // 2):
+        rung = most_informative_rung(rating, RUNGS)
+        win = 1.0 / (1.0 + 10.0 ** (-stretch * (elo - rung) / 400.0))
+        results.setdefault(rung, []).append(float(rng.binomial(2, win)))
+        rating = fit_rung(results, RUNGS)
+        if rating.half_width <= 50.0:
+            break
+    return rating.elo, rating.low, rating.high
+
+
+def test_intervals_hold_the_even_rung() -> None:
+    rng = np.random.default_rng(3)
+    found = [(elo, climb(elo, stretch, rng)) for elo in (1450, 2000, 2700) for stretch in (0.7, 1.0) for _ in range(2)]
+    held = [low <= elo <= high for elo, (_, low, high) in found]
+    assert sum(held) >= 10
+    assert max(abs(median - elo) for elo, (median, _, _) in found) < 150
+
+
+def test_more_even_results_narrow_the_interval() -> None:
+    few, many = (fit_rung({2000: [0.0, 1.0, 2.0] * count}, RUNGS) for count in (5, 40))
+    drawn = fit_rung({2000: [1.0] * 120}, RUNGS)
+    assert few.elo == pytest.approx(2000, abs=5)
+    assert drawn.half_width < many.half_width < few.half_width
+
+
+def test_next_rung_lies_where_the_engine_is_believed() -> None:
+    assert most_informative_rung(fit_rung({}, RUNGS), RUNGS) == 2100, "the middle, before any game"
+    believed = fit_rung({1500: [2.0] * 10, 1900: [0.0] * 10, 1700: [1.0] * 4}, RUNGS)
+    assert abs(most_informative_rung(believed, RUNGS) - 1700) <= 50
+
+
+def ladder_settings(**changes: object) -> LadderSettings:
+    engine, opponent = Contestant("climber", ("climber",)), Contestant("stockfish", ("stockfish",))
+    return LadderSettings(engine, opponent, TimeControl(1.0), [chess.STARTING_FEN], **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Has games decided by comparing the rung with an engine of that strength, `concurrency` of them under way."""
+
+    def use(elo: int) -> None:
+        def play(
+            schedule: Schedule, control: TimeControl, rules: Rules, concurrency: int, archive: MatchArchive,
+            report: Callable[[GameRow], None], stop: Callable[[], bool],
+        ) -> None:  # fmt: skip
+            running: list[PlannedGame] = []
+            while not stop() and not schedule.decided:
+                while len(running) < concurrency and (game := schedule.next_game()) is not None:
+                    running.append(game)
+                if not running:
+                    return
+                game = running.pop(0)
+                rung = int(game.second.options[-1][1])
+                result = "1/2-1/2" if rung == elo else "1-0" if (elo > rung) == (game.number % 2 == 0) else "0-1"
+                white, black = game.colours[chess.WHITE].name, game.colours[chess.BLACK].name
+                row = GameRow(game.number, white, black, game.opening, "", result, "checkmate", "", "", (0.0, 0.0))
+                archive.add(row)
+                schedule.finish(row)
+                report(row)
+
+        monkeypatch.setattr("selfplay.matches.rungs.play_games", play)
+
+    return use
+
+
+def climbed(settings: LadderSettings, folder: Path, stop_after: int = 1000) -> Ladder:
+    ladder = Ladder(settings, MatchArchive(folder, settings.description()))
+    seen: list[GameRow] = []
+    finished = ladder.play(seen.append, lambda: len(seen) >= stop_after)
+    assert finished == (len(seen) < stop_after)
+    return ladder
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_engine_is_found_between_the_rungs_it_beats_and_those_it_loses_to(
+    concurrency: int, strength: Callable[[int], None], tmp_path: Path
+) -> None:
+    strength(2110)
+    now = climbed(ladder_settings(concurrency=concurrency), tmp_path).standing()
+    assert now.rating.low < 2110 < now.rating.high
+    assert now.rating.half_width <= 50.0
+    assert now.games < 200
+    assert {rung: estimate.score for rung, estimate in now.rungs.items()} == {
+        rung: float(rung < 2110) for rung in now.rungs
+    }
+    assert not now.below
+    assert not now.above
+
+
+def test_interrupted_ladder_keeps_the_rung_of_a_pair(strength: Callable[[int], None], tmp_path: Path) -> None:
+    strength(1600)
+    settings = ladder_settings(games=12, precision=1.0)
+    assert climbed(settings, tmp_path, stop_after=3).standing().games == 3
+    assert climbed(settings, tmp_path).standing().games == 12
+    rows = [json.loads(line) for line in (tmp_path / "games.jsonl").read_text().splitlines()]
+    assert [row["number"] for row in rows] == list(range(12))
+    opponents = [{row["white"], row["black"]} for row in rows]
+    assert opponents[::2] == opponents[1::2]
+    assert [row["white"] == "climber" for row in rows] == [True, False] * 6
+
+
+@pytest.mark.parametrize(("elo", "where"), [(100, "below the ladder: on its rung 1350 it scores 0.0%"),
+                                            (3500, "above the ladder: on its rung 2850 it scores 100.0%")])  # fmt: skip
+def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(
+    elo: int, where: str, strength: Callable[[int], None], aino_train: Callable[..., str], tmp_path: Path
+) -> None:
+    strength(elo)
+    output = aino_train("ladder", "--tc", "1+0.01", "--out", tmp_path)
+    assert output.splitlines()[-1].startswith(where)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["below"], result["above"]) == (elo == 100, elo == 3500)
+    assert 30 <= result["games"] < 200
+
+
+def test_other_ladders_and_senseless_settings_are_refused(tmp_path: Path) -> None:
+    MatchArchive(tmp_path, ladder_settings().description())
+    with pytest.raises(RunError, match=r"another match \(step differ\)"):
+        MatchArchive(tmp_path, ladder_settings(step=100).description())
+    for changes in ({"games": 3}, {"lowest": 2000, "highest": 1500}, {"precision": 0.0}):
+        with pytest.raises(ConfigError):
+            ladder_settings(**changes)
+
+
+def test_stockfish_offers_the_rungs(stockfish: str, tmp_path: Path) -> None:
+    settings = LadderSettings(
+        engine=Contestant("sf-2000", (stockfish,), (("UCI_LimitStrength", "true"), ("UCI_Elo", "2000"))),
+        opponent=Contestant("stockfish", (stockfish,)),
+        control=TimeControl(nodes=500),
+        openings=[chess.STARTING_FEN],
+        games=2,
+    )
+    now = climbed(settings, tmp_path).standing()
+    assert now.games == 2
+    assert not any(sum(counts.values()) for counts in now.faults.values())

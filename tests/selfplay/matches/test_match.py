@@ -1,0 +1,329 @@
+"""Matches between UCI processes: who is at fault, what is stored, and going on after an interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import chess
+import chess.engine
+import chess.pgn
+import pytest
+
+from engine.errors import ConfigError, RunError
+from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
+from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.contestant import Contestant, ask, close_engine, open_engine, parse_contestant
+from selfplay.matches.control import TimeControl
+from selfplay.matches.play import FAULTS, Reason
+from selfplay.matches.series import Match, MatchSettings, standing
+from selfplay.matches.statistics import Sprt
+from selfplay.measure import scripted_engine
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = Path(scripted_engine.__file__)
+NAMES = "one", "two"
+
+
+def scripted(name: str, *behaviour: object) -> Contestant:
+    return Contestant(name, (sys.executable, str(SCRIPT), *map(str, behaviour)))
+
+
+def match_of(*behaviour: object, games: int = 2, openings: int = 1, **settings: Any) -> MatchSettings:
+    """A match in which the second engine behaves as told."""
+    fens = [chess.STARTING_FEN, "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2"]
+    settings = {"control": TimeControl.parse("1+0.01"), "longest": 12, "patience_s": 1.0} | settings
+    return MatchSettings(
+        scripted("one"), scripted("two", *behaviour), games=games, openings=tuple(fens[:openings]), **settings
+    )
+
+
+def played(settings: MatchSettings, folder: Path, stop_after: int | None = None) -> list[GameRow]:
+    archive = MatchArchive(folder, settings.description())
+    seen: list[GameRow] = []
+    Match(settings, archive).play(seen.append, lambda: stop_after is not None and len(seen) >= stop_after)
+    return [archive.rows[number] for number in sorted(archive.rows)]
+
+
+def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
+    rows = played(match_of(games=4, openings=2), tmp_path)
+    assert [(row.white, row.black) for row in rows] == [NAMES, NAMES[::-1]] * 2
+    assert rows[0].start_fen == rows[1].start_fen != rows[2].start_fen == rows[3].start_fen
+    assert {row.reason for row in rows} == {Reason.LENGTH}
+    now = standing(rows, NAMES)
+    assert (now.wins, now.draws, now.losses, now.pentanomial) == (0, 4, 0, (0, 0, 2, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("crash", Reason.CRASH),
+        ("quit", Reason.DISCONNECT),
+        ("illegal", Reason.ILLEGAL),
+        ("slow", Reason.TIME),
+        ("hang", Reason.STALL),
+    ],
+)
+def test_faults_lose_and_are_counted_by_engine(behaviour: str, reason: Reason, tmp_path: Path) -> None:
+    settings = match_of(behaviour, 2, games=4)
+    rows = played(settings, tmp_path)
+    assert [(row.result, row.reason, row.offender) for row in rows] == [
+        ("1-0", reason, "two"),
+        ("0-1", reason, "two"),
+    ] * 2
+    now = standing(rows, NAMES)
+    assert (now.wins, now.losses) == (4, 0)
+    assert now.faults["two"] == {str(fault): 4 * (fault == reason) for fault in FAULTS}
+    assert sum(now.faults["one"].values()) == 0
+    assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
+
+
+@pytest.mark.parametrize(
+    ("limits", "behaviour", "reason"),
+    [
+        ({"nodes": 100}, "hang", Reason.STALL),
+        ({"movetime_s": 0.05}, "hang", Reason.STALL),
+        ({"movetime_s": 0.3}, "slow", Reason.TIME),
+        ({"nodes": 100}, "slow", Reason.LENGTH),
+    ],
+)
+def test_faults_at_fixed_nodes_and_times(
+    limits: dict[str, float], behaviour: str, reason: Reason, tmp_path: Path
+) -> None:
+    control = TimeControl(margin_s=0.5, **limits)  # type: ignore[arg-type]
+    patience_s = 1.0 if behaviour == "hang" else 5.0
+    rows = played(match_of(behaviour, 2, control=control, patience_s=patience_s), tmp_path)
+    assert [row.reason for row in rows] == [reason] * 2
+    assert {row.controls for row in rows} == {(str(control), str(control))}
+
+
+def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path: Path) -> None:
+    rows = played(match_of("leave", 2, games=4, patience_s=20.0), tmp_path)
+    assert [row.reason for row in rows] == [Reason.LENGTH, Reason.DISCONNECT] * 2
+    assert {row.offender for row in rows if row.reason == Reason.DISCONNECT} == {"two"}
+
+
+def test_process_that_is_gone_is_told_at_once() -> None:
+    engine = open_engine(scripted("one"))
+    os.kill(engine.transport.get_pid(), signal.SIGKILL)
+    begin = time.monotonic()
+    with pytest.raises(chess.engine.EngineTerminatedError):
+        ask(engine, engine.protocol.ping(), 60.0)
+    assert engine.returncode.result(60.0) == -signal.SIGKILL
+    with pytest.raises(chess.engine.EngineTerminatedError, match="gone: it ended with exit code -9"):
+        ask(engine, engine.protocol.ping(), 60.0)
+    close_engine(engine)
+    assert time.monotonic() - begin < 30.0
+
+
+def test_hung_process_is_ended_with_its_children(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    wrapper = f"import os, subprocess, sys; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); " \
+        f"subprocess.run([sys.executable, {str(SCRIPT)!r}, 'hang', '1'])"  # fmt: skip
+    settings = match_of(patience_s=0.5, control=TimeControl(movetime_s=0.5))
+    second = Contestant("two", (sys.executable, "-c", wrapper))
+    rows = played(replace(settings, second=second), tmp_path / "match")
+    assert {row.reason for row in rows} == {Reason.STALL}
+    groups = [int(line) for line in pids.read_text().split()]
+    assert len(groups) == 2
+    deadline = time.monotonic() + 10.0
+    while any(group_exists(group) for group in groups):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_stored_games_are_legal_pgn(tmp_path: Path) -> None:
+    rows = played(match_of(), tmp_path)
+    with open(tmp_path / "games.pgn", encoding="utf-8") as stream:
+        games = [chess.pgn.read_game(stream), chess.pgn.read_game(stream)]
+        assert chess.pgn.read_game(stream) is None
+    for game, row in zip(games, rows, strict=True):
+        assert game is not None
+        assert not game.errors
+        assert game.headers["Result"] == row.result
+        assert " ".join(move.uci() for move in game.mainline_moves()) == row.uci
+
+
+def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
+    settings = replace(match_of("score", -31), openings=[f"{chess.STARTING_FEN} moves e2e4 e7e5"], longest=5)
+    rows = played(settings, tmp_path)
+    second = [thought for ply, thought in enumerate(rows[0].thoughts) if ply % 2]
+    assert [thought[1:] for thought in second] == [(-31, 3, 77)]
+    assert [thought[1:] for thought in rows[0].thoughts[::2]] == [(None, None, None)] * 2
+    with open(tmp_path / "games.pgn", encoding="utf-8") as stream:
+        game = chess.pgn.read_game(stream)
+    assert game is not None
+    comments = [node.comment for node in game.mainline()]
+    assert comments[:2] == ["book", "book"]
+    assert re.fullmatch(r"\d\.\d{3}s", comments[2])
+    assert re.fullmatch(r"-0\.31/3 \d\.\d{3}s, n=77", comments[3])
+    assert game.headers["TimeControl"] == "1+0.01"
+    assert game.headers["Termination"] == "length limit"
+
+
+def test_engines_may_have_different_controls(tmp_path: Path) -> None:
+    settings = match_of()
+    second = replace(settings.second, control=TimeControl(nodes=50))
+    rows = played(replace(settings, second=second), tmp_path)
+    assert [row.controls for row in rows] == [("1+0.01", "50 nodes a move"), ("50 nodes a move", "1+0.01")]
+
+
+def test_both_engines_together_end_a_game_early(tmp_path: Path) -> None:
+    rules = Adjudication(DrawRule(2, 10, 1), ResignRule(2, 500))
+    settings = match_of("score", 0, adjudication=rules)
+    even = played(replace(settings, first=scripted("one", "score", 10)), tmp_path / "even")
+    assert {(row.result, row.reason, len(row.thoughts)) for row in even} == {("1/2-1/2", Reason.ADJUDICATED, 4)}
+    settings = match_of("score", 500, adjudication=rules)
+    lost = played(replace(settings, first=scripted("one", "score", -500)), tmp_path / "lost")
+    assert [(row.result, row.reason, len(row.thoughts)) for row in lost] == [
+        ("0-1", Reason.ADJUDICATED, 4),
+        ("1-0", Reason.ADJUDICATED, 4),
+    ]
+    silent = played(match_of("score", 0, adjudication=rules), tmp_path / "silent")
+    assert {row.reason for row in silent} == {Reason.LENGTH}, "one engine alone decides nothing"
+
+
+def test_sequential_test_stops_the_match(tmp_path: Path) -> None:
+    settings = match_of("crash", 1, games=60, sprt=Sprt(0.0, 200.0))
+    rows = played(settings, tmp_path)
+    assert 4 <= len(rows) < 60
+    match = Match(settings, MatchArchive(tmp_path, settings.description()))
+    assert match.decided
+    assert match.standing().sprt == Sprt(0.0, 200.0).follow([2.0] * 30)
+    assert len(played(settings, tmp_path)) == len(rows), "a decided match is not played on"
+
+
+def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
+    settings = match_of(games=4)
+    assert len(played(settings, tmp_path, stop_after=1)) == 1
+    torn = (tmp_path / "games.jsonl").read_bytes() + b'{"number": 1, "whi'
+    (tmp_path / "games.jsonl").write_bytes(torn)
+    rows = played(settings, tmp_path)
+    assert [row.number for row in rows] == [0, 1, 2, 3]
+    lines = (tmp_path / "games.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["number"] for line in lines) == [0, 1, 2, 3]
+    assert (tmp_path / "games.pgn").read_text().count("[Round ") == 4
+
+
+def test_killed_match_goes_on_without_a_lost_or_doubled_game(tmp_path: Path) -> None:
+    engines = [f'name={name} cmd="{sys.executable} {SCRIPT} random {seed}"' for seed, name in enumerate(NAMES)]
+    command = [sys.executable, "-m", "selfplay.main", "match", "--first", engines[0], "--second", engines[1], "--games",
+               "16", "--tc", "60+1", "--longest", "40", "--concurrency", "2", "--out", str(tmp_path)]  # fmt: skip
+    stored = tmp_path / "games.jsonl"
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 60.0
+    while not stored.is_file() or stored.read_bytes().count(b"\n") < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    before = stored.read_bytes().split(b"\n")[:-1]
+    assert 3 <= len(before) < 16
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+    after = stored.read_bytes().splitlines()
+    assert after[: len(before)] == before
+    assert sorted(json.loads(line)["number"] for line in after) == list(range(16))
+    assert done.stdout.count("\ngame ") + done.stdout.startswith("game ") == 16 - len(before)
+    pgn = (tmp_path / "games.pgn").read_text()
+    assert sorted(re.findall(r"\[Round \"(.*)\"\]", pgn)) == sorted(f"{n // 2 + 1}.{n % 2 + 1}" for n in range(16))
+
+
+def test_more_games_may_be_added_to_a_match(tmp_path: Path) -> None:
+    played(match_of(games=2), tmp_path)
+    assert len(played(match_of(games=4, concurrency=2), tmp_path)) == 4
+
+
+def test_folder_of_another_match_is_refused(tmp_path: Path) -> None:
+    MatchArchive(tmp_path, match_of().description())
+    with pytest.raises(RunError, match="another match"):
+        MatchArchive(tmp_path, match_of("crash", 1).description())
+
+
+def test_engines_are_described_in_words() -> None:
+    one = parse_contestant('name=sf cmd="stockfish -x" option.UCI_Elo=1350 option.Threads=1')
+    assert one == Contestant("sf", ("stockfish", "-x"), (("UCI_Elo", "1350"), ("Threads", "1")))
+    assert parse_contestant("cmd=a nodes=50").control == TimeControl(nodes=50)
+    assert parse_contestant("cmd=a tc=1+0.1 nodes=50", 20.0).control == TimeControl(1.0, 0.1, 0.02, nodes=50)
+    assert parse_contestant("/usr/bin/some engine") == Contestant("some", ("/usr/bin/some", "engine"))
+    assert parse_contestant("aino").command == (sys.executable, "-m", "uci")
+    for bad in ("", "name=x", "cmd=a colour=red", "cmd=a nodes=few", "cmd=a tc=1+0 movetime=1"):
+        with pytest.raises(ConfigError):
+            parse_contestant(bad)
+
+
+def test_unknown_option_is_an_error(tmp_path: Path) -> None:
+    settings = match_of()
+    odd = Contestant("two", settings.second.command, (("Depth", "3"),))
+    with pytest.raises(ConfigError, match="no UCI option 'Depth'"):
+        played(replace(settings, second=odd), tmp_path)
+
+
+def test_option_value_out_of_range_is_an_error(tmp_path: Path) -> None:
+    settings = match_of()
+    odd = Contestant("two", settings.second.command, (("Level", "10"),))
+    with pytest.raises(ConfigError, match="options cannot be set"):
+        played(replace(settings, second=odd), tmp_path)
+
+
+def test_missing_program_is_an_error(tmp_path: Path) -> None:
+    settings = match_of()
+    gone = Contestant("two", (str(tmp_path / "no-such-engine"),))
+    with pytest.raises(ConfigError, match="no-such-engine' does not start"):
+        played(replace(settings, second=gone), tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "0+1", "1+-1", "nan", "inf"])
+def test_bad_time_controls_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="time control"):
+        TimeControl.parse(text)
+
+
+def test_odd_number_of_games_is_refused() -> None:
+    with pytest.raises(ConfigError, match="even number"):
+        match_of(games=3)
+
+
+def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    engines = [f'name={name} cmd="{sys.executable} {SCRIPT}" option.Level=2' for name in NAMES]
+    words = ["match", "--first", engines[0], "--second", engines[1], "--games", 2, "--tc", "1+0", "--longest", 8]
+    output = aino_train(*words, "--out", tmp_path)
+    assert "one against two, 2 games at 1+0: +0 =2 -0 (50.0%)" in output
+    assert "one: time forfeit 0, no answer 0, illegal move 0, crash 0, disconnect 0" in output
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["games"], result["score"], result["pentanomial"]) == (2, 0.5, [0, 0, 1, 0, 0])
+    assert "+0 =2 -0" in aino_train(*words, "--out", tmp_path)
+
+
+def test_aino_beats_the_first_legal_move(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    aino = "name=aino cmd=aino option.Evaluator=material option.Threads=1"
+    first_mover = f'name=first cmd="{sys.executable} {SCRIPT}"'
+    words = ["match", "--first", aino, "--second", first_mover, "--games", 2, "--nodes", 200, "--out", tmp_path]
+    output = aino_train(*words)
+    assert "+2 =0 -0 (100.0%)" in output
+    assert "aino: time forfeit 0, no answer 0, illegal move 0, crash 0, disconnect 0" in output
+
+
+def test_limited_stockfish_plays_through_the_driver(
+    aino_train: Callable[..., str], stockfish: str, tmp_path: Path
+) -> None:
+    limited = f"name=limited cmd={stockfish} option.UCI_LimitStrength=true option.UCI_Elo=1350"
+    full = f"name=full cmd={stockfish} option.Threads=1"
+    words = ["match", "--first", full, "--second", limited, "--games", 2, "--nodes", 3000, "--out", tmp_path]
+    assert "(100.0%)" in aino_train(*words)

@@ -1,0 +1,100 @@
+"""The openings of a match, from EPD and PGN files."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import DataError
+from selfplay.matches.opening_book import load_book, opening_board
+
+PGN = """[Event "one"]
+[Result "*"]
+
+1. e4 e5 2. Nf3 {a comment} (2. f4 exf4) Nc6 3. Bb5 *
+
+[Event "two"]
+[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]
+[SetUp "1"]
+[Result "1/2-1/2"]
+
+1. e4 Kd7 1/2-1/2
+
+[Event "broken"]
+[Result "*"]
+
+1. e4 Ke3 *
+"""
+CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
+
+
+def test_own_set_is_the_default() -> None:
+    book = load_book()
+    assert len(book) == 500
+    assert all(opening_board(opening).is_valid() for opening in book[:10])
+
+
+def test_pgn_gives_the_first_plies_with_their_history(tmp_path: Path) -> None:
+    path = tmp_path / "book.pgn"
+    path.write_text(PGN)
+    book = load_book(path, plies=4)
+    assert len(book) == 3
+    assert book[0] == f"{chess.STARTING_FEN} moves e2e4 e7e5 g1f3 b8c6"
+    board = opening_board(book[0])
+    assert len(board.move_stack) == 4
+    assert board.fen() == "r1bqkbnr/pppp1ppp/2n5/4p3/4P3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 2 3"
+    assert book[1] == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7", "a short game is taken whole"
+    with pytest.raises(DataError, match=r"book\.pgn:3: not a readable game: illegal san: 'Ke3'"):
+        book[2]
+
+
+def test_epd_lines_are_positions_and_bad_ones_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "book.epd"
+    path.write_text(f"# comment\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\n{chess.STARTING_FEN}\n8/8/8/8 w - -\n")
+    book = load_book(path)
+    assert [opening_board(book[i]).fen() for i in range(2)] == ["4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", chess.STARTING_FEN]
+    with pytest.raises(DataError, match=r"book\.epd:5: "):
+        book[2]
+
+
+def test_zip_archives_are_looked_into(tmp_path: Path) -> None:
+    path = tmp_path / "book.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("book.pgn", PGN)
+    assert load_book(path, plies=2)[0].endswith(" moves e2e4 e7e5")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("other.pgn", PGN)
+    with pytest.raises(DataError, match="expected one file in the archive, found 2"):
+        load_book(path)
+
+
+def test_chess960_openings_keep_their_castling_rights(tmp_path: Path) -> None:
+    path = tmp_path / "frc.epd"
+    path.write_text(f"{CHESS960}\n")
+    board = opening_board(load_book(path, chess960=True)[0], chess960=True)
+    assert board.castling_rights == chess.BB_H1 | chess.BB_F1 | chess.BB_H8 | chess.BB_F8
+    pgn = tmp_path / "standard.pgn"
+    pgn.write_text(PGN)
+    with pytest.raises(DataError, match="not a game of Chess960"):
+        load_book(pgn, chess960=True)[0]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_empty_or_missing_books_are_errors(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "book.epd"
+    with pytest.raises(DataError, match="cannot be read"):
+        load_book(path)
+    path.write_text(text)
+    with pytest.raises(DataError, match="no openings"):
+        load_book(path)
+
+
+def test_collections_of_the_data_folder_are_read(test_data: Path) -> None:
+    games = load_book(test_data / "books" / "8moves_v3.pgn.zip")
+    assert len(games) > 30_000
+    assert len(opening_board(games[12_345]).move_stack) == 16
+    lines = load_book(test_data / "books" / "noob_3moves.epd.zip")
+    assert opening_board(lines[100_000]).is_valid()

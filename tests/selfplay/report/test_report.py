@@ -1,0 +1,256 @@
+"""The report of a run: what it counts, what it draws, and its page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import encode_move, row_from_board
+from engine.errors import RunError
+from engine.pages.chart import HEIGHT, WIDTH
+from selfplay.records.endings import Ending
+from selfplay.records.game import SelfPlayRecord
+from selfplay.records.replay import published_games, write_segment
+from selfplay.report.charts import Chart, Curve, draw, ticks
+from selfplay.report.facts import PlayedThrough, read_facts
+from selfplay.report.opening_tree import opening_tree
+from selfplay.report.page import report_page
+from selfplay.report.samples import choose_samples, sample_of_game
+from selfplay.run.config import config_text
+from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import GateResult, Phase, ledger_row
+from tests.selfplay.run.test_run import TINY
+
+LOST, EVEN, WON = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
+
+
+def game_of(
+    sans: str,
+    points: int = 0,
+    ending: Ending = Ending.OTHER,
+    values: list[tuple[float, float, float]] | None = None,
+    number: int = 0,
+    generation: int = 1,
+) -> SelfPlayRecord:
+    """A game of these moves; `values` are the root's win, draw and loss for the side to move."""
+    board, codes = chess.Board(), []
+    for san in sans.split():
+        move = board.parse_san(san)
+        codes.append(encode_move(board, move))
+        board.push(move)
+    n = len(codes)
+    return SelfPlayRecord(
+        generation=generation,
+        number=number,
+        white_points=points,
+        ending=ending,
+        start=row_from_board(chess.Board()),
+        moves=np.array(codes, np.uint16),
+        full=np.ones(n, np.bool_),
+        target_counts=np.ones(n, np.uint8),
+        target_moves=np.array(codes, np.uint16),
+        target_visits=np.ones(n, np.uint16),
+        root_wdl=np.array(values or [EVEN] * n, np.float16).reshape(-1, 3),
+    )
+
+
+FOOLS_MATE = "f3 e5 g4 Qh4#"
+SHUFFLE = "Nf3 Nf6 Ng1 Ng8 Nf3 Nf6 Ng1 Ng8"
+GAMES = [
+    replace(game_of(FOOLS_MATE, -1, Ending.CHECKMATE, [LOST, WON, LOST, WON]), played_through=True, gave_up=1),
+    replace(game_of(SHUFFLE, 0, Ending.REPETITION, number=1), played_through=True, gave_up=-1),
+    game_of("e4 e5 Qh5 Ke7", 1, Ending.RESIGNATION, [EVEN, EVEN, WON, LOST], number=2),
+    game_of("e4 c5", 0, Ending.LENGTH, number=3),
+]
+
+
+def gate_result(elo: float, low: float, high: float, accepted: bool = True) -> GateResult:
+    return GateResult(accepted, True, (0, 0, 2, 6, 2), 3.0, 0.75, elo, low, high)
+
+
+def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
+    """A run whose generations had the same games and these gates; one more is to be played."""
+    run = RunFolder(path, TINY)
+    for number, result in enumerate(gates, 1):
+        run.ledger.begin_generation(number, config_text(run.config))
+        games = [game_of("e4 e5", number=i, generation=number) for i in range(2)] if number > 1 else GAMES
+        write_segment(run.replay, number, games)
+        run.ledger.note_games(number, [ledger_row(game) for game in games])
+        for step in (10, 20):
+            run.ledger.note_losses(number, step, "train", {"policy": 3.0 - step / 20, "value": 1.0})
+        run.ledger.note_losses(number, 20, "after", {"policy": 2.0, "value": 0.9, "top1": 0.3})
+        run.note_verdict(number, result)
+        run.ledger.enter_phase(number, Phase.DONE)
+    run.ledger.begin_generation(len(gates) + 1, config_text(run.config))
+    return run
+
+
+# ---- openings and samples -----------------------------------------------------------------------------------------
+
+
+def test_opening_tree_counts_moves_and_points() -> None:
+    games = [game_of("e4 e5 Nf3", 1), game_of("e4 e5 Bc4", 0), game_of("e4 c5", -1), game_of("d4", 1)]
+    tree = opening_tree(games)
+    assert (tree.games, tree.score) == (4, 0.625)
+    assert [(branch.text, branch.games, branch.score) for branch in tree.replies] == [("1. e4", 3, 0.5)]
+    assert [(branch.text, branch.games, branch.score) for branch in tree.replies[0].replies] == [("1... e5", 2, 0.75)]
+
+
+def test_opening_tree_leaves_out_other_starts() -> None:
+    other = game_of("e4 e5")
+    other.start[:] = row_from_board(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
+    assert opening_tree([other]).games == 0
+
+
+def test_samples_show_each_kind_of_end_once() -> None:
+    samples = choose_samples({1: [game_of("d4")], 7: GAMES})
+    assert [(sample.generation, sample.number) for sample in samples] == [(1, 0), (1, 2), (1, 1), (1, 3)]
+    assert choose_samples({}) == []
+
+
+def test_steps_of_a_sample_are_the_game() -> None:
+    sample = sample_of_game(GAMES[0])
+    board = chess.Board()
+    for step, san in zip(sample.steps, ["", *FOOLS_MATE.split()], strict=True):
+        if san:
+            move = board.push_san(san)
+            assert step.marked == (move.from_square, move.to_square)
+        assert step.pieces == board.board_fen()
+    assert [step.san for step in sample.steps] == ["", "1. f3", "e5", "2. g4", "Qh4#"]
+    assert sample.steps[-1].text == "2... Qh4#. 0-1, checkmate"
+    assert sample.steps[1].text == "1. f3. White expects 0%"
+    assert sample.expected == [0.0, 0.0, 0.0, 0.0]
+
+
+def test_last_move_of_a_resigned_sample_was_not_played() -> None:
+    assert [step.san for step in sample_of_game(GAMES[2]).steps] == ["", "1. e4", "e5", "2. Qh5"]
+
+
+# ---- charts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-31.7, 88.2), (1.97, 2.03), (0.0, 1e-6), (3, 4000), (0.5, 0.5)])
+@pytest.mark.parametrize("most", [2, 5, 7])
+def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> None:
+    marks = ticks(low, high, most)
+    assert len(marks) <= most
+    assert all(low - 1e-9 <= mark <= high + 1e-9 for mark in marks)
+    if len(marks) > 1:
+        step = marks[1] - marks[0]
+        assert min(abs(step / 10.0**power - digit) for power in range(-9, 5) for digit in (1, 2, 5)) < 1e-6
+
+
+def test_curves_stay_inside_their_box() -> None:
+    curve = Curve("a", [(1, 5.0), (2, -3.0), (9, 1.0)], band=[(1, 4.0, 6.0), (9, -5.0, 7.0)])
+    drawn = draw(Chart("title", [curve, Curve("empty", [])]))
+    assert drawn is not None
+    numbers = [float(word) for word in re.findall(r"[\d.]+", drawn.lines[0] + drawn.bands[0])]
+    assert all(0 <= x <= WIDTH for x in numbers[::2])
+    assert all(0 <= y <= HEIGHT for y in numbers[1::2])
+    assert (drawn.lines[1], drawn.dots[1]) == ("", "")
+    assert all(0 <= at <= 100 for _, at in drawn.x_marks + drawn.y_marks)
+    assert draw(Chart("title", [Curve("empty", [])])) is None
+
+
+def test_single_point_is_drawn() -> None:
+    drawn = draw(Chart("title", [Curve("a", [(1, 0.4)], dots=False)], percent=True))
+    assert drawn is not None
+    assert drawn.dots[0] == "M300.0 100.0h0"
+
+
+# ---- facts and page -----------------------------------------------------------------------------------------------
+
+
+def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
+    gates = [gate_result(30, 0, 60), gate_result(-40, -80, 0, accepted=False), gate_result(50, 10, 90)]
+    run_with(tmp_path, gates).close()
+    facts = read_facts(tmp_path)
+    found = [(g.strength.elo, g.strength.low, g.strength.high) for g in facts.generations if g.strength]
+    assert found == [(30, 0, 60), (30, 0, 60), (80, 30, 130), (80, 30, 130)]
+
+
+def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
+    endless = float("inf")
+    perfect = GateResult(True, True, (0, 0, 0, 0, 10), 3.0, 1.0, endless, endless, endless)
+    run_with(tmp_path, [perfect]).close()
+    strength = read_facts(tmp_path).generations[0].strength
+    assert strength is not None
+    assert strength.elo == pytest.approx(636.4, abs=0.1)  # 400 log10(19.5 / 0.5)
+    assert strength.low < strength.elo - 100
+
+
+def test_unbounded_end_of_an_interval_does_not_spread(tmp_path: Path) -> None:
+    half_open = GateResult(True, True, (0, 0, 2, 2, 6), 3.0, 0.85, 301.0, 150.0, float("inf"))
+    run_with(tmp_path, [half_open]).close()
+    strength = read_facts(tmp_path).generations[0].strength
+    assert strength is not None
+    assert strength.elo == pytest.approx(301.3, abs=0.1)  # 400 log10(0.85 / 0.15)
+    assert strength.high - strength.elo == pytest.approx(213.2, abs=0.1)  # 1.96 * 400 / ln 10 / sqrt(0.85 * 0.15 * 20)
+
+
+def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
+    run = run_with(tmp_path, [gate_result(30, 0, 60)])
+    run.close()
+    facts = read_facts(tmp_path)
+    first, second = facts.generations
+    assert (first.phase, second.phase) == (Phase.DONE, Phase.GENERATE)
+    assert first.games is not None
+    assert second.games is None
+    assert (first.games.games, first.games.positions, first.games.mean_plies) == (4, 18, 4.5)
+    assert (first.games.draws, first.games.resigned, first.games.white_score) == (0.5, 0.25, 0.5)
+    assert first.training == [(0.5, 2.5, 1.0), (1.0, 2.0, 1.0)]
+    assert first.after is not None
+    assert (first.before, first.after["policy"]) == (None, 2.0)
+    assert first.played_through == PlayedThrough(2, 1)
+    assert first.played_through.rate == 0.5
+    assert second.played_through.rate is None
+    assert facts.tree.games == 4
+    assert facts.tree_generations == (1, 1)
+    assert len(facts.samples) == 4
+
+
+def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
+    run_with(tmp_path / "a<b>", [gate_result(30, 0, 60)]).close()
+    text = report_page(read_facts(tmp_path / "a<b>"))
+    assert "<h1>a&lt;b&gt;</h1>" in text
+    assert not re.search(r"\bsrc=|url\(|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
+    assert set(re.findall(r"https?://[^\"' ]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert "1. e4" in text
+    assert "has to generate next" in text
+
+
+@pytest.mark.parametrize("gates", [[], [gate_result(30, 0, 60)]])
+def test_report_command_leaves_the_run_alone(
+    gates: list[GateResult], tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    run_with(tmp_path / "run", gates).close()
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    aino_train("report", tmp_path / "run", "--out", tmp_path / "pages" / "run.html")
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+    assert (tmp_path / "pages" / "run.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    aino_train("report", tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no ledger there"):
+        read_facts(tmp_path)
+    RunFolder(tmp_path, TINY).close()
+    with pytest.raises(RunError, match="has not begun a generation"):
+        read_facts(tmp_path)
+
+
+def test_report_goes_on_beside_damaged_games(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = run_with(tmp_path, [gate_result(30, 0, 60)])
+    run.close()
+    path = tmp_path / "replay" / "gen-00001.replay"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert read_facts(tmp_path).tree.games == 3
+    assert "damaged bytes" in caplog.text
+    assert len(published_games(run.replay, 1)) == 3

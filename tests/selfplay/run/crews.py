@@ -1,0 +1,60 @@
+"""A tiny generation to play in the tests of workers, and what the games of it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import chess
+import numpy as np
+
+from engine.board.convert import row_from_board
+from engine.nn import dit
+from selfplay.games.game_settings import GameSettings
+from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.opening_set import load_openings
+from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
+from selfplay.training.families import family_of
+
+
+def never() -> bool:
+    return False
+
+
+def tiny_task(folder: Path, net: str = "16x1", visits: int = 8, longest: int = 40) -> GenerationTask:
+    """Games of a random network, short enough for a test."""
+    path = folder / f"{net}.dit"
+    dit.save(path, family_of(net).build(np.random.default_rng(1)), {})
+    settings = GameSettings(concurrent=4, visits=visits, fast_visits=4, longest=longest, resign_below=-1.0)
+    openings = np.array([row_from_board(board) for board in load_openings()])
+    return GenerationTask(3, 1, settings, path, openings, row_from_board(chess.Board()))
+
+
+def games_of(play: PlayBackend, task: GenerationTask, numbers: Sequence[int]) -> dict[int, bytes]:
+    """The replay bytes of games by number; each must come once."""
+    games: dict[int, bytes] = {}
+
+    def finish(record: SelfPlayRecord) -> None:
+        assert record.number not in games
+        games[record.number] = encode_record(record)
+
+    play(task, numbers, finish, never)
+    return games
+
+
+def games_here(task: GenerationTask, numbers: Sequence[int]) -> dict[int, bytes]:
+    """What one thread of this process plays."""
+    return games_of(lambda *arguments: play_numbers(*arguments, threads=1), task, numbers)
+
+
+def children(parent: int, title: bytes = b"") -> list[int]:
+    """Child processes whose command line begins with `title`, from /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            its_parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if its_parent == parent and (folder / "cmdline").read_bytes().startswith(title):
+                found.append(int(folder.name))
+        except OSError:  # ended meanwhile
+            continue
+    return found

@@ -1,0 +1,112 @@
+"""Actors of a Ray cluster play the games of one thread, also when one of them is lost; skipped where Ray is missing.
+
+A cluster of two nodes, one of which is killed: `python -m tests.benchmark.ray_cluster`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError, NetFileError
+from selfplay.main import main
+from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.run.cluster import RayBackend, connected
+from selfplay.run.playing import GenerationTask, PlayBackend
+from tests.selfplay.run.crews import children, games_here, games_of, never, tiny_task
+
+NUMBERS = range(10)
+
+
+def test_missing_ray_is_named_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    assert main(["generate", str(tmp_path / "run"), "--cluster=auto"]) == 1
+    assert "pip install 'aino-chess[cluster]'" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+# ---- with Ray -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["ConnectionError", "RpcError"])
+def test_cluster_that_does_not_answer_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    error = ConnectionError if kind == "ConnectionError" else ray.exceptions.RpcError
+
+    def init(**settings: object) -> None:
+        raise error(f"not at {settings['address']}")  # Ray itself waits for a minute before it says so
+
+    monkeypatch.setattr(ray, "init", init)
+    with (
+        pytest.raises(ConfigError, match=r"--cluster somewhere:1: .*not at somewhere:1"),
+        connected("somewhere:1", 0, print),
+    ):
+        pass
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[tuple[PlayBackend, list[str]]]:
+    """A Ray of this machine alone with two processors, and what is told about it."""
+    ray = pytest.importorskip("ray")
+    told: list[str] = []
+    ray.init(address="local", num_cpus=2, object_store_memory=80 << 20, include_dashboard=False)
+    yield RayBackend(0, told.append), told
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> GenerationTask:
+    return tiny_task(tmp_path_factory.mktemp("net"))
+
+
+@pytest.fixture(scope="module")
+def expected(task: GenerationTask) -> dict[int, bytes]:
+    return games_here(task, NUMBERS)
+
+
+def test_actors_play_the_games_of_a_thread(
+    cluster: tuple[PlayBackend, list[str]], task: GenerationTask, expected: dict[int, bytes]
+) -> None:
+    play, told = cluster
+    assert games_of(play, task, NUMBERS) == expected
+    assert not told
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for the actors in /proc")
+def test_lost_actor_is_replaced_and_its_games_are_the_same(
+    cluster: tuple[PlayBackend, list[str]], task: GenerationTask, expected: dict[int, bytes]
+) -> None:
+    play, told = cluster
+    finished: dict[int, bytes] = {}
+
+    def attack(record: SelfPlayRecord) -> None:
+        if not finished:
+            for raylet in children(os.getpid()):
+                for actor in children(raylet, b"ray::_StationActor"):
+                    os.kill(actor, signal.SIGKILL)
+        finished[record.number] = encode_record(record)
+
+    play(task, NUMBERS, attack, never)
+    assert finished == expected
+    assert told
+    assert all("a worker was lost" in text for text in told)
+    told.clear()
+
+
+def test_broken_net_is_named_by_its_own_error(
+    cluster: tuple[PlayBackend, list[str]], task: GenerationTask, tmp_path: Path
+) -> None:
+    play, told = cluster
+    broken = tmp_path / "broken.dit"
+    broken.write_bytes(task.net.read_bytes()[:100])
+    with pytest.raises(NetFileError, match=r"\.dit"):
+        games_of(play, replace(task, net=broken), NUMBERS)
+    told.clear()

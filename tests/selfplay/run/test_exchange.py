@@ -1,0 +1,141 @@
+"""Games into a run and out of it, as PGN and as Lc0's training chunks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+import pytest
+
+from engine.board.convert import decode_move, row_from_board
+from selfplay.records.endings import Ending
+from selfplay.records.replay import read_segment, segment_path, write_segment
+from selfplay.run.exchange import Stopped, import_games, pgn_text
+from selfplay.run.fitting import replay_set
+from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import Phase
+from tests.selfplay.conftest import random_game
+from tests.selfplay.data.test_v6 import STARTS, searched_game, sort_targets
+
+FLAGS = ["--net=16x1"]
+FIT = ["--fit.positions=64", "--fit.batch_size=32", "--fit.shard_size=16", "--fit.heldout_share=0.3"]
+
+
+@pytest.fixture
+def pgn_file(tmp_path: Path) -> Path:
+    """Four random games, one of Chess960 and one of weak players, and a copy of the first."""
+    rng, path = np.random.default_rng(3), tmp_path / "games.pgn"
+    boards = [random_game(rng, 20) for _ in range(3)]
+    boards.append(random_game(rng, 20, chess.Board(STARTS[4], chess960=True)))
+    with open(path, "w", encoding="ascii") as stream:
+        for i, board in enumerate([*boards, boards[0]]):
+            game = chess.pgn.Game.from_board(board)
+            game.headers.update(Result=("1-0", "0-1", "1/2-1/2")[i % 3], WhiteElo="2500", BlackElo=str(2600 - 300 * i))
+            print(game, file=stream, end="\n\n")
+    return path
+
+
+def played_run(path: Path, count: int = 4) -> RunFolder:
+    """A run with a published generation of random games."""
+    run = RunFolder(path, {"net": "16x1"})
+    games = [searched_game(np.random.default_rng(i), STARTS[i % len(STARTS)], 30)[0] for i in range(count)]
+    write_segment(run.replay, 1, games)
+    return run
+
+
+def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+    printed = aino_train("import", tmp_path / "run", *FLAGS, "--pgn", pgn_file)
+    assert "generation 1: 4 games, 80 positions imported, 1 duplicates left out" in printed
+    run = RunFolder(tmp_path / "run", {})
+    assert run.ledger.current() == (1, Phase.FIT)
+    assert run.ledger.imports() == {1: [(str(pgn_file), 4, 1)]}
+    games, torn = read_segment(segment_path(run.replay, 1))
+    assert torn == 0
+    assert [game.number for game in games] == [0, 1, 2, 3]
+    assert [game.white_points for game in games] == [1, -1, 0, 1]
+    assert {game.ending for game in games} == {Ending.OTHER}
+    positions = replay_set(run, 1)
+    assert (positions.n_games, positions.usable.all()) == (4, True)
+    assert np.array_equal(positions.target_moves, positions.moves)
+    run.close()
+    assert "generation 1 has to fit first" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
+
+
+def test_run_goes_on_with_imported_games(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+    aino_train("import", tmp_path / "run", *FLAGS, *FIT, "--pgn", pgn_file)
+    assert "held-out losses" in aino_train("fit", tmp_path / "run")
+
+
+def test_same_games_are_not_imported_twice(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
+    aino_train("import", tmp_path / "run", *FLAGS, "--pgn", pgn_file, "--pgn-min-elo", 2300)
+    run = RunFolder(tmp_path / "run", {})
+    run.ledger.enter_phase(1, Phase.DONE)
+    done = import_games(run, [pgn_file], [])
+    assert (done.generation, done.games, done.duplicates) == (2, 2, 3)
+    run.ledger.enter_phase(2, Phase.DONE)
+    run.close()
+    assert "no new game in" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
+    assert not segment_path(tmp_path / "run" / "replay", 3).exists()
+
+
+def test_interrupted_import_leaves_the_run_as_it_was(tmp_path: Path, pgn_file: Path) -> None:
+    run = RunFolder(tmp_path / "run", {"net": "16x1"})
+    calls = iter([False, False, True])
+    with pytest.raises(Stopped):
+        import_games(run, [pgn_file], [], stop=lambda: next(calls))
+    assert run.ledger.current() == (0, Phase.DONE)
+    assert list(run.replay.iterdir()) == []
+    run.close()
+
+
+def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    played_run(tmp_path / "run", 5).close()
+    printed = aino_train("export", tmp_path / "run", "--pgn", tmp_path / "out" / "games.pgn")
+    assert "5 games" in printed
+    games, _ = read_segment(segment_path(tmp_path / "run" / "replay", 1))
+    with open(tmp_path / "out" / "games.pgn", encoding="ascii") as stream:
+        for game in games:
+            read = chess.pgn.read_game(stream)
+            assert read is not None
+            assert not read.errors
+            assert read.headers["Result"] == {1: "1-0", 0: "1/2-1/2", -1: "0-1"}[game.white_points]
+            assert read.headers["Termination"] == game.ending.name.lower()
+            board = read.board()
+            assert np.array_equal(row_from_board(board), game.start)
+            for move, code in zip(read.mainline_moves(), game.moves, strict=True):
+                assert move == decode_move(row_from_board(board), code, board.chess960)
+                board.push(move)
+
+
+def test_last_move_of_a_resigned_game_is_not_in_its_pgn() -> None:
+    game, _ = searched_game(np.random.default_rng(1), chess.STARTING_FEN, 10)
+    resigned = replace(game, ending=Ending.RESIGNATION, white_points=1)
+    read = chess.pgn.read_game(io.StringIO(pgn_text(resigned, "x")))
+    assert read is not None
+    assert len(list(read.mainline_moves())) == 9
+
+
+def test_chunks_of_one_run_are_the_games_of_another(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    played_run(tmp_path / "first", 4).close()
+    aino_train("export", tmp_path / "first", "--v6", tmp_path / "games.tar")
+    aino_train("import", tmp_path / "second", *FLAGS, "--v6", tmp_path / "games.tar")
+    ours, _ = read_segment(segment_path(tmp_path / "first" / "replay", 1))
+    theirs, _ = read_segment(segment_path(tmp_path / "second" / "replay", 1))
+    assert len(ours) == len(theirs) == 4
+    for a, b in zip(ours, theirs, strict=True):
+        assert np.array_equal(a.moves, b.moves)
+        assert sort_targets(a) == sort_targets(b)
+        assert (a.white_points, a.ending) == (b.white_points, b.ending)
+
+
+def test_export_of_nothing_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    assert "give --pgn or --v6" in aino_train("export", tmp_path, status=1)
+    assert "no published games" in aino_train("export", tmp_path, "--pgn", tmp_path / "x.pgn", status=1)
+    assert "expected a name ending in .tar" in aino_train("export", tmp_path, "--v6", tmp_path / "x", status=1)
+    assert "give --pgn or --v6 files" in aino_train("import", tmp_path / "run", status=1)
+    assert not (tmp_path / "x.pgn").exists()

@@ -1,0 +1,322 @@
+"""What goes wrong around a run: full disks, damaged and deleted files, other versions, two processes at once."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, RunError
+from engine.files import dit_file
+from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.replay import ReplayWriter, part_path, published_games, read_segment, segment_path, write_segment
+from selfplay.run.fitting import fit, replay_set
+from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import Ledger, Phase
+from selfplay.run.phases import run_generations, run_phase
+from tests.selfplay.data.test_v6 import STARTS, searched_game
+from tests.selfplay.run.test_run import TINY_FLAGS, never, open_run
+
+ROOT = Path(__file__).parents[3]
+FLAGS = ["--net=16x1", *TINY_FLAGS]
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
+    """A run with one generation to which nothing happened."""
+    run = open_run(tmp_path_factory.mktemp("straight"))
+    assert run_generations(run, 1, never)
+    yield run
+    run.close()
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond `size` bytes: what a full disk is like, without filling one."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def assert_same_generation(run: RunFolder, straight: RunFolder, generation: int = 1) -> None:
+    """Games, candidate and verdict are those of the run to which nothing happened."""
+    ours, theirs = (published_games(folder.replay, generation) for folder in (run, straight))
+    assert [encode_record(game) for game in ours] == [encode_record(game) for game in theirs]
+    (_, mine), (_, other) = (dit_file.load_tensors(folder.candidate(generation)) for folder in (run, straight))
+    assert mine.keys() == other.keys()
+    assert all(np.array_equal(mine[name], other[name]) for name in other)
+    assert run.ledger.gate(generation) == straight.ledger.gate(generation)
+
+
+def append_all(writer: ReplayWriter, games: list[SelfPlayRecord]) -> None:
+    for game in games:
+        writer.append(game)
+
+
+# ---- full disk ----------------------------------------------------------------------------------------------------
+
+
+def test_game_that_found_no_room_is_stored_later(straight: RunFolder, tmp_path: Path) -> None:
+    games = published_games(straight.replay, 1)
+    writer = ReplayWriter(tmp_path, 1)
+    with largest_file(sum(len(encode_record(game)) for game in games[:3])), pytest.raises(OSError, match="large"):
+        append_all(writer, games)
+    writer.close()
+    before = len(writer.games)
+    assert 1 <= before < len(games)
+    again = ReplayWriter(tmp_path, 1)
+    assert sorted(again.games) == [game.number for game in games[:before]]
+    append_all(again, games)
+    again.publish()
+    assert [encode_record(game) for game in published_games(tmp_path, 1)] == [encode_record(game) for game in games]
+
+
+@pytest.mark.parametrize(("size", "named"), [(20_000, "ledger.sqlite"), (1_400_000, "gen-00001.npz")])
+def test_full_disk_is_said_and_nothing_is_lost(
+    size: int, named: str, straight: RunFolder, tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    open_run(tmp_path).close()
+    with largest_file(size):
+        said = aino_train("loop", tmp_path, "--generations", 1, status=1)
+    assert named in said
+    aino_train("loop", tmp_path, "--generations", 1)
+    run = open_run(tmp_path)
+    assert_same_generation(run, straight)
+    run.close()
+
+
+def test_full_disk_at_the_very_beginning(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    with largest_file(10):
+        assert "large. What is finished is kept" in aino_train("loop", tmp_path, *FLAGS, status=1)
+    assert not list(tmp_path.glob("*.toml"))
+
+
+# ---- damaged segments ---------------------------------------------------------------------------------------------
+
+
+def flip(path: Path, place: float) -> None:
+    """Turn one bit, at a share of the file's length."""
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 4
+    path.write_bytes(data)
+
+
+def test_games_behind_a_damaged_one_are_read(straight: RunFolder, tmp_path: Path) -> None:
+    games = published_games(straight.replay, 1)
+    for place in (0.05, 0.5, 0.97):
+        path = write_segment(tmp_path, 1, games)
+        flip(path, place)
+        records, damaged = read_segment(path)
+        assert damaged > 0
+        lost = {game.number for game in games} - {record.number for record in records}
+        assert len(lost) == 1
+        assert all(encode_record(record) == encode_record(games[record.number]) for record in records)
+
+
+def test_damaged_length_costs_one_game(straight: RunFolder, tmp_path: Path) -> None:
+    games = published_games(straight.replay, 1)
+    path = write_segment(tmp_path, 1, games)
+    data = bytearray(path.read_bytes())
+    data[8:12] = (1 << 20).to_bytes(4, "little")  # of the first record
+    path.write_bytes(data)
+    records, damaged = read_segment(path)
+    assert [record.number for record in records] == [game.number for game in games[1:]]
+    assert damaged == 8 + len(encode_record(games[0]))
+
+
+def test_tail_of_zeros_is_damage(straight: RunFolder, tmp_path: Path) -> None:
+    games = published_games(straight.replay, 1)
+    path = write_segment(tmp_path, 1, games)
+    path.write_bytes(path.read_bytes() + bytes(4096))
+    records, damaged = read_segment(path)
+    assert (len(records), damaged) == (len(games), 4096)
+
+
+def test_damage_in_a_begun_segment_is_cut_and_played_again(
+    straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = open_run(tmp_path)
+    run.ledger.begin_generation(1, "")
+    write_segment(run.replay, 1, published_games(straight.replay, 1)).rename(part_path(run.replay, 1))
+    flip(part_path(run.replay, 1), 0.5)
+    assert run_generations(run, 1, never)
+    assert "damaged bytes" in capsys.readouterr().out
+    assert_same_generation(run, straight)
+    run.close()
+
+
+@pytest.mark.parametrize("damage", [lambda path: flip(path, 0.5), Path.unlink])
+def test_damaged_newest_games_are_played_again_before_they_are_fitted(
+    damage: Callable[[Path], None], straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = open_run(tmp_path)
+    assert run_phase(run, Phase.GENERATE, never)
+    damage(segment_path(run.replay, 1))
+    assert run_generations(run, 1, never)
+    assert "played again" in capsys.readouterr().out
+    assert_same_generation(run, straight)
+    run.close()
+
+
+def test_damaged_older_games_are_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, aino_train: Callable[..., str]
+) -> None:
+    run = open_run(tmp_path)
+    assert run_generations(run, 1, never)
+    assert run_phase(run, Phase.GENERATE, never)
+    flip(segment_path(run.replay, 1), 0.5)
+    with caplog.at_level(logging.WARNING):
+        assert fit(run, 2, lambda progress: None, never) is not None
+    assert "gen-00001.replay" in caplog.text
+    assert replay_set(run, 1).n_games == 5
+    run.close()
+    assert "11 games" in aino_train("export", tmp_path, "--pgn", tmp_path / "all.pgn")
+
+
+def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    write_segment(run.replay, 1, [searched_game(np.random.default_rng(1), STARTS[0], 20)[0]])
+    flip(segment_path(run.replay, 1), 0.5)
+    with pytest.raises(RunError, match=r"gen-00001\.replay: no game in it is intact"):
+        replay_set(run, 1)
+    run.close()
+
+
+# ---- deleted and damaged files of the run -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("done", [[], [Phase.GENERATE], [Phase.GENERATE, Phase.FIT], list(Phase)[:3]])
+def test_deleted_ledger_is_made_anew(done: list[Phase], straight: RunFolder, tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    for phase in done:
+        assert run_phase(run, phase, never)
+    known = run.ledger.gate(1), run.ledger.losses(1, "before"), run.ledger.losses(1, "after"), run.ledger.game_count(1)
+    run.close()
+    (tmp_path / "ledger.sqlite").unlink()
+    run = open_run(tmp_path)
+    assert run.rebuilt == bool(done)
+    ours = run.ledger.gate(1), run.ledger.losses(1, "before"), run.ledger.losses(1, "after"), run.ledger.game_count(1)
+    assert ours == known
+    published = {path.name: path.read_bytes() for path in run.replay.iterdir()}
+    assert run_generations(run, 2, never)
+    assert run.ledger.current() == (2, Phase.DONE)
+    assert all((run.replay / name).read_bytes() == content for name, content in published.items())
+    assert_same_generation(run, straight)
+    run.close()
+
+
+def test_deleted_ledger_in_the_middle_of_a_generation(
+    straight: RunFolder, tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    run = open_run(tmp_path)
+    assert run_generations(run, 1, never)
+    games = published_games(run.replay, 1)
+    run.close()
+    (tmp_path / "ledger.sqlite").unlink()
+    writer = ReplayWriter(tmp_path / "replay", 2)
+    writer.append(games[0])
+    writer.close()
+    said = aino_train("loop", tmp_path, "--generations", 1)
+    assert "made anew from the folder, 2 generations" in said
+    assert "generation 2: candidate" in said
+    assert len(published_games(tmp_path / "replay", 2)) == 6
+
+
+def test_damaged_verdict_is_named(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    assert run_generations(run, 1, never)
+    run.close()
+    (tmp_path / "ledger.sqlite").unlink()
+    (tmp_path / "gates" / "gen-00001.json").write_text("{}")
+    with pytest.raises(RunError, match=r"gen-00001\.json: not the verdict"):
+        open_run(tmp_path)
+
+
+def test_lost_best_network_is_promoted_again(straight: RunFolder, tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    assert run_generations(run, 1, never)
+    best = run.best.read_bytes()
+    run.best.unlink()
+    run.ensure_first_network(None)
+    assert run.best.read_bytes() == best
+    run.close()
+
+
+def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
+    straight: RunFolder, tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    run = open_run(tmp_path)
+    assert run_phase(run, Phase.GENERATE, never)
+    checkpoint = run.fit_checkpoint(1)
+    run.close()
+    checkpoint.write_bytes(b"PK half a checkpoint")
+    said = aino_train("loop", tmp_path, "--generations", 1, status=1)
+    assert "gen-00001.npz: not a readable checkpoint" in said
+    assert "Remove the file and run the same command again: this training then begins anew" in said
+    checkpoint.unlink()
+    aino_train("loop", tmp_path, "--generations", 1)
+    run = open_run(tmp_path)
+    assert_same_generation(run, straight)
+    run.close()
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    open_run(tmp_path).close()
+    left = tmp_path / "nets" / ".gen-00001.dit.123.tmp"
+    left.write_bytes(b"half a network")
+    open_run(tmp_path).close()
+    assert not left.exists()
+
+
+# ---- other versions, other processes ------------------------------------------------------------------------------
+
+
+def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
+    open_run(tmp_path).close()
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text().replace("format = 2", "format = 3"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match=r"config\.toml: made by another Aino: expected format 2, found 3"):
+        open_run(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(RunError, match="made by a later Aino: expected a ledger of version 1, found 99"):
+        Ledger(path)
+    assert path.read_bytes() == before
+
+
+def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=30"]
+    with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
+        deadline = time.monotonic() + 120
+        while not part_path(tmp_path / "replay", 1).is_file():
+            assert first.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        for name in ("loop", "generate", "fit", "gate"):
+            assert "another process is working in this run folder" in aino_train(name, tmp_path, status=1)
+        assert first.wait(120) == 0
+    run = open_run(tmp_path)
+    assert run.ledger.current() == (1, Phase.DONE)
+    assert len(published_games(run.replay, 1)) == 30
+    run.close()

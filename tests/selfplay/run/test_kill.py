@@ -1,0 +1,36 @@
+"""A few kills of the campaign: `python -m tests.benchmark.kill_campaign` makes a hundred."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from selfplay.records.replay import segment_path
+from selfplay.run.phases import run_generations
+from tests.benchmark.kill_campaign import PHASES, Broken, Watch, campaign
+from tests.selfplay.run.test_run import never, open_run
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # a dozen processes, on a machine that may have other work
+def test_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    row = campaign(tmp_path, kills=5, seed=3)
+    assert row["equal"]
+    assert sum(int(str(row[phase])) for phase in ("start", *PHASES)) >= 5
+
+
+def test_campaign_notices_a_changed_segment(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    assert run_generations(run, 1, never)
+    run.close()
+    watch = Watch()
+    watch.look(tmp_path)
+    assert len(watch.games) == 6
+    path = segment_path(run.replay, 1)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(Broken, match="not what was published"):
+        watch.look(tmp_path)
+    path.unlink()
+    with pytest.raises(Broken, match="are gone"):
+        watch.look(tmp_path)

@@ -1,0 +1,102 @@
+"""Playing the games of a task: the same games on any number of threads, in batches and inside the kernel."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.errors import NetFileError
+from engine.nn import dit
+from selfplay.games.game_settings import GameSettings
+from selfplay.records.collect import collect
+from selfplay.records.game import SelfPlayRecord, encode_record, training_game
+from selfplay.records.opening_set import load_openings
+from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import Phase
+from selfplay.run.phases import run_generations
+from selfplay.run.playing import GenerationTask, play_numbers
+from selfplay.training.families import family_of
+
+SETTINGS = GameSettings(visits=12, fast_visits=6, full_share=0.5, concurrent=3, longest=24, temperature_plies=8)
+NUMBERS = [0, 1, 2, 3, 7]
+
+
+@pytest.fixture(scope="module", params=["sparse-128", "8x1"])
+def task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GenerationTask:
+    """A generation of small games of a random network of each family."""
+    net = tmp_path_factory.mktemp("net") / "net.dit"
+    dit.save(net, family_of(request.param).build(np.random.default_rng(1)))
+    openings = np.array([row_from_board(board) for board in load_openings()[:20]])
+    return GenerationTask(3, 1, SETTINGS, net, openings, row_from_board(chess.Board()))
+
+
+def play(task: GenerationTask, numbers: Iterable[int], threads: int = 1) -> dict[int, bytes]:
+    records: list[SelfPlayRecord] = []
+    play_numbers(task, numbers, records.append, lambda: False, threads)
+    return {record.number: encode_record(record) for record in records}
+
+
+def test_games_do_not_depend_on_company_threads_or_process(task: GenerationTask) -> None:
+    together = play(task, NUMBERS)
+    assert sorted(together) == NUMBERS
+    assert len(set(together.values())) == len(NUMBERS)
+    assert play(task, reversed(NUMBERS), threads=2) == together
+    elsewhere = pickle.loads(pickle.dumps(task))
+    assert play(elsewhere, [3]) == {3: together[3]}
+
+
+def test_gumbel_root_plays_the_same_games_everywhere(task: GenerationTask) -> None:
+    gumbel = replace(task, settings=replace(SETTINGS, gumbel=4))
+    together = play(gumbel, NUMBERS, threads=2)
+    assert len(set(together.values())) == len(NUMBERS)
+    assert play(gumbel, [7]) == {7: together[7]}
+    assert together != play(task, NUMBERS)
+
+
+def test_games_are_legal_and_searched_as_told(task: GenerationTask) -> None:
+    records: list[SelfPlayRecord] = []
+    play_numbers(task, NUMBERS, records.append, lambda: False, 1)
+    positions, illegal = collect(training_game(record, 0.5) for record in records)
+    assert illegal == 0
+    assert 0 < np.count_nonzero(positions.usable) < positions.n_positions
+    for record in records:
+        counts = record.target_counts.astype(np.int64)
+        searched = np.add.reduceat(record.target_visits.astype(np.int64), np.cumsum(counts) - counts)
+        # The root's own visit is none of its moves'; a proven result ends a search early.
+        assert searched[record.full].max() >= SETTINGS.visits - 1
+        assert np.median(searched[~record.full]) < SETTINGS.visits - 1
+
+
+def test_stop_gives_up_the_games_in_flight(task: GenerationTask) -> None:
+    calls = iter(range(1000))
+    records: list[SelfPlayRecord] = []
+    play_numbers(task, range(50), records.append, lambda: next(calls) > 30, 1)
+    assert len(records) < 50
+
+
+def test_missing_network_is_an_error(task: GenerationTask, tmp_path: Path) -> None:
+    missing = GenerationTask(1, 1, SETTINGS, tmp_path / "none.dit", task.openings, task.start)
+    with pytest.raises(NetFileError, match="none"):
+        play_numbers(missing, [0], print, lambda: False, 2)
+
+
+def test_generation_of_the_sparse_family(tmp_path: Path) -> None:
+    values = {
+        "net": "sparse-128",
+        "games": {"count": 6, "visits": 6, "longest": 24},
+        "fit": {"positions": 512, "batch_size": 64, "heldout_share": 0.2},
+        "gate": {"pairs": 2, "visits": 6, "longest": 24},
+    }
+    run = RunFolder(tmp_path, values)
+    run.ensure_first_network(None)
+    assert run_generations(run, 1, lambda: False)
+    assert run.ledger.current() == (1, Phase.DONE)
+    assert sorted(run.ledger.gate_points(1)) == [0, 1, 2, 3]
+    run.close()

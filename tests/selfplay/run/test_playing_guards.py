@@ -1,0 +1,172 @@
+"""Guards over self-play: draws and wrong resignations are counted, and the next generation's settings follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.errors import ConfigError, DataError
+from selfplay.games.game_settings import GameSettings
+from selfplay.games.resignation import giving_up, safe_threshold
+from selfplay.records.endings import Ending
+from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.records.replay import write_segment
+from selfplay.run.folder import RunFolder
+from selfplay.run.generating import generate
+from selfplay.run.guards import guarded, guarded_settings, summarise
+from selfplay.run.playing import GenerationTask
+
+START = row_from_board(chess.Board())
+SETTINGS = GameSettings(resign_below=-0.9, resign_moves=2, resign_errors=0.1, most_draws=0.6)
+
+
+def game_of(values: list[float], points: int = 0, gave_up: int = 0, played_through: bool = True) -> SelfPlayRecord:
+    """A game by the root values (win minus loss) of its moves, White first; the moves do not matter here."""
+    count = len(values)
+    wdl = [[(1 + value) / 2, 0.0, (1 - value) / 2] for value in values]
+    return SelfPlayRecord(
+        generation=1, number=0, white_points=points, ending=Ending.LENGTH, start=START,
+        moves=np.zeros(count, np.uint16), full=np.ones(count, np.bool_), target_counts=np.zeros(count, np.uint8),
+        target_moves=np.zeros(0, np.uint16), target_visits=np.zeros(0, np.uint16),
+        root_wdl=np.array(wdl, np.float16).reshape(-1, 3), played_through=played_through, gave_up=gave_up,
+    )  # fmt: skip
+
+
+# ---- resignation --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "side"),
+    [
+        ([-0.95, 0.9, -0.95, 0.9], 1),
+        ([0.0, -0.95, 0.0, -0.95], -1),
+        ([-0.95, -0.95, 0.5, 0.5, -0.95, -0.95], 0),
+        ([-0.95, -0.95, -0.95, -0.95], 1),
+        ([], 0),
+    ],
+)
+def test_moves_in_a_row_make_a_side_give_up(values: list[float], side: int) -> None:
+    assert giving_up(game_of(values), -0.9, 2) == side
+
+
+@pytest.mark.parametrize("gave_up", [-1, 0, 1])
+@pytest.mark.parametrize("played_through", [False, True])
+def test_who_gave_up_is_stored(gave_up: int, played_through: bool) -> None:
+    stored = decode_record(encode_record(game_of([0.5], 1, gave_up, played_through)))
+    assert (stored.gave_up, stored.played_through, stored.ending) == (gave_up, played_through, Ending.LENGTH)
+    assert stored.wrongly_given_up == (played_through and gave_up == 1)
+
+
+def test_unknown_bits_of_the_ending_are_refused() -> None:
+    data = bytearray(encode_record(game_of([0.5])))
+    data[9] |= 0x80
+    with pytest.raises(DataError, match="ending"):
+        decode_record(bytes(data))
+
+
+def lost(value: float) -> SelfPlayRecord:
+    return game_of([value, 0.9] * 3, -1)
+
+
+def saved(value: float) -> SelfPlayRecord:
+    return game_of([value, 0.9] * 3, 0)
+
+
+def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
+    safe = [lost(-0.99)] * 40 + [saved(-0.92)] * 4
+    assert safe_threshold(safe, -0.9, 2, 0.1) == -0.9
+    risky = [lost(-0.99)] * 40 + [saved(-0.92)] * 10
+    assert safe_threshold(risky, -0.9, 2, 0.1) == pytest.approx(-0.95)
+    assert safe_threshold([saved(-1.0)] * 40, -0.9, 2, 0.1) == -1.0
+
+
+def test_threshold_stays_without_evidence() -> None:
+    assert safe_threshold([saved(-1.0)] * 5, -0.9, 2, 0.1) == -0.9
+    resignable = [replace(saved(-1.0), played_through=False)] * 50
+    assert safe_threshold(resignable, -0.9, 2, 0.1) == -0.9
+
+
+# ---- draws --------------------------------------------------------------------------------------------------------
+
+
+def draws(share: float) -> list[SelfPlayRecord]:
+    return [game_of([0.0], points=0 if k < 100 * share else 1) for k in range(100)]
+
+
+def test_few_draws_change_nothing() -> None:
+    assert guarded(SETTINGS, [draws(1.0), draws(0.6)]) == SETTINGS
+    assert guarded(SETTINGS, []) == SETTINGS
+
+
+def test_many_draws_bring_variety() -> None:
+    half = guarded(SETTINGS, [draws(0.8)])
+    assert half.opening_share == pytest.approx(0.75)
+    assert half.temperature_plies == 36
+    full = guarded(SETTINGS, [draws(1.0)])
+    assert (full.opening_share, full.temperature_plies) == (1.0, 48)
+    assert guarded(replace(SETTINGS, most_draws=1.0), [draws(1.0)]).opening_share == 0.5
+
+
+def test_only_earlier_generations_count(tmp_path: Path) -> None:
+    write_segment(tmp_path, 3, draws(1.0))
+    assert guarded_settings(SETTINGS, tmp_path, 3) == SETTINGS
+    assert guarded_settings(SETTINGS, tmp_path, 4).opening_share == 1.0
+    assert guarded_settings(SETTINGS, tmp_path, 8) == SETTINGS
+
+
+def test_summary_counts_what_it_says() -> None:
+    games = [game_of([0.5], 1, 1), game_of([0.5], -1, 1), game_of([0.5], 0, 0), game_of([0.5], 0, -1, False)]
+    summary = summarise(games, SETTINGS)
+    assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (4, 2, 2, 1)
+
+
+# ---- in a run -----------------------------------------------------------------------------------------------------
+
+
+def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> None:
+    values = {"net": "8x1", "games": {"count": 2, "visits": 2, "longest": 4, "most_draws": 0.5}}
+    run = RunFolder(tmp_path, values)
+    run.ensure_first_network(None)
+    write_segment(run.replay, 1, draws(1.0))
+    seen: list[GameSettings] = []
+    told: list[str] = []
+
+    def play(task: GenerationTask, numbers: list[int], finish: Callable, stop: Callable) -> None:
+        seen.append(task.settings)
+        for number in numbers:
+            finish(replace(game_of([0.0, -1.0], points=1, gave_up=-1), generation=2, number=number))
+
+    assert generate(run, 2, lambda progress: None, told.append, lambda: False, play)
+    assert seen[0].opening_share == 1.0
+    assert any("games.opening_share is 1 instead of 0.5" in text for text in told)
+    assert any("0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in told)
+    stored = run.ledger.self_play(2)
+    assert (stored["games"], stored["drawn"], stored["given_up"], stored["opening_share"]) == (2, 0, 2, 1.0)
+    assert run.ledger.self_play(1) == {}
+    run.close()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"gumbel": -1}, {"most_draws": 0.0}, {"resign_errors": 1.5}, {"chess960_share": -0.1}, {"backend": "abacus"}],
+)
+def test_bad_guards_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"games.*{next(iter(values))}"):
+        replace(SETTINGS, **values)
+
+
+def test_chess960_starts_vary_and_play(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, opening_share=0.0, chess960_share=0.5)
+    task = GenerationTask(1, 1, settings, tmp_path / "none.dit", START[None], START)
+    starts = [task.new_game(number).start for number in range(40)]
+    standard = sum(np.array_equal(start, START) for start in starts)
+    assert 8 <= standard <= 32
+    assert len({start.tobytes() for start in starts}) > 40 - standard - 3
+    assert np.array_equal(task.new_game(7).start, starts[7])

@@ -1,0 +1,327 @@
+"""A run folder: one generation end to end, continued after interruptions, and its settings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, RunError
+from engine.nn import dit
+from selfplay.commands import pretrain
+from selfplay.lock import FolderLock
+from selfplay.main import main
+from selfplay.records.game import encode_record
+from selfplay.records.replay import read_segment, segment_path
+from selfplay.run.config import FORMAT, GateSettings, config_text, configured, default_config, read_toml
+from selfplay.run.fitting import learner_settings
+from selfplay.run.folder import RunFolder
+from selfplay.run.gating import verdict
+from selfplay.run.ledger import Ledger, Phase
+from selfplay.run.phases import run_generations
+from selfplay.settings import help_of
+
+TINY = {
+    "net": "16x1",
+    "games": {"count": 6, "concurrent": 2, "visits": 4, "longest": 24, "resign_below": -1.0},
+    "fit": {"positions": 256, "batch_size": 32, "shard_size": 16, "heldout_share": 0.2},
+    "gate": {"pairs": 2, "visits": 4, "longest": 24},
+}
+TINY_FLAGS = [
+    f"--{section}.{name}={value}" for section in ("games", "fit", "gate") for name, value in TINY[section].items()
+]
+
+
+def open_run(path: Path) -> RunFolder:
+    run = RunFolder(path, TINY)
+    run.ensure_first_network(None)
+    return run
+
+
+def never() -> bool:
+    return False
+
+
+def outcome(run: RunFolder) -> tuple[list[bytes], dict[str, np.ndarray], dict[int, float]]:
+    """Moves of the first generation's games, the candidate's weights, the gate's points."""
+    records, torn = read_segment(segment_path(run.replay, 1))
+    assert torn == 0
+    model, _ = dit.load(run.candidate(1))
+    moves = [record.moves.tobytes() for record in sorted(records, key=lambda record: record.number)]
+    return moves, model.named_parameters(), run.ledger.gate_points(1)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run with one generation, never interrupted."""
+    run = open_run(tmp_path_factory.mktemp("straight"))
+    assert run_generations(run, 1, never)
+    yield run
+    run.close()
+
+
+def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
+    assert straight.ledger.current() == (1, Phase.DONE)
+    moves, _, points = outcome(straight)
+    assert len(moves) == 6
+    assert sorted(points) == [0, 1, 2, 3]
+    for kind in ("before", "after"):
+        assert 0 < straight.ledger.losses(1, kind)[0]["policy"] < 10
+    assert [row["step"] for row in straight.ledger.losses(1, "train")] == [8]
+    result = straight.ledger.gate(1)
+    assert result is not None
+    assert sum(result.pentanomial) == 2
+    best = straight.best.read_bytes()
+    assert best == straight.candidate(1 if result.accepted else 0).read_bytes()
+
+
+def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_path: Path) -> None:
+    patience = 3
+
+    def impatient() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > patience
+
+    for _ in range(60):
+        calls = 0
+        run = open_run(tmp_path)
+        done = run_generations(run, 1, impatient)
+        run.close()
+        if done:
+            break
+        patience += 4
+    assert done
+    run = open_run(tmp_path)
+    for ours, theirs in zip(outcome(run), outcome(straight), strict=True):
+        if isinstance(ours, dict):
+            assert ours.keys() == theirs.keys()
+            assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+        else:
+            assert ours == theirs
+    run.close()
+
+
+def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
+    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=24"]
+    command = [sys.executable, "-m", "selfplay.main", "generate", str(tmp_path / "killed"), *flags]
+    part = segment_path(tmp_path / "killed" / "replay", 1).with_suffix(".part")
+    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not (part.is_file() and part.stat().st_size > 2000):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.kill()
+    stored, _ = read_segment(part)
+    assert 0 < len(stored) < 30
+    results = []
+    for name in ("killed", "straight"):
+        assert main(["generate", str(tmp_path / name), *flags]) == 0
+        records, torn = read_segment(segment_path(tmp_path / name / "replay", 1))
+        assert torn == 0
+        results.append({record.number: encode_record(record) for record in records})
+    assert len(results[0]) == 30
+    assert results[0] == results[1]
+    assert all(results[0][record.number] == encode_record(record) for record in stored)
+
+
+def test_torn_replay_is_reported_and_played_again(
+    straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = open_run(tmp_path)
+    run.ledger.begin_generation(1, "")
+    torn = segment_path(straight.replay, 1).read_bytes()[:-3]
+    segment_path(run.replay, 1).with_suffix(".part").write_bytes(torn)
+    assert run_generations(run, 1, never)
+    assert "damaged bytes" in capsys.readouterr().out
+    assert outcome(run)[0] == outcome(straight)[0]
+    run.close()
+
+
+def test_loop_command_continues_with_the_next_generation(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    first = aino_train("loop", tmp_path, "--net=16x1", *TINY_FLAGS, "--generations", 1)
+    assert "generation 1: held-out losses before -> after" in first
+    assert "generation 1: candidate" in first
+    second = aino_train("loop", tmp_path, "--generations", 1)
+    assert "generation 2: candidate" in second
+    rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT generation, COUNT(*) FROM games GROUP BY 1")
+    assert dict(rows.fetchall()) == {1: 6, 2: 6}
+
+
+def test_parts_are_the_loop(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    assert "has to generate first" in aino_train("fit", tmp_path, "--net=16x1", *TINY_FLAGS, status=1)
+    aino_train("generate", tmp_path)
+    assert "has to fit first" in aino_train("gate", tmp_path, status=1)
+    aino_train("fit", tmp_path)
+    assert "candidate" in aino_train("gate", tmp_path)
+
+
+def test_initial_network_is_taken_over(aino_train: Callable[..., str], straight: RunFolder, tmp_path: Path) -> None:
+    flags = ["--net=16x1", *TINY_FLAGS]
+    aino_train("generate", tmp_path, "--initial", straight.candidate(1), *flags)
+    ours, theirs = (
+        dit.load(path)[0].named_parameters() for path in (tmp_path / "nets/best.dit", straight.candidate(1))
+    )
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+    assert "new runs" in aino_train("fit", tmp_path, "--initial", straight.candidate(1), status=1)
+
+
+# ---- gate ---------------------------------------------------------------------------------------------------------
+
+
+def test_verdict_waits_for_missing_pairs() -> None:
+    settings = GateSettings(pairs=2)
+    assert verdict({0: 1.0, 1: 1.0, 2: 1.0}, settings) is None
+    assert verdict({2: 1.0, 3: 1.0}, settings) is None
+    result = verdict({0: 1.0, 1: 0.5, 2: 0.5, 3: 0.5}, settings)
+    assert result is not None
+    assert (result.accepted, result.decided, result.pentanomial) == (True, False, (0, 0, 1, 1, 0))
+
+
+def test_verdict_ignores_games_after_the_decision() -> None:
+    settings = GateSettings(pairs=60)
+    won = dict.fromkeys(range(60), 1.0)
+    early = verdict(won, settings)
+    assert early is not None
+    assert early.accepted
+    assert early.decided
+    lost = dict.fromkeys(range(60, 120), 0.0)
+    assert verdict(won | lost, settings) == early
+
+
+def test_weak_score_at_the_limit_is_rejected() -> None:
+    result = verdict({0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}, GateSettings(pairs=2))
+    assert result is not None
+    assert not result.accepted
+
+
+# ---- settings, ledger, lock ---------------------------------------------------------------------------------------
+
+
+def test_stored_configuration_is_read_back(tmp_path: Path) -> None:
+    config = configured(TINY)
+    (tmp_path / "config.toml").write_text(config_text(config))
+    assert configured(read_toml(tmp_path / "config.toml")) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"games": {"visit": 3}}, "games.visit"),
+        ({"games": {"visits": "many"}}, "games.visits"),
+        ({"games": {"visits": 0}}, "games.visits"),
+        ({"games": {"noise_share": 1.5}}, "games.noise_share: expected 0 to 1, got 1.5"),
+        ({"games": {"noise_alpha": 0.0}}, "games.noise_alpha: expected above 0, got 0.0"),
+        ({"games": {"resign_below": 0.0}}, "games.resign_below: expected at least -1 and below 0"),
+        ({"games": {"backend": "abacus"}}, "games.backend: expected .*numpy.*, got 'abacus'"),
+        ({"games": {"resign_below": float("nan")}}, "games.resign_below"),
+        ({"seed": -1}, "seed: expected at least 0"),
+        ({"fit": {"batch_size": 1}}, "fit.batch_size: expected at least 2"),
+        ({"fit": 3}, "fit"),
+        ({"net": "big"}, "FILTERSxBLOCKS"),
+        ({"gate": {"elo0": 90.0}}, "elo0 < elo1"),
+    ],
+)
+def test_bad_settings_are_named(values: dict, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        configured(values)
+
+
+def test_every_setting_says_what_it_does(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "500")  # or lines would break within words
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--games.longest N plies after which a game is a draw (at least 1); new runs: 400" in text
+    assert "(at least 2); new runs: 256 for towers and 8192 for sparse networks" in text
+    config = default_config("16x1")
+    sections = [config, config.games, config.fit, config.gate]
+    settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]
+    assert len(settings) > 40
+    assert all(help_of(one) in text for one in settings)
+
+
+@pytest.mark.parametrize("net", ["64x6", "sparse-256"])
+def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(net: str, tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    pretrain.add_arguments(parser)
+    words = ["--net", net, "--pgn", "x.pgn", "--run", "x", "--out", "x.dit", "--positions", "9"]
+    alone = pretrain.settings_of(parser.parse_args(words))
+    run = RunFolder(tmp_path, {"net": net})
+    ours = learner_settings(run.config)
+    assert (ours.batch_size, ours.weight_decay) == (alone.learner.batch_size, alone.learner.weight_decay)
+    assert run.config.fit.peak_rate == alone.peak_rate
+    run.close()
+    changed = RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}})
+    assert learner_settings(changed.config).weight_decay == 0.125
+    changed.close()
+
+
+def test_run_of_the_first_format_goes_on_with_the_settings_it_began_with(straight: RunFolder, tmp_path: Path) -> None:
+    shutil.copytree(straight.path / "replay", tmp_path / "replay")
+    shutil.copytree(straight.path / "nets", tmp_path / "nets")
+    text = config_text(straight.config)
+    assert "weight_decay = 0.01\n" in text
+    text = text.replace(f"format = {FORMAT}", "format = 1").replace("weight_decay = 0.01\n", "")
+    (tmp_path / "config.toml").write_text(text)
+    first = straight.candidate(0).read_bytes()
+    (tmp_path / "nets" / "best.dit").write_bytes(first)
+    (tmp_path / "nets" / "gen-00001.dit").unlink()
+    run = RunFolder(tmp_path, {})
+    assert run.config == straight.config
+    assert run_generations(run, 1, never)
+    assert outcome(run)[1].keys() == outcome(straight)[1].keys()
+    assert all(np.array_equal(ours, outcome(straight)[1][name]) for name, ours in outcome(run)[1].items())
+    run.close()
+
+
+def test_network_of_a_run_cannot_change(tmp_path: Path) -> None:
+    open_run(tmp_path).close()
+    with pytest.raises(ConfigError, match="net is '16x1'"):
+        RunFolder(tmp_path, {"net": "32x4"})
+    changed = RunFolder(tmp_path, {"games": {"visits": 9}})
+    assert changed.config.games.visits == 9
+    changed.close()
+    assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9
+
+
+def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(config_text(configured(TINY)))
+    aino_train("generate", tmp_path / "run", "--config", tmp_path / "small.toml", "--games.count", 2)
+    stored = read_toml(tmp_path / "run" / "config.toml")
+    assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)
+
+
+def test_second_process_is_kept_out(tmp_path: Path) -> None:
+    with FolderLock(tmp_path), pytest.raises(RunError, match="another process"), FolderLock(tmp_path):
+        pass
+    with FolderLock(tmp_path):
+        pass
+
+
+def test_damaged_ledger_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(RunError, match="ledger"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    result = verdict({0: 1.0, 1: 1.0}, GateSettings(pairs=1))
+    assert result is not None
+    ledger.note_gate(3, result)
+    stored = ledger.gate(3)
+    assert stored is not None
+    assert stored.elo == 9999.0
+    assert json.dumps(stored.elo_low)
+    ledger.close()

@@ -1,0 +1,290 @@
+"""Worker processes: the games of one process, whatever happens to the workers; and none is left behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.command_line import INTERRUPTED
+from engine.errors import ConfigError, DataError, NetFileError, RunError
+from selfplay.main import main
+from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.replay import published_games
+from selfplay.run.playing import GenerationTask
+from selfplay.run.station import Report, Station, source_hash
+from selfplay.run.supervision import ATTEMPTS, WorkerLost, play_supervised
+from selfplay.run.workers import WorkerPool
+from tests.selfplay.run.crews import games_here, games_of, never, tiny_task
+
+NUMBERS = range(10)
+ROOT = Path(__file__).parents[3]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> GenerationTask:
+    return tiny_task(tmp_path_factory.mktemp("net"))
+
+
+@pytest.fixture(scope="module")
+def expected(task: GenerationTask) -> dict[int, bytes]:
+    return games_here(task, NUMBERS)
+
+
+# ---- processes ----------------------------------------------------------------------------------------------------
+
+
+def test_processes_play_the_games_of_a_thread(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    assert games_of(WorkerPool(2), task, NUMBERS) == expected
+    assert not multiprocessing.active_children()
+
+
+def test_processes_play_the_games_of_the_family_without_batches(tmp_path: Path) -> None:
+    sparse = tiny_task(tmp_path, net="sparse-128")
+    assert games_of(WorkerPool(2), sparse, NUMBERS) == games_here(sparse, NUMBERS)
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_lost_worker_is_replaced_and_its_games_are_the_same(
+    number: int, task: GenerationTask, expected: dict[int, bytes]
+) -> None:
+    told: list[str] = []
+    finished: list[int] = []
+
+    def attack(record: SelfPlayRecord) -> None:
+        if not finished:
+            for victim in multiprocessing.active_children():
+                os.kill(victim.pid, number)
+        finished.append(record.number)
+        assert encode_record(record) == expected[record.number]
+
+    WorkerPool(2, told.append, patience_s=8.0)(task, NUMBERS, attack, never)
+    assert sorted(finished) == list(NUMBERS)
+    assert told
+    assert all(("exit status -9" if number == signal.SIGKILL else "said nothing for 8 s") in text for text in told)
+
+
+def test_broken_net_is_named_by_its_own_error(task: GenerationTask, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.dit"
+    broken.write_bytes(task.net.read_bytes()[:100])
+    with pytest.raises(NetFileError, match=r"broken\.dit"):
+        games_of(WorkerPool(1), replace(task, net=broken), NUMBERS)
+    assert not multiprocessing.active_children()
+
+
+def test_stop_gives_up_the_games_in_flight(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    finished: list[SelfPlayRecord] = []
+    WorkerPool(2)(task, NUMBERS, finished.append, lambda: bool(finished))
+    assert 0 < len(finished) < len(NUMBERS)
+    assert not multiprocessing.active_children()
+
+
+def test_pool_of_nobody_is_refused() -> None:
+    with pytest.raises(ConfigError, match="workers"):
+        WorkerPool(0)
+
+
+# ---- commands -----------------------------------------------------------------------------------------------------
+
+FLAGS = ["--net=16x1", "--games.count=40", "--games.visits=24", "--games.longest=60", "--games.resign_below=-1"]
+
+
+def start_generating(run: Path) -> subprocess.Popen[str]:
+    """`aino-train generate` with two workers as a shell's foreground job, once its first game is stored."""
+    command = [sys.executable, "-m", "selfplay.main", "generate", str(run), *FLAGS, "--workers=2"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    part = run / "replay" / "gen-00001.part"
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not (part.is_file() and part.stat().st_size > 500):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return process
+
+
+def session_members(session: int) -> list[int]:
+    """Processes of a session that are neither dead nor zombies."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, its_session = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(its_session) == session and state not in "ZX":
+            found.append(int(path.parent.name))
+    return found
+
+
+@posix
+def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -> None:
+    process = start_generating(tmp_path / "workers")
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert "Traceback" not in output
+    assert "was lost" not in output
+    assert main(["generate", str(tmp_path / "workers"), *FLAGS, "--workers=2"]) == 0
+    assert main(["generate", str(tmp_path / "threads"), *FLAGS]) == 0
+    ours, theirs = (
+        {record.number: encode_record(record) for record in published_games(tmp_path / name / "replay", 1)}
+        for name in ("workers", "threads")
+    )
+    assert len(ours) == 40
+    assert ours == theirs
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for processes in /proc")
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    process = start_generating(tmp_path)
+    assert len(session_members(process.pid)) >= 2
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while (left := session_members(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+@pytest.mark.parametrize("flags", [["--workers=-1"], ["--cluster=local", "--workers=-1"]])
+def test_negative_number_of_workers_is_refused(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", str(tmp_path / "run"), *flags]) == 1
+    assert "--workers" in capsys.readouterr().err
+
+
+# ---- supervision, with workers that only pretend ------------------------------------------------------------------
+
+
+class Pretender:
+    """Plays at once what it is given, unless `poison` is among it."""
+
+    def __init__(self, records: dict[int, bytes], poison: set[int], stillborn: bool) -> None:
+        self._records = records
+        self._poison = poison
+        self._stillborn = stillborn
+        self._given: deque[int] = deque()
+        self.largest_lot = 0
+        self.killed = False
+
+    def ask(self, numbers: list[int]) -> None:
+        self._given.extend(numbers)
+        self.largest_lot = max(self.largest_lot, len(numbers))
+
+    def answer(self) -> Report:
+        if self._stillborn or self._poison & set(self._given):
+            raise WorkerLost("pretended to die")
+        finished = [self._records[number] for number in self._given]
+        self._given.clear()
+        return Report(finished, wanted=4)
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+class PretendedCrew:
+    """Pretenders, all of them remembered."""
+
+    def __init__(
+        self, records: dict[int, bytes], size: int = 2, poison: Sequence[int] = (), stillborn: bool = False
+    ) -> None:
+        self.size = size
+        self.hired: list[Pretender] = []
+        self._arguments = (records, set(poison), stillborn)
+
+    def hire(self) -> Pretender:
+        self.hired.append(Pretender(*self._arguments))
+        return self.hired[-1]
+
+    def ready(self, workers: Sequence[Pretender], timeout_s: float) -> Sequence[Pretender]:
+        return list(workers)
+
+
+def supervise(crew: PretendedCrew, told: list[str]) -> list[int]:
+    """Numbers of the games in the order in which they were finished."""
+    finished: list[int] = []
+    play_supervised(crew, NUMBERS, lambda record: finished.append(record.number), never, told.append)
+    return finished
+
+
+def test_lots_are_small_and_every_game_is_handed_out_once(expected: dict[int, bytes]) -> None:
+    crew, told = PretendedCrew(expected), []
+    assert sorted(supervise(crew, told)) == list(NUMBERS)
+    assert 1 < max(worker.largest_lot for worker in crew.hired) <= 4
+    assert len(crew.hired) == 2
+    assert all(worker.killed for worker in crew.hired)
+    assert not told
+
+
+def test_deadly_game_is_given_up_after_some_workers(expected: dict[int, bytes]) -> None:
+    crew, told = PretendedCrew(expected, poison=[3]), []
+    with pytest.raises(RunError, match=r"3 workers were lost with game .*pretended to die"):
+        supervise(crew, told)
+    assert len(told) == ATTEMPTS - 1
+    assert all(worker.killed for worker in crew.hired)
+
+
+def test_workers_that_never_start_are_given_up(expected: dict[int, bytes]) -> None:
+    crew = PretendedCrew(expected, size=8, stillborn=True)
+    with pytest.raises(RunError, match="at their start"):
+        supervise(crew, [])
+    assert len(crew.hired) == ATTEMPTS
+
+
+def test_record_that_cannot_be_read_is_loud(expected: dict[int, bytes]) -> None:
+    crew = PretendedCrew({number: record[:-1] for number, record in expected.items()})
+    with pytest.raises(DataError):
+        supervise(crew, [])
+
+
+# ---- the station --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def station(task: GenerationTask) -> Iterator[Station]:
+    station = Station(task, source_hash())
+    yield station
+    station.close()
+
+
+def test_station_asks_for_more_before_it_has_nothing_left(station: Station, expected: dict[int, bytes]) -> None:
+    assert station.exchange([]) == Report([], wanted=4)
+    records: list[bytes] = []
+    report = station.exchange([0, 1])
+    pending = deque([2, 3, 4])
+    while len(records) < 5:
+        assert report.wanted >= 0
+        lot = [pending.popleft() for _ in range(min(len(pending), report.wanted))]
+        report = station.exchange(lot)
+        records += report.records
+    assert sorted(records) == sorted(expected[number] for number in range(5))
+
+
+def test_station_of_another_version_refuses_to_play(task: GenerationTask) -> None:
+    report = Station(task, "0" * 64).exchange([])
+    assert isinstance(report.error, ConfigError)
+    assert "another version" in str(report.error)
+
+
+def test_closed_station_ends_its_threads(station: Station) -> None:
+    others = threading.active_count()
+    station.exchange(list(range(8)))
+    station.close()
+    deadline = time.monotonic() + 30
+    while threading.active_count() >= others and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() < others

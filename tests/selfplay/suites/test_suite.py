@@ -1,0 +1,316 @@
+"""Test suites and puzzles: reading them with their deviations, and what counts as solved."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import ConfigError, DataError, MoveError
+from engine.options import EngineOptions
+from selfplay.matches.contestant import Contestant
+from selfplay.matches.control import TimeControl
+from selfplay.measure import scripted_engine
+from selfplay.suites.epd import parse_epd_line, read_epd, read_move
+from selfplay.suites.problem import Problem
+from selfplay.suites.puzzles import read_puzzles
+from selfplay.suites.score import grouped, solve_all, solve_problem, tally
+from selfplay.suites.score_text import suite_json
+from selfplay.suites.solver import Answer, EngineSolver, Step, UciSolver, found_at
+
+SCRIPT = Path(scripted_engine.__file__)
+BACK_RANK = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - -"  # Ra8 mates
+CASTLING = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R w KQkq -"
+
+
+PUZZLES = """PuzzleId,FEN,Moves,Rating,Themes,NbPlays
+two,8/1k6/6R1/7n/8/8/8/K2R4 b - - 0 1,b7a7 d1d7 a7a8 g6g8,1500,mate mateIn2,7
+one,6k1/1p3ppp/8/8/8/8/5PPP/R4K2 b - - 0 1,b7b6 a1a8,900,mate,7
+"""
+
+
+class Repeater:
+    """A solver that answers with given moves, one search after another."""
+
+    def __init__(self, *answers: str, mate: int | None = None) -> None:
+        self.answers = list(answers)
+        self.mate = mate
+        self.fresh: list[bool] = []
+
+    def solve(self, board: chess.Board, fresh: bool) -> Answer:
+        self.fresh.append(fresh)
+        moves = [board.parse_uci(word) for word in self.answers.pop(0).split()]
+        return Answer(tuple(Step(10 * n, n, move, self.mate) for n, move in enumerate(moves, 1)))
+
+    def close(self) -> None: ...
+
+
+def problem(line: str) -> Problem:
+    return parse_epd_line(line, "suite:1", "suite.1")
+
+
+def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
+    return solve_problem(one, Repeater(*answers, mate=mate)).solved
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "uci"),
+    [
+        ("O-O", "e1g1"),
+        ("0-0-0", "e1c1"),
+        ("o-o-o", ""),
+        ("Ra1-b1", "a1b1"),
+        ("e2-e4!", "e2e4"),
+        ("e4", "e2e4"),
+        ("Kf1+", "e1f1"),
+        ("e2e4", "e2e4"),
+        ("Rxb1", "a1b1"),
+        ("Nf3", ""),
+    ],
+)
+def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
+    board = chess.Board(CASTLING + " 0 1")
+    if uci:
+        assert read_move(board, text).uci() == uci
+    else:
+        with pytest.raises(MoveError, match="no legal move"):
+            read_move(board, text)
+
+
+def test_promotions_are_read_in_many_forms() -> None:
+    board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
+    for text in ("a8=Q+", "a8Q", "a7a8q", "a8=Q"):
+        assert read_move(board, text).uci() == "a7a8q"
+    assert read_move(board, "axb8=N").uci() == read_move(board, "a7xb8N").uci() == "a7b8n"
+
+
+def test_operations_survive_loose_writing() -> None:
+    one = problem(f"{CASTLING} ; bm Rb1 0-0 Rd1 + ; id LOOSE.07 c0 stray; am h4;\0")
+    assert one.best == {"a1b1", "e1g1", "a1d1"}
+    assert one.avoid == {"h2h4"}
+    assert one.name == "LOOSE.07 c0 stray"
+    one = problem(f'{BACK_RANK} 3 40 bm Ra8#; id "with; semicolon 4: Back rank"')
+    assert (one.best, one.groups, one.fen) == ({"a1a8"}, ("Back rank",), f"{BACK_RANK} 3 40")
+    assert problem("4k3/8/8/8/8/8/8/4K2R w KQ - bm O-O").best == {"e1g1"}, "a right without its rook is dropped"
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [("WAC.001", "WAC"), ("STS(v1.0) Undermine.014", "STS(v1.0) Undermine"), ("LCTPOS01 (d6!)", "LCTPOS")],
+)
+def test_running_numbers_make_groups(name: str, group: str) -> None:
+    assert problem(f'{BACK_RANK} bm Ra8; id "{name}";').groups == (group,)
+
+
+@pytest.mark.parametrize(
+    "grades",
+    [
+        'c0 "Ra8=100, Kf1=30, h4=5"',
+        'c7 "Ra8 Kf1 h4"; c8 "100 30 5"',
+        'c8 "100 30 5"; c9 "a1a8 g1f1 h2h4"; c0 "not=grades at all"',
+    ],
+)
+def test_graded_moves_give_points(grades: str) -> None:
+    one = problem(f"{BACK_RANK} bm Ra8; {grades};")
+    assert one.points == {"a1a8": 100, "g1f1": 30, "h2h4": 5}
+    outcomes = [solve_problem(one, Repeater(move)) for move in ("a1a8", "g1f1", "g2g3")]
+    assert [(outcome.points, outcome.solved) for outcome in outcomes] == [(100, True), (30, False), (0, False)]
+    score = tally(outcomes)
+    assert (score.solved, score.points, score.most_points) == (1, 130, 300)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f"{BACK_RANK} bm Qa8", "'Qa8' is no legal move"),
+        (f'{BACK_RANK} id "x"; c0 "a game";', "no solution"),
+        ("8/8/8/8/8/8/8/8 w - - bm Ka1", "king"),
+        ("8/8", "turn part of fen"),
+    ],
+)
+def test_bad_lines_are_named(line: str, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.epd"
+    path.write_text(f"{BACK_RANK} bm Ra8;\n{line}\n")
+    with pytest.raises(DataError, match=rf"bad\.epd:2: .*{expected}"):
+        read_epd(path)
+
+
+def test_fen_files_ask_for_a_mate(tmp_path: Path) -> None:
+    path = tmp_path / "mate2.fen"
+    path.write_text(f"{BACK_RANK} 0 1\n")
+    (one,) = read_epd(path)
+    assert one.mate_in == 2
+    assert problem(f"{BACK_RANK} dm 2;").mate_in == 2
+    with pytest.raises(DataError, match="no solution"):
+        read_epd(path.rename(tmp_path / "other.fen"))
+
+
+def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
+    path = tmp_path / "puzzles.csv"
+    path.write_text(PUZZLES)
+    ladder, back_rank = read_puzzles(path)
+    assert chess.Board(ladder.fen).turn == chess.WHITE
+    assert ladder.line == ("d1d7", "a7a8", "g6g8")
+    assert ladder.groups == ("rating 1400-1599", "mate", "mateIn2")
+    assert back_rank.best == {"a1a8"}
+    assert read_puzzles(path, limit=1)[0] in (ladder, back_rank)
+    for bad in (PUZZLES.replace("PuzzleId", "Id"), PUZZLES + "x,8/8 w,e2e4,1,a\n", PUZZLES.replace(" g6g8", "")):
+        path.write_text(bad)
+        with pytest.raises(DataError, match=r"puzzles\.csv:\d"):
+            read_puzzles(path)
+
+
+# ---- solving --------------------------------------------------------------------------------------------------------
+
+
+def test_best_moves_moves_to_avoid_and_mates() -> None:
+    both = problem(f"{BACK_RANK} bm Kf1 h4; am h3;")
+    assert [solved(both, move) for move in ("g1f1", "h2h4", "h2h3", "g2g3")] == [True, True, False, False]
+    assert solved(both, "a1a8"), "a mate is always right"
+    avoid = problem(f"{BACK_RANK} am h3;")
+    assert (solved(avoid, "h2h3"), solved(avoid, "h2h4")) == (False, True)
+    mate = problem(f"{BACK_RANK} dm 2;")
+    assert [solved(mate, "g1f1", mate=announced) for announced in (None, -1, 1, 2, 3)] == [
+        False, False, True, True, False,
+    ]  # fmt: skip
+
+
+def test_solution_counts_since_it_was_kept() -> None:
+    one = problem(f"{BACK_RANK} bm h4;")
+    outcome = solve_problem(one, Repeater("h2h4 g1f1 h2h4 h2h4"))
+    assert (outcome.found_nodes, outcome.nodes) == (30, 40)
+    assert solve_problem(one, Repeater("h2h4 h2h4 g1f1")).found_nodes is None
+    assert found_at(Answer((Step(5, 1, chess.Move.null(), None),)), lambda step: True) == Step(
+        5, 1, chess.Move.null(), None
+    )
+
+
+def test_whole_line_must_be_found(tmp_path: Path) -> None:
+    path = tmp_path / "puzzles.csv"
+    path.write_text(PUZZLES)
+    ladder, back_rank = read_puzzles(path)
+    solver = Repeater("d1d7", "a1b1 g6g8 g6g8")
+    outcome = solve_problem(ladder, solver)
+    assert (outcome.solved, outcome.played, outcome.found_nodes) == (True, ("d1d7", "g6g8"), 20)
+    assert solver.fresh == [True, False]
+    half = solve_problem(ladder, Repeater("d1d7", "g6g1"))
+    assert (half.solved, half.points, half.played) == (False, 0, ("d1d7", "g6g1"))
+    assert not solved(ladder, "d1d2")
+    other_mate = replace(ladder, line=("d1d7", "a7a8", "d7d8"), best=frozenset(["d1d7"]))
+    assert solved(other_mate, "d1d7", "g6g8"), "another mate at the end is as good"
+    assert solved(back_rank, "a1a8")
+
+
+def test_outcomes_keep_the_problems_order_and_stop_when_asked() -> None:
+    problems = [problem(f'{BACK_RANK} bm h4; id "P.{n}";') for n in range(6)]
+    seen: list[str] = []
+
+    def run(stop_after: int) -> list[str]:
+        seen.clear()
+        done = solve_all(
+            problems,
+            lambda: Repeater(*["h2h4"] * 6),
+            2,
+            lambda outcome: seen.append(outcome.problem.name),
+            lambda: len(seen) >= stop_after,
+        )
+        return [outcome.problem.name for outcome in done]
+
+    assert run(99) == [f"P.{n}" for n in range(6)]
+    assert 2 <= len(run(2)) < 6
+
+
+def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
+    solver = EngineSolver(EngineOptions(evaluator="material", threads=1, hash_mib=16), TimeControl(nodes=100))
+    try:
+        board = chess.Board(BACK_RANK + " 0 1")
+        answer = solver.solve(board, fresh=True)
+        assert answer.last.move.uci() == "a1a8"
+        assert answer.last.mate == 1
+        start = solver.solve(chess.Board(), fresh=True)
+        nodes = [step.nodes for step in start.steps]
+        assert nodes == sorted(nodes)
+        assert nodes[-1] == 100
+        assert len(nodes) == 8
+        again = solver.solve(chess.Board(), fresh=True)
+        assert [step.move for step in again.steps] == [step.move for step in start.steps]
+    finally:
+        solver.close()
+
+
+def test_uci_engine_solves_too() -> None:
+    scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
+    solver = UciSolver(scripted, TimeControl(nodes=100))
+    try:
+        first = next(iter(chess.Board().legal_moves))
+        answer = solver.solve(chess.Board(), fresh=True)
+        assert [(step.nodes, step.move, step.mate) for step in answer.steps] == [(77, first, None)] * 2
+    finally:
+        solver.close()
+    solver = UciSolver(replace(scripted, command=(*scripted.command[:2], "crash", "1")), TimeControl(nodes=100))
+    with pytest.raises(ConfigError, match="scripted failed"):
+        solver.solve(chess.Board(), fresh=True)
+    solver.close()
+
+
+def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    suite, puzzles, out = tmp_path / "own.epd", tmp_path / "own.csv", tmp_path / "out.json"
+    suite.write_text("".join(f'{BACK_RANK} bm {move}; id "{theme}.{n}";\n'
+                             for theme, move in (("Mate", "Ra8"), ("Wrong", "h4")) for n in range(5)))  # fmt: skip
+    puzzles.write_text(PUZZLES)
+    output = aino_train("suite", suite, puzzles, "--nodes", 200, "--evaluator", "material", "--json", out, "--failed")
+    assert "own.epd" in output
+    assert "5 (50.0%)" not in output, "a mate is right wherever it is played"
+    rows = [line.split() for line in output.splitlines()]
+    assert ["own.epd", "10", "10", "(100.0%)"] in [row[:4] for row in rows]
+    assert ["Mate", "5", "5", "(100.0%)"] in [row[:4] for row in rows]
+    assert ["own.csv", "2", "2", "(100.0%)"] in [row[:4] for row in rows]
+    results = json.loads(out.read_text())
+    assert results["limit"] == "200 nodes a move"
+    assert [(one["solved"], one["problems"][0]["played"]) for one in results["suites"]] == [
+        (10, ["a1a8"]),
+        (2, ["d1d7", "g6g8"]),
+    ]
+    assert results["suites"][1]["groups"]["mateIn2"]["solved"] == 1
+
+
+def test_json_names_suites_and_problems() -> None:
+    outcome = solve_problem(problem(f'{BACK_RANK} bm h4; id "T.1";'), Repeater("h2h4"))
+    values = json.loads(json.dumps(suite_json({"limit": "x"}, {"one": [outcome]})))
+    assert values["suites"][0]["problems"][0]["found_nodes"] == 10
+    assert values["suites"][0]["groups"]["T"]["median_nodes"] == 10
+
+
+def test_groups_are_ordered_by_the_numbers_in_their_names() -> None:
+    names = ("rating 1000-1199", "rating 800-999", "fork")
+    outcome = solve_problem(replace(problem(f"{BACK_RANK} bm h4;"), groups=names), Repeater("h2h4"))
+    assert list(grouped([outcome])) == ["fork", "rating 800-999", "rating 1000-1199"]
+
+
+def test_suites_of_the_data_folder_are_read(test_data: Path) -> None:
+    paths = [path for path in (test_data / "suites").iterdir() if "stalemate" not in path.name]
+    counts = {path.name: len(read_epd(path)) for path in paths}
+    assert counts["wac.epd"] == 300
+    assert counts["sts_odd.epd"] == 627
+    assert counts["lct2.epd"] == 35
+    assert counts["mate2.fen"] == 212
+    assert len(read_puzzles(test_data / "puzzles" / "lichess.csv", limit=500)) == 500
+
+
+def test_engines_words_may_set_the_limit_but_no_clock(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    suite, out = tmp_path / "own.epd", tmp_path / "out.json"
+    suite.write_text(f"{BACK_RANK} bm Ra8;\n")
+    engine = f'name=scripted cmd="{sys.executable} {SCRIPT}"'
+    aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--json", out)
+    assert json.loads(out.read_text())["limit"] == "70 nodes a move"
+    aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--movetime", 0.1, "--json", out)
+    assert json.loads(out.read_text())["limit"] == "0.1 s a move"
+    assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)

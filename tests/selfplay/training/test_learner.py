@@ -1,0 +1,288 @@
+"""The learner learns, and a run that was killed ends where one that was not does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, RunError
+from engine.network.policy_map import CONV_INDEX
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn import dit
+from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
+from selfplay.records.positions import PositionSet
+from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
+from selfplay.training.families import family_of_model
+from selfplay.training.heldout import split_by_game
+from selfplay.training.learner import Learner
+from selfplay.training.losses import LossWeights
+from selfplay.training.mixture import Map, Mixture
+from selfplay.training.pretraining import Pretraining, PretrainSettings
+from selfplay.training.recipe import LearnerSettings
+from selfplay.training.source_files import SourceFiles, load_training_data
+from selfplay.training.tower import TowerHeldOut, dual_head_loss
+
+SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2)
+
+
+def small_learner(positions: PositionSet, threads: int = 2) -> Learner:
+    model = build_tower(TowerConfig.parse("16x2"), np.random.default_rng(1))
+    settings = replace(SETTINGS, threads=threads)
+    batches = Mixture([positions], [1.0], settings.batch_size, seed=7)
+    return Learner(family_of_model(model), model, batches, settings)
+
+
+def parameters_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
+    for _ in range(steps):
+        learner.step(1e-3)
+    state, _ = learner.state()
+    return state
+
+
+def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert np.array_equal(value, b[name]), name
+
+
+def test_overfits_one_game(positions: PositionSet) -> None:
+    game = positions.games(0, 1)
+    learner = small_learner(game)
+    first = learner.step(3e-3)
+    for _ in range(150):
+        learner.step(3e-3)
+    scores = TowerHeldOut(game).evaluate(learner.averaged_model())
+    learner.close()
+    assert scores.top1 > 0.8
+    assert scores.policy < first.policy - 0.5
+    assert scores.value < 0.7 * first.value
+
+
+def test_checkpoint_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
+    straight = small_learner(positions)
+    expected = parameters_after(straight, 6)
+    straight.close()
+
+    killed = small_learner(positions)
+    parameters_after(killed, 3)
+    arrays, values = killed.state()
+    save_checkpoint(tmp_path / "state.npz", arrays, values)
+    killed.close()
+
+    resumed = small_learner(positions)
+    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
+    assert_same(parameters_after(resumed, 3), expected)
+    resumed.close()
+
+
+def test_threads_do_not_change_the_result(positions: PositionSet) -> None:
+    results = []
+    for threads in (1, 2):
+        learner = small_learner(positions, threads)
+        results.append(parameters_after(learner, 3))
+        learner.close()
+    assert_same(*results)
+
+
+def test_checkpoint_of_another_network_is_refused(positions: PositionSet) -> None:
+    learner = small_learner(positions)
+    other = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
+    with pytest.raises(RunError, match="architecture"):
+        Learner(family_of_model(other), other, learner.batches, SETTINGS).restore(*learner.state())
+
+
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    save_checkpoint(path, {"a": np.arange(1000)}, {"steps_done": 1})
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RunError, match=r"state\.npz"):
+        load_checkpoint(path)
+
+
+# ---- parts --------------------------------------------------------------------------------------------------------
+
+
+def one_batch(positions: PositionSet, size: int) -> TrainingBatch:
+    batch = new_training_batch(size)
+    PositionSampler(positions).fill(np.arange(size), np.zeros(size, np.uint8), batch)
+    return batch
+
+
+def test_policy_gradient_reaches_legal_moves_only(positions: PositionSet) -> None:
+    batch = one_batch(positions, 6)
+    rng = np.random.default_rng(2)
+    outputs = {
+        "policy": rng.normal(size=(6, 8, 8, 80)).transpose(0, 3, 1, 2),
+        "wdl": rng.normal(size=(6, 3)),
+        "moves_left": rng.normal(size=(6, 1)),
+    }
+    _, gradients = dual_head_loss(outputs, batch, LossWeights())
+    touched = np.abs(gradients["policy"].reshape(6, -1)) > 0
+    for position in range(6):
+        legal = CONV_INDEX[batch.policy_index[position, : batch.n_moves[position]]]
+        assert set(np.flatnonzero(touched[position])) <= set(legal.tolist())
+        assert touched[position].sum() > 1
+    assert np.allclose(gradients["policy"].sum(axis=(1, 2, 3)), 0.0)
+
+
+@pytest.mark.parametrize("head", ["policy", "wdl", "moves_left"])
+def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str) -> None:
+    batch = one_batch(positions, 3)
+    rng = np.random.default_rng(3)
+    outputs = {
+        "policy": rng.normal(size=(3, 8, 8, 80)).transpose(0, 3, 1, 2),
+        "wdl": rng.normal(size=(3, 3)),
+        "moves_left": rng.normal(size=(3, 1)),
+    }
+    weights = LossWeights(value=0.7, moves_left=0.3)
+    factor = {"policy": 1.0, "wdl": weights.value, "moves_left": weights.moves_left}[head]
+    _, gradients = dual_head_loss(outputs, batch, weights)
+    direction = rng.normal(size=outputs[head].shape)
+    epsilon = 1e-5
+    ends = []
+    for sign in (1, -1):
+        moved = {**outputs, head: outputs[head] + sign * epsilon * direction}
+        losses = dual_head_loss(moved, batch, weights)[0].means
+        ends.append(factor * {"policy": losses.policy, "wdl": losses.value, "moves_left": losses.moves_left}[head])
+    numeric = (ends[0] - ends[1]) / (2 * epsilon)
+    assert numeric == pytest.approx(float((gradients[head] * direction).sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("target", "unknown", "loss"),
+    [("policy", 0.0, "policy"), ("wdl", 0.0, "value"), ("moves_left", -1.0, "moves_left")],
+)
+def test_position_without_a_target_takes_no_part_in_its_loss(
+    positions: PositionSet, target: str, unknown: float, loss: str
+) -> None:
+    batch, known = one_batch(positions, 6), np.arange(6) % 2 == 1
+    rng = np.random.default_rng(2)
+    outputs = {
+        "policy": rng.normal(size=(6, 8, 8, 80)).transpose(0, 3, 1, 2),
+        "wdl": rng.normal(size=(6, 3)),
+        "moves_left": rng.normal(size=(6, 1)),
+    }
+    whole = dual_head_loss(outputs, batch, LossWeights())[0].means
+    of_known = dual_head_loss(
+        {name: output[known] for name, output in outputs.items()},
+        TrainingBatch(*(array[known] for array in batch)),
+        LossWeights(),
+    )[0].means
+    getattr(batch, target)[~known] = unknown
+    sums, gradients = dual_head_loss(outputs, batch, LossWeights())
+    assert np.array_equal(gradients[target].reshape(6, -1).any(axis=1), known)
+    assert asdict(sums.means) == pytest.approx(asdict(whole) | {loss: getattr(of_known, loss)})
+
+
+def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: PositionSet) -> None:
+    class HalfTimed(Mixture):
+        def batch(self, step: int, run: Map = map) -> TrainingBatch:
+            batch = super().batch(step, run)
+            batch.moves_left[5:] = -1.0
+            return batch
+
+    losses = []
+    for shard_size in (8, 32):
+        settings = replace(SETTINGS, shard_size=shard_size)
+        model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
+        model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
+        learner = Learner(family_of_model(model), model, HalfTimed([positions], [1.0], 32, seed=7), settings)
+        losses.append(learner.step(0.0).moves_left)
+        learner.close()
+    assert losses[0] == pytest.approx(losses[1])
+    assert losses[0] > 0
+
+
+def test_mixture_keeps_its_shares(positions: PositionSet) -> None:
+    parts = positions.games(0, 6), positions.games(6, 12)
+    marked = [replace(part, wdl=np.full_like(part.wdl, value)) for value, part in enumerate(parts)]
+    mixture = Mixture(marked, [3.0, 1.0], batch_size=10, seed=1)
+    total = sum(mixture.batch(step).wdl[:, 0].sum() for step in range(20))
+    assert total == 50
+
+
+def test_share_without_usable_positions_is_refused(positions: PositionSet) -> None:
+    empty = positions.games(0, 0)
+    with pytest.raises(ConfigError, match="no usable positions"):
+        Mixture([positions, empty], [1.0, 1.0], 8, seed=1)
+
+
+def test_held_out_games_are_the_last_ones(positions: PositionSet) -> None:
+    training, heldout = split_by_game(positions, 0.25)
+    assert (training.n_games, heldout.n_games) == (9, 3)
+    assert np.array_equal(heldout.moves, positions.moves[-heldout.n_positions :])
+
+
+def test_held_out_scores_do_not_depend_on_threads(positions: PositionSet) -> None:
+    model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(4))
+    heldout = TowerHeldOut(positions)
+    assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+
+def test_pretrain_writes_a_network_and_resumes(
+    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+) -> None:
+    def command(run: str, net: str, *more: object) -> str:
+        flags = ["--net", "16x1", "--batch", 32, "--run", tmp_path / run, "--out", tmp_path / net, *more]
+        return aino_train("pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, *flags)
+
+    output = command("run", "net.dit", "--positions", 320)
+    assert "held out" in output
+    model, header = dit.load(tmp_path / "net.dit")
+    assert header["card"]["positions"] == 320
+    assert header["card"]["data"] == {"teacher": ["part1.txt"]}
+    assert str(tmp_path) not in (tmp_path / "net.dit").read_bytes().decode("latin-1")
+    # The same command finds the run finished and writes the same network.
+    command("run", "again.dit", "--positions", 320)
+    again, _ = dit.load(tmp_path / "again.dit")
+    assert_same(model.named_parameters(), again.named_parameters())
+
+
+def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, tmp_path: Path) -> None:
+    files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
+    settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
+    data = load_training_data(files, None, lambda text: None)
+
+    def train(folder: str, steps: float) -> Pretraining:
+        run = Pretraining(tmp_path / folder, settings, data)
+        run.train(lambda report: None, lambda: run.learner.steps_done >= steps)
+        run.close()
+        return run
+
+    train("killed", 4)
+    killed, straight = train("killed", np.inf), train("straight", np.inf)
+    assert killed.positions == straight.positions == 320
+    assert_same(killed.learner.state()[0], straight.learner.state()[0])
+
+
+def test_pretrain_can_be_prolonged_but_not_changed(
+    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+) -> None:
+    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", "16x1", "--batch", 32]
+    words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
+    aino_train(*words, "--positions", 64)
+    assert "other peak_rate" in aino_train(*words, "--positions", 64, "--rate", 0.1, status=1)
+    aino_train(*words, "--positions", 96)
+    assert dit.load(tmp_path / "net.dit")[1]["card"]["positions"] == 96
+
+
+def test_pretrain_starts_from_a_network_of_its_architecture(
+    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+) -> None:
+    def command(run: str, net: str, *more: object, status: int = 0) -> str:
+        words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--batch", 32, "--positions", 32]
+        return aino_train(*words, "--net", net, "--run", tmp_path / run, "--out", tmp_path / f"{run}.dit", *more,
+                          status=status)  # fmt: skip
+
+    command("first", "16x1")
+    command("second", "16x1", "--start-from", tmp_path / "first.dit", "--rate", 1e-9)
+    first, second = (dit.load(tmp_path / f"{name}.dit")[0].named_parameters() for name in ("first", "second"))
+    assert all(np.allclose(second[name], value, atol=1e-6) for name, value in first.items())
+    assert "architecture" in command("third", "16x2", "--start-from", tmp_path / "first.dit", status=1)

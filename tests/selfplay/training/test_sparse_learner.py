@@ -1,0 +1,302 @@
+"""The sparse learner: gradients like the layers', the same result on any thread and after any interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import decode_move, row_from_board
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
+from engine.errors import ConfigError, RunError
+from engine.network.sparse.features import look, new_sight
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
+from engine.nn import dit, huber, softmax_cross_entropy
+from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.records.positions import PositionSet
+from selfplay.records.targets import wdl_from_score
+from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
+from selfplay.training.families import family_of_model
+from selfplay.training.learner import Learner
+from selfplay.training.losses import LossWeights
+from selfplay.training.mixture import SparseMixture
+from selfplay.training.recipe import LearnerSettings
+from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
+
+CONFIG = SparseConfig(width=128, hidden=8)
+BATCH = 64
+AS_THEY_ARE = -1  # no variation
+LOSSES = ("policy", "value", "moves_left")
+
+
+def small_learner(positions: PositionSet, threads: int = 2, variations: float = 0.25) -> Learner:
+    model = build_sparse(CONFIG, np.random.default_rng(1))
+    mixture = SparseMixture([positions], [1.0], BATCH, seed=7, variations=variations)
+    settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
+    return Learner(family_of_model(model), model, mixture, settings)
+
+
+def state_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
+    for _ in range(steps):
+        learner.step(1e-3)
+    return {name: array.copy() for name, array in learner.state()[0].items()}
+
+
+def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert np.array_equal(value, b[name]), name
+
+
+def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray) -> SparseBatch:
+    batch = new_sparse_batch(len(numbers))
+    SparseSampler(positions).fill(numbers, variations, batch)
+    return batch
+
+
+# ---- learning -----------------------------------------------------------------------------------------------------
+
+
+def test_overfits_one_game(positions: PositionSet) -> None:
+    game = positions.games(0, 1)
+    learner = small_learner(game, variations=0.0)
+    first = learner.step(3e-3)
+    for _ in range(300):
+        learner.step(3e-3)
+    scores = SparseHeldOut(game).evaluate(learner.averaged_model())
+    learner.close()
+    assert scores.top1 > 0.9
+    assert scores.policy < first.policy - 0.5
+    assert scores.value < 0.7 * first.value
+
+
+def test_checkpoint_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
+    straight = small_learner(positions)
+    expected = state_after(straight, 6)
+    straight.close()
+    killed = small_learner(positions)
+    state_after(killed, 3)
+    save_checkpoint(tmp_path / "state.npz", *killed.state())
+    killed.close()
+    resumed = small_learner(positions)
+    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
+    assert_same(state_after(resumed, 3), expected)
+    resumed.close()
+
+
+def as_flat_vectors(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A learner's state as it used to be saved: one vector over all tables for each kind of number."""
+    kinds = {"parameters": "model/", "average": "average/", "mean": "optimizer/mean.", "square": "optimizer/square."}
+    flat_state = {}
+    for kind, prefix in kinds.items():
+        flat, tables = new_tables(CONFIG)
+        for name, view in named_views(tables, CONFIG).items():
+            view[...] = arrays[prefix + name]
+        flat_state[kind] = flat
+    for table, name in (("features", PARAMETERS["weight"]), ("policy", PARAMETERS["policy"])):
+        for slot in ("mean", "square"):
+            flat_state[f"{table}_{slot}"] = arrays[f"optimizer/shared_{slot}.{name}"].reshape(-1)
+    return flat_state
+
+
+def test_checkpoint_of_flat_vectors_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
+    straight, killed, resumed = (small_learner(positions) for _ in range(3))
+    expected = state_after(straight, 6)
+    arrays = state_after(killed, 3)
+    save_checkpoint(tmp_path / "state.npz", as_flat_vectors(arrays), {"steps_done": 3, "model": killed.model.config()})
+    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
+    assert resumed.steps_done == 3
+    assert_same(state_after(resumed, 3), expected)
+    for learner in (straight, killed, resumed):
+        learner.close()
+
+
+def test_checkpoint_without_its_arrays_is_refused(positions: PositionSet) -> None:
+    learner = small_learner(positions)
+    arrays, values = learner.state()
+    with pytest.raises(RunError, match="not that of this training"):
+        learner.restore({name: arrays[name] for name in arrays if not name.startswith("model/")}, values)
+    learner.close()
+
+
+def test_threads_do_not_change_the_result(positions: PositionSet) -> None:
+    results = []
+    for threads in (1, 2, 3):
+        learner = small_learner(positions, threads)
+        results.append(state_after(learner, 4))
+        learner.close()
+    assert_same(results[0], results[1])
+    assert_same(results[0], results[2])
+
+
+def test_checkpoint_of_another_network_is_refused(positions: PositionSet) -> None:
+    learner = small_learner(positions)
+    other = build_sparse(replace(CONFIG, width=256), np.random.default_rng(1))
+    with pytest.raises(RunError, match="architecture"):
+        Learner(family_of_model(other), other, learner.batches, learner.settings).restore(*learner.state())
+    learner.close()
+
+
+def test_pretrain_trains_a_sparse_network(aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path) -> None:
+    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", "sparse-128", "--batch", 64]
+    words += ["--variations", 0.2, "--positions", 640, "--storage", "float16", "--run", tmp_path / "run"]
+    assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")
+    model, header = dit.load(tmp_path / "net.dit")
+    assert header["card"]["positions"] == 640
+    assert header["configuration"]["learner"]["variations"] == 0.2
+    # The same command finds the run finished and writes the same network.
+    aino_train(*words, "--out", tmp_path / "again.dit")
+    assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
+
+
+# ---- gradients ----------------------------------------------------------------------------------------------------
+
+
+def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) -> tuple[list[float], dict]:
+    """Losses and gradients through the layers and losses of the learning library, in float64."""
+    model = build_sparse(CONFIG, np.random.default_rng(1)).astype(np.float64)
+    features = np.where(np.arange(batch.features.shape[1]) < batch.n_features[:count, None], batch.features[:count], -1)
+    legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
+    rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal, batch.sorts[:count], 0)
+    outputs, backward = model.forward((features, rows, sorts))
+    targets = np.where(legal, batch.policy[:count], 0)
+    known = batch.n_moves[:count] > 0
+    policy, dlogits = softmax_cross_entropy(outputs["policy"], targets, legal | ~known[:, None])
+    dlogits = dlogits * known[:, None]
+    value, dvalue = softmax_cross_entropy(outputs["value"][:, :3], batch.wdl[:count])
+    left = np.where(known, batch.moves_left[:count], outputs["value"][:, 3])
+    length, dleft = huber(outputs["value"][:, 3:], left[:, None])
+    slopes = np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1)
+    _, grads = backward({"policy": dlogits, "value": slopes})
+    return [policy, value, length], grads
+
+
+def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
+    rng = np.random.default_rng(3)
+    numbers = rng.choice(positions.n_positions, 50)
+    variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
+    batch, count, weights = sampled(positions, numbers, variations), 50, LossWeights(value=0.7, moves_left=0.3)
+    _, tables = new_tables(CONFIG)
+    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
+    _, slopes = new_tables(CONFIG)
+    passes = SparsePass(CONFIG, count, threads=2)
+    passes.positions(tables, batch, count, weights)
+    passes.columns(batch, count, slopes)
+    passes.close()
+    losses, expected = gradients_by_layers(batch, count, weights)
+    means = passes.gradients.losses.mean(axis=0)
+    assert np.allclose(means, losses, rtol=1e-4)
+    found = named_views(slopes, CONFIG)
+    assert found.keys() == expected.keys() == set(PARAMETERS.values())
+    for name, gradient in expected.items():
+        error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
+        assert error < 1e-4, f"{name}: relative error {error:.1e}"
+
+
+@pytest.mark.parametrize(("target", "unknown"), [("policy", 0.0), ("wdl", 0.0), ("moves_left", -1.0)])
+def test_position_without_a_target_takes_no_part_in_its_loss(
+    positions: PositionSet, target: str, unknown: float
+) -> None:
+    numbers, loss = np.arange(40, 60), ["policy", "wdl", "moves_left"].index(target)
+    batch, lacking = (sampled(positions, numbers, np.full(20, AS_THEY_ARE)) for _ in range(2))
+    getattr(lacking, target)[::2] = unknown
+    _, tables = new_tables(CONFIG)
+    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
+    whole, part = SparsePass(CONFIG, 20, threads=1), SparsePass(CONFIG, 20, threads=1)
+    whole.positions(tables, batch, 20, LossWeights())
+    part.positions(tables, lacking, 20, LossWeights())
+    slopes = [part.gradients.policy, part.gradients.doutputs[:, :3], part.gradients.doutputs[:, 3:]][loss]
+    assert not slopes[::2].any()
+    assert slopes[1::2].any(axis=1).all()
+    assert asdict(loss_sums(part.gradients, 20).means) == pytest.approx(
+        asdict(loss_sums(whole.gradients, 20).means) | {LOSSES[loss]: whole.gradients.losses[1::2, loss].mean()}
+    )
+
+
+# ---- batches ------------------------------------------------------------------------------------------------------
+
+
+def boards_of(positions: PositionSet, game: int) -> list[chess.Board]:
+    """The positions of a game that began at the start position."""
+    board, boards = chess.Board(), []
+    for move in positions.moves[positions.game_first[game] : positions.game_first[game + 1]]:
+        boards.append(board.copy())
+        board.push(decode_move(row_from_board(board), int(move)))
+    return boards
+
+
+def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: PositionSet) -> None:
+    game = 2
+    first, boards = int(positions.game_first[game]), boards_of(positions, game)
+    numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])  # onward, again, and back: replays are shared
+    batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
+    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    for slot, number in enumerate(numbers):
+        row = row_from_board(boards[number - first])
+        n_moves = generate(row, moves)
+        active = look(row, moves, n_moves, sight)
+        assert np.array_equal(batch.features[slot, : batch.n_features[slot]], sight.features[:active])
+        assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], sight.rows[:n_moves])
+        assert np.array_equal(batch.sorts[slot, : batch.n_moves[slot]], sight.sorts[:n_moves])
+        targets = slice(positions.target_first[number], positions.target_first[number + 1])
+        wanted = dict(zip(positions.target_moves[targets], positions.target_probs[targets] / 65535, strict=True))
+        assert batch.policy[slot, :n_moves] == pytest.approx([wanted.get(move, 0) for move in moves[:n_moves]])
+        assert np.array_equal(batch.wdl[slot], positions.wdl[number].astype(np.float32))
+
+
+def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) -> None:
+    game, ply = 1, 6
+    number, board = int(positions.game_first[game]) + ply, boards_of(positions, game)[ply]
+    sight, nothing = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    for target in range(int(positions.target_first[number]), int(positions.target_first[number + 1])):
+        batch = sampled(positions, np.array([number]), np.array([target]))
+        after = board.copy()
+        after.push(decode_move(row_from_board(board), int(positions.target_moves[target])))
+        row = row_from_board(after)
+        active = look(row, nothing, 0, sight)
+        assert np.array_equal(batch.features[0, : batch.n_features[0]], sight.features[:active])
+        score = -positions.target_scores[target : target + 1].astype(np.float32)
+        assert np.allclose(batch.wdl, wdl_from_score(score))
+        assert batch.n_moves[0] == 0
+        assert batch.moves_left[0] < 0
+
+
+def test_variations_take_their_share_of_positions_with_scores(positions: PositionSet) -> None:
+    def value_only(part: PositionSet) -> int:
+        mixture = SparseMixture([part], [1.0], 200, seed=3, variations=0.3)
+        return sum(int(np.count_nonzero(mixture.batch(step).n_moves == 0)) for step in range(5))
+
+    assert 250 < value_only(positions) < 350
+    assert value_only(replace(positions, target_scores=np.zeros(0, np.int16))) == 0
+    with pytest.raises(ConfigError, match="variations"):
+        SparseMixture([positions], [1.0], 8, seed=3, variations=1.5)
+
+
+def test_policy_loss_is_the_mean_over_positions_with_a_policy(positions: PositionSet) -> None:
+    numbers, weights = np.arange(40, 60), LossWeights()
+    plain = sampled(positions, numbers, np.full(20, AS_THEY_ARE))
+    doubled = sampled(
+        positions,
+        np.repeat(numbers, 2),
+        np.where(np.arange(40) % 2, positions.target_first[np.repeat(numbers, 2)], AS_THEY_ARE),
+    )
+    _, tables = new_tables(CONFIG)
+    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
+    losses = []
+    for batch, count in ((plain, 20), (doubled, 40)):
+        passes = SparsePass(CONFIG, count, threads=1)
+        passes.positions(tables, batch, count, weights)
+        losses.append(loss_sums(passes.gradients, count).means)
+    assert losses[0].policy == pytest.approx(losses[1].policy, rel=1e-6)
+    assert losses[0].moves_left == pytest.approx(losses[1].moves_left, rel=1e-6)
+
+
+def test_held_out_scores_do_not_depend_on_threads(positions: PositionSet) -> None:
+    model, heldout = build_sparse(CONFIG, np.random.default_rng(4)), SparseHeldOut(positions)
+    assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)

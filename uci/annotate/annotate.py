@@ -1,0 +1,151 @@
+"""`aino annotate PGN`: an annotated PGN and a web page, game by game."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import chess.pgn
+from markupsafe import Markup
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from engine.command_line import INTERRUPTED
+from engine.console import make_console, say
+from engine.errors import ConfigError, DataError
+from engine.option_forms import add_flags, options_from_flags
+from engine.pages.render import write_page
+from engine.player import Engine
+from engine.search.limits import Limits
+from uci.annotate.comments import add_comments, mend_result
+from uci.annotate.game_page import game_section, page
+from uci.annotate.review import GameReview, ReviewInterrupted, review_game
+from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
+from uci.terminal.reading import read_every_game
+from uci.terminal.waiting import ready_engine
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+_DEFAULT_LIMITS = Limits(nodes=20_000)
+_PAGE_PAUSE = 20.0  # times as long as writing the page takes: with many games it is not written after each
+EXAMPLES = """\
+examples:
+  aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html
+  aino annotate games.pgn --nodes 100000    more thorough, and five times slower
+  aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
+
+Each finished game is saved at once, and at Ctrl-C the game in progress as far as it is done.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "aino annotate PGN [options]"
+    parser.add_argument("pgn", type=Path, metavar="PGN", help="file with one game or many")
+    parser.add_argument("--out", type=Path, metavar="NAME", help="where to write: NAME.pgn and NAME.html")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of an earlier run")
+    add_limit_flags(parser, "20,000 for each position")
+    add_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Annotates all games; exit status 1 if some could not be read, or only in part. Raises AinoErrors."""
+    options = options_from_flags(arguments)
+    limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
+    games = read_every_game(arguments.pgn)
+    output = _Output(arguments.pgn, arguments.out, limits, arguments.overwrite)
+    console, problems = make_console(), make_console(stderr=True)
+    damaged = 0
+    try:
+        with ready_engine(console, replace(options, analyse_mode=True)) as engine:
+            for number, (game, fault) in enumerate(games, 1):
+                if not _is_sound(problems, number, game, fault):
+                    damaged += 1
+                if fault is None:
+                    review = _review(console, engine, game, number, limits)
+                    output.add(review)
+                    say(console, _summary_line(review, number))
+    except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, ReviewInterrupted) and interrupt.review is not None:
+            output.add(interrupt.review)
+        say(problems, "interrupted")
+        return INTERRUPTED
+    finally:
+        if output.finished:
+            output.write_page()
+            say(console, f"{output.finished} game{'s' * (output.finished > 1)} in {output.pgn} and {output.html}")
+    return 1 if damaged else 0
+
+
+def _is_sound(problems: Console, number: int, game: chess.pgn.Game, fault: DataError | None) -> bool:
+    """Whether a game was read whole; tells what is wrong with it where it was not."""
+    if fault is not None:
+        say(problems, f"game {number} is skipped: {fault}")
+        return False
+    for error in game.errors:
+        say(problems, f"game {number}: {error}; that line is read up to there")
+    return not game.errors
+
+
+def _review(console: Console, engine: Engine, game: chess.pgn.Game, number: int, limits: Limits) -> GameReview:
+    title = f"game {number}: {game.headers.get('White', '?')} - {game.headers.get('Black', '?')}"
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        TextColumn("{task.completed} plies"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        return review_game(engine, game, limits, lambda done, total: progress.update(task, completed=done, total=total))
+
+
+def _summary_line(review: GameReview, number: int) -> str:
+    headers = review.game.headers
+    sides = (f"{headers.get(name, '?')}: {review.summary(side)}" for name, side in (("White", True), ("Black", False)))
+    return f"game {number}, {headers.get('Result', '*')}. " + "; ".join(sides)
+
+
+class _Output:
+    """The two files. The PGN grows game by game; the page is made anew now and then, and at the end."""
+
+    def __init__(self, source: Path, name: Path | None, limits: Limits, overwrite: bool) -> None:
+        base = name or source.with_name(f"{source.stem}.annotated")
+        self.pgn, self.html = base.with_name(f"{base.name}.pgn"), base.with_name(f"{base.name}.html")
+        self.finished = 0
+        self._title = source.name
+        self._how = _limits_text(limits)
+        self._sections: list[tuple[str, Markup]] = []
+        self._next_page_s = 0.0
+        for path in (self.pgn, self.html):
+            if path.exists() and path.samefile(source):
+                raise ConfigError(f"{path} holds the games themselves: give another name with --out")
+            if path.exists() and not overwrite:
+                raise ConfigError(f"{path} exists: give another name with --out, or --overwrite")
+
+    def add(self, review: GameReview) -> None:
+        """Saves one finished game. Raises DataError."""
+        mend_result(review.game)
+        self._sections.append(game_section(review, self.finished + 1))
+        try:
+            with self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
+                print(add_comments(review), file=file, end="\n\n")
+        except OSError as error:
+            raise DataError(f"{self.pgn}: {error.strerror}") from error
+        self.finished += 1
+        if time.monotonic() >= self._next_page_s:
+            self.write_page()
+
+    def write_page(self) -> None:
+        """Writes the page of all games so far."""
+        begun = time.monotonic()
+        write_page(self.html, page(self._title, self._sections, self._how))
+        self._next_page_s = time.monotonic() + _PAGE_PAUSE * (time.monotonic() - begun)
+
+
+def _limits_text(limits: Limits) -> str:
+    if limits.nodes is not None:
+        return f"{limits.nodes:,} nodes a position"
+    return f"{(limits.movetime_ms or 0) / 1000:g} seconds a position"

@@ -1,0 +1,230 @@
+"""`aino bench`: speed of move generation, board planes, evaluation, search and start on this machine.
+
+Every speed is the best of several runs, taken in one process. The signatures say whether the search still does what it
+did (`signature`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import chess
+import numpy as np
+from rich.console import Console
+
+from engine.board.convert import stack_from_board
+from engine.errors import ConfigError, NetFileError
+from engine.evaluation import make_evaluator
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.machine import blas_kernel, describe_machine
+from engine.network.weights import is_default
+from engine.option_forms import add_flags, options_from_flags
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from uci.bench.board_speed import measure_board
+from uci.bench.signature import SETTINGS, sign
+from uci.bench.start_speed import measure_start
+
+__all__ = ["EXAMPLES", "PARTS", "add_arguments", "measure", "run", "signatures"]
+
+PARTS = ("board", "evaluation", "search", "start", "signature")
+POSITIONS = (
+    chess.STARTING_FEN,
+    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
+    "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7",
+    "2r3k1/pp3ppp/4p3/3pP3/3P4/1P3N1P/P4PP1/2R3K1 b - - 0 25",
+    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1",
+    "rnbqkb1r/pp2pppp/5n2/2pp4/3P1B2/4PN2/PPP2PPP/RN1QKB1R b KQkq - 1 4",
+)
+RUNS = 3
+PERFT_DEPTH = 5
+GAME_PLIES = 63  # of the game whose planes are timed
+BATCHES = (1, 8, 32, 64)  # positions evaluated at once
+EVALUATORS = ("material", "sparse", "network", "hybrid")
+IN_KERNEL_NODES, NETWORK_NODES = 20_000, 4_000  # per position
+
+
+EXAMPLES = """\
+examples:
+  aino bench                                a table, under a minute
+  aino bench --json > today.json            for comparing
+  aino bench --signature                    has the search changed? nodes and checksums of its trees
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    text = f"measure only these: {', '.join(PARTS)}"
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
+    text = "print only the signatures of the search: nodes, checksum of the trees, BLAS kernel where it counts"
+    parser.add_argument("--signature", action="store_true", help=text)
+    text = "also start with an empty kernel cache: compiles everything, takes a while"
+    parser.add_argument("--cold", action="store_true", help=text)
+    text = "length of each timed run (default %(default)s)"
+    parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
+    add_flags(parser, only=("threads", "hash_mib", "weights_file", "hybrid_weight"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the measurements as a table or as JSON. Raises ConfigError for a length of runs that is not positive."""
+    if not arguments.seconds > 0:
+        raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
+    if arguments.signature:
+        for name, entry in signatures().items():
+            print(f"{name:10}{entry}")
+        return 0
+    with Console(stderr=True).status("Measuring") as status:
+        results = measure(
+            options_from_flags(arguments), arguments.seconds, arguments.only, arguments.cold, status.update
+        )
+    if arguments.json:
+        print(json.dumps(results, indent=2))
+        return 0
+    for name, value in results.items():
+        entries = value.items() if isinstance(value, dict) else [("", value)]
+        for key, entry in entries:
+            print(f"{f'{name}: {key}' if key else name:52}  {_text(entry):>16}")
+    return 0
+
+
+def measure(
+    options: EngineOptions,
+    seconds: float = 0.3,
+    parts: tuple[str, ...] = PARTS,
+    cold: bool = False,
+    tell: Callable[[str], None] = lambda part: None,
+) -> dict[str, Any]:
+    """The measurements by name: speeds a second, times in seconds; `tell` gets the part that begins.
+
+    A net that cannot be loaded leaves its rows out and says so.
+    """
+    results: dict[str, Any] = {"machine": describe_machine()}
+    if "board" in parts:
+        tell("Measuring move generation and planes")
+        game = _random_game(np.random.default_rng(1), GAME_PLIES)
+        results |= measure_board(lambda work: _speed(work, seconds), game, PERFT_DEPTH)
+    if "evaluation" in parts or "search" in parts:
+        results |= _measure_evaluators(options, seconds, parts, tell)
+    if "start" in parts:
+        tell("Measuring the start of new processes")
+        results["start s"] = measure_start(cold)
+    if "signature" in parts:
+        tell("Searching for the signature")
+        results["signature"] = signatures()
+    return results
+
+
+def _measure_evaluators(
+    options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
+) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+    for name in EVALUATORS:
+        for threads in sorted({1, options.thread_count}):
+            tell(f"Measuring the evaluator {name} with {threads} thread{'s' * (threads > 1)}")
+            try:
+                evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight)
+            except NetFileError as error:
+                if error.option == "weights_file" and not is_default(options.weights_file):
+                    raise
+                results[f"{name} left out"] = str(error)
+                break
+            label = f"{name} {threads} thread" + "s" * (threads > 1)
+            if "evaluation" in parts:
+                speeds = results.setdefault("evaluations/s", {})
+                for batch in BATCHES:
+                    leaves = _sample_leaves(batch)
+                    speeds[f"{label} batch {batch}"] = _speed(partial(_evaluate, evaluator, leaves, batch), seconds)
+            if "search" in parts:
+                nodes = NETWORK_NODES if name in ("network", "hybrid") else IN_KERNEL_NODES
+                searched = replace(options, evaluator=name, threads=threads)
+                results.setdefault("search nodes/s", {})[label] = _search_speed(searched, evaluator, nodes)
+            evaluator.close()
+    return results
+
+
+def signatures() -> dict[str, str]:
+    """Nodes and checksum of each of the `bench_signature.SETTINGS`, and the BLAS kernel where its last bits count.
+
+    A net that cannot be loaded leaves its entry out and says so.
+    """
+    found = {}
+    for name, setting in SETTINGS.items():
+        try:
+            found[name] = f"{sign(setting)} {blas_kernel() if setting.uses_blas else ''}".rstrip()
+        except NetFileError as error:
+            found[name] = f"left out: {error}"
+    return found
+
+
+# ---- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _speed(work: Callable[[], int], seconds: float) -> float:
+    """Units of work a second: the best of several runs of at least `seconds`, after one untimed call."""
+    work()
+    best = 0.0
+    for _ in range(RUNS):
+        done, start = 0, perf_counter()
+        while (elapsed := perf_counter() - start) < seconds or not done:
+            done += work()
+        best = max(best, done / elapsed)
+    return best
+
+
+def _evaluate(evaluator: Evaluator, leaves: LeafBatch, count: int) -> int:
+    evaluator.evaluate(leaves, count)
+    return count
+
+
+def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> float:
+    """Nodes a second over all positions, each searched from an empty tree."""
+    engine = Engine(options, evaluator)
+    engine.warm_up()
+
+    def work() -> int:
+        total = 0
+        for fen in POSITIONS:
+            engine.new_game()
+            engine.set_position(chess.Board(fen))
+            total += engine.search(Limits(nodes=nodes)).nodes
+        return total
+
+    speed = _speed(work, 0.0)
+    engine.close()
+    return speed
+
+
+def _sample_leaves(count: int) -> LeafBatch:
+    """Positions of random games, as search would hand them to an evaluator."""
+    rng = np.random.default_rng(2)
+    leaves = new_leaf_batch(count)
+    for row in range(count):
+        fill_leaf(leaves, row, stack_from_board(_random_game(rng, 10 + row)))
+    return leaves
+
+
+def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:
+    """A random game of so many plies in which a move is left to play."""
+    board = chess.Board()
+    while len(board.move_stack) < plies or not any(board.legal_moves):
+        moves = list(board.legal_moves)
+        if not moves:
+            board = chess.Board()
+            continue
+        board.push(moves[rng.integers(len(moves))])
+    return board
+
+
+def _text(entry: object) -> str:
+    """Speeds without decimals, times with them."""
+    if not isinstance(entry, float):
+        return str(entry)
+    return f"{entry:,.0f}" if entry >= 100.0 else f"{entry:.3g}"

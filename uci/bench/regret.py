@@ -1,0 +1,148 @@
+"""How much worse than the best move Aino's moves are, by a stronger engine's word: a quick guide before matches.
+
+    python -m uci.bench.regret games.pgn --judge stockfish --positions 500 --nodes 10000 \\
+        "base" "bold CPuct=2.5" "cool PolicyTemperature=1.2 nodes=3000"
+
+One position is taken from each game of the PGN file, the same ones for every setting: a name and UCI options (one
+thread; `nodes=N` for its own number). The judge says what winning chances (a logistic curve of its score, 150 cp)
+the chosen move costs against its own best; positions that it calls decided are left out. Its answers are kept in a
+file beside the games. Errors are standard errors, those of differences from paired positions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import chess
+import chess.engine
+import chess.pgn
+import numpy as np
+
+from engine import Engine
+from engine.measuring import Progress, Row, new_parser, report
+from engine.options import EngineOptions, set_option
+from engine.search.limits import Limits
+
+LOGISTIC_CP = 150.0
+DECIDED_CP = 500
+MATE_CP = 3000
+SKIPPED_PLIES = 4  # at both ends of a game
+BLUNDER = 0.15  # of the winning chances
+
+
+class Judge:
+    """A UCI engine's scores of positions and moves, remembered in a file of JSON lines."""
+
+    def __init__(self, command: str, nodes: int, memory: Path) -> None:
+        self._engine = chess.engine.SimpleEngine.popen_uci(command)
+        self._limit = chess.engine.Limit(nodes=nodes)
+        self._memory = memory
+        lines = memory.read_text(encoding="utf-8").splitlines() if memory.exists() else []
+        self._known: dict[str, int] = dict(map(json.loads, lines))
+
+    def score(self, board: chess.Board, move: chess.Move | None = None) -> int:
+        """Centipawns for the side to move with its best move, or with `move`."""
+        key = f"{board.fen()} {move}"
+        if key not in self._known:
+            info = self._engine.analyse(board, self._limit, root_moves=None if move is None else [move])
+            self._known[key] = info["score"].relative.score(mate_score=MATE_CP)
+            with self._memory.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([key, self._known[key]]) + "\n")
+        return self._known[key]
+
+    def close(self) -> None:
+        """End the engine."""
+        self._engine.quit()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a row for every setting."""
+    parser = new_parser(__doc__)
+    parser.add_argument("games", type=Path, help="PGN file")
+    parser.add_argument("settings", nargs="+", metavar="SETTING", help="NAME [OPTION=VALUE ...] [nodes=N]")
+    parser.add_argument("--judge", default="stockfish", help="a UCI engine's command (default %(default)s)")
+    parser.add_argument("--judge-nodes", type=int, default=150_000)
+    parser.add_argument("--positions", type=int, default=500)
+    parser.add_argument("--nodes", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=5)
+    options = parser.parse_args(arguments)
+    judge = Judge(options.judge, options.judge_nodes, options.games.with_suffix(".judged.jsonl"))
+    try:
+        boards = sampled(options.games, options.positions, random.Random(options.seed))
+        boards = [board for board in boards if abs(judge.score(board)) < DECIDED_CP]
+        losses = {setting.split()[0]: losses_of(setting, options.nodes, boards, judge) for setting in options.settings}
+    finally:
+        judge.close()
+    first = next(iter(losses.values()))
+    report([row(name, loss, loss - first) for name, loss in losses.items()], options.json)
+
+
+def sampled(path: Path, count: int, rng: random.Random) -> list[chess.Board]:
+    """A position of each of so many games, with the moves before it."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        games = list(iter(lambda: chess.pgn.read_game(file), None))
+    rng.shuffle(games)
+    return list(positions_of(games, rng))[:count]
+
+
+def positions_of(games: Sequence[chess.pgn.Game], rng: random.Random) -> Iterator[chess.Board]:
+    """One position of each game long enough, where there is something to choose."""
+    for game in games:
+        moves = list(game.mainline_moves())
+        if len(moves) <= 2 * SKIPPED_PLIES:
+            continue
+        board = game.board()
+        for move in moves[: rng.randrange(SKIPPED_PLIES, len(moves) - SKIPPED_PLIES)]:
+            board.push(move)
+        if board.legal_moves.count() > 1:
+            yield board
+
+
+def losses_of(setting: str, nodes: int, boards: Sequence[chess.Board], judge: Judge) -> np.ndarray:
+    """What the moves chosen with a setting cost, float64 [positions]."""
+    name, *words = setting.split()
+    engine_options = EngineOptions(threads=1)
+    for word in words:
+        option, _, value = word.partition("=")
+        if option == "nodes":
+            nodes = int(value)
+        else:
+            engine_options = set_option(engine_options, option, value)
+    losses = np.zeros(len(boards))
+    progress = Progress(name, len(boards))
+    with Engine(engine_options) as engine:
+        for number, board in enumerate(boards):
+            engine.new_game()
+            engine.set_position(board)
+            move = engine.search(Limits(nodes=nodes)).best_move
+            best, chosen = judge.score(board), judge.score(board, move)
+            losses[number] = max(0.0, chances(best) - chances(chosen))
+            progress.update(number + 1)
+    return losses
+
+
+def chances(score_cp: int) -> float:
+    """Winning chances of a score."""
+    return 1.0 / (1.0 + math.exp(-score_cp / LOGISTIC_CP))
+
+
+def row(name: str, losses: np.ndarray, differences: np.ndarray) -> Row:
+    """One row of the table, in percent of winning chances."""
+    root = math.sqrt(len(losses))
+    return {
+        "setting": name,
+        "positions": len(losses),
+        "mean loss, %": 100 * float(losses.mean()),
+        "+-": 100 * float(losses.std()) / root,
+        "against the first": 100 * float(differences.mean()),
+        "+- ": 100 * float(differences.std()) / root,
+        "blunders, %": 100 * float((losses > BLUNDER).mean()),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""`aino explain POSITION`: one web page about one position."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from engine.console import make_console, say, waiting
+from engine.errors import ConfigError
+from engine.evaluation.protocol import Evaluator
+from engine.option_forms import add_flags, options_from_flags
+from engine.options import EngineOptions
+from engine.pages.render import write_page
+from engine.player import Engine
+from uci.explain.insight import find_threat, input_planes, judge_at_sight, piece_weights, value_parts, wins
+from uci.explain.observe import Observation, observe
+from uci.explain.position_page import Explanation, page
+from uci.explain.sight import Sight, show_features, show_history, show_planes, show_weights
+from uci.terminal.limit_flags import MOST_NODES, checked
+from uci.terminal.reading import Source, read_source
+from uci.terminal.waiting import ready_engine
+
+__all__ = ["EXAMPLES", "add_arguments", "explain", "parse", "run"]
+
+parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
+
+_DEFAULT_NODES = 4000
+_THREAT_SHARE = 4  # the opponent's reply to passing gets this part of the nodes
+EXAMPLES = """\
+examples:
+  aino explain startpos
+  aino explain "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3" --out scholar.html
+  aino explain game.pgn --ply 24
+
+The page (aino-explain.html if not told otherwise) is one file to open in a browser.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "aino explain POSITION [options]"
+    parser.add_argument("position", nargs="*", metavar="POSITION", help="a FEN, a PGN file, startpos, or - for stdin")
+    parser.add_argument("--game", type=int, default=1, metavar="N", help="which game of a PGN (default the first)")
+    parser.add_argument("--ply", type=int, metavar="N", help="after how many half-moves of it (default: its end)")
+    parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help="nodes to search (default 4000)")
+    parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help="the page")
+    add_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes the page and tells where it is. Raises AinoErrors."""
+    options = options_from_flags(arguments)
+    nodes = checked("--nodes", arguments.nodes, 2, MOST_NODES)
+    source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)
+    if not any(source.board.legal_moves):
+        raise ConfigError(f"{source.name}: the game is over, there is no move to explain")
+    console = make_console()
+    with ready_engine(console, replace(options, analyse_mode=True)) as engine:
+        explanation = explain(engine, options, source, nodes, console)
+    write_page(arguments.out, page(explanation))
+    board = source.board
+    line = board.variation_san(explanation.observation.result.infos[0].pv)
+    say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {explanation.observation.verdict.text}, {line}")
+    say(console, f"the page is {arguments.out}")
+    return 0
+
+
+def explain(engine: Engine, options: EngineOptions, source: Source, nodes: int, console: Console) -> Explanation:
+    """Searches, asks and looks until everything on the page is known."""
+    board = source.board
+    observation = _observe(console, engine, board, nodes)
+    with waiting(console, "Looking at threats and pieces"):
+        passed = board.copy(stack=False)
+        passed.push(chess.Move.null())
+        return Explanation(
+            title=source.name if source.name != board.fen() else "A position explained",
+            evaluator=engine.evaluator.name,
+            observation=observation,
+            first_sight=judge_at_sight(engine.evaluator, board),
+            parts=value_parts(options, engine.evaluator, board),
+            threat=find_threat(engine, board, max(100, nodes // _THREAT_SHARE)),
+            wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
+            sight=_sight(engine.evaluator, board),
+        )
+
+
+def _observe(console: Console, engine: Engine, board: chess.Board, nodes: int) -> Observation:
+    columns = (TextColumn("Searching"), BarColumn(20), TextColumn("{task.completed:,} nodes"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("search", total=nodes)
+        return observe(engine, board, nodes, lambda done: progress.update(task, completed=done))
+
+
+def _sight(evaluator: Evaluator, board: chess.Board) -> Sight | None:
+    if evaluator.name == "material":
+        return None
+    picture, heaviest = show_weights(board, piece_weights(evaluator, board))
+    if not evaluator.needs_planes:
+        return Sight(picture, heaviest, [], [], [], show_features(board))
+    planes, facts = show_planes(input_planes(board))
+    return Sight(picture, heaviest, planes, facts, show_history(board), [])

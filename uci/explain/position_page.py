@@ -1,0 +1,191 @@
+"""The page of one position: what was observed, turned into what the template shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import chess
+
+from engine.pages.board import Arrow, board_svg
+from engine.pages.chart import line_path
+from engine.search.outline import Branch
+from engine.search.results import RootMove
+from uci.explain.insight import Part, Threat
+from uci.explain.observe import Observation, Snapshot
+from uci.explain.sight import Sight
+from uci.pages.render import render
+from uci.terminal.notation import move_number
+from uci.terminal.verdict import Verdict
+
+__all__ = ["Explanation", "page"]
+
+_SERIES = 6  # moves in charts and tables; the style sheet has as many colours
+_LINE_PLIES = 10
+_WINS_SHOWN = 6
+_TICKS = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that the page shows."""
+
+    title: str
+    evaluator: str
+    observation: Observation
+    first_sight: Verdict  # the evaluator's before any search, from the side to move
+    parts: list[Part]
+    threat: Threat | None
+    wins: dict[chess.Color, list[tuple[chess.Move, int]]]  # captures that gain, with centipawns
+    sight: Sight | None  # None without a network
+
+
+def page(explanation: Explanation) -> str:
+    """The whole page."""
+    observation, board = explanation.observation, explanation.observation.board
+    moves = observation.leading_moves(_SERIES)
+    return render(
+        "explain.html.j2",
+        title=explanation.title,
+        fen=board.fen(),
+        mover=_name(board.turn),
+        opponent=_name(not board.turn),
+        evaluator=explanation.evaluator,
+        board=board_svg(board, perspective=board.turn, arrows=_main_arrows(explanation), label="The position"),
+        best=board.san(moves[0].move),
+        line=board.variation_san(observation.result.infos[0].pv[:_LINE_PLIES]),
+        verdict=observation.verdict,
+        story=_story(explanation, moves),
+        nodes=observation.snapshots[-1].nodes,
+        moves=[_move_row(observation, child) for child in moves],
+        charts=_charts(observation, moves),
+        legend=[board.san(child.move) for child in moves],
+        tree=[_branch(board, branch) for branch in observation.tree],
+        threat=_threat(explanation),
+        in_check=board.is_check(),
+        wins=[(_name(side), _wins(board, side, explanation.wins[side])) for side in (board.turn, not board.turn)],
+        parts=explanation.parts,
+        first_sight=explanation.first_sight,
+        sight=explanation.sight,
+    )
+
+
+def _name(side: chess.Color) -> str:
+    return chess.COLOR_NAMES[side].title()
+
+
+def _main_arrows(explanation: Explanation) -> list[Arrow]:
+    best = explanation.observation.result.best_move
+    assert best is not None
+    arrows = [Arrow(best.from_square, best.to_square, "better")]
+    if explanation.threat is not None:
+        threat = explanation.threat.line[0]
+        arrows.insert(0, Arrow(threat.from_square, threat.to_square, "threat"))
+    return arrows
+
+
+def _story(explanation: Explanation, moves: Sequence[RootMove]) -> list[str]:
+    """What happened, in sentences."""
+    observation, first_sight = explanation.observation, explanation.first_sight
+    board = observation.board
+    favourite = max(moves, key=lambda child: child.prior)
+    best = moves[0]
+    lines = [f"At first sight the policy gave {board.san(favourite.move)} {favourite.prior:.0%} of its trust."]
+    if best.move == favourite.move:
+        lines.append("The search agreed.")
+    else:
+        lines.append(
+            f"The search came to prefer {board.san(best.move)}, to which the policy had given {best.prior:.0%}; "
+            f"from {observation.decided_at:,} nodes on it stayed ahead."
+        )
+    change = observation.verdict.expected - first_sight.expected
+    if observation.verdict.mate:
+        lines.append(f"It found a forced mate: {observation.verdict.text}.")
+    elif abs(change) >= 0.05:
+        better = "better" if change > 0 else "worse"
+        lines.append(
+            f"The position turned out {better} than it looked: expected points went "
+            f"from {first_sight.expected:.0%} to {observation.verdict.expected:.0%}."
+        )
+    return lines
+
+
+def _move_row(observation: Observation, child: RootMove) -> dict[str, object]:
+    last = observation.snapshots[-1]
+    verdict = Verdict.of_move(child)
+    return {
+        "san": observation.board.san(child.move),
+        "prior": child.prior,
+        "share": last.share(child.move) or 0.0,
+        "visits": child.visits,
+        "score": verdict.text if child.visits else "not tried",
+        "wdl": verdict.shares_text if child.visits else "",
+    }
+
+
+def _charts(observation: Observation, moves: Sequence[RootMove]) -> list[dict[str, object]]:
+    """Visits and values of the leading moves over the nodes of the search, on a logarithmic axis."""
+    values = [
+        value
+        for snapshot in observation.snapshots
+        for child in moves
+        if (value := snapshot.expected(child.move)) is not None
+    ] or [0.5]
+    low, high = max(0.0, min(values) - 0.03), min(1.0, max(values) + 0.03)
+    worth = f"What the moves were worth: {_name(observation.board.turn)}'s expected points"
+    return [
+        _chart("Where the search went: share of the visits", (0.0, 1.0), observation, moves, Snapshot.share),
+        _chart(worth, (low, high), observation, moves, Snapshot.expected),
+    ]
+
+
+def _chart(
+    title: str,
+    y_range: tuple[float, float],
+    observation: Observation,
+    moves: Sequence[RootMove],
+    value_of: Callable[[Snapshot, chess.Move], float | None],
+) -> dict[str, object]:
+    last = max(2, observation.snapshots[-1].nodes)
+    x_range = (0.0, math.log(last))
+    paths = []
+    for child in moves:
+        points = [(math.log(s.nodes), value_of(s, child.move)) for s in observation.snapshots]
+        paths.append(line_path([(x, y) for x, y in points if y is not None], x_range, y_range))
+    ticks = [(f"{tick:,}", math.log(tick) / x_range[1]) for tick in _TICKS if tick <= 0.3 * last]
+    return {"title": title, "paths": paths, "y_range": y_range, "ticks": [*ticks, (f"{last:,} nodes", 1.0)]}
+
+
+def _branch(board: chess.Board, branch: Branch) -> dict[str, object]:
+    """A branch for the template: its text, and its replies."""
+    after = board.copy(stack=False)
+    after.push(branch.move)
+    return {
+        "text": f"{move_number(board)} {board.san(branch.move)}",
+        "visits": branch.visits,
+        "prior": branch.prior,
+        "expected": (branch.q + 1.0) / 2.0,
+        "side": _name(board.turn),
+        "replies": [_branch(after, reply) for reply in branch.replies],
+    }
+
+
+def _threat(explanation: Explanation) -> dict[str, object] | None:
+    threat = explanation.threat
+    if threat is None:
+        return None
+    cost = explanation.observation.verdict.expected - threat.verdict.expected
+    return {
+        "line": threat.board.variation_san(threat.line[:_LINE_PLIES]),
+        "verdict": threat.verdict,
+        "cost": max(0.0, cost),
+    }
+
+
+def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, int]]) -> list[str]:
+    """`Nxe5 (+1.0)` for each capture that gains."""
+    view = board.copy(stack=False)
+    if side != board.turn:
+        view.push(chess.Move.null())
+    return [f"{view.san(move)} (+{gain / 100:.1f})" for move, gain in gains[:_WINS_SHOWN]]

@@ -1,0 +1,134 @@
+"""An engine made ready and given options.
+
+What cannot be loaded is named and left out, and the rest stays as it was: a book, a net or a backend that the engine
+refuses costs that one option. A value given on the command line is demanded: there a refusal is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import AinoError
+from engine.options import EMPTY, OPTIONS, EngineOptions, Value
+
+if TYPE_CHECKING:
+    from engine.player import Engine
+
+__all__ = ["DemandRefused", "EngineFactory", "change_engine", "load_engine", "make_engine"]
+
+EngineFactory = Callable[[EngineOptions], "Engine"]
+
+SMALLEST_HASH_MIB = 1
+
+# How the engine says no to options, and the option at fault where the error names none.
+_REFUSALS = (AinoError, MemoryError, OSError)
+_UNNAMED_FAULT = "hash_mib"
+# By field: what to try in place of a refused value, when the value that was set before it is no way out.
+_INSTEAD: dict[str, tuple[Value, ...]] = {
+    "hash_mib": (EngineOptions().hash_mib, SMALLEST_HASH_MIB),
+    "weights_file": (EngineOptions().weights_file,),
+    "evaluator": ("auto", "hybrid", "material"),  # auto takes the shipped sparse net, hybrid the shipped tower
+    "backend": ("auto", "numpy"),
+    "book_file": ("",),
+}
+# The field to change when no value is left for the one at fault: `material` needs no net, and the least room.
+_LAST_RESORT = "evaluator"
+
+
+class DemandRefused(AinoError):
+    """The engine cannot take a value that the command line named."""
+
+
+def make_engine(options: EngineOptions) -> Engine:
+    """The real engine, loaded and compiled, ready to search."""
+    from engine import player
+    from uci.loading.cold_start import second_compiler
+    from uci.loading.compile_lock import compiling_alone
+
+    variant = f"{options.evaluator} {options.weights_file}"
+    with compiling_alone(Path(player.__file__), variant) as cold, contextlib.ExitStack() as helpers:
+        if cold:
+            helpers.enter_context(second_compiler(options))
+        engine = player.Engine(options)
+        engine.warm_up()
+    return engine
+
+
+class _Fallbacks:
+    """What to try next when the engine refuses options. `demanded` holds the values that may not be left out."""
+
+    def __init__(self, demanded: Mapping[str, Value], before: EngineOptions | None = None) -> None:
+        self._demanded = demanded
+        self._before = before
+        self._refused: set[tuple[str, Value]] = set()
+
+    def after(self, error: Exception, options: EngineOptions) -> tuple[EngineOptions, str] | None:
+        """The options to try after this refusal, with a message; None where nothing is left.
+
+        Raises DemandRefused.
+        """
+        fault = getattr(error, "option", "") or _UNNAMED_FAULT
+        for field in dict.fromkeys((fault, _LAST_RESORT)):
+            value = getattr(options, field)
+            if isinstance(error, AinoError) and field in self._demanded and self._demanded[field] == value:
+                raise DemandRefused(str(error)) from error
+            self._refused.add((field, value))
+            for other in self._others(field):
+                if (field, other) not in self._refused:
+                    kept = self._before is not None and other == getattr(self._before, field)
+                    what = f"{_NAMES[field]} {EMPTY if other == '' else other}"
+                    message = f"{error}; {'keeping' if kept else 'going on with'} {what}"
+                    return replace(options, **{field: other}), message  # type: ignore[arg-type]
+        return None
+
+    def _others(self, field: str) -> tuple[Value, ...]:
+        before = () if self._before is None else (getattr(self._before, field),)
+        return before + _INSTEAD.get(field, ())
+
+
+_NAMES = {option.field: option.name for option in OPTIONS}
+
+
+def load_engine(
+    options: EngineOptions, factory: EngineFactory, tell: Callable[[str], None], demanded: Mapping[str, Value]
+) -> Engine:
+    """An engine with these options, without those that it refuses; `tell` gets a sentence for each of these.
+
+    `demanded` are values by field for which a refusal is an error. Raises DemandRefused, and what the factory raises
+    where no options are left to try.
+    """
+    fallbacks = _Fallbacks(demanded)
+    while True:
+        try:
+            return factory(options)
+        except _REFUSALS as error:
+            attempt = fallbacks.after(error, options)
+            if attempt is None:
+                raise
+            options, message = attempt
+        tell(message)
+
+
+def change_engine(
+    engine: Engine, options: EngineOptions, tell: Callable[[str], None], demanded: Mapping[str, Value]
+) -> None:
+    """Gives an engine new options, without those that it refuses; `tell` and `demanded` as in `load_engine`.
+
+    Raises DemandRefused.
+    """
+    fallbacks = _Fallbacks(demanded, engine.options)
+    while True:
+        try:
+            engine.set_options(options)
+            return
+        except _REFUSALS as error:
+            attempt = fallbacks.after(error, options)
+            if attempt is None:
+                tell(f"{error}; keeping what was set before")
+                return
+            options, message = attempt
+        tell(message)

@@ -1,0 +1,186 @@
+"""What one can type in a terminal game besides moves, in one table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import chess
+
+from engine.errors import ConfigError
+from engine.search.results import SearchResult
+from uci.play.clock import clock_text
+from uci.play.ends import GameEnd, end_by_resigning
+from uci.play.game import TerminalGame
+from uci.play.level import LEVEL_FORMS, parse_level
+from uci.play.record import record_of, save
+from uci.terminal.board_view import render_bar
+from uci.terminal.opening_names import opening_name
+from uci.terminal.reading import board_at, read_game
+from uci.terminal.verdict import Verdict
+
+__all__ = ["COMMANDS", "Command", "help_text"]
+
+_DRAW_FROM_PLY = 30
+_DRAW_ENOUGH = 0.5  # Aino's expected points, at most, for it to take a draw
+_MOVES_FORM = """\
+a move          e4, Nf3, exd5, O-O, e8=Q, or from and to: g1f3"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """`run(game, argument)` returns how the game ended, or None; `form` and `help` are its line in the help."""
+
+    run: Callable[[TerminalGame, str], GameEnd | None]
+    form: str
+    help: str
+
+
+def help_text() -> str:
+    """One line a command."""
+    lines = {f"{command.form:15} {command.help}": None for command in COMMANDS.values()}  # a second name adds none
+    return "\n".join([_MOVES_FORM, *lines])
+
+
+def _help(game: TerminalGame, _: str) -> None:
+    game.say(help_text())
+
+
+def _hint(game: TerminalGame, _: str) -> None:
+    result = game.search()
+    if result.best_move is not None:
+        game.say(f"Aino would play {game.board.san(result.best_move)} ({_score(result, game.board.turn)})")
+
+
+def _eval(game: TerminalGame, _: str) -> None:
+    result = game.search()
+    if game.verdict is None or not result.infos:
+        return
+    game.say(render_bar(game.verdict, game.settings.style))
+    game.say(f"White: {game.verdict.wdl_text}")
+    game.say(f"best line: {game.board.variation_san(result.infos[0].pv)}")
+
+
+def _score(result: SearchResult, mover: chess.Color) -> str:
+    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else "book"
+
+
+def _bar(game: TerminalGame, _: str) -> None:
+    game.settings.bar = not game.settings.bar
+    game.say(f"the evaluation bar is {'on' if game.settings.bar else 'off'}")
+
+
+def _takeback(game: TerminalGame, _: str) -> None:
+    if game.take_back():
+        game.show()
+    else:
+        game.say("there is no move of yours to take back")
+
+
+def _draw(game: TerminalGame, _: str) -> GameEnd | None:
+    """Aino agrees when it thinks that it is not better, and not at the start of a game."""
+    if len(game.board.move_stack) < _DRAW_FROM_PLY:
+        game.say(f"Aino wants to play on: it is too early, ask after move {_DRAW_FROM_PLY // 2}")
+        return None
+    game.search()
+    if game.verdict is None:
+        return None
+    expected = game.verdict.expected if game.settings.human == chess.BLACK else 1.0 - game.verdict.expected
+    if expected <= _DRAW_ENOUGH:
+        return GameEnd("1/2-1/2", "draw agreed")
+    game.say("Aino declines: it likes its position better")
+    return None
+
+
+def _resign(game: TerminalGame, _: str) -> GameEnd:
+    assert game.settings.human is not None
+    return end_by_resigning(game.settings.human)
+
+
+def _level(game: TerminalGame, argument: str) -> None:
+    side = not game.settings.human
+    if argument:
+        game.settings.levels[side] = parse_level(argument)
+    game.say(f"level: {game.settings.levels[side].text}" + ("" if argument else f"; to change it: level {LEVEL_FORMS}"))
+
+
+def _clock(game: TerminalGame, _: str) -> None:
+    clock = game.settings.clock
+    if clock is None:
+        game.say("there is no clock in this game; start with --clock 5+3 to have one")
+        return
+    game.say(f"White {clock_text(clock.left(chess.WHITE))}, Black {clock_text(clock.left(chess.BLACK))}")
+
+
+def _moves(game: TerminalGame, _: str) -> None:
+    game.say(" ".join(sorted(game.board.san(move) for move in game.board.legal_moves)))
+
+
+def _board(game: TerminalGame, _: str) -> None:
+    game.show()
+
+
+def _flip(game: TerminalGame, _: str) -> None:
+    game.flip()
+    game.show()
+
+
+def _opening(game: TerminalGame, _: str) -> None:
+    game.say(opening_name(game.board) or "no opening that Aino has a name for")
+
+
+def _fen(game: TerminalGame, _: str) -> None:
+    game.say(game.board.fen())
+
+
+def _pgn(game: TerminalGame, _: str) -> None:
+    game.say(str(record_of(game)))
+
+
+def _save(game: TerminalGame, argument: str) -> None:
+    if not argument:
+        raise ConfigError("save where? as in: save game.pgn (the game is saved at its end without asking, too)")
+    try:
+        save(record_of(game), Path(os.path.expanduser(argument)))
+    except OSError as error:
+        raise ConfigError(f"cannot save to {argument}: {error.strerror}") from error
+    game.say(f"saved to {argument}")
+
+
+def _load(game: TerminalGame, argument: str) -> None:
+    name, _, number = argument.rpartition(" ") if argument.rpartition(" ")[2].isdigit() else (argument, "", "1")
+    if not name:
+        raise ConfigError("load what? as in: load game.pgn, or load games.pgn 3 for the third one")
+    game.replace_board(board_at(read_game(Path(os.path.expanduser(name)), int(number))))
+    game.show()
+
+
+def _quit(game: TerminalGame, _: str) -> None:
+    raise EOFError
+
+
+COMMANDS: dict[str, Command] = {
+    "hint": Command(_hint, "hint", "what Aino would play"),
+    "eval": Command(_eval, "eval", "what Aino thinks of the position"),
+    "bar": Command(_bar, "bar", "evaluation bar under every board, on or off"),
+    "takeback": Command(_takeback, "takeback, undo", "undo your last move"),
+    "undo": Command(_takeback, "takeback, undo", "undo your last move"),
+    "draw": Command(_draw, "draw", "offer a draw"),
+    "resign": Command(_resign, "resign", "give the game up"),
+    "level": Command(_level, "level [LEVEL]", "how strong: elo 1500, time 2, nodes 500, full"),
+    "clock": Command(_clock, "clock", "time left"),
+    "moves": Command(_moves, "moves", "all legal moves"),
+    "board": Command(_board, "board", "show the board again"),
+    "flip": Command(_flip, "flip", "turn the board round"),
+    "opening": Command(_opening, "opening", "the opening's name"),
+    "fen": Command(_fen, "fen", "the position as FEN"),
+    "pgn": Command(_pgn, "pgn", "the game so far"),
+    "save": Command(_save, "save FILE", "add the game so far to a PGN file"),
+    "load": Command(_load, "load FILE [N]", "go on with the N-th game of a PGN file"),
+    "help": Command(_help, "help", "this list"),
+    "?": Command(_help, "help", "this list"),
+    "quit": Command(_quit, "quit, exit", "leave; the game is saved (also Ctrl-D, Ctrl-C)"),
+    "exit": Command(_quit, "quit, exit", "leave; the game is saved (also Ctrl-D, Ctrl-C)"),
+}

@@ -1,0 +1,121 @@
+"""The debugging commands, for people at a terminal: what the engine sees, thinks and how fast it is.
+
+Each gives lines of text. The long ones give them one by one, so that whoever reads them can stop in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import chess
+
+from engine.board.perft import perft
+from engine.errors import ConfigError
+from engine.player import Engine
+from engine.search.control import SearchControl
+from engine.search.limits import Limits
+from engine.search.results import SearchResult
+from uci.bench.bench import POSITIONS
+from uci.tools.perft import MAX_DEPTH
+
+__all__ = ["HELP", "bench_lines", "evaluation_lines", "perft_lines", "tree_lines"]
+
+HELP = """\
+uci                              who this is, and all options
+isready                          loads the engine if need be, then says readyok
+setoption name N [value V]       sets an option
+position startpos|fen FEN [moves M ...]
+go [wtime|btime|winc|binc MS] [movestogo|movetime|nodes|depth|mate N] [infinite] [ponder] [searchmoves M ...]
+                                 nodes N counts what the tree has from before: repeated, it has nothing left to do
+go perft N                       counts the positions N plies ahead
+stop, ponderhit, ucinewgame, debug on|off, quit
+d                                the board and its FEN
+eval                             what the evaluator says, without a search
+tree                             the moves of the last search: visits, prior, value, line
+bench [N]                        searches a few positions with N visits each (500) and says how fast
+All the rest: README.md."""
+
+PERFT_CHUNK_DEPTH = 4  # plies counted between looks at the control, well under a second
+
+BENCH_VISITS = 500
+_PRIORS_SHOWN = 8
+_LINE_SHOWN = 6  # plies
+
+
+def evaluation_lines(engine: Engine, board: chess.Board) -> Iterator[str]:
+    """Value and likeliest moves before any search, seen by the side to move. Forgets the engine's tree."""
+    if not any(board.legal_moves):
+        yield f"game over: {board.result()}"
+        return
+    engine.new_game()
+    engine.set_position(board)
+    result = engine.search(Limits(nodes=1))
+    engine.new_game()
+    win, draw, loss = result.infos[0].wdl
+    likely = sorted(result.children, key=lambda child: -child.prior)[:_PRIORS_SHOWN]
+    yield (
+        f"evaluator {engine.evaluator.name}: {result.infos[0].score_cp / 100:+.2f}, "
+        f"win {win / 10:.1f}%, draw {draw / 10:.1f}%, loss {loss / 10:.1f}%"
+    )
+    yield "priors: " + ", ".join(f"{board.san(child.move)} {100 * child.prior:.1f}%" for child in likely)
+
+
+def tree_lines(result: SearchResult, board: chess.Board) -> Iterator[str]:
+    """A table of the root's moves, best first; `board` is the one that was searched."""
+    yield f"{board.fen()}: {result.nodes} nodes in {result.time_ms} ms"
+    yield f"{'move':8}{'visits':>9}{'prior':>8}{'Q':>8}{'draw':>8}  line"
+    for child in result.children:
+        value = f"{child.q:8.3f}" if child.mate is None else f"{'#' + str(child.mate):>8}"
+        line = board.variation_san(child.pv[:_LINE_SHOWN]) if child.pv else ""
+        name = board.san(child.move)
+        yield f"{name:8}{child.visits:9}{100 * child.prior:7.2f}%{value}{100 * child.draw:7.1f}%  {line}".rstrip()
+
+
+def perft_lines(board: chess.Board, depth: int, control: SearchControl) -> Iterator[str]:
+    """The count below each move and their sum, as other engines print them. Raises ConfigError for too deep a count."""
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"go perft: bad depth {depth}, expected 0 to {MAX_DEPTH}")
+    total = 0 if depth else 1
+    for move in sorted(board.legal_moves, key=chess.Move.uci) if depth else ():
+        after = board.copy(stack=False)
+        after.push(move)
+        count = _count(after, depth - 1, control)
+        total += count
+        yield f"{board.uci(move)}: {count}"
+    yield ""
+    yield f"Nodes searched: {total}"
+
+
+def _count(board: chess.Board, depth: int, control: SearchControl) -> int:
+    """Perft in pieces; meaningless once stopped, but soon there."""
+    if depth <= PERFT_CHUNK_DEPTH:
+        return perft(board, depth)
+    total = 0
+    for move in board.legal_moves:
+        if control.stopped:
+            break
+        board.push(move)
+        total += _count(board, depth - 1, control)
+        board.pop()
+    return total
+
+
+def bench_lines(engine: Engine, text: str, control: SearchControl) -> Iterator[str]:
+    """Nodes and speed over a few searches from empty trees; `text` is the number of visits each. Raises ConfigError."""
+    visits = int(text) if text.isdecimal() and text.isascii() else 0
+    if text and not visits:
+        raise ConfigError(f"bench: bad number of visits {text!r}, expected 1 or more")
+    nodes, begun = 0, time.perf_counter()
+    for number, fen in enumerate(POSITIONS, 1):
+        engine.new_game()
+        engine.set_position(chess.Board(fen))
+        result = engine.search(Limits(nodes=visits or BENCH_VISITS), control=control)
+        nodes += result.nodes
+        yield f"Position {number}/{len(POSITIONS)}: {result.nodes} nodes, {result.best_move}"
+    engine.new_game()
+    seconds = time.perf_counter() - begun
+    yield f"Evaluator       : {engine.evaluator.name}"
+    yield f"Total time (ms) : {1000 * seconds:.0f}"
+    yield f"Nodes searched  : {nodes}"
+    yield f"Nodes/second    : {nodes / max(seconds, 1e-9):.0f}"

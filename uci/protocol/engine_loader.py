@@ -1,0 +1,76 @@
+"""The engine behind a conversation: made when it is first needed, given new options before its next work."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from engine.options import EngineOptions, Value
+from uci.loading.loader import EngineFactory, change_engine, load_engine
+from uci.protocol.writer import Writer
+
+if TYPE_CHECKING:
+    from engine.player import Engine
+
+__all__ = ["EngineLoader"]
+
+PROGRESS_INTERVAL_S = 2.0  # between signs of life while kernels compile
+
+
+class EngineLoader:
+    """Keeps one engine; `engine` is None until it is first asked for. What goes wrong is told by `info string`."""
+
+    def __init__(self, writer: Writer, factory: EngineFactory, demanded: Mapping[str, Value]) -> None:
+        self.engine: Engine | None = None
+        self._writer = writer
+        self._factory = factory
+        self._demanded = demanded
+
+    def ready(self, options: EngineOptions) -> Engine:
+        """The engine, with these options as far as it accepts them (see `engine.options`). Only between searches.
+
+        Raises DemandRefused.
+        """
+        hash_before = self.engine.options.hash_mib if self.engine else 0
+        if self.engine is None:
+            with self._signs_of_life():
+                self.engine = load_engine(options, self._factory, self._writer.info, self._demanded)
+        elif self.engine.options != options:
+            with self._signs_of_life():
+                change_engine(self.engine, options, self._writer.info, self._demanded)
+        if self.engine.options.hash_mib != hash_before:
+            self._warn_of_memory(self.engine.options.hash_mib)
+        for problem in self.engine.take_problems():
+            self._writer.info(problem)
+        return self.engine
+
+    def _warn_of_memory(self, hash_mib: int) -> None:
+        """Systems grant more memory than there is; a search that fills it swaps, or is ended by the system."""
+        from engine.machine import physical_memory_mib
+
+        memory_mib = physical_memory_mib()
+        if memory_mib is not None and hash_mib > memory_mib:
+            self._writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
+
+    @contextlib.contextmanager
+    def _signs_of_life(self) -> Iterator[None]:
+        done = threading.Event()
+
+        def tick() -> None:
+            seconds = 0.0
+            while not done.wait(PROGRESS_INTERVAL_S):
+                seconds += PROGRESS_INTERVAL_S
+                self._writer.info(f"compiling kernels, once after an installation or update: {seconds:.0f} s")
+                if self._writer.closed:  # the GUI gave up, and nobody will use what is being compiled
+                    _thread.interrupt_main()
+
+        ticker = threading.Thread(target=tick, name="signs-of-life", daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            done.set()
+            ticker.join()

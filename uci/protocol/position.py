@@ -1,0 +1,58 @@
+"""The position the GUI talks about, kept from one `position` command to the next."""
+
+from __future__ import annotations
+
+import chess
+
+from engine.board.fen import parse_fen
+from engine.errors import MoveError
+from uci.protocol.words import PositionCommand
+
+__all__ = ["PositionKeeper", "read_move"]
+
+MOST_PLIES = 20_000  # the longest possible game has fewer, and every one of them costs time at each `go`
+
+
+class PositionKeeper:
+    """Turns `position` commands into boards.
+
+    GUIs send the whole game each time; the part that is already on the board is not played again. A board keeps the
+    rules of castling under which it was read, because its moves are written in their notation.
+    """
+
+    def __init__(self, chess960: bool = False) -> None:
+        self.board = chess.Board(chess960=chess960)
+        self._command = PositionCommand(None, ())
+
+    def change_rules(self, chess960: bool) -> None:
+        """Reads the present position again under other rules of castling.
+
+        Raises FenError or MoveError where they do not know it; the board then keeps the rules that it has.
+        """
+        self.set(self._command, chess960)
+
+    def set(self, command: PositionCommand, chess960: bool) -> None:
+        """Sets `board` from a command. Raises FenError or MoveError, and then keeps the old board."""
+        if len(command.moves) > MOST_PLIES:
+            raise MoveError(f"position: {len(command.moves)} moves, expected at most {MOST_PLIES}")
+        known = self._command
+        grows = command.fen == known.fen and command.moves[: len(known.moves)] == known.moves
+        if grows and self.board.chess960 == chess960:
+            board, new_moves = self.board.copy(), command.moves[len(known.moves) :]
+        else:
+            board = parse_fen(command.fen or chess.STARTING_FEN, chess960)
+            new_moves = command.moves
+        for text in new_moves:
+            board.push(read_move(board, text))
+        self.board, self._command = board, command
+
+
+def read_move(board: chess.Board, text: str) -> chess.Move:
+    """A legal move of the board from UCI notation, castling in either form. Raises MoveError."""
+    try:
+        move = board.parse_uci(text)
+    except ValueError:
+        move = chess.Move.null()
+    if not move:
+        raise MoveError(f"illegal move {text!r} in {board.fen()}")
+    return move

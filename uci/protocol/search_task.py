@@ -1,0 +1,126 @@
+"""One `go`: a search on its own thread that says exactly one `bestmove`, when UCI allows it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import chess
+
+from engine.errors import MoveError
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from engine.search.results import SearchInfo, SearchResult
+from uci.protocol.move_stats import move_stats
+from uci.protocol.position import read_move
+from uci.protocol.tasks import Task
+from uci.protocol.words import GoCommand, format_current_move, format_info
+from uci.protocol.writer import Writer, info_string
+
+if TYPE_CHECKING:
+    from engine.player import Engine
+
+__all__ = ["SearchTask", "any_move", "make_limits"]
+
+
+def make_limits(command: GoCommand, board: chess.Board) -> Limits:
+    """The engine's limits for a `go`; illegal `searchmoves` are left out and added to the command's problems."""
+    moves = []
+    for text in command.searchmoves or ():
+        try:
+            if text != "0000":
+                moves.append(read_move(board, text))
+        except MoveError as error:
+            command.problems.append(f"go: {error}")
+    return Limits(infinite=command.infinite, ponder=command.ponder, searchmoves=tuple(moves), **command.numbers)
+
+
+def any_move(board: chess.Board, limits: Limits, error: Exception) -> list[str]:
+    """The lines for a `go` that failed: what went wrong (traceback on stderr), and some allowed move."""
+    traceback.print_exception(error, file=sys.stderr)
+    move = next(iter(limits.searchmoves or board.legal_moves), None)
+    message = info_string(f"search failed: {type(error).__name__}: {error}")
+    return [message, f"bestmove {board.uci(move) if move else '(none)'}"]
+
+
+class SearchTask(Task):
+    """Searches `board` and reports; `result` is there once the search has ended.
+
+    `restricted` tells that `searchmoves` was given: if none of those is legal, there is nothing to search.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        board: chess.Board,
+        limits: Limits,
+        restricted: bool,
+        options: EngineOptions,
+        writer: Writer,
+    ) -> None:
+        super().__init__(writer)
+        self.board = board
+        self.result: SearchResult | None = None
+        self._engine = engine
+        self._limits = limits
+        self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
+        self._options = options
+        self._said: Sequence[SearchInfo] = ()
+        self._may_answer = threading.Event()
+        if not (limits.infinite or limits.ponder):
+            self._may_answer.set()
+
+    def stop(self) -> None:
+        """Ends the search; its best move is said at once."""
+        self._may_answer.set()
+        super().stop()
+
+    def ponderhit(self) -> None:
+        """The opponent has played the expected move: from now on the clock counts."""
+        if not self._limits.infinite:
+            self._may_answer.set()
+        self._control.ponderhit()
+
+    def run(self) -> None:
+        lines = self._final_lines()
+        self._may_answer.wait()
+        self.working = False
+        self._writer.line(*lines)
+
+    def _final_lines(self) -> list[str]:
+        if self._nothing_to_search:
+            score = "mate 0" if self.board.is_checkmate() else "cp 0"
+            return [f"info depth 0 score {score}", "bestmove (none)"]
+        try:
+            self._engine.set_position(self.board)
+            self.result = self._engine.search(self._limits, self._say, self._control)
+            for problem in self._engine.take_problems():
+                self._writer.info(problem)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the GUI is owed a move
+            return any_move(self.board, self._limits, error)
+        return self._result_lines(self.result)
+
+    def _result_lines(self, result: SearchResult) -> list[str]:
+        lines = [] if list(result.infos) == list(self._said) else self._info_lines(result.infos)
+        if not result.infos:
+            lines = ["info string move from the opening book"]
+        if self._options.verbose_move_stats:
+            lines += move_stats(result, self.board)
+        best = result.best_move
+        answer = f"bestmove {self.board.uci(best) if best else '(none)'}"
+        if best and result.ponder_move:
+            after = self.board.copy(stack=False)
+            after.push(best)
+            answer += f" ponder {after.uci(result.ponder_move)}"
+        return [*lines, answer]
+
+    def _say(self, infos: Sequence[SearchInfo]) -> None:
+        self._said = infos
+        current = [format_current_move(info, self.board) for info in infos if info.current_move]
+        self._writer.line(*current, *self._info_lines(infos))
+
+    def _info_lines(self, infos: Sequence[SearchInfo]) -> list[str]:
+        return [format_info(info, self.board, self._options.show_wdl) for info in infos]

@@ -1,0 +1,99 @@
+"""`aino uci`: a conversation with a GUI on stdin and stdout."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from engine.errors import ConfigError
+from engine.option_forms import add_flags, changes, load_toml, options_from_flags
+from engine.options import EngineOptions
+from uci.protocol.session import Session
+from uci.protocol.writer import Writer
+
+__all__ = ["EXAMPLES", "add_arguments", "default_config", "run"]
+
+LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
+
+EXAMPLES = """
+In a chess program (Cute Chess, Arena, En Croissant, Nibbler ...) give the full path of this `aino` as the engine's
+command; it needs no arguments. The engine options below change defaults of the UCI options of the same names.
+
+examples:
+  aino                                      what a GUI starts; type `uci` to see the options, `quit` to leave
+  aino uci --threads 2 --log-file talk.txt  with a copy of the whole conversation
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_flags(parser)
+    parser.usage = "aino [uci] [options]"
+    parser.epilog = f"Without --config the options are read from {default_config()}, if it exists.\n{EXAMPLES}"
+
+
+def run(arguments: argparse.Namespace) -> NoReturn:
+    """Serves until `quit` or the end of input, then ends the process.
+
+    Anything else that prints goes to stderr: stdout belongs to UCI.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever the console's encoding is, GUIs read UTF-8, and no odd character may end the game.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    writer = Writer(sys.stdout)
+    base = EngineOptions()
+    if arguments.config is None and default_config().is_file():
+        base = _users_options(writer)
+    options = options_from_flags(arguments, base)
+    with contextlib.redirect_stdout(sys.stderr):
+        session = Session(writer, options, demanded=changes(base, options))
+        status = session.run(read_lines(sys.stdin.buffer, writer))
+    if session.refusal:
+        print(f"aino uci: {session.refusal}", file=sys.stderr)
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """Ends the process without taking the interpreter apart: with all kernels loaded that lasts longer than GUIs wait,
+    and everything is written by now.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+            stream.flush()
+    os._exit(status)
+
+
+def default_config() -> Path:
+    """Where the user may keep the options of `aino uci`: aino/aino.toml in the folder for such files."""
+    if sys.platform == "win32":
+        base = os.environ.get("APPDATA", "~/AppData/Roaming")
+    elif sys.platform == "darwin":
+        base = "~/Library/Application Support"
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
+    return Path(os.path.expanduser(base), "aino", "aino.toml")
+
+
+def _users_options(writer: Writer) -> EngineOptions:
+    """A GUI that shows nothing of stderr started this: a broken file of the user's is told in its own language."""
+    try:
+        return load_toml(default_config())
+    except ConfigError as error:
+        writer.info(f"{error}; the file is not used")
+        return EngineOptions()
+
+
+def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
+    """Lines as they come; bytes that are no UTF-8 are replaced, and lines too long for any command left out."""
+    while line := stream.readline(LONGEST_LINE):
+        if len(line) < LONGEST_LINE or line.endswith(b"\n"):
+            yield line.decode("utf-8", "replace")
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(LONGEST_LINE)
+        writer.info(f"a line of more than {LONGEST_LINE} bytes was left out")

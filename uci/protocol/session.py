@@ -1,0 +1,291 @@
+"""A UCI conversation: commands in, one `bestmove` for each `go` out.
+
+The thread that reads handles the commands; whatever may take long after the engine is loaded runs on a thread of its
+own, so that `stop` and `isready` are answered at once. The engine is imported when it is first needed, after `uci` has
+been answered from the option table.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from engine.errors import AinoError, ConfigError
+from engine.option_forms import uci_lines
+from engine.options import EngineOptions, Value, find_option, set_option
+from uci import __version__
+from uci.loading.loader import DemandRefused, EngineFactory, make_engine
+from uci.protocol import words
+from uci.protocol.engine_loader import EngineLoader
+from uci.protocol.writer import Writer
+
+if TYPE_CHECKING:
+    import chess
+
+    from engine.player import Engine
+    from uci.protocol.position import PositionKeeper
+    from uci.protocol.search_task import SearchTask
+    from uci.protocol.tasks import Task
+
+__all__ = ["Session"]
+
+QUIT_TIMEOUT_S = 2.0  # a search that does not end by then is left to die with the process
+
+
+class Session:
+    """State of one conversation. Nothing here writes but through `writer`.
+
+    `demanded` are the values, by field of EngineOptions, that the command line named: where the engine cannot take one
+    of them the conversation ends.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        options: EngineOptions | None = None,
+        engine_factory: EngineFactory = make_engine,
+        demanded: Mapping[str, Value] = MappingProxyType({}),
+    ) -> None:
+        self.writer = writer
+        self.options = options or EngineOptions()
+        self.refusal = ""  # why the engine cannot be what the command line demanded: that ends the conversation
+        self._loader = EngineLoader(writer, engine_factory, demanded)
+        self._position_keeper: PositionKeeper | None = None
+        self._task: Task | None = None
+        self._last_search: SearchTask | None = None
+        self._debugging = False
+        self._commands: dict[str, Callable[[str], None]] = {
+            "uci": self._uci,
+            "isready": self._isready,
+            "setoption": self._setoption,
+            "ucinewgame": self._ucinewgame,
+            "position": self._position,
+            "go": self._go,
+            "stop": self._stop,
+            "ponderhit": self._ponderhit,
+            "debug": self._debug,
+            "register": lambda text: None,  # Aino is free
+            "d": self._display,
+            "eval": self._eval,
+            "tree": self._tree,
+            "bench": self._bench,
+            "help": self._help,
+        }
+
+    def run(self, lines: Iterable[str]) -> int:
+        """Handles lines until `quit`, the end of input, a reader that went away, or a `refusal`.
+
+        Returns the exit status.
+        """
+        self._open_log()
+        try:
+            for line in lines:
+                if not self.handle(line) or self.writer.closed:
+                    break
+        except KeyboardInterrupt:
+            pass  # Ctrl-C in a terminal is quit
+        finally:
+            self._close()
+        return 1 if self.refusal else 0
+
+    def handle(self, line: str) -> bool:
+        """Handles one line; False for `quit` and a `refusal`.
+
+        Bad input keeps the state and is answered by `info string`.
+        """
+        self.writer.received(line.strip())
+        word, rest = words.split_command(line, {"quit", *self._commands})
+        if word == "quit":
+            return False
+        if word:
+            try:
+                self._commands[word](rest)
+            except DemandRefused as error:
+                self.refusal = str(error)
+                self.writer.info(self.refusal)
+                return False
+            except AinoError as error:
+                self.writer.info(str(error))
+            except Exception as error:  # noqa: BLE001 - a bug in one command must not end the game
+                traceback.print_exc(file=sys.stderr)
+                self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
+        elif line.strip():
+            self.writer.info(f"unknown command: {line.strip()[:200]}")
+        return True
+
+    # ---- commands ---------------------------------------------------------------------------------------------------
+
+    def _uci(self, text: str) -> None:
+        self.writer.line(f"id name Aino {__version__}", "id author the Aino authors", *uci_lines(self.options), "uciok")
+
+    def _isready(self, text: str) -> None:
+        try:
+            if not self._working():
+                self._ready_engine()
+        except DemandRefused:
+            raise
+        except Exception:
+            self.writer.line("readyok")  # a GUI that waits for ever helps nobody
+            raise
+        self.writer.line("readyok")
+
+    def _setoption(self, text: str) -> None:
+        name, value = words.parse_setoption(text)
+        option = find_option(name)
+        if option is None:
+            self.writer.info(f"unknown option: {name}")
+        elif option.type == "button":
+            self._ucinewgame("")
+        elif value is None:
+            raise ConfigError(f"setoption: no value for {option.name}, expected {option.range_text}")
+        else:
+            self.options = set_option(self.options, name, value)
+            if option.field == "log_file":
+                self._open_log()
+            elif option.field == "chess960" and self._position_keeper is not None:
+                self._position_keeper.change_rules(self.options.chess960)
+
+    def _open_log(self) -> None:
+        try:
+            self.writer.log_to(self.options.log_file)
+        except OSError as error:
+            self.options = replace(self.options, log_file="")
+            self.writer.info(f"cannot write the log file: {error}")
+
+    def _ucinewgame(self, text: str) -> None:
+        self._finish_work()
+        self._last_search = None
+        if self._loader.engine is not None:
+            self._loader.engine.new_game()
+
+    def _position(self, text: str) -> None:
+        self._keeper().set(words.parse_position(text), self.options.chess960)
+
+    def _go(self, text: str) -> None:
+        from uci.protocol.search_task import SearchTask, any_move, make_limits
+
+        command = words.parse_go(text)
+        self._finish_work()
+        board = self._board()
+        if command.perft is not None:
+            self._perft(board, command.perft)
+            return
+        limits = make_limits(command, board)
+        for problem in command.problems:
+            self.writer.info(problem)
+        try:
+            engine = self._ready_engine()
+        except DemandRefused:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the GUI is owed a move
+            self.writer.line(*any_move(board, limits, error))
+            return
+        self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
+        restricted = command.searchmoves is not None
+        self._last_search = SearchTask(engine, board, limits, restricted, self.options, self.writer)
+        self._start(self._last_search)
+
+    def _stop(self, text: str) -> None:
+        if self._task is not None and self._task.working:
+            self._task.stop()
+
+    def _ponderhit(self, text: str) -> None:
+        if self._task is not None and self._task.working:
+            self._task.ponderhit()
+
+    # ---- debugging commands -----------------------------------------------------------------------------------------
+
+    def _debug(self, text: str) -> None:
+        if text not in ("on", "off"):
+            raise ConfigError(f"debug: expected on or off, got {text!r}")
+        self._debugging = text == "on"
+
+    def _tell(self, message: str) -> None:
+        if self._debugging:
+            self.writer.info(message)
+
+    def _display(self, text: str) -> None:
+        board = self._board()
+        self.writer.line(*str(board).splitlines(), f"Fen: {board.fen()}")
+
+    def _help(self, text: str) -> None:
+        from uci.protocol.debugging import HELP
+
+        self.writer.line(*HELP.splitlines())
+
+    def _tree(self, text: str) -> None:
+        from uci.protocol.debugging import tree_lines
+
+        search = self._last_search
+        if self._working() or search is None or search.result is None:
+            self.writer.info("tree: only after a search")
+        else:
+            self.writer.line(*tree_lines(search.result, search.board))
+
+    def _eval(self, text: str) -> None:
+        from uci.protocol.debugging import evaluation_lines
+
+        if self._working():
+            self.writer.info("eval: not during a search")
+        else:
+            self.writer.line(*evaluation_lines(self._ready_engine(), self._board()))
+
+    def _bench(self, text: str) -> None:
+        from uci.protocol.debugging import bench_lines
+        from uci.protocol.tasks import LinesTask
+
+        self._finish_work()
+        engine = self._ready_engine()
+        self._start(LinesTask(self.writer, "bench", lambda control: bench_lines(engine, text, control)))
+
+    def _perft(self, board: chess.Board, depth: int) -> None:
+        from uci.protocol.debugging import perft_lines
+        from uci.protocol.tasks import LinesTask
+
+        self._start(LinesTask(self.writer, "perft", lambda control: perft_lines(board, depth, control)))
+
+    # ---- engine and search ------------------------------------------------------------------------------------------
+
+    def _keeper(self) -> PositionKeeper:
+        if self._position_keeper is None:
+            from uci.protocol.position import PositionKeeper
+
+            self._position_keeper = PositionKeeper(self.options.chess960)
+        return self._position_keeper
+
+    def _board(self) -> chess.Board:
+        return self._keeper().board.copy()
+
+    def _working(self) -> bool:
+        return self._task is not None and self._task.working
+
+    def _start(self, task: Task) -> None:
+        self._task = task
+        task.start()
+
+    def _finish_work(self) -> None:
+        if self._task is not None:
+            self._task.stop()
+            self._task.join()
+
+    def _ready_engine(self) -> Engine:
+        """The engine with the present options, loaded if need be; only called while no task is at work."""
+        begun = time.perf_counter()
+        known = self._loader.engine and self._loader.engine.options
+        engine = self._loader.ready(self.options)
+        self.options = engine.options
+        if known != engine.options:
+            self._tell(f"{engine.options} ready in {time.perf_counter() - begun:.3f} s")
+        return engine
+
+    def _close(self) -> None:
+        if self._task is not None:
+            self._task.stop()
+            self._task.join(QUIT_TIMEOUT_S)
+        if self._loader.engine is not None and not self._working():
+            self._loader.engine.close()

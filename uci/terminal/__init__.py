@@ -1,0 +1,1 @@
+"""What the commands for people share: consoles, waiting, positions as people give them, verdicts and names in words."""

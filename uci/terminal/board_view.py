@@ -1,0 +1,87 @@
+"""The board as text: coloured squares, chess symbols without colour, or plain ASCII."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import chess
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from engine.console import can_show
+from uci.terminal.verdict import Verdict
+
+__all__ = ["BoardStyle", "choose_style", "render_bar", "render_board"]
+
+_LIGHT, _DARK = "#b99a72", "#7f5f45"  # both dark enough for white pieces and light enough for black ones
+_LIGHT_MARKED, _DARK_MARKED = "#a9a948", "#77782c"  # squares of the last move
+_WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
+# What a terminal of 16 colours would make of these is unreadable.
+_FEW_COLORS = {_LIGHT: "yellow", _DARK: "green", _LIGHT_MARKED: "cyan", _DARK_MARKED: "cyan"}
+_FEW_COLORS |= {_WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
+_BAR_CELLS = 24  # as wide as the board's squares
+_FILLED = {"p": "♟", "n": "♞", "b": "♝", "r": "♜", "q": "♛", "k": "♚"}
+
+
+@dataclass(frozen=True)
+class BoardStyle:
+    """What the terminal can show."""
+
+    color: bool
+    symbols: bool
+    few_colors: bool = False  # 16 of them
+
+
+def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
+    """The best style for a console: symbols where the encoding has them, colour where the terminal has it.
+
+    A pipe has none, a dumb terminal neither, and none is used with NO_COLOR.
+    """
+    symbols = not ascii_only and can_show(console, "♚·█░")
+    few = console.color_system in ("standard", "windows")
+    return BoardStyle(color=console.color_system is not None and not console.no_color, symbols=symbols, few_colors=few)
+
+
+def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle) -> Text:
+    """The board seen from `perspective`, with coordinates and the last move marked."""
+    ranks = range(7, -1, -1) if perspective == chess.WHITE else range(8)
+    files = range(8) if perspective == chess.WHITE else range(7, -1, -1)
+    last = board.peek() if board.move_stack else chess.Move.null()
+    text = Text()
+    for rank in ranks:
+        text.append(f" {rank + 1} ")
+        for file in files:
+            square = chess.square(file, rank)
+            marked = bool(last) and square in (last.from_square, last.to_square)
+            text.append_text(_square_text(board.piece_at(square), square, marked, style))
+        text.append("\n")
+    text.append("   " + "".join(f" {chess.FILE_NAMES[file]} " for file in files))
+    return text
+
+
+def _square_text(piece: chess.Piece | None, square: chess.Square, marked: bool, style: BoardStyle) -> Text:
+    light = bool(chess.BB_SQUARES[square] & chess.BB_LIGHT_SQUARES)
+    if style.color:
+        shades = (_DARK_MARKED, _LIGHT_MARKED) if marked else (_DARK, _LIGHT)
+        ink = _BLACK_PIECE if piece is None or piece.color == chess.BLACK else _WHITE_PIECE
+        # Filled shapes in both colours: outlines vanish on a coloured square.
+        name = "" if piece is None else piece.symbol().lower()
+        symbol = _FILLED.get(name, " ") if style.symbols or piece is None else piece.symbol()
+        paper = shades[light]
+        if style.few_colors:
+            ink, paper = _FEW_COLORS[ink], _FEW_COLORS[paper]
+        return Text(f" {symbol} ", Style(color=ink, bgcolor=paper, bold=True))
+    symbol = ("·" if style.symbols else ".") if piece is None else _plain_symbol(piece, style)
+    return Text(f"({symbol})" if marked else f" {symbol} ")
+
+
+def _plain_symbol(piece: chess.Piece, style: BoardStyle) -> str:
+    return piece.unicode_symbol() if style.symbols else piece.symbol()
+
+
+def render_bar(verdict: Verdict, style: BoardStyle) -> str:
+    """White's expected points as a bar, with the score: `White [######------] Black  +0.34`."""
+    full, empty = "█░" if style.symbols else "#-"
+    cells = round(_BAR_CELLS * verdict.expected)
+    return f"White [{full * cells}{empty * (_BAR_CELLS - cells)}] Black  {verdict.text}"

@@ -1,0 +1,61 @@
+"""Names of openings, found by position: whichever order of moves led there."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from importlib import resources
+
+import chess
+
+from engine.errors import DataError
+
+__all__ = ["is_named", "opening_name", "read_table"]
+
+
+def opening_name(board: chess.Board) -> str:
+    """The name of the latest position in a board's game that has one; "" for none."""
+    names = _names()
+    board = board.copy()
+    while True:
+        name = names.get(board.epd())
+        if name is not None:
+            return name
+        if not board.move_stack:
+            return ""
+        board.pop()
+
+
+def is_named(board: chess.Board) -> bool:
+    """Whether this very position has a name: the moves to it are known opening moves."""
+    return board.epd() in _names()
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    text = resources.files("uci.terminal").joinpath("openings.txt").read_text(encoding="utf-8")
+    return {board.epd(): name for board, name in read_table(text)}
+
+
+def read_table(text: str) -> Iterator[tuple[chess.Board, str]]:
+    """Position and name of each line `e4 e5 Nf3 = Name`; lines with # are comments. Raises DataError."""
+    boards = {"": chess.Board()}  # by the moves so far: neighbouring lines share most of them
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        moves, separator, name = line.partition(" = ")
+        if not separator or not name.strip():
+            raise DataError(f"opening table, line {number}: expected `moves = name`, found {line!r}")
+        try:
+            yield _board_after(moves.split(), boards), name.strip()
+        except ValueError as error:
+            raise DataError(f"opening table, line {number}: {error}") from error
+
+
+def _board_after(moves: list[str], boards: dict[str, chess.Board]) -> chess.Board:
+    key = " ".join(moves)
+    if key not in boards:
+        board = _board_after(moves[:-1], boards).copy(stack=False)
+        board.push_san(moves[-1])
+        boards[key] = board
+    return boards[key]

@@ -1,0 +1,81 @@
+"""Waiting for the engine: until it is ready, and for a search that Ctrl-C reaches, on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from engine.console import make_console, say, waiting
+from engine.option_forms import changes
+from engine.options import EngineOptions
+from engine.search.control import SearchControl
+from engine.search.limits import Limits
+from engine.search.results import SearchResult
+from uci.loading.loader import load_engine, make_engine
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from engine.player import Engine
+    from engine.search.driver import OnInfo
+
+__all__ = ["Interrupted", "ready_engine", "search_interruptibly"]
+
+_STOP_POLL_S = 0.1  # how often the waiting main thread looks for Ctrl-C
+
+
+def ready_engine(console: Console, options: EngineOptions) -> Engine:
+    """An engine that is loaded and compiled; what it has to say about its options and files goes to stderr.
+
+    Where the net that comes with Aino is broken the engine plays without. Raises AinoErrors for what the options name.
+    """
+    problems: list[str] = []
+    with waiting(console, "Getting ready (the very first start compiles)"):
+        engine = load_engine(options, make_engine, problems.append, changes(EngineOptions(), options))
+    for problem in (*problems, *engine.take_problems()):
+        say(make_console(stderr=True), problem)
+    return engine
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a search; `result` is what the stopped search had found."""
+
+    def __init__(self, result: SearchResult) -> None:
+        super().__init__()
+        self.result = result
+
+
+def search_interruptibly(engine: Engine, limits: Limits, on_info: OnInfo | None = None) -> SearchResult:
+    """Searches the engine's position; Ctrl-C stops the search and raises Interrupted with its result."""
+    outcome: list[SearchResult | Exception] = []
+    control = SearchControl()
+    done = threading.Event()  # an interrupted Thread.join may take the thread for ended
+
+    def work() -> None:
+        try:
+            outcome.append(engine.search(limits, on_info, control))
+        except Exception as error:  # noqa: BLE001 - carried over to the waiting thread and raised there
+            outcome.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=work, name="search", daemon=True).start()
+    interrupted = _wait(done, control)
+    result = outcome[0]
+    if isinstance(result, Exception):
+        raise result
+    if interrupted:
+        raise Interrupted(result)
+    return result
+
+
+def _wait(done: threading.Event, control: SearchControl) -> bool:
+    """Waits for the search; returns whether Ctrl-C had to stop it."""
+    interrupted = False
+    while not done.is_set():
+        try:
+            done.wait(_STOP_POLL_S)
+        except KeyboardInterrupt:
+            control.stop()
+            interrupted = True
+    return interrupted
