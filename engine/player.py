@@ -30,22 +30,15 @@ from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.search.advice import Advisor
 from engine.search.book import OpeningBook
-from engine.search.choice import decayed_temperature
-from engine.search.control import SearchControl
-from engine.search.driver import MoveChoice, OnInfo, SearchDriver
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
-from engine.search.outline import Branch, outline
-from engine.search.report import Reporter
-from engine.search.results import SearchResult, cp_scale_of, win_minus_loss
-from engine.search.rounds import BatchedRounds, InKernelRounds, Rounds
-from engine.search.runners import LoopRunner, Runner
-from engine.search.select import LC0, SearchParams
+from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, plan_for
+from engine.search.job import SearchDriver, SearchJob, SearchOrder
+from engine.search.limits import Limits, SearchControl
+from engine.search.params import LC0, SearchParams
+from engine.search.report import Reporter, outline
+from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
+from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
 from engine.search.session import Search
-from engine.search.stopping import Stopper
-from engine.search.strength import StrengthPlan, plan_for
-from engine.search.threads import RoundRunner
-from engine.search.tree import nodes_for
+from engine.search.tree import new_tree, nodes_for
 
 CACHE_SHARE = 0.125  # of Hash, for the evaluations of a batched evaluator
 MOST_CACHE_MIB = 64.0
@@ -110,7 +103,7 @@ class Engine:
             options.hash_mib, self._owns_evaluator and batched, params.tactical_nodes > 0
         )
         self._cache = CachedEvaluator(self.evaluator, cache_mib) if cache_mib else None
-        self._search = Search(params, nodes_for(tree_mib))
+        self._search = Search(params, new_tree(nodes_for(tree_mib)))
         self._runner = self._make_runner()
 
     def _make_runner(self) -> Runner:
@@ -120,11 +113,11 @@ class Engine:
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.round_size
             rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
-        elif options.thread_count == 1 and not self._tablebase.largest:
-            return LoopRunner(self._search, evaluator, self._advisor)
         else:
             rounds = InKernelRounds(self._search, evaluator, options.thread_count)
-        return RoundRunner(self._search, rounds, options.thread_count, self._advisor)
+        runner = Runner(self._search, rounds, options.thread_count, self._advisor)
+        runner.tablebase = self._tablebase if self._tablebase.largest else None
+        return runner
 
     def _params(self) -> SearchParams:
         options = self.options
@@ -273,19 +266,32 @@ class Engine:
             self._search.clear()
         self._search.set_position(stack_from_board(board))
         table_moves = self._tablebase.best_moves(board)
-        only = [move for move in limits.searchmoves if board.is_legal(move)] or table_moves
+        only = tuple(move for move in limits.searchmoves if board.is_legal(move)) or tuple(table_moves)
         self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
         # Where the tables know the root they chose its moves; to ask them again would hide the way to mate.
         self._runner.tablebase = self._tablebase if self._tablebase.largest and not table_moves else None
-        stopper = self._stopper(board, limits, control, begun)
+        driver = self._driver(
+            SearchOrder(
+                board=board,
+                limits=limits,
+                choice=self._choice(board, limits),
+                begun=begun,
+                only=only,
+                overhead_ms=self.options.move_overhead_ms,
+                saved_ms=self._saved_ms,
+                smart_pruning_factor=self.options.smart_pruning_factor,
+                on_info=on_info,
+                control=control,
+            )
+        )
         try:
-            result = self._driver(board, limits, stopper, on_info, control).run(board, only)
+            result = driver.run()
         except BaseException:
             self._runner.close()
             self._search.clear()  # some of its visits would be in flight for ever
             self._runner = self._make_runner()
             raise
-        self._saved_ms = stopper.clock.unused_ms() if limits.movetime_ms is None else 0.0
+        self._saved_ms = driver.unused_ms if limits.movetime_ms is None else 0.0
         return result
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
@@ -311,42 +317,21 @@ class Engine:
             return None
         return self._book.move(board, self._rng) if board.ply() < self.options.book_depth else None
 
-    def _stopper(self, board: chess.Board, limits: Limits, control: SearchControl, begun: float) -> Stopper:
+    def _choice(self, board: chess.Board, limits: Limits) -> MoveChoice:
         options = self.options
-        return Stopper(
-            search=self._search,
-            board=board,
-            limits=limits,
-            control=control,
-            overhead_ms=options.move_overhead_ms,
-            saved_ms=self._saved_ms,
-            smart_pruning_factor=options.smart_pruning_factor,
-            plan=self._plan(limits),
-            begun=begun,
-        )
-
-    def _driver(
-        self, board: chess.Board, limits: Limits, stopper: Stopper, on_info: OnInfo | None, control: SearchControl
-    ) -> SearchDriver:
-        options = self.options
-        tablebase = self._tablebase if self._tablebase.largest else None
-        choice = MoveChoice(
+        return MoveChoice(
             rng=self._rng,
             temperature=decayed_temperature(options.temperature, options.temperature_moves, board.fullmove_number),
             noise_epsilon=options.noise_epsilon,
             noise_alpha=options.noise_alpha,
             strength=self._plan(limits),
         )
-        return SearchDriver(
-            search=self._search,
-            runner=self._runner,
-            limits=limits,
-            stopper=stopper,
-            reporter=Reporter(self._search, board, options.multi_pv, tablebase, cp_scale_of(self.evaluator)),
-            choice=choice,
-            on_info=on_info,
-            control=control,
-        )
+
+    def _driver(self, order: SearchOrder) -> SearchDriver:
+        tablebase = self._tablebase if self._tablebase.largest else None
+        cp_scale = cp_scale_of(self.evaluator)
+        reporter = Reporter(self._search, order.board, self.options.multi_pv, tablebase, cp_scale)
+        return SearchDriver(self._search, self._runner, reporter, order)
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:
         """How to play weaker, where that is asked for and a game is played."""

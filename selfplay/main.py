@@ -25,6 +25,7 @@ COMMANDS = {
     "bench": "speed of self-play, sampling and training on this machine",
     "label": "teacher labels for positions, from any UCI engine with MultiPV",
     "teach": "calm positions in bulk, labelled in this process by a value net that Stockfish 15.1 wrote",
+    "measure": "how well evaluators judge calm positions and quiet siblings",
     "import": "PGN games and Lc0 training chunks into a run's replay",
     "export": "a run's games as PGN and as Lc0 training chunks",
     "report": "one HTML file about a run: losses, Elo, games, openings",

@@ -10,6 +10,7 @@ import numpy as np
 from engine.board.attacks import in_check
 from engine.board.layout import MAX_MOVES
 from engine.board.makemove import copy_row, make
+from engine.evaluation.in_kernel import register_family
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.scores import MATERIAL_CP_SCALE
@@ -87,6 +88,9 @@ def evaluate_leaf(model, leaves, leaf):
     score_leaves(leaves, leaf, leaf + 1, model.resolved, model.moves)
 
 
+register_family(MaterialModel, evaluate_leaf)
+
+
 class Resolver:
     """Quiescence results for batches of any size; each thread has results and a stack of its own."""
 
@@ -109,7 +113,6 @@ class MaterialEvaluator:
     name = "material"
     round_size = ROUND_SIZE
     needs_planes = False
-    in_kernel = "material"
     cp_scale = MATERIAL_CP_SCALE
 
     def __init__(self, threads: int = 1) -> None:

@@ -75,9 +75,7 @@ class PartEvaluator(Evaluator, Protocol):
 
 @runtime_checkable
 class InKernelEvaluator(Evaluator, Protocol):
-    """An evaluator whose family has a kernel `evaluate_leaf(model, leaves, leaf)`, for search to call from its own."""
-
-    in_kernel: str  # the family, "material" or "sparse"
+    """An evaluator whose leaves search kernels evaluate themselves (`in_kernel.evaluate_leaf`), with its model."""
 
     def new_model(self) -> Any:
         """A NamedTuple of arrays for one more thread: weights shared, scratch its own."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 
+from engine.evaluation.in_kernel import register_family
 from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
-from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_leaves
+from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_leaf, evaluate_leaves
 
 ROUND_SIZE = 64
+
+register_family(SparseModel, evaluate_leaf)
 
 
 class SparseEvaluator:
@@ -18,7 +21,6 @@ class SparseEvaluator:
     name = "sparse"
     round_size = ROUND_SIZE
     needs_planes = False
-    in_kernel = "sparse"
 
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         self.net = net

@@ -14,11 +14,12 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numba
+import numba.extending
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator, _SourceFileBackedLocatorMixin
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
@@ -52,6 +53,42 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
         return compiled
 
     return decorate
+
+
+def kernel_by_type(stub: Callable[..., Any]) -> tuple[Any, Callable[[type, Any], None]]:
+    """One name for kernels (model, leaves, leaf) that differ by the type of ``model``, a NamedTuple.
+
+    Returns the function that kernels call, and one that registers a kernel for a type. Numba cannot cache a kernel that
+    was given a function; a call that is resolved by type when its caller is compiled is cached with the caller. The
+    caller's module has to import the registering modules, if only for type checking, so that its cache knows them.
+    """
+    function = functools.singledispatch(stub)
+
+    def register(model_type: type, implementation: Any) -> None:
+        function.register(model_type, implementation)
+
+        @numba.extending.overload(function, strict=False)
+        def resolve(model: Any, leaves: Any, leaf: Any) -> Any:
+            if getattr(model, "instance_class", None) is not model_type:
+                return None
+            return lambda model, leaves, leaf: implementation(model, leaves, leaf)
+
+    return function, register
+
+
+def generated_kernel(name: str, parameters: str, statements: Iterable[str], names: Mapping[str, Any]) -> Any:
+    """A kernel with these statements as its body, for what is one line for each row of a table.
+
+    ``names`` are the globals that the statements use. It is compiled into the kernels that call it and cached with
+    them; called from Python it is compiled anew in every process.
+    """
+    namespace = dict(names)
+    exec(f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace)
+    function = namespace[name]
+    compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    if numba.config.DISABLE_JIT:
+        compiled.py_func = function
+    return compiled
 
 
 class _KernelLocator(_SourceFileBackedLocatorMixin, _CacheLocator):

@@ -121,6 +121,11 @@ class Trainer:
         shard_size = self.settings.shard_size or self.settings.batch_size
         return LayerGradients(self.model, loss, self.metrics, shard_size, self.settings.threads)
 
+    def _loss_function(self) -> LossFunction:
+        if isinstance(self.loss, GradientSource):
+            raise ConfigError("a trainer on a source of gradients takes batches by `step`: expected a loss function")
+        return self.loss
+
     # ---- training -------------------------------------------------------------------------------------------------
 
     def fit(
@@ -141,7 +146,7 @@ class Trainer:
         when a loss or gradient is not finite, ConfigError for a patience without validation data and for a resumed run
         with another number of examples.
         """
-        count = _check_data(data)
+        count, _ = _check_data(data), self._loss_function()
         if self.settings.patience is not None and validation is None:
             raise ConfigError("patience needs validation data")
         if self._examples not in (None, count):
@@ -228,15 +233,13 @@ class Trainer:
 
     def evaluate(self, data: Data, model: Layer | None = None) -> Record:
         """Mean loss and metrics of the model (or of another one) over the examples, without dropout."""
-        count = _check_data(data)
-        if isinstance(self.loss, GradientSource):
-            raise ConfigError("a trainer on a source of gradients has no loss function to evaluate by")
+        count, loss_of = _check_data(data), self._loss_function()
         model = self.model if model is None else model
         sums: Record = {}
         for first in range(0, count, self.settings.batch_size):
             part = slice(first, min(first + self.settings.batch_size, count))
             outputs, _ = model.forward(data.inputs[part])
-            means = {"loss": self.loss(outputs, data.targets[part])[0]}
+            means = {"loss": loss_of(outputs, data.targets[part])[0]}
             means |= {name: metric(outputs, data.targets[part]) for name, metric in self.metrics.items()}
             for name, value in means.items():
                 sums[name] = sums.get(name, 0.0) + value * (part.stop - part.start)

@@ -1,12 +1,13 @@
 """Monte Carlo tree search guided by an evaluator (PUCT), with proven results.
 
-    the tree     `tree` struct of arrays and sign convention, `select` the formulas, `descend` the way down, `judge` the
-                 rules at a leaf, `backup` the way up, `proofs` bounds, `reroot` the subtree of the move played
-    visits       `gather` a round for batched evaluators; `in_kernel`, `material_loop`, `sparse_loop` without batches
-    one search   `session` and `root` the tree as an object, `runners`, `rounds` and `threads` carry visits out,
-                 `limits`, `clock` and `stopping` end it, `report`, `results` and `outline` tell, `choice` and
-                 `strength` pick the move, `driver` joins them; `control` is how others interfere, `book` needs no
-                 search
+    the tree     `params` every constant, `tree` the table of fields and the sign convention, `puct` the formulas,
+                 `walk` a visit down and up with its proofs, `priors` who changes them, `reroot` the subtree of the move
+                 that was played
+    visits       `visits` in bulk inside kernels, `run` carries them out, over the threads of `crew`; `advice` says what
+                 they may overlook
+    one search   `session` and `root` the tree as an object, `limits` with clock and control, `result` and `report` what
+                 it tells, `choice` the move at the end, `gumbel` another root; `job` joins them
+    no search    `book` the opening book
 
 Knows batched evaluators by their protocol and in-kernel ones by their kernel, and imports no learning library.
 """

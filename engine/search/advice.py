@@ -22,9 +22,9 @@ from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.native.jit import kernel
 from engine.search.priors import advise, take_back
-from engine.search.proofs import is_decided
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
+from engine.search.walk import is_decided
 from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
 
 FEWEST_VISITS = 256  # of a node that is asked about

@@ -1,10 +1,44 @@
-"""The move at the end: drawn by visits where a temperature asks for variety, else the best."""
+"""The move at the end of a search: the best one, one drawn by visits for variety, or a weaker one on purpose.
+
+A limited engine plays weaker as a person would: it has a smaller tree, and is less certain among the moves that look
+right. No move is a random blunder. A move is drawn among those that the policy and the visits call plausible and that
+are not seen to lose; what a small tree overlooks is overlooked.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
+from engine.search.result import RootMove
 from engine.search.root import RootView
+
+__all__ = ["MEASURED", "MoveChoice", "StrengthPlan", "choose_move", "choose_weaker", "decayed_temperature", "plan_for"]
+
+PRIOR_VISITS = 4.0  # visits that the whole policy counts for: in the smallest trees it decides
+
+
+@dataclass(frozen=True)
+class StrengthPlan:
+    """How a limited engine searches and chooses."""
+
+    nodes: int  # visits of the root
+    temperature: float  # moves are drawn by (visits + prior) ** (1 / temperature)
+    value_margin: float  # how far below the best Q seen a move may lie, in [0, 2]
+    least_share: float  # of the most plausible move's weight: what has less is never played
+
+
+@dataclass(frozen=True)
+class MoveChoice:
+    """How the root is varied and the move chosen; the default is without chance."""
+
+    rng: np.random.Generator
+    temperature: float = 0.0
+    noise_epsilon: float = 0.0
+    noise_alpha: float = 0.3
+    strength: StrengthPlan | None = None
 
 
 def choose_move(search: RootView, temperature: float, rng: np.random.Generator) -> int:
@@ -25,3 +59,53 @@ def decayed_temperature(temperature: float, decay_moves: int, fullmove_number: i
     if decay_moves == 0:
         return temperature
     return temperature * max(0.0, 1.0 - (fullmove_number - 1) / decay_moves)
+
+
+# ---- weaker on purpose -----------------------------------------------------------------------------------------------
+
+# Elo on Stockfish's scale, and the plan that was measured to play so: from 1310 to 2075 by ladder games against
+# Stockfish 15.1 (100 each), below by matches between neighbours (120 each): extrapolated. The last row is a guess.
+MEASURED = (
+    (200.0, StrengthPlan(1, 1.504, 0.668, 0.036)),
+    (610.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
+    (840.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
+    (1310.0, StrengthPlan(7, 1.075, 0.495, 0.078)),
+    (1485.0, StrengthPlan(31, 0.825, 0.379, 0.109)),
+    (1685.0, StrengthPlan(98, 0.623, 0.284, 0.135)),
+    (1905.0, StrengthPlan(441, 0.363, 0.163, 0.167)),
+    (2075.0, StrengthPlan(2521, 0.052, 0.024, 0.430)),
+    (2400.0, StrengthPlan(30000, 0.010, 0.005, 0.600)),
+)
+
+
+def plan_for(elo: int) -> StrengthPlan:
+    """The plan for an Elo rating on Stockfish's scale, between those measured; beyond them the nearest."""
+    ratings = [rating for rating, _ in MEASURED]
+
+    def between(values: Sequence[float]) -> float:
+        return float(np.interp(elo, ratings, values))
+
+    plans = [plan for _, plan in MEASURED]
+    return StrengthPlan(
+        nodes=round(np.exp(between([np.log(plan.nodes) for plan in plans]))),
+        temperature=between([plan.temperature for plan in plans]),
+        value_margin=between([plan.value_margin for plan in plans]),
+        least_share=between([plan.least_share for plan in plans]),
+    )
+
+
+def choose_weaker(children: Sequence[RootMove], plan: StrengthPlan, rng: np.random.Generator) -> RootMove:
+    """The move to play, of the root's moves, best first and at least one.
+
+    A mate in one is always given. A move that is known to lose is played only where all are, and then the first.
+    """
+    not_lost = [child for child in children if child.mate is None or child.mate > 0]
+    if not not_lost or children[0].mate == 1:
+        return children[0]
+    best_q = max((child.q for child in not_lost if child.visits), default=-1.0)
+    weights = np.array([child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in not_lost])
+    bad = np.array([child.visits > 0 and child.q < best_q - plan.value_margin for child in not_lost])
+    weights[bad] = 0.0
+    weights[weights < plan.least_share * weights.max()] = 0.0
+    chances = (weights / weights.max()) ** (1.0 / plan.temperature)
+    return not_lost[int(rng.choice(len(not_lost), p=chances / chances.sum()))]

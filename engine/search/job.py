@@ -1,13 +1,190 @@
-"""The handle of a search in the background."""
+"""One search from its order to its result: what it is told, when it is over, its move, and its handle.
+
+`SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move at the end
+(`choice`).
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 
-from engine.search.control import SearchControl
-from engine.search.results import SearchResult
+import chess
+import numpy as np
 
-__all__ = ["SearchJob"]
+from engine.board.convert import encode_move
+from engine.search.choice import MoveChoice, choose_move, choose_weaker
+from engine.search.limits import Clock, Limits, SearchControl
+from engine.search.report import Reporter
+from engine.search.result import OnInfo, SearchResult, mate_moves
+from engine.search.root import PROMISING_SHARE
+from engine.search.run import Runner
+from engine.search.session import Search
+from engine.search.tree import MAX_VISITS, UNKNOWN_DISTANCE, WIN
+
+__all__ = ["SearchDriver", "SearchJob", "SearchOrder", "Stopper"]
+
+INFO_INTERVAL_MS = 1000.0
+CHECK_INTERVAL_MS = 4.0  # between looks at the clock's finer questions
+LEAST_VISITS = 64  # of this search, before its speed counts
+
+
+@dataclass(frozen=True)
+class SearchOrder:
+    """What one search is told."""
+
+    board: chess.Board
+    limits: Limits
+    choice: MoveChoice
+    begun: float  # When the clock began to run, in seconds of time.monotonic.
+    only: tuple[chess.Move, ...] = ()  # The root moves that are searched; all where it is empty.
+    overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
+    saved_ms: float = 0.0  # Left over from the plans of earlier moves.
+    smart_pruning_factor: float = 0.0  # Stop once the best move can hardly change (`Stopper`). 0 = never.
+    on_info: OnInfo | None = None
+    control: SearchControl = field(default_factory=SearchControl)
+
+
+class Stopper:
+    """Says between the rounds of one search whether it is over."""
+
+    def __init__(self, search: Search, order: SearchOrder) -> None:
+        self._search = search
+        self._order = order
+        self._limits = order.limits
+        nodes, plan = order.limits.nodes, order.choice.strength
+        self._most_visits = min(MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes)
+        self._first_visits = search.visits  # Visits kept from earlier searches.
+        self.pondering = order.limits.ponder
+        self._next_check_ms = 0.0
+        self.clock = self._start_clock(order.begun)
+
+    def _start_clock(self, begun: float | None = None) -> Clock:
+        order = self._order
+        return Clock.start(order.limits, order.board.turn == chess.WHITE, order.overhead_ms, order.saved_ms, begun)
+
+    def visits_left(self) -> int:
+        """Visits until the node limit, or the end of the counter."""
+        return max(0, self._most_visits - self._search.visits)
+
+    def is_over(self) -> bool:
+        """Whether to stop now."""
+        if self._order.control.stopped or self._search.is_proven or self._reached_fixed_limit():
+            return True
+        if self.pondering:
+            if self._order.control.pondering:
+                return False
+            self.pondering = False
+            self.clock = self._start_clock()
+        return self._is_out_of_time()
+
+    def _reached_fixed_limit(self) -> bool:
+        limits, search = self._limits, self._search
+        if self.visits_left() == 0:
+            return True
+        if limits.depth is not None and round(search.mean_depth) >= limits.depth:
+            return True
+        if limits.mate is not None:
+            best = search.best_order()[0]
+            plies = int(search.root_mate_plies()[best])
+            winning = search.root_proven()[best] == WIN and plies != UNKNOWN_DISTANCE
+            if winning and mate_moves(plies + 1, True) <= limits.mate:
+                return True
+        return (limits.depth is not None or limits.mate is not None) and search.fullness >= 1.0
+
+    def _is_out_of_time(self) -> bool:
+        if self.clock.planned_ms is None or self._limits.infinite:
+            return False
+        elapsed = self.clock.elapsed_ms()
+        if elapsed < self._next_check_ms:
+            return self.clock.is_over(settled=False)
+        self._next_check_ms = elapsed + CHECK_INTERVAL_MS
+        visits = self._search.root_visits()
+        if self._limits.movetime_ms is None and self._is_decided(visits, elapsed):
+            return True
+        return self.clock.is_over(self._is_settled(visits))
+
+    def _is_settled(self, visits: np.ndarray) -> bool:
+        """Whether the most visited move is also the best valued among those looked at seriously."""
+        most = int(visits.argmax())
+        q = np.where(visits >= PROMISING_SHARE * visits[most], self._search.root_q(), -2.0)
+        return int(q.argmax()) == most
+
+    def _is_decided(self, visits: np.ndarray, elapsed: float) -> bool:
+        """Whether no move can overtake the most visited one any more (smart pruning).
+
+        Counted are the visits possible in the time left at the speed so far, divided by the factor: above 1 it stops
+        a little too early, for not all visits will go to one move.
+        """
+        if len(visits) == 1:
+            return True
+        done = self._search.visits - self._first_visits
+        if done < LEAST_VISITS or self._order.smart_pruning_factor == 0.0:
+            return False
+        second, most = np.partition(visits, -2)[-2:]
+        possible = done / max(elapsed, 1.0) * self.clock.rest_ms(self._is_settled(visits))
+        return bool(most - second > possible / self._order.smart_pruning_factor)
+
+
+class SearchDriver:
+    """Runs one search on a prepared tree (`Search.set_position` was called)."""
+
+    def __init__(self, search: Search, runner: Runner, reporter: Reporter, order: SearchOrder) -> None:
+        self._search = search
+        self._runner = runner
+        self._reporter = reporter
+        self._order = order
+        self._stopper = Stopper(search, order)
+        self._next_info_ms = INFO_INTERVAL_MS
+
+    @property
+    def unused_ms(self) -> float:
+        """Milliseconds of the planned time that are left, at least 0."""
+        return self._stopper.clock.unused_ms()
+
+    def run(self) -> SearchResult:
+        """Search until a limit or stop; hold the result back while the search is infinite or ponders."""
+        search, order = self._search, self._order
+        while not search.is_expanded:
+            self._runner.advance(1)
+        if order.only:
+            search.restrict_root(np.array([encode_move(order.board, move) for move in order.only], np.uint16))
+        if order.choice.noise_epsilon > 0.0:
+            search.add_root_noise(order.choice.rng, order.choice.noise_epsilon, order.choice.noise_alpha)
+        while not self._stopper.is_over():
+            self._runner.advance(self._stopper.visits_left())
+            self._report_now_and_then()
+        self._runner.finish()
+        if order.limits.infinite:
+            order.control.wait_stop()
+        elif self._stopper.pondering:
+            order.control.wait_ponderhit()
+        return self._result()
+
+    def _report_now_and_then(self) -> None:
+        if self._order.on_info is not None and self._reporter.elapsed_ms >= self._next_info_ms:
+            self._next_info_ms = self._reporter.elapsed_ms + INFO_INTERVAL_MS
+            self._order.on_info(self._reporter.infos())
+
+    def _result(self) -> SearchResult:
+        choice, children = self._order.choice, self._reporter.root_moves()
+        if choice.strength is not None:
+            best = choose_weaker(children, choice.strength, choice.rng)
+        else:
+            index = choose_move(self._search, choice.temperature, choice.rng)
+            best = next(child for child in children if child.move == self._reporter.move(index))
+        infos = self._reporter.infos(best.move)
+        if self._order.on_info is not None:
+            self._order.on_info(infos)
+        return SearchResult(
+            best_move=best.move,
+            ponder_move=best.pv[1] if len(best.pv) > 1 else None,
+            infos=infos,
+            children=children,
+            nodes=self._reporter.nodes,
+            time_ms=infos[0].time_ms,
+            root=self._reporter.root_position(),
+        )
 
 
 class SearchJob:

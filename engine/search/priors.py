@@ -1,4 +1,4 @@
-"""The priors of a node's edges. Hints, noise and restrictions change them after `backup.expand`, all of them in here.
+"""The priors of a node's edges. Hints, noise and restrictions change them after `walk.expand`, all of them in here.
 
 Two promises hold after every change: a node's priors add up to 1, and its edges are in order. Edges that were tried
 (that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
-from engine.search.tree import NO_NODE, Tree
+from engine.search.tree import EDGE_FIELDS, NO_NODE, Tree, swap_edges
 
 
 @kernel()
@@ -109,21 +109,14 @@ def ranks_before(tree, one, other):
     return tree.prior[one] > tree.prior[other]
 
 
-@kernel()
-def swap_edges(tree, one, other):
-    """Let two edges change places."""
-    tree.prior[one], tree.prior[other] = tree.prior[other], tree.prior[one]
-    tree.child[one], tree.child[other] = tree.child[other], tree.child[one]
-    tree.move[one], tree.move[other] = tree.move[other], tree.move[one]
-
-
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     """Drop all edges of a node but those of the moves in ``allowed`` (uint16); the priors of these are scaled up."""
     take_back(tree, np.int64(node))
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
     kept = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
     edges = slice(first, first + len(kept))
-    for field in (tree.move, tree.prior, tree.child):
+    for name in EDGE_FIELDS:
+        field = getattr(tree, name)
         field[edges] = field[kept]
     tree.n_edges[node] = len(kept)
     tree.prior[edges] /= tree.prior[edges].sum()

@@ -1,4 +1,4 @@
-"""What a search says: lines of analysis on the way, the root's moves at the end."""
+"""Reads a tree into results: lines of analysis on the way, the root's moves at the end, the branches searched most."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import chess
 import numpy as np
 
 from engine.board.convert import decode_move
+from engine.board.layout import ROW_WORDS
+from engine.board.makemove import make
 from engine.evaluation.tablebase import Tablebase
 from engine.network.policy_map import policy_index
-from engine.search.results import RootMove, RootPosition, SearchInfo, centipawns, mate_moves, per_mille
+from engine.search.result import Branch, RootMove, RootPosition, SearchInfo, centipawns, mate_moves, per_mille
 from engine.search.session import Search
-from engine.search.tree import DRAW, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree import DRAW, EXPANDED, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
 
 
 class Columns(NamedTuple):
@@ -129,7 +131,7 @@ class Reporter:
     def _unvisited_value(self) -> tuple[float, float]:
         """(win minus loss, draw probability) shown for a line without visits.
 
-        First-play urgency, as `select` has it, from what the evaluator said of the root: the mean would tell of a mate
+        First-play urgency, as `puct` has it, from what the evaluator said of the root: the mean would tell of a mate
         that the line misses. No more than the worst line above it, those left out that are certain.
         """
         search = self._search
@@ -177,3 +179,35 @@ class Reporter:
 
     def _decode(self, row: np.ndarray, move: int) -> chess.Move:
         return decode_move(row, move, self._chess960)
+
+
+def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:
+    """The root's branches with at least ``least_visits``, at every node the ``widest`` most visited of them."""
+    return _branches(search, ROOT, search.root_row(), least_visits, widest, chess960) if search.is_expanded else ()
+
+
+def _branches(
+    search: Search, node: int, row: np.ndarray, least_visits: int, widest: int, chess960: bool
+) -> tuple[Branch, ...]:
+    tree = search.tree
+    first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
+    priors = search.own_priors(node)
+    edges = [edge for edge in range(first, first + count) if tree.child[edge] != NO_NODE]
+    edges = [edge for edge in edges if tree.visits[tree.child[edge]] >= least_visits]
+    edges.sort(key=lambda edge: -int(tree.visits[tree.child[edge]]))
+    found = []
+    for edge in edges[:widest]:
+        child = int(tree.child[edge])
+        after = np.empty(ROW_WORDS, np.uint64)
+        make(row, tree.move[edge], after)
+        is_open = tree.state[child] == EXPANDED
+        found.append(
+            Branch(
+                move=decode_move(row, int(tree.move[edge]), chess960),
+                visits=int(tree.visits[child]),
+                prior=float(priors[edge - first]),
+                q=float(tree.value_sum[child]) / max(1, int(tree.visits[child])),
+                replies=_branches(search, child, after, least_visits, widest, chess960) if is_open else (),
+            )
+        )
+    return tuple(found)

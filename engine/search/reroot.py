@@ -9,8 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.proofs import is_decided
-from engine.search.tree import DRAW, EDGES, NO_NODE, NO_PARENT, NODES, PATH_REPETITION, PENDING, Tree
+from engine.search.tree import (
+    DRAW,
+    EDGES,
+    NO_NODE,
+    NO_PARENT,
+    NODES,
+    PATH_REPETITION,
+    PENDING,
+    Tree,
+    move_edge,
+    move_node,
+)
+from engine.search.walk import is_decided
 
 
 def reroot(tree: Tree, root: int) -> None:
@@ -75,10 +86,9 @@ def move_edges(tree, order, new_number):
         if count > 0:
             tree.first_edge[node] = end
         for i in range(count):
-            tree.move[end] = tree.move[first + i]
-            tree.prior[end] = tree.prior[first + i]
-            child = tree.child[first + i]
-            tree.child[end] = NO_NODE if child == NO_NODE else new_number[child]
+            move_edge(tree, first + i, end)
+            if tree.child[end] != NO_NODE:
+                tree.child[end] = new_number[tree.child[end]]
             end += 1
     tree.counters[EDGES] = end
 
@@ -90,18 +100,6 @@ def move_nodes(tree, new_number):
         to = new_number[node]
         if to == NO_NODE:
             continue
-        tree.parent[to] = NO_PARENT if to == 0 else new_number[tree.parent[node]]
-        tree.first_edge[to] = tree.first_edge[node]
-        tree.n_edges[to] = tree.n_edges[node]
-        tree.visits[to] = tree.visits[node]
-        tree.in_flight[to] = tree.in_flight[node]
-        tree.value_sum[to] = tree.value_sum[node]
-        tree.draw_sum[to] = tree.draw_sum[node]
-        tree.moves_left[to] = tree.moves_left[node]
-        tree.mate_plies[to] = tree.mate_plies[node]
-        tree.state[to] = tree.state[node]
-        tree.lower[to] = tree.lower[node]
-        tree.upper[to] = tree.upper[node]
-        tree.asked_at[to] = tree.asked_at[node]
-        tree.advised[to] = tree.advised[node]
-        tree.own_prior[to] = tree.own_prior[node]
+        parent = tree.parent[node]
+        move_node(tree, node, to)
+        tree.parent[to] = NO_PARENT if to == 0 else new_number[parent]

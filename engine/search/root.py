@@ -9,7 +9,7 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from engine.search.tree import (
     DEEPEST,
     DEPTH_SUM,
@@ -134,7 +134,7 @@ class RootView:
         return self._of_children(self.tree.mate_plies, 0).astype(np.int32)
 
     def root_fpu(self, q: float) -> float:
-        """First-play urgency: the Q of a root move never visited, by `select`'s formula with ``q`` for the root's Q."""
+        """First-play urgency: the Q of a root move never visited, by `puct`'s formula with ``q`` for the root's Q."""
         seen = float(self.root_priors()[(self.root_visits() > 0) & (self.root_proven() != LOSS)].sum())
         return max(-1.0, q - self.params.fpu_reduction * math.sqrt(seen))
 

@@ -1,31 +1,24 @@
-"""One search tree behind one object: positions in, rounds of leaves out and back."""
+"""One search tree behind one object: the position it searches, and what is done to the root's moves."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS
+from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
-from engine.evaluation.protocol import LeafBatch
-from engine.search.backup import apply, finish_known
-from engine.search.descend import new_node
-from engine.search.gather import gather
+from engine.search.params import SearchParams
 from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
-from engine.search.proofs import best_bounds
 from engine.search.reroot import reroot
 from engine.search.root import RootView
-from engine.search.select import SearchParams
 from engine.search.tree import (
     DEEPEST,
     DEPTH_SUM,
     DESCENTS,
     EDGES,
     EXPANDED,
-    LEAVES,
     LOSS,
     MAX_DEPTH,
-    MAX_ROUND,
     NO_NODE,
     NODES,
     ROOT,
@@ -34,27 +27,26 @@ from engine.search.tree import (
     Round,
     Tree,
     new_round,
-    new_tree,
 )
+from engine.search.walk import best_bounds, finish_known, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 MATE_PRIOR = 0.75  # of a root move that starts a forced mate
 
 
 class Search(RootView):
-    """A search tree that hands out leaves and takes their evaluations; who evaluates them is the caller's matter.
+    """A search tree with its position. `run` and `visits` carry the visits out.
 
-    A round is `gather` (fills part of a LeafBatch), an evaluation of those leaves, `apply`. Not thread-safe: one thread
-    owns it.
+    ``tree`` is an empty one with room for all that is to be searched; ``in_flight`` is for callers who carry visits out
+    with kernels of `visits`. Not thread-safe: one thread owns it.
     """
 
-    generation = 0  # counts the trees: a kept subtree is of the same one
-
-    def __init__(self, params: SearchParams, max_nodes: int) -> None:
+    def __init__(self, params: SearchParams, tree: Tree, in_flight: Round | None = None) -> None:
         self.params = params
-        self.tree: Tree = new_tree(max_nodes)
-        self.in_flight: Round = new_round()
-        self.own_value = (0.0, 0.0)  # what the evaluator itself said of the root: win minus loss, draw probability
+        self.tree = tree
+        self.in_flight = in_flight if in_flight is not None else new_round()
+        self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
+        self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
 
     # ---- positions ----
 
@@ -94,8 +86,8 @@ class Search(RootView):
 
     def _install_history(self, stack: np.ndarray) -> None:
         rows = len(stack) + MAX_DEPTH + 2
-        if self.tree.stack.shape[0] != rows:
-            self.tree = self.tree._replace(stack=np.zeros((rows, ROW_WORDS), np.uint64))
+        if len(self.tree.stack) < rows:
+            self.tree = self.tree._replace(stack=empty_stack(rows))
         self.tree.stack[: len(stack)] = stack
         self.tree.counters[ROOT_PLY] = len(stack) - 1
 
@@ -128,22 +120,7 @@ class Search(RootView):
                     return child
         return NO_NODE
 
-    # ---- rounds ----
-
-    def gather(self, leaves: LeafBatch, first: int, limit: int, most_leaves: int = MAX_ROUND) -> int:
-        """Begin up to ``limit`` visits; returns how many leaves, at ``leaves[first:]``, need an evaluation: at most
-        ``most_leaves``.
-
-        0 leaves means that this round only met decided positions, or that the root is decided (`is_proven`).
-        """
-        return int(gather(self.tree, self.in_flight, self.params, leaves, first, min(limit, MAX_ROUND), most_leaves))
-
-    def apply(self, leaves: LeafBatch, first: int) -> None:
-        """Take the evaluations of the leaves gathered last, at ``leaves[first:]``."""
-        was_new = bool(self.in_flight.counts[LEAVES]) and self.tree.visits[ROOT] == 0
-        apply(self.tree, self.in_flight, self.params, leaves, first)
-        if was_new:
-            self.look_for_mate()
+    # ---- the root's moves ----
 
     def look_for_mate(self) -> None:
         """Find a mating move at the root, which has had its first visit: other nodes are looked at when reached."""

@@ -10,11 +10,14 @@ own side to move is negated once, on entry, and the sign flips with every step t
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, NamedTuple, get_type_hints
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, empty_stack
+from engine.board.layout import MAX_MOVES, NO_MOVE, empty_stack
+from engine.native.jit import generated_kernel
 
 ROOT: Final = 0
 NO_NODE: Final = -1
@@ -51,38 +54,86 @@ COLLISIONS: Final = 1  # descents that ended on a leaf already in flight
 MAX_DEPTH: Final = 200  # plies below the root; deeper lines are not followed
 MAX_ROUND: Final = 512  # leaves of one round, and collisions
 MAX_VISITS: Final = 2_000_000_000  # of the root: its counter has 31 bits
-BYTES_PER_NODE: Final = 4 * 8 + 8 * 3 + 2 + 3
-BYTES_PER_EDGE: Final = 2 + 4 + 4
 EDGES_PER_NODE: Final = 32  # room kept for edges, a node
 
 
+@dataclass(frozen=True)
+class NodeField:
+    """A field with a number for every node, and what a fresh node has."""
+
+    dtype: type
+    reset: float = 0
+
+
+@dataclass(frozen=True)
+class EdgeField:
+    """A field with a number for every edge, and what a fresh edge has."""
+
+    dtype: type
+    reset: float = 0
+
+
 class Tree(NamedTuple):
-    """N nodes, E edges."""
+    """N nodes, E edges. One line a field: allocation, reset, moving and views of a tree are made from this table."""
 
     # nodes
-    parent: np.ndarray  # int32 [N]
-    first_edge: np.ndarray  # int64 [N]: a large tree has more than 2^31 edges
-    n_edges: np.ndarray  # int32 [N]
-    visits: np.ndarray  # int32 [N] finished visits
-    in_flight: np.ndarray  # int32 [N] visits begun and not finished: the virtual loss
-    value_sum: np.ndarray  # float64 [N] W; Q = W / visits in [-1, 1]
-    draw_sum: np.ndarray  # float64 [N] sum of draw probabilities
-    moves_left: np.ndarray  # float32 [N] mean plies to the end of the game
-    mate_plies: np.ndarray  # int32 [N] plies to mate where won or lost, or UNKNOWN_DISTANCE
-    state: np.ndarray  # int8 [N] PENDING ... STUNTED
-    lower: np.ndarray  # int8 [N] the worst result that is still possible
-    upper: np.ndarray  # int8 [N] the best
-    asked_at: np.ndarray  # int32 [N] visits when alpha-beta last looked at it (`advice`)
-    advised: np.ndarray  # uint16 [N] the move whose prior a hint has raised (`priors`), 0 for none
-    own_prior: np.ndarray  # float32 [N] that move's P without the hint
+    parent: Annotated[np.ndarray, NodeField(np.int32, NO_PARENT)]
+    first_edge: Annotated[np.ndarray, NodeField(np.int64)]  # 64 bits: a large tree has more than 2^31 edges
+    n_edges: Annotated[np.ndarray, NodeField(np.int32)]
+    visits: Annotated[np.ndarray, NodeField(np.int32)]  # finished visits
+    in_flight: Annotated[np.ndarray, NodeField(np.int32)]  # visits begun and not finished: the virtual loss
+    value_sum: Annotated[np.ndarray, NodeField(np.float64)]  # W; Q = W / visits in [-1, 1]
+    draw_sum: Annotated[np.ndarray, NodeField(np.float64)]  # sum of draw probabilities
+    moves_left: Annotated[np.ndarray, NodeField(np.float32)]  # mean plies to the end of the game
+    mate_plies: Annotated[np.ndarray, NodeField(np.int32)]  # to mate where won or lost, or UNKNOWN_DISTANCE
+    state: Annotated[np.ndarray, NodeField(np.int8, PENDING)]  # PENDING ... STUNTED
+    lower: Annotated[np.ndarray, NodeField(np.int8, LOSS)]  # the worst result that is still possible
+    upper: Annotated[np.ndarray, NodeField(np.int8, WIN)]  # the best
+    asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # visits when alpha-beta last looked at it (`advice`)
+    advised: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # move whose prior a hint raised (`priors`)
+    own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # that move's P without the hint
     # edges
-    move: np.ndarray  # uint16 [E]
-    prior: np.ndarray  # float32 [E] P
-    child: np.ndarray  # int32 [E] node or NO_NODE
+    move: Annotated[np.ndarray, EdgeField(np.uint16, int(NO_MOVE))]
+    prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P
+    child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # node or NO_NODE
     # the current path, and scratch
     stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16] the game so far and the path; the last row is scratch
     scratch_moves: np.ndarray  # uint16 [218]
     counters: np.ndarray  # int64 [N_COUNTERS]
+
+
+def _fields(kind: type) -> dict[str, Any]:
+    """The fields of a kind, by name."""
+    hints = get_type_hints(Tree, include_extras=True)
+    tables = {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+    return {name: field for name, field in tables.items() if isinstance(field, kind)}
+
+
+NODE_FIELDS: Final[dict[str, NodeField]] = _fields(NodeField)
+EDGE_FIELDS: Final[dict[str, EdgeField]] = _fields(EdgeField)
+BYTES_PER_NODE: Final = sum(np.dtype(field.dtype).itemsize for field in NODE_FIELDS.values())
+BYTES_PER_EDGE: Final = sum(np.dtype(field.dtype).itemsize for field in EDGE_FIELDS.values())
+
+
+def _for_each(name: str, parameters: str, fields: Mapping[str, NodeField | EdgeField], line: str) -> Any:
+    """A kernel with a line for every field: ``{field}`` is its array, ``{reset}`` what a fresh node or edge has."""
+    lines = (line.format(field=f"tree.{key}", reset=repr(field.reset)) for key, field in fields.items())
+    return generated_kernel(name, parameters, lines, {})
+
+
+reset_node = _for_each("reset_node", "tree, node", NODE_FIELDS, "{field}[node] = {reset}")
+reset_edge = _for_each("reset_edge", "tree, edge", EDGE_FIELDS, "{field}[edge] = {reset}")
+move_node = _for_each("move_node", "tree, node, to", NODE_FIELDS, "{field}[to] = {field}[node]")
+move_edge = _for_each("move_edge", "tree, edge, to", EDGE_FIELDS, "{field}[to] = {field}[edge]")
+swap_edges = _for_each(
+    "swap_edges", "tree, one, other", EDGE_FIELDS, "{field}[one], {field}[other] = {field}[other], {field}[one]"
+)
+
+
+def view_kernel(kind: type) -> Any:
+    """A kernel (many, number) that gives one of many trees or rounds, whose arrays have one more axis in front."""
+    fields = ", ".join(f"many.{name}[number]" for name in kind._fields)  # type: ignore[attr-defined]
+    return generated_kernel("view", "many, number", [f"return kind({fields})"], {"kind": kind})
 
 
 class Round(NamedTuple):
@@ -113,26 +164,10 @@ def new_round() -> Round:
 
 def new_tree(nodes: int, history: int = 1) -> Tree:
     """An empty tree with room for ``nodes`` nodes and ``history`` positions up to the root."""
-    edges = nodes * EDGES_PER_NODE
+    arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in NODE_FIELDS.items()}
+    arrays |= {name: np.empty(nodes * EDGES_PER_NODE, field.dtype) for name, field in EDGE_FIELDS.items()}
     return Tree(
-        parent=np.empty(nodes, np.int32),
-        first_edge=np.empty(nodes, np.int64),
-        n_edges=np.empty(nodes, np.int32),
-        visits=np.empty(nodes, np.int32),
-        in_flight=np.empty(nodes, np.int32),
-        value_sum=np.empty(nodes, np.float64),
-        draw_sum=np.empty(nodes, np.float64),
-        moves_left=np.empty(nodes, np.float32),
-        mate_plies=np.empty(nodes, np.int32),
-        state=np.empty(nodes, np.int8),
-        lower=np.empty(nodes, np.int8),
-        upper=np.empty(nodes, np.int8),
-        asked_at=np.empty(nodes, np.int32),
-        advised=np.empty(nodes, np.uint16),
-        own_prior=np.empty(nodes, np.float32),
-        move=np.empty(edges, np.uint16),
-        prior=np.empty(edges, np.float32),
-        child=np.empty(edges, np.int32),
+        **arrays,
         stack=empty_stack(history + MAX_DEPTH + 2),
         scratch_moves=np.empty(MAX_MOVES, np.uint16),
         counters=np.zeros(N_COUNTERS, np.int64),

@@ -42,6 +42,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     files("--v6", "PATH", "Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
     text = "labels of positions that a search reached (aino-train label --tree), as --teacher"
     files("--searched", "PATH", text)
+    files("--labels", "FOLDER", "label folders (aino-train teach); sparse networks only")
     text = "of both players of a PGN game (default: any)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "leave out Chess960 games of the PGN collections"
@@ -100,6 +101,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         pgn=tuple(arguments.pgn),
         v6=tuple(arguments.v6),
         searched=tuple(arguments.searched),
+        labels=tuple(arguments.labels),
         pgn_selection=PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard),
         shares=_shares(arguments.shares),
         heldout_file=arguments.heldout_file,

@@ -18,13 +18,13 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
+from selfplay.records.label_folder import LabelFolder
 from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
-from selfplay.teachers.label_folder import LabelFolder
+from selfplay.teachers.draw_sources import Shares, games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, LabelRun, Progress
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
-from selfplay.teachers.sources import Shares, games_of_sets, new_roots
 
 EXAMPLE = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish

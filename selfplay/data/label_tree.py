@@ -13,7 +13,7 @@ from engine.board.layout import KEY
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.outline import Branch
+from engine.search.result import Branch
 from selfplay.data.label_tasks import LabelTask
 from selfplay.data.teacher import UNKNOWN_RESULT
 

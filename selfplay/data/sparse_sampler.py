@@ -16,7 +16,7 @@ from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import moves_left_target, wdl_from_score
 
-__all__ = ["SparseBatch", "SparseSampler", "new_sparse_batch"]
+__all__ = ["SparseBatch", "SparseSampler", "new_sparse_batch", "write_features"]
 
 
 class SparseBatch(NamedTuple):
@@ -108,7 +108,7 @@ def fill_sparse(source, numbers, games, variations, replay, batch):
         else:
             make(replay.stack[ply], np.int64(source.target_moves[target]), replay.child)
             batch.n_moves[slot] = 0
-            _write_features(replay.child, np.int64(0), replay, batch, slot)
+            write_features(replay.child, np.int64(0), replay, batch, slot)
 
 
 @kernel()
@@ -116,7 +116,7 @@ def _write_position(source, number, row, replay, batch, slot):
     """Features, and the legal moves with the target of position `number` over them."""
     count = np.int64(generate(row, replay.legal))
     batch.n_moves[slot] = count
-    _write_features(row, count, replay, batch, slot)
+    write_features(row, count, replay, batch, slot)
     first, last = source.target_first[number], source.target_first[number + 1]
     for i in range(count):
         batch.rows[slot, i] = replay.sight.rows[i]
@@ -128,7 +128,8 @@ def _write_position(source, number, row, replay, batch, slot):
 
 
 @kernel()
-def _write_features(row, n_moves, replay, batch, slot):
+def write_features(row, n_moves, replay, batch, slot):
+    """The active features of a position, and the policy rows of its first `n_moves` legal moves into the sight."""
     count = look(row, replay.legal, n_moves, replay.sight)
     batch.n_features[slot] = count
     for i in range(count):

@@ -6,9 +6,8 @@ import numpy as np
 
 from engine.evaluation.protocol import InKernelEvaluator, new_leaf_batch
 from engine.search.gumbel import SequentialHalving
-from engine.search.in_kernel import new_scratch
-from engine.search.runners import family_module
 from engine.search.session import Search
+from engine.search.visits import new_scratch, run_visits
 
 __all__ = ["KernelVisits", "RootNoise", "TreePlayer"]
 
@@ -81,10 +80,9 @@ class TreePlayer:
 
 
 class KernelVisits:
-    """What one thread needs to carry visits out inside the kernel of an evaluator's family."""
+    """What one thread needs to carry visits out inside a kernel."""
 
     def __init__(self, evaluator: InKernelEvaluator) -> None:
-        self._family = family_module(evaluator.in_kernel)
         self._arguments = new_leaf_batch(1), evaluator.new_model(), new_scratch()
 
     def search(self, player: TreePlayer) -> None:
@@ -98,4 +96,4 @@ class KernelVisits:
                 return
 
     def _run(self, search: Search, visits: int) -> None:
-        self._family.run_visits(search.tree, search.in_flight, search.params, *self._arguments, visits)
+        run_visits(search.tree, search.in_flight, search.params, *self._arguments, visits)

@@ -13,12 +13,11 @@ import numpy as np
 
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
-from engine.search.backup import apply
-from engine.search.gather import gather
-from engine.search.proofs import is_decided
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from engine.search.session import Search
-from engine.search.tree import EXPANDED, NODES, ROOT, ROOT_PLY, Round, Tree, new_round, new_tree
+from engine.search.tree import EXPANDED, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
+from engine.search.visits import gather
+from engine.search.walk import apply, is_decided
 from selfplay.games.player import TreePlayer
 
 __all__ = ["Seating", "Seats"]
@@ -35,20 +34,6 @@ class Seating:
     params: SearchParams
     visits: int
     plies: int
-
-
-class SeatSearch(Search):
-    """A search whose tree is one row of the arrays of many trees."""
-
-    def __init__(self, params: SearchParams, tree: Tree, in_flight: Round) -> None:
-        self.params = params
-        self.tree = tree
-        self.in_flight = in_flight
-        self.clear()
-
-    def _install_history(self, stack: np.ndarray) -> None:
-        self.tree.stack[: len(stack)] = stack
-        self.tree.counters[ROOT_PLY] = len(stack) - 1
 
 
 class Seats:
@@ -71,10 +56,9 @@ class Seats:
         self._slots = np.full(count, PAUSED)
         self._targets = np.zeros(count, np.int64)
         self.players = [
-            TreePlayer(SeatSearch(self._params, Tree(*(field[k] for field in self._trees)),
-                                  Round(*(field[k] for field in self._rounds))))
+            TreePlayer(Search(self._params, tree_at.py_func(self._trees, k), round_at.py_func(self._rounds, k)))
             for k in range(count)
-        ]  # fmt: skip
+        ]
 
     def gather(self, seats: Sequence[int]) -> list[int]:
         """Search on in these seats until each has put a leaf into the batch; returns those that pause instead."""
@@ -95,25 +79,8 @@ class Seats:
             self._filled = 0
 
 
-@kernel()
-def tree_at(trees, seat):
-    """The tree of a seat."""
-    return Tree(
-        trees.parent[seat], trees.first_edge[seat], trees.n_edges[seat], trees.visits[seat], trees.in_flight[seat],
-        trees.value_sum[seat], trees.draw_sum[seat], trees.moves_left[seat], trees.mate_plies[seat], trees.state[seat],
-        trees.lower[seat], trees.upper[seat], trees.asked_at[seat], trees.advised[seat], trees.own_prior[seat],
-        trees.move[seat], trees.prior[seat], trees.child[seat], trees.stack[seat],
-        trees.scratch_moves[seat], trees.counters[seat],
-    )  # fmt: skip
-
-
-@kernel()
-def round_at(rounds, seat):
-    """The visits in flight of a seat."""
-    return Round(
-        rounds.leaf_nodes[seat], rounds.collision_nodes[seat], rounds.known[seat], rounds.mate_plies[seat],
-        rounds.counts[seat],
-    )  # fmt: skip
+tree_at = view_kernel(Tree)
+round_at = view_kernel(Round)
 
 
 @kernel()

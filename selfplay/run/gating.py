@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.evaluation import make_evaluator
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from selfplay.games.gate_game import GateGame
 from selfplay.games.seats import Seating
 from selfplay.matches.statistics import complete_pairs, estimate_elo, leading_pairs, pentanomial

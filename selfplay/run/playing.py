@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.seats import Seating
 from selfplay.games.selfplay_game import SelfPlayGame

@@ -14,7 +14,7 @@ from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
 from engine.native.pool import ThreadPool
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from engine.search.session import Search
 from engine.search.tree import DESCENTS
 from selfplay.games.game_settings import GameSettings

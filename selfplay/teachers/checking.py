@@ -9,20 +9,20 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from selfplay.teachers.alpha_beta import score_moves
-from selfplay.teachers.label_folder import LabelFolder, fields_of
-from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.packed import (
+from selfplay.records.label_folder import LabelFolder, fields_of
+from selfplay.records.packed import (
     CALM,
     SCORED_WORDS,
     SOURCE_MASK,
     TOP_MOVES,
     VALUE_WORDS,
-    pack_best_moves,
     unpack_row,
 )
+from selfplay.teachers.alpha_beta import score_moves
+from selfplay.teachers.draw_sources import SOURCES
+from selfplay.teachers.drawing import pack_best_moves
+from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import begin, new_teacher, settled_value, to_cp
-from selfplay.teachers.sources import SOURCES
 from selfplay.teachers.static_value import static_value
 
 __all__ = ["Composition", "composition", "count_wrong_labels"]

@@ -19,10 +19,10 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.tactics.quiescence import immediate_gain
 from engine.tactics.see import see
+from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
 from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, start
 from selfplay.teachers.alpha_beta import score_moves
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_best_moves, pack_row
 from selfplay.teachers.quiet_search import (
     CHECK_PLIES,
     MATE,
@@ -35,7 +35,17 @@ from selfplay.teachers.quiet_search import (
 )
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-__all__ = ["DrawSpace", "begin_walk", "below", "new_draw_space", "offer", "score_noted", "uniform", "walk"]
+__all__ = [
+    "DrawSpace",
+    "begin_walk",
+    "below",
+    "new_draw_space",
+    "offer",
+    "pack_best_moves",
+    "score_noted",
+    "uniform",
+    "walk",
+]
 
 DECIDED_CP, LOST_CP = 400, 1000  # beyond which fewer positions are kept:
 DECIDED_SHARE, LOST_SHARE = 0.4, 0.1
@@ -193,6 +203,16 @@ def score_noted(space):
         space.noted[kept, KEY] = row[KEY]
         kept += 1
     return kept
+
+
+@kernel()
+def pack_best_moves(moves, scores, count, words):
+    """Write the first of moves[:count] with their scores in units into words [8], behind the position."""
+    for word in range(VALUE_WORDS, SCORED_WORDS):
+        words[word] = np.uint64(0)
+    for place in range(min(count, np.int64(TOP_MOVES))):
+        pair = np.uint64(np.int64(moves[place]) | (to_cp(scores[place]) & 0xFFFF) << 16)
+        words[VALUE_WORDS + (place >> 1)] |= pair << np.uint64(32 * (place & 1))
 
 
 # ---- walks ----------------------------------------------------------------------------------------------------------

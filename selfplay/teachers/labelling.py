@@ -19,12 +19,12 @@ from engine.board.layout import KEY, ROW_WORDS
 from engine.errors import ConfigError, DataError
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
+from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
+from selfplay.records.packed import unpack_row
+from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
 from selfplay.teachers.drawing import new_draw_space, score_noted
-from selfplay.teachers.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.packed import unpack_row
 from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
-from selfplay.teachers.sources import FROM_GAMES, TREES, Roots, Shares, draw_source
 
 __all__ = ["Drawn", "LabelPlan", "LabelRun", "Progress", "draw_chunk", "file_hash"]
 

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
+from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler
 from selfplay.data.order import EpochOrder
 from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, TrainingBatch, new_training_batch
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import PositionSet
 
-__all__ = ["Draws", "Map", "Mixture", "SparseMixture"]
+__all__ = ["AnySet", "Draws", "Map", "Mixture", "SparseMixture"]
 
 GROUP = 8  # positions of a game that a sparse batch takes together: batches are large, and replays cost most
 CHUNKS = 32  # parts of a sparse batch that threads fill on their own
 
+AnySet = PositionSet | LabelRows
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
@@ -28,7 +30,7 @@ class Draws:
     """
 
     def __init__(
-        self, sets: Sequence[PositionSet], shares: Sequence[float], batch_size: int, seed: int, group: int = 1
+        self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, group: int = 1
     ) -> None:
         if min(shares) < 0 or sum(shares) <= 0:
             raise ConfigError(
@@ -38,7 +40,7 @@ class Draws:
         self.seed = seed
         pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]
         self.sets = [one for one, _ in pairs]
-        self._orders = [EpochOrder(one, seed + i, group) for i, one in enumerate(self.sets)]
+        self._orders = [_order_of(one, seed + i, group) for i, one in enumerate(self.sets)]
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
         self.n_positions = sum(len(order) for order in self._orders)
@@ -60,14 +62,21 @@ class Draws:
         return int(np.floor(total * self._bounds[source + 1])) - int(np.floor(total * self._bounds[source]))
 
 
-class Mixture:
-    """Batches of planes for towers; arguments and errors as `Draws`."""
+def _order_of(one: AnySet, seed: int, group: int) -> EpochOrder | LabelOrder:
+    return LabelOrder(one.n_positions, seed) if isinstance(one, LabelRows) else EpochOrder(one, seed, group)
 
-    def __init__(self, sets: Sequence[PositionSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
+
+class Mixture:
+    """Batches of planes for towers; arguments and errors as `Draws`. Refuses single positions: they have no history."""
+
+    def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int) -> None:
+        games = [one for one in sets if isinstance(one, PositionSet)]
+        if len(games) < len(sets):
+            raise ConfigError("towers are trained on whole games: a label folder (--labels) teaches sparse networks")
         self._draws = Draws(sets, shares, batch_size, seed)
         self.batch_size = batch_size
         self.n_positions = self._draws.n_positions
-        self._samplers = [PositionSampler(one) for one in self._draws.sets]
+        self._samplers = [PositionSampler(one) for one in self._draws.sets if isinstance(one, PositionSet)]
         self._batch = new_training_batch(batch_size)
 
     def batch(self, step: int, run: Map = map) -> TrainingBatch:
@@ -83,6 +92,10 @@ class Mixture:
         return self._batch
 
 
+def _sampler_of(one: AnySet) -> SparseSampler | LabelSampler:
+    return LabelSampler(one) if isinstance(one, LabelRows) else SparseSampler(one)
+
+
 class SparseMixture:
     """Batches of active features for sparse networks; arguments and errors as `Draws`.
 
@@ -92,7 +105,7 @@ class SparseMixture:
 
     def __init__(
         self,
-        sets: Sequence[PositionSet],
+        sets: Sequence[AnySet],
         shares: Sequence[float],
         batch_size: int,
         seed: int,
@@ -104,13 +117,13 @@ class SparseMixture:
         self.batch_size = batch_size
         self.n_positions = self._draws.n_positions
         self._variations = variations
-        self._samplers = [[SparseSampler(one) for _ in range(CHUNKS)] for one in self._draws.sets]
+        self._samplers = [[_sampler_of(one) for _ in range(CHUNKS)] for one in self._draws.sets]
         self._batch = new_sparse_batch(batch_size)
 
     def batch(self, step: int, run: Map = map) -> SparseBatch:
         """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
         rng = np.random.default_rng([self._draws.seed, step])
-        tasks: list[tuple[SparseSampler, np.ndarray, np.ndarray, SparseBatch]] = []
+        tasks: list[tuple[SparseSampler | LabelSampler, np.ndarray, np.ndarray, SparseBatch]] = []
         for i, part, numbers in self._draws.parts(step):
             chosen = self._choose(rng, self._draws.sets[i], numbers)
             bounds = np.linspace(0, len(numbers), CHUNKS + 1).astype(np.int64)
@@ -121,10 +134,10 @@ class SparseMixture:
             pass
         return self._batch
 
-    def _choose(self, rng: np.random.Generator, positions: PositionSet, numbers: np.ndarray) -> np.ndarray:
+    def _choose(self, rng: np.random.Generator, positions: AnySet, numbers: np.ndarray) -> np.ndarray:
         """For each position -1, or the number of the target after which to look instead."""
         replaced, place = rng.random(len(numbers)) < self._variations, rng.random(len(numbers))
-        if not len(positions.target_scores):
+        if isinstance(positions, LabelRows) or not len(positions.target_scores):
             return np.full(len(numbers), -1)
         first, last = positions.target_first[numbers], positions.target_first[numbers + 1]
         return np.where(replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1)

@@ -225,5 +225,6 @@ def _data_names(files: SourceFiles) -> dict[str, list[str]]:
         "pgn": files.pgn,
         "training chunks": files.v6,
         "searched positions": files.searched,
+        "labels": files.labels,
     }
     return {kind: [path.name for path in paths] for kind, paths in kinds.items() if paths}

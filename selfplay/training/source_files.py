@@ -12,10 +12,12 @@ from engine.errors import ConfigError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import game_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.label_sampler import LabelRows
 from selfplay.data.pgn import ALL_GAMES, PgnSelection, pgn_reader
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
 from selfplay.records.collect import GameRecord
+from selfplay.records.label_folder import LabelFolder
 from selfplay.records.positions import PositionSet
 from selfplay.training.heldout import split_by_game
 
@@ -31,9 +33,11 @@ class SourceFiles:
         engine_games, human_games, pgn: game collections.
         v6: Lc0 training chunks, archives or folders of them.
         searched: label files, or folders of them, of positions that a search reached (`aino-train label --tree`).
+        labels: label folders of `aino-train teach`.
         pgn_selection: which games of the PGN collections.
-        shares: relative weights of the kinds (teacher, engine, human, pgn, v6, searched); kinds without files do not
-            count.
+        shares: relative weights of the kinds (teacher, engine, human, pgn, v6, searched, labels); kinds without files
+            do not count.
+        scored_share: of the labels' share, the part of positions with scored moves.
         heldout_file: the name (start of it) of the file whose last games are held out; the first file if none matches.
         heldout_share: share of that file's games.
     """
@@ -44,8 +48,10 @@ class SourceFiles:
     pgn: tuple[Path, ...] = ()
     v6: tuple[Path, ...] = ()
     searched: tuple[Path, ...] = ()
+    labels: tuple[Path, ...] = ()
     pgn_selection: PgnSelection = ALL_GAMES
-    shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3, 0.6)
+    shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3, 0.6, 0.6)
+    scored_share: float = 0.25
     heldout_file: str = "part2"
     heldout_share: float = 0.04
 
@@ -54,7 +60,7 @@ class SourceFiles:
 class TrainingData:
     """Sets to train on with their shares, and the held-out set."""
 
-    sets: tuple[PositionSet, ...]
+    sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
     heldout: PositionSet
 
@@ -78,14 +84,17 @@ def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[s
     ]
     loaded = [[(path, load_or_parse(path, reader, cache)) for path in found] for found, reader in kinds]
     paths = [path for parts in loaded for path, _ in parts]
-    if not paths:
+    if not paths and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
+    if not paths:
+        raise ConfigError("nothing to hold out: give at least one file of games or teacher labels beside the labels")
     heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
     heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
     training, heldout = split_by_game(heldout_set, files.heldout_share)
     known = set(game_keys(heldout).tolist())
-    sets, shares = [], []
-    for parts, share in zip(loaded, files.shares, strict=True):
+    sets: list[PositionSet | LabelRows] = []
+    shares: list[float] = []
+    for parts, share in zip(loaded, files.shares, strict=False):
         kind = []
         for path, part in parts:
             used, repeated = without_known_games(training if path == heldout_path else part, known)
@@ -96,7 +105,22 @@ def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[s
         total = max(1, sum(map(_usable, kind)))
         sets += [one for one in kind if _usable(one)]
         shares += [share * _usable(one) / total for one in kind if _usable(one)]
+    for rows, share in _label_sets(files, tell):
+        sets.append(rows)
+        shares.append(share)
     return TrainingData(tuple(sets), tuple(shares), heldout)
+
+
+def _label_sets(files: SourceFiles, tell: Callable[[str], None]) -> Iterator[tuple[LabelRows, float]]:
+    """The label folders' rows, values and scored moves apart, with their shares."""
+    folders = [LabelFolder(path) for path in files.labels]
+    for name, share in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
+        total = sum(getattr(folder.published, name) for folder in folders)
+        for folder in folders:
+            rows = LabelRows(str(folder.folder), getattr(folder, name))
+            tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
+            if rows.n_positions:
+                yield rows, files.shares[-1] * share * rows.n_positions / total
 
 
 def _usable(positions: PositionSet) -> int:

@@ -15,7 +15,7 @@ from engine.evaluation import make_evaluator
 from engine.measuring import random_games
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from selfplay.data.game_files import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.game_settings import GameSettings

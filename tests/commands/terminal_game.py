@@ -11,10 +11,8 @@ import chess.pgn
 from rich.console import Console
 
 from engine.options import EngineOptions
-from engine.search.control import SearchControl
-from engine.search.driver import OnInfo
-from engine.search.limits import Limits
-from engine.search.results import SearchInfo, SearchResult
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import OnInfo, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.play import loop
 from uci.play.clock import GameClock

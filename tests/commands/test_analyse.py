@@ -11,7 +11,7 @@ import chess
 import pytest
 from rich.console import Console
 
-from engine.search.results import RootMove, SearchInfo, SearchResult
+from engine.search.result import RootMove, SearchInfo, SearchResult
 from uci.analyse.view import as_table, as_text, searched_lines
 from uci.main import main
 

@@ -16,10 +16,8 @@ import uci.annotate.annotate as annotate_command
 import uci.annotate.review as annotate_review
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.control import SearchControl
-from engine.search.driver import OnInfo
-from engine.search.limits import Limits
-from engine.search.results import RootMove, SearchInfo, SearchResult
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, page

@@ -23,7 +23,7 @@ from engine.nn.dit import save
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
-from engine.search.outline import Branch
+from engine.search.result import Branch
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import observe, schedule
 from uci.explain.sight import show_features, show_history, show_planes

@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import ConfigError, DataError, FenError
 from engine.search.limits import Limits
-from engine.search.results import RootMove
+from engine.search.result import RootMove
 from uci.main import SUBCOMMANDS, main
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.opening_names import is_named, opening_name, read_table

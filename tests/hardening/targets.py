@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.hardening import game_targets, net_targets, text_targets
+from tests.hardening import game_targets, label_targets, net_targets, text_targets
 from tests.hardening.target import Target
 
 __all__ = ["TARGETS"]
@@ -21,6 +21,8 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "checkpoint": net_targets.checkpoints,
     "pb": net_targets.lc0_nets,
     "replay": game_targets.replay,
+    "nnue": label_targets.teacher_nets,
+    "labels": label_targets.label_rows,
     "v6": game_targets.chunks,
     "v6-tar": game_targets.archives,
 }

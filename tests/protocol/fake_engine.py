@@ -12,10 +12,8 @@ import chess
 from engine.errors import NetFileError, blaming
 from engine.option_forms import changes
 from engine.options import EngineOptions
-from engine.search.control import SearchControl
-from engine.search.driver import OnInfo
-from engine.search.limits import Limits
-from engine.search.results import SearchInfo, SearchResult
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import OnInfo, SearchInfo, SearchResult
 from uci.protocol.session import Session
 from uci.protocol.writer import Writer
 

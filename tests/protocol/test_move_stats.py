@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import chess
 
-from engine.search.results import RootMove, RootPosition, SearchResult
+from engine.search.result import RootMove, RootPosition, SearchResult
 from uci.protocol.move_stats import move_stats
 
 VISITED = RootMove(

@@ -18,7 +18,7 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.results import SearchResult
+from engine.search.result import SearchResult
 
 Play = Callable[[chess.Board, int], chess.Move]
 SearchIt = Callable[[chess.Board, int], SearchResult]

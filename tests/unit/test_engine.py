@@ -19,7 +19,6 @@ from engine.evaluation.material import CHECK_DEPTH
 from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.player import split_hash
-from engine.search import session
 from engine.search.limits import Limits
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import MATE_CP, new_space, quiescence
@@ -322,7 +321,7 @@ def test_options_without_room_for_their_tree_change_nothing(monkeypatch):
     with Engine(EngineOptions(hash_mib=8, threads=2, evaluator="material")) as player:
         before = player.options
         with monkeypatch.context() as patch:
-            patch.setattr(session, "new_tree", no_room)
+            patch.setattr("engine.player.new_tree", no_room)
             with pytest.raises(MemoryError):
                 player.set_options(replace(before, hash_mib=16, threads=3, seed=1))
         assert player.options == before

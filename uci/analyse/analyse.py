@@ -17,7 +17,7 @@ from engine.console import make_console, say
 from engine.option_forms import add_flags, options_from_flags
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.results import SearchInfo, SearchResult
+from engine.search.result import SearchInfo, SearchResult
 from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
 from uci.terminal.board_view import choose_style, render_board
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags

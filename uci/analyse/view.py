@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from engine.search.results import SearchInfo, SearchResult
+from engine.search.result import SearchInfo, SearchResult
 from uci.terminal.reading import Source
 from uci.terminal.verdict import Verdict
 

@@ -10,7 +10,7 @@ import chess
 import chess.pgn
 
 from engine.search.limits import Limits
-from engine.search.results import SearchResult
+from engine.search.result import SearchResult
 from uci.annotate.judge import BLUNDER, INACCURACY, MISTAKE, Judgement, judge, mean_accuracy
 from uci.terminal.notation import move_number
 from uci.terminal.opening_names import is_named, opening_name

@@ -24,7 +24,7 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
 from engine.machine import blas_kernel, describe_machine
-from engine.network.weights import is_default
+from engine.network.weights import is_default, load_net
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -74,7 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the measurements as a table or as JSON. Raises ConfigError for a length of runs that is not positive."""
+    """Prints the measurements as a table or as JSON.
+
+    Raises ConfigError for a length of runs that is not positive, NetFileError for a named net that cannot be loaded.
+    """
     if not arguments.seconds > 0:
         raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
     if arguments.signature:
@@ -125,6 +128,8 @@ def measure(
 def _measure_evaluators(
     options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
 ) -> dict[str, Any]:
+    if not is_default(options.weights_file):
+        load_net(options.weights_file)  # a broken one is told at once
     results: dict[str, Any] = {}
     for name in EVALUATORS:
         for threads in sorted({1, options.thread_count}):
@@ -132,8 +137,6 @@ def _measure_evaluators(
             try:
                 evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight)
             except NetFileError as error:
-                if error.option == "weights_file" and not is_default(options.weights_file):
-                    raise
                 results[f"{name} left out"] = str(error)
                 break
             label = f"{name} {threads} thread" + "s" * (threads > 1)

@@ -25,7 +25,7 @@ from engine import Engine
 from engine.machine import find_stockfish
 from engine.measuring import EVALUATORS, Progress, data_folder, new_engine, new_parser, report
 from engine.search.limits import Limits
-from engine.search.results import SearchResult
+from engine.search.result import SearchResult
 
 MATES = (1, 2, 3, 4)
 DRAWN_Q = 0.2

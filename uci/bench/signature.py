@@ -16,7 +16,7 @@ import chess
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.outline import Branch
+from engine.search.result import Branch
 
 __all__ = ["POSITIONS", "SETTINGS", "Signature", "sign"]
 

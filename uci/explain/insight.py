@@ -16,7 +16,7 @@ from engine.evaluation.leaves import fill_leaf
 from engine.network.planes import PLANES, encode
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.results import centipawns, cp_scale_of, per_mille
+from engine.search.result import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
 from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import search_interruptibly

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import chess
 
 from engine.search.limits import Limits
-from engine.search.outline import Branch
-from engine.search.results import RootMove, SearchResult
+from engine.search.result import Branch, RootMove, SearchResult
 from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import search_interruptibly
 

@@ -10,8 +10,7 @@ import chess
 
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import line_path
-from engine.search.outline import Branch
-from engine.search.results import RootMove
+from engine.search.result import Branch, RootMove
 from uci.explain.insight import Part, Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.explain.sight import Sight

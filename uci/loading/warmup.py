@@ -11,7 +11,7 @@ from rich.console import Console
 
 from engine.board.perft import perft
 from engine.errors import NetFileError
-from engine.network.weights import is_default
+from engine.network.weights import is_default, load_net
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EVALUATORS, EngineOptions
 from engine.player import Engine
@@ -32,8 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Loads each evaluator and searches a little with it; a net that cannot be loaded is told and left out."""
+    """Loads each evaluator and searches a little with it; an evaluator that has no net is told and left out.
+
+    Raises NetFileError for a net that was named and cannot be loaded.
+    """
     options = options_from_flags(arguments)
+    if not is_default(options.weights_file):
+        load_net(options.weights_file)  # a broken one is told at once
     console = Console(stderr=True)
     start = time.perf_counter()
     with console.status("Compiling move generation") as status:
@@ -43,8 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 _search_once(options, evaluator)
             except NetFileError as error:
-                if error.option == "weights_file" and not is_default(options.weights_file):
-                    raise
                 console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
     print(f"ready in {time.perf_counter() - start:.1f} s")
     return 0

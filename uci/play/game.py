@@ -10,7 +10,7 @@ import chess
 from rich.console import Console
 
 from engine.console import say, waiting
-from engine.search.results import SearchResult
+from engine.search.result import SearchResult
 from uci.play.clock import GameClock
 from uci.play.level import Level
 from uci.terminal.board_view import BoardStyle, render_bar, render_board

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import chess
 
 from engine.errors import AinoError, MoveError
-from engine.search.results import SearchResult
+from engine.search.result import SearchResult
 from uci.play.clock import clock_text
 from uci.play.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.play.game import TerminalGame

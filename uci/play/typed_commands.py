@@ -10,7 +10,7 @@ from pathlib import Path
 import chess
 
 from engine.errors import ConfigError
-from engine.search.results import SearchResult
+from engine.search.result import SearchResult
 from uci.play.clock import clock_text
 from uci.play.ends import GameEnd, end_by_resigning
 from uci.play.game import TerminalGame

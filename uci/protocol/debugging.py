@@ -13,9 +13,8 @@ import chess
 from engine.board.perft import perft
 from engine.errors import ConfigError
 from engine.player import Engine
-from engine.search.control import SearchControl
-from engine.search.limits import Limits
-from engine.search.results import SearchResult
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import SearchResult
 from uci.bench.bench import POSITIONS
 from uci.tools.perft import MAX_DEPTH
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import chess
 
-from engine.search.results import RootMove, RootPosition, SearchResult
+from engine.search.result import RootMove, RootPosition, SearchResult
 
 __all__ = ["move_stats"]
 

@@ -13,7 +13,7 @@ import chess
 from engine.errors import MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.results import SearchInfo, SearchResult
+from engine.search.result import SearchInfo, SearchResult
 from uci.protocol.move_stats import move_stats
 from uci.protocol.position import read_move
 from uci.protocol.tasks import Task

@@ -7,7 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 
-from engine.search.control import SearchControl
+from engine.search.limits import SearchControl
 from uci.protocol.writer import Writer, info_string
 
 __all__ = ["LinesTask", "Task"]

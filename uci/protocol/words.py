@@ -14,7 +14,7 @@ from engine.errors import ConfigError, FenError
 if TYPE_CHECKING:
     import chess
 
-    from engine.search.results import SearchInfo
+    from engine.search.result import SearchInfo
 
 __all__ = [
     "GoCommand",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import chess
 
-from engine.search.results import RootMove, SearchInfo, per_mille
+from engine.search.result import RootMove, SearchInfo, per_mille
 
 __all__ = ["Verdict"]
 

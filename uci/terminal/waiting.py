@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 from engine.console import make_console, say, waiting
 from engine.option_forms import changes
 from engine.options import EngineOptions
-from engine.search.control import SearchControl
-from engine.search.limits import Limits
-from engine.search.results import SearchResult
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import SearchResult
 from uci.loading.loader import load_engine, make_engine
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from engine.player import Engine
-    from engine.search.driver import OnInfo
+    from engine.search.result import OnInfo
 
 __all__ = ["Interrupted", "ready_engine", "search_interruptibly"]
 

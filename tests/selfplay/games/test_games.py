@@ -13,7 +13,7 @@ from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import DataError
 from engine.evaluation.protocol import LeafBatch
 from engine.search.choice import choose_move
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from engine.search.session import Search
 from selfplay.data.balanced_openings import draw_openings
 from selfplay.games.game_settings import GameSettings

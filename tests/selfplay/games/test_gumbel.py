@@ -10,7 +10,7 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.search.gumbel import C_SCALE, C_VISIT, SequentialHalving, halving_schedule
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
 from engine.search.session import Search
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.pool import play_games

@@ -18,11 +18,11 @@ from engine.board.attacks import in_check
 from engine.board.layout import ROW_WORDS
 from engine.errors import ConfigError, DataError, RunError
 from selfplay.main import main
+from selfplay.records.label_folder import RECORD, LabelFolder, fields_of
+from selfplay.records.packed import CALM, unpack_row
 from selfplay.teachers.checking import composition, count_wrong_labels
-from selfplay.teachers.label_folder import RECORD, LabelFolder, fields_of
+from selfplay.teachers.draw_sources import ENDINGS, Games, Shares, games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, LabelRun, keys_of_rows
-from selfplay.teachers.packed import CALM, unpack_row
-from selfplay.teachers.sources import ENDINGS, Games, Shares, games_of_sets, new_roots
 
 PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1)
 FILES = ("journal", "values.rows", "scored.rows", "settings.json")

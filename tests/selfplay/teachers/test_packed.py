@@ -9,8 +9,8 @@ from engine.board.fen import check_playable, parse_fen
 from engine.board.layout import DOUBLE_PUSH, EN_PASSANT, FULLMOVE, MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from selfplay.teachers.label_folder import fields_of
-from selfplay.teachers.packed import pack_row, unpack_row
+from selfplay.records.label_folder import fields_of
+from selfplay.records.packed import pack_row, unpack_row
 from tests.selfplay.teachers.nets import random_positions
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError, ShapeError, TrainingError
+from engine.native.pool import ThreadPool
 from engine.nn import (
     SGD,
     Activation,
@@ -28,6 +29,7 @@ from engine.nn import (
     mse,
     softmax_cross_entropy,
 )
+from engine.nn.parallel import GradientSource, StepResult
 
 
 def network(seed: int = 1) -> Sequential:
@@ -229,3 +231,42 @@ def test_averaged_weights_are_asked_for_first() -> None:
     run = Trainer(network(), softmax_cross_entropy, AdamW(), Constant(0.1))
     with pytest.raises(ConfigError, match="average_decay"):
         run.averaged_model()
+
+
+class LineGradients(GradientSource):
+    """A line fitted without layers: the gradients of mse by hand, into arrays of its own."""
+
+    measures_norm = False
+
+    def __init__(self, model: Dense) -> None:
+        self.weight, self.bias = (array.copy() for array in (model.params["weight"], model.params["bias"]))
+        model.adopt_parameters({"weight": self.weight, "bias": self.bias})
+        self.pool = ThreadPool(1, "test")
+
+    def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
+        error = batch.inputs @ self.weight + self.bias - batch.targets
+        grads = {"weight": 2 * batch.inputs.T @ error / len(error), "bias": 2 * error.mean(axis=0)}
+        return StepResult(float((error * error).mean()), {"largest": float(np.abs(error).max())}, grads)
+
+
+def test_a_source_of_gradients_of_ones_own_trains_as_the_layers_do() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((32, 1)).astype(np.float32)
+    data = Data(x, 3 * x + 1)
+    lines = [Dense(1, 1, np.random.default_rng(1)) for _ in range(2)]
+    by_hand = Trainer(lines[0], LineGradients(lines[0]), SGD(momentum=0.5), Constant(0.1))
+    by_layers = Trainer(lines[1], mse, SGD(momentum=0.5), Constant(0.1), TrainerSettings(batch_size=32))
+    for _ in range(30):
+        ours, theirs = by_hand.step(data), by_layers.step(data)
+    assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-6)
+    assert set(ours) == {"loss", "largest"}
+    assert set(theirs) == {"loss", "gradient_norm"}
+    for name, array in lines[1].named_parameters().items():
+        assert np.allclose(lines[0].named_parameters()[name], array, atol=1e-5)
+    for refused in (lambda: by_hand.fit(data, 1), lambda: by_hand.evaluate(data)):
+        with pytest.raises(ConfigError, match="takes batches by `step`"):
+            refused()
+    with pytest.raises(ConfigError, match="missing"):
+        lines[0].adopt_parameters({"weight": lines[0].params["weight"]})
+    for trainer in (by_hand, by_layers):
+        trainer.close()

@@ -16,13 +16,24 @@ from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.choice import choose_move
-from engine.search.control import SearchControl
-from engine.search.limits import Limits
-from engine.search.results import centipawns, mate_moves, per_mille
-from engine.search.select import SearchParams
+from engine.search.limits import Limits, SearchControl
+from engine.search.params import SearchParams
+from engine.search.result import centipawns, mate_moves, per_mille
 from engine.search.session import Search
-from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE, LOSS, NO_NODE, NODES, PENDING, ROOT, WIN
+from engine.search.tree import (
+    BYTES_PER_EDGE,
+    BYTES_PER_NODE,
+    EDGES_PER_NODE,
+    LOSS,
+    NO_NODE,
+    NODES,
+    PENDING,
+    ROOT,
+    WIN,
+    new_tree,
+)
 from engine.tactics.mates import mating_move
+from tests.unit.search.rounds import apply_leaves, gather_leaves
 
 
 class FlatEvaluator:
@@ -212,15 +223,15 @@ def test_the_fifty_move_rule_ends_lines():
 
 
 def test_a_second_occurrence_in_the_path_is_a_draw_and_taken_back_when_the_root_passes_it():
-    tree_search = Search(SearchParams(needs_planes=False), 20000)
+    tree_search = Search(SearchParams(needs_planes=False), new_tree(20000))
     board = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
     leaves = new_leaf_batch(16)
 
     def run(visits: int) -> None:
         while tree_search.visits < visits:
-            count = tree_search.gather(leaves, 0, 16)
+            count = gather_leaves(tree_search, leaves, 16)
             FlatEvaluator().evaluate(leaves, count)
-            tree_search.apply(leaves, 0)
+            apply_leaves(tree_search, leaves)
 
     tree_search.set_position(stack_from_board(board))
     run(15000)
@@ -323,13 +334,13 @@ def test_another_game_forgets_the_tree():
 
 
 def test_a_full_tree_goes_on_without_growing():
-    tree_search = Search(SearchParams(needs_planes=False), 300)
+    tree_search = Search(SearchParams(needs_planes=False), new_tree(300))
     tree_search.set_position(stack_from_board(chess.Board()))
     leaves = new_leaf_batch(16)
     for _ in range(200):
-        count = tree_search.gather(leaves, 0, 16)
+        count = gather_leaves(tree_search, leaves, 16)
         FlatEvaluator().evaluate(leaves, count)
-        tree_search.apply(leaves, 0)
+        apply_leaves(tree_search, leaves)
     assert tree_search.visits > 1000
     assert tree_search.tree.counters[NODES] <= 300
     check_consistency(tree_search)
@@ -340,12 +351,12 @@ def test_an_edge_costs_at_most_forty_bytes_all_in():
 
 
 def test_root_noise_keeps_the_priors_a_distribution():
-    tree_search = Search(SearchParams(needs_planes=False), 2000)
+    tree_search = Search(SearchParams(needs_planes=False), new_tree(2000))
     tree_search.set_position(stack_from_board(chess.Board()))
     leaves = new_leaf_batch(8)
-    count = tree_search.gather(leaves, 0, 1)
+    count = gather_leaves(tree_search, leaves, 1)
     FlatEvaluator().evaluate(leaves, count)
-    tree_search.apply(leaves, 0)
+    apply_leaves(tree_search, leaves)
     before = tree_search.root_priors().copy()
     tree_search.add_root_noise(np.random.default_rng(1), 0.25, 0.3)
     after = tree_search.root_priors()
@@ -433,13 +444,13 @@ def test_scores_follow_the_stated_formulas():
 
 
 def test_root_statistics_name_wins_and_losses_from_the_movers_side():
-    tree_search = Search(SearchParams(needs_planes=False), 2000)
+    tree_search = Search(SearchParams(needs_planes=False), new_tree(2000))
     board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")
     tree_search.set_position(stack_from_board(board))
     leaves = new_leaf_batch(8)
-    count = tree_search.gather(leaves, 0, 1)
+    count = gather_leaves(tree_search, leaves, 1)
     FlatEvaluator().evaluate(leaves, count)
-    tree_search.apply(leaves, 0)
+    apply_leaves(tree_search, leaves)
     index = list(tree_search.root_moves()).index(encode_move(board, chess.Move.from_uci("a1a8")))
     assert tree_search.root_proven()[index] == WIN
     assert tree_search.is_proven

@@ -14,30 +14,45 @@ from engine.board.convert import encode_move, stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import new_leaf_batch
 from engine.options import OPTIONS
-from engine.search.backup import apply, expand, finish_known, finish_visit
-from engine.search.descend import new_node
+from engine.search.params import LC0, SearchParams
 from engine.search.priors import advise
 from engine.search.priors import take_back as take_hint_back
-from engine.search.proofs import best_bounds, is_decided, mate_distance
+from engine.search.puct import moves_left_utility, select_edge
 from engine.search.reroot import take_back
-from engine.search.runners import LoopRunner
-from engine.search.select import LC0, SearchParams, moves_left_utility, select_edge
+from engine.search.run import InKernelRounds, Runner
 from engine.search.session import Search
 from engine.search.tree import (
     DRAW,
+    EDGE_FIELDS,
     EDGES,
     EDGES_PER_NODE,
     EXPANDED,
     LOSS,
     NO_PARENT,
+    NODE_FIELDS,
     REPEATED,
     ROOT,
     UNKNOWN_DISTANCE,
     WIN,
     Tree,
+    move_edge,
+    move_node,
     new_tree,
     nodes_for,
+    reset_edge,
+    reset_node,
 )
+from engine.search.walk import (
+    apply,
+    best_bounds,
+    expand,
+    finish_known,
+    finish_visit,
+    is_decided,
+    mate_distance,
+    new_node,
+)
+from tests.unit.search.rounds import gather_leaves
 
 pytestmark = pytest.mark.plain
 
@@ -274,16 +289,34 @@ def test_plain_python_and_compiled_kernels_apply_alike():
 
 
 def one_round(apply_kernel) -> Tree:
-    search = Search(PARAMS, 200)
+    search = Search(PARAMS, new_tree(200))
     search.set_position(stack_from_board(chess.Board()))
     leaves = new_leaf_batch(8)
     for _ in range(4):
-        count = search.gather(leaves, 0, 8)
+        count = gather_leaves(search, leaves, 8)
         leaves.logits[:count] = np.linspace(0, 1, leaves.logits.shape[1], dtype=np.float32)
         leaves.wdl[:count] = 0.5, 0.3, 0.2
         leaves.moves_left[:count] = 40
         apply_kernel(search.tree, search.in_flight, search.params, leaves, 0)
     return search.tree
+
+
+# ---- the table of fields ---------------------------------------------------------------------------------------------
+
+
+def test_every_field_of_the_table_is_allocated_reset_and_moved():
+    tree = new_tree(8)
+    for fields, count in ((NODE_FIELDS, 8), (EDGE_FIELDS, 8 * EDGES_PER_NODE)):
+        assert all(getattr(tree, name).shape == (count,) for name in fields)
+        assert all(getattr(tree, name).dtype == field.dtype for name, field in fields.items())
+    assert {*NODE_FIELDS, *EDGE_FIELDS, "stack", "scratch_moves", "counters"} == set(Tree._fields)
+    for fields, reset, move in ((NODE_FIELDS, reset_node, move_node), (EDGE_FIELDS, reset_edge, move_edge)):
+        for name in fields:
+            getattr(tree, name)[3] = 77
+        move.py_func(tree, 3, 2)
+        reset.py_func(tree, 3)
+        for name, field in fields.items():
+            assert (getattr(tree, name)[2], getattr(tree, name)[3]) == (77, field.reset)
 
 
 # ---- golden trees ---------------------------------------------------------------------------------------------------
@@ -317,11 +350,12 @@ GOLDEN = {
 
 def favourites(fen: str) -> dict[str, int]:
     board = chess.Board(fen)
-    search = Search(SearchParams(needs_planes=False), 2000)
+    search = Search(SearchParams(needs_planes=False), new_tree(2000))
     search.set_position(stack_from_board(board))
-    runner = LoopRunner(search, MaterialEvaluator())
+    runner = Runner(search, InKernelRounds(search, MaterialEvaluator(), 1), 1)
     while search.visits < 400 and not search.is_proven:
         runner.advance(400 - search.visits)
+    runner.finish()
     visits = {int(move): int(count) for move, count in zip(search.root_moves(), search.root_visits(), strict=True)}
     moves = {board.uci(move): visits[encode_move(board, move)] for move in board.legal_moves}
     return dict(sorted(moves.items(), key=lambda item: (-item[1], item[0]))[:5])

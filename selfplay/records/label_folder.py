@@ -24,7 +24,7 @@ import numpy as np
 
 from engine.errors import DataError, RunError
 from engine.files.atomic import atomic_write, sync_folder
-from selfplay.teachers.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
+from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
 
 __all__ = ["Chunk", "LabelFolder", "LabelWriter", "Published", "fields_of"]
 

@@ -23,16 +23,12 @@ from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.rounds import BatchedRounds, InKernelRounds, Rounds
-from engine.search.runners import LoopRunner
-from engine.search.select import SearchParams
+from engine.search.params import SearchParams
+from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
 from engine.search.session import Search
-from engine.search.threads import RoundRunner
-from engine.search.tree import EDGES, NODES
+from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
-NODE_FIELDS = ("parent", "first_edge", "n_edges", "visits", "in_flight", "value_sum", "draw_sum", "moves_left",
-               "mate_plies", "state", "lower", "upper")  # fmt: skip
 
 
 def tree_hash(search: Search) -> str:
@@ -40,7 +36,7 @@ def tree_hash(search: Search) -> str:
     tree, digest = search.tree, hashlib.sha256()
     for name in NODE_FIELDS:
         digest.update(getattr(tree, name)[: tree.counters[NODES]].tobytes())
-    for name in ("move", "prior", "child"):
+    for name in EDGE_FIELDS:
         digest.update(getattr(tree, name)[: tree.counters[EDGES]].tobytes())
     return digest.hexdigest()
 
@@ -70,13 +66,9 @@ def material_tree(count: int, nodes: int) -> str:
         return tree_hash(engine._search)
 
 
-def test_in_kernel_search_builds_one_tree_at_a_given_number_of_threads():
+def test_a_search_over_material_builds_one_tree_for_one_thread_and_one_for_several():
     assert len({material_tree(1, 3000) for _ in range(3)}) == 1
-    assert len({material_tree(2, 3000) for _ in range(3)}) == 1
-
-
-def test_two_threads_or_four_make_no_difference_to_half_rounds():
-    assert material_tree(2, 3000) == material_tree(4, 3000)
+    assert len({material_tree(count, 3000) for count in (2, 2, 3, 4)}) == 1
 
 
 def sparse_tree(count: int) -> str:
@@ -89,20 +81,34 @@ def sparse_tree(count: int) -> str:
         return tree_hash(engine._search)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_sparse_net_is_searched_inside_kernels_with_one_result(count):
-    assert sparse_tree(count) == sparse_tree(count)
+def test_a_search_with_a_sparse_net_builds_one_tree_for_one_thread_and_one_for_several():
+    assert len({sparse_tree(1) for _ in range(2)}) == 1
+    assert len({sparse_tree(count) for count in (2, 2, 4)}) == 1
+
+
+def test_a_tree_that_is_kept_and_searched_on_is_one_for_several_threads():
+    hashes = set()
+    for count in (2, 3, 4):
+        with Engine(EngineOptions(hash_mib=8, threads=count)) as engine:  # the shipped net, with advice
+            board = chess.Board(POSITION)
+            for nodes in (1500, 2500, 400):
+                engine.set_position(board)
+                board.push(engine.search(Limits(nodes=nodes)).best_move)
+            hashes.add(tree_hash(engine._search))
+    assert len(hashes) == 1
 
 
 class Pieces:
     """Runs a search in pieces of given sizes."""
 
     def __init__(self, sizes: Iterator[int]) -> None:
-        self.search = Search(SearchParams(needs_planes=False), 5000)
+        self.search = Search(SearchParams(needs_planes=False), new_tree(5000))
         self.search.set_position(stack_from_board(chess.Board(POSITION)))
-        runner = LoopRunner(self.search, MaterialEvaluator())
+        runner = Runner(self.search, InKernelRounds(self.search, MaterialEvaluator(), 1), 1)
+        runner._call_visits = next(sizes)  # visits until it looks at the clock
         while self.search.visits < 800:
-            runner.advance(min(next(sizes), 800 - self.search.visits))
+            runner.advance(800 - self.search.visits)
+            runner._call_visits = next(sizes)
 
 
 def test_where_a_loop_is_interrupted_leaves_no_trace():
@@ -113,11 +119,11 @@ class Overlapping:
     """A search of so many visits in rounds that overlap nearly from the start."""
 
     def __init__(self, rounds_of: Callable[[Search], Rounds], threads: int, visits: int, planes: bool) -> None:
-        self.search = Search(SearchParams(needs_planes=planes), 5000)
+        self.search = Search(SearchParams(needs_planes=planes), new_tree(5000))
         self.search.set_position(stack_from_board(chess.Board(POSITION)))
         rounds = rounds_of(self.search)
         rounds.overlap_from = 8
-        runner = RoundRunner(self.search, rounds, threads)
+        runner = Runner(self.search, rounds, threads)
         while self.search.visits < visits:
             runner.advance(visits - self.search.visits)
         runner.finish()

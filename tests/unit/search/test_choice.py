@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from engine.options import find_option
-from engine.search.results import RootMove
-from engine.search.strength import MEASURED, StrengthPlan, choose, plan_for
+from engine.search.choice import MEASURED, StrengthPlan, choose_weaker, plan_for
+from engine.search.result import RootMove
 
 EVERY_LEVEL = range(500, 2401, 100)
 EAGER = StrengthPlan(nodes=100, temperature=1.0, value_margin=2.0, least_share=0.0)
@@ -24,7 +24,7 @@ def root_move(text: str, visits: int = 0, prior: float = 0.1, q: float = 0.0, ma
 
 def chosen(children: list[RootMove], plan: StrengthPlan, draws: int = 400) -> Counter[str]:
     rng = np.random.default_rng(1)
-    return Counter(choose(children, plan, rng).move.uci() for _ in range(draws))
+    return Counter(choose_weaker(children, plan, rng).move.uci() for _ in range(draws))
 
 
 def test_the_option_offers_what_lies_between_measured_ratings():
@@ -91,5 +91,7 @@ def test_moves_are_drawn_by_visits_and_prior():
 
 def test_the_same_seed_gives_the_same_moves():
     children = [root_move(text, 10, 0.2) for text in ("e2e4", "d2d4", "c2c4", "g1f3", "b1c3")]
-    draws = [[choose(children, EAGER, rng).move for _ in range(30)] for rng in map(np.random.default_rng, (3, 3, 4))]
+    draws = [
+        [choose_weaker(children, EAGER, rng).move for _ in range(30)] for rng in map(np.random.default_rng, (3, 3, 4))
+    ]
     assert draws[0] == draws[1] != draws[2]

@@ -35,7 +35,6 @@ from engine.board.layout import (
 from engine.board.zobrist import compute_key
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
-from selfplay.teachers.quiet_search import to_cp
 
 __all__ = [
     "CALM",
@@ -44,7 +43,6 @@ __all__ = [
     "TOP_MOVES",
     "VALUE_FIELDS",
     "VALUE_WORDS",
-    "pack_best_moves",
     "pack_row",
     "unpack_row",
 ]
@@ -91,16 +89,6 @@ def _code(row, square):
         if row[kind] & mask:
             return kind + 6 * black
     return KING + 6 * black
-
-
-@kernel()
-def pack_best_moves(moves, scores, count, words):
-    """Write the first of moves[:count] with their scores in units into words [8], behind the position."""
-    for word in range(VALUE_WORDS, SCORED_WORDS):
-        words[word] = np.uint64(0)
-    for place in range(min(count, np.int64(TOP_MOVES))):
-        pair = np.uint64(np.int64(moves[place]) | (to_cp(scores[place]) & 0xFFFF) << 16)
-        words[VALUE_WORDS + (place >> 1)] |= pair << np.uint64(32 * (place & 1))
 
 
 @kernel()

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from engine.search.clock import CLOCK_SHARE, Clock
-from engine.search.limits import Limits
+from engine.search.limits import CLOCK_SHARE, Clock, Limits
 
 
 def plan(white: bool = True, overhead_ms: float = 30, **limits) -> Clock:

@@ -15,9 +15,9 @@ from engine.measuring import tree_hash
 from engine.options import EngineOptions
 from engine.search.advice import ADVISED_PRIOR, MARGIN_CP, ask, new_questions
 from engine.search.limits import Limits
+from engine.search.params import SearchParams
 from engine.search.priors import advise, find_edge, take_back
-from engine.search.results import SearchResult
-from engine.search.select import SearchParams
+from engine.search.result import SearchResult
 from engine.search.session import Search
 from engine.search.tree import NO_NODE, ROOT
 from engine.tactics.alphabeta import (

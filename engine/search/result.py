@@ -1,8 +1,12 @@
-"""What comes out of a search: lines while it runs, the move and the root's children when it ends."""
+"""What comes out of a search: lines while it runs, the move and the root's children when it ends, the searched tree.
+
+Plain data and the units of its scores; `report` reads them from the tree.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import chess
@@ -28,6 +32,9 @@ class SearchInfo:
     tbhits: int = 0  # positions answered by endgame tables
     current_move: chess.Move | None = None  # the root move visited most since the last lines, in the first line
     current_number: int = 0  # and its rank, from 1
+
+
+OnInfo = Callable[[Sequence[SearchInfo]], None]  # is told a complete set of lines, best line first
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,17 @@ class SearchResult:
     nodes: int
     time_ms: int
     root: RootPosition | None = None  # None where nothing was searched
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A searched move, seen by the side that plays it, and the replies worth showing, most visited first."""
+
+    move: chess.Move
+    visits: int  # N
+    prior: float  # P
+    q: float  # mean value in [-1, 1]
+    replies: tuple[Branch, ...]
 
 
 def cp_scale_of(evaluator: object) -> float:

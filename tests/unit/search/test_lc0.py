@@ -26,8 +26,10 @@ from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.select import LC0
+from engine.search.params import LC0
 from engine.search.session import Search
+from engine.search.tree import new_tree
+from tests.unit.search.rounds import apply_leaves, gather_leaves
 
 FAST_ROOTS = 8
 TEMPERATURE = LC0.policy_temperature
@@ -86,13 +88,13 @@ def our_visits(answer: dict[str, Any], net: FusedTower) -> dict[str, int]:
     board = chess.Board(answer["fen"])
     for text in answer["moves"]:
         board.push_uci(text)
-    search = Search(LC0, 4 * answer["root_visits"])
+    search = Search(LC0, new_tree(4 * answer["root_visits"]))
     search.set_position(stack_from_board(board))
     evaluator, leaves = Lc0Evaluator(net), new_leaf_batch(1)
     while search.visits < answer["root_visits"]:
-        if search.gather(leaves, 0, 1):
+        if gather_leaves(search, leaves, 1):
             evaluator.evaluate(leaves)
-            search.apply(leaves, 0)
+            apply_leaves(search, leaves)
     moves = [decode_move(search.root_row(), int(move), chess960=True).uci() for move in search.root_moves()]
     return dict(zip(moves, search.root_visits().tolist(), strict=True))
 

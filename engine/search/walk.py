@@ -1,0 +1,345 @@
+"""A visit, from the root to a leaf and back: descend, judge, back up, and the proofs that follow.
+
+Down: from the root along the best edges to a leaf. Visits in flight lower a child's U (virtual loss), which spreads the
+leaves of a round; a descent that ends on a leaf already in flight is a collision: its visits stay in flight until the
+round is applied, then they are taken back.
+
+At the leaf: what the rules say about it, and whether a mate in one decides it.
+
+Up: the round's evaluations are applied, and values averaged towards the root.
+
+Proofs: leaves are decided by the rules or a tablebase, and bounds follow for their ancestors. Every node keeps bounds
+on its result (MCTS-solver, Winands et al. 2008; with draws as in Lc0's sticky endgames): the worst and the best that
+its mover can still reach are the maxima over the children of theirs. Equal bounds decide a node, and its past visits
+then count as that result. Draws by a repetition of the search path are no proofs: they hold on that path only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.ending import CHECKMATE, ONGOING, game_end
+from engine.board.layout import KEY, REPETITIONS
+from engine.board.makemove import push
+from engine.board.movegen import generate
+from engine.native.jit import kernel
+from engine.search.puct import select_edge
+from engine.search.tree import (
+    COLLISIONS,
+    DEEPEST,
+    DEPTH_SUM,
+    DESCENTS,
+    DRAW,
+    EDGES,
+    EXPANDED,
+    LEAVES,
+    LOSS,
+    MAX_DEPTH,
+    NO_NODE,
+    NO_PARENT,
+    NODES,
+    PATH_REPETITION,
+    PENDING,
+    REPEATED,
+    ROOT,
+    ROOT_PLY,
+    STUNTED,
+    TERMINAL,
+    UNKNOWN,
+    UNKNOWN_DISTANCE,
+    WIN,
+    move_edge,
+    reset_edge,
+    reset_node,
+)
+from engine.tactics.mates import mating_move
+
+# ---- down ------------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def is_finished(tree, params):
+    """Whether the root is decided, so that no visit can tell more."""
+    return tree.counters[NODES] > 0 and params.decide_root and is_decided(tree, ROOT)
+
+
+@kernel()
+def begin_visit(tree, in_flight, params):
+    """Begin one visit: (node, ply) of a new leaf, its position in ``tree.stack[ply]``, or (NO_NODE, 0).
+
+    Without a new leaf the visit was finished at once, or it is a collision.
+    """
+    node, depth = descend(tree, params)
+    tree.counters[DESCENTS] += 1
+    tree.counters[DEPTH_SUM] += depth
+    tree.counters[DEEPEST] = max(tree.counters[DEEPEST], depth)
+    if tree.state[node] != PENDING:
+        repeat_visit(tree, node)
+    elif tree.visits[node] == 0 and tree.in_flight[node] == 1:
+        return node, tree.counters[ROOT_PLY] + depth
+    else:
+        in_flight.collision_nodes[in_flight.counts[COLLISIONS]] = node
+        in_flight.counts[COLLISIONS] += 1
+    return np.int64(NO_NODE), np.int64(0)
+
+
+@kernel()
+def descend(tree, params):
+    """Walk from the root to a node that cannot be passed, one visit in flight on every node; returns (node, depth)."""
+    ply = tree.counters[ROOT_PLY]
+    node = np.int64(ROOT)
+    if tree.counters[NODES] == 0:
+        node = new_node(tree, np.int64(NO_PARENT))
+    tree.in_flight[node] += 1
+    depth = np.int64(0)
+    draw_score = params.draw_score
+    while tree.state[node] == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
+        edge = select_edge(tree, params, node, draw_score)
+        child = np.int64(tree.child[edge])
+        if child == NO_NODE:
+            if tree.counters[NODES] >= tree.parent.size:
+                break  # the tree is full: count the visit here
+            child = new_node(tree, node)
+            tree.child[edge] = child
+        push(tree.stack, ply + depth, tree.move[edge])
+        depth += 1
+        draw_score = -draw_score
+        node = child
+        tree.in_flight[node] += 1
+    return node, depth
+
+
+@kernel()
+def new_node(tree, parent):
+    """A fresh node without edges, waiting for its evaluation."""
+    node = tree.counters[NODES]
+    tree.counters[NODES] += 1
+    reset_node(tree, node)
+    tree.parent[node] = parent
+    return node
+
+
+@kernel()
+def repeat_visit(tree, node):
+    """Visit a node again that yields nothing new: decided, drawn, too deep, or without room for its children."""
+    visits = tree.visits[node]
+    moves_left = np.float64(tree.moves_left[node])
+    finish_visit(tree, node, tree.value_sum[node] / visits, tree.draw_sum[node] / visits, moves_left)
+
+
+@kernel()
+def repeats_path(tree, ply):
+    """Whether the position at ``ply`` occurred once before, at or after the root: a cycle made by the search."""
+    if tree.stack[ply, REPETITIONS] != np.uint64(1):
+        return False  # a third occurrence is a draw by the rules
+    earlier = ply - 4
+    while earlier >= tree.counters[ROOT_PLY]:
+        if tree.stack[earlier, KEY] == tree.stack[ply, KEY]:
+            return True
+        earlier -= 2
+    return False
+
+
+# ---- at the leaf -----------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def judge(leaves, leaf, at_root, mate_in_one, scratch_row, scratch_moves):
+    """Generate the moves of the position in ``leaves.rows[leaf]``; returns (known, mate_plies) as in `tree.Round`.
+
+    The root is only asked for checkmate: what to play there is the question, even where a draw may be claimed.
+    """
+    row = leaves.rows[leaf]
+    moves = leaves.moves[leaf]
+    count = generate(row, moves)
+    leaves.n_moves[leaf] = count
+    end = game_end(row, count)
+    if end == CHECKMATE:
+        return np.int64(WIN), np.int64(0)
+    if not at_root:
+        if end != ONGOING:
+            return np.int64(DRAW), np.int64(0)
+        if mate_in_one and mating_move(row, moves, count, scratch_row, scratch_moves) >= 0:
+            return np.int64(LOSS), np.int64(1)
+    return np.int64(UNKNOWN), np.int64(0)
+
+
+# ---- up --------------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def apply(tree, in_flight, params, leaves, first):
+    """Expand and back up the leaves of the round ``in_flight``, whose evaluations stand in ``leaves[first:]``, in the
+    order gathered.
+    """
+    for k in range(in_flight.counts[LEAVES]):
+        node = np.int64(in_flight.leaf_nodes[k])
+        leaf = first + k
+        moves_left = np.float64(leaves.moves_left[leaf])
+        if in_flight.known[k] != UNKNOWN:
+            finish_known(tree, params, node, np.int64(in_flight.known[k]), np.int64(in_flight.mate_plies[k]))
+            continue
+        expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
+        value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
+        finish_visit(tree, node, value, np.float64(leaves.wdl[leaf, 1]), moves_left)
+    for k in range(in_flight.counts[COLLISIONS]):
+        node = np.int64(in_flight.collision_nodes[k])
+        while node != NO_PARENT:
+            tree.in_flight[node] -= 1
+            node = np.int64(tree.parent[node])
+    in_flight.counts[LEAVES] = 0
+    in_flight.counts[COLLISIONS] = 0
+
+
+@kernel()
+def expand(tree, params, node, moves, logits, count):
+    """Give a node its edges, priors = softmax(logits / temperature), sorted; or call it stunted for want of room."""
+    first = tree.counters[EDGES]
+    if first + count > tree.move.size:
+        tree.state[node] = STUNTED
+        return
+    tree.counters[EDGES] += count
+    highest = logits[0]
+    for i in range(1, count):
+        highest = max(highest, logits[i])
+    total = 0.0
+    for i in range(count):
+        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature)
+        total += weight
+        insert_edge(tree, first, first + i, moves[i], np.float32(weight))
+    for edge in range(first, first + count):
+        tree.prior[edge] /= np.float32(total)
+    tree.first_edge[node] = first
+    tree.n_edges[node] = count
+    tree.state[node] = EXPANDED
+
+
+@kernel()
+def insert_edge(tree, first, end, move, prior):
+    """Put an edge into the sorted edges [first, end), behind those of equal prior."""
+    edge = end
+    while edge > first and tree.prior[edge - 1] < prior:
+        move_edge(tree, edge - 1, edge)
+        edge -= 1
+    reset_edge(tree, edge)
+    tree.prior[edge] = prior
+    tree.move[edge] = move
+
+
+@kernel()
+def finish_known(tree, params, node, known, mate_plies):
+    """Finish the first visit of a leaf that needs no evaluation; ``known`` as in `Round`."""
+    if known == REPEATED:
+        tree.state[node] = PATH_REPETITION
+        finish_visit(tree, node, 0.0, 1.0, 0.0)
+        return
+    decide(tree, node, known, mate_plies)
+    moves_left = np.float64(max(mate_plies, np.int64(0)))
+    finish_visit(tree, node, np.float64(known), 1.0 if known == DRAW else 0.0, moves_left)
+    spread(tree, params, node)
+
+
+@kernel()
+def finish_visit(tree, node, value, draw, moves_left):
+    """Count a visit on ``node`` and all its ancestors; ``value`` is for the side that moved into ``node``.
+
+    A decided ancestor counts as what it is, whatever this visit found.
+    """
+    while node != NO_PARENT:
+        if is_decided(tree, node):
+            value = np.float64(tree.lower[node])
+            draw = 1.0 if tree.lower[node] == DRAW else 0.0
+        tree.in_flight[node] -= 1
+        tree.visits[node] += 1
+        tree.value_sum[node] += value
+        tree.draw_sum[node] += draw
+        tree.moves_left[node] += np.float32((moves_left - tree.moves_left[node]) / tree.visits[node])
+        value = -value
+        moves_left += 1.0
+        node = np.int64(tree.parent[node])
+
+
+# ---- proofs ----------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def is_decided(tree, node):
+    """Whether a node's result is known."""
+    return tree.lower[node] == tree.upper[node]
+
+
+@kernel()
+def decide(tree, node, result, plies):
+    """Make a new leaf a decided one: ``result`` for the side that moved into it, mate in ``plies``."""
+    tree.state[node] = TERMINAL
+    tree.lower[node] = result
+    tree.upper[node] = result
+    tree.mate_plies[node] = plies
+
+
+@kernel()
+def spread(tree, params, node):
+    """Tell the ancestors of a node whose bounds are new."""
+    node = np.int64(tree.parent[node])
+    while node != NO_PARENT and (node != ROOT or params.decide_root) and not is_decided(tree, node):
+        lower, upper = best_bounds(tree, node)
+        if tree.lower[node] == -upper and tree.upper[node] == -lower:
+            return
+        tree.lower[node] = -upper
+        tree.upper[node] = -lower
+        if lower == upper:
+            tree.mate_plies[node] = mate_distance(tree, node, lower)
+            settle_past_visits(tree, node)
+        node = np.int64(tree.parent[node])
+
+
+@kernel()
+def best_bounds(tree, node):
+    """(lower, upper) of the best that the mover of ``node`` can reach."""
+    lower, upper = np.int64(LOSS), np.int64(LOSS)
+    first = tree.first_edge[node]
+    for edge in range(first, first + tree.n_edges[node]):
+        child = tree.child[edge]
+        if child == NO_NODE:
+            upper = np.int64(WIN)
+        else:
+            lower = max(lower, np.int64(tree.lower[child]))
+            upper = max(upper, np.int64(tree.upper[child]))
+        if lower == WIN:
+            break
+    return lower, upper
+
+
+@kernel()
+def mate_distance(tree, node, result):
+    """Plies to mate at a node that its mover wins or loses (``result``): the shortest win, the longest defence."""
+    if result == DRAW:
+        return np.int64(0)
+    found = np.int64(UNKNOWN_DISTANCE)
+    first = tree.first_edge[node]
+    for edge in range(first, first + tree.n_edges[node]):
+        child = tree.child[edge]
+        if child == NO_NODE or tree.lower[child] != result or tree.upper[child] != result:
+            continue
+        plies = np.int64(tree.mate_plies[child])
+        if plies == UNKNOWN_DISTANCE:
+            if result == LOSS:
+                return plies  # a defence that nobody has counted
+        elif found == UNKNOWN_DISTANCE or (plies < found) == (result == WIN):
+            found = plies
+    return found + 1 if found != UNKNOWN_DISTANCE else found
+
+
+@kernel()
+def settle_past_visits(tree, node):
+    """Count all past visits of a decided node as its result, in all its ancestors too."""
+    visits = tree.visits[node]
+    difference = np.float64(tree.lower[node]) * visits - tree.value_sum[node]
+    draws = (visits if tree.lower[node] == DRAW else 0.0) - tree.draw_sum[node]
+    while node != NO_PARENT:
+        tree.value_sum[node] += difference
+        tree.draw_sum[node] += draws
+        difference = -difference
+        node = np.int64(tree.parent[node])
+        if node != NO_PARENT and is_decided(tree, node):
+            return

@@ -1,0 +1,210 @@
+"""How well an evaluator judges what a search cannot find out by itself: calm positions, and which of quiet siblings.
+
+Both measures order evaluators as games do, which the error over all positions does not. The truth are positions with
+the value of a long search; siblings are labelled by the teacher at depth 2. Q = W - L throughout, of the side to move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.attacks import in_check
+from engine.board.convert import row_from_board
+from engine.board.fen import parse_fen
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.errors import DataError, FenError
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.protocol import Evaluator, new_leaf_batch
+from engine.native.jit import kernel
+from engine.tactics.classical import evaluate
+from engine.tactics.quiescence import new_space
+from engine.tactics.quiescence import settled_value as classical_settled_value
+from selfplay.data.text_files import numbered_lines
+from selfplay.records.calibration import Calibration
+from selfplay.records.targets import wdl_from_score
+from selfplay.teachers.alpha_beta import deep_value
+from selfplay.teachers.net_file import StockfishNet
+from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
+from selfplay.teachers.static_value import static_value
+
+__all__ = ["STATIC", "Measures", "Siblings", "Truth", "calm_mask", "measure", "read_truth", "siblings_of", "teacher_cp"]
+
+STATIC = -1  # depth of a static value; 0 is quiescence
+BALANCED_CP = 150
+CALM_CP = 40
+HANGING_CP = 100  # the classical evaluation sees a capture that changes it by more
+SIBLING_PARENTS = 150
+NEAR_BEST = 0.3  # of Q: siblings that matter for the choice
+DEPTH_2 = Calibration(4.0, 80.0, 50.0)  # of the siblings' labels
+BATCH = 256
+
+
+class Truth(NamedTuple):
+    """N positions and the centipawns of a long search, for the side to move."""
+
+    rows: np.ndarray  # uint64 [N, 16]
+    score_cp: np.ndarray  # int64 [N]
+
+
+class Siblings(NamedTuple):
+    """The positions after all moves of some balanced positions."""
+
+    rows: np.ndarray  # uint64 [S, 16]
+    parent: np.ndarray  # int64 [S]
+    label: np.ndarray  # float64 [S] Q of the parent's mover, by the teacher at depth 2
+    quiet: np.ndarray  # bool [S] calm, and little worse than the best
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What an evaluator reaches; errors are mean squares of Q."""
+
+    error: float  # on all positions
+    calm_error: float
+    balanced_error: float  # on calm positions within 150 cp
+    siblings: float  # correlation with the labels of quiet siblings, centred within their parent
+    siblings_error: float  # of that correlation, by leaving out parents
+
+
+Judge = Callable[[np.ndarray], np.ndarray]  # rows [N, 16] -> Q [N]
+
+
+def read_truth(path: Path) -> Truth:
+    """Lines `FEN|cp at few nodes|cp at many|...`. Raises DataError naming the line that is not so."""
+    rows, scores = [], []
+    for number, line in numbered_lines(path):
+        try:
+            fen, _, score = line.split("|")[:3]
+            rows.append(row_from_board(parse_fen(fen, chess960=True)))
+            scores.append(int(score))
+        except (ValueError, FenError) as error:
+            raise DataError(f"{path}:{number}: not a position with scores: {error}") from error
+    if not rows:
+        raise DataError(f"{path}: no positions in it")
+    return Truth(np.stack(rows), np.array(scores, np.int64))
+
+
+def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
+    """Centipawns int64[N] of rows by the teacher: STATIC, 0 for quiescence, or plies of alpha-beta."""
+    score_cp = np.zeros(len(rows), np.int64)
+    label_rows(new_teacher(net), rows, np.int64(depth), score_cp)
+    return score_cp
+
+
+@kernel()
+def label_rows(teacher, rows, depth, score_cp):
+    """The teacher's centipawns of every row."""
+    for i in range(len(rows)):
+        if depth < 0:
+            begin(teacher, rows[i])
+            score_cp[i] = to_cp(static_value(teacher.net, teacher.acc, np.int64(0), rows[i]))
+        else:
+            score_cp[i] = to_cp(deep_value(teacher, rows[i], depth))
+
+
+def q_of(wdl: np.ndarray) -> np.ndarray:
+    """Win less loss."""
+    return wdl[:, 0].astype(np.float64) - wdl[:, 2]
+
+
+def calm_mask(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
+    """bool[N]: no check, and neither the teacher's quiescence nor the classical one changes the value much."""
+    space = new_space()
+    settled = np.array([classical_settled_value(row, space) - evaluate(row) for row in rows])
+    checked = np.array([in_check(row) for row in rows])
+    return _is_settled(net, rows) & (np.abs(settled) <= HANGING_CP) & ~checked
+
+
+def _is_settled(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
+    """bool[N]: captures change the static value little."""
+    change = np.zeros(len(rows), np.int64)
+    fill_changes(new_teacher(net), rows, change)
+    return np.abs(change) < CALM_CP
+
+
+@kernel()
+def fill_changes(teacher, rows, change_cp):
+    """By how many centipawns captures alone, without quiet checks, change the static value of every row."""
+    for i in range(len(rows)):
+        begin(teacher, rows[i])
+        value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
+        settled = quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
+        change_cp[i] = to_cp(settled) - to_cp(value)
+
+
+def siblings_of(net: StockfishNet, truth: Truth) -> Siblings:
+    """The children of the first balanced positions, labelled by the teacher."""
+    parents = truth.rows[np.abs(truth.score_cp) < BALANCED_CP][:SIBLING_PARENTS]
+    found, parent = [], []
+    for number, row in enumerate(parents):
+        moves, replies = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.uint16)
+        for move in moves[: generate(row, moves)]:
+            child = np.zeros(ROW_WORDS, np.uint64)
+            make(row, move, child)
+            if generate(child, replies):
+                found.append(child)
+                parent.append(number)
+    if not found:
+        raise DataError("no balanced position with a move among the truth's positions")
+    rows, owner = np.stack(found), np.array(parent)
+    label = -q_of(DEPTH_2.wdl(teacher_cp(net, rows, 2)))
+    best = np.full(len(parents), -np.inf)
+    np.maximum.at(best, owner, label)
+    return Siblings(rows, owner, label, _is_settled(net, rows) & (label > best[owner] - NEAR_BEST))
+
+
+def measure(judge: Judge, truth: Truth, calm: np.ndarray, siblings: Siblings) -> Measures:
+    """All measures of one judge; `calm` bool[N] of the truth's positions."""
+    square = (judge(truth.rows) - q_of(wdl_from_score(truth.score_cp))) ** 2
+    near = calm & (np.abs(truth.score_cp) < BALANCED_CP)
+    quiet = siblings.quiet
+    judged, label, owner = -judge(siblings.rows)[quiet], siblings.label[quiet], siblings.parent[quiet]
+    correlation, error = _centred_correlation(judged, label, owner)
+    return Measures(float(square.mean()), float(square[calm].mean()), float(square[near].mean()), correlation, error)
+
+
+def _centred_correlation(a: np.ndarray, b: np.ndarray, owner: np.ndarray) -> tuple[float, float]:
+    """(correlation within the owners, its standard error by leaving out an owner at a time)."""
+    counts = np.maximum(np.bincount(owner), 1)
+    a = a - (np.bincount(owner, a) / counts)[owner]
+    b = b - (np.bincount(owner, b) / counts)[owner]
+    products = np.stack([np.bincount(owner, x) for x in (a * b, a * a, b * b)])
+    total = products.sum(axis=1, keepdims=True)
+    left = _correlation(total - products[:, np.bincount(owner) > 0])
+    error = np.sqrt((len(left) - 1) * np.mean((left - left.mean()) ** 2))
+    return float(_correlation(total)[0]), float(error)
+
+
+def _correlation(products: np.ndarray) -> np.ndarray:
+    """From sums of ab, aa and bb [3, n]; 0 where one of both never varies."""
+    scale = np.sqrt(np.maximum(products[1] * products[2], 0.0))
+    return np.divide(products[0], scale, out=np.zeros_like(scale), where=scale > 1e-12)
+
+
+def evaluator_judge(evaluator: Evaluator) -> Judge:
+    """An evaluator of the engine, asked about positions without history."""
+    leaves = new_leaf_batch(BATCH)
+
+    def judge(rows: np.ndarray) -> np.ndarray:
+        q = np.zeros(len(rows))
+        for first in range(0, len(rows), BATCH):
+            part = rows[first : first + BATCH]
+            for leaf, row in enumerate(part):
+                fill_leaf(leaves, leaf, row[None])
+            evaluator.evaluate(leaves, len(part))
+            q[first : first + len(part)] = q_of(leaves.wdl[: len(part)])
+        return q
+
+    return judge
+
+
+def teacher_judge(net: StockfishNet, depth: int, calibration: Calibration) -> Judge:
+    """The teacher itself at some depth."""
+    return lambda rows: q_of(calibration.wdl(teacher_cp(net, rows, depth)))

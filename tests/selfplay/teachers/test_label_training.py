@@ -1,0 +1,107 @@
+"""Label folders as a source of training: what is drawn, what it teaches, and what it must not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.movegen import generate
+from engine.errors import ConfigError, DataError
+from engine.network.sparse.features import look, new_sight
+from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out
+from selfplay.data.sparse_sampler import new_sparse_batch
+from selfplay.records.calibration import CALM_VALUE, MOVE_SCORES, fit_calibration
+from selfplay.records.label_folder import fields_of
+from selfplay.records.packed import CALM, unpack_row
+from selfplay.teachers.draw_sources import games_of_sets, new_roots
+from selfplay.teachers.labelling import LabelPlan, draw_chunk
+from selfplay.training.mixture import Mixture, SparseMixture
+
+
+@pytest.fixture(scope="module")
+def drawn(material_net):
+    return draw_chunk(material_net, new_roots(games_of_sets([])), LabelPlan(chunk_rows=600, scored_share=0.3), 0)
+
+
+def filled(rows: np.ndarray, numbers: np.ndarray):
+    batch = new_sparse_batch(len(numbers))
+    LabelSampler(LabelRows("labels", rows)).fill(numbers, np.full(len(numbers), -1), batch)
+    return batch
+
+
+def test_order_draws_every_row_once_an_epoch_and_each_epoch_in_another_order():
+    order = LabelOrder(1000, seed=3)
+    first, second = order.draw(0, 1000), order.draw(1000, 1000)
+    assert sorted(first) == sorted(second) == list(range(1000))
+    assert (first != second).mean() > 0.9
+    assert abs(np.corrcoef(first, np.arange(1000))[0, 1]) < 0.15
+    np.testing.assert_array_equal(np.concatenate([order.draw(0, 300), order.draw(300, 900)]), order.draw(0, 1200))
+
+
+def test_values_teach_the_value_alone(drawn):
+    numbers = np.arange(len(drawn.values))
+    batch, trained = filled(drawn.values, numbers), ~held_out(drawn.values)
+    fields = fields_of(drawn.values)
+    calm = trained & (fields["kind"] & CALM > 0)
+    np.testing.assert_allclose(batch.wdl[calm], CALM_VALUE.wdl(fields["score"][calm]))
+    assert (batch.n_moves == 0).all()
+    assert (batch.moves_left == -1).all()
+    row, sight, legal = np.zeros(ROW_WORDS, np.uint64), new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    for slot in range(50):
+        assert unpack_row(drawn.values[slot], row)
+        count = look(row, legal, np.int64(0), sight)
+        assert batch.n_features[slot] == count
+        np.testing.assert_array_equal(batch.features[slot, :count], sight.features[:count])
+
+
+def test_scored_moves_teach_the_policy_of_all_legal_moves(drawn):
+    batch, trained = filled(drawn.scored, np.arange(len(drawn.scored))), np.flatnonzero(~held_out(drawn.scored))
+    row, legal = np.zeros(ROW_WORDS, np.uint64), np.zeros(MAX_MOVES, np.uint16)
+    for slot in trained:
+        assert unpack_row(drawn.scored[slot], row)
+        count = generate(row, legal)
+        assert batch.n_moves[slot] == count
+        policy = batch.policy[slot, :count]
+        assert policy.sum() == pytest.approx(1.0, abs=1e-4)
+        best = legal[:count].tolist().index(int(drawn.scored[slot, 4]) & 0xFFFF)
+        assert policy[best] == policy.max()
+    np.testing.assert_allclose(batch.wdl[trained], MOVE_SCORES.wdl(fields_of(drawn.scored)["score"][trained]))
+
+
+def test_held_out_roots_take_no_part(drawn):
+    rows = drawn.scored.copy()
+    fields_of(rows)["root"][::2] = 64 * 7
+    fields_of(rows)["root"][1::2] = 1
+    batch = filled(rows, np.arange(len(rows)))
+    assert (batch.wdl[::2] == 0).all()
+    assert (batch.n_moves[::2] == 0).all()
+    assert (batch.moves_left[::2] < 0).all()
+    assert (batch.wdl[1::2].sum(axis=1) > 0.99).all()
+
+
+def test_plies_to_the_end_are_learnt_where_a_game_tells(drawn):
+    rows = drawn.values[:2].copy()
+    fields_of(rows)["root"], fields_of(rows)["plies_left"] = 1, [0, 80]
+    np.testing.assert_allclose(filled(rows, np.arange(2)).moves_left, [-1.0, 0.8])
+
+
+def test_rows_that_are_no_position_are_refused_by_number(drawn):
+    rows = drawn.values.copy()
+    rows[5, 0] = 0
+    with pytest.raises(DataError, match="row 5"):
+        filled(rows, np.arange(10))
+
+
+def test_mixture_draws_labels_beside_games(drawn):
+    sets = [LabelRows("values", drawn.values), LabelRows("scored", drawn.scored)]
+    batch = SparseMixture(sets, [0.75, 0.25], 64, seed=1).batch(3)
+    assert 8 <= np.count_nonzero(batch.n_moves) <= 16
+    with pytest.raises(ConfigError, match="sparse"):
+        Mixture(sets, [0.75, 0.25], 64, seed=1)
+
+
+def test_calibration_that_made_the_truth_is_found_again():
+    score_cp = np.random.default_rng(1).normal(0, 200, 4000)
+    true = MOVE_SCORES._replace(shift=6.0, centre=90.0, scale=70.0)
+    assert fit_calibration(score_cp, true.wdl(score_cp)) == true

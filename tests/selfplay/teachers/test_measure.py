@@ -1,0 +1,76 @@
+"""The measures of evaluators: a judge that knows the labels is perfect, and the shipped net's figures are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.evaluation import make_evaluator
+from selfplay.main import main
+from selfplay.records.targets import wdl_from_score
+from selfplay.teachers.quality import (
+    DEPTH_2,
+    STATIC,
+    Truth,
+    calm_mask,
+    evaluator_judge,
+    measure,
+    read_truth,
+    siblings_of,
+    teacher_cp,
+    teacher_judge,
+)
+from tests.selfplay.teachers.nets import random_positions
+
+
+def test_the_labeller_itself_orders_siblings_perfectly(random_net):
+    rows = random_positions(40, 3)
+    truth = Truth(rows, np.zeros(40, np.int64))
+    siblings = siblings_of(random_net, truth)
+    siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
+    found = measure(teacher_judge(random_net, 2, DEPTH_2), truth, np.ones(40, np.bool_), siblings)
+    assert found.siblings == pytest.approx(1.0)
+    guess = np.random.default_rng(1).random(100_000)
+    chance = measure(lambda rows: guess[: len(rows)], truth, np.ones(40, np.bool_), siblings)
+    assert abs(chance.siblings) < 0.2
+    assert chance.siblings_error > 0
+
+
+def test_error_is_that_of_the_positions_meant(random_net):
+    rows = random_positions(60, 4)
+    score_cp = teacher_cp(random_net, rows, STATIC)
+    truth = Truth(rows, score_cp)
+    calm = np.arange(60) % 2 == 0
+    wdl = wdl_from_score(score_cp)
+    q = wdl[:, 0] - wdl[:, 2]
+    siblings = siblings_of(random_net, Truth(rows, np.zeros(60, np.int64)))
+    shifted = {
+        row.tobytes(): value + (0.5 if i % 2 == 0 else 0.0) for i, (row, value) in enumerate(zip(rows, q, strict=True))
+    }
+    found = measure(lambda some: np.array([shifted.get(row.tobytes(), 0.0) for row in some]), truth, calm, siblings)
+    assert found.calm_error == pytest.approx(0.25)
+    assert found.error == pytest.approx(0.125)
+
+
+@pytest.mark.slow
+def test_shipped_net_has_the_figures_that_are_known(test_data, stockfish_net):
+    truth = read_truth(test_data / "truth" / "trees-30000-nodes.txt.xz")
+    evaluator = make_evaluator("auto")
+    found = measure(
+        evaluator_judge(evaluator), truth, calm_mask(stockfish_net, truth.rows), siblings_of(stockfish_net, truth)
+    )
+    evaluator.close()
+    assert found.error == pytest.approx(0.0743, abs=0.002)
+    assert found.balanced_error == pytest.approx(0.0491, abs=0.004)
+    assert found.siblings == pytest.approx(0.50, abs=0.02)
+
+
+def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, capfd):
+    truth = tmp_path / "truth.txt"
+    truth.write_text("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1|20|30|e2e4|d2d4\n")
+    assert main(["measure", "--net", str(material_net_file), "--truth", str(truth), "material"]) == 0
+    shown = capfd.readouterr().out
+    assert "material" in shown
+    assert "teacher, depth 2" in shown
+    truth.write_text("nonsense\n")
+    assert main(["measure", "--net", str(material_net_file), "--truth", str(truth)]) == 1
