@@ -235,7 +235,7 @@ def _en_passant_moves(row, side, moves, count):
 
 @kernel()
 def en_passant_is_legal(row, side, source, target):
-    """Whether an en passant capture leaves the king safe: two pawns leave a rank at once, which pin masks do not cover."""
+    """Whether an en passant capture leaves the king safe: two pawns leave a rank at once, which pin masks miss."""
     captured = target - 8 if side == 0 else target + 8
     own = row[WHITE + side]
     king = ctz(row[KING] & own)
