@@ -156,7 +156,7 @@ _lower_operator(operator.truediv, "fdiv")
 
 
 def load(array, offset):
-    """Load 16 floats of a contiguous float32 [n] array from ``offset`` on, unchecked when compiled. Supports + - * /."""
+    """Load 16 floats of a contiguous float32 [n] from ``offset`` on, unchecked when compiled. Supports + - * /."""
     return array[offset : offset + LANES].copy()
 
 
