@@ -1,8 +1,8 @@
 """Attack sets: which squares a piece reaches, and which pieces reach a square.
 
 Sliders use hyperbola quintessence: with o the occupied squares of a line and s the slider, o - 2s runs up from s to the
-first blocker; the same on the byte-reversed board runs down. Files and diagonals have one square a rank, so reversing
-the bytes reverses the line; ranks, which have all eight in one byte, take a small table.
+first blocker, and the same subtraction on the byte-reversed board runs down. Files and diagonals have one square per
+rank, so reversing the bytes reverses the line. A rank has all its squares in one byte and uses a small table.
 https://www.chessprogramming.org/Hyperbola_Quintessence
 """
 
@@ -19,7 +19,7 @@ ZERO = np.uint64(0)
 RANK_SHIFT_MASK = np.uint64(56)
 SIX_INNER_BITS = np.uint64(63)
 
-# Words of a side's attack sets: squares attacked by a kind of piece, by any, and by at least two pieces.
+# Words of a side's attack sets: squares attacked by each kind of piece, by any piece, and by at least two pieces.
 BY_PAWN, BY_MINOR, BY_ROOK, BY_QUEEN, BY_KING, BY_ANY, BY_TWO = range(7)
 ATTACK_WORDS = 8
 
@@ -36,13 +36,13 @@ def _leaper_table(steps: list[tuple[int, int]]) -> np.ndarray:
 
 
 def _line_table(df: int, dr: int) -> np.ndarray:
-    """Squares of the line through a square in directions +-(df, dr), without the square itself, uint64 [64]."""
+    """Squares of the line through each square in directions +-(df, dr), excluding the square itself, uint64 [64]."""
     steps = [(df * k, dr * k) for k in range(-7, 8) if k]
     return _leaper_table(steps)
 
 
 def _rank_table() -> np.ndarray:
-    """Attacks along a rank, uint64 [64 * 8]: index six inner occupied bits * 8 + file, an 8-bit set."""
+    """Attacks along a rank as 8-bit sets, uint64 [64 * 8]; the index is (six inner occupied bits) * 8 + file."""
     table = np.zeros(64 * 8, np.uint64)
     for inner in range(64):
         for file in range(8):
@@ -113,7 +113,7 @@ def piece_attacks(kind, square, occupied):
 
 @kernel()
 def line_through(a, b):
-    """The whole rank, file or diagonal through two squares (without ``a``), empty where they share none."""
+    """The whole rank, file or diagonal through two squares, excluding ``a``; empty where they share none."""
     target = ONE << np.uint64(b)
     if FILE_LINE[a] & target:
         return FILE_LINE[a]
@@ -128,11 +128,11 @@ def line_through(a, b):
 
 @kernel()
 def squares_between(a, b):
-    """Squares strictly between two squares of one line, empty where they share none."""
+    """Squares strictly between two squares on a line; empty where they share no line."""
     line = line_through(a, b)
     if line == ZERO:
         return ZERO
-    # Attacks from both ends along the shared line alone: the line without `a` already blocks nothing else.
+    # Intersect the attacks from both ends along the shared line only.
     a_bit = ONE << np.uint64(a)
     b_bit = ONE << np.uint64(b)
     if (line & FILE_LINE[a]) == line or (line & RANK_LINE[a]) == line:
@@ -144,7 +144,7 @@ def squares_between(a, b):
 def attackers(row, square, occupied, side):
     """Pieces of ``side`` that attack ``square``.
 
-    What is not in ``occupied`` neither blocks sliders nor attacks: leave out what is thought to be gone.
+    Pieces outside ``occupied`` neither block sliders nor attack; leave out pieces that are assumed to be gone.
     """
     diagonal = row[BISHOP] | row[QUEEN]
     straight = row[ROOK] | row[QUEEN]
@@ -158,7 +158,7 @@ def attackers(row, square, occupied, side):
 
 @kernel()
 def is_attacked(row, square, occupied, side):
-    """Whether ``side`` attacks ``square``; cheaper than ``attackers`` because it stops at the first."""
+    """Whether ``side`` attacks ``square``; cheaper than ``attackers`` because it stops at the first attacker."""
     theirs = row[WHITE + side]
     if PAWN_ATTACKS[1 - side, square] & row[PAWN] & theirs:
         return True
@@ -223,7 +223,7 @@ def pawn_attack_set(pawns, side):
 
 @kernel()
 def check_squares(row):
-    """From where the mover's pawns, knights, bishops and rooks would check the enemy king: four bitboards."""
+    """Squares from which the mover's pawns, knights, bishops and rooks would give check: four bitboards."""
     side = np.int64(row[SIDE])
     king = king_square(row, 1 - side)
     occupied = row[WHITE] | row[BLACK]
@@ -237,7 +237,7 @@ def check_squares(row):
 
 @kernel()
 def write_attacks(row, side, sets):
-    """The attack sets of a side into uint64 [8]; pins and whose move it is are left aside."""
+    """Write the attack sets of a side into uint64 [8], ignoring pins and whose move it is."""
     own = row[WHITE + side]
     occupied = own | row[BLACK - side]
     west, east = pawn_attacks_by_side(row[PAWN] & own, side)

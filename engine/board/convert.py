@@ -1,6 +1,6 @@
-"""The edge to python-chess: positions, histories and moves in both directions.
+"""Converts positions, histories and moves to and from python-chess.
 
-Text goes through `chess.Board` as well: its `parse_uci`, `parse_san`, `san` and `fen` read and write what people see.
+Text goes through `chess.Board` too: its `parse_uci`, `parse_san`, `san` and `fen` read and write what people see.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PIECE_TYPES = {code: piece_type for piece_type, code in _PROMOTIONS.items()}
 
 
 def row_from_board(board: chess.Board) -> np.ndarray:
-    """A position row, uint64 [16], of the board's current position; the move stack is left aside.
+    """The row, uint64 [16], of the board's current position; the move stack is ignored.
 
     Raises FenError for boards that cannot be played, as `parse_fen` does.
     """
@@ -55,13 +55,13 @@ def row_from_board(board: chess.Board) -> np.ndarray:
 
 
 def stack_from_board(board: chess.Board) -> np.ndarray:
-    """The whole game of a board, uint64 [plies + 1, 16]: its start and a row after each move on its move stack."""
+    """A board's whole game, uint64 [plies + 1, 16]: the start position, then a row for each move on its stack."""
     start = board.root()
     stack = empty_stack(len(board.move_stack) + 1)
     stack[0] = row_from_board(start)
     for ply, move in enumerate(board.move_stack):
         if move:
-            push(stack, ply, np.uint16(encode_move(start, move)))  # as arrays hold it: one specialisation
+            push(stack, ply, np.uint16(encode_move(start, move)))  # uint16 as in arrays: one specialisation
             start.push(move)
         else:
             start.push(move)
@@ -71,7 +71,7 @@ def stack_from_board(board: chess.Board) -> np.ndarray:
 
 
 def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
-    """A board with the row's position and an empty move stack."""
+    """A board that has the row's position and an empty move stack."""
     board = chess.Board(None, chess960=chess960)
     board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
         int(word) for word in row[PAWN : KING + 1]
@@ -88,9 +88,9 @@ def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
 
 
 def encode_move(board: chess.Board, move: chess.Move) -> int:
-    """The uint16 code of a legal move of ``board``, castling in either notation as king takes rook.
+    """The uint16 code of a legal move of ``board``; castling in either notation becomes king takes rook.
 
-    Raises MoveError for drops, null moves and castling without a right, which have no code.
+    Raises MoveError for moves without a code: drops, null moves and castling without the right to it.
     """
     if not move or move.drop:
         raise MoveError(f"no code for move {move.uci()!r}: expected a board move")
@@ -104,7 +104,7 @@ def encode_move(board: chess.Board, move: chess.Move) -> int:
 
 
 def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Move:
-    """The python-chess move of a code in the position ``row``: castling as e1g1, or e1h1 where ``chess960``."""
+    """The python-chess move of a code in the position ``row``; castling is e1g1, or e1h1 if ``chess960``."""
     move = int(move)
     source, target, promotion = move & 63, move >> 6 & 63, move >> 12
     own = int(row[WHITE + int(row[SIDE])])

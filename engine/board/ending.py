@@ -29,19 +29,19 @@ STALEMATE: Final = 2
 INSUFFICIENT_MATERIAL: Final = 3
 SEVENTY_FIVE_MOVES: Final = 4
 FIVEFOLD_REPETITION: Final = 5
-FIFTY_MOVES: Final = 6  # from here on a player must claim the draw; engines and their games always do
+FIFTY_MOVES: Final = 6  # this result and later ones must be claimed by a player; engines always claim
 THREEFOLD_REPETITION: Final = 7
 
 FIFTY_MOVE_PLIES: Final = 100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed
-SEVENTY_FIVE_MOVE_PLIES: Final = 150  # and after which the game is over
+SEVENTY_FIVE_MOVE_PLIES: Final = 150  # plies without capture or pawn move after which the game is over
 
 
 @kernel()
 def game_end(row, number_of_moves):
-    """Why the game is over at ``row``, which has so many legal moves; ONGOING if it is not.
+    """Why the game is over at ``row``, which has ``number_of_moves`` legal moves; ONGOING if it is not over.
 
-    Repetitions are those counted in the row: the position and two earlier ones make three. After checkmate and the
-    draws that end a game by themselves come the two that are claimed, for the position as it stands.
+    Repetitions come from the row's count: the position and two earlier occurrences make three. Checkmate and automatic
+    draws take precedence over the two draws that a player must claim; claims consider the current position only.
     """
     if number_of_moves == 0 and in_check(row):
         return CHECKMATE
@@ -60,7 +60,7 @@ def game_end(row, number_of_moves):
 
 @kernel()
 def insufficient_material(row):
-    """Whether neither side can mate by any sequence of legal moves, counted as python-chess counts it."""
+    """Whether no sequence of legal moves leads to mate for either side, by the rules of python-chess."""
     return _cannot_win(row, np.int64(0)) and _cannot_win(row, np.int64(1))
 
 
@@ -71,7 +71,7 @@ def _cannot_win(row, side):
     if own & (row[PAWN] | row[ROOK] | row[QUEEN]):
         return False
     if own & row[KNIGHT]:
-        # A lone knight wins only against a piece that can be made to block its own king.
+        # A lone knight can mate only if an enemy piece can be made to block its own king.
         return popcount(own) <= 2 and not theirs & ~row[KING] & ~row[QUEEN]
     if own & row[BISHOP]:
         one_colour = not row[BISHOP] & DARK_SQUARES or not row[BISHOP] & ~DARK_SQUARES

@@ -1,4 +1,4 @@
-"""Reading positions: what a FEN must say, field by field, and what is put right without a complaint.
+"""Reads positions: what a FEN must say, field by field, and what is corrected silently.
 
     placement side [castling [en passant [halfmove [fullmove]]]]
 
@@ -6,14 +6,14 @@ Refused, with a `FenError` naming the field: text outside the format; a side wit
 first or last rank; more pieces than pawns could have promoted to; a king that could be captured at once; castling
 rights without king and rook in place; an en passant square that no pawn can just have passed.
 
-Put right: white space around and between fields; missing castling, en passant and clocks ("-", "-", 0, 1), as other
-engines do; castling letters in any order; move number 0 becomes 1. An en passant square on which nothing can legally
-capture does not make a position different (its key is the same), but is kept for the network's history planes.
+Corrected: white space around and between fields; missing castling, en passant and clocks ("-", "-", 0, 1), as in other
+engines; castling letters in any order; move number 0 becomes 1. An en passant square on which no legal capture exists
+does not change a position's key, but is kept for the network's history planes.
 
 Castling may be written as in FEN and X-FEN (KQkq: the outermost rook on that side of the king) or Shredder-FEN (HAha:
 the rook's file). Outside Chess960 the king must stand on e1 or e8, and the rook in its corner.
 
-Whether a game can have led to the position is not asked: impossible checks and pawn structures can be played.
+A position need not be reachable in a game: impossible checks and pawn structures are accepted.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from engine.errors import FenError
 __all__ = ["check_playable", "parse_fen"]
 
 _FIELDS = ("placement", "side", "castling", "en passant", "halfmove", "fullmove")
-_DEFAULTS = ("-", "-", "0", "1")  # of the fields after the first two
-_LONGEST_QUOTE = 100  # characters of the offending text in a message
+_DEFAULTS = ("-", "-", "0", "1")  # castling, en passant, halfmove, fullmove
+_LONGEST_QUOTE = 100  # characters of the offending text that a message quotes
 _LARGEST_CLOCK = 9_999  # the longest possible game has about 5,900 moves
 _PIECES_AT_START = {chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 2, chess.QUEEN: 1}
 
 
 def parse_fen(text: str, chess960: bool = False) -> chess.Board:
-    """A board from FEN, X-FEN or Shredder-FEN by the rules above. Raises FenError naming the field and the reason."""
+    """Read a FEN, X-FEN or Shredder-FEN by this module's rules. Raises FenError naming the field and the reason."""
     fields = text.split()
     try:
         if len(fields) > len(_FIELDS):
@@ -59,10 +59,10 @@ def parse_fen(text: str, chess960: bool = False) -> chess.Board:
 
 
 def check_playable(board: chess.Board) -> None:
-    """Refuses boards on which the kernels could not play: kings, pawns, numbers of pieces, a king that can be captured;
-    and clocks that no game reaches.
+    """Refuse boards on which the kernels cannot play: wrong kings, pawns or piece counts, or a king that can be taken.
 
-    Piece counts that promotions explain also bound the number of legal moves by 218. Raises FenError.
+    Clocks that no game reaches are refused too. Promotions must explain the piece counts, which also bounds the number
+    of legal moves by 218. Raises FenError.
     """
     for field, clock in (("halfmove", board.halfmove_clock), ("fullmove", board.fullmove_number)):
         if not 0 <= clock <= _LARGEST_CLOCK:
@@ -93,7 +93,7 @@ def _quote(text: str) -> str:
 
 
 def _check_placement_text(text: str) -> None:
-    """Eight ranks of eight squares, in piece letters and single digits."""
+    """Check that the text has eight ranks of eight squares, in piece letters and single digits."""
     ranks = text.split("/")
     for number, rank in zip(range(8, 0, -1), ranks, strict=False):
         unknown = re.search(r"[^pnbrqkPNBRQK1-8]", rank)
@@ -156,7 +156,7 @@ def _en_passant_square(board: chess.Board, text: str) -> chess.Square | None:
     if text not in chess.SQUARE_NAMES:
         _refuse("en passant", f"{_quote(text)} is neither a square nor '-'")
     square = chess.parse_square(text)
-    forward = -8 if board.turn == chess.WHITE else 8  # the way the pawn went
+    forward = -8 if board.turn == chess.WHITE else 8  # the direction in which the pawn moved
     if chess.square_rank(square) != (5 if board.turn == chess.WHITE else 2):
         _refuse("en passant", f"{text} is not on the rank that the other side's pawns pass")
     if board.piece_at(square + forward) != chess.Piece(chess.PAWN, not board.turn):

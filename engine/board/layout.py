@@ -1,7 +1,7 @@
 """The words of a position row, the bits of a move, and square geometry.
 
-A position is a row of 16 uint64 words (128 bytes, two cache lines), so that copy-make is one small copy and a path's
-history is simply the stack of rows. Squares are a1=0, b1=1, ... h8=63; a bitboard has bit ``1 << square``.
+A position is a row of 16 uint64 words (128 bytes, two cache lines), so copy-make is one small copy and a path's history
+is simply the stack of rows. Squares are a1=0, b1=1, ... h8=63; a bitboard has bit ``1 << square``.
 
 A move is a uint16: from-square | to-square << 6 | promotion << 12, promotion 0 none, 1 knight ... 4 queen. Castling is
 the king taking its own rook (e1h1), in standard chess as in Chess960.
@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-# Bitboards of both colours, by kind of piece.
+# Words 0 to 5 are bitboards of both colours, one for each kind of piece.
 PAWN: Final = 0
 KNIGHT: Final = 1
 BISHOP: Final = 2
@@ -26,13 +26,13 @@ CASTLING: Final = 8  # bitboard of the rooks that may still castle
 EN_PASSANT: Final = 9  # bit of the en passant square, only where a legal en passant capture exists
 SIDE: Final = 10  # side to move: 0 White, 1 Black
 HALFMOVE: Final = 11  # plies since the last capture or pawn move
-FULLMOVE: Final = 12  # move number, from 1, counts up after Black's move
+FULLMOVE: Final = 12  # move number, starts at 1 and increases after Black's move
 KEY: Final = 13  # Zobrist key over pieces, castling, en passant and side to move
 REPETITIONS: Final = 14  # how often this position occurred earlier in its stack
-DOUBLE_PUSH: Final = 15  # bit of the square that the last move's pawn passed over, whether or not it can be captured
+DOUBLE_PUSH: Final = 15  # bit of the square that the last double push passed over, capturable or not
 ROW_WORDS: Final = 16
 
-NO_MOVE: Final = np.uint16(0)  # a1a1, which no move is
+NO_MOVE: Final = np.uint16(0)  # a1a1, which is never a legal move
 MAX_MOVES: Final = 218  # the largest number of legal moves of any reachable position
 
 RANK_1 = np.uint64(0xFF)

@@ -1,4 +1,4 @@
-"""Playing a move: copy the row, change the copy, keep the Zobrist key by differences."""
+"""Plays a move: copies the row, changes the copy and updates the Zobrist key incrementally."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def copy_row(source_row, target_row):
 
 @kernel()
 def make(source_row, move, target_row):
-    """Play a legal move of ``source_row`` into another row; its repetitions are left at zero: see `push`."""
+    """Play a legal move of ``source_row`` into ``target_row``, with zero repetitions; `push` counts them."""
     copy_row(source_row, target_row)
     row = target_row
     side = np.int64(row[SIDE])
@@ -76,12 +76,12 @@ def make(source_row, move, target_row):
 
 @kernel()
 def make_null(source_row, target_row):
-    """Pass: the same position in another row with the other side to move, for searches that ask what passing costs."""
+    """Pass: copy the position with the other side to move, for searches that try null moves."""
     copy_row(source_row, target_row)
     _clear_en_passant(target_row)
     target_row[SIDE] = np.uint64(1 - np.int64(source_row[SIDE]))
     target_row[KEY] ^= SIDE_KEY
-    target_row[HALFMOVE] = ZERO  # no position before it is repeated after it
+    target_row[HALFMOVE] = ZERO  # repetitions do not reach back beyond a pass
     target_row[DOUBLE_PUSH] = ZERO
     target_row[REPETITIONS] = ZERO
 
@@ -95,10 +95,10 @@ def push(stack, ply, move):
 
 @kernel()
 def count_repetitions(stack, ply):
-    """How many earlier rows of the stack hold the position of ``stack[ply]``."""
+    """Number of earlier rows of the stack that hold the position of ``stack[ply]``."""
     count = 0
     oldest = ply - min(ply, np.int64(stack[ply, HALFMOVE]))
-    earlier = ply - 4  # the soonest a position can come back
+    earlier = ply - 4  # a position can recur after four plies at the earliest
     while earlier >= oldest:
         if stack[earlier, KEY] == stack[ply, KEY]:
             count += 1
@@ -118,7 +118,7 @@ def _toggle(row, side, kind, square):
 def _castle(row, side, king, rook):
     king_to, rook_to = castling_squares(king, rook)
     _drop_castling(row, row[WHITE + side])
-    # Lift both before setting either: in Chess960 their squares may overlap.
+    # Remove king and rook before placing either: in Chess960 their squares may overlap.
     _toggle(row, side, np.int64(KING), king)
     _toggle(row, side, np.int64(ROOK), rook)
     _toggle(row, side, np.int64(KING), king_to)
@@ -143,7 +143,7 @@ def _clear_en_passant(row):
 
 @kernel()
 def _set_en_passant(row, side, square):
-    """Note the en passant square for ``side`` to capture on, but only where a capture is legal: keys depend on it."""
+    """Set the square on which ``side`` may capture en passant, only if a capture is legal, because keys include it."""
     row[DOUBLE_PUSH] = bit(square)
     capturers = PAWN_ATTACKS[1 - side, square] & row[PAWN] & row[WHITE + side]
     while capturers:

@@ -1,4 +1,4 @@
-"""Legal moves, without making them: pins and checks are resolved by masks before a move is written.
+"""Generates legal moves without making them: masks resolve pins and checks before a move is written.
 
 With the king's attackers known there are three cases: no check (any target), one check (capture the checker or step in
 between), two checks (only the king moves). A pinned piece may only move along the line through king and pinner.
@@ -50,7 +50,7 @@ RANK_6 = np.uint64(0xFF << 40)
 
 
 class Targets(NamedTuple):
-    """Where each kind of piece may go: bitboards."""
+    """Bitboards of the squares to which each kind of piece may go."""
 
     pawns: np.uint64
     knights: np.uint64
@@ -74,14 +74,14 @@ def generate(row, moves):
 
 @kernel()
 def generate_some(row, targets, moves):
-    """Of the moves that `generate` writes, in its order, those to ``targets`` and en passant; no castling."""
+    """Write the moves of `generate` that go to ``targets``, and en passant, in the same order; no castling."""
     count, _ = _generate_to(row, targets, moves)
     return count
 
 
 @kernel()
 def _generate_to(row, targets, moves):
-    """(number of moves, whether the side to move is in check)."""
+    """Write the moves to ``targets``; returns (number of moves, whether the side to move is in check)."""
     side = np.int64(row[SIDE])
     own = row[WHITE + side]
     theirs = row[BLACK - side]
@@ -132,7 +132,7 @@ def _write(source, targets, moves, count):
 @kernel()
 def _king_moves(row, king, allowed, occupied, side, moves):
     count = 0
-    without_king = occupied & ~bit(king)  # a slider's check goes on behind the king
+    without_king = occupied & ~bit(king)  # a slider's check continues behind the king
     targets = KING_ATTACKS[king] & allowed
     while targets:
         target = ctz(targets)
@@ -235,7 +235,7 @@ def _en_passant_moves(row, side, moves, count):
 
 @kernel()
 def en_passant_is_legal(row, side, source, target):
-    """Whether capturing en passant leaves the king safe: two pawns vanish from one rank, which no pin mask foresees."""
+    """Whether an en passant capture leaves the king safe: two pawns leave a rank at once, which pin masks miss."""
     captured = target - 8 if side == 0 else target + 8
     own = row[WHITE + side]
     king = ctz(row[KING] & own)
@@ -267,7 +267,7 @@ def _castling_moves(row, king, side, occupied, moves, count):
             while path and safe:
                 safe = not is_attacked(row, ctz(path), occupied & ~bit(king), 1 - side)
                 path &= path - ONE
-            # In Chess960 the rook that left may have shielded the king's new square.
+            # In Chess960 the rook may have shielded the king's new square before it left.
             after = occupied & ~movers | bit(rook_to)
             if safe and not is_attacked(row, king_to, after, 1 - side):
                 moves[count] = king | rook << 6

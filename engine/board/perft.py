@@ -14,7 +14,7 @@ from engine.native.jit import kernel
 
 @kernel()
 def _count(stack, moves, level, depth, bulk):
-    """Leaves below ``stack[level]``; ``moves`` holds one move list a level."""
+    """Number of leaves below ``stack[level]``; ``moves`` holds one move list per level."""
     number = generate(stack[level], moves[level])
     if depth == 1 and bulk:
         return number
@@ -26,7 +26,7 @@ def _count(stack, moves, level, depth, bulk):
 
 
 def perft(board: chess.Board, depth: int, bulk: bool = True) -> int:
-    """Number of legal move sequences of ``depth`` plies; ``bulk`` counts the last ply's moves without making them."""
+    """Number of legal move sequences of ``depth`` plies; ``bulk`` counts the last ply's moves without playing them."""
     if depth <= 0:
         return 1
     stack = empty_stack(depth + 1)
@@ -35,7 +35,7 @@ def perft(board: chess.Board, depth: int, bulk: bool = True) -> int:
 
 
 def divide(board: chess.Board, depth: int) -> dict[str, int]:
-    """Perft of each root move, by UCI text in alphabetical order."""
+    """Perft of each root move, keyed by UCI text in alphabetical order."""
     row = row_from_board(board)
     moves = np.empty(MAX_MOVES, np.uint16)
     counts = {}

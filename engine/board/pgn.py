@@ -1,4 +1,4 @@
-"""Reading games: python-chess's parser, with a builder that keeps lines apart where a move cannot be read."""
+"""Reads games with python-chess's parser and a builder that keeps lines apart when a move is unreadable."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ __all__ = ["GameBuilder"]
 
 
 class GameBuilder(chess.pgn.GameBuilder[chess.pgn.Game]):
-    """For `chess.pgn.read_game`: a line ends before a move that cannot be played, the lines around it go on.
+    """Builder for `chess.pgn.read_game`: a line ends before an unplayable move, and the lines around it continue.
 
-    The game's `errors` tell of such moves; nothing is logged.
+    The game's `errors` list such moves; nothing is logged.
 
-    Where a visitor raises for a move in a variation, the parser ends that variation in the tree but keeps its board:
-    what follows is read in one position and appended to another. So nothing is raised here. The parser gets a null
-    move, which any position allows, and the rest of the line is left out; a board without a move on its stack would
-    make it overlook the brackets in there.
+    If a visitor raises for a move in a variation, the parser ends that variation in the tree but keeps its board, so
+    it reads what follows in one position and appends it to another. This builder therefore never raises. It gives the
+    parser a null move, which any position allows, and drops the rest of the line; with no move on the board's stack,
+    the parser would overlook the brackets in the rest.
     """
 
     def begin_game(self) -> None:
         super().begin_game()
-        self._is_broken = False  # the innermost line
-        self._is_skipping = False  # over a variation of the broken line
+        self._is_broken = False  # whether the innermost line has an unplayable move
+        self._is_skipping = False  # whether a variation of the broken line is being skipped
 
     def parse_san(self, board: chess.Board, san: str) -> chess.Move:
         try:
@@ -59,7 +59,7 @@ class GameBuilder(chess.pgn.GameBuilder[chess.pgn.Game]):
             self._is_skipping = False
         else:
             super().end_variation()
-            if self._is_broken:  # what was said of the lost line is not said of the next
+            if self._is_broken:  # comments on the dropped line do not belong to the next one
                 self._is_broken, self.starting_comment, self.in_variation = False, "", True
 
     def handle_error(self, error: Exception) -> None:

@@ -1,7 +1,7 @@
 """Zobrist keys: a position's 64-bit name, equal exactly when pieces, castling, en passant and side to move are equal.
 
-Zobrist 1970, "A new hashing method with application for game playing". The numbers come from a fixed seed: keys may be
-stored in files.
+Zobrist 1970, "A new hashing method with application for game playing". The numbers come from a fixed seed, so keys may
+be stored in files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIDE_KEY = _numbers[-1]  # present when Black is to move
 
 @kernel()
 def compute_key(row):
-    """The key of a position from scratch; ``makemove`` keeps it up to date by differences."""
+    """Compute the key of a position from scratch; ``makemove`` updates it incrementally."""
     key = np.uint64(0)
     for side in range(2):
         for kind in range(KING + 1):
@@ -40,7 +40,7 @@ def compute_key(row):
 
 @kernel()
 def castling_key(rooks):
-    """The part of the key that stands for the rooks that may castle."""
+    """The part of the key that encodes which rooks may castle."""
     key = np.uint64(0)
     while rooks:
         key ^= CASTLING_KEYS[ctz(rooks)]

@@ -1,7 +1,7 @@
-"""Leaf evaluators: what search asks about a position.
+"""Leaf evaluators, which search asks about positions.
 
-`protocol.py` is the contract, `tower.py`, `sparse.py`, `material.py` and `hybrid.py` fulfil it, `factory.py` chooses
-one by name. The names below load on first use, so that importing this package compiles nothing and reads no weights.
+`protocol.py` is the contract; `tower.py`, `sparse.py`, `material.py` and `hybrid.py` implement it, and `factory.py`
+chooses one by name. The package's names load on first use, so importing it compiles nothing and reads no weights.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""What an evaluator said before, kept in a bounded table: search repeats questions when a tree is built anew.
+"""A bounded cache of evaluations, for searches that evaluate positions again when they rebuild a tree.
 
-Exact: an answer comes back bit for bit and only to the same question, which is everything the evaluator sees. That
-includes the history planes, so two orders of the same moves are different questions, and within one game's searches,
-which keep their subtree, hardly any question comes twice. It pays where trees are thrown away: stepping back through a
-game in analysis, after a ponder miss.
+The cache is exact: it returns an answer bit for bit, and only if everything the evaluator sees is the same. That
+includes the history planes, so two orders of the same moves are different entries, and the searches of one game, which
+keep their subtree, hardly ever hit. It pays off where trees are discarded: when an analysis steps back through a game,
+and after a ponder miss.
 
     python -m tests.benchmark.cache_hits
 
-measures both. A table of entries in sets of four; the least recently used one of a set makes room. Everything happens
-on the calling thread in the order of the leaves, so that the number of threads changes nothing.
+measures both. The table is four-way set-associative and replaces the least recently used entry of a set. All work is
+done on the calling thread in the order of the leaves, so the number of threads changes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
 from engine.native.jit import kernel
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 
-WAYS: Final = 4  # entries of a set
+WAYS: Final = 4  # entries per set
 MAX_KEPT_MOVES: Final = 64  # positions with more legal moves are evaluated every time
 BYTES_PER_ENTRY: Final = 16 + 8 + 4 * MAX_KEPT_MOVES + 12 + 4
 
@@ -35,7 +35,7 @@ HITS: Final = 2
 USED: Final = 3  # entries in use
 N_COUNTERS: Final = 4
 
-# Odd numbers from the golden ratio and from sqrt(2), for two independent hashes.
+# Odd multipliers from the golden ratio and from sqrt(2), for two independent hashes.
 _MIX_A = np.uint64(0x9E3779B97F4A7C15)
 _MIX_B = np.uint64(0x6A09E667F3BCC909)
 _SHIFT_A = np.uint64(29)
@@ -43,7 +43,7 @@ _SHIFT_B = np.uint64(32)
 
 
 class CacheTable(NamedTuple):
-    """E entries, a multiple of WAYS. The whole 128-bit hash is compared: a false hit takes some 2^64 questions."""
+    """E entries, a multiple of WAYS. The full 128-bit hash is compared: a false hit takes about 2^64 lookups."""
 
     keys: np.ndarray  # uint64 [E, 2]
     used_at: np.ndarray  # int64 [E] CLOCK of the last use, 0 for an empty entry
@@ -54,7 +54,7 @@ class CacheTable(NamedTuple):
 
 
 def new_table(mebibytes: float) -> CacheTable:
-    """An empty table of at most that size. Raises ConfigError where not one set fits."""
+    """An empty table of at most this size. Raises ConfigError if not even one set fits."""
     entries = int(mebibytes * 2**20) // BYTES_PER_ENTRY // WAYS * WAYS
     if entries < WAYS:
         raise ConfigError(f"an evaluation cache needs at least {WAYS * BYTES_PER_ENTRY} bytes, not {mebibytes} MiB")
@@ -70,14 +70,14 @@ def new_table(mebibytes: float) -> CacheTable:
 
 @kernel()
 def hash_leaf(leaves, leaf, with_planes, key):
-    """Two hashes of what the evaluator sees of a leaf into key, uint64 [2]; legal moves follow from the position."""
+    """Write two hashes of what the evaluator sees of a leaf to key, uint64 [2]; the position implies legal moves."""
     row = leaves.rows[leaf]
     key[0] = _MIX_B
     key[1] = _MIX_A
     if with_planes:
-        mix(key, row[CASTLING])  # the planes name the side of a castling rook only,
-        mix(key, row[EN_PASSANT])  # and may lack the move that allows en passant
-        for word in range(FIFTY_MOVE_PLANE + 1):  # the planes behind it are constant
+        mix(key, row[CASTLING])  # planes give only the side of a castling rook
+        mix(key, row[EN_PASSANT])  # planes may lack the move that allows en passant
+        for word in range(FIFTY_MOVE_PLANE + 1):  # later planes are constant
             mix(key, leaves.masks[leaf, word])
     else:
         for word in range(HALFMOVE + 1):
@@ -86,7 +86,7 @@ def hash_leaf(leaves, leaf, with_planes, key):
 
 @kernel()
 def mix(key, word):
-    """Take one more word into both hashes; each step is a bijection of the hash and of the word."""
+    """Mix one more word into both hashes; each step is a bijection of the hash and of the word."""
     a = (key[0] ^ word) * _MIX_A
     b = (key[1] ^ word) * _MIX_B
     key[0] = a ^ (a >> _SHIFT_A)
@@ -95,9 +95,9 @@ def mix(key, word):
 
 @kernel()
 def look_up(table, leaves, count, with_planes, keys, missing):
-    """Answer what is known among leaves[:count]; the others' indices go to `missing`, their number is returned.
+    """Answer the known leaves of leaves[:count]; write the others' indices to `missing` and return their number.
 
-    keys: uint64 [R, 2], out: the hashes of all leaves.
+    The hashes of all leaves go to keys, uint64 [R, 2].
     """
     n_missing = 0
     for leaf in range(count):
@@ -119,7 +119,7 @@ def look_up(table, leaves, count, with_planes, keys, missing):
 
 @kernel()
 def find(table, key):
-    """The entry of a key, -1 if there is none."""
+    """Index of a key's entry, -1 if there is none."""
     first = first_of_set(table, key)
     for entry in range(first, first + WAYS):
         if table.used_at[entry] > 0 and table.keys[entry, 0] == key[0] and table.keys[entry, 1] == key[1]:
@@ -129,13 +129,13 @@ def find(table, key):
 
 @kernel()
 def first_of_set(table, key):
-    """Where the four entries begin that may hold a key."""
+    """Index of the first of the four entries that may hold a key."""
     return np.int64(key[0] % np.uint64(table.used_at.size // WAYS)) * WAYS
 
 
 @kernel()
 def copy_values(table, entry, leaves, leaf):
-    """Value and moves left of an entry into a leaf."""
+    """Copy an entry's value and moves left to a leaf."""
     for k in range(3):
         leaves.wdl[leaf, k] = table.wdl[entry, k]
     leaves.moves_left[leaf] = table.moves_left[entry]
@@ -143,7 +143,7 @@ def copy_values(table, entry, leaves, leaf):
 
 @kernel()
 def gather_missing(leaves, missing, count, asked):
-    """Copy the questions of leaves[missing[:count]] into the batch `asked`."""
+    """Copy the inputs of leaves[missing[:count]] to the batch `asked`."""
     for k in range(count):
         leaf = missing[k]
         copy_row(leaves.rows[leaf], asked.rows[k])
@@ -157,7 +157,7 @@ def gather_missing(leaves, missing, count, asked):
 
 @kernel()
 def take_answers(table, leaves, missing, count, asked, keys):
-    """Copy the answers of `asked` to leaves[missing[:count]], and keep them."""
+    """Copy the outputs of `asked` to leaves[missing[:count]] and cache them."""
     for k in range(count):
         leaf = missing[k]
         for i in range(asked.n_moves[k]):
@@ -171,9 +171,9 @@ def take_answers(table, leaves, missing, count, asked, keys):
 
 @kernel()
 def keep(table, asked, k, key):
-    """Write one answer into the least recently used entry of its set, an empty one if there is one."""
+    """Write one answer to its set's empty entry, or over the least recently used one."""
     if find(table, key) >= 0:
-        return  # asked twice in one round
+        return  # the batch has this position twice
     first = first_of_set(table, key)
     entry = first
     for other in range(first + 1, first + WAYS):
@@ -193,17 +193,17 @@ def keep(table, asked, k, key):
 
 
 class OpenQuestions:
-    """What the table did not know about the leaves of one batch: `asked` is for the evaluator behind it."""
+    """The leaves of one batch that the table did not know; the evaluator behind it evaluates `asked`."""
 
     def __init__(self, size: int) -> None:
         self.asked = new_leaf_batch(size)
         self.count = 0
-        self.keys = np.zeros((size, 2), np.uint64)  # of all leaves
-        self.missing = np.zeros(size, np.int64)  # which leaf each question is
+        self.keys = np.zeros((size, 2), np.uint64)  # hashes of all leaves
+        self.missing = np.zeros(size, np.int64)  # leaf index of each question
 
 
 class CachedEvaluator:
-    """An evaluator that passes on to `inner` only what is not in its table of at most `mebibytes`."""
+    """An evaluator that passes to `inner` only what its table of at most `mebibytes` MiB lacks."""
 
     def __init__(self, inner: Evaluator, mebibytes: float) -> None:
         self.inner = inner
@@ -222,14 +222,14 @@ class CachedEvaluator:
             self.take_answers(leaves, self._open)
 
     def look_up(self, leaves: LeafBatch, count: int, unanswered: OpenQuestions) -> int:
-        """Answer what is known among the first `count` leaves; the rest becomes `unanswered`; returns how many."""
+        """Answer the known ones of the first `count` leaves; put the rest in `unanswered` and return their number."""
         keys, missing = unanswered.keys, unanswered.missing
         unanswered.count = int(look_up(self.table, leaves, count, self.needs_planes, keys, missing))
         gather_missing(leaves, missing, unanswered.count, unanswered.asked)
         return unanswered.count
 
     def take_answers(self, leaves: LeafBatch, answered: OpenQuestions) -> None:
-        """Complete the leaves of a `look_up` whose questions have been evaluated, and keep the answers."""
+        """Complete the leaves of a `look_up` after its questions were evaluated, and cache the answers."""
         asked, keys = answered.asked, answered.keys
         take_answers(self.table, leaves, answered.missing, answered.count, asked, keys)
         answered.count = 0
@@ -239,7 +239,7 @@ class CachedEvaluator:
         self.inner.close()
 
     def clear(self) -> None:
-        """Forget all answers and counts."""
+        """Delete all answers and reset the counts."""
         self.table.used_at[:] = 0
         self.table.counters[:] = 0
 
@@ -250,7 +250,7 @@ class CachedEvaluator:
 
     @property
     def lookups(self) -> int:
-        """Leaves asked for since the last `clear`."""
+        """Leaves looked up since the last `clear`."""
         return int(self.table.counters[LOOKUPS])
 
     @property

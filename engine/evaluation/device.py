@@ -1,4 +1,4 @@
-"""The evaluator that asks the net on a GPU."""
+"""The evaluator that runs the net on a GPU."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from engine.evaluation.protocol import LeafBatch
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.tower.gpu import PART, DeviceTower
 
-FLIGHTS = 2  # while one part is computed the next is copied
+FLIGHTS = 2  # parts under way: one is computed while the next is copied
 
 
 class DeviceEvaluator:
-    """Evaluator `network` where the tower lives on a device; evaluates parts of fixed size, two under way."""
+    """Evaluator `network` with its tower on a device; evaluates parts of fixed size, two at a time."""
 
     name = "network"
     round_size = FLIGHTS * PART
@@ -34,7 +34,7 @@ class DeviceEvaluator:
             self._land(number, leaves, *parts[number])
 
     def close(self) -> None:
-        """Nothing to stop: the device's memory goes with the object."""
+        """Do nothing: the device's memory is freed with the object."""
 
     def _land(self, number: int, leaves: LeafBatch, first: int, last: int) -> None:
         flight, n = self._flights[number % FLIGHTS], last - first

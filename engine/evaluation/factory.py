@@ -1,4 +1,4 @@
-"""Evaluators by the names of the `Evaluator` option."""
+"""Makes evaluators by the names of the `Evaluator` option."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def make_evaluator(
     hybrid_weight: float = 0.5,
     backend: str = "numpy",
 ) -> Evaluator:
-    """An evaluator by name; `net_path` as in `load_net`, `hybrid_weight` the share of material in `hybrid`, `backend`
-    where a tower is evaluated (as in `get_backend`).
+    """Make an evaluator by name. `net_path` is as in `load_net`, `hybrid_weight` is the share of material in `hybrid`,
+    and `backend`, as in `get_backend`, is where a tower is evaluated.
 
-    The family of the net decides what `network` and `auto` are: `sparse` with a sparse net; with a tower `auto` is
-    `hybrid`. Of the shipped nets `network` and `hybrid` take the tower. Raises ConfigError for an unknown name or a
-    backend that does not answer, NetFileError for a net that cannot be loaded or is not of the evaluator's family; the
-    error's `option` tells which of the options is at fault.
+    The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net, and `auto` is `hybrid`
+    with a tower. Among the shipped nets, `network` and `hybrid` take the tower. Raises ConfigError for an unknown name
+    or a backend that does not answer, NetFileError for a net that cannot be loaded or is not of the evaluator's family;
+    the error's `option` names the option at fault.
     """
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
     if name == "material":
         return MaterialEvaluator(threads)
-    from engine.evaluation.hybrid import HybridEvaluator  # the net's modules: `material` starts without them
+    from engine.evaluation.hybrid import HybridEvaluator  # `material` starts without the net
     from engine.evaluation.sparse import SparseEvaluator
     from engine.network.sparse.inference import SparseNet
     from engine.network.weights import is_default, load_net, load_network
@@ -59,7 +59,7 @@ def _tower_evaluator(net: FusedTower, net_path: str | Path | None, threads: int,
     backend = get_backend(backend_name)
     if backend.name == "numpy":
         return NetworkEvaluator(net, threads)
-    from engine.evaluation.device import DeviceEvaluator  # the layers: inference on the processor does without
+    from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
     from engine.network.tower.gpu import DeviceTower
     from engine.network.weights import load_tower
 

@@ -1,4 +1,4 @@
-"""The evaluator that lets the net judge and quiescence check: plans from one, nothing hanging from the other."""
+"""The evaluator that blends the net with quiescence: the net judges plans, quiescence sees hanging pieces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.network.outputs import CHUNK
 
 @kernel()
 def blend_values(leaves, first, last, weight, resolved, wdl):
-    """Mix the settled material value, times `weight`, into leaves.wdl[first:last]; `wdl` float32 [3] is scratch."""
+    """Blend leaves.wdl[first:last] with the quiescence value, whose share is `weight`; `wdl` float32 [3] is scratch."""
     for leaf in range(first, last):
         write_wdl(np.float64(resolved.value[leaf]), wdl)
         for k in range(3):
@@ -23,7 +23,7 @@ def blend_values(leaves, first, last, weight, resolved, wdl):
 
 
 class HybridEvaluator:
-    """Evaluator `hybrid`: the net's policy and moves left, its value blended with quiescence (share `weight`)."""
+    """Evaluator `hybrid`: the net's policy and moves left, and its value blended with quiescence (share `weight`)."""
 
     name = "hybrid"
 
@@ -43,7 +43,7 @@ class HybridEvaluator:
         self._pool.share(count, CHUNK, lambda first, last: self._blend_part(leaves, first, last))
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        """Fill leaves[first:last] on the calling thread; only where the net is evaluated `in_parts`."""
+        """Fill leaves[first:last] on the calling thread; only for nets that are evaluated `in_parts`."""
         assert isinstance(self._network, PartEvaluator)
         self._network.evaluate_part(leaves, first, last)
         self._blend_part(leaves, first, last)

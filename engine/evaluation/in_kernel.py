@@ -1,7 +1,7 @@
-"""`evaluate_leaf`: what search kernels call to evaluate a leaf, whatever family the model belongs to.
+"""`evaluate_leaf`, which search kernels call to evaluate a leaf with a model of any family.
 
-The families' modules register their kernels by the type of their model; only a family that is used is imported, and
-compiled into the search.
+Each family's module registers its kernel by the type of its model; only a family in use is imported and compiled into
+the search.
 """
 
 from __future__ import annotations

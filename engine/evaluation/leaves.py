@@ -1,4 +1,4 @@
-"""One position as a leaf of a batch, for whoever asks an evaluator without a search."""
+"""Puts one position into a batch, for callers that use an evaluator without a search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.network.policy_map import policy_index
 
 
 def fill_leaf(leaves: LeafBatch, leaf: int, stack: np.ndarray) -> None:
-    """Ask about the last position of a game, uint64 [n, 16]: its row, planes, legal moves and their policy indices."""
+    """Fill a leaf with the last position of a game, uint64 [n, 16]: row, planes, legal moves and policy indices."""
     row = leaves.rows[leaf] = stack[-1]
     encode(stack, len(stack) - 1, 0, leaves.masks[leaf])
     leaves.n_moves[leaf] = generate(row, leaves.moves[leaf])

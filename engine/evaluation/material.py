@@ -1,4 +1,4 @@
-"""The evaluator that needs no weights: quiescence-resolved classical values, logits from plain move features."""
+"""The evaluator that needs no weights: values from quiescence search, logits from simple move features."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ NOT_FORCING = -(1 << 30)
 
 
 class Resolved(NamedTuple):
-    """What quiescence found out about R leaves, centipawns for each leaf's side to move."""
+    """Quiescence results of R leaves, in centipawns for each leaf's side to move."""
 
-    value: np.ndarray  # int32 [R] once captures are settled
-    static: np.ndarray  # int32 [R] without looking ahead
-    forcing: np.ndarray  # int32 [R, 218] after a capture, check or queen promotion; NOT_FORCING for other moves
+    value: np.ndarray  # int32 [R] quiescence value
+    static: np.ndarray  # int32 [R] static evaluation
+    forcing: np.ndarray  # int32 [R, 218] value after a capture, check or queen promotion; NOT_FORCING for other moves
 
 
 def new_resolved(size: int) -> Resolved:
-    """Room for `size` leaves."""
+    """Zeroed results for `size` leaves."""
     return Resolved(np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros((size, MAX_MOVES), np.int32))
 
 
 @kernel()
 def resolve_leaves(leaves, first, last, with_moves, space, resolved):
-    """Settle leaves[first:last] into `resolved`, and with `with_moves` each of their forcing moves as well."""
+    """Write quiescence values of leaves[first:last] to `resolved`, and of each forcing move if `with_moves`."""
     for leaf in range(first, last):
         copy_row(leaves.rows[leaf], space.rows[0])
         space.nodes[0] = 0
@@ -65,10 +65,10 @@ def resolve_leaves(leaves, first, last, with_moves, space, resolved):
 
 @kernel()
 def write_values(leaves, first, last, resolved):
-    """wdl and moves left of leaves[first:last]."""
+    """Write wdl and moves left of leaves[first:last]."""
     for leaf in range(first, last):
         write_wdl(np.float64(resolved.value[leaf]), leaves.wdl[leaf])
-        # Plies to the end: fewer with little material, and fewer when it is decided.
+        # Fewer plies remain with little material, and fewer when the game is decided.
         leaves.moves_left[leaf] = (20.0 + 2.5 * game_phase(leaves.rows[leaf])) * (0.4 + leaves.wdl[leaf, 1])
 
 
@@ -76,7 +76,7 @@ class MaterialModel(NamedTuple):
     """One thread's scratch for `evaluate_leaf`."""
 
     quiescence: QuiescenceSpace
-    resolved: Resolved  # of MODEL_LEAVES
+    resolved: Resolved  # results of MODEL_LEAVES leaves
     moves: MoveSpace
 
 
@@ -92,13 +92,13 @@ register_family(MaterialModel, evaluate_leaf)
 
 
 class Resolver:
-    """Quiescence results for batches of any size; each thread has results and a stack of its own."""
+    """Quiescence results for batches of any size; each thread has its own results and stack."""
 
     def __init__(self) -> None:
         self._local = threading.local()
 
     def resolve(self, leaves: LeafBatch, first: int, last: int, with_moves: bool) -> Resolved:
-        """Settle leaves[first:last] on the calling thread."""
+        """Quiescence results of leaves[first:last], computed on the calling thread."""
         if not hasattr(self._local, "space"):
             self._local.space, self._local.resolved = new_space(), new_resolved(0)
         if len(self._local.resolved.value) < len(leaves.rows):
@@ -108,7 +108,7 @@ class Resolver:
 
 
 class MaterialEvaluator:
-    """Evaluator `material`: always available, GIL-free, some thirty microseconds a leaf."""
+    """Evaluator `material`: always available, releases the GIL, about thirty microseconds per leaf."""
 
     name = "material"
     round_size = ROUND_SIZE
@@ -121,7 +121,7 @@ class MaterialEvaluator:
         self._local = threading.local()
 
     def new_model(self) -> MaterialModel:
-        """What the kernel `evaluate_leaf` needs, for one more thread."""
+        """Make the scratch of the kernel `evaluate_leaf` for one more thread."""
         return MaterialModel(new_space(), new_resolved(MODEL_LEAVES), new_move_space())
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:

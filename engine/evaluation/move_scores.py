@@ -1,9 +1,8 @@
-"""Policy logits from what a move plainly does: a linear model over some twenty features of every legal move.
+"""Policy logits from simple move features: a linear model over some twenty features of each legal move.
 
-Captures, promotions and checks are followed through quiescence search, which sees what exchange counting does not:
-discovered attacks, pinned and overloaded defenders, mates. Quiet moves are asked whether they hang the piece, save
-one, or attack one. `WEIGHTS` were fitted by softmax regression to teacher labels; a logit of the model is one at
-policy temperature 1.
+Quiescence search follows captures, promotions and checks, and sees what exchange counting does not: discovered attacks,
+pinned and overloaded defenders, mates. Quiet moves are scored by whether they hang the piece, save one or attack one.
+`WEIGHTS` were fitted by softmax regression to teacher labels; the logits are for policy temperature 1.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ from engine.tactics.classical import BACK_RANKS, FULL_PHASE, PASSED_MASKS, PIECE
 from engine.tactics.quiescence import MATE_CP
 from engine.tactics.see import PIECE_VALUES, see
 
-# Features. Material in pawns, clipped at MOST; "quiet" is what is no capture, promotion to a queen or check.
+# Feature indices. Material is in pawns, clipped at MOST; a quiet move is no capture, queen promotion or check.
 GAIN = 0  # a forcing move's gain over the position's own quiescence value
-LOSS = 1  # and its loss
+LOSS = 1  # a forcing move's loss against the position's own quiescence value
 EQUAL_CAPTURE = 2  # 1 for a capture within 40 centipawns of the position's value
 QUIET_CHECK = 3  # 1 for a check that captures nothing
 HANGS = 4  # what a quiet move loses on its target square
 RESCUES = 5  # what the moved piece would have lost where it stood, if it is safe now
-SQUARES = 6  # better squares by the piece-square tables
-ATTACKS = 7  # pieces newly attacked that are worth more or undefended, 1 each
+SQUARES = 6  # gain by the piece-square tables
+ATTACKS = 7  # number of newly attacked pieces that are worth more or undefended
 CASTLES = 8
-FLANK_PAWN = 9  # a pawn beside the own king leaves its place while queens are on
-PASSED_PAWN = 10  # ranks that a passed pawn has come
+FLANK_PAWN = 9  # a pawn beside its king moves while queens are on the board
+PASSED_PAWN = 10  # ranks that a passed pawn has advanced
 MINOR_PROMOTION = 11
 DEVELOPS = 12  # a minor piece leaves the back rank
 EARLY_QUEEN = 13  # undeveloped minor pieces when the queen moves quietly
 LEAVES_CASTLING = 14  # a king or rook move that gives up castling
 CENTRE_PAWN = 15  # a pawn move to the four centre squares
 FORGOES = 16  # what a quiet move leaves on the board: the position's quiescence value over its static one
-LEAVES_HANGING = 17  # the most that another piece would lose, when the move is quiet
-PIECE = 18  # 18..23: quiet move of a pawn, knight, bishop, rook, queen, king
+LEAVES_HANGING = 17  # the greatest loss of another piece that a quiet move leaves hanging
+PIECE = 18  # 18..23: a quiet move of a pawn, knight, bishop, rook, queen, king
 N_FEATURES = 24
 
 # fmt: off
@@ -83,7 +82,7 @@ def new_move_space() -> MoveSpace:
 
 @kernel()
 def score_leaves(leaves, first, last, resolved, space):
-    """Logits of the legal moves of leaves[first:last], whose captures `resolve_leaves` has settled with their moves."""
+    """Write logits of the legal moves of leaves[first:last], after `resolve_leaves` with `with_moves`."""
     for leaf in range(first, last):
         row = leaves.rows[leaf]
         value = np.float64(resolved.value[leaf])
@@ -101,7 +100,7 @@ def score_leaves(leaves, first, last, resolved, space):
 
 @kernel()
 def find_hanging(row, space):
-    """Fill space.hanging."""
+    """Fill space.hanging with the loss that threatens on each square, in centipawns."""
     hanging, flipped = space.hanging, space.flipped
     side = np.int64(row[SIDE])
     copy_row(row, flipped)
@@ -128,7 +127,7 @@ def _least(row, pieces):
 
 @kernel()
 def describe_move(row, move, change, forgone, phase, space):
-    """The features of one legal move into space.features; `change` in pawns if it is forcing, else far below zero."""
+    """Write one legal move's features to space.features; `change` is in pawns if forcing, else far below zero."""
     f = space.features
     f[:] = 0.0
     side = np.int64(row[SIDE])
@@ -160,7 +159,7 @@ def describe_move(row, move, change, forgone, phase, space):
 
 @kernel()
 def _most_hanging(row, side, except_square, hanging):
-    """The greatest loss that threatens a piece of the mover on another square."""
+    """The greatest loss, as in `hanging`, of a piece of ``side`` on a square other than ``except_square``."""
     most = np.int64(0)
     pieces = row[WHITE + side] & ~bit(except_square)
     while pieces:
@@ -190,7 +189,7 @@ def _describe_quiet(row, kind, side, source, target, f):
 
 @kernel()
 def _square_gain(kind, source, target, phase):
-    """Centipawns of the piece-square tables, squares seen from the mover."""
+    """Gain by the piece-square tables in centipawns, with squares from the mover's view."""
     middlegame = PIECE_SQUARES[0, kind, target] - PIECE_SQUARES[0, kind, source]
     endgame = PIECE_SQUARES[1, kind, target] - PIECE_SQUARES[1, kind, source]
     return (middlegame * phase + endgame * (FULL_PHASE - phase)) / FULL_PHASE
@@ -198,7 +197,7 @@ def _square_gain(kind, source, target, phase):
 
 @kernel()
 def _new_attacks(row, kind, side, source, target):
-    """Enemy pieces that the moved piece attacks now and did not before, worth more than it or defended by nobody."""
+    """Newly attacked enemy pieces that are undefended or worth more than the moved piece."""
     occupied = row[WHITE] | row[BLACK]
     before = _reach(kind, side, source, occupied)
     occupied = occupied & ~bit(source) | bit(target)

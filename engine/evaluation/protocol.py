@@ -1,4 +1,4 @@
-"""The contract between search and evaluators: arrays of leaves in, logits and values out."""
+"""The contract between search and evaluators: arrays of leaves go in, logits and values come out."""
 
 from __future__ import annotations
 
@@ -43,40 +43,40 @@ def new_leaf_batch(size: int) -> LeafBatch:
 
 
 class Evaluator(Protocol):
-    """Evaluates leaves with at least one legal move; search handles the end of the game itself."""
+    """Evaluates leaves that have at least one legal move; search handles finished games itself."""
 
     name: str  # as in the `Evaluator` option
-    round_size: int  # leaves of a full search round, independent of the number of threads
+    round_size: int  # leaves of a full search batch, independent of the number of threads
     needs_planes: bool  # whether `masks` must be filled
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill `logits`, `wdl` and `moves_left` of the first `count` leaves.
 
-        A leaf's outputs depend on that leaf alone, bit for bit: not on its place, its neighbours, `count` or the
+        A leaf's outputs depend, bit for bit, on that leaf alone: not on its index, its neighbours, `count` or the
         number of threads.
         """
         ...
 
     def close(self) -> None:
-        """Stop the worker threads. The evaluator is not used afterwards."""
+        """Stop the worker threads. The evaluator must not be used afterwards."""
         ...
 
 
 @runtime_checkable
 class PartEvaluator(Evaluator, Protocol):
-    """An evaluator whose batches may be shared out: by the search among its threads, while it gathers the next one."""
+    """An evaluator whose batches search may split among its threads while it gathers the next batch."""
 
-    in_parts: bool  # whether that is so after all
+    in_parts: bool  # whether this instance supports splitting
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        """`evaluate` for leaves[first:last], on the calling thread. Several threads may ask at once."""
+        """`evaluate` for leaves[first:last] on the calling thread. Several threads may call it at once."""
         ...
 
 
 @runtime_checkable
 class InKernelEvaluator(Evaluator, Protocol):
-    """An evaluator whose leaves search kernels evaluate themselves (`in_kernel.evaluate_leaf`), with its model."""
+    """An evaluator whose model search kernels run themselves, by `in_kernel.evaluate_leaf`."""
 
     def new_model(self) -> Any:
-        """A NamedTuple of arrays for one more thread: weights shared, scratch its own."""
+        """A NamedTuple of arrays for one more thread: shared weights and its own scratch."""
         ...

@@ -1,4 +1,4 @@
-"""The evaluator that asks a sparse network: in batches like every evaluator, or from inside the search's own kernel."""
+"""The evaluator that runs a sparse network, in batches like every evaluator or inside the search's own kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ register_family(SparseModel, evaluate_leaf)
 
 
 class SparseEvaluator:
-    """Evaluator `sparse`: some nine microseconds a leaf, half of them for settling the captures."""
+    """Evaluator `sparse`: about nine microseconds per leaf, half of them for quiescence search."""
 
     name = "sparse"
     round_size = ROUND_SIZE
@@ -28,7 +28,7 @@ class SparseEvaluator:
         self._local = threading.local()
 
     def new_model(self) -> SparseModel:
-        """What the kernel `evaluate_leaf` needs, for one more thread: the weights are shared, the scratch is not."""
+        """Make the model of the kernel `evaluate_leaf` for one more thread, with shared weights and its own scratch."""
         return self.net.new_model()
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:

@@ -1,10 +1,10 @@
-"""Syzygy endgame tables through python-chess: the moves that keep what a root is worth, and results of tree leaves.
+"""Syzygy endgame tables through python-chess: the root moves that keep the result, and the results of tree leaves.
 
-    WDL, as python-chess counts it, for the side to move: 2 win, 1 cursed win (the fifty-move rule makes it a draw),
-    0 draw, -1 blessed loss, -2 loss; true where the halfmove clock is 0
-    DTZ: plies to the next capture or pawn move with best play, at times one too few
+    WDL, in python-chess's numbers, for the side to move: 2 win, 1 cursed win (the fifty-move rule makes it a draw),
+    0 draw, -1 blessed loss, -2 loss; valid if the halfmove clock is 0
+    DTZ: plies to the next capture or pawn move with best play, sometimes one too few
 
-Nothing in here raises because of what lies in the folders: what cannot be read is unknown, and `take_problems` tells.
+Bad files in the folders never raise: an unreadable table counts as unknown, and `take_problems` reports it.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ WIN = 2
 MOST_MEN = chess.syzygy.TBPIECES
 
 _MAGIC = {".rtbw": b"\x71\xe8\x23\x5d", ".rtbz": b"\xd7\x66\x0c\xa5"}
-_PIECE_CODES = {letter: code for code, letter in enumerate("PNBRQK", 1)}  # of White; Black's have bit 3 set
+_PIECE_CODES = {letter: code for code, letter in enumerate("PNBRQK", 1)}  # White's codes; Black's have bit 3 set
 _HEADER_BYTES = 5 + 4 * (2 + MOST_MEN)
 
-# What a result and its progress are worth, compared item by item: see `Tablebase._rank`.
+# Rank of a result and its progress, compared item by item; see `Tablebase._rank`.
 Rank = tuple[int, int, int]
 
 
 class Tablebase:
-    """The tables of some folders. An empty path, or folders without tables, know no position.
+    """The tables of some folders. With an empty path or folders without tables, every position is unknown.
 
-    ``path``: folders, separated as in PATH. ``probe_limit``: most men asked for. ``fifty_move_rule``: whether cursed
-    wins are draws; without it they count as wins. Belongs to one thread at a time.
+    ``path``: folders, separated as in PATH. ``probe_limit``: probe up to this many pieces. ``fifty_move_rule``: whether
+    cursed wins are draws; otherwise they count as wins. Only one thread may use the object at a time.
     """
 
     def __init__(self, path: str, probe_limit: int = MOST_MEN, fifty_move_rule: bool = True) -> None:
         self.fifty_move_rule = fifty_move_rule
-        self.hits = 0  # positions found, since the start
+        self.hits = 0  # positions found since the start
         self._problems: list[str] = []
-        self._unreadable: set[str] = set()  # material whose tables failed, as "KQvKR"
+        self._unreadable: set[str] = set()  # material whose tables failed, such as "KQvKR"
         self._tables = chess.syzygy.Tablebase()
         for folder in filter(None, path.split(os.pathsep)):
             self._add_folder(Path(os.path.expanduser(folder)))
@@ -62,20 +62,20 @@ class Tablebase:
             self._problems.append(f"Syzygy folder {folder} cannot be read: {error.strerror}")
 
     def take_problems(self) -> list[str]:
-        """What went wrong since the last call, one sentence each, to be told to the user."""
+        """Return problems since the last call, one sentence each, for display to the user."""
         problems, self._problems = self._problems, []
         return problems
 
     def close(self) -> None:
-        """Close the files. The tablebase is not used afterwards."""
+        """Close the files. The tablebase must not be used afterwards."""
         self._tables.close()
 
     # ---- in the tree ----
 
     def wdl(self, row: np.ndarray) -> int | None:
-        """WDL of a position row (uint64 [16]) for its side to move; None where the tables do not say.
+        """WDL of a position row (uint64 [16]) for its side to move; None if unknown.
 
-        The halfmove clock is taken as 0, and nothing is known of positions in which a side may castle.
+        The halfmove clock is taken as 0. Positions in which a side may castle are unknown.
         """
         return self._wdl(board_from_row(row))
 
@@ -86,7 +86,7 @@ class Tablebase:
         return wdl
 
     def _ask(self, probe: Callable[[chess.Board], int], board: chess.Board) -> int | None:
-        """What a probing method answers, None where a table is missing or broken."""
+        """The result of a probing method, None if a table is missing or broken."""
         if board.castling_rights or chess.popcount(board.occupied) > self.largest:
             return None
         material = chess.syzygy.calc_key(board)
@@ -106,9 +106,9 @@ class Tablebase:
     # ---- at the root ----
 
     def best_moves(self, board: chess.Board) -> list[chess.Move]:
-        """The moves that keep the result under the fifty-move rule and, won or lost, get nearest to it or stay away.
+        """The moves that keep the result under the fifty-move rule, and win soonest or delay a loss longest.
 
-        Empty where tables are missing. Without DTZ tables, all moves that keep the result.
+        Empty if tables are missing. Without DTZ tables, all moves that keep the result.
         """
         if board.clean_castling_rights() or chess.popcount(board.occupied) > self.largest:
             return []
@@ -125,10 +125,10 @@ class Tablebase:
         return []
 
     def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:
-        """(WDL, progress in this phase, progress in the next one) of a move, higher is better; None if unknown.
+        """(WDL, progress in this phase, progress in the next one) of a move; higher is better, None is unknown.
 
-        A winner hurries to the next capture or pawn move that keeps the win, and among these to the one with the
-        shortest way after it, so that he comes nearer with every move; a loser delays. Draws are all alike.
+        The winner takes the shortest way to the next capture or pawn move that keeps the win, and among these prefers
+        the shortest phase after it, so every move makes progress; the loser delays. All draws rank alike.
         """
         after = board.copy()
         after.castling_rights = chess.BB_EMPTY
@@ -154,9 +154,9 @@ class Tablebase:
 
 
 def _fault(file: Path) -> str:
-    """What makes a table file unusable, as far as size and header tell; "" for none.
+    """The fault that makes a table file unusable, judged by size and header; "" if there is none.
 
-    python-chess would only find out while probing, and a wrong list of pieces would keep it busy for ever.
+    python-chess would notice a fault only while probing, and a wrong list of pieces would make it loop for ever.
     """
     try:
         size = file.stat().st_size
@@ -171,8 +171,8 @@ def _fault(file: Path) -> str:
     white, black = file.stem.split("v")
     expected = sorted(_PIECE_CODES[letter] for letter in white) + sorted(_PIECE_CODES[letter] | 8 for letter in black)
     mirrored = sorted(code ^ 8 for code in expected)
-    orders = 1 + ("P" in white and "P" in black)  # bytes before each list of pieces
-    lists = 4 if "P" in file.stem else 1  # one a file of the leading pawn
+    orders = 1 + ("P" in white and "P" in black)  # bytes of order before each list of pieces
+    lists = 4 if "P" in file.stem else 1  # with pawns, one list per file of the leading pawn
     sides = 2 if file.suffix == ".rtbw" else 1
     for k in range(lists):
         first = 5 + k * (orders + len(expected)) + orders

@@ -1,4 +1,4 @@
-"""The evaluator that asks the net."""
+"""The evaluator that runs the fused tower on the processor."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
 from engine.network.tower.inference import FusedTower
 
-ROUND_SIZE = 64  # 8 chunks: about 6 ms of a 64x6 net on one thread
+ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
 
 
 class NetworkEvaluator:
-    """Evaluator `network`: the fused tower, chunk by chunk."""
+    """Evaluator `network`: evaluates the fused tower chunk by chunk."""
 
     name = "network"
     round_size = ROUND_SIZE

@@ -1,10 +1,10 @@
-"""Between centipawns and win, draw, loss.
+"""Converts centipawns to probabilities of win, draw and loss.
 
     Q = atan(cp / 220) / 1.5637541897        d = 0.55 (1 - |Q|)        w = (1 - d + Q) / 2        l = (1 - d - Q) / 2
 
-The shape is that of the centipawn scores that a search reports, scaled there by the evaluator's `cp_scale`. Its long
-tails keep a queen and a rook apart from a queen, so that a won position still has better and worse moves; a logistic
-curve would call both 1.0. With Lc0's 90 centipawns in place of 220 the search over material plays worse: 42.5% of 240
+The curve has the shape of the centipawn scores that a search reports, which the evaluator's `cp_scale` scales. Its long
+tails distinguish a queen and a rook from a queen, so a won position still has better and worse moves; a logistic curve
+would call both 1.0. With Lc0's 90 centipawns in place of 220 the search over material plays worse: 42.5% of 240
 games at 200 nodes a move, Elo -53 [-90, -16].
 """
 
@@ -17,12 +17,12 @@ import numpy as np
 from engine.evaluation.scores import ATAN_SCALE, MATERIAL_CP_SCALE
 from engine.native.jit import kernel
 
-DRAWN_SHARE = 0.55  # how much of what is not decided is a draw
+DRAWN_SHARE = 0.55  # share of draws in the undecided part, 1 - |Q|
 
 
 @kernel()
 def write_wdl(score_cp, wdl):
-    """Probabilities of win, draw and loss for the side that `score_cp` favours when positive, into wdl float32 [3]."""
+    """Write win, draw and loss probabilities to wdl, float32 [3], for the side that a positive `score_cp` favours."""
     q = max(-1.0, min(1.0, math.atan(score_cp / MATERIAL_CP_SCALE) / ATAN_SCALE))
     draw = DRAWN_SHARE * (1.0 - abs(q))
     wdl[0] = np.float32((1.0 - draw + q) / 2)

@@ -1,1 +1,1 @@
-"""Files that are whole or not there: atomic writing, `.dit` nets, NumPy archives. Nothing read from them is run."""
+"""Complete files or none: atomic writes, `.dit` nets, NumPy archives. Nothing that is read is ever executed."""

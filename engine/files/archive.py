@@ -1,6 +1,6 @@
-"""Reading NumPy zips (`.npz`) that may be damaged or made with ill will: nothing is unpickled, evaluated or unpacked.
+"""Reads NumPy zips (`.npz`) that may be damaged or malicious: nothing is unpickled, evaluated or decompressed.
 
-Only what `numpy.savez` writes of plain numbers and text is read: members stored as they are, each an `.npy` array.
+It accepts only what `numpy.savez` writes for plain numbers and text: uncompressed members, each an `.npy` array.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ _ZIP_ERRORS = (OSError, ValueError, EOFError, KeyError, RuntimeError, struct.err
 
 
 def read_arrays(path: Path, kind: str, skip: Container[str] = ()) -> dict[str, np.ndarray]:
-    """Every array by its name, read-only, but for those to `skip`. No member can claim more memory than the file has
-    bytes. Raises NetFileError, which calls the file a `kind`.
+    """All arrays by name, read-only, except those in `skip`. No member can claim more memory than the file has bytes.
+
+    Raises NetFileError, whose message calls the file a `kind`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -54,9 +55,9 @@ def read_arrays(path: Path, kind: str, skip: Container[str] = ()) -> dict[str, n
 
 
 def _parse_array(path: Path, name: str, data: bytes) -> np.ndarray:
-    """An array from the bytes of an ``.npy`` member, nothing allocated that the bytes do not fill.
+    """Make an array from the bytes of an ``.npy`` member, allocating nothing that the bytes do not fill.
 
-    NumPy's own reader of these headers evaluates them; this one knows the one form that NumPy writes.
+    NumPy's own reader evaluates the header; this one accepts only the form that NumPy writes.
     """
     match = _NPY_HEADER.match(data)
     if match is None:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a machine that lost power, never sees half of one."""
+"""Atomic file writing: neither a reader nor a machine that lost power ever sees half a file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["atomic_write", "sync_folder"]
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary stream whose content appears at `path` complete or not at all.
 
-    The temporary file lies in the same folder, is fsynced and renamed; the folder is fsynced after it. When the block
-    raises, the temporary file is removed and an older `path` stays as it was. Raises OSError.
+    The stream writes a temporary file in the same folder, which is fsynced and renamed; then the folder is fsynced.
+    If the block raises, the temporary file is removed and an older `path` stays as it was. Raises OSError.
 
-    The file has the permissions of a new one, whatever an older `path` had; a link at `path` is replaced, not followed.
+    The file gets a new file's permissions, whatever an older `path` had. A link at `path` is replaced, not followed.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)  # of a killed process that had our number
+    temporary.unlink(missing_ok=True)  # left by a killed process with the same id
     try:
-        with open(temporary, "xb") as stream:  # "x": never through a link that somebody planted
+        with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -36,14 +36,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and new names in the folder durable (where system and file system can: not on Windows)."""
+    """Make renames and new names in the folder durable, where the system and file system can (not on Windows)."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # how some file systems say that they cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot sync a folder
             raise
     finally:
         os.close(descriptor)

@@ -1,17 +1,17 @@
 """``.dit`` files: a model's architecture, tensors and history in one file that runs no code and hides no damage.
 
-    b"\\x89DIT\\r\\n\\x1a\\n"    magic; the line ends show a transfer in text mode
-    u32 version             little-endian, as all that follows
+    b"\\x89DIT\\r\\n\\x1a\\n"    magic; its line ends reveal a transfer in text mode
+    u32 version             little-endian, like everything after it
     u64 header length       bytes of the JSON text
     header                  UTF-8 JSON, see below
-    tensors                 each at a multiple of 64 bytes, zeros between them; the file ends with the last one
+    tensors                 each at a multiple of 64 bytes, zeros in between; the file ends with the last tensor
 
 Header: "model" (nested layer configurations), "tensors" (a list of name, dtype, shape, offset in bytes from the first
 tensor, crc32), "provenance" (backend, device, library versions), "card" (how it was trained), "configuration" (the
 resolved settings of the run) and "crc32" (of the header's own canonical JSON without that entry).
 
-Every fault raises NetFileError, which names the file, what was expected and what was found. Nothing is allocated before
-its size has been compared with the size of the file.
+Every fault raises NetFileError, which names the file, what was expected and what was found. Every size is compared with
+the size of the file before anything is allocated.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PREFIX = struct.Struct("<8sIQ")
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read (header, tensors by name), the tensors as float32, without building the model.
+    """Read (header, tensors by name) without building the model; the tensors are float32.
 
     Raises NetFileError when the file is missing, truncated, longer than its tensors, damaged or of another kind.
     """
@@ -57,15 +57,15 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
 
 
 def header_checksum(header: Mapping[str, Any]) -> int:
-    """CRC-32 of the header without its "crc32" entry, as canonical JSON."""
+    """CRC-32 of the header's canonical JSON without its "crc32" entry."""
     return zlib.crc32(_canonical({key: value for key, value in header.items() if key != "crc32"}))
 
 
 def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays of one of DTYPES; whoever looks at ``path`` meanwhile sees the old file or the whole new one.
+    """Write arrays whose dtypes are in DTYPES. A reader of ``path`` sees the old file or the complete new one.
 
-    ``header`` has the entries above but for "tensors" and "crc32". Raises ConfigError for values JSON cannot hold,
-    NetFileError when the file cannot be written.
+    ``header`` has the module's header entries except "tensors" and "crc32". Raises ConfigError for values that JSON
+    cannot hold, NetFileError when the file cannot be written.
     """
     path = Path(path)
     full: dict[str, Any] = {"model": header["model"], "tensors": _tensor_table(arrays), **header}

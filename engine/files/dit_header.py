@@ -1,4 +1,4 @@
-"""Checks on the header of a ``.dit`` file before anything is read or allocated by what it says."""
+"""Checks the header of a ``.dit`` file before anything is read or allocated on its word."""
 
 from __future__ import annotations
 

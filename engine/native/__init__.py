@@ -1,1 +1,1 @@
-"""What the rest stands on: compiled kernels, vectors of sixteen numbers, threads and locks; alone imports numba."""
+"""The base layer: compiled kernels, 16-lane vectors, threads and locks. The only package that imports numba."""

@@ -1,4 +1,4 @@
-"""Three bit operations for kernels: one machine instruction each when compiled, plain Python beside it."""
+"""Three bit operations for kernels: each compiles to one machine instruction and has a plain Python version."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _native_byteswap(typing_context, x):
 
 
 def ctz(x):
-    """Number of trailing zero bits of a uint64: the lowest square of a bitboard; 64 for an empty one."""
+    """Number of trailing zero bits of a uint64, which is a bitboard's lowest square; 64 for an empty bitboard."""
     x = int(x)
     return (x & -x).bit_length() - 1 if x else 64
 

@@ -1,8 +1,8 @@
-"""Vectors of integers as one value, for kernels: 32 int16 (shorts) or 16 int32 (ints), with products of bytes.
+"""Integer vectors for kernels: 32 int16 (shorts) or 16 int32 (ints) as one value, and dot products of bytes.
 
-As `lanes`: NumPy arrays in plain Python, one vector when compiled; machines with narrower registers split it. Integers
-wrap around and have one result, whatever the instructions: `dot_bytes` is one instruction where the processor knows it
-(AVX-512 VNNI) and the same sums from 16-bit products elsewhere.
+As in `lanes`, a value is a NumPy array in plain Python and one vector when compiled, which machines with narrower
+registers split. Integers wrap around, and the result is the same with every instruction set: `dot_bytes` is one
+instruction where the processor has AVX-512 VNNI, and elsewhere computes the same sums from 16-bit products.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numba.extending import intrinsic, lower_builtin, models, overload, register
 
 SHORTS = 32
 INTS = 16
-BYTES = 64  # in the room of one vector
+BYTES = 64  # bytes in one vector
 DOT_INSTRUCTION = bool(llvmlite.binding.get_host_cpu_features().get("avx512vnni"))
 
 _I16, _I32 = ir.IntType(16), ir.IntType(32)
@@ -141,7 +141,7 @@ def _dot_by_products(typing_context, total, unsigned_bytes, signed_bytes):
         unsigned, signed = (builder.bitcast(x, _SHORT_VECTOR) for x in bytes_)
         even = builder.and_(unsigned, ir.Constant(_SHORT_VECTOR, [255] * SHORTS))
         odd = builder.lshr(unsigned, eight)
-        # 255 * -128 fits an int16: only the sums need more room.
+        # The extreme product, 255 * -128, fits an int16; only the sums need more bits.
         products = builder.mul(even, builder.ashr(builder.shl(signed, eight), eight))
         for pair in (products, builder.mul(odd, builder.ashr(signed, eight))):
             pair = builder.bitcast(pair, _INT_VECTOR)
@@ -175,7 +175,7 @@ _lower_operator(operator.sub, "sub")
 
 
 def load_shorts(array, offset):
-    """32 numbers of a contiguous int16 [n] array from ``offset`` on, unchecked when compiled; they know + and -."""
+    """Load 32 numbers of a contiguous int16 [n] array from ``offset`` on, unchecked when compiled. Supports + and -."""
     return array[offset : offset + SHORTS].copy()
 
 
@@ -185,9 +185,9 @@ def store_shorts(array, offset, shorts):
 
 
 def load_ints(array, offset):
-    """16 ints from ``offset`` on of a contiguous int32 [n] array, or 64 bytes of an int8 one; unchecked when compiled.
+    """Load 16 ints of a contiguous int32 [n] array, or 64 bytes of an int8 one, from ``offset`` on.
 
-    They know + and -; bytes go into `dot_bytes`.
+    Unchecked when compiled. Supports + and -; bytes are operands of `dot_bytes`.
     """
     return array[offset : offset + BYTES // array.itemsize].copy().view(np.int32)
 
@@ -213,7 +213,7 @@ def store_low_bytes(array, offset, shorts):
 
 
 def dot_bytes(total, unsigned_bytes, signed_bytes):
-    """total[i] + the sum of the four products of lane i's bytes, unsigned times signed."""
+    """Add the four products of lane i's bytes, unsigned times signed, to total[i] in every lane i."""
     products = unsigned_bytes.view(np.uint8).astype(np.int32) * signed_bytes.view(np.int8)
     return total + products.reshape(INTS, 4).sum(axis=1, dtype=np.int32)
 

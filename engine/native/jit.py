@@ -1,8 +1,8 @@
 """The ``kernel`` decorator and where compiled kernels are kept.
 
 Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
-machine code in the cache. Here every module's kernels get a folder of their own whose name is a hash over the source
-of that module and of every project module it imports, directly or not.
+machine code in the cache. Here each module's kernels get their own folder, named by a hash of the sources of that
+module and of every project module that it imports, directly or indirectly.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _IMPORT = re.compile(
 
 
 def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function to native code: GIL-free, cached on disk, division by zero as NumPy does it.
+    """Compile a function to native code that releases the GIL, is cached on disk and divides by zero as NumPy does.
 
     ``contract`` lets multiply-adds fuse (inference only: it changes the last bit). Nothing uses full fast-math.
-    The plain Python function stays reachable as ``.py_func``. A constant argument compiles a version of its own: call
+    The plain Python function stays available as ``.py_func``. A literal argument compiles a separate version, so call
     kernels with ``np.int64(CONSTANT)``.
     """
 
@@ -43,11 +43,11 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
         compiled = numba.njit(
             nogil=True,
             error_model="numpy",
-            no_cfunc_wrapper=True,  # nobody calls kernels from C, and it saves an eighth of the compile time
+            no_cfunc_wrapper=True,  # kernels are never called from C; saves an eighth of the compile time
             fastmath={"contract"} if contract else False,
         )(function)
         if numba.config.DISABLE_JIT:
-            compiled.py_func = function  # Numba gave back the function itself
+            compiled.py_func = function  # Numba returned the function itself
         elif cache_folder(Path(function.__code__.co_filename)) is not None:
             compiled._cache = _KernelCache(function)
         return compiled
@@ -56,11 +56,11 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
 
 
 def kernel_by_type(stub: Callable[..., Any]) -> tuple[Any, Callable[[type, Any], None]]:
-    """One name for kernels (model, leaves, leaf) that differ by the type of ``model``, a NamedTuple.
+    """Dispatch kernels (model, leaves, leaf) on the type of ``model``, a NamedTuple.
 
-    Returns the function that kernels call, and one that registers a kernel for a type. Numba cannot cache a kernel that
-    was given a function; a call that is resolved by type when its caller is compiled is cached with the caller. The
-    caller's module has to import the registering modules, if only for type checking, so that its cache knows them.
+    Returns the function that kernels call, and a function that registers a kernel for a type. Numba cannot cache a
+    kernel that takes a function as argument, but it caches a call that the caller's compilation resolves by type. The
+    caller's module must import the registering modules, if only for type checking, so that its cache key covers them.
     """
     function = functools.singledispatch(stub)
 
@@ -77,10 +77,10 @@ def kernel_by_type(stub: Callable[..., Any]) -> tuple[Any, Callable[[type, Any],
 
 
 def generated_kernel(name: str, parameters: str, statements: Iterable[str], names: Mapping[str, Any]) -> Any:
-    """A kernel with these statements as its body, for what is one line for each row of a table.
+    """Make a kernel with these statements as its body, for code that has one line per row of a table.
 
-    ``names`` are the globals that the statements use. It is compiled into the kernels that call it and cached with
-    them; called from Python it is compiled anew in every process.
+    ``names`` are the globals that the statements use. The kernel is compiled into its callers and cached with them;
+    called from Python, it is compiled again in every process.
     """
     namespace = dict(names)
     exec(f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace)
@@ -92,7 +92,7 @@ def generated_kernel(name: str, parameters: str, statements: Iterable[str], name
 
 
 class _KernelLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
-    """Where Numba keeps one kernel: in our folder, while ``numba.config`` stays as others in the process set it."""
+    """Tells Numba to keep a kernel in our folder, and leaves ``numba.config`` as others in the process set it."""
 
     def __init__(self, folder: Path, function: Callable[..., Any], source: str) -> None:
         self._py_file = source
@@ -113,7 +113,7 @@ class _KernelCacheFiles(CompileResultCacheImpl):
 
 
 class _KernelCache(FunctionCache):
-    """Numba's cache of one kernel, where a full disk or a damaged file costs a compilation and not the kernel."""
+    """Numba's cache of one kernel. A full disk or a damaged file costs one compilation instead of raising."""
 
     _impl_class = _KernelCacheFiles
 
@@ -136,7 +136,7 @@ class _KernelCache(FunctionCache):
 
 
 def cache_folder(source: Path) -> Path | None:
-    """The folder for the kernels of one module, or None where no place on this machine can be written."""
+    """The folder for one module's kernels, or None when no place on this machine is writable."""
     base = cache_base()
     return None if base is None else base / _closure_hash(source.resolve())
 
@@ -147,7 +147,7 @@ def cache_base() -> Path | None:
     candidates = [os.environ.get(CACHE_ENVIRONMENT_VARIABLE, ""), _user_cache_folder(), _temporary_folder()]
     for candidate in candidates:
         path = os.path.expanduser(candidate)
-        if not path or path.startswith("~"):  # nothing given, or no home folder
+        if not path or path.startswith("~"):  # unset, or there is no home folder
             continue
         folder = Path(path) / "aino-kernels"
         try:
@@ -168,7 +168,7 @@ def _user_cache_folder() -> str:
 
 
 def _temporary_folder() -> str:
-    """A folder of this user alone below the temporary one; "" where it is not: what lies in a cache is run."""
+    """This user's folder below the temporary one; "" unless it is private to the user, because cached code is run."""
     if os.name != "posix":
         return tempfile.gettempdir()
     folder = Path(tempfile.gettempdir()) / f"aino-{os.getuid()}"
@@ -185,7 +185,7 @@ def _closure_hash(source: Path) -> str:
     """Hash over a module's source and the sources of all project modules it reaches by imports."""
     digest = hashlib.sha256(numba.__version__.encode())
     if numba.config.BOUNDSCHECK:
-        digest.update(b"bounds checked")  # Numba's own cache would hand out unchecked code
+        digest.update(b"bounds checked")  # Numba's own cache key ignores bounds checking
     reached: set[Path] = set()
     waiting = [source]
     while waiting:

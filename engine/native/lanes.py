@@ -1,8 +1,8 @@
-"""Sixteen float32 as one value, for kernels: NumPy arrays in plain Python, one vector when compiled.
+"""Sixteen float32 as one value, for kernels: a NumPy array in plain Python, one vector when compiled.
 
-Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that these overlap and ends up
-several times slower than the memory; a vector type says what is meant. Machines with narrower registers split it.
-Multiplications and additions of lanes may fuse, whatever their kernel says.
+Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that the rows overlap, and its code
+runs several times slower than memory allows; a vector type makes the intent explicit. Machines with narrower registers
+split a vector. Multiplications and additions of lanes may fuse even in kernels without ``contract``.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ _lower_operator(operator.truediv, "fdiv")
 
 
 def load(array, offset):
-    """Sixteen floats of a contiguous float32 [n] from ``offset`` on, unchecked when compiled; they know + - * /."""
+    """Load 16 floats of a contiguous float32 [n] from ``offset`` on, unchecked when compiled. Supports + - * /."""
     return array[offset : offset + LANES].copy()
 
 
@@ -166,12 +166,12 @@ def store(array, offset, lanes):
 
 
 def splat(x):
-    """One number in all sixteen lanes."""
+    """Copy one number to all sixteen lanes."""
     return np.full(LANES, x, np.float32)
 
 
 def spread(array, offset):
-    """One float of a contiguous float32 [n] array in all sixteen lanes; unchecked when compiled."""
+    """Copy one float of a contiguous float32 [n] array to all sixteen lanes; unchecked when compiled."""
     return np.full(LANES, array[offset], np.float32)
 
 
@@ -193,9 +193,9 @@ def minimum(lanes, limit):
 
 
 def scale_by_power(lanes, shifted):
-    """x * 2^n in every lane, for a result that is a normal number; n is given as 1.5 * 2^23 + n.
+    """x * 2^n in every lane, where ``shifted`` is 1.5 * 2^23 + n and the result is a normal number.
 
-    A float that large counts in ones, so that its last bits are n: they are added to the exponent of x.
+    Floats of that size have a spacing of 1, so the last bits of ``shifted`` are n; they are added to the exponent of x.
     """
     return (lanes * np.exp2(shifted - np.float32(1.5 * 2**23))).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""File locks between processes: advisory, and dropped by the system when their holder dies."""
+"""Advisory file locks between processes. The system drops a lock when its holder dies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if sys.platform == "win32":
         stream.seek(0)
         try:
             msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:  # somebody else has it
+        except OSError:  # another process holds the lock
             return False
         return True
 
@@ -34,7 +34,7 @@ else:
 
 
 class FileLock:
-    """An exclusive lock on a file, which is made where it is missing.
+    """An exclusive lock on a file, which is created if missing.
 
     Raises OSError when the file cannot be opened, or on a file system without locks.
     """
@@ -44,7 +44,7 @@ class FileLock:
         self._stream: IO[bytes] | None = None
 
     def try_acquire(self) -> bool:
-        """Take the lock unless somebody has it; returns whether it is ours now."""
+        """Take the lock unless someone else holds it; return whether this object now holds it."""
         stream = self._path.open("ab")
         try:
             acquired = _lock(stream)
@@ -58,12 +58,12 @@ class FileLock:
         return acquired
 
     def acquire(self) -> None:
-        """Wait for the lock, open to Ctrl-C."""
+        """Wait for the lock; Ctrl-C interrupts the wait."""
         while not self.try_acquire():
             time.sleep(_RETRY_S)
 
     def release(self) -> None:
-        """Give the lock back, if it is ours."""
+        """Release the lock if this object holds it."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None

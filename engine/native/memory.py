@@ -1,4 +1,4 @@
-"""float32 memory that begins on a cache line: a vector of sixteen that straddles two costs two accesses."""
+"""float32 arrays that begin on a cache line: a 16-float vector that straddles two lines costs two accesses."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def aligned(size: int) -> np.ndarray:
 
 
 def aligned_zeros(*shape: int) -> np.ndarray:
-    """Zeros."""
+    """A float32 array of zeros with this shape that begins on a cache line."""
     zeros = aligned(math.prod(shape)).reshape(shape)
     zeros[...] = 0
     return zeros
 
 
 def aligned_copy(array: np.ndarray) -> np.ndarray:
-    """The array as contiguous float32."""
+    """A contiguous float32 copy that begins on a cache line."""
     copy = aligned(array.size).reshape(array.shape)
     copy[...] = array
     return copy

@@ -1,4 +1,4 @@
-"""The thread pool: several threads share work, and its results never depend on how many they are."""
+"""The thread pool: threads share work, and the results never depend on the number of threads."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Result = TypeVar("Result")
 
 
 class ThreadPool:
-    """Runs work on ``threads`` threads, the calling one included. Close it, or use it as a context manager.
+    """Runs work on ``threads`` threads, including the calling one. Close the pool or use it as a context manager.
 
-    The work must release the GIL to gain from it. Raises ConfigError when ``threads`` is less than 1.
+    Only work that releases the GIL runs faster. Raises ConfigError when ``threads`` is less than 1.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -29,20 +29,20 @@ class ThreadPool:
     def map(self, work: Callable[..., Result], *items: Iterable[Any]) -> list[Result]:
         """Call ``work`` as ``map`` does and return the results in the order of the items.
 
-        The first exception is raised once no thread works on these items any more; items not yet begun are left out.
+        If a call raises, unstarted items are skipped and the first exception is raised after all threads have stopped.
         """
         calls = list(zip(*items, strict=False))
         if self._others is None or len(calls) < 2:
             return [work(*call) for call in calls]
         results: list[Any] = [None] * len(calls)
-        numbers = iter(range(len(calls)))  # every thread takes the next one
+        numbers = iter(range(len(calls)))  # each thread takes the next item
 
         def take() -> None:
             try:
                 for number in numbers:
                     results[number] = work(*calls[number])
             except BaseException:
-                for _ in numbers:  # nobody begins another
+                for _ in numbers:  # no thread starts another item
                     pass
                 raise
 
@@ -57,20 +57,20 @@ class ThreadPool:
         return results
 
     def share(self, count: int, chunk: int, work: Callable[[int, int], None]) -> None:
-        """Call ``work(first, last)`` on one part of range(count) for each thread, cut at multiples of ``chunk``."""
+        """Split range(count) at multiples of ``chunk`` into a part per thread; call ``work(first, last)`` on each."""
         chunks = -(-count // chunk)
         parts = min(self.threads, chunks)
         bounds = [min(count, chunk * (chunks * part // parts)) for part in range(parts + 1)] if parts else [0, 0]
         self.map(lambda part: work(*part), pairwise(bounds))
 
     def start(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Call ``work`` on a thread other than the calling one; there are ``threads - 1``."""
+        """Call ``work`` on one of the ``threads - 1`` threads other than the calling one."""
         if self._others is None:
             raise ConfigError("a pool of one thread has no other that could work")
         return self._others.submit(work, *arguments)
 
     def close(self) -> None:
-        """Wait for what was begun and end the threads."""
+        """Wait for work in progress and stop the threads."""
         if self._others is not None:
             self._others.shutdown()
 

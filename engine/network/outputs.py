@@ -1,4 +1,4 @@
-"""What all networks have in common on the way out: win, draw and loss from the side to move, and plies to the end."""
+"""Constants of the outputs that all networks share: win, draw and loss for the side to move, and plies to the end."""
 
 from __future__ import annotations
 

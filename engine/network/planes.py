@@ -7,8 +7,8 @@ Everything is seen from the side to move: for Black the boards are mirrored vert
     104 105           our O-O-O, our O-O        106 107   theirs        108   all ones if Black is to move
     109               the fifty-move counter in plies, a number        110   zeros        111   ones
 
-Where the game is younger than eight positions, the missing ones stay zero if it began from the start position; from
-another position the oldest one is repeated, its double pawn push undone where it has an en passant square.
+If the game has fewer than eight positions, the missing ones stay zero when it began from the start position; otherwise
+the oldest position is repeated, with its double pawn push undone if it has an en passant square.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @kernel()
 def encode(stack, ply, first, masks):
-    """Planes of ``stack[ply]`` as 112 words into ``masks``; the game began at ``stack[first]``.
+    """Write the planes of ``stack[ply]`` to ``masks`` as 112 words; the game began at ``stack[first]``.
 
-    Bit = square after mirroring, a1 = 0. Word 109 is the fifty-move counter itself.
+    A bit is a square after mirroring, a1 = 0. Word 109 is the fifty-move counter itself, in plies.
     """
     current = stack[ply]
     side = np.int64(current[SIDE])
@@ -84,7 +84,7 @@ def _encode_pieces(row, side, masks, base):
 
 @kernel()
 def _undo_double_push(row, side, masks, base):
-    """Put the pawn that just moved two squares back where it came from."""
+    """Move the pawn that just made a double push back to where it came from."""
     if row[DOUBLE_PUSH]:
         mover = 1 - np.int64(row[SIDE])
         square = ctz(row[DOUBLE_PUSH])
@@ -128,7 +128,7 @@ def is_start_position(row):
 
 @kernel()
 def expand(masks, planes):
-    """Words to floats: ``masks`` uint64 [B, 112] -> ``planes`` float32 [B, 8, 8, 112], squares then channels."""
+    """Expand words to floats: ``masks`` uint64 [B, 112] -> ``planes`` float32 [B, 8, 8, 112], squares then channels."""
     for b in range(masks.shape[0]):
         for square in range(64):
             shift = np.uint64(square)

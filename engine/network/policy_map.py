@@ -1,4 +1,4 @@
-"""The 1858 policy moves of Lc0 and where each sits in the three kinds of policy head, generated from the rules.
+"""Lc0's 1858 policy moves and the index of each in the three kinds of policy head, generated from the rules.
 
 Moves are seen from the mover's side (Black's board is mirrored). In order of from-square a1..h8, then to-square: every
 pair that a queen or a knight could make on an empty board (1792), then the promotions of a7..h7 to queen, rook and
@@ -23,7 +23,7 @@ MIRROR_BOTH_SQUARES = 56 | 56 << 6
 _DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))  # N NE E SE S SW W NW (file, rank)
 _KNIGHT_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _PROMOTION_PIECES = ((4, "q"), (3, "r"), (2, "b"))  # (code in a move, letter) in policy order
-_PROMOTION_PLANE = {3: 64, 2: 65, 4: 66}  # by code, of promotions to the north-west; three more a file to the east
+_PROMOTION_PLANE = {3: 64, 2: 65, 4: 66}  # plane of a north-west promotion by code; add 3 per file eastward
 
 
 def _step(source: int, target: int) -> tuple[int, int]:
@@ -31,7 +31,7 @@ def _step(source: int, target: int) -> tuple[int, int]:
 
 
 def _plain_plane(source: int, target: int) -> int:
-    """The convolutional head's plane of a move without promotion suffix, -1 where no queen or knight makes it."""
+    """The convolutional head's plane of a move without promotion suffix, -1 if no queen or knight makes that move."""
     df, dr = _step(source, target)
     if (df, dr) in _KNIGHT_JUMPS:
         return 56 + _KNIGHT_JUMPS.index((df, dr))
@@ -94,7 +94,7 @@ HEAD_INDEX = {
 
 @kernel()
 def policy_index(row, move):
-    """Index 0..1857 of a legal move of ``row`` in the policy."""
+    """Index 0..1857 of a legal move of ``row`` among the policy moves."""
     move = np.int64(move)
     if row[SIDE]:
         move ^= MIRROR_BOTH_SQUARES

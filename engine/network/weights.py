@@ -1,8 +1,8 @@
-"""Finding and loading nets: the shipped ones through `weights/MANIFEST.toml`, any other by its path.
+"""Finds and loads nets: shipped nets through `weights/MANIFEST.toml`, any other by its path.
 
     default = "NAME"            the net to play with
-    default_tower = "NAME"      the one for whoever needs a tower: the evaluators network and hybrid, Lc0's format
-    [[net]]                     one table a file
+    default_tower = "NAME"      the net where a tower is needed: evaluators network and hybrid, Lc0's format
+    [[net]]                     one table per file
     name, file, sha256          the file lies beside the manifest
     architecture, training_data, licence, strength
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, whi
 DEFAULT_NET = "<default>"
 MANIFEST = "MANIFEST.toml"
 NEEDED_KEYS = ("name", "file", "sha256")
-TRIALS = 8  # inputs that a net has to answer before it is used
+TRIALS = 8  # random inputs that a net must answer with finite numbers before it is used
 
 
 def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
-    """The net of a file of any family, ready to play; errors as for `load_tower`.
+    """Load a net of any family, ready to play; errors as for `load_tower`.
 
-    None, "" and "<default>" stand for the shipped net to play with, of whatever family it is.
+    None, "" and "<default>" stand for the shipped net to play with, whatever its family.
     """
     chosen = _chosen(path, "default")
     if is_lc0(chosen):
@@ -59,13 +59,13 @@ def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
 
 
 def load_network(path: str | Path | None = None) -> FusedTower:
-    """The tower of a file, ready to play; `path` and errors as for `load_tower`."""
+    """Load a tower, ready to play; `path` and errors as for `load_tower`."""
     chosen = _chosen(path, "default_tower")
     return _fused(chosen, *load_tower(chosen))
 
 
 def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray], TowerConfig]:
-    """The tensors of a `.dit`, `.pb` or `.pb.gz` file, told apart by its first bytes, and what they are the tensors of.
+    """Read a tower's tensors and config from a `.dit`, `.pb` or `.pb.gz` file; its first bytes tell the format.
 
     None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is missing, damaged, not a
     tower, or differs from its manifest entry.
@@ -102,7 +102,7 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: TowerConfig) -
 
 
 def _answers_in_numbers(tower: FusedTower) -> bool:
-    """Whether some inputs have finite answers: planes with every eighth square set, at random but always the same."""
+    """Whether all outputs are finite for TRIALS seeded random inputs, in which one square in eight is set."""
     bits = np.random.default_rng(1).integers(0, 2**64, (3, TRIALS, PLANES), np.uint64)
     masks = bits[0] & bits[1] & bits[2]
     masks[:, FIFTY_MOVE_PLANE] = 0
@@ -122,11 +122,10 @@ def _chosen(path: str | Path | None, entry: str) -> Path:
 
 
 def default_net_path(folder: Path | None = None, entry: str = "default") -> Path:
-    """The file of the net that the manifest's `entry` names, its checksum verified; `folder` stands in for the package
+    """The file of the net that the manifest's `entry` names, with its checksum verified; `folder` replaces the package
     `weights`.
 
-    Raises NetFileError when the manifest is missing or unreadable, names no such net, or the file is not the one it
-    describes.
+    Raises NetFileError when the manifest is missing or unreadable, names no such net, or describes a different file.
     """
     folder = Path(str(resources.files("weights"))) if folder is None else folder
     manifest = read_manifest(folder)

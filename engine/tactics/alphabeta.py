@@ -1,12 +1,12 @@
-"""Alpha-beta over material: sees within a few thousand positions what wins or loses a piece some plies ahead.
+"""Alpha-beta over material: finds, within a few thousand positions, what wins or loses a piece some plies ahead.
 
 Fail-soft principal variation search with a transposition table, null moves, futility, late move reductions, killer and
-history ordering; quiescence and the static evaluation at its leaves. It knows nothing of positions but what
-`classical` does, and it is never asked what to play: `advice` asks it what the tree may have overlooked.
+history ordering; quiescence and the static evaluation at its leaves. Its only knowledge of positions is `classical`,
+and it never chooses the move to play: `advice` asks it what the tree may have overlooked.
 
-https://www.chessprogramming.org/Principal_Variation_Search and the pages it leads to. Scores are centipawns for the
-side to move, around MATE_CP where it mates: how soon is not told exactly. A draw by repetition is seen below the
-position asked about alone.
+https://www.chessprogramming.org/Principal_Variation_Search and the pages it links to. Scores are centipawns for the
+side to move; a mate scores about MATE_CP, and its distance is not exact. Repetitions count only among positions below
+the one asked about.
 """
 
 from __future__ import annotations
@@ -27,56 +27,56 @@ from engine.tactics.see import see
 
 MAX_PLY = 64
 MAX_ITERATION = 32  # plies of the deepest iteration
-MATE_FROM_CP = MATE_CP - 2 * MAX_PLY  # scores beyond it are mates
+MATE_FROM_CP = MATE_CP - 2 * MAX_PLY  # centipawns; higher scores are mates
 LEAF_CHECKS = 1  # plies of quiescence in which quiet checks are tried
 
-FUTILITY_CP = 120  # a ply, that the static evaluation must be above beta to be believed
+FUTILITY_CP = 120  # centipawns per ply by which the static evaluation must exceed beta for a cutoff
 FUTILITY_DEPTH = 3
-NULL_DEPTH = 2  # least, at which passing is tried
+NULL_DEPTH = 2  # smallest depth, in plies, at which a null move is tried
 NULL_REDUCTION = 3
-REDUCED_DEPTH = 3  # least, at which late moves are reduced
-REDUCED_FROM = 3  # number of the first move that is
+REDUCED_DEPTH = 3  # smallest depth, in plies, at which late moves are reduced
+REDUCED_FROM = 3  # index of the first move that is reduced
 TWICE_REDUCED_FROM = 10
 
-HISTORY_FADES = 8  # from one search to the next to this fraction
+HISTORY_FADES = 8  # history scores are divided by this between searches
 
-# What the table says of a score.
+# Bounds of a score in the transposition table.
 EXACT = 0
 AT_MOST = 1
 AT_LEAST = 2
 
-# Words of a table entry.
+# Words of a transposition table entry.
 SCORE, DEPTH, BOUND, MOVE = range(4)
 ENTRY_BYTES = 8 + 2 * 4
 
-# Order of the moves: the table's, captures that do not lose material, killers, the rest by history, losing captures.
+# Move order: the table's move, captures that do not lose material, killers, the rest by history, losing captures.
 FIRST = 1 << 40
 GOOD_CAPTURE = 1 << 30
 KILLER = 1 << 29
 BAD_CAPTURE = -(1 << 29)
-CAPTURED_FIRST = 16  # of captures the most valuable victim first, then the least valuable piece that takes it
+CAPTURED_FIRST = 16  # weight of the victim's value: most valuable victim first, then least valuable attacker
 
-# Whether the side to move may pass. Numbers: constants of True and False would compile two versions of `alpha_beta`
-# that call each other, which Numba's cache brings back broken.
+# Whether the side to move may pass, as numbers: the literals True and False would compile two versions of `alpha_beta`
+# that call each other, and Numba's cache restores such a pair broken.
 PASSING, NOT_PASSING = np.int64(1), np.int64(0)
 
 
 class AlphaBeta(NamedTuple):
-    """A stack, and what is remembered from search to search."""
+    """The search stack, and the tables that persist from search to search."""
 
     rows: np.ndarray  # uint64 [MAX_PLY + 1, 16]
     moves: np.ndarray  # uint16 [MAX_PLY + 1, 218]
     scores: np.ndarray  # int64 [MAX_PLY + 1, 218] order of the moves, highest first
-    killers: np.ndarray  # uint16 [MAX_PLY + 1, 2] quiet moves that refuted at this ply
-    history: np.ndarray  # int64 [2, 4096] how often a side's move refuted, by from- and to-square
+    killers: np.ndarray
+    history: np.ndarray  # int64 [2, 4096] how often a side's move caused a cutoff, by from- and to-square
     keys: np.ndarray  # uint64 [T] transposition table, T a power of two
     table: np.ndarray  # int16 [T, 4] SCORE ... MOVE
-    nodes_left: np.ndarray  # int64 [1] of this search; below 0 it is given up
+    nodes_left: np.ndarray  # int64 [1] remaining nodes of this search, which is abandoned below 0
     quiet: QuiescenceSpace
 
 
 def new_alpha_beta(table_entries: int) -> AlphaBeta:
-    """An empty one; ``table_entries`` is a power of two, an entry takes ENTRY_BYTES."""
+    """An empty search state; ``table_entries`` is a power of two, and each entry takes ENTRY_BYTES."""
     plies = MAX_PLY + 1
     return AlphaBeta(
         rows=np.zeros((plies, ROW_WORDS), np.uint64),
@@ -95,8 +95,8 @@ def new_alpha_beta(table_entries: int) -> AlphaBeta:
 def find_better(space, row, moves, count, margin, nodes):
     """A move of ``row`` better by ``margin`` centipawns than the first of its ``count`` ``moves``, or NO_MOVE.
 
-    Iterates until ``nodes`` positions were looked at. The other moves only have to show that they are better: nearly
-    all are done with a window of no width. What was found is brought to the second place.
+    Deepens iteratively until ``nodes`` positions have been visited. A null window decides nearly every other move,
+    because only being better matters. The move found goes to index 1 of ``moves``.
     """
     space.nodes_left[0] = nodes
     space.killers[:] = NO_MOVE
@@ -107,7 +107,7 @@ def find_better(space, row, moves, count, margin, nodes):
         make(row, moves[0], space.rows[1])
         best = margin - alpha_beta(space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), np.int64(MATE_CP), PASSING)
         if best >= MATE_CP:
-            return found  # it mates: nothing is better
+            return found  # a mate: nothing is better
         better = NO_MOVE
         for i in range(1, count):
             make(row, moves[i], space.rows[1])
@@ -117,7 +117,7 @@ def find_better(space, row, moves, count, margin, nodes):
             if space.nodes_left[0] < 0:
                 return better if better != NO_MOVE else found
             if i == 1 and score <= best:
-                found = NO_MOVE  # what an iteration before found, if anything, is refuted
+                found = NO_MOVE  # any find of an earlier iteration is refuted
             if score > best:
                 best, better = score, moves[i]
                 for k in range(i, 1, -1):
@@ -129,7 +129,7 @@ def find_better(space, row, moves, count, margin, nodes):
 
 @kernel()
 def alpha_beta(space, ply, depth, alpha, beta, may_pass):
-    """Score of space.rows[ply], within (alpha, beta) exact; worthless once ``nodes_left`` is below 0."""
+    """Centipawns of space.rows[ply], exact within (alpha, beta); meaningless once ``nodes_left`` is below 0."""
     row = space.rows[ply]
     space.nodes_left[0] -= 1
     if space.nodes_left[0] < 0 or row[HALFMOVE] >= FIFTY_MOVE_PLIES or _repeats(space, ply):
@@ -154,7 +154,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
             left = depth - NULL_REDUCTION - depth // 4
             score = -alpha_beta(space, ply + 1, left, -beta, -beta + 1, NOT_PASSING)
             if space.nodes_left[0] >= 0 and score >= beta:
-                return score if score < MATE_FROM_CP else beta  # a mate by passing is none
+                return score if score < MATE_FROM_CP else beta  # a mate after a pass is not proven
 
     count = np.int64(generate(row, space.moves[ply]))
     if count == 0:
@@ -191,7 +191,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
 
 @kernel()
 def _reduction(space, ply, i, depth, checked):
-    """Plies that a late move, made already, is looked at less; none where it checks or evades a check."""
+    """Plies by which to reduce a late move that has been made; 0 if it gives or evades check."""
     late = i >= REDUCED_FROM and space.scores[ply, i] < KILLER
     if not late or depth < REDUCED_DEPTH or checked or in_check(space.rows[ply + 1]):
         return 0
@@ -200,7 +200,7 @@ def _reduction(space, ply, i, depth, checked):
 
 @kernel()
 def _look_up(space, row, depth, alpha, beta):
-    """(whether the table settles the matter, the score then, its move or NO_MOVE)."""
+    """Look up the table: (whether its score causes a cutoff, that score, its move or NO_MOVE)."""
     slot = _slot(space, row)
     if space.keys[slot] != row[KEY]:
         return False, np.int64(0), NO_MOVE
@@ -212,13 +212,13 @@ def _look_up(space, row, depth, alpha, beta):
 
 @kernel()
 def _slot(space, row):
-    """Where the table keeps a position."""
+    """Index of a position's table entry."""
     return np.int64(row[KEY] & np.uint64(space.keys.size - 1))
 
 
 @kernel()
 def _store(space, row, score, depth, bound, move):
-    """Remember the newest result."""
+    """Store a result, always replacing the entry."""
     slot = _slot(space, row)
     space.keys[slot] = row[KEY]
     known = space.table[slot]
@@ -227,13 +227,13 @@ def _store(space, row, score, depth, bound, move):
 
 @kernel()
 def _has_pieces(row):
-    """Whether the side to move has more than pawns: with these alone, to pass may be the best move (zugzwang)."""
+    """Whether the side to move has more than pawns; with pawns alone, passing may be best (zugzwang)."""
     return row[WHITE + np.int64(row[SIDE])] & ~(row[PAWN] | row[KING]) != ZERO
 
 
 @kernel()
 def _repeats(space, ply):
-    """Whether the position stood on the stack before."""
+    """Whether the position occurred earlier on the stack."""
     reversible = np.int64(space.rows[ply, HALFMOVE])
     back = np.int64(4)
     while back <= min(reversible, ply):
@@ -245,7 +245,7 @@ def _repeats(space, ply):
 
 @kernel()
 def _score_moves(space, ply, count, first):
-    """Order of the moves in space.scores[ply]."""
+    """Write move-ordering scores to space.scores[ply]."""
     row = space.rows[ply]
     side = np.int64(row[SIDE])
     for i in range(count):
@@ -267,7 +267,7 @@ def _score_moves(space, ply, count, first):
 
 @kernel()
 def _remember_quiet(space, ply, move, depth):
-    """A quiet move has refuted: try it early elsewhere."""
+    """Credit a quiet move that caused a cutoff, so that it is tried early elsewhere."""
     if space.killers[ply, 0] != move:
         space.killers[ply, 1] = space.killers[ply, 0]
         space.killers[ply, 0] = move
@@ -276,7 +276,7 @@ def _remember_quiet(space, ply, move, depth):
 
 @kernel()
 def best_reply(space, row):
-    """What the table would play in ``row``; NO_MOVE where it does not know, or knows only that nothing is good."""
+    """The table's move in ``row``; NO_MOVE if it has none, or has only an upper bound."""
     slot = _slot(space, row)
     if space.keys[slot] != row[KEY] or space.table[slot, BOUND] == AT_MOST:
         return NO_MOVE

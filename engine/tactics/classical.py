@@ -1,10 +1,10 @@
 """Static evaluation in centipawns: material, piece squares, mobility, pawns and kings, tapered from middlegame to
 endgame.
 
-Every term is a pair (middlegame, endgame); the phase (24 with all pieces on the board, 0 with none) mixes them. The
-piece-square tables come from formulas over the distance to the edge and to the own back rank. It is meant to be right
-about what is lost or won soon and roughly right about the rest; quiescence search resolves captures before it is
-asked.
+Every term is a pair (middlegame, endgame), mixed by the phase (24 with all pieces on the board, 0 with none). The
+piece-square tables come from formulas over the distances to the edge and to the side's own back rank. The evaluation
+aims to be right about what is soon won or lost and roughly right about the rest; quiescence search resolves captures
+before it calls this evaluation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FULL_PHASE = 24
 PHASE = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K
 MATERIAL = np.array([[88, 325, 340, 470, 960, 0], [109, 305, 325, 525, 985, 0]], np.int64)  # [middlegame, endgame]
 
-MOBILITY = np.array([[0, 6, 4, 4, 2, 0], [0, 4, 3, 3, 6, 0]], np.int64)  # per safe square reached
+MOBILITY = np.array([[0, 6, 4, 4, 2, 0], [0, 4, 3, 3, 6, 0]], np.int64)  # centipawns per safe square reached
 MOBILITY_NORM = np.array([0, 4, 6, 7, 13, 0], np.int64)  # squares an average piece reaches
 RING_ATTACK = np.array([0, 9, 8, 11, 13, 0], np.int64)  # danger units per attacked square beside the king
 
@@ -44,21 +44,21 @@ BLOCKED_PASSER_PERCENT = 60
 ROOK_OPEN_FILE = (30, 10)
 ROOK_HALF_OPEN_FILE = (17, 14)
 PAWN_ATTACKS_PIECE = (46, 33)
-HANGING_PIECE = (31, 26)  # attacked by a piece, defended by nothing
-SHIELD_PAWN = 13  # per pawn in front of the king
+HANGING_PIECE = (31, 26)  # centipawns for a piece that is attacked by a piece and undefended
+SHIELD_PAWN = 13  # centipawns per pawn in front of the king
 OPEN_FILE_AT_KING = -14
-LOST_CASTLING = -28  # king in the centre without the right to leave it
-EARLY_QUEEN = -7  # per undeveloped minor piece while the queen is out
+LOST_CASTLING = -28  # centipawns for a king in the centre without castling rights
+EARLY_QUEEN = -7  # centipawns per undeveloped minor piece while the queen is out
 TEMPO = 14
-MOP_UP_EDGE = 12  # per step of the bare king away from the centre
-MOP_UP_NEAR = 6  # per step of the own king towards it
+MOP_UP_EDGE = 12  # centipawns per step of the bare king away from the centre
+MOP_UP_NEAR = 6  # centipawns per step of the winning king towards the bare king
 
 FILES = np.array([0x0101010101010101 << f for f in range(8)], np.uint64)
 BACK_RANKS = np.array([0xFF, 0xFF << 56], np.uint64)
 
 
 def _piece_square_tables() -> np.ndarray:
-    """Material plus square, int64 [2, 6, 64], White's view, a1 = 0."""
+    """Material plus square values in centipawns, int64 [2, 6, 64], White's view, a1 = 0."""
     tables = np.zeros((2, 6, 64), np.int64)
     for square in range(64):
         rank, file = square >> 3, square & 7
@@ -72,7 +72,7 @@ def _piece_square_tables() -> np.ndarray:
         tables[:, BISHOP, square] = 5 * inward - 12, 4 * inward - 10
         tables[:, ROOK, square] = 4 * inward_file - 6, 0
         tables[:, QUEEN, square] = 2 * inward - 5 - 3 * max(0, rank - 3), 5 * inward - 14
-        wing = (24, 32, 18, -14, -18, -10, 34, 28)[file]  # where a king is at home on its back rank
+        wing = (24, 32, 18, -14, -18, -10, 34, 28)[file]  # centipawns of a king on its back rank, by file
         tables[0, KING, square] = wing - 32 * min(rank, 4)
         tables[1, KING, square] = 11 * inward - 30
         if rank == 0:
@@ -84,9 +84,7 @@ def _piece_square_tables() -> np.ndarray:
 
 
 def _passed_masks() -> np.ndarray:
-    """Squares from which an enemy pawn stops a pawn of [side] on [square]: ahead on its own and the neighbouring
-    files.
-    """
+    """Squares from which an enemy pawn stops a pawn of [side] on [square]: those ahead on its file and beside it."""
     masks = np.zeros((2, 64), np.uint64)
     for square in range(64):
         for other in range(64):
@@ -115,7 +113,7 @@ EDGE_DISTANCE = np.array([max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - 
 
 @kernel()
 def evaluate(row):
-    """Centipawns for the side to move, without looking ahead."""
+    """Static evaluation in centipawns for the side to move."""
     side = np.int64(row[SIDE])
     phase = game_phase(row)
     lead = _side_score(row, side, phase) - _side_score(row, 1 - side, phase)
@@ -157,7 +155,7 @@ def _side_score(row, side, phase):
 
 @kernel()
 def _piece_terms(row, side, enemy_king):
-    """(middlegame, endgame, danger to the enemy king, squares attacked by pieces) of a side's pieces, king included."""
+    """A side's pieces, king included: (middlegame, endgame, danger to the enemy king, squares attacked by pieces)."""
     own = row[WHITE + side]
     occupied = own | row[BLACK - side]
     safe = ~own & ~pawn_attack_set(row[PAWN] & row[BLACK - side], 1 - side)
@@ -185,7 +183,7 @@ def _piece_terms(row, side, enemy_king):
 
 @kernel()
 def _defended(row, side):
-    """Squares a side defends with pawns, knights, king and sliders, pieces behind pieces left out."""
+    """Squares that a side's pawns, knights, king and sliders defend, without x-rays through other pieces."""
     own = row[WHITE + side]
     occupied = own | row[BLACK - side]
     found = pawn_attack_set(row[PAWN] & own, side) | KING_ATTACKS[king_square(row, side)]
@@ -240,7 +238,7 @@ def _pawn_terms(row, side):
 
 @kernel()
 def _king_shelter(row, side):
-    """Middlegame: pawns before the king, open files around it, and whether it can still leave the centre."""
+    """Middlegame score for pawns in front of the king, open files around it and the right to leave the centre."""
     king = king_square(row, side)
     own_pawns = row[PAWN] & row[WHITE + side]
     file = king & 7
@@ -255,7 +253,7 @@ def _king_shelter(row, side):
 
 @kernel()
 def _development(row, side):
-    """Middlegame: a queen that left home while minor pieces still stand on the back rank."""
+    """Middlegame penalty for a queen that left home while minor pieces still stand on the back rank."""
     own = row[WHITE + side]
     queen_out = row[QUEEN] & own & ~BACK_RANKS[side]
     if not queen_out:
@@ -265,7 +263,7 @@ def _development(row, side):
 
 @kernel()
 def _mop_up(row, side, enemy_king):
-    """Endgame against a bare king: drive it to the edge, bring the own king."""
+    """Endgame score against a bare king: drive it to the edge and bring the winning king closer."""
     king = king_square(row, side)
     distance = max(abs((king & 7) - (enemy_king & 7)), abs((king >> 3) - (enemy_king >> 3)))
     return MOP_UP_EDGE * EDGE_DISTANCE[enemy_king] + MOP_UP_NEAR * (7 - distance)
@@ -273,7 +271,7 @@ def _mop_up(row, side, enemy_king):
 
 @kernel()
 def _winning_chances(row, side):
-    """How much of a side's lead counts, in sixteenths: little without pawns and with less than a rook ahead."""
+    """How much of a side's lead counts, in sixteenths: little without pawns and when less than a rook ahead."""
     leader = row[WHITE + side]
     other = row[BLACK - side]
     if row[PAWN] & leader:

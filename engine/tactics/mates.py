@@ -1,8 +1,8 @@
 """Forced mates near the root, found by the rules alone.
 
-A policy that has learned from games does not expect a quiet move before the mate, or a queen given up for it, and
-where everything wins the values do not tell the way. The few positions within reach are soon looked through; the
-search is then led to the move, and its own proof decides.
+A policy learned from games does not expect a quiet move or a queen sacrifice before a mate, and where every move wins
+the values do not point the way. The few positions within reach are quickly searched; the result then guides the tree
+search, whose own proof decides.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 
 DEEPEST = 4  # moves
-NODE_LIMIT = 2_000  # positions looked at: about two milliseconds
+NODE_LIMIT = 2_000  # positions visited, about two milliseconds
 
 
 class MateSpace(NamedTuple):
-    """A stack."""
+    """The stack of a mate search."""
 
     rows: np.ndarray  # uint64 [2 * DEEPEST + 1, 16]
     moves: np.ndarray  # uint16 [2 * DEEPEST + 1, 218]
-    nodes: np.ndarray  # int64 [1] positions looked at
+    nodes: np.ndarray  # int64 [1] positions visited
 
 
 def new_mate_space() -> MateSpace:
@@ -38,11 +38,12 @@ def new_mate_space() -> MateSpace:
 
 @kernel()
 def mating_start(row, most, space):
-    """(move, moves): a legal move of `row` that mates against every defence, and in how many moves; (-1, 0): none seen.
+    """(move, moves): a move of `row` that forces mate, and in how many moves; (-1, 0) if none is found.
 
-    At most ``most`` moves are looked ahead, up to DEEPEST.
+    Looks ahead at most ``most`` moves, which is at most DEEPEST.
 
-    Two moves before the end any move is tried, before that only checks. Draws by repetition or counter are not seen.
+    The attacker tries any move two moves before the mate, and only checks earlier. Draws by repetition or by the
+    halfmove clock are ignored.
     """
     space.nodes[0] = 0
     for moves in range(1, most + 1):  # the shortest mate first
@@ -55,7 +56,7 @@ def mating_start(row, most, space):
 
 @kernel()
 def _attack(space, ply, most):
-    """Index of the first move of rows[ply] after which every defence is mated in at most ``most`` moves, -1 if none."""
+    """Index of the first move of rows[ply] that forces mate in at most ``most`` moves, -1 if none does."""
     row, moves = space.rows[ply], space.moves[ply]
     count = generate(row, moves)
     mating = mating_move(row, moves, count, space.rows[ply + 1], space.moves[ply + 1])
@@ -66,7 +67,7 @@ def _attack(space, ply, most):
         if most > 2 and not in_check(space.rows[ply + 1]):
             continue
         defences = np.int64(generate(space.rows[ply + 1], space.moves[ply + 1]))
-        refuted = defences == 0  # a stalemate; mates were found before
+        refuted = defences == 0  # no defence is stalemate, because mates were found before
         for k in range(defences):
             space.nodes[0] += 1
             make(space.rows[ply + 1], space.moves[ply + 1, k], space.rows[ply + 2])
@@ -82,7 +83,7 @@ def _attack(space, ply, most):
 def mating_move(row, moves, count, scratch_row, scratch_moves):
     """Index of the first legal move that gives checkmate, -1 if none does.
 
-    Few moves can give check: to play out all of them would take three times as long.
+    Only moves that can give check are played out; playing all of them would take three times as long.
     """
     side = np.int64(row[SIDE])
     own, occupied = row[WHITE + side], row[WHITE] | row[BLACK]
@@ -90,8 +91,8 @@ def mating_move(row, moves, count, scratch_row, scratch_moves):
     pawn_steps, jumps, diagonal, straight = check_squares(row)
     straight_own, diagonal_own = (row[ROOK] | row[QUEEN]) & own, (row[BISHOP] | row[QUEEN]) & own
     knights, pawns = row[KNIGHT], row[PAWN]
-    special = own | row[EN_PASSANT]  # castling goes to the own rook
-    shields = (straight | diagonal) & own  # next to the king on its lines, where one hides the check of a slider
+    special = own | row[EN_PASSANT]  # castling is encoded as a move to one's own rook
+    shields = (straight | diagonal) & own  # own pieces next to the king on its lines: one may hide a slider's check
     behind = occupied ^ shields
     if not (rook_attacks(king, behind) & straight_own | bishop_attacks(king, behind) & diagonal_own):
         shields = ZERO

@@ -1,8 +1,8 @@
 """Quiescence search: captures, queen promotions, a few checks and their evasions until the position is quiet.
 
 Fail-soft alpha-beta over the static evaluation. Captures that lose material by static exchange are left out, as are
-those that cannot reach alpha (delta pruning). Quiet checks are tried in the first plies: they find the short mates that
-captures miss. A side in check may not stand pat, its evasions are searched, but not for ever.
+those that cannot reach alpha (delta pruning). The first plies also try quiet checks, which find short mates that
+captures miss. A side in check may not stand pat: its evasions are searched, up to EVASION_DEPTH.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from engine.native.jit import kernel
 from engine.tactics.classical import evaluate
 from engine.tactics.see import PIECE_VALUES, see
 
-MATE_CP = 30000  # minus the plies to it
-MAX_DEPTH = 24  # plies; nothing quiet was found by then: static evaluation
-SETTLE_CHECK_DEPTH = 1  # plies in which `settled_value` tries quiet checks; three find more mates in twice the time
-EVASION_DEPTH = 6  # plies in which a check is answered by every evasion
+MATE_CP = 30000  # centipawns of a mate, before the plies to it are subtracted
+MAX_DEPTH = 24  # plies; a line that is not quiet by then gets the static evaluation
+SETTLE_CHECK_DEPTH = 1  # plies in which `settled_value` tries quiet checks; 3 finds more mates in twice the time
+EVASION_DEPTH = 6  # plies in which every evasion of a check is searched
 NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
-DELTA_MARGIN_CP = 180  # what a capture may win besides the piece itself
+DELTA_MARGIN_CP = 180  # centipawns that a capture may win beyond the captured piece
 
 
 class QuiescenceSpace(NamedTuple):
@@ -41,7 +41,7 @@ class QuiescenceSpace(NamedTuple):
 
     rows: np.ndarray  # uint64 [MAX_DEPTH + 1, 16]
     moves: np.ndarray  # uint16 [MAX_DEPTH + 1, 218]
-    scores: np.ndarray  # int64 [MAX_DEPTH + 1, 218] order of the moves, highest first
+    scores: np.ndarray  # int64 [MAX_DEPTH + 1, 218] move-ordering scores, highest first
     nodes: np.ndarray  # int64 [1] positions visited
 
 
@@ -57,7 +57,7 @@ def new_space() -> QuiescenceSpace:
 
 @kernel()
 def settled_value(row, space):
-    """Centipawns for the side to move of `row` once captures are settled: what a network is told beside the board."""
+    """Quiescence value of `row` in centipawns for the side to move: a network's input beside the board."""
     copy_row(row, space.rows[0])
     space.nodes[0] = 0
     return quiescence(space, np.int64(0), np.int64(SETTLE_CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP))
@@ -65,10 +65,10 @@ def settled_value(row, space):
 
 @kernel()
 def quiescence(space, depth, check_depth, alpha, beta):
-    """Centipawns for the side to move of space.rows[depth] once all captures are settled, within (alpha, beta) exact.
+    """Quiescence value of space.rows[depth] in centipawns for the side to move, exact within (alpha, beta).
 
-    Quiet checks are tried in the first `check_depth` plies. To start: the position in rows[0], nodes[0] = 0, depth 0,
-    the window (-MATE_CP, MATE_CP).
+    Quiet checks are tried in the first `check_depth` plies. To start, put the position in rows[0], set nodes[0] = 0 and
+    call with depth 0 and the window (-MATE_CP, MATE_CP).
     """
     row = space.rows[depth]
     space.nodes[0] += 1
@@ -103,7 +103,7 @@ def quiescence(space, depth, check_depth, alpha, beta):
 
 @kernel()
 def _candidates(space, depth, check_depth, evading):
-    """Generate the moves to search, each with the centipawns that it takes at once; all moves when evading a check."""
+    """Generate the moves to search, each with its immediate gain in centipawns; every move when evading a check."""
     row = space.rows[depth]
     moves = space.moves[depth]
     theirs = row[BLACK - np.int64(row[SIDE])]
@@ -114,7 +114,7 @@ def _candidates(space, depth, check_depth, evading):
         gain = np.int64(0)
         if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[PAWN]:
             gain = immediate_gain(row, moves[i])
-        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # not a promotion to less than a queen
+        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # excludes promotions to less than a queen
             moves[kept] = moves[i]
             space.scores[depth, kept] = gain
             kept += 1
@@ -123,7 +123,7 @@ def _candidates(space, depth, check_depth, evading):
 
 @kernel()
 def forcing_targets(row, theirs, with_checks):
-    """Where captures and promotions go, and the moved pieces' direct checks; discovered checks are not seen."""
+    """Target squares of captures, promotions and direct checks; discovered checks are ignored."""
     promotions = theirs | RANK_1 | RANK_8
     if not with_checks:
         return Targets(promotions, theirs, theirs, theirs, theirs)
@@ -152,9 +152,9 @@ def immediate_gain(row, move):
 
 @kernel()
 def take_best(moves, scores, i, count):
-    """Selection sort, one step: the move of moves[i:count] with the highest score comes to place i, and is returned.
+    """One step of selection sort: swap the best-scored move of moves[i:count] to index i and return it.
 
-    Of equal scores the earlier one comes first.
+    Among equal scores the earlier move comes first.
     """
     best = i
     for j in range(i + 1, count):

@@ -1,4 +1,4 @@
-"""Static exchange evaluation: what a capture sequence on one square wins when both sides always take with the least.
+"""Static exchange evaluation: what a capture sequence on one square wins if both sides take with the cheapest piece.
 
 https://www.chessprogramming.org/SEE_-_The_Swap_Algorithm
 """
@@ -17,9 +17,9 @@ PIECE_VALUES = np.array([100, 320, 330, 500, 950, 20000], np.int64)  # centipawn
 
 @kernel()
 def see(row, move):
-    """Centipawns that a legal move wins on its target square, for the mover, if both sides may stop taking at will.
+    """Centipawns that the mover wins on a legal move's target square if both sides may stop capturing at will.
 
-    Pins are ignored; a king takes only what is no longer defended. Castling wins nothing.
+    Pins are ignored; a king captures only undefended pieces. Castling wins nothing.
     """
     side = np.int64(row[SIDE])
     move = np.int64(move)
@@ -46,7 +46,7 @@ def see(row, move):
 
 @kernel()
 def _best_recapture(row, target, side, occupied, on_square):
-    """What ``side`` wins by taking a piece worth ``on_square`` on ``target``, at least 0 (it may decline)."""
+    """Centipawns that ``side`` wins by taking a piece worth ``on_square`` on ``target``, at least 0 (may decline)."""
     kind, square = _least_attacker(row, target, occupied, side)
     if kind < 0:
         return np.int64(0)
@@ -58,7 +58,7 @@ def _best_recapture(row, target, side, occupied, on_square):
 
 @kernel()
 def _least_attacker(row, target, occupied, side):
-    """(kind, square) of the cheapest piece of ``side`` that attacks ``target``, (-1, -1) if none does."""
+    """(kind, square) of the cheapest piece of ``side`` that attacks ``target``; (-1, -1) if none does."""
     found = attackers(row, target, occupied & ~bit(target), side)
     for kind in range(KING + 1):
         pieces = found & row[kind]

@@ -2,12 +2,12 @@
 
     wire        the protocol-buffers wire format
     schema      messages, field numbers and the names of formats
-    formats     which of Lc0's formats is which tower, and which are refused
-    tensor_map  where each tensor of a tower lies in a file
+    formats     which tower each of Lc0's formats is, and which formats are refused
+    tensor_map  where a file holds each tensor of a tower
     reader      file -> tower          writer   tower -> file
     tower_file  a tower in a file of either kind, ours or Lc0's
 
-Checked against lc0's own answers on two nets (64x6 with WDL, 32x4 with a scalar value; both with squeeze-and-excitation
-and a convolutional policy). Classical and attention policies, moves left and mish have no reference net: they are
-checked against an independent plain reading of the format on generated files.
+The code is checked against lc0's own answers on two nets (64x6 with WDL, 32x4 with a scalar value; both with
+squeeze-and-excitation and a convolutional policy). Classical and attention policies, moves left and mish have no
+reference net: an independent plain reader of the format checks them on generated files.
 """

@@ -1,4 +1,4 @@
-"""Which of Lc0's network formats is which tower; what has no tower here is refused by its name."""
+"""Maps Lc0's network formats to towers; formats without a tower here are refused by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.network.lc0.wire import Message
 from engine.network.planes import PLANES
 from engine.network.tower.model import TowerConfig
 
-# By Lc0's numbers.
+# Enumeration values in Lc0's numbering.
 POLICIES = {1: "classical", 2: "convolution", 3: "attention"}
 VALUES = {1: "scalar", 2: "wdl"}
 ACTIVATIONS = {0: "relu", 1: "mish"}
@@ -26,15 +26,15 @@ _TAKEN: dict[str, tuple[int, ...]] = {
     "default_activation": tuple(ACTIVATIONS),
 }
 _DEFAULTS = {"input": 1, "network": 1, "policy": 1, "value": 1, "moves_left": 0, "default_activation": 0}
-_MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}  # of lc0, for the oldest heads
+_MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}  # lc0 version that first reads the oldest heads
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29}
 
 
 def tower_of(path: str | Path, net: Message) -> TowerConfig:
     """The sizes and heads of the tower in a parsed file.
 
-    A file without a network format has 112 planes and classical heads, and so do the structures 1 and 2, whatever they
-    say. Raises NetFileError, naming the format, for what is no such tower.
+    A file without a network format has 112 planes and classical heads; so do structures 1 and 2, whatever their other
+    fields say. Raises NetFileError, naming the format, for anything that is not such a tower.
     """
     weights = net.get("weights")
     if weights is None:
@@ -60,7 +60,7 @@ def tower_of(path: str | Path, net: Message) -> TowerConfig:
 
 
 def format_of(config: TowerConfig) -> Message:
-    """The "format" of a tower's file. Raises ConfigError for an activation Lc0 does not have."""
+    """The "format" message of a tower's file. Raises ConfigError for an activation that Lc0 lacks."""
     if config.activation not in ACTIVATIONS.values():
         raise ConfigError(f"Lc0 has no towers with the activation {config.activation!r}")
     network = {
@@ -76,13 +76,13 @@ def format_of(config: TowerConfig) -> Message:
 
 
 def min_version_of(config: TowerConfig) -> Message:
-    """The oldest lc0 that plays such a tower."""
+    """The oldest lc0 version that can play this tower."""
     needs = {config.policy, config.activation, "moves_left" if config.moves_left_channels else ""}
     return _MIN_VERSION | {"minor": max(_MIN_MINOR_VERSIONS.get(need, _MIN_VERSION["minor"]) for need in needs)}
 
 
 def describe(form: Message) -> dict[str, str]:
-    """Lc0's names for what a network format says."""
+    """Lc0's names for the values of a network format."""
     return {field: format_name(field, form[field]) for field in _DEFAULTS if field in form}
 
 
@@ -148,7 +148,7 @@ def _ratio(path: str | Path, weights: Message, name: str, divisor: int) -> int:
 
 
 def count(path: str | Path, message: Message, name: str) -> int:
-    """How many numbers the tensor of that dotted name has. Raises NetFileError when it is missing."""
+    """Number of elements of the tensor with a dotted name. Raises NetFileError when it is missing."""
     return len(find(path, message, name).get("params", b"")) // 2
 
 

@@ -1,7 +1,7 @@
-"""From one of Lc0's files to the named tensors of a tower.
+"""Reads one of Lc0's files into the named tensors of a tower.
 
-A file is never trusted: what it unpacks to is bounded, every size is compared with the bytes that are there before
-anything of that size is made, and each fault is a NetFileError with what was expected and what was found.
+A file is never trusted: its unpacked size is bounded, every size is compared with the bytes present before anything is
+allocated, and each fault is a NetFileError that tells what was expected and what was found.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from engine.network.lc0.tensor_map import Convolution, convolutions, plain_tenso
 from engine.network.lc0.wire import Message, parse
 from engine.network.tower.model import NORM_EPSILON, TowerConfig
 
-MAX_BYTES = 512 << 20  # unpacked; a tower of 512 filters and 40 blocks has 400 MB
-MAX_EXPANSION = 100  # unpacked bytes a packed byte; weights shrink by a few percent only
-SLACK = 1 << 20  # unpacked bytes that any file may have
+MAX_BYTES = 512 << 20  # unpacked bytes; a tower of 512 filters and 40 blocks has 400 MB
+MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
+SLACK = 1 << 20  # unpacked bytes that every file is allowed
 PIECE = 1 << 20
-LARGEST = 1e9  # a weight; products of two stay far from overflow
+LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from overflow
 
 
 @dataclass(frozen=True)
 class Lc0Net:
-    """A tower read from a file, with what the file says of itself."""
+    """A tower read from a file, with the file's metadata."""
 
     config: TowerConfig
     tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model`
@@ -106,7 +106,7 @@ def _tensors(path: Path, weights: Message, config: TowerConfig) -> dict[str, np.
 def _convolution(path: Path, weights: Message, row: Convolution) -> dict[str, np.ndarray]:
     """A convolution with its bias or batch norm.
 
-    Where the tower has a batch norm and the file has none (the weights are folded), it becomes one that only adds.
+    If the tower has a batch norm but the file has folded weights and none, the norm only adds the bias.
     """
     block, channels = find(path, weights, row.block), row.shape[:1]
 
@@ -145,7 +145,7 @@ def _tensor(path: Path, weights: Message, name: str, shape: tuple[int, ...]) -> 
     if layer.get("encoding", LINEAR16) != LINEAR16:
         raise NetFileError(path, f"{name} encoded as LINEAR16", format_name("weights_encoding", layer["encoding"]))
     low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
-    if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # also for what is not a number
+    if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # true for NaN too
         raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
     steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(STEPS)
     return (steps * (high - low) + low).reshape(shape)

@@ -1,6 +1,6 @@
 """Lc0's `net.proto`: field numbers of its messages, and the names of its formats.
 
-Only what a convolutional tower has, and what tells that a file holds something else.
+It covers only what a convolutional tower has, and the fields that reveal that a file holds something else.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from engine.network.lc0.wire import Field, Schema
 MAGIC = 0x1C0
 NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
 GZIP_MAGIC = b"\x1f\x8b"
-LINEAR16 = 1  # tensors as 16-bit steps between a smallest and a largest value
-STEPS = 65535  # of which the largest value is the last
+LINEAR16 = 1  # encoding of tensors as 16-bit steps from the smallest to the largest value
+STEPS = 65535  # number of the step that stands for the largest value
 
 LAYER: Schema = {
     1: Field("min_val", "float"),
@@ -31,7 +31,7 @@ CONV_BLOCK: Schema = {
 }
 SE_UNIT: Schema = {number: Field(name, LAYER) for number, name in enumerate(("w1", "b1", "w2", "b2"), 1)}
 RESIDUAL: Schema = {1: Field("conv1", CONV_BLOCK), 2: Field("conv2", CONV_BLOCK), 3: Field("se", SE_UNIT)}
-OPAQUE: Schema = {}  # a message of which only its presence matters
+OPAQUE: Schema = {}  # a message whose presence alone matters
 WEIGHTS: Schema = {
     1: Field("input", CONV_BLOCK),
     2: Field("residual", RESIDUAL, repeated=True),

@@ -1,4 +1,4 @@
-"""Where each tensor of a tower lies in one of Lc0's files: one table for reading and writing."""
+"""Where Lc0's files hold each tensor of a tower: one table for reading and writing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NORM = {"bn_gammas": "gamma", "bn_betas": "beta", "bn_means": "running_mean", "b
 
 
 class Convolution(NamedTuple):
-    """A convolution and what follows it, the bias of `conv` or a batch norm `norm` (else "")."""
+    """A convolution with the bias of `conv` or, if `norm` is not "", a batch norm."""
 
     block: str  # dotted name of Lc0's ConvBlock
     conv: str
@@ -24,7 +24,7 @@ class Convolution(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """A tensor by itself, `scale` times as large in the file."""
+    """A tensor that is no convolution's; the file's numbers are `scale` times as large."""
 
     layer: str  # dotted name of Lc0's Layer
     name: str

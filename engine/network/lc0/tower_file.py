@@ -1,4 +1,4 @@
-"""Towers from and to files of either kind: `.dit`, and Lc0's `.pb` and `.pb.gz`."""
+"""Reads and writes towers in either kind of file: `.dit`, and Lc0's `.pb` and `.pb.gz`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.nn import dit
 
 @dataclass(frozen=True)
 class TowerFile:
-    """A tower as a file has it, and what the file says of itself."""
+    """A tower as stored in a file, with the file's metadata."""
 
     config: TowerConfig
     tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model`
@@ -29,7 +29,7 @@ class TowerFile:
 
 
 def read_tower(path: str | Path) -> TowerFile:
-    """Read a tower from a file of either kind. Raises NetFileError for every fault, and for what is no tower."""
+    """Read a tower from a file of either kind. Raises NetFileError for every fault and for anything but a tower."""
     path = Path(path)
     if is_lc0(path) or path.name.endswith(SUFFIXES):
         net = load_lc0(path)
@@ -43,7 +43,7 @@ def read_tower(path: str | Path) -> TowerFile:
 
 
 def _what_else(model: Any) -> str:
-    """What to tell of a network of the other family; "" for anything else."""
+    """The hint for a network of the other family; "" for anything else."""
     try:
         return f"the sparse network {sparse_config_of(model)}: lc0 knows no such nets and cannot play them"
     except ConfigError:
@@ -51,7 +51,7 @@ def _what_else(model: Any) -> str:
 
 
 def write_tower(path: str | Path, tower: TowerFile) -> None:
-    """Write a tower as the suffix of `path` says: .dit, .pb or .pb.gz.
+    """Write a tower in the format of the suffix of `path`: .dit, .pb or .pb.gz.
 
     Raises ConfigError for another suffix and for what the format cannot hold, NetFileError when the file cannot be
     written.

@@ -1,13 +1,13 @@
-"""The protocol-buffers wire format, as far as network files use it.
+"""The part of the protocol-buffers wire format that network files use.
 
-A message is a row of fields, each a varint of (number << 3 | wire type) and a value:
+A message is a sequence of fields, each a varint of (number << 3 | wire type) followed by a value:
 
     0 varint            seven bits a byte, lowest first, the top bit says that more follow
     1 fixed64, 5 fixed32   little-endian
-    2 bytes             a varint length and as many bytes: text, tensors, messages within messages
+    2 bytes             a varint length and that many bytes: text, tensors, nested messages
 
-Which number means what is in a `Schema`; fields it lacks are skipped. A parsed message is a dict by field name.
-Nothing is copied or allocated by what a file claims: `bytes` values are views of the data.
+A `Schema` gives the meaning of each number; fields that it lacks are skipped. A parsed message is a dict by field name.
+Nothing is copied or allocated on a file's word: `bytes` values are views of the data.
 https://protobuf.dev/programming-guides/encoding
 """
 
@@ -20,14 +20,14 @@ from typing import Any, NamedTuple
 
 from engine.errors import NetFileError
 
-MAX_FIELDS = 100_000  # of all messages in a file; a tower of 40 blocks has 3,000
-MAX_VARINT_BYTES = 10  # what 64 bits need
+MAX_FIELDS = 100_000  # fields of all messages in a file; a tower of 40 blocks has 3,000
+MAX_VARINT_BYTES = 10  # bytes that a 64-bit varint needs
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 class Field(NamedTuple):
-    """A known field: `kind` is "uint", "float", "fixed32", "text", "bytes" or the Schema of a message within."""
+    """A known field: `kind` is "uint", "float", "fixed32", "text", "bytes" or a nested message's Schema."""
 
     name: str
     kind: str | Mapping[int, Any]
@@ -66,7 +66,7 @@ class _Parser:
         return found
 
     def _fields(self, data: memoryview) -> Iterator[tuple[int, int, Any]]:
-        """(number, wire type, value) of every field: an int for varints, else a view of its bytes."""
+        """Yield (number, wire type, value) of every field; the value of a varint is an int, else a bytes view."""
         at = 0
         while at < len(data):
             self.left -= 1
@@ -90,7 +90,7 @@ class _Parser:
             at += length
 
     def _varint(self, data: memoryview, at: int) -> tuple[int, int]:
-        """(value, place after it)."""
+        """Read the varint at `at`; returns (value, offset after it)."""
         value = 0
         for number, byte in enumerate(data[at : at + MAX_VARINT_BYTES]):
             value |= (byte & 0x7F) << 7 * number
@@ -114,7 +114,7 @@ class _Parser:
 
 
 def encode(message: Mapping[str, Any], schema: Schema) -> bytes:
-    """A message as `parse` reads it; fields in the order of their numbers."""
+    """The bytes of a message, as `parse` reads it, with fields in the order of their numbers."""
     parts = []
     for number, field in sorted(schema.items()):
         if field.name not in message:

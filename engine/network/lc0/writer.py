@@ -1,15 +1,15 @@
-"""From the named tensors of a tower to one of Lc0's files, batch norm folded in.
+"""Writes the named tensors of a tower to one of Lc0's files, with batch norm folded in.
 
-A tensor has 65,535 steps between its smallest and its largest number, so what is small beside the rest of it suffers:
-variances, or after folding the weights of quiet channels. Two ways to store a convolution are tried, and the one that
-loses less is written:
+A tensor has 65,535 steps between its smallest and its largest number, so numbers that are small beside the others lose
+precision: variances, or the weights of quiet channels after folding. The writer tries two ways to store a convolution
+and keeps the one that loses less:
 
     scaled      batch norm folded, every channel divided by its largest weight; the factors, rounded first so that they
                 are stored exactly, become the gammas of a batch norm that does nothing else
-    as trained  weights and batch norm as they are; what came from such a file goes back without loss
+    as trained  weights and batch norm unchanged; a tower read from such a file is written back without loss
 
-Rounding errors are carried on from tap to tap of a filter, so that their sum stays below half a step: planes of one
-number, above all the fifty-move counter, see nothing but that sum.
+Rounding errors carry over from tap to tap of a filter, so their sum stays below half a step: a constant plane, above
+all the fifty-move counter, sees only that sum.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from engine.network.tower.model import NORM_EPSILON, TowerConfig
 SUFFIXES = (".pb", ".pb.gz")
 Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
 
-TINY = 1e-20  # stands for the largest weight of a convolution without any
+TINY = 1e-20  # replaces the largest weight of a channel whose weights are all zero
 
 
 def save_lc0(
@@ -81,7 +81,7 @@ def _weights(path: Path, tensors: Tensors, config: TowerConfig) -> Message:
 
 
 def _block(path: Path, tensors: Tensors, row: Convolution) -> Message:
-    """A convolution with its bias, or with a batch norm that holds the channels' factors and what is added."""
+    """A convolution with its bias, or with a batch norm that holds the channels' factors and offsets."""
     if not row.norm:
         weight = named_tensor(tensors, f"{row.conv}.weight", row.shape)
         bias = named_tensor(tensors, f"{row.conv}.bias", row.shape[:1])
@@ -109,7 +109,7 @@ def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _stored(path: Path, row: Convolution, parts: Mapping[str, np.ndarray]) -> tuple[Message, Folded]:
-    """A ConvBlock of these parts, and the weight and bias that its 16-bit numbers stand for."""
+    """Make a ConvBlock; returns it with the weight and bias that its 16-bit numbers encode."""
     layers = {field: _quantised(path, row.conv, part) for field, part in parts.items()}
     values = {f"{row.norm}.{NORM[field]}": value for field, (_, value) in layers.items() if field in NORM}
     values[f"{row.conv}.weight"] = layers["weights"][1]
@@ -117,7 +117,7 @@ def _stored(path: Path, row: Convolution, parts: Mapping[str, np.ndarray]) -> tu
 
 
 def _distance(found: Folded, wanted: Folded) -> float:
-    """How far weights are off, beside the largest of their channel, and biases."""
+    """Error of the weights, relative to the largest of their channel, and of the biases."""
     largest = np.maximum(np.abs(wanted[0]).max(axis=(1, 2, 3)), TINY)
     off = np.abs(found[0] - wanted[0]).max(axis=(1, 2, 3)) / largest
     return float(off.max() + np.abs(found[1] - wanted[1]).max())
@@ -137,7 +137,7 @@ def _layer(path: Path, name: str, tensor: np.ndarray) -> Message:
 
 
 def _quantised(path: Path, name: str, tensor: np.ndarray) -> tuple[Message, np.ndarray]:
-    """(Lc0's Layer, the numbers it stands for): 16-bit steps from the smallest number to the largest.
+    """(Lc0's Layer, the numbers it encodes): 16-bit steps from the smallest number to the largest.
 
     A single number counts from 0.
     """

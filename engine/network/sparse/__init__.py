@@ -1,8 +1,8 @@
-"""The sparse family: pieces with their attacks as features, one accumulator, logits of legal moves only.
+"""The sparse family: pieces with their attacks as features, one accumulator, and logits of legal moves only.
 
-features     what it sees of a position, settled captures included: the same for playing and training
-parameters   its sizes, and its parameters as the kernels want them
-model        as layers, for training
-inference    the kernel that search calls; `rows` is what it consists of
-gradients    the passes of training over tables
+features     the inputs made from a position, including the quiescence balance, for playing and training alike
+parameters   the network's sizes, and its parameters in the layout of the kernels
+model        the network as layers, for training
+inference    the kernel that search calls, built from `rows`
+gradients    the forward and backward pass of training
 """

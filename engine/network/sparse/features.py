@@ -1,17 +1,17 @@
-"""What the sparse family sees of a position: numbers of active features, and a row of the policy for each legal move.
+"""The sparse family's inputs: the indices of active features, and a policy row for each legal move.
 
-Everything is seen from the side to move: for Black the board is mirrored vertically and the colours swap, and where the
-mover's king stands on the files a to d it is mirrored horizontally as well, so that it never stands there.
+Everything is seen from the side to move: for Black the board is mirrored vertically and the colours swap. If the
+mover's king stands on files a to d, the board is also mirrored horizontally, so the king is always on files e to h.
 
     ((piece * 2 + defended) * 2 + attacked) * 64 + square    piece: our P N B R Q K, then theirs; `attacked` by the
                                                              piece's enemy, `defended` by its own side
     3072 3073    we may castle to the side of file a, of file h, after mirroring      3074 3075    they may
     3076..3083   the file of an en passant capture              3084..3087    fifty-move counter from 20, 40, 60, 80
-    3088..3137   the settled balance, from far below zero to far above: who is ahead once captures are over. A sum over
-                 pieces cannot tell which of several hanging pieces falls first, so quiescence search looks
+    3088..3137   the quiescence balance, from far below zero to far above: who is ahead once captures are over. A sum
+                 over pieces cannot tell which of several hanging pieces falls first; quiescence search can
 
-The policy has a row for every policy move (`policy_map.py`), once for moves that look safe and once for moves that
-look like losing material on their target square (`judge_squares`); and it knows what sort of move each is:
+The policy has two rows for every policy move (`policy_map.py`): one for moves that look safe and one for moves that
+seem to lose material on their target square (`judge_squares`). Each legal move also has a sort:
 
     (((kind of the moving piece * 6 + captured kind + 1, or 0) * 2 + in danger where it stands) * 2 + gives check) * 2
     + looks like losing material
@@ -62,25 +62,25 @@ COUNTER_FEATURE = EN_PASSANT_FEATURE + 8
 BALANCE_FEATURE = COUNTER_FEATURE + 4
 FEATURES = BALANCE_FEATURE + 50
 MAX_ACTIVE = 40  # 32 pieces, 4 castling rights, en passant, counter, balance; rounded up
-COUNTER_STEP = 20  # plies
-FEATURE_GROUPS = (12, 4, 64)  # the numbers of features as [piece, attacked and defended, square]
+COUNTER_STEP = 20  # plies between the thresholds of the fifty-move counter's features
+FEATURE_GROUPS = (12, 4, 64)  # shape of the piece features: [piece, attacked and defended, square]
 
 POLICY_ROWS = 2 * POLICY_SIZE
-POLICY_GROUPS = (1, 2, POLICY_SIZE)  # the numbers of rows as [1, safe or unsafe, policy move]
+POLICY_GROUPS = (1, 2, POLICY_SIZE)  # shape of the policy rows: [1, safe or unsafe, policy move]
 MOVE_SORTS = 6 * 6 * 2 * 2 * 2
 
-KIND_WORDS = 8  # words of a set of squares for each kind of piece, rounded up
+KIND_WORDS = 8  # words of an array with one bitboard per kind of piece, rounded up
 
 
 class Sight(NamedTuple):
-    """One thread's scratch for looking at a position."""
+    """One thread's scratch for `look`."""
 
     captures: QuiescenceSpace
     attacks: np.ndarray  # uint64 [2, 8] attack sets of White and Black
-    unsafe: np.ndarray  # uint64 [8] by kind of the moving piece: where it seems to be lost
-    danger: np.ndarray  # uint64 [8] by kind: where a piece of ours that stands there is in danger
-    checks: np.ndarray  # uint64 [8] by kind: from where it attacks the enemy king
-    features: np.ndarray  # int16 [40] out: numbers of active features
+    unsafe: np.ndarray  # uint64 [8] by kind of the moving piece: squares on which it seems to be lost
+    danger: np.ndarray  # uint64 [8] by kind: squares on which a piece of ours is in danger
+    checks: np.ndarray  # uint64 [8] by kind: squares from which it attacks the enemy king
+    features: np.ndarray  # int16 [40] out: indices of active features
     rows: np.ndarray  # int16 [218] out: policy row of each legal move
     sorts: np.ndarray  # int16 [218] out: what sort of move each is
 
@@ -101,7 +101,7 @@ def new_sight() -> Sight:
 
 @kernel()
 def view_flip(row):
-    """What squares are exclusive-ored with: 56 where Black is to move, 7 where the mover's king is on files a to d."""
+    """Mask to XOR squares with: 56 if Black is to move, plus 7 if the mover's king is on files a to d."""
     side = np.int64(row[SIDE])
     king = ctz(row[KING] & row[WHITE + side])
     return 56 * side + (7 if king & 7 < 4 else 0)
@@ -109,11 +109,11 @@ def view_flip(row):
 
 @kernel()
 def judge_squares(row, side, sight):
-    """For each kind of piece of the side to move: unsafe targets, squares of danger, checking squares.
+    """Find unsafe targets, squares of danger and checking squares for each kind of piece of the side to move.
 
-    A piece is in danger where a cheaper enemy attacks it, or any enemy while nothing of ours protects. Moving to such a
-    square is unsafe (where the mover itself does not count as protection) unless it takes a piece worth as much: a
-    stand-in for static exchange evaluation that costs a test a move. Needs sight.attacks.
+    A piece is in danger if a cheaper enemy attacks it, or any enemy attacks it while nothing of ours protects it.
+    Moving to such a square is unsafe (the mover itself does not count as protection) unless it takes a piece worth as
+    much. This replaces static exchange evaluation at the cost of one test per move. Needs sight.attacks.
     """
     ours, theirs, enemy = sight.attacks[side], sight.attacks[1 - side], row[BLACK - side]
     exposed, loose = theirs[BY_ANY] & ~ours[BY_TWO], theirs[BY_ANY] & ~ours[BY_ANY]
@@ -143,16 +143,16 @@ def judge_squares(row, side, sight):
 
 @kernel()
 def look(row, moves, n_moves, sight):
-    """Write what a network is fed: the features of a position, rows and sorts of its legal moves.
+    """Write a network's inputs: the features of a position, and the rows and sorts of its legal moves.
 
-    Returns the number of features. Playing and training both see positions through this function.
+    Returns the number of features. Playing and training both call this function.
     """
     return write_view(row, moves, n_moves, settled_value(row, sight.captures), sight)
 
 
 @kernel()
 def write_view(row, moves, n_moves, settled_cp, sight):
-    """`look`, with the centipawns for the side to move once captures are over."""
+    """`look` with a given quiescence balance, in centipawns for the side to move."""
     side = np.int64(row[SIDE])
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
@@ -168,7 +168,7 @@ def write_view(row, moves, n_moves, settled_cp, sight):
 
 @kernel()
 def balance_level(settled_cp):
-    """0 to 49: steps of 25 centipawns up to 400 on either side, of 100 up to 1,200, and one for more."""
+    """Level 0 to 49: on either side, steps of 25 centipawns up to 400, of 100 up to 1,200, and one for more."""
     size = abs(settled_cp)
     if size < 400:
         size //= 25
@@ -223,7 +223,7 @@ def _write_moves(row, moves, n_moves, flip, sight):
     source, kind, danger = np.int64(-1), np.int64(0), ZERO
     for i in range(n_moves):
         move = np.int64(moves[i])
-        if move & 63 != source:  # moves of one piece come together
+        if move & 63 != source:  # moves of one piece are adjacent
             source = move & 63
             kind = _kind_on(row, source)
             danger = sight.danger[kind] >> np.uint64(source) & ONE

@@ -1,18 +1,18 @@
 """Forward and backward pass of the sparse network over a training batch, in two phases of GIL-free kernels.
 
-Phase one takes positions: outputs, losses, and the gradients at everything a position has of its own. With y the units,
-a the accumulator, t the targets, p the probabilities, s = sum(t), all times 1 / B:
+Phase one runs over positions: outputs, losses, and the gradients of each position's own values. With y the units, a the
+accumulator, t the targets, p the probabilities and s = sum(t), every gradient times 1 / B:
 
     policy   g_m = s p_m - t_m                     value    d_j = w (s p_j - t_j)     moves left    d_3 = w s clip(e)
     hidden   dh_k = sum_j d_j V2_jk where h_k > 0           units   dy = sum_m g_m P_row(m) + sum_k dh_k V1_k
     accumulator, with c = min(max(a, 0), 1)        da_i = dy_i c_{U+i} where 0 < a_i < 1, da_{U+i} = dy_i c_i likewise
 
-Phase two takes columns of the tables: rows of a table that many positions share get the sums
+Phase two runs over columns of the tables and sums up the gradients of rows that many positions share:
 
     dW_f += da for every active feature f          dP_row(m) += g_m y          dV1_k += dh_k y
 
-A column belongs to one call and positions are added in their order, so the result never depends on the number of
-threads, and no table of gradients has to be kept for each.
+Each column belongs to one call, which adds positions in order, so the result never depends on the number of threads and
+no thread needs its own table of gradients.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Scratch(NamedTuple):
 
 
 class PositionGradients(NamedTuple):
-    """What phase one leaves of B positions."""
+    """Results of phase one for B positions."""
 
     units: np.ndarray  # float32 [B * U]
     accumulator: np.ndarray  # float32 [B * W] da
@@ -52,7 +52,7 @@ class PositionGradients(NamedTuple):
     dhidden: np.ndarray  # float32 [B, K]
     doutputs: np.ndarray  # float32 [B, 4]
     losses: np.ndarray  # float32 [B, 3] policy, value, moves left, unweighted
-    known: np.ndarray  # float32 [B, 3] s of each of them: 1, or 0 where the target is not known
+    known: np.ndarray  # float32 [B, 3] s of each loss: 1, or 0 if the target is unknown
 
 
 def new_scratch(config: SparseConfig) -> Scratch:
@@ -87,7 +87,7 @@ def new_position_gradients(config: SparseConfig, size: int, moves: int) -> Posit
 
 @kernel(contract=True)
 def learn_positions(tables, batch, first, last, scale, value_weight, left_weight, scratch, out):
-    """Forward and backward of batch[first:last]; gradients are multiplied by `scale` (1 / B of the whole batch)."""
+    """Run batch[first:last] forward and backward; `scale`, 1 / B of the whole batch, multiplies the gradients."""
     width, units = len(scratch.accumulator), len(scratch.dunits)
     for b in range(first, last):
         add_rows(tables.weight, width, batch.features[b], batch.n_features[b], tables.bias, scratch.accumulator)
@@ -106,7 +106,7 @@ def learn_positions(tables, batch, first, last, scale, value_weight, left_weight
 
 @kernel(contract=True)
 def _policy_gradient(tables, batch, b, units, scale, out):
-    """Logits, cross-entropy over the legal moves and its gradient."""
+    """Compute logits, the cross-entropy over the legal moves and its gradient."""
     n_moves = batch.n_moves[b]
     if n_moves == 0:  # only the value is known
         out.losses[b, 0] = out.known[b, 0] = 0.0
@@ -132,7 +132,7 @@ def _policy_gradient(tables, batch, b, units, scale, out):
 
 @kernel(contract=True)
 def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, scratch, out):
-    """Outputs of the value head, its losses, and the gradient down to its hidden units."""
+    """Compute the value head's outputs and losses, and the gradient down to its hidden units."""
     value_outputs(tables, out.units, b * units, units, scratch.hidden, scratch.outputs)
     softmax_of_3(scratch.outputs, scratch.probabilities)
     loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
@@ -170,7 +170,7 @@ def _accumulator_gradient(accumulator, dunits, units, out, at):
 
 @kernel(contract=True)
 def add_feature_columns(batch, count, gradients, width, column, tables):
-    """Add `count` positions to the gradients of weight and bias, columns `column` to `column` + 128."""
+    """Add `count` positions to the gradients of weight and bias, in columns `column` to `column` + 128."""
     b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = splat(0.0)
     for b in range(count):
         at = b * width + column
@@ -188,7 +188,7 @@ def add_feature_columns(batch, count, gradients, width, column, tables):
 
 @kernel(contract=True)
 def add_unit_columns(batch, count, gradients, units, column, tables):
-    """Add `count` positions to the gradients of policy and hidden rows, columns `column` to `column` + 64."""
+    """Add `count` positions to the gradients of policy and hidden rows, in columns `column` to `column` + 64."""
     for b in range(count):
         at = b * units + column
         y = gradients.units

@@ -18,7 +18,7 @@ from engine.network.sparse.rows import add_rows, pair_products, score_row
 
 
 class SparseModel(NamedTuple):
-    """What `evaluate_leaf` needs: weights that threads share, and scratch of one thread."""
+    """Arguments of `evaluate_leaf`: weights that threads share, and one thread's scratch."""
 
     tables: Tables
     sight: Sight
@@ -31,19 +31,19 @@ class SparseModel(NamedTuple):
 class SparseNet:
     """A sparse network ready to play.
 
-    Give it the parameters by name, as in `parameters.py`; raises ConfigError or ShapeError when they do not fit
-    `config`, and ConfigError where a position could have an answer that is no finite number.
+    Takes the parameters by name, as in `parameters.py`. Raises ConfigError or ShapeError when they do not fit `config`,
+    and ConfigError if some position could have an output that is not finite.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
         self.config = config
         _, self.tables = new_tables(config)
         fill_tables(self.tables, config, tensors)
-        if not largest_sum(self.tables, config) < float(np.finfo(np.float32).max):  # also for what is not a number
+        if not largest_sum(self.tables, config) < float(np.finfo(np.float32).max):  # true for NaN too
             raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
 
     def new_model(self) -> SparseModel:
-        """The weights, which all models share, with scratch for one thread."""
+        """A model for one thread: the shared weights and scratch of its own."""
         return SparseModel(
             tables=self.tables,
             sight=new_sight(),
@@ -55,7 +55,7 @@ class SparseNet:
 
 
 def largest_sum(tables: Tables, config: SparseConfig) -> float:
-    """A bound on every number that arises while a position is evaluated. The units that the heads see are in 0..1."""
+    """Upper bound of every intermediate number of an evaluation. The units that feed the heads are in 0..1."""
 
     def most(weights: np.ndarray, columns: int) -> float:
         return float(np.abs(weights.reshape(-1, columns)).sum(axis=1, dtype=np.float64).max())
@@ -89,7 +89,7 @@ def evaluate_leaf(model, leaves, leaf):
 
 @kernel()
 def evaluate_leaves(model, leaves, first, last):
-    """Evaluate leaves[first:last], one after the other."""
+    """Evaluate leaves[first:last] one by one."""
     for leaf in range(first, last):
         evaluate_leaf(model, leaves, leaf)
 
@@ -110,7 +110,7 @@ def value_outputs(tables, x, x_at, units, hidden, outputs):
 
 @kernel()
 def softmax_of_3(logits, probabilities):
-    """Probabilities float32 [3] of the first three logits."""
+    """Write the softmax of the first three logits to probabilities, float32 [3]."""
     largest = max(logits[0], logits[1], logits[2])
     total = np.float32(0)
     for k in range(3):

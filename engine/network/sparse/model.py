@@ -1,7 +1,7 @@
 """The sparse network as layers of the learning library, for training.
 
-Inputs: features integer [B, 40], policy rows and sorts integer [B, M] of the legal moves, as `features.py` numbers
-them, -1 = none. Outputs, from the side to move:
+Inputs, numbered as in `features.py`, -1 = none: features integer [B, 40]; policy rows and sorts of the legal moves,
+both integer [B, M]. Outputs, for the side to move:
     policy [B, M]    logits of the legal moves
     value  [B, 4]    logits of win, draw, loss; plies to the end of the game, in hundreds
 
@@ -17,7 +17,7 @@ from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.nn.layers import Activation, Dense, ListNetwork, PairProduct, ScoredRows, Sequential, SparseDense
 
 TYPICAL_ACTIVE = 28  # features of an average position
-# Units start in the middle of the range in which they are not clipped: all of them learn from the first step on.
+# Units start in the middle of their unclipped range, so all of them learn from the first step on.
 START_SCALE, START_BIAS = np.float32(0.1), np.float32(0.5)
 
 

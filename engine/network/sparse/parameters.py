@@ -19,7 +19,7 @@ from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
 
 OUTPUTS = 4  # win, draw, loss, moves left
-STEP = 64  # the accumulator's width is a multiple of it: kernels take four lanes of each half at once
+STEP = 64  # the accumulator's width is a multiple of this, because kernels take four lanes of each half at once
 
 PARAMETERS = {
     "weight": "trunk.accumulator.weight",
@@ -39,7 +39,7 @@ class SparseConfig:
     """Sizes of a sparse network, written "sparse-WIDTH"."""
 
     width: int = 768  # units of the accumulator
-    hidden: int = 16  # units between the accumulator and value and moves left
+    hidden: int = 16  # hidden units of the value and moves-left outputs
 
     def __post_init__(self) -> None:
         if not 0 < self.width <= 4096 or self.width % (2 * STEP) or not 0 < self.hidden <= 256:
@@ -58,12 +58,12 @@ class SparseConfig:
 
     @property
     def units(self) -> int:
-        """What the heads see: products of pairs of accumulator units."""
+        """Number of inputs of the heads, which are products of pairs of accumulator units."""
         return self.width // 2
 
 
 def sparse_config_of(model_config: Any) -> SparseConfig:
-    """The sizes of a sparse network from its layer configuration. Raises ConfigError when it is that of another one."""
+    """Sizes of a sparse network from its layer configuration. Raises ConfigError for any other network's."""
     try:
         width = model_config["trunk"]["layers"]["accumulator"]["outputs"]
         config = SparseConfig(width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"])
@@ -103,7 +103,7 @@ def parameter_shapes(config: SparseConfig) -> dict[str, tuple[int, ...]]:
 
 
 def new_tables(config: SparseConfig) -> tuple[np.ndarray, Tables]:
-    """Zeroed tables as views of one flat vector (the first result), each beginning on a cache line."""
+    """(flat vector of zeros, tables as views of it, each beginning on a cache line)."""
     sizes = {name: int(np.prod(shape)) for name, shape in parameter_shapes(config).items()}
     starts = np.cumsum([0, *(-(-size // LANES) * LANES for size in sizes.values())])
     flat = aligned_zeros(int(starts[-1]))
@@ -112,7 +112,7 @@ def new_tables(config: SparseConfig) -> tuple[np.ndarray, Tables]:
 
 
 def named_views(tables: Tables, config: SparseConfig) -> dict[str, np.ndarray]:
-    """The tables in their own shapes by the names of the layers' parameters; they share memory."""
+    """Views of the tables in their own shapes, by the names of the layers' parameters."""
     shapes = parameter_shapes(config)
     return {PARAMETERS[name]: getattr(tables, name).reshape(shapes[name]) for name in Tables._fields}
 
@@ -120,7 +120,7 @@ def named_views(tables: Tables, config: SparseConfig) -> dict[str, np.ndarray]:
 def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.ndarray]) -> None:
     """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape.
 
-    New features are only ever added at the end: for a network from before some of them, they weigh nothing.
+    New features are only ever added at the end; an older network's weights for them are zero.
     """
     for name, view in named_views(tables, config).items():
         if name not in tensors:

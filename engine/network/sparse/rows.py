@@ -1,6 +1,6 @@
 """The arithmetic that playing and training share: accumulate rows, activate, score rows. Flat float32 arrays.
 
-Columns are taken in blocks that stay in registers while the rows stream by; every sum has one fixed order.
+A block of columns stays in registers while the rows stream by; every sum has one fixed order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ HALF_BLOCK = 4 * LANES
 
 @kernel(contract=True)
 def add_rows(table, width, numbers, count, start, out):
-    """out [width] = start + the rows of table [rows, width] that numbers[:count] name; width a multiple of 128."""
+    """out [width] = start + the sum of rows numbers[:count] of table [rows, width]; width is a multiple of 128."""
     for c in range(0, width, BLOCK):
         s0, s1, s2, s3 = load(start, c), load(start, c + 16), load(start, c + 32), load(start, c + 48)
         s4, s5, s6, s7 = load(start, c + 64), load(start, c + 80), load(start, c + 96), load(start, c + 112)
@@ -30,7 +30,7 @@ def add_rows(table, width, numbers, count, start, out):
 
 @kernel(contract=True)
 def add_weighted_rows(table, width, numbers, factors, count, out):
-    """out [width] += sum of factors[i] times row numbers[i]; width a multiple of 64."""
+    """out [width] += the sum of factors[i] times row numbers[i]; width is a multiple of 64."""
     for c in range(0, width, HALF_BLOCK):
         s0, s1, s2, s3 = load(out, c), load(out, c + 16), load(out, c + 32), load(out, c + 48)
         for i in range(count):
@@ -58,14 +58,14 @@ def clip(x):
 
 @kernel(contract=True)
 def pair_products(accumulator, units, out, at):
-    """out[at : at + U] = clipped first half times clipped second half of accumulator [2 U]."""
+    """out[at : at + U] = the clipped first half of accumulator [2 U] times its clipped second half."""
     for c in range(0, units, LANES):
         store(out, at + c, clip(load(accumulator, c)) * clip(load(accumulator, units + c)))
 
 
 @kernel(contract=True)
 def score_row(table, at, x, x_at, units):
-    """The product of the row table[at : at + units] and x[x_at : x_at + units]; units a multiple of 64."""
+    """Dot product of the row table[at : at + units] and x[x_at : x_at + units]; units is a multiple of 64."""
     s0 = s1 = s2 = s3 = splat(0.0)
     for c in range(0, units, HALF_BLOCK):
         s0 = s0 + load(table, at + c) * load(x, x_at + c)
