@@ -44,17 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     text = "filters x blocks, or sparse-WIDTH, with random weights (default %(default)s)"
     parser.add_argument("--net", default="64x6", metavar="NET", help=text)
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="(default %(default)s)")
-    text = f"positions of a training step (default {TOWER_RECIPE.batch_size} for towers, "
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads (default %(default)s)")
+    text = f"positions per training step (default {TOWER_RECIPE.batch_size} for towers, "
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
-    text = "visits of a self-play move (default %(default)s)"
+    text = "visits per self-play move (default %(default)s)"
     parser.add_argument("--visits", type=int, default=GameSettings.visits, metavar="N", help=text)
-    text = "games at once in each thread (default %(default)s)"
+    text = "play this many games at once in each thread (default %(default)s)"
     parser.add_argument("--games", type=int, default=GameSettings.concurrent, metavar="N", help=text)
-    text = "where towers are evaluated in self-play (default %(default)s)"
+    text = "backend that evaluates towers in self-play (default %(default)s)"
     parser.add_argument("--backend", default=GameSettings.backend, choices=BACKEND_NAMES, help=text)
-    text = "length of each measurement (default %(default)s)"
+    text = "seconds per measurement (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The measurements by part and name; speeds are floats a second."""
+    """The measurements by part and name; speeds are units of work per second."""
     family = family_of(arguments.net)
     recipe = family.recipe
     batch_size = recipe.batch_size if arguments.batch is None else arguments.batch

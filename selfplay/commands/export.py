@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Counted:
-    """Games as they pass by."""
+    """Passes games through unchanged and counts them."""
 
     def __init__(self, games: Iterator[SelfPlayRecord], line: LiveLine) -> None:
         self.games = self.positions = 0

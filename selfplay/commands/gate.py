@@ -22,5 +22,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry out this one phase; an error names the phase that is due where it is another."""
+    """Carry out this one phase. If another phase is due, the error names it."""
     return work_on_run(arguments, lambda folder, stop: run_phase(folder, Phase.GATE, stop))

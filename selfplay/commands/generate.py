@@ -23,6 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry out this one phase; an error names the phase that is due where it is another."""
+    """Carry out this one phase. If another phase is due, the error names it."""
     with play_backend(arguments) as play:
         return work_on_run(arguments, lambda folder, stop: run_phase(folder, Phase.GENERATE, stop, play))

@@ -25,11 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     add_run_arguments(parser)
     group = parser.add_argument_group("games (at least one file)")
-    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="PGN collections")
-    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help="of both players (default: any)")
+    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="import PGN collections")
+    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help="minimum Elo of both players (any)")
     text = "leave out Chess960 games of the PGN collections"
     group.add_argument("--pgn-standard", action="store_true", help=text)
-    text = "Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
+    text = "import Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
     group.add_argument("--v6", type=Path, nargs="+", default=[], metavar="PATH", help=text)
 
 

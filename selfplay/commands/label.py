@@ -39,44 +39,44 @@ positions that the search of games' positions looks at, for `aino-train pretrain
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
-    text = "a command, or words cmd=COMMAND option.NAME=VALUE"
+    text = "UCI engine: a command, or words cmd=COMMAND option.NAME=VALUE"
     parser.add_argument("--engine", required=True, metavar="ENGINE", help=text)
-    text = "labels; the same command goes on with what is there"
+    text = "write the labels here; run the same command again to continue"
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.txt.xz", help=text)
     _add_source_flags(parser.add_argument_group("positions (at least one source)"))
     _add_search_flags(parser.add_argument_group("search"))
 
 
 def _add_source_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="positions of games")
-    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help="of both players (default: any)")
-    text = "positions, one a line (EPD or FEN)"
+    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="label positions of PGN games")
+    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help="minimum Elo of both players (any)")
+    text = "label these positions, one per line (EPD or FEN)"
     group.add_argument("--epd", type=Path, nargs="+", default=[], metavar="FILE", help=text)
-    group.add_argument("--run", type=Path, metavar="RUN", help="positions of a run's self-play games, newest first")
-    text = "at most so many of a game, drawn at random (default: all)"
+    group.add_argument("--run", type=Path, metavar="RUN", help="label positions of a run's games, newest first")
+    text = "label at most N positions per game, drawn at random (default: all)"
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
-    text = "share of them replaced by the position after another move, of a run's games one that the search visited"
+    text = "replace this share of positions by the one after another move (in a run's games, one the search visited)"
     group.add_argument("--deviate", type=float, default=0.0, metavar="X", help=text)
-    group.add_argument("--seed", type=int, default=1, help="of the draws (default %(default)s)")
-    text = "in place of each of them about N positions that Aino's own search of it looks at"
+    group.add_argument("--seed", type=int, default=1, help="random seed (default %(default)s)")
+    text = "replace each position by about N positions from Aino's search tree of it"
     group.add_argument("--tree", type=int, default=0, metavar="N", help=text)
-    text = "of such a search, half to twice of it (default %(default)s)"
+    text = "nodes per search for --tree; each search varies from half to twice this (default %(default)s)"
     group.add_argument("--tree-nodes", type=int, default=600, metavar="N", help=text)
-    text = "label files, or folders of them, whose positions are left out"
+    text = "skip positions that are in these label files or folders"
     group.add_argument("--known", type=Path, nargs="+", default=[], metavar="PATH", help=text)
-    text = "positions in the file when it is finished (default %(default)s)"
+    text = "stop when the file has N positions (default %(default)s)"
     group.add_argument("--count", type=int, default=100_000, metavar="N", help=text)
 
 
 def _add_search_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--nodes", type=int, default=3_000, help="a position (default %(default)s)")
-    group.add_argument("--multipv", type=int, default=5, metavar="N", help="moves a position (default %(default)s)")
-    group.add_argument("--timeout", type=float, default=60.0, metavar="S", help="a position (default %(default)s)")
-    group.add_argument("--concurrency", type=int, default=1, metavar="N", help="engines at once (default %(default)s)")
+    group.add_argument("--nodes", type=int, default=3_000, help="nodes per position (default %(default)s)")
+    group.add_argument("--multipv", type=int, default=5, metavar="N", help="moves per position (default %(default)s)")
+    group.add_argument("--timeout", type=float, default=60.0, metavar="S", help="per position (default %(default)s s)")
+    group.add_argument("--concurrency", type=int, default=1, metavar="N", help="parallel engines (default %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Label, or go on labelling."""
+    """Start or continue labelling."""
     _check(arguments)
     tasks = _tasks(arguments)
     with FolderLock(arguments.out.parent), closing(LabelFile(arguments.out)) as out, StopFlag() as stop:

@@ -38,18 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", default="aino", metavar="ENGINE", help=text)
     text = "Stockfish, or another engine with UCI_LimitStrength and UCI_Elo (default: %(default)s)"
     parser.add_argument("--opponent", default="name=stockfish cmd=stockfish", metavar="ENGINE", help=text)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="what is played, and its result")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
 
     def number(name: str, field: str, text: str, metavar: str = "ELO") -> None:
         default = getattr(LadderSettings, field)
         kind = type(default)
         parser.add_argument(name, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)s)")
 
-    number("--lowest", "lowest", "lowest rung, as the opponent's UCI_Elo allows")
-    number("--highest", "highest", "highest rung")
-    number("--step", "step", "between rungs")
-    number("--games", "games", "the most that are played, an even number", "N")
-    number("--precision", "precision", "half the length of the 95%% interval that is good enough")
+    number("--lowest", "lowest", "lowest rung in Elo; the opponent's UCI_Elo must allow it")
+    number("--highest", "highest", "highest rung in Elo")
+    number("--step", "step", "Elo between neighbouring rungs")
+    number("--games", "games", "play at most N games, an even number", "N")
+    number("--precision", "precision", "stop when the 95%% interval is within this many Elo of its centre")
     add_referee_flags(parser)
 
 
@@ -75,7 +75,7 @@ def settings_of(arguments: argparse.Namespace) -> LadderSettings:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Climb, or go on climbing."""
+    """Start or continue the ladder."""
     settings = settings_of(arguments)
     quiet_driver()
     with FolderLock(arguments.out), StopFlag() as stop:

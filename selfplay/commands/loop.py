@@ -24,11 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--generations",
         type=int,
         metavar="N",
-        help="finish N generations, then stop (default: go on until interrupted)",
+        help="stop after N generations (default: run until interrupted)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Go on where the run stands."""
+    """Continue the run from its current phase."""
     with play_backend(arguments) as play:
         return work_on_run(arguments, lambda folder, stop: run_generations(folder, arguments.generations, stop, play))

@@ -36,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLES
     parser.add_argument("--first", required=True, metavar="ENGINE", help=ENGINE_HELP)
-    parser.add_argument("--second", required=True, metavar="ENGINE", help="likewise")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="what is played, and its result")
-    text = "an even number, with --sprt the most that are played (default %(default)s)"
+    parser.add_argument("--second", required=True, metavar="ENGINE", help="second engine, in the same form")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
+    text = "play this many games, an even number; with --sprt, at most this many (default %(default)s)"
     parser.add_argument("--games", type=int, default=20, help=text)
-    text = "stop when it is decided whether the first engine is ELO1 stronger or only ELO0 (pentanomial GSPRT)"
+    text = "stop once the test decides between ELO1 and ELO0 as the first engine's lead (pentanomial GSPRT)"
     parser.add_argument("--sprt", type=float, nargs=2, metavar=("ELO0", "ELO1"), help=text)
     text = "error rates of --sprt (default 0.05 0.05)"
     parser.add_argument("--sprt-errors", type=float, nargs=2, metavar=("ALPHA", "BETA"), help=text)
@@ -68,7 +68,7 @@ def settings_of(arguments: argparse.Namespace) -> MatchSettings:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Play, or continue, the match."""
+    """Start or continue the match."""
     settings = settings_of(arguments)
     quiet_driver()
     names = settings.first.name, settings.second.name

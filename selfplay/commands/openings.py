@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="PATH",
-        help="teacher labels: files, or folders of *.txt.xz",
+        help="read teacher labels from files, or folders of *.txt.xz",
     )
     parser.add_argument("--count", type=int, default=500, help="positions to draw (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="(default %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (default %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.epd")
 
 

@@ -40,22 +40,22 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     files("--human-games", "FILE", "human games, tab-separated")
     files("--pgn", "FILE", "PGN collections of any size")
     files("--v6", "PATH", "Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
-    text = "labels of positions that a search reached (aino-train label --tree), as --teacher"
+    text = "labels of tree positions (aino-train label --tree), in the form of --teacher"
     files("--searched", "PATH", text)
     files("--labels", "FOLDER", "label folders (aino-train teach); sparse networks only")
-    text = "of both players of a PGN game (default: any)"
+    text = "lowest Elo of both players of a PGN game (default: any)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "leave out Chess960 games of the PGN collections"
     group.add_argument("--pgn-standard", action="store_true", help=text)
     defaults = SourceFiles()
-    text = "relative shares of these kinds in every batch, in this order; the last ones may be left out (default"
+    text = "mixture weights of the kinds above in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
     group.add_argument("--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
-    text = "hold out games of the file whose name starts so (default %(default)s)"
+    text = "hold out games of the file whose name starts with NAME (default %(default)s)"
     group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
-    text = "share of that file's games, its last ones (default %(default)s)"
+    text = "hold out this share of that file's games, taken from its end (default %(default)s)"
     group.add_argument("--heldout-share", type=float, default=defaults.heldout_share, metavar="X", help=text)
-    text = "folder for the parsed data (default: in the run folder)"
+    text = "keep parsed data in this folder (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
 
@@ -66,24 +66,24 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
 
     text = "run folder; the same command continues it"
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
-    group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="the trained network")
-    text = "how the network's numbers are stored (default %(default)s)"
+    group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="write the trained network here")
+    text = "store the network's weights in this type (default %(default)s)"
     group.add_argument("--storage", choices=("float32", "float16"), default="float32", help=text)
     length = group.add_mutually_exclusive_group(required=True)
-    length.add_argument("--minutes", type=float, default=0.0, help="train that long, all parts of the run together")
-    length.add_argument("--positions", type=int, default=0, help="train on that many positions")
+    length.add_argument("--minutes", type=float, default=0.0, help="train this long, over all sessions of the run")
+    length.add_argument("--positions", type=int, default=0, help="train on this many positions")
     setting("--net", DEFAULT_NET, "a tower, FILTERSxBLOCKS, or sparse-WIDTH")
-    text = "begin with this network's weights, of the same --net, in place of random ones"
+    text = "start from this network's weights instead of random ones; it must match --net"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
     tower, sparse = TOWER_RECIPE, SPARSE_RECIPE
     text = f"peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks)"
     group.add_argument("--rate", type=float, help=text)
-    text = f"positions a step (default {tower.batch_size} for towers, {sparse.batch_size} for sparse networks)"
+    text = f"positions per step (default {tower.batch_size} for towers, {sparse.batch_size} for sparse networks)"
     group.add_argument("--batch", type=int, help=text)
-    text = "share of positions with scored moves replaced by the position after one of them"
+    text = "replace this share of scored positions by the one after a scored move"
     text += f" (sparse networks only; default {sparse.variations})"
     group.add_argument("--variations", type=float, help=text)
-    text = "decoupled weight decay: a weight shrinks by rate times this a step"
+    text = "decoupled weight decay: each step shrinks a weight by the learning rate times this"
     text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
     setting("--threads", LearnerSettings.threads)

@@ -1,4 +1,4 @@
-"""What `match` and `ladder` share: the flags for time control, openings, adjudication, concurrency."""
+"""Flags shared by `match` and `ladder`: time control, openings, adjudication, concurrency."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
     control = parser.add_argument_group(f"time control (default --tc {DEFAULT_CLOCK})")
     either = control.add_mutually_exclusive_group()
-    either.add_argument("--tc", metavar="BASE+INC", help="a clock, in seconds")
-    either.add_argument("--movetime", metavar="S", help="seconds for each move")
-    control.add_argument("--nodes", metavar="N", help="nodes for each move; alone, or beside one of the others")
-    text = "tolerance of the clocks (default %(default)s)"
+    either.add_argument("--tc", metavar="BASE+INC", help="play with a clock: base time and increment in seconds")
+    either.add_argument("--movetime", metavar="S", help="seconds per move")
+    control.add_argument("--nodes", metavar="N", help="nodes per move; may be combined with --tc or --movetime")
+    text = "milliseconds a clock may be overstepped (default %(default)s)"
     control.add_argument("--margin-ms", type=float, default=MARGIN_MS, metavar="MS", help=text)
-    text = "an engine that is so late with its answer is ended and loses (default %(default)s)"
+    text = "stop an engine that answers this many seconds late; it loses the game (default %(default)s)"
     control.add_argument("--patience", type=float, default=30.0, metavar="S", help=text)
     _add_opening_flags(parser.add_argument_group("openings, each played with both colours"))
     _add_ending_flags(parser.add_argument_group("games that end early"))
-    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="games at once (default %(default)s)")
+    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="parallel games (default %(default)s)")
 
 
 def _add_opening_flags(group: argparse._ArgumentGroup) -> None:
-    text = ".pgn or .epd, also in a .zip (default: Aino's own set)"
+    text = "read openings from a .pgn or .epd file, plain or in a .zip (default: Aino's own set)"
     group.add_argument("--openings", type=Path, metavar="FILE", help=text)
-    text = "of PGN games: begin after so many (default %(default)s)"
+    text = "plies to take from each PGN opening (default %(default)s)"
     group.add_argument("--opening-plies", type=int, default=DEFAULT_PLIES, metavar="N", help=text)
-    group.add_argument("--seed", type=int, default=1, help="of the openings' order (default %(default)s)")
-    group.add_argument("--chess960", action="store_true", help="Fischer Random rules; give openings of that kind")
+    group.add_argument("--seed", type=int, default=1, help="random seed of the openings' order (default %(default)s)")
+    group.add_argument("--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings")
 
 
 def _add_ending_flags(group: argparse._ArgumentGroup) -> None:
     draw, resign = str(DrawRule()), str(ResignRule())
-    text = "a draw when both engines' scores stay within CP for MOVES moves, after move FROM (off; alone %(const)s)"
+    text = "call a draw when both engines' scores stay within CP for MOVES moves after move FROM (off; alone %(const)s)"
     group.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text)
-    text = "a loss when both engines score a side at -CP or worse for MOVES moves each (off; alone %(const)s)"
+    text = "call a loss when both engines score a side at -CP or worse for MOVES moves each (off; alone %(const)s)"
     group.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text)
-    text = "a draw after so many (default %(default)s)"
+    text = "call a draw after this many plies (default %(default)s)"
     group.add_argument("--longest", type=int, default=400, metavar="PLIES", help=text)
 
 

@@ -19,8 +19,8 @@ EXAMPLE = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder; it is only read, and may be at work")
-    parser.add_argument("--out", type=Path, metavar="FILE.html", help="where to (default: RUN/report.html)")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder; it is only read, even while training runs")
+    parser.add_argument("--out", type=Path, metavar="FILE.html", help="write the page here (default: RUN/report.html)")
 
 
 def run(arguments: argparse.Namespace) -> int:

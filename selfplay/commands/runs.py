@@ -24,16 +24,16 @@ __all__ = ["add_play_arguments", "add_run_arguments", "play_backend", "work_on_r
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the run folder, the first network and all settings."""
     parser.add_argument(
-        "run", type=Path, metavar="RUN", help="run folder; made where it does not exist, continued where it does"
+        "run", type=Path, metavar="RUN", help="run folder; created if missing, otherwise continued"
     )
     parser.add_argument(
-        "--initial", type=Path, metavar="FILE.dit", help="a new run's first network (default: random weights)"
+        "--initial", type=Path, metavar="FILE.dit", help="start a new run from this network (default: random weights)"
     )
     add_config_flags(parser)
 
 
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where self-play games are played. No part of the configuration: the games are the same anywhere."""
+    """Declare where self-play games are played. This is not configuration: the games are the same anywhere."""
     parser.add_argument(
         "--workers",
         type=int,
@@ -50,7 +50,7 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
-    """What plays the games for the length of the block. Raises ConfigError for bad flags and for want of a cluster."""
+    """What plays the games for the length of the block. Raises ConfigError for bad flags or a missing cluster."""
     if arguments.workers < 0:
         raise ConfigError(f"--workers: expected 0 or more, got {arguments.workers}")
     if arguments.cluster is not None:

@@ -1,4 +1,4 @@
-"""`aino-train suite`: what an engine solves of test suites and puzzles."""
+"""`aino-train suite`: how many test-suite positions and puzzles an engine solves."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".epd or .fen suites, .csv puzzles")
     text = f"any UCI engine: {ENGINE_HELP} (default: Aino in this process, with the engine options below)"
     parser.add_argument("--engine", metavar="ENGINE", help=text)
-    parser.add_argument("--nodes", metavar="N", help=f"for each move (default {DEFAULT_NODES}, unless --movetime)")
-    parser.add_argument("--movetime", metavar="S", help="seconds for each move; beside --nodes, whichever comes first")
-    text = "positions at once, an engine each; threads in this process default to 1 (default %(default)s)"
+    parser.add_argument("--nodes", metavar="N", help=f"nodes per move (default {DEFAULT_NODES}, unless --movetime)")
+    parser.add_argument("--movetime", metavar="S", help="seconds per move; with --nodes, whichever limit comes first")
+    text = "solve this many positions at once, one engine each; Threads then defaults to 1 (default %(default)s)"
     parser.add_argument("--concurrency", type=int, default=1, metavar="N", help=text)
-    text = "of each file only so many, drawn at random (default: all)"
+    text = "solve N positions per file, drawn at random (default: all)"
     parser.add_argument("--limit", type=int, metavar="N", help=text)
-    parser.add_argument("--limit-seed", type=int, default=1, metavar="N", help="of that draw (default %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and every outcome")
-    parser.add_argument("--failed", action="store_true", help="list what was not solved")
+    parser.add_argument("--limit-seed", type=int, default=1, metavar="N", help="seed of --limit (default %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and every outcome to this file")
+    parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Solve, then show the table; what is interrupted is shown as far as it went."""
+    """Solve, then show the table; an interrupted run shows the results so far."""
     if arguments.concurrency < 1 or (arguments.limit or 1) < 1:
         raise ConfigError("--concurrency and --limit: expected at least 1")
     quiet_driver()
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> TimeControl:
-    """The flags, else the engine's own words, else the default. Raises ConfigError for a clock."""
+    """The limit from the flags, else from the ENGINE words, else the default. Raises ConfigError for a clock."""
     given = TimeControl.of(None, arguments.movetime, arguments.nodes) or (contestant and contestant.control)
     if given and given.base_s:
         raise ConfigError(f"a suite has no clock, only nodes and seconds for each move: got {given}")
@@ -96,7 +96,7 @@ def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> Time
 
 
 def _options(arguments: argparse.Namespace) -> EngineOptions:
-    """The engine options; one thread unless told, for the searches shall share the cores and not each search."""
+    """The engine options; one thread unless told otherwise, so that concurrent searches share the cores."""
     if arguments.threads is None and arguments.config is None:
         arguments.threads = "1"
     return options_from_flags(arguments)

@@ -14,7 +14,7 @@ from selfplay.data.text_files import numbered_lines
 
 __all__ = ["draw_openings"]
 
-LATEST_PLY = 8  # of a teacher game: its start is an opening position already
+LATEST_PLY = 8  # plies from the start of a teacher game, which is already an opening position
 BALANCED_CP = 30  # the most that the best move may be worth, for either side
 FEWEST_PIECES = 28
 
@@ -44,7 +44,7 @@ def _balanced_positions(path: Path) -> Iterator[tuple[chess.Board, int]]:
             for ply in body.split(";", LATEST_PLY)[:LATEST_PLY]:
                 move, _, labels = ply.partition(":")
                 scores = [int(label.partition("=")[2]) for label in labels.split(",") if label]
-                score_cp = max(scores, default=BALANCED_CP + 1)  # none: a position that was not labelled
+                score_cp = max(scores, default=BALANCED_CP + 1)  # without scores the position is unlabelled
                 if abs(score_cp) <= BALANCED_CP and len(board.piece_map()) >= FEWEST_PIECES and not board.is_check():
                     yield board, score_cp
                     break

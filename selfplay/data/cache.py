@@ -1,4 +1,4 @@
-"""Parsed data kept on disk and mapped from there, so that a second start takes seconds and any size fits."""
+"""Caches parsed data on disk and maps it from there: a second start takes seconds, and any size fits."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from selfplay.records.targets import MATE_SCORE_CP
 
 __all__ = ["EngineDied", "LabelEngine", "parse_info"]
 
-LARGEST_SCORE = 30_000  # of what is no mate
-START_TIMEOUT_S = 120.0  # for the first `uci` and `isready`: kernels may have to be compiled
+LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
+START_TIMEOUT_S = 120.0  # limit for the first `uci` and `isready`, as kernels may have to be compiled
 QUIT_TIMEOUT_S = 2.0
 
 
@@ -63,7 +63,7 @@ class LabelEngine:
     nodes: int = 3_000
     timeout_s: float = 60.0
     _process: subprocess.Popen[str] = field(init=False, repr=False)
-    _known: set[str] = field(init=False, repr=False)  # its options, in lower case
+    _known: set[str] = field(init=False, repr=False)  # names of the engine's options, in lower case
 
     def __post_init__(self) -> None:
         try:

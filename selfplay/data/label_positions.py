@@ -32,13 +32,13 @@ from selfplay.threads import run_on_threads
 
 __all__ = ["LabelFile", "LabelProgress", "label_positions", "labelled_keys"]
 
-SYNC_S = 1.0  # between calls that make lines survive a loss of power; a killed process loses no line
-MOST_DEATHS = 3  # of engines, one after the other
+SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
+MOST_DEATHS = 3  # give up after this many engine deaths in a row
 
 
 @dataclass(frozen=True)
 class LabelProgress:
-    """Positions labelled of how many, and a second of this call."""
+    """Progress: positions labelled, target number, and positions per second of this call."""
 
     positions: int
     of_positions: int
@@ -215,7 +215,7 @@ class _SturdyEngine:
         self._new_engine = new_engine
         self._tell = tell
         self._engine = new_engine()
-        self._deaths = 0  # one after the other
+        self._deaths = 0  # engine deaths in a row
 
     def begin(self, task: LabelTask) -> None:
         """Positions of this task follow."""

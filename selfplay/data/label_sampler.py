@@ -21,8 +21,8 @@ from selfplay.records.targets import MOVES_LEFT_LIMIT, policy_from_scores
 
 __all__ = ["HELD_OUT_EVERY", "LabelOrder", "LabelRows", "LabelSampler", "held_out"]
 
-HELD_OUT_EVERY = 64  # of the roots one is never trained on
-ROUNDS = 4  # of the Feistel network
+HELD_OUT_EVERY = 64  # one root in this many is never trained on
+ROUNDS = 4  # rounds of the Feistel network
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pairs = rows[:, VALUE_WORDS:].view(np.uint16).reshape(len(rows), TOP_MOVES, 2)
     moves, scores = pairs[:, :, 0], pairs[:, :, 1].view(np.int16).astype(np.float32)
     scores = np.where(moves > 0, scores, -np.inf)
-    scores[:, 0] = pairs[:, 0, 1].view(np.int16)  # every scored position has a move
+    scores[:, 0] = pairs[:, 0, 1].view(np.int16)  # every scored position has at least one move
     with np.errstate(over="ignore"):
         probabilities = policy_from_scores(scores.reshape(-1), np.arange(0, len(rows) * TOP_MOVES + 1, TOP_MOVES))
     return np.ascontiguousarray(moves), probabilities.reshape(len(rows), TOP_MOVES)

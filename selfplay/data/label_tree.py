@@ -1,4 +1,4 @@
-"""Positions that Aino's own search looks at, to be labelled: where the network is asked, games seldom go."""
+"""Selects tree positions for labelling: the search asks the network about positions that games seldom reach."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from selfplay.data.teacher import UNKNOWN_RESULT
 
 __all__ = ["TreeSampling", "positions_of_trees"]
 
-WIDEST = 60  # moves of a node that are followed; more are hardly ever visited
+WIDEST = 60  # most moves followed per node; more are hardly ever visited
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from selfplay.records.targets import WHITE_POINTS
 __all__ = ["ALL_GAMES", "PgnSelection", "pgn_reader", "read_pgn"]
 
 TAG_LINE = re.compile(r'\[\w+\s+"')
-LARGEST_GAME = 1 << 20  # characters; a comment that is never closed would take in the rest of the file
+LARGEST_GAME = 1 << 20  # characters; without a limit an unclosed comment would take in the rest of the file
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _games(text: str, selection: PgnSelection) -> Iterator[_MainLine]:
     try:
         while (game := chess.pgn.read_game(stream, Visitor=partial(_MainLine, selection))) is not None:
             yield game
-    except ValueError as error:  # such as a number too long for Python
+    except ValueError as error:  # for example, a number too long for Python
         broken = _MainLine(selection)
         broken.fault = str(error)
         yield broken
@@ -108,7 +108,7 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
         self.headers = chess.pgn.Headers({})
         self.start: chess.Board | None = None
         self.moves: list[int] = []
-        self.ended = False  # by a null move: analysis, no game goes on like that
+        self.ended = False  # a null move ended the game: it occurs only in analysis
         self.record: GameRecord | None = None
         self.fault = ""
 
@@ -155,5 +155,5 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
 def _is_standard(headers: chess.pgn.Headers) -> bool:
     try:
         return headers.variant() is chess.Board
-    except ValueError:  # a variant that python-chess does not know
+    except ValueError:  # python-chess does not know this variant
         return False

@@ -31,7 +31,7 @@ from selfplay.records.uci_text import MOVE_OF_TEXT
 
 __all__ = ["UNKNOWN_RESULT", "parse_teacher_line", "read_teacher", "teacher_files"]
 
-UNKNOWN_RESULT = "*"  # of a game that was left, or never played
+UNKNOWN_RESULT = "*"  # result of an abandoned game, or of one never played
 
 
 def teacher_files(paths: Iterable[Path]) -> list[Path]:

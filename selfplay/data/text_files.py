@@ -17,8 +17,8 @@ __all__ = ["SkipLog", "numbered_lines"]
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 1 << 24  # characters; a longer one is no text of ours
-MOST_TOLD = 20  # skipped games of a file that are logged one by one
+LONGEST_LINE = 1 << 24  # characters; no valid file has a longer line
+MOST_TOLD = 20  # most skipped games logged one by one per file
 
 _OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 

@@ -46,7 +46,7 @@ RECORD = np.dtype(
         ("invariance_info", "u1"),
         ("dummy", "u1"),
         *((name, "<f4") for name in VALUE_FIELDS),
-        ("visits", "<u4"),  # of the root, its own included
+        ("visits", "<u4"),  # visits of the root, including its own evaluation
         ("played_idx", "<u2"),
         ("best_idx", "<u2"),
         ("policy_kld", "<f4"),
@@ -145,7 +145,7 @@ def _read_archive(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             tarfile.open(name=path, fileobj=stream, mode="r:") as archive,
         ):
             while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined]  # it would remember every one
+                archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member
                 content = archive.extractfile(member) if member.isreg() and member.name.endswith(".gz") else None
                 if content is not None:
                     name = f"{path}:{member.name}"
@@ -189,4 +189,4 @@ def write_archive(stream: IO[bytes], chunks: Iterator[tuple[str, np.ndarray]]) -
             member.size = packed.tell()
             packed.seek(0)
             archive.addfile(member, packed)
-            archive.members = []  # type: ignore[attr-defined]  # as above
+            archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member

@@ -34,9 +34,9 @@ from selfplay.records.targets import wdl_from_result
 
 __all__ = ["chunk_of_game", "game_of_chunk", "read_v6"]
 
-MOST_VISITS = 65_535  # of one move in a replay record
-PIECE_PLANES = 12  # of one moment
-SUM_TOLERANCE = 0.01  # of a record's probabilities around 1
+MOST_VISITS = 65_535  # most visits of one move in a replay record
+PIECE_PLANES = 12  # piece planes of one board in the history
+SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 1
 COUNT_TOLERANCE = 0.01  # of a probability times visits around a whole number; float32 makes 0.004 of 65,535
 
 

@@ -1,4 +1,4 @@
-"""Threads that play: each has its own evaluators and games, all take the next game from one list."""
+"""Threads that play: each has its own evaluators and games, and takes its next game from a shared list."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Self-play on a Ray cluster: one actor a processor, on as many nodes as there are; lost ones are replaced.
+"""Self-play on a Ray cluster: one actor per processor on every node; lost actors are replaced.
 
 Every node needs this package, of the same version, in the environment that its Ray runs in; the versions are compared.
-Where nodes differ in processor or BLAS library, so do the last bits of their networks: games are only the same on nodes
-that are alike.
+Nodes with different processors or BLAS libraries compute different last bits, so they play the same games only if
+they are alike.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised, sh
 
 __all__ = ["RayBackend", "connected"]
 
-KEPT_NETS = 8  # copies of networks that stay on a node; runs that share it have one in use each
+KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses one
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterat
     """
     ray = _ray()
     try:
-        # What workers print stays in Ray's log files: a lost one is told of here, in a line.
+        # Workers print to Ray's log files; we report a lost worker here in one line.
         ray.init(address=address, log_to_driver=False, logging_level="error")
     except (ConnectionError, ValueError, TimeoutError, RuntimeError, ray.exceptions.RayError) as error:
         raise ConfigError(f"--cluster {address}: no such Ray cluster: {_first_line(error)}") from error
@@ -49,7 +49,7 @@ def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterat
 
 
 class RayBackend:
-    """A PlayBackend of `workers` actors, 0 for one each processor that the cluster has when a call begins.
+    """A PlayBackend of `workers` actors; 0 means one per processor that the cluster has when a call begins.
 
     Needs a connection to the cluster. The network travels to every node once a call, and the actors live as long. An
     actor that is lost, with its node or alone, is replaced wherever there is a processor free, now or later.
@@ -111,7 +111,7 @@ class _ActorWorker:
     """The Worker that is an actor."""
 
     def __init__(self, ray: Any, actor: Any) -> None:
-        self.reference: Any = None  # to the answer of the exchange that is under way
+        self.reference: Any = None  # reference to the answer of the current exchange
         self._ray = ray
         self._actor = actor
 
@@ -130,7 +130,7 @@ class _ActorWorker:
 
 
 def _first_line(error: Exception) -> str:
-    """What happened, without the addresses and hints that Ray's messages go on with."""
+    """The first part of a Ray error, without the addresses and hints that follow."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
@@ -148,7 +148,7 @@ class _StationActor:
 
 
 def _node_copy(net: bytes) -> Path:
-    """A file of this node with the network; actors are killed, and cannot remove what they leave behind."""
+    """A file on this node with the network. Killed actors leave their files behind, so old ones are removed here."""
     folder = Path(tempfile.gettempdir()) / f"aino-nets-{getpass.getuser()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"

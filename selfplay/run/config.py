@@ -34,15 +34,15 @@ __all__ = [
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
-FORMAT = 2  # of run folders; the first line of their config.toml
-NOT_IN_FORMAT_1 = {"fit": {"weight_decay": 0.01}}  # what runs of that format were trained with
+FORMAT = 2  # version of the run folder, written in the first line of config.toml
+NOT_IN_FORMAT_1 = {"fit": {"weight_decay": 0.01}}  # values that format 1 always used
 DEFAULT_NET = "32x4"
-EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # whose defaults the help tells
+EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # networks whose defaults the help shows
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Training of one generation's candidate, from the best network on. Raises ConfigError for values out of range."""
+    """Training of a candidate, which starts from the best network. Raises ConfigError for values out of range."""
 
     positions: int = required_setting("positions to train on, repetitions counted", least=1)
     batch_size: int = required_setting("positions of a training step", least=2)
@@ -99,7 +99,7 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything a run is told; `configured` fills in the defaults. Raises ConfigError for values out of range."""
+    """All settings of a run; `configured` fills in the defaults. Raises ConfigError for values out of range."""
 
     fit: FitSettings
     net: str = setting(DEFAULT_NET, "a tower, FILTERSxBLOCKS, or a sparse network, such as sparse-256")
@@ -118,12 +118,12 @@ SECTIONS: dict[str, type[Any]] = {"fit": FitSettings, "games": GameSettings, "ga
 
 
 def default_config(net: str) -> RunConfig:
-    """The configuration of a new run for a network, of which nothing else was told. Raises ConfigError for the net."""
+    """The default configuration of a new run for a network. Raises ConfigError for the net."""
     return RunConfig(net=net, fit=FitSettings.of(family_of(net).recipe))
 
 
 def configured(values: Mapping[str, Any]) -> RunConfig:
-    """The configuration of a run that was told these nested values. Raises ConfigError as `overlay` does."""
+    """The configuration of a run with these nested values. Raises ConfigError as `overlay` does."""
     net = values.get("net")
     return overlay(default_config(net if isinstance(net, str) else DEFAULT_NET), values)
 
@@ -153,7 +153,7 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested values of both; where both have one, that of `above`."""
+    """Merge nested values; `above` wins where both have one."""
     result = dict(below)
     for name, value in above.items():
         old = result.get(name)

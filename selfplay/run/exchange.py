@@ -1,7 +1,7 @@
 """Games into a run and out of it: PGN and Lc0's training chunks.
 
-Imported games are a generation of their own whose next phase is to fit; the ledger's `imports` tells where they are
-from. A crash before the ledger knows them leaves a segment behind that the generation's next one replaces.
+Imported games form a generation whose next phase is fit; the run database's `imports` table names their sources. A
+crash before they are entered there leaves a segment behind, which the generation's next segment replaces.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import brought: the new generation, its games and positions, and games that were there already."""
+    """Result of an import: the new generation, its games and positions, and the number of duplicates left out."""
 
     generation: int
     games: int
@@ -78,7 +78,7 @@ def import_games(
 
 
 class _Taken:
-    """Games on their way in: numbers them, leaves out those seen before, and remembers what the ledger wants."""
+    """Numbers incoming games, leaves out duplicates, and collects the rows for the run database."""
 
     def __init__(
         self, generation: int, known: set[bytes], report: Callable[[int], None], stop: Callable[[], bool]
@@ -127,7 +127,7 @@ def _v6_games(path: Path) -> Iterator[SelfPlayRecord]:
 
 
 def _pgn_games(path: Path, selection: PgnSelection) -> Iterator[SelfPlayRecord]:
-    """Every position a target: the move played is all of the policy, the result all of the value."""
+    """Make every position a target: the policy is the move played, the value is the game's result."""
     for game in read_pgn(path, selection):
         n = len(game.moves)
         last = _positions(game.start, game.moves)[-1]

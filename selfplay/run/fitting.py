@@ -1,4 +1,4 @@
-"""The second phase of a generation: a candidate network, trained on the replay from the best network on."""
+"""The second phase of a generation: a candidate network, trained on the replay, starting from the best network."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["FitProgress", "FitResult", "fit", "learner_settings", "replay_set"]
 
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
-SEED_OF_FIT = 7919  # generations times this, on top of the run's seed: another order every generation
+SEED_OF_FIT = 7919  # the seed is the run's plus this times the generation, so each generation has its own order
 
 
 @dataclass(frozen=True)
 class FitProgress:
-    """Share done, the last batch's losses, positions a second of this call."""
+    """Progress of a fit: fraction done, last batch's losses, positions per second of this call."""
 
     progress: float
     policy: float
@@ -118,7 +118,7 @@ def _train(
     report: Callable[[FitProgress], None],
     stop: Callable[[], bool],
 ) -> bool:
-    """Step until the generation's positions are used up; False when stopped, with a checkpoint in either case."""
+    """Train until the generation's positions are used up; False when stopped. Writes a checkpoint either way."""
     path = run.fit_checkpoint(generation)
     if path.is_file():
         arrays, values = load_checkpoint(path)

@@ -1,7 +1,7 @@
-"""The run folder: where everything lies, and the configuration it was made with.
+"""The run folder: its layout, and the configuration it was created with.
 
 config.toml                 format of the folder, resolved configuration
-ledger.sqlite               generations, games, losses, gate results; made anew from the other files where it is gone
+ledger.sqlite               run database: generations, games, losses, gate results; rebuilt from the other files if lost
 nets/gen-00000.dit          the first network; gen-NNNNN.dit the candidate of generation N
 nets/best.dit               the promoted network
 replay/gen-NNNNN.replay     self-play games of generation N
@@ -39,7 +39,7 @@ class RunFolder:
     Raises ConfigError for settings out of range or a change of what cannot change, RunError for a damaged folder.
 
     Attributes:
-        rebuilt: generations of a lost ledger that were entered anew on opening.
+        rebuilt: number of generations restored on opening, after the run database was lost.
     """
 
     def __init__(self, path: Path, values: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ class RunFolder:
                     raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
         for folder in (self.nets, self.replay, self.path / "fit", self.gates):
             folder.mkdir(parents=True, exist_ok=True)
-            for left_behind in folder.glob(".*.tmp"):  # by a process that was killed while it wrote
+            for left_behind in folder.glob(".*.tmp"):  # a process was killed while it wrote these
                 left_behind.unlink()
         if old != self.config:
             with atomic_write(stored) as stream:
@@ -63,7 +63,7 @@ class RunFolder:
         self.rebuilt = rebuild_ledger(self.ledger, self.replay, self.nets, self.gates, self.config)
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Close the run database."""
         self.ledger.close()
 
     # ---- networks -------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class RunFolder:
         return self.path / "gates"
 
     def note_verdict(self, generation: int, result: GateResult) -> None:
-        """Enter the gate's verdict into the ledger, and into a file from which a lost ledger is made anew."""
+        """Save the gate's verdict in the run database, and in a file from which a lost database is rebuilt."""
         self.ledger.note_gate(generation, result)
         with atomic_write(self.gates / f"gen-{generation:05d}.json") as stream:
             stream.write(json.dumps(asdict(self.ledger.gates()[generation])).encode())

@@ -24,7 +24,7 @@ OPENING_STREAM = 0x6A7E  # separates the choice of gate openings from other rand
 
 @dataclass(frozen=True)
 class GateProgress:
-    """Games so far of the most there may be, and the test's state."""
+    """Progress of a gate: games played, maximum number of games, and the test's state."""
 
     games: int
     of_games: int
@@ -33,7 +33,7 @@ class GateProgress:
 
 
 def verdict(points: dict[int, float], settings: GateSettings) -> GateResult | None:
-    """What the games decide, None while they do not. points: the candidate's, by game number.
+    """The games' decision, or None while it is open. points: the candidate's, by game number.
 
     Pairs count in their order up to the first that is not complete, and what follows a decision is ignored: the
     verdict does not depend on which games happened to finish first.
@@ -58,7 +58,7 @@ def verdict(points: dict[int, float], settings: GateSettings) -> GateResult | No
 def gate(
     run: RunFolder, generation: int, report: Callable[[GateProgress], None], stop: Callable[[], bool]
 ) -> GateResult | None:
-    """Play the games that are still needed, enter the verdict and promote an accepted candidate; None if stopped."""
+    """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped."""
     settings, games = run.config.gate, run.config.games
     points = run.ledger.gate_points(generation)
     result = run.ledger.gate(generation) or verdict(points, settings)
@@ -90,7 +90,7 @@ def gate(
         )
     if result is None:
         return None
-    # The verdict is entered before the promotion: a crash in between repeats the promotion, never the match.
+    # We save the verdict before the promotion: a crash in between repeats the promotion, never the match.
     run.note_verdict(generation, result)
     if result.accepted:
         run.promote(generation)

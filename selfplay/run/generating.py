@@ -21,7 +21,7 @@ __all__ = ["GenerateProgress", "generate", "play_here"]
 
 @dataclass(frozen=True)
 class GenerateProgress:
-    """Games and positions so far, of how many games, and both a second of this call."""
+    """Progress of self-play: games and positions so far, target number of games, and both rates per second."""
 
     games: int
     of_games: int
@@ -67,7 +67,7 @@ def generate(
     try:
         run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()])
         play(_task(run, generation, settings), missing, finish, stop)
-        if len(writer.games) >= settings.count:  # more, where the setting was lowered meanwhile
+        if len(writer.games) >= settings.count:  # there are more games if the setting was lowered meanwhile
             summary = summarise(list(writer.games.values()), settings)
             run.ledger.note_self_play(generation, asdict(summary))
             writer.publish()

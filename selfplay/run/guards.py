@@ -1,4 +1,4 @@
-"""Two ways in which self-play goes wrong, watched from generation to generation, and what is done about them.
+"""Watches self-play for two failures, generation by generation, and adjusts the settings against them.
 
 Games that all end in draws teach nothing: where the last generation's share of draws is above `most_draws`, the next
 one begins more of its games from the opening set and draws its moves by temperature for longer. Wrong resignations
@@ -19,12 +19,12 @@ from selfplay.records.replay import published_games, published_generations
 
 __all__ = ["SelfPlaySummary", "guarded", "guarded_settings", "summarise"]
 
-GENERATIONS = 4  # newest ones in which wrong resignations are counted: one has too few games played through
+GENERATIONS = 4  # count wrong resignations over this many newest generations; one has too few games played through
 
 
 @dataclass(frozen=True)
 class SelfPlaySummary:
-    """What a generation's games were like, and the guarded settings that they were played with.
+    """Statistics of a generation's games, and the guarded settings they were played with.
 
     given_up: games played through in which a side would have resigned; wrong: those of them that it did not lose.
     """

@@ -1,4 +1,4 @@
-"""The run's ledger: a SQLite file with what happened, and where an interrupted run goes on."""
+"""The run database: a SQLite file that records a run's history and where to resume it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from selfplay.records.game import SelfPlayRecord
 
 __all__ = ["GateResult", "GenerationRow", "Ledger", "Phase", "SelfPlayRow", "ledger_row"]
 
-VERSION = 1  # of the tables below
+VERSION = 1  # version of the tables below
 SELF_PLAY_FIELDS = ("games", "drawn", "given_up", "wrong", "resign_below", "opening_share", "temperature_plies")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS gates (
 
 
 class Phase(StrEnum):
-    """What a generation has to do next."""
+    """The next phase of a generation."""
 
     GENERATE = "generate"
     FIT = "fit"
@@ -55,7 +55,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class GateResult:
-    """How a candidate fared; `decided` says whether the SPRT ended or the limit of pairs did."""
+    """A candidate's gate result; `decided` is true if the SPRT ended the gate, false if the pair limit did."""
 
     accepted: bool
     decided: bool
@@ -68,7 +68,7 @@ class GateResult:
 
 
 class GenerationRow(NamedTuple):
-    """A generation: `config` as TOML, times in seconds since 1970, `finished` None while it is not."""
+    """A generation: `config` as TOML, times in seconds since 1970, `finished` is None while it is in progress."""
 
     number: int
     phase: Phase
@@ -113,7 +113,7 @@ class Ledger:
         self._connection.close()
 
     def _fault(self, error: sqlite3.Error) -> RunError:
-        damaged = not isinstance(error, sqlite3.OperationalError)  # which is what a full disk gives
+        damaged = not isinstance(error, sqlite3.OperationalError)  # a full disk raises OperationalError
         advice = "; once it is moved away, the ledger is made anew from the run folder" if damaged else ""
         return RunError(f"{self._path}: {error}{advice}")
 
@@ -165,7 +165,7 @@ class Ledger:
         self._write("UPDATE generations SET phase = ?, finished = ? WHERE number = ?", [(phase, finished, number)])
 
     def restore_generations(self, rows: Iterable[tuple[int, Phase, str, float]]) -> None:
-        """Enter generations of a lost ledger as (number, phase, configuration, time it started), all at once."""
+        """Restore generations of a lost run database as (number, phase, configuration, start time), all at once."""
         finished = (((*row, row[-1]) if row[1] is Phase.DONE else (*row, None)) for row in rows)
         self._write("INSERT INTO generations VALUES (?, ?, ?, ?, ?)", finished)
 
@@ -190,12 +190,12 @@ class Ledger:
         return [SelfPlayRow(*row) for row in self._read(query, generation)]
 
     def note_self_play(self, generation: int, summary: Mapping[str, float]) -> None:
-        """Enter what a generation's games were like; fields as in `guards.SelfPlaySummary`."""
+        """Save the statistics of a generation's games; fields as in `guards.SelfPlaySummary`."""
         row = (generation, *(summary[name] for name in SELF_PLAY_FIELDS))
         self._write("INSERT OR REPLACE INTO self_play VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row])
 
     def self_play(self, generation: int) -> dict[str, float]:
-        """What `note_self_play` entered; empty where nothing was."""
+        """The statistics saved by `note_self_play`; empty if there are none."""
         query = f"SELECT {', '.join(SELF_PLAY_FIELDS)} FROM self_play WHERE generation = ?"
         rows = self._read(query, generation)
         return dict(zip(SELF_PLAY_FIELDS, rows[0], strict=True)) if rows else {}
@@ -272,10 +272,10 @@ class Ledger:
 
 
 def ledger_row(record: SelfPlayRecord) -> SelfPlayRow:
-    """What the ledger keeps of a game."""
+    """A game's row in the run database."""
     return SelfPlayRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
 
 
 def _finite(elo: float) -> float:
-    """SQLite stores infinities, but JSON and plots do not read them: an Elo difference ends at 9,999."""
+    """Clip an Elo difference to 9,999: SQLite stores infinities, but JSON and plots cannot read them."""
     return max(-9_999.0, min(9_999.0, elo))

@@ -1,4 +1,4 @@
-"""One generation after another: which phase comes next, carried out and entered into the ledger."""
+"""One generation after another: carries out the next phase and records it in the run database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from selfplay.run.playing import PlayBackend
 
 __all__ = ["run_generations", "run_phase"]
 
-LOG_S = 60.0  # between lines of progress where the output is no terminal
+LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
 
 def run_generations(run: RunFolder, count: int | None, stop: Callable[[], bool], play: PlayBackend = play_here) -> bool:
@@ -62,7 +62,7 @@ def _next_phase(run: RunFolder) -> Phase:
 
 
 def _all_games_there(run: RunFolder, number: int) -> bool:
-    """Whether the generation is published with every game of the ledger (which an import that failed has not)."""
+    """Whether the published generation has every game of the run database; after a failed import it does not."""
     path = segment_path(run.replay, number)
     if not path.is_file():
         return False
@@ -72,7 +72,7 @@ def _all_games_there(run: RunFolder, number: int) -> bool:
 
 @dataclass(frozen=True)
 class _Step:
-    """What a phase does and what follows it."""
+    """A phase's action and the phase that follows."""
 
     work: Callable[[RunFolder, int, Callable[[], bool], PlayBackend], bool]
     following: Phase
@@ -90,7 +90,7 @@ def _carry_out(run: RunFolder, phase: Phase, stop: Callable[[], bool], play: Pla
 
 def _generate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     if _all_games_there(run, number):
-        return True  # published by a process that was killed before the ledger knew
+        return True  # a process published it and was killed before updating the run database
     last = None
     with live_line(f"generation {number}: games", LOG_S) as line:
 

@@ -1,7 +1,7 @@
-"""Self-play of one generation, apart from the run folder: what a worker is given, and how it plays.
+"""Self-play of one generation without the run folder: a worker's task and how it plays.
 
-A game's course depends on the task and the game's number alone: never on its company, the thread, the process or the
-machine that plays it. So any number of workers may share the numbers, and a lost game is played again the same.
+A game depends only on the task and the game's number, never on other games, the thread, the process or the machine
+that plays it. So any number of workers may share the numbers, and a replayed lost game comes out the same.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A lost ledger made anew from what else lies in the run folder: replay, networks, verdicts.
+"""Rebuilds a lost run database from the rest of the run folder: replay, networks, verdicts.
 
-Only the losses of single training steps, the gates' single games and the sources of imports are gone for good.
+Only the losses of single training steps, the gates' single games and the sources of imports cannot be restored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["rebuild_ledger"]
 
 
 def rebuild_ledger(ledger: Ledger, replay: Path, nets: Path, gates: Path, config: RunConfig) -> int:
-    """Enter the folder's generations into a ledger that knows none; returns how many there were.
+    """Enter the folder's generations into an empty run database; returns their number.
 
     The generations come last, so that a rebuilding that was killed begins again. The newest one goes on with the gate
     when it has a candidate: a verdict that is there already is only carried out again. Raises RunError for a broken

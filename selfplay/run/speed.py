@@ -25,9 +25,9 @@ from selfplay.games.selfplay_game import SelfPlayGame
 
 __all__ = ["self_play_speeds"]
 
-ROUNDS = 6  # of every measurement, alternated, so that a change in the machine's speed meets all of them
-GAME_PLIES = 100  # of the games that games a second are counted in
-WARM_UP = 8  # batches that are not timed
+ROUNDS = 6  # repeats of each measurement, interleaved so that a change in machine speed affects all of them
+GAME_PLIES = 100  # assumed length of a game when converting to games per second
+WARM_UP = 8  # untimed batches
 SEED = 1
 
 Speeds = dict[str, float]
@@ -113,7 +113,7 @@ def _raw_speed(net: Path, settings: GameSettings, seconds: float) -> Speeds:
 
 
 class _CountingEvaluator:
-    """Another evaluator that tells how many positions it was given."""
+    """Wraps an evaluator and counts the positions it was given."""
 
     def __init__(self, inner: Evaluator, count: Callable[[int], None]) -> None:
         self.name, self.round_size, self.needs_planes = inner.name, inner.round_size, inner.needs_planes

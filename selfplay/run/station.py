@@ -22,8 +22,8 @@ from selfplay.run.playing import GenerationTask, play_numbers
 
 __all__ = ["Report", "Station", "source_hash"]
 
-BEAT_S = 1.0  # seconds after which a station that has nothing to tell says that it plays on
-RESERVE = 4  # games a station wants to have waiting, so that it never waits for the next one
+BEAT_S = 1.0  # seconds after which a station with no news reports that it is still playing
+RESERVE = 4  # games a station keeps queued, so that it never waits for the next one
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def source_hash() -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """What a station answers.
+    """A station's answer.
 
     Attributes:
         records: games finished since the last report, encoded.
@@ -67,10 +67,10 @@ class Station:
         self._numbers: deque[int] = deque()
         self._records: list[bytes] = []
         self._error: AinoError | None = None
-        self._waiting = False  # the games have room for another one, and none is here
+        self._waiting = False  # there is room for another game, but none is queued
         self._idle = False
         self._closed = False
-        self._alive = True  # the games moved on since the last report
+        self._alive = True  # some game advanced since the last report
         threading.Thread(target=self._work, name="station", daemon=True).start()
 
     def exchange(self, numbers: list[int]) -> Report:

@@ -1,6 +1,6 @@
-"""Workers that are lost and replaced: hands games out in small lots and gives those of a lost worker to another one.
+"""Hands games out to workers in small lots, replaces lost workers and reassigns their games.
 
-A lost game is played again the same, so that nothing depends on which workers lived, or how long.
+A replayed lost game comes out the same, so results do not depend on which workers survived.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from selfplay.run.station import Report
 
 __all__ = ["PATIENCE_S", "Crew", "Worker", "WorkerLost", "play_supervised", "shared_task"]
 
-PATIENCE_S = 600.0  # a worker that says nothing for so long is lost; compiling all kernels on a busy machine is less
-ATTEMPTS = 3  # workers that a game may take with it, or that may be lost in a row without a word
-WAIT_S = 0.2  # between two looks at whether to stop
+PATIENCE_S = 600.0  # a worker silent this long is lost; compiling all kernels on a busy machine takes less
+ATTEMPTS = 3  # give up after one game loses this many workers, or this many in a row never report
+WAIT_S = 0.2  # seconds between checks for a stop
 
 
 class WorkerLost(Exception):
-    """A worker is gone; the message tells how."""
+    """A worker is gone; the message says how."""
 
 
 class Worker(Protocol):
@@ -93,9 +93,9 @@ class _Post(Generic[AnyWorker]):
     """A worker and what it has been given."""
 
     worker: AnyWorker
-    held: set[int] = field(default_factory=set)  # games given to it and not finished
-    asked: float | None = None  # when the exchange that is under way began; None while it rests
-    greeted: bool = False  # it has reported once: it is up
+    held: set[int] = field(default_factory=set)  # games given to this worker and not finished
+    asked: float | None = None  # start time of the current exchange; None between exchanges
+    greeted: bool = False  # the worker has reported at least once
 
 
 class _Supervisor(Generic[AnyWorker]):

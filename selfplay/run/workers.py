@@ -1,4 +1,4 @@
-"""Self-play on several processes of this machine, each with games of its own; lost ones are replaced.
+"""Self-play on several processes of this machine, each with its own games; lost processes are replaced.
 
 Processes rather than threads: only kernels run without the interpreter's lock, and the rest of a game wants it.
 """
@@ -108,7 +108,7 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # or the first start would do so, and let interrupts through again
+    resource_tracker.ensure_running()  # otherwise the first start would do this and unblock interrupts again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -127,7 +127,7 @@ def _serve(pipe: connection.Connection, task: GenerationTask, source: str) -> No
     with contextlib.suppress(EOFError, OSError):
         while True:
             pipe.send(station.exchange(pipe.recv()))
-    os._exit(0)  # nothing to put in order, and the games' thread may be deep in a kernel
+    os._exit(0)  # there is nothing to clean up, and the games' thread may be deep in a kernel
 
 
 def _end_with_parent() -> None:

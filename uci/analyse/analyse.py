@@ -46,17 +46,17 @@ Blank lines and those that begin with # are skipped.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino analyse POSITION [options]"
     parser.add_argument("position", nargs="*", metavar="POSITION", help="a FEN, a PGN file, startpos, or - for stdin")
-    parser.add_argument("--game", type=int, default=1, metavar="N", help="which game of a PGN (default the first)")
-    parser.add_argument("--ply", type=int, metavar="N", help="after how many half-moves of it (default: its end)")
+    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
+    parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
     add_limit_flags(parser, "five seconds", with_infinite=True)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a position, on one line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per position, each on one line")
     add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Analyses the positions one after the other; exit status 1 if a line held none. Raises AinoErrors.
+    """Analyses the positions in turn; exit status 1 if a line held no position. Raises AinoErrors.
 
-    Ctrl-C ends it with what was found.
+    Ctrl-C ends the analysis with the result so far.
     """
     options = options_from_flags(arguments)
     if arguments.multi_pv is None and arguments.config is None:

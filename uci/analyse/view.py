@@ -1,4 +1,4 @@
-"""The lines of an analysis: a table that lives in a terminal, text lines for a pipe, an object for programs."""
+"""Shows an analysis: a live table in a terminal, text lines in a pipe, JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from uci.terminal.verdict import Verdict
 
 __all__ = ["LINE_PLIES", "as_json", "as_table", "as_text", "game_over_text", "searched_lines"]
 
-LINE_PLIES = 16  # moves of a line that people are shown
+LINE_PLIES = 16  # plies shown of each line
 
 
 def searched_lines(result: SearchResult) -> list[SearchInfo]:
-    """The lines without those whose first move was never tried, since a proven win ended the search before."""
+    """The lines whose first move was visited: a proven win may end the search before it tries all."""
     tried = [child.visits > 0 for child in result.children] or [True] * len(result.infos)
     return [info for info, was_tried in zip(result.infos, tried, strict=False) if was_tried or info.multipv == 1]
 
@@ -35,7 +35,7 @@ def as_text(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
 
 
 def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
-    """The same for a terminal, lines wrapped to its width."""
+    """The table for a terminal, with lines wrapped to its width."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     table.add_column("White", justify="right", no_wrap=True)

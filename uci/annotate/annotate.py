@@ -30,7 +30,7 @@ from uci.terminal.waiting import ready_engine
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 _DEFAULT_LIMITS = Limits(nodes=20_000)
-_PAGE_PAUSE = 20.0  # times as long as writing the page takes: with many games it is not written after each
+_PAGE_PAUSE = 20.0  # wait this many times as long as writing the page takes before writing it again
 EXAMPLES = """\
 examples:
   aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _is_sound(problems: Console, number: int, game: chess.pgn.Game, fault: DataError | None) -> bool:
-    """Whether a game was read whole; tells what is wrong with it where it was not."""
+    """Whether a game was read completely; if not, reports what is wrong with it."""
     if fault is not None:
         say(problems, f"game {number} is skipped: {fault}")
         return False
@@ -109,7 +109,7 @@ def _summary_line(review: GameReview, number: int) -> str:
 
 
 class _Output:
-    """The two files. The PGN grows game by game; the page is made anew now and then, and at the end."""
+    """The two output files. The PGN grows game by game; the page is rewritten now and then, and at the end."""
 
     def __init__(self, source: Path, name: Path | None, limits: Limits, overwrite: bool) -> None:
         base = name or source.with_name(f"{source.stem}.annotated")

@@ -12,7 +12,7 @@ from uci.terminal.verdict import Verdict
 
 __all__ = ["LINE_PLIES", "add_comments", "mend_result", "move_comment"]
 
-LINE_PLIES = 8  # of a better line
+LINE_PLIES = 8  # plies shown of a better line
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
@@ -32,7 +32,7 @@ def add_comments(review: GameReview) -> chess.pgn.Game:
 
 
 def mend_result(game: chess.pgn.Game) -> None:
-    """Gives a game without a proper result that of its last position: another one makes the PGN unreadable."""
+    """Replaces an invalid result, which makes a PGN unreadable, by the result of the last position."""
     if game.headers.get("Result") not in PGN_RESULTS:
         game.headers["Result"] = game.end().board().result()
 

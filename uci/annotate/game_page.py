@@ -38,7 +38,7 @@ def game_section(review: GameReview, number: int) -> tuple[str, Markup]:
         turning_points=[_turning_point(move) for move in review.turning_points],
         replay=_replay(review),
     )
-    return f"{name}, {headers.get('Result', '*')}", Markup(text)  # made by a template
+    return f"{name}, {headers.get('Result', '*')}", Markup(text)  # a template made the text, so it is already escaped
 
 
 def _move(move: MoveReview) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What a move is worth saying about: losses in expected points, their names and NAGs, accuracy.
+"""Judges moves: losses in expected points, their names and NAGs, accuracy.
 
 Expected points are the chance to win plus half the chance to draw, 0..1, from the side that moved.
 """
@@ -26,9 +26,9 @@ MISTAKE = Judgement("mistake", "?", 2)
 INACCURACY = Judgement("inaccuracy", "?!", 6)
 GREAT = Judgement("only move", "!", 1)
 
-# Least loss of each, as on Lichess (there 0.3, 0.2 and 0.1 of a scale from -1 to 1).
+# Smallest loss of each kind, as on Lichess (there 0.3, 0.2 and 0.1 of a scale from -1 to 1).
 _THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
-_GREAT_GAP = 0.15  # how much worse every other move must be
+_GREAT_GAP = 0.15  # expected points by which every other move must be worse
 _STILL_OPEN = (0.1, 0.9)  # expected points between which finding the only move is a feat
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GameReview", "MoveReview", "ReviewInterrupted", "review_game"]
 
-_SUSPICIOUS = 0.05  # a loss from which on the best move is searched as thoroughly as the one that was played
+_SUSPICIOUS = 0.05  # expected points; above this loss the best move is searched as thoroughly as the move played
 _MISSED = 0.1  # expected points; less than this is the noise of two searches
-_HIDDEN_PRIOR = 0.2  # a move that the policy thinks likelier is not hard to find
+_HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
 _MOST_TURNING_POINTS = 6
 
 
@@ -80,7 +80,7 @@ class GameReview:
         return mean_accuracy([move.loss for move in self.moves if move.mover == side])
 
     def count(self, side: chess.Color, judgement: Judgement) -> int:
-        """How many of a side's moves were judged so."""
+        """How many of a side's moves received this judgement."""
         return sum(move.judgement == judgement and move.mover == side for move in self.moves)
 
     def summary(self, side: chess.Color) -> str:
@@ -101,7 +101,7 @@ class GameReview:
 
 
 class ReviewInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a review; `review` is that of the moves until then, None where there is none yet."""
+    """Ctrl-C during a review; `review` covers the moves finished by then, None if there are none."""
 
     def __init__(self, review: GameReview | None) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ def review_game(
                 on_ply(ply, len(played))
             if ply < len(played):
                 board.push(played[ply])
-        for ply in range(len(played) - 1, -1, -1):  # backwards: what a move led to corrects the look before it
+        for ply in range(len(played) - 1, -1, -1):  # backwards: the look after a move corrects the look before it
             looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
     except KeyboardInterrupt:
         interrupted = True

@@ -1,5 +1,5 @@
-"""How fast this machine is, and whether the search is the one that it was: `aino bench`.
+"""`aino bench`: how fast this machine is, and whether the search is unchanged.
 
-Longer measurements are commands of their own, `python -m uci.bench.NAME --help`: startup, stop_latency, inference,
+Longer measurements have their own commands, `python -m uci.bench.NAME --help`: startup, stop_latency, inference,
 inference_memory, nodes_per_evaluation, mates, regret.
 """

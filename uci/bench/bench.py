@@ -1,7 +1,7 @@
 """`aino bench`: speed of move generation, board planes, evaluation, search and start on this machine.
 
-Every speed is the best of several runs, taken in one process. The signatures say whether the search still does what it
-did (`signature`).
+Every speed is the best of several runs, taken in one process. The signatures show whether the search has
+changed (`signature`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ POSITIONS = (
 )
 RUNS = 3
 PERFT_DEPTH = 5
-GAME_PLIES = 63  # of the game whose planes are timed
+GAME_PLIES = 63  # length of the game whose planes are timed
 BATCHES = (1, 8, 32, 64)  # positions evaluated at once
 EVALUATORS = ("material", "sparse", "network", "hybrid")
 IN_KERNEL_NODES, NETWORK_NODES = 20_000, 4_000  # per position
@@ -66,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
     text = "print only the signatures of the search: nodes, checksum of the trees, BLAS kernel where it counts"
     parser.add_argument("--signature", action="store_true", help=text)
-    text = "also start with an empty kernel cache: compiles everything, takes a while"
+    text = "also time a start with an empty kernel cache; compiling everything takes a while"
     parser.add_argument("--cold", action="store_true", help=text)
-    text = "length of each timed run (default %(default)s)"
+    text = "seconds per timed run (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
     add_flags(parser, only=("threads", "hash_mib", "weights_file", "hybrid_weight"))
 
@@ -105,7 +105,7 @@ def measure(
     cold: bool = False,
     tell: Callable[[str], None] = lambda part: None,
 ) -> dict[str, Any]:
-    """The measurements by name: speeds a second, times in seconds; `tell` gets the part that begins.
+    """The measurements by name: speeds a second, times in seconds; `tell` gets the name of each part as it begins.
 
     A net that cannot be loaded leaves its rows out and says so.
     """

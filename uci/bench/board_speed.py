@@ -22,7 +22,7 @@ POSITIONS = {
     "start": chess.STARTING_FEN,
     "Kiwipete": "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
 }
-PYTHON_CHESS_DEPTH = 3  # some 10 ms and 100 ms
+PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
 
 Speed = Callable[[Callable[[], int]], float]  # units a second of work that returns the units it did
 

@@ -17,7 +17,7 @@ from uci.loading.cold_start import child_environment
 __all__ = ["ANSWER_S", "COMMAND", "START_S", "AinoProcess", "EngineProcess"]
 
 COMMAND = [sys.executable, "-m", "uci"]
-START_S = 200.0  # a start that compiles everything, on a busy machine
+START_S = 200.0  # seconds; enough to compile everything on a busy machine
 ANSWER_S = 60.0
 
 
@@ -120,7 +120,7 @@ class EngineProcess:
             reader.join()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
-            with contextlib.suppress(BrokenPipeError):  # what the dead engine never read
+            with contextlib.suppress(BrokenPipeError):  # the dead engine never read its input
                 pipe.close()
 
 

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.25, help="of each contestant in each round")
+    parser.add_argument("--seconds", type=float, default=0.25, help="seconds per contestant in each round")
     options = parser.parse_args(arguments)
     rows = []
     for config in options.nets:

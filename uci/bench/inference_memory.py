@@ -21,14 +21,14 @@ from engine.measuring import resident_bytes
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 
-BATCHES = (1, 5, 8, 64)  # taken in turn
+BATCHES = (1, 5, 8, 64)  # batch sizes in positions, used in turn
 MIB = 1 << 20
 
 
 class Growth(NamedTuple):
     evaluations: int
-    resident: int  # bytes that the process holds more than after the first evaluations
-    blocks: int  # that Python objects hold more
+    resident: int  # growth of resident memory since the first evaluations, in bytes
+    blocks: int  # growth in memory blocks held by Python objects
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--nodes", type=int, nargs="+", default=[100, 10_000])
     parser.add_argument("--evaluators", nargs="+", default=list(EVALUATORS))
     parser.add_argument("--mates", type=int, nargs="*", default=list(MATES), choices=MATES)
-    parser.add_argument("--stalemates", action="store_true", help="the stalemate suite too")
-    parser.add_argument("--limit", type=int, default=0, help="only so many positions of each suite, spread over it")
+    parser.add_argument("--stalemates", action="store_true", help="also run the stalemate suite")
+    parser.add_argument("--limit", type=int, default=0, help="use N positions spread over each suite (0 = all)")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     folder = data_folder() / "suites"

@@ -1,4 +1,4 @@
-"""What of an evaluator's raw speed the search keeps: nodes a second against evaluations a second, in one process.
+"""How much of an evaluator's raw speed the search keeps: nodes per second against evaluations per second.
 
     python -m uci.bench.nodes_per_evaluation --evaluators network hybrid --threads 1 2
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--nodes", type=int, default=4000)
     parser.add_argument("--searches", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=0.25, help="of each raw run (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.25, help="seconds per raw run (default %(default)s)")
     options = parser.parse_args(arguments)
     rows = []
     for name in options.evaluators:
@@ -41,7 +41,7 @@ def measured(engine: Engine, searches: int, nodes: int, seconds: float) -> Row:
     """One row of the table."""
     evaluator = engine.evaluator
     batch = positions(evaluator.round_size)
-    raw_speed(evaluator, batch, seconds)  # buffers are made at the first call
+    raw_speed(evaluator, batch, seconds)  # the first call allocates the buffers
     raw, searched = [raw_speed(evaluator, batch, seconds)], []
     boards = game_boards()
     for number in range(searches):

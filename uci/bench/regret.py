@@ -1,4 +1,4 @@
-"""How much worse than the best move Aino's moves are, by a stronger engine's word: a quick guide before matches.
+"""Score loss of Aino's moves as judged by a stronger engine: a quick guide before matches.
 
     python -m uci.bench.regret games.pgn --judge stockfish --positions 500 --nodes 10000 \\
         "base" "bold CPuct=2.5" "cool PolicyTemperature=1.2 nodes=3000"
@@ -30,8 +30,8 @@ from engine.search.limits import Limits
 LOGISTIC_CP = 150.0
 DECIDED_CP = 500
 MATE_CP = 3000
-SKIPPED_PLIES = 4  # at both ends of a game
-BLUNDER = 0.15  # of the winning chances
+SKIPPED_PLIES = 4  # plies left out at both ends of a game
+BLUNDER = 0.15  # a blunder loses more winning chances than this, 0..1
 
 
 class Judge:

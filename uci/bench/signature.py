@@ -27,7 +27,7 @@ class Setting:
 
     options: EngineOptions
     nodes: int
-    uses_blas: bool  # whose last bits, and with them the trees, depend on the processor
+    uses_blas: bool  # BLAS results, and so the trees, depend on the processor in their last bits
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from uci.loading.cold_start import child_environment
 __all__ = ["measure_start"]
 
 RUNS = 3
-LONGEST_S = 300.0  # of a start that compiles everything on a slow machine
+LONGEST_S = 300.0  # seconds; longest time to compile everything on a slow machine
 
 
 def measure_start(cold: bool = False) -> dict[str, float]:

@@ -60,7 +60,7 @@ def no_home() -> dict[str, str]:
 
 
 def measure_end(flags: tuple[str, ...], end: Callable[[AinoProcess], None]) -> float:
-    """Seconds from the wish to end, in the middle of a search, to the end of the process."""
+    """Seconds from the request to quit, in the middle of a search, to the end of the process."""
     with AinoProcess(*flags) as engine:
         engine.ready()
         engine.send("go infinite")

@@ -30,7 +30,7 @@ __all__ = ["EXAMPLES", "add_arguments", "explain", "parse", "run"]
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
 
 _DEFAULT_NODES = 4000
-_THREAT_SHARE = 4  # the opponent's reply to passing gets this part of the nodes
+_THREAT_SHARE = 4  # the search of the opponent's threat gets one node in this many
 EXAMPLES = """\
 examples:
   aino explain startpos
@@ -44,10 +44,10 @@ The page (aino-explain.html if not told otherwise) is one file to open in a brow
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino explain POSITION [options]"
     parser.add_argument("position", nargs="*", metavar="POSITION", help="a FEN, a PGN file, startpos, or - for stdin")
-    parser.add_argument("--game", type=int, default=1, metavar="N", help="which game of a PGN (default the first)")
-    parser.add_argument("--ply", type=int, metavar="N", help="after how many half-moves of it (default: its end)")
+    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
+    parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
     parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help="nodes to search (default 4000)")
-    parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help="the page")
+    parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help="write here")
     add_flags(parser)
 
 

@@ -1,4 +1,4 @@
-"""What a search does not tell: threats, the parts of the value, and which pieces the judgement rests on."""
+"""Shows what a search does not: threats, the parts of the value, and the pieces that matter most for it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Part:
     """One contribution to a position's value, from the side to move."""
 
     name: str
-    share: float  # of the value, 0..1
+    share: float  # weight of this part in the value, 0..1
     verdict: Verdict
 
 

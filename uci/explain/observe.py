@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Observation", "Snapshot", "observe", "schedule"]
 
-_GROWTH = 1.35  # from one look at the search to the next
-_TREE_SHARE = 0.02  # of the visits, for a move to be shown in the tree
-_WIDEST = 4  # replies shown
+_GROWTH = 1.35  # factor by which nodes grow from one snapshot to the next
+_TREE_SHARE = 0.02  # smallest share of visits for a move to appear in the tree
+_WIDEST = 4  # most replies shown per node
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Observation:
     """One search, from the first look to its end."""
 
     board: chess.Board
-    snapshots: list[Snapshot]  # the first one is the policy alone, before any move was tried
+    snapshots: list[Snapshot]  # the first snapshot is the policy alone, before any move was visited
     result: SearchResult
     tree: tuple[Branch, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """The search's, from the side to move."""
+        """The search's verdict, from the side to move."""
         return Verdict.of_info(self.result.infos[0])
 
     def leading_moves(self, count: int) -> list[RootMove]:
@@ -65,7 +65,7 @@ class Observation:
 
     @property
     def decided_at(self) -> int:
-        """Nodes from which on the best move stayed the best."""
+        """Number of nodes after which the best move no longer changed."""
         last = self.snapshots[-1].nodes
         for snapshot in reversed(self.snapshots):
             if snapshot.best != self.result.best_move:

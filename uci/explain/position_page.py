@@ -37,7 +37,7 @@ class Explanation:
     parts: list[Part]
     threat: Threat | None
     wins: dict[chess.Color, list[tuple[chess.Move, int]]]  # captures that gain, with centipawns
-    sight: Sight | None  # None without a network
+    sight: Sight | None  # None if the evaluator has no network
 
 
 def page(explanation: Explanation) -> str:

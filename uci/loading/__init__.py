@@ -1,1 +1,1 @@
-"""An engine made ready: options it refuses left out, kernels compiled by one process for all."""
+"""Prepares an engine: leaves out options that it refuses, and compiles kernels once for all processes."""

@@ -16,7 +16,7 @@ from engine.options import EngineOptions
 
 __all__ = ["child_environment", "main", "second_compiler"]
 
-_LEAVES = 8  # a full chunk, and then a single one: both forms of the net's products
+_LEAVES = 8  # a full chunk; a single leaf follows, so both forms of the net's matrix products compile
 
 
 @contextlib.contextmanager
@@ -35,13 +35,13 @@ def second_compiler(options: EngineOptions) -> Iterator[None]:
             env=child_environment(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # no black window on Windows
         )
-    except OSError:  # not allowed to start processes: the first compiles all
+    except OSError:  # if we may not start processes, the first one compiles everything
         yield
         return
     try:
         yield
     finally:
-        helper.kill()  # done long ago, or overtaken
+        helper.kill()  # the helper has finished, or is no longer needed
         helper.wait()
 
 

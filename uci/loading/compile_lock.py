@@ -1,4 +1,4 @@
-"""One engine compiles, the others wait and load: a GUI or a match may start several at once on an empty cache."""
+"""Lets one engine compile while others wait: a GUI or a match may start several at once on an empty cache."""
 
 from __future__ import annotations
 

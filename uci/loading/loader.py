@@ -1,4 +1,4 @@
-"""An engine made ready and given options.
+"""Prepares an engine and gives it options.
 
 What cannot be loaded is named and left out, and the rest stays as it was: a book, a net or a backend that the engine
 refuses costs that one option. A value given on the command line is demanded: there a refusal is an error.
@@ -24,7 +24,7 @@ EngineFactory = Callable[[EngineOptions], "Engine"]
 
 SMALLEST_HASH_MIB = 1
 
-# How the engine says no to options, and the option at fault where the error names none.
+# Errors by which the engine refuses options, and the option at fault if the error names none.
 _REFUSALS = (AinoError, MemoryError, OSError)
 _UNNAMED_FAULT = "hash_mib"
 # By field: what to try in place of a refused value, when the value that was set before it is no way out.

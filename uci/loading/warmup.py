@@ -38,12 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
     """
     options = options_from_flags(arguments)
     if not is_default(options.weights_file):
-        load_net(options.weights_file)  # a broken one is told at once
+        load_net(options.weights_file)  # report a broken net at once
     console = Console(stderr=True)
     start = time.perf_counter()
     with console.status("Compiling move generation") as status:
         perft(chess.Board(), 3)
-        for evaluator in EVALUATORS[1:]:  # "auto" is one of the others
+        for evaluator in EVALUATORS[1:]:  # skip "auto", which selects one of the others
             status.update(f"Compiling search with the {evaluator} evaluator")
             try:
                 _search_once(options, evaluator)

@@ -49,7 +49,7 @@ def clock_text(seconds: float) -> str:
 
 
 class GameClock:
-    """Two clocks of which at most one runs. `now` counts seconds, as time.monotonic does."""
+    """Two clocks, at most one of which runs. `now` counts seconds, as time.monotonic does."""
 
     def __init__(self, control: TimeControl, now: Callable[[], float] = time.monotonic) -> None:
         self.control = control
@@ -75,7 +75,7 @@ class GameClock:
         return self._left[side] - (self._now() - self._since if self._running == side else 0.0)
 
     def set_left(self, side: chess.Color, seconds: float) -> None:
-        """Gives a side this much time and stops the clocks: after a takeback."""
+        """Sets a side's time and stops both clocks, after a takeback."""
         self._left[side] = seconds
         self._running = None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GameSettings", "TerminalGame"]
 
-_ADVICE = Level(movetime_s=1.0)  # at full strength, whatever the opponent's level
+_ADVICE = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
 
 
 @dataclass
@@ -31,10 +31,10 @@ class GameSettings:
     """Who plays, and how it looks. `human` is None where Aino plays both sides."""
 
     human: chess.Color | None
-    levels: dict[chess.Color, Level]  # of Aino with either colour
+    levels: dict[chess.Color, Level]  # Aino's level for each colour
     style: BoardStyle
     clock: GameClock | None = None
-    bar: bool = False  # the evaluation bar under every board
+    bar: bool = False  # whether to show the evaluation bar under every board
     started: datetime.datetime = field(default_factory=datetime.datetime.now)
 
 
@@ -55,7 +55,7 @@ class TerminalGame:
         self.console = console
         self.settings = settings
         self.clock_times: dict[int, float] = {}  # seconds left to the mover after each ply
-        self.verdict: Verdict | None = None  # Aino's latest, White's view
+        self.verdict: Verdict | None = None  # Aino's latest verdict, from White's view
         self._engine = engine
         self._perspective = settings.human if settings.human is not None else chess.WHITE
         self._start_ply = len(board.move_stack)
@@ -107,7 +107,7 @@ class TerminalGame:
     # ---- the engine -------------------------------------------------------------------------------------------------
 
     def search(self, level: Level = _ADVICE) -> SearchResult:
-        """Searches the position, for advice or at a level, and keeps the verdict; Ctrl-C stops it and is raised."""
+        """Searches the position, for a hint or at a level, and keeps the verdict; Ctrl-C stops it and is raised."""
         clock = self.settings.clock
         self._engine.set_options(level.options(self._engine.options))
         self._engine.set_position(self.board)

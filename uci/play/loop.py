@@ -19,7 +19,7 @@ from uci.terminal.verdict import Verdict
 
 __all__ = ["play"]
 
-_LEAST_COMMAND = 3  # letters; a shorter word is no misspelt command
+_LEAST_COMMAND = 3  # letters; we do not treat a shorter word as a misspelt command
 
 
 def play(game: TerminalGame, ask: Callable[[str], str]) -> GameEnd:

@@ -46,20 +46,20 @@ In the game 'help' lists what you can type. Whatever ends it, the game is saved 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino play [options]"
     sides = ("white", "black", "random", "none")
-    parser.add_argument("--side", choices=sides, default="white", help="your side; none: watch (default white)")
+    parser.add_argument("--side", choices=sides, default="white", help="choose your side; none = watch (default white)")
     level = parser.add_mutually_exclusive_group()
-    level.add_argument("--level", metavar="LEVEL", help=f"Aino's strength: {LEVEL_FORMS}, or full (the default)")
+    level.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS}, or full (default)")
     level.add_argument("--movetime", metavar="S", help="the same as --level 'time S'")
     level.add_argument("--nodes", metavar="N", help="the same as --level 'nodes N'")
-    parser.add_argument("--black-level", metavar="LEVEL", help="with --side none: another level for Black")
-    parser.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, and seconds added each move")
+    parser.add_argument("--black-level", metavar="LEVEL", help="set another level for Black, with --side none")
+    parser.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds per move")
     start = parser.add_mutually_exclusive_group()
-    start.add_argument("--fen", help="position to start from")
-    start.add_argument("--load", type=Path, metavar="FILE", help="PGN file whose game goes on")
-    start.add_argument("--position", type=int, metavar="N", help="Chess960 start position, 0 to 959")
-    parser.add_argument("--game", type=int, default=1, metavar="N", help="which game of --load (default the first)")
-    parser.add_argument("--ply", type=int, metavar="N", help="half-moves of --load to keep (default all)")
-    parser.add_argument("--pgn", type=Path, metavar="FILE", help="file that gets the game (default aino-DATE-TIME.pgn)")
+    start.add_argument("--fen", help="start from this position")
+    start.add_argument("--load", type=Path, metavar="FILE", help="continue a game of this PGN file")
+    start.add_argument("--position", type=int, metavar="N", help="start from this Chess960 position, 0 to 959")
+    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of --load (default 1)")
+    parser.add_argument("--ply", type=int, metavar="N", help="keep N plies of the loaded game (default: all)")
+    parser.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default aino-DATE-TIME.pgn)")
     parser.add_argument("--bar", action="store_true", help="show the evaluation bar under the board")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
     add_flags(parser)
@@ -106,7 +106,7 @@ def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level:
         return parse_level(f"nodes {arguments.nodes}")
     if arguments.movetime is not None:
         return parse_level(f"time {arguments.movetime}")
-    strength_is_limited = options.limit_strength or arguments.elo is not None  # the engine's own options
+    strength_is_limited = options.limit_strength or arguments.elo is not None  # the engine's own options may limit it
     return Level(elo=options.elo) if strength_is_limited else DEFAULT_LEVEL
 
 
@@ -126,7 +126,7 @@ def _board(arguments: argparse.Namespace, chess960: bool) -> chess.Board:
 def _ask(prompt: str) -> str:
     line = input(prompt)
     if not sys.stdin.isatty():
-        print(line)  # nobody has typed it, and the transcript wants it
+        print(line)  # input that was not typed must still appear in the transcript
     return line
 
 

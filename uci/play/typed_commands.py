@@ -24,7 +24,7 @@ from uci.terminal.verdict import Verdict
 __all__ = ["COMMANDS", "Command", "help_text"]
 
 _DRAW_FROM_PLY = 30
-_DRAW_ENOUGH = 0.5  # Aino's expected points, at most, for it to take a draw
+_DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this
 _MOVES_FORM = """\
 a move          e4, Nf3, exd5, O-O, e8=Q, or from and to: g1f3"""
 
@@ -40,7 +40,7 @@ class Command:
 
 def help_text() -> str:
     """One line a command."""
-    lines = {f"{command.form:15} {command.help}": None for command in COMMANDS.values()}  # a second name adds none
+    lines = {f"{command.form:15} {command.help}": None for command in COMMANDS.values()}  # aliases add no line
     return "\n".join([_MOVES_FORM, *lines])
 
 

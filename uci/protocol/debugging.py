@@ -35,11 +35,11 @@ tree                             the moves of the last search: visits, prior, va
 bench [N]                        searches a few positions with N visits each (500) and says how fast
 All the rest: README.md."""
 
-PERFT_CHUNK_DEPTH = 4  # plies counted between looks at the control, well under a second
+PERFT_CHUNK_DEPTH = 4  # plies counted between checks for a stop; they take well under a second
 
 BENCH_VISITS = 500
 _PRIORS_SHOWN = 8
-_LINE_SHOWN = 6  # plies
+_LINE_SHOWN = 6  # plies shown of each line
 
 
 def evaluation_lines(engine: Engine, board: chess.Board) -> Iterator[str]:
@@ -87,7 +87,7 @@ def perft_lines(board: chess.Board, depth: int, control: SearchControl) -> Itera
 
 
 def _count(board: chess.Board, depth: int, control: SearchControl) -> int:
-    """Perft in pieces; meaningless once stopped, but soon there."""
+    """Counts perft in pieces so that it can stop soon; a stopped count is meaningless."""
     if depth <= PERFT_CHUNK_DEPTH:
         return perft(board, depth)
     total = 0

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineLoader"]
 
-PROGRESS_INTERVAL_S = 2.0  # between signs of life while kernels compile
+PROGRESS_INTERVAL_S = 2.0  # seconds between progress messages while kernels compile
 
 
 class EngineLoader:
-    """Keeps one engine; `engine` is None until it is first asked for. What goes wrong is told by `info string`."""
+    """Keeps one engine; `engine` is None until it is first asked for. Reports problems by `info string`."""
 
     def __init__(self, writer: Writer, factory: EngineFactory, demanded: Mapping[str, Value]) -> None:
         self.engine: Engine | None = None
@@ -64,7 +64,7 @@ class EngineLoader:
             while not done.wait(PROGRESS_INTERVAL_S):
                 seconds += PROGRESS_INTERVAL_S
                 self._writer.info(f"compiling kernels, once after an installation or update: {seconds:.0f} s")
-                if self._writer.closed:  # the GUI gave up, and nobody will use what is being compiled
+                if self._writer.closed:  # the GUI has gone, so nobody needs the kernels
                     _thread.interrupt_main()
 
         ticker = threading.Thread(target=tick, name="signs-of-life", daemon=True)

@@ -10,7 +10,7 @@ from uci.protocol.words import PositionCommand
 
 __all__ = ["PositionKeeper", "read_move"]
 
-MOST_PLIES = 20_000  # the longest possible game has fewer, and every one of them costs time at each `go`
+MOST_PLIES = 20_000  # the longest possible game has fewer plies, and each ply costs time at every `go`
 
 
 class PositionKeeper:

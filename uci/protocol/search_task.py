@@ -99,7 +99,7 @@ class SearchTask(Task):
             self.result = self._engine.search(self._limits, self._say, self._control)
             for problem in self._engine.take_problems():
                 self._writer.info(problem)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the GUI is owed a move
+        except Exception as error:  # noqa: BLE001 - after any error the GUI must still get a move
             return any_move(self.board, self._limits, error)
         return self._result_lines(self.result)
 

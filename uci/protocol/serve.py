@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     Anything else that prints goes to stderr: stdout belongs to UCI.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Whatever the console's encoding is, GUIs read UTF-8, and no odd character may end the game.
+        # GUIs read UTF-8 whatever the console's encoding, and an invalid character must not end the game.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     writer = Writer(sys.stdout)
     base = EngineOptions()
@@ -63,7 +63,7 @@ def _leave(status: int) -> NoReturn:
     and everything is written by now.
     """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+        with contextlib.suppress(OSError, ValueError):  # the reader is gone
             stream.flush()
     os._exit(status)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-QUIT_TIMEOUT_S = 2.0  # a search that does not end by then is left to die with the process
+QUIT_TIMEOUT_S = 2.0  # seconds; a search still running after that ends with the process
 
 
 class Session:
@@ -53,7 +53,7 @@ class Session:
     ) -> None:
         self.writer = writer
         self.options = options or EngineOptions()
-        self.refusal = ""  # why the engine cannot be what the command line demanded: that ends the conversation
+        self.refusal = ""  # why the engine cannot meet the command line's demands; a refusal ends the conversation
         self._loader = EngineLoader(writer, engine_factory, demanded)
         self._position_keeper: PositionKeeper | None = None
         self._task: Task | None = None
@@ -130,7 +130,7 @@ class Session:
         except DemandRefused:
             raise
         except Exception:
-            self.writer.line("readyok")  # a GUI that waits for ever helps nobody
+            self.writer.line("readyok")  # answer even after an error, or the GUI waits for ever
             raise
         self.writer.line("readyok")
 
@@ -182,7 +182,7 @@ class Session:
             engine = self._ready_engine()
         except DemandRefused:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the GUI is owed a move
+        except Exception as error:  # noqa: BLE001 - after any error the GUI must still get a move
             self.writer.line(*any_move(board, limits, error))
             return
         self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
