@@ -35,7 +35,7 @@ def clipped_relu(x: Array) -> tuple[Array, Slope]:
 
 
 def squared_clipped_relu(x: Array) -> tuple[Array, Slope]:
-    """y = c^2 with c = min(max(x, 0), 1);  dx = 2 c dy where 0 < x < 1. Squaring multiplies features at no cost."""
+    """y = c^2 with c = min(max(x, 0), 1);  dx = 2 c dy where 0 < x < 1. The square gives feature products for free."""
     c = backend_of(x).xp.clip(x, 0, 1)
     return c * c, lambda dy: 2 * dy * c * (x < 1)
 
