@@ -39,7 +39,7 @@ class Optimizer:
         """Change every parameter in place by one step; large ones use the threads of ``pool`` if given.
 
         Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0, ShapeError when a
-        gradient does not have the shape of its parameter. An error leaves all parameters unchanged.
+        gradient does not have the shape of its parameter. Both leave all parameters unchanged.
         """
         if not 0 <= learning_rate < math.inf:
             raise ConfigError(f"the learning rate must be finite and >= 0, not {learning_rate}")

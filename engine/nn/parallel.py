@@ -49,7 +49,7 @@ class GradientSource:
         raise NotImplementedError
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self.pool.close()
 
 
@@ -93,7 +93,7 @@ class DataParallel:
         return _weighted_sum(results, weights)
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self.pool.close()
 
     def __enter__(self) -> Self:

@@ -205,7 +205,7 @@ class Trainer:
         return means
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._source.close()
 
     def _finish_epoch(self, steps: int, count: int, validation: Data | None) -> Record:
@@ -314,7 +314,7 @@ class Trainer:
 
 
 def accuracy(outputs: Array, targets: Array) -> float:
-    """Return the share of examples whose largest output in [B, A] is the target class; targets int [B]."""
+    """Return the share of examples whose largest output is the target class; outputs [B, A], targets int [B]."""
     return float((outputs.argmax(axis=1) == targets).mean())
 
 
