@@ -1,14 +1,14 @@
 """A small deep-learning library: arrays in, arrays out, every gradient derived by hand and checked numerically.
 
 layer.py        what a layer is; the registry
-layers/         the layers, one small file a family
-operations/     the heavy operations: plain array reference, and native kernels for float32 on the CPU
+layers/         the layers, one small file per family
+operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
 losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of training
 parallel.py     one batch over several threads
 trainer.py history.py checkpoint.py progress.py                     training as a whole
-dit.py          saving, loading; legacy.py reads the files of the package before
-norm_folding.py     batch norm folded away for inference
-reference.py    this library's page, from its docstrings
+dit.py          saving and loading; legacy.py reads files of the older `aino` 2.2.0 package
+norm_folding.py     folds batch norm into convolutions for inference
+reference.py    writes this library's reference page from its docstrings
 examples/       experiments to run: python -m engine.nn.examples.NAME
 """
 

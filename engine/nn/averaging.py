@@ -1,4 +1,4 @@
-"""Averages of the weights over training, which often play better than the last weights."""
+"""Averages of the weights over training; they often play better than the last weights."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class _Average:
 
     def __init__(self, count: int = 0) -> None:
         self.tensors: dict[str, Array] = {}
-        self.count = count  # of updates
+        self.count = count  # number of updates
 
     def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
-        """Go on from saved averages; ``count`` is the number of updates that made them, where it is not set already."""
+        """Continue from saved averages. ``count``, if given, is the number of updates that made them."""
         self.count = self.count if count is None else count
         if self.tensors:
             copy_tensors(tensors, self.tensors)
@@ -50,8 +50,8 @@ class _Average:
 class ExponentialAverage(_Average):
     """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at the first p.
 
-    With ``quick_start`` the n-th update decays by (1 + n) / (10 + n) at most: at first the average follows quickly, or
-    it would remember a random start for thousands of steps.
+    With ``quick_start`` the n-th update decays by at most (1 + n) / (10 + n). The average then follows quickly at
+    first; otherwise it would remember the random start for thousands of steps.
     """
 
     def __init__(self, decay: float, quick_start: bool = False) -> None:
@@ -69,10 +69,10 @@ class ExponentialAverage(_Average):
 
 
 class StochasticAverage(_Average):
-    """Stochastic weight averaging (SWA): the plain mean of all parameters it was shown, a <- a + (p - a) / n.
+    """Stochastic weight averaging (SWA): the plain mean of all parameters passed to ``update``, a <- a + (p - a) / n.
 
-    Show it the weights once an epoch, at a rate that stays high. Batch norm statistics belong to other weights then:
-    see ``refresh_statistics``. Izmailov et al. 2018, arXiv:1803.05407.
+    Update it once per epoch, at a learning rate that stays high. Batch norm statistics do not fit the averaged weights;
+    ``refresh_statistics`` recomputes them. Izmailov et al. 2018, arXiv:1803.05407.
     """
 
     def __init__(self, count: int = 0) -> None:
@@ -91,7 +91,7 @@ def _move_flat(average: Array, parameter: Array, share: float, first: int, last:
 
 
 def refresh_statistics(model: Layer, batches: Iterable[Array]) -> None:
-    """Set the running statistics of every BatchNorm to the means over these batches of inputs."""
+    """Set the running statistics of every BatchNorm to their means over ``batches`` of inputs."""
     norms = [layer for layer in _all_layers(model) if isinstance(layer, BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     try:

@@ -18,7 +18,7 @@ VALUES = "values.json"
 
 
 def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Write named arrays and plain JSON values; ``path`` holds the old checkpoint or the whole new one at any moment.
+    """Write named arrays and plain JSON values. At any moment ``path`` holds the old or the complete new checkpoint.
 
     Raises NetFileError when the file cannot be written.
     """
@@ -33,7 +33,7 @@ def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mappin
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read (arrays, values) of ``write_checkpoint``. Raises NetFileError for a file that is missing or damaged."""
+    """Read (arrays, values) from ``write_checkpoint``. Raises NetFileError for a missing or damaged file."""
     try:
         arrays = {name: array.copy() for name, array in read_arrays(Path(path), "a complete checkpoint").items()}
         values = json.loads(arrays.pop(VALUES).tobytes().decode())

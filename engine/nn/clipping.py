@@ -11,12 +11,12 @@ from engine.errors import ConfigError, TrainingError
 
 
 def global_norm(grads: Mapping[str, Any]) -> float:
-    """Euclidean norm over all gradients together."""
+    """Return the Euclidean norm of all gradients taken as one vector."""
     return math.sqrt(sum(float(backend_of(g).xp.linalg.norm(g)) ** 2 for g in grads.values()))
 
 
 def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
-    """Scale all gradients in place so that their global norm is at most ``limit``; returns the norm before.
+    """Scale all gradients in place so that their global norm is at most ``limit``; return the norm before clipping.
 
     Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al. 2013,
     arXiv:1211.5063.

@@ -1,4 +1,4 @@
-"""Models in ``.dit`` files (`engine.files.dit_file` has the format): their layers and tensors, saved and loaded."""
+"""Save and load models (layers and tensors) as ``.dit`` files; `engine.files.dit_file` describes the format."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from engine.files.dit_file import DTYPES, load_tensors, save_tensors
 from engine.nn.layer import Layer, layer_from_config
 from engine.nn.legacy import is_legacy, load_legacy
 
-NO_SIZES = {"stride", "padding", "window", "active"}  # numbers of a configuration that count no parameters
+NO_SIZES = {"stride", "padding", "window", "active"}  # integers in a configuration that do not add parameters
 
-_FLOAT16_RANGE = (6.2e-5, 6.5e4)  # smallest normal and largest magnitude, both with a little margin
+_FLOAT16_RANGE = (6.2e-5, 6.5e4)  # smallest normal and largest magnitude, each with a small margin
 
 
 def save(
@@ -27,12 +27,12 @@ def save(
     dtype: str = "float32",
     configuration: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a model; whoever looks at ``path`` meanwhile sees the old file or the whole new one.
+    """Write a model atomically: other readers of ``path`` see the old file or the complete new one.
 
     ``card`` and ``configuration`` are free JSON objects. With ``dtype`` float16, weights are stored in half precision;
     running statistics, and tensors whose values half precision cannot hold, stay float32.
-    Raises ConfigError for an unknown dtype or values JSON cannot hold, NetFileError for values that are not finite or
-    when the file cannot be written.
+    Raises ConfigError for an unknown dtype or values JSON cannot hold, NetFileError for non-finite values or when
+    the file cannot be written.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
@@ -49,9 +49,9 @@ def save(
 
 
 def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
-    """Read a model, float32 in host memory: returns (model, header). Raises NetFileError for every fault.
+    """Read a model into host memory as float32; return (model, header). Raises NetFileError for every fault.
 
-    Files of the ``aino`` 2.2.0 package are read as well (see ``legacy.py``). Dropout masks start from seed 0.
+    This also reads files of the ``aino`` 2.2.0 package (see ``legacy.py``). Dropout masks start from seed 0.
     """
     if is_legacy(path):
         return load_legacy(path)
@@ -72,7 +72,7 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
 
 
 class _BlankGenerator:
-    """Stands in for a random generator where every weight is overwritten next: zeros, within what the file holds."""
+    """Replaces the random generator while loading: returns zeros, at most as many as the file holds."""
 
     def __init__(self, elements: int) -> None:
         self.left = elements
@@ -87,8 +87,8 @@ class _BlankGenerator:
 def check_sizes(model: Any, elements: int) -> None:
     """Refuse an architecture that is larger than the ``elements`` numbers stored for it.
 
-    A layer has at least as many parameters as the largest size in its configuration (a layer without any has no sizes
-    but ``NO_SIZES``), so the sum of these over all layers is a lower bound for the whole. Raises ConfigError.
+    A layer has at least as many parameters as the largest size in its configuration (a layer without any has only the
+    sizes in ``NO_SIZES``). The sum over all layers is therefore a lower bound for the model. Raises ConfigError.
     """
     needed = _lower_bound(model)
     if needed > elements:
@@ -105,7 +105,7 @@ def _lower_bound(value: Any) -> int:
 
 
 def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray]:
-    """Contiguous little-endian arrays by name, parameters first."""
+    """Return contiguous little-endian arrays by name, parameters first."""
     buffers = model.named_buffers()
     arrays = {}
     for name, tensor in (model.named_parameters() | buffers).items():

@@ -1,4 +1,4 @@
-"""What happened in training: a list of records, one an epoch, as data and as a picture."""
+"""Training history: one record per epoch, as data and as a plot."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; va
 
 @dataclass
 class History:
-    """Records in order; ``history["loss"]`` is one column of them."""
+    """Records in order of the epochs; ``history["loss"]`` is one column."""
 
     records: list[Record] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> list[float]:
-        """The values of one column, for the epochs that have it. Raises ConfigError when none has."""
+        """Return the values of one column, for the epochs that have it. Raises ConfigError when no epoch has it."""
         values = [record[name] for record in self.records if name in record]
         if not values:
             known = sorted({key for record in self.records for key in record})
@@ -32,7 +32,7 @@ class History:
         return iter(self.records)
 
     def plot(self, path: str | Path, title: str = "") -> None:
-        """Draw every column over the epochs into a picture file, the validation set's dashed. Needs Matplotlib."""
+        """Plot every column over the epochs to an image file; validation is dashed. Needs Matplotlib."""
         from matplotlib.figure import Figure
 
         names = [name for name in self._columns() if name not in ("epoch", "step", "rate")]

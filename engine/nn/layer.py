@@ -1,11 +1,11 @@
-"""What a layer is: parameters, buffers, a configuration, and a forward pass that returns its own backward pass.
+"""The layer interface: parameters, buffers, a configuration, and a forward pass that returns its backward pass.
 
     y, backward = layer.forward(x, training=True)
     dx, grads = backward(dy)            # grads: {"conv1.weight": array, ...}, named like the parameters
 
-``backward`` closes over what it needs; nothing about a call is kept on the layer, so a layer may be used twice in one
-network and by several threads at once. The exceptions, both in training mode only, are the running statistics of
-BatchNorm and the generator of dropout masks; ``replica`` and ``reseed`` are there for them.
+``backward`` closes over what it needs. The layer keeps nothing about a call, so one network may use a layer twice and
+several threads may use it at once. There are two exceptions, both in training mode only: the running statistics of
+BatchNorm (use ``replica``) and the generator of dropout masks (use ``reseed``).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ REGISTRY: dict[str, type[Layer]] = {}
 
 
 class Layer:
-    """Base of all layers.
+    """Base class of all layers.
 
-    ``params`` are trained; ``buffers`` are state that is stored but not trained. Both map a name to an array. Composite
-    layers name their parts in ``children``; the dotted path of a part prefixes the names of its arrays.
+    Training changes ``params``; ``buffers`` are state that is stored but not trained. Both map a name to an array.
+    Composite layers name their parts in ``children``; the dotted path of a part prefixes the names of its arrays.
     """
 
     kind: ClassVar[str]
@@ -40,16 +40,16 @@ class Layer:
         self.buffers: dict[str, Array] = {}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
-        """Apply the layer: returns (y, backward), with ``backward(dy) -> (dx, gradients by parameter name)``."""
+        """Apply the layer; return (y, backward), where ``backward(dy) -> (dx, gradients by parameter name)``."""
         raise NotImplementedError
 
     def config(self) -> dict[str, Any]:
-        """What ``layer_from_config`` needs to build this layer again, as plain JSON values."""
+        """Return the plain JSON values from which ``layer_from_config`` rebuilds this layer."""
         raise NotImplementedError
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        """Build the layer from ``config()``, without its "layer" entry; weights are drawn from ``rng``."""
+        """Build the layer from ``config()``, without its "layer" entry, with random weights from ``rng``."""
         arguments = dict(config)
         if "rng" in cls.__init__.__code__.co_varnames:
             arguments["rng"] = rng
@@ -70,7 +70,7 @@ class Layer:
         return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
 
     def load_parameters(self, tensors: Mapping[str, Array]) -> None:
-        """Copy values into the parameters and, where given, the buffers; the layer's dtype and backend stay.
+        """Copy values into the parameters and any given buffers; the layer keeps its dtype and backend.
 
         Raises ConfigError when a parameter is missing or a name is unknown, ShapeError when a shape differs.
         """
@@ -82,7 +82,7 @@ class Layer:
         copy_tensors(tensors, parameters | buffers)
 
     def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
-        """Make these arrays the parameters themselves, without a copy: whoever holds them sees every training step.
+        """Use these arrays as the parameters, without a copy: every training step changes them in place.
 
         Raises ConfigError when a parameter is missing.
         """
@@ -103,9 +103,9 @@ class Layer:
     # ---- randomness -----------------------------------------------------------------------------------------------
 
     def reseed(self, *seed: int) -> None:
-        """Start the random draws of every part (dropout masks) anew from ``seed``, non-negative integers.
+        """Restart the random generators of all parts (dropout masks) from ``seed``, non-negative integers.
 
-        Whoever wants a step of training to be repeatable, on any thread, reseeds with the numbers that name the step.
+        To make a training step repeatable on any thread, reseed with the integers that identify the step.
         """
         for number, child in enumerate(self.children().values()):
             child.reseed(*seed, number)
@@ -113,20 +113,20 @@ class Layer:
     # ---- copies ---------------------------------------------------------------------------------------------------
 
     def replica(self) -> Self:
-        """The same layer for another thread: parameter arrays are shared, buffers are copied."""
+        """Return a layer for another thread that shares the parameter arrays and copies the buffers."""
         return self._rebuilt(lambda array: array, lambda array: array.copy())
 
     def astype(self, dtype: Any) -> Self:
-        """A copy of the layer with parameters and buffers of that dtype."""
+        """Return a copy of the layer with parameters and buffers of ``dtype``."""
         return self._rebuilt(lambda array: array.astype(dtype), lambda array: array.astype(dtype))
 
     def to(self, backend: Backend | str) -> Self:
-        """A copy of the layer whose arrays live on ``backend``, an object or a name as for ``get_backend``."""
+        """Return a copy of the layer on ``backend``, which is an object or a name for ``get_backend``."""
         backend = get_backend(backend) if isinstance(backend, str) else backend
         return self._rebuilt(backend.asarray, backend.asarray)
 
     def with_children(self, children: dict[str, Layer]) -> Self:
-        """A copy with other layers in the place of `children`, under names it can call one after the other."""
+        """Return a copy with `children` in place of its own, under names the layer can call one after the other."""
         twin = copy.copy(self)
         twin._replace_children(dict(children))
         return twin
@@ -138,7 +138,7 @@ class Layer:
         return twin
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
-        """Put other layers in the place of ``children``; composite layers override it."""
+        """Replace the child layers by ``children``; composite layers override this."""
 
     def _entries(self, group: str) -> Iterator[tuple[str, Layer, str]]:
         for key in getattr(self, group):
@@ -175,7 +175,7 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
 
 
 def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
-    """Copy every array of ``source`` into the array of that name in ``target``; ShapeError when shapes differ."""
+    """Copy each array of ``source`` into ``target``'s array of the same name; ShapeError when shapes differ."""
     for name, array in source.items():
         if tuple(array.shape) != tuple(target[name].shape):
             raise ShapeError(f"{name}: expected shape {tuple(target[name].shape)}, found {tuple(array.shape)}")
@@ -183,14 +183,14 @@ def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> No
         target[name][...] = backend_of(target[name]).asarray(array)
 
 
-_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu"}  # NumPy's letters
+_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu"}  # values are NumPy's dtype kind letters
 
 
 def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
-    """Raise ShapeError unless ``x`` is an array with these sides and of this dtype; the message names both.
+    """Raise ShapeError unless ``x`` is an array with these sides and this dtype; the message names both.
 
-    A side that is a number must agree, a name is free, "..." stands for any number of sides. ``dtype`` is one dtype, or
-    "floating", "integer" or "numeric" for all of that kind.
+    A number must equal the side, a name matches any size, and "..." matches any number of sides. ``dtype`` is one
+    dtype, or "floating", "integer" or "numeric" for all dtypes of that kind.
     """
     shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
     fits_dtype = kind in _KINDS[dtype] if isinstance(dtype, str) else kind and x.dtype == dtype
@@ -214,12 +214,12 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
 
 
 def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
-    """Raise ShapeError unless the gradient ``dy`` has the shape of the result it belongs to."""
+    """Raise ShapeError unless the gradient ``dy`` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
         found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
         raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}")
 
 
 def prefixed(prefix: str, grads: Mapping[str, Array]) -> Gradients:
-    """The gradients of a part under the names they have in the whole."""
+    """Return the gradients of a part under their names in the composite layer."""
     return {f"{prefix}.{name}": array for name, array in grads.items()}

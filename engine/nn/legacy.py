@@ -1,17 +1,17 @@
 """Reading the ``.dit`` files of the ``aino`` 2.2.0 package, without ever unpickling.
 
 Such a file is an uncompressed NumPy zip:
-    config               int64 [n], layer sizes from the input on
+    config               int64 [n], layer sizes starting with the input
     activation           text, of the hidden layers
-    output_activation    text, of the last layer; in a file with several heads, meaningless
+    output_activation    text, of the last layer; meaningless in a file with several heads
     is_multi_head        bool
     layer_{i}_w          float32 [in, out]        weights, trunk first, then the heads
     layer_{i}_b          float32 [1, out]         biases
-    heads_config         a pickled object array, only with several heads: never read. The sizes of the heads follow
-                         from their biases, their activations are an argument here.
+    heads_config         a pickled object array, only with several heads; never read. The biases give the sizes of
+                         the heads, and the caller passes their activations.
 
-That package computes sigmoid and tanh as named and ReLU for every other name, "softmax" included; so does the model
-built here, whose answers are those of the old one.
+That package computes sigmoid and tanh as named and ReLU for every other name, even "softmax". The model built here
+does the same, so its outputs equal those of the old one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Weights = list[tuple[np.ndarray, np.ndarray]]  # (w [in, out], b [1, out]) of ev
 
 
 def is_legacy(path: str | Path) -> bool:
-    """Whether the file starts like a zip; False for a file that cannot be read."""
+    """Return whether the file starts like a zip; False for an unreadable file."""
     try:
         with Path(path).open("rb") as file:
             return file.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC
@@ -44,11 +44,11 @@ def is_legacy(path: str | Path) -> bool:
 
 
 def load_legacy(path: str | Path, head_activations: Sequence[str] = ()) -> tuple[Layer, dict[str, Any]]:
-    """Read an ``aino`` 2.2.0 file: returns (model, header), the header as of a new file.
+    """Read an ``aino`` 2.2.0 file; return (model, header), with the header in the form of a new file.
 
-    One head: a Sequential of "layer0", "activation0", ... Several: a MultiHead with heads "head0", "head1", ..., each
+    One head gives a Sequential of "layer0", "activation0", ...; several give a MultiHead of "head0", "head1", ..., each
     with its activation from ``head_activations`` (default: identity, that is, raw outputs).
-    Raises NetFileError for every fault, ConfigError for unknown activations or another number of them than heads.
+    Raises NetFileError for every fault, ConfigError for unknown activations or unless there is one per head.
     """
     path = Path(path)
     for name in head_activations:
@@ -127,12 +127,12 @@ def _check_chain(path: Path, sizes: list[int], weights: Weights, trunk_layers: i
 
 
 def _computed_as(name: str) -> str:
-    """What that package computes for an activation of this name."""
+    """Return what that package computes for an activation called ``name``."""
     return name if name in ("sigmoid", "tanh") else "relu"
 
 
 def _chain(weights: Weights, activations: list[str]) -> Sequential:
-    """Dense layers with these weights, each followed by its activation."""
+    """Chain dense layers with these weights, each followed by its activation."""
     layers: dict[str, Layer] = {}
     for number, ((w, b), name) in enumerate(zip(weights, activations, strict=True)):
         dense = Dense(w.shape[0], w.shape[1], np.random.default_rng(0))

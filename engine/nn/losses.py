@@ -1,4 +1,4 @@
-"""Losses on raw outputs: each returns its mean over the batch and the gradient of that mean.
+"""Losses on raw outputs. Each returns its mean over the batch and the gradient of that mean.
 
 loss, dlogits = softmax_cross_entropy(logits, targets)
 """
@@ -25,12 +25,13 @@ def register_loss(function: Callable[..., tuple[float, Array]]) -> Callable[...,
 def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, Array]:
     """Cross-entropy of softmax(logits) against classes or distributions.
 
-    logits [B, A]; targets int [B] (class numbers) or float [B, A] (rows sum to 1); mask bool [B, A], False where an
-    action is impossible: it gets probability 0, no gradient, and its target must be 0. Returns (mean loss, dlogits).
+    logits [B, A]; targets int [B] (class indices) or float [B, A] (rows sum to 1); mask bool [B, A], False where an
+    action is impossible. Such an action gets probability 0 and no gradient, and its target must be 0. Returns
+    (mean loss, dlogits).
 
-    With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. The row maximum is taken off first, so no
-    exponential overflows. Raises ShapeError when shapes or dtypes do not fit, DataError for a class that does not exist
-    and for a row with no possible action.
+    With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row maximum first keeps the
+    exponentials from overflowing. Raises ShapeError when shapes or dtypes do not fit, DataError for a class out of
+    range and for a row with no possible action.
     """
     xp = backend_of(logits).xp
     _check_floating("softmax_cross_entropy", logits, 2)
@@ -57,7 +58,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
 
 @register_loss
 def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
-    """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements; any equal shapes.
+    """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements of equal shapes.
 
     L = -(t log p + (1 - t) log(1 - p)) = max(z, 0) - z t + log(1 + e^-|z|), which cannot overflow; dz = (p - t) / n.
     Raises ShapeError when the shapes differ, DataError for targets outside [0, 1].

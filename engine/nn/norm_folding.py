@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolutions before it: the same outputs with a pass over the data less a layer."""
+"""Folds batch norm into the preceding convolution: same outputs, one pass over the data less per norm."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from engine.nn.layers.residual import Residual
 
 
 def fold_norms(layer: Layer) -> Layer:
-    """A copy for inference alone: wherever a batch norm follows a convolution, the two become one convolution.
+    """Return a copy for inference only: each convolution followed by a batch norm becomes one convolution.
 
     With g, b, m, v the norm's gamma, beta, running mean and variance, and w, c the convolution's weight and bias:
         w' = w g / sqrt(v + epsilon)      c' = b + (c - m) g / sqrt(v + epsilon)
-    Computed in float64 and stored in the dtype of w. A norm with a fused ReLU leaves that ReLU behind.
+    The result is computed in float64 and stored in the dtype of w. A ReLU fused into the norm stays as a layer.
     """
     children: dict[str, Layer] = {}
     previous = ""

@@ -1,4 +1,4 @@
-"""Optimizers: they change parameters in place, and their whole state can be saved and loaded.
+"""Optimizers. They change parameters in place, and their whole state can be saved and loaded.
 
 optimizer.step(model.named_parameters(), grads, learning_rate)
 """
@@ -17,11 +17,11 @@ from engine.native.pool import ThreadPool
 from engine.nn.operations.updates import STRETCH, AdamRates, adam_step, flat_views, on_stretches, shared_adam_step
 
 Array = Any
-GROUPS = 128  # groups of rows whose shared parts a thread updates at a time
+GROUPS = 128  # a thread updates the shared parts of this many row groups at a time
 
 
 class Optimizer:
-    """Base: named state arrays like the parameters, and a count of steps."""
+    """Base class: holds state arrays named and shaped like the parameters, and a count of steps."""
 
     slots: tuple[str, ...] = ()
 
@@ -36,10 +36,10 @@ class Optimizer:
         learning_rate: float,
         pool: ThreadPool | None = None,
     ) -> None:
-        """Change every parameter in place by one step, large ones on the threads of ``pool``, if there is one.
+        """Change every parameter in place by one step; large ones use the threads of ``pool`` if given.
 
         Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0, ShapeError when a
-        gradient does not have the shape of its parameter; nothing has changed then.
+        gradient does not have the shape of its parameter. Both leave all parameters unchanged.
         """
         if not 0 <= learning_rate < math.inf:
             raise ConfigError(f"the learning rate must be finite and >= 0, not {learning_rate}")
@@ -54,12 +54,12 @@ class Optimizer:
             self._update(name, parameter, grads[name], learning_rate, pool)
 
     def state(self) -> dict[str, Any]:
-        """{"steps": n, "tensors": {"slot.parameter": array copy}}: everything a resumed run needs."""
+        """Return all a resumed run needs: {"steps": n, "tensors": {"slot.parameter": array copy}}."""
         tensors = {name: array.copy(order="K") for name, array in self._state.items()}
         return {"steps": self.steps, "tensors": tensors}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``state()`` returned; raises ConfigError for tensors of another optimizer."""
+        """Load what ``state()`` returned. Raises ConfigError for tensors of another optimizer."""
         unknown = [name for name in state["tensors"] if name.partition(".")[0] not in self.slots]
         if unknown:
             raise ConfigError(f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}")
@@ -108,7 +108,7 @@ class SGD(Optimizer):
 
 
 class RMSProp(Optimizer):
-    """Steps scaled by a running mean of the squared gradient.
+    """RMSProp: divides the gradient by the root of a running mean of its square.
 
         v <- decay v + (1 - decay) g^2        p <- p - lr g / (sqrt(v) + epsilon)
 
@@ -144,13 +144,13 @@ class RMSProp(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam: steps scaled by running means of the gradient and its square, both corrected for their zero start.
+    """Adam: steps from running means of the gradient and its square, both corrected for their start at zero.
 
         m <- b1 m + (1 - b1) g        v <- b2 v + (1 - b2) g^2
         p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
 
-    ``weight_decay`` is L2: it joins the gradient of parameters of two or more dimensions, or of all with
-    ``decay_all``. Kingma and Ba 2015, arXiv:1412.6980.
+    ``weight_decay`` is L2: it adds weight_decay * p to the gradient of parameters of two or more dimensions, or of all
+    parameters with ``decay_all``. Kingma and Ba 2015, arXiv:1412.6980.
     """
 
     slots: tuple[str, ...] = ("mean", "square")
@@ -171,7 +171,7 @@ class Adam(Optimizer):
         self.decay_all = decay_all
 
     def _rates(self, learning_rate: float, weight_decay: float) -> AdamRates:
-        """The numbers of the present step, ``weight_decay`` being decoupled."""
+        """Return the constants of the current step; ``weight_decay`` is decoupled."""
         correction = math.sqrt(1 - self.beta2**self.steps)
         scale = learning_rate * correction / (1 - self.beta1**self.steps)
         return AdamRates(self.beta1, self.beta2, 1 - learning_rate * weight_decay, scale, self.epsilon * correction)
@@ -190,7 +190,7 @@ class Adam(Optimizer):
             return
         if rates.keep != 1:
             parameter *= rates.keep
-        change = gradient * (1 - self.beta1)  # the only temporary: fresh memory costs more than the arithmetic
+        change = gradient * (1 - self.beta1)  # the only temporary, because new memory costs more than the arithmetic
         mean *= self.beta1
         mean += change
         xp.multiply(gradient, gradient, out=change)
@@ -205,7 +205,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled decay: p shrinks by lr * weight_decay a step; which parameters do, see ``Adam``.
+    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. ``Adam`` says which parameters decay.
 
     Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
@@ -224,7 +224,7 @@ class AdamW(Adam):
 
 
 class SharedRows(NamedTuple):
-    """The first rows of a table as [outer, rows, inner]: the rows of one (outer, inner) share a part."""
+    """Layout of a table's first rows as [outer, rows, inner]; the rows of one (outer, inner) share a part."""
 
     outer: int
     rows: int
@@ -232,11 +232,11 @@ class SharedRows(NamedTuple):
 
 
 class SharedRowsAdamW(AdamW):
-    """AdamW for tables of which rows that mean nearly the same share a part: row r = own part of r + part of its group.
+    """AdamW for tables in which similar rows share a part: row r = own part of r + part of its group.
 
-    Only the sum is kept. By the chain rule the shared part's gradient is the sum over its rows; it takes an Adam step
-    of its own, which is added to all of them. So a rarely seen row learns from its relatives, and nothing is paid when
-    the network is used. ``shared`` names the tables, float32 [rows, width] in host memory.
+    The table stores only the sum. By the chain rule the shared part's gradient is the sum over its rows. That part
+    takes its own Adam step, which is added to all of its rows. A rarely seen row thus learns from its group, at no
+    cost in inference. ``shared`` names the tables, float32 [rows, width] in host memory.
     """
 
     slots = ("mean", "square", "shared_mean", "shared_square")
@@ -271,7 +271,7 @@ class SharedRowsAdamW(AdamW):
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:
-    """The values in memory of the parameter's order: arithmetic over two different orders is many times slower."""
+    """Copy values into the parameter's memory order; arithmetic across two orders is many times slower."""
     laid_out = backend_of(parameter).xp.empty_like(parameter)
     laid_out[...] = values
     return laid_out

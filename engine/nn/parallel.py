@@ -1,8 +1,8 @@
-"""One training batch on several threads, with a result that does not depend on how many.
+"""Runs one training batch on several threads; the result does not depend on the number of threads.
 
-The batch is cut into shards of fixed size. Every shard runs forward and backward on a replica of its own, threads take
-whole shards, and gradients and running statistics are summed in shard order. BatchNorm therefore normalises over a
-shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741).
+``DataParallel`` splits the batch into shards of fixed size. Every shard runs forward and backward on its own replica,
+threads take whole shards, and gradients and running statistics add up in shard order. BatchNorm therefore normalises
+over a shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.nn.layer import Array, Gradients, Layer
 
-Outputs = Any  # what the model's forward returns: an array, or a dict of arrays
+Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
 Loss = Callable[[Outputs, slice], tuple[float, Outputs, dict[str, float]]]
 
 
 class StepResult(NamedTuple):
-    """Mean over the batch of the loss and of every metric, and the gradient of that mean loss."""
+    """Batch means of the loss and of every metric, and the gradient of the mean loss."""
 
     loss: float
     metrics: dict[str, float]
@@ -30,34 +30,34 @@ class StepResult(NamedTuple):
 
 
 class GradientSource:
-    """How a training batch becomes gradients: through layers (``LayerGradients``), or through kernels of one's own.
+    """Turns a training batch into gradients, through layers (``LayerGradients``) or through custom kernels.
 
     Attributes:
-        pool: the threads it works on, which the optimizer and the averages use too.
-        measures_norm: whether the norm of the gradient is told after a step that does not clip it. For tables of
-            millions of numbers, reading them once more costs as much as an optimizer's step.
+        pool: the threads it works on; the optimizer and the averages use them too.
+        measures_norm: whether a step without clipping reports the gradient norm. For tables of millions of elements,
+            this extra read costs as much as an optimizer step.
     """
 
     pool: ThreadPool
     measures_norm = True
 
     def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
-        """Forward and backward of one batch; random draws depend on ``seed`` alone.
+        """Run one batch forward and backward; random draws depend only on ``seed``.
 
-        The result belongs to the source and is good until the next call.
+        The source owns the result, which is valid until the next call.
         """
         raise NotImplementedError
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self.pool.close()
 
 
 class DataParallel:
     """Runs training steps of a model over shards of ``shard_size`` positions on ``threads`` threads.
 
-    The optimizer changes the model's parameters in place, which all replicas see. BLAS is limited to one thread while a
-    step runs: the shards already use the cores. Close it, or use it as a context manager.
+    The optimizer changes the model's parameters in place, and all replicas share them. A step limits BLAS to one
+    thread, because the shards already use the cores. Close it, or use it as a context manager.
     """
 
     def __init__(self, model: Layer, shard_size: int, threads: int = 1) -> None:
@@ -70,11 +70,11 @@ class DataParallel:
         self.pool = ThreadPool(threads, "train")
 
     def step(self, count: int, inputs: Inputs, loss: Loss, seed: tuple[int, ...] | None = None) -> StepResult:
-        """Forward and backward of one batch of ``count`` positions.
+        """Run one batch of ``count`` positions forward and backward.
 
-        ``inputs(part)`` returns the model input of the positions ``part`` (a slice), ``loss(outputs, part)`` the mean
-        loss over them, its gradient like ``outputs``, and further means to report. Both run on the worker threads.
-        Dropout masks are drawn from ``seed`` (by default the number of the step) and the number of the shard.
+        ``inputs(part)`` returns the model input of positions ``part`` (a slice). ``loss(outputs, part)`` returns the
+        mean loss over them, its gradient like ``outputs``, and further means to report. Both run on worker threads.
+        Dropout masks depend on ``seed`` (default: the step number) and the shard number.
         """
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
@@ -93,7 +93,7 @@ class DataParallel:
         return _weighted_sum(results, weights)
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self.pool.close()
 
     def __enter__(self) -> Self:
@@ -116,7 +116,7 @@ class DataParallel:
 
 
 def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
-    """The results of all shards as one, always added in the same order."""
+    """Combine the results of all shards, always adding them in the same order."""
     loss = sum(weight * result.loss for weight, result in zip(weights, results, strict=True))
     metrics = {
         name: sum(weight * result.metrics[name] for weight, result in zip(weights, results, strict=True))

@@ -1,4 +1,4 @@
-"""A progress bar for those who ask for one."""
+"""An optional progress bar."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Protocol
 
 
 class Bar(Protocol):
-    """What training tells while it runs."""
+    """Receives the progress of training."""
 
     def __call__(self, step: int, text: str) -> None:
-        """``step`` steps of the epoch are done; ``text`` says how it goes."""
+        """Show that ``step`` steps of the epoch are done, with the status ``text``."""
 
 
 @contextmanager
 def progress_bar(title: str, steps: int, shown: bool) -> Iterator[Bar]:
-    """A bar of ``steps`` steps in the terminal, or nothing at all unless ``shown``. Needs Rich if shown."""
+    """Show a bar of ``steps`` steps in the terminal if ``shown``, else nothing. Needs Rich if shown."""
     if not shown:
         yield lambda step, text: None
         return

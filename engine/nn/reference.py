@@ -15,7 +15,7 @@ import engine.nn
 
 __all__ = ["CHAPTERS", "chapter_modules", "main", "members", "reference"]
 
-# Title -> modules and packages of `engine.nn`, in the order of the page; what is not named here comes at its end.
+# Title -> modules and packages of `engine.nn`, in the order of the page; unlisted modules come at the end.
 CHAPTERS: dict[str, tuple[str, ...]] = {
     "What a layer is": ("layer",),
     "Layers and activations": ("layers",),
@@ -30,7 +30,7 @@ Documented = type | Callable[..., object]
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page as Markdown."""
     chapters = _all_chapters()
     parts = ["# `engine.nn`\n", _text(engine.nn), "", *(f"- [{title}](#{_anchor(title)})" for title in chapters)]
     for title, names in chapters.items():
@@ -48,7 +48,7 @@ def _all_chapters() -> dict[str, tuple[str, ...]]:
 
 
 def chapter_modules(name: str) -> Iterator[ModuleType]:
-    """The module `engine.nn.NAME`, or the modules of that package."""
+    """Yield the module `engine.nn.NAME`, or the modules of that package."""
     module = importlib.import_module(f"engine.nn.{name}")
     if not hasattr(module, "__path__"):
         yield module
@@ -58,7 +58,7 @@ def chapter_modules(name: str) -> Iterator[ModuleType]:
 
 
 def members(module: ModuleType) -> dict[str, Documented]:
-    """The public classes and functions that a module defines, in the order in which it does."""
+    """Return the public classes and functions that a module defines, in source order."""
     return {
         name: value
         for name, value in vars(module).items()
@@ -85,23 +85,23 @@ def _module_section(module: ModuleType) -> Iterator[str]:
 
 
 def _methods(owner: type) -> Iterator[str]:
-    """The public methods and properties that a class defines itself and has something to say about."""
+    """Yield the public methods and properties that a class itself defines and documents."""
     for name, value in vars(owner).items():
         method = value.__func__ if isinstance(value, classmethod | staticmethod) else value
         if name.startswith("_") or not (inspect.isfunction(method) or isinstance(method, property)):
             continue
-        if method.__doc__:  # its own: what a base class says is said there
+        if method.__doc__:  # only its own docstring; the base class's entry shows an inherited one
             yield f"\n- `.{name}{'' if isinstance(method, property) else _signature(method)}`\n"
             yield _text(method)
 
 
 def _text(value: object) -> str:
-    """A docstring as a block of its own: shapes and formulas stay aligned."""
+    """Format a docstring as a code block, so that shapes and formulas stay aligned."""
     return f"```text\n{inspect.getdoc(value) or ''}\n```"
 
 
 class _Words(str):
-    """An annotation that is printed as it stands in the source."""
+    """An annotation that prints exactly as in the source."""
 
     def __repr__(self) -> str:
         return str(self)
@@ -123,12 +123,12 @@ def _bare(annotation: object) -> object:
 
 
 def _anchor(title: str) -> str:
-    """How Markdown viewers name a heading in links."""
+    """Return the link anchor that Markdown viewers give a heading."""
     return "".join(letter for letter in title.lower() if letter.isalnum() or letter in " -").replace(" ", "-")
 
 
 def main() -> None:
-    """Writes the page to a file, or to stdout."""
+    """Write the page to a file or to stdout."""
     parser = argparse.ArgumentParser(prog="python -m engine.nn.reference", description=__doc__)
     parser.add_argument("--out", type=Path, metavar="FILE", help="Markdown file to write (default: stdout)")
     out = parser.parse_args().out

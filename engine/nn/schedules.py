@@ -1,4 +1,4 @@
-"""Learning rates over time: a schedule maps a step number (from 0) or a share of the run to a learning rate."""
+"""Learning rate schedules: each maps a step number (from 0) or the finished share of the run to a learning rate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Constant:
 class WarmupCosine:
     """Linear rise to ``peak`` over ``warmup`` steps, then half a cosine down to ``floor`` at step ``total``.
 
-    The rise begins with ``start`` times the peak, by default with the share of one step. Raises ConfigError unless
+    The rise begins at ``start`` times the peak (default: peak / warmup). Raises ConfigError unless
     0 <= warmup < total, 0 <= floor <= peak and 0 <= start <= 1. Loshchilov and Hutter 2017, arXiv:1608.03983.
     """
 
@@ -43,9 +43,9 @@ class WarmupCosine:
 
     @classmethod
     def over_progress(cls, peak: float) -> Self:
-        """For a run whose length is told in positions or minutes: called with the share of it that is done, 0 to 1.
+        """Build a schedule for a run measured in positions or minutes; call it with the finished share, 0 to 1.
 
-        The rise takes a fiftieth of the run, and floor and start are a hundredth of the peak (set by hand).
+        The rise takes 1/50 of the run; floor and start are 1/100 of the peak (set by hand).
         """
         return cls(peak, total=1.0, warmup=0.02, floor=0.01 * peak, start=0.01)
 

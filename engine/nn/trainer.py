@@ -1,10 +1,10 @@
-"""Training a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
+"""Trains a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
 
 One step, from the outside in: ``Trainer.fit`` draws a batch, ``Trainer.step`` asks a ``GradientSource`` for its
 gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is ``LayerGradients``: its
 ``DataParallel.step`` (parallel.py) sends the batch through the model (layers/containers.py, then for instance
-layers/dense.py), the loss (losses.py) and back. Nothing of a step is random but by (seed, epoch) for the order of the
-examples and (seed, step, shard) for dropout masks, so a checkpoint needs no state of random generators.
+layers/dense.py), the loss (losses.py) and back. Only two things are random: (seed, epoch) gives the order of the
+examples and (seed, step, shard) gives the dropout masks. A checkpoint therefore needs no random generator state.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the exam
 
 
 class Data(NamedTuple):
-    """Examples: ``inputs`` and ``targets`` have one row each for every example."""
+    """Training examples: ``inputs`` and ``targets`` have one row per example."""
 
     inputs: Array
     targets: Array
@@ -41,14 +41,14 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """How to train; results depend on every field but ``threads``."""
+    """Training settings; results depend on every field except ``threads``."""
 
     batch_size: int = 32
     seed: int = 0
-    clip_norm: float | None = None  # limit of the norm of the whole gradient
-    average_decay: float | None = None  # exponential average of the weights, see ``Trainer.averaged_model``
-    patience: int | None = None  # epochs without a better validation loss after which to stop
-    shard_size: int | None = None  # examples that a thread takes at once; by default the batch in one
+    clip_norm: float | None = None  # maximum norm of the whole gradient; None = no clipping
+    average_decay: float | None = None  # decay of the exponential weight average (``Trainer.averaged_model``)
+    patience: int | None = None  # stop after this many epochs without a better validation loss
+    shard_size: int | None = None  # examples per shard; None = the whole batch in one shard
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -63,9 +63,9 @@ class TrainerSettings:
 
 
 class LayerGradients(GradientSource):
-    """Gradients of a loss on arrays through the layers of a model, shard by shard; batches are ``Data``.
+    """Computes gradients of a loss through the layers of a model, shard by shard; batches are ``Data``.
 
-    ``metrics`` are further means to report, by name; they see outputs and targets like the loss.
+    ``metrics`` are further means to report, by name. Like the loss, they take outputs and targets.
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class LayerGradients(GradientSource):
 class Trainer:
     """Trains ``model`` in place with a loss, an optimizer and a schedule of rates (step number -> rate).
 
-    ``loss`` is a function of outputs and targets, whose ``metrics`` are further means to report, or a GradientSource:
-    then batches are what that takes, ``step`` is called with them, and ``fit`` and ``evaluate`` have no meaning.
-    ``average`` is the average of the weights that is kept, in place of one by ``settings.average_decay``.
+    ``loss`` is a function of outputs and targets, or a GradientSource. With a function, ``metrics`` are further means
+    to report. With a GradientSource, call ``step`` with batches that it takes; ``fit`` and ``evaluate`` do not apply.
+    ``average`` is a weight average to use in place of one from ``settings.average_decay``.
     """
 
     def __init__(
@@ -109,13 +109,13 @@ class Trainer:
         self.metrics = dict(metrics or {})
         self.history = History()
         self.steps_done = 0
-        self.stopped = False  # whether validation stopped getting better
+        self.stopped = False  # whether the validation loss stopped improving
         decay = self.settings.average_decay
         self._average = ExponentialAverage(decay) if average is None and decay is not None else average
         self._source = loss if isinstance(loss, GradientSource) else self._layer_gradients(loss)
         self._best: dict[str, Array] = {}
-        self._sums: Record = {}  # of loss and metrics over the epoch so far
-        self._examples: int | None = None  # in the training data
+        self._sums: Record = {}  # sums of loss and metrics over the epoch so far
+        self._examples: int | None = None  # number of examples in the training data
 
     def _layer_gradients(self, loss: LossFunction) -> LayerGradients:
         shard_size = self.settings.shard_size or self.settings.batch_size
@@ -138,13 +138,13 @@ class Trainer:
         on_epoch: Callable[[Record], None] | None = None,
         progress: bool = False,
     ) -> History:
-        """Train until ``epochs`` epochs are done in all, or validation stops getting better; returns the history.
+        """Train up to ``epochs`` epochs in total, or until validation stops improving; return the history.
 
-        With ``checkpoint``, the state goes into that file after every epoch and every ``checkpoint_steps`` steps; call
-        ``resume`` with it first to go on from there. With ``patience`` set, the weights of the best validation loss are
-        those of the model in the end. Raises ShapeError when inputs and targets do not match in number, TrainingError
-        when a loss or gradient is not finite, ConfigError for a patience without validation data and for a resumed run
-        with another number of examples.
+        With ``checkpoint``, save the state to that file after every epoch and every ``checkpoint_steps`` steps; to
+        continue from it, call ``resume`` first. With ``patience``, the model ends with the weights of the best
+        validation loss. Raises ShapeError when the numbers of inputs and targets differ, TrainingError when a loss or
+        gradient is not finite, ConfigError for ``patience`` without validation data and for a resumed run with another
+        number of examples.
         """
         count, _ = _check_data(data), self._loss_function()
         if self.settings.patience is not None and validation is None:
@@ -172,7 +172,7 @@ class Trainer:
         checkpoint_steps: int | None,
         progress: bool,
     ) -> None:
-        """The steps of the current epoch that are still to do."""
+        """Run the remaining steps of the current epoch."""
         epoch, done = divmod(self.steps_done, steps)
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data.inputs))
         with progress_bar(f"epoch {epoch + 1}", steps, progress) as bar:
@@ -186,9 +186,9 @@ class Trainer:
                     self.save(checkpoint)
 
     def step(self, batch: Any, rate: float | None = None) -> Record:
-        """One step on a batch, at the schedule's rate unless one is given.
+        """Take one step on a batch, at ``rate`` or else the schedule's rate.
 
-        Returns the means of loss and metrics over the batch, and the norm of the gradient before it is clipped. Raises
+        Returns the means of loss and metrics over the batch, and the gradient norm before clipping. Raises
         TrainingError when the loss or a clipped gradient is not finite.
         """
         result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
@@ -205,7 +205,7 @@ class Trainer:
         return means
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._source.close()
 
     def _finish_epoch(self, steps: int, count: int, validation: Data | None) -> Record:
@@ -232,7 +232,7 @@ class Trainer:
     # ---- evaluation -----------------------------------------------------------------------------------------------
 
     def evaluate(self, data: Data, model: Layer | None = None) -> Record:
-        """Mean loss and metrics of the model (or of another one) over the examples, without dropout."""
+        """Return mean loss and metrics of ``model`` (default: the trained one) over the examples, without dropout."""
         count, loss_of = _check_data(data), self._loss_function()
         model = self.model if model is None else model
         sums: Record = {}
@@ -246,7 +246,7 @@ class Trainer:
         return {name: total / count for name, total in sums.items()}
 
     def averaged_model(self) -> Layer:
-        """A model with the averaged weights (and the current running statistics). Raises ConfigError without any."""
+        """Return a model with averaged weights and current running statistics; ConfigError if there is no average."""
         if self._average is None or not self._average.tensors:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = layer_from_config(self.model.config(), np.random.default_rng(0))
@@ -257,7 +257,7 @@ class Trainer:
     # ---- checkpoints ----------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """What a resumed run needs for its next step, as named arrays and JSON values."""
+        """Return what a resumed run needs for its next step, as named arrays and JSON values."""
         groups = {
             "model": self.model.named_parameters() | self.model.named_buffers(),
             "optimizer": self.optimizer.state()["tensors"],
@@ -267,7 +267,7 @@ class Trainer:
         return arrays, {"steps_done": self.steps_done, "optimizer_steps": self.optimizer.steps}
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
-        """Take over what ``state`` returned. Raises ConfigError and ShapeError when it is that of another training."""
+        """Load what ``state`` returned. Raises ConfigError or ShapeError for the state of another training run."""
         backend = backend_of_all(self.model.named_parameters())
         self.model.load_parameters(_group(arrays, "model/"))
         tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
@@ -278,7 +278,7 @@ class Trainer:
             self._average.load(averages, self.steps_done)
 
     def save(self, path: str | Path) -> None:
-        """Write everything a resumed run needs into one file, atomically. Raises NetFileError when that fails."""
+        """Write everything a resumed run needs to one file, atomically. Raises NetFileError on failure."""
         arrays, values = self.state()
         arrays |= {f"best/{name}": array for name, array in self._best.items()}
         values |= {
@@ -291,7 +291,7 @@ class Trainer:
         write_checkpoint(path, arrays, values)
 
     def resume(self, path: str | Path) -> None:
-        """Take over the state of a checkpoint: training goes on as if it had never ended.
+        """Load the state of a checkpoint; training continues as if it had never stopped.
 
         Raises NetFileError for a missing or damaged file, ConfigError when it belongs to another model, optimizer or
         settings.
@@ -308,18 +308,18 @@ class Trainer:
         self.history.records[:] = values["history"]
 
     def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree in; the number of threads changes nothing."""
+        """Return the settings a checkpoint must match; the number of threads is not one of them."""
         settings = replace(self.settings, threads=1)
         return {"model": self.model.config(), "optimizer": type(self.optimizer).__name__, "settings": repr(settings)}
 
 
 def accuracy(outputs: Array, targets: Array) -> float:
-    """Share of the examples whose largest output [B, A] is that of the class, targets int [B]."""
+    """Return the share of examples whose largest output is the target class; outputs [B, A], targets int [B]."""
     return float((outputs.argmax(axis=1) == targets).mean())
 
 
 def _examples(data: Data, numbers: np.ndarray) -> Data:
-    """The examples with these numbers."""
+    """Select the examples with these indices."""
     chosen = backend_of(data.inputs).asarray(numbers)
     return Data(data.inputs[chosen], data.targets[chosen])
 
@@ -330,7 +330,7 @@ def _check_finite(loss: float, when: str) -> None:
 
 
 def _check_data(data: Data) -> int:
-    """The number of examples. Raises ShapeError when there are none or inputs and targets differ in it."""
+    """Return the number of examples. Raises ShapeError if it is 0 or differs between inputs and targets."""
     sizes = [len(part) if hasattr(part, "shape") else -1 for part in data]
     if sizes[0] != sizes[1] or sizes[0] < 1:
         raise ShapeError(f"data: expected arrays with as many inputs as targets, found {sizes}")

@@ -1,4 +1,4 @@
-"""The layers, one small file a family. Importing this package registers them all."""
+"""All layers, one small file per family. Importing this package registers every layer."""
 
 from __future__ import annotations
 

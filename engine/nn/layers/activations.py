@@ -1,4 +1,4 @@
-"""Activation functions: each is its value and, right beside it, its derivative. Stable at any finite input."""
+"""Activation functions. Each returns its value and its derivative, and is stable at any finite input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, c
 Slope = Callable[[Array], Array]  # dy -> dx
 
 LEAK = 0.01  # slope of the leaky ReLU left of zero
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # fixed point of mean 0, variance 1
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # keep mean 0 and variance 1 as a fixed point
 GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
@@ -35,13 +35,13 @@ def clipped_relu(x: Array) -> tuple[Array, Slope]:
 
 
 def squared_clipped_relu(x: Array) -> tuple[Array, Slope]:
-    """y = c^2 with c = min(max(x, 0), 1);  dx = 2 c dy where 0 < x < 1: products of features at no cost."""
+    """y = c^2 with c = min(max(x, 0), 1);  dx = 2 c dy where 0 < x < 1. The square gives feature products for free."""
     c = backend_of(x).xp.clip(x, 0, 1)
     return c * c, lambda dy: 2 * dy * c * (x < 1)
 
 
 def leaky_relu(x: Array) -> tuple[Array, Slope]:
-    """y = x where x > 0, else 0.01 x: no unit ever stops learning. Maas et al. 2013."""
+    """y = x where x > 0, else 0.01 x. The slope is never 0, so no unit stops learning. Maas et al. 2013."""
     slope = backend_of(x).xp.where(x > 0, 1, LEAK).astype(x.dtype)
     return x * slope, lambda dy: dy * slope
 
@@ -58,7 +58,7 @@ def selu(x: Array) -> tuple[Array, Slope]:
 
 
 def sigmoid(x: Array) -> tuple[Array, Slope]:
-    """y = 1 / (1 + e^-x);  dx = dy y (1 - y). Written with e^-|x|, which cannot overflow."""
+    """y = 1 / (1 + e^-x);  dx = dy y (1 - y). The code uses e^-|x|, which cannot overflow."""
     xp = backend_of(x).xp
     small = xp.exp(-xp.abs(x))
     y = xp.where(x >= 0, 1, small) / (1 + small)
@@ -72,7 +72,7 @@ def tanh(x: Array) -> tuple[Array, Slope]:
 
 
 def softplus(x: Array) -> tuple[Array, Slope]:
-    """y = ln(1 + e^x), written max(x, 0) + ln(1 + e^-|x|), which cannot overflow;  dx = dy sigmoid x."""
+    """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot overflow."""
     xp = backend_of(x).xp
     y = xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
     return y, lambda dy: dy * sigmoid(x)[0]
@@ -86,7 +86,7 @@ def swish(x: Array) -> tuple[Array, Slope]:
 
 
 def gelu(x: Array) -> tuple[Array, Slope]:
-    """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi): the usual form without erf.
+    """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi). This tanh form avoids erf.
 
     dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2), u' = c (1 + 0.134145 x^2). Hendrycks and Gimpel 2016, arXiv:1606.08415.
     """
@@ -125,7 +125,7 @@ ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
 
 
 def activation_function(name: str) -> Callable[[Array], tuple[Array, Slope]]:
-    """The function of that name: x -> (y, dy -> dx). Raises ConfigError for an unknown name."""
+    """Look up an activation function by name: x -> (y, dy -> dx). Raises ConfigError for an unknown name."""
     if name not in ACTIVATIONS:
         raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
@@ -133,7 +133,7 @@ def activation_function(name: str) -> Callable[[Array], tuple[Array, Slope]]:
 
 @register("activation")
 class Activation(Layer):
-    """An activation function as a layer: x of any shape -> y like x; no parameters."""
+    """Applies an activation function: x of any shape -> y like x. It has no parameters."""
 
     def __init__(self, function: str) -> None:
         super().__init__()

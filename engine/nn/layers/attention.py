@@ -1,4 +1,4 @@
-"""Attention: every place of a sequence takes a weighted mean over the places of the same or of another one."""
+"""Attention: each position of a sequence takes a weighted mean over the positions of the same or another sequence."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TwoInputsBackward = Callable[[Array], tuple[Array, Array, Gradients]]
 def attend(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, AttendBackward]:
     """Scaled dot-product attention: query [..., T, d], key and value [..., S, d] -> y [..., T, d].
 
-    backward: dy -> (dquery, dkey, dvalue). ``mask`` bool, broadcast to [..., T, S], is False where a place may not be
-    looked at; a place that may look at nothing gets 0. With s = q k^T / sqrt(d) and P = softmax(s) along S:
+    backward: dy -> (dquery, dkey, dvalue). ``mask`` is bool, broadcasts to [..., T, S], and is False where a query may
+    not attend to a key. A query that may attend to no key gets 0. With s = q k^T / sqrt(d) and P = softmax(s) along S:
         y = P v      dv = P^T dy      dP = dy v^T      ds = P (dP - sum over S of dP P)
         dq = ds k / sqrt(d)      dk = ds^T q / sqrt(d)
     Vaswani et al. 2017, arXiv:1706.03762.
@@ -45,7 +45,7 @@ def attend(query: Array, key: Array, value: Array, mask: Array | None = None) ->
 
 
 class _Attention(Layer):
-    """Projections around ``attend``: places of x ask, places of ``context`` answer, in several heads at once."""
+    """Multi-head projections around ``attend``: x gives the queries, ``context`` gives the keys and values."""
 
     def __init__(self, features: int, context_features: int, heads: int, rng: np.random.Generator) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Attention(Layer):
         self.parts = children
 
     def _apply(self, x: Array, context: Array, mask: Array | None, training: bool) -> tuple[Array, TwoInputsBackward]:
-        """y [B, T, features], and backward: dy -> (dx, dcontext, gradients)."""
+        """Return y [B, T, features] and backward: dy -> (dx, dcontext, gradients)."""
         query, query_backward = self.parts["query"].forward(x, training)
         key, key_backward = self.parts["key"].forward(context, training)
         value, value_backward = self.parts["value"].forward(context, training)
@@ -88,17 +88,17 @@ class _Attention(Layer):
         return y, backward
 
     def _split(self, x: Array) -> Array:
-        """[B, T, heads * d] -> [B, heads, T, d]."""
+        """Split the heads: [B, T, heads * d] -> [B, heads, T, d]."""
         batch, places, _ = x.shape
         return x.reshape(batch, places, self.heads, -1).swapaxes(1, 2)
 
     def _join(self, x: Array) -> Array:
-        """[B, heads, T, d] -> [B, T, heads * d]."""
+        """Concatenate the heads: [B, heads, T, d] -> [B, T, heads * d]."""
         batch, _, places, _ = x.shape
         return x.swapaxes(1, 2).reshape(batch, places, -1)
 
     def _mask(self, mask: Array | None, batch: int, asking: int, answering: int) -> Array | None:
-        """A mask [B, S] or [B, T, S] as one that broadcasts to [B, heads, T, S]."""
+        """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""
         if mask is None:
             return None
         if getattr(mask, "shape", None) not in ((batch, answering), (batch, asking, answering)) or mask.dtype != bool:
@@ -112,14 +112,14 @@ class _Attention(Layer):
 
 @register("self_attention")
 class SelfAttention(_Attention):
-    """Multi-head attention of a sequence to itself.
+    """Multi-head attention from a sequence to itself.
 
-    forward:  x [B, T, features], optionally mask bool [B, T] (places that may be looked at) or [B, T, T] (by whom)
+    forward:  x [B, T, features], optionally mask bool [B, T] (which keys are visible) or [B, T, T] (to which query)
               -> y [B, T, features]
     backward: dy like y -> dx like x; gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q, k, v = three dense layers of x, cut into ``heads`` parts; y = dense(the heads' ``attend`` side by side). x enters
-    three times, so dx is the sum of three gradients. ``causal``: place t looks only at places up to t.
+    q, k, v = three dense layers of x, split into ``heads`` parts; y = dense(concatenated ``attend`` of the heads). x
+    enters three times, so dx is the sum of three gradients. ``causal`` lets position t attend only to positions <= t.
     Raises ShapeError when x or the mask does not fit.
     """
 
@@ -148,13 +148,13 @@ class SelfAttention(_Attention):
 
 @register("cross_attention")
 class CrossAttention(_Attention):
-    """Multi-head attention of one sequence to another.
+    """Multi-head attention from one sequence to another.
 
     forward:  (x [B, T, features], context [B, S, context_features]), optionally mask bool [B, S] or [B, T, S]
               -> y [B, T, features]
     backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q is a dense layer of x, k and v of the context; the rest as in SelfAttention.
+    q is a dense layer of x; k and v are dense layers of the context. The rest is as in SelfAttention.
     Raises ShapeError when x, the context or the mask does not fit.
     """
 

@@ -1,4 +1,4 @@
-"""Batch normalisation, with ReLU fused in where one follows."""
+"""Batch normalisation, optionally fused with the ReLU that follows it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class BatchNorm(Layer):
         dgamma = sum dy h      dbeta = sum dy
         dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
 
-    ``relu`` applies max(y, 0) in the same pass: one walk over the data less each way.
-    In training the batch's own statistics are used and the running ones move towards them by ``momentum``; otherwise
-    the running ones are used as constants. The variance is the biased one in both.
+    ``relu`` applies max(y, 0) in the same pass, which saves one walk over the data in each direction.
+    Training uses the batch's own statistics and moves the running ones towards them by ``momentum``. Inference uses
+    the running statistics as constants. Both use the biased variance.
     Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
     """
 

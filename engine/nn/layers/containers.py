@@ -1,4 +1,4 @@
-"""Layers made of layers: a chain, and a trunk with several heads."""
+"""Layers made of other layers: a chain, and a trunk with several heads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.nn.operations import operations_for
 
 @register("sequential")
 class Sequential(Layer):
-    """Layers one after the other, each under its name: y = f_n(...f_1(x)), gradients by the chain rule from the end."""
+    """A chain of named layers: y = f_n(...f_1(x)). Backward applies the chain rule from the last layer to the first."""
 
     def __init__(self, **layers: Layer) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class MultiHead(Layer):
     backward: {head name: dy} -> dx like x; a head without an entry contributes nothing
 
     With t = trunk(x): dt = sum over heads of the head's dx; dx = trunk's backward of dt. The trunk's parameters are
-    named "trunk.NAME", a head's "HEAD.NAME". Raises ShapeError when no or an unknown head has a gradient.
+    named "trunk.NAME", a head's "HEAD.NAME". Raises ShapeError when no head, or an unknown head, has a gradient.
     """
 
     def __init__(self, trunk: Layer, heads: Mapping[str, Layer]) -> None:

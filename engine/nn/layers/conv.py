@@ -87,5 +87,5 @@ class Conv2D(Layer):
 
 
 def _kernel_places_first(weight: np.ndarray) -> np.ndarray:
-    """The same [K, C, k, k] array with memory in the order [k, k, C, K], as the Winograd products want it."""
+    """Return the same [K, C, k, k] array with memory order [k, k, C, K], which the Winograd products need."""
     return np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)

@@ -18,10 +18,10 @@ class Dense(Layer):
     forward:  x [B, ..., inputs] -> y [B, ..., outputs]
     backward: dy like y -> dx like x; gradients weight [outputs, inputs], bias [outputs]
 
-    With all leading sides as rows:
+    With all leading axes flattened into rows:
         y = x W^T + b      dW = dy^T x      db = sum over rows of dy      dx = dy W
 
-    ``initialization`` is "he" (a ReLU follows) or "glorot". Raises ShapeError when x is not [B, ..., inputs].
+    ``initialization`` is "he" (for a following ReLU) or "glorot". Raises ShapeError when x is not [B, ..., inputs].
     """
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:

@@ -1,4 +1,4 @@
-"""Dropout: noise that keeps units from relying on each other."""
+"""Dropout: random zeros in training keep units from relying on each other."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, c
 
 @register("dropout")
 class Dropout(Layer):
-    """In training, set each number to zero with probability ``rate`` and scale the others up to keep the mean.
+    """In training, set each element to zero with probability ``rate`` and scale up the others to keep the mean.
 
     forward:  x of any shape -> y like x;  in inference y = x
     backward: dy -> dx like x; no parameters
 
-    With m = 1 / (1 - rate) where a number is kept and 0 where not: y = m x, dx = m dy. Masks are drawn from ``rng``;
+    With m = 1 / (1 - rate) where an element is kept and 0 elsewhere: y = m x, dx = m dy. Masks are drawn from ``rng``;
     ``reseed`` makes them repeatable. Raises ConfigError unless 0 <= rate < 1. Srivastava et al. 2014, JMLR 15.
     """
 

@@ -1,4 +1,4 @@
-"""Vectors for numbers: tokens, places, and lists of active features."""
+"""Trained vectors for tokens, for positions in a sequence, and for lists of active features."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, c
 from engine.nn.layers.initialization import he_normal, normal
 from engine.nn.operations import operations_for
 
-EMBEDDING_DEVIATION = 0.02  # of fresh vectors, as in GPT-2
+EMBEDDING_DEVIATION = 0.02  # standard deviation of new vectors, as in GPT-2
 
 
 @register("embedding")
 class Embedding(Layer):
-    """A vector for every token.
+    """Look up a trained vector for each token.
 
     forward:  x integer [B, ...], each in [0, tokens) -> y [B, ..., features]
     backward: dy like y -> None (tokens have no gradient); gradient weight [tokens, features]
 
-    y = W[x], a choice of rows, so a row's gradient is the sum of dy over all places that chose it.
-    Raises ShapeError for a dtype that is not integer and for tokens out of range.
+    y = W[x] selects rows, so the gradient of a row is the sum of dy over all positions that selected it.
+    Raises ShapeError for a non-integer dtype and for tokens out of range.
     """
 
     def __init__(self, tokens: int, features: int, rng: np.random.Generator) -> None:
@@ -51,10 +51,10 @@ class Embedding(Layer):
 
 @register("position_embedding")
 class PositionEmbedding(Layer):
-    """Add a trained vector for every place in a sequence.
+    """Add a trained vector for each position in a sequence.
 
     forward:  x [B, T, features], T <= length -> y = x + P[:T]
-    backward: dy like y -> dx = dy; gradient weight [length, features] = sum of dy over B, 0 from place T on
+    backward: dy like y -> dx = dy; gradient weight [length, features] = sum of dy over B, 0 from position T on
 
     Raises ShapeError for longer sequences. Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
     """
@@ -87,14 +87,14 @@ class PositionEmbedding(Layer):
 
 @register("sparse_dense")
 class SparseDense(Layer):
-    """A dense layer over 0/1 features of which only the active ones are listed.
+    """A dense layer over 0/1 features; the input lists only the active ones.
 
-    forward:  x integer [B, L], numbers of active features in [0, inputs), -1 = none -> y [B, outputs]
+    forward:  x integer [B, L], indices of active features in [0, inputs), -1 = none -> y [B, outputs]
     backward: dy like y -> None; gradients weight [inputs, outputs], bias [outputs]
 
     With v the 0/1 vector of a list: y = v W + b is the sum of the listed rows of W, and dW = v^T dy adds dy to the
-    listed rows. The work grows with L, not with ``inputs``. ``active``, a typical length of lists, sets how wide the
-    weights start. Raises ShapeError for another dtype and for numbers out of range.
+    listed rows. The cost grows with L, not with ``inputs``. ``active`` is the typical list length; it sets the variance
+    of the initial weights. Raises ShapeError for a non-integer dtype and for indices out of range.
     """
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, active: int = 32) -> None:
@@ -123,7 +123,7 @@ class SparseDense(Layer):
 
 
 def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
-    """Raise ShapeError unless all numbers of ``x`` lie in [first, end): a table has no other rows."""
+    """Raise ShapeError unless every index in ``x`` lies in [first, end), the rows the table has."""
     if x.size and not (first <= int(x.min()) and int(x.max()) < end):
         found = f"{int(x.min())} to {int(x.max())}"
         raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}")

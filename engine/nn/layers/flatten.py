@@ -1,4 +1,4 @@
-"""From planes to a vector."""
+"""Flattens board planes to a vector."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, c
 
 @register("flatten")
 class Flatten(Layer):
-    """All but the batch axis in one, in the order channel, row, column: x [B, C, H, W] -> y [B, C*H*W].
+    """Merge all axes but the batch into one, in the order channel, row, column: x [B, C, H, W] -> y [B, C*H*W].
 
-    Raises ShapeError for an x without batch axis.
+    Raises ShapeError when x has no batch axis.
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:

@@ -12,12 +12,12 @@ from engine.nn.layers.recurrent import Recurrent, State, StepBackward
 
 @register("gru")
 class GRU(Recurrent):
-    """A state that is replaced only as far as a gate lets it; shapes and gradients as in Recurrent, G = 3.
+    """A recurrent state that a gate updates only in part. Shapes and gradients are as in Recurrent, G = 3.
 
     With the thirds r, z, n of a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T, and ``candidate_bias`` e [H]:
         r = sigmoid(a_r + c_r)      z = sigmoid(a_z + c_z)      n = tanh(a_n + r (c_n + e))
         h_t = (1 - z) n + z h_{t-1}
-    Backwards, with d. for the gradient before the nonlinearity:
+    Backward, where dr, dz and dn are gradients before the nonlinearity:
         dn = dh (1 - z) (1 - n^2)   dz = dh (h_{t-1} - n) z (1 - z)   dr = dn (c_n + e) r (1 - r)
         da = (dr, dz, dn)   dc = (dr, dz, dn r)   de = sum of dn r   direct part of dh_{t-1} = dh z
     Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN, where r gates after the product with Wh.

@@ -1,4 +1,4 @@
-"""Weight initialisation: how wide the random weights of a layer start."""
+"""Weight initialisation: the variance of a layer's random initial weights."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
-    """Normal weights of variance 2 / fan_in, float32: keeps variance through ReLU layers. He et al. 2015,
+    """Normal weights of variance 2 / fan_in, float32. They keep the variance through ReLU layers. He et al. 2015,
     arXiv:1502.01852."""
     return normal(rng, shape, math.sqrt(2 / fan_in))
 
 
 def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
-    """Normal weights of variance 2 / (fan_in + fan_out), float32: for linear and saturating outputs. Glorot and
-    Bengio 2010."""
+    """Normal weights of variance 2 / (fan_in + fan_out), float32, for linear and saturating outputs. Glorot
+    and Bengio 2010."""
     return normal(rng, shape, math.sqrt(2 / (fan_in + fan_out)))
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
-    """Normal weights of that standard deviation, float32."""
+    """Normal weights with standard deviation ``deviation``, float32."""
     return (rng.standard_normal(shape) * deviation).astype(np.float32)

@@ -13,7 +13,7 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, c
 
 @register("layer_norm")
 class LayerNorm(Layer):
-    """Normalise the features of every position by themselves, then scale and shift them.
+    """Normalise the features of each position separately, then scale and shift them.
 
     forward:  x [B, ..., C] -> y like x
     backward: dy like y -> dx like x; gradients gamma [C], beta [C]

@@ -27,7 +27,7 @@ from engine.nn.operations import operations_for
 
 @register("pair_product")
 class PairProduct(Layer):
-    """The first half of the units times the second half: x [B, 2 n] -> y [B, n].
+    """Multiply the first half of the units by the second half: x [B, 2 n] -> y [B, n].
 
     y_i = x_i x_{n+i}      dx_i = dy_i x_{n+i}      dx_{n+i} = dy_i x_i
 
@@ -53,18 +53,18 @@ class PairProduct(Layer):
 
 @register("scored_rows")
 class ScoredRows(Layer):
-    """A dense layer of which only the listed outputs are computed, others for every example.
+    """A dense layer that computes only the listed outputs; each example has its own list.
 
-    forward:  (x [B, inputs], chosen integer [B, M], numbers of outputs in [0, outputs), -1 = none, sorts integer [B, M]
+    forward:  (x [B, inputs], chosen integer [B, M], output indices in [0, outputs), -1 = none, sorts integer [B, M]
               in [0, sorts)) -> y [B, M]
     backward: dy like y -> (dx, None, None); gradients weight [outputs, inputs], bias [outputs], sort_bias [sorts]
 
-    With rows W_c: y_bm = W_c x_b + b_c + s_k, c = chosen_bm, k = sorts_bm, and 0 where there is none. So
+    With rows W_c: y_bm = W_c x_b + b_c + s_k, c = chosen_bm, k = sorts_bm, and y_bm = 0 where chosen_bm = -1. So
         dx_b = sum over m of dy_bm W_c      dW_c = sum over all (b, m) that chose c of dy_bm x_b
-        db_c = sum of dy_bm over the same       ds_k = sum of dy_bm over all choices of that sort
-    Outputs of one sort share s_k: what is known of a choice beside its number is learnt once for all numbers.
+        db_c = sum of dy_bm over the same (b, m)      ds_k = sum of dy_bm over all choices of that sort
+    Outputs of one sort share s_k, so what a sort has in common is learnt once for all its outputs.
 
-    Raises ShapeError for other shapes and dtypes and for numbers out of range.
+    Raises ShapeError for other shapes and dtypes and for indices out of range.
     """
 
     def __init__(self, inputs: int, outputs: int, sorts: int, rng: np.random.Generator) -> None:
@@ -87,7 +87,7 @@ class ScoredRows(Layer):
         check_range(self, chosen, -1, self.outputs)
         check_range(self, sorts, 0, self.sorts)
         listed = chosen >= 0
-        rows = weight[chosen]  # [B, M, inputs]; -1 picks the last row, which the mask takes out again
+        rows = weight[chosen]  # [B, M, inputs]; -1 picks the last row, and the mask zeroes the result
         y = (rows @ units[:, :, None])[:, :, 0] + bias[chosen] + sort_bias[sorts]
 
         def backward(dy: Array) -> tuple[Any, Gradients]:

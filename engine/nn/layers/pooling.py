@@ -1,4 +1,4 @@
-"""Pooling: the largest or the mean value of windows, or of the whole board."""
+"""Pooling: the maximum or the mean of each window, or the mean of the whole board."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Pool2D(Layer):
         return backend_of(x).xp.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=value) if p else x
 
     def _places(self, padded: Array) -> Iterator[tuple[slice, slice]]:
-        """For every place in the window, which squares of the board lie at that place of their windows."""
+        """Yield, for each offset in the window, the slices of the board squares at that offset."""
         height, width = ((side - self.window) // self.stride * self.stride + 1 for side in padded.shape[2:])
         for row in range(self.window):
             for column in range(self.window):
@@ -53,8 +53,8 @@ class MaxPool2D(_Pool2D):
     forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - window) // stride + 1
     backward: dy like y -> dx like x; no parameters
 
-    y is the largest x of a window, so dx = dy at the place it came from and 0 elsewhere; of equal ones the first takes
-    all. A place in several windows gets the sum. Padding never wins.
+    y is the largest x of a window, so dx = dy on the square it came from and 0 elsewhere. Among equal values the first
+    takes all. A square in several windows gets the sum. Padding never wins.
     Raises ConfigError for padding over half a window, ShapeError when x is smaller than a window.
     """
 
@@ -69,7 +69,7 @@ class MaxPool2D(_Pool2D):
         def backward(dy: Array) -> tuple[Array, Gradients]:
             check_gradient(self, dy, y.shape)
             dpadded = xp.zeros_like(padded)
-            free = xp.ones(y.shape, bool)  # windows whose largest value is still to be met
+            free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
             for rows, columns in places:
                 winner = free & (padded[:, :, rows, columns] == y)
                 dpadded[:, :, rows, columns] += dy * winner
@@ -86,7 +86,7 @@ class AveragePool2D(_Pool2D):
     forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - window) // stride + 1
     backward: dy like y -> dx like x; no parameters
 
-    y = sum of a window / window^2, so every square of it gets dy / window^2; a square in several windows gets the sum.
+    y = sum of a window / window^2, so each of its squares gets dy / window^2. A square in several windows gets the sum.
     Raises ConfigError for padding over half a window, ShapeError when x is smaller than a window.
     """
 

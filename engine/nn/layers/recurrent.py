@@ -1,6 +1,6 @@
-"""What recurrent layers share: one step after the other, and back again (backpropagation through time).
+"""The common part of recurrent layers: the loop over time steps and backpropagation through time.
 
-Each kind writes its step forward and backward in a file of its own (``rnn.py``, ``gru.py``, ``lstm.py``).
+Each kind defines its forward and backward step in its own file (``rnn.py``, ``gru.py``, ``lstm.py``).
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input
 from engine.nn.layers.initialization import glorot_normal
 
-State = tuple[Array, ...]  # the hidden state h [B, H] first
+State = tuple[Array, ...]  # the first array is the hidden state h [B, H]
 StepBackward = Callable[[State], tuple[Array, Array, State]]
 
 
 class Recurrent(Layer):
-    """A state that takes in a sequence step by step, starting at zero.
+    """Updates a state from a sequence step by step; the state starts at zero.
 
     forward:  x [B, T, inputs] -> all hidden states y [B, T, hidden]; with ``last`` only the last one, y [B, hidden]
     backward: dy like y -> dx like x; gradients input_weight [G H, inputs], hidden_weight [G H, H], bias [G H]
 
     With a_t = x_t Wx^T + b for all steps at once and c_t = h_{t-1} Wh^T, a kind defines
         state_t = step(a_t, c_t, state_{t-1})
-    Going back from the last step, dh_t is dy_t plus what came back from step t + 1:
+    Backward runs from the last step; dh_t is dy_t plus the gradient from step t + 1:
         (da_t, dc_t, direct part of dstate_{t-1}) = step backward of dstate_t;  dh_{t-1} += dc_t Wh
         dWx = sum_t da_t^T x_t      dWh = sum_t dc_t^T h_{t-1}      db = sum_t da_t      dx_t = da_t Wx
     Raises ShapeError when x is not [B, T, inputs].
     """
 
     gates: ClassVar[int]  # G: how many vectors of H numbers a step takes from a_t and c_t
-    states: ClassVar[int] = 1  # arrays in a state
+    states: ClassVar[int] = 1  # number of arrays in a state
 
     def __init__(self, inputs: int, hidden: int, rng: np.random.Generator, last: bool = False) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Recurrent(Layer):
         return hidden[steps] if self.last else hidden[1:].swapaxes(0, 1), backward
 
     def _further_gradients(self, dc: Array) -> Gradients:
-        """Gradients of parameters that only one kind has; dc is [T B, G H]."""
+        """Return gradients of the parameters that only this kind has; dc is [T B, G H]."""
         return {}
 
     def config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Another shape for the same numbers."""
+"""Reshapes an array without changing its elements."""
 
 from __future__ import annotations
 

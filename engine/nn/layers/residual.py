@@ -31,14 +31,14 @@ MergeBackward = Callable[[Array], tuple[Array, Array, Gradients]]
 
 @register("squeeze_excitation")
 class SqueezeExcitation(Layer):
-    """Scale and shift every plane by what the whole board says, as in Lc0.
+    """Scale and shift each plane by amounts computed from the whole board, as in Lc0.
 
     forward:  x [B, C, H, W] -> y = sigmoid(s) x + t
     backward: dy like y -> dx like x; gradients squeeze.* ([hidden, C], [hidden]) and excite.* ([2C, hidden], [2C])
 
     With m the mean of x over the squares and (s, t) the halves of excite(act(squeeze(m))):
         ds = sigmoid'(s) sum_squares x dy      dt = sum_squares dy
-        dx = sigmoid(s) dy + dm / (H W), dm the gradient of m through the two dense layers
+        dx = sigmoid(s) dy + dm / (H W), where dm is the gradient of m through the two dense layers
     Raises ShapeError when x is not [B, C, H, W]. Hu et al. 2018, arXiv:1709.01507; the shift is Lc0's addition.
     """
 
@@ -50,7 +50,7 @@ class SqueezeExcitation(Layer):
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
     def gates(self, x: Array, training: bool = False) -> tuple[Array, Array, GateBackward]:
-        """(sigmoid(s) [B, C], t [B, C], backward): backward maps their gradients to (dm [B, C], gradients)."""
+        """Return (sigmoid(s) [B, C], t [B, C], backward); backward maps their gradients to (dm [B, C], gradients)."""
         check_input(self, x, "B", self.channels, "H", "W")
         squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
         active, active_backward = self._apply(squeezed)
@@ -77,7 +77,7 @@ class SqueezeExcitation(Layer):
         return y, backward
 
     def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
-        """sigmoid(s) x + t + skip in one pass, rectified on request; backward: dy -> (dx, dskip, gradients)."""
+        """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
         scale, shift, gates_backward = self.gates(x, training)
         y, sum_backward = operations_for(x).gated_sum(x, scale, shift, skip, relu)
 
@@ -105,12 +105,12 @@ class SqueezeExcitation(Layer):
 
 @register("residual")
 class Residual(Layer):
-    """A body with a skip connection around it, and optionally a squeeze-and-excitation gate at its end.
+    """A body inside a skip connection, optionally followed by a squeeze-and-excitation gate.
 
     forward:  x -> y = act(g(body(x)) + x), where g is the gate ("se") or nothing; y has the shape of x
     backward: dy -> dx like x;  with da = act'(.) dy:  dx = body's backward of (g's backward of da) + da
 
-    The body's parameters keep their names, the gate's are "se.NAME". Raises ShapeError when body changes the shape.
+    The body's parameters keep their names; the gate's are "se.NAME". Raises ShapeError when the body changes the shape.
     He et al. 2016, arXiv:1512.03385.
     """
 
@@ -159,7 +159,7 @@ class Residual(Layer):
         self.body = Sequential(**children)
 
     def _merge(self, inner: Array, skip: Array, training: bool) -> tuple[Array, MergeBackward]:
-        """gate(inner) + skip, already rectified for ReLU; backward: dy -> (dinner, dskip, the gate's gradients)."""
+        """Add gate(inner) + skip and apply ReLU if set; backward: dy -> (dinner, dskip, the gate's gradients)."""
         relu = self.activation == "relu"
         if self.se is not None:
             return self.se.forward_with_skip(inner, skip, relu, training)

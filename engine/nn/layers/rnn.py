@@ -11,8 +11,8 @@ from engine.nn.layers.recurrent import Recurrent, State, StepBackward
 class RNN(Recurrent):
     """h_t = tanh(a_t + c_t), with a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T; shapes and gradients as in Recurrent.
 
-    da_t = dc_t = dh_t (1 - h_t^2): through T steps the gradient passes T such factors and powers of Wh, so it fades or
-    grows. Elman 1990.
+    da_t = dc_t = dh_t (1 - h_t^2). Over T steps the gradient is multiplied by T such factors and by powers of Wh, so it
+    vanishes or explodes. Elman 1990.
     """
 
     gates = 1

@@ -1,7 +1,7 @@
-"""The heavy operations of the layers, once as plain array code and once as native kernels.
+"""The expensive operations of the layers, once as plain array code and once as native kernels.
 
-A layer asks ``operations_for(x)`` and gets the fastest implementation for where and what ``x`` is: float32 in host
-memory runs through the Numba kernels, everything else (float64 in the gradient check, CuPy) through the reference.
+A layer asks ``operations_for(x)`` and gets the fastest implementation for the backend and dtype of ``x``: float32 in
+host memory uses the Numba kernels; everything else (float64 in the gradient check, CuPy) uses the reference.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REFERENCE: dict[str, Operations] = {NUMPY.name: Operations(np)}
 
 
 def operations_for(x: Any) -> Operations:
-    """The implementation for an array's backend and dtype."""
+    """Return the implementation for the backend and dtype of ``x``."""
     backend = backend_of(x)
     if backend is NUMPY and x.dtype == np.float32:
         return _NATIVE

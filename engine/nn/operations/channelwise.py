@@ -1,7 +1,7 @@
-"""Kernels over images [N, C], N squares of all images with C channels each: batch norm and the ends of residual blocks.
+"""Kernels for batch norm and the ends of residual blocks over images [N, C]: N squares of all images, C channels each.
 
-All arrays are flat float32, C is a multiple of 16 lanes. Squares are walked in blocks that fit the first-level cache;
-sums over a block are single precision, sums of blocks double.
+All arrays are flat float32, and C is a multiple of 16 lanes. The kernels walk the squares in blocks that fit the
+first-level cache. Sums over a block are single precision; sums of blocks are double precision.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store, where_positive
 
-BLOCK = 64  # squares a block: 16 KB at 64 channels
+BLOCK = 64  # squares per block: 16 KB at 64 channels
 
 
 @kernel(contract=True)
 def moments(x, channels, mean, variance):
-    """Mean and biased variance of every channel; float64 [C] each.
+    """Compute the mean and biased variance of each channel; float64 [C] each.
 
-    Squares are summed about the first block's mean, so that a large mean costs no digits.
+    Deviations are taken from the first block's mean, so a large mean costs no digits of the variance.
     """
     squares = len(x) // channels
     shift, total, square_total = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
@@ -73,7 +73,7 @@ def normalise(x, channels, mean, scale, beta, rectify, y):
 
 @kernel(contract=True)
 def norm_sums(x, dy, channels, mean, scale, beta, rectify, total, weighted):
-    """Sums over the squares of dz and of dz (x - mean), float64 [C]; dz is dy where the norm's result is > 0."""
+    """Sum dz and dz (x - mean) over the board squares, float64 [C]; dz is dy where the norm's result is > 0."""
     squares = len(x) // channels
     block, weighted_block = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
     total[:] = 0.0
@@ -112,7 +112,7 @@ def norm_input_gradient(x, dy, channels, mean, scale, beta, slope, constant, rec
 
 @kernel(contract=True)
 def image_means(x, channels, squares, mean):
-    """Mean over the squares of each image, into mean [B, C]."""
+    """Write the mean over the squares of each image to mean [B, C]."""
     share = splat(1.0 / squares)
     for image in range(len(mean) // channels):
         for c in range(0, channels, LANES):
@@ -138,7 +138,7 @@ def gated_sum(x, scale, shift, skip, channels, squares, rectify, y):
 
 @kernel(contract=True)
 def gate_gradients(x, y, dy, channels, squares, rectify, dskip, dscale, dshift):
-    """dskip = dy (where y > 0 with ``rectify``); dscale = sum of x dskip, dshift = sum of dskip over an image."""
+    """dskip = dy (where y > 0 with ``rectify``); over an image, dscale = sum of x dskip and dshift = sum of dskip."""
     for image in range(len(dscale) // channels):
         for c in range(0, channels, LANES):
             scale_acc, shift_acc = splat(0.0), splat(0.0)

@@ -1,4 +1,4 @@
-"""The heavy operations for float32 in host memory, through Numba kernels around BLAS products."""
+"""The expensive operations for float32 in host memory, with Numba kernels around BLAS products."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = np.ndarray
 
 
 class NativeOperations(Operations):
-    """Overrides what has a kernel; shapes without one fall back to the reference."""
+    """Overrides the operations that have a kernel. Shapes that no kernel supports fall back to the reference."""
 
     def conv2d(
         self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
@@ -125,7 +125,7 @@ class NativeOperations(Operations):
 def _pointwise(
     x: Array, weight: Array, input_gradient: bool
 ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
-    """A 1x1 convolution is a matrix product at every square: y = x W^T, dx = dy W, dW = dy^T x."""
+    """Run a 1x1 convolution as a matrix product over all squares: y = x W^T, dx = dy W, dW = dy^T x."""
     image, matrix = _channels_last(x), weight[:, :, 0, 0]
     rows = image.reshape(-1, image.shape[3])
     y = empty((*image.shape[:3], len(matrix)))
@@ -147,7 +147,7 @@ def _pointwise(
 
 
 def _channels_last(x: Array) -> Array:
-    """[B, C, H, W] as contiguous [B, H, W, C]: a view where the memory already is channels last."""
+    """Return [B, C, H, W] as contiguous [B, H, W, C]; this is a view if the memory is already channels last."""
     return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
 
 
@@ -156,7 +156,7 @@ def _channels_first(x: Array) -> Array:
 
 
 def _fold(x: Array) -> int:
-    """How many squares to take as one so that their channels fill whole lanes; 0 where that does not work out."""
+    """Return how many squares to merge so that their channels fill whole lanes; 0 if no number does."""
     if x.shape[1] % LANES == 0:
         return 1
     whole = LANES % x.shape[1] == 0 and x.size % LANES == 0
@@ -168,6 +168,6 @@ def _unfold(values: Array, fold: int) -> Array:
 
 
 def _fold_moments(mean: Array, variance: Array, fold: int) -> tuple[Array, Array]:
-    """Moments of [fold, C] groups of equal size as those of [C]: variances add to the variance of the means."""
+    """Merge moments of [fold, C] equal groups into [C]: variance = mean of variances + variance of means."""
     means = mean.reshape(fold, -1)
     return means.mean(axis=0), variance.reshape(fold, -1).mean(axis=0) + means.var(axis=0)

@@ -1,4 +1,4 @@
-"""The reference of every heavy operation: plain array code, any dtype, NumPy or CuPy.
+"""The reference for every expensive operation: plain array code, any dtype, NumPy or CuPy.
 
 Images are [B, C, H, W]; their memory is kept channels last, which makes a convolution one matrix product. Every
 operation returns its result and a closure from the gradient of the result to the gradients of its inputs. Faster
@@ -14,7 +14,7 @@ Array = Any
 
 
 class GateGradients(NamedTuple):
-    """What flows back out of ``gated_sum``."""
+    """The gradients of ``gated_sum``."""
 
     scale: Array  # [B, C]
     shift: Array  # [B, C]
@@ -69,7 +69,7 @@ class Operations:
         return y, backward
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """y [B, C, H, W] + bias [C]; backward: dy -> dbias = sum of dy over batch and squares."""
+        """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
         return y + bias[:, None, None], lambda dy: dy.sum(axis=(0, 2, 3))
 
     # ---- normalisation --------------------------------------------------------------------------------------------
@@ -132,11 +132,11 @@ class Operations:
     def gated_sum(
         self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
     ) -> tuple[Array, Callable[[Array], GateGradients]]:
-        """y = scale x + shift + skip, then max(., 0) with ``relu``; scale and shift are [B, C], one a plane.
+        """y = scale x + shift + skip, then max(., 0) with ``relu``; scale and shift are [B, C], one number per plane.
 
         backward: dy -> GateGradients. With dz = dy where y > 0 (everywhere without ``relu``):
             dscale = sum over squares of x dz      dshift = sum over squares of dz      dskip = dz
-            dx = scale dz + dmean / squares, dmean [B, C] being the gradient of the mean of x over the squares
+            dx = scale dz + dmean / squares, where dmean [B, C] is the gradient of x's mean over the squares
         """
         y = x * scale[:, :, None, None] + shift[:, :, None, None] + skip
         if relu:
@@ -165,10 +165,10 @@ class Operations:
         return y, backward
 
     def add(self, a: Array, b: Array) -> Array:
-        """a + b, for gradients that meet."""
+        """Add two gradients that reach the same array."""
         return a + b
 
-    # ---- rows of a table, chosen by number ------------------------------------------------------------------------
+    # ---- rows of a table, selected by index -----------------------------------------------------------------------
 
     def sum_rows(self, table: Array, chosen: Array) -> Array:
         """table [N, D], chosen int [B, L], negative = none -> y [B, D], y[b] = sum of table[chosen[b]]."""
@@ -176,7 +176,7 @@ class Operations:
         return (rows * (chosen >= 0)[:, :, None].astype(table.dtype)).sum(axis=1)
 
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
-        """The adjoint of ``sum_rows``: rows [B, D], chosen int [B, L] -> [count, D], row b added at chosen[b]."""
+        """The adjoint of ``sum_rows``: rows [B, D], chosen int [B, L] -> [count, D]; adds row b at chosen[b]."""
         table = self.xp.zeros((count, rows.shape[1]), rows.dtype)
         image, place = self.xp.nonzero(chosen >= 0)
         self.xp.add.at(table, chosen[image, place], rows[image])
@@ -184,6 +184,6 @@ class Operations:
 
 
 def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """All axes but the channel's, and the shape that lets a [C] array broadcast against x."""
+    """Return all axes except the channel's, and the shape that lets a [C] array broadcast against x."""
     axes = (0, *range(2, x.ndim))
     return axes, tuple(x.shape[1] if axis == 1 else 1 for axis in range(x.ndim))

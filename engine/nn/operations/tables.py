@@ -1,4 +1,4 @@
-"""Kernels that add rows of a table by number: embeddings and sparse inputs. A negative number means no row."""
+"""Kernels that add table rows by index, for embeddings and sparse inputs. A negative index means no row."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""The four transforms of a Winograd convolution F(4x4, 3x3) and of its gradient, for float32 images.
+"""The four transforms of a Winograd convolution F(4x4, 3x3) and its gradient, for float32 images.
 
 A tile of 4x4 outputs needs 6x6 inputs. With the matrices of Lavin and Gray (arXiv:1509.09308), for each tile
 
     V = B^T d B      U = G g G^T      M[i] = V[i] U[i] at each of the 36 places i      Y = A^T M A
 
-and, as all steps are linear, their adjoints in reverse order give the gradient with respect to the input:
+All steps are linear, so their adjoints in reverse order give the gradient with respect to the input:
 
     dM = A dY A^T    dV[i] = dM[i] U[i]^T                             dd = B dV B^T, summed where tiles overlap
 
-Layout: images are flat [B, H, W, C] with H and W multiples of 4 and C a multiple of 16 lanes; ``board`` is room for one
-image inside a border of one square, flat [(H + 2) (W + 2) C]; ``products`` is [36, stride], row i holding [T, C], a row
-of C floats a tile. Rows lie a little more than T C floats apart: rows a power of two apart fall into the same few cache
-sets (measured on one board of 64 channels: 3.7 us against 0.7 us).
+Layout: images are flat [B, H, W, C] with H and W multiples of 4 and C a multiple of 16 lanes; ``board`` holds one
+image inside a border of one square, flat [(H + 2) (W + 2) C]. ``products`` is [36, stride]; its row i holds [T, C], C
+floats per tile. Rows lie a little more than T C floats apart, because rows a power of two apart fall into the same few
+cache sets (measured on one board of 64 channels: 3.7 us against 0.7 us).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, store
 
-PLACES = 36  # products of one tile: 6 x 6
-TILE = 4  # output squares along a tile
-STRIDE_PAD = 16  # floats after each row of products
+PLACES = 36  # number of products per tile: 6 x 6
+TILE = 4  # output squares along each side of a tile
+STRIDE_PAD = 16  # floats of padding after each row of products
 
 G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 
@@ -87,7 +87,7 @@ def _output_adjoint_1d(y0, y1, y2, y3):
 
 @kernel()
 def load6(array, at, step):
-    """Six lanes that lie ``step`` floats apart."""
+    """Load six lane vectors that lie ``step`` floats apart."""
     return (
         load(array, at),
         load(array, at + step),
@@ -133,7 +133,7 @@ def _store4(array, at, step, row):
 
 @kernel()
 def _copy_into_board(images, start, height, width, channels, board):
-    """Image -> the inside of the board, whose border is already zero."""
+    """Copy an image into the inside of the board; the board's border is already zero."""
     for row in range(height):
         source = start + row * width * channels
         target = ((row + 1) * (width + 2) + 1) * channels
@@ -155,7 +155,7 @@ def _copy_from_board(board, height, width, channels, images, start):
 
 @kernel()
 def input_tile(board, at, rank, channels, products, to, stride):
-    """V of the tile whose first float is board[at]; ``rank`` floats lie between two rows of the board."""
+    """Compute V of the tile whose first float is board[at]; one row of the board is ``rank`` floats."""
     c0 = input_1d(*load6(board, at, rank))
     c1 = input_1d(*load6(board, at + channels, rank))
     c2 = input_1d(*load6(board, at + 2 * channels, rank))
@@ -172,7 +172,7 @@ def input_tile(board, at, rank, channels, products, to, stride):
 
 @kernel()
 def _input_adjoint_tile(products, at, stride, board, to, rank, channels):
-    """B dV B^T of one tile, added to the 6x6 squares of the board from board[to] on."""
+    """Add B dV B^T of one tile to the 6x6 squares of the board that start at board[to]."""
     c0 = _input_adjoint_1d(*load6(products, at, 6 * stride))
     c1 = _input_adjoint_1d(*load6(products, at + stride, 6 * stride))
     c2 = _input_adjoint_1d(*load6(products, at + 2 * stride, 6 * stride))
@@ -189,7 +189,7 @@ def _input_adjoint_tile(products, at, stride, board, to, rank, channels):
 
 @kernel()
 def _output_tile(products, at, stride, images, to, rank, channels):
-    """A^T M A of one tile, into the 4x4 squares from images[to] on."""
+    """Write A^T M A of one tile to the 4x4 squares that start at images[to]."""
     c0 = output_1d(*load6(products, at, 6 * stride))
     c1 = output_1d(*load6(products, at + stride, 6 * stride))
     c2 = output_1d(*load6(products, at + 2 * stride, 6 * stride))
@@ -204,7 +204,7 @@ def _output_tile(products, at, stride, images, to, rank, channels):
 
 @kernel()
 def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
-    """dM = A dY A^T of the 4x4 squares from images[at] on."""
+    """Compute dM = A dY A^T of the 4x4 squares that start at images[at]."""
     c0 = _output_adjoint_1d(*_load4(images, at, rank))
     c1 = _output_adjoint_1d(*_load4(images, at + channels, rank))
     c2 = _output_adjoint_1d(*_load4(images, at + 2 * channels, rank))
@@ -222,7 +222,7 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
 
 @kernel()
 def input_transform(images, first, count, height, width, channels, board, products, stride):
-    """V of ``count`` images from number ``first`` on."""
+    """Compute V of ``count`` images, starting with image ``first``."""
     rank = (width + 2) * channels
     board[: (height + 2) * rank] = 0
     to = 0
@@ -237,7 +237,7 @@ def input_transform(images, first, count, height, width, channels, board, produc
 
 @kernel()
 def input_adjoint(products, stride, board, first, count, height, width, channels, images):
-    """The gradient of ``count`` images from number ``first`` on, from dV."""
+    """Compute the gradient of ``count`` images from dV, starting with image ``first``."""
     rank = (width + 2) * channels
     at = 0
     for image in range(first, first + count):
@@ -253,7 +253,7 @@ def input_adjoint(products, stride, board, first, count, height, width, channels
 
 @kernel()
 def output_transform(products, stride, first, count, height, width, channels, images):
-    """Y of ``count`` images from number ``first`` on, from M."""
+    """Compute Y of ``count`` images from M, starting with image ``first``."""
     rank = width * channels
     at = 0
     for image in range(first, first + count):
@@ -267,7 +267,7 @@ def output_transform(products, stride, first, count, height, width, channels, im
 
 @kernel()
 def output_adjoint(images, first, count, height, width, channels, products, stride):
-    """dM of the gradient of ``count`` images from number ``first`` on."""
+    """Compute dM from the gradient of ``count`` images, starting with image ``first``."""
     rank = width * channels
     to = 0
     for image in range(first, first + count):
@@ -280,6 +280,6 @@ def output_adjoint(images, first, count, height, width, channels, products, stri
 
 
 def products_view(products: np.ndarray, stride: int, tiles: int, channels: int) -> np.ndarray:
-    """The products as matrices [36, tiles, channels] for ``np.matmul``: a view."""
+    """View the products as matrices [36, tiles, channels] for ``np.matmul``."""
     rows = products[: PLACES * stride].reshape(PLACES, stride)
     return rows[:, : tiles * channels].reshape(PLACES, tiles, channels)

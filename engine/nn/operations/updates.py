@@ -1,7 +1,7 @@
-"""The elementwise updates of training as kernels: one pass over memory, whose traffic is all that a step costs.
+"""Kernels for the elementwise updates of training. Each makes one pass over memory; memory traffic is their whole cost.
 
-Arrays are float32 and flat; every kernel takes the numbers first..last-1, so that threads may share a parameter. The
-arithmetic is that of the plain array code beside which they are used, operation by operation.
+Arrays are float32 and flat. Every kernel updates elements first..last-1, so several threads can share a parameter. The
+arithmetic matches that of the plain array code in the callers, operation by operation.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 
-STRETCH = 1 << 18  # numbers that a thread updates at a time
+STRETCH = 1 << 18  # elements that a thread updates at a time
 
 
 class AdamRates(NamedTuple):
-    """Numbers of one step of Adam, t counted from 1."""
+    """The constants of one Adam step; t counts from 1."""
 
     beta1: float
     beta2: float
-    keep: float  # what a parameter is multiplied with first: 1 - learning rate * decoupled weight decay
+    keep: float  # first factor on a parameter: 1 - learning rate * decoupled weight decay
     scale: float  # learning rate * sqrt(1 - beta2^t) / (1 - beta1^t)
-    epsilon: float  # times sqrt(1 - beta2^t)
+    epsilon: float  # Adam's epsilon * sqrt(1 - beta2^t)
 
 
 @kernel()
 def adam_change(gradient, mean, square, i, rates):
-    """Move both moments [i] and return what Adam subtracts: scale m / (sqrt(v) + epsilon)."""
+    """Update both moments at [i] and return the amount that Adam subtracts: scale m / (sqrt(v) + epsilon)."""
     m = np.float32(rates.beta1) * mean[i] + np.float32(1 - rates.beta1) * gradient
     v = np.float32(rates.beta2) * square[i] + np.float32(1 - rates.beta2) * (gradient * gradient)
     mean[i] = m
@@ -48,9 +48,9 @@ def adam_step(parameter, gradient, mean, square, first, last, rates):
 
 @kernel()
 def shared_adam_step(parameter, gradient, mean, square, rows, inner, first, last, rates, total):
-    """The step of the parts that rows share, for the groups first..last-1; `total` float32 [width] is scratch.
+    """Step the parts that rows share, for groups first..last-1; `total` float32 [width] is scratch.
 
-    The table is [outer, rows, inner, width], a group is one (outer, inner), its moments lie at group * width.
+    The table is [outer, rows, inner, width]. A group is one (outer, inner); its moments start at group * width.
     """
     width = len(total)
     for group in range(first, last):
@@ -77,7 +77,7 @@ def average_step(average, parameter, first, last, share):
 
 
 def on_stretches(pool: ThreadPool | None, size: int, stretch: int, work: Callable[[int, int], None]) -> None:
-    """Call ``work(first, last)`` for the stretches of range(size), on the threads of the pool if there is one."""
+    """Call ``work(first, last)`` for each stretch of range(size), on the threads of ``pool`` if given."""
     parts = pairwise([*range(0, size, stretch), size])
     if pool is None:
         for first, last in parts:
@@ -87,9 +87,9 @@ def on_stretches(pool: ThreadPool | None, size: int, stretch: int, work: Callabl
 
 
 def flat_views(*arrays: np.ndarray) -> list[np.ndarray] | None:
-    """The arrays as flat views in the order of their memory; None unless all are float32, of one layout, without gaps.
+    """Return flat views in memory order, or None unless all arrays are float32, of one layout and without gaps.
 
-    Arrays in other memory than NumPy's have none either.
+    The result is also None for arrays that are not NumPy's.
     """
     like = arrays[0]
     if not all(isinstance(one, np.ndarray) and one.dtype == np.float32 for one in arrays):

@@ -2,9 +2,9 @@
 
     U = G g G^T     M[i] = V[i] U[i]     dV[i] = dM[i] U[i]^T     dU[i] = V[i]^T dM[i]     dg = G^T dU G
 
-V and M stand for the transformed inputs and outputs of all tiles (``tiles.py``). They are nine quarters of the size of
-the images, so the batch is worked off in chunks whose V and M stay in the cache, and V is computed again in the
-backward pass instead of being kept.
+V and M stand for the transformed inputs and outputs of all tiles (``tiles.py``). They are 9/4 the size of the
+images, so ``convolve`` splits the batch into chunks whose V and M stay in the cache. The backward pass computes V
+again instead of keeping it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from engine.native.lanes import LANES
 from engine.nn.operations import tiles
 from engine.nn.operations.workspace import empty, scratch
 
-FORWARD_CHUNK = 16  # images a chunk: V and M of 8x8 images stay near the second-level cache at 64 channels
-BACKWARD_CHUNK = 32  # larger, as every chunk also adds its own dU to the sum
+FORWARD_CHUNK = 16  # images per chunk: V and M of 8x8 images stay near the second-level cache at 64 channels
+BACKWARD_CHUNK = 32  # images per chunk: more than forward, because each chunk also adds its dU to the sum
 
 _G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
 
 
 def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bool:
-    """Whether ``convolve`` can do this convolution: 3x3, "same", sides multiples of 4, channels of 16."""
+    """Whether ``convolve`` supports this: 3x3, "same", sides multiples of 4, channels multiples of 16."""
     kernels, channels, size, _ = weight.shape
     height, width = x.shape[2:]
     square = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32
@@ -34,7 +34,7 @@ def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bo
 def convolve(
     x: np.ndarray, weight: np.ndarray, input_gradient: bool
 ) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray | None, np.ndarray]]]:
-    """As ``Operations.conv2d`` with stride 1 and padding 1, where ``supports`` says yes."""
+    """Like ``Operations.conv2d`` with stride 1 and padding 1, for inputs that ``supports`` accepts."""
     kernels, channels = weight.shape[:2]
     images = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     batch, height, width, _ = images.shape
@@ -61,7 +61,7 @@ def convolve(
 def _gradients(
     images: np.ndarray, dy: np.ndarray, weight: np.ndarray, input_gradient: bool
 ) -> tuple[np.ndarray | None, np.ndarray]:
-    """From images [B, H, W, C] and dy [B, H, W, K]: the gradients of the images and of the weight."""
+    """Return the gradients of images and weight from images [B, H, W, C] and dy [B, H, W, K]."""
     kernels, channels = weight.shape[:2]
     batch, height, width, _ = images.shape
     du = scratch("du", (tiles.PLACES, channels, kernels))
@@ -93,7 +93,7 @@ def _gradients(
 
 
 def _chunks(batch: int, size: int) -> Iterator[tuple[int, int, bool]]:
-    """(first, count, whether count differs from the chunk before) for each chunk of the batch."""
+    """Yield (first, count, whether count differs from the previous chunk) for each chunk of the batch."""
     before = 0
     for first in range(0, batch, size):
         count = min(size, batch - first)
@@ -102,7 +102,7 @@ def _chunks(batch: int, size: int) -> Iterator[tuple[int, int, bool]]:
 
 
 def _products(name: str, count: int, height: int, width: int, channels: int) -> tuple[np.ndarray, int, np.ndarray]:
-    """Scratch for the products of ``count`` images: flat, its row stride, and as matrices [36, tiles, channels]."""
+    """Return scratch for the products of ``count`` images: flat array, row stride, view [36, tiles, channels]."""
     number = count * (height // tiles.TILE) * (width // tiles.TILE)
     stride = number * channels + tiles.STRIDE_PAD
     flat = scratch(name, (tiles.PLACES * stride,))

@@ -1,7 +1,7 @@
-"""Memory for the native operations: aligned to cache lines, and used again instead of given back.
+"""Memory for the native operations, aligned to cache lines and reused instead of freed.
 
-Fresh pages are dear: on worker threads, whose memory the C library returns to the system each time, page faults took a
-third of a training step (64x6 tower, 128 positions a thread).
+New pages are expensive. The C library returns a worker thread's memory to the system each time, and page faults took a
+third of a training step (64x6 tower, 128 positions per thread).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import numpy as np
 
 from engine.native.memory import aligned
 
-POOL_LIMIT = 1 << 30  # bytes kept for reuse at most
+POOL_LIMIT = 1 << 30  # maximum number of bytes kept for reuse
 
 _free: defaultdict[int, list[np.ndarray]] = defaultdict(list)
 _free_bytes = 0
-_lock = threading.RLock()  # re-entrant: a garbage collection inside the lock may end the life of a block
+_lock = threading.RLock()  # re-entrant, because a garbage collection inside the lock may free a block
 _local = threading.local()
 
 
 class _Block:
-    """Owner of an array's memory; it goes back to the pool with the last view of it."""
+    """Owns an array's memory and returns it to the pool when the last view of it is gone."""
 
     __slots__ = ("__array_interface__", "memory")
 
@@ -42,14 +42,14 @@ class _Block:
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 array with arbitrary contents, as ``np.empty``; its memory is reused once nobody refers to it."""
+    """Return a float32 array with arbitrary contents, like ``np.empty``; its memory is reused once no view is left."""
     return np.asarray(_Block(shape))
 
 
 def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 array of this thread with arbitrary contents; the next call with the same name may hand it out again.
+    """Return a float32 array of this thread, contents arbitrary; the next call with the same name may return it again.
 
-    Only for what is used up before the calling function returns: nothing may keep it.
+    Use it only for data that the calling function consumes before it returns; nothing may keep a reference.
     """
     arrays: dict[str, np.ndarray] = _local.__dict__.setdefault("arrays", {})
     size = math.prod(shape)
