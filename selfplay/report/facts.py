@@ -69,7 +69,7 @@ class Generation:
     """One generation. A field is None or empty until its step has run.
 
     Attributes:
-        training: one (share of training done, policy loss, value loss) per recorded training batch.
+        training: rows (share of training done, policy loss, value loss) from training batches.
         before, after: losses on held-out games of the starting network and of the candidate.
         strength: strength of the best network after the gate.
     """

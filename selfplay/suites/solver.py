@@ -46,7 +46,7 @@ class Answer:
 
 
 class Solver(Protocol):
-    """Searches one position after another, each from an empty tree."""
+    """Searches one position after another. It has not seen any of them before."""
 
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
         """Search a position that has legal moves and its history on the stack. fresh: it begins a new problem."""
