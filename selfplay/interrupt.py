@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a flag that long loops look at, so that they can put their state in order."""
+"""Turn Ctrl-C and SIGTERM into a flag. Long loops poll it, so that they can save their state before they end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopFlag:
-    """While the block runs, the first signal sets the flag and a second one interrupts as usual."""
+    """Context manager: inside it, the first signal sets the flag and a second one interrupts as usual."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self._previous: dict[int, object] = {}
 
     def is_set(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal has arrived."""
         return self._event.is_set()
 
     def __enter__(self) -> StopFlag:

@@ -1,4 +1,4 @@
-"""One process per run folder."""
+"""Allow only one process per run folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FolderLock"]
 
 
 class FolderLock:
-    """Context manager holding `folder`/lock. Raises RunError when another process holds it."""
+    """Context manager that holds `folder`/lock. Raises RunError when another process holds the lock."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

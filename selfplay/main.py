@@ -1,4 +1,4 @@
-"""The `aino-train` command: one table of subcommands, each imported only when it is called."""
+"""The `aino-train` command: a table of subcommands. Each one is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ COMMANDS = {
 
 
 def module_name(command: str) -> str:
-    """Where a subcommand is: its module has an underscore behind the name where Python keeps the name for itself."""
+    """The module of a subcommand. The module's name ends in an underscore when the command is a Python keyword."""
     return f"selfplay.commands.{command}{'_' if keyword.iskeyword(command) else ''}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns the exit status. Errors of the house are one line on stderr, not a traceback."""
+    """Run one subcommand and return the exit status. Aino's own errors print one line on stderr, no traceback."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
         prog="aino-train",

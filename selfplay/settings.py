@@ -1,4 +1,4 @@
-"""Settings dataclasses whose fields say in one place what they do and what they may be."""
+"""Fields of settings dataclasses. Each field holds its help and its allowed values in one place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["check_settings", "help_of", "required_setting", "setting"]
 
 Value = TypeVar("Value", int, float, str)
 
-_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # all of them false for NaN
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # every comparison is false for NaN
     "least": ("at least", operator.ge),
     "above": ("above", operator.gt),
     "most": ("at most", operator.le),
@@ -22,19 +22,19 @@ _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # all of them fa
 
 
 def setting(default: Value, text: str, choices: Iterable[str] = (), **bounds: float) -> Value:
-    """A dataclass field with its help. bounds: `least`, `above`, `most` and `below`, of a number."""
+    """A dataclass field with its help. bounds: any of `least`, `above`, `most` and `below`, for a number."""
     assert bounds.keys() <= _BOUNDS.keys()
     return field(default=default, metadata={"help": text, "choices": tuple(choices), "bounds": bounds})
 
 
 def required_setting(text: str, **bounds: float) -> Any:
-    """A number among the fields of a dataclass that has no default of its own, only one for each network family."""
+    """A numeric dataclass field without a default here; each network family supplies its own."""
     assert bounds.keys() <= _BOUNDS.keys()
     return field(metadata={"help": text, "bounds": bounds})
 
 
 def check_settings(settings: Any, place: str = "") -> None:
-    """Raise ConfigError for a value that its field does not allow; `place` stands before the field's name."""
+    """Raise ConfigError if a field does not allow its value. The message puts `place` before the field's name."""
     for one in fields(settings):
         value, choices = getattr(settings, one.name), one.metadata.get("choices")
         allowed = not choices or value in choices
@@ -45,7 +45,7 @@ def check_settings(settings: Any, place: str = "") -> None:
 
 
 def _range_of(one: Field[Any]) -> str:
-    """The values that a field allows, in words; "" where it allows all."""
+    """The values that a field allows, in words; "" when it allows all."""
     choices, bounds = one.metadata.get("choices", ()), one.metadata.get("bounds", {})
     if bounds.keys() == {"least", "most"}:
         return f"{bounds['least']:g} to {bounds['most']:g}"
@@ -53,6 +53,6 @@ def _range_of(one: Field[Any]) -> str:
 
 
 def help_of(one: Field[Any]) -> str:
-    """What a field does, and what it may be."""
+    """A field's help text, followed by its allowed values."""
     text, allowed = one.metadata["help"], _range_of(one)
     return f"{text} ({allowed})" if allowed else text

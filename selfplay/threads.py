@@ -1,4 +1,4 @@
-"""Work that several threads share, each with what it needs to itself."""
+"""Share work among several threads. Each thread owns what it needs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["run_on_threads"]
 
 
 def run_on_threads(count: int, name: str, work: Callable[[Callable[[], bool]], None], stop: Callable[[], bool]) -> None:
-    """Call `work(halted)` on so many threads and wait for all of them.
+    """Call `work(halted)` on `count` threads and wait for all of them.
 
-    `halted()` is true once `stop()` is, or another thread has failed. The first failure is raised here.
+    `halted()` is true once `stop()` is true or another thread has failed. The first failure is raised here.
     """
     failed = threading.Event()
 
@@ -24,6 +24,6 @@ def run_on_threads(count: int, name: str, work: Callable[[Callable[[], bool]], N
             failed.set()
             raise
 
-    with ThreadPool(count + 1, name) as pool:  # the calling thread only waits, open to signals
+    with ThreadPool(count + 1, name) as pool:  # the calling thread only waits, so that signals reach it
         for future in [pool.start(guarded) for _ in range(count)]:
             future.result()

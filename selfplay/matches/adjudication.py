@@ -1,4 +1,4 @@
-"""Games ended early by what both engines say of them. Off unless asked for."""
+"""End games early when both engines agree on the score. Every rule is off by default."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["Adjudication", "DrawRule", "ResignRule"]
 
 @dataclass(frozen=True)
 class DrawRule:
-    """A draw once both engines have called the game even for some moves in a row."""
+    """Declares a draw once both engines have called the game even for `moves` moves in a row."""
 
-    moves: int = 8  # of each side
-    score_cp: int = 10  # the most that counts as even, either way
-    first_move: int = 40  # full moves that must have been played before
+    moves: int = 8  # consecutive moves of each side
+    score_cp: int = 10  # a score within +-this counts as even
+    first_move: int = 40  # the rule applies after this many full moves
 
     @classmethod
     def parse(cls, text: str) -> DrawRule:
@@ -29,10 +29,10 @@ class DrawRule:
 
 @dataclass(frozen=True)
 class ResignRule:
-    """A loss for the side that both engines have called lost for some moves in a row."""
+    """Declares a side lost once both engines have called it lost for `moves` moves in a row."""
 
-    moves: int = 4  # of each side
-    score_cp: int = 800  # the least that counts as lost
+    moves: int = 4  # consecutive moves of each side
+    score_cp: int = 800  # a side counts as lost at minus this score or worse
 
     @classmethod
     def parse(cls, text: str) -> ResignRule:
@@ -45,16 +45,16 @@ class ResignRule:
 
 @dataclass(frozen=True)
 class Adjudication:
-    """The rules in force; None switches one off."""
+    """The rules in force. None switches a rule off."""
 
     draw: DrawRule | None = None
     resign: ResignRule | None = None
 
     def result(self, white_scores: Sequence[float | None], fullmove: int) -> str | None:
-        """The PGN result that the rules give, None to play on.
+        """The PGN result that the rules give, or None to play on.
 
-        white_scores: of the plies so far, from White's side, None where an engine gave none. fullmove: the number of
-        the move to be played next.
+        white_scores: one score in centipawns per ply so far, from White's side; None where the engine gave no score.
+        fullmove: the number of the next move.
         """
         draw, resign = self.draw, self.resign
         if draw is not None and fullmove > draw.first_move:
@@ -71,7 +71,7 @@ class Adjudication:
 
 
 def _last(scores: Sequence[float | None], count: int) -> list[float] | None:
-    """The last `count` scores where so many exist and none is missing."""
+    """The last `count` scores, or None when there are fewer or one of them is missing."""
     known = [score for score in scores[-count:] if score is not None]
     return known if len(known) == count else None
 

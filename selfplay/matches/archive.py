@@ -1,4 +1,4 @@
-"""A match on disk: `games.jsonl` is what counts and what a resumed match reads, `games.pgn` is made beside it."""
+"""A match on disk: `games.jsonl` is the record that a resumed match reads, `games.pgn` is a copy for people."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ class GameRow:
     white: str
     black: str
     start_fen: str
-    uci: str  # moves, separated by spaces, those of the opening included
+    uci: str  # moves separated by spaces, including the opening's
     result: str
     reason: str
-    offender: str  # name of the engine at fault, empty where play decided
+    offender: str  # name of the engine at fault; empty when play decided the game
     detail: str
-    slowest_ms: tuple[float, float]  # longest think of White, of Black
-    thoughts: tuple[Thought, ...] = ()  # of the moves behind the opening
-    controls: tuple[str, str] = ("", "")  # time control of White, of Black
+    slowest_ms: tuple[float, float]  # longest thinking time in milliseconds: (White, Black)
+    thoughts: tuple[Thought, ...] = ()  # one for each move after the opening
+    controls: tuple[str, str] = ("", "")  # time controls: (White, Black)
     chess960: bool = False
 
     @property
     def first_points(self) -> float:
-        """Points of the first engine: 1, 1/2 or 0."""
+        """Points the first engine scored: 1, 1/2 or 0."""
         white = {"1-0": 1.0, "0-1": 0.0, "1/2-1/2": 0.5}[self.result]
         return white if self.number % 2 == 0 else 1.0 - white
 
     @classmethod
     def from_json(cls, line: str) -> GameRow:
-        """Read what `asdict` gave. Raises ValueError, TypeError or KeyError for other text."""
+        """Read a row from the JSON of its `asdict`. Raises ValueError, TypeError or KeyError for other text."""
         values = json.loads(line)
         values["thoughts"] = tuple(Thought(*thought) for thought in values.get("thoughts", ()))
         return cls(**values)
 
     def pgn(self, event: str) -> str:
-        """The game as PGN with a comment a move: evaluation from the mover's side, depth, time and nodes.
+        """The game as PGN. Each move has a comment with its score (from the mover's side), depth, time and nodes.
 
         The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`.
         """
@@ -93,10 +93,10 @@ def _comment(thought: Thought) -> str:
 
 
 class MatchArchive:
-    """The folder of a match; a match with other contestants or settings is refused.
+    """The folder of one match. It refuses a match with other contestants or settings.
 
-    settings: what must stay the same for a match to be continued. resolved: everything else, kept beside it for the
-    reader. Raises RunError when the folder belongs to another match or a complete line of its games cannot be read.
+    settings: what must stay the same when the match is resumed. resolved: all other settings, stored for the reader.
+    Raises RunError when the folder belongs to another match or a complete line of its games cannot be read.
     """
 
     def __init__(
@@ -114,19 +114,19 @@ class MatchArchive:
             stream.writelines(row.pgn(event).encode() for row in self.rows.values())
 
     def add(self, row: GameRow) -> None:
-        """Append a finished game; it is on disk when this returns."""
+        """Append a finished game. The game is on disk when this returns."""
         self.rows[row.number] = row
         _append(self._games, json.dumps(asdict(row)) + "\n")
         _append(self.folder / "games.pgn", row.pgn(self._event))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`, the standing for programs that go on from here."""
+        """Write `result.json`, the standing in a form that other programs can read."""
         with atomic_write(self.folder / "result.json") as stream:
             stream.write((json.dumps(result, indent=2) + "\n").encode())
 
     @staticmethod
     def _note_settings(path: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
-        """Write all settings down; refuse a folder where other ones were."""
+        """Write all settings to `path`. Refuses a folder that holds different ones."""
         if path.is_file():
             try:
                 stored = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -140,7 +140,7 @@ class MatchArchive:
             stream.write((json.dumps({**settings, **resolved}, indent=2) + "\n").encode())
 
     def _read_rows(self) -> dict[int, GameRow]:
-        """Stored games; what follows the last line end was cut off by a crash and is dropped."""
+        """Stored games by number. Text after the last line end is dropped: a crash cut that line short."""
         if not self._games.is_file():
             return {}
         lines = self._games.read_text(encoding="utf-8").split("\n")[:-1]

@@ -25,16 +25,16 @@ ENGINE_HELP = (
     "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC; "
     "the command `aino` is this installation's engine"
 )
-START_TIMEOUT_S = 120.0  # for the first `uci` and `isready`: kernels may have to be compiled
-LOOP_GRACE_S = 5.0  # a driver whose process ended may stop before it takes a request
-QUIT_TIMEOUT_S = 2.0  # between `quit` and the end by force
+START_TIMEOUT_S = 120.0  # limit for the first `uci` and `isready`: the engine may have to compile kernels
+LOOP_GRACE_S = 5.0  # extra wait: after its process ends, a driver may stop without taking the request
+QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Name, command words and UCI options of an engine; `control` where it has another one than its opponent."""
+    """An engine's name, command words and UCI options. `control` is set when its time control is its own."""
 
     name: str
     command: tuple[str, ...]
@@ -43,7 +43,7 @@ class Contestant:
 
 
 def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
-    """From `aino`, a command, or `key=value` words with the keys cmd, name, option.NAME, tc, movetime and nodes.
+    """Parse `aino`, a command, or `key=value` words with the keys cmd, name, option.NAME, tc, movetime and nodes.
 
     `aino` (alone, or as cmd) is this installation's engine. Raises ConfigError for other keys or a missing command.
     """
@@ -76,10 +76,10 @@ def _command(words: list[str]) -> tuple[str, ...]:
 
 
 def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.engine.SimpleEngine:
-    """Start the engine's process and set its options; what it writes to stderr is added to the file `errors`.
+    """Start the engine's process and set its options. Its stderr is appended to the file `errors`.
 
-    The process gets a group of its own: Ctrl-C reaches the referee alone. Raises ConfigError where it does not start,
-    for an option it does not have, a value it does not take, or an option that the referee sets.
+    The process gets its own process group, so that Ctrl-C reaches only the referee. Raises ConfigError when the engine
+    does not start, lacks an option, rejects a value, or is given an option that the referee sets.
     """
     command = list(contestant.command)
     try:
@@ -105,16 +105,16 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
 
 
 def ask(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, Answer], timeout_s: float) -> Answer:
-    """The answer to a request of the engine's driver, which itself may wait for ever.
+    """Send a request to the engine's driver and wait at most `timeout_s` seconds; the driver itself has no limit.
 
-    Raises TimeoutError, and EngineTerminatedError also where the process ended before the request.
+    Raises TimeoutError, and EngineTerminatedError even when the process ended before the request.
     """
     limited = asyncio.wait_for(request, timeout_s)
     try:
         if engine.returncode.done():
             raise RuntimeError(f"it ended with exit code {engine.returncode.result()}")
         future = asyncio.run_coroutine_threadsafe(limited, engine.protocol.loop)
-    except RuntimeError as error:  # also of a loop that is closed
+    except RuntimeError as error:  # a closed event loop raises this too
         limited.close()
         request.close()
         raise chess.engine.EngineTerminatedError(f"the engine's process is gone: {error}") from error
@@ -125,7 +125,7 @@ def ask(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, Answer],
 
 
 def close_engine(engine: chess.engine.SimpleEngine, force: bool = False) -> None:
-    """End the process: it is asked to quit, unless by force, and soon killed with all that it started."""
+    """End the process. Sends `quit` first unless `force`; then kills the engine and every process it started."""
     if not force:
         with contextlib.suppress(chess.engine.EngineError, TimeoutError):
             ask(engine, engine.protocol.quit(), QUIT_TIMEOUT_S)

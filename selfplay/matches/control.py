@@ -1,4 +1,4 @@
-"""What limits an engine's thinking in a match: a clock, a time for each move, or nodes."""
+"""The limit on an engine's thinking in a match: a clock, a time per move, or a number of nodes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["TimeControl"]
 
 @dataclass(frozen=True)
 class TimeControl:
-    """A clock (`base_s`, `increment_s`) or a time for each move (`movetime_s`); `nodes` alone or beside either.
+    """A clock (`base_s`, `increment_s`) or a time per move (`movetime_s`); `nodes` alone or with either.
 
-    0 means not limited so. `margin_s` is the referee's tolerance for its own overhead. Raises ConfigError for negative
-    numbers, for a clock and a time for each move together, and where nothing limits the engine.
+    Times are in seconds, and 0 means no such limit. `margin_s` is the referee's tolerance for its own overhead. Raises
+    ConfigError for negative numbers, for a clock together with a time per move, and when nothing limits the engine.
     """
 
     base_s: float = 0.0
@@ -37,7 +37,7 @@ class TimeControl:
 
     @classmethod
     def parse(cls, text: str, margin_ms: float = 0.0) -> TimeControl:
-        """From "BASE+INCREMENT" in seconds, such as 1+0.1. Raises ConfigError for another form."""
+        """Parse "BASE+INCREMENT" in seconds, such as 1+0.1. Raises ConfigError for another form."""
         try:
             base, _, increment = text.partition("+")
             return cls(float(base), float(increment or 0.0), margin_ms / 1000.0)
@@ -50,7 +50,7 @@ class TimeControl:
     def of(
         cls, clock: str | None, movetime_s: str | None, nodes: str | None, margin_ms: float = 0.0
     ) -> TimeControl | None:
-        """From the words of a command line, None where all are missing. Raises ConfigError for senseless ones."""
+        """Build from command-line words; None when all are missing. Raises ConfigError for unusable values."""
         if not (clock or movetime_s or nodes):
             return None
         base = cls.parse(clock, margin_ms) if clock else None
@@ -67,13 +67,13 @@ class TimeControl:
         return ", ".join(filter(None, (clock, each, nodes)))
 
     def allowed_s(self, clock_s: float) -> float | None:
-        """Seconds that the next move may take with so much left on the clock; None where only nodes limit it."""
+        """Seconds the next move may take with `clock_s` seconds left; None when only nodes limit the engine."""
         return clock_s if self.base_s else self.movetime_s or None
 
     def limit(
         self, clock_s: float, opponent: TimeControl, opponent_clock_s: float, turn: chess.Color
     ) -> chess.engine.Limit:
-        """What the engine with the move is told. An opponent without a clock is shown with the engine's own one."""
+        """The limits sent to the side to move. An opponent without a clock is shown with this engine's clock."""
         limit = chess.engine.Limit(time=self.movetime_s or None, nodes=self.nodes or None)
         if self.base_s:
             other = (opponent_clock_s, opponent.increment_s) if opponent.base_s else (clock_s, self.increment_s)

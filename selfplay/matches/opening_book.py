@@ -1,8 +1,8 @@
 """The openings of a match: positions of an EPD or FEN file, or the first plies of the games of a PGN file.
 
-Either may lie in a zip archive. A collection may be large: its lines or games are split at once and read when they are
-played. An opening is one line of text in UCI's form, `FEN` or `FEN moves e2e4 e7e5 ...`, so that engines which look at
-the history get it.
+Either file may be inside a zip archive. A collection may be large, so loading only splits it into lines or games; each
+is parsed when it is played. An opening is one line in UCI's form, `FEN` or `FEN moves e2e4 e7e5 ...`, so that engines
+that use the game's history receive it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from selfplay.records.opening_set import parse_position
 
 __all__ = ["OpeningBook", "load_book", "opening_board"]
 
-DEFAULT_PLIES = 16  # of PGN games: eight moves, as most opening collections have
+DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
-LARGEST_BOOK = 1 << 28  # bytes of a file in an archive, which may claim any size
+LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size
 
 _ZIP_ERRORS = (
     OSError, ValueError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile,
@@ -39,11 +39,11 @@ _GAME_START = re.compile(r"^\[Event ", re.MULTILINE)
 
 
 class OpeningBook(Sequence[str]):
-    """Openings read on demand; an entry that cannot be read raises DataError naming its place when it is asked for."""
+    """Openings parsed on demand. Asking for an unreadable entry raises DataError, which names its place."""
 
     def __init__(self, name: str, entries: Sequence[tuple[int, str]], read: Callable[[str, str], str]) -> None:
         self._name = name
-        self._entries = entries  # (number, text): lines of an EPD file, games of a PGN file
+        self._entries = entries  # (number, text) of each line of an EPD file or game of a PGN file
         self._read = read
 
     def __len__(self) -> int:
@@ -63,10 +63,10 @@ class OpeningBook(Sequence[str]):
 
 
 def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False) -> OpeningBook:
-    """The openings of a file, by default Aino's own set.
+    """Load the openings of a file; Aino's own set by default.
 
-    A file called .pgn gives the first `plies` plies of its games, any other one position a line. Raises DataError
-    where the file cannot be read or is empty.
+    A .pgn file gives the first `plies` plies of each game; any other file gives one position per line. Raises DataError
+    when the file is unreadable or empty.
     """
     name, text = _read_text(path)
     if name.lower().endswith(".pgn"):
@@ -98,7 +98,7 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
 
 
 def _read_text(path: Path | None) -> tuple[str, str]:
-    """Name and text of a file; of the only file in it for a zip archive."""
+    """Name and text of a file. A zip archive must hold exactly one file, which is returned."""
     if path is None:
         return "openings.epd", (importlib.resources.files("selfplay") / "openings.epd").read_text(encoding="utf-8")
     try:
@@ -121,7 +121,7 @@ def _pgn_opening(text: str, place: str, plies: int, chess960: bool) -> str:
         if game is None or game.errors:
             raise DataError(f"{place}: not a readable game{f': {game.errors[0]}' if game else ''}")
         board = game.board()
-    except ValueError as error:  # a number too long for Python, a variant nobody knows
+    except ValueError as error:  # python-chess raises it for an overlong number or an unknown variant
         raise DataError(f"{place}: not a readable game: {error}") from error
     if board.uci_variant != "chess" or board.chess960 != chess960 or not board.is_valid():
         raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")

@@ -1,4 +1,4 @@
-"""One game between two UCI engines, refereed: what ends it, what loses, and whose fault it was."""
+"""Referee one game between two UCI engines: decide how it ends and which engine is at fault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["FAULTS", "MatchGame", "Player", "Reason", "Rules", "Thought", "play_
 
 
 class Reason(StrEnum):
-    """Why a match game ended. The last five are the loser's fault and counted against it."""
+    """Why a match game ended. The last five are faults, counted against the loser."""
 
     CHECKMATE = "checkmate"
     STALEMATE = "stalemate"
@@ -31,24 +31,24 @@ class Reason(StrEnum):
     MATERIAL = "insufficient material"
     LENGTH = "length limit"
     ADJUDICATED = "adjudication"
-    TIME = "time forfeit"  # answered, but too late
-    STALL = "no answer"  # did not answer at all: its process is ended
+    TIME = "time forfeit"  # the engine answered too late
+    STALL = "no answer"  # the engine did not answer at all; the referee ends its process
     ILLEGAL = "illegal move"
-    CRASH = "crash"  # its process ended with an error or by a signal
-    DISCONNECT = "disconnect"  # its process ended of its own accord
+    CRASH = "crash"  # the engine's process ended with an error or by a signal
+    DISCONNECT = "disconnect"  # the engine's process ended normally during the game
 
 
 FAULTS = (Reason.TIME, Reason.STALL, Reason.ILLEGAL, Reason.CRASH, Reason.DISCONNECT)
-_WANTED = chess.engine.INFO_BASIC | chess.engine.INFO_SCORE  # no lines: checking their moves would cost the referee
+_WANTED = chess.engine.INFO_BASIC | chess.engine.INFO_SCORE  # skip lines: checking their moves costs time
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for every game of a match."""
+    """The rules of every game in a match."""
 
-    longest: int = 400  # plies, those of the opening included; then the game is a draw
+    longest: int = 400  # plies including the opening's; a game that reaches it is a draw
     adjudication: Adjudication = field(default_factory=Adjudication)
-    patience_s: float = 30.0  # waited for an answer when the time for it is up; at fixed nodes, for every answer
+    patience_s: float = 30.0  # wait this long after an engine's time is up; with only a node limit, for each answer
     chess960: bool = False
 
     def __post_init__(self) -> None:
@@ -58,36 +58,36 @@ class Rules:
 
 @dataclass(frozen=True)
 class Player:
-    """An engine that is ready, and what limits its thinking."""
+    """A running engine and its time control."""
 
     engine: chess.engine.SimpleEngine
     control: TimeControl
 
 
 class Thought(NamedTuple):
-    """What an engine said with a move, None where it said nothing."""
+    """What an engine reported with a move. None marks a value it did not report."""
 
-    time_ms: int  # by the referee's clock
-    score_cp: int | None  # from the mover's side, mates as MATE_SCORE_CP says
+    time_ms: int  # measured by the referee
+    score_cp: int | None  # from the mover's side; MATE_SCORE_CP defines the score of a mate
     depth: int | None
     nodes: int | None
 
 
 @dataclass
 class MatchGame:
-    """A finished game. `result` is PGN's; `offender` is the colour at fault, None where play decided."""
+    """A finished game. `result` is in PGN's form; `offender` is the colour at fault, None when play decided."""
 
     start_fen: str
-    moves: list[chess.Move] = field(default_factory=list)  # those of the opening included
+    moves: list[chess.Move] = field(default_factory=list)  # including the opening's
     result: str = "*"
     reason: Reason = Reason.LENGTH
     offender: chess.Color | None = None
     detail: str = ""
-    thoughts: list[Thought] = field(default_factory=list)  # of the moves behind the opening
-    slowest_ms: list[float] = field(default_factory=lambda: [0.0, 0.0])  # longest think of White, of Black
+    thoughts: list[Thought] = field(default_factory=list)  # one per move after the opening
+    slowest_ms: list[float] = field(default_factory=lambda: [0.0, 0.0])  # longest thinking times: White, Black
 
     def white_scores(self) -> list[float | None]:
-        """The scores of the moves behind the opening, from White's side."""
+        """The scores in centipawns of the moves after the opening, from White's side."""
         black_began = (len(self.moves) - len(self.thoughts) + (" b " in self.start_fen)) % 2
         return [
             None if thought.score_cp is None else thought.score_cp * (-1 if (i + black_began) % 2 else 1)
@@ -95,7 +95,7 @@ class MatchGame:
         ]
 
     def lose(self, side: chess.Color, reason: Reason, detail: str) -> None:
-        """The game is lost by that side's fault."""
+        """End the game as a loss for `side`, which is at fault."""
         self.result = "0-1" if side == chess.WHITE else "1-0"
         self.offender, self.reason, self.detail = side, reason, detail
 
@@ -111,9 +111,9 @@ class _Fault(Exception):
 def play_match_game(
     start: chess.Board, players: dict[chess.Color, Player], rules: Rules, stop: Callable[[], bool]
 ) -> MatchGame | None:
-    """Play one game; None when stopped before its end.
+    """Play one game. Returns None when stopped before its end.
 
-    start: with the opening's moves on its stack, which the engines are told. players: by colour.
+    start: the position after the opening; the engines are sent the opening's moves from its stack. players: by colour.
     """
     board = start.copy()
     game = MatchGame(board.root().fen(), list(board.move_stack))
@@ -135,8 +135,8 @@ def play_match_game(
 
 
 def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
-    """Tell the engine of a new game and wait until it is ready. The driver would do this on the engine's clock."""
-    engine.protocol.first_game = False  # type: ignore[attr-defined] # of UciProtocol
+    """Announce a new game and wait until the engine is ready. The driver would do this on the engine's clock."""
+    engine.protocol.first_game = False  # type: ignore[attr-defined] # a field of UciProtocol
     engine.protocol.send_line("ucinewgame")
     try:
         ask(engine, engine.protocol.ping(), timeout_s)
@@ -153,7 +153,7 @@ def _move(
     clocks_s: dict[chess.Color, float],
     patience_s: float,
 ) -> None:
-    """Have the side to move make its move. Raises _Fault."""
+    """Ask the side to move for its move and play it. Raises _Fault."""
     side = board.turn
     control, other = players[side].control, players[not side].control
     allowed_s = control.allowed_s(clocks_s[side])
@@ -174,7 +174,7 @@ def _move(
 def _think(
     engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float
 ) -> chess.engine.PlayResult:
-    """The engine's answer, with a move. Raises _Fault."""
+    """The engine's answer, which holds a move. Raises _Fault."""
     try:
         answer = ask(engine, engine.protocol.play(board, limit, info=_WANTED), timeout_s)
     except chess.engine.EngineTerminatedError as error:

@@ -1,9 +1,9 @@
-"""The rung of a ladder at which an engine scores 50%: a Bayesian logistic fit over the rungs it was tried on.
+"""Bayesian logistic fit of the "even rung": the rung of a ladder at which an engine scores 50%.
 
-An engine whose even rung is R scores p = 1 / (1 + 10^(-s (R - r) / 400)) against rung r. The stretch s is what a
-nominal point is worth (rungs drawn together at some time control give s < 1); it is fitted too and integrated out, so
-that the interval owns up to it. Pairs share an opening and draws vary less than wins and losses: the likelihood is
-divided by the dispersion found in the pairs (quasi-likelihood, Wedderburn 1974).
+An engine whose even rung is R scores p = 1 / (1 + 10^(-s (R - r) / 400)) against rung r. The stretch s is the true Elo
+of one nominal Elo point; s < 1 when a time control draws the rungs together. The fit integrates s out, so the interval
+includes its uncertainty. The games of a pair share an opening, and draws vary less than wins and losses: the
+log-likelihood is divided by the dispersion measured on the pairs (quasi-likelihood, Wedderburn 1974).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy as np
 __all__ = ["LadderRating", "fit_rung", "most_informative_rung"]
 
 GRID_ELO = 10.0
-BEYOND_ELO = 800.0  # how far beyond the rungs the even rung may lie
+BEYOND_ELO = 800.0  # the even rung may lie this far outside the rungs
 STRETCHES = np.exp(np.linspace(math.log(0.3), math.log(1.8), 13))
-STRETCH_SPREAD = 0.4  # standard deviation of the logarithm of s, before any game
-PRIOR_PAIRS = 10.0  # weight of "as dispersed as coin tosses" in the dispersion
+STRETCH_SPREAD = 0.4  # prior standard deviation of ln s
+PRIOR_PAIRS = 10.0  # prior weight, in pairs, of the dispersion of coin tosses
 LEAST_DISPERSION = 0.25
 LOW, HIGH = 0.025, 0.975
 
-Results = Mapping[int, Sequence[float]]  # rung -> points of its pairs, 0 to 2
+Results = Mapping[int, Sequence[float]]  # rung -> points of each of its pairs, 0 to 2
 
 
 @dataclass(frozen=True)
 class LadderRating:
-    """The even rung: median and central 95% interval; `weight` is the posterior float64[elos, stretches] behind it."""
+    """The even rung: median and central 95% interval in Elo. `weight` is the posterior, float64[elos, stretches]."""
 
     elo: float
     low: float
@@ -39,16 +39,16 @@ class LadderRating:
 
     @property
     def half_width(self) -> float:
-        """Half the length of the interval."""
+        """Half the length of the interval, in Elo."""
         return (self.high - self.low) / 2.0
 
     def share_below(self, elo: float) -> float:
-        """Probability that the even rung lies below."""
+        """Probability that the even rung lies below `elo`."""
         return float(self.weight[self.elos < elo].sum())
 
 
 def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
-    """The posterior after the results. The prior is flat over the rungs and 800 Elo beyond."""
+    """The posterior given the results. The prior is flat from 800 Elo below the rungs to 800 Elo above them."""
     elos = np.arange(min(rungs) - BEYOND_ELO, max(rungs) + BEYOND_ELO + GRID_ELO, GRID_ELO)
     prior = -0.5 * (np.log(STRETCHES) / STRETCH_SPREAD) ** 2
     likelihood = np.zeros((len(elos), len(STRETCHES)))
@@ -56,7 +56,7 @@ def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
         scores = _expected(elos, rung)
         likelihood += sum(pairs) * np.log(scores) + (2 * len(pairs) - sum(pairs)) * np.log1p(-scores)
     dispersion = 1.0
-    for _ in range(2):  # the dispersion is measured around the fit that it widens
+    for _ in range(2):  # twice, because the dispersion is measured around the fit that it widens
         weight = _normalised(likelihood / dispersion + prior)
         dispersion = _dispersion(results, elos, weight)
     weight = _normalised(likelihood / dispersion + prior)
@@ -66,7 +66,7 @@ def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
 
 
 def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
-    """The rung whose next game is expected to tell most about the even rung (mutual information of the two)."""
+    """The rung whose next game should tell most about the even rung, by their mutual information."""
     by_elo = rating.weight.sum(axis=1)
     information = []
     for rung in rungs:
@@ -87,7 +87,7 @@ def _normalised(log_weight: np.ndarray) -> np.ndarray:
 
 
 def _dispersion(results: Results, elos: np.ndarray, weight: np.ndarray) -> float:
-    """Variance of the pairs' points around the fit, as a share of that of two coin tosses of the same mean."""
+    """Variance of the pairs' points around the fit, divided by the variance of two coin tosses of the same mean."""
     total, count = PRIOR_PAIRS, PRIOR_PAIRS
     for rung, pairs in results.items():
         score = float((_expected(elos, rung) * weight).sum())

@@ -1,4 +1,4 @@
-"""The ladder: an engine against Stockfish's `UCI_Elo` rungs, each next pair at the rung that tells most."""
+"""The ladder: an engine plays Stockfish's `UCI_Elo` rungs, and each new pair is on the most informative rung."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_el
 
 __all__ = ["Ladder", "LadderSettings", "LadderStanding"]
 
-SURE = 0.975  # of lying beyond the last rung, after OUTSIDE_PAIRS there
+SURE = 0.975  # stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it
 OUTSIDE_PAIRS = 15
 
 
 @dataclass(frozen=True)
 class LadderSettings:
-    """Who climbs, how, and when the answer is good enough."""
+    """Which engine climbs, how games are played, and when the ladder stops."""
 
     engine: Contestant
     opponent: Contestant  # Stockfish; the ladder sets UCI_LimitStrength and UCI_Elo
     control: TimeControl
     openings: Sequence[str]
-    lowest: int = 1350  # the range of Stockfish 15.1
+    lowest: int = 1350  # Elo: Stockfish 15.1 accepts 1350 to 2850
     highest: int = 2850
     step: int = 50
-    games: int = 200  # the most that are played
-    precision: float = 50.0  # Elo: stop when the 95% interval reaches no further either way
-    seed: int = 1  # of the order of the openings
+    games: int = 200  # maximum number of games
+    precision: float = 50.0  # Elo: stop when half the 95% interval is no longer than this
+    seed: int = 1  # shuffles the openings
     concurrency: int = 1
-    longest: int = 400  # plies; then the game is a draw
+    longest: int = 400  # plies; a game that reaches it is a draw
     adjudication: Adjudication = field(default_factory=Adjudication)
-    patience_s: float = 30.0  # as in Rules
+    patience_s: float = 30.0  # see Rules
     chess960: bool = False
 
     def __post_init__(self) -> None:
@@ -50,10 +50,10 @@ class LadderSettings:
             raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
         if self.concurrency < 1 or not self.openings:
             raise ConfigError("a ladder needs openings and a concurrency of at least 1")
-        self.rules()  # checks its values
+        self.rules()  # raises for bad values
 
     def rules(self) -> Rules:
-        """What holds for every game."""
+        """The rules of every game."""
         return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
 
     @property
@@ -67,29 +67,29 @@ class LadderSettings:
         return replace(self.opponent, name=f"{self.opponent.name}-{rung}", options=self.opponent.options + options)
 
     def resolved(self) -> dict[str, Any]:
-        """All settings as JSON values."""
+        """Every setting as JSON values."""
         return settings_json(self)
 
     def description(self) -> dict[str, Any]:
-        """What must stay the same for a ladder to be continued, as JSON values."""
+        """The settings that must stay the same when a ladder is resumed, as JSON values."""
         free = ("games", "precision", "concurrency", "patience_s")
         return {key: value for key, value in self.resolved().items() if key not in free}
 
 
 @dataclass(frozen=True)
 class LadderStanding:
-    """The even rung so far, and what was scored on each rung tried."""
+    """The even rung so far, and the score on each rung played."""
 
     rating: LadderRating
-    rungs: dict[int, EloEstimate]  # complete pairs only
+    rungs: dict[int, EloEstimate]  # from complete pairs only
     games: int
     faults: dict[str, dict[str, int]]
-    below: bool  # the engine is weaker than the lowest rung: its score there says how much
-    above: bool  # likewise, stronger than the highest
+    below: bool  # the engine is weaker than the lowest rung; its score there tells by how much
+    above: bool  # the engine is stronger than the highest rung
 
 
 class Ladder:
-    """A ladder under way. A pair keeps its rung, also over an interruption: the rows' names tell it."""
+    """A running ladder. A pair keeps its rung after an interruption, because its row's names hold the rung."""
 
     def __init__(self, settings: LadderSettings, archive: MatchArchive) -> None:
         self.settings = settings
@@ -100,14 +100,14 @@ class Ladder:
         self._refit()
 
     def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
-        """Play until the answer is good enough or the games are used up; False when stopped before."""
+        """Play until the ladder is decided or all games are played. Returns False when stopped earlier."""
         settings = self.settings
         if not self.decided:
             play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
         return self.decided or len(self._archive.rows) >= settings.games
 
     def standing(self) -> LadderStanding:
-        """Where it stands now."""
+        """The current standing."""
         rows = self._archive.rows.values()
         names = [self.settings.engine.name, *(name for row in rows for name in (row.white, row.black))]
         return LadderStanding(
@@ -121,11 +121,11 @@ class Ladder:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval is narrow enough, or the engine surely outside the ladder."""
+        """Whether the interval is narrow enough, or the engine is almost surely outside the ladder."""
         return self._decided
 
     def next_game(self) -> PlannedGame | None:
-        """The second game of a pair that lacks it, else the first of a new pair on the most informative rung."""
+        """The missing second game of a pair, or else the first game of a new pair on the most informative rung."""
         number = next(n for n in range(self.settings.games + 1) if n not in self._handed_out)
         if number == self.settings.games:
             return None
@@ -138,7 +138,7 @@ class Ladder:
         return PlannedGame(number, self.settings.engine, opponent, opening)
 
     def finish(self, row: GameRow) -> None:
-        """Take a result into the fit."""
+        """Add a result to the fit."""
         if row.number ^ 1 in self._archive.rows:
             self._refit()
 

@@ -1,4 +1,4 @@
-"""Games between UCI engines, several at once: a schedule says what is played next, tables play it."""
+"""Play several games between UCI engines at once: a schedule picks the next game, a table plays it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["PlannedGame", "Schedule", "play_games"]
 
 @dataclass(frozen=True)
 class PlannedGame:
-    """A game to be played; its number as in GameRow."""
+    """A game to play. Its number means the same as in GameRow."""
 
     number: int
     first: Contestant
@@ -32,25 +32,25 @@ class PlannedGame:
 
     @property
     def colours(self) -> dict[chess.Color, Contestant]:
-        """The contestants by colour: the first has White in even games."""
+        """The contestants by colour. The first has White in even-numbered games."""
         pair = (self.first, self.second) if self.number % 2 == 0 else (self.second, self.first)
         return dict(zip((chess.WHITE, chess.BLACK), pair, strict=True))
 
 
 class Schedule(Protocol):
-    """Decides which games are played. Called by one thread at a time."""
+    """Decides which games are played. Only one thread at a time may call it."""
 
     @property
     def decided(self) -> bool:
-        """Whether no more games are needed: games still running are given up."""
+        """Whether no more games are needed. If so, games still running are abandoned."""
         ...
 
     def next_game(self) -> PlannedGame | None:
-        """The next game, None when there is none left to hand out."""
+        """The next game, or None when no game is left."""
         ...
 
     def finish(self, row: GameRow) -> None:
-        """A game has ended."""
+        """Record a finished game."""
         ...
 
 
@@ -63,7 +63,7 @@ def play_games(
     report: Callable[[GameRow], None],
     stop: Callable[[], bool],
 ) -> None:
-    """Play what the schedule hands out, `concurrency` games at once, until it is decided, empty, or stopped.
+    """Play the schedule's games, `concurrency` at once, until it is decided or empty, or until stopped.
 
     Every finished game is archived before the schedule and `report` hear of it. The first error of a table stops the
     others and is raised here.
@@ -90,16 +90,16 @@ def play_games(
 
 
 class _Table:
-    """Two engine processes, kept from game to game; one that was at fault is started again."""
+    """Two engine processes that play game after game. An engine that was at fault is restarted."""
 
     def __init__(self, control: TimeControl, rules: Rules, folder: Path) -> None:
         self._control = control
         self._rules = rules
-        self._folder = folder  # gets what the engines write to stderr
+        self._folder = folder  # the engines' stderr is stored here
         self._engines: dict[Contestant, chess.engine.SimpleEngine] = {}
 
     def play(self, planned: PlannedGame, stop: Callable[[], bool]) -> GameRow | None:
-        """Play the game; None when stopped before its end."""
+        """Play the game. Returns None when stopped before its end."""
         colours = planned.colours
         self._close_others(set(colours.values()))
         players = {colour: self._player(contestant) for colour, contestant in colours.items()}
@@ -128,5 +128,5 @@ class _Table:
             close_engine(self._engines.pop(contestant))
 
     def close(self) -> None:
-        """End the processes."""
+        """End both engine processes."""
         self._close_others(set())

@@ -38,19 +38,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class MatchSettings:
-    """Who plays whom, how long and how often."""
+    """Who plays, the time control and the number of games."""
 
     first: Contestant
     second: Contestant
-    control: TimeControl  # of both, but for a contestant with one of its own
-    games: int  # even: every opening is played with both colours; the most that an SPRT may take
-    openings: Sequence[str]  # as `selfplay.matches.opening_book` has them; a FEN is one
-    seed: int = 1  # of the order of the openings
+    control: TimeControl  # for both, unless a contestant has its own
+    games: int  # even, as each opening is played with both colours; an SPRT may stop earlier
+    openings: Sequence[str]  # in the form of `selfplay.matches.opening_book`, such as a FEN
+    seed: int = 1  # shuffles the openings
     concurrency: int = 1
-    longest: int = 400  # plies; then the game is a draw
-    sprt: Sprt | None = None  # stops the match when it decides
+    longest: int = 400  # plies; a game that reaches it is a draw
+    sprt: Sprt | None = None  # ends the match when it reaches a decision
     adjudication: Adjudication = field(default_factory=Adjudication)
-    patience_s: float = 30.0  # as in Rules
+    patience_s: float = 30.0  # see Rules
     chess960: bool = False
 
     def __post_init__(self) -> None:
@@ -62,24 +62,24 @@ class MatchSettings:
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
         if self.concurrency < 1 or not self.openings:
             raise ConfigError("a match needs openings and a concurrency of at least 1")
-        self.rules()  # checks its values
+        self.rules()  # raises for bad values
 
     def rules(self) -> Rules:
-        """What holds for every game."""
+        """The rules of every game."""
         return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
 
     def description(self) -> dict[str, Any]:
-        """What must stay the same for a match to be continued, as JSON values."""
+        """The settings that must stay the same when a match is resumed, as JSON values."""
         resolved = self.resolved()
         return {key: value for key, value in resolved.items() if key not in ("games", "concurrency", "patience_s")}
 
     def resolved(self) -> dict[str, Any]:
-        """All settings as JSON values."""
+        """Every setting as JSON values."""
         return settings_json(self)
 
 
 def settings_json(settings: Any) -> dict[str, Any]:
-    """The fields of a settings dataclass as JSON values; of its `openings` their number, the first and the last."""
+    """The fields of a settings dataclass as JSON values. `openings` becomes their number, the first and the last."""
     openings = settings.openings
     values = {
         one.name: asdict(value) if hasattr(value := getattr(settings, one.name), "__dataclass_fields__") else value
@@ -90,14 +90,14 @@ def settings_json(settings: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class MatchStanding:
-    """Where a match stands, from the first engine's side. Elo comes from complete pairs, None without one."""
+    """A match's standing from the first engine's side. Elo comes from complete pairs; None when there are none."""
 
     wins: int
     draws: int
     losses: int
     pentanomial: tuple[int, ...]
     estimate: EloEstimate | None
-    faults: dict[str, dict[str, int]]  # by engine and reason: forfeits, illegal moves, crashes
+    faults: dict[str, dict[str, int]]  # engine -> reason -> number of games
     sprt: SprtState | None = None
 
     @property
@@ -107,7 +107,7 @@ class MatchStanding:
 
     @property
     def score(self) -> float:
-        """Points of the first engine as a share of the games; 0 before the first."""
+        """The first engine's points divided by the games played, 0..1; 0 before the first game."""
         return (self.wins + self.draws / 2) / max(1, self.games)
 
 
@@ -123,7 +123,7 @@ def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | 
 
 
 def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Faults by engine and reason."""
+    """Number of faults by engine and reason."""
     faults = {name: {str(reason): 0 for reason in FAULTS} for name in names}
     for row in rows:
         if row.offender:
@@ -132,12 +132,12 @@ def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dic
 
 
 def opening_order(openings: Sequence[str], seed: int) -> np.ndarray:
-    """The order in which pairs take the openings, round and round: int64[len(openings)]."""
+    """The order in which pairs take the openings, int64[len(openings)]. Pairs start over when all are used."""
     return np.random.default_rng(seed).permutation(len(openings))
 
 
 class Match:
-    """A match under way: the games in the order of their numbers, until all are played or the SPRT decides."""
+    """A running match: plays games in order of their numbers until all are played or the SPRT decides."""
 
     def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
         self.settings = settings
@@ -149,24 +149,24 @@ class Match:
         self._follow()
 
     def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
-        """Play the games that are missing; True when all are played or the SPRT decided, False when stopped."""
+        """Play the missing games. Returns True when all are played or the SPRT decided, False when stopped."""
         settings = self.settings
         if not self.decided:
             play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
         return self.decided or all(number in self._archive.rows for number in range(settings.games))
 
     def standing(self) -> MatchStanding:
-        """Where it stands now."""
+        """The current standing."""
         names = self.settings.first.name, self.settings.second.name
         return standing(list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None)
 
     @property
     def decided(self) -> bool:
-        """Whether the SPRT has come to a decision."""
+        """Whether the SPRT has decided."""
         return self._sprt.decision is not None
 
     def next_game(self) -> PlannedGame | None:
-        """The next game that is missing."""
+        """The next missing game."""
         number = next(self._missing, None)
         if number is None:
             return None
@@ -174,7 +174,7 @@ class Match:
         return PlannedGame(number, self.settings.first, self.settings.second, opening)
 
     def finish(self, row: GameRow) -> None:
-        """Take a result into the SPRT."""
+        """Add a result to the SPRT."""
         self._points[row.number] = row.first_points
         self._follow()
 

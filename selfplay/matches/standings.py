@@ -1,4 +1,4 @@
-"""What is said of a match: one line a game, a summary, and the live table."""
+"""The text of a match: one line per game, a summary, and the live table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def score_text(now: MatchStanding) -> str:
 
 
 def game_line(row: GameRow, behind: str) -> str:
-    """One finished game, and what the caller puts behind it."""
+    """One line for a finished game, followed by the caller's text `behind`."""
     fault = f" by {row.offender}: {row.detail}" if row.offender else ""
     how = f"{row.reason}{fault}, {len(row.uci.split())} plies"
     return f"game {row.number + 1}: {row.white} - {row.black} {row.result} ({how})  {behind}"
@@ -50,7 +50,7 @@ def estimate_text(e: EloEstimate) -> str:
 
 
 def sprt_text(now: MatchStanding, test: Sprt) -> str:
-    """The test's hypotheses, its likelihood ratio between its bounds, and what it has decided."""
+    """The test's hypotheses, its log-likelihood ratio with both bounds, and its decision."""
     assert now.sprt is not None
     reject, accept = test.bounds
     verdict = {None: "undecided", True: f"elo1 = {test.elo1:g} accepted", False: f"elo0 = {test.elo0:g} accepted"}
@@ -62,7 +62,7 @@ def sprt_text(now: MatchStanding, test: Sprt) -> str:
 
 
 def fault_lines(faults: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Every engine's faults, also where it has none."""
+    """One line of faults per engine, even for an engine without faults."""
     return [
         f"  {name}: " + ", ".join(f"{reason} {count}" for reason, count in counts.items())
         for name, counts in faults.items()
@@ -81,7 +81,7 @@ def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, 
 
 
 def match_json(now: MatchStanding) -> dict[str, Any]:
-    """The standing as JSON values; infinite Elo, as of a perfect score, is null."""
+    """The standing as JSON values. An infinite Elo, such as a perfect score gives, becomes null."""
     values = asdict(now) | {"games": now.games, "score": now.score}
     for key, value in (values["estimate"] or {}).items():
         values["estimate"][key] = None if abs(value) == float("inf") else value
@@ -89,7 +89,7 @@ def match_json(now: MatchStanding) -> dict[str, Any]:
 
 
 class Pace:
-    """How fast games come, from those of this process."""
+    """The speed of the match, measured on the games that this process has played."""
 
     def __init__(self, done: int, total: int) -> None:
         self._begun = time.monotonic()
@@ -104,12 +104,12 @@ class Pace:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds to the last game, None before the first."""
+        """Estimated seconds until the last game ends; None before the first game."""
         played = self.done - self._first
         return self.elapsed_s / played * (self.total - self.done) if played else None
 
     def view(self, most: str = "") -> Table:
-        """A bar with the games done, the speed, and the time spent and left. most: put before the time left."""
+        """A bar with games done, speed, time spent and time left. most: text placed before the time left."""
         played = self.done - self._first
         left = "-" if self.left_s is None else _clock(self.left_s)
         speed = f"{60.0 * played / self.elapsed_s:.1f} games/min" if played else "..."

@@ -1,6 +1,6 @@
 """Elo and SPRT from game pairs (the same opening with colours swapped), by the pentanomial model.
 
-A pair scores 0, 1/2, 1, 3/2 or 2 points. Counting pairs instead of games takes the openings' bias out of the variance.
+A pair scores 0, 1/2, 1, 3/2 or 2 points. Counting pairs instead of games removes the openings' bias from the variance.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = [
 
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
-PRIOR_PAIRS = 1e-3  # put into empty classes, so that a variance is never exactly zero
-SCORE_MARGIN = 1e-6  # keeps Elo finite in print
+PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
+SCORE_MARGIN = 1e-6  # keeps printed Elo finite
 
 
 def pentanomial(pair_points: Sequence[float]) -> np.ndarray:
-    """Pair points (0, 0.5, ... 2) as counts int64[5]."""
+    """Count pair points (0, 0.5, ... 2) by value: int64[5]."""
     counts = np.zeros(5, np.int64)
     for points in pair_points:
         counts[round(2 * points)] += 1
@@ -41,14 +41,14 @@ def pentanomial(pair_points: Sequence[float]) -> np.ndarray:
 
 
 def complete_pairs(points: Mapping[int, float]) -> list[float]:
-    """Pair points of the complete pairs among games by number: games 2k and 2k + 1 make pair k."""
+    """Points of each complete pair. `points` maps a game's number to its points; games 2k and 2k + 1 make pair k."""
     return [points[n] + points[n + 1] for n in sorted(points) if n % 2 == 0 and n + 1 in points]
 
 
 def leading_pairs(points: Mapping[int, float]) -> list[float]:
-    """Pair points in the order of the pairs, up to the first that is not complete.
+    """Points of each pair in order, up to the first incomplete pair.
 
-    A sequential test on them does not depend on which games happened to finish first.
+    A sequential test on this list does not depend on which games happened to finish first.
     """
     pairs: list[float] = []
     while 2 * len(pairs) in points and 2 * len(pairs) + 1 in points:
@@ -57,14 +57,14 @@ def leading_pairs(points: Mapping[int, float]) -> list[float]:
 
 
 def elo_from_score(score: float) -> float:
-    """Elo difference of an expected score in 0..1; infinite at the ends."""
+    """Elo difference that gives an expected score in 0..1; infinite at 0 and 1."""
     if score <= 0.0 or score >= 1.0:
         return math.inf if score >= 1.0 else -math.inf
     return 400.0 * math.log10(score / (1.0 - score))
 
 
 def score_from_elo(elo: float) -> float:
-    """Expected score in 0..1 of an Elo difference."""
+    """Expected score in 0..1 for an Elo difference."""
     return 1.0 / (1.0 + 10.0 ** (-elo / 400.0))
 
 
@@ -83,10 +83,10 @@ class EloEstimate:
 
 
 def estimate_elo(counts: np.ndarray) -> EloEstimate:
-    """Estimate from pentanomial counts int[5], normal approximation over pairs.
+    """Estimate Elo from pentanomial counts int[5] by the normal approximation over pairs.
 
-    Raises ConfigError without any pair. Where all pairs ended alike the interval is narrow but not empty, and means
-    little: play more than a handful of pairs.
+    Raises ConfigError when there is no pair. When all pairs scored the same, the interval is narrow but not empty, and
+    means little: play more than a handful of pairs.
     """
     pairs = int(counts.sum())
     if pairs == 0:
@@ -108,7 +108,7 @@ def _shares(counts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SprtState:
-    """Where a sequential test stands. The pairs behind a decision are not counted."""
+    """The state of a sequential test. Pairs after the decision are not counted."""
 
     pentanomial: tuple[int, ...] = (0, 0, 0, 0, 0)
     llr: float = 0.0  # log-likelihood ratio of elo1 against elo0
@@ -117,10 +117,10 @@ class SprtState:
 
 @dataclass(frozen=True)
 class Sprt:
-    """Sequential test of "the Elo difference is elo1" against "it is elo0", error rates alpha and beta.
+    """Sequential test of "the Elo difference is elo1" against "it is elo0" with error rates alpha and beta.
 
-    It decides, it does not measure. Generalised SPRT on pairs: the likelihood ratio of the multinomials closest to the
-    observed one with the expected scores of elo1 and elo0 (Van den Bergh, "GSPRT").
+    The test decides; it does not measure. It is the generalised SPRT on pairs: the likelihood ratio of two
+    multinomials, each closest to the observed one, with the expected scores of elo1 and elo0 (Van den Bergh, "GSPRT").
     """
 
     elo0: float = 0.0
@@ -146,15 +146,15 @@ class Sprt:
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
     def decision(self, counts: np.ndarray) -> bool | None:
-        """True: elo1 accepted, False: elo0, None: play on."""
+        """True accepts elo1, False accepts elo0, None plays on."""
         ratio = self.log_likelihood_ratio(counts)
         reject, accept = self.bounds
         return True if ratio >= accept else False if ratio <= reject else None
 
     def follow(self, pair_points: Sequence[float], state: SprtState | None = None) -> SprtState:
-        """The test's state after the pairs in their order, or at the first of them that decided it.
+        """The test's state after the pairs in order, or at the first pair that decides it.
 
-        state: after the first of these pairs, to go on from; by default none has been counted.
+        state: an earlier state of the same pairs to continue from; by default, counting starts at the first pair.
         """
         state = state or SprtState()
         counts = np.array(state.pentanomial)
@@ -167,10 +167,10 @@ class Sprt:
 
 
 def _tilted(shares: np.ndarray, score: float) -> np.ndarray:
-    """The distribution of maximum likelihood, given observed shares float[5], among those with that mean score.
+    """The maximum-likelihood distribution, given observed shares float[5], among those whose mean score is `score`.
 
-    It is shares / (1 + x (a - score)) with x the root of sum shares (a - score) / (1 + x (a - score)) = 0, which falls
-    with x between the poles -1 / (1 - score) and 1 / score: bisection.
+    It is shares / (1 + x (a - score)), where x solves sum shares (a - score) / (1 + x (a - score)) = 0. The sum falls
+    with x between the poles -1 / (1 - score) and 1 / score, so bisection finds x.
     """
     deviations = PAIR_SCORES - score
     low, high = -1.0 / (1.0 - score) + SCORE_MARGIN, 1.0 / score - SCORE_MARGIN

@@ -1,1 +1,1 @@
-"""Measurements of games and data, each a command: `python -m selfplay.measure.NAME --help`."""
+"""Measurements of games and data. Each is a command: `python -m selfplay.measure.NAME --help`."""

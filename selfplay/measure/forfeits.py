@@ -1,10 +1,10 @@
-"""Time forfeits, illegal moves and crashes in games at a very fast clock: there must be none.
+"""Count time forfeits, illegal moves and crashes in games at a very fast clock. There must be none.
 
     python -m selfplay.measure.forfeits --games 150 --tc 1+0.01 --out forfeits
 
-Two matches of so many games by `aino-train match`: Aino against itself, and against Stockfish where it is installed
-(its weakest setting, so that games last). The same command continues a run that was stopped. Exit status 1 for any
-fault of Aino's.
+Plays two matches of `--games` games with `aino-train match`: Aino against itself, and against Stockfish if it is
+installed (at its weakest setting, so that games last). The same command resumes a stopped run. The exit status is 1
+if Aino committed any fault.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def summary(opponent: str, folder: Path, control: str) -> dict[str, object]:
-    """One row about a match: faults by kind, and the longest thinks."""
+    """One row about a match: faults by kind, and the longest thinking times."""
     games: list[dict[str, Any]] = [json.loads(line) for line in (folder / "games.jsonl").read_text().splitlines()]
     mine = (AINO, "other")
     faults = Counter(game["reason"] for game in games if game["offender"] in mine)

@@ -1,4 +1,4 @@
-"""What the referee itself costs: CPU time a move and while it waits, with engines that cost next to nothing.
+"""Measure the referee's own CPU time, per move and while it waits, with engines that use almost none.
 
 python -m selfplay.measure.match_referee --games 20 --wait 5
 """
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def play(games: int, behaviour: str, patience_s: float = 60.0) -> tuple[float, float, int]:
-    """(CPU seconds of this process, seconds, moves) of a match between scripted engines."""
+    """Play a match between scripted engines. Returns (CPU seconds of this process, elapsed seconds, moves)."""
     engines = [Contestant(f"engine{n}", (sys.executable, str(SCRIPT), behaviour, str(n))) for n in (1, 2)]
     settings = MatchSettings(
         engines[0], engines[1], TimeControl(nodes=1), games, load_book(), longest=200, patience_s=patience_s

@@ -1,8 +1,8 @@
-"""A UCI engine for match tests: plays the first legal move, and misbehaves at move N as its argument says.
+"""A UCI engine for match tests. It plays the first legal move, and at move N misbehaves as its argument says.
 
 python scripted_engine.py [crash|quit|illegal|slow|hang N | leave N | score CENTIPAWNS | random SEED]
 
-`leave` quits at its N-th `ucinewgame`; `score` says that any position is worth so much to it; `random` plays anything.
+`leave` quits at the N-th `ucinewgame`; `score` reports CENTIPAWNS for every position; `random` plays random moves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import chess
 
 
 def misbehave(how: str) -> None:
-    """What is done instead of answering, or before."""
+    """Exit or sleep, as `how` says, instead of answering or before it."""
     if how in ("crash", "quit"):
         sys.exit(3 if how == "crash" else 0)
     if how in ("slow", "hang"):
@@ -23,7 +23,7 @@ def misbehave(how: str) -> None:
 
 
 def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
-    """The lines that answer `go`, for its move number `moves` of the game."""
+    """The lines that answer `go` when the engine's move is number `moves` of the game."""
     bad = moves == number and how in ("crash", "quit", "illegal", "slow", "hang")
     if bad:
         misbehave(how)

@@ -1,10 +1,10 @@
-"""How far networks are from a teacher's labels of positions, such as those that the search looks at.
+"""Measure how far networks are from a teacher's labels, for example on positions from the search tree.
 
     aino-train label --engine cmd=stockfish --pgn games.pgn --per-game 8 --tree 14 --multipv 3 --out searched.txt.xz
     python -m selfplay.measure.value_error searched.txt.xz old.dit new.dit
 
-The mean squared error and the mean error of Q against the label's win less loss, and how often the first move is the
-teacher's. Only labels without a game's result count: their value is the teacher's score alone.
+Prints the mean squared error and the mean error of Q against the label's win minus loss, and how often the network's
+best move is the teacher's. Only labels without a game result count: their value is the teacher's score alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BATCH = 256
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a row for every network."""
+    """Print one row per network."""
     parser = new_parser(__doc__)
     parser.add_argument("labels", type=Path, help="labels of single positions")
     parser.add_argument("nets", nargs="+", metavar="NET")
@@ -38,12 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def single_positions(path: Path) -> Iterator[GameRecord]:
-    """The label lines that are one position, without a move before it."""
+    """The label lines that hold a single position, with no move before it."""
     return (record for record in read_teacher(path) if len(record.moves) == 1 and record.usable[0])
 
 
 def row(net: str, evaluator_name: str, records: Sequence[GameRecord]) -> Row:
-    """One network's errors."""
+    """The errors of one network."""
     evaluator, leaves = make_evaluator(evaluator_name, net), new_leaf_batch(BATCH)
     errors, hits = [], 0
     for first in range(0, len(records), BATCH):

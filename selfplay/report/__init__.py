@@ -1,8 +1,8 @@
-"""The report of a run: one HTML file that loads nothing, with its curves, its openings and games to step through.
+"""The report of a run: one self-contained HTML file with curves, openings, and games to step through.
 
-facts.py         what the ledger and the replay say, by generation
+facts.py         the numbers of each generation, from the run database and the replay games
 opening_tree.py  the tree of first moves
-samples.py       games chosen to be looked at, ply by ply
-charts.py        curves as SVG shapes, their scales as text around them
-page.py          the page from its template
+samples.py       a few games to step through ply by ply
+charts.py        curves as SVG shapes, with their scales as text around them
+page.py          fills the page's template
 """

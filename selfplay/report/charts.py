@@ -1,4 +1,4 @@
-"""Curves as SVG shapes. Numbers and words stand in HTML around them, where they stay readable on a phone."""
+"""Curves as SVG shapes. Numbers and words are HTML around the shapes, so that a phone shows them legibly."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from engine.pages.chart import Point, line_path, place, share
 
 __all__ = ["Chart", "Curve", "Drawn", "draw", "ticks"]
 
-MARGIN = 0.05  # of the height, above and below the values
+MARGIN = 0.05  # space above and below the values, as a share of the height
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line through points (x, y). `dots` marks the points, `band` are (x, low, high) around them."""
+    """A named line through points (x, y). `dots` marks the points; `band` holds (x, low, high) around them."""
 
     name: str
     points: Sequence[Point]
@@ -25,7 +25,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over generations. `percent` shows shares as percentages; `note` stands below."""
+    """Curves over generations. `percent` shows shares as percentages; `note` is the text below."""
 
     title: str
     curves: Sequence[Curve]
@@ -35,7 +35,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart as the template needs it: path data by curve, and (text, position in percent) of the scales' marks."""
+    """A chart for the template: path data of each curve, and (text, position in percent) of each mark on the scales."""
 
     chart: Chart
     lines: list[str]
@@ -56,7 +56,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def draw(chart: Chart) -> Drawn | None:
-    """Shapes and scales of a chart; None where no curve has a point."""
+    """Shapes and scales of a chart; None when no curve has a point."""
     every = [point for curve in chart.curves for point in curve.points]
     if not every:
         return None

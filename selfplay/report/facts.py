@@ -1,4 +1,4 @@
-"""What a run's ledger and replay say, generation by generation."""
+"""The numbers of each generation, read from a run's database and replay games."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPl
 
 __all__ = ["UNBOUNDED", "GamesSummary", "Generation", "PlayedThrough", "RunFacts", "Strength", "read_facts"]
 
-UNBOUNDED = 9_000.0  # Elo; beyond it a score, or an end of its interval, was perfect
+UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
 
 
 @dataclass(frozen=True)
 class GamesSummary:
-    """Self-play games: shares are of `games`, the score is White's share of the points."""
+    """Self-play games. Shares are fractions of `games`; the score is White's share of the points."""
 
     games: int
     positions: int
@@ -41,14 +41,14 @@ class GamesSummary:
 
 @dataclass(frozen=True)
 class PlayedThrough:
-    """Of `games` that were played through although a side had reason to resign, it did not lose `saved`."""
+    """`games` were played on although a side should have resigned; in `saved` of them that side did not lose."""
 
     games: int
     saved: int
 
     @property
     def rate(self) -> float | None:
-        """Share of false resignations, None without a game to measure it on."""
+        """Share of false resignations, 0..1; None without any such game."""
         return self.saved / self.games if self.games else None
 
     def __add__(self, other: PlayedThrough) -> PlayedThrough:
@@ -57,7 +57,7 @@ class PlayedThrough:
 
 @dataclass(frozen=True)
 class Strength:
-    """Elo of the promoted network over the first one, as the gates' differences add up, with a 95% interval."""
+    """Elo of the promoted network above the first one: the sum of the gates' differences, with a 95% interval."""
 
     elo: float
     low: float
@@ -66,12 +66,12 @@ class Strength:
 
 @dataclass(frozen=True)
 class Generation:
-    """One generation; what has not happened yet is None or empty.
+    """One generation. A field is None or empty until its step has run.
 
     Attributes:
-        training: (share of the training done, policy loss, value loss) of training batches.
-        before, after: losses on held-out games, of the network to begin with and of the candidate.
-        strength: of the network that is the best after the gate.
+        training: rows (share of training done, policy loss, value loss) from training batches.
+        before, after: losses on held-out games of the starting network and of the candidate.
+        strength: strength of the best network after the gate.
     """
 
     number: int
@@ -89,7 +89,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A run. `tree` is over the games of `tree_generations` (first, last)."""
+    """A run. `tree` covers the games of `tree_generations` (first, last)."""
 
     name: str
     config: RunConfig
@@ -100,7 +100,7 @@ class RunFacts:
 
 
 def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -> RunFacts:
-    """Read a run folder, which may be at work; `tell` gets the share done. Raises RunError where there is no run."""
+    """Read a run folder, even of an active run. `tell` gets the share read, 0..1. Raises RunError without a run."""
     if not (path / "ledger.sqlite").is_file():
         raise RunError(f"{path}: no ledger there. In a run that lost it, `aino-train loop` makes it anew")
     ledger = Ledger(path / "ledger.sqlite")
@@ -169,7 +169,7 @@ def _summary(rows: list[SelfPlayRow]) -> GamesSummary | None:
 
 
 def _strength(before: Strength | None, gate: GateResult | None) -> Strength | None:
-    """The strength after a gate; errors of gates are independent, so their squares add up."""
+    """The strength after a gate. Errors of gates are independent, so their squares add up."""
     if gate is None:
         return before
     start = before or Strength(0.0, 0.0, 0.0)
@@ -182,12 +182,12 @@ def _strength(before: Strength | None, gate: GateResult | None) -> Strength | No
 
 
 def _gain(gate: GateResult) -> tuple[float, float, float]:
-    """A gate's Elo difference and its errors below and above; a perfect score counts half a point less."""
+    """A gate's Elo difference and its errors below and above. A perfect score counts half a point less."""
     if max(abs(gate.elo), abs(gate.elo_low), abs(gate.elo_high)) < UNBOUNDED:
         return gate.elo, gate.elo - gate.elo_low, gate.elo_high - gate.elo
     games = 2 * sum(gate.pentanomial)
     score = min(max(gate.score, 0.5 / games), 1 - 0.5 / games)
     half = (
         NORMAL_95 * 400 / math.log(10) / math.sqrt(score * (1 - score) * games)
-    )  # the score's, times the slope of Elo
+    )  # the score's error times the slope of Elo
     return elo_from_score(score), half, half

@@ -1,4 +1,4 @@
-"""The tree of first moves from the start position: how often each was played, and how White scored."""
+"""The tree of opening moves from the start position, with each move's games and White's score."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from selfplay.records.game import SelfPlayRecord
 __all__ = ["Branch", "opening_tree"]
 
 PLIES = 8
-LEAST_SHARE = 0.02  # of all games; rarer branches are left out
+LEAST_SHARE = 0.02  # a branch with a smaller share of all games is left out
 LEAST_GAMES = 2
 
 
 @dataclass
 class Branch:
-    """A move and what followed.
+    """A move and the replies to it.
 
     Attributes:
         text: the move with its number, as in `1. e4` and `1... e5`; "" at the root.
-        games: how often it was played.
-        points: White's, 1 a win and 0.5 a draw.
-        replies: the branches behind it, most played first.
+        games: number of games with this move.
+        points: White's points: 1 for a win and 0.5 for a draw.
+        replies: the branches after it, most played first.
     """
 
     text: str
@@ -52,7 +52,7 @@ class _Count:
 
 
 def opening_tree(games: Iterable[SelfPlayRecord]) -> Branch:
-    """The root of the tree over the games that began at the start position."""
+    """The root of the tree, built from the games that began at the start position."""
     start, root = row_from_board(chess.Board()), _Count()
     for game in games:
         if game.start[KEY] != start[KEY]:

@@ -1,4 +1,4 @@
-"""The report's page, from the templates beside this module."""
+"""Fill the report's page from the templates beside this module."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["report_page"]
 
 
 def report_page(facts: RunFacts) -> str:
-    """The text of the page."""
+    """The page's HTML."""
     generations = facts.generations
     played = [generation.games for generation in generations if generation.games is not None]
     endings = sum((games.endings for games in played), start=type(played[0].endings)()) if played else {}
@@ -55,7 +55,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, object]]]:
-    """A sample with its final board, the area under its expected points, and its steps for the script."""
+    """A sample, its final board, the area under its expected points, and its steps for the page's script."""
     end = sample.steps[-1]
     board = board_svg(sample.final, marked=end.marked, label=end.text)
     return sample, board, area_path(sample.expected), [asdict(step) for step in sample.steps]
@@ -83,7 +83,7 @@ def _strength_chart(generations: list[Generation]) -> Chart:
 
 
 def _loss_chart(name: str, generations: list[Generation]) -> Chart:
-    """Training batches lie between the generation before and the generation they made."""
+    """A chart of losses. Training batches are drawn between the previous generation and the one they made."""
     key, column = name.lower(), {"Policy": 1, "Value": 2}[name]
     training = [(g.number - 1 + row[0], row[column]) for g in generations for row in g.training]
     before, after = (

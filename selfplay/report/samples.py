@@ -1,4 +1,4 @@
-"""Games to look at: the first generation's first one, and of the newest one of each kind of end."""
+"""Sample games: the oldest generation's first game, and one game of the newest for each kind of ending."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Step:
     """A position of a game.
 
     Attributes:
-        pieces: the placement field of its FEN.
-        marked: squares of the move that led here.
-        san: that move, with its number where the list shows it; "" at the start.
-        text: what is said beside the board.
+        pieces: the placement field of the position's FEN.
+        marked: squares of the move that led to this position.
+        san: the move that led here, with its number if the move list shows one; "" at the start.
+        text: the text beside the board.
     """
 
     pieces: str
@@ -46,7 +46,7 @@ class Step:
 class Sample:
     """A game to step through, up to the position `final`.
 
-    `expected` are White's expected points before each of its moves, 0..1.
+    `expected` holds White's expected points, 0..1, before each move of the game.
     """
 
     generation: int
@@ -60,7 +60,7 @@ class Sample:
 
 
 def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
-    """Samples of the oldest and the newest of these generations."""
+    """Samples from the oldest and the newest generation in `games`."""
     if not games:
         return []
     oldest, newest = games[min(games)], games[max(games)]
@@ -73,7 +73,7 @@ def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
 
 
 def sample_of_game(game: SelfPlayRecord) -> Sample:
-    """The game ply by ply. The last move of a resigned game was chosen but not played, and is left out."""
+    """The game ply by ply. A resigned game's last move was chosen but never played, so it is left out."""
     resigned = game.ending is Ending.RESIGNATION
     played = game.moves[:-1] if resigned else game.moves
     chess960 = board_from_row(game.start, chess960=True).has_chess960_castling_rights()
@@ -103,7 +103,7 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
 
 
 def ending_words(name: str) -> str:
-    """What is said of an ending: its name, or what a reader cannot guess from that."""
+    """The report's words for an ending: its name, or an explanation when the name is not clear."""
     return {"length": "length limit", "other": "other end"}.get(name, name.replace("_", " "))
 
 

@@ -1,1 +1,1 @@
-"""Test suites and puzzles: positions with known answers, and what an engine finds of them."""
+"""Test suites and puzzles: positions with known answers, and how many of them an engine solves."""

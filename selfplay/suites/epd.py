@@ -1,9 +1,9 @@
-"""EPD test suites as they are found: `bm`, `am`, `dm`, graded moves, and many small deviations from the standard.
+"""Read EPD test suites: `bm`, `am`, `dm`, graded moves, and the small deviations that real files contain.
 
-Read are, beyond the standard: a clock pair as in FEN, castling rights without a rook, stray `;` and NUL characters, ids
-without quotes, moves with a space before `+`, with `!` marks, zeros for castling, long algebraic or UCI form. Grades
-come in the three forms of the Strategic Test Suite: `c0 "f5=100, Bf2=46"`, or points in `c8` for the moves in `c9`
-(UCI) or `c7` (SAN). A file of FEN lines called mateN asks for a mate in N.
+Beyond the standard, this reads a clock pair as in FEN, castling rights without a rook, stray `;` and NUL characters,
+ids without quotes, and moves with a space before `+`, with `!` marks, with zeros for castling, or in long algebraic or
+UCI form. Grades have the three forms of the Strategic Test Suite: `c0 "f5=100, Bf2=46"`, or points in `c8` for the
+moves in `c9` (UCI) or `c7` (SAN). A file of FEN lines whose name is mateN asks for a mate in N.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from selfplay.suites.problem import Problem
 
 __all__ = ["parse_epd_line", "read_epd", "read_move"]
 
-_OPERATION = re.compile(r'\s*((?:[^;"]|"[^"]*")*);?')  # up to a semicolon outside quotes
+_OPERATION = re.compile(r'\s*((?:[^;"]|"[^"]*")*);?')  # text up to a semicolon outside quotes
 _COUNT = re.compile(r"[0-9]{1,6}")
 _GRADES = re.compile(r"[^\s,]+=[0-9]{1,6}(,\s*[^\s,]+=[0-9]{1,6})*")
 _MATE_FILE = re.compile(r"mate(\d+)", re.IGNORECASE)
-_REMARK = re.compile(r"\s+\(.*\)$")  # as in `LCTPOS01 (d6!)`
+_REMARK = re.compile(r"\s+\(.*\)$")  # the end of `LCTPOS01 (d6!)`
 _NUMBER = re.compile(r"[\d.]+$")  # the running number at the end of an id
 
 
 def read_epd(path: Path) -> list[Problem]:
-    """The problems of a file. Raises DataError naming file and line, also where a position has no solution."""
+    """The problems of a file. Raises DataError, naming file and line, for bad text or a problem without a solution."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -46,7 +46,7 @@ def read_epd(path: Path) -> list[Problem]:
 
 
 def parse_epd_line(line: str, place: str, name: str, mate_in: int | None = None) -> Problem:
-    """One problem; `name` is used where the line has no id. Raises DataError naming the place."""
+    """One problem. Its name is `name` if the line has no id. Raises DataError, which names the place."""
     fields = line.split()
     clocks = fields[4:6] if len(fields) > 5 and fields[4].isdigit() and fields[5].isdigit() else []
     rest = line.split(None, 4 + len(clocks))[4 + len(clocks) :]
@@ -68,7 +68,7 @@ def parse_epd_line(line: str, place: str, name: str, mate_in: int | None = None)
 
 
 def read_move(board: chess.Board, text: str) -> chess.Move:
-    """A legal move from SAN or UCI, with the liberties that suites take. Raises MoveError."""
+    """A legal move from SAN or UCI, read as loosely as the suites write it. Raises MoveError."""
     cleaned = text.strip().rstrip("!?+#").replace("0", "O")
     for candidate in (cleaned, cleaned.replace("-", ""), cleaned.replace("x", "").replace("-", "")):
         for parse in (board.parse_san, board.parse_uci):
@@ -93,7 +93,7 @@ def _board(fields: list[str]) -> chess.Board:
 
 
 def _operations(text: str) -> dict[str, str]:
-    """Opcodes and their operands, without the quotes around a single string."""
+    """Map opcodes to operands. A single string loses its quotes."""
     found = {}
     for match in _OPERATION.finditer(text):
         opcode, _, operand = match[1].strip().partition(" ")
@@ -120,7 +120,7 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
 
 
 def _groups(name: str) -> tuple[str, ...]:
-    """The theme in an id: what follows a number and a colon, else what precedes the running number."""
+    """The theme in an id: the text after a number and a colon, or else the text before the running number."""
     _, colon, theme = name.partition(":")
     group = theme if colon else _NUMBER.sub("", _REMARK.sub("", name))
     return (group.strip(" ."),) if group.strip(" .") else ()

@@ -1,4 +1,4 @@
-"""A problem: a position, and what counts as its solution."""
+"""A problem: a position and the moves that solve it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
-    """`limit` of the items drawn at random, in their order; all of them where there are no more or it is None."""
+    """Draw `limit` items at random and keep their order. Returns all of them when there are no more, or for None."""
     if limit is None or limit >= len(items):
         return list(items)
     return [items[number] for number in sorted(np.random.default_rng(seed).permutation(len(items))[:limit])]
@@ -25,17 +25,17 @@ def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
 class Problem:
     """One position of a suite, or one puzzle. Moves are UCI text, castling as python-chess writes it on that board.
 
-    Solved is: a move among `best` (where there are any) that is not in `avoid`; a mate announced in `mate_in` moves or
-    fewer; or, for a puzzle, every move of the `line`, whose odd entries are the opponent's replies. A move that mates
-    is always right.
+    A problem is solved by a move that is in `best` (if it has any) and not in `avoid`; by announcing a mate in
+    `mate_in` moves or fewer; or, for a puzzle, by every move of `line`, whose odd entries are the opponent's replies.
+    A move that mates is always right.
     """
 
     name: str
-    groups: tuple[str, ...]  # themes and rating bands that it counts in
+    groups: tuple[str, ...]  # the themes and rating bands it belongs to
     fen: str
     best: frozenset[str] = frozenset()
     avoid: frozenset[str] = frozenset()
-    points: Mapping[str, int] = field(default_factory=dict)  # by move, where moves are graded
+    points: Mapping[str, int] = field(default_factory=dict)  # UCI move -> points; empty when moves are not graded
     mate_in: int | None = None
     line: tuple[str, ...] = ()
 
@@ -45,11 +45,11 @@ class Problem:
 
     @property
     def most_points(self) -> int:
-        """Points of the best graded move; 1 where moves are not graded."""
+        """Points of the best graded move; 1 when moves are not graded."""
         return max(self.points.values(), default=1)
 
     def accepts(self, move: chess.Move, mate: int | None) -> bool:
-        """Whether a first choice is right, with the mate in so many moves that the engine announces, if any."""
+        """Whether `move` is right. mate: full moves to the mate that the engine announces, or None."""
         text = move.uci()
         if text in self.avoid:
             return False
@@ -60,7 +60,7 @@ class Problem:
         return not self.best and bool(self.avoid)
 
     def points_of(self, move: chess.Move, solved: bool) -> int:
-        """Points of the move played: its grade, or 1 and 0 for solved and not."""
+        """Points for the move played: its grade, or else 1 if `solved` and 0 if not."""
         return self.points.get(move.uci(), 0) if self.points else int(solved)
 
 

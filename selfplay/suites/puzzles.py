@@ -1,4 +1,4 @@
-"""Puzzle collections as Lichess publishes them: CSV with a FEN *before* the opponent's move, moves, rating, themes."""
+"""Read Lichess's puzzle CSV: a FEN *before* the opponent's move, then moves, rating and themes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from selfplay.suites.problem import Problem, sample
 
 __all__ = ["BAND", "read_puzzles"]
 
-BAND = 200  # width of a rating band
+BAND = 200  # width of a rating band, in rating points
 COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
 
 
 def read_puzzles(path: Path, limit: int | None = None, seed: int = 1) -> list[Problem]:
-    """The puzzles of a file, or as many as `limit` drawn at random. Raises DataError naming file and line."""
+    """All puzzles of a file, or `limit` of them drawn at random. Raises DataError, which names file and line."""
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)

@@ -1,4 +1,4 @@
-"""Running problems through solvers, and what came out: by problem, by group, by node count."""
+"""Give problems to solvers and score the outcomes by problem, by group and by node count."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["Outcome", "Tally", "grouped", "solve_all", "solve_problem", "tally"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a problem."""
+    """The outcome of one problem."""
 
     problem: Problem
     solved: bool
     points: int
-    played: tuple[str, ...]  # UCI; of a puzzle the moves up to the first wrong one
-    nodes: int  # spent in all
+    played: tuple[str, ...]  # UCI moves; for a puzzle, up to and including the first wrong one
+    nodes: int  # total for the problem
     time_ms: int
-    found_nodes: int | None  # since when the solution was kept; of a line the most that a move of it took
+    found_nodes: int | None  # nodes after which the solution never changed; for a line, the maximum over its moves
     found_ms: int | None
 
 
 def solve_problem(problem: Problem, solver: Solver) -> Outcome:
-    """Put a problem to a solver; a line is followed to its end, to the first wrong move, or to a mate."""
+    """Give a problem to a solver. A line is played to its end, to the first wrong move, or to a mate."""
     board = problem.board()
     played: list[str] = []
     found: list[Step] = []
@@ -59,7 +59,7 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
 
 
 def _part(problem: Problem, board: chess.Board, ply: int) -> Problem:
-    """The position in question as a problem of its own: one move of a line."""
+    """One move of a line as a problem of its own."""
     if not problem.line:
         return problem
     return Problem(problem.name, (), board.fen(), frozenset(problem.line[ply : ply + 1]))
@@ -72,7 +72,7 @@ def solve_all(
     report: Callable[[Outcome], None],
     stop: Callable[[], bool],
 ) -> list[Outcome]:
-    """The outcomes in the problems' order, of those that were done before a stop.
+    """The outcomes in the problems' order. A stop leaves out the problems that were not finished.
 
     `concurrency` solvers work at once. The first error of one stops the others and is raised here.
     """
@@ -101,17 +101,17 @@ def solve_all(
 
 @dataclass(frozen=True)
 class Tally:
-    """A group's score."""
+    """The score of a group of problems."""
 
     problems: int
     solved: int
     points: int
     most_points: int
-    median_nodes: int | None  # of the solved ones, since when the solution was kept
+    median_nodes: int | None  # median `found_nodes` of the solved problems
 
     @property
     def share(self) -> float:
-        """Points as a share of the most there are."""
+        """Points divided by the maximum, 0..1."""
         return self.points / max(1, self.most_points)
 
 
@@ -128,7 +128,7 @@ def tally(outcomes: Sequence[Outcome]) -> Tally:
 
 
 def grouped(outcomes: Sequence[Outcome]) -> dict[str, Tally]:
-    """Scores by theme and rating band, in the order of their names, numbers in them by size."""
+    """Scores by theme and rating band, sorted by name; numbers inside a name sort by value."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         for group in outcome.problem.groups:

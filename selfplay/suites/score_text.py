@@ -1,4 +1,4 @@
-"""A suite's outcome as a table and as JSON."""
+"""Show a suite's outcome as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from selfplay.suites.score import Outcome, Tally, grouped, tally
 
 __all__ = ["suite_json", "suite_table", "thresholds"]
 
-COLUMNS = 5  # of node counts in the table, at most
-FEW = 5  # groups with fewer problems are not worth a row
+COLUMNS = 5  # maximum number of node-count columns
+FEW = 5  # groups with fewer problems get no row
 
 
 def thresholds(outcomes: Sequence[Outcome]) -> list[int]:
-    """Node counts for "solved by": the largest that was needed, and that divided by powers of 4."""
+    """Node counts for the "solved by" columns: the largest count needed, and that count divided by powers of 4."""
     found = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
     steps = [max(found, default=0) // 4**power for power in range(COLUMNS - 1, -1, -1)]
     return [step for step in steps if step > 0]
 
 
 def suite_table(suites: Mapping[str, Sequence[Outcome]]) -> Table:
-    """One row a suite and, below it, one a theme or rating band of at least five problems."""
+    """One row per suite and, below it, one row per theme or rating band of at least five problems."""
     steps = thresholds([outcome for outcomes in suites.values() for outcome in outcomes])
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("suite")

@@ -1,4 +1,4 @@
-"""Who solves: Aino in this process, or any UCI engine; and what was its first choice at which node count."""
+"""Solvers: Aino in this process, or any UCI engine. Each reports its best move at several node counts."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from selfplay.matches.control import TimeControl
 
 __all__ = ["Answer", "EngineSolver", "Solver", "Step", "UciSolver", "found_at"]
 
-STAGE = 2**0.5  # growth of the node counts at which Aino in this process is asked for its first choice
+STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
 FIRST_STAGE = 8
-PATIENCE_S = 60.0  # a UCI engine may need beyond its time, and at fixed nodes
+PATIENCE_S = 60.0  # allow a UCI engine this much beyond its time; with a node limit, this much in all
 
 
 class Step(NamedTuple):
-    """A first choice in the course of a search."""
+    """The best move at one moment of a search."""
 
     nodes: int
     time_ms: int
     move: chess.Move
-    mate: int | None  # announced: full moves, negative when being mated
+    mate: int | None  # full moves to the mate it announces; negative when it is being mated
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an engine played, and the first choices on the way to it, the move played last."""
+    """The best moves during a search, in order. The last one is the move played."""
 
     steps: tuple[Step, ...]
 
@@ -46,10 +46,10 @@ class Answer:
 
 
 class Solver(Protocol):
-    """Searches one position after another; each is new to it."""
+    """Searches one position after another. It has not seen any of them before."""
 
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
-        """Search a position with legal moves, its history on the stack; `fresh` where it begins another problem."""
+        """Search a position that has legal moves and its history on the stack. fresh: it begins a new problem."""
         ...
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class Solver(Protocol):
 
 
 def found_at(answer: Answer, accepts: Callable[[Step], bool]) -> Step | None:
-    """The step since which the first choice was right without a break, None where the move played is wrong."""
+    """The first step from which every best move is right. None when the move played is wrong."""
     found = None
     for step in reversed(answer.steps):
         if not accepts(step):
@@ -68,10 +68,10 @@ def found_at(answer: Answer, accepts: Callable[[Step], bool]) -> Step | None:
 
 
 class EngineSolver:
-    """Aino in this process. At fixed nodes it searches in stages that keep the tree, to be seen changing its mind.
+    """Aino in this process. With a node limit it searches in stages that keep the tree, to see when its move changes.
 
-    The stages lie at powers of the square root of 2. They cut evaluators' rounds short, so the move may differ from
-    that of one search with as many nodes. A time limit is one search, whose solution counts at its end.
+    The stages end at powers of the square root of 2. A stage may cut an evaluator's batch short, so the move may differ
+    from that of one search with as many nodes. A time limit means one search, and its solution counts at its end.
     """
 
     def __init__(self, options: EngineOptions, limit: TimeControl) -> None:
@@ -94,17 +94,17 @@ class EngineSolver:
             kept += result.nodes
             assert result.best_move is not None
             elapsed_ms = round(1000 * (time.perf_counter() - begin))
-            mate = result.infos[0].score_mate if result.infos else None  # a book move comes without lines
+            mate = result.infos[0].score_mate if result.infos else None  # a book move has no lines
             steps.append(Step(kept, elapsed_ms, result.best_move, mate))
         return Answer(tuple(steps))
 
     def close(self) -> None:
-        """End the engine's threads."""
+        """Stop the engine's threads."""
         self._engine.close()
 
 
 def _stages(nodes: int) -> list[int]:
-    """Node counts up to `nodes`, the last of them."""
+    """Increasing node counts; the last is `nodes`."""
     stages = [nodes]
     while stages[0] / STAGE >= FIRST_STAGE:
         stages.insert(0, round(stages[0] / STAGE))
@@ -112,7 +112,7 @@ def _stages(nodes: int) -> list[int]:
 
 
 class UciSolver:
-    """A UCI engine in a process of its own. Raises ConfigError when it fails: a suite is no match."""
+    """A UCI engine in its own process. Raises ConfigError when the engine fails, because a suite counts no faults."""
 
     def __init__(self, contestant: Contestant, limit: TimeControl) -> None:
         self._name = contestant.name

@@ -1,1 +1,1 @@
-"""The conversation with a GUI: words, options, searches, and the one writer that owns stdout."""
+"""The UCI conversation with a GUI: commands, options, searches, and the one writer that owns stdout."""

@@ -1,6 +1,6 @@
-"""The debugging commands, for people at a terminal: what the engine sees, thinks and how fast it is.
+"""The debugging commands, for people at a terminal: they show the engine's evaluation, search tree and speed.
 
-Each gives lines of text. The long ones give them one by one, so that whoever reads them can stop in between.
+Each command yields lines of text. A long one yields them one by one, so that the reader can stop in between.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ tree                             the moves of the last search: visits, prior, va
 bench [N]                        searches a few positions with N visits each (500) and says how fast
 All the rest: README.md."""
 
-PERFT_CHUNK_DEPTH = 4  # plies counted between checks for a stop; they take well under a second
+PERFT_CHUNK_DEPTH = 4  # plies counted between two checks for a stop, well under a second of work
 
 BENCH_VISITS = 500
 _PRIORS_SHOWN = 8
@@ -43,7 +43,7 @@ _LINE_SHOWN = 6  # plies shown of each line
 
 
 def evaluation_lines(engine: Engine, board: chess.Board) -> Iterator[str]:
-    """Value and likeliest moves before any search, seen by the side to move. Forgets the engine's tree."""
+    """Value and likeliest moves without any search, from the side to move. Clears the engine's tree."""
     if not any(board.legal_moves):
         yield f"game over: {board.result()}"
         return
@@ -61,7 +61,7 @@ def evaluation_lines(engine: Engine, board: chess.Board) -> Iterator[str]:
 
 
 def tree_lines(result: SearchResult, board: chess.Board) -> Iterator[str]:
-    """A table of the root's moves, best first; `board` is the one that was searched."""
+    """A table of the root's moves, best first. `board` is the position that was searched."""
     yield f"{board.fen()}: {result.nodes} nodes in {result.time_ms} ms"
     yield f"{'move':8}{'visits':>9}{'prior':>8}{'Q':>8}{'draw':>8}  line"
     for child in result.children:
@@ -72,7 +72,7 @@ def tree_lines(result: SearchResult, board: chess.Board) -> Iterator[str]:
 
 
 def perft_lines(board: chess.Board, depth: int, control: SearchControl) -> Iterator[str]:
-    """The count below each move and their sum, as other engines print them. Raises ConfigError for too deep a count."""
+    """The count below each move and their sum, as other engines print them. Raises ConfigError if too deep."""
     if depth > MAX_DEPTH:
         raise ConfigError(f"go perft: bad depth {depth}, expected 0 to {MAX_DEPTH}")
     total = 0 if depth else 1
@@ -87,7 +87,7 @@ def perft_lines(board: chess.Board, depth: int, control: SearchControl) -> Itera
 
 
 def _count(board: chess.Board, depth: int, control: SearchControl) -> int:
-    """Counts perft in pieces so that it can stop soon; a stopped count is meaningless."""
+    """Counts perft in pieces so that it can stop soon. The count is meaningless after a stop."""
     if depth <= PERFT_CHUNK_DEPTH:
         return perft(board, depth)
     total = 0
@@ -101,7 +101,7 @@ def _count(board: chess.Board, depth: int, control: SearchControl) -> int:
 
 
 def bench_lines(engine: Engine, text: str, control: SearchControl) -> Iterator[str]:
-    """Nodes and speed over a few searches from empty trees; `text` is the number of visits each. Raises ConfigError."""
+    """Nodes and speed of a few searches from empty trees. `text` is the visits per search. Raises ConfigError."""
     visits = int(text) if text.isdecimal() and text.isascii() else 0
     if text and not visits:
         raise ConfigError(f"bench: bad number of visits {text!r}, expected 1 or more")

@@ -1,4 +1,4 @@
-"""The engine behind a conversation: made when it is first needed, given new options before its next work."""
+"""The engine of a conversation: created when first needed, given changed options before its next task."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineLoader"]
 
-PROGRESS_INTERVAL_S = 2.0  # seconds between progress messages while kernels compile
+PROGRESS_INTERVAL_S = 2.0  # time between progress messages while kernels compile
 
 
 class EngineLoader:
-    """Keeps one engine; `engine` is None until it is first asked for. Reports problems by `info string`."""
+    """Keeps one engine. `engine` is None until the first `ready`. Reports problems by `info string`."""
 
     def __init__(self, writer: Writer, factory: EngineFactory, demanded: Mapping[str, Value]) -> None:
         self.engine: Engine | None = None
@@ -30,7 +30,7 @@ class EngineLoader:
         self._demanded = demanded
 
     def ready(self, options: EngineOptions) -> Engine:
-        """The engine, with these options as far as it accepts them (see `engine.options`). Only between searches.
+        """The engine with these options, as far as it accepts them (see `engine.options`). Call only between searches.
 
         Raises DemandRefused.
         """
@@ -48,7 +48,7 @@ class EngineLoader:
         return self.engine
 
     def _warn_of_memory(self, hash_mib: int) -> None:
-        """Systems grant more memory than there is; a search that fills it swaps, or is ended by the system."""
+        """Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it."""
         from engine.machine import physical_memory_mib
 
         memory_mib = physical_memory_mib()

@@ -1,13 +1,13 @@
-"""Lc0's `VerboseMoveStats`: what the search thought of every root move, in the form that GUIs such as Nibbler draw.
+"""Lc0's `VerboseMoveStats`: the search's numbers for every root move, in the form that GUIs such as Nibbler read.
 
     info string e2e4  (322 ) N:      56 (+ 0) (P: 56.40%) (WL:  0.03279) (D: 0.052) (M:  0.0) (Q:  0.03279) (U: 0.98418)
                 (S:  1.01791) (V:  0.0337)
 
-on one line: move, its index among the 1858 policy moves, visits (and those in flight: none once the search has ended),
-prior, win minus loss, draw, moves left, value, exploration bonus, their sum, and the evaluator's own value. `(T)` marks
-a proven result. A move never visited shows first-play urgency as its Q. A last line named `node` is about the position
-itself: its visits are one more than those of all moves, for its own evaluation, and its values count that too.
-Everything from the side to move.
+The fields stand on one line: move, its index among the 1858 policy moves, visits (and visits in flight: 0 after the
+search), prior, win minus loss, draw, moves left, value, exploration bonus, sum of value and bonus, and the evaluator's
+own value. `(T)` marks a proven result. A move without visits shows first-play urgency as its Q. The last line, `node`,
+describes the root position: its visits are one more than those of all moves, because they include its own evaluation,
+and so do its values. All values are from the side to move.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["move_stats"]
 
 
 def move_stats(result: SearchResult, board: chess.Board) -> list[str]:
-    """The lines, least visited move first as Lc0 has them; nothing where nothing was searched."""
+    """The lines, least visited move first, in Lc0's order. Empty when nothing was searched."""
     ranked = sorted(result.children, key=lambda child: (child.visits, child.q + child.u))
     if result.root is None or not ranked:
         return []

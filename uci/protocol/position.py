@@ -1,4 +1,4 @@
-"""The position the GUI talks about, kept from one `position` command to the next."""
+"""The GUI's current position, kept from one `position` command to the next."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MOST_PLIES = 20_000  # the longest possible game has fewer plies, and each ply c
 class PositionKeeper:
     """Turns `position` commands into boards.
 
-    GUIs send the whole game each time; the part that is already on the board is not played again. A board keeps the
-    rules of castling under which it was read, because its moves are written in their notation.
+    A GUI sends the whole game each time; only the moves that are new to the board are played. A board keeps the
+    castling rules it was read with, because they set the notation of its moves.
     """
 
     def __init__(self, chess960: bool = False) -> None:
@@ -25,14 +25,14 @@ class PositionKeeper:
         self._command = PositionCommand(None, ())
 
     def change_rules(self, chess960: bool) -> None:
-        """Reads the present position again under other rules of castling.
+        """Reads the current position again under other castling rules.
 
-        Raises FenError or MoveError where they do not know it; the board then keeps the rules that it has.
+        Raises FenError or MoveError when the position is not valid under them; the board then keeps its old rules.
         """
         self.set(self._command, chess960)
 
     def set(self, command: PositionCommand, chess960: bool) -> None:
-        """Sets `board` from a command. Raises FenError or MoveError, and then keeps the old board."""
+        """Sets `board` from a command. Keeps the old board when it raises FenError or MoveError."""
         if len(command.moves) > MOST_PLIES:
             raise MoveError(f"position: {len(command.moves)} moves, expected at most {MOST_PLIES}")
         known = self._command
@@ -48,7 +48,7 @@ class PositionKeeper:
 
 
 def read_move(board: chess.Board, text: str) -> chess.Move:
-    """A legal move of the board from UCI notation, castling in either form. Raises MoveError."""
+    """A legal move of the board, from UCI notation with castling in either form. Raises MoveError."""
     try:
         move = board.parse_uci(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""One `go`: a search on its own thread that says exactly one `bestmove`, when UCI allows it."""
+"""One `go`: a search on its own thread that sends exactly one `bestmove`, when UCI allows it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["SearchTask", "any_move", "make_limits"]
 
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
-    """The engine's limits for a `go`; illegal `searchmoves` are left out and added to the command's problems."""
+    """The engine's limits for a `go`. Leaves out illegal `searchmoves` and adds them to the command's problems."""
     moves = []
     for text in command.searchmoves or ():
         try:
@@ -39,7 +39,7 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
 
 
 def any_move(board: chess.Board, limits: Limits, error: Exception) -> list[str]:
-    """The lines for a `go` that failed: what went wrong (traceback on stderr), and some allowed move."""
+    """The lines for a `go` that failed: the error, and any allowed move. Prints the traceback on stderr."""
     traceback.print_exception(error, file=sys.stderr)
     move = next(iter(limits.searchmoves or board.legal_moves), None)
     message = info_string(f"search failed: {type(error).__name__}: {error}")
@@ -47,9 +47,9 @@ def any_move(board: chess.Board, limits: Limits, error: Exception) -> list[str]:
 
 
 class SearchTask(Task):
-    """Searches `board` and reports; `result` is there once the search has ended.
+    """Searches `board` and reports. `result` is set once the search has ended.
 
-    `restricted` tells that `searchmoves` was given: if none of those is legal, there is nothing to search.
+    `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class SearchTask(Task):
             self._may_answer.set()
 
     def stop(self) -> None:
-        """Ends the search; its best move is said at once."""
+        """Ends the search, which then sends its best move at once."""
         self._may_answer.set()
         super().stop()
 
     def ponderhit(self) -> None:
-        """The opponent has played the expected move: from now on the clock counts."""
+        """The opponent has played the expected move: the clock counts from now on."""
         if not self._limits.infinite:
             self._may_answer.set()
         self._control.ponderhit()

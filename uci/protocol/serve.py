@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> NoReturn:
     """Serves until `quit` or the end of input, then ends the process.
 
-    Anything else that prints goes to stderr: stdout belongs to UCI.
+    All other printing goes to stderr, because stdout belongs to UCI.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # GUIs read UTF-8 whatever the console's encoding, and an invalid character must not end the game.
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> NoReturn:
 
 
 def _leave(status: int) -> NoReturn:
-    """Ends the process without taking the interpreter apart: with all kernels loaded that lasts longer than GUIs wait,
-    and everything is written by now.
+    """Ends the process without shutting the interpreter down. With all kernels loaded, a shutdown takes longer than
+    GUIs wait, and all output is written by now.
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the reader is gone
@@ -69,7 +69,7 @@ def _leave(status: int) -> NoReturn:
 
 
 def default_config() -> Path:
-    """Where the user may keep the options of `aino uci`: aino/aino.toml in the folder for such files."""
+    """The user's optional file of `aino uci` options: aino/aino.toml in the system's folder for settings."""
     if sys.platform == "win32":
         base = os.environ.get("APPDATA", "~/AppData/Roaming")
     elif sys.platform == "darwin":
@@ -80,7 +80,7 @@ def default_config() -> Path:
 
 
 def _users_options(writer: Writer) -> EngineOptions:
-    """A GUI that shows nothing of stderr started this: a broken file of the user's is told in its own language."""
+    """The options in the user's file. Reports a broken file by `info string`, because a GUI does not show stderr."""
     try:
         return load_toml(default_config())
     except ConfigError as error:
@@ -89,7 +89,7 @@ def _users_options(writer: Writer) -> EngineOptions:
 
 
 def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
-    """Lines as they come; bytes that are no UTF-8 are replaced, and lines too long for any command left out."""
+    """Yields lines as they arrive. Replaces bytes that are not UTF-8 and skips lines too long for any command."""
     while line := stream.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
             yield line.decode("utf-8", "replace")

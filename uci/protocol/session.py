@@ -1,8 +1,8 @@
 """A UCI conversation: commands in, one `bestmove` for each `go` out.
 
-The thread that reads handles the commands; whatever may take long after the engine is loaded runs on a thread of its
-own, so that `stop` and `isready` are answered at once. The engine is imported when it is first needed, after `uci` has
-been answered from the option table.
+The reading thread handles the commands. Once the engine is loaded, all work that may take long runs on a thread of its
+own, so that `stop` and `isready` get an answer at once. The engine is imported when it is first needed; before that,
+the option table answers `uci`.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-QUIT_TIMEOUT_S = 2.0  # seconds; a search still running after that ends with the process
+QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
 
 
 class Session:
-    """State of one conversation. Nothing here writes but through `writer`.
+    """State of one conversation. All output goes through `writer`.
 
-    `demanded` are the values, by field of EngineOptions, that the command line named: where the engine cannot take one
-    of them the conversation ends.
+    `demanded` maps fields of EngineOptions to the values named on the command line. The conversation ends when the
+    engine cannot take one of them.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Session:
     ) -> None:
         self.writer = writer
         self.options = options or EngineOptions()
-        self.refusal = ""  # why the engine cannot meet the command line's demands; a refusal ends the conversation
+        self.refusal = ""  # why the engine cannot take the command line's options; a refusal ends the conversation
         self._loader = EngineLoader(writer, engine_factory, demanded)
         self._position_keeper: PositionKeeper | None = None
         self._task: Task | None = None
@@ -69,7 +69,7 @@ class Session:
             "stop": self._stop,
             "ponderhit": self._ponderhit,
             "debug": self._debug,
-            "register": lambda text: None,  # Aino is free
+            "register": lambda text: None,  # Aino is free and needs no registration
             "d": self._display,
             "eval": self._eval,
             "tree": self._tree,
@@ -78,7 +78,7 @@ class Session:
         }
 
     def run(self, lines: Iterable[str]) -> int:
-        """Handles lines until `quit`, the end of input, a reader that went away, or a `refusal`.
+        """Handles lines until `quit`, the end of input, a closed stdout, or a `refusal`.
 
         Returns the exit status.
         """
@@ -94,9 +94,9 @@ class Session:
         return 1 if self.refusal else 0
 
     def handle(self, line: str) -> bool:
-        """Handles one line; False for `quit` and a `refusal`.
+        """Handles one line. Returns False for `quit` and a `refusal`.
 
-        Bad input keeps the state and is answered by `info string`.
+        Bad input leaves the state unchanged and gets an `info string` as its answer.
         """
         self.writer.received(line.strip())
         word, rest = words.split_command(line, {"quit", *self._commands})
@@ -130,7 +130,7 @@ class Session:
         except DemandRefused:
             raise
         except Exception:
-            self.writer.line("readyok")  # answer even after an error, or the GUI waits for ever
+            self.writer.line("readyok")  # without an answer after an error, the GUI waits for ever
             raise
         self.writer.line("readyok")
 
@@ -274,7 +274,7 @@ class Session:
             self._task.join()
 
     def _ready_engine(self) -> Engine:
-        """The engine with the present options, loaded if need be; only called while no task is at work."""
+        """The engine with the current options, loaded if necessary. Call only while no task is running."""
         begun = time.perf_counter()
         known = self._loader.engine and self._loader.engine.options
         engine = self._loader.ready(self.options)

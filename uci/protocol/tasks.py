@@ -1,4 +1,4 @@
-"""Work on a thread of its own, so that the reading thread stays free for `stop`, `isready` and `quit`."""
+"""Tasks run on their own threads, so that the reading thread stays free for `stop`, `isready` and `quit`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["LinesTask", "Task"]
 
 
 class Task(threading.Thread):
-    """One piece of work. `stop`, `ponderhit` and `join` are for the reading thread.
+    """One piece of work. Only the reading thread calls `stop`, `ponderhit` and `join`.
 
-    `working` ends with the moment at which the last line is said: the GUI may go on then, though the thread has not
-    quite ended.
+    `working` becomes false when the last line is sent: the GUI may continue then, although the thread has not quite
+    ended.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -31,11 +31,11 @@ class Task(threading.Thread):
         self._control.stop()
 
     def ponderhit(self) -> None:
-        """Means something to a search only."""
+        """Does nothing here; a search overrides it."""
 
 
 class LinesTask(Task):
-    """Says what a debugging command has to say, line by line, until it ends or `stop` comes."""
+    """Writes a debugging command's lines one by one until they end or `stop` arrives."""
 
     def __init__(self, writer: Writer, command: str, work: Callable[[SearchControl], Iterable[str]]) -> None:
         super().__init__(writer)

@@ -1,6 +1,6 @@
-"""The words of UCI: commands parsed into values, search results written as lines. Pure functions, no engine.
+"""The text of UCI: parses commands into values and formats search results as lines. Pure functions, no engine.
 
-Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what its clients came to insist on.
+Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what GUIs require in practice.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = [
     "split_command",
 ]
 
-# UCI word -> field of engine.search.limits.Limits, and the smallest value that makes sense there.
-# Clocks may be negative: that side has overstepped its time and still wants a move.
+# Maps a UCI word to a field of engine.search.limits.Limits and to the smallest value allowed there.
+# A clock may be negative: a side that has overstepped its time still wants a move.
 _NUMBERS: dict[str, tuple[str, int | None]] = {
     "wtime": ("white_time_ms", None),
     "btime": ("black_time_ms", None),
@@ -55,7 +55,7 @@ class PositionCommand:
 
 @dataclass
 class GoCommand:
-    """`go`: `numbers` by their name in Limits; `searchmoves` None if not given; `problems` to tell the GUI."""
+    """`go`: `numbers` by field of Limits; `searchmoves`, None if not given; `problems` to report to the GUI."""
 
     numbers: dict[str, int] = field(default_factory=dict)
     infinite: bool = False
@@ -69,10 +69,10 @@ class GoCommand:
 
 
 def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
-    """Command word and the rest. Unknown words before a known command are skipped, as UCI asks; ("", "") if none."""
+    """Command word and the rest; ("", "") if none. Skips unknown words before a known command, as UCI requires."""
     rest = line.strip()
     while rest:
-        word, *after = rest.split(maxsplit=1)  # at white space of any kind: some programs send tabs
+        word, *after = rest.split(maxsplit=1)  # splits at any white space, because some programs send tabs
         rest = after[0] if after else ""
         if word in commands:
             return word, rest
@@ -80,7 +80,7 @@ def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
 
 
 def parse_setoption(text: str) -> tuple[str, str | None]:
-    """Name and value of `setoption name N [value V]`; both may hold spaces. Raises ConfigError."""
+    """Name and value of `setoption name N [value V]`. Both may contain spaces. Raises ConfigError."""
     words = text.split()
     if len(words) < 2 or words[0] != "name":
         raise ConfigError(f"setoption: expected 'name NAME [value VALUE]', got {text!r}")
@@ -93,7 +93,7 @@ def parse_setoption(text: str) -> tuple[str, str | None]:
 
 
 def parse_position(text: str) -> PositionCommand:
-    """`startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when neither is there."""
+    """Parses `startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when the text has neither."""
     words = text.split()
     split = words.index("moves") if "moves" in words else len(words)
     head, moves = words[:split], tuple(words[split + 1 :])
@@ -105,7 +105,7 @@ def parse_position(text: str) -> PositionCommand:
 
 
 def parse_go(text: str) -> GoCommand:
-    """All forms of `go`; what cannot be read is skipped and listed in `problems`. Without any bound it is infinite."""
+    """Parses every form of `go`. Skips unreadable words and lists them in `problems`. No bound means infinite."""
     command = GoCommand()
     words = text.split()
     position = 0
@@ -133,7 +133,7 @@ def parse_go(text: str) -> GoCommand:
 
 
 def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
-    """Reads the number after `word` into `command`; how many words that took."""
+    """Reads the number after `word` into `command`. Returns how many words it used."""
     name, smallest = _NUMBERS[word]
     try:
         value = int(following[0])
@@ -152,7 +152,7 @@ def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
 
 
 def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) -> str:
-    """One `info` line with score and line of play; `board` is the position searched and sets the castling notation."""
+    """One `info` line with score and principal variation. `board`, the searched position, sets castling notation."""
     score = f"cp {info.score_cp}" if info.score_mate is None else f"mate {info.score_mate}"
     parts = [f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}"]
     if show_wdl:
@@ -164,14 +164,14 @@ def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) ->
 
 
 def format_current_move(info: SearchInfo, board: chess.Board) -> str:
-    """The `info` line that says which root move is being looked at."""
+    """The `info` line that names the root move being searched."""
     assert info.current_move is not None
     move = board.uci(info.current_move)
     return f"info depth {info.depth} currmove {move} currmovenumber {info.current_number}"
 
 
 def format_moves(moves: Iterable[chess.Move], board: chess.Board) -> list[str]:
-    """Moves of one line in UCI notation: castling as e1g1, or as king takes rook on a Chess960 board."""
+    """The moves of a line in UCI notation. Castling is e1g1, or king takes rook on a Chess960 board."""
     board = board.copy(stack=False)
     texts = []
     for move in moves:

@@ -12,14 +12,14 @@ __all__ = ["Writer", "info_string"]
 
 
 def info_string(message: str) -> str:
-    """A message as UCI has it: on one line, whatever it holds."""
+    """A message as one UCI line, even if it contains line breaks."""
     return "info string " + " ".join(message.split())
 
 
 class Writer:
-    """Writes whole lines, flushed and under a lock, so that threads never mix theirs.
+    """Writes and flushes whole lines under a lock, so that lines of different threads never mix.
 
-    A reader that went away (broken pipe) sets `closed`; later lines are dropped, because nobody is there to be told.
+    A broken pipe sets `closed`. Later lines are dropped, because no reader is left.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -29,7 +29,7 @@ class Writer:
         self._log: TextIO | None = None
 
     def line(self, *lines: str) -> None:
-        """Writes lines together: no other thread's line comes between them."""
+        """Writes the lines together. No other thread's line comes between them."""
         with self._lock:
             for line in lines:
                 self._record("<<", line)
@@ -38,7 +38,7 @@ class Writer:
             try:
                 self._stream.write("".join(f"{line}\n" for line in lines))
                 self._stream.flush()
-            except (OSError, ValueError):  # ValueError: the stream was closed under us
+            except (OSError, ValueError):  # a closed stream raises ValueError
                 self.closed = True
 
     def info(self, message: str) -> None:
@@ -46,12 +46,12 @@ class Writer:
         self.line(info_string(message))
 
     def received(self, line: str) -> None:
-        """Notes a line from the GUI in the log."""
+        """Adds a line from the GUI to the log."""
         with self._lock:
             self._record(">>", line)
 
     def log_to(self, path: str) -> None:
-        """Appends the conversation to a file from now on; an empty path ends it. Raises OSError."""
+        """Appends the conversation to a file from now on. An empty path ends the log. Raises OSError."""
         file = Path(os.path.expanduser(path))
         log = file.open("a", encoding="utf-8", buffering=1) if path else None
         with self._lock:

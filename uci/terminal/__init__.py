@@ -1,1 +1,1 @@
-"""What the commands for people share: consoles, waiting, positions as people give them, verdicts and names in words."""
+"""Shared parts of the terminal commands: consoles, waiting, reading positions, verdicts and names in words."""

@@ -1,4 +1,4 @@
-"""The board as text: coloured squares, chess symbols without colour, or plain ASCII."""
+"""Draw the board as text: coloured squares, chess symbols without colour, or plain ASCII."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ __all__ = ["BoardStyle", "choose_style", "render_bar", "render_board"]
 _LIGHT, _DARK = "#b99a72", "#7f5f45"  # both dark enough for white pieces and light enough for black ones
 _LIGHT_MARKED, _DARK_MARKED = "#a9a948", "#77782c"  # squares of the last move
 _WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
-# What a terminal of 16 colours would make of these is unreadable.
+# A terminal with 16 colours shows the shades above unreadably, so it gets these instead.
 _FEW_COLORS = {_LIGHT: "yellow", _DARK: "green", _LIGHT_MARKED: "cyan", _DARK_MARKED: "cyan"}
 _FEW_COLORS |= {_WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
-_BAR_CELLS = 24  # as wide as the board's squares
+_BAR_CELLS = 24  # the width of the board's squares
 _FILLED = {"p": "♟", "n": "♞", "b": "♝", "r": "♜", "q": "♛", "k": "♚"}
 
 
 @dataclass(frozen=True)
 class BoardStyle:
-    """What the terminal can show."""
+    """The features that the terminal can show."""
 
     color: bool
     symbols: bool
-    few_colors: bool = False  # 16 of them
+    few_colors: bool = False  # the terminal has only 16 colours
 
 
 def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
-    """The best style for a console: symbols where the encoding has them, colour where the terminal has it.
+    """The best style for a console: symbols if the encoding has them, colour if the terminal has it.
 
-    A pipe has none, a dumb terminal neither, and none is used with NO_COLOR.
+    A pipe or a dumb terminal has no colour, and NO_COLOR turns colour off.
     """
     symbols = not ascii_only and can_show(console, "♚·█░")
     few = console.color_system in ("standard", "windows")
@@ -65,7 +65,7 @@ def _square_text(piece: chess.Piece | None, square: chess.Square, marked: bool, 
     if style.color:
         shades = (_DARK_MARKED, _LIGHT_MARKED) if marked else (_DARK, _LIGHT)
         ink = _BLACK_PIECE if piece is None or piece.color == chess.BLACK else _WHITE_PIECE
-        # Filled shapes in both colours: outlines vanish on a coloured square.
+        # Both sides use filled shapes, because outlines vanish on a coloured square.
         name = "" if piece is None else piece.symbol().lower()
         symbol = _FILLED.get(name, " ") if style.symbols or piece is None else piece.symbol()
         paper = shades[light]

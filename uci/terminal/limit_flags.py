@@ -1,4 +1,4 @@
-"""The flags that bound a search, shared by the commands for people."""
+"""The flags that limit a search, shared by the terminal commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Number = TypeVar("Number", int, float)
 
 
 def add_limit_flags(parser: argparse.ArgumentParser, default: str, with_infinite: bool = False) -> None:
-    """Adds --nodes and --movetime, of which at most one is given; `default` says in words what happens without."""
+    """Adds --nodes and --movetime, which exclude each other. `default` describes the limit when neither is given."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--nodes", type=int, metavar="N", help=f"positions to look at (default: {default})")
     group.add_argument("--movetime", type=float, metavar="S", help="seconds to think")
@@ -26,7 +26,7 @@ def add_limit_flags(parser: argparse.ArgumentParser, default: str, with_infinite
 
 
 def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
-    """The limits that were given, else `default`. Raises ConfigError."""
+    """The limits given on the command line, or else `default`. Raises ConfigError."""
     if arguments.nodes is not None:
         return Limits(nodes=checked("--nodes", arguments.nodes, 1, MOST_NODES))
     if arguments.movetime is not None:
@@ -37,7 +37,7 @@ def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
 
 
 def checked(name: str, value: Number, least: float, most: float) -> Number:
-    """The value, if it is in its range. Raises ConfigError."""
-    if not least <= value <= most:  # true for NaN
+    """Returns the value if it lies in least..most. Raises ConfigError."""
+    if not least <= value <= most:  # `not` makes this true for NaN
         raise ConfigError(f"{name}: bad value {value:g}, expected {least:g} to {most:.10g}")
     return value

@@ -1,4 +1,4 @@
-"""How score sheets write a game."""
+"""Game notation as on score sheets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of openings, found by position: whichever order of moves led there."""
+"""Names of openings, found by position, so that the order of the moves does not matter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["is_named", "opening_name", "read_table"]
 
 
 def opening_name(board: chess.Board) -> str:
-    """The name of the latest position in a board's game that has one; "" for none."""
+    """The name of the latest named position in a board's game; "" if no position has a name."""
     names = _names()
     board = board.copy()
     while True:
@@ -27,7 +27,7 @@ def opening_name(board: chess.Board) -> str:
 
 
 def is_named(board: chess.Board) -> bool:
-    """Whether this very position has a name: the moves to it are known opening moves."""
+    """Whether this exact position has a name, so that the moves to it are known opening moves."""
     return board.epd() in _names()
 
 
@@ -38,8 +38,8 @@ def _names() -> dict[str, str]:
 
 
 def read_table(text: str) -> Iterator[tuple[chess.Board, str]]:
-    """Position and name of each line `e4 e5 Nf3 = Name`; lines with # are comments. Raises DataError."""
-    boards = {"": chess.Board()}  # by the moves so far: neighbouring lines share most of them
+    """Position and name of each line `e4 e5 Nf3 = Name`. Lines with # are comments. Raises DataError."""
+    boards = {"": chess.Board()}  # cached by the moves so far, because neighbouring lines share most of them
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue

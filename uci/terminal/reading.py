@@ -1,4 +1,4 @@
-"""Positions and games as people give them: a FEN, a PGN file and a ply, or standard input."""
+"""Read the positions and games that a user names: a FEN, a PGN file and a ply, or standard input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TAG_LINE = re.compile(r'\[\w+\s+"')
 
 @dataclass(frozen=True)
 class Source:
-    """A position with the moves before it on its stack, and how to call it."""
+    """A position with the earlier moves on its stack, and a title for it."""
 
     board: chess.Board
     name: str
@@ -45,7 +45,7 @@ class Source:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line of standard input that holds no position, counted from 1, and why."""
+    """A line of standard input without a readable position: its number, counted from 1, and the reason."""
 
     number: int
     error: FenError
@@ -54,11 +54,11 @@ class BadLine:
 def read_sources(
     words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False
 ) -> Iterator[Source | BadLine]:
-    """The positions that the words of a command line name: a FEN (quoted or not), a PGN file, `startpos`, or `-`.
+    """The positions that command-line words name: a FEN (quoted or not), a PGN file, `startpos`, or `-`.
 
-    A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last one). Standard input may
-    hold a PGN or one FEN a line; its blank lines and those that begin with # are skipped, and only a line that holds no
-    position gives a BadLine. Raises FenError, DataError, ConfigError.
+    A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last position). Standard input
+    may hold a PGN or one FEN per line. It skips blank lines and lines that begin with #; only a line without a
+    readable position gives a BadLine. Raises FenError, DataError, ConfigError.
     """
     text = " ".join(words).strip()
     if text == STDIN_WORD:
@@ -74,7 +74,7 @@ def read_sources(
 
 
 def read_source(words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False) -> Source:
-    """The first position of `read_sources`, whose errors it raises, that of a bad line included."""
+    """The first position of `read_sources`. Raises the same errors, and also the error of a bad line."""
     source = next(iter(read_sources(words, game, ply, chess960)))
     if isinstance(source, BadLine):
         raise source.error
@@ -103,7 +103,7 @@ def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> I
 
 
 def _is_pgn(lines: Sequence[str]) -> bool:
-    """Whether the lines are games: they have tags, or neither the first nor any other could be meant as a FEN."""
+    """Whether the lines are PGN: one is a tag, or no line looks like a FEN."""
     return any(TAG_LINE.match(line) for line in lines) or (
         "/" not in lines[0] and not any(line.split()[0].count("/") == len(chess.RANK_NAMES) - 1 for line in lines)
     )
@@ -135,21 +135,21 @@ def _nth(games: Iterator[chess.pgn.Game], number: int, name: str) -> chess.pgn.G
 
 
 def read_games(path: Path) -> Iterator[chess.pgn.Game]:
-    """All games of a PGN file, in order, each read when it is wanted.
+    """All games of a PGN file in order, each read on demand.
 
-    Raises DataError for a file that cannot be read, and for the first game with a fault: another variant, an impossible
-    position, or a move that cannot be played.
+    Raises DataError for an unreadable file, and for the first game with a fault: another variant, an impossible
+    position, or an illegal move.
     """
     with _pgn_file(path) as file:
         yield from _playable(file, str(path))
 
 
 def read_every_game(path: Path) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
-    """All games of a PGN file, in order, broken ones too.
+    """All games of a PGN file in order, including broken ones.
 
-    With a game of another variant or from an impossible position comes the error that tells: it cannot be played. A
-    line with a move that cannot be played ends before that move, and the game's `errors` tell. Raises DataError for a
-    file that cannot be read.
+    A game of another variant or from an impossible position cannot be played, and comes with an error that says why. A
+    line with an illegal move ends before that move, and the game's `errors` describe it. Raises DataError for an
+    unreadable file.
     """
     with _pgn_file(path) as file:
         yield from _games(file, str(path))
@@ -185,12 +185,12 @@ def _games(file: TextIO, name: str) -> Iterator[tuple[chess.pgn.Game, DataError 
 def _next_game(file: TextIO, name: str) -> chess.pgn.Game | None:
     try:
         return chess.pgn.read_game(file, Visitor=GameBuilder)
-    except ValueError as error:  # a number too long for Python
+    except ValueError as error:  # python-chess raises it for an overlong number
         raise DataError(f"{name}: not readable as PGN: {error}") from error
 
 
 def _fault_of_start(game: chess.pgn.Game) -> DataError | None:
-    """What is wrong with a game that begins where no chess can be played, or that is of a variant but Chess960."""
+    """The error of a game that starts from an impossible position or has a variant other than Chess960, or None."""
     try:
         board = game.board()
         check_playable(board)
@@ -202,12 +202,12 @@ def _fault_of_start(game: chess.pgn.Game) -> DataError | None:
 
 
 def _is_nothing(game: chess.pgn.Game) -> bool:
-    """What python-chess makes of text that is no PGN: a game without moves, headers and errors."""
+    """Whether the game has no moves, headers or errors: python-chess reads that from text that is not PGN."""
     return game.next() is None and not game.errors and game.headers == chess.pgn.Game().headers
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:
-    """The position after `ply` half-moves of the main line, None for all, moves on the stack. Raises DataError."""
+    """The position after `ply` half-moves of the main line (None: all), with its move stack. Raises DataError."""
     board = game.board()
     moves = list(game.mainline_moves())
     if ply is not None and not 0 <= ply <= len(moves):

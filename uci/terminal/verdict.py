@@ -1,4 +1,4 @@
-"""What a search thinks of a position, in the forms people read: score, chances, expected points."""
+"""A search's verdict on a position in the forms people read: score, chances, expected points."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _WON, _DRAWN, _LOST = (1000, 0, 0), (0, 1000, 0), (0, 0, 1000)
 
 @dataclass(frozen=True)
 class Verdict:
-    """A position's value. Whose view it is, its maker says; `seen_by_white` turns the side to move's into White's."""
+    """A position's value. Its constructor sets the point of view; `seen_by_white` turns the mover's into White's."""
 
     score_cp: int
-    mate: int | None  # full moves to mate, negative when being mated, 0 when mate is on the board
-    wdl: tuple[int, int, int]  # per mille
+    mate: int | None  # full moves to mate; negative when being mated, 0 when the board is checkmate
+    wdl: tuple[int, int, int]  # win, draw, loss in per mille
 
     @classmethod
     def of_info(cls, info: SearchInfo) -> Verdict:
-        """Of a line of analysis, from the side to move."""
+        """The verdict of a line of analysis, from the side to move."""
         return cls._of(info.score_cp, info.score_mate, info.wdl)
 
     @classmethod
     def of_move(cls, child: RootMove) -> Verdict:
-        """Of a searched root move, from the side that plays it."""
+        """The verdict on a searched root move, from the side that plays it."""
         return cls._of(child.score_cp, child.mate, per_mille(child.q, child.draw))
 
     @classmethod
     def of_result(cls, result: str) -> Verdict:
-        """Of a finished game, "1-0", "0-1" or a draw, from White."""
+        """The verdict of a finished game ("1-0", "0-1" or a draw), from White's side."""
         wdl = {"1-0": _WON, "0-1": _LOST}.get(result, _DRAWN)
         return cls(0, None if wdl == _DRAWN else 0, wdl)
 
@@ -44,29 +44,29 @@ class Verdict:
         return cls(score_cp, mate, wdl)
 
     def seen_by_white(self, mover: chess.Color) -> Verdict:
-        """The same from White, if this is the view of `mover`."""
+        """The same verdict from White's side, given that this one is from `mover`'s side."""
         return self if mover == chess.WHITE else self.reversed()
 
     def reversed(self) -> Verdict:
-        """The same from the other side."""
+        """The same verdict from the other side."""
         mate = None if self.mate is None else -self.mate
         return Verdict(-self.score_cp, mate, (self.wdl[2], self.wdl[1], self.wdl[0]))
 
     @property
     def expected(self) -> float:
-        """Expected points, 0..1: chance to win and half the chance to draw."""
+        """Expected points, 0..1: the chance to win plus half the chance to draw."""
         return (self.wdl[0] + self.wdl[1] / 2) / 1000
 
     @property
     def text(self) -> str:
-        """In pawns as `+0.34`; `#3` for a mate in three, `#-3` for being mated, `#` for a mate on the board."""
+        """The score in pawns as `+0.34`; `#3` is mate in three, `#-3` is being mated in three, `#` is checkmate."""
         if self.mate is None:
             return f"{self.score_cp / 100:+.2f}"
         return f"#{self.mate}" if self.mate else "#"
 
     @property
     def white_text(self) -> str:
-        """The text of White's view where no heading says whose it is: `White +0.34`."""
+        """The text of a verdict from White's side when no heading names the side: `White +0.34`."""
         return f"White {self.text}"
 
     @property

@@ -1,4 +1,4 @@
-"""Waiting for the engine: until it is ready, and for a search that Ctrl-C reaches, on a thread of its own."""
+"""Wait for the engine: until it is ready, or until its search ends on a thread that Ctrl-C can stop."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Interrupted", "ready_engine", "search_interruptibly"]
 
-_STOP_POLL_S = 0.1  # how often the waiting main thread looks for Ctrl-C
+_STOP_POLL_S = 0.1  # the waiting main thread checks for Ctrl-C this often
 
 
 def ready_engine(console: Console, options: EngineOptions) -> Engine:
-    """An engine that is loaded and compiled; what it has to say about its options and files goes to stderr.
+    """An engine that is loaded and compiled. Its messages about options and files go to stderr.
 
-    Where the net that comes with Aino is broken the engine plays without. Raises AinoErrors for what the options name.
+    The engine plays without a net if the net shipped with Aino is broken. Raises AinoErrors for anything broken that
+    the options name.
     """
     problems: list[str] = []
     with waiting(console, "Getting ready (the very first start compiles)"):
@@ -37,7 +38,7 @@ def ready_engine(console: Console, options: EngineOptions) -> Engine:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a search; `result` is what the stopped search had found."""
+    """Ctrl-C during a search. `result` is the result of the stopped search."""
 
     def __init__(self, result: SearchResult) -> None:
         super().__init__()
@@ -45,15 +46,15 @@ class Interrupted(KeyboardInterrupt):
 
 
 def search_interruptibly(engine: Engine, limits: Limits, on_info: OnInfo | None = None) -> SearchResult:
-    """Searches the engine's position; Ctrl-C stops the search and raises Interrupted with its result."""
+    """Searches the engine's position. Ctrl-C stops the search and raises Interrupted with its result."""
     outcome: list[SearchResult | Exception] = []
     control = SearchControl()
-    done = threading.Event()  # an interrupted Thread.join may take the thread for ended
+    done = threading.Event()  # not Thread.join: after an interrupt, it may treat the thread as ended
 
     def work() -> None:
         try:
             outcome.append(engine.search(limits, on_info, control))
-        except Exception as error:  # noqa: BLE001 - carried over to the waiting thread and raised there
+        except Exception as error:  # noqa: BLE001 - the waiting thread raises it again
             outcome.append(error)
         finally:
             done.set()
@@ -69,7 +70,7 @@ def search_interruptibly(engine: Engine, limits: Limits, on_info: OnInfo | None 
 
 
 def _wait(done: threading.Event, control: SearchControl) -> bool:
-    """Waits for the search; returns whether Ctrl-C had to stop it."""
+    """Waits for the search. Returns whether Ctrl-C stopped it."""
     interrupted = False
     while not done.is_set():
         try:

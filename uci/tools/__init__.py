@@ -1,1 +1,1 @@
-"""Commands that answer one question and end: perft, nets."""
+"""Commands that print one answer and end: perft, nets."""

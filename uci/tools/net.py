@@ -1,4 +1,4 @@
-"""`aino net info|convert|export`: what a net file holds, and nets from and to Lc0's files."""
+"""`aino net info|convert|export`: describes a net file, and converts nets from and to Lc0's files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Does one of the three. Raises NetFileError, ConfigError."""
+    """Runs `info`, `convert` or `export`. Raises NetFileError, ConfigError."""
     path = arguments.file or default_net_path(entry="default" if arguments.action == "info" else "default_tower")
     if arguments.action == "info":
         _print_info(path, arguments.json)
@@ -61,7 +61,7 @@ def _export_target(path: Path, chosen: Path | None) -> Path:
 
 
 def _print_info(path: Path, as_json: bool) -> None:
-    """Reads and checks the whole file before a line is printed."""
+    """Reads and checks the whole file before it prints a line."""
     info: dict[str, Any] = {"file": str(path), "size": path.stat().st_size if path.is_file() else 0}
     info |= _lc0_info(path) if is_lc0(path) or path.name.endswith(SUFFIXES) else _dit_info(path)
     if as_json:
@@ -98,7 +98,7 @@ def _dit_info(path: Path) -> dict[str, Any]:
 
 
 def _counts(tensors: dict[str, Any]) -> dict[str, int]:
-    """Running statistics are no parameters."""
+    """The number of tensors and of parameters. Running statistics are not parameters."""
     sizes = [tensor.size for name, tensor in tensors.items() if ".running_" not in name]
     return {"tensors": len(tensors), "parameters": sum(sizes)}
 

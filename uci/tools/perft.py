@@ -1,4 +1,4 @@
-"""`aino perft DEPTH [FEN]`: counts positions, to check and time move generation."""
+"""`aino perft DEPTH [FEN]`: counts positions to check and time move generation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 
 __all__ = ["EXAMPLES", "MAX_DEPTH", "add_arguments", "count_with_python_chess", "parse", "run"]
 
-parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand between DEPTH and FEN
+parse = argparse.ArgumentParser.parse_intermixed_args  # lets options stand between DEPTH and FEN
 MAX_DEPTH = 20  # the start position has more than 10^28 sequences of 20 plies
 
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints count, time and speed; exit status 1 if --compare finds a difference. Raises FenError, ConfigError."""
+    """Prints count, time and speed. Returns 1 if --compare finds a difference. Raises FenError, ConfigError."""
     depth = arguments.depth
     if not 0 <= depth <= MAX_DEPTH:
         raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_DEPTH}")
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def count_with_python_chess(board: chess.Board, depth: int) -> int:
-    """Perft by python-chess, with the last ply counted but not made, as ours does."""
+    """Perft by python-chess. Like Aino's perft, it counts the moves of the last ply without making them."""
     if depth <= 1:
         return board.legal_moves.count() if depth else 1
     total = 0
