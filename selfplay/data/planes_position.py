@@ -113,7 +113,7 @@ def _earlier_row(boards: np.ndarray, now: np.ndarray) -> np.ndarray | None:
 
 
 def _lost_rights(boards: np.ndarray) -> int:
-    """Rooks that could castle (standard chess) at boards[-1], but they or their king moved on a later board."""
+    """Rooks placed to castle (standard chess) at boards[-1] but gone, or with the king gone, on a later board."""
     lost = 0
     for rook, king in STANDARD_RIGHTS.items():
         side = 0 if rook < 8 else 6
