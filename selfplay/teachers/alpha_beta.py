@@ -18,7 +18,7 @@ from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 __all__ = ["deep_value", "score_moves"]
 
 EXACT, AT_MOST, AT_LEAST = 0, 1, 2  # bound type of a table's score
-EXTENSION_PLIES = 6  # most plies by which checks at the horizon extend the search
+EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
 # Move order: table move, captures that do not lose material, killers, quiet moves, losing captures.
 TABLE_MOVE, GOOD_CAPTURE, KILLER = np.int64(1 << 20), np.int64(100_000), np.int64(50_000)
 
