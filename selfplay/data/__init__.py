@@ -1,1 +1,1 @@
-"""Readers of labels and games into position sets, labelling, and the sampling of training batches."""
+"""Reads labels and games into position sets, labels positions, and samples training batches."""

@@ -1,4 +1,4 @@
-"""How an opening set is drawn: balanced early positions of teacher games, as a strong engine scored them."""
+"""Draws an opening set: balanced early positions of teacher games, as scored by a strong engine."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FEWEST_PIECES = 28
 
 
 def draw_openings(files: Iterable[Path], count: int, seed: int) -> list[tuple[chess.Board, int]]:
-    """Draw distinct balanced positions, one a game at most: (board, score in centipawns from the side to move).
+    """Draw distinct balanced positions, at most one per game: (board, score in centipawns from the side to move).
 
-    From each teacher game the first position within LATEST_PLY plies of its start whose best move is worth at most
-    BALANCED_CP either way, with FEWEST_PIECES pieces or more and no check. Raises DataError when there are too few.
+    Takes from each teacher game the first position, within LATEST_PLY plies of its start, that is not in check, has at
+    least FEWEST_PIECES pieces and a best move within +-BALANCED_CP. Raises DataError when there are too few.
     """
     found: dict[str, tuple[chess.Board, int]] = {}
     for path in files:

@@ -20,10 +20,10 @@ PARSER_VERSION = 4  # raise it when targets or readers change: older caches are 
 
 
 def load_or_parse(path: Path, reader: Callable[[Path], Iterator[GameRecord]], cache: Path | None) -> PositionSet:
-    """The file's games, from the cache folder if they were parsed before; without a cache folder, in memory.
+    """The file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
-    A cache entry is named by file name, size, modification time, reader and parser version. Games with illegal moves
-    are left out and counted in the log. Raises DataError for a file that is not of the reader's form.
+    File name, size, modification time, reader and parser version name a cache entry. Games with illegal moves
+    are left out and counted in the log. Raises DataError for a file not in the reader's format.
     """
     if cache is None:
         positions, skipped = collect(reader(path))

@@ -1,4 +1,4 @@
-"""What occurs twice: keys of positions and of whole games, and sets without games that others have already."""
+"""Finds duplicates: keys of positions and whole games, and sets without games that other sets have."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def position_keys(positions: PositionSet) -> np.ndarray:
 def game_keys(positions: PositionSet) -> np.ndarray:
     """A hash of every game's start and moves, uint64[G]; results and targets do not count.
 
-    64 bits: among a million games two different ones meet by chance once in some 40 million collections.
+    With 64 bits, two of a million different games collide in one of some 40 million collections.
     """
     keys = np.zeros(positions.n_games, np.uint64)
     fill_game_keys(positions.starts, positions.game_first, positions.moves, keys)
@@ -37,9 +37,9 @@ def game_keys(positions: PositionSet) -> np.ndarray:
 
 
 def without_known_games(positions: PositionSet, known: set[int]) -> tuple[PositionSet, int]:
-    """The set with every game made unusable that equals an earlier one or whose key is in `known`; keys are added.
+    """Mark every game unusable that equals an earlier one or has its key in `known`; add all keys to `known`.
 
-    Returns the set and the number of such games. Nothing but `usable` is copied: the rest may be mapped from disk.
+    Returns the set and the number of such games. Copies only `usable`, as the rest may be mapped from disk.
     """
     repeated = np.zeros(positions.n_games, np.bool_)
     for game, key in enumerate(game_keys(positions).tolist()):

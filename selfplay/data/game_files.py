@@ -1,8 +1,8 @@
-"""Game collections in two compact text forms: engine games with evaluations, and human games by result alone.
+"""Game collections in two compact text formats: engine games with evaluations, human games with results only.
 
-Both give one-hot policy targets on the move played. Engine games are JSON lines with `uci`, `ev` and `result`, `ev[i]`
-in centipawns from White's side before move i (mate +-(32000 - n), null where unknown), and `fen` where a game does not
-begin with the start position. Human games are tab-separated with a header that names the columns `result` and `uci`.
+Both give one-hot policy targets on the move played. Engine games are JSON lines with `uci`, `ev`, `result`,
+and `fen` if a game does not begin with the start position. `ev[i]` is in centipawns from White's side before move i
+(mate +-(32000 - n), null if unknown). Human games are tab-separated, with a header naming columns `result` and `uci`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["read_engine_games", "read_human_games", "record_of_result"]
 
 
 def read_engine_games(path: Path) -> Iterator[GameRecord]:
-    """Games of an engine collection; positions without an evaluation are not usable, games without any are left out.
+    """Games of an engine collection. Positions without an evaluation are not usable.
 
-    So are games from positions that cannot be played, with a word in the log. Raises DataError naming file and line
-    where the form is broken.
+    Skips games without any evaluation, and games from unplayable positions (logged). Raises DataError naming file and
+    line for a malformed line.
     """
     start, skipped = row_from_board(chess.Board()), SkipLog(path)
     for number, line in numbered_lines(path):
@@ -62,7 +62,7 @@ def _engine_game(start: np.ndarray, game: dict, evaluated: np.ndarray) -> GameRe
 
 
 def read_human_games(path: Path) -> Iterator[GameRecord]:
-    """Games of a human collection. Raises DataError naming file and line where the form is broken."""
+    """Games of a human collection. Raises DataError naming file and line for a malformed line."""
     start, lines = row_from_board(chess.Board()), numbered_lines(path)
     header = next(lines, (1, ""))[1].split("\t")
     if not {"result", "uci"} <= set(header):

@@ -1,4 +1,4 @@
-"""A UCI engine that scores the best moves of positions: its lines as text, so that thousands a second pass."""
+"""A UCI engine that scores the best moves of positions. Parses lines as text, thousands per second."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUIT_TIMEOUT_S = 2.0
 
 
 class EngineDied(AinoError):
-    """The engine ended, or was ended because it did not answer."""
+    """The engine exited, or was stopped because it did not answer."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Info:
 
 
 def parse_info(line: str) -> Info | None:
-    """The `info` line as far as labels need it; None without an exact score and a move."""
+    """Parse what labels need of an `info` line; None without an exact score and a move."""
     words = line.split()
     try:
         place = words.index("score")
@@ -54,7 +54,7 @@ def parse_info(line: str) -> Info | None:
 class LabelEngine:
     """A running engine. One thread at a time may use it; `close` ends it.
 
-    Raises ConfigError where the engine does not start, EngineDied where it later ends or does not answer in time.
+    Raises ConfigError if the engine does not start, EngineDied if it later exits or does not answer in time.
     """
 
     command: Sequence[str]
@@ -95,16 +95,16 @@ class LabelEngine:
         self._ask("isready", "readyok", START_TIMEOUT_S)
 
     def new_game(self, chess960: bool) -> None:
-        """Tell the engine that other positions follow."""
+        """Tell the engine that positions of a new game follow."""
         if "uci_chess960" in self._known:
             self._send(f"setoption name UCI_Chess960 value {'true' if chess960 else 'false'}")
         self._send("ucinewgame")
         self._ask("isready", "readyok", START_TIMEOUT_S)
 
     def labels(self, fen: str, moves: Sequence[str]) -> list[tuple[str, int]]:
-        """(move, centipawns from the side to move), best first, of the position after the moves; empty if it has none.
+        """(move, centipawns from the side to move), best first, of the position after `moves`; empty if no legal move.
 
-        The engine's last line of every rank counts; a move that it names twice keeps its better rank.
+        Uses the engine's last line of every rank. A move named twice keeps its better rank.
         """
         self._send(f"position fen {fen}" + (f" moves {' '.join(moves)}" if moves else ""))
         lines: dict[int, Info] = {}
@@ -117,7 +117,7 @@ class LabelEngine:
         return sorted(scores.items(), key=lambda item: -item[1])
 
     def close(self) -> None:
-        """End the engine; by force where it does not go."""
+        """Quit the engine, or kill it if it does not exit."""
         with contextlib.suppress(EngineDied):
             self._send("quit")
         try:
@@ -138,7 +138,7 @@ class LabelEngine:
             raise EngineDied(f"it ended with status {self._process.poll()}") from error
 
     def _ask(self, line: str, last: str, timeout_s: float) -> list[str]:
-        """The lines that answer it, up to the one beginning with `last`."""
+        """Send a line; return the answer up to the line that begins with `last`."""
         assert self._process.stdout is not None
         watchdog = threading.Timer(timeout_s, self._process.kill)
         watchdog.start()

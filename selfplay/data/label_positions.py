@@ -1,7 +1,7 @@
-"""Teacher labels from a UCI engine: positions asked for once, answers appended, safe to kill at any moment.
+"""Teacher labels from a UCI engine. Asks each position once and appends answers; safe to kill at any moment.
 
 While labels are being made they are plain text in `NAME.txt.part`, one game a line as `selfplay/data/teacher.py` reads
-it; finishing packs them into `NAME.txt.xz`. Which positions are done already follows from the lines themselves.
+it; finishing packs them into `NAME.txt.xz`. The lines themselves tell which positions are done.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ class LabelProgress:
 
 
 def labelled_keys(path: Path) -> np.ndarray:
-    """Keys uint64[n] of the positions labelled in a file. Raises DataError where it is not of the form."""
+    """Keys uint64[n] of the positions labelled in a file. Raises DataError if it is malformed."""
     positions, _ = collect(read_teacher(path))
     return position_keys(positions)[positions.usable]
 
 
 class LabelFile:
-    """The growing file of labels; opening it again goes on behind the last whole line.
+    """The growing file of labels; reopening continues after the last whole line.
 
     Raises ConfigError for a name that does not end in .txt.xz, DataError for a file with other lines.
 
     Attributes:
-        keys: of the positions in it.
-        cut_bytes: length of the torn line that was cut on opening.
+        keys: keys of the positions in the file.
+        cut_bytes: length in bytes of the torn line cut on opening.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,7 +110,7 @@ class LabelFile:
         self.part.unlink()
 
     def close(self) -> None:
-        """Close the file; what was appended stays for the next opening."""
+        """Close the file; the next opening continues with the appended lines."""
         if not self._stream.closed:
             self._stream.flush()
             os.fsync(self._stream.fileno())
@@ -130,8 +130,8 @@ def label_positions(
 ) -> bool:
     """Label positions until `out` has `count` of them or the tasks end; False when stopped before.
 
-    known: sorted keys uint64[n] of positions that have labels elsewhere. Raises ConfigError where the engine cannot be
-    started, EngineDied where it keeps dying.
+    known: sorted keys uint64[n] of positions that have labels elsewhere. Raises ConfigError if the engine cannot start,
+    EngineDied if it keeps dying.
     """
     shared = _Shared(tasks, out, known, count, report, tell)
     run_on_threads(concurrency, "labels", lambda halted: _work(shared, new_engine, halted), stop)
@@ -140,7 +140,7 @@ def label_positions(
 
 @dataclass
 class _Shared:
-    """What the workers share; every method holds the lock."""
+    """State that the workers share; every method holds the lock."""
 
     tasks: Iterator[LabelTask]
     out: LabelFile
@@ -174,7 +174,7 @@ class _Shared:
         return plies
 
     def deliver(self, task: LabelTask, labels: dict[int, list[tuple[str, int]]]) -> None:
-        """Write what was labelled of the task."""
+        """Write the task's labels."""
         if not labels:
             return
         with self._lock:
@@ -209,7 +209,7 @@ def _work(shared: _Shared, new_engine: Callable[[], LabelEngine], halted: Callab
 
 
 class _SturdyEngine:
-    """An engine that is replaced where it dies; the position it died of is passed over."""
+    """Restarts an engine that dies, and skips the position that it died on."""
 
     def __init__(self, new_engine: Callable[[], LabelEngine], tell: Callable[[str], None]) -> None:
         self._new_engine = new_engine
@@ -246,7 +246,7 @@ class _SturdyEngine:
 
 
 def _legal(task: LabelTask, ply: int, answer: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The answer without moves that are illegal in the position, as a faulty engine may give them."""
+    """The answer without illegal moves, which a faulty engine may give."""
     row, legal = task.stack[ply], np.zeros(MAX_MOVES, np.uint16)
     allowed = set(legal[: generate(row, legal)].tolist())
     return [(text, score) for text, score in answer if king_takes_rook(row, MOVE_OF_TEXT.get(text, 0)) in allowed]

@@ -1,4 +1,4 @@
-"""Sparse training batches from a label folder: single positions mapped from disk, in an order that needs no memory."""
+"""Sparse training batches from a label folder: positions mapped from disk, in an order that needs no memory."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ class LabelRows:
 
 
 def held_out(rows: np.ndarray) -> np.ndarray:
-    """bool[n]: rows whose root is held out, so that no game is on both sides."""
+    """bool[n]: rows whose root is held out, so that no game is in both parts."""
     return fields_of(rows)["root"] % HELD_OUT_EVERY == 0
 
 
 class LabelOrder:
-    """Draws rows without replacement, epoch after epoch: a permutation computed, not stored.
+    """Draws rows without replacement, epoch after epoch, by a computed permutation.
 
-    Four rounds of a Feistel network over the next even number of bits; numbers beyond the rows go round again (Black &
-    Rogaway 2002, cycle walking).
+    It is a four-round Feistel network over the next even number of bits. Numbers beyond the rows go through it again
+    (cycle walking, Black & Rogaway 2002).
     """
 
     def __init__(self, n_rows: int, seed: int) -> None:
@@ -85,7 +85,7 @@ class LabelOrder:
 
 
 class Buffers(NamedTuple):
-    """One thread's."""
+    """Buffers of one thread."""
 
     row: np.ndarray  # uint64 [16]
     legal: np.ndarray  # uint16 [218]
@@ -95,8 +95,8 @@ class Buffers(NamedTuple):
 class LabelSampler:
     """Fills sparse batches from label rows, with the methods of `SparseSampler`. One instance per thread.
 
-    Rows without scored moves take no part in the policy loss, rows off a game's path none in that of moves left, and
-    rows of held-out roots in none at all.
+    Rows without scored moves take no part in the policy loss. Rows off a game's path take no part in the moves-left
+    loss. Rows of held-out roots take no part in any loss.
     """
 
     def __init__(self, labels: LabelRows) -> None:
@@ -129,7 +129,7 @@ def _wdl(rows: np.ndarray, fields: np.ndarray) -> np.ndarray:
 
 
 def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(moves uint16 [n, 8], their probabilities float32 [n, 8]) of the scored rows; of no columns for the others."""
+    """(moves uint16 [n, 8], their probabilities float32 [n, 8]) of scored rows; without columns for other rows."""
     if rows.shape[1] == VALUE_WORDS:
         return np.zeros((len(rows), 0), np.uint16), np.zeros((len(rows), 0), np.float32)
     pairs = rows[:, VALUE_WORDS:].view(np.uint16).reshape(len(rows), TOP_MOVES, 2)
@@ -143,9 +143,9 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @kernel()
 def fill_labels(rows, moves, probabilities, buffers, batch):
-    """Features of rows [n, words] into the batch, and, where moves are scored, the targets of the legal moves.
+    """Write features of rows [n, words] to the batch, with targets of the legal moves if moves are scored.
 
-    Returns the number of the first row that is no position, or -1.
+    Returns the number of the first row that is not a position, or -1.
     """
     for slot in range(len(rows)):
         if not unpack_row(rows[slot], buffers.row):

@@ -1,4 +1,4 @@
-"""What `aino-train label` asks about: positions of games, of position lists, and of a run's self-play."""
+"""Positions that `aino-train label` asks about: from games, position lists, and a run's self-play."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["LabelTask", "Sampling", "positions_of_file", "tasks_of_games"]
 
 @dataclass(frozen=True)
 class LabelTask:
-    """A game some of whose positions are to be labelled.
+    """A game with positions to label.
 
     Attributes:
         stack: uint64[n + 1, 16], its positions.
         moves: uint16[n].
         result: PGN's, or UNKNOWN_RESULT.
-        plies: of the positions to label, ascending; n is the one after the last move.
+        plies: plies of the positions to label, ascending; ply n is after the last move.
         chess960: whether castling is written as king takes rook.
     """
 
@@ -57,10 +57,10 @@ class Sampling:
     """Which positions of a game are labelled.
 
     Attributes:
-        per_game: at most so many, drawn at random; 0 means all.
-        deviate: share of them that is replaced by the position after another move, one that the search visited if the
-            game tells its visits, else any: so bad moves are answered, too.
-        seed: of the draws.
+        per_game: most positions per game, drawn at random; 0 = all.
+        deviate: share of them replaced by the position after another move, so that labels also answer bad moves. The
+            search visited that move if the game records visits; otherwise it is any legal move.
+        seed: random seed of the draws.
     """
 
     per_game: int = 0
@@ -69,9 +69,9 @@ class Sampling:
 
 
 def tasks_of_games(games: Iterable[GameRecord], sampling: Sampling) -> Iterator[LabelTask]:
-    """The games as tasks, in order; what is drawn of a game depends on its number and the seed alone.
+    """The games as tasks, in order. The draws from a game depend only on its number and the seed.
 
-    Games with an illegal move end before it.
+    A game with an illegal move ends before that move.
     """
     for number, game in enumerate(games):
         rng = np.random.default_rng([sampling.seed, number])
@@ -92,7 +92,7 @@ def tasks_of_games(games: Iterable[GameRecord], sampling: Sampling) -> Iterator[
 
 
 def _replayed(game: GameRecord) -> np.ndarray:
-    """Positions uint64[n + 1, 16] of the legal moves."""
+    """Positions uint64[n + 1, 16] before and after the n moves up to the first illegal one."""
     stack = np.zeros((len(game.moves) + 1, ROW_WORDS), np.uint64)
     stack[0] = game.start
     legal = np.zeros(MAX_MOVES, np.uint16)
@@ -104,13 +104,13 @@ def _replayed(game: GameRecord) -> np.ndarray:
 
 
 def _result(game: GameRecord) -> str:
-    """The game's result, read from its last value target, which only a result makes certain."""
+    """The game's result, read from its last value target; only a known result makes that target certain."""
     points = float(game.wdl[-1, 0] - game.wdl[-1, 2]) * (-1 if (len(game.wdl) - 1 + int(game.start[SIDE])) % 2 else 1)
     return {1.0: "1-0", 0.0: "1/2-1/2", -1.0: "0-1"}.get(points, UNKNOWN_RESULT)
 
 
 def _other_move(game: GameRecord, row: np.ndarray, ply: int, rng: np.random.Generator) -> np.uint16 | None:
-    """A move that was not played: by its share of the visits, or where only one is known, any legal one."""
+    """Draw a move that was not played, by share of visits; any legal one if visits show only one move."""
     first = int(np.sum(game.target_counts[:ply]))
     part = slice(first, first + int(game.target_counts[ply]))
     moves, shares = game.target_moves[part].astype(np.uint16), game.target_probs[part].astype(np.float64)
@@ -129,7 +129,7 @@ def _deviation(stack: np.ndarray, moves: np.ndarray, ply: int, other: np.uint16,
 
 
 def positions_of_file(path: Path) -> Iterator[LabelTask]:
-    """The positions of an EPD or FEN file, one a line, each on its own. Raises DataError naming the line."""
+    """Tasks from an EPD or FEN file, one position per line. Raises DataError naming the line."""
     for number, line in numbered_lines(path):
         if not line.strip() or line.startswith("#"):
             continue
@@ -139,5 +139,5 @@ def positions_of_file(path: Path) -> Iterator[LabelTask]:
 
 
 def _is_chess960(row: np.ndarray) -> bool:
-    """Whether castling rights are others than standard chess knows."""
+    """Whether the position has castling rights that standard chess lacks."""
     return board_from_row(row, chess960=True).has_chess960_castling_rights()

@@ -24,12 +24,12 @@ WIDEST = 60  # most moves followed per node; more are hardly ever visited
 
 @dataclass(frozen=True)
 class TreeSampling:
-    """Which positions of a tree are labelled.
+    """Which tree positions to label.
 
     Attributes:
-        per_tree: about so many of each tree, drawn evenly from its nodes.
-        nodes: of each search, half of them to twice as many, so that the tree is seen at several ages.
-        seed: of the draws.
+        per_tree: approximate number per tree, drawn evenly from its nodes.
+        nodes: base size of each search; it varies from half to twice this, so that trees have several ages.
+        seed: random seed of the draws.
     """
 
     per_tree: int
@@ -38,9 +38,9 @@ class TreeSampling:
 
 
 def positions_of_trees(tasks: Iterable[LabelTask], sampling: TreeSampling) -> Iterator[LabelTask]:
-    """In place of each position of the tasks some positions of the tree that the default evaluator grows from it.
+    """Replace each position of the tasks by some positions of the tree that the default evaluator grows from it.
 
-    Each is a task of its own, without the moves before it. What is drawn depends on the tasks, net and seed alone.
+    Each becomes a separate task without the moves before it. The draws depend only on the tasks, net and seed.
     """
     seen: set[int] = set()
     rng = np.random.default_rng(sampling.seed)
@@ -61,7 +61,7 @@ def positions_of_trees(tasks: Iterable[LabelTask], sampling: TreeSampling) -> It
 def _drawn(
     board: chess.Board, branches: tuple[Branch, ...], share: float, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Rows of a share of the tree's positions; the board is as before afterwards."""
+    """Rows of a random `share` of the tree's positions; leaves the board unchanged."""
     for branch in branches:
         board.push(branch.move)
         if rng.random() < share and any(board.generate_legal_moves()):

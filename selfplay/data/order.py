@@ -1,4 +1,4 @@
-"""In which order the positions of a set are drawn: epochs without replacement, a function of seed and draws alone."""
+"""The order in which positions of a set are drawn: epochs without replacement, fixed by seed and draws."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["EpochOrder"]
 
 
 class EpochOrder:
-    """Draws usable positions without replacement, epoch after epoch, `group` of a game at a time.
+    """Draws usable positions without replacement, epoch after epoch, `group` positions of a game at a time.
 
-    Keeps eight bytes of memory a position with `group` 1, and little over four with groups.
+    Uses eight bytes of memory per position with `group` 1, and little over four with larger groups.
 
-    The positions of a group lie far apart in their game and come in its order, so that one replay of the game serves
-    them all; with `group` 1 every position is drawn on its own.
+    The positions of a group lie far apart in their game and keep its order, so that one replay of the game serves all
+    of them. With `group` 1 every position is drawn separately.
     """
 
     def __init__(self, positions: PositionSet, seed: int, group: int = 1) -> None:
@@ -23,10 +23,10 @@ class EpochOrder:
         self._seed = seed
         self._epoch = -1
         self._order = self._ends = self._first[:0]
-        self._single = group == 1  # then a group's number is its member's place, and offsets are not needed
+        self._single = group == 1  # a group's number is then its member's place, so offsets are not needed
 
     def __len__(self) -> int:
-        """Positions of an epoch."""
+        """Number of positions in an epoch."""
         return len(self._members)
 
     def draw(self, first: int, count: int) -> np.ndarray:
@@ -66,7 +66,7 @@ class EpochOrder:
 def _grouped(positions: PositionSet, group: int) -> tuple[np.ndarray, np.ndarray]:
     """(usable positions int64[n] ordered by group, first of each group int64[groups + 1]).
 
-    A game with m usable positions makes ceil(m / group) groups; group j of k takes every k-th position from its j-th.
+    A game with m usable positions makes k = ceil(m / group) groups. Group j takes every k-th position from the j-th.
     """
     members = np.flatnonzero(positions.usable).astype(_index_type(positions.n_positions))
     if group == 1:
@@ -85,5 +85,5 @@ def _grouped(positions: PositionSet, group: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _index_type(n: int) -> type[np.unsignedinteger]:
-    """Numbers below n: the order of an epoch is what a set that is mapped from disk needs in memory."""
+    """Smallest type for numbers below n. A mapped set keeps only the epoch's order in memory."""
     return np.uint32 if n < 2**32 else np.uint64

@@ -22,16 +22,16 @@ from selfplay.records.targets import WHITE_POINTS
 __all__ = ["ALL_GAMES", "PgnSelection", "pgn_reader", "read_pgn"]
 
 TAG_LINE = re.compile(r'\[\w+\s+"')
-LARGEST_GAME = 1 << 20  # characters; without a limit an unclosed comment would take in the rest of the file
+LARGEST_GAME = 1 << 20  # characters; without a limit an unclosed comment would swallow the rest of the file
 
 
 @dataclass(frozen=True)
 class PgnSelection:
-    """Which games of a collection are read.
+    """Which games of a collection to read.
 
     Attributes:
-        least_elo: that both players have at least; 0 takes games without ratings, too.
-        chess960: whether Chess960 games are taken beside those of standard chess.
+        least_elo: lowest Elo of either player; 0 also takes games without ratings.
+        chess960: whether to read Chess960 games besides standard chess.
     """
 
     least_elo: int = 0
@@ -42,7 +42,7 @@ ALL_GAMES = PgnSelection()
 
 
 def pgn_reader(selection: PgnSelection) -> Callable[[Path], Iterator[GameRecord]]:
-    """`read_pgn` with a selection, under a name of its own (by which parsed data is kept)."""
+    """`read_pgn` with a selection, under a distinct name, which becomes part of the cache key."""
 
     def read(path: Path) -> Iterator[GameRecord]:
         return read_pgn(path, selection)
@@ -52,10 +52,10 @@ def pgn_reader(selection: PgnSelection) -> Callable[[Path], Iterator[GameRecord]
 
 
 def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES) -> Iterator[GameRecord]:
-    """The main lines of all decided or drawn games of standard chess or Chess960 that were selected.
+    """The main lines of all selected games of standard chess or Chess960 that have a result.
 
-    Games without a result, without moves or of another variant are left out; so are games that cannot be read, with
-    file, line and reason in the log. The file may be packed (.gz, .bz2, .xz). Raises DataError where it is damaged.
+    Skips games without a result, without moves or of another variant. Also skips unreadable games, and logs file, line
+    and reason. The file may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
     """
     skipped = SkipLog(path)
     for line, text in _texts(path, skipped):
@@ -68,7 +68,7 @@ def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES) -> Iterator[GameRe
 
 
 def _texts(path: Path, skipped: SkipLog) -> Iterator[tuple[int, str]]:
-    """(number of its first line, text) of every game: it ends where tags follow on moves."""
+    """(number of its first line, text) of every game. A game ends where tags follow moves."""
     lines: list[str] = []
     first, length, in_moves = 1, 0, False
     for number, line in numbered_lines(path, errors="replace"):
@@ -89,7 +89,7 @@ def _texts(path: Path, skipped: SkipLog) -> Iterator[tuple[int, str]]:
 
 
 def _games(text: str, selection: PgnSelection) -> Iterator[_MainLine]:
-    """The games of a text: one, or several without tags."""
+    """The games of a text: one game, or several without tags."""
     stream = io.StringIO(text)
     try:
         while (game := chess.pgn.read_game(stream, Visitor=partial(_MainLine, selection))) is not None:
@@ -101,7 +101,7 @@ def _games(text: str, selection: PgnSelection) -> Iterator[_MainLine]:
 
 
 class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
-    """Collects encoded moves; the tree that python-chess would build costs most of its reading time."""
+    """Collects encoded moves without python-chess's game tree, which costs most of its reading time."""
 
     def __init__(self, selection: PgnSelection) -> None:
         self.selection = selection

@@ -1,4 +1,4 @@
-"""From input planes back to the position they show, and to the moves that led there as far as their history goes."""
+"""Recovers the position that input planes show, and the moves that led there as far as their history goes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ STANDARD_RIGHTS = {chess.H1: chess.E1, chess.A1: chess.E1, chess.H8: chess.E8, c
 def row_of_planes(masks: np.ndarray) -> np.ndarray:
     """The position row uint64[16] that planes uint64[112] show, as `engine.network.planes.encode` writes them.
 
-    Castling rights are those of the outermost rooks; the move number, which planes do not tell, is 1; repetitions are
-    not counted. Raises FenError for a position that cannot be played.
+    Castling rights belong to the outermost rooks. The move number is 1, as planes lack it. Repetitions are not counted.
+    Raises FenError for an unplayable position.
     """
     moments = masks[: 2 * PLANES_PER_POSITION]
     boards = moments.byteswap() if masks[BLACK_TO_MOVE_PLANE] else moments
@@ -53,7 +53,7 @@ def row_of_planes(masks: np.ndarray) -> np.ndarray:
 
 
 def _outermost_rook(board: chess.Board, color: chess.Color, queenside: bool) -> chess.Bitboard:
-    """The bit of the rook with a castling right. Raises FenError where there is none."""
+    """The bit of the rook with a castling right. Raises FenError if there is none."""
     king = board.king(color)
     rank = chess.BB_RANK_1 if color == chess.WHITE else chess.BB_RANK_8
     rooks = chess.SquareSet(board.rooks & board.occupied_co[color] & rank)
@@ -64,7 +64,7 @@ def _outermost_rook(board: chess.Board, color: chess.Color, queenside: bool) -> 
 
 
 def _passed_square(turn: chess.Color, pawns: int, before: int) -> chess.Square | None:
-    """The square that the pawn of the last move passed over, of the side that is not to move now."""
+    """The square that a pawn passed over in the last move, made by the side not to move."""
     gone, come = before & ~pawns, pawns & ~before
     home, back = (chess.BB_RANK_7, 8) if turn == chess.WHITE else (chess.BB_RANK_2, -8)
     if not gone & home or gone.bit_count() != 1 or come.bit_count() != 1:
@@ -75,8 +75,8 @@ def _passed_square(turn: chess.Color, pawns: int, before: int) -> chess.Square |
 def history_of_planes(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Positions uint64[n + 1, 16] up to the one that planes uint64[112] show, and the moves uint16[n] between them.
 
-    n is at most 7, and 0 where the history shows nothing but the position itself: there a game began. Castling rights
-    that were lost on the way are taken to have existed. Raises FenError as `row_of_planes` does.
+    n is at most 7. It is 0 where a game began, so that the history shows only the position itself. Castling rights lost
+    on the way are assumed to have existed before. Raises FenError as `row_of_planes` does.
     """
     row = row_of_planes(masks)
     boards = _boards(masks)
@@ -98,7 +98,7 @@ def _boards(masks: np.ndarray) -> np.ndarray:
 
 
 def _earlier_row(boards: np.ndarray, now: np.ndarray) -> np.ndarray | None:
-    """The position of boards[n], n plies before `now` (boards[0]); None where it cannot be played."""
+    """The position of boards[n], n plies before `now` (boards[0]); None if unplayable."""
     n, board = len(boards) - 1, boards[-1]
     row = np.zeros(ROW_WORDS, np.uint64)
     row[PAWN : KING + 1] = board[:6] | board[6:]
@@ -113,7 +113,7 @@ def _earlier_row(boards: np.ndarray, now: np.ndarray) -> np.ndarray | None:
 
 
 def _lost_rights(boards: np.ndarray) -> int:
-    """Rooks of standard castling that stood ready at boards[-1] and, they or their king, not at every later one."""
+    """Rooks placed to castle (standard chess) at boards[-1] but gone, or with the king gone, on a later board."""
     lost = 0
     for rook, king in STANDARD_RIGHTS.items():
         side = 0 if rook < 8 else 6
@@ -131,7 +131,7 @@ def _agree(walked: np.ndarray, row: np.ndarray) -> bool:
 
 @kernel()
 def walk(stack, boards, legal, moves):
-    """Find the moves uint16[n] that lead from stack[0] through boards uint64[n + 1, 12]; False where there is none."""
+    """Find the moves uint16[n] that lead from stack[0] through boards uint64[n + 1, 12]; False if there are none."""
     for ply in range(len(moves)):
         count = generate(stack[ply], legal)
         found = False

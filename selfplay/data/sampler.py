@@ -23,7 +23,7 @@ __all__ = ["MIRROR", "SWAP_COLOURS", "PositionSampler", "TrainingBatch", "new_tr
 PROBABILITY_UNIT = np.float32(1.0 / PROBABILITY_ONE)
 
 # Bits of a position's augmentation. Both leave the game of chess unchanged, so the targets stay exact.
-MIRROR = 1  # left and right exchanged; only where neither side may castle any more
+MIRROR = 1  # left and right exchanged; only if neither side may still castle
 SWAP_COLOURS = 2  # the same position with colours exchanged: planes are the mover's, so only plane 108 changes
 
 
@@ -34,8 +34,8 @@ class TrainingBatch(NamedTuple):
     policy_index: np.ndarray  # int16 [B, 218] legal moves among the 1858 policy moves; 0 from n_moves on
     n_moves: np.ndarray  # int32 [B]
     policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; 0 from n_moves on
-    wdl: np.ndarray  # float32 [B, 3]; zeros where not known, as in `policy`
-    moves_left: np.ndarray  # float32 [B] plies, at most 250; below 0 where not known
+    wdl: np.ndarray  # float32 [B, 3]; zeros if unknown, as in `policy`
+    moves_left: np.ndarray  # float32 [B] plies, at most 250; below 0 if unknown
 
     def part(self, first: int, last: int) -> TrainingBatch:
         """Views of the positions first..last-1."""
@@ -127,7 +127,7 @@ def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batc
 
 @kernel()
 def replay_from(source, game, ply, number, stack):
-    """Fill the stack with `game` up to position `number`, from stack[ply] on where that is not the start.
+    """Fill the stack with `game` up to position `number`, from stack[ply] on if that is not the start.
 
     Returns the position's ply.
     """
@@ -141,7 +141,7 @@ def replay_from(source, game, ply, number, stack):
 
 @kernel()
 def write_policy(source, number, row, mirror, mirror_index, legal, batch, slot):
-    """Write the legal moves of `row` and the target of position `number` over them."""
+    """Write the legal moves of `row`, and their target probabilities from position `number`."""
     count = generate(row, legal)
     batch.n_moves[slot] = count
     batch.policy_index[slot, count:] = 0
@@ -157,7 +157,7 @@ def write_policy(source, number, row, mirror, mirror_index, legal, batch, slot):
 
 @kernel()
 def mirror_planes(masks):
-    """Exchange the a- and h-files of masks uint64[112]: the bits of every byte are reversed, the counter stays."""
+    """Exchange the a- and h-files of masks uint64[112]: reverse the bits of every byte, except in the counter."""
     for plane in range(len(masks)):
         if plane != FIFTY_MOVE_PLANE:
             x = masks[plane]

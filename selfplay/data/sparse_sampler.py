@@ -22,7 +22,7 @@ __all__ = ["SparseBatch", "SparseSampler", "new_sparse_batch", "write_features"]
 class SparseBatch(NamedTuple):
     """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side.
 
-    A position after a variation has no legal moves here, as only its value is known.
+    A position after a variation has no legal moves here, because only its value is known.
     """
 
     features: np.ndarray  # int16 [B, 40] active features; undefined from n_features on
@@ -31,8 +31,8 @@ class SparseBatch(NamedTuple):
     sorts: np.ndarray  # int16 [B, 218] what sort of move each is; undefined from n_moves on
     n_moves: np.ndarray  # int32 [B]
     policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; undefined from n_moves on
-    wdl: np.ndarray  # float32 [B, 3]; zeros where not known, as in `policy`
-    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 where not known
+    wdl: np.ndarray  # float32 [B, 3]; zeros if unknown, as in `policy`
+    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 if unknown
 
     def part(self, first: int, last: int) -> SparseBatch:
         """Views of the positions first..last-1."""
@@ -54,7 +54,7 @@ def new_sparse_batch(size: int) -> SparseBatch:
 
 
 class Replay(NamedTuple):
-    """One thread's buffers."""
+    """Buffers of one thread."""
 
     stack: np.ndarray  # uint64 [plies, 16]
     child: np.ndarray  # uint64 [16]
@@ -79,8 +79,8 @@ class SparseSampler:
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
         """Write the positions numbers int64[n] into batch[:n].
 
-        variations int64[n]: -1 for the position itself, else the number of one of its policy targets: the position
-        after that move, of which the score is known.
+        variations int64[n]: -1 for the position itself, else the number of one of its policy targets. The sample is
+        then the position after that move, which has a known score.
         """
         count, positions = len(numbers), self.positions
         games = np.searchsorted(positions.game_first, numbers, side="right") - 1
@@ -113,7 +113,7 @@ def fill_sparse(source, numbers, games, variations, replay, batch):
 
 @kernel()
 def _write_position(source, number, row, replay, batch, slot):
-    """Features, and the legal moves with the target of position `number` over them."""
+    """Write features, legal moves, and their target probabilities from position `number`."""
     count = np.int64(generate(row, replay.legal))
     batch.n_moves[slot] = count
     write_features(row, count, replay, batch, slot)
@@ -129,7 +129,7 @@ def _write_position(source, number, row, replay, batch, slot):
 
 @kernel()
 def write_features(row, n_moves, replay, batch, slot):
-    """The active features of a position, and the policy rows of its first `n_moves` legal moves into the sight."""
+    """Write a position's active features, and the policy rows of its first `n_moves` legal moves to the sight."""
     count = look(row, replay.legal, n_moves, replay.sight)
     batch.n_features[slot] = count
     for i in range(count):

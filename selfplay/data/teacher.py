@@ -1,9 +1,9 @@
 """Teacher labels: whole games with several scored moves for every position.
 
-A line is `FEN|result|ply;ply;...` and a ply `played:move=score,move=score,...`, scores in centipawns from the side to
-move, mate as +-(32000 - n). Some played moves are not among the scored ones: the games were steered for variety. A ply
-may be the played move alone, a position without label; a result may be `*`, then the scores alone tell the value and
-nobody knows how long the game would have lasted.
+A line is `FEN|result|ply;ply;...`, a ply `played:move=score,move=score,...`. Scores are centipawns from the side to
+move, mate +-(32000 - n). Some played moves are not scored, because the games were steered for variety. A ply with only
+the played move is a position without label. If the result is `*`, only the scores give the value, and the game's length
+is unknown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ UNKNOWN_RESULT = "*"  # result of an abandoned game, or of one never played
 
 
 def teacher_files(paths: Iterable[Path]) -> list[Path]:
-    """The label files named, with folders replaced by the `*.txt.xz` and `*.txt` in them, sorted.
+    """The given label files, with each folder replaced by its sorted `*.txt.xz` and `*.txt` files.
 
     Raises DataError when a path does not exist or a folder holds no labels.
     """
@@ -49,7 +49,7 @@ def teacher_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def read_teacher(path: Path) -> Iterator[GameRecord]:
-    """Games of one label file, in order. Raises DataError naming file and line where the form is broken."""
+    """Games of one label file, in order. Raises DataError naming file and line for a malformed line."""
     for number, line in numbered_lines(path, "ascii"):
         try:
             yield parse_teacher_line(line)
@@ -58,7 +58,7 @@ def read_teacher(path: Path) -> Iterator[GameRecord]:
 
 
 def parse_teacher_line(line: str) -> GameRecord:
-    """One line as a GameRecord. Raises ValueError or KeyError where the form is broken (legality comes later)."""
+    """Parse one line. Raises ValueError or KeyError if it is malformed; legality is checked later."""
     fen, result, body = line.split("|")
     played, counts, moves, scores = [], [], [], []
     for ply in body.split(";"):
@@ -91,7 +91,7 @@ def parse_teacher_line(line: str) -> GameRecord:
 def _values(
     scores_cp: np.ndarray, first: np.ndarray, labelled: np.ndarray, result: str, black_to_move: np.ndarray
 ) -> np.ndarray:
-    """Value targets float32[n, 3]; zero where there is neither label nor result."""
+    """Value targets float32[n, 3]; zeros without label and result."""
     wdl = np.zeros((len(labelled), 3), np.float32)
     if result != UNKNOWN_RESULT:
         wdl = wdl_from_result(WHITE_POINTS[result], black_to_move)

@@ -1,4 +1,4 @@
-"""Text files line by line, packed or not, of any length: every fault of the file is a DataError that names it."""
+"""Reads text files of any length line by line, packed or not. Every fault is a DataError that names the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, "
 
 
 def numbered_lines(path: Path, encoding: str = "utf-8", errors: str = "strict") -> Iterator[tuple[int, str]]:
-    """(number from 1, line without its end) of a text file, unpacked where its name ends in .xz, .gz or .bz2.
+    """(number from 1, line without its end) of a text file, unpacked if its name ends in .xz, .gz or .bz2.
 
     Raises DataError for files that cannot be read, are damaged or cut short, or have a line over LONGEST_LINE.
     """
@@ -46,19 +46,19 @@ def _bounded(stream: TextIO) -> str:
 
 
 class SkipLog:
-    """What a reader leaves out of a file: the first ones are logged by line, the rest as a number at the end."""
+    """Logs the games that a reader skips: the first ones by line, the rest as a number at the end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
 
     def note(self, line: int, reason: str) -> None:
-        """A game that begins or breaks at `line` is left out."""
+        """Count, and at first log, a skipped game that begins or breaks at `line`."""
         self.count += 1
         if self.count <= MOST_TOLD:
             log.warning("%s:%d: game skipped: %s", self.path, line, reason)
 
     def close(self) -> None:
-        """Tell how many there were beyond those told."""
+        """Log how many more games were skipped."""
         if self.count > MOST_TOLD:
             log.warning("%s: %d more games skipped", self.path, self.count - MOST_TOLD)

@@ -1,7 +1,7 @@
 """Lc0's training chunks of version 6 as files: one gzip file a game, or a tar archive of such files.
 
-A chunk is a run of records of 8,356 bytes, one for each position, everything from the side to move. What a record means
-as a game is `selfplay/data/v6_games.py`'s business; here is its layout, and reading that stays within bounds.
+A chunk is a run of 8,356-byte records, one per position, all from the side to move. This module has the record layout
+and bounded reading; `selfplay/data/v6_games.py` turns records into games.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["CLASSICAL_INPUT", "RECORD", "masks_of", "new_records", "read_chunks"
 
 VERSION = 6
 CLASSICAL_INPUT = 1
-STORED_PLANES = 104  # the boards; the planes behind them are told by single bytes
+STORED_PLANES = 104  # planes of the boards; single bytes give the planes after them
 CASTLING_FIELDS = ("castling_us_ooo", "castling_us_oo", "castling_them_ooo", "castling_them_oo")
 
 # Values are q = win - loss, d = draw, m = plies to the end of the game; `orig` is the network's own opinion.
@@ -58,7 +58,7 @@ RECORD = np.dtype(
 PROVEN = 1 << 3
 LENGTH_LIMIT = 1 << 4
 ADJUDICATED = 1 << 5
-NOT_FOR_TRAINING = 1 << 6  # kept so that the moves of the game stay whole
+NOT_FOR_TRAINING = 1 << 6  # such records keep the game's moves complete
 
 INPUT_FORMATS = {
     2: "INPUT_112_WITH_CASTLING_PLANE",
@@ -110,8 +110,8 @@ def masks_of(records: np.ndarray) -> np.ndarray:
 def read_chunks(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """(name, records [n]) of every game of a chunk file, a `.tar` of them, or a folder of either, by name.
 
-    Nothing is unpacked to the disk; links and other files in an archive are passed over. Raises DataError naming file
-    and archive member for what is damaged, cut short, over-long, or of another version or input format.
+    Nothing is unpacked to the disk; links and other files in an archive are skipped. Raises DataError naming file
+    and archive member if one is damaged, cut short, over-long, or of another version or input format.
     """
     if path.is_dir():
         found = sorted(one for one in path.iterdir() if one.suffix in (".gz", ".tar"))
@@ -130,7 +130,7 @@ def read_chunks(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 class _BoundedReader(io.BufferedReader):
-    """Refuses to read at once what no chunk needs: an archive's headers may claim any size."""
+    """Refuses single reads larger than any chunk needs, because archive headers may claim any size."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= LARGEST_CHUNK:
@@ -174,7 +174,7 @@ def _parse(name: str, stream: IO[bytes]) -> np.ndarray:
 
 def write_chunk(stream: IO[bytes], records: np.ndarray) -> None:
     """Write the records of one game as a gzip file; equal records give equal bytes."""
-    # Nearly everything is -1 and zero: more effort than the first level makes files a tenth smaller at half the speed.
+    # Nearly all bytes are -1 and 0. Levels above the first make files a tenth smaller at half the speed.
     with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
         packed.write(np.ascontiguousarray(records, RECORD).tobytes())
 

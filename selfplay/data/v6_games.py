@@ -1,7 +1,7 @@
-"""Between Lc0's training chunks and whole games: targets written from replay games, and moves recovered from planes.
+"""Converts between Lc0's training chunks and games: writes targets from games, recovers moves from planes.
 
-What our games do not hold is written as Lc0's own tools need it: `best` and `played` repeat the root's value, plies to
-the end by the network are 0 (as from a network without that head), and only `orig` is NaN.
+Fields that our games lack are written as Lc0's tools need them: `best` and `played` repeat the root's value, the
+network's plies to the end are 0 (as from a network without that head), and only `orig` is NaN.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ __all__ = ["chunk_of_game", "game_of_chunk", "read_v6"]
 MOST_VISITS = 65_535  # most visits of one move in a replay record
 PIECE_PLANES = 12  # piece planes of one board in the history
 SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 1
-COUNT_TOLERANCE = 0.01  # of a probability times visits around a whole number; float32 makes 0.004 of 65,535
+COUNT_TOLERANCE = 0.01  # how far probability times visits may be from a whole number; float32 is 0.004 off at 65,535
 
 
 def read_v6(path: Path, value_share: float = 0.5) -> Iterator[GameRecord]:
-    """Training games of chunks, as `read_chunks` finds them; value target: root value by `value_share`, and result.
+    """Training games of the chunks from `read_chunks`. `value_share` weights root value against result.
 
     Raises DataError naming the file for chunks that cannot be read or whose records are not one game.
     """
@@ -55,7 +55,7 @@ def read_v6(path: Path, value_share: float = 0.5) -> Iterator[GameRecord]:
 def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
     """V6 records [n] of a replay game; moves without a full search are marked as not for training.
 
-    Raises DataError for an illegal move, as a damaged record may have.
+    Raises DataError for an illegal move, which a damaged record may have.
     """
     n = len(game.moves)
     masks, legal, counts = np.zeros((n, PLANES), np.uint64), np.zeros((n, MAX_MOVES), np.int64), np.zeros(n, np.int64)
@@ -83,7 +83,7 @@ def _policy_indices(moves: np.ndarray, black: np.ndarray) -> np.ndarray:
 def _write_policy(
     records: np.ndarray, game: SelfPlayRecord, legal: np.ndarray, counts: np.ndarray, black: np.ndarray
 ) -> None:
-    """Visit shares over the legal moves; where nothing was visited all of it is the played move's."""
+    """Write visit shares over the legal moves; without visits the played move gets all of it."""
     probabilities = records["probabilities"]
     is_legal = np.arange(MAX_MOVES) < counts[:, None]
     probabilities[np.nonzero(is_legal)[0], legal[is_legal]] = 0.0
@@ -116,9 +116,9 @@ def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) 
 def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int = 0) -> SelfPlayRecord:
     """The game of one chunk: the start from the first record's planes, then the moves, each leading to the next record.
 
-    Moves before the first record, as of an opening book, are recovered as far as its history goes. A result that was
-    moved between win and loss is rounded. Raises DataError with `name` where records are not successive positions of
-    one game or their targets are none.
+    Moves before the first record (an opening book's) are recovered as far as its history goes. A result changed to a
+    value between win and loss is rounded. Raises DataError with `name` if the records are not successive positions of
+    one game or have invalid targets.
     """
     masks = masks_of(records)
     n = len(records)
@@ -156,7 +156,7 @@ def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int =
 def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
     """Probabilities float32[n, 1858] with zeros for illegal moves and for records that were never searched.
 
-    Raises DataError where those of a record for training do not sum to 1.
+    Raises DataError if a training record's probabilities do not sum to 1.
     """
     probabilities = records["probabilities"]
     shares = np.where(np.isfinite(probabilities) & (probabilities > 0), probabilities, np.float32(0))
@@ -192,9 +192,9 @@ def _ending(stack: np.ndarray, info: int, white_points: int) -> Ending:
 
 
 def _visits(shares: np.ndarray, counts: np.ndarray, root_visits: np.ndarray) -> np.ndarray:
-    """Visit counts uint16[t] of shares [t], counts[i] of which are record i's.
+    """Visit counts uint16[t] from shares [t]; record i owns counts[i] of them.
 
-    Exact where all of a record's are whole numbers of the root's visits without its own, else shares of 65,535.
+    Counts are exact if share * (root visits - 1) is whole for all of a record's shares; else they are shares of 65,535.
     """
     owner = np.repeat(np.arange(len(counts)), counts)
     children = root_visits.astype(np.float64) - 1
@@ -206,7 +206,7 @@ def _visits(shares: np.ndarray, counts: np.ndarray, root_visits: np.ndarray) -> 
 
 
 def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.ndarray:
-    """float16[n, 3] for positions with Black to move bool[n], the last of which have records; else the result."""
+    """float16[n, 3] for n positions (black bool[n]): root values for the last ones, with records, else the result."""
     q, d = records["root_q"].astype(np.float64), records["root_d"].astype(np.float64)
     wdl = np.stack([(1 - d + q) / 2, d, (1 - d - q) / 2], axis=1)
     with np.errstate(invalid="ignore"):
@@ -246,8 +246,8 @@ def encode_game(stack, moves, scratch, masks, legal, counts):
 def follow_game(stack, masks, played, shares, moves, counts, target_moves, target_shares, scratch, planes):
     """Recover moves uint16[n] and targets of n records; the stack is filled up to the first one's position.
 
-    Returns (n, FOLLOWED), or (record, its fault). played int64[n]
-    and shares float32[n, 1858], zero where none, are by policy index; planes uint64[112] is scratch.
+    Returns (n, FOLLOWED), or (record, its fault). played int64[n] are policy indices; shares float32[n, 1858] are by
+    policy index, zero if none. planes uint64[112] is scratch space.
     """
     lead = len(stack) - 1 - len(moves)
     filled = 0

@@ -1,1 +1,1 @@
-"""Self-play games: the actors that play them, and how they are played."""
+"""Plays self-play games: settings, players, actors, resignation."""

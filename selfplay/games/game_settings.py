@@ -1,4 +1,4 @@
-"""How self-play games are played."""
+"""Settings of self-play games."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["GameSettings"]
 
 @dataclass(frozen=True)
 class GameSettings:
-    """Self-play of one generation. Raises ConfigError for a value out of its range.
+    """Settings of one generation's self-play. Raises ConfigError for a value out of its range.
 
     Playout caps (`fast_visits`, `full_share`): Wu 2019, arXiv:1902.10565. Gumbel roots: Danihelka et al. 2022.
     """

@@ -1,4 +1,4 @@
-"""One gate game: candidate against best network, a tree each, no noise, the best move every time."""
+"""One gate game: candidate against best network. Each has its own tree, without noise, and plays its best move."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["GateGame"]
 
 
 class GateGame:
-    """A PooledGame of two evaluators. In games of odd number the candidate has Black."""
+    """A PooledGame of two evaluators. The candidate has Black in odd-numbered games."""
 
     def __init__(self, number: int, start: np.ndarray, visits: int, longest: int) -> None:
         self.number = number
@@ -33,13 +33,13 @@ class GateGame:
 
     @property
     def evaluator(self) -> int:
-        """Evaluator of the side to move, 0 the candidate's and 1 the best network's: White has 0 in even games."""
+        """Evaluator of the side to move: 0 = candidate, 1 = best network. White has 0 in even-numbered games."""
         side = int(self._stack[self.ply, SIDE])
         return side ^ (self.number & 1)
 
     @property
     def candidate_points(self) -> float:
-        """1, 1/2 or 0, once finished."""
+        """The candidate's 1, 1/2 or 0 points; valid once the game is finished."""
         assert self._ending is not None
         white = self._ending[1]
         return (1 + (white if self.number % 2 == 0 else -white)) / 2
@@ -51,7 +51,7 @@ class GateGame:
         return self._ending[0].name.lower()
 
     def sit_down(self, players: Sequence[TreePlayer]) -> None:
-        """Begin the first move; both trees are emptied."""
+        """Empty both trees and begin the first move."""
         self._players = players
         for player in players:
             player.search.clear()

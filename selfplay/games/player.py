@@ -1,4 +1,4 @@
-"""One search tree that finds one move after another: it says how far to search, others carry the visits out."""
+"""One search tree that finds move after move: it says how far to search, and its caller does the visits."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class RootNoise:
 class TreePlayer:
     """A search to a fixed number of root visits, by PUCT or, from a Gumbel root, by sequential halving.
 
-    Whoever carries the visits out goes on until the root is expanded and is decided or has `target` visits, then calls
-    `resume`; and so on until that says that the search is over.
+    The caller searches until the root is expanded and is either decided or has `target` visits. It then calls `resume`,
+    and repeats both until `resume` returns False.
 
     Attributes:
         search: its tree.
-        target: visits of the root at which the search pauses next.
+        target: root visits at which the search next pauses.
     """
 
     def __init__(self, search: Search) -> None:
@@ -44,7 +44,7 @@ class TreePlayer:
         self._halving: SequentialHalving | None = None
 
     def begin(self, stack: np.ndarray, visits: int, noise: RootNoise | None = None) -> None:
-        """Start on the last position of stack uint64[n, 16]; what the tree knows about it is kept and counts."""
+        """Start on the last position of stack uint64[n, 16]; visits already in the tree count."""
         self.search.set_position(stack)
         self._visits = visits
         self._noise, self._halving = noise, None
@@ -60,7 +60,7 @@ class TreePlayer:
         self.target = 1
 
     def resume(self) -> bool:
-        """Prepare what comes after a pause; False where nothing does: the root has its visits, or is proven."""
+        """Prepare the next phase. Returns False when the search is over: the root has its visits or is proven."""
         if self._halving is not None:
             if self.target == 1:
                 self.search.look_for_mate()
@@ -80,7 +80,7 @@ class TreePlayer:
 
 
 class KernelVisits:
-    """What one thread needs to carry visits out inside a kernel."""
+    """What one thread needs to run visits inside a kernel."""
 
     def __init__(self, evaluator: InKernelEvaluator) -> None:
         self._arguments = new_leaf_batch(1), evaluator.new_model(), new_scratch()

@@ -1,4 +1,4 @@
-"""Many games on one thread: at once, one leaf of each in a batch; or one after the other, inside a family's kernel."""
+"""Many games on one thread: together, with one leaf each in a batch, or in turn, inside a family's kernel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["PooledGame", "play_games", "play_in_turn"]
 
 
 class PooledGame(Protocol):
-    """A game whose moves are searched by others, so that games can share batches."""
+    """A game that leaves the search to its pool, so that games can share batches."""
 
     @property
     def finished(self) -> bool:
@@ -25,7 +25,7 @@ class PooledGame(Protocol):
         ...
 
     def sit_down(self, players: Sequence[TreePlayer]) -> None:
-        """Begin the first move; ``players`` are numbered as the evaluators are."""
+        """Begin the first move; ``players`` has one entry per evaluator, in the same order."""
         ...
 
     def make_move(self) -> None:
@@ -42,10 +42,10 @@ def play_games(
     finish: Callable[[Game], None],
     stop: Callable[[], bool],
 ) -> None:
-    """Play the games, as many at a time as there are seats; `finish` gets each one as it ends.
+    """Play as many games at a time as there are seats, and call `finish` with each game when it ends.
 
-    `tables` are numbered as the evaluators are. Stops between batches when asked. A game's course does not depend on
-    its company: evaluators promise the same bits for a leaf in any batch.
+    `tables` has one entry per evaluator, in the same order. Stops between batches when asked. The other games in a
+    batch do not affect a game, because evaluators return the same bits for a leaf in any batch.
     """
     seated: dict[int, Game] = {}
     free = list(range(len(tables[0].players)))
@@ -67,7 +67,7 @@ def play_games(
 
 
 def _search_on(games: dict[int, Game], seats: Sequence[int], tables: Sequence[Seats]) -> list[int]:
-    """Search in these seats until each waits for an evaluation; returns those that paused and may go on at once."""
+    """Search in these seats until each waits for an evaluation. Returns the seats that paused and can resume."""
     paused = [
         (seat, table)
         for table, chosen in zip(tables, _by_evaluator(games, seats, len(tables)), strict=True)
@@ -90,7 +90,7 @@ def play_in_turn(
     finish: Callable[[Game], None],
     stop: Callable[[], bool],
 ) -> None:
-    """Play the games one after the other in seat 0: without batches there is nothing to share.
+    """Play the games in turn in seat 0. Without batches, games have nothing to share.
 
     Stops between moves when asked.
     """

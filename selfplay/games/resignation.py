@@ -1,4 +1,4 @@
-"""Who would resign a stored game, and at which root value resigning is safe."""
+"""Finds which side would resign a stored game, and the root value at which resigning is safe."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from selfplay.records.game import SelfPlayRecord
 
 __all__ = ["giving_up", "safe_threshold"]
 
-LEAST_MEASURED = 20  # games given up, before their share of errors says anything
-STEPS = 5  # times that the distance of a threshold to -1 is halved, before nobody resigns at all
+LEAST_MEASURED = 20  # fewest given-up games from which an error rate is taken
+STEPS = 5  # halvings of the threshold's distance to -1 before resigning is turned off
 NEVER = -1.0
 
 
 def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
-    """The first side that sees root values under `below` at so many of its moves in a row: as `gave_up` of a record."""
+    """The first side with root values under `below` at `moves` of its moves in a row; coded as `gave_up`."""
     hopeless = game.root_wdl[:, 0].astype(np.float64) - game.root_wdl[:, 2] < below
     if hopeless.sum() < moves:
         return 0
@@ -31,10 +31,10 @@ def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
 
 
 def safe_threshold(games: Sequence[SelfPlayRecord], below: float, moves: int, errors: float) -> float:
-    """The highest threshold, from `below` downwards, with which at most that share of the resignations is wrong.
+    """The highest threshold, from `below` downwards, at which at most `errors` (a share) of resignations are wrong.
 
-    Judged by the games played through; a threshold with too few resignations to judge it counts as safe. -1, never,
-    where none is.
+    The games played through decide this. A threshold with too few resignations to judge counts as safe. Returns -1
+    (never resign) if no threshold is safe.
     """
     telling = [game for game in games if game.played_through]
     for step in range(STEPS + 1):

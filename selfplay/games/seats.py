@@ -1,7 +1,7 @@
 """The search trees of many games in one struct of arrays, so that one kernel call serves all of them.
 
-Between two evaluations a game needs one step up its tree and one step down: a few microseconds. Called game by game,
-Python would need more than that for each; called for all games, it needs little for all of them together.
+Between two evaluations a game takes one step up its tree and one step down: a few microseconds. One Python call per
+game would cost more than that; one call for all games costs little per game.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from selfplay.games.player import TreePlayer
 
 __all__ = ["Seating", "Seats"]
 
-SPARE_NODES = 256  # beside two nodes a visit: mates found at leaves take nodes without visits
-PAUSED = -1  # in `slots`: waits for Python, not for an evaluation
+SPARE_NODES = 256  # besides two nodes per visit; mates found at leaves use nodes but no visits
+PAUSED = -1  # in `slots`: the seat waits for Python, not for an evaluation
 
 
 @dataclass(frozen=True)
 class Seating:
-    """How many games at once, and the size of their trees: most visits of a move, most plies of a game."""
+    """Number of games at once, and the limits that size their trees: visits per move, plies per game."""
 
     games: int
     params: SearchParams
@@ -37,11 +37,11 @@ class Seating:
 
 
 class Seats:
-    """A tree for each of `seating.games` games, and the batch of leaves in which they ask one evaluator.
+    """A tree for each of `seating.games` games, and the batch of leaves that they send to one evaluator.
 
     Attributes:
         players: by seat.
-        leaves: the batch; its first leaves are those gathered since the last evaluation.
+        leaves: the batch; it begins with the leaves gathered since the last evaluation.
     """
 
     def __init__(self, evaluator: Evaluator, seating: Seating) -> None:
@@ -61,7 +61,7 @@ class Seats:
         ]
 
     def gather(self, seats: Sequence[int]) -> list[int]:
-        """Search on in these seats until each has put a leaf into the batch; returns those that pause instead."""
+        """Search in these seats until each adds a leaf to the batch or pauses. Returns the seats that paused."""
         if not seats:
             return []
         chosen = np.array(seats)
@@ -85,7 +85,7 @@ round_at = view_kernel(Round)
 
 @kernel()
 def pauses(tree, target):
-    """Whether a search goes no further by itself: its root has ``target`` visits, or is decided."""
+    """Whether a search must pause: its root has ``target`` visits or is decided."""
     if tree.counters[NODES] == 0 or tree.state[ROOT] != EXPANDED:
         return False
     return is_decided(tree, ROOT) or tree.visits[ROOT] >= target
@@ -93,9 +93,9 @@ def pauses(tree, target):
 
 @kernel()
 def gather_seats(trees, rounds, params, leaves, seats, targets, slots, filled):
-    """Search on in ``seats`` (int64 [n]) until each pauses or has its next leaf, from ``leaves[filled]`` on.
+    """Search in ``seats`` (int64 [n]) until each pauses or has its next leaf; leaves go to ``leaves[filled:]``.
 
-    Its slot, or PAUSED, goes to ``slots[seat]``. Returns how many leaves are filled then.
+    Writes each seat's slot, or PAUSED, to ``slots[seat]``. Returns the new number of filled leaves.
     """
     for i in range(seats.size):
         seat = seats[i]
@@ -111,7 +111,7 @@ def gather_seats(trees, rounds, params, leaves, seats, targets, slots, filled):
 
 @kernel()
 def apply_seats(trees, rounds, params, leaves, slots):
-    """Take the evaluations of all leaves in ``leaves`` that are some seat's."""
+    """Apply the evaluations of all leaves that belong to a seat."""
     for seat in range(slots.size):
         if slots[seat] != PAUSED:
             apply(tree_at(trees, seat), round_at(rounds, seat), params, leaves, slots[seat])

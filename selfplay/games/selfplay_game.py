@@ -18,16 +18,16 @@ from selfplay.records.game import SelfPlayRecord
 __all__ = ["SelfPlayGame", "game_seed"]
 
 U16_MAX = 65_535
-WHOLE = 30_000  # weights of a whole target that is no visit counts
+WHOLE = 30_000  # sum of the weights of a target that does not come from visit counts
 
 
 def game_seed(run_seed: int, generation: int, number: int) -> list[int]:
-    """Seed of a game's generator: the same game is played again after a loss."""
+    """Seed of a game's generator, so that a lost game can be replayed identically."""
     return [run_seed, generation, number]
 
 
 class SelfPlayGame:
-    """A PooledGame of one evaluator; `record()` once it is finished."""
+    """A PooledGame of one evaluator; call `record()` once it is finished."""
 
     evaluator = 0
 
@@ -47,8 +47,8 @@ class SelfPlayGame:
         self._stack[0] = start
         self._ply = 0
         self._played_through = bool(self._rng.random() < settings.play_through)
-        self._hopeless = [0, 0]  # moves in a row that each side thought it was lost
-        self._gave_up = 0  # the first side to have reason to resign: 1 White, -1 Black
+        self._hopeless = [0, 0]  # moves in a row at which each side judged itself lost
+        self._gave_up = 0  # first side with a reason to resign: 1 White, -1 Black
         self._ending = game_ending(self._stack[0], 0, settings.longest)
         self._halving: SequentialHalving | None = None
         self._moves: list[int] = []
@@ -63,16 +63,16 @@ class SelfPlayGame:
 
     @property
     def start(self) -> np.ndarray:
-        """The position it begins with, uint64[16]."""
+        """Start position, uint64[16]."""
         return self._stack[0].copy()
 
     @property
     def moves_played(self) -> int:
-        """Moves so far."""
+        """Number of moves so far."""
         return len(self._moves)
 
     def sit_down(self, players: Sequence[TreePlayer]) -> None:
-        """Begin the first move with the one player's tree, which is emptied."""
+        """Empty the one player's tree and begin the first move."""
         (self._player,) = players
         self._player.search.clear()
         if not self.finished:
@@ -130,13 +130,13 @@ class SelfPlayGame:
         self._player.begin(stack, visits, noise)
 
     def _choose(self) -> tuple[int, np.ndarray]:
-        """The move to play and the policy target, by visits."""
+        """Choose the move to play and the policy target by visits."""
         search, settings = self._player.search, self._settings
         early = self._ply < settings.temperature_plies
         chosen = choose_move(search, settings.temperature if early else settings.late_temperature, self._rng)
         visits = search.root_visits()
         if search.root_proven()[chosen] > 0:
-            # A forced win needs no visits to be the target.
+            # A forced win is the target even without visits.
             visits = np.where(np.arange(len(visits)) == chosen, 1, 0)
         return chosen, np.minimum(visits, U16_MAX)
 

@@ -1,1 +1,1 @@
-"""What games and their training targets are, in memory and on disk; everything else of self-play stands on it."""
+"""Games and their training targets, in memory and on disk: the base of all other self-play packages."""

@@ -1,8 +1,8 @@
-"""From a teacher's centipawns to win, draw and loss on the scale of long searches.
+"""Converts a teacher's centipawns to win, draw and loss on the scale of long searches.
 
-Shallow scores say less than deep ones, and each kind of position less in its own way: what a score means is fitted to
-the values that 30,000-node searches gave such positions, which `wdl_from_score` maps. So all sources of a training
-share one scale.
+A shallow score predicts less than a deep one, by an amount that depends on the kind of position. Each calibration here
+is fitted to the values of 30,000-node searches of such positions, as `wdl_from_score` converts them. All training
+sources therefore share one scale.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Calibration(NamedTuple):
         return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
 
 
-# Fitted by `aino-train measure --fit` on half of 7,199 positions of Aino's own trees: calm ones by their static value,
-# the others by quiescence, and all by the best move's score. On the other half Q is off by 0.013, 0.007 and 0.011 on
-# average.
+# Fitted by `aino-train measure --fit` on half of 7,199 positions of Aino's own search trees. CALM_VALUE takes the
+# static value of calm positions, QUIESCENCE_VALUE the quiescence of the others, MOVE_SCORES the best move's score of
+# all positions. On the other half the mean error of Q is 0.013, 0.007 and 0.011, in this order.
 CALM_VALUE = Calibration(6.0, 85.0, 55.0)
 QUIESCENCE_VALUE = Calibration(12.0, 80.0, 55.0)
 MOVE_SCORES = Calibration(12.0, 85.0, 55.0)
@@ -42,7 +42,7 @@ SHIFTS, CENTRES, SCALES = np.arange(-12.0, 37.0, 3.0), np.arange(40.0, 141.0, 5.
 
 
 def fit_calibration(score_cp: np.ndarray, truth_wdl: np.ndarray) -> Calibration:
-    """The calibration of least cross-entropy against truth float32[n, 3], on a grid."""
+    """Grid search for the calibration with the least cross-entropy against truth float32[n, 3]."""
     best, least = Calibration(0.0, 100.0, 60.0), np.inf
     for centre in CENTRES:
         for scale in SCALES:

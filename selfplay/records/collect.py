@@ -1,4 +1,4 @@
-"""From game records, as readers yield them, to a verified `PositionSet`."""
+"""Packs the game records that readers yield into a verified `PositionSet`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GameRecord:
         target_scores: int16[t], centipawns from the side to move, or None where scores are not known.
         wdl: float32[n, 3], from each position's side to move.
         usable: bool[n].
-        ended: whether the game ended with its last move; else nobody knows how many plies were left.
+        ended: whether the game ended with its last move; if not, the number of plies left is unknown.
     """
 
     start: np.ndarray
@@ -50,7 +50,7 @@ class GameRecord:
 
 
 def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
-    """Pack the records into a PositionSet; games with an illegal move are left out.
+    """Pack the records into a PositionSet without the games that have an illegal move.
 
     Returns the set and the number of games left out.
     """
@@ -59,7 +59,7 @@ def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
 
 
 def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet, int]]:
-    """The records as sets of some thousand games, with the number of games left out of each for an illegal move."""
+    """Yield sets of up to 4,096 games, each with the number of games it lacks because of an illegal move."""
     for chunk in _chunks(records):
         packed = _pack(chunk)
         legal = np.zeros(packed.n_games, np.bool_)
@@ -134,7 +134,7 @@ def verify_games(starts, game_first, moves, target_first, target_moves, legal, r
 
 @kernel()
 def settle_move(row, moves, index, legal_moves, count):
-    """Normalise the castling of moves[index] in place; False when it is none of the `count` legal moves."""
+    """Normalise the castling of moves[index] in place; return whether it is among the `count` legal moves."""
     move = king_takes_rook(row, np.int64(moves[index]))
     moves[index] = move
     i = 0

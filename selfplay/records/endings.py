@@ -1,4 +1,4 @@
-"""When a game is over, and how: one place for self-play and gate games."""
+"""Decides when and how a game is over, for self-play and gate games."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Ending", "game_ending"]
 
 
 class Ending(IntEnum):
-    """Why a game ended; stored in replay records, so numbers stay as they are."""
+    """Why a game ended. Replay records store these numbers, so they must not change."""
 
     CHECKMATE = 1
     STALEMATE = 2
@@ -23,7 +23,7 @@ class Ending(IntEnum):
     MATERIAL = 5
     LENGTH = 6  # cut off at the longest allowed length, counted as a draw
     RESIGNATION = 7
-    OTHER = 8  # of imported games: agreed, on time, adjudicated, or not told
+    OTHER = 8  # imported games only: agreed, lost on time, adjudicated, or unknown
 
 
 _DRAWS = {
@@ -37,9 +37,9 @@ _DRAWS = {
 
 
 def game_ending(row: np.ndarray, ply: int, longest: int) -> tuple[Ending, int] | None:
-    """(ending, White's points -1, 0 or 1) where the rules end the game at position `row`, else None.
+    """(ending, White's points -1, 0 or 1) if the rules end the game at position `row`, else None.
 
-    ply: plies played; from `longest` plies on the game is a draw. Repetitions are those counted in the row.
+    ply: plies played; from `longest` plies on the game is a draw. The row itself counts the repetitions.
     """
     end = ending.game_end(row, generate(row, np.empty(MAX_MOVES, np.uint16)))
     if end == ending.CHECKMATE:

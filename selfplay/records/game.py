@@ -1,10 +1,10 @@
-"""A finished self-play game as it is stored: start, moves, visit counts, root values, result. No planes.
+"""Stored form of a finished self-play game: start, moves, visit counts, root values, result. No planes.
 
 Layout of an encoded record, little-endian, n plies and t policy targets:
     u32 generation | u32 number | i8 White's points | u8 ending | u16 n | u32 t | u64[16] start
     u16[n] moves | u8[n] full | u8[n] targets a ply | u16[t] target moves | u16[t] visits | f16[n, 3] root wdl
-The ending is in the low four bits of its byte; bits 4 and 5: who was first to give up, 1 White, 2 Black; bit 6: whether
-the game was played through.
+The low four bits of the ending's byte hold the ending. Bits 4 and 5 hold the first side to give up (1 White, 2 Black),
+and bit 6 is set when the game was played through.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class SelfPlayRecord:
     """One finished game.
 
     Attributes:
-        generation, number: who it is; its seed follows from run, generation and number.
+        generation, number: identify the game; its seed follows from run, generation and number.
         white_points: 1, 0 or -1.
         ending: why it ended.
         start: uint64[16].
-        moves: uint16[n]; the last one of a resigned game was chosen, but not played.
+        moves: uint16[n]; the last move of a resigned game was chosen but not played.
         full: bool[n], whether the move was searched fully, so that its visits are a training target.
         target_counts: uint8[n] visited root moves.
-        target_moves, target_visits: uint16[t]; in proportion to a move's share of the target.
+        target_moves, target_visits: uint16[t]; visits are proportional to the move's target probability.
         root_wdl: float16[n, 3], the root's mean value for the side to move.
-        played_through: whether nobody was allowed to resign, so that the game shows what resigning would have cost.
-        gave_up: the side that was first to have reason to resign: 1 White, -1 Black, 0 neither.
+        played_through: whether resigning was off, so that the game shows what a resignation would have cost.
+        gave_up: the first side with a reason to resign: 1 White, -1 Black, 0 neither.
     """
 
     generation: int
@@ -80,7 +80,7 @@ def _layout(n: int, t: int) -> list[tuple[str, str, tuple[int, ...]]]:
 
 
 def encode_record(game: SelfPlayRecord) -> bytes:
-    """The record as bytes."""
+    """Encode the record in the layout above."""
     n, t = len(game.moves), len(game.target_moves)
     ending = game.ending | SIDES.index(game.gave_up) << 4 | game.played_through << 6
     header = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
@@ -89,9 +89,9 @@ def encode_record(game: SelfPlayRecord) -> bytes:
 
 
 def decode_record(payload: bytes) -> SelfPlayRecord:
-    """The record of its bytes. Raises DataError when they do not have its layout, or hold values that no game has.
+    """Decode a record. Raises DataError when the layout is wrong or a value is impossible in a game.
 
-    Whether the moves are legal is not asked here: whoever plays them has to look.
+    Does not check that the moves are legal; callers that replay them must.
     """
     try:
         generation, number, points, ending, n, t = HEADER.unpack_from(payload)
@@ -115,7 +115,7 @@ def decode_record(payload: bytes) -> SelfPlayRecord:
 
 
 def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
-    """Raises ValueError for what the kernels, which check nothing, or the learner must not get."""
+    """Raise ValueError for values that must not reach the learner or the kernels, which check nothing."""
     start = fields["start"]
     if points not in (-1, 0, 1):
         raise ValueError(f"{points} points for White")
@@ -129,12 +129,12 @@ def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
 
 
 def _are_apart(bitboards: np.ndarray) -> bool:
-    """Whether no square is in two of them."""
+    """Whether no two bitboards share a square."""
     return sum(int(one).bit_count() for one in bitboards) == int(np.bitwise_or.reduce(bitboards)).bit_count()
 
 
 def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
-    """The game with training targets: visit shares, and result and root value mixed (`value_share` of the latter)."""
+    """The game with training targets: visit shares, and (1 - value_share) result + value_share root value."""
     counts = game.target_counts.astype(np.int64)
     visits = game.target_visits.astype(np.float32)
     owner = np.repeat(np.arange(len(counts)), counts)

@@ -1,12 +1,12 @@
-"""A folder of labels: rows that are only ever appended, in chunks, and a journal that says which of them count.
+"""A folder of labels: row files that grow by appended chunks, and a journal that lists the valid chunks.
 
-settings.json  what the labels are made of; the same settings and seed give the same bytes
+settings.json  inputs of the labels; the same settings and seed give the same bytes
 values.rows    positions with a value, 32 bytes each
 scored.rows    positions with a value and up to eight scored moves, 64 bytes each (`packed` has the layout of both)
-journal        for every published chunk 48 bytes: how long both files are after it, and their checksums
+journal        48 bytes for each published chunk: the lengths of both files after it, and their checksums
 
-A chunk is on disk before the journal names it. What lies behind the journal's last whole record was being written when
-the process died: it is cut off, and drawn again.
+A chunk is on disk before the journal names it. Rows beyond the journal's last whole record were being written when the
+process died; the writer cuts them off and draws them again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MOST_JOURNAL_BYTES = RECORD.size << 24
 
 @dataclass(frozen=True)
 class Chunk:
-    """Packed rows of one chunk, and how many positions were looked at for it."""
+    """Packed rows of one chunk, and the number of positions examined for it."""
 
     values: np.ndarray  # uint64 [N, 4]
     scored: np.ndarray  # uint64 [M, 8]
@@ -45,7 +45,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Published:
-    """What a journal names: totals after a number of chunks."""
+    """Totals that a journal gives after a number of chunks."""
 
     chunks: int = 0
     values: int = 0
@@ -54,11 +54,11 @@ class Published:
 
 
 class LabelFolder:
-    """The published labels of a folder, mapped from disk: also while they are still being written.
+    """The published labels of a folder, mapped from disk; a writer may still be appending.
 
     Attributes:
-        settings: what the labels were made of.
-        published: how much there is.
+        settings: inputs of the labels.
+        published: totals so far.
         values: uint64 [N, 4] packed rows.
         scored: uint64 [M, 8] packed rows.
 
@@ -75,7 +75,7 @@ class LabelFolder:
         self.scored = _mapped(folder / SCORED, self.published.scored, SCORED_WORDS)
 
     def verify(self) -> None:
-        """Compare every chunk with its checksum. Raises DataError naming the first that differs."""
+        """Compare every chunk with its checksum. Raises DataError naming the first mismatch."""
         first = (0, 0)
         for number, values, scored, _, values_crc, scored_crc in self._records:
             found = zlib.crc32(self.values[first[0] : values].data), zlib.crc32(self.scored[first[1] : scored].data)
@@ -90,7 +90,7 @@ def fields_of(rows: np.ndarray) -> np.ndarray:
 
 
 class LabelWriter:
-    """Goes on where the folder's journal ends, or begins a new folder.
+    """Appends to a folder from where its journal ends, or begins a new folder.
 
     Raises RunError for a folder with other settings, DataError for a damaged one.
     """
@@ -109,7 +109,7 @@ class LabelWriter:
             os.truncate(folder / name, size)
 
     def publish(self, chunks: Iterable[Chunk]) -> None:
-        """Append chunks: their rows first, then, once these are safe on disk, the journal."""
+        """Append chunks: first sync their rows to disk, then write the journal."""
         records = []
         for chunk in chunks:
             now = self.published
@@ -159,7 +159,7 @@ def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> 
 
 
 def _read_journal(path: Path) -> list[tuple[int, ...]]:
-    """(chunk, values, scored, offered, both checksums) of every record; torn ones at the end are left out."""
+    """(chunk, values, scored, offered, both checksums) of every record, without torn ones at the end."""
     if not path.is_file():
         return []
     try:

@@ -20,7 +20,7 @@ __all__ = ["load_openings", "parse_position", "write_openings"]
 
 
 def load_openings(path: Path | None = None) -> list[chess.Board]:
-    """The positions of an EPD (or FEN) file, one a line, or of the default set.
+    """Load the positions of an EPD (or FEN) file with one position per line, or of the default set.
 
     Raises DataError naming the line for a position that cannot be read or has no legal move.
     """
@@ -40,7 +40,7 @@ def load_openings(path: Path | None = None) -> list[chess.Board]:
 
 
 def parse_position(line: str, place: str, chess960: bool = False) -> chess.Board:
-    """The position of an EPD or FEN line; `place` names the line in the DataError that a bad one raises."""
+    """Parse an EPD or FEN line. A bad line raises DataError, which names it by `place`."""
     fields = line.split(";")[0].split()
     clocks = fields[4:6] if len(fields) >= 6 and fields[4].isdigit() and fields[5].isdigit() else ["0", "1"]
     try:

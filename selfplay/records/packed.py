@@ -1,11 +1,11 @@
-"""Labelled positions as packed rows of four little-endian words (32 bytes); with their best moves, of eight words.
+"""Labelled positions as packed rows of little-endian words: four (32 bytes), or eight with their best moves.
 
 word 0  bitboard of the occupied squares
-words 1, 2  a nibble for each of them, by square: kind + 6 for Black's pieces, 12 and 13 for rooks that may castle
+words 1, 2  a nibble per piece, by square: kind (+ 6 for Black), or 12 and 13 for rooks that may castle
 word 3  from bit 0: score int16 (centipawns of the side to move, mate +-(32000 - n)), root uint16 (hash of the game
         that the position was drawn from), halfmove clock uint8, state uint8 (Black to move | en passant file + 1 << 1),
         plies to the end of that game uint8 (0 unknown), kind uint8 (number of the source | calm << 4)
-words 4..7  eight pairs, best first: move uint16 (encoding of engine/board), score int16; move 0 where there are fewer
+words 4..7  eight pairs, best first: move uint16 (encoding of engine/board), score int16; move 0 pads the rest
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _code(row, square):
 
 @kernel()
 def unpack_row(words, row):
-    """The position of a packed row; returns False, and leaves `row` undefined, for one that no game reaches."""
+    """Unpack a position into `row`. Returns False, with `row` undefined, if no game can reach it."""
     for word in range(ROW_WORDS):
         row[word] = ZERO
     if popcount(words[0]) > 32 or not _put_pieces(words, row):
@@ -134,7 +134,7 @@ def _put_pieces(words, row):
 
 @kernel()
 def _pieces_are_possible(row, side):
-    """One king, no pawns where they promote, and no more pieces than promotions explain."""
+    """Whether a side has one king, no pawns on the last ranks, and no more pieces than promotions explain."""
     own = row[WHITE + side]
     pawns = popcount(row[PAWN] & own)
     if popcount(row[KING] & own) != 1 or pawns > 8 or row[PAWN] & (RANK_1 | RANK_8):
@@ -147,7 +147,7 @@ def _pieces_are_possible(row, side):
 
 @kernel()
 def _castling_is_possible(row):
-    """Castling rooks stand on the back rank beside their king, at most one to its left and one to its right."""
+    """Whether castling rooks are on their king's back rank, at most one to its left and one to its right."""
     for side in range(2):
         rooks = row[CASTLING] & row[WHITE + side]
         if not rooks:
@@ -162,7 +162,7 @@ def _castling_is_possible(row):
 
 @kernel()
 def _put_en_passant(row, file_from_one):
-    """Set the en passant square of a file 1..8 (0 none); False where no pawn can just have passed it."""
+    """Set the en passant square of a file 1..8 (0 = none); False if no pawn can just have passed it."""
     if file_from_one == 0:
         return True
     if file_from_one > 8:

@@ -16,7 +16,7 @@ from engine.board.layout import ROW_WORDS
 __all__ = ["PROBABILITY_ONE", "UNKNOWN_MOVES_LEFT", "PositionSet", "concatenate", "empty_set", "offsets"]
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
-UNKNOWN_MOVES_LEFT = 0  # a known number of plies is at least 1: every position was moved in
+UNKNOWN_MOVES_LEFT = 0  # known values are at least 1, because a move was played in every position
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class PositionSet:
         game_first: int64[G + 1], first position of each game; the last entry is P.
         moves: uint16[P], the move played in each position (encoding of engine/board).
         target_first: int64[P + 1], first policy target of each position; the last entry is T.
-        target_moves: uint16[T], moves with target probability.
+        target_moves: uint16[T], moves that have a target probability.
         target_probs: uint16[T], their probabilities in units of 1/65535, summing to about 1 over a position.
         target_scores: int16[T], their scores in centipawns from the side to move (mate +-(32000 - n)), or empty
             where scores are not known.
-        wdl: float16[P, 3], win, draw and loss probability for the side to move; zeros where they are not known.
-        moves_left: uint16[P], plies to the end of the game; UNKNOWN_MOVES_LEFT where they are not known.
+        wdl: float16[P, 3], win, draw and loss probability for the side to move; zeros if unknown.
+        moves_left: uint16[P], plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown.
         usable: bool[P], whether the position may be sampled (False: no good target).
 
-    A position may lack policy targets, value or length; it then takes no part in that loss.
+    A position without policy targets, value or length takes no part in that loss.
     """
 
     starts: np.ndarray
@@ -63,7 +63,7 @@ class PositionSet:
         return len(self.moves)
 
     def games(self, first: int, last: int) -> PositionSet:
-        """The games first..last-1 as a set of their own (copies nothing but the offsets)."""
+        """The games first..last-1 as a new set that copies only the offsets."""
         position, end = int(self.game_first[first]), int(self.game_first[last])
         target, target_end = int(self.target_first[position]), int(self.target_first[end])
         return PositionSet(
@@ -80,7 +80,7 @@ class PositionSet:
         )
 
     def select(self, keep: np.ndarray) -> PositionSet:
-        """The games with keep bool[G] True, in their order."""
+        """The games whose keep bool[G] is True, in order."""
         keep_position = np.repeat(keep, np.diff(self.game_first))
         counts = np.diff(self.target_first)
         keep_target = np.repeat(keep_position, counts)

@@ -1,7 +1,7 @@
 """Replay files: append-only segments of checksummed records, published by a rename when a generation is complete.
 
-A segment is the magic bytes followed by records of u32 length, u32 crc32, payload. While games are being played it is
-named `gen-NNNNN.part`, every record is fsynced before it counts, and damage is cut out when it is opened again.
+A segment is the magic bytes followed by records of u32 length, u32 crc32, payload. While games are being
+played, the segment is named `gen-NNNNN.part` and a record counts only after its fsync. Reopening it cuts damage out.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ log = logging.getLogger(__name__)
 
 
 def segment_path(folder: Path, generation: int) -> Path:
-    """Where the published segment of a generation is."""
+    """Path of a generation's published segment."""
     return folder / f"gen-{generation:05d}.replay"
 
 
 def part_path(folder: Path, generation: int) -> Path:
-    """Where the segment of a generation is while its games are being played."""
+    """Path of a generation's segment while its games are being played."""
     return segment_path(folder, generation).with_suffix(".part")
 
 
@@ -51,10 +51,10 @@ def published_generations(folder: Path) -> list[int]:
 
 
 def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
-    """All intact records in file order, and how many damaged bytes lie between and behind them.
+    """All intact records in file order, and the number of damaged bytes between and after them.
 
-    A record that is cut short or fails its checksum is damage; reading goes on with the next intact one. Raises
-    DataError when the file is no segment.
+    A record that is cut short or fails its checksum is damage; reading resumes at the next intact record. Raises
+    DataError when the file is not a segment.
     """
     data = path.read_bytes()
     if data[: len(MAGIC)] != MAGIC:
@@ -71,7 +71,7 @@ def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
 
 
 def _payload_at(data: bytes, start: int) -> bytes | None:
-    """The payload of the record that begins there, None where no intact one does (as in a tail of zeros)."""
+    """Payload of the record at `start`, or None if no intact record begins there (as in a tail of zeros)."""
     if start + FRAME.size > len(data):
         return None
     length, checksum = FRAME.unpack_from(data, start)
@@ -82,7 +82,7 @@ def _payload_at(data: bytes, start: int) -> bytes | None:
 
 
 def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
-    """The games of a published generation by number; damaged ones are missing, with a warning. Raises DataError."""
+    """The games of a published generation by number. Logs a warning if some are damaged. Raises DataError."""
     path = segment_path(folder, generation)
     records, damaged = read_segment(path)
     if damaged:
@@ -91,14 +91,14 @@ def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
 
 
 def write_segment(folder: Path, generation: int, games: Iterable[SelfPlayRecord]) -> Path:
-    """Publish games that are there already as a generation's segment: all of them, or none if `games` raises."""
+    """Publish existing games as a generation's segment: all of them, or none if `games` raises."""
     path = segment_path(folder, generation)
     _write_records(path, games)
     return path
 
 
 def reopen_segment(folder: Path, generation: int) -> None:
-    """Take a published segment back, if there is one, so that a ReplayWriter completes it."""
+    """Unpublish a segment, if it exists, so that a ReplayWriter can complete it."""
     path = segment_path(folder, generation)
     if path.is_file():
         path.replace(part_path(folder, generation))
@@ -118,11 +118,11 @@ def _frame(game: SelfPlayRecord) -> bytes:
 
 
 class ReplayWriter:
-    """Appends games of one generation; opening it again continues with the intact records. Raises OSError.
+    """Appends games of one generation. Reopening continues after the intact records. Raises OSError.
 
     Attributes:
         games: the games already stored, by number.
-        cut_bytes: how much damage was cut out on opening: a torn tail, or records that fail their checksum.
+        cut_bytes: bytes of damage cut out on opening (a torn tail, or records that fail their checksum).
     """
 
     def __init__(self, folder: Path, generation: int) -> None:
@@ -134,11 +134,11 @@ class ReplayWriter:
         if not begun or self.cut_bytes:
             _write_records(self._path, records)
         self.games = {record.number: record for record in records}
-        # Unbuffered: after a failed write nothing may be left that `close` would try to write once more.
+        # The stream is unbuffered so that `close` has nothing to retry after a failed write.
         self._stream = self._path.open("ab", buffering=0)
 
     def append(self, game: SelfPlayRecord) -> None:
-        """Store a finished game; it is on disk when this returns. A number stored before is left as it is."""
+        """Store a finished game on disk before returning. Does nothing if its number is already stored."""
         if game.number in self.games:
             return
         rest = memoryview(_frame(game))
@@ -155,5 +155,5 @@ class ReplayWriter:
         return self._published
 
     def close(self) -> None:
-        """Close the file; what was appended stays for the next opening."""
+        """Close the file; the next opening continues with the appended games."""
         self._stream.close()

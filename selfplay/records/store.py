@@ -1,6 +1,6 @@
-"""Position sets on disk, one `.npy` an array: written piece by piece and mapped, so that neither needs them in memory.
+"""Position sets on disk, one `.npy` per array. Writing piece by piece and mapping keep them out of memory.
 
-A set is a folder with the arrays of `PositionSet` and `version`; it has its name only once it is complete.
+A set is a folder with the arrays of `PositionSet` and `version`; it gets its name only once it is complete.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from selfplay.records.positions import PositionSet, empty_set
 __all__ = ["map_set", "write_set"]
 
 VERSION = 3
-OFFSETS = ("game_first", "target_first")  # arrays that count on from piece to piece and have one entry more
+OFFSETS = ("game_first", "target_first")  # arrays that keep counting across pieces and have one extra entry
 
 
 def write_set(folder: Path, pieces: Iterable[PositionSet]) -> None:
-    """Write the games of all pieces as one set; scores are kept where every piece has them.
+    """Write the games of all pieces as one set, with scores if every piece has them.
 
-    What was at `folder` is replaced, at once and only when the set is complete. Raises OSError.
+    Replaces whatever was at `folder`, but only once the set is complete. Raises OSError.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
@@ -55,9 +55,9 @@ def write_set(folder: Path, pieces: Iterable[PositionSet]) -> None:
 
 
 def map_set(folder: Path) -> PositionSet:
-    """The set in a folder, its arrays mapped: pages are read as they are used, and changes stay in memory.
+    """Map the arrays of a set: pages are read on first use, and changes stay in memory.
 
-    Raises DataError where the folder is damaged or of another version.
+    Raises DataError if the folder is damaged or of another version.
     """
     try:
         version = (folder / "version").read_text(encoding="ascii").strip()
@@ -65,7 +65,7 @@ def map_set(folder: Path) -> PositionSet:
             raise DataError(f"{folder}: position set of version {version!r}, expected {VERSION}")
         arrays = {}
         for name, sample in vars(empty_set()).items():
-            # Writable as a private copy: kernels are compiled for writable arrays.
+            # A private copy is writable, and the kernels are compiled for writable arrays.
             array = np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False).view(np.ndarray)
             if array.dtype != sample.dtype or array.shape[1:] != sample.shape[1:]:
                 raise DataError(f"{folder}: {name} is {array.dtype}{array.shape}")

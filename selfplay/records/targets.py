@@ -19,20 +19,21 @@ __all__ = [
 # Result text -> White's result: win 1, draw 0, loss -1.
 WHITE_POINTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
 
-MATE_SCORE_CP = 32_000  # a mate in n moves is scored this less n, one against the side to move the negative of it
+MATE_SCORE_CP = 32_000  # a mate in n moves scores this minus n; negative if the side to move is mated
 
-# A score of 100 cp is where winning and not winning balance in engine play; 60 cp is the logistic's scale there.
+# At 100 cp a win has probability 1/2 in engine play; 60 cp is the scale of the logistic around it.
 WIN_CENTRE_CP = 100.0
 WIN_SCALE_CP = 60.0
 SCORE_LIMIT_CP = 3000.0  # beyond it the logistic is 0 or 1 in float32; mates are at MATE_SCORE_CP
 
-# A move this many centipawns worse than the best has 1/e of its probability: wider when the game is decided.
+# A move this many centipawns worse than the best has 1/e of its probability. The slope widens the scale when the
+# game is decided.
 POLICY_SCALE_CP = 30.0
 POLICY_SCALE_SLOPE = 0.08
 
 MOVES_LEFT_LIMIT = 250.0  # plies; longer games teach nothing more
 
-RESULT_SHARE = 0.25  # of the value target; the rest is the score's
+RESULT_SHARE = 0.25  # weight of the result in the value target; the score has the rest
 
 
 def wdl_from_score(score_cp: np.ndarray) -> np.ndarray:
@@ -53,12 +54,12 @@ def wdl_from_result(white_points: int, black_to_move: np.ndarray) -> np.ndarray:
 
 
 def blend_wdl(from_score: np.ndarray, from_result: np.ndarray) -> np.ndarray:
-    """The value target: three quarters the score's, one quarter the result's; float32[n, 3]."""
+    """The value target float32[n, 3]: 3/4 from the score, 1/4 from the result."""
     return (1.0 - RESULT_SHARE) * from_score + RESULT_SHARE * from_result
 
 
 def moves_left_target(stored: np.ndarray) -> np.ndarray:
-    """Plies to the end float32[n], at most 250, of uint16[n] as a PositionSet has them; -1 where they are not known."""
+    """Plies to the end float32[n], at most 250, from the uint16[n] of a PositionSet; -1 if unknown."""
     limited = np.minimum(stored, MOVES_LEFT_LIMIT).astype(np.float32)
     return np.where(stored == UNKNOWN_MOVES_LEFT, np.float32(-1), limited)
 

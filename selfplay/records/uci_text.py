@@ -1,6 +1,6 @@
-"""UCI move text to encoded moves, by table: millions a second in plain Python.
+"""Converts UCI move text to encoded moves by table, at millions of moves per second in plain Python.
 
-The text alone cannot tell a castling king (e1g1) from any other king: `king_takes_rook` settles it on the board.
+The text alone cannot tell castling (e1g1) from another king move; `king_takes_rook` decides it on the board.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["MOVE_OF_TEXT", "king_takes_rook"]
 
 
 def _move_table() -> dict[str, int]:
-    """Every pair of squares, and every step onto a last rank with each promotion letter."""
+    """All pairs of squares, and all steps onto a last rank with each promotion letter."""
     names = [file + rank for rank in "12345678" for file in "abcdefgh"]
     table = {}
     for i, origin in enumerate(names):
@@ -32,7 +32,7 @@ MOVE_OF_TEXT: dict[str, int] = _move_table()
 
 @kernel()
 def king_takes_rook(row, move):
-    """The move with castling written as king takes own rook: e1g1 becomes e1h1 in `row`, other moves stay."""
+    """Rewrite castling in `row` as king takes own rook (e1g1 becomes e1h1); return other moves unchanged."""
     origin = move & 63
     target = (move >> 6) & 63
     step = 1 if target > origin else -1

@@ -1,1 +1,1 @@
-"""Teachers: who labels positions for training. Here the ones that work inside the process, from a foreign value net."""
+"""Teachers label positions for training. These run inside the process on Stockfish's value net."""

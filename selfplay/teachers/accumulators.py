@@ -1,7 +1,7 @@
-"""Accumulators of the teacher's net: a side's view of the board, from scratch or along a move.
+"""Accumulators of the teacher's net: each side's view of the board, built from scratch or updated by a move.
 
-A feature is a piece on a square, seen by the side whose king stands on k, with flip = 56 for Black, ^ 7 where the king
-is on files a to d:
+A feature is a piece on a square, seen by the side whose king stands on k. flip is 56 for Black, else 0, and is
+exclusive-ored with 7 if the king is on files a to d:
 
     (square ^ flip) + 64 * (2 * kind + (1 if not of that side); 10 for both kings) + 704 * bucket,
     bucket = 4 * (7 - rank) + (7 - file) of k ^ flip.
@@ -22,13 +22,13 @@ from selfplay.teachers.net_file import STOCKFISH_15, aligned
 __all__ = ["BUCKETS", "WIDTH", "Accumulators", "advance", "new_accumulators", "start"]
 
 WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
-KING_FEATURES = 704  # features of one square of the own king
-BLOCK = 256  # columns in registers at once
-ADDED = 8  # where the squares that a move fills begin in `changed`; a move empties and fills two at most
+KING_FEATURES = 704  # features for each square of the side's own king
+BLOCK = 256  # columns held in registers at once
+ADDED = 8  # index in `changed` of the first filled square; a move empties and fills at most two
 
 
 class Accumulators(NamedTuple):
-    """A stack of accumulators, one for each ply and side, and one thread's scratch."""
+    """A stack of accumulators, one per ply and side, and one thread's scratch space."""
 
     values: np.ndarray  # int16 [plies * 2 * 1024]
     psqt: np.ndarray  # int32 [plies * 2 * 8]
@@ -42,7 +42,7 @@ class Accumulators(NamedTuple):
 
 
 def new_accumulators(plies: int) -> Accumulators:
-    """For one thread."""
+    """New accumulators for one thread."""
     inputs, hidden = aligned(WIDTH, np.uint8), aligned(32, np.uint8)
     return Accumulators(
         values=aligned(plies * 2 * WIDTH, np.int16),
@@ -59,14 +59,14 @@ def new_accumulators(plies: int) -> Accumulators:
 
 @kernel()
 def start(net, acc, ply, row):
-    """Both accumulators of a ply from scratch."""
+    """Compute both accumulators of a ply from scratch."""
     _refresh(net, acc, ply, np.int64(0), row)
     _refresh(net, acc, ply, np.int64(1), row)
 
 
 @kernel()
 def advance(net, acc, ply, row, child):
-    """The accumulators of `child` at ply + 1 from those of `row` at ply; `child` is one move, or a pass, away."""
+    """Update the accumulators of `row` at ply to `child` at ply + 1; `child` is one move or a pass away."""
     removed, added = _note_changes(acc, row, child)
     for side in range(2):
         if row[KING] & row[WHITE + side] != child[KING] & child[WHITE + side]:
@@ -82,7 +82,7 @@ def advance(net, acc, ply, row, child):
 
 @kernel()
 def _view(row, side):
-    """(what squares are exclusive-ored with, first feature of the king's square)."""
+    """(exclusive-or mask of squares, first feature of the king's square)."""
     king = ctz(row[KING] & row[WHITE + side])
     flip = 56 * side ^ (7 if king & 7 < 4 else 0)
     king ^= flip
@@ -119,7 +119,7 @@ def _refresh(net, acc, ply, side, row):
 
 @kernel()
 def _note_changes(acc, row, child):
-    """Write the squares left and the squares filled into `changed`; returns how many of each."""
+    """Write the emptied and the filled squares to `changed`; returns both counts."""
     removed, added = np.int64(0), np.int64(ADDED)
     for colour in range(2):
         for kind in range(KING + 1):
@@ -140,7 +140,7 @@ def _note_changes(acc, row, child):
 
 @kernel()
 def _update(net, acc, ply, side, removed, added):
-    """A side's accumulator at ply + 1: that at ply without the features removed, with those added."""
+    """A side's accumulator at ply + 1: that at ply, minus the removed features, plus the added ones."""
     old = (2 * ply + side) * WIDTH
     for c in range(0, WIDTH, BLOCK):
         values = acc.values
@@ -159,7 +159,7 @@ def _update(net, acc, ply, side, removed, added):
 
 @kernel()
 def _sum_block(base, at, weight, column, indices, removed, present, added, out, to):
-    """256 columns: `base` from `at` on, less indices[:removed], with indices[:present] and indices[ADDED:][:added]."""
+    """Sum 256 columns: base[at:], less indices[:removed], with indices[:present] and indices[ADDED:][:added]."""
     s0, s1, s2, s3 = (
         load_shorts(base, at),
         load_shorts(base, at + 32),

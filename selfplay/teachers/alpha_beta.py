@@ -1,4 +1,4 @@
-"""Alpha-beta of a few plies over the teacher's quiescence, and the scores of all moves of a position."""
+"""Shallow alpha-beta over the teacher's quiescence, and scores of all moves of a position."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 __all__ = ["deep_value", "score_moves"]
 
-EXACT, AT_MOST, AT_LEAST = 0, 1, 2  # what a table's score says
-EXTENSION_PLIES = 6  # in which a check at the horizon is searched on
-# The order of moves: the table's, captures that do not lose material, killers, quiet moves, losing captures.
+EXACT, AT_MOST, AT_LEAST = 0, 1, 2  # bound type of a table's score
+EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
+# Move order: table move, captures that do not lose material, killers, quiet moves, losing captures.
 TABLE_MOVE, GOOD_CAPTURE, KILLER = np.int64(1 << 20), np.int64(100_000), np.int64(50_000)
 
 
@@ -39,7 +39,7 @@ def deep_value(teacher, row, depth):
 def score_moves(teacher, row, moves, count, scores, exact):
     """Order moves[:count], best first, by quiescence of the position after each; scores in units for the mover.
 
-    The first `exact` scores are exact, the others upper bounds: they are not searched further once that is clear.
+    The first `exact` scores are exact. The others are upper bounds, because their search stops once they rank lower.
     """
     begin(teacher, row)
     child = teacher.rows[1]
@@ -64,13 +64,13 @@ def _settled_child(teacher, beta):
     child = teacher.rows[1]
     teacher.nodes[0] = 0
     if _only_pawns(child) and not generate(child, teacher.moves[1]) and not in_check(child):
-        return np.int64(0)  # stalemate, which quiescence does not see
+        return np.int64(0)  # stalemate; quiescence does not see it
     return quiescence(teacher, np.int64(1), np.int64(1), np.int64(-MATE), beta)
 
 
 @kernel()
 def _insert(moves, scores, place, score):
-    """Put moves[place] with its score where it belongs among the moves before it, which are in order."""
+    """Insert moves[place] and its score into the sorted moves before it."""
     move = moves[place]
     while place > 0 and scores[place - 1] < score:
         moves[place], scores[place] = moves[place - 1], scores[place - 1]
@@ -80,13 +80,13 @@ def _insert(moves, scores, place, score):
 
 @kernel()
 def _only_pawns(row):
-    """Whether the side to move has no piece but king and pawns, and may be stalemated."""
+    """Whether the side to move has only king and pawns, and so may be stalemated."""
     return (row[WHITE + np.int64(row[SIDE])] & ~(row[PAWN] | row[KING])) == np.uint64(0)
 
 
 @kernel()
 def _search(teacher, ply, depth, alpha, beta):
-    """Units for the side to move of rows[ply], whose accumulators stand; null windows after the first move."""
+    """Units for the side to move of rows[ply], whose accumulators are set; null windows after the first move."""
     row, child = teacher.rows[ply], teacher.rows[ply + 1]
     checked = in_check(row)
     if depth <= 0 and not (checked and ply <= EXTENSION_PLIES):
@@ -123,7 +123,7 @@ def _search(teacher, ply, depth, alpha, beta):
 
 @kernel()
 def _look_up(teacher, row):
-    """(slot of the table, the move known there or -1)."""
+    """(table slot, its move or -1)."""
     key = _table_key(teacher, row)
     slot = np.int64(key & np.uint64(len(teacher.keys) - 1))
     known = teacher.keys[slot] == key and teacher.table[slot, 3] != 0
@@ -132,7 +132,7 @@ def _look_up(teacher, row):
 
 @kernel()
 def _table_key(teacher, row):
-    """Keys hold the root's, so that no search reads what another left: a label does not depend on those before it."""
+    """Table key of a position. It includes the root's key, so that no label depends on earlier searches."""
     return row[KEY] ^ teacher.rows[0, KEY] * np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -146,7 +146,7 @@ def _table_decides(entry, depth, alpha, beta):
 
 @kernel()
 def _store(teacher, slot, row, score, depth, bound, move):
-    if abs(score) < MATE - 2 * MAX_PLY:  # a mate's distance is the root's, not this position's
+    if abs(score) < MATE - 2 * MAX_PLY:  # not for mates: their distance counts from the root, not from here
         teacher.keys[slot] = _table_key(teacher, row)
         entry = teacher.table[slot]
         entry[0], entry[1], entry[2], entry[3] = score, depth, bound, move

@@ -1,4 +1,4 @@
-"""What a label folder holds, and whether its labels are the teacher's: a sample labelled again, from scratch."""
+"""Summarises a label folder, and checks its labels by labelling a sample again from scratch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from selfplay.teachers.static_value import static_value
 
 __all__ = ["Composition", "composition", "count_wrong_labels"]
 
-PART = 1 << 22  # rows looked at together
+PART = 1 << 22  # rows per pass
 BALANCED_CP = 150
 
 
@@ -42,7 +42,7 @@ class Composition:
 
 
 def composition(rows: np.ndarray) -> Composition:
-    """Of packed rows [N, 4 or 8]."""
+    """Composition of packed rows [N, 4 or 8]."""
     counts, calm, balanced = np.zeros(SOURCE_MASK + 1, np.int64), 0, 0
     for first in range(0, len(rows), PART):
         fields = fields_of(rows[first : first + PART])
@@ -55,7 +55,7 @@ def composition(rows: np.ndarray) -> Composition:
 
 
 def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int, seed: int = 1) -> int:
-    """Label `sample` rows of both files again; how many differ, rows that are no positions included."""
+    """Label `sample` rows of both files again; returns how many differ or are not positions."""
     rng, wrong = np.random.default_rng(seed), 0
     teacher = new_teacher(net)
     for rows, check in ((labels.values, count_wrong_values), (labels.scored, count_wrong_scores)):
@@ -66,7 +66,7 @@ def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int, seed
 
 @kernel()
 def count_wrong_values(teacher, rows):
-    """How many packed rows [N, 4] do not have the teacher's value: the static one, or quiescence's where not calm."""
+    """Count packed rows [N, 4] without the teacher's value: static if calm, else quiescence."""
     row, wrong = np.zeros(ROW_WORDS, np.uint64), 0
     for i in range(len(rows)):
         if not unpack_row(rows[i], row):
@@ -84,7 +84,7 @@ def count_wrong_values(teacher, rows):
 
 @kernel()
 def count_wrong_scores(teacher, rows):
-    """How many packed rows [N, 8] do not have the teacher's best moves with their scores."""
+    """Count packed rows [N, 8] without the teacher's best moves and their scores."""
     row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(SCORED_WORDS, np.uint64), 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
     for i in range(len(rows)):

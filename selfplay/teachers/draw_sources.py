@@ -1,4 +1,4 @@
-"""Where positions to label are drawn from: games and what lies around them, openings, endings, ends of exchanges."""
+"""Sources of positions to label: games and positions near them, openings, endings, ends of exchanges."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ __all__ = ["SOURCES", "Games", "Roots", "Shares", "draw_source", "games_of_sets"
 
 @dataclass(frozen=True)
 class Shares:
-    """The part of the labels that each source gives, relative weights; the order numbers the sources in the rows."""
+    """Mixture weights of the sources, relative. Field order gives the source numbers in the rows."""
 
     games: float = 0.05  # positions of games
     siblings: float = 0.40  # positions after the moves of a game's position, and of two plies below it
-    detours: float = 0.15  # likewise, after one to three random moves
-    trees: float = 0.04  # of Aino's own searches
+    detours: float = 0.15  # siblings after one to three random moves
+    trees: float = 0.04  # tree positions of Aino's own searches
     openings: float = 0.10  # walks from openings of four to ten random plies
     book: float = 0.08  # walks from the opening set
     chess960: float = 0.06  # walks from Chess960 starts
-    endings: float = 0.05  # walks from endings of three to seven men
+    endings: float = 0.05  # walks from endings of three to seven pieces
     quiet_ends: float = 0.07  # ends of the exchanges in positions near games
 
 
 SOURCES = tuple(field.name for field in fields(Shares))
 GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(len(SOURCES))
 FROM_GAMES = (GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
-GAME_SHARE = 0.25  # of a game's positions that are offered when it is drawn
-LONG_WALK = 60  # plies of a walk that plays a game
+GAME_SHARE = 0.25  # share of a drawn game's positions that are offered
+LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3
 LONGEST_EXCHANGE = 12  # plies
-MEN_OF_ENDINGS = 5  # at most, besides the kings
+MEN_OF_ENDINGS = 5  # most pieces besides the kings
 KINDS_OF_ENDINGS = np.array([0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64)  # pawns twice as often as rooks
 TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
 
@@ -68,13 +68,13 @@ class Games(NamedTuple):
     """G games with P moves, to draw positions from."""
 
     starts: np.ndarray  # uint64 [G, 16]
-    first: np.ndarray  # int64 [G + 1] the first move of each
+    first: np.ndarray  # int64 [G + 1] first move of each game
     moves: np.ndarray  # uint16 [P]
     keys: np.ndarray  # uint64 [G] hash of start and moves
 
 
 class Roots(NamedTuple):
-    """Everything that walks begin with."""
+    """Start positions and games for all walks."""
 
     games: Games
     start: np.ndarray  # uint64 [1, 16]
@@ -83,7 +83,7 @@ class Roots(NamedTuple):
 
 
 def games_of_sets(sets: list[PositionSet]) -> Games:
-    """The games of several sets, copied together, about three bytes a position."""
+    """Copy the games of several sets into one, about three bytes per position."""
     if not sets:
         empty = np.zeros((0, ROW_WORDS), np.uint64)
         return Games(empty, np.zeros(1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint64))
@@ -96,7 +96,7 @@ def games_of_sets(sets: list[PositionSet]) -> Games:
 
 
 def new_roots(games: Games) -> Roots:
-    """The games given, with the start position, the opening set and Chess960's starts."""
+    """Roots from the games, the start position, the opening set and the Chess960 starts."""
     chess960 = [row_from_board(chess.Board.from_chess960_pos(number)) for number in range(960)]
     book = [row_from_board(board) for board in load_openings()]
     return Roots(games, row_from_board(chess.Board())[None].copy(), np.stack(book), np.stack(chess960))
@@ -107,7 +107,7 @@ def new_roots(games: Games) -> Roots:
 
 @kernel()
 def draw_source(space, roots, source, most, draws):
-    """Draw from a source, not the trees, until space.counts[0] is `most`; at most so many roots."""
+    """Draw at most `draws` roots from a source other than trees, until space.counts[0] is `most`."""
     rng = space.rng
     space.counts[3] = most
     for _ in range(draws):
@@ -133,7 +133,7 @@ def draw_source(space, roots, source, most, draws):
 
 @kernel()
 def _draw_opening(space, roots, source, temperature):
-    """A walk of the length of a game from an opening; the walk is its own root."""
+    """Walk from an opening for the length of a game; the walk is its own root."""
     rng = space.rng
     root = np.int64(rng[0] >> np.uint64(48))
     starts, least, more = roots.start, np.int64(4), np.int64(7)
@@ -153,7 +153,7 @@ def _root_of(games, game):
 
 @kernel()
 def put_game_position(space, games):
-    """Put a random position of a random game on ply 0; games count by their length. Returns the root's hash."""
+    """Put a random position on ply 0; games are weighted by length. Returns the root's hash."""
     rows = space.teacher.rows
     number = below(space.rng, np.int64(len(games.moves)))
     game = np.searchsorted(games.first, number, side="right") - 1
@@ -184,7 +184,7 @@ def _draw_game(space, games):
 
 @kernel()
 def _draw_quiet_end(space, games):
-    """Offer the position after the exchanges that a random move from a game's position leaves."""
+    """Play a random move from a game position, then its exchanges, and offer the result."""
     teacher = space.teacher
     root = put_game_position(space, games)
     if not begin_walk(space, teacher.rows[0].copy(), 1 + below(space.rng, np.int64(2))):
@@ -206,7 +206,7 @@ def _draw_quiet_end(space, games):
 
 @kernel()
 def _best_exchange(space, row):
-    """The capture that wins most, even exchanges included, or a random evasion of a check; -1 where there is none."""
+    """The capture that wins most (at least an even exchange), or a random evasion in check; -1 if none."""
     if in_check(row):
         count = np.int64(generate(row, space.moves))
         return np.int64(space.moves[below(space.rng, count)]) if count else np.int64(-1)
@@ -221,7 +221,7 @@ def _best_exchange(space, row):
 
 @kernel()
 def _put_ending(space):
-    """Kings and one to five men on random squares of ply 0; returns whether that is a legal position."""
+    """Put kings and one to five pieces on random squares of ply 0; returns whether the position is legal."""
     row, rng = space.teacher.rows[0], space.rng
     for word in range(ROW_WORDS):
         row[word] = np.uint64(0)
@@ -247,7 +247,7 @@ def _put(row, kind, colour, square):
 
 @kernel()
 def _doubly_taken(row):
-    """Whether two men were put on one square."""
+    """Whether two pieces are on one square."""
     taken = row[PAWN]
     for kind in range(KNIGHT, KING + 1):
         if taken & row[kind]:

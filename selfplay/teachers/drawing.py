@@ -1,8 +1,8 @@
-"""Drawing positions and labelling the calm ones, in kernels: nothing here is a Python object a position.
+"""Draws positions and labels the calm ones, in kernels that create no Python objects per position.
 
-A walk stands on a position (ply 0 of the teacher's stack). It values the position after many of its moves by updating
-the accumulators, offers these to the labels, and goes on with one of them, drawn by its value. So whole sets of
-siblings are labelled, as a search sees them.
+A walk starts at a position (ply 0 of the teacher's stack). It evaluates the positions after many of its moves by
+updating the accumulators, offers them as labels, and draws one of them by value to continue with. So it labels whole
+sets of siblings, as a search sees them.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ __all__ = [
     "walk",
 ]
 
-DECIDED_CP, LOST_CP = 400, 1000  # beyond which fewer positions are kept:
+DECIDED_CP, LOST_CP = 400, 1000  # positions beyond these keep DECIDED_SHARE and LOST_SHARE
 DECIDED_SHARE, LOST_SHARE = 0.4, 0.1
-GOOD_MOVE_CP = 150  # moves that lose less than this by their static value are mostly offered, others seldom
+GOOD_MOVE_CP = 150  # moves with a smaller static loss are offered by GOOD_SHARE, others by POOR_SHARE
 GOOD_SHARE, POOR_SHARE = 0.8, 0.15
-LOOK_SHARE = 0.6  # of the moves of a position that a walk values
-LOOK_ALL = 6  # unless there are no more than these
-SCORED_CHANCE = 0.2  # of a position offered, while fewer than their share have scored moves
+LOOK_SHARE = 0.6  # share of a position's moves that a walk evaluates
+LOOK_ALL = 6  # up to this many moves, a walk evaluates all
+SCORED_CHANCE = 0.2  # chance that an offered position gets scored moves, while there are too few of these
 END_OF_WALK_CP = 1500
 
 
 class DrawSpace(NamedTuple):
-    """One thread's everything. N rows of values, M rows with scored moves."""
+    """All buffers of one thread: N rows of values, M rows with scored moves."""
 
     teacher: Teacher
     rng: np.ndarray  # uint64 [1] state of SplitMix64
-    limits: np.ndarray  # float64 [3] centipawns within which a position is calm, share of others, share scored
+    limits: np.ndarray  # float64 [3] calm limit in centipawns, share of positions not calm, share scored
     moves: np.ndarray  # uint16 [218]
     scores: np.ndarray  # int64 [218]
     values: np.ndarray  # uint64 [N, 4] packed
@@ -74,7 +74,7 @@ class DrawSpace(NamedTuple):
 
 
 def new_draw_space(net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]) -> DrawSpace:
-    """Room for `size` values."""
+    """Buffers for `size` values."""
     n_scored = int(size * limits[2]) + 1
     return DrawSpace(
         teacher=new_teacher(net),
@@ -121,7 +121,7 @@ def below(rng, n):
 
 @kernel()
 def offer(space, ply, value, source, root, plies_left):
-    """Label rows[ply], of the static value given, if it is wanted; its accumulators stand and stay."""
+    """Label rows[ply], whose static value is `value`, if it is wanted. Its accumulators are set and stay so."""
     teacher, row = space.teacher, space.teacher.rows[ply]
     space.counts[2] += 1
     if row[HALFMOVE] >= FIFTY_MOVE_PLIES or insufficient_material(row):
@@ -147,7 +147,7 @@ def offer(space, ply, value, source, root, plies_left):
 
 @kernel()
 def _from_ply(value, ply):
-    """A mate's distance from rows[ply] in place of that from ply 0."""
+    """Convert a mate's distance from ply 0 to that from rows[ply]."""
     if abs(value) <= MATE - 2 * MAX_PLY:
         return value
     return value + ply if value > 0 else value - ply
@@ -169,7 +169,7 @@ def is_calm(teacher, ply, value, limit):
 
 @kernel()
 def _thinned(rng, value):
-    """Whether to leave out a position because one side has nearly won."""
+    """Whether to skip a position at random because one side has nearly won."""
     if abs(value) <= DECIDED_CP * UNITS_PER_CP:
         return False
     return uniform(rng) >= (DECIDED_SHARE if abs(value) <= LOST_CP * UNITS_PER_CP else LOST_SHARE)
@@ -177,7 +177,7 @@ def _thinned(rng, value):
 
 @kernel()
 def _note(space, row, kind, root, plies_left):
-    """Remember some positions, calm or not, to score their moves later."""
+    """Store some positions, calm or not, so that their moves are scored later."""
     at = space.counts[1]
     if at >= min(np.int64(len(space.noted)), np.int64(space.limits[2] * space.counts[0]) + 1):
         return
@@ -190,7 +190,7 @@ def _note(space, row, kind, root, plies_left):
 
 @kernel()
 def score_noted(space):
-    """Score all moves of the positions noted and pack the best; those without a move are left out. Returns how many."""
+    """Score all moves of the noted positions that have any and pack the best. Returns the number of rows."""
     teacher, kept = space.teacher, np.int64(0)
     for i in range(space.counts[1]):
         row, labels = space.noted[i], space.noted_labels[i]
@@ -207,7 +207,7 @@ def score_noted(space):
 
 @kernel()
 def pack_best_moves(moves, scores, count, words):
-    """Write the first of moves[:count] with their scores in units into words [8], behind the position."""
+    """Write the first of moves[:count] and their scores (units) to words [8], after the position."""
     for word in range(VALUE_WORDS, SCORED_WORDS):
         words[word] = np.uint64(0)
     for place in range(min(count, np.int64(TOP_MOVES))):
@@ -220,7 +220,7 @@ def pack_best_moves(moves, scores, count, words):
 
 @kernel()
 def begin_walk(space, row, random_plies):
-    """Put `row`, after so many random moves, on ply 0; returns whether that position has a legal move."""
+    """Put `row`, after `random_plies` random moves, on ply 0; returns whether the result has a legal move."""
     teacher = space.teacher
     copy_row(row, teacher.rows[0])
     for _ in range(random_plies):
@@ -237,7 +237,7 @@ def begin_walk(space, row, random_plies):
 
 @kernel()
 def walk(space, plies, temperature, source, root):
-    """From ply 0 on, offer the positions after many of the moves and go on with one, drawn at `temperature` units."""
+    """From ply 0, offer the positions after many moves; draw one at `temperature` units to continue with."""
     teacher = space.teacher
     value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
     for _ in range(plies):
@@ -255,7 +255,7 @@ def walk(space, plies, temperature, source, root):
 
 @kernel()
 def _offer_children(space, count, value, temperature, source, root):
-    """(number of the move to go on with, static value after it); `value` is that of ply 0."""
+    """(number of the move to continue with, static value after it); `value` is the static value of ply 0."""
     teacher = space.teacher
     row, child = teacher.rows[0], teacher.rows[1]
     least = value - GOOD_MOVE_CP * UNITS_PER_CP
@@ -267,7 +267,7 @@ def _offer_children(space, count, value, temperature, source, root):
         make(row, move, child)
         advance(teacher.net, teacher.acc, np.int64(0), row, child)
         after = static_value(teacher.net, teacher.acc, np.int64(1), child)
-        # What the exchange on the target square takes back is not in the static value.
+        # The static value ignores recaptures on the target square.
         worth = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
         drawn = worth / temperature - np.log(-np.log(max(uniform(space.rng), 1e-300)))  # Gumbel's trick: a softmax
         if drawn > highest:
@@ -279,7 +279,7 @@ def _offer_children(space, count, value, temperature, source, root):
 
 @kernel()
 def step_down(teacher):
-    """Ply 1 becomes ply 0."""
+    """Move ply 1 to ply 0."""
     copy_row(teacher.rows[1], teacher.rows[0])
     values, psqt = teacher.acc.values, teacher.acc.psqt
     for k in range(2 * WIDTH):

@@ -1,7 +1,7 @@
-"""Labelling in bulk: numbered chunks drawn on several threads, put together in order without repetitions.
+"""Labels in bulk: several threads draw numbered chunks, which are joined in order without duplicates.
 
-Chunk k is a function of settings, seed and k alone, and repetitions are taken out in the order of the chunks: the same
-file comes out of any number of threads, and of any number of interruptions.
+Chunk k depends only on settings, seed and k, and duplicates are removed in chunk order. The file is therefore the same
+for any number of threads and interruptions.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
 
 __all__ = ["Drawn", "LabelPlan", "LabelRun", "Progress", "draw_chunk", "file_hash"]
 
-VERSION = 2  # raise it when the same settings begin to give other labels
-MOST_DRAWS = 8  # roots a row at most: a source whose positions are never kept ends
-CHUNKS_A_THREAD = 4  # published together
+VERSION = 2  # raise this when the same settings give different labels
+MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
+CHUNKS_A_THREAD = 4  # chunks published together, per thread
 REBUILD_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """What decides the labels, together with the net and the games.
+    """Settings that, with the net and the games, determine the labels.
 
     Attributes:
-        seed: of all draws.
-        chunk_rows: values of a chunk, before repetitions are taken out.
-        calm_cp: how far quiescence may be from the static value in a calm position.
-        unsettled_share: of the positions that are not calm, labelled with quiescence's value; the others are left out.
-        scored_share: positions with all moves scored for each one with a value.
-        filter_mib: memory for taking out repetitions, a power of two; 512 for 200 million positions.
-        shares: of the sources.
+        seed: random seed of all draws.
+        chunk_rows: values per chunk, before duplicates are removed.
+        calm_cp: largest difference of quiescence and static value in a calm position, centipawns.
+        unsettled_share: share of positions that are not calm to keep, labelled with quiescence's value.
+        scored_share: positions with all moves scored, per position with a value.
+        filter_mib: memory of the duplicate filter, a power of two; 512 MiB for 200 million positions.
+        shares: mixture weights of the sources.
     """
 
     seed: int = 1
@@ -70,7 +70,7 @@ class LabelPlan:
 
 
 class Drawn(NamedTuple):
-    """A chunk with the keys of its rows, before repetitions are taken out."""
+    """A chunk with the keys of its rows, before duplicates are removed."""
 
     values: np.ndarray  # uint64 [N, 4]
     keys: np.ndarray  # uint64 [N]
@@ -81,10 +81,10 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is."""
+    """Progress of a run."""
 
     published: Published
-    values_per_s: float  # since this process began
+    values_per_s: float  # since this process started
 
 
 def file_hash(path: Path) -> str:
@@ -121,7 +121,7 @@ def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int) ->
 
 
 class LabelRun:
-    """Labels in a folder: `run` goes on where the folder ends. Raises RunError for a folder of other settings."""
+    """Labels in a folder; `run` continues where the folder ends. Raises RunError if its settings differ."""
 
     def __init__(self, folder: Path, net_file: Path, net: StockfishNet, roots: Roots, plan: LabelPlan) -> None:
         self.plan = plan
@@ -134,7 +134,7 @@ class LabelRun:
 
     @property
     def published(self) -> Published:
-        """What the folder holds."""
+        """Totals of the folder."""
         return self._writer.published
 
     def run(self, count: int, threads: int, report: Callable[[Progress], None], stop: Callable[[], bool]) -> bool:
@@ -158,7 +158,7 @@ class LabelRun:
         self._writer.close()
 
     def _publish(self, drawn: list[Drawn], count: int) -> None:
-        """Publish chunks up to the one that completes `count`: how many threads drew must not decide how many count."""
+        """Publish chunks up to the one that completes `count`, so that the file does not depend on the threads."""
         chunks, total = [], self.published.values
         for one in drawn:
             if total >= count:
@@ -177,7 +177,7 @@ class LabelRun:
 
 
 def _settings(net_file: Path, roots: Roots, plan: LabelPlan) -> dict[str, Any]:
-    """Everything that the labels depend on, as the folder keeps it."""
+    """Everything that the labels depend on, in the folder's form."""
     games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
         "version": VERSION,
@@ -189,7 +189,7 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan) -> dict[str, Any]:
 
 
 def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
-    """What the filter knew when the folder's last chunk was published."""
+    """Restore the filter to its state after the folder's last published chunk."""
     for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
         for first in range(0, len(rows), REBUILD_ROWS):
             part = np.ascontiguousarray(rows[first : first + REBUILD_ROWS])
@@ -202,7 +202,7 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
 
 @kernel()
 def keys_of_rows(packed, row, keys):
-    """Position keys of packed rows; returns the number of the first that is no position, or -1."""
+    """Position keys of packed rows; returns the number of the first invalid row, or -1."""
     for i in range(len(packed)):
         if not unpack_row(packed[i], row):
             return i

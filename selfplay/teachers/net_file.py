@@ -19,13 +19,13 @@ from engine.errors import NetFileError
 __all__ = ["STOCKFISH_15", "NetShape", "StockfishNet", "aligned", "read_stockfish_net"]
 
 VERSION = 0x7AF32F20
-STACK_HASH = 0x63336A4A  # of 1024 -> 15 + 1 -> 32 -> 1 behind the transformer
-LONGEST_DESCRIPTION = 4096  # bytes; real ones have under a hundred
+STACK_HASH = 0x63336A4A  # of the layers 1024 -> 15 + 1 -> 32 -> 1 after the transformer
+LONGEST_DESCRIPTION = 4096  # bytes; real descriptions have under a hundred
 PREFIX = struct.Struct("<III")
 HASH = struct.Struct("<I")
 CACHE_LINE = 64
 
-# The transformer's hash is its feature set's, exclusive-ored with twice its width.
+# The transformer's hash is the feature set's hash, exclusive-ored with twice the width.
 FEATURE_SETS = {0x7F234CB8: "HalfKAv2_hm", 0x5F234CB8: "HalfKAv2", 0x5D69D5B8: "HalfKP"}
 HALF_KA_V2_HM = 0x7F234CB8
 OTHER_WIDTHS = (128, 256, 512, 768, 1024, 1536, 2048, 2560, 3072)
@@ -40,12 +40,12 @@ class NetShape(NamedTuple):
 
     @property
     def transformer_hash(self) -> int:
-        """What stands before the transformer."""
+        """Hash that precedes the transformer in the file."""
         return HALF_KA_V2_HM ^ 2 * self.width
 
     @property
     def parameter_bytes(self) -> int:
-        """Bytes behind the description."""
+        """Bytes after the description."""
         transformer = 4 + 2 * self.width + 2 * self.features * self.width + 4 * self.features * self.buckets
         return transformer + self.buckets * (4 + 4 * 16 + 16 * self.width + 4 * 32 + 32 * 32 + 4 + 32)
 
@@ -54,7 +54,7 @@ STOCKFISH_15 = NetShape()
 
 
 class StockfishNet(NamedTuple):
-    """The net as flat tables on cache lines, F features, W width, B buckets."""
+    """The net as flat tables aligned to cache lines; F features, W width, B buckets."""
 
     bias: np.ndarray  # int16 [W]
     weight: np.ndarray  # int16 [F * W]
@@ -68,7 +68,7 @@ class StockfishNet(NamedTuple):
 
 
 def aligned(size: int, dtype: type[np.generic]) -> np.ndarray:
-    """Zeros [size] that begin on a cache line."""
+    """Zeros [size], aligned to a cache line."""
     n_bytes = size * np.dtype(dtype).itemsize
     raw = np.zeros(n_bytes + CACHE_LINE, np.uint8)
     start = -raw.ctypes.data % CACHE_LINE
@@ -76,7 +76,7 @@ def aligned(size: int, dtype: type[np.generic]) -> np.ndarray:
 
 
 def read_stockfish_net(path: Path, shape: NetShape = STOCKFISH_15) -> StockfishNet:
-    """Read and check a net file. Raises NetFileError for one that is missing, damaged or of another architecture."""
+    """Read and check a net file. Raises NetFileError if it is missing, damaged or of another architecture."""
     try:
         size = path.stat().st_size
         with open(path, "rb") as stream:

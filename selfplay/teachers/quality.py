@@ -1,7 +1,7 @@
-"""How well an evaluator judges what a search cannot find out by itself: calm positions, and which of quiet siblings.
+"""Measures how well an evaluator judges what search cannot find itself: calm positions and quiet siblings.
 
-Both measures order evaluators as games do, which the error over all positions does not. The truth are positions with
-the value of a long search; siblings are labelled by the teacher at depth 2. Q = W - L throughout, of the side to move.
+Both measures rank evaluators as games do; the error over all positions does not. The truth is a set of positions with
+values from a long search. The teacher labels siblings at depth 2. Q = W - L of the side to move throughout.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from selfplay.teachers.static_value import static_value
 
 __all__ = ["STATIC", "Measures", "Siblings", "Truth", "calm_mask", "measure", "read_truth", "siblings_of", "teacher_cp"]
 
-STATIC = -1  # depth of a static value; 0 is quiescence
+STATIC = -1  # depth that means the static value; 0 is quiescence
 BALANCED_CP = 150
 CALM_CP = 40
-HANGING_CP = 100  # the classical evaluation sees a capture that changes it by more
+HANGING_CP = 100  # a larger change by captures, in the classical evaluation, means not calm
 SIBLING_PARENTS = 150
-NEAR_BEST = 0.3  # of Q: siblings that matter for the choice
-DEPTH_2 = Calibration(4.0, 80.0, 50.0)  # of the siblings' labels
+NEAR_BEST = 0.3  # Q: siblings this close to the best matter for the choice
+DEPTH_2 = Calibration(4.0, 80.0, 50.0)  # for the siblings' labels
 BATCH = 256
 
 
 class Truth(NamedTuple):
-    """N positions and the centipawns of a long search, for the side to move."""
+    """N positions and their long-search scores in centipawns, for the side to move."""
 
     rows: np.ndarray  # uint64 [N, 16]
     score_cp: np.ndarray  # int64 [N]
@@ -59,25 +59,25 @@ class Siblings(NamedTuple):
     rows: np.ndarray  # uint64 [S, 16]
     parent: np.ndarray  # int64 [S]
     label: np.ndarray  # float64 [S] Q of the parent's mover, by the teacher at depth 2
-    quiet: np.ndarray  # bool [S] calm, and little worse than the best
+    quiet: np.ndarray  # bool [S] calm and close to the best sibling
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What an evaluator reaches; errors are mean squares of Q."""
+    """Results of an evaluator; errors are mean squared errors of Q."""
 
     error: float  # on all positions
     calm_error: float
     balanced_error: float  # on calm positions within 150 cp
     siblings: float  # correlation with the labels of quiet siblings, centred within their parent
-    siblings_error: float  # of that correlation, by leaving out parents
+    siblings_error: float  # standard error of `siblings`, by leaving out parents
 
 
 Judge = Callable[[np.ndarray], np.ndarray]  # rows [N, 16] -> Q [N]
 
 
 def read_truth(path: Path) -> Truth:
-    """Lines `FEN|cp at few nodes|cp at many|...`. Raises DataError naming the line that is not so."""
+    """Lines `FEN|cp at few nodes|cp at many|...`. Raises DataError naming a malformed line."""
     rows, scores = [], []
     for number, line in numbered_lines(path):
         try:
@@ -92,7 +92,7 @@ def read_truth(path: Path) -> Truth:
 
 
 def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
-    """Centipawns int64[N] of rows by the teacher: STATIC, 0 for quiescence, or plies of alpha-beta."""
+    """The teacher's centipawns int64[N] of rows. depth: STATIC, 0 for quiescence, or plies of alpha-beta."""
     score_cp = np.zeros(len(rows), np.int64)
     label_rows(new_teacher(net), rows, np.int64(depth), score_cp)
     return score_cp
@@ -100,7 +100,7 @@ def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
 
 @kernel()
 def label_rows(teacher, rows, depth, score_cp):
-    """The teacher's centipawns of every row."""
+    """Write the teacher's centipawns of every row to `score_cp`."""
     for i in range(len(rows)):
         if depth < 0:
             begin(teacher, rows[i])
@@ -110,12 +110,12 @@ def label_rows(teacher, rows, depth, score_cp):
 
 
 def q_of(wdl: np.ndarray) -> np.ndarray:
-    """Win less loss."""
+    """Win minus loss."""
     return wdl[:, 0].astype(np.float64) - wdl[:, 2]
 
 
 def calm_mask(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
-    """bool[N]: no check, and neither the teacher's quiescence nor the classical one changes the value much."""
+    """bool[N]: not in check, and neither the teacher's nor the classical quiescence changes the value much."""
     space = new_space()
     settled = np.array([classical_settled_value(row, space) - evaluate(row) for row in rows])
     checked = np.array([in_check(row) for row in rows])
@@ -131,7 +131,7 @@ def _is_settled(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
 
 @kernel()
 def fill_changes(teacher, rows, change_cp):
-    """By how many centipawns captures alone, without quiet checks, change the static value of every row."""
+    """Write how many centipawns captures alone, without quiet checks, change each row's static value."""
     for i in range(len(rows)):
         begin(teacher, rows[i])
         value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
@@ -171,7 +171,7 @@ def measure(judge: Judge, truth: Truth, calm: np.ndarray, siblings: Siblings) ->
 
 
 def _centred_correlation(a: np.ndarray, b: np.ndarray, owner: np.ndarray) -> tuple[float, float]:
-    """(correlation within the owners, its standard error by leaving out an owner at a time)."""
+    """(correlation within owners, its standard error by leaving out one owner at a time)."""
     counts = np.maximum(np.bincount(owner), 1)
     a = a - (np.bincount(owner, a) / counts)[owner]
     b = b - (np.bincount(owner, b) / counts)[owner]
@@ -183,13 +183,13 @@ def _centred_correlation(a: np.ndarray, b: np.ndarray, owner: np.ndarray) -> tup
 
 
 def _correlation(products: np.ndarray) -> np.ndarray:
-    """From sums of ab, aa and bb [3, n]; 0 where one of both never varies."""
+    """Correlation from sums of ab, aa and bb [3, n]; 0 if a or b never varies."""
     scale = np.sqrt(np.maximum(products[1] * products[2], 0.0))
     return np.divide(products[0], scale, out=np.zeros_like(scale), where=scale > 1e-12)
 
 
 def evaluator_judge(evaluator: Evaluator) -> Judge:
-    """An evaluator of the engine, asked about positions without history."""
+    """Judge by an engine evaluator, on positions without history."""
     leaves = new_leaf_batch(BATCH)
 
     def judge(rows: np.ndarray) -> np.ndarray:
@@ -206,5 +206,5 @@ def evaluator_judge(evaluator: Evaluator) -> Judge:
 
 
 def teacher_judge(net: StockfishNet, depth: int, calibration: Calibration) -> Judge:
-    """The teacher itself at some depth."""
+    """Judge by the teacher itself at `depth`."""
     return lambda rows: q_of(calibration.wdl(teacher_cp(net, rows, depth)))

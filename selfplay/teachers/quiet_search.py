@@ -30,13 +30,13 @@ __all__ = [
     "to_cp",
 ]
 
-MATE = 30_000  # units, minus the plies to it
-CP_PER_MATE = 32_000  # a mate in n plies is stored as this less n
+MATE = 30_000  # units; a mate in n plies scores this minus n
+CP_PER_MATE = 32_000  # a mate in n plies is stored as this minus n
 MAX_PLY = 40
-EVASION_PLIES = 6  # below the leaf, in which a check is answered by every evasion
-CHECK_PLIES = 1  # below the leaf, in which quiet moves that check directly are tried
+EVASION_PLIES = 6  # below the leaf, these plies try every evasion of a check
+CHECK_PLIES = 1  # below the leaf, these plies try quiet moves that give direct check
 DELTA_MARGIN = 700  # units that a capture may win besides the piece itself
-NODE_LIMIT = 3000  # positions of a quiescence, from which on all stand pat
+NODE_LIMIT = 3000  # positions per quiescence; beyond it all nodes stand pat
 
 
 class Teacher(NamedTuple):
@@ -48,13 +48,13 @@ class Teacher(NamedTuple):
     moves: np.ndarray  # uint16 [MAX_PLY + 2, 218]
     scores: np.ndarray  # int64 [MAX_PLY + 2, 218] order of the moves, highest first
     nodes: np.ndarray  # int64 [1] positions of this quiescence
-    keys: np.ndarray  # uint64 [T] of the table
+    keys: np.ndarray  # uint64 [T] table keys
     table: np.ndarray  # int32 [T, 4] score, depth, bound, move
     killers: np.ndarray  # uint16 [MAX_PLY + 2, 2]
 
 
 def new_teacher(net: StockfishNet, table_entries: int = 1 << 14) -> Teacher:
-    """For one thread; `table_entries` is a power of two."""
+    """New teacher for one thread; `table_entries` is a power of two."""
     plies = MAX_PLY + 2
     return Teacher(
         net=net,
@@ -88,7 +88,7 @@ def settled_value(teacher, row):
 def quiescence(teacher, ply, leaf_ply, alpha, beta):
     """Units for the side to move of rows[ply] once captures are settled, exact within (alpha, beta).
 
-    The row and its accumulators stand; `leaf_ply` is where quiescence began.
+    The row and its accumulators must be set; `leaf_ply` is where quiescence began.
     """
     row, moves, scores = teacher.rows[ply], teacher.moves[ply], teacher.scores[ply]
     teacher.nodes[0] += 1
@@ -123,7 +123,7 @@ def quiescence(teacher, ply, leaf_ply, alpha, beta):
 
 @kernel()
 def forcing_moves(row, moves, scores, with_checks, evading):
-    """Generate the moves to search, each with the centipawns that it takes at once; all moves when evading."""
+    """Generate the moves to search, each with the centipawns it wins at once; all moves when evading."""
     theirs = row[BLACK - np.int64(row[SIDE])]
     count = generate(row, moves) if evading else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
     kept = 0
@@ -131,7 +131,7 @@ def forcing_moves(row, moves, scores, with_checks, evading):
         gain = np.int64(0)
         if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[PAWN]:
             gain = immediate_gain(row, moves[i])
-        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # not a promotion to less than a queen
+        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # excludes underpromotions
             moves[kept] = moves[i]
             scores[kept] = gain
             kept += 1

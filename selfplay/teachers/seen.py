@@ -1,8 +1,8 @@
-"""What was drawn before: a filter over position keys in bounded memory (blocked Bloom filter).
+"""Remembers drawn positions: a filter over position keys in bounded memory (blocked Bloom filter).
 
-Four bits of one cache line a key, so that a look-up waits for memory once (Putze, Sanders & Singler 2007). A key that
-was added is always found; of the others, with 21 bits for each key added, about one in a thousand is taken for known
-and its position left out.
+Each key sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders & Singler 2007). An
+added key is always found. With 21 bits per added key, about one new key in a thousand also counts as known, and its
+position is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def new_filter(mib: int) -> np.ndarray:
 
 @kernel()
 def add_new(seen, keys, salt, new):
-    """Add keys [n] to the filter; new bool[n] says which it did not know."""
+    """Add keys [n] to the filter; sets new bool[n] for keys that it did not know."""
     blocks = np.uint64(len(seen) // _BLOCK_WORDS - 1)
     for i in range(len(keys)):
         mixed = (keys[i] ^ salt) * _MIX

@@ -1,4 +1,4 @@
-"""The value of a position by the teacher's net, without search. Units: 361 are a pawn, 3.61 a centipawn."""
+"""Value of a position by the teacher's net, without search. 361 units are a pawn, 3.61 units a centipawn."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from selfplay.teachers.accumulators import BUCKETS, WIDTH
 __all__ = ["MOST_UNITS", "UNITS_PER_CP", "net_value", "static_value"]
 
 UNITS_PER_CP = 3.61  # Stockfish 15.1's NormalizeToPawnValue of 361
-MOST_UNITS = 20_000  # static values keep away from mates
-# Middle-game values of P N B R Q K in units, for the share of material alone.
+MOST_UNITS = 20_000  # limit of static values, well below mates
+# Middle-game values of P N B R Q K in units, for the material part.
 MATERIAL_UNITS = np.array([126, 781, 825, 1276, 2538, 0], np.int64)
 ACTIVE = np.int64(127)  # the largest activation
 
 
 @kernel()
 def net_value(net, acc, ply, row):
-    """What Stockfish's `eval` shows as NNUE evaluation: units for the side to move; the accumulators of ply stand."""
+    """Stockfish's `eval` NNUE evaluation in units for the side to move; the accumulators of ply must be set."""
     psqt, positional = _outputs(net, acc, ply, row)
     return _toward_zero(psqt + positional, np.int64(16))
 
 
 @kernel()
 def static_value(net, acc, ply, row):
-    """What Stockfish's search sees at a leaf, in units for the side to move; the accumulators of ply stand.
+    """Stockfish's leaf value in units for the side to move; the accumulators of ply must be set.
 
-    Without the optimism of a search under way, and without the classical evaluation of lopsided positions.
+    Leaves out the optimism of a running search and the classical evaluation of lopsided positions.
     """
     psqt, positional = _outputs(net, acc, ply, row)
     material = np.int64(0)
@@ -53,7 +53,7 @@ def static_value(net, acc, ply, row):
 
 @kernel()
 def _toward_zero(a, b):
-    """a / b without its fraction, as C++ divides; b > 0."""
+    """a / b rounded toward zero, as in C++; b > 0."""
     return a // b if a >= 0 else -(-a // b)
 
 
@@ -72,7 +72,7 @@ def _outputs(net, acc, ply, row):
 
 @kernel()
 def _activate(acc, ply, side):
-    """The clipped products of each accumulator's halves, the mover's first."""
+    """Multiply the clipped halves of each accumulator, the mover's first."""
     for half in range(2):
         at = (2 * ply + (side ^ half)) * WIDTH
         for c in range(0, WIDTH // 2, 32):
@@ -82,10 +82,10 @@ def _activate(acc, ply, side):
 
 @kernel()
 def _first_layer(net, acc, bucket):
-    """1024 -> 15, squared and plain, into `hidden`; returns the sixteenth output, which skips the other layers."""
+    """Layer 1024 -> 15, squared and plain, into `hidden`; returns output 16, which skips the other layers."""
     even, odd = load_ints(net.bias_0, bucket * 16), splat_int(np.int32(0))
     at = bucket * 16 * WIDTH
-    for quad in range(0, WIDTH // 4, 2):  # two sums, so that no product waits for the one before
+    for quad in range(0, WIDTH // 4, 2):  # two sums, so that no product waits for the previous one
         x = acc.input_quads[quad]
         if x:
             even = dot_bytes(even, splat_int(x), load_ints(net.weight_0, at + 64 * quad))
@@ -102,7 +102,7 @@ def _first_layer(net, acc, bucket):
 
 @kernel()
 def _second_layer(net, acc, bucket):
-    """30 -> 32 -> 1."""
+    """Layers 30 -> 32 -> 1."""
     low, high = load_ints(net.bias_1, bucket * 32), load_ints(net.bias_1, bucket * 32 + 16)
     at = bucket * 1024
     for quad in range(8):

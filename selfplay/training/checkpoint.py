@@ -1,4 +1,4 @@
-"""Checkpoints of a run: those of the learning library, whose faults are here faults of the run folder."""
+"""Checkpoints of a run, in the learning library's format. Its errors become RunErrors about the run folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], values: Mappin
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and values of a checkpoint. Raises RunError, which says how to go on without it, when it is damaged."""
+    """Arrays and values of a checkpoint. A damaged one raises RunError, which says how to continue without it."""
     try:
         return read_checkpoint(path)
     except NetFileError as error:

@@ -1,4 +1,4 @@
-"""Network families as training sees them: a network's name decides how it is trained and scored."""
+"""Interfaces of network families. A network's name decides how it is trained and scored."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = ["Batches", "Family", "HeldOut", "family_of", "family_of_model"]
 
 
 class Batches(Protocol):
-    """The training batches of a run, each a function of its seed and the step's number alone."""
+    """The training batches of a run. Each depends only on the seed and the step number."""
 
     batch_size: int
     n_positions: int
 
     def batch(self, step: int, run: Map = map) -> Any:
-        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
+        """The batch of a step; the next call overwrites its arrays. `run` may map on several threads."""
         ...
 
 
 class HeldOut(Protocol):
-    """A fixed sample of positions that no training sees."""
+    """A fixed sample of positions that training never sees."""
 
     n_positions: int
 
@@ -46,11 +46,11 @@ class HeldOut(Protocol):
 
 
 class Family(Protocol):
-    """How the networks of one family and size are made, trained and scored.
+    """Makes, trains and scores the networks of one family and size.
 
     Attributes:
-        recipe: what they are trained with unless told otherwise.
-        clips: whether their gradients are clipped.
+        recipe: default training settings.
+        clips: whether gradients are clipped.
     """
 
     recipe: Recipe
@@ -61,19 +61,19 @@ class Family(Protocol):
         ...
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
-        """The batches of a training on the data."""
+        """The batches for training on the data."""
         ...
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        """How these batches become gradients of the model's parameters."""
+        """Computes gradients of the model's parameters from these batches."""
         ...
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """What moves the parameters."""
+        """The optimizer of the parameters."""
         ...
 
     def refresh(self, model: Layer, coming: Iterator[Any]) -> None:
-        """Measure on coming batches what of a model with averaged weights is not averaged itself."""
+        """Measure on coming batches the statistics that weight averaging does not cover."""
         ...
 
     def heldout(self, positions: PositionSet, limit: int) -> HeldOut:
@@ -83,12 +83,12 @@ class Family(Protocol):
     def upgraded(
         self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
     ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-        """A learner's state as an older Aino may have saved it, in today's form."""
+        """Convert a learner's state, which an older Aino may have saved, to the current form."""
         ...
 
 
 def family_of_model(model: Layer) -> Family:
-    """The family and size of a network at hand. Raises ConfigError for a network of neither family."""
+    """The family and size of a loaded network. Raises ConfigError for a network of neither family."""
     config = model.config()
     if config["layer"] == ListNetwork.kind:
         return SparseFamily(sparse_config_of(config))

@@ -1,4 +1,4 @@
-"""How well a model predicts positions it was never trained on."""
+"""Scores a model on positions it was never trained on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["HeldOutScores", "scores_of", "split_by_game", "spread_positions"]
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """Means over the held-out positions that have the target: `top1` is how often the best legal move is its best."""
+    """Means over held-out positions with the target. `top1`: how often the model's best legal move is the target's."""
 
     top1: float
     policy: float
@@ -24,7 +24,7 @@ class HeldOutScores:
 
 
 def split_by_game(positions: PositionSet, share: float) -> tuple[PositionSet, PositionSet]:
-    """(training, held-out) sets: the last `share` of the games are held out, at least one, so no game is in both."""
+    """(training, held-out) sets without common games: the last `share` of the games, at least one, is held out."""
     if not 0.0 < share < 1.0 or positions.n_games < 2:
         raise ConfigError(f"held-out share {share} of {positions.n_games} games: expected 0..1 of two games or more")
     cut = min(positions.n_games - 1, int(positions.n_games * (1.0 - share)))

@@ -1,4 +1,4 @@
-"""The learner of both families: a model, its batches, and the trainer of the learning library, step by step."""
+"""The learner of both families: runs the learning library's trainer on a model and its batches, step by step."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["Learner"]
 
 
 class Learner:
-    """A model in training: call `step` repeatedly, `averaged_model` for what to play with, `close` at the end.
+    """A model in training. Call `step` repeatedly, `averaged_model` for the network to play with, `close` last.
 
-    schedule: the learning rate of each step, by its number; without one, every call of `step` tells its rate.
+    schedule: the learning rate by step number; without one, each call of `step` must give the rate.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Learner:
 
     @property
     def steps_done(self) -> int:
-        """Steps of the training so far, those before an interruption included."""
+        """Training steps so far, including those before an interruption."""
         return self._trainer.steps_done
 
     def step(self, rate: float | None = None) -> Losses:
-        """Train on the next batch, at the schedule's rate unless one is given; returns the losses before the step.
+        """Train on the next batch, at the schedule's rate unless `rate` is given. Returns the losses before the step.
 
         Raises TrainingError when a loss is not finite.
         """
@@ -59,7 +59,7 @@ class Learner:
         return LossSums.of_metrics(self._trainer.step(batch, rate)).means
 
     def averaged_model(self) -> Layer:
-        """A new model with the averaged weights, and what belongs to them measured on coming batches."""
+        """A new model with the averaged weights; its batch statistics are measured on coming batches."""
         model = self._trainer.averaged_model()
         self.family.refresh(model, self._coming())
         return model

@@ -1,4 +1,4 @@
-"""The terms of the training loss, which both families have: policy, value, moves left."""
+"""The terms of both families' training loss: policy, value, moves left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["LossSums", "LossWeights", "Losses"]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors of the loss terms; the policy's is 1."""
+    """Weights of the loss terms; the policy has weight 1."""
 
     value: float = 1.0
     moves_left: float = 0.1
@@ -28,7 +28,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class LossSums:
-    """Sums over positions, and how many of them have the target in question. Sums of parts add up; means do not."""
+    """Sums over positions, and how many positions have each target. Sums of parts add up; means do not."""
 
     policy: float
     value: float
@@ -39,7 +39,7 @@ class LossSums:
 
     @property
     def means(self) -> Losses:
-        """The means; 0 of a loss for which no position has a target."""
+        """The means; 0 for a loss that no position has a target for."""
         return Losses(
             self.policy / (self.with_policy or 1.0),
             self.value / (self.with_value or 1.0),
@@ -47,7 +47,7 @@ class LossSums:
         )
 
     def metrics(self, count: int) -> dict[str, float]:
-        """The sums of `count` positions divided by their number: as means, they add up over the parts of a batch."""
+        """The sums of `count` positions divided by `count`; such means add up over the parts of a batch."""
         return {name: value / count for name, value in asdict(self).items()}
 
     def total(self, count: int, weights: LossWeights) -> float:
@@ -56,5 +56,5 @@ class LossSums:
 
     @classmethod
     def of_metrics(cls, metrics: Mapping[str, float]) -> Self:
-        """The sums, up to a common factor, of what `metrics` returned; other entries are ignored."""
+        """Recover the sums, up to a common factor, from the result of `metrics`; ignores other entries."""
         return cls(**{one.name: metrics[one.name] for one in fields(cls)})

@@ -1,4 +1,4 @@
-"""Which positions make up training batch k: a function of seed and k alone, so a resumed run draws the same."""
+"""Chooses the positions of training batch k from seed and k alone, so a resumed run draws the same ones."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from selfplay.records.positions import PositionSet
 
 __all__ = ["AnySet", "Draws", "Map", "Mixture", "SparseMixture"]
 
-GROUP = 8  # positions of a game that a sparse batch takes together: batches are large, and replays cost most
-CHUNKS = 32  # parts of a sparse batch that threads fill on their own
+GROUP = 8  # positions that a sparse batch takes from one game; they share its replay, the largest cost
+CHUNKS = 32  # parts of a sparse batch that threads fill independently
 
 AnySet = PositionSet | LabelRows
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 class Draws:
-    """Positions of several sets with fixed shares, each set without replacement by epochs.
+    """Draws positions from several sets by mixture weights; each set by epochs, without replacement.
 
-    Raises ConfigError when a share is negative, none is positive, or a set with a share has no usable position.
+    Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable position.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Draws:
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
         self.n_positions = sum(len(order) for order in self._orders)
-        # Cumulative shares, so that the parts of every batch add up to the batch.
+        # Mixture weights are cumulative, so that the parts of every batch add up to its size.
         self._bounds = np.concatenate([[0.0], np.cumsum([share for _, share in pairs])])
         self._bounds[-1] = 1.0
 
@@ -57,7 +57,7 @@ class Draws:
             filled += last - first
 
     def _drawn(self, source: int, step: int) -> int:
-        """How many positions of a source the batches before `step` used: differences of rounded running totals."""
+        """Positions of a source used before `step`, as differences of rounded running totals."""
         total = step * self.batch_size
         return int(np.floor(total * self._bounds[source + 1])) - int(np.floor(total * self._bounds[source]))
 
@@ -67,7 +67,7 @@ def _order_of(one: AnySet, seed: int, group: int) -> EpochOrder | LabelOrder:
 
 
 class Mixture:
-    """Batches of planes for towers; arguments and errors as `Draws`. Refuses single positions: they have no history."""
+    """Batches of planes for towers; arguments and errors as `Draws`. Rejects single positions: no history."""
 
     def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int) -> None:
         games = [one for one in sets if isinstance(one, PositionSet)]
@@ -99,8 +99,8 @@ def _sampler_of(one: AnySet) -> SparseSampler | LabelSampler:
 class SparseMixture:
     """Batches of active features for sparse networks; arguments and errors as `Draws`.
 
-    `variations` is the share of positions with scored moves that are replaced by the position after one of these moves,
-    with its score as value target: what a search sees besides the moves of games.
+    `variations` is the share of positions with scored moves that are replaced by the position after one of these moves.
+    The move's score is then the value target. A search sees such positions besides those of games.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class SparseMixture:
         return self._batch
 
     def _choose(self, rng: np.random.Generator, positions: AnySet, numbers: np.ndarray) -> np.ndarray:
-        """For each position -1, or the number of the target after which to look instead."""
+        """For each position: -1, or the number of the policy target that replaces it by the position after it."""
         replaced, place = rng.random(len(numbers)) < self._variations, rng.random(len(numbers))
         if isinstance(positions, LabelRows) or not len(positions.target_scores):
             return np.full(len(numbers), -1)

@@ -31,20 +31,20 @@ from selfplay.training.source_files import SourceFiles, TrainingData
 
 __all__ = ["PretrainSettings", "Pretraining", "ProgressReport"]
 
-# Settings that a run may be continued with another value of: a longer run goes on at the rate of its new schedule.
+# A continued run may change these settings. A longer run continues at the rate of its new schedule.
 CHANGEABLE = {"minutes", "positions", "checkpoint_minutes", "evaluate_minutes"}
 LOG_STEPS = 20  # steps between progress reports and training lines in the log
 
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """A supervised run. Exactly one of `minutes` and `positions` is positive and ends the run (and its schedule)."""
+    """Settings of a supervised run. Exactly one of `minutes` and `positions` is positive; it ends run and schedule."""
 
     net: str
     peak_rate: float
     learner: LearnerSettings
-    start_from: Path | None = None  # a network of that size whose weights the run begins with
-    minutes: float = 0.0  # of training, checkpoints and evaluations; loading data is not counted
+    start_from: Path | None = None  # network of the same size whose weights start the run
+    minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data
     positions: int = 0
     seed: int = 1
     checkpoint_minutes: float = 3.0
@@ -60,17 +60,17 @@ class PretrainSettings:
 
 @dataclass(frozen=True)
 class ProgressReport:
-    """Where a run stands; `scores` only right after an evaluation."""
+    """Progress of a run; `scores` is set only right after an evaluation."""
 
     progress: float  # 0..1
-    positions: int  # trained on so far, with repetitions
+    positions: int  # trained on so far, counting repetitions
     positions_per_s: float  # since the last report
     losses: Losses  # means since the last report
     scores: HeldOutScores | None
 
 
 class Pretraining:
-    """A run in a folder: `train` continues where the folder's checkpoint stands, until done or stopped."""
+    """A run in a folder. `train` continues from the folder's checkpoint until done or stopped."""
 
     def __init__(self, folder: Path, settings: PretrainSettings, data: TrainingData) -> None:
         self.folder = folder
@@ -93,7 +93,7 @@ class Pretraining:
 
     @property
     def positions(self) -> int:
-        """Positions trained on so far, repetitions counted."""
+        """Positions trained on so far, counting repetitions."""
         return self.learner.steps_done * self.settings.learner.batch_size
 
     @property
@@ -104,7 +104,7 @@ class Pretraining:
         return min(1.0, self.positions / self.settings.positions)
 
     def train(self, report: Callable[[ProgressReport], None], stop: Callable[[], bool]) -> bool:
-        """Train until the run is done (True) or `stop()` (False); in both cases a checkpoint is left behind."""
+        """Train until the run is done (True) or `stop()` (False). Both leave a checkpoint."""
         clock = _Clock(self)
         last_checkpoint = last_evaluation = self.elapsed_s
         seen: list[Losses] = []
@@ -163,7 +163,7 @@ class Pretraining:
         return report
 
     def _bind_configuration(self) -> None:
-        """Store the configuration; that of an old folder may differ in the run's length and intervals alone."""
+        """Store the configuration. In an existing folder, only the run's length and intervals may differ."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "config.json"
         values = json.loads(json.dumps(asdict(self.settings), default=str))
@@ -179,7 +179,7 @@ class Pretraining:
 
 
 def _first_model(settings: PretrainSettings) -> Layer:
-    """What a new run begins with. Raises ConfigError where the network to start from has another architecture."""
+    """The network that a new run begins with. Raises ConfigError if `start_from` has another architecture."""
     model = family_of(settings.net).build(np.random.default_rng(settings.seed))
     if settings.start_from is None:
         return model
@@ -190,7 +190,7 @@ def _first_model(settings: PretrainSettings) -> Layer:
 
 
 class _Clock:
-    """Adds the wall time that passes to a run, and measures its speed between reports."""
+    """Adds elapsed wall time to a run, and measures its speed between reports."""
 
     def __init__(self, run: Pretraining) -> None:
         self._run = run
@@ -203,7 +203,7 @@ class _Clock:
         self._last = now
 
     def speed(self) -> float:
-        """Positions a second since the last call."""
+        """Positions per second since the last call."""
         seconds = self._run.elapsed_s - self._marked_s
         positions = self._run.positions - self._marked_positions
         self._marked_s, self._marked_positions = self._run.elapsed_s, self._run.positions
@@ -211,13 +211,13 @@ class _Clock:
 
 
 def _configuration(settings: PretrainSettings) -> dict[str, object]:
-    """The settings as a network file keeps them: without folders of the machine that trained it."""
+    """The settings as a network file stores them, without folders of the training machine."""
     start = settings.start_from.name if settings.start_from else ""
     return {name: value for name, value in asdict(settings).items() if name != "files"} | {"start_from": start}
 
 
 def _data_names(files: SourceFiles) -> dict[str, list[str]]:
-    """File names by kind, without folders: they say what was learnt from, not where it lay."""
+    """File names by kind, without folders: they identify the data, not its place on this machine."""
     kinds = {
         "teacher": files.teacher,
         "engine games": files.engine_games,

@@ -1,4 +1,4 @@
-"""How the networks of a family are trained unless told otherwise: the one source of defaults for every command."""
+"""Default training settings of each family, for every command."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["SPARSE_RECIPE", "TOWER_RECIPE", "LearnerSettings", "Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults of a family. `pretrain`, `fit`, `loop` and `bench` take them where a flag or a file says nothing else.
+    """Defaults of a family. `pretrain`, `fit`, `loop` and `bench` use them unless a flag or file overrides them.
 
     Attributes:
-        batch_size: positions a step.
+        batch_size: positions per step.
         peak_rate: the highest learning rate of a run.
         weight_decay: see `LearnerSettings`.
-        variations: see `LearnerSettings`; games of self-play hold no scored moves, so it changes nothing for them.
-        fit_positions: positions that a generation of a self-play run is trained on, repetitions counted.
+        variations: see `LearnerSettings`; no effect on self-play games, which have no scored moves.
+        fit_positions: positions trained on per generation of a self-play run, counting repetitions.
     """
 
     batch_size: int
@@ -30,21 +30,21 @@ class Recipe:
 
 
 TOWER_RECIPE = Recipe(batch_size=256, peak_rate=2e-3, weight_decay=1e-2, variations=0.0, fit_positions=32_768)
-# Most of a step's cost is that of the tables: large batches share it. With less decay the network learns labels by
-# heart, as it sees each of them several times. The positions make 32 steps (set by hand).
+# The tables cost most of a step, and large batches share that cost. With less decay the network memorises labels,
+# because it sees each several times. `fit_positions` makes 32 steps (set by hand).
 SPARSE_RECIPE = Recipe(batch_size=8192, peak_rate=4e-3, weight_decay=0.8, variations=0.3, fit_positions=262_144)
 
 
 @dataclass(frozen=True)
 class LearnerSettings:
-    """How to train; the results depend on every field but `threads`. A family's `Recipe` has what has no default."""
+    """How to train. Results depend on every field but `threads`. Fields without a default come from the `Recipe`."""
 
     batch_size: int
-    weight_decay: float  # decoupled (AdamW): a weight shrinks by rate * weight_decay a step
-    shard_size: int = 64  # positions that batch normalisation sees together
+    weight_decay: float  # decoupled (AdamW): a weight shrinks by rate * weight_decay per step
+    shard_size: int = 64  # positions that batch normalisation averages over
     threads: int = 2
-    clip_norm: float = 5.0  # of the whole gradient
-    average_decay: float = 0.999  # of the exponential moving average of the weights, a step
+    clip_norm: float = 5.0  # largest norm of the whole gradient
+    average_decay: float = 0.999  # per step, for the exponential moving average of the weights
     variations: float = 0.0  # share of positions with scored moves replaced by one after such a move; sparse nets only
     loss: LossWeights = field(default_factory=LossWeights)
 

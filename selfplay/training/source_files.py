@@ -1,4 +1,4 @@
-"""The data of supervised training: which files, in which shares, and what is held out of them."""
+"""The data of supervised training: files, mixture weights, held-out part."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ __all__ = ["SourceFiles", "TrainingData", "load_training_data"]
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """Input files by kind, each kind's share of the training batches, and the held-out part.
+    """Input files by kind, each kind's mixture weight in training batches, and the held-out part.
 
     Attributes:
         teacher: label files or folders of them.
         engine_games, human_games, pgn: game collections.
         v6: Lc0 training chunks, archives or folders of them.
-        searched: label files, or folders of them, of positions that a search reached (`aino-train label --tree`).
+        searched: label files, or folders of them, of tree positions (`aino-train label --tree`).
         labels: label folders of `aino-train teach`.
-        pgn_selection: which games of the PGN collections.
-        shares: relative weights of the kinds (teacher, engine, human, pgn, v6, searched, labels); kinds without files
-            do not count.
-        scored_share: of the labels' share, the part of positions with scored moves.
-        heldout_file: the name (start of it) of the file whose last games are held out; the first file if none matches.
+        pgn_selection: which games of the PGN collections to read.
+        shares: mixture weights of the kinds (teacher, engine, human, pgn, v6, searched, labels), relative; kinds
+            without files do not count.
+        scored_share: part of the labels' mixture weight that goes to positions with scored moves.
+        heldout_file: start of the name of the file whose last games are held out; the first file if none matches.
         heldout_share: share of that file's games.
     """
 
@@ -58,7 +58,7 @@ class SourceFiles:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Sets to train on with their shares, and the held-out set."""
+    """Training sets with their mixture weights, and the held-out set."""
 
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
@@ -69,10 +69,10 @@ Reader = Callable[[Path], Iterator[GameRecord]]
 
 
 def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[str], None]) -> TrainingData:
-    """Read all files (from the cache folder where parsed before); `tell` is called with one line a file.
+    """Read all files (from the cache folder if parsed before), calling `tell` with one line per file.
 
-    Every file is a set of its own, so that none is copied into memory; a kind's share is split by positions. Of equal
-    games one is used: the held-out one, else the first. Raises ConfigError without any file, DataError for broken ones.
+    Every file is its own set, so that none is copied into memory. Files of a kind split its weight by positions. Equal
+    games count once: the held-out one, else the first. Raises ConfigError without files, DataError for bad ones.
     """
     kinds: list[tuple[list[Path], Reader]] = [
         (teacher_files(files.teacher), read_teacher),
@@ -112,7 +112,7 @@ def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[s
 
 
 def _label_sets(files: SourceFiles, tell: Callable[[str], None]) -> Iterator[tuple[LabelRows, float]]:
-    """The label folders' rows, values and scored moves apart, with their shares."""
+    """The label folders' rows with their mixture weights; values and scored moves are separate sets."""
     folders = [LabelFolder(path) for path in files.labels]
     for name, share in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)

@@ -33,7 +33,7 @@ __all__ = ["TowerFamily", "TowerGradients", "TowerHeldOut", "dual_head_loss", "l
 # Place of each policy move in the head's channels-last memory: square * planes + plane.
 HEAD_PLACE = ((CONV_INDEX % 64) * POLICY_PLANES + CONV_INDEX // 64).astype(np.int64)
 CHUNK = 256  # positions of one forward pass
-RECALIBRATION_BATCHES = 16  # of the mixture, for the averaged weights' batch statistics
+RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
 
 
 class TowerFamily:
@@ -67,13 +67,13 @@ class TowerFamily:
             refresh_statistics(model, (planes_of(batch.masks) for batch in islice(coming, RECALIBRATION_BATCHES)))
 
     def heldout(self, positions: PositionSet, limit: int) -> TowerHeldOut:
-        """A sample as planes."""
+        """A held-out sample as planes."""
         return TowerHeldOut(positions, limit)
 
     def upgraded(
         self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
     ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-        """A learner's state as it was saved: that of towers has always had today's form."""
+        """Return a saved learner's state unchanged: the form for towers never changed."""
         return arrays, values
 
 
@@ -112,7 +112,7 @@ class TowerGradients(GradientSource):
 def legal_logits(policy: np.ndarray, batch: TrainingBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
 
-    policy: [B, 80, 8, 8], the convolutional head's output, channels-last in memory; places are in that memory.
+    policy: [B, 80, 8, 8], the convolutional head's output, channels-last in memory; places index that memory.
     """
     places = HEAD_PLACE[batch.policy_index]
     mask = np.arange(places.shape[1]) < batch.n_moves[:, None]
@@ -122,11 +122,11 @@ def legal_logits(policy: np.ndarray, batch: TrainingBatch) -> tuple[np.ndarray, 
 def dual_head_loss(
     outputs: dict[str, np.ndarray], batch: TrainingBatch, weights: LossWeights
 ) -> tuple[LossSums, dict[str, np.ndarray]]:
-    """Losses, and the gradient for each head's output of their weighted sum over the number of positions.
+    """Losses, and the gradient of (their weighted sum / number of positions) for each head's output.
 
     outputs: policy [B, 80, 8, 8] logits, wdl [B, 3] logits, moves_left [B, 1] in units of 100 plies.
-    The policy loss is a cross-entropy over legal moves: illegal ones have no logit in it and gradient zero. A position
-    without policy, value or moves left takes no part in that loss.
+    The policy loss is a cross-entropy over legal moves; illegal moves have gradient zero. A position without policy,
+    value or moves left takes no part in that loss.
     """
     logits, places, mask = legal_logits(outputs["policy"], batch)
     policy_loss, legal_gradient = softmax_cross_entropy(logits, batch.policy, mask)
