@@ -47,8 +47,8 @@ from selfplay.training.source_files import TrainingData
 
 __all__ = ["SparseFamily", "SparseGradients", "SparseHeldOut", "SparsePass", "loss_sums"]
 
-PART = 256  # positions that a thread takes at a time
-# A piece on a square shares a part whatever attacks and defends it, a policy move whether or not it is safe.
+PART = 256  # positions per unit of a thread's work
+# Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe or not, do too.
 SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
 
 
@@ -56,7 +56,7 @@ class SparseFamily:
     """Sparse networks, such as sparse-768."""
 
     recipe = SPARSE_RECIPE
-    clips = False  # to know the norm of the gradient, all tables would have to be read once more
+    clips = False  # the gradient's norm would need one more pass over all tables
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config
@@ -74,27 +74,27 @@ class SparseFamily:
         return SparseGradients(model, settings)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """AdamW, with parts that rows share."""
+        """AdamW, with parts that table rows share."""
         return SharedRowsAdamW(SHARED, settings.weight_decay, decay_all=True)
 
     def refresh(self, model: Layer, coming: Iterator[SparseBatch]) -> None:
         """Do nothing: sparse networks have no batch statistics."""
 
     def heldout(self, positions: PositionSet, limit: int) -> SparseHeldOut:
-        """A sample as active features."""
+        """A held-out sample as active features."""
         return SparseHeldOut(positions, limit)
 
     def upgraded(
         self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
     ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-        """A learner's state as it was saved, in today's form: it used to be flat vectors over all tables."""
+        """Convert a saved learner's state to the current form; older ones are flat vectors over all tables."""
         if "parameters" not in arrays:
             return arrays, values
         return _named_state(arrays, self._config), {**values, "optimizer_steps": values["steps_done"]}
 
 
 def _named_state(arrays: Mapping[str, np.ndarray], config: SparseConfig) -> dict[str, np.ndarray]:
-    """The state of flat vectors by the names that `Trainer.state` gives."""
+    """Split flat state vectors into arrays with the names of `Trainer.state`."""
     vectors = {"parameters": "model/", "average": "average/", "mean": "optimizer/mean.", "square": "optimizer/square."}
     named: dict[str, np.ndarray] = {}
     for vector, prefix in vectors.items():
@@ -112,9 +112,9 @@ def _named_state(arrays: Mapping[str, np.ndarray], config: SparseConfig) -> dict
 
 
 class SparseGradients(GradientSource):
-    """Gradients of a model whose parameters it moves into tables; batches are `SparseBatch`, metrics of `LossSums`.
+    """Gradients of a model, whose parameters it moves into tables; batches are `SparseBatch`, metrics `LossSums`.
 
-    Every number is computed in one order whatever the number of threads.
+    The order of every sum is the same for any number of threads.
     """
 
     measures_norm = False
@@ -153,7 +153,7 @@ class SparsePass:
         self._local = threading.local()
 
     def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
-        """Phase one over batch[:count]: fills `gradients`, its losses included."""
+        """Phase one over batch[:count]: fills `gradients`, including losses."""
         scale = 1.0 / count
 
         def learn(part: tuple[int, int]) -> None:
@@ -183,7 +183,7 @@ class SparsePass:
 
 
 def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
-    """The losses of the first `count` positions, and how many of these have each target."""
+    """Loss sums of the first `count` positions, and how many of them have each target."""
     sums = gradients.losses[:count].sum(axis=0, dtype=np.float64)
     known = np.count_nonzero(gradients.known[:count], axis=0)
     return LossSums(*sums.tolist(), *known.tolist())
