@@ -57,8 +57,7 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
 
 
 def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
-    """Options from parsed flags; these override `--config`, which overrides `base` (the defaults). Raises ConfigError.
-    """
+    """Options from flags, which override `--config`, which overrides `base` (the defaults). Raises ConfigError."""
     config = getattr(arguments, "config", None)
     options = load_toml(config) if config else base or EngineOptions()
     given: dict[str, Value] = {}

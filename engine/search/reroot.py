@@ -51,7 +51,7 @@ def mark(tree, root, new_number):
 
 @kernel()
 def forget_path_repetitions(tree, root):
-    """Undo draws by repetition, which may rest on positions before the new root, so that they are visited again."""
+    """Undo draws by path repetition, which may start before the new root, so that their nodes are visited again."""
     for node in range(root + 1, tree.counters[NODES]):
         if tree.state[node] == PATH_REPETITION:
             undo_visits(tree, np.int64(node))

@@ -158,7 +158,8 @@ class RootView:
         return int(found[0]) if len(found) else None
 
     def favourite(self) -> int:
-        """Index of the move with the highest lower bound Q - 4 / sqrt(N), among moves with a good share of the visits.
+        """Index of the move with the highest lower bound Q - 4 / sqrt(N), among moves with at least PROMISING_SHARE of
+        the most visits.
 
         A good move found late has a better value than the earlier favourite, but fewer visits. If
         ``params.choose_by_value`` is off, the most visited move is chosen, as in Lc0. A forced mate takes precedence.

@@ -169,7 +169,9 @@ def judge(leaves, leaf, at_root, mate_in_one, scratch_row, scratch_moves):
 
 @kernel()
 def apply(tree, in_flight, params, leaves, first):
-    """Expand and back up the leaves of ``in_flight``, in the order gathered; ``leaves[first:]`` has their evaluations.
+    """Expand and back up the leaves of ``in_flight`` in the order gathered.
+
+    Their evaluations are in ``leaves[first:]``.
     """
     for k in range(in_flight.counts[LEAVES]):
         node = np.int64(in_flight.leaf_nodes[k])

@@ -37,8 +37,7 @@ def products_buffer(positions: int, channels: int) -> np.ndarray:
 
 @kernel(contract=True)
 def multiply_places(transformed, filters, outputs, count, multiplied):
-    """M[i] = V[i] U[i] for the 36 places of `count` positions; filters come from `transform_weights`; C_out = outputs.
-    """
+    """M[i] = V[i] U[i] for the 36 places of `count` positions; filters from `transform_weights`, C_out = outputs."""
     channels = len(filters) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):

@@ -63,8 +63,7 @@ def convolve_masks(masks, layer, sums, board, start, rectify):
 
 @kernel()
 def _add_bits(taps, plane, mask, channels, sums):
-    """Add the taps of each set bit in three runs of 3 * C floats: taps and squares of one rank step lie side by side.
-    """
+    """Add each set bit's taps in three runs of 3 * C floats: the taps and squares of a rank step lie side by side."""
     while mask != ZERO:
         square = ctz(mask)
         at = ((square >> 3) * BOARD + (square & 7)) * channels
