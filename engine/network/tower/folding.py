@@ -48,7 +48,7 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[Weights, PolicyHead]:
         input=input_layer(_pad(stem, 0), _pad(stem_bias, 0)),
         **_trunk(tensors, config),
         gates=_gates(tensors, config),
-        policy=policy if isinstance(policy, Convolution) else Convolution(nothing, nothing),  # others come after
+        policy=policy if isinstance(policy, Convolution) else Convolution(nothing, nothing),  # empty for other heads
         heads=_one_by_one(f, *features),
         value=_dense_head(tensors, head, config.value_channels, config.value_hidden, outputs),
         moves_left=_dense_head(tensors, "moves_left", left_channels, left_hidden, 1) if left_channels else _no_head(),

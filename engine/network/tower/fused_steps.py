@@ -39,11 +39,11 @@ class Weights(NamedTuple):
     """All weights of a tower of B blocks and C channels (whole lanes), made by `folding.py`."""
 
     input: InputLayer
-    trunk: np.ndarray  # [2 B or 2 B + 1, 36 * C * C] filters of the blocks, two each; a convolutional policy's first
+    trunk: np.ndarray  # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first
     trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
     gates: Gates
     policy: Convolution
-    heads: OneByOne  # of value and moves left
+    heads: OneByOne  # 1x1 convolutions of the value and moves-left heads
     value: DenseHead
     moves_left: DenseHead
 
