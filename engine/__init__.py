@@ -1,8 +1,8 @@
-"""Aino's player as a library: `Engine` searches positions, `engine.nn` is the learning library on its own.
+"""Aino's player as a library: `Engine` searches positions, and `engine.nn` is an independent learning library.
 
-Folders in the order in which they may import each other: errors, options, backend, files, native; then nn and board;
-tactics; network; evaluation; search; and `player`, the facade. `pages` is what the commands' web pages share. `Engine`
-loads on first use, so that importing this package costs nothing.
+Modules and folders in dependency order, each importing only earlier ones: errors, options, backend, files, native; nn
+and board; tactics; network; evaluation; search; and `player`, the facade. The commands' web pages share `pages`.
+`Engine` loads on first use, so importing this package costs nothing.
 """
 
 from __future__ import annotations

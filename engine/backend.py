@@ -1,7 +1,7 @@
-"""NumPy or CuPy behind one object: the only module that imports cupy.
+"""NumPy or CuPy behind one object. This is the only module that imports cupy.
 
-Layer code asks ``backend_of(x).xp`` for the array module of what it was given and writes the same lines for both.
-CuPy imports without a driver and fails at the first call, so a backend exists only where a device has answered.
+Layer code asks ``backend_of(x).xp`` for the array module of its input, so the same lines work with both. CuPy imports
+without a driver and fails only at the first call, so a CuPy backend exists only after a device has answered.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ BACKEND_NAMES = ("auto", "numpy", "cupy")
 
 @dataclass(frozen=True)
 class Backend:
-    """One place where arrays live: ``xp`` is its array module (numpy or cupy), ``device`` its name in words."""
+    """A place where arrays live: ``xp`` is its array module (numpy or cupy), ``device`` its name for people."""
 
     name: str
     xp: Any
     device: str
 
     def asarray(self, array: Any, dtype: Any = None) -> Any:
-        """The array on this backend; the same object where it already is there with that dtype."""
+        """The array on this backend; the same object if it is already there with that dtype."""
         source = array if isinstance(array, np.ndarray) or self.name != "numpy" else to_numpy(array)
         return self.xp.asarray(source, dtype=dtype)
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """Host memory that a device can copy from and to while the host goes on working."""
+        """Host memory that a device can copy to and from while the host keeps working."""
         if self.name == "numpy":
             return np.empty(shape, dtype)
         return importlib.import_module("cupyx").empty_pinned(shape, dtype)
 
     def lane(self) -> Lane:
-        """A new queue of work for the device, independent of others."""
+        """A new queue of work for the device, independent of other queues."""
         return Lane(None if self.name == "numpy" else self.xp.cuda.Stream(non_blocking=True))
 
     def versions(self) -> dict[str, str]:
@@ -51,10 +51,10 @@ class Backend:
 
 
 class Lane:
-    """A queue of work on a device: inside `with lane:` array operations are queued, in order, and not waited for.
+    """A queue of work on a device: inside `with lane:` array operations join the queue in order and return at once.
 
-    On NumPy (no stream) everything happens at once. Host arrays of copies should be `pinned` and stay untouched until
-    `wait` returns.
+    On NumPy (no stream) every operation runs immediately. Host arrays used in copies should be `pinned`; do not touch
+    them until `wait` returns.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -70,7 +70,7 @@ class Lane:
             self._stream.__exit__(*error)
 
     def upload(self, host: np.ndarray, device: Any) -> None:
-        """Queue a copy to an array of the device of the same shape and dtype."""
+        """Queue a copy to a device array of the same shape and dtype."""
         if self._stream is None:
             device[...] = host
         else:
@@ -84,7 +84,7 @@ class Lane:
             device.get(stream=self._stream, out=host, blocking=False)
 
     def wait(self) -> None:
-        """Return when everything queued so far is done."""
+        """Wait until everything queued so far is done."""
         if self._stream is not None:
             self._stream.synchronize()
 
@@ -93,9 +93,9 @@ NUMPY = Backend("numpy", np, "cpu")
 
 
 def get_backend(name: str = "auto") -> Backend:
-    """The backend of that name; ``auto`` is CuPy where it imports and a device answers, else NumPy.
+    """The backend with this name; ``auto`` is CuPy if it imports and a device answers, else NumPy.
 
-    Raises ConfigError for an unknown name, and for ``cupy`` where there is no working device.
+    Raises ConfigError for an unknown name, and for ``cupy`` without a working device.
     """
     if name not in BACKEND_NAMES:
         raise ConfigError(f"backend must be one of {', '.join(BACKEND_NAMES)}, not {name!r}")
@@ -117,7 +117,7 @@ def backend_of(array: Any) -> Backend:
 
 
 def backend_of_all(tensors: Mapping[str, Any]) -> Backend:
-    """The backend on which some arrays live together; NumPy for none."""
+    """The backend that all these arrays share; NumPy if there are no arrays."""
     return next((backend_of(array) for array in tensors.values()), NUMPY)
 
 
@@ -131,6 +131,6 @@ def _cupy_backend() -> Backend | None:
     try:
         cupy = importlib.import_module("cupy")
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
-    except Exception:  # noqa: BLE001  CuPy raises its own driver errors, and which ones depends on what is missing
+    except Exception:  # noqa: BLE001  CuPy raises different driver errors depending on what is missing.
         return None
     return Backend("cupy", cupy, properties["name"].decode())

@@ -1,4 +1,4 @@
-"""What the commands `aino` and `aino-train` share: how their subcommands run, how their help looks, how they end."""
+"""Code that `aino` and `aino-train` share: running subcommands, formatting help, and ending with an exit status."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from engine.errors import AinoError
 
 __all__ = ["INTERRUPTED", "HelpFormatter", "run_subcommand"]
 
-FAILED = 1  # exit status after an error that was told on stderr
-INTERRUPTED = 130  # exit status of a command that was stopped, as shells have it
+FAILED = 1  # Exit status after an error reported on stderr.
+INTERRUPTED = 130  # Exit status of an interrupted command, as in shells.
 
 
 def run_subcommand(program: str, name: str, description: str, module: ModuleType, words: Sequence[str]) -> int:
-    """Runs `program name words` and returns the exit status. Errors of the house are one line on stderr.
+    """Run `program name words` and return the exit status. The project's own errors print one line on stderr.
 
-    The module has `add_arguments(parser)` and `run(arguments) -> exit status`; it may have EXAMPLES, which end its
-    help, and `parse(parser, words)`, where argparse would not read its command line as it should.
+    The module has `add_arguments(parser)` and `run(arguments) -> exit status`. It may have EXAMPLES, which end its
+    help, and `parse(parser, words)`, for command lines that argparse alone would misread.
     """
     parser = argparse.ArgumentParser(
         prog=f"{program} {name}",
@@ -37,7 +37,7 @@ def run_subcommand(program: str, name: str, description: str, module: ModuleType
     except AinoError as error:
         print(f"{program} {name}: {error}", file=sys.stderr)
         return FAILED
-    except BrokenPipeError:  # `aino perft 6 | head`
+    except BrokenPipeError:  # For example, `aino perft 6 | head`.
         status = 0
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -46,15 +46,15 @@ def run_subcommand(program: str, name: str, description: str, module: ModuleType
 
 
 def _flush_stdout() -> None:
-    """Writes what is left; if nobody reads any more it goes nowhere, else the interpreter tries again and complains."""
+    """Flush stdout. If its reader is gone, discard the rest; otherwise the interpreter would retry and complain."""
     try:
         sys.stdout.flush()
-    except OSError:  # a broken pipe; Windows calls it an invalid argument
+    except OSError:  # The pipe is broken; Windows calls it an invalid argument.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Wraps prose to the terminal's width and leaves indented lines, which are examples to copy, as they are."""
+    """Wraps prose to the terminal's width but keeps indented lines, which are examples to copy, unchanged."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = itertools.groupby(text.splitlines(), key=_stands_alone)
@@ -63,5 +63,5 @@ class HelpFormatter(argparse.HelpFormatter):
 
 
 def _stands_alone(line: str) -> bool:
-    """Whether a line is no part of a paragraph: empty, indented, or a heading."""
+    """Whether a line is not part of a paragraph: it is empty, indented, or a heading."""
     return not line or line[0].isspace() or line.endswith(":")

@@ -1,4 +1,4 @@
-"""The console of the commands for people: it follows the terminal's width, colours and characters, and never fails."""
+"""The console for commands that people run. It adapts to the terminal's width, colours and characters; never fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["can_show", "make_console", "say", "waiting"]
 
 
 def make_console(stderr: bool = False) -> Console:
-    """A console on stdout or stderr, which writes "?" for a character that its encoding lacks instead of failing."""
+    """A console on stdout or stderr that writes "?" for characters missing from its encoding instead of failing."""
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
@@ -23,7 +23,7 @@ def make_console(stderr: bool = False) -> Console:
 
 
 def can_show(console: Console, text: str) -> bool:
-    """Whether the console's encoding has all characters of a text."""
+    """Whether the console's encoding has every character of `text`."""
     try:
         text.encode(console.encoding)
     except (UnicodeEncodeError, LookupError):
@@ -32,7 +32,7 @@ def can_show(console: Console, text: str) -> bool:
 
 
 def say(console: Console, text: str) -> None:
-    """Prints a text as it is; only a terminal breaks long lines. Accents are left out where they cannot be shown."""
+    """Print a text unchanged; only a terminal breaks long lines. Drop accents that the console cannot show."""
     if not can_show(console, text):
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
@@ -40,7 +40,7 @@ def say(console: Console, text: str) -> None:
 
 @contextmanager
 def waiting(console: Console, text: str) -> Iterator[None]:
-    """Shows that something takes a while, and for how long it has, where the output is a terminal."""
+    """On a terminal, show that something takes a while and how long it has taken so far."""
     columns = (
         SpinnerColumn("dots" if can_show(console, "⠋") else "line"),
         TextColumn("{task.description}", markup=False),

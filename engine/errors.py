@@ -1,4 +1,4 @@
-"""The typed errors of the house; every failure a caller may want to catch is one of these.
+"""The project's typed errors. Every failure that a caller may want to catch is one of these.
 
 AinoError
 ├── ConfigError (ValueError)    a setting or argument out of its range
@@ -35,8 +35,8 @@ class AinoError(Exception):
     """Base class of all errors raised on purpose by this project.
 
     Attributes:
-        option: the field of EngineOptions whose value an engine cannot take, "" where it is no matter of options.
-            Whoever would rather play than fail goes on with another value there (`blaming` sets it).
+        option: the field of EngineOptions whose value caused the error, or "" if no option did. `blaming` sets it. A
+            caller that would rather play than fail can continue with another value for this option.
     """
 
     option = ""
@@ -44,7 +44,7 @@ class AinoError(Exception):
 
 @contextmanager
 def blaming(option: str) -> Iterator[None]:
-    """Names the option at fault in errors from inside, unless they name one themselves."""
+    """Set `option` in errors raised inside the block, unless they already name one."""
     try:
         yield
     except AinoError as error:
@@ -57,14 +57,14 @@ class ConfigError(AinoError, ValueError):
 
 
 class ShapeError(AinoError, ValueError):
-    """An array has the wrong shape or dtype; the message names expected and found."""
+    """An array has the wrong shape or dtype; the message names the expected and the actual one."""
 
 
 class FenError(AinoError, ValueError):
     """A position cannot be read from its text, or cannot be played.
 
     Attributes:
-        field: the bad one: "placement", "side", "castling", "en passant", "halfmove" or "fullmove"; "" for none.
+        field: the bad field: "placement", "side", "castling", "en passant", "halfmove" or "fullmove"; "" for none.
     """
 
     def __init__(self, message: str, field: str = "") -> None:
@@ -80,9 +80,9 @@ class NetFileError(AinoError):
     """A net file is missing, damaged or does not fit.
 
     Attributes:
-        path: the file in question.
-        expected: what a good file would have had there.
-        found: what this one has.
+        path: the file that failed.
+        expected: what a valid file would contain.
+        found: what this file contains.
     """
 
     def __init__(self, path: str | Path, expected: str, found: str) -> None:
@@ -92,7 +92,7 @@ class NetFileError(AinoError):
         self.found = found
 
     def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str]]:
-        # Exceptions pickle by their `args`, which here hold the one composed message.
+        # Exceptions pickle their `args`, but here these hold only the composed message.
         return type(self), (str(self.path), self.expected, self.found)
 
 

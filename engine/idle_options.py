@@ -1,4 +1,4 @@
-"""Options that change nothing with the evaluator in use: the user is told when one of them is set."""
+"""Tell the user about options that were set but have no effect with the evaluator in use."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Use", "idle_options"]
 
 
 class Use(NamedTuple):
-    """What an engine's options have come to."""
+    """How the engine really evaluates, after its options have been applied."""
 
     evaluator: str  # name of the evaluator in use, never "auto"
-    in_kernel: bool  # whether it is asked inside the search's kernels, leaf by leaf
-    most_threads: int  # threads that can find work in one round of leaves
+    in_kernel: bool  # whether the search's kernels evaluate leaf by leaf
+    most_threads: int  # threads that can find work in one batch of leaves
     collisions_end_rounds: bool
 
 
@@ -24,7 +24,7 @@ _LC0_HAS_ITS_OWN = (
     "contempt", "moves_left_max_effect", "moves_left_threshold", "moves_left_slope", "round_size", "max_collisions",
 )  # fmt: skip
 
-# Fields, when they are idle, and the reason in words.
+# Each rule has option fields, a test for when they have no effect, and the reason in words.
 _Rule = tuple[tuple[str, ...], Callable[[EngineOptions, Use], bool], Callable[[Use], str]]
 _RULES: tuple[_Rule, ...] = (
     (_LC0_HAS_ITS_OWN, lambda options, use: options.preset == "lc0", lambda use: "SearchPreset lc0 has its own value"),
@@ -57,7 +57,7 @@ _RULES: tuple[_Rule, ...] = (
 
 
 def idle_options(before: EngineOptions, now: EngineOptions, use: Use) -> list[str]:
-    """A sentence for each option that differs between `before` and `now` and does nothing as the engine is used."""
+    """One sentence for each option that differs between `before` and `now` but has no effect on this engine."""
     sentences = []
     for option in OPTIONS:
         if not option.field or getattr(before, option.field) == getattr(now, option.field):

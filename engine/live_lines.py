@@ -1,4 +1,4 @@
-"""What commands show while they work: result lines, tables, and a line of progress that stays below them."""
+"""Output of commands while they work: result lines, tables, and a progress line that stays below them."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from rich.progress import (
 
 __all__ = ["LiveLine", "live_line", "live_view", "show", "show_view"]
 
-PLAIN_WIDTH = 240  # columns of a file or a pipe
+PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
 
 _console = Console(highlight=False, soft_wrap=True)
 
 
 def show(text: str) -> None:
-    """Print one line, above the live line where there is one. The text is taken as it is, without markup."""
+    """Print one line, above the live line if there is one. Markup in the text has no effect."""
     _console.print(text, markup=False)
 
 
 def show_view(view: RenderableType) -> None:
-    """Print a table, or whatever else rich draws; as wide as it likes where the output is not a terminal."""
+    """Print a table or anything else that rich draws, at its full width if the output is not a terminal."""
     console = _console if _console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
     console.print(view)
 
 
 class LiveLine:
-    """The progress of one long piece of work; in a log, a line every `log_s` seconds (0: none)."""
+    """The progress of one long task; a log gets a line every `log_s` seconds (0: none)."""
 
     def __init__(self, progress: Progress, task: TaskID, title: str, log_s: float) -> None:
         self._progress = progress
@@ -46,10 +46,10 @@ class LiveLine:
         self._title = title
         self._log_s = log_s
         self._begun = self._logged = time.monotonic()
-        self._first: float | None = None  # share done at the first update, by an earlier process
+        self._first: float | None = None  # Share (0..1) already done at the first update, by an earlier process.
 
     def update(self, done: float, text: str = "") -> None:
-        """Set the share done (0..1) and the text behind the bar."""
+        """Set the share done (0..1) and the text after the bar."""
         self._progress.update(self._task, completed=done, text=text)
         now = time.monotonic()
         if self._first is None:
@@ -62,9 +62,9 @@ class LiveLine:
 
 @contextmanager
 def live_line(title: str, log_s: float = 0.0) -> Iterator[LiveLine]:
-    """A progress bar for the length of the block.
+    """Show a progress bar while the block runs.
 
-    Nothing is drawn where the output is not a terminal; there a line is written every `log_s` seconds (0: none).
+    If the output is not a terminal, write a line every `log_s` seconds instead (0: none).
     """
     columns = (
         TextColumn("{task.description}"),
@@ -81,9 +81,9 @@ def live_line(title: str, log_s: float = 0.0) -> Iterator[LiveLine]:
 
 @contextmanager
 def live_view(draw: Callable[[], RenderableType]) -> Iterator[None]:
-    """What `draw` gives, drawn anew twice a second below the lines shown; nothing where the output is not a terminal.
+    """Redraw the result of `draw` twice a second below the other lines; on anything but a terminal, show nothing.
 
-    `draw` is called on a thread of the drawing.
+    The drawing thread calls `draw`.
     """
     if not _console.is_terminal:
         yield

@@ -1,4 +1,4 @@
-"""The machine: its memory and programs, and what a measurement was taken on (processor, BLAS kernel, versions)."""
+"""Facts about this machine: memory, programs, and what reports need (processor, BLAS kernel, versions)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIBRARIES = ("numpy", "numba", "llvmlite")
 
 
 def describe_machine() -> dict[str, str | int]:
-    """Names and versions by what they are of, for reports; import NumPy before, or no BLAS library is loaded."""
+    """Names and versions for reports, by component; import NumPy first, because it loads the BLAS library."""
     blas = [
         f"{library['internal_api']} {library.get('version') or ''} {library.get('architecture', '')}".strip()
         for library in _blas_libraries()
@@ -35,21 +35,21 @@ def describe_machine() -> dict[str, str | int]:
 
 
 def find_stockfish() -> str | None:
-    """The Stockfish program, also where Debian puts it, outside the usual path; None where there is none."""
+    """Path of the Stockfish program, also looking outside PATH where Debian puts it; None if there is none."""
     return shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
 
 
 def blas_kernel() -> str:
-    """The processor family that BLAS computes for, such as `SkylakeX`: results differ between them."""
+    """The processor family that BLAS computes for, such as `SkylakeX`; results differ between families."""
     kernels = {library.get("architecture") or library["internal_api"] for library in _blas_libraries()}
     return "+".join(sorted(kernels)) or "none"
 
 
 def physical_memory_mib() -> int | None:
-    """The machine's memory in MiB, None where the system does not tell (Windows)."""
+    """The machine's memory in MiB, or None if the system does not report it (Windows)."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-    except (AttributeError, ValueError, OSError):  # no sysconf, or not with these names
+    except (AttributeError, ValueError, OSError):  # The system has no sysconf, or sysconf lacks these names.
         return None
 
 
@@ -58,7 +58,7 @@ def _blas_libraries() -> list[dict[str, Any]]:
 
 
 def _processor() -> str:
-    """The processor's model where the system tells it, else its architecture."""
+    """The processor's model if the system reports it, else its architecture."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():

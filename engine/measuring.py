@@ -1,4 +1,4 @@
-"""What the measuring commands share: arguments and output, games to search, engines, memory, a tree's fingerprint."""
+"""Helpers for the measuring commands: arguments, output, games to search, engines, memory, a tree's fingerprint."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Row = Mapping[str, object]
 
 
 def new_parser(documentation: str | None) -> argparse.ArgumentParser:
-    """A parser with the script's docstring as its help, and --json."""
+    """A parser with the script's docstring as its help and a --json flag."""
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 
 def report(rows: Sequence[Row], as_json: bool) -> None:
-    """Print rows of the same columns, as a table or as one JSON list."""
+    """Print rows with the same columns, as a table or as one JSON list."""
     if as_json:
         print(json.dumps(list(rows), indent=2))
         return
@@ -53,14 +53,14 @@ def _text(value: object) -> str:
 
 
 class Progress:
-    """Says how far a long piece of work has come, on stderr, at most once in ten seconds."""
+    """Reports the progress of long work on stderr, at most once every ten seconds."""
 
     def __init__(self, name: str, total: int) -> None:
         self._name, self._total = name, total
         self._begun = self._told = time.monotonic()
 
     def update(self, done: int) -> None:
-        """So much of the total is done."""
+        """Report that `done` of the total is done."""
         now = time.monotonic()
         if now - self._told >= 10.0 and done:
             self._told = now
@@ -69,7 +69,7 @@ class Progress:
 
 
 def data_folder() -> Path:
-    """The folder that AINO_TEST_DATA names; ends the script where it names none."""
+    """The folder that AINO_TEST_DATA names; exits the script if it names none."""
     folder = os.environ.get("AINO_TEST_DATA", "")
     if not Path(folder).is_dir() or not folder:
         sys.exit("AINO_TEST_DATA names no folder: this measurement needs outside data")
@@ -77,13 +77,13 @@ def data_folder() -> Path:
 
 
 def resident_bytes() -> int:
-    """What the process holds in memory; 0 where the system does not tell (outside Linux)."""
+    """Bytes of memory that the process holds; 0 if the system does not report it (outside Linux)."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 def random_games(rng: np.random.Generator, start: np.ndarray, count: int) -> Iterator[list[int]]:
-    """The move codes of games of at most a hundred plies from a position row."""
+    """Yield the move codes of random games of at most 100 plies from a position row."""
     rows, legal = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
     for _ in range(count):
         rows[0] = start
@@ -96,7 +96,7 @@ def random_games(rng: np.random.Generator, start: np.ndarray, count: int) -> Ite
 
 
 def game_boards() -> list[chess.Board]:
-    """Every position of one quiet game, each with the moves before it."""
+    """Every position of one quiet game, each with its move history."""
     board = chess.Board()
     boards = [board.copy()]
     for san in GAME.split():
@@ -106,14 +106,14 @@ def game_boards() -> list[chess.Board]:
 
 
 def new_engine(evaluator: str, threads: int = 1, hash_mib: int = 64) -> Engine:
-    """An engine with one of the evaluators, its kernels compiled."""
+    """An engine with the named evaluator and compiled kernels."""
     engine = Engine(EngineOptions(evaluator=evaluator, threads=threads, hash_mib=hash_mib))
     engine.warm_up()
     return engine
 
 
 def tree_hash(engine: Engine) -> str:
-    """A fingerprint of every node and edge of the engine's tree, scratch aside."""
+    """A fingerprint of every node and edge of the engine's tree, without scratch arrays."""
     from engine.search.tree import EDGES, NODES
 
     tree = engine._search.tree

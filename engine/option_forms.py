@@ -1,4 +1,4 @@
-"""The forms of the option table: the answer to `uci`, command-line flags, TOML files and the README's table."""
+"""Convert the option table to and from its other forms: `uci` answer, command-line flags, TOML and README table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 def uci_lines(options: EngineOptions) -> list[str]:
     """The `option name ... type ...` lines of the answer to `uci`, with the values in force as defaults.
 
-    Many GUIs send every option back as it was announced: so they change nothing that a file or a flag has set.
+    Many GUIs send every option back with its announced value. That way they do not undo what a file or flag has set.
     """
     return [_uci_line(option, options) for option in OPTIONS]
 
@@ -42,7 +42,7 @@ def _uci_line(option: Option, options: EngineOptions) -> str:
 
 
 def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
-    """Adds one flag for each option (or for the fields in `only`), and `--config` for a TOML file of them."""
+    """Add one flag for each option (or for the fields in `only`), and `--config` for a TOML file of options."""
     group = parser.add_argument_group("engine options")
     group.add_argument("--config", type=Path, metavar="FILE", help="TOML file with engine options")
     for option in OPTIONS:
@@ -57,7 +57,7 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
 
 
 def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
-    """Options from parsed flags, over those of `--config`, over `base` (the defaults). Raises ConfigError."""
+    """Options from flags, which override `--config`, which overrides `base` (the defaults). Raises ConfigError."""
     config = getattr(arguments, "config", None)
     options = load_toml(config) if config else base or EngineOptions()
     given: dict[str, Value] = {}
@@ -69,7 +69,7 @@ def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None
 
 
 def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
-    """The values by field of those options that differ from what they were."""
+    """Field names and new values of the options that differ between `before` and `after`."""
     return {name: value for name, value in asdict(after).items() if value != getattr(before, name)}
 
 

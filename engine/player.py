@@ -1,9 +1,9 @@
-"""`Engine`: search a `chess.Board`, get a `SearchResult`. Everything that plays goes through it.
+"""`Engine` searches a `chess.Board` and returns a `SearchResult`. Everything that plays uses it.
 
 with Engine() as engine:
     engine.set_position(board)
     result = engine.search(Limits(movetime_ms=1000))            # blocks
-    job = engine.start(Limits(infinite=True), print)            # does not; `job.stop` from any thread
+    job = engine.start(Limits(infinite=True), print)            # returns at once; any thread may call `job.stop`
     job.stop()
     best = job.result().best_move
 """
@@ -48,15 +48,15 @@ MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
-# What a tree, its cache and its runner are made with, or may not be known to: a weak engine has a small tree.
+# A change of one of these fields needs a new tree, cache and runner. A weak engine, for example, has a small tree.
 _TREE_FIELDS = ("hash_mib", "preset", "round_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
 def split_hash(hash_mib: float, batched: bool, advised: bool) -> tuple[float, float, float]:
-    """(tree, cache, alpha-beta's table) in MiB, together ``hash_mib``.
+    """Split ``hash_mib`` into (tree, cache, alpha-beta's table), all in MiB.
 
-    Evaluations inside kernels are too cheap to be kept.
+    Evaluations inside kernels are too cheap to be worth caching.
     """
     cache = min(MOST_CACHE_MIB, CACHE_SHARE * hash_mib) if batched else 0.0
     table = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if advised else 0.0
@@ -64,10 +64,10 @@ def split_hash(hash_mib: float, batched: bool, advised: bool) -> tuple[float, fl
 
 
 class Engine:
-    """A chess player: one search at a time, blocking or in the background; others wait their turn. A context manager.
+    """A chess player and context manager. It runs one search at a time, blocking or in the background; others wait.
 
-    ``evaluator`` replaces the one that the options name. Raises NetFileError where the options name a net that cannot
-    be loaded, DataError for a broken book and ConfigError for a bad option.
+    ``evaluator`` replaces the one that the options name. Raises NetFileError if the options name a net that does not
+    load, DataError for a broken book and ConfigError for a bad option.
     """
 
     def __init__(self, options: EngineOptions | None = None, evaluator: Evaluator | None = None) -> None:
@@ -76,13 +76,13 @@ class Engine:
         self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
         self.board = chess.Board()
         self._turn = threading.Lock()  # Held by the search that is running.
-        self._controls: list[SearchControl] = []  # Those of the running search and of the waiting ones.
+        self._controls: list[SearchControl] = []  # Controls of the running search and of the waiting ones.
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
-        self._background = ThreadPool(2, "search")  # One thread calls, the other one searches.
+        self._background = ThreadPool(2, "search")  # One thread calls, the other searches.
         self._saved_ms = 0.0
-        self._root_was_changed = False  # A restriction or noise spoiled the tree for other searches.
+        self._root_was_changed = False  # A restriction or noise made the tree unfit for other searches.
         self._prepare()
         self._notes = self._idle_options(EngineOptions())
 
@@ -95,7 +95,7 @@ class Engine:
     # ---- settings ----
 
     def _prepare(self) -> None:
-        """A tree, a cache and a runner for the present options and evaluator."""
+        """Make a tree, a cache and a runner for the current options and evaluator."""
         options = self.options
         batched = not isinstance(self.evaluator, InKernelEvaluator)
         params = self._params()
@@ -139,15 +139,15 @@ class Engine:
         )
 
     def _draw_score(self) -> float:
-        """What a draw is worth to the side to move, in [-1, 1]: `DrawScore`, less `Contempt` where games are played."""
+        """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
         contempt = 0 if self.options.analyse_mode else self.options.contempt
         draw_score = self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale_of(self.evaluator))
         return max(-1.0, min(1.0, draw_score))
 
     def set_options(self, options: EngineOptions) -> None:
-        """Take new options between searches; what they do not touch is kept, the tree included.
+        """Take new options between searches; keep everything that they do not affect, including the tree.
 
-        Raises like the constructor, and MemoryError where the tree does not fit; nothing is changed then.
+        Raises the constructor's errors, and MemoryError if the tree does not fit. After an error nothing has changed.
         """
         before = dict(vars(self))
         try:
@@ -159,7 +159,7 @@ class Engine:
         _close_replaced(before, vars(self))
 
     def _take(self, new: EngineOptions) -> None:
-        """Make what the new options change, and leave the old parts open."""
+        """Make the parts that the new options change, without closing the old ones."""
         old, self.options = self.options, new
         if old.seed != new.seed:
             self._rng = _new_generator(new)
@@ -174,15 +174,15 @@ class Engine:
         self._notes = [*self._notes, *self._idle_options(old)]
 
     def _idle_options(self, before: EngineOptions) -> list[str]:
-        """Sentences about options that were just set and change nothing with the evaluator in use."""
+        """One sentence for each option that was just set but has no effect with the evaluator in use."""
         in_kernel = isinstance(self.evaluator, InKernelEvaluator)
         use = Use(self.evaluator.name, in_kernel, self._runner.most_threads, self._runner.collisions_end_rounds)
         return idle_options(before, self.options, use)
 
     def warm_up(self) -> None:
-        """Compile or load every kernel that a search needs; afterwards the engine is as new.
+        """Compile or load every kernel that a search needs; afterwards the engine is as good as new.
 
-        First those that need no net: another process may be compiling it meanwhile.
+        Kernels that need no net come first, because another process may be compiling the net's kernels meanwhile.
         """
         if self._advisor is not None:
             self._advisor.warm_up()
@@ -195,21 +195,21 @@ class Engine:
         self.new_game()
 
     def new_game(self) -> None:
-        """Forget the tree, all evaluations and the time saved."""
+        """Forget the tree, all cached evaluations and the saved time."""
         self._search.clear()
         self._saved_ms = 0.0
         if self._cache is not None:
             self._cache.clear()
 
     def take_problems(self) -> list[str]:
-        """What the user should know of since the last call, one sentence each: endgame tables that cannot be read, and
-        options that change nothing.
+        """Return the problems since the last call, one sentence each: unreadable endgame tables, and options that have
+        no effect.
         """
         notes, self._notes = self._notes, []
         return [*notes, *self._tablebase.take_problems()]
 
     def close(self) -> None:
-        """End all searches and stop all threads. The engine is not used afterwards."""
+        """End all searches and stop all threads. Do not use the engine afterwards."""
         self.stop()
         self._background.close()
         self._runner.close()
@@ -222,7 +222,7 @@ class Engine:
     # ---- searching ----
 
     def set_position(self, board: chess.Board) -> None:
-        """Search this board next, with the moves on its stack as history; the tree is kept where it still fits."""
+        """Search this board next, with the moves on its stack as history; keep the tree if it still fits."""
         self.board = board.copy()
 
     def search(
@@ -230,13 +230,13 @@ class Engine:
     ) -> SearchResult:
         """Search the current position until a limit is reached or ``control.stop()``, then return the best move.
 
-        ``on_info`` gets a complete set of lines about once a second and at the end, on the searching thread. A search
-        that is already running is waited for.
+        The searching thread calls ``on_info`` with a complete set of lines about once a second and at the end. If
+        another search is running, this one waits for it.
         """
         return self._take_turn(self.board, limits, on_info, self._register(control or SearchControl()))
 
     def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob:
-        """`search` in the background, of the position set now. Searches started meanwhile wait their turn."""
+        """Run `search` in the background on the current position. Searches started meanwhile wait their turn."""
         control = self._register(SearchControl())
         return SearchJob(control, self._background.start(self._take_turn, self.board, limits, on_info, control))
 
@@ -268,7 +268,7 @@ class Engine:
         table_moves = self._tablebase.best_moves(board)
         only = tuple(move for move in limits.searchmoves if board.is_legal(move)) or tuple(table_moves)
         self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
-        # Where the tables know the root they chose its moves; to ask them again would hide the way to mate.
+        # If the tablebases know the root, they chose its moves; probing them in the search would hide the way to mate.
         self._runner.tablebase = self._tablebase if self._tablebase.largest and not table_moves else None
         driver = self._driver(
             SearchOrder(
@@ -288,30 +288,30 @@ class Engine:
             result = driver.run()
         except BaseException:
             self._runner.close()
-            self._search.clear()  # Otherwise some of its visits would stay in flight for ever.
+            self._search.clear()  # Otherwise some of its visits would stay in flight forever.
             self._runner = self._make_runner()
             raise
         self._saved_ms = driver.unused_ms if limits.movetime_ms is None else 0.0
         return result
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
-        """The part of the last search's tree that was visited most; the engine must not be searching."""
+        """The most visited part of the last search's tree; the engine must not be searching."""
         return outline(self._search, max(1, least_visits), widest, self.board.chess960)
 
     def stop(self) -> None:
-        """End the running search, and those that wait for it, at the next opportunity."""
+        """End the running search and all waiting searches as soon as possible."""
         for control in list(self._controls):
             control.stop()
 
     def ponderhit(self) -> None:
-        """The opponent played the expected move: the clock of the running search starts now."""
+        """Start the running search's clock, because the opponent played the expected move."""
         for control in list(self._controls):
             control.ponderhit()
 
     # ---- one search ----
 
     def _book_move(self, board: chess.Board, limits: Limits) -> chess.Move | None:
-        """A move from the book. None where it has none or no game is played by the clock."""
+        """A move from the book; None if the book has none or the engine is not playing a game by the clock."""
         playing = limits.is_timed and not (limits.infinite or limits.ponder or limits.searchmoves)
         if self._book is None or not playing or self.options.analyse_mode:
             return None
@@ -334,7 +334,7 @@ class Engine:
         return SearchDriver(self._search, self._runner, reporter, order)
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:
-        """The plan for playing weaker. None where that is not asked for or no game is played."""
+        """The plan for playing weaker; None if it was not asked for or no game is being played."""
         if not self.options.limit_strength or self.options.analyse_mode or limits.infinite:
             return None
         return plan_for(self.options.elo)
@@ -366,7 +366,7 @@ def _differ(old: EngineOptions, new: EngineOptions, names: tuple[str, ...]) -> b
 
 
 def _close_replaced(parts: Mapping[str, Any], others: Mapping[str, Any]) -> None:
-    """Close those parts of an engine that are not among the others."""
+    """Close the parts of an engine that are not among `others`."""
     for name in _CLOSED_PARTS:
         if parts[name] is not None and parts[name] is not others[name]:
             parts[name].close()

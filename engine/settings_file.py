@@ -1,4 +1,4 @@
-"""Reading TOML files of settings: engine options, a run's configuration, the list of nets."""
+"""Read TOML files of settings: engine options, a run's configuration, the list of nets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from engine.errors import ConfigError
 
 __all__ = ["read_settings"]
 
-# Time and memory that Python's reader takes grow with the square of a dotted key's length; no settings are that long.
-LARGEST_FILE = 1 << 16  # bytes
-LONGEST_LINE = 1 << 10
+# Python's TOML reader takes time and memory quadratic in a dotted key's length, so input is limited to these sizes.
+LARGEST_FILE = 1 << 16  # In bytes. No settings are that long.
+LONGEST_LINE = 1 << 10  # In bytes.
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """Nested values of a TOML file. Raises ConfigError, naming the file, when it cannot be read."""
+    """The nested values of a TOML file. Raises ConfigError, which names the file, if the file cannot be read."""
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)

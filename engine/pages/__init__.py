@@ -1,7 +1,7 @@
-"""What all web pages share. A page is one file that loads nothing; each package adds templates and a style of its own.
+"""Code that all web pages share. A page is one file that loads nothing; each package adds its own templates and style.
 
-render.py   environments for templates, and putting a page in place
+render.py   template environments, and writing a page to its file
 board.py    boards as SVG
-chart.py    places, curves and areas in a chart's box
-templates/  the frame of a page, macros for its parts, the common style and the script that goes through games
+chart.py    points, lines and areas in a chart's box
+templates/  the frame of a page, macros for its parts, the common style and the script that steps through games
 """

@@ -1,4 +1,4 @@
-"""Chess boards as SVG. The piece shapes stand once in a page (`piece_shapes`), each board only points to them."""
+"""Chess boards as SVG. A page holds the piece shapes once (`piece_shapes`), and each board refers to them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 __all__ = ["Arrow", "board_svg", "describe_board", "piece_shapes"]
 
-SQUARE = 45  # units; the size in which python-chess draws its pieces
+SQUARE = 45  # Side of a square in SVG units; python-chess draws its pieces at this size.
 SIDE = 8 * SQUARE
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """From one square to another; `kind` is its class in the style sheet: "played", "better", "threat"."""
+    """An arrow between two squares; `kind` is its class in the style sheet: "played", "better" or "threat"."""
 
     source: chess.Square
     target: chess.Square
@@ -29,7 +29,7 @@ class Arrow:
 def piece_shapes() -> Markup:
     """The hidden shapes `#white-king` ... `#black-pawn` that boards refer to."""
     shapes = "".join(chess.svg.PIECES.values())
-    return Markup(f'<svg class="shapes" aria-hidden="true"><defs>{shapes}</defs></svg>')  # fixed text
+    return Markup(f'<svg class="shapes" aria-hidden="true"><defs>{shapes}</defs></svg>')  # All of this text is fixed.
 
 
 def board_svg(
@@ -41,7 +41,7 @@ def board_svg(
     heat: Mapping[chess.Square, float] | None = None,
     label: str = "",
 ) -> Markup:
-    """A board seen from `perspective`. `heat` colours squares from -1 to 1, `label` says what a reader hears first."""
+    """A board seen from `perspective`. `heat` colours squares (-1 to 1); screen readers say `label` first."""
     text = f"{label}. {describe_board(board)}" if label else describe_board(board)
     parts = [
         f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',
@@ -55,11 +55,11 @@ def board_svg(
         *(_arrow_path(arrow, perspective) for arrow in arrows),
         "</svg>",
     ]
-    return Markup("".join(parts))  # the only text from outside, the label, is escaped above
+    return Markup("".join(parts))  # The label, the only outside text, is escaped above.
 
 
 def describe_board(board: chess.Board) -> str:
-    """The position in words: `White: Ke1 Qd1 a2 b2. Black: Ke8. White to move`."""
+    """Describe the position in words: `White: Ke1 Qd1 a2 b2. Black: Ke8. White to move`."""
     sides = []
     for color in (chess.WHITE, chess.BLACK):
         pieces = sorted(
@@ -123,7 +123,7 @@ def _arrow_path(arrow: Arrow, perspective: chess.Color) -> str:
         for x, y in (_corner(arrow.source, perspective), _corner(arrow.target, perspective))
     )
     length = max(1.0, ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5)
-    dx, dy = (x2 - x1) / length, (y2 - y1) / length  # along the arrow; (-dy, dx) is across
+    dx, dy = (x2 - x1) / length, (y2 - y1) / length  # (dx, dy) points along the arrow, (-dy, dx) across it.
     neck_x, neck_y = x2 - 18 * dx, y2 - 18 * dy
     points = " ".join(
         f"{x:.1f},{y:.1f}"

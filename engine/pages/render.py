@@ -1,4 +1,4 @@
-"""Pages from templates: a package's own, and what all pages share."""
+"""Render pages from a package's own templates and the ones that all pages share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["page_environment", "write_page"]
 
 
 def page_environment(package: str, maker: str) -> jinja2.Environment:
-    """Templates from `templates/` of a package, and behind them the common ones; values are escaped.
+    """An environment with the package's `templates/` first and the common ones second; it escapes values.
 
-    A page extends `base.html.j2`, which takes `style.css` from the package and puts `maker` at its foot.
+    A page extends `base.html.j2`, which takes `style.css` from the package and shows `maker` in its footer.
     """
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("engine.pages")]),
@@ -34,7 +34,7 @@ def page_environment(package: str, maker: str) -> jinja2.Environment:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Put a page in place, whole or not at all. Raises DataError."""
+    """Write a page to its file, completely or not at all. Raises DataError."""
     try:
         with atomic_write(path) as stream:
             stream.write(text.encode())

@@ -1,15 +1,14 @@
-"""What the tree may have overlooked: alpha-beta looks at its most visited nodes, and leads it to what is better there.
+"""Advice from alpha-beta: it checks the tree's most visited nodes and points the tree to better moves it overlooked.
 
-Values averaged over a tree and priors that have learned from games are good judges and blind to a combination that
-begins with an unlikely move: it gets few visits, and their mean sees the refutations that fail as much as the one that
-does not. So nodes with many visits are asked about: is a move better by a margin than the most visited one, by
-material, some plies ahead? Such a move, and the line that follows, get a large prior. The tree's own values decide what
-comes of it: it is only made to look. What a node was advised holds until it is asked about again and something else
-comes of it; then the move has its own prior back.
+Averaged values and learned priors judge positions well, but miss a combination that begins with an unlikely move. That
+move gets few visits, and their mean counts the refutations that fail as much as the one that works. So alpha-beta
+checks nodes with many visits: some plies ahead, does another move win more material than the most visited one, by a
+margin? Such a move, and the line that follows it, get a large prior. The advice only makes the tree look; the tree's
+own values still decide. It holds until the node is checked again with another outcome, which restores the move's prior.
 
 Baier and Winands 2018, "MCTS-Minimax Hybrids with State Evaluations" (informed priors).
 
-To collect questions and to take answers touches the tree; to answer does not, and may be left to another thread.
+`collect` and `take_answers` touch the tree; `answer` does not, so another thread may run it.
 """
 
 from __future__ import annotations
@@ -40,21 +39,21 @@ from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_be
 
 
 class Questions(NamedTuple):
-    """At most Q = ADVICE_QUESTIONS nodes to look at, and alpha-beta's answers."""
+    """Up to Q = ADVICE_QUESTIONS nodes for alpha-beta to check, and its answers."""
 
-    n_asked: np.ndarray  # int64 [1]: number of questions, Q at most.
-    left: np.ndarray  # int64 [1]: positions that alpha-beta may still be given.
+    n_asked: np.ndarray  # int64 [1]: number of questions, at most Q.
+    left: np.ndarray  # int64 [1]: positions that new questions may still assign to alpha-beta.
     node: np.ndarray  # int32 [Q]: the node asked about.
     row: np.ndarray  # uint64 [Q, 16]: the node's position.
     moves: np.ndarray  # uint16 [Q, 218]: the node's legal moves, the most visited first.
     n_moves: np.ndarray  # int64 [Q]: number of legal moves.
-    positions: np.ndarray  # int64 [Q]: most positions that alpha-beta may look at.
-    line: np.ndarray  # uint16 [Q, ADVICE_PLIES]: the answer, a better move and the line behind it, up to NO_MOVE.
+    positions: np.ndarray  # int64 [Q]: alpha-beta may search at most this many positions.
+    line: np.ndarray  # uint16 [Q, ADVICE_PLIES]: a better move and the line that follows it, up to NO_MOVE.
     path: np.ndarray  # uint64 [MAX_DEPTH + 2, 16]: scratch for the positions from the root down to a node.
 
 
 def new_questions() -> Questions:
-    """Room for questions; none is asked yet."""
+    """Empty arrays for questions."""
     return Questions(
         n_asked=np.zeros(1, np.int64),
         left=np.zeros(1, np.int64),
@@ -69,7 +68,7 @@ def new_questions() -> Questions:
 
 
 class Advisor:
-    """Asks and answers for one search, ``search.params.tactical_nodes`` positions for every visit of the root."""
+    """Advises one search; alpha-beta may search ``search.params.tactical_nodes`` positions per visit of the root."""
 
     def __init__(self, search: Search, table_mib: float) -> None:
         self._search = search
@@ -77,16 +76,16 @@ class Advisor:
         self._alpha_beta: AlphaBeta = new_alpha_beta(1 << max(1, entries).bit_length() - 1)
         self._questions = new_questions()
         self._generation = search.generation
-        self._asked_at = 0  # visits of the root
+        self._asked_at = 0  # Visits of the root when `collect` last ran.
 
     def visits_left(self) -> int:
-        """Visits of the root until it is time to ask."""
+        """Number of root visits until it is time to call `collect` again."""
         self._follow_the_tree()
         wait = max(ADVICE_LEAST_VISITS, min(ADVICE_LONGEST_WAIT, self._asked_at // 8), self._asked_at // 256)
         return max(0, self._asked_at + wait - self._search.visits)
 
     def collect(self) -> bool:
-        """Look for nodes to ask about; returns whether there are any."""
+        """Write a question for each node that alpha-beta should check; returns whether there are any."""
         search = self._search
         self._follow_the_tree()
         self._asked_at = search.visits
@@ -98,7 +97,7 @@ class Advisor:
         return self._questions.n_asked[0] > 0
 
     def _follow_the_tree(self) -> None:
-        """A new tree must not depend on the ones before; a new root of the same one has fewer visits."""
+        """Reset alpha-beta for a new tree, which must not depend on earlier ones; a new root has fewer visits."""
         if self._generation != self._search.generation:
             self._generation = self._search.generation
             self._alpha_beta.keys[:] = 0
@@ -107,15 +106,15 @@ class Advisor:
         self._asked_at = min(self._asked_at, self._search.visits)
 
     def answer(self) -> None:
-        """Let alpha-beta look. Any thread may do it, one at a time."""
+        """Let alpha-beta answer the questions. Any thread may call this, one at a time."""
         answer(self._alpha_beta, self._questions)
 
     def take_answers(self) -> None:
-        """Lead the tree to what was found."""
+        """Give the moves that alpha-beta found their new priors."""
         take_answers(self._search.tree, self._questions)
 
     def warm_up(self) -> None:
-        """Compile or load the kernels, with nothing to ask: the tree may be empty."""
+        """Compile or load the kernels without asking anything; the tree may be empty."""
         self._questions.n_asked[0] = self._questions.left[0] = 0
         ask(self._search.tree, self._questions, np.int64(ROOT), np.int64(0), 0.0)
         self.answer()
@@ -124,7 +123,7 @@ class Advisor:
 
 @kernel()
 def ask(tree, questions, node, depth, nodes_per_visit):
-    """Ask about ``node``, at questions.path[depth], and those below it whose visits have grown since the last time."""
+    """Ask about ``node``, whose position is questions.path[depth], and nodes below it, if visits grew enough since."""
     visits = np.int64(tree.visits[node])
     if visits < ADVICE_LEAST_VISITS or tree.state[node] != EXPANDED or is_decided(tree, node) or depth >= MAX_DEPTH:
         return
@@ -150,7 +149,7 @@ def ask(tree, questions, node, depth, nodes_per_visit):
 
 @kernel()
 def write_question(tree, questions, node, depth):
-    """Add the position and the moves of ``node``."""
+    """Add a question with the position and the moves of ``node``."""
     k = questions.n_asked[0]
     questions.n_asked[0] += 1
     questions.node[k] = node
@@ -169,7 +168,7 @@ def write_question(tree, questions, node, depth):
 
 @kernel()
 def answer(space, questions):
-    """Fill in the lines."""
+    """Fill in the line of every question: a better move and its best replies, or NO_MOVE."""
     for k in range(questions.n_asked[0]):
         line, row = questions.line[k], questions.path[0]
         line[:] = NO_MOVE
@@ -187,7 +186,7 @@ def answer(space, questions):
 
 @kernel()
 def take_answers(tree, questions):
-    """Give the lines that were found their priors, as far as the tree goes."""
+    """Raise the priors along each line that was found, as far as the tree is expanded."""
     for k in range(questions.n_asked[0]):
         node = np.int64(questions.node[k])
         if questions.line[k, 0] == NO_MOVE and tree.advised[node] != questions.moves[k, 0]:

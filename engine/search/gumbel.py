@@ -1,14 +1,14 @@
-"""Gumbel root: which root moves get the visits, and the policy that a search of few visits improves to.
+"""Gumbel root search: choose which root moves get the visits, and compute the improved policy from few visits.
 
-With logits l and Gumbel noise g, the m moves of the highest g + l are considered; sequential halving shares the visits
-among them and drops the worse half, by g + l + s(q), after every phase. The move at the end is the best of the last
-two, and the training target is softmax(l + s(completed q)), where
+With logits l and Gumbel noise g, the search considers the m moves with the highest g + l. Sequential halving shares the
+visits among them and drops the half with the lower g + l + s(q) after every phase. The move to play is the best of the
+last two, and the training target is softmax(l + s(completed q)), where
 
     s(q) = (c_visit + max N) c_scale (q + 1) / 2          completed q: q where visited, else the mixed value
     mixed value = (v + N * sum_visited P q / sum_visited P) / (1 + N)      v: the root's own, N: all visits of its moves
 
-Danihelka et al. 2022, "Policy improvement by planning with Gumbel"; schedule as in the authors' mctx. Below the root
-the search is the usual one. Its tree must be fresh, with `decide_root` False: the halving looks at proofs itself.
+Danihelka et al. 2022, "Policy improvement by planning with Gumbel"; the schedule is that of the authors' mctx. Below
+the root the usual search runs. The tree must be fresh, with `decide_root` False, because the halving handles proofs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["SequentialHalving", "halving_schedule"]
 
 
 def halving_schedule(considered: int, visits: int) -> list[tuple[int, int]]:
-    """The phases of sequential halving: (moves still considered, visits of each); the last may run short of visits."""
+    """The phases of sequential halving: (moves still considered, visits per move). The last may run out of visits."""
     if considered < 1 or visits < 1:
         raise ValueError(f"expected at least one move and one visit, got {considered} and {visits}")
     if considered == 1:
@@ -41,14 +41,14 @@ def halving_schedule(considered: int, visits: int) -> list[tuple[int, int]]:
 
 
 class SequentialHalving:
-    """One search's visits at the root: `next_visits` sends the coming ones below a single root move, until it gives 0.
+    """Shares out one search's visits: `next_visits` sends each batch below a single root move and returns 0 at the end.
 
     Attributes:
-        best: index of the move to play, once all visits are done.
+        best: index of the move to play, valid once `next_visits` has returned 0.
     """
 
     def __init__(self, considered: int, visits: int, rng: np.random.Generator | None) -> None:
-        """``visits`` beside the root's own; without ``rng`` there is no noise."""
+        """``visits`` does not count the root's own visit; without ``rng`` there is no noise."""
         self._considered = considered
         self._left = visits
         self._rng = rng
@@ -56,7 +56,7 @@ class SequentialHalving:
         self.best = 0
 
     def next_visits(self, search: Search) -> int:
-        """Visits to carry out before the next call; 0 when the search is over, with all root moves back in place."""
+        """Number of visits to carry out before the next call; 0 ends the search and puts all root moves back."""
         if self._plan is None:
             self._begin(search)
             self._plan = self._plan_of(search)
@@ -72,7 +72,7 @@ class SequentialHalving:
         return visits
 
     def improved_policy(self, search: Search) -> np.ndarray:
-        """softmax(l + s(completed q)) over the root moves, float64; a proven win has it all."""
+        """softmax(l + s(completed q)) over the root moves, float64; proven wins share all of it equally."""
         won = search.root_proven() == WIN
         if won.any():
             return won / won.sum()
@@ -83,7 +83,7 @@ class SequentialHalving:
     def _begin(self, search: Search) -> None:
         tree, priors = search.tree, search.root_priors().astype(np.float64)
         self._first, self._count = int(tree.first_edge[ROOT]), int(tree.n_edges[ROOT])
-        # The priors were made with a temperature; the target must not flatten the policy by it again and again.
+        # Undo the temperature of the priors; otherwise every generation of training would flatten the policy again.
         self._logits = search.params.policy_temperature * np.log(np.maximum(priors, np.finfo(np.float32).tiny))
         self._noise = np.zeros(self._count) if self._rng is None else self._rng.gumbel(size=self._count)
         self._own_value = search.root_value()[0]
@@ -93,14 +93,14 @@ class SequentialHalving:
         search.tree.first_edge[ROOT], search.tree.n_edges[ROOT] = self._first, self._count
 
     def _plan_of(self, search: Search) -> Iterator[tuple[int, int]]:
-        """(move, visits), each phase ranked by what is known when it begins."""
+        """Yield (move, visits); each phase ranks the moves by their scores when it begins."""
         for moves, visits in halving_schedule(len(self._chosen), self._left):
             self._chosen = self._chosen[np.argsort(-self._scores(search)[self._chosen], kind="stable")[:moves]]
             for move in self._chosen.tolist():
                 yield move, visits
 
     def _scores(self, search: Search) -> np.ndarray:
-        """g + l + s(q) of the moves still considered; -inf for the others."""
+        """g + l + s(q) of the moves still considered; -inf for all other moves."""
         scores = self._noise + self._logits + _transformed(search, self._completed_q(search))
         chosen = np.full(self._count, -np.inf)
         chosen[self._chosen] = scores[self._chosen]

@@ -1,11 +1,11 @@
-"""The priors of a node's edges. Hints, noise and restrictions change them after `walk.expand`, all of them in here.
+"""The priors of a node's edges. This module makes every change after `walk.expand`: advice, noise and restrictions.
 
-Two promises hold after every change: a node's priors add up to 1, and its edges are in order. Edges that were tried
+Two invariants hold after every change: a node's priors sum to 1, and its edges are in order. Edges that were tried
 (that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
 at the first untried edge, because none behind it can score higher.
 
-A hint raises the prior of one move for a while, because something besides the policy thinks well of it: a forced mate
-that the rules found (`mates`), or alpha-beta (`advice`). A node has one hint at a time; `take_back` removes it.
+Advice temporarily raises the prior of one move that something other than the policy suggests: the search for forced
+mates (`mates`) or alpha-beta (`advice`). A node has one advised move at a time; `take_back` restores its prior.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from engine.search.tree import EDGE_FIELDS, NO_NODE, Tree, swap_edges
 
 @kernel()
 def advise(tree, node, move, hinted_prior):
-    """Give a move of ``node`` a prior of ``hinted_prior``, unless its own is larger; returns its child or NO_NODE.
+    """Raise the prior of a move of ``node`` to ``hinted_prior`` unless it is larger; returns its child or NO_NODE.
 
-    A hint for another move is taken back, and so is a smaller one for this move: hints never add up.
+    Earlier advice for another move, or a smaller prior for this one, is taken back first, so advice never adds up.
     """
     edge = find_edge(tree, node, move)
     if tree.advised[node] != move or (edge != NO_NODE and tree.prior[edge] < hinted_prior):
@@ -40,7 +40,7 @@ def advise(tree, node, move, hinted_prior):
 
 @kernel()
 def take_back(tree, node):
-    """Give the hinted move of ``node``, if there is one, its own prior back."""
+    """Restore the original prior of the advised move of ``node``, if there is one."""
     if tree.advised[node] != NO_MOVE:
         edge = find_edge(tree, node, tree.advised[node])
         if edge != NO_NODE:
@@ -50,7 +50,7 @@ def take_back(tree, node):
 
 @kernel()
 def find_edge(tree, node, move):
-    """The edge of a move, NO_NODE where it is not among the node's."""
+    """The edge of a move, or NO_NODE if the node has no such move."""
     first = np.int64(tree.first_edge[node])
     for edge in range(first, first + tree.n_edges[node]):
         if tree.move[edge] == move:
@@ -60,7 +60,7 @@ def find_edge(tree, node, move):
 
 @kernel()
 def set_prior(tree, node, edge, prior):
-    """Change the prior of one edge; the others share the rest in their old proportions."""
+    """Change the prior of one edge; the other edges share the rest in their old proportions."""
     first = np.int64(tree.first_edge[node])
     last = first + tree.n_edges[node] - 1
     others = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.prior[edge])
@@ -84,7 +84,7 @@ def set_priors(tree, node, priors):
 
 @kernel()
 def move_to_tried(tree, node, edge):
-    """Move an untried edge to the front of the untried ones, to be given its child; returns where it is now."""
+    """Move an untried edge to the front of the untried ones before it gets a child; returns its new position."""
     first = np.int64(tree.first_edge[node])
     while edge > first and tree.child[edge - 1] == NO_NODE:
         swap_edges(tree, edge - 1, edge)
@@ -94,7 +94,7 @@ def move_to_tried(tree, node, edge):
 
 @kernel()
 def move_forward(tree, first, edge):
-    """Move an edge forward to its place among those from ``first`` on, which are in order; returns where it is now."""
+    """Move an edge forward to its place among the sorted edges from ``first`` on; returns its new position."""
     while edge > first and ranks_before(tree, edge, edge - 1):
         swap_edges(tree, edge - 1, edge)
         edge -= 1
@@ -103,14 +103,14 @@ def move_forward(tree, first, edge):
 
 @kernel()
 def ranks_before(tree, one, other):
-    """Whether an edge belongs before another one: tried before untried, then the higher prior."""
+    """Whether edge ``one`` belongs before edge ``other``: tried before untried, then the higher prior."""
     if (tree.child[one] == NO_NODE) != (tree.child[other] == NO_NODE):
         return tree.child[one] != NO_NODE
     return tree.prior[one] > tree.prior[other]
 
 
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
-    """Drop all edges of a node but those of the moves in ``allowed`` (uint16); the priors of these are scaled up."""
+    """Keep only the edges of a node whose moves are in ``allowed`` (uint16), and scale their priors to sum to 1."""
     take_back(tree, np.int64(node))
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
     kept = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))

@@ -1,13 +1,13 @@
-"""Which move to look at next: PUCT with first-play urgency and moves-left utility, as Lc0 states them.
+"""Choose the next move to visit: PUCT with first-play urgency and moves-left utility, as in Lc0.
 
     cpuct(N) = init + factor * ln((N + base) / base)
     U = cpuct * sqrt(max(1, N_children)) * P / (1 + n + n_in_flight)
-    unvisited: Q = Q(parent, mover) - reduction * sqrt(sum of the visited children's P, those that lose left out)
+    unvisited: Q = Q(parent, mover) - reduction * sqrt(sum of P over visited children, without proven losses)
     M = -sign(Q) * clamp(slope * (m - m_parent), -max, max) * (1.6521 x - 0.6521 x^2)
-        where |Q| of the parent is above the threshold; x = max(0, |Q| - threshold) / (1 - threshold)
+        if |Q| of the parent is above the threshold; x = max(0, |Q| - threshold) / (1 - threshold)
 Q counts a draw as `draw_score`. M (moves left m) prefers short wins and long losses.
-Silver et al. 2018, "A general reinforcement learning algorithm that masters chess, shogi, and Go". Scores are float32,
-as Lc0's are, so that ties fall alike.
+Silver et al. 2018, "A general reinforcement learning algorithm that masters chess, shogi, and Go". Scores are float32
+as in Lc0, so that ties break the same way.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def exploration(params, visits):
 
 @kernel()
 def mover_q(tree, node, draw_score):
-    """Mean value of a node for its side to move, to whom a draw is worth ``draw_score``; 0 while it has no visits."""
+    """Mean value of a node for its side to move, which values a draw at ``draw_score``; 0 while it has no visits."""
     if tree.visits[node] == 0:
         return 0.0
     return (draw_score * tree.draw_sum[node] - tree.value_sum[node]) / tree.visits[node]
@@ -57,10 +57,10 @@ def child_value(tree, params, node, child, draw_score, hurry):
 
 @kernel()
 def select_edge(tree, params, node, draw_score):
-    """The edge with the highest Q + U + M that is not known to lose; the first edge where all are.
+    """The edge with the highest Q + U + M that is not known to lose; the first edge if all edges are known to lose.
 
-    ``draw_score`` is what a draw is worth to the node's side to move. Unvisited children share one Q, which is known
-    only at the end: of these the one with the highest U competes.
+    ``draw_score`` is the value of a draw for the node's side to move. Unvisited children share one Q, which is known
+    only after the loop, so only the unvisited child with the highest U competes.
     """
     scale = np.float32(exploration(params, tree.visits[node]) * np.sqrt(max(1, tree.visits[node] - 1)))
     sure = params.moves_left_threshold * tree.visits[node]
@@ -85,7 +85,7 @@ def select_edge(tree, params, node, draw_score):
         if u > fresh_u:
             fresh, fresh_u = np.int64(edge), u
         if child == NO_NODE:
-            break  # what follows was not tried either and has a lower prior (`priors`)
+            break  # The edges after this one are untried too, and none has a higher prior (`priors`).
     fpu = np.float32(mover_q(tree, node, draw_score) - params.fpu_reduction * np.sqrt(visited_prior))
     score = fpu + fresh_u
     return fresh if fresh != NO_EDGE and (score > best_score or (score == best_score and fresh < best)) else best

@@ -1,7 +1,7 @@
-"""Keeping the subtree of the moves played: mark what hangs below the new root, then move it to the front, in place.
+"""Keep the subtree of the moves played: mark the nodes below the new root, then move them to the front, in place.
 
-Parents always have smaller numbers than their children, so one pass in ascending order finds a whole subtree and moving
-a node to its new, smaller number never overwrites one that still waits.
+A parent always has a smaller number than its children. One pass in ascending order therefore finds a whole subtree, and
+moving a node to its new, smaller number never overwrites a node that has not been moved yet.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def reroot(tree: Tree, root: int) -> None:
 
 @kernel()
 def mark(tree, root, new_number):
-    """Number the nodes below ``root`` in ascending order; returns how many there are."""
+    """Number ``root`` and the nodes below it in ascending order; returns how many there are."""
     new_number[root] = 0
     kept = 1
     for node in range(root + 1, tree.counters[NODES]):
@@ -51,7 +51,7 @@ def mark(tree, root, new_number):
 
 @kernel()
 def forget_path_repetitions(tree, root):
-    """Draws by a repetition that began before the new root are none any more: take them back, to be visited anew."""
+    """Undo draws by path repetition, which may start before the new root, so that their nodes are visited again."""
     for node in range(root + 1, tree.counters[NODES]):
         if tree.state[node] == PATH_REPETITION:
             undo_visits(tree, np.int64(node))
@@ -77,7 +77,7 @@ def undo_visits(tree, node):
 
 @kernel()
 def move_edges(tree, order, new_number):
-    """Close the gaps between the kept nodes' edges; ``order`` lists those nodes by ascending first edge."""
+    """Close the gaps between the edges of the kept nodes; ``order`` lists these nodes by ascending first edge."""
     end = np.int64(0)
     for k in range(order.size):
         node = order[k]

@@ -28,13 +28,13 @@ from engine.search.tree import (
 )
 from engine.tactics.mates import mating_move
 
-MAX_PLIES = 10_000  # More plies than any counted mate has.
-MOST_SHOWN = 40  # Most moves of a line that is shown.
+MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
+MOST_SHOWN = 40  # A principal variation shows at most this many moves.
 
 
 class RootView:
-    """What is known about the root and its moves. Arrays are in the order of `root_moves`; values are seen by the
-    root's side to move.
+    """Statistics of the root and its moves. Arrays follow the order of `root_moves`; values are from the point of view
+    of the root's side to move.
     """
 
     tree: Tree
@@ -47,7 +47,7 @@ class RootView:
         return range(first, first + int(self.tree.n_edges[node]))
 
     def children(self, node: int) -> np.ndarray:
-        """Child nodes in the order of the edges, int32, NO_NODE where a move was never tried."""
+        """Child nodes in the order of the edges, int32; NO_NODE for a move that was never tried."""
         edges = self._edges(node)
         return self.tree.child[edges.start : edges.stop]
 
@@ -61,12 +61,12 @@ class RootView:
         return self.tree.move[edges.start : edges.stop]
 
     def root_priors(self) -> np.ndarray:
-        """P as the search uses it, float32: with hints and noise."""
+        """P as the search uses it, with advice and noise, float32."""
         edges = self._edges(ROOT)
         return self.tree.prior[edges.start : edges.stop]
 
     def own_priors(self, node: int) -> np.ndarray:
-        """P of a node's edges without the hint (`priors`), float32."""
+        """P of a node's edges before advice raised one of them (`priors`), float32."""
         tree, edges = self.tree, self._edges(node)
         priors = tree.prior[edges.start : edges.stop].copy()
         advised = tree.move[edges.start : edges.stop] == tree.advised[node]
@@ -78,16 +78,16 @@ class RootView:
 
     def _of_children(self, field: np.ndarray, missing: float) -> np.ndarray:
         nodes = self.children(ROOT)
-        values = field.take(nodes, mode="clip")  # NO_NODE is taken for the root, and then replaced
+        values = field.take(nodes, mode="clip")  # NO_NODE reads the root's value; the next line replaces it.
         values[nodes == NO_NODE] = missing
         return values
 
     def root_visits(self) -> np.ndarray:
-        """N, int32."""
+        """N, the visits of each move, int32."""
         return self._of_children(self.tree.visits, 0).astype(np.int32)
 
     def root_q(self) -> np.ndarray:
-        """Mean values, win minus loss, float64; never visited moves have the worst, -1."""
+        """Q, the mean values, win minus loss, float64; -1 (the worst) for moves never visited."""
         visits = np.maximum(self.root_visits(), 1)
         return np.where(self.root_visits() > 0, self._of_children(self.tree.value_sum, 0.0) / visits, -1.0)
 
@@ -107,9 +107,9 @@ class RootView:
         return scale * self.root_priors() / (1 + self.root_visits())
 
     def root_own_values(self) -> np.ndarray:
-        """V, what the evaluator itself said of the position after each move, float64; 0 for moves never visited.
+        """V, the evaluator's own value of the position after each move, float64; 0 for moves never visited.
 
-        A child's value sum is its own value and the negated sums of its children. Decided ones count as their result.
+        A child's value sum is its own value minus the value sums of its children. A decided child counts as its result.
         """
         tree = self.tree
         values = np.zeros(len(self.root_moves()))
@@ -122,34 +122,34 @@ class RootView:
         return values
 
     def root_proven(self) -> np.ndarray:
-        """WIN or LOSS where that is proven, else DRAW, int8."""
+        """WIN or LOSS for each move where it is proven, else DRAW, int8."""
         lower, upper = self._of_children(self.tree.lower, LOSS), self._of_children(self.tree.upper, WIN)
         return np.where(lower == upper, lower, DRAW).astype(np.int8)
 
     def root_mate_plies(self) -> np.ndarray:
-        """Plies to mate after the move, int32, where a win or loss is proven; UNKNOWN_DISTANCE by a tablebase."""
+        """Plies to mate after each proven win or loss, int32; UNKNOWN_DISTANCE if a tablebase proved it."""
         return self._of_children(self.tree.mate_plies, 0).astype(np.int32)
 
     def root_fpu(self, q: float) -> float:
-        """First-play urgency: the Q of a root move never visited, by `puct`'s formula with ``q`` for the root's Q."""
+        """First-play urgency: the Q of an unvisited root move by the formula in `puct`; ``q`` is the root's Q."""
         seen = float(self.root_priors()[(self.root_visits() > 0) & (self.root_proven() != LOSS)].sum())
         return max(-1.0, q - self.params.fpu_reduction * math.sqrt(seen))
 
     def root_value(self) -> tuple[float, float]:
-        """(win minus loss, draw probability), means."""
+        """The root's mean value as (win minus loss, draw probability)."""
         visits = max(int(self.tree.visits[ROOT]), 1)
         return -float(self.tree.value_sum[ROOT]) / visits, float(self.tree.draw_sum[ROOT]) / visits
 
     def root_wdl(self) -> tuple[float, float, float]:
-        """Mean win, draw and loss probabilities."""
+        """The root's mean win, draw and loss probabilities."""
         q, draw = self.root_value()
         draw = min(draw, 1.0 - abs(q))
         return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
 
     def forced_index(self) -> int | None:
-        """Index of the move that starts a forced mate, None where there is none.
+        """Index of the move that starts a forced mate, or None.
 
-        There is none either where the tree has found a draw in it, by repetition or by the fifty-move rule.
+        Also None if the tree has found that the move allows a draw, by repetition or by the fifty-move rule.
         """
         if self.forced_move == NO_MOVE:
             return None
@@ -158,10 +158,11 @@ class RootView:
         return int(found[0]) if len(found) else None
 
     def favourite(self) -> int:
-        """Index of the move with the highest lower bound Q - 4 / sqrt(N), of those with a good part of the most visits.
+        """Index of the move with the highest lower bound Q - 4 / sqrt(N), among moves with at least PROMISING_SHARE of
+        the most visits.
 
-        What is found late has fewer visits than what was thought the best until then, and a better value. The visits
-        themselves choose where ``params.choose_by_value`` is off, as in Lc0. A forced mate comes before all of them.
+        A good move found late has a better value than the earlier favourite, but fewer visits. If
+        ``params.choose_by_value`` is off, the most visited move is chosen, as in Lc0. A forced mate takes precedence.
         """
         forced = self.forced_index()
         if forced is not None:
@@ -173,14 +174,14 @@ class RootView:
         return int(np.where(visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max()), bounds, -np.inf).argmax())
 
     def best_order(self) -> np.ndarray:
-        """Indices of the root moves, best first: proven wins (shortest), the favourite, most visits, then Q, then P;
-        losses last.
+        """Indices of the root moves, best first: proven wins (shortest first), the favourite, then by visits, Q and P;
+        proven losses come last.
         """
         others = np.arange(len(self.root_moves())) != self.favourite()
         proven = self.root_proven().astype(int)
         plies = self.root_mate_plies()
         counted = plies != UNKNOWN_DISTANCE
-        # A shorter mate is better, a longer defence too; so is a mate over a tablebase's win, and such a loss over it.
+        # Shorter mates and longer defences rank higher. A counted mate beats a tablebase win; a tablebase loss is last.
         distance = np.where(counted, np.where(proven == WIN, -plies, plies), -MAX_PLIES * proven)
         distance = np.where(proven == DRAW, 0, distance)
         return np.lexsort((-self.root_priors(), -self.root_q(), -self.root_visits(), others, -distance, -proven))
@@ -189,7 +190,7 @@ class RootView:
 
     @property
     def is_expanded(self) -> bool:
-        """Whether the root has its moves."""
+        """Whether the root has been given its moves."""
         return bool(self.tree.counters[NODES] > 0 and self.tree.state[ROOT] == EXPANDED)
 
     @property
@@ -199,17 +200,17 @@ class RootView:
 
     @property
     def visits(self) -> int:
-        """Visits of the root."""
+        """Number of visits of the root."""
         return int(self.tree.visits[ROOT]) if self.tree.counters[NODES] else 0
 
     @property
     def mean_depth(self) -> float:
-        """Mean plies of the descents since the position was set."""
+        """Mean depth, in plies, of the descents since the position was set."""
         return float(self.tree.counters[DEPTH_SUM]) / max(1, int(self.tree.counters[DESCENTS]))
 
     @property
     def deepest(self) -> int:
-        """Plies of the deepest descent since the position was set."""
+        """Depth, in plies, of the deepest descent since the position was set."""
         return int(self.tree.counters[DEEPEST])
 
     # ---- lines ----
@@ -230,8 +231,8 @@ class RootView:
         return line
 
     def _best_continuation(self, node: int, row: np.ndarray) -> tuple[int, int] | None:
-        """(move, child) at an inner node: the shortest proven win, else the most visited, of lost ones the longest; a
-        known mating move where the node has no edges.
+        """(move, child) of the best move at a node: the shortest proven win, else the most visited move, else the
+        longest loss. If the node has no edges, it is the known mating move, or None.
         """
         tree = self.tree
         if tree.state[node] == TERMINAL:

@@ -1,4 +1,4 @@
-"""One search tree behind one object: the position it searches, and what is done to the root's moves."""
+"""A search tree and its position in one object, with the operations on the root's moves."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 
 class Search(RootView):
-    """A search tree with its position. `run` and `visits` carry the visits out.
+    """A search tree with its position. The modules `run` and `visits` carry out the visits.
 
-    ``tree`` is an empty one with room for all that is to be searched; ``in_flight`` is for callers who carry visits out
-    with kernels of `visits`. Not thread-safe: one thread owns it.
+    ``tree`` starts empty and has room for the whole search. ``in_flight`` is for callers that use the kernels of
+    `visits` directly. Not thread-safe: one thread owns it.
     """
 
     def __init__(self, params: SearchParams, tree: Tree, in_flight: Round | None = None) -> None:
@@ -51,7 +51,7 @@ class Search(RootView):
     def set_position(self, stack: np.ndarray) -> bool:
         """Make the last row of ``stack`` (uint64 [n, 16], the game so far) the root.
 
-        Keeps the subtree where the new position follows the old root by moves that the tree knows; returns whether.
+        Keeps the subtree if moves in the tree lead from the old root to the new position; returns whether it did.
         """
         kept = self._keep_subtree(stack)
         if not kept:
@@ -64,7 +64,7 @@ class Search(RootView):
         return kept
 
     def _root_without_children(self) -> tuple[float, float]:
-        """`own_value` of a root that comes with its subtree; a decided one counts as its result."""
+        """`own_value` of a root that kept its subtree; a decided root counts as its result."""
         tree, visits = self.tree, self.visits
         q, draw = self.root_value()
         if self.is_proven:
@@ -76,7 +76,7 @@ class Search(RootView):
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
     def clear(self) -> None:
-        """Forget the whole tree, visits in flight included."""
+        """Forget the whole tree, including visits in flight."""
         self.generation += 1
         self.forced_move = NO_MOVE
         self.tree.counters[:] = 0
@@ -90,7 +90,7 @@ class Search(RootView):
         self.tree.counters[ROOT_PLY] = len(stack) - 1
 
     def _keep_subtree(self, stack: np.ndarray) -> bool:
-        """Walk from the old root along the game's new moves; reroot where that ends on an expanded node."""
+        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node."""
         tree = self.tree
         old_ply = int(tree.counters[ROOT_PLY])
         if tree.counters[NODES] == 0 or len(stack) <= old_ply:
@@ -121,7 +121,7 @@ class Search(RootView):
     # ---- the root's moves ----
 
     def look_for_mate(self) -> None:
-        """Find a mating move at the root, which has had its first visit: other nodes are looked at when reached."""
+        """Find a mating move at the root after its first visit. Visits check all other nodes when they reach them."""
         tree = self.tree
         self.own_value = self.root_value()
         if not self.params.mate_in_one or not self.is_expanded:
@@ -139,7 +139,7 @@ class Search(RootView):
         finish_known(tree, self.params, np.int64(child), np.int64(WIN), np.int64(0))
 
     def _lead_to_mate(self) -> None:
-        """Look for a move that starts a forced mate, and lead the search to it, which has to prove it."""
+        """Look for a move that starts a forced mate and lead the search to it; the search still has to prove it."""
         params, row = self.params, self.root_row()
         self.forced_move = NO_MOVE
         if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
@@ -155,15 +155,15 @@ class Search(RootView):
             advise(self.tree, np.int64(ROOT), self.forced_move, np.float32(MATE_PRIOR))
 
     def restrict_root(self, allowed: np.ndarray) -> None:
-        """Keep only the root moves in ``allowed`` (uint16), with their priors renormalised. The root is expanded."""
+        """Keep only the root moves in ``allowed`` (uint16) and renormalise their priors. The root must be expanded."""
         tree = self.tree
         keep_moves(tree, ROOT, allowed)
         self._hint_at_mate()
-        lower, upper = best_bounds(tree, np.int64(ROOT))  # A proof may have rested on a move that is gone.
+        lower, upper = best_bounds(tree, np.int64(ROOT))  # An old proof may rest on a dropped move.
         tree.lower[ROOT], tree.upper[ROOT] = (-upper, -lower) if self.params.decide_root else (LOSS, WIN)
 
     def add_root_noise(self, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
-        """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). The root is expanded."""
+        """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be expanded."""
         take_back(self.tree, np.int64(ROOT))
         priors = self.root_priors()
         noise = rng.dirichlet(np.full(len(priors), alpha))
@@ -172,6 +172,6 @@ class Search(RootView):
 
     @property
     def fullness(self) -> float:
-        """Share of the tree in use, 0..1."""
+        """Fraction of the tree's room in use, 0..1."""
         tree = self.tree
         return float(max(tree.counters[NODES] / tree.parent.size, tree.counters[EDGES] / tree.move.size))

@@ -1,8 +1,8 @@
-"""Visits in bulk: leaves gathered for a batched evaluator, and visits without Python between them for the others.
+"""Visits in bulk: gather leaves for a batched evaluator, or run whole visits in kernels without Python in between.
 
-A visit is begun (`walk` down to a leaf), its leaf is judged by the rules and evaluated, and its value is backed up
-(`apply`). Visits that are begun together are a round; it is applied in the order begun. Where the evaluator is a kernel
-itself (`evaluation.in_kernel`), nothing but kernels runs between two leaves.
+A visit walks down to a leaf (`walk`), the rules judge the leaf, an evaluator evaluates it, and `apply` backs its value
+up. Visits that begin together form a batch (`Round`), which is applied in the order they began. If the evaluator is
+itself a kernel (`evaluation.in_kernel`), only kernels run between two leaves.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from engine.network.policy_map import policy_index
 from engine.search.tree import COLLISIONS, LEAVES, NO_NODE, REPEATED, ROOT, UNKNOWN
 from engine.search.walk import apply, begin_visit, finish_known, is_finished, judge, repeats_path
 
-if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family changes all that evaluates leaves.
+if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family recompiles all leaf evaluation.
     from engine.evaluation.material import MaterialModel
     from engine.evaluation.sparse import SparseModel
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family 
 
 
 class Scratch(NamedTuple):
-    """Scratch of one thread."""
+    """One thread's scratch arrays."""
 
     row: np.ndarray  # uint64 [16]: a position.
     moves: np.ndarray  # uint16 [218]: its legal moves.
@@ -41,11 +41,11 @@ def new_scratch() -> Scratch:
 
 @kernel()
 def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
-    """Begin up to ``limit`` visits; returns how many leaves among them, in ``leaves[first:]``, need an evaluation.
+    """Begin up to ``limit`` visits; returns the number of leaves, in ``leaves[first:]``, that need an evaluation.
 
-    Leaves whose result is certain are finished at once and take no place in the batch. Stops early at ``most_leaves``,
-    after ``params.max_collisions`` collisions, or once the root is decided. The round ``in_flight`` must be empty; its
-    leaves are to be applied (`walk.apply`) before it is used again.
+    Leaves whose result is certain are finished at once and take no place in the batch. Stops early at ``most_leaves``
+    leaves, after ``params.max_collisions`` collisions, or once the root is decided. ``in_flight`` must be empty; call
+    `walk.apply` before using it again.
     """
     counts = in_flight.counts
     begun = 0
@@ -79,9 +79,10 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
 
 @kernel()
 def begin(tree, in_flight, params, leaves, first, limit):
-    """Begin up to ``limit`` visits; their positions go to ``leaves.rows[first:]``. Returns how many visits that were.
+    """Begin up to ``limit`` visits and copy their positions to ``leaves.rows[first:]``; returns how many it began.
 
-    Stops early as `gather` does. The rules are asked later, by whoever evaluates (`evaluate_share`).
+    Stops early after ``params.max_collisions`` collisions or once the root is decided. `evaluate_share` later applies
+    the rules to the leaves.
     """
     counts = in_flight.counts
     begun = np.int64(0)
@@ -99,9 +100,9 @@ def begin(tree, in_flight, params, leaves, first, limit):
 
 @kernel()
 def evaluate_share(in_flight, params, leaves, first, begin_at, end_at, model, scratch):
-    """Judge and evaluate leaves ``begin_at`` to ``end_at`` of a round that stands in ``leaves[first:]``.
+    """Judge and evaluate leaves ``begin_at`` to ``end_at`` (exclusive) of a batch stored in ``leaves[first:]``.
 
-    Any thread may do it, with a model and scratch of its own.
+    Any thread may call this with its own model and scratch.
     """
     for k in range(begin_at, end_at):
         if in_flight.known[k] == UNKNOWN:
@@ -115,7 +116,7 @@ def evaluate_share(in_flight, params, leaves, first, begin_at, end_at, model, sc
 
 @kernel()
 def run_visits(tree, in_flight, params, leaves, model, scratch, limit):
-    """Carry out ``limit`` visits, each applied before the next begins; fewer where the root is decided."""
+    """Carry out ``limit`` visits, applying each before the next begins; stops early once the root is decided."""
     for _ in range(limit):
         if begin(tree, in_flight, params, leaves, np.int64(0), np.int64(1)) == 0:
             break

@@ -1,17 +1,17 @@
-"""A visit, from the root to a leaf and back: descend, judge, back up, and the proofs that follow.
+"""One visit, from the root to a leaf and back: descend, judge, back up, and update the proofs.
 
-Down: from the root along the best edges to a leaf. Visits in flight lower a child's U (virtual loss), which spreads the
-leaves of a round; a descent that ends on a leaf already in flight is a collision: its visits stay in flight until the
-round is applied, then they are taken back.
+Down: a visit follows the best edges from the root to a leaf. Visits in flight lower a child's U (virtual loss), which
+spreads the leaves of a batch. A descent that ends on a leaf already in flight is a collision: its visits stay in flight
+until the batch is applied, and are then taken back.
 
-At the leaf: what the rules say about it, and whether a mate in one decides it.
+At the leaf: the rules, or a mate in one, may decide the position without an evaluation.
 
-Up: the round's evaluations are applied, and values averaged towards the root.
+Up: `apply` expands the leaves of the batch and averages their evaluations into every node up to the root.
 
-Proofs: leaves are decided by the rules or a tablebase, and bounds follow for their ancestors. Every node keeps bounds
-on its result (MCTS-solver, Winands et al. 2008; with draws as in Lc0's sticky endgames): the worst and the best that
-its mover can still reach are the maxima over the children of theirs. Equal bounds decide a node, and its past visits
-then count as that result. Draws by a repetition of the search path are no proofs: they hold on that path only.
+Proofs: the rules or a tablebase decide leaves, and bounds on the ancestors follow. Every node keeps bounds on its
+result (MCTS-solver, Winands et al. 2008; draws as in Lc0's sticky endgames). The lower (upper) bound for its mover is
+the maximum of the children's lower (upper) bounds. Equal bounds decide a node, and its past visits then count as that
+result. A draw by repetition within the search path proves nothing, because it holds on that path only.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ from engine.tactics.mates import mating_move
 
 @kernel()
 def is_finished(tree, params):
-    """Whether the root is decided, so that no visit can tell more."""
+    """Whether the root is decided, so that more visits cannot change the result."""
     return tree.counters[NODES] > 0 and params.decide_root and is_decided(tree, ROOT)
 
 
 @kernel()
 def begin_visit(tree, in_flight, params):
-    """Begin one visit: (node, ply) of a new leaf, its position in ``tree.stack[ply]``, or (NO_NODE, 0).
+    """Begin one visit; returns (node, ply) of a new leaf whose position is in ``tree.stack[ply]``, or (NO_NODE, 0).
 
-    Without a new leaf the visit was finished at once, or it is a collision.
+    (NO_NODE, 0) means that the visit was finished at once, or that it is a collision.
     """
     node, depth = descend(tree, params)
     tree.counters[DESCENTS] += 1
@@ -85,7 +85,7 @@ def begin_visit(tree, in_flight, params):
 
 @kernel()
 def descend(tree, params):
-    """Walk from the root to a node that cannot be passed, one visit in flight on every node; returns (node, depth)."""
+    """Walk from the root until the walk must stop; every node gets one visit in flight. Returns (node, depth)."""
     ply = tree.counters[ROOT_PLY]
     node = np.int64(ROOT)
     if tree.counters[NODES] == 0:
@@ -98,7 +98,7 @@ def descend(tree, params):
         child = np.int64(tree.child[edge])
         if child == NO_NODE:
             if tree.counters[NODES] >= tree.parent.size:
-                break  # The tree is full, so that the visit counts here.
+                break  # The tree is full, so the visit ends at this node.
             child = new_node(tree, node)
             tree.child[edge] = child
         push(tree.stack, ply + depth, tree.move[edge])
@@ -111,7 +111,7 @@ def descend(tree, params):
 
 @kernel()
 def new_node(tree, parent):
-    """A fresh node without edges, waiting for its evaluation."""
+    """Add a node without edges that waits for its evaluation; returns its number."""
     node = tree.counters[NODES]
     tree.counters[NODES] += 1
     reset_node(tree, node)
@@ -121,7 +121,7 @@ def new_node(tree, parent):
 
 @kernel()
 def repeat_visit(tree, node):
-    """Visit a node again that yields nothing new: decided, drawn, too deep, or without room for its children."""
+    """Revisit a node that has nothing new to offer: it is decided, drawn, too deep, or has no room for children."""
     visits = tree.visits[node]
     moves_left = np.float64(tree.moves_left[node])
     finish_visit(tree, node, tree.value_sum[node] / visits, tree.draw_sum[node] / visits, moves_left)
@@ -129,7 +129,7 @@ def repeat_visit(tree, node):
 
 @kernel()
 def repeats_path(tree, ply):
-    """Whether the position at ``ply`` occurred once before, at or after the root: a cycle made by the search."""
+    """Whether the position at ``ply`` occurred once before, at or after the root, so that the search made a cycle."""
     if tree.stack[ply, REPETITIONS] != np.uint64(1):
         return False  # The rules call a third occurrence a draw.
     earlier = ply - 4
@@ -147,7 +147,7 @@ def repeats_path(tree, ply):
 def judge(leaves, leaf, at_root, mate_in_one, scratch_row, scratch_moves):
     """Generate the moves of the position in ``leaves.rows[leaf]``; returns (known, mate_plies) as in `tree.Round`.
 
-    The root is only asked for checkmate: what to play there is the question, even where a draw may be claimed.
+    The root is checked for checkmate only: the search must find a move there, even if a draw can be claimed.
     """
     row = leaves.rows[leaf]
     moves = leaves.moves[leaf]
@@ -169,8 +169,9 @@ def judge(leaves, leaf, at_root, mate_in_one, scratch_row, scratch_moves):
 
 @kernel()
 def apply(tree, in_flight, params, leaves, first):
-    """Expand and back up the leaves of the round ``in_flight``, whose evaluations stand in ``leaves[first:]``, in the
-    order gathered.
+    """Expand and back up the leaves of ``in_flight`` in the order gathered.
+
+    Their evaluations are in ``leaves[first:]``.
     """
     for k in range(in_flight.counts[LEAVES]):
         node = np.int64(in_flight.leaf_nodes[k])
@@ -193,7 +194,7 @@ def apply(tree, in_flight, params, leaves, first):
 
 @kernel()
 def expand(tree, params, node, moves, logits, count):
-    """Give a node its edges, priors = softmax(logits / temperature), sorted; or call it stunted for want of room."""
+    """Give a node its edges, sorted by prior = softmax(logits / temperature), or mark it STUNTED if they do not fit."""
     first = tree.counters[EDGES]
     if first + count > tree.move.size:
         tree.state[node] = STUNTED
@@ -216,7 +217,7 @@ def expand(tree, params, node, moves, logits, count):
 
 @kernel()
 def insert_edge(tree, first, end, move, prior):
-    """Put an edge into the sorted edges [first, end), behind those of equal prior."""
+    """Insert an edge into the sorted edges [first, end), behind any with the same prior."""
     edge = end
     while edge > first and tree.prior[edge - 1] < prior:
         move_edge(tree, edge - 1, edge)
@@ -228,7 +229,7 @@ def insert_edge(tree, first, end, move, prior):
 
 @kernel()
 def finish_known(tree, params, node, known, mate_plies):
-    """Finish the first visit of a leaf that needs no evaluation; ``known`` as in `Round`."""
+    """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of ``known``."""
     if known == REPEATED:
         tree.state[node] = PATH_REPETITION
         finish_visit(tree, node, 0.0, 1.0, 0.0)
@@ -243,7 +244,7 @@ def finish_known(tree, params, node, known, mate_plies):
 def finish_visit(tree, node, value, draw, moves_left):
     """Count a visit on ``node`` and all its ancestors; ``value`` is for the side that moved into ``node``.
 
-    A decided ancestor counts as what it is, whatever this visit found.
+    A decided ancestor counts this visit as its proven result, whatever the visit found.
     """
     while node != NO_PARENT:
         if is_decided(tree, node):
@@ -270,7 +271,7 @@ def is_decided(tree, node):
 
 @kernel()
 def decide(tree, node, result, plies):
-    """Make a new leaf a decided one: ``result`` for the side that moved into it, mate in ``plies``."""
+    """Mark a new leaf as decided, with ``result`` for the side that moved into it and mate in ``plies``."""
     tree.state[node] = TERMINAL
     tree.lower[node] = result
     tree.upper[node] = result
@@ -279,7 +280,7 @@ def decide(tree, node, result, plies):
 
 @kernel()
 def spread(tree, params, node):
-    """Tell the ancestors of a node whose bounds are new."""
+    """Update the bounds of the ancestors of ``node``, whose own bounds have just changed."""
     node = np.int64(tree.parent[node])
     while node != NO_PARENT and (node != ROOT or params.decide_root) and not is_decided(tree, node):
         lower, upper = best_bounds(tree, node)
@@ -295,7 +296,7 @@ def spread(tree, params, node):
 
 @kernel()
 def best_bounds(tree, node):
-    """(lower, upper) of the best that the mover of ``node`` can reach."""
+    """Bounds (lower, upper) on the best result that the mover of ``node`` can reach."""
     lower, upper = np.int64(LOSS), np.int64(LOSS)
     first = tree.first_edge[node]
     for edge in range(first, first + tree.n_edges[node]):
@@ -312,7 +313,7 @@ def best_bounds(tree, node):
 
 @kernel()
 def mate_distance(tree, node, result):
-    """Plies to mate at a node that its mover wins or loses (``result``): the shortest win, the longest defence."""
+    """Plies to mate at a node whose mover has the proven ``result``: the shortest win, or the longest defence."""
     if result == DRAW:
         return np.int64(0)
     found = np.int64(UNKNOWN_DISTANCE)
@@ -324,7 +325,7 @@ def mate_distance(tree, node, result):
         plies = np.int64(tree.mate_plies[child])
         if plies == UNKNOWN_DISTANCE:
             if result == LOSS:
-                return plies  # Nobody has counted the plies of this defence.
+                return plies  # This defence may be the longest, and its length is unknown.
         elif found == UNKNOWN_DISTANCE or (plies < found) == (result == WIN):
             found = plies
     return found + 1 if found != UNKNOWN_DISTANCE else found
@@ -332,7 +333,7 @@ def mate_distance(tree, node, result):
 
 @kernel()
 def settle_past_visits(tree, node):
-    """Count all past visits of a decided node as its result, in all its ancestors too."""
+    """Make all past visits of a decided node count as its result, there and in all its ancestors."""
     visits = tree.visits[node]
     difference = np.float64(tree.lower[node]) * visits - tree.value_sum[node]
     draws = (visits if tree.lower[node] == DRAW else 0.0) - tree.draw_sum[node]

@@ -1,4 +1,4 @@
-"""The attention policy of Lc0: every from-square asks every to-square how good the move between them is."""
+"""Lc0's attention policy: attention from each from-square to each to-square scores the move between them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, c
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.initialization import glorot_normal
 
-PROMOTION_FROM, PROMOTION_TO = slice(48, 56), slice(56, 64)  # squares of the seventh and the eighth rank
+PROMOTION_FROM, PROMOTION_TO = slice(48, 56), slice(56, 64)  # Squares of the seventh and the eighth rank.
 
 
 @register("attention_policy")
 class AttentionPolicy(Layer):
-    """Logits of moves from a query of the square they leave and a key of the square they reach.
+    """Move logits: the query of the square a move leaves times the key of the square it reaches.
 
     forward:  x [B, C, 8, 8] -> y [B, 4096 + 192]: from * 64 + to, then 4096 + 24 from-file + 3 to-file + {q, r, b}
     backward: dy like y -> dx like x; gradients query.*, key.* of two dense layers C -> d, promotion [4, d]
 
-    With q, k the squares' queries and keys and p the rows q, r, b, n of `promotion`:
+    q and k are the queries and keys of the squares; p is `promotion`, with rows for queen, rook, bishop and knight:
         s = q k^T / sqrt(d)                    y[from, to] = s[from, to]
         o = k[rank 8] p^T                      y[from, to, piece] = s[from, to] + o[to, piece] + o[to, n]
         ds = dy + sum of dy over the pieces    do[piece] = sum of dy over from; do[n] = sum of do over the pieces
         dq = ds k / sqrt(d)     dk = ds^T q / sqrt(d), on rank 8 + do p     dp = do^T k[rank 8]
 
-    Raises ShapeError when x is not [B, C, 8, 8]. The head of Lc0's trainer ("apmish" nets), checked against an
-    independent plain reading on generated numbers, not against a reference net.
+    Raises ShapeError when x is not [B, C, 8, 8]. This is the head of Lc0's trainer ("apmish" nets). The tests compare
+    it with an independent plain implementation on generated numbers, not with a reference net.
     """
 
     def __init__(self, inputs: int, depth: int, rng: np.random.Generator) -> None:

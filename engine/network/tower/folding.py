@@ -1,8 +1,6 @@
-"""From a trained tower's tensors to what fused inference multiplies with: batch norm folded in, filters transformed,
-channels padded.
+"""Prepare a trained tower's tensors for fused inference: fold in batch norm, transform filters, pad channels.
 
-Channels are padded with zeros to whole lanes: such a channel has bias 0, stays 0 through every activation, and its gate
-multiplies nothing.
+Zeros pad the channels to whole lanes. A padding channel has bias 0 and stays 0 through every activation and gate.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ ACTIVATIONS = ("relu", "mish")
 def fold(tensors: Tensors, config: TowerConfig) -> tuple[Weights, PolicyHead]:
     """Fold a tower's named parameters and buffers (names as in `model.py`).
 
-    Raises ConfigError when a tensor is missing or the activation is another than ReLU and mish, ShapeError when a shape
+    Raises ConfigError when a tensor is missing or the activation is neither ReLU nor mish, and ShapeError when a shape
     does not fit.
     """
     if config.activation not in ACTIVATIONS:
@@ -50,7 +48,7 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[Weights, PolicyHead]:
         input=input_layer(_pad(stem, 0), _pad(stem_bias, 0)),
         **_trunk(tensors, config),
         gates=_gates(tensors, config),
-        policy=policy if isinstance(policy, Convolution) else Convolution(nothing, nothing),  # others come after
+        policy=policy if isinstance(policy, Convolution) else Convolution(nothing, nothing),  # empty for other heads
         heads=_one_by_one(f, *features),
         value=_dense_head(tensors, head, config.value_channels, config.value_hidden, outputs),
         moves_left=_dense_head(tensors, "moves_left", left_channels, left_hidden, 1) if left_channels else _no_head(),
@@ -59,7 +57,7 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[Weights, PolicyHead]:
 
 
 def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, np.ndarray]:
-    """The fields `trunk` and `trunk_bias`."""
+    """The fields `trunk` and `trunk_bias` of `Weights`."""
     names = [(f"trunk.block{b}.conv{i}", f"trunk.block{b}.norm{i}") for b in range(config.blocks) for i in (1, 2)]
     if config.policy == "convolution":
         names.append(("policy.conv1", "policy.norm1"))
@@ -94,7 +92,7 @@ def _policy(tensors: Tensors, config: TowerConfig) -> PolicyHead:
 
 
 def _one_by_one(channels: int, *parts: tuple[np.ndarray, np.ndarray]) -> OneByOne:
-    """1x1 convolutions [F, C, 1, 1] with bias [F], one head's features after the other's."""
+    """Join the heads' 1x1 convolutions [F, C, 1, 1] with bias [F], one head's features after another's."""
     channels += -channels % LANES
     split = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
     weight = np.concatenate([weight[:, :, 0, 0].T for weight, _ in parts], axis=1)
@@ -137,10 +135,10 @@ def _dense_head(tensors: Tensors, name: str, channels: int, hidden: int, outputs
 
 
 def folded_convolution(tensors: Tensors, conv: str, norm: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and bias of a convolution with its batch norm in them, float64.
+    """Weights and bias of a convolution with its batch norm folded in, float64.
 
-    w g / s and beta - mean g / s with s^2 = variance + epsilon. Raises ConfigError for a missing tensor and a variance
-    that has no root, ShapeError for a tensor that does not fit.
+    These are w g / s and beta - mean g / s with s^2 = variance + epsilon. Raises ConfigError for a missing tensor or a
+    variance without a square root, and ShapeError for a tensor that does not fit.
     """
     channels = (shape[0],)
     weight = named_tensor(tensors, conv + ".weight", shape)
@@ -157,7 +155,7 @@ def _winograd(weight: np.ndarray) -> np.ndarray:
 
 
 def named_tensor(tensors: Tensors, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One tensor as float64, so that folding rounds once, at its end. Raises ConfigError, ShapeError."""
+    """One tensor as float64, so that folding rounds only once, at the end. Raises ConfigError or ShapeError."""
     if name not in tensors:
         raise ConfigError(f"the tower has no tensor {name!r}")
     array = np.asarray(tensors[name], np.float64)
@@ -167,14 +165,14 @@ def named_tensor(tensors: Tensors, name: str, shape: tuple[int, ...]) -> np.ndar
 
 
 def _pad(array: np.ndarray, axis: int) -> np.ndarray:
-    """Zeros at the end of an axis up to a multiple of the lanes."""
+    """Pad the end of an axis with zeros to a multiple of the lane width."""
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, -array.shape[axis] % LANES)
     return np.pad(array, widths)
 
 
 def _stacked(arrays: list[np.ndarray], length: int) -> np.ndarray:
-    """Flat arrays as rows; of no array at all, none."""
+    """Stack flat arrays as rows; an empty list gives no rows."""
     return aligned_copy(np.stack(arrays)) if arrays else np.zeros((0, length), np.float32)
 
 

@@ -1,7 +1,7 @@
-"""Fused inference, the heads that judge a position: value and moves left.
+"""Fused inference of the value and moves-left heads.
 
-Arrays are flat float32 unless a shape is given. `smooth` is None for ReLU, so that Numba leaves out what only mish
-needs, and True for mish.
+Arrays are flat float32 unless a shape is given. `smooth` is True for mish and None for ReLU; with None, Numba leaves
+out the code that only mish needs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from engine.network.tower.multiply import Rows, multiply
 from engine.network.tower.smooth import mish_in_place
 
 ORIGIN = np.int64(0)
-HALVES = np.int64(2)  # a rank is two groups of four squares
+HALVES = np.int64(2)  # A rank is two groups of four squares.
 SQUARES = np.int64(64)
 
 
 class OneByOne(NamedTuple):
-    """1x1 convolutions of C channels to F features in whole lanes, those of several heads side by side."""
+    """1x1 convolutions from C channels to F features (whole lanes); the features of several heads lie side by side."""
 
     weight: np.ndarray  # [C * F]
     bias: np.ndarray  # [F]
@@ -32,7 +32,7 @@ class OneByOne(NamedTuple):
 
 
 class DenseHead(NamedTuple):
-    """The two dense layers of a head, hidden units in whole lanes; no outputs where a tower lacks the head."""
+    """The two dense layers of a head. Hidden units fill whole lanes; a head that the tower lacks has no outputs."""
 
     weight1: np.ndarray  # [64 * channels * hidden], squares before channels
     bias1: np.ndarray  # [hidden]
@@ -54,7 +54,7 @@ class HeadSpace(NamedTuple):
 
 @kernel(contract=True)
 def value_heads(heads, value, moves_left, boards, count, smooth, space):
-    """space.value and space.left of `count` positions, from boards [8, 10, 10, C]."""
+    """Compute space.value and space.left of `count` positions from boards [8, 10, 10, C]."""
     value_channels, left_channels = heads.split
     for p in range(count):
         convolve_squares(heads, boards, p, space.features, ORIGIN)
@@ -69,7 +69,7 @@ def value_heads(heads, value, moves_left, boards, count, smooth, space):
 
 @kernel(contract=True)
 def convolve_squares(heads, boards, p, features, to):
-    """1x1 convolutions, without bias, of position p into features [64, F] from features[to] on."""
+    """Write the 1x1 convolutions of position p, without bias, to features [64, F], starting at features[to]."""
     width = len(heads.bias)
     for rank in range(8):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
@@ -79,7 +79,7 @@ def convolve_squares(heads, boards, p, features, to):
 
 @kernel(contract=True)
 def activate_rows(array, bias, rows, smooth):
-    """act(x + bias) of the first rows, each as long as the bias; `smooth` is None for ReLU, else it is mish."""
+    """Apply act(x + bias) in place to the first `rows` rows, each as long as the bias."""
     width = len(bias)
     for row in range(0, rows * width, width):
         for c in range(0, width, LANES):
@@ -91,7 +91,7 @@ def activate_rows(array, bias, rows, smooth):
 
 @kernel()
 def _take_columns(features, width, column, out, p, columns):
-    """features [64, width], some columns of it, to out [8, 64, columns]."""
+    """Copy `columns` columns of features [64, width] to row p of out [8, 64, columns]."""
     for square in range(64):
         for c in range(columns):
             out[(p * 64 + square) * columns + c] = features[square * width + column + c]
@@ -99,7 +99,7 @@ def _take_columns(features, width, column, out, p, columns):
 
 @kernel(contract=True)
 def _dense_head(head, count, smooth, features, hidden, outputs):
-    """outputs [8, K] = act(features weight1 + bias1) weight2 + bias2; rows are rounded up to fours."""
+    """outputs [8, K] = act(features weight1 + bias1) weight2 + bias2; the row count is rounded up to fours."""
     width = len(head.bias1)
     inner = len(head.weight1) // width
     rows, to = Rows(ORIGIN, inner, 4 * inner), Rows(ORIGIN, width, 4 * width)
@@ -116,9 +116,9 @@ def _dense_head(head, count, smooth, features, hidden, outputs):
 
 @kernel()
 def write_probabilities(values, p, scalar, wdl):
-    """Probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or a number before its tanh.
+    """Write probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or one number before its tanh.
 
-    A scalar value v becomes a win of (1 + v) / 2 and a loss of (1 - v) / 2, so that win - loss = v.
+    A scalar value v becomes win = (1 + v) / 2 and loss = (1 - v) / 2, so that win - loss = v.
     """
     if scalar:
         v = np.float32(math.tanh(values[p, 0]))

@@ -1,11 +1,11 @@
-"""Fused inference, the policy head of each kind: what a position's moves have in common, then single legal moves.
+"""Fused inference of each kind of policy head: first the shared part of a position, then its legal moves one by one.
 
     convolution  two 3x3 convolutions; a move's logit is one of their outputs
     classical    a 1x1 convolution; a move's logit is the product of its features with the move's row of weights
     attention    a query and a key for every square; a move's logit is the product of two of them
 
-Only legal moves get a logit: of the 1858 rows of a classical head some 30 are touched, and no softmax is ever 1858
-wide. Kernels of kinds that a net does not have are not compiled. Arrays are flat float32 unless a shape is given.
+Only legal moves get a logit: a position uses some 30 of the 1858 rows of a classical head, and no softmax is ever 1858
+wide. Numba compiles only the kernels for the net's own kind. Arrays are flat float32 unless a shape is given.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from engine.network.tower.multiply import Rows, multiply
 from engine.network.tower.smooth import selu_lanes
 
 DENSE, LINEAR = np.int64(8), np.bool_(False)
-GROUPS = np.int64(16)  # 64 squares in groups of four
+GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
 
 
 class Convolution(NamedTuple):
-    """The second convolution, to K planes; the first is part of the trunk. Empty for heads of another kind."""
+    """The second convolution, to K planes; the first is part of the trunk. Empty for other kinds of heads."""
 
     weight: np.ndarray  # [36 * C * K] Winograd filters
     bias: np.ndarray  # [K]
 
 
 class Classical(NamedTuple):
-    """A 1x1 convolution to F features of a square, and a dense layer."""
+    """A 1x1 convolution to F features per square, and a dense layer."""
 
     squares: OneByOne
     weight: np.ndarray  # [1858 * 64 * F]
@@ -43,7 +43,7 @@ class Classical(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """An embedding of F numbers a square, and their queries and keys of D numbers, D in whole lanes."""
+    """An embedding of F numbers per square, and its queries and keys of D numbers each (whole lanes)."""
 
     squares: OneByOne
     weight: np.ndarray  # [F * 2 D] queries, already divided by sqrt(d), then keys
@@ -67,7 +67,7 @@ class PolicySpace(NamedTuple):
 
 @kernel(contract=True)
 def convolution_planes(head, transformed, count, space):
-    """space.answers [8, 64, K] from the first convolution's output, which is already transformed."""
+    """Compute space.answers [8, 64, K] from the already transformed output of the first convolution."""
     planes = len(head.bias)
     multiply_places(transformed, head.weight, planes, count, space.multiplied)
     for p in range(count):
@@ -76,7 +76,7 @@ def convolution_planes(head, transformed, count, space):
 
 @kernel()
 def _convolution_logits(head, answers, policy_index, n_moves, first, count, logits):
-    """logits[first + p, i] of the moves of `count` positions, policy_index being their places among the 1858."""
+    """Write logits[first + p, i] of the moves of `count` positions; policy_index has each move's index below 1858."""
     planes = len(head.bias)
     for p in range(count):
         for i in range(n_moves[first + p]):
@@ -89,7 +89,7 @@ def _convolution_logits(head, answers, policy_index, n_moves, first, count, logi
 
 @kernel(contract=True)
 def _classical_features(head, boards, count, smooth, space):
-    """space.answers [8, 64, F] from boards [8, 10, 10, C], the trunk's output."""
+    """Compute space.answers [8, 64, F] from boards [8, 10, 10, C], the trunk's output."""
     for p in range(count):
         convolve_squares(head.squares, boards, p, space.answers, p * 64 * len(head.squares.bias))
     activate_rows(space.answers, head.squares.bias, count * SQUARES, smooth)
@@ -111,7 +111,7 @@ def _classical_logits(head, answers, policy_index, n_moves, first, count, logits
 
 @kernel(contract=True)
 def _queries_and_keys(head, boards, count, smooth, space):
-    """space.answers [8, 64, 2 D] from boards [8, 10, 10, C]; the activation is SELU whatever the tower's is."""
+    """Compute space.answers [8, 64, 2 D] from boards [8, 10, 10, C]; the activation is SELU in every tower."""
     width, columns = len(head.squares.bias), len(head.bias)
     for p in range(count):
         convolve_squares(head.squares, boards, p, space.embedded, ORIGIN)
@@ -137,7 +137,7 @@ def _attention_logits(head, answers, policy_index, n_moves, first, count, logits
 
 @kernel(contract=True)
 def _attention_logit(head, answers, first, place):
-    """A query times a key, `first` being the row of a1."""
+    """A query times a key; `first` is the row of square a1."""
     columns = len(head.bias)
     depth = columns >> 1
     promotes = place >= ATTENTION_SQUARES
@@ -153,7 +153,7 @@ def _attention_logit(head, answers, first, place):
 
 @kernel(contract=True)
 def _product(a, a_at, b, b_at, count):
-    """Sum of products of `count` floats, a multiple of 16."""
+    """Dot product of `count` floats; `count` is a multiple of 16."""
     total = splat(0.0)
     for i in range(0, count, LANES):
         total = total + load(a, a_at + i) * load(b, b_at + i)
@@ -167,5 +167,5 @@ STEPS: dict[str, tuple[Kernel | None, Kernel]] = {
     "classical": (_classical_features, _classical_logits),
     "attention": (_queries_and_keys, _attention_logits),
 }
-"""By kind: what follows the trunk, (head, boards, count, smooth, space), and the logits of single moves, (head,
-answers, policy_index, n_moves, first, count, logits). The convolutions of the first kind are part of `forward`."""
+"""Two kernels for each kind of head: the shared part, (head, boards, count, smooth, space), and the logits of moves,
+(head, answers, policy_index, n_moves, first, count, logits). `forward` does the convolutional head's shared part."""

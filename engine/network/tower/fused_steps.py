@@ -1,10 +1,10 @@
 """The fused forward pass, one chunk of positions at a time, in kernels that hold no GIL and allocate nothing.
 
-Between two rounds of Winograd products a position's board stays in the first-level cache: inverse transform, bias,
-gate, skip and activation, and the transform for the next layer, before the next position's turn. ReLU is part of these
-steps; mish, which costs more than they do, is a pass of its own over the board. Boards and products are laid out as in
-`fused_winograd.py`; arrays are flat float32 unless a shape is given, `start` is a position's first float, `smooth` is
-None for ReLU and True for mish.
+Between the Winograd products of two layers, each position in turn goes through inverse transform, bias, gate, skip,
+activation and the transform for the next layer, while its board stays in the first-level cache. ReLU is part of these
+steps; mish costs more than they do and is a separate pass over the board. `fused_winograd.py` describes the layout of
+boards and products. Arrays are flat float32 unless a shape is given; `start` is the index of a position's first float;
+`smooth` is None for ReLU and True for mish.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, m
 from engine.network.tower.input_layer import InputLayer, convolve_masks
 from engine.network.tower.smooth import mish_in_place
 
-PADDED = np.int64(BOARD)  # squares along a board with its border
+PADDED = np.int64(BOARD)  # Squares along a board with its border.
 
 
 class Gates(NamedTuple):
-    """Squeeze-excitation of B blocks, H hidden units in whole lanes; H is 0 where a tower has none."""
+    """Squeeze-and-excitation of B blocks with H hidden units (whole lanes); H is 0 in a tower without gates."""
 
     squeeze: np.ndarray  # [B, C * H]
     squeeze_bias: np.ndarray  # [B, H]
@@ -36,14 +36,14 @@ class Gates(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """All weights of a tower of B blocks and C channels, in whole lanes, as `folding.py` makes them."""
+    """All weights of a tower of B blocks and C channels (whole lanes), made by `folding.py`."""
 
     input: InputLayer
-    trunk: np.ndarray  # [2 B or 2 B + 1, 36 * C * C] filters of the blocks, two each; a convolutional policy's first
+    trunk: np.ndarray  # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first
     trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
     gates: Gates
     policy: Convolution
-    heads: OneByOne  # of value and moves left
+    heads: OneByOne  # 1x1 convolutions of the value and moves-left heads
     value: DenseHead
     moves_left: DenseHead
 
@@ -57,7 +57,7 @@ class Space(NamedTuple):
     policy: PolicySpace
     heads: HeadSpace
     board: np.ndarray  # [10, 10, C] one position's board inside a block, border zero
-    sums: np.ndarray  # [10, 10, C] one position's board while bits are added up
+    sums: np.ndarray  # [10, 10, C] one position's board while the input layer adds up its bits
     dense: np.ndarray  # [8, 8, C]
     hidden: np.ndarray  # [H]
     gates: np.ndarray  # [2 C]
@@ -65,9 +65,9 @@ class Space(NamedTuple):
 
 @kernel(contract=True)
 def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
-    """Evaluate masks[first : first + count], at most a chunk, into wdl and moves_left of the same numbers.
+    """Evaluate masks[first : first + count], at most one chunk, into the same rows of wdl and moves_left.
 
-    What the logits of moves are made from is in space.policy, or for heads of other kinds to be made from space.boards.
+    A convolutional head finds its planes in space.policy afterwards; the other kinds of heads start from space.boards.
     """
     channels = weights.heads.channels
     board = BOARD * BOARD * channels
@@ -93,7 +93,7 @@ def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
 
 @kernel(contract=True)
 def _plain_step(bias, count, smooth, space):
-    """act(conv + bias), transformed for the next convolution; nobody else needs the board."""
+    """Compute act(conv + bias) and transform it for the next convolution; nothing else needs the board."""
     channels = len(bias)
     for p in range(count):
         output_transform(space.multiplied, p, bias, space.board, INNER * channels, PADDED, np.bool_(smooth is None))
@@ -104,7 +104,7 @@ def _plain_step(bias, count, smooth, space):
 
 @kernel(contract=True)
 def _residual_step(bias, count, gates, block, smooth, space):
-    """boards = act(gate(conv + bias) + boards), transformed for the next convolution."""
+    """Set boards = act(gate(conv + bias) + boards) and transform it for the next convolution."""
     channels = len(bias)
     board = BOARD * BOARD * channels
     for p in range(count):

@@ -1,11 +1,11 @@
-"""Winograd convolutions F(4x4, 3x3) on boards: 3x3 filters by 36 matrix products a layer instead of a sliding window.
+"""Winograd convolutions F(4x4, 3x3) on boards: 36 matrix products per layer replace the sliding 3x3 window.
 
-The transforms of a tile, U = G g G^T, V = B^T d B, M[i] = V[i] U[i] and Y = A^T M A, are those of training
-(`engine.nn.operations.tiles`). A tile costs 36 multiplications per pair of channels instead of 144; a board is four.
+The transforms of a tile, U = G g G^T, V = B^T d B, M[i] = V[i] U[i] and Y = A^T M A, are the same as in training
+(`engine.nn.operations.tiles`). A tile costs 36 multiplications per pair of channels instead of 144; a board has four.
 
 Layout, all float32 and flat, channels last, the channel count C a multiple of 16 lanes:
 
-    board     [10, 10, C]: 8x8 squares inside a border of zeros that is never written: no tile is a special case
+    board     [10, 10, C]: 8x8 squares inside a border that always stays zero, so no tile is a special case
     products  [36, stride]: row i holds [4 * positions, C] tile values and STRIDE_PAD floats
 """
 
@@ -19,9 +19,9 @@ from engine.native.memory import aligned_copy, aligned_zeros
 from engine.network.tower.multiply import Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d
 
-BOARD = 10  # squares along a padded board
-INNER = BOARD + 1  # square a1 of a padded board
-TILES = 4  # tiles of one board
+BOARD = 10  # Squares along a padded board.
+INNER = BOARD + 1  # Index of square a1 on a padded board.
+TILES = 4  # Tiles of one board.
 
 
 def transform_weights(weights: np.ndarray) -> np.ndarray:
@@ -31,13 +31,13 @@ def transform_weights(weights: np.ndarray) -> np.ndarray:
 
 
 def products_buffer(positions: int, channels: int) -> np.ndarray:
-    """Zeroed products, flat."""
+    """A flat buffer of zeroed products."""
     return aligned_zeros(PLACES * (TILES * positions * channels + STRIDE_PAD))
 
 
 @kernel(contract=True)
 def multiply_places(transformed, filters, outputs, count, multiplied):
-    """M[i] = V[i] U[i] for the 36 places of `count` positions; filters as of `transform_weights`, C_out = outputs."""
+    """M[i] = V[i] U[i] for the 36 places of `count` positions; filters from `transform_weights`, C_out = outputs."""
     channels = len(filters) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):
@@ -56,7 +56,7 @@ def multiply_places(transformed, filters, outputs, count, multiplied):
 
 @kernel()
 def input_transform(board, start, channels, products, position):
-    """V of one padded board that starts at board[start], into its four rows of `products`."""
+    """Write V of the padded board that starts at board[start] to its four rows of `products`."""
     stride = len(products) // PLACES
     step = BOARD * channels
     for tile in range(TILES):
@@ -79,7 +79,7 @@ def _store_output_row(board, at, channels, row, bias, rectify):
 
 @kernel()
 def _output_tile(products, at, stride, bias, board, to, step, channels, rectify):
-    """A^T M A + bias of one tile, into the 4x4 squares from board[to] on, which are `step` floats a rank apart."""
+    """Write A^T M A + bias of one tile to the 4x4 squares from board[to] on; ranks are `step` floats apart."""
     c0 = output_1d(*load6(products, at, 6 * stride))
     c1 = output_1d(*load6(products, at + stride, 6 * stride))
     c2 = output_1d(*load6(products, at + 2 * stride, 6 * stride))
@@ -97,7 +97,7 @@ def _output_tile(products, at, stride, bias, board, to, step, channels, rectify)
 
 @kernel()
 def output_transform(products, position, bias, board, start, side, rectify):
-    """Y + bias of one position, rectified on request.
+    """Write Y + bias of one position, with ReLU if `rectify` is true.
 
     The squares go to a board of `side` squares a rank (8 dense, 10 padded) whose square a1 is at board[start].
     """

@@ -1,7 +1,7 @@
 """The tower on a GPU: big batches of a fixed size, half precision on tensor cores, copies that overlap with work.
 
-It is the tower of `engine.nn` with its norms folded, moved to the device: one layer code for training and this. On
-NumPy it runs too, slowly; that is how it is tested where no GPU answers.
+It is the tower of `engine.nn`, with its norms folded, on the device, so training and playing share one layer code. It
+also runs on NumPy, slowly, so that machines without a GPU can test it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from engine.network.policy_map import HEAD_INDEX
 from engine.network.tower.model import SQUARES, TowerConfig, build_tower
 from engine.nn.norm_folding import fold_norms
 
-PART = 256  # positions that go through the layers at once; smaller batches are padded to it
+PART = 256  # Positions that go through the layers at once; smaller batches are padded to this size.
 
 
 class Flight(NamedTuple):
-    """One part's way to the device and back; the arrays are reused by the next part in the same lane."""
+    """Buffers for sending one part to the device and back; the next part in the same lane reuses them."""
 
     lane: Lane
     masks: np.ndarray  # pinned uint64 [PART, 112]
@@ -36,10 +36,10 @@ class Flight(NamedTuple):
 
 
 class DeviceTower:
-    """A tower ready to play on `backend`. One thread uses it.
+    """A tower ready to play on `backend`. Only one thread may use it.
 
     `tensors` are the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not
-    fit `config`. Because every part has the same size, a position's bits do not depend on what shares its batch.
+    fit `config`. Every part has the same size, so a position's exact output does not depend on the rest of its batch.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class DeviceTower:
             raise ConfigError(f"the tower has no tensor {missing[0]!r}")
         model.load_parameters({name: tensors[name] for name in wanted})
         self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
-        with np.errstate(over="ignore"):  # refused in the next line
+        with np.errstate(over="ignore"):  # The next line refuses the result.
             folded = fold_norms(model).astype(self.dtype)
         if not all(np.isfinite(array).all() for array in folded.named_parameters().values()):
             raise ConfigError(f"expected weights that {self.dtype} can hold, found larger ones")
@@ -60,7 +60,7 @@ class DeviceTower:
         self._places = HEAD_INDEX[config.policy].astype(np.int32)
 
     def new_flight(self) -> Flight:
-        """Buffers and a queue for one part on its way."""
+        """New buffers and a queue for one part."""
         pinned, xp = self.backend.pinned, self.backend.xp
         return Flight(
             lane=self.backend.lane(),
@@ -76,7 +76,7 @@ class DeviceTower:
     def launch(self, flight: Flight, masks: np.ndarray, policy_index: np.ndarray) -> None:
         """Queue the evaluation of up to PART positions: masks uint64 [n, 112], policy_index int16 [n, 218].
 
-        After `flight.lane.wait()` the answers stand in `logits` (of the indices given), `value` and `moves_left`.
+        After `flight.lane.wait()` the results are in `logits` (for the given indices), `value` and `moves_left`.
         """
         n = len(masks)
         flight.masks[:n], flight.masks[n:] = masks, 0
@@ -104,7 +104,7 @@ class DeviceTower:
         return self.backend.xp.take_along_axis(flat, places, axis=1).astype(np.float32)
 
     def _wdl(self, value: Any) -> Any:
-        """Probabilities from three logits, or from the expected result: that has no draws."""
+        """Probabilities from three logits, or from the expected result, which has no draws."""
         xp, value = self.backend.xp, value.astype(np.float32)
         if self.config.value == "scalar":
             half = value[:, 0] / 2

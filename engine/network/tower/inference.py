@@ -1,12 +1,12 @@
-"""Fused inference: the tower's forward pass for playing, several times faster than the layers it was trained with.
+"""Fused inference: the tower's forward pass for playing, several times faster than the layers that trained it.
 
-A position's output never depends, bit for bit, on what shares its batch or which thread evaluates it: every number is
-computed from that position's numbers alone, in one order. Chunks are not padded: one position alone costs little more
-than an eighth of eight.
+A position's output is the same, bit for bit, whatever shares its batch and whichever thread evaluates it: every number
+comes from that position's numbers alone, in a fixed order. Chunks are not padded: one position costs little more than
+an eighth of eight.
 
-Memory: a thread's buffers for one chunk of eight positions are made at its first call and never grow, 1.4 MiB for a
-64x6 net and 2.3 MiB for 128x10; threads share the weights, 11 and 54 MiB in the form that products want. Larger batches
-go through in chunks and need nothing more (`uci/bench/inference_memory.py`).
+Memory: a thread makes its buffers for one chunk of eight positions at its first call, and they never grow: 1.4 MiB for
+a 64x6 net and 2.3 MiB for 128x10. Threads share the weights, which take 11 and 54 MiB in the layout of the products.
+Larger batches run in chunks and need no more memory (`uci/bench/inference_memory.py`).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
 class FusedTower:
     """A tower ready to play. Several threads may call it at once: each gets its own buffers.
 
-    Give it the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not fit
-    `config`, and ConfigError where they are no finite numbers or do not stay so when batch norm is folded in.
+    `tensors` are the parameters and buffers of `model.py` by name. Raises ConfigError or ShapeError when they do not
+    fit `config`, and ConfigError when they are not finite, before or after batch norm is folded in.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> None:
         self.config = config
-        with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
+        with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
             self.weights, self.policy = fold(tensors, config)
         if not _is_finite((self.weights, self.policy)):
             raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
@@ -51,15 +51,15 @@ class FusedTower:
 
     @classmethod
     def from_model(cls, model: Layer, config: TowerConfig) -> Self:
-        """From a model of `build_tower`."""
+        """Make a fused tower from a model that `build_tower` made."""
         return cls(model.named_parameters() | model.named_buffers(), config)
 
     def infer(self, masks: np.ndarray, policy: np.ndarray, wdl: np.ndarray, moves_left: np.ndarray) -> None:
-        """Evaluate n positions of any number, all policy moves included: for checks, not for play.
+        """Evaluate any number n of positions with all 1858 policy logits: for checks, not for play.
 
-        masks uint64 [n, 112] as from `planes.encode` -> policy float32 [n, 1858] logits in the order of `policy_map`;
-        wdl float32 [n, 3] probabilities of win, draw, loss for the side to move (without draws from a scalar value);
-        moves_left float32 [n] plies, 0 without such a head.
+        masks uint64 [n, 112] from `planes.encode` -> policy float32 [n, 1858] logits in the order of `policy_map`;
+        wdl float32 [n, 3] probabilities of win, draw, loss for the side to move (a scalar value gives no draws);
+        moves_left float32 [n] plies, 0 without a moves-left head.
         """
         n = len(masks)
         if masks.shape != (n, PLANES) or policy.shape != (n, POLICY_SIZE) or wdl.shape != (n, 3):
@@ -84,10 +84,10 @@ class FusedTower:
         wdl: np.ndarray,
         moves_left: np.ndarray,
     ) -> None:
-        """Evaluate up to eight positions, rows first : first + count of arrays as in `LeafBatch`.
+        """Evaluate up to eight positions, rows first : first + count of arrays like those of `LeafBatch`.
 
-        masks, policy_index int16 [R, any] with n_moves int32 [R] of each row -> logits of these moves, float32 like
-        policy_index; wdl and moves_left as in `infer`.
+        masks, policy_index int16 [R, any] with n_moves int32 [R] moves per row -> logits of these moves, float32, in
+        the shape of policy_index; wdl and moves_left as in `infer`.
         """
         if not hasattr(self._local, "space"):
             self._local.space = self._new_space()
@@ -99,7 +99,7 @@ class FusedTower:
         move_logits(self.policy, space.policy.answers, policy_index, n_moves, first, count, logits)
 
     def memory(self) -> tuple[int, int]:
-        """Bytes of the weights, which threads share, and of one thread's buffers."""
+        """Bytes of the weights, which all threads share, and bytes of one thread's buffers."""
         extra = () if isinstance(self.policy, Convolution) else self.policy
         return _bytes_of(self.weights) + _bytes_of(extra), _bytes_of(self._new_space())
 

@@ -1,9 +1,9 @@
-"""The first convolution straight from bit masks: a board has about 250 bits on its 112 planes, and each touches nine
-squares.
+"""The first convolution, computed directly from bit masks: a board sets about 250 bits on its 112 planes, and each bit
+touches nine squares.
 
 Adding the filter taps of every set bit costs a fifth of the arithmetic of a dense convolution and needs no expanded
-planes. A plane of ones (castling rights, repetitions, the constant) is one precomputed board instead of 64 bits, the
-fifty-move counter a multiple of one.
+planes. A plane of ones (castling rights, repetitions, the constant) adds one precomputed board instead of 64 bits; the
+fifty-move counter adds a multiple of such a board.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class InputLayer(NamedTuple):
 
 def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
     """Prepare filters [C, 112, 3, 3] and bias [C]."""
-    # out[y, x] = sum w[i, j] in[y + i - 1, x + j - 1]: seen from the input, the filter is turned by 180 degrees.
+    # out[y, x] = sum w[i, j] in[y + i - 1, x + j - 1], so each input bit spreads through the filter turned 180 degrees.
     taps = weights[:, :, ::-1, ::-1].transpose(1, 2, 3, 0).astype(np.float64)
     full = np.zeros((PLANES, 8, 8, len(bias)))
     for i in range(3):
@@ -43,9 +43,9 @@ def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
 
 @kernel()
 def convolve_masks(masks, layer, sums, board, start, rectify):
-    """conv(planes) + bias of one position, masks uint64 [112], into the padded board at board[start].
+    """Write conv(planes) + bias of one position, masks uint64 [112], to the padded board at board[start].
 
-    Rectified on request; `sums` is scratch for one padded board.
+    Applies ReLU if `rectify` is true; `sums` is scratch for one padded board.
     """
     channels = len(layer.bias)
     for i in range(0, BOARD * BOARD * channels, LANES):
@@ -63,13 +63,13 @@ def convolve_masks(masks, layer, sums, board, start, rectify):
 
 @kernel()
 def _add_bits(taps, plane, mask, channels, sums):
-    """The taps of a rank step lie side by side, as do the squares they go to: three runs of 3 * C floats a bit."""
+    """Add each set bit's taps in three runs of 3 * C floats: the taps and squares of a rank step lie side by side."""
     while mask != ZERO:
         square = ctz(mask)
         at = ((square >> 3) * BOARD + (square & 7)) * channels
         tap = plane * 9 * channels
         for _ in range(3):
-            for c in range(0, 3 * channels, 3 * LANES):  # three at once: the loop itself would cost as much
+            for c in range(0, 3 * channels, 3 * LANES):  # Three at once: looping alone would cost as much.
                 a = load(sums, at + c) + load(taps, tap + c)
                 b = load(sums, at + c + LANES) + load(taps, tap + c + LANES)
                 d = load(sums, at + c + 2 * LANES) + load(taps, tap + c + 2 * LANES)

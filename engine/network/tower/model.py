@@ -1,7 +1,7 @@
 """The tower: residual blocks with squeeze-and-excitation over 112 board planes, and up to three heads, as in Lc0.
 
-Input [B, 112, 8, 8] are raw Lc0 planes; outputs, all from the side to move (`policy_map.HEAD_INDEX` finds a move in
-each kind of policy):
+The input [B, 112, 8, 8] holds raw Lc0 planes. All outputs are from the side to move's point of view;
+`policy_map.HEAD_INDEX` finds a move in each kind of policy:
     policy      [B, 80, 8, 8]   logits by plane and square (convolution),
                 [B, 1858]       by move (classical), or
                 [B, 4288]       by from- and to-square, then promotions (attention)
@@ -44,9 +44,9 @@ from engine.nn.layers import (
     SqueezeExcitation,
 )
 
-HALFMOVE_SCALE = 99.0  # Lc0's divisor of the raw counter; folded into the first convolution's weights
+HALFMOVE_SCALE = 99.0  # Lc0 divides the raw counter by this; folded into the first convolution's weights.
 SQUARES = 64
-NORM_EPSILON = 1e-5  # BatchNorm's default and Lc0's constant
+NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
 POLICIES, VALUES = ("convolution", "classical", "attention"), ("wdl", "scalar")
 
 _MAY_BE_ZERO = ("blocks", "se_ratio", "moves_left_channels")
@@ -59,14 +59,14 @@ class TowerConfig:
     filters: int = 64  # channels of the residual body
     blocks: int = 6  # residual blocks
     se_ratio: int = 8  # hidden units of the gate = filters // se_ratio; 0 = no gate
-    policy_planes: int = 80  # planes the policy head works with; 73 of them are used in a convolutional one
+    policy_planes: int = 80  # planes of the policy head; the convolutional kind uses 73 of them
     value_channels: int = 32  # channels of the 1x1 convolution of the value head
-    value_hidden: int = 128  # units of its dense layer
-    moves_left_channels: int = 8  # 0 = no such head
+    value_hidden: int = 128  # units of the value head's dense layer
+    moves_left_channels: int = 8  # channels of the moves-left head's 1x1 convolution; 0 = no such head
     moves_left_hidden: int = 64
-    activation: str = "relu"  # everywhere but in the attention policy's embedding, which has SELU
+    activation: str = "relu"  # everywhere except the attention policy's embedding, which uses SELU
     policy: str = "convolution"  # one of POLICIES
-    policy_depth: int = 64  # numbers in a square's query and key, for the attention policy
+    policy_depth: int = 64  # length of each square's query and key, for the attention policy
     value: str = "wdl"  # one of VALUES
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class TowerConfig:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From "FILTERSxBLOCKS", such as "64x6"; the rest as by default. Raises ConfigError for another form."""
+        """Parse "FILTERSxBLOCKS", such as "64x6"; other fields get defaults. Raises ConfigError for any other form."""
         match = re.fullmatch(r"(\d{1,4})x(\d{1,3})", text.strip())
         if match is None:
             raise ConfigError(f"a tower is written FILTERSxBLOCKS, such as 64x6, not {text!r}")
@@ -93,7 +93,7 @@ class TowerConfig:
         return f"{self.filters}x{self.blocks}"
 
     def describe(self) -> str:
-        """All of it in words, such as "tower 64x6 (filters x blocks), gates of 8, relu; ..."."""
+        """Describe all fields in words, such as "tower 64x6 (filters x blocks), gates of 8, relu; ..."."""
         gates = f"gates of {self.se_hidden}" if self.se_ratio else "no gates"
         depth = f", keys of {self.policy_depth}" if self.policy == "attention" else ""
         left = f"{self.moves_left_channels} channels, {self.moves_left_hidden} units"
@@ -106,12 +106,12 @@ class TowerConfig:
 
     @property
     def value_head(self) -> str:
-        """Name of the head that judges: "wdl" or "value"."""
+        """Name of the value head: "wdl" or "value"."""
         return "wdl" if self.value == "wdl" else "value"
 
     @property
     def se_hidden(self) -> int:
-        """Hidden units of a block's gate, 0 without one."""
+        """Hidden units of a block's gate, or 0 without a gate."""
         return self.filters // self.se_ratio if self.se_ratio else 0
 
 
@@ -187,16 +187,16 @@ def _dense_layers(
 
 
 def _norm(name: str, channels: int, activation: str) -> dict[str, Layer]:
-    """Batch norm and activation: one layer for ReLU, which fuses, else two."""
+    """Batch norm and activation: one fused layer for ReLU, else two layers."""
     if activation == "relu":
         return {name: BatchNorm(channels, relu=True)}
     return {name: BatchNorm(channels), f"{name}_activation": Activation(activation)}
 
 
 def tower_config_of(model_config: Any) -> TowerConfig:
-    """The sizes of a tower from its layer configuration (``model.config()``, or the header of a file).
+    """Recover a tower's sizes from its layer configuration (``model.config()``, or the header of a net file).
 
-    Raises ConfigError when the configuration is not that of a tower.
+    Raises ConfigError when the configuration does not describe a tower.
     """
     try:
         trunk, heads = model_config["trunk"]["layers"], model_config["heads"]

@@ -1,9 +1,9 @@
 """Matrix products for inference: four rows at a time against blocks of columns held in registers.
 
-Each output is one chain of fused multiply-adds over k in order. So a row's bits depend on that row alone, which BLAS
-does not promise (OpenBLAS's AVX2 kernels round rows differently by their place), small batches cost only what they
-need, and nothing takes the GIL. With 32 vector registers of 16 floats the 4x4 block runs at the speed of OpenBLAS's own
-AVX-512 kernel (250 GFLOP/s on one core of an AMD EPYC 9005); narrower machines use the 4x1 block, which they can hold.
+Each output is one chain of fused multiply-adds over k in order, so a row's bits depend on that row alone. BLAS does not
+promise this: OpenBLAS's AVX2 kernels round a row differently depending on its place. Small batches cost only what they
+need, and nothing takes the GIL. With 32 vector registers of 16 floats the 4x4 block runs as fast as OpenBLAS's own
+AVX-512 kernel (250 GFLOP/s on one core of an AMD EPYC 9005); narrower machines use the 4x1 block, which fits them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store
 
-BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # the widest block of columns, in lanes
+BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # Width of the widest block of columns, in lanes.
 
 
 def packed(b: np.ndarray) -> np.ndarray:
-    """Matrices [..., inner, columns] as `multiply` reads them: flat, block of columns after block of columns.
+    """Pack matrices [..., inner, columns] in the order that `multiply` reads: flat, one block of columns after another.
 
-    So it walks through memory once, in order, and prefetching keeps up when the weights do not fit a cache.
+    `multiply` then walks through memory once, in order, and prefetching keeps up even if no cache holds the weights.
     """
     columns = b.shape[-1]
     edges, c = [], 0
@@ -33,7 +33,7 @@ def packed(b: np.ndarray) -> np.ndarray:
 
 
 class Rows(NamedTuple):
-    """Where the rows of a matrix stand in a flat array: groups of four rows."""
+    """The places of a matrix's rows, in groups of four, in a flat array."""
 
     at: int | np.int64  # first float
     step: int | np.int64  # floats from row to row within a group
@@ -44,9 +44,9 @@ class Rows(NamedTuple):
 def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups):
     """out = a b for `groups` groups of four rows. All arrays are flat float32.
 
-    Rows of a have `inner` floats, b is [inner, columns], `packed`, from b[b_at] on, columns a multiple of 16.
+    Rows of a have `inner` floats. b is [inner, columns], `packed`, from b[b_at] on; columns is a multiple of 16.
     """
-    c = np.int64(0)  # a literal would compile the blocks twice
+    c = np.int64(0)  # A plain literal would make Numba compile the blocks twice.
     while BLOCK_LANES >= 4 and c + 4 * LANES <= columns:
         _columns_of_4(a, a_rows, inner, b, b_at + c * inner, out, out_rows, c, groups)
         c += 4 * LANES

@@ -1,4 +1,4 @@
-"""Mish and SELU for sixteen floats at once, from an exponential made of multiply-adds."""
+"""Mish and SELU for sixteen floats at once, built on an exponential that uses only multiply-adds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from engine.native.lanes import LANES, load, minimum, relu, scale_by_power, spla
 from engine.nn.layers.activations import SELU_ALPHA, SELU_SCALE
 
 LOG2_E = 1.4426950408889634
-# ln 2 as a number of few bits, whose multiples up to 127 are exact, and the rest of it.
+# ln 2 in two parts: a number with so few bits that its multiples up to 127 are exact, and the remainder.
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
-ROUND = 12582912.0  # 1.5 * 2^23: what is added to it is rounded to a whole number
-LIMIT = 87.0  # e^-87 is about the smallest normal number
-MISH_LIMIT = 20.0  # from there on mish x = x in float32
+ROUND = 12582912.0  # 1.5 * 2^23; adding a number to this rounds the number to an integer.
+LIMIT = 87.0  # e^-87 is about the smallest normal float32.
+MISH_LIMIT = 20.0  # Above this, mish x = x in float32.
 
 
 @kernel(contract=True)
@@ -49,6 +49,6 @@ def selu_lanes(x):
 
 @kernel(contract=True)
 def mish_in_place(array, start, count):
-    """Mish of `count` floats, a multiple of 16, from array[start] on."""
+    """Apply mish in place to `count` floats from array[start] on; `count` is a multiple of 16."""
     for i in range(start, start + count, LANES):
         store(array, i, mish_lanes(load(array, i)))
