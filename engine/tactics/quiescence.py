@@ -82,7 +82,7 @@ def quiescence(space, depth, check_depth, alpha, beta):
             return best
         alpha = max(alpha, best)
     stand_pat = best
-    count = _candidates(space, depth, check_depth, evading)
+    count = forcing_moves(row, space.moves[depth], space.scores[depth], depth < check_depth, evading)
     for i in range(count):
         move = take_best(space.moves[depth], space.scores[depth], i, count)
         if not evading:
@@ -102,12 +102,9 @@ def quiescence(space, depth, check_depth, alpha, beta):
 
 
 @kernel()
-def _candidates(space, depth, check_depth, evading):
+def forcing_moves(row, moves, scores, with_checks, evading):
     """Generate the moves to search, each with its immediate gain in centipawns; every move when evading a check."""
-    row = space.rows[depth]
-    moves = space.moves[depth]
     theirs = row[BLACK - np.int64(row[SIDE])]
-    with_checks = depth < check_depth
     count = generate(row, moves) if evading else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
     kept = 0
     for i in range(count):
@@ -116,7 +113,7 @@ def _candidates(space, depth, check_depth, evading):
             gain = immediate_gain(row, moves[i])
         if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # excludes promotions to less than a queen
             moves[kept] = moves[i]
-            space.scores[depth, kept] = gain
+            scores[kept] = gain
             kept += 1
     return kept
 

@@ -25,13 +25,13 @@ from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.board.zobrist import compute_key
 from engine.native.jit import kernel
+from engine.tactics.quiescence import forcing_moves
 from engine.tactics.see import see
 from selfplay.data.duplicates import game_keys
 from selfplay.records.opening_set import load_openings
 from selfplay.records.positions import PositionSet, offsets
 from selfplay.teachers.accumulators import advance, start
 from selfplay.teachers.drawing import begin_walk, below, offer, step_down, uniform, walk
-from selfplay.teachers.quiet_search import forcing_moves
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 __all__ = ["SOURCES", "Games", "Roots", "Shares", "draw_source", "games_of_sets", "new_roots"]

@@ -17,7 +17,7 @@ from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from engine.tactics.quiescence import immediate_gain
+from engine.tactics.quiescence import forcing_moves, immediate_gain
 from engine.tactics.see import see
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
 from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, start
@@ -28,7 +28,6 @@ from selfplay.teachers.quiet_search import (
     MATE,
     MAX_PLY,
     Teacher,
-    forcing_moves,
     new_teacher,
     quiescence,
     to_cp,

@@ -6,24 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import bit, in_check
-from engine.board.layout import BLACK, MAX_MOVES, PAWN, ROW_WORDS, SIDE
+from engine.board.attacks import in_check
+from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row, make
-from engine.board.movegen import generate, generate_some
 from engine.native.jit import kernel
-from engine.tactics.quiescence import forcing_targets, immediate_gain, take_best
+from engine.tactics.quiescence import forcing_moves, take_best
 from engine.tactics.see import see
+from selfplay.records.targets import MATE_SCORE_CP
 from selfplay.teachers.accumulators import Accumulators, advance, new_accumulators, start
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 __all__ = [
-    "CP_PER_MATE",
     "MATE",
     "MAX_PLY",
     "Teacher",
     "begin",
-    "forcing_moves",
     "new_teacher",
     "quiescence",
     "settled_value",
@@ -31,7 +29,6 @@ __all__ = [
 ]
 
 MATE = 30_000  # units; a mate in n plies scores this minus n
-CP_PER_MATE = 32_000  # a mate in n plies is stored as this minus n
 MAX_PLY = 40
 EVASION_PLIES = 6  # below the leaf, these plies try every evasion of a check
 CHECK_PLIES = 1  # below the leaf, these plies try quiet moves that give direct check
@@ -122,27 +119,10 @@ def quiescence(teacher, ply, leaf_ply, alpha, beta):
 
 
 @kernel()
-def forcing_moves(row, moves, scores, with_checks, evading):
-    """Generate the moves to search, each with the centipawns it wins at once; all moves when evading."""
-    theirs = row[BLACK - np.int64(row[SIDE])]
-    count = generate(row, moves) if evading else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
-    kept = 0
-    for i in range(count):
-        gain = np.int64(0)
-        if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[PAWN]:
-            gain = immediate_gain(row, moves[i])
-        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # excludes underpromotions
-            moves[kept] = moves[i]
-            scores[kept] = gain
-            kept += 1
-    return kept
-
-
-@kernel()
 def to_cp(units):
     """Units as centipawns; a mate in n plies is +-(32000 - n)."""
     if units > MATE - 2 * MAX_PLY:
-        return np.int64(CP_PER_MATE - (MATE - units))
+        return np.int64(MATE_SCORE_CP - (MATE - units))
     if units < 2 * MAX_PLY - MATE:
-        return np.int64(-CP_PER_MATE + (MATE + units))
+        return np.int64(-MATE_SCORE_CP + (MATE + units))
     return np.int64(np.rint(units / UNITS_PER_CP))

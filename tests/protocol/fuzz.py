@@ -18,7 +18,7 @@ import chess
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.test_process import read_cases
 
-__all__ = ["Fuzzer", "main"]
+__all__ = ["Fuzzer", "command", "run"]
 
 BATCH = 500  # lines between checks
 HANG_S = 280.0  # without a line is a hang, also on a busy machine
@@ -162,8 +162,9 @@ def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None
     report(f"{lines} lines, {best_moves} searches, {time.monotonic() - begun:.0f} s: no fault")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def command(run: Callable[[int, int, Callable[[str], None]], None], documentation: str) -> int:
+    """The command line of a fuzzer: how many lines it sends, and the seed."""
+    parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
     parser.add_argument("--lines", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
@@ -172,4 +173,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(run, __doc__))

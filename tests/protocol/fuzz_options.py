@@ -9,7 +9,6 @@ same seed sends the same lines.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
@@ -25,9 +24,9 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.options import OPTIONS, Option
 from tests.protocol.aino_process import AinoProcess
-from tests.protocol.fuzz import HANG_S, MARK
+from tests.protocol.fuzz import HANG_S, MARK, command
 
-__all__ = ["Mixer", "main", "run"]
+__all__ = ["Mixer", "run"]
 
 BATCH = 200  # lines between checks
 CONVERSATION = 4_000  # lines to one process: every new one is set options before it is loaded
@@ -217,14 +216,5 @@ def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None
             report(f"{min(done + CONVERSATION, lines)} lines, {searches} searches, {time.monotonic() - begun:.0f} s")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lines", type=int, default=1_000_000, metavar="N")
-    parser.add_argument("--seed", type=int, default=1, metavar="N")
-    arguments = parser.parse_args()
-    run(arguments.lines, arguments.seed, lambda text: print(text, flush=True))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(run, __doc__))
