@@ -52,18 +52,18 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
 
 
 def move_comment(move: MoveReview) -> str:
-    """What a judged move costs, and what was better: `Blunder, costs 31%: 64% to 33%. Better was Qe2.`"""
+    """What a judged move costs, and what was better: `Blunder, costs 31% winning chances: 64% to 33%. Better was Qe2.`
+
+    For an only move, what the others cost: `The only good move: any other costs 18% winning chances or more.`
+    """
     if move.judgement is None:
         return ""
     if not move.loss:
-        return "The only good move."
-    before, after = (
-        verdict.expected if move.mover == chess.WHITE else 1.0 - verdict.expected
-        for verdict in (move.before, move.after)
-    )
+        return f"The only good move: any other costs {move.gap:.0%} winning chances or more."
+    before, after = move.chances
     better = f" Better was {move.board.san(move.best_line[0])}." if move.best_line and not move.is_best else ""
     name = move.judgement.name.capitalize()
-    return f"{name}, costs {move.loss:.0%} of expected points: {before:.0%} to {after:.0%}.{better}"
+    return f"{name}, costs {before - after:.0%} winning chances: {before:.0%} to {after:.0%}.{better}"
 
 
 def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
