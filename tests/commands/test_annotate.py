@@ -21,7 +21,16 @@ from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, page
-from uci.annotate.judge import BLUNDER, GREAT, INACCURACY, MISTAKE, judge, mean_accuracy, move_accuracy
+from uci.annotate.judge import (
+    BLUNDER,
+    GREAT,
+    INACCURACY,
+    MISTAKE,
+    judge,
+    mean_accuracy,
+    move_accuracy,
+    winning_chances,
+)
 from uci.annotate.review import GameReview, review_game
 from uci.main import main
 from uci.terminal.waiting import search_interruptibly
@@ -105,13 +114,24 @@ LOSSES = [(0.0, None), (0.04, None), (0.05, INACCURACY), (0.1, MISTAKE), (0.15, 
 
 @pytest.mark.parametrize(("loss", "judgement"), LOSSES)
 def test_losses_have_names(loss: float, judgement: object) -> None:
-    assert judge(loss, gap=0.0, expected=0.5) is judgement
+    assert judge(loss, gap=0.0, chances=0.5) is judgement
 
 
 def test_only_good_move_is_praised_while_the_game_is_open() -> None:
-    assert judge(0.0, gap=0.2, expected=0.5) is GREAT
-    assert judge(0.0, gap=0.2, expected=0.97) is None
-    assert judge(0.01, gap=0.2, expected=0.5) is None
+    assert judge(0.0, gap=0.2, chances=0.5) is GREAT
+    assert judge(0.0, gap=0.2, chances=0.97) is None
+    assert judge(0.01, gap=0.2, chances=0.5) is None
+
+
+def test_move_that_loses_all_the_same_is_not_praised() -> None:
+    """9...b5 of Morphy's Opera game: the least evil, and lost."""
+    assert judge(0.0, gap=0.2, chances=0.3) is None
+
+
+def test_advantage_counts_less_among_people_than_between_engines() -> None:
+    assert [winning_chances(expected) for expected in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
+    assert 0.6 < winning_chances(0.7) < 0.7
+    assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
 
 
 def test_accuracy_falls_with_the_loss() -> None:
@@ -134,7 +154,7 @@ def test_move_is_compared_with_the_best_one_searched_alike() -> None:
     board.push_uci("e1e2")
     script[board.epd()] = {"a7a5": -0.24}  # what the best move really leads to: 0.24 for White, not 0.4
     first, second = review(game, ScriptedEngine(script)).moves
-    assert first.loss == pytest.approx(0.62 - 0.45)
+    assert first.loss == pytest.approx(winning_chances(0.62) - winning_chances(0.45))
     assert (first.judgement, first.best_line[0].uci()) == (BLUNDER, "e1e2")
     assert (second.loss, second.judgement, second.is_best) == (0.0, None, True)
 
@@ -147,7 +167,7 @@ def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
     engine.script[board.epd()] = {"a7a6": 0.2}
     first = review(game, engine).moves[0]
     assert first.judgement is BLUNDER
-    assert first.loss == pytest.approx(0.4 - 0.1)
+    assert first.loss == pytest.approx(winning_chances(0.4) - winning_chances(0.1))
     assert first.best_line[0].uci() == "e1e2"
 
 
@@ -170,9 +190,9 @@ def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
         other.push_uci(move)
     engine.script[other.epd()] = {"e1e2": 0.76}
     first, second, third = review(game, engine).moves
-    assert (first.loss, first.judgement) == (pytest.approx(0.02), None)
+    assert (first.loss, first.judgement) == (pytest.approx(winning_chances(0.9) - winning_chances(0.88)), None)
     assert first.after.expected == pytest.approx(0.88), "the corrected value, not the 0.5 that the look gave"
-    assert second.loss == pytest.approx(0.02)
+    assert second.loss == first.loss
     assert third.loss == 0.0
 
 
@@ -189,7 +209,7 @@ def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
     engine.script[position_after("e4", "e5").epd()] = {"g1f3": 0.0}
     engine.script[position_after("e4", "c6", "Nf3").epd()] = {"d7d5": -0.16}
     _, second, third = review(game, engine).moves
-    assert second.loss == pytest.approx(0.08)
+    assert second.loss == pytest.approx(winning_chances(0.5) - winning_chances(0.42))
     assert second.judgement is None
     assert third.judgement is BLUNDER
 
