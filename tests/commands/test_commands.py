@@ -144,7 +144,7 @@ def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyP
 def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
     path = tmp_path / "game.pgn"
     flags = ("--evaluator", "material", "--nodes", "20", "--ascii", "--pgn", str(path))
-    done = aino("play", *flags, text="e4\nKe3\nresign\n")
+    done = aino("play", *flags, text="e4\nKe3\nresign\ny\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout, "no colours in a pipe"
     assert "Ke3 is illegal" in done.stdout

@@ -17,14 +17,19 @@ PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
 
-def add_comments(review: GameReview) -> chess.pgn.Game:
-    """Writes a review into its own game, beside the comments and variations that are there, and returns it."""
+def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
+    """Writes a review into its own game, beside the comments and variations that are there, and returns it.
+
+    `how` says who judged, and how thoroughly.
+    """
     game = review.game
     game.headers["Annotator"] = f"Aino {__version__}"
     summary = f"White: {review.summary(chess.WHITE)}. Black: {review.summary(chess.BLACK)}."
     nodes = list(game.mainline())
     if len(review.moves) < len(nodes):
         summary += f" Reviewed up to ply {len(review.moves)} of {len(nodes)}."
+    if how:
+        summary += f" {how[0].upper()}{how[1:]}."
     game.comment = f"{game.comment} {summary}".strip()
     for move, node in zip(review.moves, nodes, strict=False):
         _comment_move(move, node)

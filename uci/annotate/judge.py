@@ -17,7 +17,6 @@ __all__ = [
     "MISTAKE",
     "Judgement",
     "is_only_move",
-    "is_open",
     "judge",
     "least_loss",
     "mean_accuracy",

@@ -46,7 +46,7 @@ class MoveReview:
     loss: float  # winning chances of the mover, 0 for the best move
     judgement: Judgement | None  # None too for known opening moves, if they are no blunders
     gap: float = 0.0  # winning chances between an only good move and the best other one
-    is_confirmed: bool = False  # whether a second look was taken, or was not needed
+    is_confirmed: bool = False  # whether the mark comes from two looks
 
     @property
     def mover(self) -> chess.Color:
@@ -125,7 +125,8 @@ def review_game(
 ) -> GameReview:
     """Reviews the main line, each position searched within `limits`; Ctrl-C raises ReviewInterrupted.
 
-    `on_ply(done, total)` is called after each move. Moves that an interrupt keeps from their second look have no mark.
+    `on_ply(done, total)` is called after each move, and after each second look, which add to the total. Moves that an
+    interrupt keeps from their second look have no mark.
     """
     reviewer = _Reviewer(engine, limits)
     engine.new_game()
@@ -134,7 +135,6 @@ def review_game(
     boards: list[chess.Board] = []
     looks: list[_Look] = []
     moves: list[MoveReview] = []
-    interrupted = False
     try:
         for ply in range(len(played) + 1):
             looks.append(reviewer.look(board))
@@ -146,18 +146,17 @@ def review_game(
         for ply in range(len(played) - 1, -1, -1):  # backwards: the look after a move corrects the look before it
             looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
         moves = [reviewer.judged(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(played)]
-        for ply, move in enumerate(moves):
-            moves[ply] = reviewer.confirmed(move, looks[ply + 1])
+        doubtful = [ply for ply, move in enumerate(moves) if move.judgement is not None]
+        for done, ply in enumerate(doubtful, 1):
+            moves[ply] = reviewer.confirmed(moves[ply], looks[ply + 1])
+            on_ply(len(played) + done, len(played) + len(doubtful))
+        return GameReview(game, looks[0].verdict, moves)
     except KeyboardInterrupt:
-        interrupted = True
-    if not looks:
-        raise ReviewInterrupted(None)
-    done = played[len(moves) : len(looks) - 1]
-    moves += [reviewer.judged(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(done)]
-    if interrupted:
+        if not moves:
+            searched = enumerate(played[: max(0, len(looks) - 1)])
+            moves = [reviewer.judged(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in searched]
         moves = [move if move.is_confirmed else replace(move, judgement=None) for move in moves]
-        raise ReviewInterrupted(GameReview(game, looks[0].verdict, moves) if moves else None)
-    return GameReview(game, looks[0].verdict, moves)
+        raise ReviewInterrupted(GameReview(game, looks[0].verdict, moves) if moves else None) from None
 
 
 @dataclass(frozen=True)
@@ -216,17 +215,14 @@ class _Reviewer:
         loss = 0.0 if is_best else _loss(look.verdict, following.verdict, board.turn)
         after = _after(board, move)
         is_hidden = is_best and look.prior < _HIDDEN_PRIOR and not board.is_capture(move)
-        judgement = judge(loss, look.gap if is_hidden else 0.0, _chances(look.verdict, board.turn))
-        if judgement != BLUNDER and is_named(after):
-            judgement = None
+        chances = _chances(look.verdict, board.turn)
+        judgement = _judgement(after, loss, look.gap if is_hidden else 0.0, chances)
         return MoveReview(
             len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, judgement
         )
 
     def confirmed(self, move: MoveReview, following: _Look) -> MoveReview:
         """A judged move after the second look; its mark is the milder one of both, and may be gone."""
-        if move.judgement is None:
-            return replace(move, is_confirmed=True)
         after = self._second_look(move, following)
         return self._praise(move, after) if move.judgement == GREAT else self._blame(move, after)
 
@@ -250,7 +246,7 @@ class _Reviewer:
             after=after,
             best_line=(move.best_line[0], *better.line) if loss else (move.move,),
             loss=loss,
-            judgement=judge(min(loss, move.loss), 0.0, _chances(after, move.mover)),
+            judgement=_judgement(_after(move.board, move.move), min(loss, move.loss), 0.0, _chances(after, move.mover)),
             is_confirmed=True,
         )
 
@@ -266,6 +262,12 @@ def deeper(limits: Limits) -> Limits:
     if limits.nodes is not None:
         return replace(limits, nodes=_DEEPER * limits.nodes)
     return replace(limits, movetime_ms=_DEEPER * (limits.movetime_ms or 0))
+
+
+def _judgement(after: chess.Board, loss: float, gap: float, chances: float) -> Judgement | None:
+    """The judgement of the move to `after`; known opening moves have none, unless they are blunders."""
+    judgement = judge(loss, gap, chances)
+    return None if judgement != BLUNDER and is_named(after) else judgement
 
 
 def _after(board: chess.Board, move: chess.Move) -> chess.Board:

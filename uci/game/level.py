@@ -10,10 +10,11 @@ from engine.options import EngineOptions, find_option
 from engine.search.limits import Limits
 from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
-__all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "Level", "parse_level"]
+__all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "NAMED_LEVELS", "Level", "parse_level"]
 
 DEFAULT_MOVETIME_S = 2.0
-LEVEL_FORMS = "elo 1500, time 2 (seconds a move), or nodes 500 (positions a move)"
+_FULL = "full strength"
+LEVEL_FORMS = "easy, medium, hard, elo 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Level:
             return f"elo {self.elo}"
         if self.nodes is not None:
             return f"nodes {self.nodes}"
-        return "full strength" if self.movetime_s is None else f"time {self.movetime_s:g}"
+        return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
     def options(self, options: EngineOptions) -> EngineOptions:
         """Engine options for this level."""
@@ -50,26 +51,30 @@ class Level:
 
 
 DEFAULT_LEVEL = Level()
+# Set by hand: a beginner, a club player, a strong one; on Stockfish's scale, as UCI_Elo.
+NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1400), "hard": Level(elo=2000)}
+NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 
 def parse_level(text: str) -> Level:
-    """A level from `elo 1500`, `time 2`, `nodes 500` (also with = or :), or `full`. Raises ConfigError."""
-    match = re.fullmatch(r"(elo|time|nodes|full)[ =:]*([0-9.]*)s?", text.strip().lower())
-    if match is None or (match[1] == "full") == bool(match[2]):
-        raise ConfigError(f"level {text!r}: expected {LEVEL_FORMS}, or full")
+    """A level from `easy`, `elo 1500`, `time 2`, `nodes 500` (also with = or :), or `full`. Raises ConfigError."""
+    word = text.strip().lower()
+    if word in NAMED_LEVELS:
+        return NAMED_LEVELS[word]
+    match = re.fullmatch(r"(elo|time|nodes)[ =:]*([0-9.]+)s?", word)
+    if match is None:
+        raise ConfigError(f"level {text!r}: expected {LEVEL_FORMS}")
     kind, number = match.groups()
     try:
         if kind == "elo":
             return Level(elo=checked("elo", int(number), *_elo_range()))
         if kind == "nodes":
             return Level(nodes=checked("nodes", int(number), 1, MOST_NODES))
-        if kind == "time":
-            return Level(movetime_s=checked("time", float(number), 0.001, MOST_SECONDS))
+        return Level(movetime_s=checked("time", float(number), 0.001, MOST_SECONDS))
     except ValueError as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"level {text!r}: {number!r} is not a number; expected {LEVEL_FORMS}") from None
-    return DEFAULT_LEVEL
 
 
 def _elo_range() -> tuple[int, int]:
