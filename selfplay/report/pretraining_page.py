@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import RunError
 from engine.pages.chart import Point
 from engine.pages.render import page_environment
-from selfplay.report.charts import Chart, Curve, Drawn, draw
+from selfplay.report.charts import Chart, Curve, draw
 
 __all__ = ["PretrainingFacts", "is_pretraining", "pretraining_page", "read_pretraining"]
 
