@@ -30,7 +30,7 @@ EXAMPLE = """examples:
 positions that self-play reaches, and answers to moves it only thought of
   aino-train label --engine "cmd=stockfish option.Hash=1" --run run1 --per-game 20 --deviate 0.5 \\
     --count 200000 --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
-positions that the search of games' positions looks at, for `aino-train pretrain --searched`
+positions that the search of games' positions looks at, for `aino-train pretrain --tree-labels`
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
 """

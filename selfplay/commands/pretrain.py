@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data_flags(group: argparse._ArgumentGroup) -> None:
-    def files(name: str, metavar: str, text: str) -> None:
-        group.add_argument(name, type=Path, nargs="+", default=[], metavar=metavar, help=text)
+    def files(name: str, metavar: str, text: str, *former: str) -> None:
+        group.add_argument(name, *former, type=Path, nargs="+", default=[], metavar=metavar, help=text)
 
     files("--teacher", "PATH", "teacher labels: files, or folders of *.txt.xz")
     files("--engine-games", "FILE", "engine games with evaluations, JSON lines")
@@ -43,7 +43,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     files("--pgn", "FILE", "PGN collections of any size")
     files("--v6", "PATH", "Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
     text = "labels of tree positions (aino-train label --tree), in the form of --teacher"
-    files("--searched", "PATH", text)
+    files("--tree-labels", "PATH", text, "--searched")
     files("--labels", "FOLDER", "label folders (aino-train teach); sparse networks only")
     text = "lowest Elo of both players of a PGN game (default: any)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
@@ -52,7 +52,9 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     defaults = SourceFiles()
     text = "mixture weights of the kinds above in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
-    group.add_argument("--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
+    group.add_argument(
+        "--mixture", "--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})"
+    )
     text = "hold out games of the file whose name starts with NAME (default %(default)s)"
     group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
     text = "hold out this share of that file's games, taken from its end (default %(default)s)"
@@ -102,10 +104,10 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         human_games=tuple(arguments.human_games),
         pgn=tuple(arguments.pgn),
         v6=tuple(arguments.v6),
-        searched=tuple(arguments.searched),
+        searched=tuple(arguments.tree_labels),
         labels=tuple(arguments.labels),
         pgn_selection=PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard),
-        shares=_shares(arguments.shares),
+        shares=_shares(arguments.mixture),
         heldout_file=arguments.heldout_file,
         heldout_share=arguments.heldout_share,
     )
@@ -137,7 +139,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
 def _shares(given: list[float]) -> tuple[float, ...]:
     defaults = SourceFiles().shares
     if len(given) > len(defaults):
-        raise ConfigError(f"--shares: expected at most {len(defaults)} numbers, got {len(given)}")
+        raise ConfigError(f"--mixture: expected at most {len(defaults)} numbers, got {len(given)}")
     return tuple(given) + defaults[len(given) :]
 
 

@@ -76,7 +76,7 @@ def _add_label_flags(group: argparse._ArgumentGroup) -> None:
     setting("--filter-mib", "memory against repetitions, a power of two; 512 for 200 million positions")
     weights = " ".join(f"{name}={weight}" for name, weight in asdict(defaults.shares).items())
     text = f"relative weights of the sources (default {weights})"
-    group.add_argument("--shares", nargs="+", default=[], metavar="SOURCE=X", help=text)
+    group.add_argument("--mixture", "--shares", nargs="+", default=[], metavar="SOURCE=X", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments, net)
     plan = LabelPlan(
         **{field.name: getattr(arguments, field.name) for field in fields(LabelPlan) if field.name != "shares"},
-        shares=_shares(arguments.shares),
+        shares=_shares(arguments.mixture),
     )
     with FolderLock(arguments.out):
         roots = new_roots(games_of_sets(_games(arguments)))
@@ -136,7 +136,7 @@ def _shares(given: list[str]) -> Shares:
         try:
             weights[names[names.index(name)]] = float(weight)
         except ValueError as error:
-            raise ConfigError(f"--shares: expected SOURCE=X with one of {', '.join(names)}, got {text!r}") from error
+            raise ConfigError(f"--mixture: expected SOURCE=X with one of {', '.join(names)}, got {text!r}") from error
     return Shares(**weights)
 
 
