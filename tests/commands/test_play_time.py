@@ -19,7 +19,7 @@ from uci.game.ends import GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.game.resume import saved_game
 from uci.play import loop
-from uci.play.asking import Countdown, FlagFell
+from uci.play.asking import Countdown, FlagFell, _next_tick
 from uci.play.game import TerminalGame
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
@@ -104,6 +104,11 @@ def test_flag_falls_at_the_prompt() -> None:
     engine, console = FakeEngine(EngineOptions()), Console(file=io.StringIO())
     game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE, clock), asked_too_long)  # type: ignore[arg-type]
     assert loop.play(game) == GameEnd("0-1", "White lost on time")
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])
+def test_clock_is_redrawn_when_it_looks_different(left: float, seconds: float) -> None:
+    assert _next_tick(left) == pytest.approx(seconds)
 
 
 # ---- saved games ----------------------------------------------------------------------------------------------------
