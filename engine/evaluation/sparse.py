@@ -8,11 +8,18 @@ from engine.evaluation.in_kernel import register_family
 from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
-from engine.network.sparse.inference import SparseModel, SparseNet, evaluate_leaf, evaluate_leaves
+from engine.network.sparse.inference import (
+    SparseModel,
+    SparseNet,
+    evaluate_leaf,
+    evaluate_leaves,
+    evaluate_policy,
+    evaluate_value,
+)
 
 ROUND_SIZE = 64
 
-register_family(SparseModel, evaluate_leaf)
+register_family(SparseModel, evaluate_leaf, evaluate_value, evaluate_policy)
 
 
 class SparseEvaluator:
@@ -21,6 +28,7 @@ class SparseEvaluator:
     name = "sparse"
     round_size = ROUND_SIZE
     needs_planes = False
+    policy_apart = False  # Value and policy share the accumulator: apart they cost 8% of the nodes a second.
 
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         self.net = net

@@ -12,13 +12,14 @@ from engine.errors import ConfigError
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
+from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight, write_features
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 from engine.network.sparse.rows import add_rows, pair_products, score_row
+from engine.tactics.quiescence import settled_value
 
 
 class SparseModel(NamedTuple):
-    """Arguments of `evaluate_leaf`: weights that threads share, and one thread's scratch."""
+    """Arguments of the kernels below: weights that threads share, and one thread's scratch."""
 
     tables: Tables
     sight: Sight
@@ -73,16 +74,48 @@ def largest_sum(tables: Tables, config: SparseConfig) -> float:
 @kernel(contract=True)
 def evaluate_leaf(model, leaves, leaf):
     """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
-    n_moves = np.int64(leaves.n_moves[leaf])
-    n_features = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, model.sight)
-    tables, units = model.tables, len(model.units)
+    write_policy(model, leaves, leaf)
+    write_value(model, leaves, leaf)
+
+
+@kernel(contract=True)
+def evaluate_policy(model, leaves, leaf):
+    """Read row and legal moves of leaves[leaf]; write its logits."""
+    write_policy(model, leaves, leaf)
+
+
+@kernel(contract=True)
+def evaluate_value(model, leaves, leaf):
+    """Read the row of leaves[leaf]; write its wdl and moves left."""
+    row = leaves.rows[leaf]
+    fill_units(model, write_features(row, settled_value(row, model.sight.captures), model.sight))
+    write_value(model, leaves, leaf)
+
+
+@kernel(contract=True)
+def fill_units(model, n_features):
+    """Compute the heads' inputs from the features in ``model.sight``."""
+    tables = model.tables
     add_rows(tables.weight, len(model.accumulator), model.sight.features, n_features, tables.bias, model.accumulator)
-    pair_products(model.accumulator, units, model.units, np.int64(0))
+    pair_products(model.accumulator, len(model.units), model.units, np.int64(0))
+
+
+@kernel(contract=True)
+def write_policy(model, leaves, leaf):
+    """Compute the heads' inputs and write the logits."""
+    n_moves = np.int64(leaves.n_moves[leaf])
+    fill_units(model, look(leaves.rows[leaf], leaves.moves[leaf], n_moves, model.sight))
+    tables, units = model.tables, len(model.units)
     for i in range(n_moves):
         row = np.int64(model.sight.rows[i])
         bias = tables.policy_bias[row] + tables.sort_bias[model.sight.sorts[i]]
         leaves.logits[leaf, i] = score_row(tables.policy, row * units, model.units, 0, units) + bias
-    value_outputs(tables, model.units, np.int64(0), units, model.hidden, model.outputs)
+
+
+@kernel(contract=True)
+def write_value(model, leaves, leaf):
+    """Write wdl and moves left from the heads' inputs."""
+    value_outputs(model.tables, model.units, np.int64(0), len(model.units), model.hidden, model.outputs)
     softmax_of_3(model.outputs, leaves.wdl[leaf])
     leaves.moves_left[leaf] = max(model.outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
