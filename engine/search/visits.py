@@ -38,9 +38,9 @@ from engine.search.walk import (
 
 if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family recompiles all leaf evaluation.
     from engine.evaluation.material import MaterialModel
-    from engine.evaluation.sparse import SparseModel
+    from engine.evaluation.sparse import SparseModel, TwoTrunkModel
 
-    FamilyModel = MaterialModel | SparseModel  # The type of `model` below.
+    FamilyModel = MaterialModel | SparseModel | TwoTrunkModel  # The type of `model` below.
 
 
 class Scratch(NamedTuple):

@@ -28,9 +28,16 @@ POSITIONS = (
 )
 
 
-def sparse_evaluator() -> SparseEvaluator:
-    config = SparseConfig(width=128)
+def sparse_evaluator(text: str) -> SparseEvaluator:
+    config = SparseConfig.parse(text)
     return SparseEvaluator(SparseNet(dict(build_sparse(config, np.random.default_rng(3)).named_parameters()), config))
+
+
+EVALUATORS = {
+    "material": MaterialEvaluator(),
+    "one trunk": sparse_evaluator("sparse-128"),
+    "two trunks": sparse_evaluator("sparse-128+v128"),
+}
 
 
 def searched(evaluator: InKernelEvaluator, fen: str, late: bool, threads: int = 1) -> Search:
@@ -45,7 +52,7 @@ def searched(evaluator: InKernelEvaluator, fen: str, late: bool, threads: int = 
     return search
 
 
-@pytest.mark.parametrize("evaluator", [MaterialEvaluator(), sparse_evaluator()], ids=["material", "sparse"])
+@pytest.mark.parametrize("evaluator", EVALUATORS.values(), ids=EVALUATORS)
 @pytest.mark.parametrize("fen", POSITIONS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_tree_is_that_of_a_policy_at_the_first_visit(evaluator, fen, threads):
@@ -72,7 +79,7 @@ def evaluate_both_ways(model, leaves):
     evaluate_policy(model, leaves, np.int64(1))
 
 
-@pytest.mark.parametrize("evaluator", [MaterialEvaluator(), sparse_evaluator()], ids=["material", "sparse"])
+@pytest.mark.parametrize("evaluator", EVALUATORS.values(), ids=EVALUATORS)
 @pytest.mark.parametrize("fen", POSITIONS)
 def test_value_and_policy_apart_are_those_of_one_call_bit_for_bit(evaluator, fen):
     leaves = new_leaf_batch(2)
