@@ -128,10 +128,11 @@ class _Output:
     def add(self, review: GameReview) -> None:
         """Saves one finished game. Raises DataError."""
         mend_result(review.game)
-        self._sections.append(game_section(review, self.finished + 1))
+        pgn = str(add_comments(review))
+        self._sections.append(game_section(review, self.finished + 1, pgn))
         try:
             with self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
-                print(add_comments(review), file=file, end="\n\n")
+                print(pgn, file=file, end="\n\n")
         except OSError as error:
             raise DataError(f"{self.pgn}: {error.strerror}") from error
         self.finished += 1

@@ -38,6 +38,7 @@ examples:
   aino play --side black --level "elo 1000" --clock 10+5
   aino play --load game.pgn                 go on with a game
   aino play --chess960                      a random start position of Fischer Random
+  aino play --web                           a board in the browser
   aino play --side none --level "time 1"    watch Aino play itself
 
 In the game 'help' lists what you can type. Whatever ends it, the game is saved as PGN.
@@ -62,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ply", type=int, metavar="N", help="keep N plies of the loaded game (default: all)")
     parser.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default aino-DATE-TIME.pgn)")
     parser.add_argument("--bar", action="store_true", help="show the evaluation bar under the board")
+    parser.add_argument("--web", action="store_true", help="play on a board in the browser, open to this machine only")
+    parser.add_argument("--no-browser", action="store_true", help="with --web, print the address and open nothing")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
     add_flags(parser)
 
@@ -71,6 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     board = _board(arguments, options.chess960)
     console = make_console()
+    if arguments.web:
+        _play_in_browser(console, arguments, options, board)
+        return 0
     settings = _settings(arguments, options, console)
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing
@@ -85,6 +91,20 @@ def run(arguments: argparse.Namespace) -> int:
         _finish(console, game, end, arguments.pgn)
         engine.close()
     return 0
+
+
+def _play_in_browser(
+    console: Console, arguments: argparse.Namespace, options: EngineOptions, board: chess.Board
+) -> None:
+    if arguments.side == "none":
+        raise ConfigError("--web needs a side: white, black or random; `aino play --side none` shows Aino's own games")
+    from uci.web.launch import serve_board
+    from uci.web.table import Setup
+
+    human = {"white": True, "black": False}.get(arguments.side, random.random() < 0.5)
+    control = parse_time_control(arguments.clock) if arguments.clock else None
+    setup = Setup(board, human, _level(arguments, options), control)
+    serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, not arguments.no_browser)
 
 
 def _settings(arguments: argparse.Namespace, options: EngineOptions, console: Console) -> GameSettings:
