@@ -180,5 +180,12 @@ class Tab:
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def close(self) -> None:
-        """Closes the tab."""
-        self._socket.close()
+        """Closes the tab; a second time does nothing."""
+        if self._socket is not None:
+            self._runner.run(self._leave())
+
+    async def _leave(self) -> None:
+        await self._socket.write_message(json.dumps({"id": 0, "method": "Page.close"}))
+        while await self._socket.read_message() is not None:  # until the browser closes the connection
+            pass
+        self._socket = None

@@ -130,9 +130,8 @@ class Conductor:
 
     def _replace_table(self, setup: Setup) -> None:
         self._save()
-        self._end_review()
+        self._forget_review()
         self.table = Table(setup)
-        self.review_page = None
         self._is_saved = not self.table.is_game
         self._changed()
 
@@ -156,8 +155,7 @@ class Conductor:
     def _do_take_back(self) -> None:
         if not self.table.take_back():
             raise MoveError("there is no move of yours to take back")
-        self._end_review()
-        self.review_page = None
+        self._forget_review()
         self._changed()
 
     def _do_hint(self) -> None:
@@ -280,14 +278,18 @@ class Conductor:
         self._reviewing = False
         section = game_section(review, 1, str(add_comments(review)))
         how = f"{limits.nodes:,} nodes a position"
-        self.review_page = lambda nonce: page(section[0], [section], how, nonce)
+        self.review_page = lambda nonce: page("Review of the game", [section], how, nonce)
         self._tell({"do": "reviewed"})
         self._go_on()
 
     def _do_stop_review(self) -> None:
-        self._end_review()
-        self._tell({"do": "unreviewed"})
+        self._forget_review()
         self._go_on()
+
+    def _forget_review(self) -> None:
+        self._end_review()
+        self.review_page = None
+        self._tell({"do": "unreviewed"})
 
     def _end_review(self) -> None:
         if self._reviewing:
@@ -395,15 +397,18 @@ class Conductor:
 
     def _legal(self, uci: str, board: chess.Board) -> chess.Move:
         try:
-            return board.parse_uci(uci)
+            move = board.parse_uci(uci)
         except ValueError:
-            raise MoveError(f"{uci} is illegal in this position") from None
+            move = chess.Move.null()
+        if not move:  # python-chess reads a null move from 0000
+            raise MoveError(f"{uci} is illegal in this position")
+        return move
 
 
 def _chess960_number(text: str) -> int:
     if text == "any":
         return random.randrange(_CHESS960_STARTS)
-    if not text.isdigit() or int(text) >= _CHESS960_STARTS:
+    if not text.isdecimal() or int(text) >= _CHESS960_STARTS:
         raise ConfigError(f"Chess960 position {text!r}: expected 0 to {_CHESS960_STARTS - 1}")
     return int(text)
 

@@ -201,13 +201,14 @@ class GameHandler(_Guarded):
 class BoardSocket(_Guarded, WebSocketHandler):
     """The conversation with one tab."""
 
+    def prepare(self) -> None:
+        """Refuses other origins than the server's own, and none: every browser sends one."""
+        super().prepare()
+        if not self.check_origin(self.request.headers.get("Origin", "")):
+            raise HTTPError(403, reason="Another origin")
+
     def check_origin(self, origin: str) -> bool:
         return origin == f"http://{self.request.host}"
-
-    async def get(self, *words: Any, **fields: Any) -> None:
-        if "Origin" not in self.request.headers:  # every browser sends it, and Tornado asks only where it is
-            raise HTTPError(403, reason="No origin")
-        await super().get(*words, **fields)
 
     def open(self, *words: str, **fields: str) -> None:
         self.set_nodelay(True)

@@ -25,9 +25,7 @@ _STOP_AGAIN_S = 0.05  # a review searches many times; each search that begins af
 _CLOSING_S = 5.0  # the most that an engine gets for ending its work
 
 OnLines = Callable[[Sequence[SearchInfo]], None]
-Adapt = Callable[
-    [EngineOptions], EngineOptions
-]  # from the options that the engine was loaded with
+Adapt = Callable[[EngineOptions], EngineOptions]  # from the options that the engine was loaded with
 Answer = TypeVar("Answer")
 
 

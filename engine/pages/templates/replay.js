@@ -80,7 +80,7 @@ class Replay {
     const says = this.game.querySelector(".says");
     says.textContent = step.text;
     if (!this.line.length) return;
-    says.append(document.createElement("br"), "Better: ");
+    says.append(document.createElement("br"), "Better line: ");
     this.line.forEach((move, index) => {
       const link = document.createElement("a");
       link.href = "#";

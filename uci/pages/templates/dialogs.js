@@ -35,8 +35,7 @@ for (const id of ["new-game", "from-here"]) {
 function choose(id) {
   const form = $(id).querySelector("form");
   if (state.human) form.side.value = state.human;
-  if (![...form.level.options].some(option => option.value === state.level)) form.level.append(new Option(state.level, state.level));
-  form.level.value = state.level;
+  setChoice(form.level, state.level);
 }
 
 let positionToPlay = null;  // a FEN from the set-up dialog

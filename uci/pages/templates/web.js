@@ -202,6 +202,8 @@ function showControls() {
   $("actions").querySelector("[data-ask]").disabled = !playing;
   $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length - 1 <= state.firstPly;
   $("after").hidden = !over;
+  $("level-row").hidden = !playing;
+  setChoice($("level"), state.level);
   $("analysis").hidden = !state.analysing;
   $("drop").disabled = !state.variation && !state.isGame;
   $("drop").textContent = state.variation ? "Drop the variation" : "Back to the game";
@@ -212,6 +214,12 @@ function showControls() {
   $("opening").textContent = state.opening;
   for (const [name, off] of [["first", ply === 0], ["back", ply === 0], ["on", ply === steps.length - 1], ["last", ply === steps.length - 1]])
     $("steps").querySelector(`[data-go=${name}]`).disabled = off;
+}
+
+// Sets a choice that may lack the value yet.
+function setChoice(select, value) {
+  if (![...select.options].some(option => option.value === value)) select.append(new Option(value, value));
+  select.value = value;
 }
 
 // ---- what happens ----
@@ -338,6 +346,8 @@ for (const id of ["lines-on", "line-count"]) $(id).addEventListener("change", ()
   send("lines", { on: $("lines-on").checked, count: Number($("line-count").value) });
   show();
 });
+
+$("level").addEventListener("change", () => send("level", { level: $("level").value }));
 
 $("take-over").addEventListener("click", () => send("take_over"));
 
