@@ -156,8 +156,8 @@ OPTIONS: tuple[Option, ...] = (
         "Threads",
         "spin",
         "threads",
-        "Search with this many threads. 0 = two where the machine has them. With an in-kernel evaluator more than "
-        "16 find no work",
+        "Search with this many threads (0 = automatic: two where the machine has them). More than 16 find no work "
+        "with sparse nets and without a net",
         0,
         256,
     ),
@@ -178,12 +178,10 @@ OPTIONS: tuple[Option, ...] = (
         "Accepted from GUIs that let the engine think on the opponent's time. Changes nothing by itself",
     ),
     Option("UCI_Chess960", "check", "chess960", "Play Fischer Random, and write castling as king takes rook"),
-    Option(
-        "UCI_ShowWDL", "check", "show_wdl", "Show the chances of win, draw and loss in every scored line, per mille"
-    ),
+    Option("UCI_ShowWDL", "check", "show_wdl", "Show the chances of win, draw and loss with every score, per mille"),
     Option("UCI_AnalyseMode", "check", "analyse_mode", "Analyse rather than play: no contempt, no book, full strength"),
     Option("UCI_Opponent", "string", "opponent", "Accepted from GUIs that name the opponent. Changes nothing"),
-    Option("UCI_LimitStrength", "check", "limit_strength", "Play only as strongly as UCI_Elo says"),
+    Option("UCI_LimitStrength", "check", "limit_strength", "Limit strength to UCI_Elo"),
     Option(
         "UCI_Elo", "spin", "elo", "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", 500, 2400
     ),
@@ -249,7 +247,7 @@ OPTIONS: tuple[Option, ...] = (
         "TacticalNodes",
         "float",
         "tactical_nodes",
-        "Let alpha-beta look at this many positions beside the tree for each visit. 0 = off",
+        "Alpha-beta helper: positions per visit (0 = off)",
         0.0,
         100.0,
     ),
@@ -257,7 +255,7 @@ OPTIONS: tuple[Option, ...] = (
         "SearchPreset",
         "combo",
         "preset",
-        "lc0: search like Lc0, one leaf at a time with its constants, and ignore the search options around this one. "
+        "lc0: Lc0-identical search; ignores CPuct, FPU, PolicyTemperature, TacticalNodes and MovesLeft options. "
         "After 100 nodes 79 of 90 roots had exactly Lc0's visits, after 800 16 of 90: Lc0 approximates the softmax and "
         "keeps priors in 16 bits",
         choices=("aino", "lc0"),
@@ -288,7 +286,7 @@ OPTIONS: tuple[Option, ...] = (
         "SmartPruningFactor",
         "float",
         "smart_pruning_factor",
-        "Stop early when the best move can hardly change; higher = sooner. 0 = never",
+        "Stop early when the best move can hardly change (0 = never); higher stops sooner",
         0.0,
         10.0,
     ),
@@ -296,8 +294,8 @@ OPTIONS: tuple[Option, ...] = (
         "MinibatchSize",
         "spin",
         "round_size",
-        "Evaluate at most this many leaves in a batch. 0 = the evaluator's own number. In-kernel evaluators "
-        "(sparse, material) ignore this",
+        "Evaluate at most this many leaves in a batch (0 = automatic). Sparse nets and the evaluator material "
+        "ignore this",
         0,
         512,
     ),
@@ -305,18 +303,23 @@ OPTIONS: tuple[Option, ...] = (
         "MaxCollisionEvents",
         "spin",
         "max_collisions",
-        "End a batch after this many collisions. In-kernel evaluators with one thread have none",
+        "End a batch after this many collisions. Sparse nets and the evaluator material have none with one thread",
         1,
         512,
     ),
     Option(
-        "Temperature", "float", "temperature", "Draw the move with chances visits^(1/T). 0 = play the best", 0.0, 100.0
+        "Temperature",
+        "float",
+        "temperature",
+        "Sample the move with probability proportional to visits^(1/T). 0 = play the best",
+        0.0,
+        100.0,
     ),
     Option(
         "TempDecayMoves",
         "spin",
         "temperature_moves",
-        "Lower the temperature to 0 over this many moves of the game. 0 = keep it",
+        "Lower the temperature to 0 over this many moves of the game (0 = keep it)",
         0,
         640,
     ),
@@ -331,11 +334,11 @@ OPTIONS: tuple[Option, ...] = (
         0.001,
         100.0,
     ),
-    Option("Seed", "spin", "seed", "Random seed. 0 = a new one each run", 0, 2**31 - 1),
+    Option("Seed", "spin", "seed", "Random seed (0 = new each run)", 0, 2**31 - 1),
     Option(
         "SyzygyPath", "string", "syzygy_path", "Look for Syzygy endgame tables in these folders, separated as in PATH"
     ),
-    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Probe tablebases up to this many pieces", 0, 7),
+    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Use tables up to this many pieces", 0, 7),
     Option(
         "Syzygy50MoveRule",
         "check",

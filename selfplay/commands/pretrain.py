@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from engine.command_line import INTERRUPTED
@@ -14,9 +15,10 @@ from selfplay.lock import FolderLock
 from selfplay.training.families import family_of
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
-from selfplay.training.source_files import SourceFiles, load_training_data
+from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
+LOG_S = 60.0  # seconds between progress lines while reading, when the output is not a terminal
 EXAMPLE = """example:
   aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
 
@@ -146,7 +148,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
-    data = load_training_data(settings.files, arguments.cache or arguments.run / "cache", show)
+    data = _load(arguments, settings)
+    if data is None:
+        return INTERRUPTED
     training = Pretraining(arguments.run, settings, data)
     show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
     try:
@@ -159,7 +163,26 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     finally:
         training.close()
     show(f"{arguments.out}: held-out top-1 {scores.top1:.2%}, policy {scores.policy:.4f}, value {scores.value:.4f}")
+    show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")
+    show(f"  see the run:      aino-train report {shlex.quote(str(arguments.run))}")
     return 0
+
+
+def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> TrainingData | None:
+    """The data, with progress while it is read; None after Ctrl-C."""
+    with live_line("reading", LOG_S) as line:
+        reading = ""
+
+        def watch(name: str, share: float, games: int) -> None:
+            nonlocal reading
+            reading = name
+            line.update(share, f"{name}: {games:,} games")
+
+        try:
+            return load_training_data(settings.files, arguments.cache or arguments.run / "cache", show, watch)
+        except KeyboardInterrupt:
+            show(f"stopped{f' in {reading}' if reading else ''}; the same command goes on with what is read")
+            return None
 
 
 def _show(report: ProgressReport, line: LiveLine) -> None:

@@ -12,7 +12,7 @@ from engine.errors import ConfigError
 from engine.live_lines import live_line, show
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import PgnSelection, pgn_reader
+from selfplay.data.pgn import PgnReader, PgnSelection
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
@@ -146,7 +146,7 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         (teacher_files(arguments.teacher), read_teacher),
         (arguments.engine_games, read_engine_games),
         (arguments.human_games, read_human_games),
-        (arguments.pgn, pgn_reader(PgnSelection())),
+        (arguments.pgn, PgnReader(PgnSelection())),
     )
     sets = [load_or_parse(path, reader, cache) for paths, reader in kinds for path in paths]
     if arguments.run:

@@ -38,13 +38,13 @@ def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
         now.seconds += 40
 
     clock = GameClock(TimeControl(60, 0), now)
-    game, end, output = play("e4", "d4", clock=clock, pause=pause)
+    game, end, output = play("e4", "d4", "Nf3", clock=clock, pause=pause)
     assert end == GameEnd("0-1", "White lost on time")
     assert "[you 1:00, Aino 1:00] 1. your move" in output
-    assert game.clock_times[1] == 20
+    assert game.clock_times == {1: 60, 2: 60, 3: 20, 4: 60}, "the first move is free"
     board = chess.Board("k7/8/8/8/8/8/4R3/4K3 w - - 0 1")
     clock = GameClock(TimeControl(30, 0), now)
-    end = play("Re3", board=board, clock=clock, pause=pause)[1]
+    end = play("Re3", "Re4", board=board, clock=clock, pause=pause)[1]
     assert end == GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
 
 
@@ -54,15 +54,16 @@ def test_takeback_gives_the_time_back() -> None:
     def pause() -> None:
         now.seconds += 10
 
-    game, _, output = play("e4", "d4", "takeback", clock=GameClock(TimeControl(60, 0), now), pause=pause)
+    game, _, output = play("e4", "d4", "Nc3", "takeback", clock=GameClock(TimeControl(60, 0), now), pause=pause)
     prompts = [line for line in output.splitlines() if line.startswith("[you")]
     assert [line.split("]")[0] for line in prompts] == [
+        "[you 1:00, Aino 1:00",
         "[you 1:00, Aino 1:00",
         "[you 0:50, Aino 1:00",
         "[you 0:40, Aino 1:00",
         "[you 0:50, Aino 1:00",
     ]
-    assert len(game.board.move_stack) == 2
+    assert len(game.board.move_stack) == 4
 
 
 @pytest.mark.parametrize(
@@ -93,13 +94,15 @@ def test_clock_times_are_written_for_people() -> None:
         ("time 2.5s", Level(movetime_s=2.5)),
         ("nodes:10", Level(nodes=10)),
         ("full", DEFAULT_LEVEL),
+        (DEFAULT_LEVEL.text, DEFAULT_LEVEL),
+        ("Hard", Level(elo=2000)),
     ],
 )
 def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
     assert parse_level(text) == level
 
 
-BAD_LEVELS = ("", "1500", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "hard")
+BAD_LEVELS = ("", "1500", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "harder")
 
 
 @pytest.mark.parametrize("text", BAD_LEVELS)

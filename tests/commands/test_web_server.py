@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import chess
@@ -45,6 +46,7 @@ class WebEngine(FakeEngine):
     def __init__(self, options: EngineOptions) -> None:
         super().__init__(options)
         self.control = SearchControl()
+        self.evaluator = SimpleNamespace(name="fake")
 
     def search(
         self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None

@@ -16,7 +16,7 @@ from engine.errors import AinoError, ConfigError, DataError, MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
-from uci.annotate.comments import add_comments
+from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, page
 from uci.game.clock import parse_time_control
 from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
@@ -120,8 +120,8 @@ class Conductor:
         table = self.table
         if table.setup.human is None:
             raise MoveError("there is no game to play again")
-        human = table.setup.human != swap
-        self._replace_table(Setup(table.board.root(), human, table.level, table.setup.control))
+        control = table.clock.control if table.clock is not None else None
+        self._replace_table(Setup(table.board.root(), table.setup.human != swap, table.level, control))
 
     def _begin(self, board: chess.Board, side: str, level: str, clock: str) -> None:
         human = random.random() < 0.5 if side == "random" else side == "white"
@@ -276,8 +276,8 @@ class Conductor:
         if review is None or table is not self.table:
             return
         self._reviewing = False
-        section = game_section(review, 1, str(add_comments(review)))
-        how = f"{limits.nodes:,} nodes a position"
+        how = how_reviewed(self._thinker.evaluator_name, limits)
+        section = game_section(review, 1, str(add_comments(review, how)))
         self.review_page = lambda nonce: page("Review of the game", [section], how, nonce)
         self._tell({"do": "reviewed"})
         self._go_on()

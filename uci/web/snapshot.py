@@ -8,7 +8,7 @@ from typing import Any
 import chess
 
 from engine.search.result import SearchInfo
-from uci.game.level import DEFAULT_LEVEL
+from uci.game.resume import PERSON, player_name
 from uci.terminal.notation import move_number
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
@@ -86,7 +86,7 @@ def snapshot(table: Table, game: StepCache, variation: StepCache) -> dict[str, A
         "do": "state",
         "isGame": table.is_game,
         "human": None if human is None else chess.COLOR_NAMES[human],
-        "level": "full" if table.level == DEFAULT_LEVEL else table.level.text,
+        "level": table.level.text,
         "analysing": table.is_analysing,
         "steps": game.steps(board.root(), board.move_stack),
         "firstPly": len(table.setup.board.move_stack),
@@ -125,7 +125,7 @@ def _names(table: Table) -> dict[str, str]:
     if table.setup.human is None:
         return {"white": headers.get("White", "White"), "black": headers.get("Black", "Black")}
     aino = chess.COLOR_NAMES[not table.setup.human]
-    return {chess.COLOR_NAMES[table.setup.human]: "You", aino: f"Aino ({table.level.text})"}
+    return {chess.COLOR_NAMES[table.setup.human]: PERSON, aino: player_name(table.level)}
 
 
 def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from uci.game.clock import GameClock, TimeControl
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level
+from uci.game.resume import PERSON, player_name
 
 __all__ = ["MOST_PLIES", "Setup", "Table", "Variation"]
 
@@ -28,6 +29,8 @@ class Setup:
     human: chess.Color | None = chess.WHITE
     level: Level = DEFAULT_LEVEL
     control: TimeControl | None = None
+    clock: GameClock | None = None  # of a game that goes on, in place of a control
+    clock_times: Mapping[int, float] = field(default_factory=dict)  # of that game: seconds left to the mover by ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a loaded game
 
 
@@ -49,8 +52,8 @@ class Table:
         self.setup = setup
         self.board = setup.board.copy()
         self.level = setup.level
-        self.clock = GameClock(setup.control, now) if setup.control is not None else None
-        self.clock_times: dict[int, float] = {}  # seconds left to the mover after each ply
+        self.clock = setup.clock or (GameClock(setup.control, now) if setup.control is not None else None)
+        self.clock_times = dict(setup.clock_times)  # seconds left to the mover after each ply
         self.started = datetime.datetime.now()
         self.end = end_on_board(self.board) if self.is_game else None
         self.is_analysing = not self.is_game
@@ -224,8 +227,8 @@ class Table:
     def _headers(self) -> dict[str, str]:
         headers = {"Event": "Analysis", "Date": f"{self.started:%Y.%m.%d}"}
         if self.setup.human is not None:
-            aino = f"Aino ({self.level.text})"
-            names = ("You", aino) if self.setup.human == chess.WHITE else (aino, "You")
+            aino = player_name(self.level)
+            names = (PERSON, aino) if self.setup.human == chess.WHITE else (aino, PERSON)
             end = self.end or UNFINISHED
             headers |= {"Event": "Web game", "White": names[0], "Black": names[1], "Termination": end.reason}
         if self.clock is not None:

@@ -69,6 +69,7 @@ class Thinker:
         self._load = load
         self._engine: Engine | None = None
         self._loaded = EngineOptions()
+        self.evaluator_name = ""  # known once the engine is loaded
         self._one_at_a_time = asyncio.Lock()
         self._latest = 0  # number of the call that has not been cancelled
         self._control = SearchControl()
@@ -79,6 +80,7 @@ class Thinker:
             if self._engine is None:
                 self._engine = await _in_thread(self._load)
                 self._loaded = self._engine.options
+                self.evaluator_name = self._engine.evaluator.name
 
     def cancel(self) -> int:
         """Stops all work at the next opportunity, without waiting; returns a number for the next call."""
