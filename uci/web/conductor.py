@@ -385,12 +385,14 @@ class Conductor:
         self._tell(snapshot(self.table, self._game_steps, self._variation_steps))
 
     def _say(self, text: str, kind: str = "note") -> None:
-        self._tell({"do": "say", "text": text[:1].upper() + text[1:], "kind": kind})
+        self._tell({"do": "say", "text": text, "kind": kind})
 
     def _save(self) -> str | None:
-        """Saves a game with moves in it once; returns where it is."""
-        played = self.table.plies - len(self.table.setup.board.move_stack)
-        if self._is_saved or not self.table.is_game or played == 0:
+        """Saves a game in which the person has moved, once; returns where it is."""
+        start = self.table.setup.board
+        played = self.table.plies - len(start.move_stack)
+        aino_began = start.turn != self.table.setup.human
+        if self._is_saved or not self.table.is_game or played <= aino_began:
             return None
         self._is_saved = True
         return self._desk.save(self.table.record())

@@ -18,7 +18,7 @@ function send(wish, fields = {}) {
 }
 
 function say(text, kind = "note") {
-  $("status").textContent = text;
+  $("status").textContent = text.replace(/^[a-z]+(?=[ :])/, word => word[0].toUpperCase() + word.slice(1));
   $("status").classList.toggle("error", kind === "error");
 }
 
