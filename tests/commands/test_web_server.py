@@ -72,7 +72,8 @@ class Visit:
         self.folder = folder
         self.tabs: list[Tab] = []
         desk = Desk(self.thinker, self._keep, Limits(nodes=1))
-        self.server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell))
+        self.empty = asyncio.Event()
+        self.server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell), self.empty.set)
 
     def _keep(self, game: chess.pgn.Game) -> str:
         save(game, self.folder / "games.pgn")
@@ -379,6 +380,8 @@ def test_game_waits_while_no_tab_is_open(tmp_path: Path) -> None:
         table = visit.server.conductor.table
         assert table.clock is not None
         assert table.clock.running is None
+        async with asyncio.timeout(WAIT_S):
+            await visit.empty.wait()
         left = table.clock.left(chess.WHITE)
         await asyncio.sleep(0.05)
         assert table.clock.left(chess.WHITE) == left

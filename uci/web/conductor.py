@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,21 +10,19 @@ from typing import Any
 import chess
 import chess.pgn
 
-from engine.board.fen import parse_fen
-from engine.errors import AinoError, ConfigError, DataError, MoveError
+from engine.errors import AinoError, MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, page
-from uci.game.clock import parse_time_control
 from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
 from uci.game.level import Level, parse_level
 from uci.game.move_input import read_human_move
-from uci.terminal.reading import board_at, games_of_text
 from uci.terminal.verdict import Verdict
+from uci.web.beginnings import chosen_game, chosen_position, loaded_game
 from uci.web.snapshot import StepCache, lines_of, snapshot, verdict_at_end
-from uci.web.table import MOST_PLIES, Setup, Table
+from uci.web.table import Setup, Table
 from uci.web.thinker import Thinker
 from uci.web.wishes import read_wish
 
@@ -34,8 +31,6 @@ __all__ = ["Conductor", "Desk"]
 _HINT = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 _REVIEW = Limits(nodes=20_000)
-_MOST_GAMES = 300  # games of a PGN that the page lists
-_CHESS960_STARTS = 960
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -106,14 +101,10 @@ class Conductor:
     # ---- wishes: the game -------------------------------------------------------------------------------------------
 
     def _do_new(self, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
-        if chess960:
-            board = chess.Board.from_chess960_pos(_chess960_number(chess960))
-        else:
-            board = parse_fen(fen, chess960=_is_shredder(fen)) if fen.strip() else chess.Board()
-        self._begin(board, side, level, clock)
+        self._replace_table(chosen_game(chosen_position(fen, chess960), side, level, clock))
 
     def _do_play_from_here(self, side: str, level: str, clock: str) -> None:
-        self._begin(self.table.shown.copy(), side, level, clock)
+        self._replace_table(chosen_game(self.table.shown.copy(), side, level, clock))
 
     def _do_again(self, swap: bool) -> None:
         """The same game once more, from its start."""
@@ -122,11 +113,6 @@ class Conductor:
             raise MoveError("there is no game to play again")
         control = table.clock.control if table.clock is not None else None
         self._replace_table(Setup(table.board.root(), table.setup.human != swap, table.level, control))
-
-    def _begin(self, board: chess.Board, side: str, level: str, clock: str) -> None:
-        human = random.random() < 0.5 if side == "random" else side == "white"
-        control = parse_time_control(clock) if clock else None
-        self._replace_table(Setup(board, human, parse_level(level), control))
 
     def _replace_table(self, setup: Setup) -> None:
         self._save()
@@ -231,29 +217,17 @@ class Conductor:
         self._changed()
 
     def _do_position(self, fen: str) -> None:
-        self._replace_table(Setup(parse_fen(fen, chess960=_is_shredder(fen)), None))
+        self._replace_table(Setup(chosen_position(fen), None))
 
     def _do_load(self, text: str, game: int) -> None:
-        games = []
-        for found, fault in games_of_text(text, "the PGN"):
-            games.append((found, fault))
-            if len(games) > max(_MOST_GAMES, game):
-                break
-        if game > len(games):
-            raise DataError(f"the PGN has {len(games)} games")
-        chosen, fault = games[game - 1]
-        if fault is not None:
-            raise fault
-        board = board_at(chosen)
-        if len(board.move_stack) > MOST_PLIES:
-            raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
-        self._replace_table(Setup(board, None, headers=dict(chosen.headers)))
+        loaded = loaded_game(text, game)
+        self._replace_table(loaded.setup)
         self.table.look(False, 0)
         self._changed()
-        if chosen.errors:
-            self._say(f"read up to an unreadable move: {chosen.errors[0]}", "error")
-        if len(games) > 1:
-            self._tell({"do": "games", "names": [_game_name(found) for found, _ in games[:_MOST_GAMES]], "game": game})
+        if loaded.fault:
+            self._say(f"read up to an unreadable move: {loaded.fault}", "error")
+        if len(loaded.names) > 1:
+            self._tell({"do": "games", "names": loaded.names, "game": game})
 
     def _do_review(self) -> None:
         if self.table.is_running:
@@ -405,22 +379,3 @@ class Conductor:
         if not move:  # python-chess reads a null move from 0000
             raise MoveError(f"{uci} is illegal in this position")
         return move
-
-
-def _chess960_number(text: str) -> int:
-    if text == "any":
-        return random.randrange(_CHESS960_STARTS)
-    if not text.isdecimal() or int(text) >= _CHESS960_STARTS:
-        raise ConfigError(f"Chess960 position {text!r}: expected 0 to {_CHESS960_STARTS - 1}")
-    return int(text)
-
-
-def _is_shredder(fen: str) -> bool:
-    """Whether the castling field names files, as in Chess960."""
-    fields = fen.split()
-    return len(fields) > 2 and any(letter in "abcdefghABCDEFGH" for letter in fields[2])
-
-
-def _game_name(game: chess.pgn.Game) -> str:
-    headers = game.headers
-    return f"{headers.get('White', '?')} – {headers.get('Black', '?')}, {headers.get('Result', '*')}"

@@ -39,10 +39,14 @@ async def _serve(
     console: Console, load: Callable[[], Engine], setup: Setup, pgn: Path | None, open_browser: bool
 ) -> None:
     thinker = Thinker(load)
-    desk = Desk(thinker, _saver(pgn or default_path(datetime.datetime.now())))
-    server = WebServer(lambda tell: Conductor(desk, setup, tell))
+    path = pgn or default_path(datetime.datetime.now())
+    desk = Desk(thinker, _saver(path))
+    server = WebServer(
+        lambda tell: Conductor(desk, setup, tell),
+        lambda: say(console, f"The page is closed, and the game waits. To go on, open {server.url}"),
+    )
     say(console, f"Aino's board: {server.url}")
-    say(console, "Only this machine can open it. Ctrl-C here ends Aino and saves the game.")
+    say(console, f"Only this machine can open it. Games are saved in {path}. Ctrl-C here ends Aino.")
     try:
         with _ended_by_signals() as ended:
             if open_browser:  # in a thread, because some browsers return when they are closed

@@ -7,6 +7,7 @@ page may load nothing from anywhere, and no other page may frame it; all sizes a
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import json
@@ -33,17 +34,27 @@ _NAMES = (ADDRESS, "localhost")
 _MOST_TABS = 8  # open at a time, all but one of them waiting
 _LONGEST_HEADERS = 16_384  # bytes
 _LONGEST_BODY = 0  # bytes; nothing is posted
+_EMPTY_S = 2.0
 _PING_S = 15.0  # a browser that has gone without a word is noticed after this time
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
 class WebServer:
-    """Listens on a free port of this machine from the start; `url` is the page's address."""
+    """Listens on a free port of this machine from the start; `url` is the page's address.
 
-    def __init__(self, conductor_for: Callable[[Callable[[dict[str, Any]], None]], Conductor]) -> None:
+    `on_empty` is called when the last tab has been closed for some seconds, and the game waits.
+    """
+
+    def __init__(
+        self,
+        conductor_for: Callable[[Callable[[dict[str, Any]], None]], Conductor],
+        on_empty: Callable[[], None] = lambda: None,
+    ) -> None:
         self.token = secrets.token_urlsafe(24)
         self.tabs: list[BoardSocket] = []  # the first one is at the board
         self.conductor = conductor_for(self._tell)
+        self._on_empty = on_empty
+        self._is_closed = False
         routes = [(r"/([\w-]+)/", PageHandler), (r"/([\w-]+)/socket", BoardSocket),
                   (r"/([\w-]+)/review", ReviewHandler), (r"/([\w-]+)/game\.pgn", GameHandler)]  # fmt: skip
         application = Application(
@@ -95,6 +106,12 @@ class WebServer:
             self.conductor.leave()
             if self.tabs:
                 self.conductor.arrive()
+            else:  # a page that is only reloaded comes back at once
+                asyncio.get_running_loop().call_later(_EMPTY_S, self._tell_empty)
+
+    def _tell_empty(self) -> None:
+        if not self.tabs and not self._is_closed:
+            self._on_empty()
 
     def take_over(self, tab: BoardSocket) -> None:
         """A waiting tab goes to the board; the one that was there waits."""
@@ -108,6 +125,7 @@ class WebServer:
 
     async def close(self) -> None:
         """Closes all connections."""
+        self._is_closed = True
         self._http.stop()
         for tab in list(self.tabs):
             tab.close(1001, "Aino has ended")
