@@ -71,7 +71,7 @@ def run(
     settings = TrainerSettings(batch_size=128, seed=seed, shard_size=64, threads=2)
     schedule = WarmupCosine(rate, epochs * -(-len(digits.train.inputs) // settings.batch_size), 50)
     trainer = Trainer(model, softmax_cross_entropy, AdamW(), schedule, settings, {"accuracy": accuracy})
-    return trainer.fit(digits.train, epochs, digits.held_out, on_epoch=show if verbose else None)
+    return trainer.fit(digits.train, epochs, digits.held_out, callbacks=[show] if verbose else [])
 
 
 # ---- data ---------------------------------------------------------------------------------------------------------
