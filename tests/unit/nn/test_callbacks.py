@@ -66,8 +66,10 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
     def note(record: Record) -> None:
         kept.append(dit.load(path)[1]["card"]["epoch"])
 
-    rates = iter([0.1] * 9 + [5.0] * 9)  # it learns for three epochs, then it is thrown about
-    run = Trainer(Dense(2, 1, np.random.default_rng(1)), mse, Adam(), lambda step: next(rates, 5.0), TrainerSettings(8))
+    def rate(step: int) -> float:
+        return 0.03 if step < 9 else 5.0  # it learns for three epochs, then it is thrown about
+
+    run = Trainer(Dense(2, 1, np.random.default_rng(1)), mse, Adam(), rate, TrainerSettings(8))
     history = run.fit(DATA, 5, DATA, callbacks=[SaveBest(path), note])
     losses = history["validation_loss"]
     assert kept == [1, 2, 3, 3, 3]

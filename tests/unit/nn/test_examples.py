@@ -16,7 +16,7 @@ import pytest
 
 import engine.nn.examples
 from engine.errors import DataError
-from engine.nn import LOSSES, REGISTRY
+from engine.nn import LOSSES, REGISTRY, Data
 from engine.nn.examples import (
     common,
     digits,
@@ -28,13 +28,14 @@ from engine.nn.examples import (
     sentiment,
     sequence,
     sine,
+    strokes,
     vanishing,
 )
 from engine.nn.layers import ACTIVATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 README = Path(engine.nn.__file__).parent / "README.md"
-NOT_RUN = {"boards", "common", "games"}  # parts of others
+NOT_RUN = {"boards", "common", "games", "strokes"}  # parts of others
 NAMES = [module.name for module in pkgutil.iter_modules(engine.nn.examples.__path__) if module.name not in NOT_RUN]
 QUICK = ["gradients", "vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
 
@@ -142,8 +143,43 @@ def test_a_gru_remembers_two_numbers() -> None:
 
 def test_small_digits_are_read_by_a_convolutional_net() -> None:
     pytest.importorskip("sklearn")
-    history = digits.run(digits.small_digits(), (32, 64), epochs=15)
+    history = digits.run(digits.small_digits(), (32, 64), epochs=15).history
     assert history["validation_accuracy"][-1] > 0.97
+
+
+def test_drawn_digits_are_read_and_augmentation_helps_when_they_are_few() -> None:
+    drawn = digits.strokes(seed=2)
+    few = digits.Digits(Data(drawn.train.inputs[:300], drawn.train.targets[:300]), drawn.held_out)
+    assert digits.run(drawn, (8, 16), epochs=8, rate=5e-3).history["validation_accuracy"][-1] > 0.95
+    plain, moved = (digits.run(few, (8, 16), epochs=20, shift=shift).history for shift in (0, 1))
+    assert moved["validation_loss"][-1] < 0.9 * plain["validation_loss"][-1]
+
+
+def test_drawn_digits_repeat_with_the_seed_and_have_all_classes() -> None:
+    images, classes = strokes.drawn_digits(200, np.random.default_rng(3))
+    again, _ = strokes.drawn_digits(200, np.random.default_rng(3))
+    assert np.array_equal(images, again)
+    assert (images.shape, images.dtype, classes.dtype) == ((200, 1, 16, 16), np.float32, np.int64)
+    assert images.min() == 0
+    assert 0.9 < images.max() <= 1
+    assert set(classes) == set(range(10))
+    assert not np.array_equal(*images[classes == 4][:2])
+
+
+def test_the_digits_example_needs_no_data_and_shows_what_is_confused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = [tmp_path / "history.png", tmp_path / "confusion.png"]
+    digits.main(["--epochs", "1", "--plot", str(pictures[0]), "--confusion", str(pictures[1])])
+    assert "accuracy on held-out digits" in capsys.readouterr().out
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+
+
+def test_without_scikit_learn_its_digits_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.delitem(sys.modules, "sklearn.datasets", raising=False)
+    with pytest.raises(SystemExit, match=r"^error: these digits come with .*: python -m pip install scikit-learn$"):
+        common.run_as_command(lambda: digits.main(["--scikit-learn"]))
 
 
 def idx(magic: int, array: np.ndarray) -> bytes:
@@ -188,7 +224,7 @@ def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_mnist_is_read_with_99_percent(test_data: Path) -> None:
-    history = digits.run(digits.mnist(test_data / "digits"), (16, 32, 64), epochs=12)
+    history = digits.run(digits.mnist(test_data / "digits"), (16, 32, 64), epochs=12).history
     assert history["validation_accuracy"][-1] > 0.99
 
 
