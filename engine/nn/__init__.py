@@ -60,6 +60,7 @@ from engine.nn.layers import (
     Activation,
     AveragePool2D,
     BatchNorm,
+    ChosenDense,
     Conv2D,
     CrossAttention,
     Dense,
@@ -80,6 +81,7 @@ from engine.nn.layers import (
     Sequential,
     SparseDense,
     SqueezeExcitation,
+    TwoViews,
 )
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
@@ -101,6 +103,7 @@ __all__ = [
     "AveragePool2D",
     "BatchNorm",
     "Callback",
+    "ChosenDense",
     "Constant",
     "Conv2D",
     "CrossAttention",
@@ -134,6 +137,7 @@ __all__ = [
     "StochasticAverage",
     "Trainer",
     "TrainerSettings",
+    "TwoViews",
     "WarmupCosine",
     "accuracy",
     "chained",

@@ -25,6 +25,7 @@ from engine.nn.layers.rnn import RNN
 from engine.nn.layers.scored_rows import ScoredRows
 from engine.nn.layers.sparse_dense import SparseDense
 from engine.nn.layers.squeeze_excitation import SqueezeExcitation
+from engine.nn.layers.views import ChosenDense, TwoViews
 
 __all__ = [
     "ACTIVATIONS",
@@ -34,6 +35,7 @@ __all__ = [
     "Activation",
     "AveragePool2D",
     "BatchNorm",
+    "ChosenDense",
     "Conv2D",
     "CrossAttention",
     "Dense",
@@ -54,6 +56,7 @@ __all__ = [
     "Sequential",
     "SparseDense",
     "SqueezeExcitation",
+    "TwoViews",
     "activation_function",
     "attend",
 ]
