@@ -6,17 +6,19 @@ import gzip
 import importlib
 import os
 import pkgutil
+import re
 import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import engine.nn.examples
 from engine.errors import DataError
-from engine.nn import LOSSES, REGISTRY, Data
+from engine.nn import LOSSES, REGISTRY
 from engine.nn.examples import (
     common,
     digits,
@@ -50,7 +52,7 @@ def test_every_example_is_a_command_listed_in_the_overview(name: str, capsys: py
 
 
 def test_the_readme_names_every_example_and_layer_and_its_code_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = README.read_text(encoding="utf-8")
     for name in NAMES:
@@ -61,14 +63,24 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(
         assert f"`{loss}`" in text, loss
     for function in ACTIVATIONS:
         assert function in text, function
-    code = text.partition("```python\n")[2].partition("```")[0]
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    exec(code, names)
+    monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))  # the README's own layer stays in its test
+    names: dict[str, Any] = {"__name__": "readme"}
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 4
     assert (tmp_path / "history.png").exists()
-    gradients = names["gradients"]
-    assert isinstance(gradients, dict)
-    assert gradients["hidden.weight"].shape == (16, 2)
+    assert names["grads"]["dense1.weight"].shape == (16, 2)
+    predicted = names["net"].predict(names["x"]).argmax(axis=1)
+    assert (predicted == names["classes"]).mean() > 0.8
+    printed = capsys.readouterr().out
+    assert "Dense(inputs=2, outputs=16" in printed
+    assert "'epoch': 2" in printed
+    scale = names["Scale"]().astype(np.float64)
+    y, backward = scale.forward(np.array([[1.0, 2.0]]))
+    dx, grads = backward(np.array([[1.0, 10.0]]))
+    assert (y.tolist(), dx.tolist(), grads["scale"].tolist()) == ([[1, 2]], [[1, 10]], [21])
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -147,12 +159,9 @@ def test_small_digits_are_read_by_a_convolutional_net() -> None:
     assert history["validation_accuracy"][-1] > 0.97
 
 
-def test_drawn_digits_are_read_and_augmentation_helps_when_they_are_few() -> None:
-    drawn = digits.strokes(seed=2)
-    few = digits.Digits(Data(drawn.train.inputs[:300], drawn.train.targets[:300]), drawn.held_out)
-    assert digits.run(drawn, (8, 16), epochs=8, rate=5e-3).history["validation_accuracy"][-1] > 0.95
-    plain, moved = (digits.run(few, (8, 16), epochs=20, shift=shift).history for shift in (0, 1))
-    assert moved["validation_loss"][-1] < 0.9 * plain["validation_loss"][-1]
+def test_drawn_digits_are_read_by_a_small_net() -> None:
+    history = digits.run(digits.strokes(seed=2), (8, 16), epochs=8, rate=5e-3).history
+    assert history["validation_accuracy"][-1] > 0.95
 
 
 def test_drawn_digits_repeat_with_the_seed_and_have_all_classes() -> None:
