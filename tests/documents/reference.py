@@ -164,7 +164,7 @@ def _signature(value: Documented) -> str:
     except ValueError:  # an exception class without a constructor of its own
         return ""
     parameters = [
-        parameter.replace(annotation=_bare(parameter.annotation))
+        parameter.replace(annotation=_bare(parameter.annotation), default=_stable(parameter.default))
         for name, parameter in signature.parameters.items()
         if name not in ("self", "cls")
     ]
@@ -174,6 +174,11 @@ def _signature(value: Documented) -> str:
 
 def _bare(annotation: object) -> object:
     return _Words(annotation) if isinstance(annotation, str) else annotation
+
+
+def _stable(default: object) -> object:
+    """A default whose text is the same in every process: a function is shown by its name, not by its address."""
+    return _Words(getattr(default, "__qualname__", "...")) if " at 0x" in repr(default) else default
 
 
 def _anchor(title: str) -> str:
