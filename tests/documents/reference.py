@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from types import ModuleType
+from typing import cast
 
 __all__ = ["PAGES", "Page", "chapter_modules", "members", "reference"]
 
@@ -126,13 +129,29 @@ def _module_section(module: ModuleType) -> Iterator[str]:
     yield f"\n### `{module.__name__}`\n"
     yield _text(module)
     for name, value in found.items():
-        yield f"\n#### `{name}{_signature(value)}`\n"
+        fields = _fields(value) if inspect.isclass(value) else ""
+        yield f"\n#### `{name}{'(...)' if fields else _signature(value)}`\n"
         kind = vars(value).get("kind") if inspect.isclass(value) else None
         if isinstance(kind, str) and kind:
             yield f'In configurations and files: `"{kind}"`.\n'
         yield _text(value)
+        if fields:
+            yield f"\n```text\n{fields}\n```"
         if inspect.isclass(value):
             yield from _methods(value)
+
+
+def _fields(owner: type) -> str:
+    """The public fields of a dataclass or named tuple as the source declares them, with the comments beside them."""
+    if not (is_dataclass(owner) or hasattr(owner, "_fields")):
+        return ""
+    source = textwrap.dedent(inspect.getsource(owner))
+    lines, body = source.splitlines(), cast(ast.ClassDef, ast.parse(source).body[0]).body
+    found = []
+    for node in body:
+        if isinstance(node, ast.AnnAssign) and not ast.unparse(node.target).startswith("_"):
+            found += lines[node.lineno - 1 : node.end_lineno]
+    return textwrap.dedent("\n".join(found))
 
 
 def _methods(owner: type) -> Iterator[str]:

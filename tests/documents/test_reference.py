@@ -86,7 +86,9 @@ def test_what_the_packages_export_is_in_the_reference(pages: Mapping[str, str]) 
 
 
 def test_defaults_and_types_stand_in_the_signatures(pages: Mapping[str, str]) -> None:
-    assert "#### `Limits(white_time_ms: int | None = None," in pages["engine.md"]
+    assert "#### `Limits(...)`" in pages["engine.md"]
+    assert "\nmovetime_ms: int | None = None\nnodes: int | None = None  # Visits of the root" in pages["engine.md"]
+    assert "- `.search(limits: Limits, on_info: OnInfo | None = None," in pages["engine.md"]
     assert "- `.from_config(config: Mapping[str, Any], rng: np.random.Generator) -> Self`" in pages["nn.md"]
 
 
