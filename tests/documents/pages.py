@@ -89,12 +89,12 @@ def anchors(page: str) -> set[str]:
     return found
 
 
-def sections(page: str) -> dict[str, str]:
-    """Heading -> text up to the next heading of any level, with the blocks of code."""
+def sections(page: str) -> list[tuple[str, str]]:
+    """Headings and the text up to the next heading of any level, with the blocks of code."""
     text = (ROOT / page).read_text(encoding="utf-8")
     hidden = FENCE.sub(lambda match: re.sub(r"(?m)^#", " ", match[0]), text)  # a # in code is no heading
     parts = re.split(r"(?m)^#+ (.+)$", hidden)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def commands(text: str) -> Iterator[list[str]]:
