@@ -19,7 +19,7 @@ from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT, policy_from_scores
 
-__all__ = ["HELD_OUT_EVERY", "LabelOrder", "LabelRows", "LabelSampler", "held_out"]
+__all__ = ["HELD_OUT_EVERY", "LabelOrder", "LabelRows", "LabelSampler", "held_out", "wdl_of_labels"]
 
 HELD_OUT_EVERY = 64  # one root in this many is never trained on
 ROUNDS = 4  # rounds of the Feistel network
@@ -114,14 +114,16 @@ class LabelSampler:
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
         fields = fields_of(rows)
-        batch.wdl[:count] = _wdl(rows, fields)
+        batch.wdl[:count] = wdl_of_labels(rows)
         plies = np.minimum(fields["plies_left"], MOVES_LEFT_LIMIT).astype(np.float32)
         batch.moves_left[:count] = np.where(plies > 0, plies / MOVES_LEFT_SCALE, np.float32(-1))
         left_out = np.flatnonzero(held_out(rows))
         batch.wdl[left_out], batch.n_moves[left_out], batch.moves_left[left_out] = 0.0, 0, -1.0
 
 
-def _wdl(rows: np.ndarray, fields: np.ndarray) -> np.ndarray:
+def wdl_of_labels(rows: np.ndarray) -> np.ndarray:
+    """Win, draw, loss float32 [n, 3] of packed rows, each kind on its own calibrated scale."""
+    fields = fields_of(rows)
     if rows.shape[1] == SCORED_WORDS:
         return MOVE_SCORES.wdl(fields["score"])
     calm = (fields["kind"] & CALM > 0)[:, None]

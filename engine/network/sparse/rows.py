@@ -50,6 +50,15 @@ def _store_4(out, at, first, second, third, fourth):
 
 
 @kernel()
+def add_4(table, at, first, second, third, fourth):
+    """Add 64 numbers, given as four vectors, to table[at : at + 64]."""
+    store(table, at, load(table, at) + first)
+    store(table, at + LANES, load(table, at + LANES) + second)
+    store(table, at + 2 * LANES, load(table, at + 2 * LANES) + third)
+    store(table, at + 3 * LANES, load(table, at + 3 * LANES) + fourth)
+
+
+@kernel()
 def clip(x):
     """min(max(x, 0), 1) in every lane."""
     one = splat(1.0)

@@ -1,0 +1,259 @@
+"""Forward and backward pass of the value trunk over a training batch, in two phases as in `gradients.py`.
+
+With a the accumulators, u the units, h and g the hidden layers, y the outputs, p = softmax(y_0..2), t the targets,
+s = sum(t) and e the error of moves left, every gradient times 1 / B:
+
+    outputs   dy_j = w (s p_j - t_j), dy_3 = w' clip(e)          dg = sum_j dy_j V_j  where 0 < g < 1
+    dense1    [dq, dr] = sum_o dg_o U_o                          dh = dq where 0 < h < 1, plus 2 h dr where |h| < 1
+    units     du = sum_k dh_k H_k                                da as in `gradients.py`, for each view
+
+Phase one computes these for every position, phase two the sums over positions, each column of a table by one call.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
+from engine.native.memory import aligned_zeros
+from engine.network.sparse.inference import softmax_of_3
+from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, score_row
+from engine.network.sparse.value_features import MAX_VIEW, MEN_BUCKETS
+from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
+
+
+class ValueScratch(NamedTuple):
+    """One thread's buffers of phase one."""
+
+    accumulator: np.ndarray  # float32 [2 * W]
+    summed: np.ndarray  # float32 [W] accumulator of one view
+    dunits: np.ndarray  # float32 [W]
+    hidden: np.ndarray  # float32 [16] h
+    inner: np.ndarray  # float32 [32] g
+    outputs: np.ndarray  # float32 [4]
+    probabilities: np.ndarray  # float32 [3]
+    numbers: np.ndarray  # int16 [8, 16] rows of dense1 of each version
+
+
+class ValueGradients(NamedTuple):
+    """Results of phase one for B positions."""
+
+    units: np.ndarray  # float32 [B * W]
+    accumulator: np.ndarray  # float32 [B * 2 * W] da of the mover's view, then of the other's
+    dhidden: np.ndarray  # float32 [B, 16]
+    pairs: np.ndarray  # float32 [B, 32] min(max(h, 0), 1), min(h^2, 1)
+    dinner: np.ndarray  # float32 [B, 32]
+    active: np.ndarray  # float32 [B, 32] min(max(g, 0), 1)
+    doutputs: np.ndarray  # float32 [B, 4]
+    wdl: np.ndarray  # float32 [B, 3] p
+    losses: np.ndarray  # float32 [B, 2] value, moves left, unweighted
+    known: np.ndarray  # float32 [B, 2] s of each loss: 1, or 0 if the target is unknown
+
+
+def new_value_scratch(config: ValueConfig) -> ValueScratch:
+    """Buffers for one thread."""
+    return ValueScratch(
+        accumulator=aligned_zeros(2 * config.width),
+        summed=aligned_zeros(config.width),
+        dunits=aligned_zeros(config.width),
+        hidden=aligned_zeros(HIDDEN_1),
+        inner=aligned_zeros(HIDDEN_2),
+        outputs=aligned_zeros(VALUE_OUTPUTS),
+        probabilities=aligned_zeros(3),
+        numbers=np.arange(MEN_BUCKETS * HIDDEN_1, dtype=np.int16).reshape(MEN_BUCKETS, HIDDEN_1),
+    )
+
+
+def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
+    """Buffers for a batch of `size` positions."""
+    return ValueGradients(
+        units=aligned_zeros(size * config.width),
+        accumulator=aligned_zeros(size * 2 * config.width),
+        dhidden=aligned_zeros(size, HIDDEN_1),
+        pairs=aligned_zeros(size, 2 * HIDDEN_1),
+        dinner=aligned_zeros(size, HIDDEN_2),
+        active=aligned_zeros(size, HIDDEN_2),
+        doutputs=aligned_zeros(size, VALUE_OUTPUTS),
+        wdl=aligned_zeros(size, 3),
+        losses=aligned_zeros(size, 2),
+        known=aligned_zeros(size, 2),
+    )
+
+
+# ---- phase one: positions -----------------------------------------------------------------------------------------
+
+
+@kernel(contract=True)
+def learn_values(tables, batch, first, last, scale, value_weight, left_weight, scratch, out):
+    """Run batch[first:last] forward and backward; `scale`, 1 / B of the whole batch, multiplies the gradients."""
+    width = len(scratch.summed)
+    for b in range(first, last):
+        version = np.int64(batch.version[b])
+        pairs, active = out.pairs[b], out.active[b]
+        judge_views(tables, batch.features[b], batch.n_rows[b], version, scratch, out.units, b * width, pairs, active)
+        _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out)
+        _hidden_gradient(tables, version, scratch, out, b)
+        for c in range(0, width, LANES):
+            store(scratch.dunits, c, splat(0.0))
+        add_weighted_rows(
+            tables.dense1, width, scratch.numbers[version], out.dhidden[b], len(scratch.hidden), scratch.dunits
+        )
+        _views_gradient(scratch, width, out.accumulator, b * 2 * width)
+
+
+@kernel(contract=True)
+def judge_views(tables, features, n_rows, version, scratch, units, at, pairs, active):
+    """Evaluate the rows of both views: units[at : at + W], pairs [32], active [32] and the scratch's outputs."""
+    width = len(scratch.summed)
+    half = width // 2
+    for view in range(2):
+        numbers = features[view * MAX_VIEW : (view + 1) * MAX_VIEW]
+        add_rows(tables.weight, width, numbers, n_rows, tables.bias, scratch.summed)
+        for c in range(0, half, LANES):
+            first, second = load(scratch.summed, c), load(scratch.summed, half + c)
+            store(scratch.accumulator, view * width + c, first)
+            store(scratch.accumulator, view * width + half + c, second)
+            store(units, at + view * half + c, clip(first) * clip(second))
+    for k in range(HIDDEN_1):
+        row = version * HIDDEN_1 + k
+        scratch.hidden[k] = score_row(tables.dense1, row * width, units, at, width) + tables.dense1_bias[row]
+    one = splat(1.0)
+    for c in range(0, HIDDEN_1, LANES):
+        h = load(scratch.hidden, c)
+        store(pairs, c, clip(h))
+        store(pairs, HIDDEN_1 + c, one - clip(one - h * h))
+    for o in range(HIDDEN_2):
+        row = version * HIDDEN_2 + o
+        scratch.inner[o] = _dot_32(tables.dense2, row * 32, pairs) + tables.dense2_bias[row]
+    for c in range(0, HIDDEN_2, LANES):
+        store(active, c, clip(load(scratch.inner, c)))
+    for j in range(VALUE_OUTPUTS):
+        row = version * VALUE_OUTPUTS + j
+        scratch.outputs[j] = _dot_32(tables.output, row * 32, active) + tables.output_bias[row]
+
+
+@kernel(contract=True)
+def _dot_32(table, at, x):
+    """Dot product of table[at : at + 32] and x [32]."""
+    return lane_sum(load(table, at) * load(x, 0) + load(table, at + LANES) * load(x, LANES))
+
+
+@kernel(contract=True)
+def _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out):
+    """Compute the probabilities, the losses and the gradient of the outputs."""
+    softmax_of_3(scratch.outputs, scratch.probabilities)
+    loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
+    for j in range(3):
+        p, target = scratch.probabilities[j], batch.wdl[b, j]
+        loss -= target * np.float32(math.log(max(p, np.float32(1e-30))))
+        out.wdl[b, j] = p
+        out.doutputs[b, j] = (share * p - target) * np.float32(scale * value_weight)
+    left_known = np.float32(batch.moves_left[b] >= 0)
+    error = (scratch.outputs[3] - batch.moves_left[b]) * left_known
+    clipped = min(max(error, np.float32(-1)), np.float32(1))
+    out.doutputs[b, 3] = clipped * np.float32(scale * left_weight)
+    out.known[b, 0], out.known[b, 1] = share, left_known
+    out.losses[b, 0] = loss
+    out.losses[b, 1] = clipped * (error - clipped * np.float32(0.5))
+
+
+@kernel(contract=True)
+def _hidden_gradient(tables, version, scratch, out, b):
+    """From the gradient of the outputs to that of both hidden layers."""
+    one = splat(1.0)
+    for c in range(0, HIDDEN_2, LANES):
+        g, dg = load(scratch.inner, c), splat(0.0)
+        for j in range(VALUE_OUTPUTS):
+            row = version * VALUE_OUTPUTS + j
+            dg = dg + spread(out.doutputs[b], j) * load(tables.output, row * HIDDEN_2 + c)
+        store(out.dinner[b], c, where_positive(g, where_positive(one - g, dg)))
+    plain = square = splat(0.0)
+    for o in range(HIDDEN_2):
+        at, x = (version * HIDDEN_2 + o) * 2 * HIDDEN_1, spread(out.dinner[b], o)
+        plain = plain + x * load(tables.dense2, at)
+        square = square + x * load(tables.dense2, at + LANES)
+    h = load(scratch.hidden, 0)
+    inside = where_positive(one - h * h, (h + h) * square)
+    store(out.dhidden[b], 0, where_positive(h, where_positive(one - h, plain)) + inside)
+
+
+@kernel(contract=True)
+def _views_gradient(scratch, width, out, at):
+    """From the gradient of the units to that of both accumulators, in out[at : at + 2 W]."""
+    one, half = splat(1.0), width // 2
+    for view in range(2):
+        place = view * width
+        for c in range(0, half, LANES):
+            a, b = load(scratch.accumulator, place + c), load(scratch.accumulator, place + half + c)
+            dy = load(scratch.dunits, view * half + c)
+            store(out, at + place + c, where_positive(a, where_positive(one - a, dy * clip(b))))
+            store(out, at + place + half + c, where_positive(b, where_positive(one - b, dy * clip(a))))
+
+
+# ---- phase two: columns -------------------------------------------------------------------------------------------
+
+
+@kernel(contract=True)
+def add_view_columns(batch, count, gradients, width, column, tables):
+    """Add `count` positions to the gradients of the rows and their bias, in columns `column` to `column` + 64."""
+    b0 = b1 = b2 = b3 = splat(0.0)
+    da = gradients.accumulator
+    for b in range(count):
+        for view in range(2):
+            at = (2 * b + view) * width + column
+            d0, d1, d2, d3 = load(da, at), load(da, at + 16), load(da, at + 32), load(da, at + 48)
+            b0, b1, b2, b3 = b0 + d0, b1 + d1, b2 + d2, b3 + d3
+            for i in range(view * MAX_VIEW, view * MAX_VIEW + batch.n_rows[b]):
+                add_4(tables.weight, batch.features[b, i] * width + column, d0, d1, d2, d3)
+    add_4(tables.bias, column, b0, b1, b2, b3)
+
+
+@kernel(contract=True)
+def add_dense1_columns(batch, count, gradients, width, column, tables):
+    """Add `count` positions to the gradients of dense1, in columns `column` to `column` + 64."""
+    y = gradients.units
+    for b in range(count):
+        at = b * width + column
+        y0, y1, y2, y3 = load(y, at), load(y, at + 16), load(y, at + 32), load(y, at + 48)
+        for k in range(HIDDEN_1):
+            if gradients.dhidden[b, k] != 0:
+                x, row = spread(gradients.dhidden[b], k), batch.version[b] * HIDDEN_1 + k
+                add_4(tables.dense1, row * width + column, x * y0, x * y1, x * y2, x * y3)
+
+
+@kernel(contract=True)
+def add_small_layers(batch, count, gradients, tables):
+    """Add `count` positions to the gradients of dense2, of the output layer and of the layers' biases."""
+    for b in range(count):
+        version = np.int64(batch.version[b])
+        at = version * HIDDEN_1
+        store(tables.dense1_bias, at, load(tables.dense1_bias, at) + load(gradients.dhidden[b], 0))
+        p0, p1 = load(gradients.pairs[b], 0), load(gradients.pairs[b], LANES)
+        for o in range(HIDDEN_2):
+            row = version * HIDDEN_2 + o
+            if gradients.dinner[b, o] != 0:
+                tables.dense2_bias[row] += gradients.dinner[b, o]
+                _add_2(tables.dense2, row * 32, spread(gradients.dinner[b], o), p0, p1)
+        g0, g1 = load(gradients.active[b], 0), load(gradients.active[b], LANES)
+        for j in range(VALUE_OUTPUTS):
+            row = version * VALUE_OUTPUTS + j
+            tables.output_bias[row] += gradients.doutputs[b, j]
+            _add_2(tables.output, row * 32, spread(gradients.doutputs[b], j), g0, g1)
+
+
+@kernel(contract=True)
+def _add_2(table, at, x, first, second):
+    store(table, at, load(table, at) + x * first)
+    store(table, at + LANES, load(table, at + LANES) + x * second)
+
+
+@kernel()
+def limit_stretch(table, limit, first, last):
+    """Clip table[first:last] to -limit..limit."""
+    limit = np.float32(limit)
+    for i in range(first, last):
+        table[i] = min(max(table[i], -limit), limit)
