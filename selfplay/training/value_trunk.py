@@ -52,6 +52,7 @@ from selfplay.training.source_files import TrainingData
 __all__ = ["ValueFamily", "ValueHeldOut", "ValueMixture", "ValueTrunkGradients"]
 
 PART = 256  # positions per unit of a thread's work
+GROUP_OF_ROWS = 8  # consecutive label rows that are drawn together; siblings share most of their work
 PREFIX = f"{VALUE_TRUNK}."
 ROWS = VALUE_PARAMETERS["weight"].removeprefix(PREFIX)
 
@@ -131,7 +132,7 @@ class ValueMixture:
         self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, config: ValueConfig
     ) -> None:
         label_rows_only(sets)
-        self._draws = Draws(sets, shares, batch_size, seed)
+        self._draws = Draws(sets, shares, batch_size, seed, group_of_rows=GROUP_OF_ROWS)
         self.batch_size = batch_size
         self.n_positions = self._draws.n_positions
         self._config = config

@@ -8,6 +8,10 @@ s = sum(t) and e the error of moves left, every gradient times 1 / B:
     units     du = sum_k dh_k H_k                                da as in `gradients.py`, for each view
 
 Phase one computes these for every position, phase two the sums over positions, each column of a table by one call.
+
+A batch lists a view as changes of the view before it, in the previous position. Phase one therefore adds and subtracts
+a few rows. Phase two has P, the sum of da over the positions since the view was listed anew: a row that is there in
+positions i to j has the gradient P_j - P_(i-1), so only rows that come or go are written, and all at the end.
 """
 
 from __future__ import annotations
@@ -21,7 +25,15 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.inference import softmax_of_3
-from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, score_row
+from engine.network.sparse.rows import (
+    add_4,
+    add_rows,
+    add_weighted_rows,
+    clip,
+    pair_products,
+    score_row,
+    subtract_rows,
+)
 from engine.network.sparse.value_features import MAX_VIEW, MEN_BUCKETS
 from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
 
@@ -29,8 +41,8 @@ from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUT
 class ValueScratch(NamedTuple):
     """One thread's buffers of phase one."""
 
-    accumulator: np.ndarray  # float32 [2 * W]
-    summed: np.ndarray  # float32 [W] accumulator of one view
+    white: np.ndarray  # float32 [W] accumulator of White's view
+    black: np.ndarray  # float32 [W] of Black's
     dunits: np.ndarray  # float32 [W]
     hidden: np.ndarray  # float32 [16] h
     inner: np.ndarray  # float32 [32] g
@@ -43,7 +55,7 @@ class ValueGradients(NamedTuple):
     """Results of phase one for B positions."""
 
     units: np.ndarray  # float32 [B * W]
-    accumulator: np.ndarray  # float32 [B * 2 * W] da of the mover's view, then of the other's
+    accumulator: np.ndarray  # float32 [B * 2 * W] da of White's view, then of Black's
     dhidden: np.ndarray  # float32 [B, 16]
     pairs: np.ndarray  # float32 [B, 32] min(max(h, 0), 1), min(h^2, 1)
     dinner: np.ndarray  # float32 [B, 32]
@@ -57,8 +69,8 @@ class ValueGradients(NamedTuple):
 def new_value_scratch(config: ValueConfig) -> ValueScratch:
     """Buffers for one thread."""
     return ValueScratch(
-        accumulator=aligned_zeros(2 * config.width),
-        summed=aligned_zeros(config.width),
+        white=aligned_zeros(config.width),
+        black=aligned_zeros(config.width),
         dunits=aligned_zeros(config.width),
         hidden=aligned_zeros(HIDDEN_1),
         inner=aligned_zeros(HIDDEN_2),
@@ -89,12 +101,18 @@ def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
 
 @kernel(contract=True)
 def learn_values(tables, batch, first, last, scale, value_weight, left_weight, scratch, out):
-    """Run batch[first:last] forward and backward; `scale`, 1 / B of the whole batch, multiplies the gradients."""
-    width = len(scratch.summed)
+    """Run batch[first:last] forward and backward; `scale`, 1 / B of the whole batch, multiplies the gradients.
+
+    Both views of batch[first] must be listed anew.
+    """
+    width = len(scratch.white)
     for b in range(first, last):
-        version = np.int64(batch.version[b])
+        version, side = np.int64(batch.version[b]), np.int64(batch.side[b])
+        sum_view(tables, batch, b, np.int64(0), scratch.white)
+        sum_view(tables, batch, b, np.int64(1), scratch.black)
+        mover, other = (scratch.black, scratch.white) if side else (scratch.white, scratch.black)
         pairs, active = out.pairs[b], out.active[b]
-        judge_views(tables, batch.features[b], batch.n_rows[b], version, scratch, out.units, b * width, pairs, active)
+        judge_views(tables, mover, other, version, scratch, out.units, b * width, pairs, active)
         _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out)
         _hidden_gradient(tables, version, scratch, out, b)
         for c in range(0, width, LANES):
@@ -102,22 +120,29 @@ def learn_values(tables, batch, first, last, scale, value_weight, left_weight, s
         add_weighted_rows(
             tables.dense1, width, scratch.numbers[version], out.dhidden[b], len(scratch.hidden), scratch.dunits
         )
-        _views_gradient(scratch, width, out.accumulator, b * 2 * width)
+        _view_gradient(mover, scratch.dunits, np.int64(0), out.accumulator, (2 * b + side) * width)
+        _view_gradient(other, scratch.dunits, width // 2, out.accumulator, (2 * b + 1 - side) * width)
 
 
 @kernel(contract=True)
-def judge_views(tables, features, n_rows, version, scratch, units, at, pairs, active):
-    """Evaluate the rows of both views: units[at : at + W], pairs [32], active [32] and the scratch's outputs."""
-    width = len(scratch.summed)
-    half = width // 2
-    for view in range(2):
-        numbers = features[view * MAX_VIEW : (view + 1) * MAX_VIEW]
-        add_rows(tables.weight, width, numbers, n_rows, tables.bias, scratch.summed)
-        for c in range(0, half, LANES):
-            first, second = load(scratch.summed, c), load(scratch.summed, half + c)
-            store(scratch.accumulator, view * width + c, first)
-            store(scratch.accumulator, view * width + half + c, second)
-            store(units, at + view * half + c, clip(first) * clip(second))
+def sum_view(tables, batch, b, side, accumulator):
+    """Bring the accumulator of a side's view, float32 [W], from position b - 1 to b, or make it anew."""
+    width, coming = len(accumulator), batch.n_coming[b, side]
+    if coming < 0:
+        numbers = batch.features[b, side * MAX_VIEW : (side + 1) * MAX_VIEW]
+        add_rows(tables.weight, width, numbers, batch.n_rows[b], tables.bias, accumulator)
+        return
+    numbers = batch.changes[b, side * MAX_VIEW : (side + 1) * MAX_VIEW]
+    add_rows(tables.weight, width, numbers, coming, accumulator, accumulator)
+    subtract_rows(tables.weight, width, numbers[coming:], batch.n_going[b, side], accumulator)
+
+
+@kernel(contract=True)
+def judge_views(tables, mover, other, version, scratch, units, at, pairs, active):
+    """From both accumulators [W] to units[at : at + W], pairs [32], active [32] and the scratch's outputs."""
+    width = len(mover)
+    pair_products(mover, width // 2, units, at)
+    pair_products(other, width // 2, units, at + width // 2)
     for k in range(HIDDEN_1):
         row = version * HIDDEN_1 + k
         scratch.hidden[k] = score_row(tables.dense1, row * width, units, at, width) + tables.dense1_bias[row]
@@ -182,16 +207,13 @@ def _hidden_gradient(tables, version, scratch, out, b):
 
 
 @kernel(contract=True)
-def _views_gradient(scratch, width, out, at):
-    """From the gradient of the units to that of both accumulators, in out[at : at + 2 W]."""
-    one, half = splat(1.0), width // 2
-    for view in range(2):
-        place = view * width
-        for c in range(0, half, LANES):
-            a, b = load(scratch.accumulator, place + c), load(scratch.accumulator, place + half + c)
-            dy = load(scratch.dunits, view * half + c)
-            store(out, at + place + c, where_positive(a, where_positive(one - a, dy * clip(b))))
-            store(out, at + place + half + c, where_positive(b, where_positive(one - b, dy * clip(a))))
+def _view_gradient(accumulator, dunits, first, out, at):
+    """From the gradient of a view's units, dunits[first : first + W / 2], to its accumulator's in out[at : at + W]."""
+    one, half = splat(1.0), len(accumulator) // 2
+    for c in range(0, half, LANES):
+        a, b, dy = load(accumulator, c), load(accumulator, half + c), load(dunits, first + c)
+        store(out, at + c, where_positive(a, where_positive(one - a, dy * clip(b))))
+        store(out, at + half + c, where_positive(b, where_positive(one - b, dy * clip(a))))
 
 
 # ---- phase two: columns -------------------------------------------------------------------------------------------
@@ -200,16 +222,35 @@ def _views_gradient(scratch, width, out, at):
 @kernel(contract=True)
 def add_view_columns(batch, count, gradients, width, column, tables):
     """Add `count` positions to the gradients of the rows and their bias, in columns `column` to `column` + 64."""
-    b0 = b1 = b2 = b3 = splat(0.0)
-    da = gradients.accumulator
-    for b in range(count):
-        for view in range(2):
-            at = (2 * b + view) * width + column
-            d0, d1, d2, d3 = load(da, at), load(da, at + 16), load(da, at + 32), load(da, at + 48)
-            b0, b1, b2, b3 = b0 + d0, b1 + d1, b2 + d2, b3 + d3
-            for i in range(view * MAX_VIEW, view * MAX_VIEW + batch.n_rows[b]):
-                add_4(tables.weight, batch.features[b, i] * width + column, d0, d1, d2, d3)
-    add_4(tables.bias, column, b0, b1, b2, b3)
+    zero, da = splat(0.0), gradients.accumulator
+    for side in range(2):
+        first = side * MAX_VIEW
+        p0 = p1 = p2 = p3 = zero
+        for b in range(count):
+            coming = batch.n_coming[b, side]
+            if coming < 0:
+                if b > 0:
+                    _add_to_rows(tables, batch, b - 1, first, width, column, p0, p1, p2, p3)
+                p0 = p1 = p2 = p3 = zero
+            else:
+                going = first + coming
+                for i in range(first, going):
+                    to = batch.changes[b, i] * width + column
+                    add_4(tables.weight, to, zero - p0, zero - p1, zero - p2, zero - p3)
+                for i in range(going, going + batch.n_going[b, side]):
+                    add_4(tables.weight, batch.changes[b, i] * width + column, p0, p1, p2, p3)
+            at = (2 * b + side) * width + column
+            p0, p1 = p0 + load(da, at), p1 + load(da, at + 16)
+            p2, p3 = p2 + load(da, at + 32), p3 + load(da, at + 48)
+        _add_to_rows(tables, batch, count - 1, first, width, column, p0, p1, p2, p3)
+
+
+@kernel(contract=True)
+def _add_to_rows(tables, batch, b, first, width, column, p0, p1, p2, p3):
+    """Add four vectors to the rows of a view of position b, and to the bias."""
+    for i in range(first, first + batch.n_rows[b]):
+        add_4(tables.weight, batch.features[b, i] * width + column, p0, p1, p2, p3)
+    add_4(tables.bias, column, p0, p1, p2, p3)
 
 
 @kernel(contract=True)

@@ -99,6 +99,8 @@ def gradients_by_layers(batch: ValueBatch, weights: LossWeights) -> tuple[list[f
     trunk = build_value_trunk(CONFIG.value, np.random.default_rng(1)).astype(np.float64)
     listed = np.arange(MAX_VIEW) < batch.n_rows[:, None, None]
     features = np.where(listed, batch.features.reshape(len(batch.features), 2, MAX_VIEW), -1)
+    black = np.flatnonzero(batch.side)
+    features[black] = features[black, ::-1]  # the mover's view comes first
     outputs, backward = trunk.forward((features, batch.version))
     value, dvalue = softmax_cross_entropy(outputs[:, :3], batch.wdl)
     left = np.where(batch.moves_left >= 0, batch.moves_left, outputs[:, 3])
@@ -108,8 +110,10 @@ def gradients_by_layers(batch: ValueBatch, weights: LossWeights) -> tuple[list[f
 
 
 def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
-    numbers, weights = np.flatnonzero(~held_out(labels.rows))[:120:2], LossWeights(value=0.7, moves_left=0.3)
+    allowed, weights = np.flatnonzero(~held_out(labels.rows)), LossWeights(value=0.7, moves_left=0.3)
+    numbers = np.concatenate([allowed[:60], allowed[::-70][:30]])
     batch = batch_of(labels, numbers)
+    assert 10 < np.count_nonzero(batch.n_coming < 0) < len(numbers)  # listed anew, and as changes
     batch.moves_left[::3] = np.linspace(0, 2.5, len(batch.moves_left[::3]))
     config, tables = tables_of(build_value_trunk(CONFIG.value, np.random.default_rng(1)))
     _, slopes = new_value_tables(config)
@@ -124,6 +128,24 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
     for name, gradient in expected.items():
         error = np.linalg.norm(found[f"{VALUE_TRUNK}.{name}"] - gradient) / np.linalg.norm(gradient)
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
+
+
+def test_changes_lead_from_view_to_view(labels: LabelRows) -> None:
+    batch = batch_of(labels, np.arange(300))
+    for side in range(2):
+        first = side * MAX_VIEW
+        seen: set[int] = set()
+        for b in range(300):
+            coming, going = batch.n_coming[b, side], batch.n_going[b, side]
+            now = set(batch.features[b, first : first + batch.n_rows[b]].tolist())
+            if coming >= 0:
+                changes = batch.changes[b, first : first + coming + going].tolist()
+                assert coming + going < len(now)
+                assert (seen - set(changes[coming:])) | set(changes[:coming]) == now
+                assert not seen & set(changes[:coming])
+                assert set(changes[coming:]) <= seen
+            seen = now
+        assert (batch.n_coming[1:, side] >= 0).mean() > 0.3  # siblings
 
 
 def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
