@@ -12,6 +12,7 @@ from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.training.families import PARTS, family_of
+from selfplay.training.losses import LossWeights
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import SourceFiles, load_training_data
@@ -90,6 +91,8 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
     text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
+    text = "weight of the loss of siblings, centred within them (value trunks only)"
+    setting("--siblings", LossWeights.siblings, text)
     setting("--threads", LearnerSettings.threads)
     setting("--seed", PretrainSettings.seed)
     setting("--evaluate-minutes", PretrainSettings.evaluate_minutes, "between held-out evaluations")
@@ -122,6 +125,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         threads=arguments.threads,
         variations=given(arguments.variations, recipe.variations),
         weight_decay=given(arguments.weight_decay, recipe.weight_decay),
+        loss=LossWeights(siblings=arguments.siblings),
     )
     return PretrainSettings(
         net=arguments.net,

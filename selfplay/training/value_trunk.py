@@ -210,7 +210,15 @@ class ValuePass:
 
         def learn(part: tuple[int, int]) -> None:
             learn_values(
-                tables, batch, *part, scale, weights.value, weights.moves_left, self._scratch(), self.gradients
+                tables,
+                batch,
+                *part,
+                scale,
+                weights.value,
+                weights.moves_left,
+                weights.siblings,
+                self._scratch(),
+                self.gradients,
             )
 
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))

@@ -7,6 +7,10 @@ s = sum(t) and e the error of moves left, every gradient times 1 / B:
     dense1    [dq, dr] = sum_o dg_o U_o                          dh = dq where 0 < h < 1, plus 2 h dr where |h| < 1
     units     du = sum_k dh_k H_k                                da as in `gradients.py`, for each view
 
+Siblings, positions after moves of one position, have a loss of their own, because search chooses among them. With
+q = p_0 - p_2, t of the targets likewise, and c(x) = x minus its mean over the siblings of a batch, it is
+v / 2 sum (c(q) - c(t))^2, whose gradient is v (c(q) - c(t)) p_j (s_j - q) more in dy_j, s = (1, 0, -1).
+
 Phase one computes these for every position, phase two the sums over positions, each column of a table by one call.
 
 A batch lists a view as changes of the view before it, in the previous position. Phase one therefore adds and subtracts
@@ -44,21 +48,19 @@ class ValueScratch(NamedTuple):
     white: np.ndarray  # float32 [W] accumulator of White's view
     black: np.ndarray  # float32 [W] of Black's
     dunits: np.ndarray  # float32 [W]
-    hidden: np.ndarray  # float32 [16] h
-    inner: np.ndarray  # float32 [32] g
     outputs: np.ndarray  # float32 [4]
     probabilities: np.ndarray  # float32 [3]
     numbers: np.ndarray  # int16 [8, 16] rows of dense1 of each version
 
 
 class ValueGradients(NamedTuple):
-    """Results of phase one for B positions."""
+    """Results of phase one for B positions. Its backward pass puts gradients in the place of values."""
 
     units: np.ndarray  # float32 [B * W]
-    accumulator: np.ndarray  # float32 [B * 2 * W] da of White's view, then of Black's
-    dhidden: np.ndarray  # float32 [B, 16]
+    accumulator: np.ndarray  # float32 [B * 2 * W] a, then da, of White's view, then of Black's
+    hidden: np.ndarray  # float32 [B, 16] h, then dh
     pairs: np.ndarray  # float32 [B, 32] min(max(h, 0), 1), min(h^2, 1)
-    dinner: np.ndarray  # float32 [B, 32]
+    inner: np.ndarray  # float32 [B, 32] g, then dg
     active: np.ndarray  # float32 [B, 32] min(max(g, 0), 1)
     doutputs: np.ndarray  # float32 [B, 4]
     wdl: np.ndarray  # float32 [B, 3] p
@@ -72,8 +74,6 @@ def new_value_scratch(config: ValueConfig) -> ValueScratch:
         white=aligned_zeros(config.width),
         black=aligned_zeros(config.width),
         dunits=aligned_zeros(config.width),
-        hidden=aligned_zeros(HIDDEN_1),
-        inner=aligned_zeros(HIDDEN_2),
         outputs=aligned_zeros(VALUE_OUTPUTS),
         probabilities=aligned_zeros(3),
         numbers=np.arange(MEN_BUCKETS * HIDDEN_1, dtype=np.int16).reshape(MEN_BUCKETS, HIDDEN_1),
@@ -85,9 +85,9 @@ def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
     return ValueGradients(
         units=aligned_zeros(size * config.width),
         accumulator=aligned_zeros(size * 2 * config.width),
-        dhidden=aligned_zeros(size, HIDDEN_1),
+        hidden=aligned_zeros(size, HIDDEN_1),
         pairs=aligned_zeros(size, 2 * HIDDEN_1),
-        dinner=aligned_zeros(size, HIDDEN_2),
+        inner=aligned_zeros(size, HIDDEN_2),
         active=aligned_zeros(size, HIDDEN_2),
         doutputs=aligned_zeros(size, VALUE_OUTPUTS),
         wdl=aligned_zeros(size, 3),
@@ -100,28 +100,47 @@ def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
 
 
 @kernel(contract=True)
-def learn_values(tables, batch, first, last, scale, value_weight, left_weight, scratch, out):
+def learn_values(tables, batch, first, last, scale, value_weight, left_weight, sibling_weight, scratch, out):
     """Run batch[first:last] forward and backward; `scale`, 1 / B of the whole batch, multiplies the gradients.
 
     Both views of batch[first] must be listed anew.
     """
-    width = len(scratch.white)
     for b in range(first, last):
-        version, side = np.int64(batch.version[b]), np.int64(batch.side[b])
-        sum_view(tables, batch, b, np.int64(0), scratch.white)
-        sum_view(tables, batch, b, np.int64(1), scratch.black)
-        mover, other = (scratch.black, scratch.white) if side else (scratch.white, scratch.black)
-        pairs, active = out.pairs[b], out.active[b]
-        judge_views(tables, mover, other, version, scratch, out.units, b * width, pairs, active)
+        _judge_position(tables, batch, b, scratch, out)
         _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out)
-        _hidden_gradient(tables, version, scratch, out, b)
-        for c in range(0, width, LANES):
-            store(scratch.dunits, c, splat(0.0))
-        add_weighted_rows(
-            tables.dense1, width, scratch.numbers[version], out.dhidden[b], len(scratch.hidden), scratch.dunits
-        )
-        _view_gradient(mover, scratch.dunits, np.int64(0), out.accumulator, (2 * b + side) * width)
-        _view_gradient(other, scratch.dunits, width // 2, out.accumulator, (2 * b + 1 - side) * width)
+    if sibling_weight > 0:
+        _siblings_gradient(batch, first, last, scale * sibling_weight, out)
+    for b in range(first, last):
+        _position_gradient(tables, batch, b, scratch, out)
+
+
+@kernel(contract=True)
+def _judge_position(tables, batch, b, scratch, out):
+    """Evaluate position b: its accumulators, units and layers, and the scratch's outputs."""
+    width, version, side = len(scratch.white), np.int64(batch.version[b]), np.int64(batch.side[b])
+    sum_view(tables, batch, b, np.int64(0), scratch.white)
+    sum_view(tables, batch, b, np.int64(1), scratch.black)
+    at = 2 * b * width
+    for c in range(0, width, LANES):
+        store(out.accumulator, at + c, load(scratch.white, c))
+        store(out.accumulator, at + width + c, load(scratch.black, c))
+    mover, other = (scratch.black, scratch.white) if side else (scratch.white, scratch.black)
+    pair_products(mover, width // 2, out.units, b * width)
+    pair_products(other, width // 2, out.units, b * width + width // 2)
+    _judge_units(tables, version, b, out, scratch.outputs)
+
+
+@kernel(contract=True)
+def _position_gradient(tables, batch, b, scratch, out):
+    """From the gradient of position b's outputs to that of its layers and accumulators."""
+    width, version, side = len(scratch.dunits), np.int64(batch.version[b]), np.int64(batch.side[b])
+    _hidden_gradient(tables, version, out, b)
+    for c in range(0, width, LANES):
+        store(scratch.dunits, c, splat(0.0))
+    add_weighted_rows(tables.dense1, width, scratch.numbers[version], out.hidden[b], HIDDEN_1, scratch.dunits)
+    half = width // 2
+    _view_gradient(scratch.dunits, side * half, half, out.accumulator, 2 * b * width)
+    _view_gradient(scratch.dunits, (1 - side) * half, half, out.accumulator, (2 * b + 1) * width)
 
 
 @kernel(contract=True)
@@ -138,27 +157,24 @@ def sum_view(tables, batch, b, side, accumulator):
 
 
 @kernel(contract=True)
-def judge_views(tables, mover, other, version, scratch, units, at, pairs, active):
-    """From both accumulators [W] to units[at : at + W], pairs [32], active [32] and the scratch's outputs."""
-    width = len(mover)
-    pair_products(mover, width // 2, units, at)
-    pair_products(other, width // 2, units, at + width // 2)
+def _judge_units(tables, version, b, out, outputs):
+    """From the units of position b to its layers and outputs [4]."""
+    width = len(tables.bias)
+    hidden, pairs, inner, active = out.hidden[b], out.pairs[b], out.inner[b], out.active[b]
     for k in range(HIDDEN_1):
         row = version * HIDDEN_1 + k
-        scratch.hidden[k] = score_row(tables.dense1, row * width, units, at, width) + tables.dense1_bias[row]
-    one = splat(1.0)
-    for c in range(0, HIDDEN_1, LANES):
-        h = load(scratch.hidden, c)
-        store(pairs, c, clip(h))
-        store(pairs, HIDDEN_1 + c, one - clip(one - h * h))
+        hidden[k] = score_row(tables.dense1, row * width, out.units, b * width, width) + tables.dense1_bias[row]
+    one, h = splat(1.0), load(hidden, 0)
+    store(pairs, 0, clip(h))
+    store(pairs, HIDDEN_1, one - clip(one - h * h))
     for o in range(HIDDEN_2):
         row = version * HIDDEN_2 + o
-        scratch.inner[o] = _dot_32(tables.dense2, row * 32, pairs) + tables.dense2_bias[row]
+        inner[o] = _dot_32(tables.dense2, row * 32, pairs) + tables.dense2_bias[row]
     for c in range(0, HIDDEN_2, LANES):
-        store(active, c, clip(load(scratch.inner, c)))
+        store(active, c, clip(load(inner, c)))
     for j in range(VALUE_OUTPUTS):
         row = version * VALUE_OUTPUTS + j
-        scratch.outputs[j] = _dot_32(tables.output, row * 32, active) + tables.output_bias[row]
+        outputs[j] = _dot_32(tables.output, row * 32, active) + tables.output_bias[row]
 
 
 @kernel(contract=True)
@@ -187,33 +203,60 @@ def _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out):
 
 
 @kernel(contract=True)
-def _hidden_gradient(tables, version, scratch, out, b):
-    """From the gradient of the outputs to that of both hidden layers."""
-    one = splat(1.0)
-    for c in range(0, HIDDEN_2, LANES):
-        g, dg = load(scratch.inner, c), splat(0.0)
-        for j in range(VALUE_OUTPUTS):
-            row = version * VALUE_OUTPUTS + j
-            dg = dg + spread(out.doutputs[b], j) * load(tables.output, row * HIDDEN_2 + c)
-        store(out.dinner[b], c, where_positive(g, where_positive(one - g, dg)))
-    plain = square = splat(0.0)
-    for o in range(HIDDEN_2):
-        at, x = (version * HIDDEN_2 + o) * 2 * HIDDEN_1, spread(out.dinner[b], o)
-        plain = plain + x * load(tables.dense2, at)
-        square = square + x * load(tables.dense2, at + LANES)
-    h = load(scratch.hidden, 0)
-    inside = where_positive(one - h * h, (h + h) * square)
-    store(out.dhidden[b], 0, where_positive(h, where_positive(one - h, plain)) + inside)
+def _siblings_gradient(batch, first, last, scale, out):
+    """Add the gradient of the siblings' loss to that of the outputs."""
+    begin = first
+    while begin < last:
+        end = begin + 1
+        while end < last and _is_sibling(batch, end):
+            end += 1
+        mean = np.float32(0)
+        for b in range(begin, end):
+            mean += out.wdl[b, 0] - out.wdl[b, 2] - (batch.wdl[b, 0] - batch.wdl[b, 2])
+        mean /= np.float32(end - begin)
+        for b in range(begin, end):
+            q = out.wdl[b, 0] - out.wdl[b, 2]
+            slope = (q - (batch.wdl[b, 0] - batch.wdl[b, 2]) - mean) * out.known[b, 0] * np.float32(scale)
+            for j in range(3):
+                out.doutputs[b, j] += slope * out.wdl[b, j] * (np.float32(1 - j) - q)
+        begin = end
+
+
+@kernel()
+def _is_sibling(batch, b):
+    """Whether position b and the one before it have one parent: same side to move, both views change little."""
+    same_side = batch.side[b] == batch.side[b - 1]
+    return same_side and batch.n_coming[b, 0] >= 0 and batch.n_coming[b, 1] >= 0
 
 
 @kernel(contract=True)
-def _view_gradient(accumulator, dunits, first, out, at):
-    """From the gradient of a view's units, dunits[first : first + W / 2], to its accumulator's in out[at : at + W]."""
-    one, half = splat(1.0), len(accumulator) // 2
+def _hidden_gradient(tables, version, out, b):
+    """From the gradient of the outputs to that of both hidden layers, in the place of their values."""
+    one = splat(1.0)
+    for c in range(0, HIDDEN_2, LANES):
+        g, dg = load(out.inner[b], c), splat(0.0)
+        for j in range(VALUE_OUTPUTS):
+            row = version * VALUE_OUTPUTS + j
+            dg = dg + spread(out.doutputs[b], j) * load(tables.output, row * HIDDEN_2 + c)
+        store(out.inner[b], c, where_positive(g, where_positive(one - g, dg)))
+    plain = square = splat(0.0)
+    for o in range(HIDDEN_2):
+        at, x = (version * HIDDEN_2 + o) * 2 * HIDDEN_1, spread(out.inner[b], o)
+        plain = plain + x * load(tables.dense2, at)
+        square = square + x * load(tables.dense2, at + LANES)
+    h = load(out.hidden[b], 0)
+    inside = where_positive(one - h * h, (h + h) * square)
+    store(out.hidden[b], 0, where_positive(h, where_positive(one - h, plain)) + inside)
+
+
+@kernel(contract=True)
+def _view_gradient(dunits, first, half, accumulator, at):
+    """From the gradient of a view's units, dunits[first : first + half], to accumulator[at : at + 2 half], in place."""
+    one = splat(1.0)
     for c in range(0, half, LANES):
-        a, b, dy = load(accumulator, c), load(accumulator, half + c), load(dunits, first + c)
-        store(out, at + c, where_positive(a, where_positive(one - a, dy * clip(b))))
-        store(out, at + half + c, where_positive(b, where_positive(one - b, dy * clip(a))))
+        a, b, dy = load(accumulator, at + c), load(accumulator, at + half + c), load(dunits, first + c)
+        store(accumulator, at + c, where_positive(a, where_positive(one - a, dy * clip(b))))
+        store(accumulator, at + half + c, where_positive(b, where_positive(one - b, dy * clip(a))))
 
 
 # ---- phase two: columns -------------------------------------------------------------------------------------------
@@ -261,8 +304,8 @@ def add_dense1_columns(batch, count, gradients, width, column, tables):
         at = b * width + column
         y0, y1, y2, y3 = load(y, at), load(y, at + 16), load(y, at + 32), load(y, at + 48)
         for k in range(HIDDEN_1):
-            if gradients.dhidden[b, k] != 0:
-                x, row = spread(gradients.dhidden[b], k), batch.version[b] * HIDDEN_1 + k
+            if gradients.hidden[b, k] != 0:
+                x, row = spread(gradients.hidden[b], k), batch.version[b] * HIDDEN_1 + k
                 add_4(tables.dense1, row * width + column, x * y0, x * y1, x * y2, x * y3)
 
 
@@ -272,13 +315,13 @@ def add_small_layers(batch, count, gradients, tables):
     for b in range(count):
         version = np.int64(batch.version[b])
         at = version * HIDDEN_1
-        store(tables.dense1_bias, at, load(tables.dense1_bias, at) + load(gradients.dhidden[b], 0))
+        store(tables.dense1_bias, at, load(tables.dense1_bias, at) + load(gradients.hidden[b], 0))
         p0, p1 = load(gradients.pairs[b], 0), load(gradients.pairs[b], LANES)
         for o in range(HIDDEN_2):
             row = version * HIDDEN_2 + o
-            if gradients.dinner[b, o] != 0:
-                tables.dense2_bias[row] += gradients.dinner[b, o]
-                _add_2(tables.dense2, row * 32, spread(gradients.dinner[b], o), p0, p1)
+            if gradients.inner[b, o] != 0:
+                tables.dense2_bias[row] += gradients.inner[b, o]
+                _add_2(tables.dense2, row * 32, spread(gradients.inner[b], o), p0, p1)
         g0, g1 = load(gradients.active[b], 0), load(gradients.active[b], LANES)
         for j in range(VALUE_OUTPUTS):
             row = version * VALUE_OUTPUTS + j

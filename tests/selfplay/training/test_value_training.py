@@ -35,6 +35,7 @@ from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from selfplay.training.value_trunk import ValueHeldOut, ValuePass, tables_of
+from tests.gradient.numeric import numeric_gradient
 from tests.selfplay.teachers.nets import material_net_bytes
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
@@ -94,6 +95,20 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
         assert np.array_equal(value, b[name]), name
 
 
+def siblings_loss(batch: ValueBatch, logits: np.ndarray) -> float:
+    """Half the mean square over positions of Q's error, centred within runs of siblings."""
+    wdl = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    error = (wdl - batch.wdl) @ np.array([1.0, 0.0, -1.0])
+    anew = (batch.n_coming < 0).any(axis=1) | (np.diff(batch.side, prepend=-1) != 0)
+    family = np.cumsum(anew)
+    means = np.bincount(family, error) / np.maximum(np.bincount(family), 1)
+    return float(((error - means[family]) ** 2).sum() / 2 / len(error))
+
+
+def siblings_gradient(batch: ValueBatch, logits: np.ndarray) -> np.ndarray:
+    return numeric_gradient(lambda: siblings_loss(batch, logits), logits)
+
+
 def gradients_by_layers(batch: ValueBatch, weights: LossWeights) -> tuple[list[float], dict[str, np.ndarray]]:
     """Losses and gradients through the layers and losses of the learning library, in float64."""
     trunk = build_value_trunk(CONFIG.value, np.random.default_rng(1)).astype(np.float64)
@@ -105,12 +120,13 @@ def gradients_by_layers(batch: ValueBatch, weights: LossWeights) -> tuple[list[f
     value, dvalue = softmax_cross_entropy(outputs[:, :3], batch.wdl)
     left = np.where(batch.moves_left >= 0, batch.moves_left, outputs[:, 3])
     length, dleft = huber(outputs[:, 3:], left[:, None])
-    _, grads = backward(np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1))
+    dsiblings = weights.siblings * siblings_gradient(batch, outputs[:, :3])
+    _, grads = backward(np.concatenate([weights.value * dvalue + dsiblings, weights.moves_left * dleft], axis=1))
     return [value, length], grads
 
 
 def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
-    allowed, weights = np.flatnonzero(~held_out(labels.rows)), LossWeights(value=0.7, moves_left=0.3)
+    allowed, weights = np.flatnonzero(~held_out(labels.rows)), LossWeights(value=0.7, moves_left=0.3, siblings=2.0)
     numbers = np.concatenate([allowed[:60], allowed[::-70][:30]])
     batch = batch_of(labels, numbers)
     assert 10 < np.count_nonzero(batch.n_coming < 0) < len(numbers)  # listed anew, and as changes
