@@ -52,6 +52,7 @@ from selfplay.training.source_files import TrainingData
 __all__ = ["ValueFamily", "ValueHeldOut", "ValueMixture", "ValueTrunkGradients"]
 
 PART = 256  # positions per unit of a thread's work
+FILLED = 1024  # positions that a sampler fills at a time
 GROUP_OF_ROWS = 8  # consecutive label rows that are drawn together; siblings share most of their work
 PREFIX = f"{VALUE_TRUNK}."
 ROWS = VALUE_PARAMETERS["weight"].removeprefix(PREFIX)
@@ -144,7 +145,7 @@ class ValueMixture:
         tasks = [
             (i, numbers[first:last], self._batch.part(part.start + first, part.start + last))
             for i, part, numbers in self._draws.parts(step)
-            for first, last in pairwise([*range(0, len(numbers), PART), len(numbers)])
+            for first, last in pairwise([*range(0, len(numbers), FILLED), len(numbers)])
         ]
         for _ in run(self._fill, tasks):
             pass

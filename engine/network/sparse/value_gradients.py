@@ -101,12 +101,9 @@ def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
 
 @kernel(contract=True)
 def learn_values(tables, batch, first, last, scale, value_weight, left_weight, sibling_weight, scratch, out):
-    """Run batch[first:last] forward and backward; `scale`, 1 / B of the whole batch, multiplies the gradients.
-
-    Both views of batch[first] must be listed anew.
-    """
+    """Run batch[first:last] forward and backward; `scale`, 1 / B of the whole batch, multiplies the gradients."""
     for b in range(first, last):
-        _judge_position(tables, batch, b, scratch, out)
+        _judge_position(tables, batch, b, b == first, scratch, out)
         _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out)
     if sibling_weight > 0:
         _siblings_gradient(batch, first, last, scale * sibling_weight, out)
@@ -115,11 +112,14 @@ def learn_values(tables, batch, first, last, scale, value_weight, left_weight, s
 
 
 @kernel(contract=True)
-def _judge_position(tables, batch, b, scratch, out):
-    """Evaluate position b: its accumulators, units and layers, and the scratch's outputs."""
+def _judge_position(tables, batch, b, anew, scratch, out):
+    """Evaluate position b: its accumulators, units and layers, and the scratch's outputs.
+
+    Unless `anew`, the scratch's accumulators are those of position b - 1.
+    """
     width, version, side = len(scratch.white), np.int64(batch.version[b]), np.int64(batch.side[b])
-    sum_view(tables, batch, b, np.int64(0), scratch.white)
-    sum_view(tables, batch, b, np.int64(1), scratch.black)
+    sum_view(tables, batch, b, np.int64(0), anew, scratch.white)
+    sum_view(tables, batch, b, np.int64(1), anew, scratch.black)
     at = 2 * b * width
     for c in range(0, width, LANES):
         store(out.accumulator, at + c, load(scratch.white, c))
@@ -144,10 +144,10 @@ def _position_gradient(tables, batch, b, scratch, out):
 
 
 @kernel(contract=True)
-def sum_view(tables, batch, b, side, accumulator):
+def sum_view(tables, batch, b, side, anew, accumulator):
     """Bring the accumulator of a side's view, float32 [W], from position b - 1 to b, or make it anew."""
     width, coming = len(accumulator), batch.n_coming[b, side]
-    if coming < 0:
+    if anew or coming < 0:
         numbers = batch.features[b, side * MAX_VIEW : (side + 1) * MAX_VIEW]
         add_rows(tables.weight, width, numbers, batch.n_rows[b], tables.bias, accumulator)
         return
