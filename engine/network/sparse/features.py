@@ -153,12 +153,19 @@ def look(row, moves, n_moves, sight):
 @kernel()
 def write_view(row, moves, n_moves, settled_cp, sight):
     """`look` with a given quiescence balance, in centipawns for the side to move."""
+    count = write_features(row, settled_cp, sight)
+    judge_squares(row, np.int64(row[SIDE]), sight)
+    _write_moves(row, moves, n_moves, view_flip(row), sight)
+    return count
+
+
+@kernel()
+def write_features(row, settled_cp, sight):
+    """Write the features of a position alone, with a given quiescence balance, and the attack sets of both sides."""
     side = np.int64(row[SIDE])
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
     write_attacks(row, 1, sight.attacks[1])
-    judge_squares(row, side, sight)
-    _write_moves(row, moves, n_moves, flip, sight)
     count = write_pieces(row, side, 0, flip, sight.attacks, sight.features, 0)
     count = write_pieces(row, 1 - side, 6, flip, sight.attacks, sight.features, count)
     count = write_state(row, side, flip, sight.features, count)
