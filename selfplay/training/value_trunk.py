@@ -53,6 +53,7 @@ __all__ = ["ValueFamily", "ValueHeldOut", "ValueMixture", "ValueTrunkGradients"]
 
 PART = 256  # positions per unit of a thread's work
 FILLED = 1024  # positions that a sampler fills at a time
+ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
 GROUP_OF_ROWS = 8  # consecutive label rows that are drawn together; siblings share most of their work
 PREFIX = f"{VALUE_TRUNK}."
 ROWS = VALUE_PARAMETERS["weight"].removeprefix(PREFIX)
@@ -93,8 +94,14 @@ class ValueFamily:
         return ValueTrunkGradients(model, settings)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """AdamW; the rows of a piece on a square share a part for all attacks and defences."""
-        return SharedRowsAdamW({ROWS: SharedRows(*FEATURE_GROUPS)}, settings.weight_decay, decay_all=True)
+        """AdamW; the rows of a piece on a square share a part for all attacks and defences.
+
+        Most rows are rare: few positions of a batch have them, or none. The root of Adam's mean square then tends to
+        zero between two of them, and a single position would move its rows by thirty times the rate. An epsilon like
+        one position's gradient leaves such rows to move in proportion to their gradients.
+        """
+        epsilon = ONE_POSITION / settings.batch_size
+        return SharedRowsAdamW({ROWS: SharedRows(*FEATURE_GROUPS)}, settings.weight_decay, True, epsilon)
 
     def refresh(self, model: Layer, coming: Iterator[ValueBatch]) -> None:
         """Do nothing: the trunk has no batch statistics."""
