@@ -19,7 +19,7 @@ from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT, policy_from_scores
 
-__all__ = ["HELD_OUT_EVERY", "LabelOrder", "LabelRows", "LabelSampler", "held_out"]
+__all__ = ["HELD_OUT_EVERY", "LabelOrder", "LabelRows", "LabelSampler", "held_out", "wdl_of_labels"]
 
 HELD_OUT_EVERY = 64  # one root in this many is never trained on
 ROUNDS = 4  # rounds of the Feistel network
@@ -49,29 +49,32 @@ def held_out(rows: np.ndarray) -> np.ndarray:
 
 
 class LabelOrder:
-    """Draws rows without replacement, epoch after epoch, by a computed permutation.
+    """Draws groups of consecutive rows without replacement, epoch after epoch, by a computed permutation of the groups.
 
-    It is a four-round Feistel network over the next even number of bits. Numbers beyond the rows go through it again
-    (cycle walking, Black & Rogaway 2002).
+    It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
+    (cycle walking, Black & Rogaway 2002). Rows after the last whole group are left out.
     """
 
-    def __init__(self, n_rows: int, seed: int) -> None:
-        self._n_rows = n_rows
-        self._half = np.uint64(max(1, (max(2, n_rows) - 1).bit_length() + 1 >> 1))
+    def __init__(self, n_rows: int, seed: int, group: int = 1) -> None:
+        self._group = min(group, max(n_rows, 1))
+        self._n_groups = n_rows // self._group
+        self._half = np.uint64(max(1, (max(2, self._n_groups) - 1).bit_length() + 1 >> 1))
         self._seed = seed
 
     def __len__(self) -> int:
         """Rows of an epoch."""
-        return self._n_rows
+        return self._n_groups * self._group
 
     def draw(self, first: int, count: int) -> np.ndarray:
         """The draws numbered first..first+count-1: rows int64[count]."""
-        numbers = np.arange(first, first + count, dtype=np.uint64)
-        epochs, places = numbers // np.uint64(self._n_rows), numbers % np.uint64(self._n_rows)
+        start, stop = first // self._group, -(-(first + count) // self._group)
+        numbers = np.arange(start, stop, dtype=np.uint64)
+        epochs, places = numbers // np.uint64(self._n_groups), numbers % np.uint64(self._n_groups)
         drawn = self._permuted(places, epochs)
-        while len(beyond := np.flatnonzero(drawn >= self._n_rows)):
+        while len(beyond := np.flatnonzero(drawn >= self._n_groups)):
             drawn[beyond] = self._permuted(drawn[beyond], epochs[beyond])
-        return drawn.astype(np.int64)
+        rows = drawn.astype(np.int64)[:, None] * self._group + np.arange(self._group)
+        return rows.reshape(-1)[first - start * self._group :][:count]
 
     def _permuted(self, places: np.ndarray, epochs: np.ndarray) -> np.ndarray:
         mask = (np.uint64(1) << self._half) - np.uint64(1)
@@ -114,14 +117,16 @@ class LabelSampler:
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
         fields = fields_of(rows)
-        batch.wdl[:count] = _wdl(rows, fields)
+        batch.wdl[:count] = wdl_of_labels(rows)
         plies = np.minimum(fields["plies_left"], MOVES_LEFT_LIMIT).astype(np.float32)
         batch.moves_left[:count] = np.where(plies > 0, plies / MOVES_LEFT_SCALE, np.float32(-1))
         left_out = np.flatnonzero(held_out(rows))
         batch.wdl[left_out], batch.n_moves[left_out], batch.moves_left[left_out] = 0.0, 0, -1.0
 
 
-def _wdl(rows: np.ndarray, fields: np.ndarray) -> np.ndarray:
+def wdl_of_labels(rows: np.ndarray) -> np.ndarray:
+    """Win, draw, loss float32 [n, 3] of packed rows, each kind on its own calibrated scale."""
+    fields = fields_of(rows)
     if rows.shape[1] == SCORED_WORDS:
         return MOVE_SCORES.wdl(fields["score"])
     calm = (fields["kind"] & CALM > 0)[:, None]

@@ -60,11 +60,14 @@ class SourceFiles:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training sets with their mixture weights, and the held-out set."""
+    """Training sets with their mixture weights, and the held-out set.
+
+    Without games, the held-out set is all rows of the first label folder, of which training leaves some roots out.
+    """
 
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
-    heldout: PositionSet
+    heldout: PositionSet | LabelRows
 
 
 Reader = Callable[[Path], Iterator[GameRecord]]
@@ -102,7 +105,8 @@ def load_training_data(
     if not paths and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
     if not paths:
-        raise ConfigError("nothing to hold out: give at least one file of games or teacher labels beside the labels")
+        labels = list(_label_sets(files, tell))
+        return TrainingData(tuple(rows for rows, _ in labels), tuple(share for _, share in labels), labels[0][0])
     heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
     heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
     if heldout_set.n_games < LEAST_GAMES:

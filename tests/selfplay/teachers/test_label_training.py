@@ -39,6 +39,16 @@ def test_order_draws_every_row_once_an_epoch_and_each_epoch_in_another_order():
     np.testing.assert_array_equal(np.concatenate([order.draw(0, 300), order.draw(300, 900)]), order.draw(0, 1200))
 
 
+def test_order_draws_whole_groups_of_consecutive_rows():
+    order = LabelOrder(1003, seed=3, group=8)
+    drawn = order.draw(0, len(order))
+    assert sorted(drawn) == list(range(1000))
+    groups = drawn.reshape(-1, 8)
+    assert (np.diff(groups, axis=1) == 1).all()
+    assert (np.diff(groups[:, 0]) != 8).mean() > 0.9
+    np.testing.assert_array_equal(np.concatenate([order.draw(0, 13), order.draw(13, 1400)]), order.draw(0, 1413))
+
+
 def test_values_teach_the_value_alone(drawn):
     numbers = np.arange(len(drawn.values))
     batch, trained = filled(drawn.values, numbers), ~held_out(drawn.values)
