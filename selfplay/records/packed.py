@@ -39,6 +39,7 @@ from engine.native.jit import kernel
 __all__ = [
     "CALM",
     "SCORED_WORDS",
+    "SOURCES",
     "SOURCE_MASK",
     "TOP_MOVES",
     "VALUE_FIELDS",
@@ -51,6 +52,8 @@ VALUE_WORDS, SCORED_WORDS = 4, 8
 TOP_MOVES = 8
 CALM = 16  # bit of the kind: nothing hangs, the score is the static value
 SOURCE_MASK = 15
+# What a position was drawn from, by the number in its kind.
+SOURCES = ("games", "siblings", "detours", "trees", "openings", "book", "chess960", "endings", "quiet_ends")
 BLACK_ROOK_THAT_CASTLES = 13
 LONGEST_CLOCK = 255
 # Word 3 of packed rows [N, 4] as an array: `rows[:, 3:].view(VALUE_FIELDS)`.

@@ -14,12 +14,12 @@ from selfplay.records.packed import (
     CALM,
     SCORED_WORDS,
     SOURCE_MASK,
+    SOURCES,
     TOP_MOVES,
     VALUE_WORDS,
     unpack_row,
 )
 from selfplay.teachers.alpha_beta import score_moves
-from selfplay.teachers.draw_sources import SOURCES
 from selfplay.teachers.drawing import pack_best_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import begin, new_teacher, settled_value, to_cp
