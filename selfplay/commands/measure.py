@@ -13,7 +13,14 @@ from rich.table import Table
 
 from engine.evaluation import make_evaluator
 from engine.live_lines import show, show_view
-from selfplay.records.calibration import CALM_VALUES, LONE_SCORES, UNSETTLED_VALUES, fit_calibration
+from selfplay.records.calibration import (
+    CALM_VALUES,
+    LONE_SCORES,
+    LONG_SEARCH,
+    UNSETTLED_VALUES,
+    cross_entropy,
+    fit_calibration,
+)
 from selfplay.records.targets import wdl_from_score
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.teachers.quality import (
@@ -29,6 +36,7 @@ from selfplay.teachers.quality import (
     teacher_judge,
 )
 
+LEAST_RESULTS = 100  # positions with a result that are worth a fit
 EXAMPLE = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
   aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
@@ -107,3 +115,17 @@ def _fit(net: StockfishNet, truth: Truth, calm: np.ndarray) -> None:
         errors = ((fitted.wdl(score_cp) - wdl)[where & ~even]) @ np.array([1.0, 0.0, -1.0])
         square = np.mean(errors**2)
         show(f"{name}: {fitted}, mean error {errors.mean():+.4f}, square {square:.4f} on the other half")
+    known = truth.result_wdl.any(axis=1)
+    if np.count_nonzero(known) >= LEAST_RESULTS:
+        _fit_results(truth.score_cp[known], truth.result_wdl[known])
+
+
+def _fit_results(score_cp: np.ndarray, result_wdl: np.ndarray) -> None:
+    """Show what the results of the games say about the scale of the long searches themselves."""
+    fitted = fit_calibration(score_cp, result_wdl)
+    errors = (LONG_SEARCH.wdl(score_cp) - result_wdl) @ np.array([1.0, 0.0, -1.0])
+    least, common = cross_entropy(fitted, score_cp, result_wdl), cross_entropy(LONG_SEARCH, score_cp, result_wdl)
+    show(
+        f"long search against {len(score_cp):,} results: {fitted} with cross-entropy {least:.4f}; the common scale has "
+        f"{common:.4f}, mean error {errors.mean():+.4f} +- {errors.std() / len(errors) ** 0.5:.4f}"
+    )

@@ -22,6 +22,7 @@ __all__ = [
     "MOVE_SCORES",
     "UNSETTLED_VALUES",
     "Calibration",
+    "cross_entropy",
     "fit_calibration",
 ]
 
@@ -90,6 +91,11 @@ LONE_SCORES = {1: Calibration(12.0, 85.0, 55.0), 2: Calibration(4.0, 80.0, 50.0)
 SHIFTS, CENTRES, SCALES = np.arange(-12.0, 37.0, 3.0), np.arange(40.0, 141.0, 5.0), np.arange(30.0, 101.0, 5.0)
 
 
+def cross_entropy(calibration: Calibration, score_cp: np.ndarray, truth_wdl: np.ndarray) -> float:
+    """Mean cross-entropy of a calibration's outputs against truth float32[n, 3]."""
+    return float(-np.mean(np.sum(truth_wdl * np.log(np.maximum(calibration.wdl(score_cp), 1e-6)), axis=1)))
+
+
 def fit_calibration(score_cp: np.ndarray, truth_wdl: np.ndarray) -> Calibration:
     """Grid search for the calibration with the least cross-entropy against truth float32[n, 3]."""
     best, least = Calibration(0.0, 100.0, 60.0), np.inf
@@ -97,7 +103,7 @@ def fit_calibration(score_cp: np.ndarray, truth_wdl: np.ndarray) -> Calibration:
         for scale in SCALES:
             for shift in SHIFTS:
                 one = Calibration(float(shift), float(centre), float(scale))
-                loss = -np.mean(np.sum(truth_wdl * np.log(np.maximum(one.wdl(score_cp), 1e-6)), axis=1))
+                loss = cross_entropy(one, score_cp, truth_wdl)
                 if loss < least:
                     best, least = one, loss
     return best

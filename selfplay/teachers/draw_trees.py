@@ -23,12 +23,12 @@ from selfplay.teachers.static_value import static_value
 __all__ = ["TreeSource"]
 
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
-SIZES = (1, 2, 4)  # a tree has one of these times half the visits asked for, so that trees of several ages are seen
+SIZES = (1, 2, 4)  # times half the visits asked for, drawn for each tree, so that trees of several ages are seen
 SPARE_NODES = 256  # mates found at leaves use nodes but no visits
 
 
 class TreeSource:
-    """One thread's searches, of `visits` visits each on the average of their logarithm."""
+    """One thread's searches, each of half, once or twice `visits` visits."""
 
     def __init__(self, evaluator: InKernelEvaluator, visits: int) -> None:
         self._visits = visits

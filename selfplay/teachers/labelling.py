@@ -20,6 +20,7 @@ from engine.errors import ConfigError, DataError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
+from selfplay.records.balance import BALANCE, balance_stamp
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.records.packed import unpack_row
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
@@ -210,6 +211,7 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
     return {
         "version": VERSION,
         "teacher": file_hash(net_file),
+        BALANCE: balance_stamp(),
         "tree_net": tree_net.name if tree_net is not None else "",
         "games": len(roots.games.starts),
         "games_hash": games,
