@@ -23,7 +23,7 @@ from engine import evaluation
 from engine.board.convert import stack_from_board
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, has_late_policy
 from engine.evaluation.tablebase import Tablebase
 from engine.idle_options import Use, idle_options
 from engine.native.pool import ThreadPool
@@ -38,7 +38,7 @@ from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
 from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
 from engine.search.session import Search
-from engine.search.tree import new_tree, nodes_for
+from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 
 CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
 MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
@@ -103,7 +103,8 @@ class Engine:
             options.hash_mib, self._owns_evaluator and batched, params.tactical_nodes > 0
         )
         self._cache = CachedEvaluator(self.evaluator, cache_mib) if cache_mib else None
-        self._search = Search(params, new_tree(nodes_for(tree_mib)))
+        edges_per_node = LATE_EDGES_PER_NODE if params.late_policy else EDGES_PER_NODE
+        self._search = Search(params, new_tree(nodes_for(tree_mib, edges_per_node), edges_per_node=edges_per_node))
         self._runner = self._make_runner()
 
     def _make_runner(self) -> Runner:
@@ -136,6 +137,7 @@ class Engine:
             tactical_nodes=float(options.tactical_nodes),
             max_collisions=options.max_collisions,
             needs_planes=self.evaluator.needs_planes,
+            late_policy=has_late_policy(self.evaluator),
         )
 
     def _draw_score(self) -> float:

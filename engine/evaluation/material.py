@@ -73,7 +73,7 @@ def write_values(leaves, first, last, resolved):
 
 
 class MaterialModel(NamedTuple):
-    """One thread's scratch for `evaluate_leaf`."""
+    """One thread's scratch for the kernels below."""
 
     quiescence: QuiescenceSpace
     resolved: Resolved  # results of MODEL_LEAVES leaves
@@ -88,7 +88,21 @@ def evaluate_leaf(model, leaves, leaf):
     score_leaves(leaves, leaf, leaf + 1, model.resolved, model.moves)
 
 
-register_family(MaterialModel, evaluate_leaf)
+@kernel()
+def evaluate_value(model, leaves, leaf):
+    """Read the row of leaves[leaf]; write its wdl and moves left."""
+    resolve_leaves(leaves, leaf, leaf + 1, False, model.quiescence, model.resolved)
+    write_values(leaves, leaf, leaf + 1, model.resolved)
+
+
+@kernel()
+def evaluate_policy(model, leaves, leaf):
+    """Read row and legal moves of leaves[leaf]; write its logits."""
+    resolve_leaves(leaves, leaf, leaf + 1, True, model.quiescence, model.resolved)
+    score_leaves(leaves, leaf, leaf + 1, model.resolved, model.moves)
+
+
+register_family(MaterialModel, evaluate_leaf, evaluate_value, evaluate_policy)
 
 
 class Resolver:
@@ -113,6 +127,7 @@ class MaterialEvaluator:
     name = "material"
     round_size = ROUND_SIZE
     needs_planes = False
+    policy_apart = True
     cp_scale = MATERIAL_CP_SCALE
 
     def __init__(self, threads: int = 1) -> None:
@@ -121,7 +136,7 @@ class MaterialEvaluator:
         self._local = threading.local()
 
     def new_model(self) -> MaterialModel:
-        """Make the scratch of the kernel `evaluate_leaf` for one more thread."""
+        """Make the scratch of the kernels for one more thread."""
         return MaterialModel(new_space(), new_resolved(MODEL_LEAVES), new_move_space())
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:

@@ -75,8 +75,15 @@ class PartEvaluator(Evaluator, Protocol):
 
 @runtime_checkable
 class InKernelEvaluator(Evaluator, Protocol):
-    """An evaluator whose model search kernels run themselves, by `in_kernel.evaluate_leaf`."""
+    """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
+
+    policy_apart: bool  # whether to compute a node's policy at its second visit, because half of all nodes get no other
 
     def new_model(self) -> Any:
         """A NamedTuple of arrays for one more thread: shared weights and its own scratch."""
         ...
+
+
+def has_late_policy(evaluator: Evaluator) -> bool:
+    """Whether a search with this evaluator computes a node's policy at its second visit."""
+    return isinstance(evaluator, InKernelEvaluator) and evaluator.policy_apart

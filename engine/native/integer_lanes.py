@@ -18,6 +18,9 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, overload, register_model, type_callable
 
+from engine.native.lanes import LANES
+from engine.native.lanes import _lanes as _floats
+
 SHORTS = 32
 INTS = 16
 BYTES = 64  # bytes in one vector
@@ -113,6 +116,23 @@ def _native_store_low_bytes(typing_context, array, offset, value):
     return numba.types.void(array, numba.types.int64, _shorts), codegen
 
 
+def _to_floats(first):
+    @intrinsic
+    def native_floats(typing_context, shorts):
+        def codegen(context, builder, signature, arguments):
+            half = ir.Constant(ir.VectorType(_I32, LANES), list(range(first, first + LANES)))
+            shorts = builder.shuffle_vector(arguments[0], arguments[0], half)
+            wide = builder.sext(shorts, ir.VectorType(_I32, LANES))
+            return builder.sitofp(wide, ir.VectorType(ir.FloatType(), LANES))
+
+        return _floats(_shorts), codegen
+
+    return native_floats
+
+
+_native_low_floats, _native_high_floats = _to_floats(0), _to_floats(LANES)
+
+
 @intrinsic
 def _native_splat_int(typing_context, x):
     def codegen(context, builder, signature, arguments):
@@ -202,6 +222,16 @@ def splat_int(x):
     return np.full(INTS, x, np.int32)
 
 
+def low_floats(shorts):
+    """The first sixteen of 32 shorts as floats (`lanes`)."""
+    return shorts[:LANES].astype(np.float32)
+
+
+def high_floats(shorts):
+    """The last sixteen of 32 shorts as floats (`lanes`)."""
+    return shorts[LANES:].astype(np.float32)
+
+
 def clipped_product(first, second):
     """a * b >> 7 of two vectors of shorts, after both are clipped to 0..127."""
     return np.clip(first, 0, 127) * np.clip(second, 0, 127) >> 7
@@ -241,6 +271,16 @@ def _store_ints(array, offset, ints):
 @overload(splat_int, inline="always")
 def _splat_int(x):
     return lambda x: _native_splat_int(np.int32(x))
+
+
+@overload(low_floats, inline="always")
+def _low_floats(shorts):
+    return lambda shorts: _native_low_floats(shorts)
+
+
+@overload(high_floats, inline="always")
+def _high_floats(shorts):
+    return lambda shorts: _native_high_floats(shorts)
 
 
 @overload(clipped_product, inline="always")

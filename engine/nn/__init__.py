@@ -25,6 +25,7 @@ from engine.nn.layers import (
     Activation,
     AveragePool2D,
     BatchNorm,
+    ChosenDense,
     Conv2D,
     CrossAttention,
     Dense,
@@ -45,6 +46,7 @@ from engine.nn.layers import (
     Sequential,
     SparseDense,
     SqueezeExcitation,
+    TwoViews,
 )
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp
@@ -64,6 +66,7 @@ __all__ = [
     "AdamW",
     "AveragePool2D",
     "BatchNorm",
+    "ChosenDense",
     "Constant",
     "Conv2D",
     "CrossAttention",
@@ -94,6 +97,7 @@ __all__ = [
     "StochasticAverage",
     "Trainer",
     "TrainerSettings",
+    "TwoViews",
     "WarmupCosine",
     "accuracy",
     "clip_global_norm",

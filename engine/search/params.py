@@ -28,6 +28,7 @@ class SearchParams(NamedTuple):
     decide_root: bool = True  # Let proofs reach the root and end the search. Lc0 does not.
     choose_by_value: bool = True  # Choose by value where visits allow it (`root.favourite`); else by visits.
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
+    late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
 
 
 LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False, choose_by_value=False)

@@ -184,7 +184,7 @@ class InKernelRounds:
         """Descend to at most ``limit`` leaves."""
         search = self._search
         size = min(self.most_leaves, max(1, search.visits // IN_KERNEL_VISITS_PER_LEAF), limit)
-        begin(search.tree, flight.visits, search.params, flight.leaves, 0, size)
+        begin(search.tree, flight.visits, search.params, flight.leaves, 0, size, *self._workers[0])
 
     def questions(self, flight: RoundInFlight) -> int:
         """The number of leaves: there is no cache to ask first."""

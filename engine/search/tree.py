@@ -29,6 +29,7 @@ EXPANDED: Final = 1  # The node has its edges.
 TERMINAL: Final = 2  # The rules, a tablebase or a mate in one decide the node; it has no edges.
 PATH_REPETITION: Final = 3  # The node is a draw only because its position occurred earlier in the search path.
 STUNTED: Final = 4  # The node was evaluated, but there was no room for its edges.
+VALUED: Final = 5  # The node has a value; its policy and its edges come with its second visit.
 
 # Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it. LOSS and WIN while
 # nothing is known; equal bounds decide the node.
@@ -54,7 +55,8 @@ COLLISIONS: Final = 1  # Number of descents that ended on a leaf already in flig
 MAX_DEPTH: Final = 200  # Plies below the root at which a descent ends.
 MAX_ROUND: Final = 512  # Most leaves of one round, and most collisions.
 MAX_VISITS: Final = 2_000_000_000  # Most visits of the root, whose counter has 31 bits.
-EDGES_PER_NODE: Final = 32  # Room for edges that is kept for each node.
+EDGES_PER_NODE: Final = 32  # Room for edges that is kept for each node if all of them get edges.
+LATE_EDGES_PER_NODE: Final = 16  # The same if nodes get edges at their second visit, which half of them never see.
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,13 @@ class Tree(NamedTuple):
     # nodes
     parent: Annotated[np.ndarray, NodeField(np.int32, NO_PARENT)]
     first_edge: Annotated[np.ndarray, NodeField(np.int64)]  # 64 bits, because a large tree has more than 2^31 edges.
-    n_edges: Annotated[np.ndarray, NodeField(np.int32)]
+    n_edges: Annotated[np.ndarray, NodeField(np.uint8)]  # At most 218.
     visits: Annotated[np.ndarray, NodeField(np.int32)]  # N, the finished visits.
-    in_flight: Annotated[np.ndarray, NodeField(np.int32)]  # Visits begun and not finished, the virtual loss.
+    in_flight: Annotated[np.ndarray, NodeField(np.int16)]  # Visits begun and not finished, the virtual loss.
     value_sum: Annotated[np.ndarray, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
     draw_sum: Annotated[np.ndarray, NodeField(np.float64)]  # Sum of the draw probabilities.
     moves_left: Annotated[np.ndarray, NodeField(np.float32)]  # Mean plies to the end of the game.
-    mate_plies: Annotated[np.ndarray, NodeField(np.int32)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
+    mate_plies: Annotated[np.ndarray, NodeField(np.int16)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
     state: Annotated[np.ndarray, NodeField(np.int8, PENDING)]  # One of PENDING ... STUNTED.
     lower: Annotated[np.ndarray, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[np.ndarray, NodeField(np.int8, WIN)]  # The best result that is still possible.
@@ -149,8 +151,9 @@ class Round(NamedTuple):
 
 
 # More values of `Round.known`.
-UNKNOWN: Final = 2  # The leaf is to be evaluated.
+UNKNOWN: Final = 2  # The leaf is to be evaluated, or was.
 REPEATED: Final = 3  # The leaf is a draw on this path only.
+VALUE_ONLY: Final = 4  # The leaf was evaluated without its policy.
 
 
 def new_round() -> Round:
@@ -164,10 +167,10 @@ def new_round() -> Round:
     )
 
 
-def new_tree(nodes: int, history: int = 1) -> Tree:
+def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE) -> Tree:
     """An empty tree with room for ``nodes`` nodes and ``history`` positions up to the root."""
     arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in NODE_FIELDS.items()}
-    arrays |= {name: np.empty(nodes * EDGES_PER_NODE, field.dtype) for name, field in EDGE_FIELDS.items()}
+    arrays |= {name: np.empty(nodes * edges_per_node, field.dtype) for name, field in EDGE_FIELDS.items()}
     return Tree(
         **arrays,
         stack=empty_stack(history + MAX_DEPTH + 2),
@@ -176,7 +179,7 @@ def new_tree(nodes: int, history: int = 1) -> Tree:
     )
 
 
-def nodes_for(mebibytes: float) -> int:
+def nodes_for(mebibytes: float, edges_per_node: int = EDGES_PER_NODE) -> int:
     """How many nodes a tree of that size holds, at most as many as `parent` and `child` can number."""
-    nodes = int(mebibytes * 2**20) // (BYTES_PER_NODE + EDGES_PER_NODE * BYTES_PER_EDGE)
+    nodes = int(mebibytes * 2**20) // (BYTES_PER_NODE + edges_per_node * BYTES_PER_EDGE)
     return min(max(1024, nodes), np.iinfo(np.int32).max)

@@ -6,7 +6,8 @@ until the batch is applied, and are then taken back.
 
 At the leaf: the rules, or a mate in one, may decide the position without an evaluation.
 
-Up: `apply` expands the leaves of the batch and averages their evaluations into every node up to the root.
+Up: `apply` expands the leaves of the batch, unless their policy was not evaluated, and averages their evaluations into
+every node up to the root.
 
 Proofs: the rules or a tablebase decide leaves, and bounds on the ancestors follow. Every node keeps bounds on its
 result (MCTS-solver, Winands et al. 2008; draws as in Lc0's sticky endgames). The lower (upper) bound for its mover is
@@ -47,6 +48,8 @@ from engine.search.tree import (
     TERMINAL,
     UNKNOWN,
     UNKNOWN_DISTANCE,
+    VALUE_ONLY,
+    VALUED,
     WIN,
     move_edge,
     reset_edge,
@@ -69,7 +72,13 @@ def begin_visit(tree, in_flight, params):
 
     (NO_NODE, 0) means that the visit was finished at once, or that it is a collision.
     """
-    node, depth = descend(tree, params)
+    node, depth = descend(tree, params, enter_root(tree), np.int64(0))
+    return arrive(tree, in_flight, node, depth)
+
+
+@kernel()
+def arrive(tree, in_flight, node, depth):
+    """Finish or note a visit whose descent ended at ``node``; returns what `begin_visit` returns."""
     tree.counters[DESCENTS] += 1
     tree.counters[DEPTH_SUM] += depth
     tree.counters[DEEPEST] = max(tree.counters[DEEPEST], depth)
@@ -84,15 +93,21 @@ def begin_visit(tree, in_flight, params):
 
 
 @kernel()
-def descend(tree, params):
-    """Walk from the root until the walk must stop; every node gets one visit in flight. Returns (node, depth)."""
-    ply = tree.counters[ROOT_PLY]
-    node = np.int64(ROOT)
+def enter_root(tree):
+    """Begin a descent: the root, which is made if there is none, gets one visit in flight."""
     if tree.counters[NODES] == 0:
-        node = new_node(tree, np.int64(NO_PARENT))
-    tree.in_flight[node] += 1
-    depth = np.int64(0)
-    draw_score = params.draw_score
+        new_node(tree, np.int64(NO_PARENT))
+    tree.in_flight[ROOT] += 1
+    return np.int64(ROOT)
+
+
+@kernel()
+def descend(tree, params, node, depth):
+    """Walk down from ``node`` at ``depth`` until the walk must stop; every new node on the way gets one visit in
+    flight. Returns (node, depth).
+    """
+    ply = tree.counters[ROOT_PLY]
+    draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
     while tree.state[node] == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.child[edge])
@@ -177,10 +192,13 @@ def apply(tree, in_flight, params, leaves, first):
         node = np.int64(in_flight.leaf_nodes[k])
         leaf = first + k
         moves_left = np.float64(leaves.moves_left[leaf])
-        if in_flight.known[k] != UNKNOWN:
+        if in_flight.known[k] != UNKNOWN and in_flight.known[k] != VALUE_ONLY:
             finish_known(tree, params, node, np.int64(in_flight.known[k]), np.int64(in_flight.mate_plies[k]))
             continue
-        expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
+        if in_flight.known[k] == VALUE_ONLY:
+            tree.state[node] = VALUED
+        else:
+            expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
         value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
         finish_visit(tree, node, value, np.float64(leaves.wdl[leaf, 1]), moves_left)
     for k in range(in_flight.counts[COLLISIONS]):

@@ -17,11 +17,11 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
-from engine.evaluation.sparse import SparseEvaluator
+from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
 from engine.measuring import Row, new_parser, random_games, report
 from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
-from engine.network.sparse.inference import SparseNet, evaluate_leaves
+from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.tactics.quiescence import settled_value

@@ -14,11 +14,11 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
+from uci.game.clock import GameClock
+from uci.game.ends import GameEnd
+from uci.game.level import Level
 from uci.play import loop
-from uci.play.clock import GameClock
-from uci.play.ends import GameEnd
 from uci.play.game import GameSettings, TerminalGame
-from uci.play.level import Level
 from uci.terminal.board_view import BoardStyle
 
 PLAIN = BoardStyle(color=False, symbols=False)

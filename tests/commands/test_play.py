@@ -22,11 +22,11 @@ from engine.board.fen import parse_fen
 from engine.options import EngineOptions
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, play, settings
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from uci.game.ends import GameEnd
+from uci.game.move_input import read_human_move
 from uci.main import main
 from uci.play import loop
-from uci.play.ends import GameEnd
 from uci.play.game import TerminalGame
-from uci.play.move_input import read_human_move
 from uci.play.typed_commands import COMMANDS
 from uci.terminal.reading import read_game
 

@@ -7,7 +7,7 @@ import chess.pgn
 import pytest
 
 from engine.errors import MoveError
-from uci.play.move_input import read_human_move
+from uci.game.move_input import read_human_move
 
 
 @pytest.mark.parametrize(

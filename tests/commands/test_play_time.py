@@ -10,9 +10,9 @@ from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.commands.terminal_game import Time, play
-from uci.play.clock import GameClock, TimeControl, clock_text, parse_time_control
-from uci.play.ends import GameEnd
-from uci.play.level import DEFAULT_LEVEL, Level, parse_level
+from uci.game.clock import GameClock, TimeControl, clock_text, parse_time_control
+from uci.game.ends import GameEnd
+from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from rich.style import Style
 
 from engine.console import say
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, PLAIN
-from uci.play.record import game_from_board, save
+from uci.game.game_file import game_from_board, save
 from uci.terminal.board_view import BoardStyle, choose_style, render_bar, render_board
 from uci.terminal.verdict import Verdict
 

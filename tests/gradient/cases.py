@@ -15,6 +15,7 @@ from engine.nn import (
     Activation,
     AveragePool2D,
     BatchNorm,
+    ChosenDense,
     Conv2D,
     CrossAttention,
     Dense,
@@ -36,6 +37,7 @@ from engine.nn import (
     Sequential,
     SparseDense,
     SqueezeExcitation,
+    TwoViews,
 )
 from engine.nn.layers import ACTIVATIONS
 
@@ -88,6 +90,13 @@ def attention_cases() -> list[Case]:
     ]
 
 
+def two_views() -> TwoViews:
+    small = ChosenDense(8, 2, 2, RNG), ChosenDense(4, 3, 2, RNG), ChosenDense(3, 2, 2, RNG)
+    rows = SparseDense(7, 8, RNG)
+    rows.params["bias"] += 0.5  # in the middle of the range that is not clipped
+    return TwoViews(rows, *small)
+
+
 def container_cases() -> list[Case]:
     dense = Sequential(a=Dense(3, 4, RNG), b=Activation("tanh"), c=Dense(4, 2, RNG))
     heads = {"image": Conv2D(3, 2, 1, RNG), "flat": Sequential(flatten=Flatten(), dense=Dense(48, 2, RNG))}
@@ -100,7 +109,11 @@ def container_cases() -> list[Case]:
         {"value": Dense(3, 2, RNG)},
     )
     features = np.array([[0, 6, -1], [2, 5, 1]])
+    views, versions = np.array([[[0, 3, -1], [4, 2, 6]], [[1, -1, -1], [5, 0, 2]]]), np.array([1, 0])
+    twice = ListNetwork(lists.trunk, lists.policy, lists.heads, two_views())
     return [
+        Case(two_views(), (views, versions)),
+        Case(twice, (features, CHOICES, SORTS, views, versions)),
         Case(dense, numbers(3, 3)),
         Case(lists, (features, CHOICES, SORTS)),
         Case(tokens, np.array([[0, 4, 4], [2, 1, 0]])),
@@ -140,6 +153,7 @@ CASES: list[Case] = [
     Case(PositionEmbedding(6, 3, RNG), numbers(2, 4, 3)),
     Case(SparseDense(7, 3, RNG), np.array([[0, 6, -1], [2, -1, -1], [6, 6, 1], [-1, -1, -1]])),
     Case(PairProduct(), numbers(3, 6)),
+    Case(ChosenDense(3, 2, 4, RNG), (numbers(4, 3), np.array([3, 0, 3, 1]))),
     Case(ScoredRows(3, 5, 2, RNG), (numbers(2, 3), CHOICES, SORTS)),
     Case(RNN(3, 4, RNG), numbers(2, 5, 3)),
     Case(GRU(3, 4, RNG), numbers(2, 5, 3)),

@@ -11,7 +11,7 @@ import pytest
 from engine import Engine
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from uci.play.clock import GameClock, parse_time_control
+from uci.game.clock import GameClock, parse_time_control
 
 DAY_S = 86_400.0
 

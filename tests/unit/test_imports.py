@@ -85,7 +85,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
     "uci.pages": ENGINE | {"uci"},
     "uci.terminal": FOR_PEOPLE - {"uci.terminal"},
-    **dict.fromkeys(("uci.play", "uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),
+    "uci.game": FOR_PEOPLE,
+    **dict.fromkeys(("uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),
+    "uci.web": FOR_PEOPLE | {"uci.game", "uci.annotate"},
+    "uci.play": FOR_PEOPLE | {"uci.game", "uci.web"},
     "weights": set(),
 }
 # What only these modules may import; everybody else goes through them.

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from engine.console import say, waiting
 from engine.search.result import SearchResult
-from uci.play.clock import GameClock
-from uci.play.level import Level
+from uci.game.clock import GameClock
+from uci.game.level import Level
 from uci.terminal.board_view import BoardStyle, render_bar, render_board
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict

@@ -9,10 +9,10 @@ import chess
 
 from engine.errors import AinoError, MoveError
 from engine.search.result import SearchResult
-from uci.play.clock import clock_text
-from uci.play.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
+from uci.game.clock import clock_text
+from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
+from uci.game.move_input import read_human_move
 from uci.play.game import TerminalGame
-from uci.play.move_input import read_human_move
 from uci.play.typed_commands import COMMANDS
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict

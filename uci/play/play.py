@@ -18,12 +18,13 @@ from engine.console import make_console, say
 from engine.errors import ConfigError
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
-from uci.play.clock import GameClock, parse_time_control
-from uci.play.ends import UNFINISHED, GameEnd
+from uci.game.clock import GameClock, parse_time_control
+from uci.game.ends import UNFINISHED, GameEnd
+from uci.game.game_file import default_path, save
+from uci.game.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.play.game import GameSettings, TerminalGame
-from uci.play.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.play.loop import play
-from uci.play.record import default_path, record_of, save
+from uci.play.record import record_of
 from uci.terminal.board_view import choose_style
 from uci.terminal.reading import board_at, read_game
 from uci.terminal.waiting import ready_engine

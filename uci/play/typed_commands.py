@@ -11,11 +11,12 @@ import chess
 
 from engine.errors import ConfigError
 from engine.search.result import SearchResult
-from uci.play.clock import clock_text
-from uci.play.ends import GameEnd, end_by_resigning
+from uci.game.clock import clock_text
+from uci.game.ends import GameEnd, end_by_resigning
+from uci.game.game_file import save
+from uci.game.level import LEVEL_FORMS, parse_level
 from uci.play.game import TerminalGame
-from uci.play.level import LEVEL_FORMS, parse_level
-from uci.play.record import record_of, save
+from uci.play.record import record_of
 from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
 from uci.terminal.reading import board_at, read_game

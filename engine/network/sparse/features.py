@@ -153,15 +153,22 @@ def look(row, moves, n_moves, sight):
 @kernel()
 def write_view(row, moves, n_moves, settled_cp, sight):
     """`look` with a given quiescence balance, in centipawns for the side to move."""
+    count = write_features(row, settled_cp, sight)
+    judge_squares(row, np.int64(row[SIDE]), sight)
+    _write_moves(row, moves, n_moves, view_flip(row), sight)
+    return count
+
+
+@kernel()
+def write_features(row, settled_cp, sight):
+    """Write the features of a position alone, with a given quiescence balance, and the attack sets of both sides."""
     side = np.int64(row[SIDE])
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
     write_attacks(row, 1, sight.attacks[1])
-    judge_squares(row, side, sight)
-    _write_moves(row, moves, n_moves, flip, sight)
-    count = _write_pieces(row, side, 0, flip, sight, 0)
-    count = _write_pieces(row, 1 - side, 6, flip, sight, count)
-    count = _write_state(row, side, flip, sight.features, count)
+    count = write_pieces(row, side, 0, flip, sight.attacks, sight.features, 0)
+    count = write_pieces(row, 1 - side, 6, flip, sight.attacks, sight.features, count)
+    count = write_state(row, side, flip, sight.features, count)
     sight.features[count] = BALANCE_FEATURE + balance_level(settled_cp)
     return count + 1
 
@@ -178,10 +185,11 @@ def balance_level(settled_cp):
 
 
 @kernel()
-def _write_pieces(row, side, first_piece, flip, sight, count):
+def write_pieces(row, side, first_piece, flip, attacks, features, count):
+    """Write one feature for each piece of a side from features[count] on, and return the new count."""
     own = row[WHITE + side]
-    defended = sight.attacks[side, BY_ANY]
-    attacked = sight.attacks[1 - side, BY_ANY]
+    defended = attacks[side, BY_ANY]
+    attacked = attacks[1 - side, BY_ANY]
     for kind in range(KING + 1):
         pieces = row[kind] & own
         base = (first_piece + kind) * 256
@@ -189,14 +197,15 @@ def _write_pieces(row, side, first_piece, flip, sight, count):
             square = ctz(pieces)
             shift = np.uint64(square)
             state = np.int64((defended >> shift & ONE) << ONE | attacked >> shift & ONE)
-            sight.features[count] = base + state * 64 + (square ^ flip)
+            features[count] = base + state * 64 + (square ^ flip)
             count += 1
             pieces &= pieces - ONE
     return count
 
 
 @kernel()
-def _write_state(row, side, flip, features, count):
+def write_state(row, side, flip, features, count):
+    """Write castling rights, en passant and counter, seen by `side`, from features[count]; returns the new count."""
     rooks = row[CASTLING]
     while rooks:
         square = ctz(rooks)

@@ -1,4 +1,7 @@
-"""The sparse network for playing: one kernel, one position, no batch, no allocation."""
+"""The sparse network for playing: one kernel, one position, no batch, no allocation.
+
+A network with a value trunk (`value_inference`) takes its value from there; then value and policy share nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,15 @@ from engine.errors import ConfigError
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
+from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight, write_features
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 from engine.network.sparse.rows import add_rows, pair_products, score_row
+from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
+from engine.tactics.quiescence import settled_value
 
 
 class SparseModel(NamedTuple):
-    """Arguments of `evaluate_leaf`: weights that threads share, and one thread's scratch."""
+    """Arguments of the kernels below: weights that threads share, and one thread's scratch."""
 
     tables: Tables
     sight: Sight
@@ -26,6 +31,13 @@ class SparseModel(NamedTuple):
     units: np.ndarray  # float32 [U]
     hidden: np.ndarray  # float32 [K]
     outputs: np.ndarray  # float32 [4]
+
+
+class TwoTrunkModel(NamedTuple):
+    """Arguments of the kernels below for a network with a value trunk."""
+
+    policy: SparseModel
+    value: ValueModel
 
 
 class SparseNet:
@@ -41,10 +53,11 @@ class SparseNet:
         fill_tables(self.tables, config, tensors)
         if not largest_sum(self.tables, config) < float(np.finfo(np.float32).max):  # true for NaN too
             raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
+        self.value_tables = None if config.value is None else integer_tables(tensors, config.value)
 
-    def new_model(self) -> SparseModel:
+    def new_model(self) -> SparseModel | TwoTrunkModel:
         """A model for one thread: the shared weights and scratch of its own."""
-        return SparseModel(
+        model = SparseModel(
             tables=self.tables,
             sight=new_sight(),
             accumulator=aligned_zeros(self.config.width),
@@ -52,6 +65,7 @@ class SparseNet:
             hidden=aligned_zeros(self.config.hidden),
             outputs=aligned_zeros(OUTPUTS),
         )
+        return model if self.value_tables is None else TwoTrunkModel(model, new_value_model(self.value_tables))
 
 
 def largest_sum(tables: Tables, config: SparseConfig) -> float:
@@ -73,25 +87,79 @@ def largest_sum(tables: Tables, config: SparseConfig) -> float:
 @kernel(contract=True)
 def evaluate_leaf(model, leaves, leaf):
     """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
-    n_moves = np.int64(leaves.n_moves[leaf])
-    n_features = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, model.sight)
-    tables, units = model.tables, len(model.units)
+    write_policy(model, leaves, leaf)
+    write_value(model, leaves, leaf)
+
+
+@kernel(contract=True)
+def evaluate_policy(model, leaves, leaf):
+    """Read row and legal moves of leaves[leaf]; write its logits."""
+    write_policy(model, leaves, leaf)
+
+
+@kernel(contract=True)
+def evaluate_value(model, leaves, leaf):
+    """Read the row of leaves[leaf]; write its wdl and moves left."""
+    row = leaves.rows[leaf]
+    fill_units(model, write_features(row, settled_value(row, model.sight.captures), model.sight))
+    write_value(model, leaves, leaf)
+
+
+@kernel(contract=True)
+def fill_units(model, n_features):
+    """Compute the heads' inputs from the features in ``model.sight``."""
+    tables = model.tables
     add_rows(tables.weight, len(model.accumulator), model.sight.features, n_features, tables.bias, model.accumulator)
-    pair_products(model.accumulator, units, model.units, np.int64(0))
+    pair_products(model.accumulator, len(model.units), model.units, np.int64(0))
+
+
+@kernel(contract=True)
+def write_policy(model, leaves, leaf):
+    """Compute the heads' inputs and write the logits."""
+    n_moves = np.int64(leaves.n_moves[leaf])
+    fill_units(model, look(leaves.rows[leaf], leaves.moves[leaf], n_moves, model.sight))
+    tables, units = model.tables, len(model.units)
     for i in range(n_moves):
         row = np.int64(model.sight.rows[i])
         bias = tables.policy_bias[row] + tables.sort_bias[model.sight.sorts[i]]
         leaves.logits[leaf, i] = score_row(tables.policy, row * units, model.units, 0, units) + bias
-    value_outputs(tables, model.units, np.int64(0), units, model.hidden, model.outputs)
-    softmax_of_3(model.outputs, leaves.wdl[leaf])
-    leaves.moves_left[leaf] = max(model.outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+
+
+@kernel(contract=True)
+def write_value(model, leaves, leaf):
+    """Write wdl and moves left from the heads' inputs."""
+    value_outputs(model.tables, model.units, np.int64(0), len(model.units), model.hidden, model.outputs)
+    write_outputs(model.outputs, leaves, leaf)
 
 
 @kernel()
-def evaluate_leaves(model, leaves, first, last):
-    """Evaluate leaves[first:last] one by one."""
-    for leaf in range(first, last):
-        evaluate_leaf(model, leaves, leaf)
+def write_outputs(outputs, leaves, leaf):
+    """Write wdl and moves left from the outputs [4] of a value head or trunk."""
+    softmax_of_3(outputs, leaves.wdl[leaf])
+    leaves.moves_left[leaf] = max(outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+
+
+# ---- with a value trunk: the same three kernels ----------------------------------------------------------------------
+
+
+@kernel(contract=True)
+def evaluate_leaf_by_trunks(model, leaves, leaf):
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
+    write_policy(model.policy, leaves, leaf)
+    evaluate_value_by_trunk(model, leaves, leaf)
+
+
+@kernel(contract=True)
+def evaluate_policy_by_trunk(model, leaves, leaf):
+    """Read row and legal moves of leaves[leaf]; write its logits."""
+    write_policy(model.policy, leaves, leaf)
+
+
+@kernel(contract=True)
+def evaluate_value_by_trunk(model, leaves, leaf):
+    """Read the row of leaves[leaf]; write its wdl and moves left."""
+    value_trunk_outputs(model.value, leaves.rows[leaf])
+    write_outputs(model.value.outputs, leaves, leaf)
 
 
 @kernel(contract=True)

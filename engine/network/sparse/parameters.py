@@ -1,7 +1,7 @@
 """The parameters of a sparse network as flat tables for the kernels, and its sizes.
 
 Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_bias}, value.dense1.{weight,bias},
-value.dense2.{weight,bias}
+value.dense2.{weight,bias}. `value_parameters.py` has those of the value trunk, which a network may have besides.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
+from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
 STEP = 64  # the accumulator's width is a multiple of this, because kernels take four lanes of each half at once
@@ -36,10 +37,11 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class SparseConfig:
-    """Sizes of a sparse network, written "sparse-WIDTH"."""
+    """Sizes of a sparse network, written "sparse-WIDTH", or "sparse-WIDTH+vWIDTH" with a value trunk."""
 
     width: int = 768  # units of the accumulator
     hidden: int = 16  # hidden units of the value and moves-left outputs
+    value: ValueConfig | None = None  # the value trunk, whose outputs replace those of the head `value` in play
 
     def __post_init__(self) -> None:
         if not 0 < self.width <= 4096 or self.width % (2 * STEP) or not 0 < self.hidden <= 256:
@@ -47,14 +49,16 @@ class SparseConfig:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From "sparse-WIDTH", such as "sparse-768". Raises ConfigError for another form."""
-        match = re.fullmatch(r"sparse-(\d{1,4})", text.strip())
+        """From a text such as "sparse-768" or "sparse-768+v256". Raises ConfigError for another form."""
+        match = re.fullmatch(r"sparse-(\d{1,4})(?:\+(.+))?", text.strip())
         if match is None:
-            raise ConfigError(f"a sparse network is written sparse-WIDTH, such as sparse-768, not {text!r}")
-        return cls(width=int(match[1]))
+            raise ConfigError(
+                f"a sparse network is written sparse-WIDTH or sparse-WIDTH+vWIDTH, such as sparse-768, not {text!r}"
+            )
+        return cls(width=int(match[1]), value=ValueConfig.parse(match[2]) if match[2] else None)
 
     def __str__(self) -> str:
-        return f"sparse-{self.width}"
+        return f"sparse-{self.width}" + (f"+{self.value}" if self.value else "")
 
     @property
     def units(self) -> int:
@@ -66,7 +70,8 @@ def sparse_config_of(model_config: Any) -> SparseConfig:
     """Sizes of a sparse network from its layer configuration. Raises ConfigError for any other network's."""
     try:
         width = model_config["trunk"]["layers"]["accumulator"]["outputs"]
-        config = SparseConfig(width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"])
+        value = value_config_of(model_config[VALUE_TRUNK]) if VALUE_TRUNK in model_config else None
+        config = SparseConfig(width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"], value)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"not the configuration of a sparse network: {error!r}") from error
     return config

@@ -19,6 +19,7 @@ from engine.nn.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
 from engine.nn.layers.reshape import Reshape
 from engine.nn.layers.residual import Residual, SqueezeExcitation
 from engine.nn.layers.rnn import RNN
+from engine.nn.layers.views import ChosenDense, TwoViews
 
 __all__ = [
     "ACTIVATIONS",
@@ -28,6 +29,7 @@ __all__ = [
     "Activation",
     "AveragePool2D",
     "BatchNorm",
+    "ChosenDense",
     "Conv2D",
     "CrossAttention",
     "Dense",
@@ -48,6 +50,7 @@ __all__ = [
     "Sequential",
     "SparseDense",
     "SqueezeExcitation",
+    "TwoViews",
     "activation_function",
     "attend",
 ]

@@ -109,29 +109,33 @@ class ScoredRows(Layer):
 
 @register("list_network")
 class ListNetwork(Layer):
-    """A trunk over feature lists, a head that scores listed choices, and plain heads.
+    """A trunk over feature lists, a head that scores listed choices, plain heads, and perhaps a trunk for the value.
 
-    forward:  (features integer [B, L], choices integer [B, M], their sorts integer [B, M])
-              -> {"policy": [B, M], head name: y of that head}
-    backward: {head name: dy}, all heads -> None
+    forward:  (features integer [B, L], choices integer [B, M], their sorts integer [B, M]), and with a value trunk its
+              two inputs after them -> {"policy": [B, M], head name: y of that head, "value_trunk": its y}
+    backward: {output name: dy}, all outputs -> None
 
     With t = trunk(features): dt = sum over heads of the head's dx. Parameters are named "trunk.NAME", "policy.NAME",
-    "HEAD.NAME". Raises ShapeError when a head has no gradient.
+    "HEAD.NAME", "value_trunk.NAME". Raises ShapeError when an output has no gradient.
     """
 
-    def __init__(self, trunk: Layer, policy: Layer, heads: Mapping[str, Layer]) -> None:
+    def __init__(
+        self, trunk: Layer, policy: Layer, heads: Mapping[str, Layer], value_trunk: Layer | None = None
+    ) -> None:
         super().__init__()
-        if {"trunk", "policy"} & heads.keys():
-            raise ConfigError("ListNetwork: heads may not be called trunk or policy")
-        self.trunk, self.policy, self.heads = trunk, policy, dict(heads)
+        if {"trunk", "policy", "value_trunk"} & heads.keys():
+            raise ConfigError("ListNetwork: heads may not be called trunk, policy or value_trunk")
+        self.trunk, self.policy, self.heads, self.value_trunk = trunk, policy, dict(heads), value_trunk
 
-    def forward(self, x: tuple[Array, Array, Array], training: bool = False) -> tuple[dict[str, Array], Backward]:
-        features, *choices = x
+    def forward(self, x: tuple[Array, ...], training: bool = False) -> tuple[dict[str, Array], Backward]:
+        features, *choices = x[:3]
         units, trunk_backward = self.trunk.forward(features, training)
         logits, policy_backward = self.policy.forward((units, *choices), training)
         outputs, steps = {"policy": logits}, {}
         for name, head in self.heads.items():
             outputs[name], steps[name] = head.forward(units, training)
+        if self.value_trunk is not None:
+            outputs["value_trunk"], value_backward = self.value_trunk.forward(x[3:], training)
 
         def backward(dy: Mapping[str, Array]) -> tuple[None, Gradients]:
             if dy.keys() != outputs.keys():
@@ -143,22 +147,29 @@ class ListNetwork(Layer):
                 dunits = dunits + dhead
                 grads.update(prefixed(name, part))
             grads.update(prefixed("trunk", trunk_backward(dunits)[1]))
+            if self.value_trunk is not None:
+                grads.update(prefixed("value_trunk", value_backward(dy["value_trunk"])[1]))
             return None, grads
 
         return outputs, backward
 
     def config(self) -> dict[str, Any]:
         heads = {name: head.config() for name, head in self.heads.items()}
-        return {"layer": self.kind, "trunk": self.trunk.config(), "policy": self.policy.config(), "heads": heads}
+        config = {"layer": self.kind, "trunk": self.trunk.config(), "policy": self.policy.config(), "heads": heads}
+        return config if self.value_trunk is None else {**config, "value_trunk": self.value_trunk.config()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
         trunk, policy = layer_from_config(config["trunk"], rng), layer_from_config(config["policy"], rng)
-        return cls(trunk, policy, {name: layer_from_config(part, rng) for name, part in config["heads"].items()})
+        heads = {name: layer_from_config(part, rng) for name, part in config["heads"].items()}
+        value_trunk = layer_from_config(config["value_trunk"], rng) if "value_trunk" in config else None
+        return cls(trunk, policy, heads, value_trunk)
 
     def children(self) -> dict[str, Layer]:
-        return {"trunk": self.trunk, "policy": self.policy, **self.heads}
+        parts: dict[str, Layer] = {"trunk": self.trunk, "policy": self.policy, **self.heads}
+        return parts if self.value_trunk is None else {**parts, "value_trunk": self.value_trunk}
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
         self.trunk, self.policy = children["trunk"], children["policy"]
         self.heads = {name: children[name] for name in self.heads}
+        self.value_trunk = children.get("value_trunk")

@@ -1,0 +1,172 @@
+"""The parameters of the value trunk as flat tables for the kernels, its sizes, and how its rows become integers.
+
+Parameter names: value_trunk.rows.{weight,bias}, value_trunk.{dense1,dense2,output}.{weight,bias}. In this order:
+
+    accumulator of each view [W]    bias + the rows of `value_features.py`; the same table for both views
+    units [W]                       c_i c_{W/2+i} of the mover's view, then of the other's, with c = min(max(a, 0), 1)
+    h [16]                          dense1 of the units; then [32] min(max(h, 0), 1) and min(h^2, 1)
+    g [32]                          dense2, then min(max(g, 0), 1)
+    outputs [4]                     logits of win, draw and loss for the side to move; plies to the end, in hundreds
+
+`men_bucket` of the position chooses among eight versions of dense1, dense2 and output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from engine.errors import ConfigError, ShapeError
+from engine.native.lanes import LANES
+from engine.native.memory import aligned_zeros
+from engine.network.sparse.features import FEATURE_GROUPS
+from engine.network.sparse.value_features import BUCKET_ROWS, KING_BUCKET_COUNTS, KING_ROWS, MEN_BUCKETS
+
+HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
+HIDDEN_2 = 32
+VALUE_OUTPUTS = 4
+VALUE_STEP = 128  # the accumulator's width is a multiple of this
+VALUE_TRUNK = "value_trunk"
+
+# Rows as integers: round(scale * weight). Weights within WEIGHT_LIMIT are at most 2,047 at the finest scale, which also
+# float16 stores exactly. Training keeps to the limit.
+FINEST_SCALE = 1024
+WEIGHT_LIMIT = 2047 / FINEST_SCALE
+
+VALUE_PARAMETERS = {
+    "weight": f"{VALUE_TRUNK}.rows.weight",
+    "bias": f"{VALUE_TRUNK}.rows.bias",
+    "dense1": f"{VALUE_TRUNK}.dense1.weight",
+    "dense1_bias": f"{VALUE_TRUNK}.dense1.bias",
+    "dense2": f"{VALUE_TRUNK}.dense2.weight",
+    "dense2_bias": f"{VALUE_TRUNK}.dense2.bias",
+    "output": f"{VALUE_TRUNK}.output.weight",
+    "output_bias": f"{VALUE_TRUNK}.output.bias",
+}
+
+
+@dataclass(frozen=True)
+class ValueConfig:
+    """Sizes of a value trunk, written "vWIDTH", or "vWIDTHkBUCKETS" for another number of king buckets than 16."""
+
+    width: int = 256  # of the accumulator of each view
+    king_buckets: int = 16
+
+    def __post_init__(self) -> None:
+        if not 0 < self.width <= 2048 or self.width % VALUE_STEP or self.king_buckets not in KING_BUCKET_COUNTS:
+            raise ConfigError(
+                f"{self}: expected a width that is a multiple of {VALUE_STEP} up to 2048, "
+                f"king buckets among {', '.join(map(str, KING_BUCKET_COUNTS))}"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From a text such as "v256" or "v256k8". Raises ConfigError for another form."""
+        match = re.fullmatch(r"v(\d{1,4})(?:k(\d{1,2}))?", text)
+        if match is None:
+            raise ConfigError(f"a value trunk is written vWIDTH or vWIDTHkBUCKETS, such as v256, not {text!r}")
+        return cls(int(match[1]), int(match[2] or cls.king_buckets))
+
+    def __str__(self) -> str:
+        return f"v{self.width}" + ("" if self.king_buckets == type(self).king_buckets else f"k{self.king_buckets}")
+
+    @property
+    def rows(self) -> int:
+        """Rows of the accumulator's table."""
+        return KING_ROWS + BUCKET_ROWS * self.king_buckets
+
+
+def value_config_of(trunk_config: Mapping[str, Any]) -> ValueConfig:
+    """Sizes of a value trunk from its layer configuration. Raises ConfigError for another layer's."""
+    try:
+        inputs, width = trunk_config["rows"]["inputs"], trunk_config["rows"]["outputs"]
+        return ValueConfig(width, (inputs - KING_ROWS) // BUCKET_ROWS)
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"not the configuration of a value trunk: {error!r}") from error
+
+
+class ValueTables(NamedTuple):
+    """The parameters of a value trunk, or their gradients: flat float32. F rows, W width, 8 versions of each layer."""
+
+    weight: np.ndarray  # [F * W]
+    bias: np.ndarray  # [W]
+    dense1: np.ndarray  # [8 * 16 * W]
+    dense1_bias: np.ndarray  # [8 * 16]
+    dense2: np.ndarray  # [8 * 32 * 32]
+    dense2_bias: np.ndarray  # [8 * 32]
+    output: np.ndarray  # [8 * 4 * 32]
+    output_bias: np.ndarray  # [8 * 4]
+
+
+def value_shapes(config: ValueConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter by its name in `ValueTables`."""
+    return {
+        "weight": (config.rows, config.width),
+        "bias": (config.width,),
+        "dense1": (MEN_BUCKETS, HIDDEN_1, config.width),
+        "dense1_bias": (MEN_BUCKETS, HIDDEN_1),
+        "dense2": (MEN_BUCKETS, HIDDEN_2, 2 * HIDDEN_1),
+        "dense2_bias": (MEN_BUCKETS, HIDDEN_2),
+        "output": (MEN_BUCKETS, VALUE_OUTPUTS, HIDDEN_2),
+        "output_bias": (MEN_BUCKETS, VALUE_OUTPUTS),
+    }
+
+
+def new_value_tables(config: ValueConfig) -> tuple[np.ndarray, ValueTables]:
+    """(flat vector of zeros, tables as views of it, each beginning on a cache line)."""
+    sizes = {name: int(np.prod(shape)) for name, shape in value_shapes(config).items()}
+    starts = np.cumsum([0, *(-(-size // LANES) * LANES for size in sizes.values())])
+    flat = aligned_zeros(int(starts[-1]))
+    views = [flat[start : start + size] for start, size in zip(starts, sizes.values(), strict=False)]
+    return flat, ValueTables(*views)
+
+
+def named_value_views(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
+    """Views of the tables in their own shapes, by the names of the layers' parameters."""
+    shapes = value_shapes(config)
+    return {VALUE_PARAMETERS[name]: getattr(tables, name).reshape(shapes[name]) for name in ValueTables._fields}
+
+
+def fill_value_tables(tables: ValueTables, config: ValueConfig, tensors: Mapping[str, np.ndarray]) -> None:
+    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
+    for name, view in named_value_views(tables, config).items():
+        if name not in tensors:
+            raise ConfigError(f"the value trunk has no tensor {name!r}")
+        if tensors[name].shape != view.shape:
+            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
+        view[...] = tensors[name]
+
+
+def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
+    """Upper bound of every |accumulator| over all positions: the most that 32 pieces and the state can add up to.
+
+    A piece on a square adds one row of each kind. A column's bound takes the best piece of every square, of these the
+    32 best squares, and the best rows of the state.
+    """
+    weight = np.abs(tables.weight.reshape(-1, config.width))
+    attacks = weight[: FEATURE_GROUPS[0] * 4 * 64].reshape(12, 4, 64, -1).max(axis=1)  # [piece, square, W]
+    state = weight[FEATURE_GROUPS[0] * 4 * 64 : KING_ROWS]  # castling 4, en passant 8, counter 4
+    most = state[:4].sum(axis=0) + state[4:12].max(axis=0) + state[12:].max(axis=0) + np.abs(tables.bias)
+    bound = np.zeros(config.width, np.float32)
+    for bucket in weight[KING_ROWS:].reshape(config.king_buckets, 12, 64, -1):
+        squares = np.sort((bucket + attacks).max(axis=0), axis=0)  # [64, W]
+        np.maximum(bound, squares[32:].sum(axis=0), out=bound)
+    return float((bound + most).max())
+
+
+def integer_scale(tables: ValueTables, config: ValueConfig) -> int:
+    """The largest power of two, up to 1,024, at which no sum of rows and bias can leave int16.
+
+    Raises ConfigError if there is none of at least 64: the trunk's weights are too large, infinite or NaN.
+    """
+    largest, scale = largest_accumulator(tables, config), FINEST_SCALE
+    rows = 2 * 32 + 7  # each is rounded by half a unit at most
+    while not scale * largest + rows / 2 <= np.iinfo(np.int16).max:
+        scale //= 2
+        if scale < 64:
+            raise ConfigError(f"expected value rows that add up to less than 500, found sums up to {largest:g}")
+    return scale

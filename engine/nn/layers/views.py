@@ -1,0 +1,134 @@
+"""Layers for networks that see one thing from two sides, with small layers that each example chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError
+from engine.nn.layer import (
+    Array,
+    Backward,
+    Gradients,
+    Layer,
+    check_gradient,
+    check_input,
+    layer_from_config,
+    prefixed,
+    register,
+)
+from engine.nn.layers.activations import clipped_relu
+from engine.nn.layers.embedding import check_range
+from engine.nn.layers.initialization import glorot_normal
+from engine.nn.layers.lists import PairProduct
+
+
+@register("chosen_dense")
+class ChosenDense(Layer):
+    """Several dense layers of one shape; each example chooses one.
+
+    forward:  (x [B, inputs], version integer [B] in [0, versions)) -> y [B, outputs]
+    backward: dy like y -> (dx, None); gradients weight [versions, outputs, inputs], bias [versions, outputs]
+
+    With v the version of example b: y_b = W_v x_b + c_v, dx_b = W_v^T dy_b, and dW_v = sum of dy_b x_b^T, dc_v = sum of
+    dy_b over the examples that chose v. Raises ShapeError for other shapes and dtypes and versions out of range.
+    """
+
+    def __init__(self, inputs: int, outputs: int, versions: int, rng: np.random.Generator) -> None:
+        super().__init__()
+        if inputs < 1 or outputs < 1 or versions < 1:
+            raise ConfigError(f"ChosenDense({inputs}, {outputs}, {versions}): all must be >= 1")
+        self.inputs, self.outputs, self.versions = inputs, outputs, versions
+        self.params = {
+            "weight": glorot_normal(rng, (versions, outputs, inputs), inputs, outputs),
+            "bias": np.zeros((versions, outputs), np.float32),
+        }
+
+    def forward(self, x: tuple[Array, Array], training: bool = False) -> tuple[Array, Backward]:
+        units, version = x
+        weight, bias = self.params["weight"], self.params["bias"]
+        check_input(self, units, "B", self.inputs, dtype=weight.dtype)
+        check_input(self, version, len(units), dtype="integer")
+        check_range(self, version, 0, self.versions)
+
+        def backward(dy: Array) -> tuple[tuple[Array, None], Gradients]:
+            check_gradient(self, dy, (len(units), self.outputs))
+            xp = backend_of(dy).xp
+            dweight, dbias = xp.zeros_like(weight), xp.zeros_like(bias)
+            for one in range(self.versions):
+                mine = xp.flatnonzero(version == one)
+                dweight[one], dbias[one] = dy[mine].T @ units[mine], dy[mine].sum(axis=0)
+            return ((dy[:, None] @ weight[version])[:, 0], None), {"weight": dweight, "bias": dbias}
+
+        return (weight[version] @ units[:, :, None])[:, :, 0] + bias[version], backward
+
+    def config(self) -> dict[str, Any]:
+        return {"layer": self.kind, "inputs": self.inputs, "outputs": self.outputs, "versions": self.versions}
+
+
+@register("two_views")
+class TwoViews(Layer):
+    """A network over two lists of active features, the views of both sides, which share one table.
+
+    forward:  (features integer [B, 2, L], indices of active rows, -1 = none; version integer [B]) -> y [B, outputs]
+    backward: dy like y -> None
+
+        c_v = clip(rows of view v), clip x = min(max(x, 0), 1)      units = c_v times c_v, halves multiplied, both views
+        h = dense1(units)      g = dense2(clip h, min(h^2, 1))      y = output(clip g)
+
+    The square gives small layers products of their inputs. dh = dp where 0 < h < 1, plus 2 h ds where |h| < 1, with dp
+    and ds the gradients of the plain and the squared half. `rows` is a SparseDense of an even number of outputs; the
+    others are ChosenDense. Raises ConfigError when their sizes do not fit.
+    """
+
+    def __init__(self, rows: Layer, dense1: Layer, dense2: Layer, output: Layer) -> None:
+        super().__init__()
+        width, hidden = rows.config()["outputs"], dense1.config()["outputs"]
+        if (dense1.config()["inputs"], dense2.config()["inputs"]) != (width, 2 * hidden):
+            raise ConfigError(f"TwoViews: expected dense1 of {width} inputs and dense2 of {2 * hidden}")
+        self.rows, self.dense1, self.dense2, self.output = rows, dense1, dense2, output
+        self._product = PairProduct()
+
+    def forward(self, x: tuple[Array, Array], training: bool = False) -> tuple[Array, Backward]:
+        features, version = x
+        check_input(self, features, "B", 2, "L", dtype="integer")
+        count = len(features)
+        sums, rows_back = self.rows.forward(features.reshape(2 * count, -1), training)
+        clipped, sums_slope = clipped_relu(sums)
+        products, product_back = self._product.forward(clipped, training)
+        h, dense1_back = self.dense1.forward((products.reshape(count, -1), version), training)
+        xp = backend_of(h).xp
+        plain, plain_slope = clipped_relu(h)
+        pairs = xp.concatenate([plain, xp.minimum(h * h, 1)], axis=1)
+        g, dense2_back = self.dense2.forward((pairs, version), training)
+        active, g_slope = clipped_relu(g)
+        y, output_back = self.output.forward((active, version), training)
+
+        def backward(dy: Array) -> tuple[None, Gradients]:
+            (dactive, _), dout = output_back(dy)
+            (dpairs, _), d2 = dense2_back(g_slope(dactive))
+            half = h.shape[1]
+            dh = plain_slope(dpairs[:, :half]) + 2 * h * dpairs[:, half:] * (xp.abs(h) < 1)
+            (dunits, _), d1 = dense1_back(dh)
+            dclipped, _ = product_back(dunits.reshape(products.shape))
+            _, drows = rows_back(sums_slope(dclipped))
+            parts = {"rows": drows, "dense1": d1, "dense2": d2, "output": dout}
+            return None, {name: array for part, grads in parts.items() for name, array in prefixed(part, grads).items()}
+
+        return y, backward
+
+    def config(self) -> dict[str, Any]:
+        return {"layer": self.kind, **{name: child.config() for name, child in self.children().items()}}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        return cls(**{name: layer_from_config(part, rng) for name, part in config.items()})
+
+    def children(self) -> dict[str, Layer]:
+        return {"rows": self.rows, "dense1": self.dense1, "dense2": self.dense2, "output": self.output}
+
+    def _replace_children(self, children: dict[str, Layer]) -> None:
+        self.rows, self.dense1, self.dense2, self.output = (children[name] for name in self.children())

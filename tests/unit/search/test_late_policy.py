@@ -1,0 +1,92 @@
+"""Nodes that get their policy and edges at their second visit: the same tree with half the edges."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.evaluation.in_kernel import evaluate_leaf, evaluate_policy, evaluate_value
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.material import MaterialEvaluator
+from engine.evaluation.protocol import InKernelEvaluator, new_leaf_batch
+from engine.evaluation.sparse import SparseEvaluator
+from engine.native.jit import kernel
+from engine.network.sparse.inference import SparseNet
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig
+from engine.search.params import SearchParams
+from engine.search.report import outline
+from engine.search.run import InKernelRounds, Runner
+from engine.search.session import Search
+from engine.search.tree import EDGES, EXPANDED, NODES, VALUED, new_tree
+
+POSITIONS = (
+    "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7",
+    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1",
+)
+
+
+def sparse_evaluator(text: str) -> SparseEvaluator:
+    config = SparseConfig.parse(text)
+    return SparseEvaluator(SparseNet(dict(build_sparse(config, np.random.default_rng(3)).named_parameters()), config))
+
+
+EVALUATORS = {
+    "material": MaterialEvaluator(),
+    "one trunk": sparse_evaluator("sparse-128"),
+    "two trunks": sparse_evaluator("sparse-128+v128"),
+}
+
+
+def searched(evaluator: InKernelEvaluator, fen: str, late: bool, threads: int = 1) -> Search:
+    params = SearchParams(needs_planes=False, late_policy=late, draw_score=0.1)
+    search = Search(params, new_tree(3000))
+    search.set_position(stack_from_board(chess.Board(fen)))
+    runner = Runner(search, InKernelRounds(search, evaluator, threads), threads)
+    while search.visits < 1500 and not search.is_proven:
+        runner.advance(1500 - search.visits)
+    runner.finish()
+    runner.close()
+    return search
+
+
+@pytest.mark.parametrize("evaluator", EVALUATORS.values(), ids=EVALUATORS)
+@pytest.mark.parametrize("fen", POSITIONS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_tree_is_that_of_a_policy_at_the_first_visit(evaluator, fen, threads):
+    late, early = (searched(evaluator, fen, late, threads) for late in (True, False))
+    assert outline(late, 1, 300) == outline(early, 1, 300)
+    assert late.tree.counters[NODES] == early.tree.counters[NODES]
+    assert late.tree.counters[EDGES] < 0.7 * early.tree.counters[EDGES]
+
+
+def test_a_node_has_edges_once_it_was_visited_twice():
+    tree = searched(MaterialEvaluator(), POSITIONS[0], late=True).tree
+    nodes = slice(1, int(tree.counters[NODES]))
+    visits, state = tree.visits[nodes], tree.state[nodes]
+    assert (visits[state == VALUED] == 1).all()
+    assert (visits[state == EXPANDED] >= 2).all()
+    assert (tree.n_edges[nodes][state == VALUED] == 0).all()
+
+
+@kernel()
+def evaluate_both_ways(model, leaves):
+    """Evaluate leaf 0 in one call, and leaf 1 in two."""
+    evaluate_leaf(model, leaves, np.int64(0))
+    evaluate_value(model, leaves, np.int64(1))
+    evaluate_policy(model, leaves, np.int64(1))
+
+
+@pytest.mark.parametrize("evaluator", EVALUATORS.values(), ids=EVALUATORS)
+@pytest.mark.parametrize("fen", POSITIONS)
+def test_value_and_policy_apart_are_those_of_one_call_bit_for_bit(evaluator, fen):
+    leaves = new_leaf_batch(2)
+    for leaf in (0, 1):
+        fill_leaf(leaves, leaf, stack_from_board(chess.Board(fen)))
+    evaluate_both_ways(evaluator.new_model(), leaves)
+    count = leaves.n_moves[0]
+    assert leaves.logits[0, :count].tobytes() == leaves.logits[1, :count].tobytes()
+    assert leaves.wdl[0].tobytes() == leaves.wdl[1].tobytes()
+    assert leaves.moves_left[0] == leaves.moves_left[1]
