@@ -75,35 +75,38 @@ def held_out(rows: np.ndarray) -> np.ndarray:
 
 
 class LabelOrder:
-    """Draws rows without replacement, epoch after epoch, by a computed permutation.
+    """Draws groups of consecutive rows without replacement, epoch after epoch, by a computed permutation of the groups.
 
-    It is a four-round Feistel network over the next even number of bits. Numbers beyond the rows go through it again
-    (cycle walking, Black & Rogaway 2002).
+    It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
+    (cycle walking, Black & Rogaway 2002). Rows after the last whole group are left out.
     """
 
-    def __init__(self, n_rows: int, seed: int) -> None:
-        self._n_rows = n_rows
-        self._half = np.uint64(max(1, (max(2, n_rows) - 1).bit_length() + 1 >> 1))
+    def __init__(self, n_rows: int, seed: int, group: int = 1) -> None:
+        self._group = min(group, max(n_rows, 1))
+        self._n_groups = n_rows // self._group
+        self._half = np.uint64(max(1, (max(2, self._n_groups) - 1).bit_length() + 1 >> 1))
         self._seed = seed
 
     def __len__(self) -> int:
         """Rows of an epoch."""
-        return self._n_rows
+        return self._n_groups * self._group
 
     def draw(self, first: int, count: int) -> np.ndarray:
         """The draws numbered first..first+count-1: rows int64[count]."""
-        drawn = np.empty(count, np.int64)
-        permute(np.uint64(first), np.uint64(self._n_rows), self._half, np.uint64(self._seed), drawn)
-        return drawn
+        start, stop = first // self._group, -(-(first + count) // self._group)
+        groups = np.empty(stop - start, np.int64)
+        permute(np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups)
+        rows = groups[:, None] * self._group + np.arange(self._group)
+        return rows.reshape(-1)[first - start * self._group :][:count]
 
 
 @kernel()
-def permute(first, n_rows, half, seed, drawn):
-    """Write the rows of the draws from number `first` on; `half` is half the number of bits of the network."""
+def permute(first, n_groups, half, seed, drawn):
+    """Write the groups of the draws from number `first` on; `half` is half the number of bits of the network."""
     mask = (ONE << half) - ONE
     for i in range(len(drawn)):
         number = first + np.uint64(i)
-        epoch, place = number // n_rows, number % n_rows
+        epoch, place = number // n_groups, number % n_groups
         while True:
             left, right = place >> half, place & mask
             for k in range(ROUNDS):
@@ -112,7 +115,7 @@ def permute(first, n_rows, half, seed, drawn):
                 mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
                 left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
             place = left << half | right
-            if place < n_rows:
+            if place < n_groups:
                 break
         drawn[i] = np.int64(place)
 

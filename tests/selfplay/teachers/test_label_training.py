@@ -63,6 +63,10 @@ def test_order_is_the_feistel_network_by_its_definition():
             if place < n_rows:
                 return place
 
+    in_groups = LabelOrder(1003, 3, group=5)
+    assert len(in_groups) == 1000
+    expected = [5 * row_of(n // 5, 200, 3) + n % 5 for n in range(993, 1020)]
+    assert in_groups.draw(993, 27).tolist() == expected
     for n_rows, seed in ((1000, 3), (200_000_001, 7)):
         assert LabelOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
 
