@@ -12,7 +12,7 @@ from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import game_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.label_sampler import LabelRows
+from selfplay.data.label_sampler import LabelRows, rows_of
 from selfplay.data.pgn import ALL_GAMES, PgnReader, PgnSelection
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
@@ -138,7 +138,7 @@ def _label_sets(files: SourceFiles, tell: Callable[[str], None]) -> Iterator[tup
     for name, share in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
-            rows = LabelRows(str(folder.folder), getattr(folder, name))
+            rows = rows_of(folder)[("values", "scored").index(name)]
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
                 yield rows, files.shares[-1] * share * rows.n_positions / total
