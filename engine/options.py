@@ -1,8 +1,8 @@
 """Every engine option in one table.
 
-`OPTIONS` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the README's
-table are made from it (`option_forms`), and `EngineOptions` holds the values. Both modules import the standard library
-only, because `uci` is answered from them before anything heavy is loaded.
+`OPTIONS` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the table in
+docs/options.md are made from it (`option_forms`), and `EngineOptions` holds the values. Both modules import the
+standard library only, because `uci` is answered from them before anything heavy is loaded.
 
     name, flag, key     `Hash` (UCI), `--hash-mib` (command line), `hash_mib` (TOML and Python): one row serves all
     aliases             what other engines call the same thing: understood in `setoption`, not listed by `uci`
@@ -51,6 +51,7 @@ class Option:
     choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
     old_choices: tuple[tuple[str, str], ...] = ()  # (former name, present name) of a choice; both are understood
+    old_field: str = ""  # former name of the field, still understood as flag and key
 
     @property
     def default(self) -> Value:
@@ -60,11 +61,16 @@ class Option:
     @property
     def flag(self) -> str:
         """The command-line flag, `--hash-mib` for the field `hash_mib`."""
-        return "--" + self.field.replace("_", "-")
+        return _flag_of(self.field)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flag and the one of a former name."""
+        return (self.flag, _flag_of(self.old_field)) if self.old_field else (self.flag,)
 
     @property
     def range_text(self) -> str:
-        """The allowed values in words, for error messages and the README."""
+        """The allowed values in words, for error messages and the documents."""
         if self.type == "check":
             return "true, false"
         if self.type == "combo":
@@ -72,6 +78,10 @@ class Option:
         if self.min is None or self.max is None:
             return "text" if self.type == "string" else "-"
         return f"{self.min:.10g} to {self.max:.10g}"
+
+
+def _flag_of(field: str) -> str:
+    return "--" + field.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ class EngineOptions:
     moves_left_threshold: float = 0.8
     moves_left_slope: float = 0.0027
     smart_pruning_factor: float = 0.0
-    round_size: int = 0
+    minibatch_size: int = 0
     max_collisions: int = 32
     temperature: float = 0.0
     temperature_moves: int = 0
@@ -293,11 +303,12 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "MinibatchSize",
         "spin",
-        "round_size",
+        "minibatch_size",
         "Evaluate at most this many leaves in a batch (0 = automatic). Sparse nets and the evaluator material "
         "ignore this",
         0,
         512,
+        old_field="round_size",
     ),
     Option(
         "MaxCollisionEvents",

@@ -49,7 +49,7 @@ _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "b
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
 # A change of one of these fields needs a new tree, cache and runner. A weak engine, for example, has a small tree.
-_TREE_FIELDS = ("hash_mib", "preset", "round_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
+_TREE_FIELDS = ("hash_mib", "preset", "minibatch_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
@@ -112,7 +112,7 @@ class Engine:
         rounds: Rounds
         self._advisor = Advisor(self._search, self._table_mib) if self._search.params.tactical_nodes > 0 else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
-            round_size = 1 if options.preset == "lc0" else options.round_size
+            round_size = 1 if options.preset == "lc0" else options.minibatch_size
             rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
         else:
             rounds = InKernelRounds(self._search, evaluator, options.thread_count)

@@ -116,7 +116,7 @@ def _wilson(score: float, games: float) -> tuple[float, float]:
     spread = NORMAL_95**2 / games
     middle = (score + spread / 2.0) / (1.0 + spread)
     half = math.sqrt(score * (1.0 - score) * spread + spread**2 / 4.0) / (1.0 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return middle - half if score > 0.0 else 0.0, middle + half if score < 1.0 else 1.0
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:

@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import chess
 import chess.pgn
 import pytest
+from rich.console import Console
 
 import uci.annotate.annotate as annotate_command
 import uci.annotate.review as annotate_review
@@ -79,6 +81,7 @@ class ScriptedEngine(FakeEngine):
         super().__init__(EngineOptions())
         self.script = script
         self.prior = 0.5
+        self.evaluator = SimpleNamespace(name="scripted")
 
     def search(
         self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
@@ -446,6 +449,18 @@ def test_damaged_game_is_annotated_as_far_as_it_goes(tmp_path: Path, capsys: pyt
     first, second = annotated(tmp_path / "broken.annotated.pgn")
     assert [node.san() for node in first.mainline()] == ["e4", "e5"]
     assert second.headers["White"] == "Next"
+
+
+def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO())
+    engine = ScriptedEngine({})
+    for _ in range(2):
+        annotate_command.annotate_game(console, engine, read(FOOLS_MATE), tmp_path / "mine.pgn")  # type: ignore[arg-type]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"mine.annotated{number}.{kind}" for number in ("-2", "") for kind in ("html", "pgn")]
+    (game,) = annotated(tmp_path / "mine.annotated.pgn")
+    assert "Reviewed by Aino" in game.comment
+    assert "20,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
 
 
 def test_file_without_games_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

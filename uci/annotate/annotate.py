@@ -84,8 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source: Path) -> None:
     """Annotates one game beside its `source` file, under a name that is free; Ctrl-C keeps what is done."""
-    names = (f"{source.stem}.annotated{suffix}" for suffix in ("", *(f"-{number}" for number in itertools.count(2))))
-    base = next(source.with_name(name) for name in names if not _output_files(source.with_name(name))[0].exists())
+    suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    bases = (source.with_name(f"{source.stem}.annotated{suffix}") for suffix in suffixes)
+    base = next(base for base in bases if not any(path.exists() for path in _output_files(base)))
     output = _Output(source, base, engine, _DEFAULT_LIMITS)
     engine.set_options(replace(engine.options, analyse_mode=True))
     try:

@@ -1,4 +1,4 @@
-"""Score loss of Aino's moves as judged by a stronger engine: a quick guide before matches.
+"""Score loss (also called regret) of Aino's moves as judged by a stronger engine: a quick guide before matches.
 
     python -m uci.bench.regret games.pgn --judge stockfish --positions 500 --nodes 10000 \\
         "base" "bold CPuct=2.5" "cool PolicyTemperature=1.2 nodes=3000"

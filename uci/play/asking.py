@@ -70,7 +70,8 @@ def _running(countdown: Countdown | None, clocks: str, prompt: str) -> Iterator[
 
 def _next_tick(left: float) -> float:
     """Seconds until the clock looks different, or the flag falls."""
-    return max(0.01, min(left, 0.1 if left <= _LAST_SECONDS else left % 1 + 0.001))
+    until_change = 0.1 if left <= _LAST_SECONDS else (left % 1 or 1.0) + 0.001
+    return max(0.01, min(left, until_change))
 
 
 def _redraw(text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
+from engine.nn.mending import unknown_activation
 
 Slope = Callable[[Array], Array]  # dy -> dx
 
@@ -127,13 +128,21 @@ ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
 def activation_function(name: str) -> Callable[[Array], tuple[Array, Slope]]:
     """Look up an activation function by name: x -> (y, dy -> dx). Raises ConfigError for an unknown name."""
     if name not in ACTIVATIONS:
-        raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}")
+        mend = unknown_activation(name, ACTIVATIONS)
+        raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}{mend}")
     return ACTIVATIONS[name]
 
 
 @register("activation")
 class Activation(Layer):
-    """Applies an activation function: x of any shape -> y like x. It has no parameters."""
+    """Apply an activation function to every number.
+
+    forward:  x floating, any shape -> y like x
+    backward: dy like y -> dx like x; no parameters
+
+    y = f(x) and dx = dy f'(x); both stand in the docstring of the function with this name, from ``ACTIVATIONS``.
+    Raises ConfigError for an unknown name.
+    """
 
     def __init__(self, function: str) -> None:
         super().__init__()

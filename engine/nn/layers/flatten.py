@@ -9,7 +9,10 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, c
 
 @register("flatten")
 class Flatten(Layer):
-    """Merge all axes but the batch into one, in the order channel, row, column: x [B, C, H, W] -> y [B, C*H*W].
+    """Merge all axes but the batch into one, in the order channel, row, column.
+
+    forward:  x numeric, [B, C, H, W] or any other [B, N, ...] -> y [B, C*H*W], the same numbers
+    backward: dy like y -> dx: dy in the shape of x; no parameters
 
     Raises ShapeError when x has no batch axis.
     """

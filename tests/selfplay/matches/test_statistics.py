@@ -63,14 +63,16 @@ def test_estimate_agrees_with_the_formulas_over_single_pairs() -> None:
     ("counts", "low", "high"),
     [
         ([0, 0, 0, 0, 2], 0.51, 1.0),  # as four games without draws
-        ([0, 0, 0, 1, 1], 0.50, 0.98),
-        ([0, 0, 2, 0, 0], 0.26, 0.74),
+        ([0, 0, 0, 1, 1], 0.48, 0.98),
+        ([0, 0, 2, 0, 0], 0.215, 0.785),
         ([0, 0, 0, 0, 20], 0.91, 1.0),
     ],
 )
 def test_a_few_equal_pairs_do_not_pass_for_certainty(counts: list[int], low: float, high: float) -> None:
     estimate = estimate_elo(np.array(counts))
-    assert (estimate.score_low, estimate.score_high) == pytest.approx((low, high), abs=0.015)
+    assert (estimate.score_low, estimate.score_high) == pytest.approx((low, high), abs=0.005)
+    mirrored = estimate_elo(np.array(counts[::-1]))
+    assert (mirrored.score_low, mirrored.score_high) == pytest.approx((1.0 - high, 1.0 - low), abs=0.005)
 
 
 def test_even_pairs_narrow_the_interval_that_games_alone_would_give() -> None:
