@@ -38,7 +38,8 @@ examples:
   aino annotate games.pgn --nodes 100000    more thorough, and five times slower
   aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
 
-Each finished game is saved at once, and at Ctrl-C the game in progress as far as it is done.
+A move is marked (??, ?, ?! or !) only where a second look with four times the nodes agrees. Each finished game is saved
+at once, and at Ctrl-C the game in progress as far as it is done.
 """
 
 

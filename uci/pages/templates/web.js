@@ -198,8 +198,10 @@ function showControls() {
   const over = state.isGame && state.end && !state.analysing;
   const { steps, ply } = looked();
   $("actions").hidden = !playing && !over;
-  for (const name of ["hint", "offer_draw"]) $("actions").querySelector(`[data-do=${name}]`).disabled = !playing || state.thinking;
-  $("actions").querySelector("[data-ask]").disabled = !playing;
+  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-ask]")) {
+    button.hidden = Boolean(over);
+    button.disabled = button.dataset.ask ? !playing : !playing || state.thinking;
+  }
   $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length - 1 <= state.firstPly;
   $("after").hidden = !over;
   $("level-row").hidden = !playing;
