@@ -14,6 +14,7 @@ BatchNorm uses its running statistics. ``layer(x)`` and ``layer.predict(x)`` ret
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -38,7 +39,8 @@ class Layer:
     Composite layers name their parts in ``children``; the dotted path of a part prefixes the names of its arrays.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str]  # its name in files, from ``register``
+    settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -103,8 +105,13 @@ class Layer:
     # ---- configuration --------------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        """Return the plain JSON values from which ``layer_from_config`` rebuilds this layer."""
-        raise NotImplementedError
+        """Return the plain JSON values from which ``layer_from_config`` rebuilds this layer.
+
+        Raises ConfigError for a layer that is not registered.
+        """
+        if not hasattr(type(self), "kind"):
+            raise ConfigError(f'{type(self).__name__} has no name in files: put @register("name") above the class')
+        return {"layer": self.kind, **{name: getattr(self, name) for name in self.settings}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
@@ -211,9 +218,16 @@ LayerType = TypeVar("LayerType", bound=type[Layer])
 
 
 def register(kind: str) -> Callable[[LayerType], LayerType]:
-    """Class decorator: make a layer known to files and to the gradient check under ``kind``."""
+    """Class decorator: make a layer known to files and to the gradient check under ``kind``.
+
+    Raises ConfigError unless ``settings`` names the constructor's arguments, or the layer has a ``config`` of its own.
+    """
 
     def decorate(layer_type: LayerType) -> LayerType:
+        arguments = inspect.signature(layer_type).parameters.keys() - {"rng"}
+        if layer_type.config is Layer.config and arguments != set(layer_type.settings):
+            name = layer_type.__name__
+            raise ConfigError(f"{name}: expected settings {sorted(arguments)}, found {sorted(layer_type.settings)}")
         layer_type.kind = kind
         REGISTRY[kind] = layer_type
         return layer_type

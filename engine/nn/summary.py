@@ -30,10 +30,8 @@ def summary_table(model: Any, x: Any = None) -> str:
 
 def layer_text(layer: Any) -> str:
     """Return a layer as it would be built: its class, its settings and its parts, without the random generator."""
-    try:
-        settings = {key: value for key, value in layer.config().items() if key != "layer"}
-    except NotImplementedError:  # a layer of one's own that is never saved
-        settings = {}
+    # A layer of one's own may have no kind, and then no configuration.
+    settings = {key: value for key, value in layer.config().items() if key != "layer"} if hasattr(layer, "kind") else {}
     parts = [f"{name}={layer_text(child)}" for name, child in layer.children().items()]
     plain = [f"{key}={value!r}" for key, value in settings.items() if not parts or not isinstance(value, dict)]
     return f"{type(layer).__name__}({', '.join(plain + parts)})"

@@ -63,6 +63,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(aino bench (?!.*--only)(?!.*--signature).*)$", r"\1 --only board --seconds 0.01"),
     (r"(aino bench --only board)$", r"\1 --seconds 0.01"),
     (r"(aino-train bench .*)$", r"\1 --seconds 0.1 --batch 16 --visits 4 --games 2"),
+    (r"--load last", "--load game.pgn"),
     (r"perft \d", "perft 2"),
     (r"maia-1900\.pb\.gz", "tower.pb.gz"),
     (r"runs/nothing/nets/best\.dit", "new.dit"),
@@ -76,6 +77,7 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"pytest", "a test that runs tests"),
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
+    (r"play --web", "serves until Ctrl-C; tests/commands and tests/browser run it"),
     (r"uci\.bench\.|selfplay\.measure\.forfeits|tests\.benchmark|tests\.gradient", "minutes: its flags are tested"),
     (r"aino warmup", "compiles every kernel; tests/commands runs it"),
     (r"aino bench --signature", "tests/regression runs it"),
@@ -97,7 +99,13 @@ def reduced(command: str) -> str:
 def run(folder: Path, command: str) -> None:
     """Run one command line in the workshop; the assertion shows what it printed when it fails."""
     path = os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "PYTHONPATH": str(ROOT),
+        "NO_COLOR": "1",
+        "XDG_DATA_HOME": str(folder / "data"),
+    }
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
@@ -144,6 +143,8 @@ class Activation(Layer):
     Raises ConfigError for an unknown name.
     """
 
+    settings = ("function",)
+
     def __init__(self, function: str) -> None:
         super().__init__()
         self.function = function
@@ -159,6 +160,3 @@ class Activation(Layer):
             return slope(dy), {}
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "function": self.function}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -95,6 +94,8 @@ class SelfAttention(_Attention):
     Raises ShapeError when x or the mask does not fit.
     """
 
+    settings = ("features", "heads", "causal")
+
     def __init__(self, features: int, heads: int, rng: np.random.Generator, causal: bool = False) -> None:
         super().__init__(features, features, heads, rng)
         self.causal = causal
@@ -114,9 +115,6 @@ class SelfAttention(_Attention):
 
         return y, backward
 
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "features": self.features, "heads": self.heads, "causal": self.causal}
-
 
 @register("cross_attention")
 class CrossAttention(_Attention):
@@ -129,6 +127,8 @@ class CrossAttention(_Attention):
     q is a dense layer of x; k and v are dense layers of the context. The rest is as in SelfAttention.
     Raises ShapeError when x, the context or the mask does not fit.
     """
+
+    settings = ("features", "context_features", "heads")
 
     def __init__(self, features: int, context_features: int, heads: int, rng: np.random.Generator) -> None:
         super().__init__(features, context_features, heads, rng)
@@ -149,11 +149,3 @@ class CrossAttention(_Attention):
             return (dx, dcontext), grads
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {
-            "layer": self.kind,
-            "features": self.features,
-            "context_features": self.context_features,
-            "heads": self.heads,
-        }

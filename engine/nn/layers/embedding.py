@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engine.errors import ConfigError
@@ -23,6 +21,8 @@ class Embedding(Layer):
     Raises ShapeError for a non-integer dtype and for tokens out of range.
     """
 
+    settings = ("tokens", "features")
+
     def __init__(self, tokens: int, features: int, rng: np.random.Generator) -> None:
         super().__init__()
         if tokens < 1 or features < 1:
@@ -41,6 +41,3 @@ class Embedding(Layer):
             return None, {"weight": operations_for(dy).scatter_rows(rows, x.reshape(-1, 1), self.tokens)}
 
         return weight[x], backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "tokens": self.tokens, "features": self.features}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 
 
@@ -27,6 +25,3 @@ class Flatten(Layer):
             return dy.reshape(shape), {}
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from engine.backend import backend_of
 from engine.errors import ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
@@ -30,6 +28,3 @@ class PairProduct(Layer):
             return backend_of(dy).xp.concatenate([dy * second, dy * first], axis=1), {}
 
         return first * second, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engine.backend import backend_of
@@ -21,6 +19,8 @@ class PositionEmbedding(Layer):
 
     Raises ShapeError for longer sequences. Vaswani et al. 2017, arXiv:1706.03762, section 3.5.
     """
+
+    settings = ("length", "features")
 
     def __init__(self, length: int, features: int, rng: np.random.Generator) -> None:
         super().__init__()
@@ -43,6 +43,3 @@ class PositionEmbedding(Layer):
             return dy, {"weight": dweight}
 
         return x + weight[:steps], backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "length": self.length, "features": self.features}

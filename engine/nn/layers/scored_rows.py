@@ -28,6 +28,8 @@ class ScoredRows(Layer):
     Raises ShapeError for other shapes and dtypes and for indices out of range.
     """
 
+    settings = ("inputs", "outputs", "sorts")
+
     def __init__(self, inputs: int, outputs: int, sorts: int, rng: np.random.Generator) -> None:
         super().__init__()
         if inputs < 1 or outputs < 1 or sorts < 1:
@@ -63,6 +65,3 @@ class ScoredRows(Layer):
             }
 
         return y * listed, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "inputs": self.inputs, "outputs": self.outputs, "sorts": self.sorts}

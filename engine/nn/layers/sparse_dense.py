@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engine.errors import ConfigError
@@ -23,6 +21,8 @@ class SparseDense(Layer):
     listed rows. The cost grows with L, not with ``inputs``. ``active`` is the typical list length; it sets the variance
     of the initial weights. Raises ShapeError for a non-integer dtype and for indices out of range.
     """
+
+    settings = ("inputs", "outputs", "active")
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, active: int = 32) -> None:
         super().__init__()
@@ -44,6 +44,3 @@ class SparseDense(Layer):
             return None, {"weight": operations_for(dy).scatter_rows(dy, x, self.inputs), "bias": dy.sum(axis=0)}
 
         return operations_for(weight).sum_rows(weight, x) + self.params["bias"], backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "inputs": self.inputs, "outputs": self.outputs, "active": self.active}

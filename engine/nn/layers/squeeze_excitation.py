@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,8 @@ class SqueezeExcitation(Layer):
         dx = sigmoid(s) dy + dm / (H W), where dm is the gradient of m through the two dense layers
     Raises ShapeError when x is not [B, C, H, W]. Hu et al. 2018, arXiv:1709.01507; the shift is Lc0's addition.
     """
+
+    settings = ("channels", "hidden", "activation")
 
     def __init__(self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu") -> None:
         super().__init__()
@@ -75,14 +76,6 @@ class SqueezeExcitation(Layer):
             return d.input_gradient(dmean), d.skip, grads
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {
-            "layer": self.kind,
-            "channels": self.channels,
-            "hidden": self.hidden,
-            "activation": self.activation,
-        }
 
     def children(self) -> dict[str, Layer]:
         return {"squeeze": self.squeeze, "excite": self.excite}

@@ -27,7 +27,7 @@ from engine.nn import (
     SqueezeExcitation,
     layer_from_config,
 )
-from engine.nn.layer import REGISTRY, Array, Backward
+from engine.nn.layer import REGISTRY, Array, Backward, register
 from tests.gradient.cases import CASES, Case
 
 LONGEST = 170  # lines of a file of layers: it is read in one go
@@ -209,3 +209,26 @@ def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[Laye
         text += inspect.getdoc(layer.__mro__[1]) or ""
     assert "->" in text, "no shapes"
     assert "dx" in text or "no gradient" in text or "-> None" in text, "no gradient"
+
+
+def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.nn.layer.REGISTRY", {})
+
+    class Powered(Doubled):
+        settings = ("power",)
+
+        def __init__(self, power: int, rng: np.random.Generator) -> None:
+            super().__init__()
+            self.power = power
+
+    with pytest.raises(ConfigError, match=r"Powered has no name in files: put @register\(\"name\"\) above the class"):
+        Powered(3, rng()).config()
+    layer = register("powered")(Powered)(3, rng())
+    assert layer.config() == {"layer": "powered", "power": 3}
+    assert layer_from_config(layer.config(), rng()).config() == layer.config()
+
+    class Forgetful(Powered):
+        settings = ()
+
+    with pytest.raises(ConfigError, match=r"Forgetful: expected settings \['power'\], found \[\]"):
+        register("forgetful")(Forgetful)
