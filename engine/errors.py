@@ -57,7 +57,17 @@ class ConfigError(AinoError, ValueError):
 
 
 class ShapeError(AinoError, ValueError):
-    """An array has the wrong shape or dtype; the message names the expected and the actual one."""
+    """An array has the wrong shape or dtype; the message names the expected and the actual one.
+
+    Attributes:
+        layer: the dotted path of the layer that refused it, part of the message; "" outside a network.
+    """
+
+    layer = ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{self.layer}: {message}" if self.layer else message
 
 
 class FenError(AinoError, ValueError):

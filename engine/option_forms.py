@@ -1,4 +1,4 @@
-"""Convert the option table to and from its other forms: `uci` answer, command-line flags, TOML and README table."""
+"""Convert the option table to and from its other forms: `uci` answer, command-line flags, TOML, docs/options.md."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def load_toml(path: str | Path) -> EngineOptions:
 
 
 def markdown_table() -> str:
-    """The README's option table."""
+    """The table of `docs/options.md`."""
     lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
     for option in OPTIONS:
         flag = f"`{option.flag}`" if option.field else "-"

@@ -1,8 +1,8 @@
 """Every engine option in one table.
 
-`OPTIONS` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the README's
-table are made from it (`option_forms`), and `EngineOptions` holds the values. Both modules import the standard library
-only, because `uci` is answered from them before anything heavy is loaded.
+`OPTIONS` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the table in
+docs/options.md are made from it (`option_forms`), and `EngineOptions` holds the values. Both modules import the
+standard library only, because `uci` is answered from them before anything heavy is loaded.
 
     name, flag, key     `Hash` (UCI), `--hash-mib` (command line), `hash_mib` (TOML and Python): one row serves all
     aliases             what other engines call the same thing: understood in `setoption`, not listed by `uci`
@@ -70,7 +70,7 @@ class Option:
 
     @property
     def range_text(self) -> str:
-        """The allowed values in words, for error messages and the README."""
+        """The allowed values in words, for error messages and the documents."""
         if self.type == "check":
             return "true, false"
         if self.type == "combo":

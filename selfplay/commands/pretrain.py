@@ -12,9 +12,10 @@ from engine.live_lines import LiveLine, live_line, show
 from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
-from selfplay.training.families import family_of
+from selfplay.training.families import PARTS, family_of
+from selfplay.training.losses import LossWeights
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
-from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
+from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
@@ -76,11 +77,14 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length = group.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, default=0.0, help="train this long, over all sessions of the run")
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
-    setting("--net", DEFAULT_NET, "a tower, FILTERSxBLOCKS, or sparse-WIDTH")
-    text = "start from this network's weights instead of random ones; it must match --net"
+    setting("--net", DEFAULT_NET, "a tower, FILTERSxBLOCKS, sparse-WIDTH, or sparse-WIDTH+vWIDTH with a value trunk")
+    text = "train this part of a network with a value trunk; the value trunk learns from --labels (default %(default)s)"
+    group.add_argument("--part", choices=PARTS, default=PARTS[0], help=text)
+    text = "start from this network's weights instead of random ones; it must match --net but may lack the value trunk"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
-    tower, sparse = TOWER_RECIPE, SPARSE_RECIPE
-    text = f"peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks)"
+    tower, sparse, value = TOWER_RECIPE, SPARSE_RECIPE, VALUE_RECIPE
+    text = f"peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks, "
+    text += f"{value.peak_rate} for value trunks)"
     group.add_argument("--rate", type=float, help=text)
     text = f"positions per step (default {tower.batch_size} for towers, {sparse.batch_size} for sparse networks)"
     group.add_argument("--batch", type=int, help=text)
@@ -88,8 +92,11 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text += f" (sparse networks only; default {sparse.variations})"
     group.add_argument("--variations", type=float, help=text)
     text = "decoupled weight decay: each step shrinks a weight by the learning rate times this"
-    text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks)"
+    text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
+    text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
+    text = "weight of the loss of siblings, centred within them (value trunks only)"
+    setting("--siblings", LossWeights.siblings, text)
     setting("--threads", LearnerSettings.threads)
     setting("--seed", PretrainSettings.seed)
     setting("--evaluate-minutes", PretrainSettings.evaluate_minutes, "between held-out evaluations")
@@ -110,8 +117,9 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         shares=_shares(arguments.mixture),
         heldout_file=arguments.heldout_file,
         heldout_share=arguments.heldout_share,
+        scored_share=0.0 if arguments.part == "value" else SourceFiles.scored_share,
     )
-    recipe = family_of(arguments.net).recipe
+    recipe = family_of(arguments.net, arguments.part).recipe
 
     def given(value: float | None, default: float) -> float:
         return default if value is None else value
@@ -121,9 +129,11 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         threads=arguments.threads,
         variations=given(arguments.variations, recipe.variations),
         weight_decay=given(arguments.weight_decay, recipe.weight_decay),
+        loss=LossWeights(siblings=arguments.siblings),
     )
     return PretrainSettings(
         net=arguments.net,
+        part=arguments.part,
         start_from=arguments.start_from,
         minutes=arguments.minutes,
         positions=arguments.positions,

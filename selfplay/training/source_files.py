@@ -12,7 +12,7 @@ from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import game_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.label_sampler import LabelRows
+from selfplay.data.label_sampler import LabelRows, rows_of
 from selfplay.data.pgn import ALL_GAMES, PgnReader, PgnSelection
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
@@ -60,11 +60,14 @@ class SourceFiles:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training sets with their mixture weights, and the held-out set."""
+    """Training sets with their mixture weights, and the held-out set.
+
+    Without games, the held-out set is all rows of the first label folder, of which training leaves some roots out.
+    """
 
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
-    heldout: PositionSet
+    heldout: PositionSet | LabelRows
 
 
 Reader = Callable[[Path], Iterator[GameRecord]]
@@ -102,7 +105,8 @@ def load_training_data(
     if not paths and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
     if not paths:
-        raise ConfigError("nothing to hold out: give at least one file of games or teacher labels beside the labels")
+        labels = list(_label_sets(files, tell))
+        return TrainingData(tuple(rows for rows, _ in labels), tuple(share for _, share in labels), labels[0][0])
     heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
     heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
     if heldout_set.n_games < LEAST_GAMES:
@@ -134,7 +138,7 @@ def _label_sets(files: SourceFiles, tell: Callable[[str], None]) -> Iterator[tup
     for name, share in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
-            rows = LabelRows(str(folder.folder), getattr(folder, name))
+            rows = rows_of(folder)[("values", "scored").index(name)]
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
                 yield rows, files.shares[-1] * share * rows.n_positions / total

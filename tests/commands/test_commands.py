@@ -120,7 +120,9 @@ def test_bench_measures_only_what_is_asked_for(
 ) -> None:
     monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:2])
     assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
-    results = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    results = json.loads(printed.out)
+    assert printed.err == "Searching for the signature\n", "a pipe is told what is being measured"
     assert set(results) == {"machine", "signature"}
     assert results["signature"] == bench.signatures(), "options change nothing"
     assert main(["bench", "--signature"]) == 0

@@ -36,6 +36,8 @@ def test_human_notations_are_read(text: str, fen: str, uci: str) -> None:
     [
         ("Nd2", "4k3/8/8/8/8/5N2/8/1N2K3 w - - 0 1", "ambiguous: Nbd2, Nfd2"),
         ("hello", chess.STARTING_FEN, "cannot read 'hello'"),
+        ("Z0", chess.STARTING_FEN, "cannot read 'Z0'"),  # python-chess: a null move
+        ("0000", chess.STARTING_FEN, "cannot read '0000'"),
         ("e5", chess.STARTING_FEN, "'moves' lists"),
         ("Ne5", chess.STARTING_FEN, "with a knight you can play Na3, Nc3, Nf3, Nh3"),
         ("Qf3", chess.STARTING_FEN, "to that square you can play Nf3"),

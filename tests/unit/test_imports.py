@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.evaluation": EVALUATION,
     "engine.search": SEARCH,
     "engine.player": PLAYER,
-    "engine": {"engine.player"},
+    "engine": {"engine.options", "engine.player", "engine.search"},
     "selfplay": set(),
     # The rooms of the command `aino`: the conversation with a GUI and the commands for people do not know each other.
     "uci": set(),

@@ -21,10 +21,9 @@ from engine.option_forms import add_flags, options_from_flags
 from engine.pages.render import write_page
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci import __version__
-from uci.annotate.comments import add_comments, mend_result
+from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, page
-from uci.annotate.review import GameReview, ReviewInterrupted, deeper, review_game
+from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
@@ -137,17 +136,18 @@ class _Output:
         self.pgn, self.html = _output_files(base)
         self.finished = 0
         self._title = source.name
-        self._how = _how_text(engine, limits)
+        self._how = how_reviewed(engine.evaluator.name, limits)
         self._sections: list[tuple[str, Markup]] = []
         self._next_page_s = 0.0
 
     def add(self, review: GameReview) -> None:
         """Saves one finished game. Raises DataError."""
         mend_result(review.game)
-        self._sections.append(game_section(review, self.finished + 1))
+        pgn = str(add_comments(review, self._how))
+        self._sections.append(game_section(review, self.finished + 1, pgn))
         try:
             with self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
-                print(add_comments(review, self._how), file=file, end="\n\n")
+                print(pgn, file=file, end="\n\n")
         except OSError as error:
             raise DataError(f"{self.pgn}: {error.strerror}") from error
         self.finished += 1
@@ -172,17 +172,3 @@ def _refuse_outputs(source: Path, base: Path, overwrite: bool) -> None:
             raise ConfigError(f"{path} holds the games themselves: give another name with --out")
         if path.exists() and not overwrite:
             raise ConfigError(f"{path} exists: give another name with --out, or --overwrite")
-
-
-def _how_text(engine: Engine, limits: Limits) -> str:
-    """Who judged, and how thoroughly."""
-    return (
-        f"reviewed by Aino {__version__} ({engine.evaluator.name}) with {_limits_text(limits)} a position; "
-        f"each mark is confirmed with {_limits_text(deeper(limits))}"
-    )
-
-
-def _limits_text(limits: Limits) -> str:
-    if limits.nodes is not None:
-        return f"{limits.nodes:,} nodes"
-    return f"{(limits.movetime_ms or 0) / 1000:g} seconds"

@@ -6,11 +6,12 @@ import chess
 import chess.engine
 import chess.pgn
 
+from engine.search.limits import Limits
 from uci import __version__
-from uci.annotate.review import GameReview, MoveReview
+from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.terminal.verdict import Verdict
 
-__all__ = ["LINE_PLIES", "add_comments", "mend_result", "move_comment"]
+__all__ = ["LINE_PLIES", "add_comments", "how_reviewed", "mend_result", "move_comment"]
 
 LINE_PLIES = 8  # plies shown of a better line
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
@@ -77,3 +78,17 @@ def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
         return None
     score = chess.engine.Cp(verdict.score_cp) if verdict.mate is None else chess.engine.Mate(verdict.mate)
     return chess.engine.PovScore(score, chess.WHITE)
+
+
+def how_reviewed(evaluator: str, limits: Limits) -> str:
+    """Who judged, and how thoroughly; `limits` are those of the first look."""
+    return (
+        f"reviewed by Aino {__version__} ({evaluator}) with {_limits_text(limits)} a position; "
+        f"each mark is confirmed with {_limits_text(deeper(limits))}"
+    )
+
+
+def _limits_text(limits: Limits) -> str:
+    if limits.nodes is not None:
+        return f"{limits.nodes:,} nodes"
+    return f"{(limits.movetime_ms or 0) / 1000:g} seconds"

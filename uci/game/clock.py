@@ -70,6 +70,11 @@ class GameClock:
             self._left[self._running] = left + (self.control.increment if left > 0 else 0.0)
             self._running = None
 
+    @property
+    def running(self) -> chess.Color | None:
+        """The side whose clock runs, None for neither."""
+        return self._running
+
     def left(self, side: chess.Color) -> float:
         """Seconds left, not above zero once the flag has fallen."""
         return self._left[side] - (self.now() - self._since if self._running == side else 0.0)

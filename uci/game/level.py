@@ -1,4 +1,4 @@
-"""How strong Aino plays in the terminal: an Elo, a time or a number of positions a move, or all it has."""
+"""How strong Aino plays: an Elo, a time or a number of positions a move, or all it has."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from engine.options import EngineOptions, find_option
 from engine.search.limits import Limits
 from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
-__all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "NAMED_LEVELS", "Level", "parse_level"]
+__all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "NAMED_LEVELS", "Level", "level_choices", "parse_level"]
 
 DEFAULT_MOVETIME_S = 2.0
 _FULL = "full strength"
+_ELO_STEP = 200  # between the levels of a menu
 LEVEL_FORMS = "easy, medium, hard, elo 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
 
 
@@ -75,6 +76,14 @@ def parse_level(text: str) -> Level:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"level {text!r}: {number!r} is not a number; expected {LEVEL_FORMS}") from None
+
+
+def level_choices() -> list[tuple[str, str]]:
+    """Levels for a menu, from the weakest to full strength: what `parse_level` reads, and what people read."""
+    least, most = _elo_range()
+    elos = sorted({least, *range(-(-least // _ELO_STEP) * _ELO_STEP, most, _ELO_STEP), most})
+    names = {level.elo: f", {name}" for name, level in NAMED_LEVELS.items() if level.elo is not None}
+    return [*((f"elo {elo}", f"{elo} Elo{names.get(elo, '')}") for elo in elos), (_FULL, "Full strength")]
 
 
 def _elo_range() -> tuple[int, int]:

@@ -29,7 +29,9 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     errors: list[ValueError] = []
     for candidate in _san_candidates(cleaned):
         try:
-            return board.parse_san(candidate)
+            if move := board.parse_san(candidate):
+                return move
+            errors.append(chess.InvalidMoveError(text))  # python-chess reads a null move from Z0 and 0000
         except ValueError as error:
             errors.append(error)
     if any(isinstance(error, chess.AmbiguousMoveError) for error in errors):

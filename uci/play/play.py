@@ -39,6 +39,7 @@ examples:
   aino play --load last                     go on with the game saved last
   aino play --load game.pgn                 go on with another, its sides, level and clocks included
   aino play --chess960                      a random start position of Fischer Random
+  aino play --web                           a board in the browser
   aino play --side none --level "time 1"    watch Aino play itself
 
 In the game 'help' lists what you can type. Whatever ends it, the game is saved as PGN, in the folder that is named at
@@ -65,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ply", type=int, metavar="N", help="keep N plies of the loaded game (default: all)")
     parser.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default: a file of its own)")
     parser.add_argument("--bar", action="store_true", help="show the evaluation bar under the board")
+    parser.add_argument("--web", action="store_true", help="play on a board in the browser, open to this machine only")
+    parser.add_argument("--no-browser", action="store_true", help="with --web, print the address and open nothing")
     parser.add_argument("--no-scores", action="store_true", help="do not show what Aino thinks of its moves")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
     add_flags(parser)
@@ -78,6 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
     saved = _start(arguments, options.chess960)
     console = make_console()
     settings = _settings(arguments, options, console, saved)
+    if arguments.web:
+        _play_in_browser(console, arguments, options, settings, saved)
+        return 0
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing
 
@@ -90,6 +96,19 @@ def run(arguments: argparse.Namespace) -> int:
             while game is not None:
                 game = sit_down(game, engine, options, arguments.pgn)
     return 0
+
+
+def _play_in_browser(
+    console: Console, arguments: argparse.Namespace, options: EngineOptions, settings: GameSettings, saved: SavedGame
+) -> None:
+    if settings.human is None:
+        raise ConfigError("--web needs a side: white, black or random; `aino play --side none` shows Aino's own games")
+    from uci.web.launch import serve_board
+    from uci.web.table import Setup
+
+    level = settings.levels[not settings.human]
+    setup = Setup(saved.board, settings.human, level, clock=settings.clock, clock_times=saved.clock_times)
+    serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, not arguments.no_browser)
 
 
 def _settings(

@@ -13,7 +13,7 @@ from engine.board.fen import parse_fen
 from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
-from uci.game.ends import GameEnd, end_by_resigning
+from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
 from uci.game.game_file import find_game, games_folder, save, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.game.resume import saved_game
@@ -26,8 +26,6 @@ from uci.terminal.verdict import Verdict
 
 __all__ = ["COMMANDS", "Command", "help_text"]
 
-_DRAW_FROM_PLY = 30
-_DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this
 _MOST_LISTED = 8  # saved games named when none was asked for
 _MOVES_FORM = """\
 a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3"""
@@ -91,14 +89,14 @@ def _takeback(game: TerminalGame, _: str) -> None:
 
 def _draw(game: TerminalGame, _: str) -> GameEnd | None:
     """Aino agrees when it thinks that it is not better, and not at the start of a game."""
-    if len(game.board.move_stack) < _DRAW_FROM_PLY:
-        game.say(f"Aino wants to play on: it is too early, ask after move {_DRAW_FROM_PLY // 2}")
+    if len(game.board.move_stack) < DRAW_FROM_PLY:
+        game.say(f"Aino wants to play on: it is too early, ask after move {DRAW_FROM_PLY // 2}")
         return None
     game.search()
     if game.verdict is None:
         return None
     expected = game.verdict.expected if game.settings.human == chess.BLACK else 1.0 - game.verdict.expected
-    if expected <= _DRAW_ENOUGH:
+    if accepts_draw(expected):
         return GameEnd("1/2-1/2", "draw agreed")
     game.say("Aino declines: it likes its position better")
     return None
