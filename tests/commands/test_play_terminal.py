@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,12 +32,12 @@ MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
 class Terminal:
     """A process in a pseudo-terminal of 100 columns. `seen` is all that it has written."""
 
-    def __init__(self, *words: str, home: Path) -> None:
+    def __init__(self, command: Sequence[str], home: Path) -> None:
         self._side, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         environment = {**os.environ, "TERM": "xterm", "XDG_DATA_HOME": str(home), "NO_COLOR": "1"}
         self.process = subprocess.Popen(
-            [*COMMAND, *words], cwd=ROOT, env=environment, stdin=inner, stdout=inner, stderr=inner, close_fds=True
+            command, cwd=ROOT, env=environment, stdin=inner, stdout=inner, stderr=inner, close_fds=True
         )
         os.close(inner)
         self.seen = ""
@@ -45,7 +45,10 @@ class Terminal:
 
     def type(self, *lines: str) -> None:
         for line in lines:
-            os.write(self._side, f"{line}\n".encode())
+            self.type_letters(f"{line}\n")
+
+    def type_letters(self, text: str) -> None:
+        os.write(self._side, text.encode())
 
     def wait_for(self, pattern: str, seconds: float = ANSWER_S) -> str:
         """What the pattern matches in new output. Fails when it does not come."""
@@ -76,13 +79,59 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Terminal] = []
 
     def play(*words: str) -> Terminal:
-        started.append(Terminal("play", *FLAGS, *words, home=tmp_path))
+        started.append(Terminal([*COMMAND, "play", *FLAGS, *words], tmp_path))
         started[-1].wait_for("your move: ", START_S)
         return started[-1]
 
     yield play
     for terminal in started:
         terminal.close()
+
+
+# A question with a clock, without an engine; then one without a clock.
+ASKING = """
+import readline, sys, time
+from uci.play.asking import Countdown, FlagFell, ask
+end = time.monotonic() + float(sys.argv[1])
+left = lambda: end - time.monotonic()
+try:
+    print("answer", repr(ask("your move: ", Countdown(lambda: f"[{max(0.0, left()):.1f}] ", left))))
+except FlagFell:
+    print("the flag fell")
+print("answer", repr(ask("next: ")))
+"""
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Iterator[Callable[[float], Terminal]]:
+    """Starts the questions with some seconds on the clock."""
+    started: list[Terminal] = []
+
+    def start(seconds: float) -> Terminal:
+        started.append(Terminal([sys.executable, "-c", ASKING, str(seconds)], tmp_path))
+        started[-1].wait_for("your move: ")
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.close()
+
+
+def test_clock_runs_at_the_prompt_and_what_is_typed_stays(asking: Callable[[float], Terminal]) -> None:
+    terminal = asking(60.0)
+    terminal.type_letters("Nf")
+    terminal.wait_for(r"\x1b7\r\[5\d\.\d\] your move: \x1b8")  # drawn over the prompt, the cursor put back
+    terminal.type("3")
+    terminal.wait_for("answer 'Nf3'")
+
+
+def test_flag_that_falls_takes_the_half_typed_line_along(asking: Callable[[float], Terminal]) -> None:
+    terminal = asking(1.5)
+    terminal.type_letters("Nf")
+    terminal.wait_for("the flag fell")
+    terminal.wait_for("next: ")
+    terminal.type("d4")
+    terminal.wait_for("answer 'd4'")
 
 
 def saved_files(home: Path) -> list[Path]:
@@ -111,7 +160,7 @@ def test_typed_text_survives_the_running_clock(start: Start) -> None:
     terminal = start("--nodes", "20", "--clock", "1")
     terminal.type("e4")
     terminal.wait_for(r"2\. your move")
-    os.write(terminal._side, b"d")
+    terminal.type_letters("d")
     terminal.wait_for(r"\[you 0:58, Aino")
     terminal.type("4")
     terminal.wait_for(r"3\. your move")

@@ -13,6 +13,7 @@ import chess.engine
 __all__ = ["MATE_CP", "Answer", "Referee"]
 
 MATE_CP = 3000  # centipawns; what a mate counts
+START_S = 120.0  # seconds; an engine on a busy machine may take a while to answer
 
 
 class Answer(NamedTuple):
@@ -26,7 +27,7 @@ class Referee:
     """A UCI engine that searches to a fixed limit. JSON lines in `memory` keep what it has answered."""
 
     def __init__(self, command: str, limit: chess.engine.Limit, memory: Path) -> None:
-        self._engine = chess.engine.SimpleEngine.popen_uci(command)
+        self._engine = chess.engine.SimpleEngine.popen_uci(command, timeout=START_S)
         self._name = str(self._engine.id.get("name", command))
         self._limit = limit
         self._memory = memory
