@@ -265,9 +265,14 @@ class SharedRowsAdamW(AdamW):
     slots = ("mean", "square", "shared_mean", "shared_square")
 
     def __init__(
-        self, shared: Mapping[str, SharedRows], *, weight_decay: float = 1e-2, decay_all: bool = False
+        self,
+        shared: Mapping[str, SharedRows],
+        *,
+        weight_decay: float = 1e-2,
+        decay_all: bool = False,
+        epsilon: float = 1e-8,
     ) -> None:
-        super().__init__(weight_decay=weight_decay, decay_all=decay_all)
+        super().__init__(epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
         self.shared = dict(shared)
 
     def _update(
