@@ -40,7 +40,6 @@ metrics.py      accuracy, confusion matrix
 mending.py      what error messages advise
 dit.py          saving and loading; legacy.py reads files of the older `aino` 2.2.0 package
 norm_folding.py     folds batch norm into convolutions for inference
-reference.py    writes this library's reference page from its docstrings
 examples/       experiments to run: python -m engine.nn.examples.NAME; and a notebook
 """
 

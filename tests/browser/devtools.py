@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from tornado.websocket import websocket_connect
 
-WAIT_S = 30.0  # a test that waits longer for the page has failed
+WAIT_S = 60.0  # a test that waits longer for the page has failed
 _POLL_S = 0.03
 _KEY_CODES = {"Enter": 13, "Escape": 27, "Tab": 9, "Home": 36, "End": 35, "ArrowLeft": 37, "ArrowUp": 38,
               "ArrowRight": 39, "ArrowDown": 40}  # fmt: skip
@@ -188,4 +188,5 @@ class Tab:
         await self._socket.write_message(json.dumps({"id": 0, "method": "Page.close"}))
         while await self._socket.read_message() is not None:  # until the browser closes the connection
             pass
+        self._socket.close()
         self._socket = None

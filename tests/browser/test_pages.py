@@ -95,7 +95,7 @@ def test_board_flips_with_its_bar(browser: str, tmp_path: Path, annotated_page: 
     places.push(page.querySelector(".bar .white").style.height, page.querySelector(".bar .score").textContent);
     return places;
     """
-    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == ["315", "0", True, "100.0%", "#"]
+    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == ["315", "0", True, "100%", "#"]
 
 
 def test_better_lines_are_played_on_the_board(browser: str, tmp_path: Path, annotated_page: str) -> None:

@@ -286,7 +286,7 @@ def test_game_without_moves_is_reviewed() -> None:
     found = review(read('[White "A"]\n\n*\n'), ScriptedEngine({}))
     assert found.moves == []
     assert found.summary(chess.WHITE) == "no moves"
-    assert "A" in game_section(found, 1)[1]
+    assert "A" in game_section(found, 1, "")[1]
 
 
 # ---- PGN ------------------------------------------------------------------------------------------------------------
@@ -324,17 +324,18 @@ def test_mate_on_the_board_has_no_evaluation() -> None:
 
 
 def test_page_escapes_what_comes_from_the_file() -> None:
-    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1)
+    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
     text = page("<i>games</i>", [section], "1 node")
     assert "<b>Fool" not in text
     assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text
     assert "<i>games" not in text
+    assert "[%eval <b>]" not in text
 
 
 def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
     found = review(read(RETI), ScriptedEngine({}))
-    text = page("game", [game_section(found, 1)], "1 node")
-    outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\(", text)
+    text = page("game", [game_section(found, 1, "")], "1 node")
+    outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
     assert outside == []
     steps = json.loads(re.search(r'class="steps">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
     assert len(steps) == 22

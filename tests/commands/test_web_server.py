@@ -141,8 +141,9 @@ class Tab:
         return await self.until(lambda message: message["do"] == "state" and right(message))
 
     async def said(self) -> str:
-        """The next words."""
-        return str((await self.until(lambda message: message["do"] == "say"))["text"])
+        """The next words, but for those about an engine that is still being loaded."""
+        told = await self.until(lambda message: message["do"] == "say" and "getting ready" not in message["text"])
+        return str(told["text"])
 
 
 def visited(
@@ -537,6 +538,22 @@ def test_engine_that_fails_is_told_and_the_board_stays(tmp_path: Path) -> None:
         visit.engine.fail = False
         await tab.send("take_back")
         assert sans(await tab.state(lambda state: not state["thinking"])) == []
+
+    visited(tmp_path, act)
+
+
+def test_page_is_told_that_the_engine_is_being_loaded(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        first = await visit.tab()
+        assert "getting ready" in (await first.until(lambda message: message["do"] == "say"))["text"]
+        await first.send("hint")
+        await first.until(lambda message: message["do"] == "hint")
+        await first.close()
+        while visit.server.tabs:
+            await asyncio.sleep(0.01)
+        second = await visit.tab()
+        await second.send("take_back")
+        assert "no move" in (await second.until(lambda message: message["do"] == "say"))["text"]
 
     visited(tmp_path, act)
 

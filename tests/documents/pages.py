@@ -119,6 +119,7 @@ def inline_commands(page: str) -> list[list[str]]:
     found = []
     for text in INLINE.findall(plain_text(page)):
         words = text.replace("\\|", "|").split()
-        if words[0] in PROGRAMS and len(words) > 1 and not any(word.isupper() or "..." in word for word in words):
+        placeholders = [word for word in words if re.search(r"\b[A-Z]{2,}\b|\.\.\.|\.$", word)]
+        if words[0] in PROGRAMS and len(words) > 1 and not placeholders:
             found.extend(commands(text))
     return found

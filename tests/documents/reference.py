@@ -48,14 +48,15 @@ PAGES: Mapping[str, Page] = {
     "nn.md": Page(
         "engine.nn",
         {
-            "What a layer is": ("layer",),
+            "What a layer is": ("layer", "summary"),
             "Layers and activations": ("layers",),
             "Losses": ("losses",),
             "Optimizers, schedules, clipping, averaging": ("optimizers", "schedules", "clipping", "averaging"),
-            "Training": ("trainer", "history", "checkpoint", "progress", "parallel"),
+            "Examples to learn from": ("data", "augmentation"),
+            "Training": ("trainer", "callbacks", "history", "metrics", "checkpoint", "progress", "parallel"),
             "Files": ("dit", "legacy"),
         },
-        left_out=("examples", "operations"),
+        left_out=("examples", "mending", "operations"),
         covers_all=True,
     ),
     "selfplay.md": Page(

@@ -63,11 +63,13 @@ def check_words(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(subcommand(program, name), "run", lambda arguments: 0)
         assert exit_status(program, rest) == 0, f"{' '.join(words)}: not understood"
     elif program == "python" and rest[0] == "-m":
-        assert importlib.util.find_spec(rest[1]) is not None, f"no module {rest[1]}"
-        if (rest[1].startswith(("uci.", "selfplay.", "tests."))) and any(word.startswith("--") for word in rest):
-            source = importlib.util.find_spec(rest[1])
-            assert source is not None
-            check_flags(Path(str(source.origin)), rest[2:])
+        found = importlib.util.find_spec(rest[1])
+        assert found is not None, f"no module {rest[1]}"
+        if rest[1].startswith(("uci.", "selfplay.", "tests.")):
+            if found.submodule_search_locations is not None:
+                found = importlib.util.find_spec(f"{rest[1]}.__main__")
+            assert found is not None, f"{rest[1]} cannot be run"
+            check_flags(Path(str(found.origin)), rest[2:])
 
 
 def exit_status(program: str, words: list[str]) -> object:
@@ -85,8 +87,6 @@ def subcommand(program: str, name: str) -> ModuleType:
 
 def check_flags(source: Path, words: list[str]) -> None:
     """Fails if a flag is in neither the module nor what measuring commands share."""
-    if source.name == "__init__.py":
-        source = source.with_name("__main__.py")
     text = source.read_text(encoding="utf-8") + (ROOT / "engine" / "measuring.py").read_text(encoding="utf-8")
     missing = [word for word in words if word.startswith("--") and f'"{word}"' not in text]
     assert not missing, f"{source}: no {missing}"

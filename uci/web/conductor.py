@@ -74,6 +74,8 @@ class Conductor:
         self._tell_state()
         if self.review_page is not None:
             self._tell({"do": "reviewed"})
+        if not self._thinker.is_loaded:
+            self._say("Aino is getting ready; the very first start compiles. You can begin.")
         self._go_on()
 
     def leave(self) -> None:

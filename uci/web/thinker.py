@@ -74,6 +74,11 @@ class Thinker:
         self._latest = 0  # number of the call that has not been cancelled
         self._control = SearchControl()
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the engine can begin to search."""
+        return self._engine is not None
+
     async def prepare(self) -> None:
         """Loads the engine, if it is not loaded yet. Raises AinoErrors."""
         async with self._one_at_a_time:
