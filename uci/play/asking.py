@@ -36,20 +36,22 @@ def ask(prompt: str, countdown: Countdown | None = None) -> str:
     noticed when the line has been typed.
     """
     clocks = countdown.text() if countdown is not None else ""
-    with _running(countdown, clocks, prompt):
+    is_drawn = countdown is not None and _can_draw()
+    with _running(countdown, clocks, prompt, is_drawn):
         line = input(clocks + prompt)
+    if is_drawn:
+        _write("\r\x1b[K")  # a clock that was due while the line ended is drawn on the next one
     if not sys.stdin.isatty():
         print(line)  # input that was not typed must still appear in the transcript
     return line
 
 
 @contextlib.contextmanager
-def _running(countdown: Countdown | None, clocks: str, prompt: str) -> Iterator[None]:
+def _running(countdown: Countdown | None, clocks: str, prompt: str, is_drawn: bool) -> Iterator[None]:
     """Redraws the clocks as they run, and raises FlagFell in the main thread when the time is up."""
     if countdown is None or not hasattr(signal, "setitimer") or threading.current_thread() != threading.main_thread():
         yield
         return
-    is_drawn = sys.stdin.isatty() and sys.stdout.isatty()
 
     def tick(number: int, frame: FrameType | None) -> None:
         left = countdown.left()
@@ -68,6 +70,11 @@ def _running(countdown: Countdown | None, clocks: str, prompt: str) -> Iterator[
         signal.signal(signal.SIGALRM, before)
 
 
+def _can_draw() -> bool:
+    """Whether the terminal can move its cursor."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def _next_tick(left: float) -> float:
     """Seconds until the clock looks different, or the flag falls."""
     until_change = 0.1 if left <= _LAST_SECONDS else (left % 1 or 1.0) + 0.001
@@ -79,4 +86,8 @@ def _redraw(text: str) -> None:
     readline = sys.modules.get("readline")
     typed = readline.get_line_buffer() if readline is not None else ""
     if len(text) + len(typed) < shutil.get_terminal_size().columns:
-        os.write(sys.stdout.fileno(), f"\x1b7\r{text}\x1b8".encode(sys.stdout.encoding, "replace"))
+        _write(f"\x1b7\r{text}\x1b8")
+
+
+def _write(text: str) -> None:
+    os.write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, "replace"))
