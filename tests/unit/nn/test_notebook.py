@@ -62,13 +62,7 @@ def test_the_notebook_runs_in_a_kernel(tmp_path: Path) -> None:
     pytest.importorskip("ipykernel")
     notebook = nbformat.read(PATH, as_version=4)
     nbformat.validate(notebook)
-<<<<<<< HEAD
-    nbclient.NotebookClient(
-        notebook, timeout=250, startup_timeout=250, resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
-=======
     place = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=250, startup_timeout=250, resources=place).execute()
->>>>>>> students
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
