@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from engine.command_line import INTERRUPTED
@@ -15,9 +16,10 @@ from selfplay.training.families import PARTS, family_of
 from selfplay.training.losses import LossWeights
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
-from selfplay.training.source_files import SourceFiles, load_training_data
+from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
+LOG_S = 60.0  # seconds between progress lines while reading, when the output is not a terminal
 EXAMPLE = """example:
   aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
 
@@ -33,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data_flags(group: argparse._ArgumentGroup) -> None:
-    def files(name: str, metavar: str, text: str) -> None:
-        group.add_argument(name, type=Path, nargs="+", default=[], metavar=metavar, help=text)
+    def files(name: str, metavar: str, text: str, *former: str) -> None:
+        group.add_argument(name, *former, type=Path, nargs="+", default=[], metavar=metavar, help=text)
 
     files("--teacher", "PATH", "teacher labels: files, or folders of *.txt.xz")
     files("--engine-games", "FILE", "engine games with evaluations, JSON lines")
@@ -42,7 +44,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     files("--pgn", "FILE", "PGN collections of any size")
     files("--v6", "PATH", "Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
     text = "labels of tree positions (aino-train label --tree), in the form of --teacher"
-    files("--searched", "PATH", text)
+    files("--tree-labels", "PATH", text, "--searched")
     files("--labels", "FOLDER", "label folders (aino-train teach); sparse networks only")
     text = "lowest Elo of both players of a PGN game (default: any)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
@@ -51,7 +53,9 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     defaults = SourceFiles()
     text = "mixture weights of the kinds above in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
-    group.add_argument("--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
+    group.add_argument(
+        "--mixture", "--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})"
+    )
     text = "hold out games of the file whose name starts with NAME (default %(default)s)"
     group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
     text = "hold out this share of that file's games, taken from its end (default %(default)s)"
@@ -107,10 +111,10 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         human_games=tuple(arguments.human_games),
         pgn=tuple(arguments.pgn),
         v6=tuple(arguments.v6),
-        searched=tuple(arguments.searched),
+        searched=tuple(arguments.tree_labels),
         labels=tuple(arguments.labels),
         pgn_selection=PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard),
-        shares=_shares(arguments.shares),
+        shares=_shares(arguments.mixture),
         heldout_file=arguments.heldout_file,
         heldout_share=arguments.heldout_share,
         scored_share=0.0 if arguments.part == "value" else SourceFiles.scored_share,
@@ -145,7 +149,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
 def _shares(given: list[float]) -> tuple[float, ...]:
     defaults = SourceFiles().shares
     if len(given) > len(defaults):
-        raise ConfigError(f"--shares: expected at most {len(defaults)} numbers, got {len(given)}")
+        raise ConfigError(f"--mixture: expected at most {len(defaults)} numbers, got {len(given)}")
     return tuple(given) + defaults[len(given) :]
 
 
@@ -156,7 +160,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
-    data = load_training_data(settings.files, arguments.cache or arguments.run / "cache", show)
+    data = _load(arguments, settings)
+    if data is None:
+        return INTERRUPTED
     training = Pretraining(arguments.run, settings, data)
     show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
     try:
@@ -169,7 +175,26 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     finally:
         training.close()
     show(f"{arguments.out}: held-out top-1 {scores.top1:.2%}, policy {scores.policy:.4f}, value {scores.value:.4f}")
+    show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")
+    show(f"  see the run:      aino-train report {shlex.quote(str(arguments.run))}")
     return 0
+
+
+def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> TrainingData | None:
+    """The data, with progress while it is read; None after Ctrl-C."""
+    with live_line("reading", LOG_S) as line:
+        reading = ""
+
+        def watch(name: str, share: float, games: int) -> None:
+            nonlocal reading
+            reading = name
+            line.update(share, f"{name}: {games:,} games")
+
+        try:
+            return load_training_data(settings.files, arguments.cache or arguments.run / "cache", show, watch)
+        except KeyboardInterrupt:
+            show(f"stopped{f' in {reading}' if reading else ''}; the same command goes on with what is read")
+            return None
 
 
 def _show(report: ProgressReport, line: LiveLine) -> None:

@@ -72,7 +72,9 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
     try:
         with FolderLock(arguments.run), StopFlag() as stop, closing(RunFolder(arguments.run, values)) as run:
             if run.rebuilt:
-                show(f"{arguments.run}: the ledger was lost; made anew from the folder, {run.rebuilt} generations")
+                show(
+                    f"{arguments.run}: the run database was lost; made anew from the folder, {run.rebuilt} generations"
+                )
             run.ensure_first_network(arguments.initial)
             return 0 if work(run, stop.is_set) else INTERRUPTED
     except OSError as error:

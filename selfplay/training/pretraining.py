@@ -229,7 +229,7 @@ def _data_names(files: SourceFiles) -> dict[str, list[str]]:
         "human games": files.human_games,
         "pgn": files.pgn,
         "training chunks": files.v6,
-        "searched positions": files.searched,
+        "tree positions": files.searched,
         "labels": files.labels,
     }
     return {kind: [path.name for path in paths] for kind, paths in kinds.items() if paths}

@@ -85,7 +85,7 @@ class SparseFamily:
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         """AdamW, with parts that table rows share."""
-        return SharedRowsAdamW(SHARED, settings.weight_decay, decay_all=True)
+        return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)
 
     def refresh(self, model: Layer, coming: Iterator[SparseBatch]) -> None:
         """Do nothing: sparse networks have no batch statistics."""

@@ -101,7 +101,8 @@ class ValueFamily:
         one position's gradient leaves such rows to move in proportion to their gradients.
         """
         epsilon = ONE_POSITION / settings.batch_size
-        return SharedRowsAdamW({ROWS: SharedRows(*FEATURE_GROUPS)}, settings.weight_decay, True, epsilon)
+        shared = {ROWS: SharedRows(*FEATURE_GROUPS)}
+        return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
 
     def refresh(self, model: Layer, coming: Iterator[ValueBatch]) -> None:
         """Do nothing: the trunk has no batch statistics."""
