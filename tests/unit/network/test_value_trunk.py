@@ -91,8 +91,9 @@ def test_mirrored_positions_have_the_same_views() -> None:
         views = sorted_views(board)
         assert views == sorted_views(board.mirror())
         assert views == sorted_views(board.transform(chess.flip_horizontal))
-        board.turn = not board.turn
-        assert views == sorted_views(board)[::-1]
+        if not board.is_check():
+            board.turn = not board.turn
+            assert views == sorted_views(board)[::-1]
 
 
 @pytest.mark.parametrize("count", KING_BUCKET_COUNTS)
