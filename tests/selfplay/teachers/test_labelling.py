@@ -132,8 +132,8 @@ def test_wrong_balances_are_found(tmp_path, material_net_file, material_net, roo
     assert label(tmp_path, material_net_file, material_net, roots, 500)
     labels = LabelFolder(tmp_path)
     labels.values = np.array(labels.values)
-    labels.values[7, 3] ^= np.uint64(1 << 61)
-    assert count_wrong_labels(labels, material_net, 5000) >= 1
+    labels.values[:, 3] ^= np.uint64(1 << 61)
+    assert count_wrong_labels(labels, material_net, 500) > 300
 
 
 def test_wrong_labels_are_found(tmp_path, material_net_file, material_net, random_net, roots):
