@@ -200,7 +200,7 @@ def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) 
     terminal.wait_for("saved to ")
     assert terminal.process.wait(ANSWER_S) == 0
     (path,) = saved_files(tmp_path)
-    path.write_text(re.sub(r"(e5 \{ \[%clk )0:[\d:]+", r"\g<1>0:07:30", path.read_text()))
+    path.write_text(re.sub(r"(\. e5 \{ \[%clk )0:[\d:]+", r"\g<1>0:07:30", path.read_text()))
     terminal = start("--load", "last")
     assert re.search(r"\[you 7:30, Aino 10:\d\d\] 2\.\.\. $", terminal.seen.partition("your move")[0])
     terminal.type("level", "quit")
