@@ -185,12 +185,12 @@ OPTIONS: tuple[Option, ...] = (
         "Ponder",
         "check",
         "ponder",
-        "Accepted from GUIs that let the engine think on the opponent's time. Changes nothing by itself",
+        "Accept this from GUIs that let the engine think on the opponent's time. Changes nothing by itself",
     ),
     Option("UCI_Chess960", "check", "chess960", "Play Fischer Random, and write castling as king takes rook"),
     Option("UCI_ShowWDL", "check", "show_wdl", "Show the chances of win, draw and loss with every score, per mille"),
     Option("UCI_AnalyseMode", "check", "analyse_mode", "Analyse rather than play: no contempt, no book, full strength"),
-    Option("UCI_Opponent", "string", "opponent", "Accepted from GUIs that name the opponent. Changes nothing"),
+    Option("UCI_Opponent", "string", "opponent", "Accept the opponent's name from GUIs. Changes nothing"),
     Option("UCI_LimitStrength", "check", "limit_strength", "Limit strength to UCI_Elo"),
     Option(
         "UCI_Elo", "spin", "elo", "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", 500, 2400
@@ -257,7 +257,7 @@ OPTIONS: tuple[Option, ...] = (
         "TacticalNodes",
         "float",
         "tactical_nodes",
-        "Alpha-beta helper: positions per visit (0 = off)",
+        "Let the alpha-beta helper look at this many positions per visit (0 = off)",
         0.0,
         100.0,
     ),
@@ -265,9 +265,8 @@ OPTIONS: tuple[Option, ...] = (
         "SearchPreset",
         "combo",
         "preset",
-        "lc0: Lc0-identical search; ignores CPuct, FPU, PolicyTemperature, TacticalNodes and MovesLeft options. "
-        "After 100 nodes 79 of 90 roots had exactly Lc0's visits, after 800 16 of 90: Lc0 approximates the softmax and "
-        "keeps priors in 16 bits",
+        "Search like Aino, or by Lc0's rules one leaf at a time (lc0). lc0 ignores the CPuct, FPU, "
+        "PolicyTemperature, TacticalNodes and MovesLeft options",
         choices=("aino", "lc0"),
         old_choices=(("default", "aino"),),  # GUIs take a value "default" for the keyword
     ),
@@ -345,7 +344,7 @@ OPTIONS: tuple[Option, ...] = (
         0.001,
         100.0,
     ),
-    Option("Seed", "spin", "seed", "Random seed (0 = new each run)", 0, 2**31 - 1),
+    Option("Seed", "spin", "seed", "Seed random choices with this number (0 = a new one each run)", 0, 2**31 - 1),
     Option(
         "SyzygyPath", "string", "syzygy_path", "Look for Syzygy endgame tables in these folders, separated as in PATH"
     ),

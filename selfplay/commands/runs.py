@@ -23,7 +23,7 @@ __all__ = ["add_play_arguments", "add_run_arguments", "play_backend", "work_on_r
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the run folder, the first network and all settings."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder; created if missing, otherwise continued")
+    parser.add_argument("run", type=Path, metavar="RUN", help="continue the run in this folder, or create it")
     parser.add_argument(
         "--initial", type=Path, metavar="FILE.dit", help="start a new run from this network (default: random weights)"
     )

@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--nodes", type=int, default=2000)
-    parser.add_argument("--in-this-process", action="store_true", help="one run, print its hash")
+    text = "search once in this process and print the tree's hash"
+    parser.add_argument("--in-this-process", action="store_true", help=text)
     options = parser.parse_args(arguments)
     if options.in_this_process:
         print(search_hash(options.evaluators[0], options.threads[0], options.nodes))

@@ -38,8 +38,8 @@ COMMAND_S = 600
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pythons", nargs="+", default=list(PYTHONS), metavar="VERSION")
-    parser.add_argument("--all", action="store_true", help="every artifact with every installer")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    parser.add_argument("--all", action="store_true", help="try every artifact with every installer")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file, too")
     options = parser.parse_args(arguments)
     rows = []
     with tempfile.TemporaryDirectory() as name:

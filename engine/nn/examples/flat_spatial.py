@@ -145,8 +145,8 @@ def parameter_count(net: Layer) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--games", type=Path, metavar="FILE", help="tab-separated games with a column 'uci'")
-    parser.add_argument("--positions", type=int, default=100_000, help="to train on")
+    parser.add_argument("--games", type=Path, metavar="FILE", help="read tab-separated games with a column 'uci'")
+    parser.add_argument("--positions", type=int, default=100_000, help="train on this many (default %(default)s)")
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args(arguments)
     path = find_data(options.games, "games", "human.tsv.xz")

@@ -172,7 +172,7 @@ def right(logits: np.ndarray, targets: np.ndarray) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--reviews", type=Path, metavar="FILE", help="CSV with columns label and text")
+    parser.add_argument("--reviews", type=Path, metavar="FILE", help="read a CSV file with columns label and text")
     options = parser.parse_args(arguments)
     texts, labels = read_reviews(find_data(options.reviews, "reviews", "reviews.csv.xz"))
     result = run(texts, labels, options.seed, verbose=True)
