@@ -166,8 +166,8 @@ OPTIONS: tuple[Option, ...] = (
         "Threads",
         "spin",
         "threads",
-        "Search with this many threads (0 = automatic: two where the machine has them). More than 16 find no work "
-        "with sparse nets and without a net",
+        "Search with this many threads (0 = automatic: two where the machine has them). With sparse nets and without a "
+        "net at most 16 find work",
         0,
         256,
     ),
@@ -175,12 +175,12 @@ OPTIONS: tuple[Option, ...] = (
         "Move Overhead",
         "spin",
         "move_overhead_ms",
-        "Keep this many milliseconds of every move for the way to the GUI",
+        "Reserve this many milliseconds of every move for the connection to the GUI",
         0,
         10000,
         aliases=("MoveOverheadMs",),
     ),
-    Option("MultiPV", "spin", "multi_pv", "Show this many lines", 1, 218),
+    Option("MultiPV", "spin", "multi_pv", "Show this many best lines", 1, 218),
     Option(
         "Ponder",
         "check",
@@ -226,7 +226,7 @@ OPTIONS: tuple[Option, ...] = (
         0.0,
         1.0,
     ),
-    Option("CPuct", "float", "cpuct_init", "Explore more with a higher constant in PUCT", 0.0, 100.0),
+    Option("CPuct", "float", "cpuct_init", "Set the exploration constant of PUCT; higher explores more", 0.0, 100.0),
     Option("CPuctBase", "float", "cpuct_base", "Let exploration begin to grow at this many visits", 1.0, 1e9),
     Option(
         "CPuctFactor",
@@ -278,7 +278,7 @@ OPTIONS: tuple[Option, ...] = (
         "MovesLeftMaxEffect",
         "float",
         "moves_left_max_effect",
-        "Let the length of the game change Q by at most this much",
+        "Let the game's length change Q by at most this much",
         0.0,
         1.0,
     ),
@@ -286,11 +286,13 @@ OPTIONS: tuple[Option, ...] = (
         "MovesLeftThreshold",
         "float",
         "moves_left_threshold",
-        "Let the length of the game count from this Q on, won or lost",
+        "Let the game's length count only where |Q| is above this",
         0.0,
         0.99,
     ),
-    Option("MovesLeftSlope", "float", "moves_left_slope", "Value one ply of the game's length this much", 0.0, 1.0),
+    Option(
+        "MovesLeftSlope", "float", "moves_left_slope", "Change Q by this much per ply of the game's length", 0.0, 1.0
+    ),
     Option(
         "SmartPruningFactor",
         "float",
@@ -348,7 +350,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "SyzygyPath", "string", "syzygy_path", "Look for Syzygy endgame tables in these folders, separated as in PATH"
     ),
-    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Use tables up to this many pieces", 0, 7),
+    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Probe endgame tables with up to this many pieces", 0, 7),
     Option(
         "Syzygy50MoveRule",
         "check",
@@ -357,7 +359,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("OwnBook", "check", "own_book", "Play from BookFile while it knows the position"),
     Option("BookFile", "string", "book_file", "Use this opening book in Polyglot's format (.bin)"),
-    Option("BookDepth", "spin", "book_depth", "Ask the book during this many plies from the start of the game", 0, 200),
+    Option("BookDepth", "spin", "book_depth", "Use the book for this many plies from the start of the game", 0, 200),
     Option(
         "VerboseMoveStats",
         "check",

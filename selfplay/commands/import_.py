@@ -13,7 +13,7 @@ from selfplay.data.pgn import PgnSelection
 from selfplay.run.exchange import Stopped, import_games
 from selfplay.run.folder import RunFolder
 
-EXAMPLE = """The games become a generation that is fitted next: `aino-train loop RUN` goes on from there.
+EXAMPLE = """The games become the next generation to train on: `aino-train loop RUN` continues from there.
 
 example:
   aino-train import run1 --pgn games.pgn --pgn-min-elo 2400

@@ -32,16 +32,16 @@ from selfplay.teachers.uci_engine import UciEngine
 from selfplay.teachers.uci_teacher import UciTeacher
 
 EXAMPLE = """examples:
-positions that self-play reaches, and answers to moves it only thought of
+label positions of a run's games, and positions after moves that its searches only considered
   aino-train label --engine "cmd=stockfish option.Hash=1" --run run1 --per-game 20 --deviate 0.5 \\
     --count 200000 --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
-positions that the search of games' positions looks at, for `aino-train pretrain --tree-labels`
+label positions from Aino's search trees of a PGN file's games, for `aino-train pretrain --tree-labels`
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
-the positions of labelled games again, by alpha-beta of two plies in this process; `pretrain --teacher` reads the result
+label the positions of labelled games again, by two plies of alpha-beta in this process; `pretrain --teacher` reads them
   aino-train label --net teacher.nnue --teacher labels/ --count 2000000 --concurrency 2 --out relabelled/games.txt.xz
-long searches of held-out positions of a label folder, for `aino-train measure --truth`
-  aino-train label --engine "cmd=stockfish option.Hash=16" --labels labels --label-source siblings --nodes 30000 \
+label held-out positions of a label folder by long searches, for `aino-train measure --truth`
+  aino-train label --engine "cmd=stockfish option.Hash=16" --labels labels --label-source siblings --nodes 30000 \\
     --multipv 1 --count 2000 --out truth/siblings.txt.xz
 """
 
@@ -112,14 +112,14 @@ def run(arguments: argparse.Namespace) -> int:
     tasks = _tasks(arguments)
     with FolderLock(arguments.out.parent), closing(LabelFile(arguments.out)) as out, StopFlag() as stop:
         if out.cut_bytes:
-            show(f"{out.part}: cut a torn line of {out.cut_bytes} bytes")
+            show(f"{out.part}: cut off an incomplete last line of {out.cut_bytes} bytes")
         finished = _label(arguments, tasks, out, stop.is_set)
         if not finished:
             show(f"stopped at {len(out.keys):,} positions; the same command continues")
             return INTERRUPTED
         out.finish()
     count = arguments.count
-    short = "" if len(out.keys) >= count else f"; {count:,} were asked for, the sources have no more"
+    short = "" if len(out.keys) >= count else f"; {count:,} were asked for, but the sources have no more"
     show(f"{arguments.out}: {len(out.keys):,} positions{short}")
     return 0
 

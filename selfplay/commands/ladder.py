@@ -25,9 +25,10 @@ EXAMPLE = """examples:
   aino-train ladder --tc 1+0.01 --concurrency 2 --out ladder1
   aino-train ladder --engine "name=net cmd=aino option.Threads=1 option.WeightsFile=my.dit" --tc 10+0.1 --out ladder2
 
-Each pair of games is played on the rung that tells most about where the engine scores 50%. It ends when the 95%
-interval is narrow enough, after --games at the latest, or when the engine is surely weaker than the lowest rung (its
-score there is given then). FOLDER gets games.pgn, games.jsonl, match.json and result.json; the same command continues.
+Each pair of games is played on the rung that tells most about where the engine scores 50%. The ladder ends when the 95%
+interval is narrow enough, after --games at the latest, or when the engine is almost surely weaker than the lowest rung,
+in which case its score there is reported. FOLDER gets games.pgn, games.jsonl, match.json and result.json; the same
+command continues.
 """
 
 

@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   does a net gain at least 10 Elo? stops by itself, at the latest after 2,000 games
     aino-train match --first "name=new cmd=aino option.WeightsFile=new.dit" --second "name=old cmd=aino" \\
         --nodes 800 --sprt 0 10 --games 2000 --concurrency 2 --out match2
-  not the same for both
+  different conditions for the two
     aino-train match --first "name=aino cmd=aino tc=10+0.1" --second "name=sf cmd=stockfish nodes=2000" --out match3
 
 FOLDER gets games.pgn, games.jsonl (one line a game), match.json (the settings), result.json, and stderr.log (what the

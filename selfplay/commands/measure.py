@@ -40,8 +40,8 @@ LEAST_RESULTS = 100  # positions with a result that are worth a fit
 EXAMPLE = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
   aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
-A judge is a net file, `default` for the net that comes with Aino, or `material`. Files of truth: FEN|cp|cp of the long
-search|..., or what `aino-train label` writes (with --nodes 30000 --multipv 1, say).
+A judge is a net file, `default` for the net that comes with Aino, or `material`. A file of truth has lines FEN|cp|cp of
+the long search|..., or those that `aino-train label` writes, for example with --nodes 30000 --multipv 1.
 """
 
 

@@ -23,7 +23,7 @@ LOG_S = 60.0  # seconds between progress lines while reading, when the output is
 EXAMPLE = """example:
   aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
 
-Ctrl-C stops at once; the same command goes on. `aino play --weights-file first.dit` plays with the network.
+Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
 
 
@@ -198,7 +198,7 @@ def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> Training
         try:
             return load_training_data(settings.files, arguments.cache or arguments.run / "cache", show, watch)
         except KeyboardInterrupt:
-            show(f"stopped{f' in {reading}' if reading else ''}; the same command goes on with what is read")
+            show(f"stopped{f' in {reading}' if reading else ''}; the same command continues with what has been read")
             return None
 
 

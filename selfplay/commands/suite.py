@@ -32,7 +32,7 @@ EXAMPLES = """examples:
 
 Suites are EPD files (bm, am, dm, several best moves, graded moves as in STS) or FEN files called mateN.fen; puzzles are
 CSV files as Lichess publishes them (every move of the line must be found, any mate counts). The node count of a
-solution is where it became the first choice and stayed it.
+solution is the one from which it stayed the first choice.
 """
 DEFAULT_NODES = 1000
 

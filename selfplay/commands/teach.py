@@ -34,7 +34,7 @@ EXAMPLE = """examples:
   aino-train teach --net teacher.nnue --engine-games games.jsonl.xz --human-games games.tsv.xz \\
     --count 200000000 --threads 2 --out labels
   aino-train teach --net teacher.nnue --out labels --check 100000
-The same command goes on where the folder ends, after Ctrl-C or a crash, to the same bytes.
+After Ctrl-C or a crash the same command continues where the folder ends, and makes the same bytes.
 """
 LOG_S = 60.0
 
@@ -95,7 +95,7 @@ def _add_label_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Label, go on labelling, or check."""
+    """Label, continue labelling, or check."""
     net = read_stockfish_net(arguments.net)
     if arguments.check > 0:
         return _check(arguments, net)
@@ -117,7 +117,7 @@ def _tree_net(path: Path) -> TreeNet:
     evaluator = make_evaluator("auto", path)
     if not isinstance(evaluator, InKernelEvaluator):
         evaluator.close()
-        raise ConfigError(f"--tree-net: expected a sparse network, {path} is another one")
+        raise ConfigError(f"--tree-net: expected a sparse network, found another kind in {path}")
     return TreeNet(evaluator, file_hash(path))
 
 

@@ -175,7 +175,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     if found == 1:
         return merged(NOT_IN_FORMAT_1, values)
     if found != FORMAT:
-        raise ConfigError(f"{path}: made by another Aino: expected format {FORMAT}, found {found!r}")
+        raise ConfigError(f"{path}: made by another version of Aino: expected format {FORMAT}, found {found!r}")
     return values
 
 

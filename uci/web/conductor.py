@@ -51,7 +51,7 @@ class Desk:
 class Conductor:
     """One person at one table with one engine. `tell` sends a message to the page that is at the board.
 
-    All methods run in the event loop and return at once; the engine's work goes on in tasks.
+    All methods run in the event loop and return at once; the engine works in tasks.
     """
 
     def __init__(self, desk: Desk, setup: Setup, tell: Tell) -> None:
@@ -71,7 +71,7 @@ class Conductor:
     # ---- the page comes and goes ------------------------------------------------------------------------------------
 
     def arrive(self) -> None:
-        """A page has come to the board: sends it everything and lets the game go on."""
+        """A page has come to the board: sends it everything and lets the game continue."""
         self.table.wait(False)
         self._tell_state()
         if self.review_page is not None:

@@ -43,7 +43,7 @@ async def _serve(
     desk = Desk(thinker, _saver(path))
     server = WebServer(
         lambda tell: Conductor(desk, setup, tell),
-        lambda: say(console, f"The page is closed, and the game waits. To go on, open {server.url}"),
+        lambda: say(console, f"The page is closed, and the game waits. To continue, open {server.url}"),
     )
     say(console, f"Aino's board: {server.url}")
     say(console, f"Only this machine can open it. Games are saved in {path}. Ctrl-C here ends Aino.")

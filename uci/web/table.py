@@ -29,7 +29,7 @@ class Setup:
     human: chess.Color | None = chess.WHITE
     level: Level = DEFAULT_LEVEL
     control: TimeControl | None = None
-    clock: GameClock | None = None  # of a game that goes on, in place of a control
+    clock: GameClock | None = None  # of a continued game, in place of a control
     clock_times: Mapping[int, float] = field(default_factory=dict)  # of that game: seconds left to the mover by ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a loaded game
 
@@ -142,7 +142,7 @@ class Table:
         return True
 
     def wait(self, waiting: bool) -> None:
-        """Stops the game while nobody is at the board, or lets it go on."""
+        """Stops the game while nobody is at the board, or lets it continue."""
         self.fall_of_flag()
         self.is_waiting = waiting
         self.run_clock()

@@ -1,4 +1,4 @@
-"""A flat against a spatial move predictor: the same positions, the same moves to predict, equally many parameters.
+"""A flat against a spatial move predictor: the same positions, the same moves to predict, as many parameters.
 
 The flat net sees 768 numbers (12 kinds of pieces on 64 squares) in dense layers; to it, a knight on c3 and one on d3
 have nothing in common. The spatial net sees 12 planes of 8x8 and slides the same 3x3 kernels over them. Both answer

@@ -1,4 +1,4 @@
-"""A tiny GPT over chess moves as text: it reads letters, not boards, and goes on writing the game.
+"""A tiny GPT over chess moves as text: it reads letters, not boards, and writes the rest of the game.
 
 A game is a line such as "e2e4 e7e5 g1f3 "; a token is a character. The model is a stack of blocks (LayerNorm, causal
 self-attention, LayerNorm, two dense layers with GELU, each with a skip connection; Radford et al. 2019) and learns to
