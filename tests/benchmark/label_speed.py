@@ -3,9 +3,9 @@
     python -m tests.benchmark.label_speed --net teacher.nnue --teacher games.txt.xz
     python -m tests.benchmark.label_speed --labels FOLDER --nets sparse-256 sparse-768
 
-Teacher: positions a second of one thread, by the processor's clock, the best of three rounds. "Apart" means that the
-positions are there; "with drawing" adds what it takes to draw a calm one from the sources of `aino-train teach`.
-Labels: positions a second of the sampler and of the learner without it, on one thread, by the processor's clock.
+Teacher: positions per second of one thread's CPU time, the best of three rounds. "Apart" means without the time to draw
+the positions; "with drawing" includes drawing a calm one from the sources of `aino-train teach`. Labels: positions per
+second of CPU time of the sampler, and of the learner without it, on one thread.
 """
 
 from __future__ import annotations

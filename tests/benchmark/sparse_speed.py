@@ -3,7 +3,7 @@
     python -m tests.benchmark.sparse_speed --nets sparse-512 sparse-768 sparse-1024 --threads 2
 
 Positions are those of random games, with the features and policy rows computed every time. Evaluations and samples are
-timed by the processor's clock of the one thread that makes them, training by the wall clock; the best of five rounds.
+timed by the CPU time of the one thread that makes them, training by the wall clock; the best of five rounds count.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m tests.benchmark.training_step --net 64x6 --batch 256 --threads 2
 
-PyTorch is no dependency: run this where it happens to be installed; without it only our figure is printed. Both take
-turns, round by round, so that a busy machine slows both; the table shows the median round of each.
+PyTorch is not a dependency: without it, only our figure is printed. Both take turns, round by round, so that a busy
+machine slows both; the table shows the median round of each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A folder in which the commands of the documents can be typed, in a reduced form where they take long."""
+"""A folder in which the commands of the documents can be typed, reduced where they take long."""
 
 from __future__ import annotations
 

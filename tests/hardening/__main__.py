@@ -1,11 +1,11 @@
-"""Every long check of the program, one after the other, with a table of what came of each.
+"""Run every long check of the program, one after another, and print a table of the results.
 
     python -m tests.hardening                                  hours: the full counts
     python -m tests.hardening --quick                          minutes: the same with small counts
     python -m tests.hardening --only fuzz-pgn forfeits --json results.json
 
-Each check is a process of its own. Its output goes to `--logs`; a check passes when its exit status is 0. Exit status 1
-where one failed.
+Each check is a process of its own. Its output goes to `--logs`; a check passes when its exit status is 0. The exit
+status is 1 if one failed.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Each row is a new environment with an empty kernel cache: `pip check`, a few moves over UCI, `aino bench --only board`,
 import times, start times. Rows called lowest have the oldest versions that pyproject.toml allows. An interpreter that
-is neither installed nor fetched by uv is left out, and said so. Exit status 1 where a row failed.
+is neither installed nor can be fetched by uv is left out with a message. The exit status is 1 if a row failed.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def test_exponential_average_approaches_a_constant_geometrically() -> None:
 
 
 def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
-    """Files hold row order, convolution weights do not: mixed orders would slow every later step down."""
+    """Files hold row order, convolution weights do not: mixed orders would slow down every later step."""
     weight = np.arange(12, dtype=np.float32).reshape(3, 4).T
     average, optimizer = ExponentialAverage(0.5), Adam()
     average.load({"w": np.ascontiguousarray(weight)})
