@@ -22,7 +22,7 @@ from tests.selfplay.conftest import random_game, teacher_line
 
 __all__ = ["SKIPPED", "new_workshop", "reduced", "run", "why_skipped"]
 
-COMMAND_S = 240
+COMMAND_S = 600  # the first command of a kind may have to compile its kernels on a busy machine
 SCRIPTS = {"aino": "-m uci", "aino-train": "-m selfplay.main", "python": "", "pip": "-m pip"}
 OPERA = (
     "e4 e5 Nf3 d6 d4 Bg4 dxe5 Bxf3 Qxf3 dxe5 Bc4 Nf6 Qb3 Qe7 Nc3 c6 Bg5 b5 Nxb5 cxb5 Bxb5+ Nbd7 O-O-O Rd8 Rxd7 Rxd7 "
@@ -40,7 +40,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(--positions 64) --batch 16(.*--batch)", r"\1\2"),
     (r"(pretrain (?!.*--batch).*)$", r"\1 --batch 16"),
     (r"--net sparse-\d+(?![+\d])", "--net sparse-128"),
-    (r"--net 64x6", "--net 4x1"),
+    (r"--net 64x6", "--net 8x1"),
     (r"((?:match|ladder) .*)$", r"\1 --longest 12"),
     (r"--games [2-9]\d*|--games 1\d+", "--games 2"),
     (r"(ladder (?!.*--games).*)$", r"\1 --games 2"),
@@ -55,7 +55,8 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(suite .*)--movetime 1", r"\1--nodes 20"),
     (r"--count \d+", "--count 8"),
     (r"--check \d+", "--check 4"),
-    (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1"),
+    (r"(teach (?!.*--count)(?!.*--check).*)$", r"\1 --count 8"),
+    (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1 --tree-visits 20"),
     (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
     (r"(play --weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
     (r"(analyse (?!.*--nodes).*)$", r"\1 --nodes 20"),
