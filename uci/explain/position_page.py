@@ -24,6 +24,7 @@ _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
 _LINE_PLIES = 10
 _WINS_SHOWN = 6
 _TICKS = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
+_LAST_TICK = 0.7  # of the axis; on a phone the words at its end reach back to there
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ def _chart(
     for child in moves:
         points = [(math.log(s.nodes), value_of(s, child.move)) for s in observation.snapshots]
         paths.append(line_path([(x, y) for x, y in points if y is not None], x_range, y_range))
-    ticks = [(f"{tick:,}", math.log(tick) / x_range[1]) for tick in _TICKS if tick <= 0.3 * last]
+    places = [(f"{tick:,}", math.log(tick) / x_range[1]) for tick in _TICKS if tick < last]
+    ticks = [(text, place) for text, place in places if place <= _LAST_TICK]
     return {"title": title, "paths": paths, "y_range": y_range, "ticks": [*ticks, (f"{last:,} nodes", 1.0)]}
 
 

@@ -55,10 +55,10 @@ class Conductor:
     """
 
     def __init__(self, desk: Desk, setup: Setup, tell: Tell) -> None:
-        self.table = Table(setup)
+        self._thinker = desk.thinker
+        self.table = self._lay(setup)
         self.review_page: Callable[[str], str] | None = None  # the page for a nonce
         self._desk = desk
-        self._thinker = desk.thinker
         self._tell = tell
         self._game_steps, self._variation_steps = StepCache(), StepCache()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,9 +123,15 @@ class Conductor:
     def _replace_table(self, setup: Setup) -> None:
         self._save()
         self._forget_review()
-        self.table = Table(setup)
+        self.table = self._lay(setup)
         self._is_saved = not self.table.is_game
         self._changed()
+
+    def _lay(self, setup: Setup) -> Table:
+        """A table for a new game."""
+        table = Table(setup)
+        table.load(not self._thinker.is_loaded)
+        return table
 
     def _do_move(self, uci: str) -> None:
         self._move(self._legal(uci, self.table.shown))
@@ -301,6 +307,13 @@ class Conductor:
     async def _reply(self) -> None:
         """Aino's move."""
         table = self.table
+        if table.is_loading:
+            await self._thinker.prepare()
+            table.load(False)
+            if table is not self.table or not table.is_engine_turn:
+                return
+            self._set_flag_timer()
+            self._tell_state()
         result = await self._search(table.board.copy(), table.level, table)
         if result is None or table is not self.table or not table.is_engine_turn:
             return
