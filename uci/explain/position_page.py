@@ -92,12 +92,12 @@ def _story(explanation: Explanation, moves: Sequence[RootMove]) -> list[str]:
     board = observation.board
     favourite = max(moves, key=lambda child: child.prior)
     best = moves[0]
-    lines = [f"At first sight the policy gave {board.san(favourite.move)} {favourite.prior:.0%} of its trust."]
+    lines = [f"At first sight the policy gave {board.san(favourite.move)} a probability of {favourite.prior:.0%}."]
     if best.move == favourite.move:
         lines.append("The search agreed.")
     else:
         lines.append(
-            f"The search came to prefer {board.san(best.move)}, to which the policy had given {best.prior:.0%}; "
+            f"The search came to prefer {board.san(best.move)}, whose probability had been {best.prior:.0%}; "
             f"from {observation.decided_at:,} nodes on it stayed ahead."
         )
     change = observation.verdict.expected - first_sight.expected

@@ -1,4 +1,4 @@
-"""What the page is shown, as plain JSON types: the game, the position that is looked at, lines of analysis."""
+"""What the page shows, as plain JSON types: the game, the position that is looked at, lines of analysis."""
 
 from __future__ import annotations
 

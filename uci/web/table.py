@@ -18,7 +18,7 @@ from uci.game.resume import PERSON, player_name
 
 __all__ = ["MOST_PLIES", "Setup", "Table", "Variation"]
 
-MOST_PLIES = 2000  # a game or variation takes no more moves; the longest game of a known tournament has 538
+MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Setup:
     human: chess.Color | None = chess.WHITE
     level: Level = DEFAULT_LEVEL
     control: TimeControl | None = None
-    clock: GameClock | None = None  # of a game that goes on, in place of a control
+    clock: GameClock | None = None  # of a continued game, in place of a control
     clock_times: Mapping[int, float] = field(default_factory=dict)  # of that game: seconds left to the mover by ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a loaded game
 
@@ -145,7 +145,7 @@ class Table:
         return True
 
     def wait(self, waiting: bool) -> None:
-        """Stops the game while nobody is at the board, or lets it go on."""
+        """Stops the game while nobody is at the board, or lets it continue."""
         self.fall_of_flag()
         self.is_waiting = waiting
         self.run_clock()
@@ -158,7 +158,7 @@ class Table:
     # ---- analysis ---------------------------------------------------------------------------------------------------
 
     def analyse(self, analysing: bool) -> None:
-        """Enters or leaves analysis, in which the game waits. A board without a game is always analysed."""
+        """Enters or leaves analysis, during which the game waits. A board without a game is always in analysis."""
         self.fall_of_flag()
         self.is_analysing = analysing or not self.is_game
         self.look(False, self.plies)
