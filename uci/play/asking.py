@@ -32,7 +32,7 @@ class Countdown:
 def ask(prompt: str, countdown: Countdown | None = None) -> str:
     """Reads a line. Raises EOFError at the end of input and FlagFell once no time is left.
 
-    In a terminal the clocks before the prompt go on. Without POSIX's timers they stand still, and a fallen flag is
+    In a terminal the clocks before the prompt run on. Without POSIX's timers they stand still, and a fallen flag is
     noticed when the line has been typed.
     """
     clocks = countdown.text() if countdown is not None else ""
@@ -55,10 +55,10 @@ def _running(countdown: Countdown | None, clocks: str, prompt: str, is_drawn: bo
 
     def tick(number: int, frame: FrameType | None) -> None:
         left = countdown.left()
-        if left <= 0:
-            raise FlagFell
         if is_drawn:
             _redraw(countdown.text().rjust(len(clocks)) + prompt)
+        if left <= 0:
+            raise FlagFell
         signal.setitimer(signal.ITIMER_REAL, _next_tick(left))
 
     before = signal.signal(signal.SIGALRM, tick)

@@ -77,7 +77,7 @@ def _bar(game: TerminalGame, _: str) -> None:
 
 def _scores(game: TerminalGame, _: str) -> None:
     game.settings.scores = not game.settings.scores
-    game.say(f"scores are {'shown' if game.settings.scores else 'hidden; eval still tells them'}")
+    game.say(f"scores are {'shown' if game.settings.scores else 'hidden; eval still shows them'}")
 
 
 def _takeback(game: TerminalGame, _: str) -> None:
@@ -188,7 +188,7 @@ def _load(game: TerminalGame, argument: str) -> None:
     game.resume(saved)
     game.show()
     if saved.levels is not None:
-        game.say(_sides_text(game))
+        game.say(game.sides_text)
 
 
 def _saved_games_text() -> str:
@@ -198,13 +198,6 @@ def _saved_games_text() -> str:
         "load what? as in: load game.pgn, load games.pgn 3 for the third one, or load last; "
         f"games are saved in {games_folder()}{listed}"
     )
-
-
-def _sides_text(game: TerminalGame) -> str:
-    human, levels = game.settings.human, game.settings.levels
-    if human is None:
-        return "Aino plays both sides"
-    return f"you have {chess.COLOR_NAMES[human].title()}; Aino's level: {levels[not human].text}"
 
 
 def _quit(game: TerminalGame, _: str) -> None:
@@ -232,7 +225,7 @@ COMMANDS: dict[str, Command] = {
     "fen": Command(_fen, "fen [FEN]", "show the position as FEN, or set one up"),
     "pgn": Command(_pgn, "pgn", "the game so far"),
     "save": Command(_save, "save FILE", "add the game so far to a PGN file"),
-    "load": Command(_load, "load FILE [N]", "go on with the N-th game of a PGN file, or with the last one: load last"),
+    "load": Command(_load, "load FILE [N]", "continue the N-th game of a PGN file, or the game saved last: load last"),
     "help": Command(_help, "help", "this list"),
     "?": Command(_help, "help", "this list"),
     "quit": Command(_quit, "quit, exit", "leave; the game is saved (also Ctrl-D, Ctrl-C)"),
