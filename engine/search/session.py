@@ -8,7 +8,7 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.search.params import MATE_PRIOR, SearchParams
-from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
+from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back, temper_priors
 from engine.search.reroot import reroot
 from engine.search.root import RootView
 from engine.search.tree import (
@@ -75,6 +75,13 @@ class Search(RootView):
         draw = draw * visits - float(tree.draw_sum[children].sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
+    def _temper_root(self) -> None:
+        """Give a root that was an inner node the root's policy temperature."""
+        params = self.params
+        if params.root_temperature > 0:
+            take_back(self.tree, np.int64(ROOT))
+            temper_priors(self.tree, np.int64(ROOT), params.policy_temperature / params.root_temperature)
+
     def clear(self) -> None:
         """Forget the whole tree, including visits in flight."""
         self.generation += 1
@@ -107,6 +114,7 @@ class Search(RootView):
             return False
         if node != ROOT:
             reroot(tree, node)
+            self._temper_root()
         return True
 
     def _child_reaching(self, node: int, row: np.ndarray, target: np.ndarray, after: np.ndarray) -> int:

@@ -86,11 +86,13 @@ class Tree(NamedTuple):
     in_flight: Annotated[np.ndarray, NodeField(np.int16)]  # Visits begun and not finished, the virtual loss.
     value_sum: Annotated[np.ndarray, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
     draw_sum: Annotated[np.ndarray, NodeField(np.float64)]  # Sum of the draw probabilities.
+    square: Annotated[np.ndarray, NodeField(np.float32)]  # Mean of the squares of the values.
     moves_left: Annotated[np.ndarray, NodeField(np.float32)]  # Mean plies to the end of the game.
     mate_plies: Annotated[np.ndarray, NodeField(np.int16)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
     state: Annotated[np.ndarray, NodeField(np.int8, PENDING)]  # One of PENDING ... STUNTED.
     lower: Annotated[np.ndarray, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[np.ndarray, NodeField(np.int8, WIN)]  # The best result that is still possible.
+    looked_ahead: Annotated[np.ndarray, NodeField(np.int8)]  # Whether its priors count the children's values.
     asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`advice`).
     advised: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
     own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the advised move without the hint.

@@ -109,6 +109,8 @@ def descend(tree, params, node, depth):
     ply = tree.counters[ROOT_PLY]
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
     while tree.state[node] == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
+        if looks_ahead(tree, params, node):
+            break
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.child[edge])
         if child == NO_NODE:
@@ -122,6 +124,17 @@ def descend(tree, params, node, depth):
         node = child
         tree.in_flight[node] += 1
     return node, depth
+
+
+@kernel()
+def looks_ahead(tree, params, node):
+    """Whether it is time for the priors of ``node`` to look a ply ahead."""
+    return (
+        params.ahead_visits > 0
+        and tree.visits[node] >= params.ahead_visits
+        and tree.looked_ahead[node] == 0
+        and tree.state[node] == EXPANDED
+    )
 
 
 @kernel()
@@ -189,18 +202,7 @@ def apply(tree, in_flight, params, leaves, first):
     Their evaluations are in ``leaves[first:]``.
     """
     for k in range(in_flight.counts[LEAVES]):
-        node = np.int64(in_flight.leaf_nodes[k])
-        leaf = first + k
-        moves_left = np.float64(leaves.moves_left[leaf])
-        if in_flight.known[k] != UNKNOWN and in_flight.known[k] != VALUE_ONLY:
-            finish_known(tree, params, node, np.int64(in_flight.known[k]), np.int64(in_flight.mate_plies[k]))
-            continue
-        if in_flight.known[k] == VALUE_ONLY:
-            tree.state[node] = VALUED
-        else:
-            expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
-        value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
-        finish_visit(tree, node, value, np.float64(leaves.wdl[leaf, 1]), moves_left)
+        apply_leaf(tree, in_flight, params, leaves, k, first + k)
     for k in range(in_flight.counts[COLLISIONS]):
         node = np.int64(in_flight.collision_nodes[k])
         while node != NO_PARENT:
@@ -208,6 +210,21 @@ def apply(tree, in_flight, params, leaves, first):
             node = np.int64(tree.parent[node])
     in_flight.counts[LEAVES] = 0
     in_flight.counts[COLLISIONS] = 0
+
+
+@kernel()
+def apply_leaf(tree, in_flight, params, leaves, k, leaf):
+    """Expand and back up leaf ``k`` of ``in_flight``, whose evaluation is in ``leaves[leaf]``."""
+    node, known = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
+    if known != UNKNOWN and known != VALUE_ONLY:
+        finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
+        return
+    if known == VALUE_ONLY:
+        tree.state[node] = VALUED
+    else:
+        expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
+    value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
+    finish_visit(tree, node, value, np.float64(leaves.wdl[leaf, 1]), np.float64(leaves.moves_left[leaf]))
 
 
 @kernel()
@@ -222,8 +239,11 @@ def expand(tree, params, node, moves, logits, count):
     for i in range(1, count):
         highest = max(highest, logits[i])
     total = 0.0
+    temperature = params.policy_temperature
+    if node == ROOT and params.root_temperature > 0:
+        temperature = params.root_temperature
     for i in range(count):
-        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature)
+        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / temperature)
         total += weight
         insert_edge(tree, first, first + i, moves[i], np.float32(weight))
     for edge in range(first, first + count):
@@ -272,6 +292,7 @@ def finish_visit(tree, node, value, draw, moves_left):
         tree.visits[node] += 1
         tree.value_sum[node] += value
         tree.draw_sum[node] += draw
+        tree.square[node] += np.float32((value * value - tree.square[node]) / tree.visits[node])
         tree.moves_left[node] += np.float32((moves_left - tree.moves_left[node]) / tree.visits[node])
         value = -value
         moves_left += 1.0
@@ -355,6 +376,7 @@ def settle_past_visits(tree, node):
     visits = tree.visits[node]
     difference = np.float64(tree.lower[node]) * visits - tree.value_sum[node]
     draws = (visits if tree.lower[node] == DRAW else 0.0) - tree.draw_sum[node]
+    tree.square[node] = np.float32(abs(tree.lower[node]))
     while node != NO_PARENT:
         tree.value_sum[node] += difference
         tree.draw_sum[node] += draws
