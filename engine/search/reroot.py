@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.search.tree import (
+    CANNOT_SHRINK,
     DRAW,
     EDGES,
     NO_NODE,
@@ -17,6 +18,7 @@ from engine.search.tree import (
     NODES,
     PATH_REPETITION,
     PENDING,
+    SHRINKS,
     Tree,
     move_edge,
     move_node,
@@ -35,6 +37,7 @@ def reroot(tree: Tree, root: int) -> None:
     move_edges(tree, order.astype(np.int32), new_number)
     move_nodes(tree, new_number)
     tree.counters[NODES] = kept
+    tree.counters[[SHRINKS, CANNOT_SHRINK]] = 0
 
 
 @kernel()

@@ -41,6 +41,7 @@ from engine.search.params import (
     LARGEST_SHARE,
     SMALLEST_SHARE,
 )
+from engine.search.recycle import make_room
 from engine.search.session import Search
 from engine.search.stream import StreamRunner
 from engine.search.tree import (
@@ -56,7 +57,7 @@ from engine.search.tree import (
     new_round,
 )
 from engine.search.visits import begin, evaluate_share, gather, new_scratch, run_visits
-from engine.search.walk import apply
+from engine.search.walk import apply, needs_room
 
 
 class RoundInFlight(SharedWork):
@@ -236,6 +237,8 @@ class Runner:
         """Carry out some visits, at most ``limit``, in a few milliseconds."""
         is_new = not self._search.is_expanded
         limit = 1 if is_new else limit
+        while needs_room(self._search.tree):
+            self._make_room()
         if self._needs_no_rounds:
             self._run_visits(limit)
         else:
@@ -259,8 +262,13 @@ class Runner:
         """Whether descents can meet at a leaf that is not evaluated yet."""
         return self._rounds.most_leaves > 1 and not self._needs_no_rounds
 
+    def _make_room(self) -> None:
+        """Let old parts of the tree give way; nothing may be in flight then."""
+        self.finish()
+        make_room(self._search.tree)
+
     def finish(self) -> None:
-        """Complete the round in flight; the threads rest."""
+        """Complete the visits in flight; the threads rest."""
         if self._stream is not None:
             self._stream.finish()
         self._complete(self._waiting)

@@ -23,6 +23,7 @@ from engine.search.tree import (
     NODES,
     ROOT,
     ROOT_PLY,
+    SHRINKS,
     WIN,
     Round,
     Tree,
@@ -179,7 +180,14 @@ class Search(RootView):
         self._hint_at_mate()
 
     @property
+    def was_full(self) -> bool:
+        """Whether the tree was full since the root was set."""
+        return bool(self.tree.counters[SHRINKS] > 0)
+
+    @property
     def fullness(self) -> float:
-        """Fraction of the tree's room in use, 0..1."""
+        """Fraction of the tree's room in use, 0..1; 1 if it was full since the root was set."""
         tree = self.tree
+        if self.was_full:
+            return 1.0
         return float(max(tree.counters[NODES] / tree.parent.size, tree.counters[EDGES] / tree.move.size))

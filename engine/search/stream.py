@@ -27,7 +27,7 @@ from engine.search.params import STREAM_DELAY, STREAM_GROWTH, STREAM_PATIENCE
 from engine.search.session import Search
 from engine.search.tree import COLLISIONS, NO_NODE, NO_PARENT, NODES, REPEATED, ROOT, UNKNOWN, Round, new_round
 from engine.search.visits import evaluate_share, new_scratch, walk_down
-from engine.search.walk import apply_leaf, is_finished, repeats_path
+from engine.search.walk import apply_leaf, is_finished, needs_room, repeats_path
 
 SPACING: Final = 8  # Words between two places, so that threads share no line of the processor's cache.
 
@@ -76,7 +76,7 @@ def run_stream(tree, stream, params, leaves, model, scratch, until, most, patien
     while tree.counters[NODES] == 0 or tree.visits[ROOT] < until:
         visits = np.int64(tree.visits[ROOT]) if tree.counters[NODES] > 0 else np.int64(0)
         under_way = counts[BEGUN] - counts[APPLIED]
-        is_open = visits + counts[LEAVES_UNDER_WAY] < most and not is_finished(tree, params)
+        is_open = visits + counts[LEAVES_UNDER_WAY] < most and not is_finished(tree, params) and not needs_room(tree)
         if is_open and under_way < min(np.int64(stream.leaf.size), 1 + visits // STREAM_GROWTH):
             begin_leaf(tree, stream, params, leaves, model, scratch)
         elif under_way == 0:

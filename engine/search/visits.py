@@ -36,6 +36,7 @@ from engine.search.walk import (
     is_finished,
     judge,
     looks_ahead,
+    needs_room,
     repeats_path,
 )
 from engine.tactics.see import see
@@ -195,8 +196,12 @@ def evaluate_share(in_flight, params, leaves, first, begin_at, end_at, model, sc
 
 @kernel()
 def run_visits(tree, in_flight, params, leaves, model, scratch, limit):
-    """Carry out ``limit`` visits, applying each before the next begins; stops early once the root is decided."""
+    """Carry out ``limit`` visits, applying each before the next begins; stops early once the root is decided, and when
+    the tree is full.
+    """
     for _ in range(limit):
+        if needs_room(tree):
+            break
         if begin(tree, in_flight, params, leaves, np.int64(0), np.int64(1), model, scratch) == 0:
             break
         evaluate_share(in_flight, params, leaves, np.int64(0), np.int64(0), in_flight.counts[LEAVES], model, scratch)

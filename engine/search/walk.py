@@ -26,6 +26,8 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.search.puct import select_edge
 from engine.search.tree import (
+    CANNOT_SHRINK,
+    CLOCK,
     COLLISIONS,
     DEEPEST,
     DEPTH_SUM,
@@ -42,6 +44,9 @@ from engine.search.tree import (
     PATH_REPETITION,
     PENDING,
     REPEATED,
+    ROOM_EDGES,
+    ROOM_NODES,
+    ROOM_SHARE,
     ROOT,
     ROOT_PLY,
     STUNTED,
@@ -67,6 +72,18 @@ def is_finished(tree, params):
 
 
 @kernel()
+def needs_room(tree):
+    """Whether so little room is left that old parts of the tree have to give way (`recycle`) before the next visit."""
+    if tree.counters[CANNOT_SHRINK] != 0:
+        return False
+    nodes_left = tree.parent.size - tree.counters[NODES]
+    edges_left = tree.move.size - tree.counters[EDGES]
+    return nodes_left < min(ROOM_NODES, tree.parent.size // ROOM_SHARE) or edges_left < min(
+        ROOM_EDGES, tree.move.size // ROOM_SHARE
+    )
+
+
+@kernel()
 def begin_visit(tree, in_flight, params):
     """Begin one visit; returns (node, ply) of a new leaf whose position is in ``tree.stack[ply]``, or (NO_NODE, 0).
 
@@ -82,9 +99,9 @@ def arrive(tree, in_flight, node, depth):
     tree.counters[DESCENTS] += 1
     tree.counters[DEPTH_SUM] += depth
     tree.counters[DEEPEST] = max(tree.counters[DEEPEST], depth)
-    if tree.state[node] != PENDING:
+    if tree.state[node] != PENDING and tree.state[node] != VALUED:
         repeat_visit(tree, node)
-    elif tree.visits[node] == 0 and tree.in_flight[node] == 1:
+    elif tree.in_flight[node] == 1:
         return node, tree.counters[ROOT_PLY] + depth
     else:
         in_flight.collision_nodes[in_flight.counts[COLLISIONS]] = node
@@ -284,12 +301,14 @@ def finish_visit(tree, node, value, draw, moves_left):
 
     A decided ancestor counts this visit as its proven result, whatever the visit found.
     """
+    tree.counters[CLOCK] += 1
     while node != NO_PARENT:
         if is_decided(tree, node):
             value = np.float64(tree.lower[node])
             draw = 1.0 if tree.lower[node] == DRAW else 0.0
         tree.in_flight[node] -= 1
         tree.visits[node] += 1
+        tree.used_at[node] = tree.counters[CLOCK]
         tree.value_sum[node] += value
         tree.draw_sum[node] += draw
         tree.square[node] += np.float32((value * value - tree.square[node]) / tree.visits[node])
