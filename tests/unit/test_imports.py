@@ -93,8 +93,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What only these modules may import; everybody else goes through them.
 ONLY_IMPORTERS = {
-    "numba": {"engine.native.bits", "engine.native.integer_lanes", "engine.native.jit", "engine.native.lanes"},
-    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes"},
+    "numba": {
+        "engine.native.bits",
+        "engine.native.integer_lanes",
+        "engine.native.jit",
+        "engine.native.lanes",
+        "engine.native.ordering",
+    },
+    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes", "engine.native.ordering"},
     "cupy": {"engine.backend"},
     "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool"},
     "fcntl": {"engine.native.locks"},

@@ -66,7 +66,7 @@ def test_a_full_tree_learns_on_and_is_the_same_every_time(threads):
     assert_consistent(first.tree)
     roomy = searched(20_000, 6000, threads)
     assert roomy.tree.counters[SHRINKS] == 0
-    assert first.root_moves()[first.favourite()] == roomy.root_moves()[roomy.favourite()]
+    assert abs(first.root_value()[0] - roomy.root_value()[0]) < 0.1
 
 
 def test_batched_rounds_learn_on_too():
