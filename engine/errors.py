@@ -57,7 +57,17 @@ class ConfigError(AinoError, ValueError):
 
 
 class ShapeError(AinoError, ValueError):
-    """An array has the wrong shape or dtype; the message names the expected and the actual one."""
+    """An array has the wrong shape or dtype; the message names the expected and the actual one.
+
+    Attributes:
+        layer: the dotted path of the layer that refused it, part of the message; "" outside a network.
+    """
+
+    layer = ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{self.layer}: {message}" if self.layer else message
 
 
 class FenError(AinoError, ValueError):
@@ -83,17 +93,31 @@ class NetFileError(AinoError):
         path: the file that failed.
         expected: what a valid file would contain.
         found: what this file contains.
+
+    `message` replaces the usual one, which is made of these.
     """
 
-    def __init__(self, path: str | Path, expected: str, found: str) -> None:
-        super().__init__(f"{path}: expected {expected}, found {found}")
+    def __init__(self, path: str | Path, expected: str, found: str, message: str = "") -> None:
+        super().__init__(message or f"{path}: expected {expected}, found {found}")
         self.path = Path(path)
         self.expected = expected
         self.found = found
 
-    def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str]]:
+    @classmethod
+    def unreadable(cls, path: str | Path, error: OSError) -> NetFileError:
+        """A file that the system does not let us read."""
+        found = error.strerror or str(error)
+        reason = "file not found" if isinstance(error, FileNotFoundError) else f"cannot be read: {found}"
+        return cls(path, "a readable net file", found, f"{path}: {reason}")
+
+    @classmethod
+    def foreign(cls, path: str | Path, expected: str, found: str) -> NetFileError:
+        """A file of another kind altogether, as its first bytes tell."""
+        return cls(path, expected, found, f"{path} is not a net file (.dit, .pb, .pb.gz)")
+
+    def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str, str]]:
         # Exceptions pickle their `args`, but here these hold only the composed message.
-        return type(self), (str(self.path), self.expected, self.found)
+        return type(self), (str(self.path), self.expected, self.found, str(self))
 
 
 class TrainingError(AinoError):

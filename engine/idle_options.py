@@ -21,7 +21,7 @@ class Use(NamedTuple):
 
 _LC0_HAS_ITS_OWN = (
     "cpuct_init", "cpuct_base", "cpuct_factor", "fpu_reduction", "policy_temperature", "tactical_nodes", "draw_score",
-    "contempt", "moves_left_max_effect", "moves_left_threshold", "moves_left_slope", "round_size", "max_collisions",
+    "contempt", "moves_left_max_effect", "moves_left_threshold", "moves_left_slope", "minibatch_size", "max_collisions",
 )  # fmt: skip
 
 # Each rule has option fields, a test for when they have no effect, and the reason in words.
@@ -39,7 +39,7 @@ _RULES: tuple[_Rule, ...] = (
         lambda use: f"it is for the evaluator hybrid, and the one in use is {use.evaluator}",
     ),
     (
-        ("round_size",),
+        ("minibatch_size",),
         lambda options, use: use.in_kernel,
         lambda use: f"it is for towers, and the evaluator {use.evaluator} has rounds of its own size",
     ),

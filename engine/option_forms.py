@@ -1,4 +1,4 @@
-"""Convert the option table to and from its other forms: `uci` answer, command-line flags, TOML and README table."""
+"""Convert the option table to and from its other forms: `uci` answer, command-line flags, TOML, docs/options.md."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
             continue
         text = option.help.replace("%", "%%")
         if option.type == "check":
-            group.add_argument(option.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+            group.add_argument(*option.flags, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
             default = f"{text} (default {_text(option.default) or 'empty'})"
-            group.add_argument(option.flag, default=None, metavar=_metavar(option), help=default)
+            group.add_argument(*option.flags, default=None, metavar=_metavar(option), help=default)
 
 
 def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
@@ -75,6 +75,8 @@ def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
 
 def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
     """Options from field names and values, as read from TOML. Raises ConfigError for unknown keys and bad values."""
+    former = {option.old_field: option.field for option in OPTIONS if option.old_field}
+    values = {former.get(name, name): value for name, value in values.items()}
     known = [field.name for field in fields(EngineOptions)]
     unknown = sorted(values.keys() - set(known))
     if unknown:
@@ -92,7 +94,7 @@ def load_toml(path: str | Path) -> EngineOptions:
 
 
 def markdown_table() -> str:
-    """The README's option table."""
+    """The table of `docs/options.md`."""
     lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
     for option in OPTIONS:
         flag = f"`{option.flag}`" if option.field else "-"

@@ -1,8 +1,8 @@
 """Every engine option in one table.
 
-`OPTIONS` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the README's
-table are made from it (`option_forms`), and `EngineOptions` holds the values. Both modules import the standard library
-only, because `uci` is answered from them before anything heavy is loaded.
+`OPTIONS` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the table in
+docs/options.md are made from it (`option_forms`), and `EngineOptions` holds the values. Both modules import the
+standard library only, because `uci` is answered from them before anything heavy is loaded.
 
     name, flag, key     `Hash` (UCI), `--hash-mib` (command line), `hash_mib` (TOML and Python): one row serves all
     aliases             what other engines call the same thing: understood in `setoption`, not listed by `uci`
@@ -51,6 +51,7 @@ class Option:
     choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
     old_choices: tuple[tuple[str, str], ...] = ()  # (former name, present name) of a choice; both are understood
+    old_field: str = ""  # former name of the field, still understood as flag and key
 
     @property
     def default(self) -> Value:
@@ -60,11 +61,16 @@ class Option:
     @property
     def flag(self) -> str:
         """The command-line flag, `--hash-mib` for the field `hash_mib`."""
-        return "--" + self.field.replace("_", "-")
+        return _flag_of(self.field)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flag and the one of a former name."""
+        return (self.flag, _flag_of(self.old_field)) if self.old_field else (self.flag,)
 
     @property
     def range_text(self) -> str:
-        """The allowed values in words, for error messages and the README."""
+        """The allowed values in words, for error messages and the documents."""
         if self.type == "check":
             return "true, false"
         if self.type == "combo":
@@ -72,6 +78,10 @@ class Option:
         if self.min is None or self.max is None:
             return "text" if self.type == "string" else "-"
         return f"{self.min:.10g} to {self.max:.10g}"
+
+
+def _flag_of(field: str) -> str:
+    return "--" + field.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ class EngineOptions:
     moves_left_threshold: float = 0.8
     moves_left_slope: float = 0.0027
     smart_pruning_factor: float = 0.0
-    round_size: int = 0
+    minibatch_size: int = 0
     max_collisions: int = 32
     temperature: float = 0.0
     temperature_moves: int = 0
@@ -156,8 +166,8 @@ OPTIONS: tuple[Option, ...] = (
         "Threads",
         "spin",
         "threads",
-        "Search with this many threads. 0 = two where the machine has them. With an in-kernel evaluator more than "
-        "16 find no work",
+        "Search with this many threads (0 = automatic: two where the machine has them). More than 16 find no work "
+        "with sparse nets and without a net",
         0,
         256,
     ),
@@ -178,12 +188,10 @@ OPTIONS: tuple[Option, ...] = (
         "Accepted from GUIs that let the engine think on the opponent's time. Changes nothing by itself",
     ),
     Option("UCI_Chess960", "check", "chess960", "Play Fischer Random, and write castling as king takes rook"),
-    Option(
-        "UCI_ShowWDL", "check", "show_wdl", "Show the chances of win, draw and loss in every scored line, per mille"
-    ),
+    Option("UCI_ShowWDL", "check", "show_wdl", "Show the chances of win, draw and loss with every score, per mille"),
     Option("UCI_AnalyseMode", "check", "analyse_mode", "Analyse rather than play: no contempt, no book, full strength"),
     Option("UCI_Opponent", "string", "opponent", "Accepted from GUIs that name the opponent. Changes nothing"),
-    Option("UCI_LimitStrength", "check", "limit_strength", "Play only as strongly as UCI_Elo says"),
+    Option("UCI_LimitStrength", "check", "limit_strength", "Limit strength to UCI_Elo"),
     Option(
         "UCI_Elo", "spin", "elo", "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", 500, 2400
     ),
@@ -249,7 +257,7 @@ OPTIONS: tuple[Option, ...] = (
         "TacticalNodes",
         "float",
         "tactical_nodes",
-        "Let alpha-beta look at this many positions beside the tree for each visit. 0 = off",
+        "Alpha-beta helper: positions per visit (0 = off)",
         0.0,
         100.0,
     ),
@@ -257,7 +265,7 @@ OPTIONS: tuple[Option, ...] = (
         "SearchPreset",
         "combo",
         "preset",
-        "lc0: search like Lc0, one leaf at a time with its constants, and ignore the search options around this one. "
+        "lc0: Lc0-identical search; ignores CPuct, FPU, PolicyTemperature, TacticalNodes and MovesLeft options. "
         "After 100 nodes 79 of 90 roots had exactly Lc0's visits, after 800 16 of 90: Lc0 approximates the softmax and "
         "keeps priors in 16 bits",
         choices=("aino", "lc0"),
@@ -288,35 +296,41 @@ OPTIONS: tuple[Option, ...] = (
         "SmartPruningFactor",
         "float",
         "smart_pruning_factor",
-        "Stop early when the best move can hardly change; higher = sooner. 0 = never",
+        "Stop early when the best move can hardly change (0 = never); higher stops sooner",
         0.0,
         10.0,
     ),
     Option(
         "MinibatchSize",
         "spin",
-        "round_size",
-        "Evaluate at most this many leaves in a batch. 0 = the evaluator's own number. In-kernel evaluators "
-        "(sparse, material) ignore this",
+        "minibatch_size",
+        "Evaluate at most this many leaves in a batch (0 = automatic). Sparse nets and the evaluator material "
+        "ignore this",
         0,
         512,
+        old_field="round_size",
     ),
     Option(
         "MaxCollisionEvents",
         "spin",
         "max_collisions",
-        "End a batch after this many collisions. In-kernel evaluators with one thread have none",
+        "End a batch after this many collisions. Sparse nets and the evaluator material have none with one thread",
         1,
         512,
     ),
     Option(
-        "Temperature", "float", "temperature", "Draw the move with chances visits^(1/T). 0 = play the best", 0.0, 100.0
+        "Temperature",
+        "float",
+        "temperature",
+        "Sample the move with probability proportional to visits^(1/T). 0 = play the best",
+        0.0,
+        100.0,
     ),
     Option(
         "TempDecayMoves",
         "spin",
         "temperature_moves",
-        "Lower the temperature to 0 over this many moves of the game. 0 = keep it",
+        "Lower the temperature to 0 over this many moves of the game (0 = keep it)",
         0,
         640,
     ),
@@ -331,11 +345,11 @@ OPTIONS: tuple[Option, ...] = (
         0.001,
         100.0,
     ),
-    Option("Seed", "spin", "seed", "Random seed. 0 = a new one each run", 0, 2**31 - 1),
+    Option("Seed", "spin", "seed", "Random seed (0 = new each run)", 0, 2**31 - 1),
     Option(
         "SyzygyPath", "string", "syzygy_path", "Look for Syzygy endgame tables in these folders, separated as in PATH"
     ),
-    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Probe tablebases up to this many pieces", 0, 7),
+    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Use tables up to this many pieces", 0, 7),
     Option(
         "Syzygy50MoveRule",
         "check",

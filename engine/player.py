@@ -24,7 +24,7 @@ from engine.board.convert import stack_from_board
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, has_late_policy
-from engine.evaluation.tablebase import Tablebase
+from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
 from engine.idle_options import Use, idle_options
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
@@ -49,7 +49,7 @@ _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "b
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
 # A change of one of these fields needs a new tree, cache and runner. A weak engine, for example, has a small tree.
-_TREE_FIELDS = ("hash_mib", "preset", "round_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
+_TREE_FIELDS = ("hash_mib", "preset", "minibatch_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
@@ -112,7 +112,7 @@ class Engine:
         rounds: Rounds
         self._advisor = Advisor(self._search, self._table_mib) if self._search.params.tactical_nodes > 0 else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
-            round_size = 1 if options.preset == "lc0" else options.round_size
+            round_size = 1 if options.preset == "lc0" else options.minibatch_size
             rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
         else:
             rounds = InKernelRounds(self._search, evaluator, options.thread_count)
@@ -204,11 +204,11 @@ class Engine:
             self._cache.clear()
 
     def take_problems(self) -> list[str]:
-        """Return the problems since the last call, one sentence each: unreadable endgame tables, and options that have
-        no effect.
+        """Return the news since the last call, one sentence each: endgame tables found or unreadable, and options that
+        have no effect.
         """
         notes, self._notes = self._notes, []
-        return [*notes, *self._tablebase.take_problems()]
+        return [*notes, *filter(None, [self._tablebase.take_found()]), *self._tablebase.take_problems()]
 
     def close(self) -> None:
         """End all searches and stop all threads. Do not use the engine afterwards."""
@@ -232,8 +232,8 @@ class Engine:
     ) -> SearchResult:
         """Search the current position until a limit is reached or ``control.stop()``, then return the best move.
 
-        The searching thread calls ``on_info`` with a complete set of lines about once a second and at the end. If
-        another search is running, this one waits for it.
+        The searching thread calls ``on_info`` with a complete set of lines soon, then once a second, when the
+        best move changes, and at the end. If another search is running, this one waits for it.
         """
         return self._take_turn(self.board, limits, on_info, self._register(control or SearchControl()))
 
@@ -267,11 +267,15 @@ class Engine:
         if self._root_was_changed:
             self._search.clear()
         self._search.set_position(stack_from_board(board))
-        table_moves = self._tablebase.best_moves(board)
-        only = tuple(move for move in limits.searchmoves if board.is_legal(move)) or tuple(table_moves)
+        first_hits = self._tablebase.hits
+        only = tuple(move for move in limits.searchmoves if board.is_legal(move))
+        ranks = self._tablebase.ranks(board)
+        analysing = self.options.analyse_mode or limits.infinite or self.options.multi_pv > 1
+        if ranks and not analysing:
+            only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))
         self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
-        # If the tablebases know the root, they chose its moves; probing them in the search would hide the way to mate.
-        self._runner.tablebase = self._tablebase if self._tablebase.largest and not table_moves else None
+        # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
+        self._runner.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
         driver = self._driver(
             SearchOrder(
                 board=board,
@@ -279,12 +283,15 @@ class Engine:
                 choice=self._choice(board, limits),
                 begun=begun,
                 only=only,
+                by_tables=bool(ranks) and analysing,
                 overhead_ms=self.options.move_overhead_ms,
                 saved_ms=self._saved_ms,
                 smart_pruning_factor=self.options.smart_pruning_factor,
                 on_info=on_info,
                 control=control,
-            )
+            ),
+            ranks,
+            first_hits,
         )
         try:
             result = driver.run()
@@ -329,10 +336,10 @@ class Engine:
             strength=self._plan(limits),
         )
 
-    def _driver(self, order: SearchOrder) -> SearchDriver:
+    def _driver(self, order: SearchOrder, ranks: Mapping[chess.Move, Rank], first_hits: int) -> SearchDriver:
         tablebase = self._tablebase if self._tablebase.largest else None
         cp_scale = cp_scale_of(self.evaluator)
-        reporter = Reporter(self._search, order.board, self.options.multi_pv, tablebase, cp_scale)
+        reporter = Reporter(self._search, order.board, self.options.multi_pv, tablebase, cp_scale, first_hits, ranks)
         return SearchDriver(self._search, self._runner, reporter, order)
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:

@@ -10,7 +10,7 @@ Bad files in the folders never raise: an unreadable table counts as unknown, and
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import chess
@@ -47,6 +47,13 @@ class Tablebase:
         for folder in filter(None, path.split(os.pathsep)):
             self._add_folder(Path(os.path.expanduser(folder)))
         self.largest = min(probe_limit, max((len(material) - 1 for material in self._tables.wdl), default=0))
+        self._found = self._describe(path)
+
+    def _describe(self, path: str) -> str:
+        wdl, dtz = len(self._tables.wdl), len(self._tables.dtz)
+        if wdl:
+            return f"Syzygy tables found: {wdl} WDL, {dtz} DTZ; used up to {self.largest} pieces"
+        return f"no Syzygy tables found in {path}" if path and not self._problems else ""
 
     def _add_folder(self, folder: Path) -> None:
         try:
@@ -60,6 +67,11 @@ class Tablebase:
                         self._tables.add_file(str(file))
         except OSError as error:
             self._problems.append(f"Syzygy folder {folder} cannot be read: {error.strerror}")
+
+    def take_found(self) -> str:
+        """Return what was found in the folders, in words for the user; "" without a path and after the first call."""
+        found, self._found = self._found, ""
+        return found
 
     def take_problems(self) -> list[str]:
         """Return problems since the last call, one sentence each, for display to the user."""
@@ -110,19 +122,25 @@ class Tablebase:
 
         Empty if tables are missing. Without DTZ tables, all moves that keep the result.
         """
+        return best_ranked(self.ranks(board))
+
+    def ranks(self, board: chess.Board) -> dict[chess.Move, Rank]:
+        """(WDL, progress in this phase, progress in the next one) of every legal move; higher is better.
+
+        WDL is the move's, under the fifty-move rule. Empty if tables are missing.
+        """
         if board.clean_castling_rights() or chess.popcount(board.occupied) > self.largest:
-            return []
-        ranks: dict[chess.Move, Rank] = {}
+            return {}
         for with_dtz in (True, False):
+            ranks: dict[chess.Move, Rank] = {}
             for move in board.legal_moves:
                 rank = self._rank(board, move, with_dtz)
                 if rank is None:
                     break
                 ranks[move] = rank
             else:
-                best = max(ranks.values(), default=None)
-                return [move for move, rank in ranks.items() if rank == best]
-        return []
+                return ranks
+        return {}
 
     def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:
         """(WDL, progress in this phase, progress in the next one) of a move; higher is better, None is unknown.
@@ -151,6 +169,12 @@ class Tablebase:
         if result == 0 or not with_dtz:
             return result, 0, 0
         return (result, -1, -plies) if board.is_zeroing(move) else (result, -1 - plies, 0)
+
+
+def best_ranked(ranks: Mapping[chess.Move, Rank]) -> list[chess.Move]:
+    """The moves of the highest rank."""
+    best = max(ranks.values(), default=None)
+    return [move for move, rank in ranks.items() if rank == best]
 
 
 def _fault(file: Path) -> str:

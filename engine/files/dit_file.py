@@ -53,7 +53,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
             check_header(path, header, size - _data_start(file.tell()), ALIGNMENT, DTYPES)
             return header, _read_tensors(path, file, header["tensors"])
     except OSError as error:
-        raise NetFileError(path, "a readable net file", error.strerror or str(error)) from error
+        raise NetFileError.unreadable(path, error) from error
 
 
 def header_checksum(header: Mapping[str, Any]) -> int:
@@ -87,7 +87,7 @@ def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[st
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
     if not prefix.startswith(MAGIC):
-        raise NetFileError(path, f"the magic bytes {MAGIC!r}", repr(prefix[: len(MAGIC)]))
+        raise NetFileError.foreign(path, f"the magic bytes {MAGIC!r}", repr(prefix[: len(MAGIC)]))
     if len(prefix) < _PREFIX.size:
         raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")
     _, version, length = _PREFIX.unpack(prefix)

@@ -67,11 +67,16 @@ def kernel_by_type(stub: Callable[..., Any]) -> tuple[Any, Callable[[type, Any],
     def register(model_type: type, implementation: Any) -> None:
         function.register(model_type, implementation)
 
+        def call(model: Any, leaves: Any, leaf: Any) -> Any:
+            return implementation(model, leaves, leaf)
+
+        # The linker takes two compiled functions of one name and one number for the same, and the number only counts
+        # what a process has compiled: kernels that two processes left in the cache may share it.
+        call.__qualname__ = f"{stub.__module__}.{stub.__qualname__}.{model_type.__qualname__}"
+
         @numba.extending.overload(function, strict=False)
         def resolve(model: Any, leaves: Any, leaf: Any) -> Any:
-            if getattr(model, "instance_class", None) is not model_type:
-                return None
-            return lambda model, leaves, leaf: implementation(model, leaves, leaf)
+            return call if getattr(model, "instance_class", None) is model_type else None
 
     return function, register
 

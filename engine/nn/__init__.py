@@ -1,21 +1,55 @@
 """A small deep-learning library: arrays in, arrays out, every gradient derived by hand and checked numerically.
 
-layer.py        what a layer is; the registry
-layers/         the layers, one small file per family
+There is no autograd. Autograd records every operation on an array and derives the backward pass from the record; here
+each layer is one short file that computes its result and, beside it, its gradients, by formulas that stand in its
+docstring. That is what the library is for: a gradient can be read, printed and checked, no graph comes between you and
+the arrays, and a fused kernel can take the place of a layer. The price: a new layer needs its derivative by hand, and
+`tests/gradient` compares it with central differences.
+
+>>> import numpy as np
+>>> from engine.nn import Activation, Adam, Data, Dense, Sequential, Trainer, mse
+>>> rng = np.random.default_rng(0)  # draws the initial weights; the same seed gives the same net
+>>> model = Sequential(Dense(2, 16, rng), Activation("tanh"), Dense(16, 1, rng, "glorot"))
+>>> print(model)
+name         layer                                                 parameters                 numbers
+dense1       Dense(inputs=2, outputs=16, initialization='he')      weight [16, 2], bias [16]       48
+activation1  Activation(function='tanh')                                                            0
+dense2       Dense(inputs=16, outputs=1, initialization='glorot')  weight [1, 16], bias [1]        17
+Sequential: 65 parameters (float32, 0.3 KiB)
+>>> x = rng.uniform(-1, 1, (500, 2))
+>>> trainer = Trainer(model, mse, Adam(), 0.01)  # model, loss, optimizer, learning rate
+>>> history = trainer.fit(Data(x, x[:, :1] * x[:, 1:]), epochs=40)  # targets [500, 1], like the outputs
+>>> history["loss"][-1] < 0.01 * history["loss"][0]
+True
+>>> model(x[:3]).shape  # inference; float64 is cast to the model's float32
+(3, 1)
+>>> y, backward = model.forward(x[:3].astype(np.float32), training=True)
+>>> loss, dy = mse(y, np.zeros((3, 1)))
+>>> dx, grads = backward(dy)  # plain arrays, named like the parameters
+>>> grads["dense1.weight"].shape
+(16, 2)
+
+layer.py        what a layer is; the registry; summary.py prints one
+layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
 losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of training
+data.py augmentation.py         examples: arrays, or a loader for more than fits into memory
 parallel.py     one batch over several threads
-trainer.py history.py checkpoint.py progress.py                     training as a whole
+trainer.py callbacks.py history.py checkpoint.py progress.py        training as a whole
+metrics.py      accuracy, confusion matrix
+mending.py      what error messages advise
 dit.py          saving and loading; legacy.py reads files of the older `aino` 2.2.0 package
 norm_folding.py     folds batch norm into convolutions for inference
-reference.py    writes this library's reference page from its docstrings
-examples/       experiments to run: python -m engine.nn.examples.NAME
+examples/       experiments to run: python -m engine.nn.examples.NAME; and a notebook
 """
 
 from __future__ import annotations
 
+from engine.nn.augmentation import chained, random_mirror, random_shift
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
+from engine.nn.callbacks import Callback, SaveBest
 from engine.nn.clipping import clip_global_norm, global_norm
+from engine.nn.data import Data, JoinedRows, Loader
 from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import (
@@ -49,10 +83,11 @@ from engine.nn.layers import (
     TwoViews,
 )
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp
 from engine.nn.parallel import DataParallel
 from engine.nn.schedules import Constant, WarmupCosine
-from engine.nn.trainer import Data, Trainer, TrainerSettings, accuracy
+from engine.nn.trainer import Trainer, TrainerSettings
 
 __all__ = [
     "GRU",
@@ -66,6 +101,7 @@ __all__ = [
     "AdamW",
     "AveragePool2D",
     "BatchNorm",
+    "Callback",
     "ChosenDense",
     "Constant",
     "Conv2D",
@@ -79,9 +115,11 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool",
     "History",
+    "JoinedRows",
     "Layer",
     "LayerNorm",
     "ListNetwork",
+    "Loader",
     "MaxPool2D",
     "MultiHead",
     "PairProduct",
@@ -89,6 +127,7 @@ __all__ = [
     "RMSProp",
     "Reshape",
     "Residual",
+    "SaveBest",
     "ScoredRows",
     "SelfAttention",
     "Sequential",
@@ -100,12 +139,17 @@ __all__ = [
     "TwoViews",
     "WarmupCosine",
     "accuracy",
+    "chained",
     "clip_global_norm",
+    "confusion_matrix",
     "global_norm",
     "huber",
     "layer_from_config",
     "mae",
     "mse",
+    "plot_confusion",
+    "random_mirror",
+    "random_shift",
     "refresh_statistics",
     "sigmoid_binary_cross_entropy",
     "softmax_cross_entropy",

@@ -6,18 +6,24 @@
 ``backward`` closes over what it needs. The layer keeps nothing about a call, so one network may use a layer twice and
 several threads may use it at once. There are two exceptions, both in training mode only: the running statistics of
 BatchNorm (use ``replica``) and the generator of dropout masks (use ``reseed``).
+
+``training`` is an argument, not a state: nothing has to be switched. Without it a call is inference: no dropout, and
+BatchNorm uses its running statistics. ``layer(x)`` and ``layer.predict(x)`` return y alone, as inference.
 """
 
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from engine.backend import Backend, backend_of, get_backend
 from engine.errors import ConfigError, ShapeError
+from engine.nn.mending import gradient_mend, input_mend, missing_attribute
+from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Gradients = dict[str, Array]
@@ -33,7 +39,8 @@ class Layer:
     Composite layers name their parts in ``children``; the dotted path of a part prefixes the names of its arrays.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str]  # its name in files, from ``register``
+    settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -43,9 +50,68 @@ class Layer:
         """Apply the layer; return (y, backward), where ``backward(dy) -> (dx, gradients by parameter name)``."""
         raise NotImplementedError
 
+    # ---- inference ------------------------------------------------------------------------------------------------
+
+    def __call__(self, x: Any, **options: Any) -> Any:
+        """Return y alone, as inference. To train, call ``forward(x, training=True)``, which also returns backward.
+
+        ``x`` may have any floating dtype: it is cast to that of the parameters. Further arguments go to ``forward``.
+        """
+        return self.forward(self.prepared(x), False, **options)[0]
+
+    def predict(self, x: Any, batch_size: int = 256) -> Any:
+        """Return the outputs of all rows of ``x``, computed ``batch_size`` rows at a time, as inference.
+
+        x [B, ...], any floating dtype, or a tuple of such arrays -> what ``forward`` returns: y [B, ...] or a dict of
+        such arrays. Raises ConfigError unless batch_size >= 1.
+        """
+        if batch_size < 1:
+            raise ConfigError(f"predict: batch_size must be at least 1, not {batch_size}")
+        rows = len(x[0] if isinstance(x, tuple) else x)
+        starts = range(0, max(rows, 1), batch_size)
+        return _joined([self(_rows(x, slice(start, start + batch_size))) for start in starts])
+
+    def prepared(self, x: Any) -> Any:
+        """Return ``x``, an array or a tuple of arrays, with floats in the parameters' dtype, on their backend.
+
+        Whole numbers keep their dtype: only their meaning (indices, pixels) can tell how to cast them.
+        """
+        if isinstance(x, tuple):
+            return tuple(self.prepared(part) for part in x)
+        parameter = next(iter(self.named_parameters().values()), None)
+        if parameter is None or not hasattr(x, "dtype"):
+            return x
+        dtype = parameter.dtype if x.dtype.kind == "f" else x.dtype
+        x = x if x.dtype == dtype else x.astype(dtype)
+        return x if backend_of(x) is backend_of(parameter) else backend_of(parameter).asarray(x)
+
+    # ---- description ----------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return layer_text(self)
+
+    def __str__(self) -> str:
+        return summary_table(self)
+
+    def summary(self, x: Any = None) -> str:
+        """Return the table that ``print(model)`` shows; with an example batch ``x`` also every layer's output shape."""
+        return summary_table(self, x)
+
+    if not TYPE_CHECKING:  # a type checker would accept every name
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(missing_attribute(type(self).__name__, name), name=name, obj=self)
+
+    # ---- configuration --------------------------------------------------------------------------------------------
+
     def config(self) -> dict[str, Any]:
-        """Return the plain JSON values from which ``layer_from_config`` rebuilds this layer."""
-        raise NotImplementedError
+        """Return the plain JSON values from which ``layer_from_config`` rebuilds this layer.
+
+        Raises ConfigError for a layer that is not registered.
+        """
+        if not hasattr(type(self), "kind"):
+            raise ConfigError(f'{type(self).__name__} has no name in files: put @register("name") above the class')
+        return {"layer": self.kind, **{name: getattr(self, name) for name in self.settings}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
@@ -152,9 +218,16 @@ LayerType = TypeVar("LayerType", bound=type[Layer])
 
 
 def register(kind: str) -> Callable[[LayerType], LayerType]:
-    """Class decorator: make a layer known to files and to the gradient check under ``kind``."""
+    """Class decorator: make a layer known to files and to the gradient check under ``kind``.
+
+    Raises ConfigError unless ``settings`` names the constructor's arguments, or the layer has a ``config`` of its own.
+    """
 
     def decorate(layer_type: LayerType) -> LayerType:
+        arguments = inspect.signature(layer_type).parameters.keys() - {"rng"}
+        if layer_type.config is Layer.config and arguments != set(layer_type.settings):
+            name = layer_type.__name__
+            raise ConfigError(f"{name}: expected settings {sorted(arguments)}, found {sorted(layer_type.settings)}")
         layer_type.kind = kind
         REGISTRY[kind] = layer_type
         return layer_type
@@ -187,7 +260,7 @@ _KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu"}  # values are NumP
 
 
 def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
-    """Raise ShapeError unless ``x`` is an array with these sides and this dtype; the message names both.
+    """Raise ShapeError unless ``x`` is an array with these sides and this dtype; the message says what to do.
 
     A number must equal the side, a name matches any size, and "..." matches any number of sides. ``dtype`` is one
     dtype, or "floating", "integer" or "numeric" for all dtypes of that kind.
@@ -195,9 +268,18 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
     shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
     fits_dtype = kind in _KINDS[dtype] if isinstance(dtype, str) else kind and x.dtype == dtype
     if not isinstance(shape, tuple) or not fits_dtype or not _fits(shape, sides):
-        found = type(x).__name__ if shape is None else f"{x.dtype} {list(shape)}"
+        found = f"{x.dtype} {list(x.shape)}" if hasattr(x, "shape") else type(x).__name__
         expected = ", ".join(str(side) for side in sides)
-        raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {found}")
+        mend = input_mend(x, sides, dtype)
+        raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {found}{mend}")
+
+
+def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
+    """Raise ShapeError unless every index in ``x`` lies in [first, end), the rows the table has."""
+    if x.size and not (first <= int(x.min()) and int(x.max()) < end):
+        found = f"{int(x.min())} to {int(x.max())}"
+        mend = f"count from {first}, or build the layer for {int(x.max()) + 1}"
+        raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}; {mend}")
 
 
 def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
@@ -217,7 +299,27 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     """Raise ShapeError unless the gradient ``dy`` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
         found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
-        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}")
+        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{gradient_mend(dy)}")
+
+
+def forward_part(name: str, part: Layer, x: Any, training: bool) -> tuple[Any, Backward]:
+    """Run the part ``name`` of a composite layer; a ShapeError inside names the part by its dotted path."""
+    try:
+        return part.forward(x, training)
+    except ShapeError as error:
+        error.layer = f"{name}.{error.layer}" if error.layer else name
+        raise
+
+
+def _rows(x: Any, part: slice) -> Any:
+    return tuple(array[part] for array in x) if isinstance(x, tuple) else x[part]
+
+
+def _joined(outputs: list[Any]) -> Any:
+    """Join the outputs of several batches: arrays, or dicts of arrays."""
+    if isinstance(outputs[0], dict):
+        return {name: _joined([output[name] for output in outputs]) for name in outputs[0]}
+    return outputs[0] if len(outputs) == 1 else backend_of(outputs[0]).xp.concatenate(outputs)
 
 
 def prefixed(prefix: str, grads: Mapping[str, Array]) -> Gradients:

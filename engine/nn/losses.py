@@ -1,6 +1,10 @@
 """Losses on raw outputs. Each returns its mean over the batch and the gradient of that mean.
 
-loss, dlogits = softmax_cross_entropy(logits, targets)
+    loss, dlogits = softmax_cross_entropy(logits, targets)
+    dx, grads = backward(dlogits)
+
+Outputs are float arrays; the gradient has their shape and dtype, the loss is a Python float. Targets may have any
+dtype that holds their values. "Raw" means without softmax or sigmoid at the end: the losses contain them.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, DataError, ShapeError
+from engine.nn.mending import class_dtype_mend, classes_mend, outputs_mend, targets_mend
 
 Array = Any
 LOSSES: dict[str, Callable[..., tuple[float, Array]]] = {}
@@ -36,8 +41,13 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     xp = backend_of(logits).xp
     _check_floating("softmax_cross_entropy", logits, 2)
     batch, actions = logits.shape
-    if targets.shape not in ((batch,), (batch, actions)) or (mask is not None and mask.shape != logits.shape):
-        raise ShapeError(f"softmax_cross_entropy: logits {list(logits.shape)}, targets {list(targets.shape)}")
+    if getattr(targets, "shape", None) not in ((batch,), (batch, actions)):
+        raise ShapeError(
+            f"softmax_cross_entropy: expected targets [{batch}] or [{batch}, {actions}] for logits "
+            f"{list(logits.shape)}, found {_form(targets)}{targets_mend(logits.shape, targets, classes=True)}"
+        )
+    if mask is not None and mask.shape != logits.shape:
+        raise ShapeError(f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}")
     if mask is not None and not mask.any(axis=1).all():
         raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask, found none in one")
     if targets.ndim == 1:
@@ -68,6 +78,7 @@ def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, 
     if targets.size and not (targets.min() >= 0 and targets.max() <= 1):
         raise DataError(
             f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {targets.min()} to {targets.max()}"
+            f"{'; for targets from -1 to 1: (targets + 1) / 2' if targets.min() >= -1 and targets.max() <= 1 else ''}"
         )
     targets = targets.astype(logits.dtype, copy=False)
     small = xp.exp(-xp.abs(logits))
@@ -78,14 +89,20 @@ def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, 
 
 @register_loss
 def mse(prediction: Array, target: Array) -> tuple[float, Array]:
-    """Mean squared error over all n elements: L = sum (p - t)^2 / n, dp = 2 (p - t) / n."""
+    """Mean squared error over all n elements: L = sum (p - t)^2 / n, dp = 2 (p - t) / n.
+
+    prediction and target have one shape, such as [B, 1]; any range. Raises ShapeError when the shapes differ.
+    """
     difference = _difference("mse", prediction, target)
     return float((difference * difference).mean()), 2 / difference.size * difference
 
 
 @register_loss
 def mae(prediction: Array, target: Array) -> tuple[float, Array]:
-    """Mean absolute error over all n elements: L = sum |p - t| / n, dp = sign(p - t) / n."""
+    """Mean absolute error over all n elements: L = sum |p - t| / n, dp = sign(p - t) / n.
+
+    prediction and target have one shape, such as [B, 1]; any range. Raises ShapeError when the shapes differ.
+    """
     difference = _difference("mae", prediction, target)
     xp = backend_of(prediction).xp
     return float(xp.abs(difference).mean()), xp.sign(difference) / difference.size
@@ -95,7 +112,8 @@ def mae(prediction: Array, target: Array) -> tuple[float, Array]:
 def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, Array]:
     """Mean over all n elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = prediction - target.
 
-    dp = clip(e, -delta, delta) / n. Raises ConfigError unless delta > 0. Huber 1964.
+    prediction and target have one shape; dp = clip(e, -delta, delta) / n. Raises ConfigError unless delta > 0,
+    ShapeError when the shapes differ. Huber 1964.
     """
     if not delta > 0:
         raise ConfigError(f"huber: delta must be > 0, not {delta}")
@@ -114,21 +132,35 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
     _check_floating(loss, prediction, None)
     if getattr(target, "shape", None) != prediction.shape:
         raise ShapeError(
-            f"{loss}: prediction {list(prediction.shape)} and target {list(getattr(target, 'shape', []))} differ"
+            f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {_form(target)}"
+            f"{targets_mend(prediction.shape, target, classes=False)}"
         )
+    if target.dtype.kind not in "fiub":
+        raise ShapeError(f"{loss}: expected targets that are numbers, found {_form(target)}")
 
 
 def _check_floating(loss: str, prediction: Array, sides: int | None) -> None:
     dtype = getattr(prediction, "dtype", None)
     if dtype is None or dtype.kind != "f" or (sides is not None and prediction.ndim != sides):
-        found = type(prediction).__name__ if dtype is None else f"{dtype} {list(prediction.shape)}"
-        raise ShapeError(f"{loss}: expected floating outputs{' [B, A]' if sides else ''}, found {found}")
+        form = " [B, A]" if sides else ""
+        raise ShapeError(
+            f"{loss}: expected floating outputs{form}, found {_form(prediction)}{outputs_mend(prediction)}"
+        )
 
 
 def _check_classes(targets: Array, classes: int) -> None:
-    if targets.dtype.kind not in "iu":
-        raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}")
+    kind = targets.dtype.kind
+    if kind not in "iu":
+        found = f"{targets.dtype}{class_dtype_mend(kind)}"
+        raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {found}")
     if targets.size and not (targets.min() >= 0 and targets.max() < classes):
+        smallest, largest = int(targets.min()), int(targets.max())
         raise DataError(
-            f"softmax_cross_entropy: expected classes 0 to {classes - 1}, found {targets.min()} to {targets.max()}"
+            f"softmax_cross_entropy: expected classes 0 to {classes - 1}, found {smallest} to {largest}"
+            f"{classes_mend(smallest, largest, classes)}"
         )
+
+
+def _form(value: Any) -> str:
+    """Return dtype and shape of an array, the type of anything else."""
+    return f"{value.dtype} {list(value.shape)}" if hasattr(value, "shape") else type(value).__name__

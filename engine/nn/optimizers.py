@@ -1,13 +1,17 @@
 """Optimizers. They change parameters in place, and their whole state can be saved and loaded.
 
-optimizer.step(model.named_parameters(), grads, learning_rate)
+    optimizer = Adam()
+    optimizer.step(model.named_parameters(), grads, learning_rate)
+
+The learning rate is an argument of each step, because it is the one setting that changes during training: a schedule
+gives it (schedules.py), and the Trainer passes it on. An optimizer therefore takes no rate, and no parameters either.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -17,13 +21,24 @@ from engine.native.pool import ThreadPool
 from engine.nn.operations.updates import STRETCH, AdamRates, adam_step, flat_views, on_stretches, shared_adam_step
 
 Array = Any
+_RATE_NAMES = {"lr", "learning_rate", "rate"}
 GROUPS = 128  # a thread updates the shared parts of this many row groups at a time
 
 
 class Optimizer:
-    """Base class: holds state arrays named and shaped like the parameters, and a count of steps."""
+    """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
+
+    Settings are given by name. Raises ConfigError for a learning rate among them, and for numbers without a name, of
+    which the first is the rate in other libraries.
+    """
 
     slots: tuple[str, ...] = ()
+
+    def __new__(cls, *arguments: Any, **settings: Any) -> Self:
+        if settings.keys() & _RATE_NAMES or any(isinstance(value, int | float) for value in arguments):
+            rates = [value for name, value in settings.items() if name in _RATE_NAMES]
+            raise ConfigError(_where_the_rate_lives(cls.__name__, *rates, *arguments))
+        return super().__new__(cls)
 
     def __init__(self) -> None:
         self.steps = 0
@@ -43,6 +58,11 @@ class Optimizer:
         """
         if not 0 <= learning_rate < math.inf:
             raise ConfigError(f"the learning rate must be finite and >= 0, not {learning_rate}")
+        if not isinstance(params, Mapping) or not isinstance(grads, Mapping):
+            raise ConfigError(
+                f"{type(self).__name__}.step: expected arrays by name, found {type(params).__name__} and "
+                f"{type(grads).__name__}; dx, grads = backward(dy), then step(model.named_parameters(), grads, rate)"
+            )
         missing = sorted(params.keys() - grads.keys())
         if missing:
             raise ConfigError(f"no gradient for {missing[:4]}")
@@ -83,12 +103,13 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum: v <- momentum v + g, p <- p - lr v (Nesterov: g + momentum v).
 
-    ``weight_decay`` adds weight_decay * p to the gradient of parameters of two or more dimensions (L2).
+    ``momentum`` is in [0, 1). ``weight_decay`` adds weight_decay * p to the gradient of parameters of two or more
+    dimensions (L2).
     """
 
     slots = ("velocity",)
 
-    def __init__(self, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+    def __init__(self, *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         super().__init__()
         if not 0 <= momentum < 1 or not weight_decay >= 0:
             raise ConfigError(f"SGD(momentum={momentum}, weight_decay={weight_decay}): out of range")
@@ -119,7 +140,7 @@ class RMSProp(Optimizer):
     slots = ("square", "velocity")
 
     def __init__(
-        self, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
+        self, *, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
     ) -> None:
         super().__init__()
         if not 0 <= decay < 1 or not epsilon > 0 or not 0 <= momentum < 1 or not weight_decay >= 0:
@@ -158,6 +179,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
+        *,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
@@ -214,13 +236,14 @@ class AdamW(Adam):
 
     def __init__(
         self,
+        *,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 1e-2,
         decay_all: bool = False,
     ) -> None:
-        super().__init__(beta1, beta2, epsilon, weight_decay, decay_all)
+        super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
 
 
 class SharedRows(NamedTuple):
@@ -241,8 +264,15 @@ class SharedRowsAdamW(AdamW):
 
     slots = ("mean", "square", "shared_mean", "shared_square")
 
-    def __init__(self, shared: Mapping[str, SharedRows], weight_decay: float = 1e-2, decay_all: bool = False) -> None:
-        super().__init__(weight_decay=weight_decay, decay_all=decay_all)
+    def __init__(
+        self,
+        shared: Mapping[str, SharedRows],
+        *,
+        weight_decay: float = 1e-2,
+        decay_all: bool = False,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
         self.shared = dict(shared)
 
     def _update(
@@ -268,6 +298,14 @@ class SharedRowsAdamW(AdamW):
             shared_adam_step(*flat, *moments, np.int64(rows), np.int64(inner), first, last, rates, scratch)
 
         on_stretches(pool, groups, GROUPS, work)
+
+
+def _where_the_rate_lives(optimizer: str, *given: Any) -> str:
+    rate = next((value for value in given if isinstance(value, int | float)), 0.001)
+    return (
+        f"{optimizer} takes no learning rate: give it to the trainer, Trainer(model, loss, {optimizer}(), {rate}), or "
+        f"to each step, step(model.named_parameters(), grads, {rate}); its other settings are given by name"
+    )
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:

@@ -11,7 +11,7 @@ from engine.errors import ConfigError
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate at every step. Raises ConfigError unless peak >= 0."""
+    """The same rate at every step, as the trainer takes a plain number. Raises ConfigError unless peak >= 0."""
 
     peak: float
 

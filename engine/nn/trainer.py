@@ -3,40 +3,40 @@
 One step, from the outside in: ``Trainer.fit`` draws a batch, ``Trainer.step`` asks a ``GradientSource`` for its
 gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is ``LayerGradients``: its
 ``DataParallel.step`` (parallel.py) sends the batch through the model (layers/containers.py, then for instance
-layers/dense.py), the loss (losses.py) and back. Only two things are random: (seed, epoch) gives the order of the
-examples and (seed, step, shard) gives the dropout masks. A checkpoint therefore needs no random generator state.
+layers/dense.py), the loss (losses.py) and back. Only three things are random: (seed, epoch) gives the order of the
+examples, (seed, step) their augmentation and (seed, step, shard) the dropout masks. A checkpoint therefore needs no
+random generator state.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, backend_of_all
-from engine.errors import ConfigError, ShapeError, TrainingError
+from engine.backend import NUMPY, backend_of_all
+from engine.errors import ConfigError, TrainingError
 from engine.nn.averaging import ExponentialAverage
+from engine.nn.callbacks import Callback, as_callback
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
-from engine.nn.clipping import clip_global_norm
+from engine.nn.clipping import clip_global_norm, global_norm
+from engine.nn.data import Data, Loader, as_loader, broken_examples
 from engine.nn.history import History, Record
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.optimizers import Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from engine.nn.progress import progress_bar
+from engine.nn.schedules import Constant
 
 LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
 Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
 
 
-class Data(NamedTuple):
-    """Training examples: ``inputs`` and ``targets`` have one row per example."""
-
-    inputs: Array
-    targets: Array
+AUGMENTATION = 1  # spawn key of the generators for augmentation, which keeps their draws apart from all others
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,20 @@ class TrainerSettings:
 class LayerGradients(GradientSource):
     """Computes gradients of a loss through the layers of a model, shard by shard; batches are ``Data``.
 
+    Inputs of another floating dtype than the parameters' are cast to it; inputs and targets move to their backend.
     ``metrics`` are further means to report, by name. Like the loss, they take outputs and targets.
     """
 
     def __init__(
         self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, threads: int
     ) -> None:
-        self.loss, self.metrics = loss, dict(metrics)
+        self.model, self.loss, self.metrics = model, loss, dict(metrics)
         self._runner = DataParallel(model, shard_size, threads)
         self.pool = self._runner.pool
 
     def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource."""
-        inputs, targets = batch
+        inputs, targets = _prepared(self.model, batch)
 
         def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
             value, gradient = self.loss(outputs, targets[part])
@@ -87,11 +88,13 @@ class LayerGradients(GradientSource):
 
 
 class Trainer:
-    """Trains ``model`` in place with a loss, an optimizer and a schedule of rates (step number -> rate).
+    """Trains ``model`` in place with a loss, an optimizer and a learning rate.
 
+    ``schedule`` is that rate: a number, or a function from the step number (from 0) to the rate (schedules.py).
     ``loss`` is a function of outputs and targets, or a GradientSource. With a function, ``metrics`` are further means
     to report. With a GradientSource, call ``step`` with batches that it takes; ``fit`` and ``evaluate`` do not apply.
-    ``average`` is a weight average to use in place of one from ``settings.average_decay``.
+    ``average`` is a weight average to use in place of one from ``settings.average_decay``. Raises ConfigError for an
+    argument of another kind.
     """
 
     def __init__(
@@ -99,17 +102,20 @@ class Trainer:
         model: Layer,
         loss: LossFunction | GradientSource,
         optimizer: Optimizer,
-        schedule: Callable[[int], float],
+        schedule: Callable[[int], float] | float,
         settings: TrainerSettings | None = None,
         metrics: Mapping[str, Metric] | None = None,
         average: ExponentialAverage | None = None,
     ) -> None:
-        self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
+        _check_arguments(model, loss, optimizer, schedule, settings, metrics)
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.schedule = schedule if callable(schedule) else Constant(schedule)
         self.settings = settings or TrainerSettings()
         self.metrics = dict(metrics or {})
         self.history = History()
         self.steps_done = 0
         self.stopped = False  # whether the validation loss stopped improving
+        self._ending = False  # whether a callback asked for the end
         decay = self.settings.average_decay
         self._average = ExponentialAverage(decay) if average is None and decay is not None else average
         self._source = loss if isinstance(loss, GradientSource) else self._layer_gradients(loss)
@@ -130,92 +136,128 @@ class Trainer:
 
     def fit(
         self,
-        data: Data,
+        data: Data | Loader,
         epochs: int,
-        validation: Data | None = None,
+        validation: Data | Loader | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_steps: int | None = None,
-        on_epoch: Callable[[Record], None] | None = None,
+        callbacks: Sequence[Callback | Callable[[Record], object]] = (),
         progress: bool = False,
     ) -> History:
         """Train up to ``epochs`` epochs in total, or until validation stops improving; return the history.
 
+        ``data`` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. ``epochs``
+        counts from the first call: to train on after 20 epochs, ask for more than 20. ``callbacks`` run after every
+        step or epoch (callbacks.py); for one that prints every record, pass ``[print]``.
+
         With ``checkpoint``, save the state to that file after every epoch and every ``checkpoint_steps`` steps; to
         continue from it, call ``resume`` first. With ``patience``, the model ends with the weights of the best
         validation loss. Raises ShapeError when the numbers of inputs and targets differ, TrainingError when a loss or
-        gradient is not finite, ConfigError for ``patience`` without validation data and for a resumed run with another
-        number of examples.
+        gradient is not finite, ConfigError for ``patience`` without validation data, for a callback of another kind and
+        for a resumed run with another number of examples.
         """
-        count, _ = _check_data(data), self._loss_function()
+        loader, watchers = as_loader(data), [as_callback(given) for given in callbacks]
+        count, _ = len(loader), self._loss_function()
+        held_out = None if validation is None else as_loader(validation)
         if self.settings.patience is not None and validation is None:
             raise ConfigError("patience needs validation data")
         if self._examples not in (None, count):
-            raise ConfigError(f"training began with {self._examples} examples, expected as many, got {count}")
+            raise ConfigError(
+                f"training began with {self._examples} examples, expected as many, got {count}; "
+                "new data needs a new Trainer, which may take the same model"
+            )
         self._examples = count
         steps = math.ceil(count / self.settings.batch_size)
-        while self.steps_done < epochs * steps and not self.stopped:
-            self._epoch(data, steps, checkpoint, checkpoint_steps, progress)
-            record = self._finish_epoch(steps, count, validation)
+        self._ending = False
+        while self.steps_done < epochs * steps and not self.stopped and not self._ending:
+            self._epoch(loader, steps, checkpoint, checkpoint_steps, watchers, progress)
+            record = self._finish_epoch(steps, count, held_out)
             if checkpoint is not None:
                 self.save(checkpoint)
-            if on_epoch is not None:
-                on_epoch(record)
+            for watcher in watchers:
+                watcher.on_epoch(self, record)
         if self._best:
             self.model.load_parameters(self._best)
         return self.history
 
     def _epoch(
         self,
-        data: Data,
+        data: Loader,
         steps: int,
         checkpoint: str | Path | None,
         checkpoint_steps: int | None,
+        watchers: Sequence[Callback],
         progress: bool,
     ) -> None:
         """Run the remaining steps of the current epoch."""
-        epoch, done = divmod(self.steps_done, steps)
-        order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data.inputs))
+        (epoch, done), size = divmod(self.steps_done, steps), self.settings.batch_size
+        order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
+        rows = [order[number * size : (number + 1) * size] for number in range(done, steps)]
+        jobs = [(chosen, self._augmenting(self.steps_done + number)) for number, chosen in enumerate(rows)]
         with progress_bar(f"epoch {epoch + 1}", steps, progress) as bar:
-            for number in range(done, steps):
-                chosen = order[number * self.settings.batch_size : (number + 1) * self.settings.batch_size]
-                means = self.step(_examples(data, chosen))
+            for number, batch in enumerate(data.batches(jobs)):
+                means = self.step(batch)
                 for name, value in means.items():
-                    self._sums[name] = self._sums.get(name, 0.0) + value * len(chosen)
-                bar(number + 1, f"loss {means['loss']:.4f}")
+                    self._sums[name] = self._sums.get(name, 0.0) + value * len(rows[number])
+                bar(done + number + 1, f"loss {means['loss']:.4f}")
+                for watcher in watchers:
+                    watcher.on_step(self, means)
                 if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
                     self.save(checkpoint)
+
+    def _augmenting(self, step: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))
 
     def step(self, batch: Any, rate: float | None = None) -> Record:
         """Take one step on a batch, at ``rate`` or else the schedule's rate.
 
         Returns the means of loss and metrics over the batch, and the gradient norm before clipping. Raises
-        TrainingError when the loss or a clipped gradient is not finite.
+        TrainingError when the loss or a gradient is not finite; the weights then are those before this step.
         """
         result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
-        _check_finite(result.loss, f"step {self.steps_done}")
         means = {"loss": result.loss, **result.metrics}
-        if self.settings.clip_norm is not None or self._source.measures_norm:
-            means["gradient_norm"] = clip_global_norm(result.grads, self.settings.clip_norm or math.inf)
-        parameters, pool = self.model.named_parameters(), self._source.pool
         rate = self.schedule(self.steps_done) if rate is None else rate
+        if not math.isfinite(result.loss):
+            raise self._failure("loss", result.loss, batch, rate)
+        if self.settings.clip_norm is not None or self._source.measures_norm:
+            try:
+                means["gradient_norm"] = clip_global_norm(result.grads, self.settings.clip_norm or math.inf)
+            except TrainingError:
+                raise self._failure("gradient", global_norm(result.grads), batch, rate) from None
+        parameters, pool = self.model.named_parameters(), self._source.pool
         self.optimizer.step(parameters, result.grads, rate, pool)
         if self._average is not None:
             self._average.update(parameters, pool)
         self.steps_done += 1
         return means
 
+    def _failure(self, what: str, found: float, batch: Any, rate: float) -> TrainingError:
+        """Return an error that says where the number that is not finite probably comes from."""
+        cause = broken_examples(batch) or (
+            f"the data is finite, so the weights grew too large: lower the rate of {rate:g}, limit the gradient by "
+            "TrainerSettings(clip_norm=1.0), or scale inputs and targets to about -1 to 1"
+        )
+        return TrainingError(f"step {self.steps_done}: expected a finite {what}, got {found}; {cause}")
+
+    def stop(self) -> None:
+        """Let ``fit`` end after the current epoch; for callbacks. A later ``fit`` trains on."""
+        self._ending = True
+
     def close(self) -> None:
         """Stop the threads."""
         self._source.close()
 
-    def _finish_epoch(self, steps: int, count: int, validation: Data | None) -> Record:
+    def _finish_epoch(self, steps: int, count: int, validation: Loader | None) -> Record:
         rate = self.schedule(self.steps_done - 1)
         record: Record = {"epoch": self.steps_done // steps, "step": self.steps_done, "rate": rate}
         record |= {name: total / count for name, total in self._sums.items()}
         self._sums = {}
         if validation is not None:
             record |= {f"validation_{name}": value for name, value in self.evaluate(validation).items()}
-            _check_finite(record["validation_loss"], f"validation after step {self.steps_done}")
+            if not math.isfinite(loss := record["validation_loss"]):
+                when = f"validation after step {self.steps_done}"
+                mend = "look for NaN in the validation data, or lower the rate"
+                raise TrainingError(f"{when}: expected a finite loss, got {loss}; {mend}")
         self.history.records.append(record)
         if self.settings.patience is not None:
             self._note_best(self.settings.patience)
@@ -231,16 +273,21 @@ class Trainer:
 
     # ---- evaluation -----------------------------------------------------------------------------------------------
 
-    def evaluate(self, data: Data, model: Layer | None = None) -> Record:
-        """Return mean loss and metrics of ``model`` (default: the trained one) over the examples, without dropout."""
-        count, loss_of = _check_data(data), self._loss_function()
+    def evaluate(self, data: Data | Loader, model: Layer | None = None) -> Record:
+        """Return mean loss and metrics of ``model`` (default: the trained one) over the examples, as inference.
+
+        There is no dropout and no augmentation, and BatchNorm uses its running statistics.
+        """
+        loader, loss_of = as_loader(data), self._loss_function()
+        count = len(loader)
         model = self.model if model is None else model
         sums: Record = {}
         for first in range(0, count, self.settings.batch_size):
             part = slice(first, min(first + self.settings.batch_size, count))
-            outputs, _ = model.forward(data.inputs[part])
-            means = {"loss": loss_of(outputs, data.targets[part])[0]}
-            means |= {name: metric(outputs, data.targets[part]) for name, metric in self.metrics.items()}
+            inputs, targets = _prepared(model, loader.batch(part))
+            outputs, _ = model.forward(inputs)
+            means = {"loss": loss_of(outputs, targets)[0]}
+            means |= {name: metric(outputs, targets) for name, metric in self.metrics.items()}
             for name, value in means.items():
                 sums[name] = sums.get(name, 0.0) + value * (part.stop - part.start)
         return {name: total / count for name, total in sums.items()}
@@ -313,28 +360,28 @@ class Trainer:
         return {"model": self.model.config(), "optimizer": type(self.optimizer).__name__, "settings": repr(settings)}
 
 
-def accuracy(outputs: Array, targets: Array) -> float:
-    """Return the share of examples whose largest output is the target class; outputs [B, A], targets int [B]."""
-    return float((outputs.argmax(axis=1) == targets).mean())
+def _prepared(model: Layer, batch: Data) -> Data:
+    """Return a batch as the model takes it: floating inputs in its dtype, inputs and targets on its backend."""
+    inputs, targets = batch
+    backend = backend_of_all(model.named_parameters())
+    if backend is not NUMPY and isinstance(targets, np.ndarray):
+        targets = backend.asarray(targets)
+    return Data(model.prepared(inputs), targets)
 
 
-def _examples(data: Data, numbers: np.ndarray) -> Data:
-    """Select the examples with these indices."""
-    chosen = backend_of(data.inputs).asarray(numbers)
-    return Data(data.inputs[chosen], data.targets[chosen])
-
-
-def _check_finite(loss: float, when: str) -> None:
-    if not math.isfinite(loss):
-        raise TrainingError(f"{when}: expected a finite loss, got {loss}")
-
-
-def _check_data(data: Data) -> int:
-    """Return the number of examples. Raises ShapeError if it is 0 or differs between inputs and targets."""
-    sizes = [len(part) if hasattr(part, "shape") else -1 for part in data]
-    if sizes[0] != sizes[1] or sizes[0] < 1:
-        raise ShapeError(f"data: expected arrays with as many inputs as targets, found {sizes}")
-    return sizes[0]
+def _check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:
+    if not isinstance(model, Layer):
+        raise ConfigError(f"Trainer: model must be a layer, such as Sequential(...), not {model!r:.60}")
+    if not callable(loss) and not isinstance(loss, GradientSource):
+        raise ConfigError(f"Trainer: loss must be a function, such as mse or softmax_cross_entropy, not {loss!r:.60}")
+    if not isinstance(optimizer, Optimizer):
+        raise ConfigError(f"Trainer: optimizer must be one, such as Adam(), not {optimizer!r:.60}")
+    if not callable(schedule) and not isinstance(schedule, int | float):
+        raise ConfigError(f"Trainer: schedule must be a rate, such as 0.001, or a function, not {schedule!r:.60}")
+    if not isinstance(settings, TrainerSettings | None):
+        raise ConfigError(f"Trainer: settings must be TrainerSettings(batch_size=32, ...), not {settings!r:.60}")
+    if not isinstance(metrics, Mapping | None):
+        raise ConfigError(f'Trainer: metrics must be functions by name, {{"accuracy": accuracy}}, not {metrics!r:.60}')
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -27,9 +27,16 @@ class Arrow:
 
 @functools.cache
 def piece_shapes() -> Markup:
-    """The hidden shapes `#white-king` ... `#black-pawn` that boards refer to."""
+    """The hidden shapes `#white-king` ... `#black-pawn` and the glow under a checked king, to which boards refer."""
     shapes = "".join(chess.svg.PIECES.values())
-    return Markup(f'<svg class="shapes" aria-hidden="true"><defs>{shapes}</defs></svg>')  # All of this text is fixed.
+    glow = (
+        '<radialGradient id="check-glow"><stop offset="0" stop-color="#ff2a1a"/>'
+        '<stop offset="0.45" stop-color="#e02015" stop-opacity="0.85"/>'
+        '<stop offset="1" stop-color="#a00000" stop-opacity="0"/></radialGradient>'
+    )
+    return Markup(
+        f'<svg class="shapes" aria-hidden="true"><defs>{glow}{shapes}</defs></svg>'
+    )  # All of this text is fixed.
 
 
 def board_svg(
@@ -106,8 +113,10 @@ def _coordinates(perspective: chess.Color) -> str:
     parts = ['<g class="coordinates">']
     for index in range(8):
         place = index if perspective else 7 - index
-        parts.append(f'<text x="{SQUARE * index + SQUARE - 3}" y="{SIDE - 3}">{chess.FILE_NAMES[place]}</text>')
-        parts.append(f'<text x="10" y="{SQUARE * index + 12}">{chess.RANK_NAMES[7 - place]}</text>')
+        below, beside = ("on-dark", "on-light") if index % 2 == 0 else ("on-light", "on-dark")
+        x, y = SQUARE * index + SQUARE - 3, SQUARE * index + 12
+        parts.append(f'<text class="{below}" x="{x}" y="{SIDE - 3}" text-anchor="end">{chess.FILE_NAMES[place]}</text>')
+        parts.append(f'<text class="{beside}" x="3" y="{y}">{chess.RANK_NAMES[7 - place]}</text>')
     return "".join(parts) + "</g>"
 
 

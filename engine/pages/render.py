@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import jinja2
@@ -10,13 +11,14 @@ from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from engine.pages.board import piece_shapes
 
-__all__ = ["page_environment", "write_page"]
+__all__ = ["new_nonce", "page_environment", "write_page"]
 
 
 def page_environment(package: str, maker: str) -> jinja2.Environment:
     """An environment with the package's `templates/` first and the common ones second; it escapes values.
 
-    A page extends `base.html.j2`, which takes `style.css` from the package and shows `maker` in its footer.
+    A page extends `base.html.j2`, which takes `style.css` from the package and shows `maker` in its footer. A page from
+    a server may give a `nonce`, by which its Content-Security-Policy allows the page's own script.
     """
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("engine.pages")]),
@@ -29,8 +31,14 @@ def page_environment(package: str, maker: str) -> jinja2.Environment:
     environment.filters["percent"] = lambda share: f"{share:.0%}"
     environment.filters["percent1"] = lambda share: f"{share:.1%}"
     environment.globals["maker"] = maker
+    environment.globals["nonce"] = ""
     environment.globals["piece_shapes"] = piece_shapes
     return environment
+
+
+def new_nonce() -> str:
+    """A word that nobody can guess, for one answer of a server."""
+    return secrets.token_urlsafe(16)
 
 
 def write_page(path: Path, text: str) -> None:

@@ -15,7 +15,14 @@ import numpy as np
 from engine.board.convert import encode_move
 from engine.search.choice import MoveChoice, choose_move, choose_weaker
 from engine.search.limits import Clock, Limits, SearchControl
-from engine.search.params import CHECK_INTERVAL_MS, INFO_INTERVAL_MS, PROMISING_SHARE, SPEED_LEAST_VISITS
+from engine.search.params import (
+    CHECK_INTERVAL_MS,
+    FIRST_INFOS_MS,
+    INFO_INTERVAL_MS,
+    LEAST_INFO_GAP_MS,
+    PROMISING_SHARE,
+    SPEED_LEAST_VISITS,
+)
 from engine.search.report import Reporter
 from engine.search.result import OnInfo, SearchResult, mate_moves
 from engine.search.run import Runner
@@ -34,10 +41,11 @@ class SearchOrder:
     choice: MoveChoice
     begun: float  # When the clock began to run, in seconds of time.monotonic.
     only: tuple[chess.Move, ...] = ()  # The root moves that are searched; all where it is empty.
+    by_tables: bool = False  # Play the move that comes first in endgame tables, which know every root move.
     overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
     saved_ms: float = 0.0  # Left over from the plans of earlier moves.
     smart_pruning_factor: float = 0.0  # Stop once the best move can hardly change (`Stopper`). 0 = never.
-    on_info: OnInfo | None = None  # Is told a complete set of lines about once a second and at the end.
+    on_info: OnInfo | None = None  # Is told a complete set of lines soon, then once a second, at news, and at the end.
     control: SearchControl = field(default_factory=SearchControl)
 
 
@@ -131,7 +139,9 @@ class SearchDriver:
         self._reporter = reporter
         self._order = order
         self._stopper = Stopper(search, order)
-        self._next_info_ms = INFO_INTERVAL_MS
+        self._next_info_ms = FIRST_INFOS_MS[0]
+        self._last_info_ms = 0.0
+        self._told_best: int | None = None  # The best root move in the last set of lines.
 
     @property
     def unused_ms(self) -> float:
@@ -158,14 +168,26 @@ class SearchDriver:
         return self._result()
 
     def _report_now_and_then(self) -> None:
-        if self._order.on_info is not None and self._reporter.elapsed_ms >= self._next_info_ms:
-            self._next_info_ms = self._reporter.elapsed_ms + INFO_INTERVAL_MS
+        elapsed = self._reporter.elapsed_ms
+        if self._order.on_info is None or elapsed < self._last_info_ms + LEAST_INFO_GAP_MS:
+            return
+        best = self._best_move()
+        if elapsed >= self._next_info_ms or best != self._told_best:
+            self._last_info_ms, self._told_best = elapsed, best
+            soon = [moment for moment in FIRST_INFOS_MS if moment > elapsed]
+            self._next_info_ms = soon[0] if soon else elapsed + INFO_INTERVAL_MS
             self._order.on_info(self._reporter.infos())
+
+    def _best_move(self) -> int:
+        """The code of the best root move so far."""
+        return int(self._search.root_moves()[self._search.best_order()[0]])
 
     def _result(self) -> SearchResult:
         choice, children = self._order.choice, self._reporter.root_moves()
         if choice.strength is not None:
             best = choose_weaker(children, choice.strength, choice.rng)
+        elif self._order.by_tables:
+            best = children[0]
         else:
             index = choose_move(self._search, choice.temperature, choice.rng)
             best = next(child for child in children if child.move == self._reporter.move(index))

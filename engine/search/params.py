@@ -96,7 +96,10 @@ LAST_MOVE_SHARE: Final = 0.9  # The same for the last move before the next time 
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
 CHECK_INTERVAL_MS: Final = 4.0  # Milliseconds between two looks at whether the move can still change. Set by hand.
 SPEED_LEAST_VISITS: Final = 64  # Visits of a search before its speed is known. Set by hand.
-INFO_INTERVAL_MS: Final = 1000.0  # Milliseconds between two sets of lines. Set by hand.
+# When lines are shown, in milliseconds. Set by hand, so that a GUI has something at once.
+FIRST_INFOS_MS: Final = (50.0, 100.0, 200.0, 500.0, 1000.0)  # Moments of the first sets of lines.
+INFO_INTERVAL_MS: Final = 1000.0  # Between two sets after those, as long as the best move stays.
+LEAST_INFO_GAP_MS: Final = 50.0  # Between any two sets.
 
 # ---- playing weaker (`choice`) ---------------------------------------------------------------------------------------
 

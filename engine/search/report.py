@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import chess
@@ -12,11 +14,14 @@ import numpy as np
 from engine.board.convert import decode_move
 from engine.board.layout import ROW_WORDS
 from engine.board.makemove import make
-from engine.evaluation.tablebase import Tablebase
+from engine.evaluation.tablebase import WIN as TABLE_WIN
+from engine.evaluation.tablebase import Rank, Tablebase
 from engine.network.policy_map import policy_index
 from engine.search.result import Branch, RootMove, RootPosition, SearchInfo, centipawns, mate_moves, per_mille
 from engine.search.session import Search
 from engine.search.tree import DRAW, EXPANDED, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+
+TABLE_CP = 20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
 
 
 class Columns(NamedTuple):
@@ -58,14 +63,22 @@ class Reporter:
     """Reads one search's tree between rounds."""
 
     def __init__(
-        self, search: Search, board: chess.Board, multi_pv: int, tablebase: Tablebase | None, cp_scale: float
+        self,
+        search: Search,
+        board: chess.Board,
+        multi_pv: int,
+        tablebase: Tablebase | None,
+        cp_scale: float,
+        first_hits: int = 0,
+        ranks: Mapping[chess.Move, Rank] = MappingProxyType({}),
     ) -> None:
         self._search = search
         self._chess960 = board.chess960
         self._multi_pv = multi_pv
         self._tablebase = tablebase
         self._cp_scale = cp_scale  # Centipawns of a Q of 0.5.
-        self._first_hits = tablebase.hits if tablebase is not None else 0
+        self._first_hits = first_hits  # The tablebase's hits before this search asked it anything.
+        self._ranks = ranks  # What tables know of the root's moves; empty if they do not know the root.
         self._first_visits = search.visits
         self._last_visits = self._visits_by_move()
         self._begun = time.monotonic()
@@ -83,7 +96,7 @@ class Reporter:
     def infos(self, first: chess.Move | None = None) -> list[SearchInfo]:
         """A complete set of lines, best first, all of one depth; ``first`` is the move to play if it is another."""
         search = self._search
-        order = [int(index) for index in search.best_order()]
+        order = self._order()
         order.sort(key=lambda index: self.move(index) != first)  # The sort is stable, so that the rest stays in order.
         columns = read_columns(search)
         elapsed_ms = max(1, round(self.elapsed_ms))
@@ -95,6 +108,13 @@ class Reporter:
         infos[0] = replace(infos[0], current_move=self.move(busiest), current_number=order.index(busiest) + 1)
         return infos
 
+    def _order(self) -> list[int]:
+        """Indices of the root moves, best first; what tables know comes before what the search thinks."""
+        order = [int(index) for index in self._search.best_order()]
+        if self._ranks:
+            order.sort(key=lambda index: self._ranks[self.move(index)], reverse=True)
+        return order
+
     def _visits_by_move(self) -> dict[int, int]:
         """Visits of the root moves, by move code and not by edge, because edges change places."""
         search = self._search
@@ -104,7 +124,8 @@ class Reporter:
 
     def _info(self, child: RootMove, rank: int, elapsed_ms: int) -> SearchInfo:
         search = self._search
-        q, draw = (child.q, child.draw) if child.visits else self._unvisited_value()
+        known = child.visits or self._is_known(child)
+        q, draw = (child.q, child.draw) if known else self._unvisited_value()
         mate = child.mate
         if mate is None and child.move == self._forced_move():
             q, draw, mate = 1.0, 0.0, search.forced_in
@@ -116,12 +137,16 @@ class Reporter:
             nps=round(self.nodes * 1000 / elapsed_ms),
             hashfull=round(1000 * search.fullness),
             multipv=rank,
-            score_cp=centipawns(q, self._cp_scale),
+            score_cp=child.score_cp if self._is_known(child) else centipawns(q, self._cp_scale),
             score_mate=mate,
             wdl=per_mille(q, draw),
             pv=list(child.pv),
             tbhits=self._tablebase.hits - self._first_hits if self._tablebase is not None else 0,
         )
+
+    def _is_known(self, child: RootMove) -> bool:
+        """Whether the move's value comes from tables."""
+        return bool(self._ranks) and child.mate is None
 
     def _forced_move(self) -> chess.Move | None:
         """The move that starts a mate found by the rules, which the tree need not have proven yet."""
@@ -142,7 +167,7 @@ class Reporter:
     def root_moves(self) -> list[RootMove]:
         """All root moves, best first."""
         columns = read_columns(self._search)
-        return [self._root_move(int(index), columns) for index in self._search.best_order()]
+        return [self._root_move(index, columns) for index in self._order()]
 
     def root_position(self) -> RootPosition:
         """The root itself."""
@@ -155,6 +180,9 @@ class Reporter:
         proven, plies = int(columns.proven[index]), int(columns.mate_plies[index])
         has_mate = proven != DRAW and plies != UNKNOWN_DISTANCE
         q, draw = float(columns.q[index]), float(columns.draws[index])
+        score_cp = centipawns(q, self._cp_scale)
+        if self._ranks and not has_mate:
+            q, draw, score_cp = table_value(self._ranks[self.move(index)])
         line = self._search.principal_variation(index)
         return RootMove(
             move=self.move(index),
@@ -169,7 +197,7 @@ class Reporter:
             moves_left=float(columns.moves_left[index]),
             wdl=per_mille(q, draw),
             pv=tuple(self._decode(before, move) for before, move in line),
-            score_cp=centipawns(q, self._cp_scale),
+            score_cp=score_cp,
             hint=float(columns.hints[index]),
         )
 
@@ -179,6 +207,17 @@ class Reporter:
 
     def _decode(self, row: np.ndarray, move: int) -> chess.Move:
         return decode_move(row, move, self._chess960)
+
+
+def table_value(rank: Rank) -> tuple[float, float, int]:
+    """(win minus loss, draw probability, centipawns) of a move with this rank in endgame tables.
+
+    Wins that the fifty-move rule prevents are draws.
+    """
+    result = rank[0]
+    if abs(result) != TABLE_WIN:
+        return 0.0, 1.0, 0
+    return float(np.sign(result)), 0.0, TABLE_CP * (1 if result > 0 else -1)
 
 
 def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:

@@ -51,7 +51,7 @@ def _import(arguments: argparse.Namespace, folder: RunFolder, stop: Callable[[],
             show("stopped: nothing was imported")
             return False
     show(
-        f"generation {done.generation}: {done.games:,} games, {done.positions:,} positions imported, "
-        f"{done.duplicates:,} duplicates left out; to be fitted next"
+        f"generation {done.generation}: {done.games:,} games ({done.duplicates:,} duplicates skipped), "
+        f"{done.positions:,} positions imported. Next: aino-train loop {arguments.run}"
     )
     return True

@@ -1,4 +1,4 @@
-"""`aino-train label`: teacher labels for positions, from any UCI engine with MultiPV."""
+"""`aino-train label`: teacher labels for positions, from any UCI engine with MultiPV or a value net of Stockfish."""
 
 from __future__ import annotations
 
@@ -14,33 +14,46 @@ import numpy as np
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
 from engine.live_lines import live_line, show
-from selfplay.data.label_engine import LabelEngine
-from selfplay.data.label_positions import LabelFile, LabelProgress, label_positions, labelled_keys
-from selfplay.data.label_tasks import LabelTask, Sampling, positions_of_file, tasks_of_games
-from selfplay.data.label_tree import TreeSampling, positions_of_trees
 from selfplay.data.pgn import PgnSelection, read_pgn
-from selfplay.data.teacher import teacher_files
+from selfplay.data.teacher import read_unlabelled, teacher_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.contestant import parse_contestant
+from selfplay.records.calibration import GAME_SCORES
 from selfplay.records.game import training_game
+from selfplay.records.packed import SOURCES
 from selfplay.records.replay import published_games, published_generations
+from selfplay.teachers.label_positions import LabelFile, LabelProgress, NewTeacher, label_positions, labelled_keys
+from selfplay.teachers.label_tasks import LabelTask, Sampling, positions_of_file, positions_of_labels, tasks_of_games
+from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
+from selfplay.teachers.net_file import read_stockfish_net
+from selfplay.teachers.net_teacher import NetTeacher
+from selfplay.teachers.uci_engine import UciEngine
+from selfplay.teachers.uci_teacher import UciTeacher
 
 EXAMPLE = """examples:
 positions that self-play reaches, and answers to moves it only thought of
   aino-train label --engine "cmd=stockfish option.Hash=1" --run run1 --per-game 20 --deviate 0.5 \\
     --count 200000 --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
-positions that the search of games' positions looks at, for `aino-train pretrain --searched`
+positions that the search of games' positions looks at, for `aino-train pretrain --tree-labels`
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
+the positions of labelled games again, by alpha-beta of two plies in this process; `pretrain --teacher` reads the result
+  aino-train label --net teacher.nnue --teacher labels/ --count 2000000 --concurrency 2 --out relabelled/games.txt.xz
+long searches of held-out positions of a label folder, for `aino-train measure --truth`
+  aino-train label --engine "cmd=stockfish option.Hash=16" --labels labels --label-source siblings --nodes 30000 \
+    --multipv 1 --count 2000 --out truth/siblings.txt.xz
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
+    teacher = parser.add_mutually_exclusive_group(required=True)
     text = "UCI engine: a command, or words cmd=COMMAND option.NAME=VALUE"
-    parser.add_argument("--engine", required=True, metavar="ENGINE", help=text)
+    teacher.add_argument("--engine", metavar="ENGINE", help=text)
+    text = "value net to search with in this process, as Stockfish 15.1 writes it (export_net)"
+    teacher.add_argument("--net", type=Path, metavar="FILE", help=text)
     text = "write the labels here; run the same command again to continue"
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.txt.xz", help=text)
     _add_source_flags(parser.add_argument_group("positions (at least one source)"))
@@ -53,6 +66,12 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     text = "label these positions, one per line (EPD or FEN)"
     group.add_argument("--epd", type=Path, nargs="+", default=[], metavar="FILE", help=text)
     group.add_argument("--run", type=Path, metavar="RUN", help="label positions of a run's games, newest first")
+    text = "label the positions of labelled games again (files or folders of *.txt.xz)"
+    group.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="PATH", help=text)
+    text = "label held-out positions of a label folder (aino-train teach), drawn at random"
+    group.add_argument("--labels", type=Path, metavar="FOLDER", help=text)
+    text = "of a label folder, only positions of this source (default: any)"
+    group.add_argument("--label-source", choices=SOURCES, metavar="SOURCE", help=text)
     text = "label at most N positions per game, drawn at random (default: all)"
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
     text = "replace this share of positions by the one after another move (in a run's games, one the search visited)"
@@ -69,10 +88,15 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_search_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--nodes", type=int, default=3_000, help="nodes per position (default %(default)s)")
+    text = "nodes per position of --engine (default %(default)s)"
+    group.add_argument("--nodes", type=int, default=3_000, help=text)
+    text = "with --net: plies of alpha-beta before quiescence (default %(default)s)"
+    group.add_argument("--depth", type=int, choices=tuple(GAME_SCORES), default=2, help=text)
     group.add_argument("--multipv", type=int, default=5, metavar="N", help="moves per position (default %(default)s)")
     group.add_argument("--timeout", type=float, default=60.0, metavar="S", help="per position (default %(default)s s)")
-    group.add_argument("--concurrency", type=int, default=1, metavar="N", help="parallel engines (default %(default)s)")
+    group.add_argument(
+        "--concurrency", type=int, default=1, metavar="N", help="parallel engines or threads (default %(default)s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -94,10 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: LabelFile, stop: Callable[[], bool]) -> bool:
-    contestant = parse_contestant(arguments.engine)
-    new_engine = partial(
-        LabelEngine, contestant.command, contestant.options, arguments.multipv, arguments.nodes, arguments.timeout
-    )
+    new_teacher = _new_teacher(arguments)
     known = _known_keys(arguments.known)
     show(f"{arguments.out.name}: {len(out.keys):,} positions so far, {len(known):,} known from elsewhere")
     with live_line(f"labels {arguments.out.name}") as line:
@@ -107,13 +128,25 @@ def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: Label
             line.update(now.positions / now.of_positions, f"{now.positions:,} of {now.of_positions:,}, {speed}")
 
         return label_positions(
-            tasks, new_engine, out, known, arguments.count, arguments.concurrency, report, show, stop
+            tasks, new_teacher, out, known, arguments.count, arguments.concurrency, report, show, stop
         )
 
 
+def _new_teacher(arguments: argparse.Namespace) -> NewTeacher:
+    """What makes a thread's teacher."""
+    if arguments.net is not None:
+        net = read_stockfish_net(arguments.net)
+        return lambda tell: NetTeacher(net, arguments.depth, arguments.multipv)
+    contestant = parse_contestant(arguments.engine)
+    new_engine = partial(
+        UciEngine, contestant.command, contestant.options, arguments.multipv, arguments.nodes, arguments.timeout
+    )
+    return partial(UciTeacher, new_engine)
+
+
 def _check(arguments: argparse.Namespace) -> None:
-    if not (arguments.pgn or arguments.epd or arguments.run):
-        raise ConfigError("nothing to label: give at least one of --pgn, --epd and --run")
+    if not (arguments.pgn or arguments.epd or arguments.run or arguments.teacher or arguments.labels):
+        raise ConfigError("nothing to label: give at least one of --pgn, --epd, --run, --teacher and --labels")
     for name in ("nodes", "multipv", "concurrency", "count", "tree_nodes"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(arguments, name)}")
@@ -126,6 +159,9 @@ def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
     selection = PgnSelection(least_elo=arguments.pgn_min_elo)
     sources = [positions_of_file(path) for path in arguments.epd]
     sources += [tasks_of_games(read_pgn(path, selection), sampling) for path in arguments.pgn]
+    sources += [tasks_of_games(read_unlabelled(path), sampling) for path in teacher_files(arguments.teacher)]
+    if arguments.labels:
+        sources.append(positions_of_labels(arguments.labels, arguments.label_source, arguments.seed))
     if arguments.run:
         replay = arguments.run / "replay"
         generations = published_generations(replay)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
+from engine.live_lines import show
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
+from selfplay.run.folder import best_net
 from selfplay.run.phases import run_generations
 
 EXAMPLE = """example:
@@ -31,4 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Continue the run from its current phase."""
     with play_backend(arguments) as play:
-        return work_on_run(arguments, lambda folder, stop: run_generations(folder, arguments.generations, stop, play))
+        status = work_on_run(arguments, lambda folder, stop: run_generations(folder, arguments.generations, stop, play))
+    best = best_net(arguments.run)
+    if best.is_file():
+        run_name, net_name = shlex.quote(str(arguments.run)), shlex.quote(str(best))
+        show(f"the best network so far is {best}")
+        show(f"  play against it:  aino play --weights-file {net_name}")
+        show(f"  see the run:      aino-train report {run_name}")
+        show(f"  go on:            aino-train loop {run_name}")
+    return status

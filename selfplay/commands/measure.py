@@ -6,14 +6,21 @@ import argparse
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import numpy as np
 from rich.table import Table
 
 from engine.evaluation import make_evaluator
 from engine.live_lines import show, show_view
-from selfplay.records.calibration import CALM_VALUE, MOVE_SCORES, QUIESCENCE_VALUE, fit_calibration
+from selfplay.records.calibration import (
+    CALM_VALUES,
+    LONE_SCORES,
+    LONG_SEARCH,
+    UNSETTLED_VALUES,
+    cross_entropy,
+    fit_calibration,
+)
 from selfplay.records.targets import wdl_from_score
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.teachers.quality import (
@@ -29,9 +36,12 @@ from selfplay.teachers.quality import (
     teacher_judge,
 )
 
-EXAMPLE = """example:
+LEAST_RESULTS = 100  # positions with a result that are worth a fit
+EXAMPLE = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
-A judge is a net file, `default` for the net that comes with Aino, or `material`.
+  aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
+A judge is a net file, `default` for the net that comes with Aino, or `material`. Files of truth: FEN|cp|cp of the long
+search|..., or what `aino-train label` writes, for example with --nodes 30000 --multipv 1.
 """
 
 
@@ -40,34 +50,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     text = "value net that labels siblings and says what is calm, as Stockfish 15.1 writes it (export_net)"
     parser.add_argument("--net", type=Path, required=True, metavar="FILE", help=text)
-    text = "positions with the values of long searches, lines FEN|cp|cp of the long search|..."
-    parser.add_argument("--truth", type=Path, required=True, metavar="FILE", help=text)
+    text = "positions with the values of long searches; give it again for another kind of position"
+    parser.add_argument("--truth", type=Path, action="append", required=True, metavar="FILE", help=text)
     parser.add_argument("--fit", action="store_true", help="fit the calibrations of the teacher's values as well")
     parser.add_argument("judges", nargs="*", default=["default"], metavar="JUDGE", help="what to measure")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure every judge, and the teacher."""
-    net, truth = read_stockfish_net(arguments.net), read_truth(arguments.truth)
-    calm, siblings = calm_mask(net, truth.rows), siblings_of(net, truth)
+    """Measure every judge, and the teacher, on each file of truth."""
+    net = read_stockfish_net(arguments.net)
+    for path in arguments.truth:
+        truth = read_truth(path)
+        calm = calm_mask(net, truth.rows)
+        _measure(path.name, arguments.judges, net, truth, calm)
+        if arguments.fit:
+            _fit(net, truth, calm)
+    return 0
+
+
+def _measure(name: str, judges: list[str], net: StockfishNet, truth: Truth, calm: np.ndarray) -> None:
+    siblings = siblings_of(net, truth)
     show(
-        f"{len(truth.rows):,} positions, {calm.mean():.1%} calm; "
+        f"{name}: {len(truth.rows):,} positions, {calm.mean():.1%} calm; "
         f"{len(siblings.rows):,} siblings, {siblings.quiet.mean():.1%} quiet and near the best"
     )
     table = Table("judge", "error", "calm", "calm, balanced", "quiet siblings", "positions/s")
-    for name, judge in _judges(arguments.judges, net):
-        begun = perf_counter()
+    for judge_name, judge in _judges(judges, net):
+        judge(truth.rows[:1])  # kernels may have to be compiled
+        begun = thread_time()
         judge(truth.rows)
-        speed = len(truth.rows) / (perf_counter() - begun)
+        speed = len(truth.rows) / (thread_time() - begun)
         found = measure(judge, truth, calm, siblings)
         table.add_row(
-            name, f"{found.error:.4f}", f"{found.calm_error:.4f}", f"{found.balanced_error:.4f}",
+            judge_name, f"{found.error:.4f}", f"{found.calm_error:.4f}", f"{found.balanced_error:.4f}",
             f"{found.siblings:.3f} +- {found.siblings_error:.3f}", f"{speed:,.0f}",
         )  # fmt: skip
     show_view(table)
-    if arguments.fit:
-        _fit(net, truth, calm)
-    return 0
 
 
 def _judges(names: list[str], net: StockfishNet) -> Iterator[tuple[str, Judge]]:
@@ -75,10 +93,10 @@ def _judges(names: list[str], net: StockfishNet) -> Iterator[tuple[str, Judge]]:
         path = None if name in ("default", "material") else name
         with closing(make_evaluator("material" if name == "material" else "auto", path)) as evaluator:
             yield name, evaluator_judge(evaluator)
-    yield "teacher, static", teacher_judge(net, STATIC, CALM_VALUE)
-    yield "teacher, quiescence", teacher_judge(net, 0, QUIESCENCE_VALUE)
-    yield "teacher, depth 1", teacher_judge(net, 1, MOVE_SCORES)
-    yield "teacher, depth 2", teacher_judge(net, 2, MOVE_SCORES)
+    yield "teacher, static", teacher_judge(net, STATIC, CALM_VALUES["trees"])
+    yield "teacher, quiescence", teacher_judge(net, 0, UNSETTLED_VALUES["trees"])
+    yield "teacher, depth 1", teacher_judge(net, 1, LONE_SCORES[1])
+    yield "teacher, depth 2", teacher_judge(net, 2, LONE_SCORES[2])
 
 
 def _fit(net: StockfishNet, truth: Truth, calm: np.ndarray) -> None:
@@ -97,3 +115,17 @@ def _fit(net: StockfishNet, truth: Truth, calm: np.ndarray) -> None:
         errors = ((fitted.wdl(score_cp) - wdl)[where & ~even]) @ np.array([1.0, 0.0, -1.0])
         square = np.mean(errors**2)
         show(f"{name}: {fitted}, mean error {errors.mean():+.4f}, square {square:.4f} on the other half")
+    known = truth.result_wdl.any(axis=1)
+    if np.count_nonzero(known) >= LEAST_RESULTS:
+        _fit_results(truth.score_cp[known], truth.result_wdl[known])
+
+
+def _fit_results(score_cp: np.ndarray, result_wdl: np.ndarray) -> None:
+    """Show what the results of the games say about the scale of the long searches themselves."""
+    fitted = fit_calibration(score_cp, result_wdl)
+    errors = (LONG_SEARCH.wdl(score_cp) - result_wdl) @ np.array([1.0, 0.0, -1.0])
+    least, common = cross_entropy(fitted, score_cp, result_wdl), cross_entropy(LONG_SEARCH, score_cp, result_wdl)
+    show(
+        f"long search against {len(score_cp):,} results: {fitted} with cross-entropy {least:.4f}; the common scale has "
+        f"{common:.4f}, mean error {errors.mean():+.4f} +- {errors.std() / len(errors) ** 0.5:.4f}"
+    )

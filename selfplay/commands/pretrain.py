@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from engine.command_line import INTERRUPTED
@@ -11,12 +12,14 @@ from engine.live_lines import LiveLine, live_line, show
 from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
-from selfplay.training.families import family_of
+from selfplay.training.families import PARTS, family_of
+from selfplay.training.losses import LossWeights
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
-from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
-from selfplay.training.source_files import SourceFiles, load_training_data
+from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
+from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
+LOG_S = 60.0  # seconds between progress lines while reading, when the output is not a terminal
 EXAMPLE = """example:
   aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
 
@@ -32,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data_flags(group: argparse._ArgumentGroup) -> None:
-    def files(name: str, metavar: str, text: str) -> None:
-        group.add_argument(name, type=Path, nargs="+", default=[], metavar=metavar, help=text)
+    def files(name: str, metavar: str, text: str, *former: str) -> None:
+        group.add_argument(name, *former, type=Path, nargs="+", default=[], metavar=metavar, help=text)
 
     files("--teacher", "PATH", "teacher labels: files, or folders of *.txt.xz")
     files("--engine-games", "FILE", "engine games with evaluations, JSON lines")
@@ -41,7 +44,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     files("--pgn", "FILE", "PGN collections of any size")
     files("--v6", "PATH", "Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
     text = "labels of tree positions (aino-train label --tree), in the form of --teacher"
-    files("--searched", "PATH", text)
+    files("--tree-labels", "PATH", text, "--searched")
     files("--labels", "FOLDER", "label folders (aino-train teach); sparse networks only")
     text = "lowest Elo of both players of a PGN game (default: any)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
@@ -50,7 +53,9 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     defaults = SourceFiles()
     text = "mixture weights of the kinds above in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
-    group.add_argument("--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
+    group.add_argument(
+        "--mixture", "--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})"
+    )
     text = "hold out games of the file whose name starts with NAME (default %(default)s)"
     group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
     text = "hold out this share of that file's games, taken from its end (default %(default)s)"
@@ -72,11 +77,14 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length = group.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, default=0.0, help="train this long, over all sessions of the run")
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
-    setting("--net", DEFAULT_NET, "a tower, FILTERSxBLOCKS, or sparse-WIDTH")
-    text = "start from this network's weights instead of random ones; it must match --net"
+    setting("--net", DEFAULT_NET, "a tower, FILTERSxBLOCKS, sparse-WIDTH, or sparse-WIDTH+vWIDTH with a value trunk")
+    text = "train this part of a network with a value trunk; the value trunk learns from --labels (default %(default)s)"
+    group.add_argument("--part", choices=PARTS, default=PARTS[0], help=text)
+    text = "start from this network's weights instead of random ones; it must match --net but may lack the value trunk"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
-    tower, sparse = TOWER_RECIPE, SPARSE_RECIPE
-    text = f"peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks)"
+    tower, sparse, value = TOWER_RECIPE, SPARSE_RECIPE, VALUE_RECIPE
+    text = f"peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks, "
+    text += f"{value.peak_rate} for value trunks)"
     group.add_argument("--rate", type=float, help=text)
     text = f"positions per step (default {tower.batch_size} for towers, {sparse.batch_size} for sparse networks)"
     group.add_argument("--batch", type=int, help=text)
@@ -84,8 +92,11 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text += f" (sparse networks only; default {sparse.variations})"
     group.add_argument("--variations", type=float, help=text)
     text = "decoupled weight decay: each step shrinks a weight by the learning rate times this"
-    text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks)"
+    text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
+    text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
+    text = "weight of the loss of siblings, centred within them (value trunks only)"
+    setting("--siblings", LossWeights.siblings, text)
     setting("--threads", LearnerSettings.threads)
     setting("--seed", PretrainSettings.seed)
     setting("--evaluate-minutes", PretrainSettings.evaluate_minutes, "between held-out evaluations")
@@ -100,14 +111,15 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         human_games=tuple(arguments.human_games),
         pgn=tuple(arguments.pgn),
         v6=tuple(arguments.v6),
-        searched=tuple(arguments.searched),
+        searched=tuple(arguments.tree_labels),
         labels=tuple(arguments.labels),
         pgn_selection=PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard),
-        shares=_shares(arguments.shares),
+        shares=_shares(arguments.mixture),
         heldout_file=arguments.heldout_file,
         heldout_share=arguments.heldout_share,
+        scored_share=0.0 if arguments.part == "value" else SourceFiles.scored_share,
     )
-    recipe = family_of(arguments.net).recipe
+    recipe = family_of(arguments.net, arguments.part).recipe
 
     def given(value: float | None, default: float) -> float:
         return default if value is None else value
@@ -117,9 +129,11 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         threads=arguments.threads,
         variations=given(arguments.variations, recipe.variations),
         weight_decay=given(arguments.weight_decay, recipe.weight_decay),
+        loss=LossWeights(siblings=arguments.siblings),
     )
     return PretrainSettings(
         net=arguments.net,
+        part=arguments.part,
         start_from=arguments.start_from,
         minutes=arguments.minutes,
         positions=arguments.positions,
@@ -135,7 +149,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
 def _shares(given: list[float]) -> tuple[float, ...]:
     defaults = SourceFiles().shares
     if len(given) > len(defaults):
-        raise ConfigError(f"--shares: expected at most {len(defaults)} numbers, got {len(given)}")
+        raise ConfigError(f"--mixture: expected at most {len(defaults)} numbers, got {len(given)}")
     return tuple(given) + defaults[len(given) :]
 
 
@@ -146,7 +160,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
-    data = load_training_data(settings.files, arguments.cache or arguments.run / "cache", show)
+    data = _load(arguments, settings)
+    if data is None:
+        return INTERRUPTED
     training = Pretraining(arguments.run, settings, data)
     show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
     try:
@@ -159,7 +175,26 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     finally:
         training.close()
     show(f"{arguments.out}: held-out top-1 {scores.top1:.2%}, policy {scores.policy:.4f}, value {scores.value:.4f}")
+    show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")
+    show(f"  see the run:      aino-train report {shlex.quote(str(arguments.run))}")
     return 0
+
+
+def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> TrainingData | None:
+    """The data, with progress while it is read; None after Ctrl-C."""
+    with live_line("reading", LOG_S) as line:
+        reading = ""
+
+        def watch(name: str, share: float, games: int) -> None:
+            nonlocal reading
+            reading = name
+            line.update(share, f"{name}: {games:,} games")
+
+        try:
+            return load_training_data(settings.files, arguments.cache or arguments.run / "cache", show, watch)
+        except KeyboardInterrupt:
+            show(f"stopped{f' in {reading}' if reading else ''}; the same command goes on with what is read")
+            return None
 
 
 def _show(report: ProgressReport, line: LiveLine) -> None:

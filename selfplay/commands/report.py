@@ -1,4 +1,4 @@
-"""`aino-train report`: one HTML file about a run."""
+"""`aino-train report`: one HTML file about a run of `loop` or `pretrain`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from engine.live_lines import live_line, show
 from engine.pages.render import write_page
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
+from selfplay.report.pretraining_page import PretrainingFacts, is_pretraining, pretraining_page, read_pretraining
 
 EXAMPLE = """example:
   aino-train report run1 --out report.html
@@ -19,19 +20,33 @@ EXAMPLE = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder; it is only read, even while training runs")
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="folder of a loop or pretrain run; it is only read, even while training runs",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write the page here (default: RUN/report.html)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page."""
     out = arguments.out or arguments.run / "report.html"
-    with live_line("report") as line:
-        facts = read_facts(arguments.run, line.update)
+    if is_pretraining(arguments.run):
+        supervised = read_pretraining(arguments.run)
+        page, told = pretraining_page(supervised), _pretraining_text(supervised)
+    else:
+        with live_line("report") as line:
+            facts = read_facts(arguments.run, line.update)
+        page, told = report_page(facts), f"{len(facts.generations)} generations"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {out}: {error.strerror}") from error
-    write_page(out, report_page(facts))
-    show(f"{out}: {len(facts.generations)} generations")
+    write_page(out, page)
+    show(f"{out}: {told}")
     return 0
+
+
+def _pretraining_text(facts: PretrainingFacts) -> str:
+    return f"{facts.newest['positions']:,} positions, {len(facts.heldout)} held-out evaluations"

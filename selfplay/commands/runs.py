@@ -23,9 +23,7 @@ __all__ = ["add_play_arguments", "add_run_arguments", "play_backend", "work_on_r
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the run folder, the first network and all settings."""
-    parser.add_argument(
-        "run", type=Path, metavar="RUN", help="run folder; created if missing, otherwise continued"
-    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder; created if missing, otherwise continued")
     parser.add_argument(
         "--initial", type=Path, metavar="FILE.dit", help="start a new run from this network (default: random weights)"
     )
@@ -74,7 +72,9 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
     try:
         with FolderLock(arguments.run), StopFlag() as stop, closing(RunFolder(arguments.run, values)) as run:
             if run.rebuilt:
-                show(f"{arguments.run}: the ledger was lost; made anew from the folder, {run.rebuilt} generations")
+                show(
+                    f"{arguments.run}: the run database was lost; made anew from the folder, {run.rebuilt} generations"
+                )
             run.ensure_first_network(arguments.initial)
             return 0 if work(run, stop.is_set) else INTERRUPTED
     except OSError as error:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError
+from engine.evaluation import make_evaluator
+from engine.evaluation.protocol import InKernelEvaluator
 from engine.live_lines import live_line, show
+from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import PgnSelection, pgn_reader
+from selfplay.data.pgn import PgnReader, PgnSelection
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
@@ -23,7 +26,7 @@ from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
 from selfplay.teachers.draw_sources import Shares, games_of_sets, new_roots
-from selfplay.teachers.labelling import LabelPlan, LabelRun, Progress
+from selfplay.teachers.labelling import LabelPlan, LabelRun, Progress, TreeNet, file_hash
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 
 EXAMPLE = """examples:
@@ -72,11 +75,14 @@ def _add_label_flags(group: argparse._ArgumentGroup) -> None:
     setting("--calm-cp", "keep positions whose captures change the value by at most this")
     setting("--unsettled-share", "keep this share of the other positions, with quiescence's value")
     setting("--scored-share", "score all moves of this many positions for each one with a value")
+    setting("--tree-visits", "visits of a search whose tree is a source; each has half, once or twice as many")
     setting("--chunk-rows", "positions drawn at a time")
     setting("--filter-mib", "memory against repetitions, a power of two; 512 for 200 million positions")
+    text = "sparse network whose searches' trees are a source (default: the one that comes with Aino)"
+    group.add_argument("--tree-net", type=Path, metavar="FILE.dit", help=text)
     weights = " ".join(f"{name}={weight}" for name, weight in asdict(defaults.shares).items())
     text = f"relative weights of the sources (default {weights})"
-    group.add_argument("--shares", nargs="+", default=[], metavar="SOURCE=X", help=text)
+    group.add_argument("--mixture", "--shares", nargs="+", default=[], metavar="SOURCE=X", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,13 +92,24 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments, net)
     plan = LabelPlan(
         **{field.name: getattr(arguments, field.name) for field in fields(LabelPlan) if field.name != "shares"},
-        shares=_shares(arguments.shares),
+        shares=_shares(arguments.mixture),
     )
+    tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
     with FolderLock(arguments.out):
         roots = new_roots(games_of_sets(_games(arguments)))
         show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
-        with closing(LabelRun(arguments.out, arguments.net, net, roots, plan)) as labels, StopFlag() as stop:
+        run = LabelRun(arguments.out, arguments.net, net, roots, plan, tree_net)
+        with closing(run) as labels, StopFlag() as stop:
             return _label(labels, arguments, stop)
+
+
+def _tree_net(path: Path) -> TreeNet:
+    """The net whose searches' trees are a source. Raises ConfigError for a tower, which no search kernel evaluates."""
+    evaluator = make_evaluator("auto", path)
+    if not isinstance(evaluator, InKernelEvaluator):
+        evaluator.close()
+        raise ConfigError(f"--tree-net: expected a sparse network, {path} is another one")
+    return TreeNet(evaluator, file_hash(path))
 
 
 def _label(labels: LabelRun, arguments: argparse.Namespace, stop: StopFlag) -> int:
@@ -136,7 +153,7 @@ def _shares(given: list[str]) -> Shares:
         try:
             weights[names[names.index(name)]] = float(weight)
         except ValueError as error:
-            raise ConfigError(f"--shares: expected SOURCE=X with one of {', '.join(names)}, got {text!r}") from error
+            raise ConfigError(f"--mixture: expected SOURCE=X with one of {', '.join(names)}, got {text!r}") from error
     return Shares(**weights)
 
 
@@ -146,7 +163,7 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         (teacher_files(arguments.teacher), read_teacher),
         (arguments.engine_games, read_engine_games),
         (arguments.human_games, read_human_games),
-        (arguments.pgn, pgn_reader(PgnSelection())),
+        (arguments.pgn, PgnReader(PgnSelection())),
     )
     sets = [load_or_parse(path, reader, cache) for paths, reader in kinds for path in paths]
     if arguments.run:

@@ -4,44 +4,96 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from engine.errors import DataError
+from selfplay.data.text_files import Bookmark
 from selfplay.records.collect import GameRecord, collect, verified_pieces
 from selfplay.records.positions import PositionSet
 from selfplay.records.store import map_set, write_set
 
-__all__ = ["load_or_parse"]
+__all__ = ["ResumableReader", "Watch", "load_or_parse"]
 
 log = logging.getLogger(__name__)
 
+GAMES_PER_LOOK = 100  # games between two reports of progress
+PART_NAMES = "[0-9]*-[0-9]*-[0-9]*"  # number, and lines and games of the bookmark behind it
 PARSER_VERSION = 4  # raise it when targets or readers change: older caches are then parsed anew
 
 
-def load_or_parse(path: Path, reader: Callable[[Path], Iterator[GameRecord]], cache: Path | None) -> PositionSet:
+@runtime_checkable
+class ResumableReader(Protocol):
+    """A reader that can go on behind a bookmark, which moves along with what it yields."""
+
+    __name__: str
+
+    def __call__(self, path: Path) -> Iterator[GameRecord]: ...
+
+    def resume(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]: ...
+
+
+Watch = Callable[[float, int], None]  # is told the share of the file that is read, 0..1, and the games so far
+
+
+def load_or_parse(
+    path: Path,
+    reader: Callable[[Path], Iterator[GameRecord]],
+    cache: Path | None,
+    watch: Watch = lambda share, games: None,
+) -> PositionSet:
     """The file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
-    File name, size, modification time, reader and parser version name a cache entry. Games with illegal moves
-    are left out and counted in the log. Raises DataError for a file not in the reader's format.
+    File name, size, modification time, reader and parser version name a cache entry. Games with illegal moves are left
+    out and counted in the log. What a ResumableReader has read when it is interrupted is kept, and the next call goes
+    on there. Raises DataError for a file not in the reader's format.
     """
     if cache is None:
-        positions, skipped = collect(reader(path))
+        positions, skipped = collect(_watched(reader(path), watch, Bookmark()))
         _tell_skipped(path, skipped)
         return positions
     entry = cache / f"{path.name}-{_fingerprint(path, reader)}"
-    if not entry.is_dir():
-        skipped = 0
-
-        def pieces() -> Iterator[PositionSet]:
-            nonlocal skipped
-            for piece, left_out in verified_pieces(reader(path)):
-                skipped += left_out
-                yield piece
-
-        write_set(entry, pieces())
-        _tell_skipped(path, skipped)
+    if entry.is_dir():
+        return map_set(entry)
+    if isinstance(reader, ResumableReader):
+        _parse_in_parts(path, reader, entry, watch)
+    else:
+        counts: list[int] = []
+        write_set(entry, _counted(verified_pieces(_watched(reader(path), watch, Bookmark())), counts))
+        _tell_skipped(path, sum(counts))
     return map_set(entry)
+
+
+def _parse_in_parts(path: Path, reader: ResumableReader, entry: Path, watch: Watch) -> None:
+    """Writes every piece as a set of its own, whose name tells where the next one begins, and joins them at the end."""
+    folder = entry.with_name(f".{entry.name}.parts")
+    parts = sorted(folder.glob(PART_NAMES))
+    bookmark = Bookmark(*map(int, parts[-1].name.split("-")[1:])) if parts else Bookmark()
+    games = sum(map_set(part).n_games for part in parts)
+    skipped = 0
+    for piece, left_out in verified_pieces(_watched(reader.resume(path, bookmark), watch, bookmark, games)):
+        parts.append(folder / f"{len(parts):06d}-{bookmark.lines}-{bookmark.games}")
+        write_set(parts[-1], [piece])
+        skipped += left_out
+    _tell_skipped(path, skipped)
+    write_set(entry, map(map_set, parts))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _watched(records: Iterator[GameRecord], watch: Watch, bookmark: Bookmark, first: int = 0) -> Iterator[GameRecord]:
+    """The records; `watch` is told of them now and then."""
+    for count, record in enumerate(records, first + 1):
+        if count % GAMES_PER_LOOK == 0:
+            watch(bookmark.share, count)
+        yield record
+
+
+def _counted(pieces: Iterator[tuple[PositionSet, int]], counts: list[int]) -> Iterator[PositionSet]:
+    for piece, left_out in pieces:
+        counts.append(left_out)
+        yield piece
 
 
 def _tell_skipped(path: Path, skipped: int) -> None:

@@ -7,30 +7,56 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.board.attacks import ONE
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import DataError
 from engine.native.jit import kernel
-from engine.network.sparse.features import Sight, new_sight
+from engine.network.sparse.features import Sight, new_sight, write_view
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
-from selfplay.data.sparse_sampler import SparseBatch, write_features
-from selfplay.records.calibration import CALM_VALUE, MOVE_SCORES, QUIESCENCE_VALUE
-from selfplay.records.label_folder import fields_of
-from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, unpack_row
-from selfplay.records.targets import MOVES_LEFT_LIMIT, policy_from_scores
+from selfplay.data.sparse_sampler import SparseBatch, copy_features, write_features
+from selfplay.records.balance import BALANCE, balance_stamp, cp_of_level, level_of
+from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
+from selfplay.records.label_folder import LabelFolder, fields_of
+from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TOP_MOVES, VALUE_WORDS, unpack_row
+from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, policy_from_scores
 
-__all__ = ["HELD_OUT_EVERY", "LabelOrder", "LabelRows", "LabelSampler", "held_out"]
+__all__ = [
+    "HELD_OUT_EVERY",
+    "LabelOrder",
+    "LabelRows",
+    "LabelSampler",
+    "held_out",
+    "rows_of",
+    "wdl_of_labels",
+    "write_target",
+]
 
 HELD_OUT_EVERY = 64  # one root in this many is never trained on
 ROUNDS = 4  # rounds of the Feistel network
+ROUND_KEY = np.uint64(0x9E3779B1)
+
+
+def rows_of(folder: LabelFolder) -> tuple[LabelRows, LabelRows]:
+    """A folder's rows with a value, and those with scored moves."""
+    with_balance = folder.settings.get(BALANCE) == balance_stamp()
+    values, scored = (LabelRows(str(folder.folder), rows, with_balance) for rows in (folder.values, folder.scored))
+    return values, scored
 
 
 @dataclass(frozen=True)
 class LabelRows:
-    """Packed rows [N, 4], or [N, 8] with scored moves, as a set to train on."""
+    """Packed rows [N, 4], or [N, 8] with scored moves, as a set to train on.
+
+    Attributes:
+        name: for messages.
+        rows: the rows.
+        with_balance: whether their settled balances, where known, are those of today's evaluation.
+    """
 
     name: str
     rows: np.ndarray
+    with_balance: bool = False
 
     @property
     def n_games(self) -> int:
@@ -49,39 +75,49 @@ def held_out(rows: np.ndarray) -> np.ndarray:
 
 
 class LabelOrder:
-    """Draws rows without replacement, epoch after epoch, by a computed permutation.
+    """Draws groups of consecutive rows without replacement, epoch after epoch, by a computed permutation of the groups.
 
-    It is a four-round Feistel network over the next even number of bits. Numbers beyond the rows go through it again
-    (cycle walking, Black & Rogaway 2002).
+    It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
+    (cycle walking, Black & Rogaway 2002). Rows after the last whole group are left out.
     """
 
-    def __init__(self, n_rows: int, seed: int) -> None:
-        self._n_rows = n_rows
-        self._half = np.uint64(max(1, (max(2, n_rows) - 1).bit_length() + 1 >> 1))
+    def __init__(self, n_rows: int, seed: int, group: int = 1) -> None:
+        self._group = min(group, max(n_rows, 1))
+        self._n_groups = n_rows // self._group
+        self._half = np.uint64(max(1, (max(2, self._n_groups) - 1).bit_length() + 1 >> 1))
         self._seed = seed
 
     def __len__(self) -> int:
         """Rows of an epoch."""
-        return self._n_rows
+        return self._n_groups * self._group
 
     def draw(self, first: int, count: int) -> np.ndarray:
         """The draws numbered first..first+count-1: rows int64[count]."""
-        numbers = np.arange(first, first + count, dtype=np.uint64)
-        epochs, places = numbers // np.uint64(self._n_rows), numbers % np.uint64(self._n_rows)
-        drawn = self._permuted(places, epochs)
-        while len(beyond := np.flatnonzero(drawn >= self._n_rows)):
-            drawn[beyond] = self._permuted(drawn[beyond], epochs[beyond])
-        return drawn.astype(np.int64)
+        start, stop = first // self._group, -(-(first + count) // self._group)
+        groups = np.empty(stop - start, np.int64)
+        permute(np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups)
+        rows = groups[:, None] * self._group + np.arange(self._group)
+        return rows.reshape(-1)[first - start * self._group :][:count]
 
-    def _permuted(self, places: np.ndarray, epochs: np.ndarray) -> np.ndarray:
-        mask = (np.uint64(1) << self._half) - np.uint64(1)
-        left, right = places >> self._half, places & mask
-        for number in range(ROUNDS):
-            mixed = right + (epochs << np.uint64(32)) + np.uint64((self._seed * ROUNDS + number) * 0x9E3779B1)
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
-        return left << self._half | right
+
+@kernel()
+def permute(first, n_groups, half, seed, drawn):
+    """Write the groups of the draws from number `first` on; `half` is half the number of bits of the network."""
+    mask = (ONE << half) - ONE
+    for i in range(len(drawn)):
+        number = first + np.uint64(i)
+        epoch, place = number // n_groups, number % n_groups
+        while True:
+            left, right = place >> half, place & mask
+            for k in range(ROUNDS):
+                mixed = right + (epoch << np.uint64(32)) + (seed * np.uint64(ROUNDS) + np.uint64(k)) * ROUND_KEY
+                mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
+            place = left << half | right
+            if place < n_groups:
+                break
+        drawn[i] = np.int64(place)
 
 
 class Buffers(NamedTuple):
@@ -105,27 +141,69 @@ class LabelSampler:
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position."""
-        count = len(numbers)
-        if not count:
+        if not len(numbers):
             return
         rows = np.ascontiguousarray(self._labels.rows[numbers])
-        moves, probabilities = _policy(rows)
-        bad = fill_labels(rows, moves, probabilities, self._buffers, batch)
+        bad = fill_labels(rows, *_policy(rows), TARGETS, self._labels.with_balance, self._buffers, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
-        fields = fields_of(rows)
-        batch.wdl[:count] = _wdl(rows, fields)
-        plies = np.minimum(fields["plies_left"], MOVES_LEFT_LIMIT).astype(np.float32)
-        batch.moves_left[:count] = np.where(plies > 0, plies / MOVES_LEFT_SCALE, np.float32(-1))
-        left_out = np.flatnonzero(held_out(rows))
-        batch.wdl[left_out], batch.n_moves[left_out], batch.moves_left[left_out] = 0.0, 0, -1.0
 
 
-def _wdl(rows: np.ndarray, fields: np.ndarray) -> np.ndarray:
+# ---- targets --------------------------------------------------------------------------------------------------------
+
+MOST_CP = int(SCORE_LIMIT_CP)
+LAST_SOURCE = len(SOURCES) - 1
+CALM_TARGETS, UNSETTLED_TARGETS, SCORED_TARGETS = (len(SOURCES) * group for group in range(3))
+
+
+def _targets() -> np.ndarray:
+    """Win, draw, loss float32[3 * sources, 2 * MOST_CP + 1, 3] of calm rows, unsettled ones and scored ones by source.
+
+    The second index is the score in centipawns + MOST_CP; larger scores count as MOST_CP.
+    """
+    score_cp = np.arange(-MOST_CP, MOST_CP + 1)
+    groups = (CALM_VALUES, UNSETTLED_VALUES, MOVE_SCORES)
+    return np.stack([group[source].wdl(score_cp) for group in groups for source in SOURCES])
+
+
+TARGETS = _targets()
+
+
+def wdl_of_labels(rows: np.ndarray) -> np.ndarray:
+    """Win, draw, loss float32[n, 3] of packed rows, each kind on its own calibrated scale."""
+    fields = fields_of(rows)
+    group = np.where(fields["kind"] & CALM, CALM_TARGETS, UNSETTLED_TARGETS)
     if rows.shape[1] == SCORED_WORDS:
-        return MOVE_SCORES.wdl(fields["score"])
-    calm = (fields["kind"] & CALM > 0)[:, None]
-    return np.where(calm, CALM_VALUE.wdl(fields["score"]), QUIESCENCE_VALUE.wdl(fields["score"]))
+        group = np.full(len(rows), SCORED_TARGETS)
+    source = np.minimum(fields["kind"] & SOURCE_MASK, LAST_SOURCE)
+    return TARGETS[group + source, np.clip(fields["score"].astype(np.int64), -MOST_CP, MOST_CP) + MOST_CP]
+
+
+@kernel()
+def write_target(words, targets, slot, batch):
+    """Write the targets of a packed row to the batch's `wdl` and `moves_left`; a held-out row has none.
+
+    Returns whether the row is trained on.
+    """
+    label = words[VALUE_WORDS - 1]
+    batch.moves_left[slot] = -1.0
+    if np.int64(label >> np.uint64(16) & np.uint64(0xFFFF)) % HELD_OUT_EVERY == 0:
+        batch.wdl[slot] = 0.0
+        return False
+    score = np.int64(label & np.uint64(0xFFFF))
+    score -= (score & 0x8000) << 1
+    place = min(max(score, np.int64(-MOST_CP)), np.int64(MOST_CP)) + MOST_CP
+    kind = np.int64(label >> np.uint64(56))
+    group = CALM_TARGETS if kind & CALM else UNSETTLED_TARGETS
+    if len(words) == SCORED_WORDS:
+        group = SCORED_TARGETS
+    target = targets[group + min(kind & SOURCE_MASK, np.int64(LAST_SOURCE)), place]
+    for c in range(3):
+        batch.wdl[slot, c] = target[c]
+    plies = np.int64(label >> np.uint64(48) & np.uint64(0xFF))
+    if plies > 0:
+        batch.moves_left[slot] = np.float32(min(plies, np.int64(MOVES_LEFT_LIMIT))) / np.float32(MOVES_LEFT_SCALE)
+    return True
 
 
 def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,17 +220,23 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @kernel()
-def fill_labels(rows, moves, probabilities, buffers, batch):
-    """Write features of rows [n, words] to the batch, with targets of the legal moves if moves are scored.
+def fill_labels(rows, moves, probabilities, targets, with_balance, buffers, batch):
+    """Write features and targets of rows [n, words] to the batch; targets of legal moves too if moves are scored.
 
     Returns the number of the first row that is not a position, or -1.
     """
     for slot in range(len(rows)):
         if not unpack_row(rows[slot], buffers.row):
             return slot
-        count = np.int64(generate(buffers.row, buffers.legal)) if moves.shape[1] else np.int64(0)
+        trained = write_target(rows[slot], targets, slot, batch)
+        count = np.int64(generate(buffers.row, buffers.legal)) if trained and moves.shape[1] else np.int64(0)
         batch.n_moves[slot] = count
-        write_features(buffers.row, count, buffers, batch, slot)
+        level = level_of(rows[slot]) if with_balance else np.int64(-1)
+        if level >= 0:
+            n_features = write_view(buffers.row, buffers.legal, count, cp_of_level(level), buffers.sight)
+            copy_features(n_features, buffers.sight, batch, slot)
+        else:
+            write_features(buffers.row, count, buffers, batch, slot)
         for i in range(count):
             batch.rows[slot, i] = buffers.sight.rows[i]
             batch.sorts[slot, i] = buffers.sight.sorts[i]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,11 @@ import chess.pgn
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import FenError
 from selfplay.data.game_files import record_of_result
-from selfplay.data.text_files import SkipLog, numbered_lines
+from selfplay.data.text_files import Bookmark, SkipLog, numbered_lines
 from selfplay.records.collect import LONGEST_GAME, GameRecord
 from selfplay.records.targets import WHITE_POINTS
 
-__all__ = ["ALL_GAMES", "PgnSelection", "pgn_reader", "read_pgn"]
+__all__ = ["ALL_GAMES", "PgnReader", "PgnSelection", "read_pgn"]
 
 TAG_LINE = re.compile(r'\[\w+\s+"')
 LARGEST_GAME = 1 << 20  # characters; without a limit an unclosed comment would swallow the rest of the file
@@ -41,37 +41,48 @@ class PgnSelection:
 ALL_GAMES = PgnSelection()
 
 
-def pgn_reader(selection: PgnSelection) -> Callable[[Path], Iterator[GameRecord]]:
+class PgnReader:
     """`read_pgn` with a selection, under a distinct name, which becomes part of the cache key."""
 
-    def read(path: Path) -> Iterator[GameRecord]:
-        return read_pgn(path, selection)
+    def __init__(self, selection: PgnSelection) -> None:
+        self.__name__ = f"read_pgn({selection})"
+        self._selection = selection
 
-    read.__name__ = f"read_pgn({selection})"
-    return read
+    def __call__(self, path: Path) -> Iterator[GameRecord]:
+        return read_pgn(path, self._selection)
+
+    def resume(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
+        """The games behind a bookmark, which moves along."""
+        return read_pgn(path, self._selection, bookmark)
 
 
-def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES) -> Iterator[GameRecord]:
+def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
     """The main lines of all selected games of standard chess or Chess960 that have a result.
 
-    Skips games without a result, without moves or of another variant. Also skips unreadable games, and logs file, line
-    and reason. The file may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
+    Begins behind a `bookmark`, which always stands behind the game that was yielded last. Skips games without a
+    result, without moves or of another variant. Also skips unreadable games, and logs file, line and reason. The file
+    may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
     """
     skipped = SkipLog(path)
-    for line, text in _texts(path, skipped):
+    bookmark = bookmark or Bookmark()
+    for line, text in _texts(path, skipped, bookmark):
+        taken = bookmark.games if bookmark.lines == line - 1 else 0
+        bookmark.lines, bookmark.games = line - 1, 0
         for game in _games(text, selection):
             if game.fault:
                 skipped.note(line, game.fault)
             elif game.record is not None:
-                yield game.record
+                bookmark.games += 1
+                if bookmark.games > taken:
+                    yield game.record
     skipped.close()
 
 
-def _texts(path: Path, skipped: SkipLog) -> Iterator[tuple[int, str]]:
+def _texts(path: Path, skipped: SkipLog, bookmark: Bookmark) -> Iterator[tuple[int, str]]:
     """(number of its first line, text) of every game. A game ends where tags follow moves."""
     lines: list[str] = []
-    first, length, in_moves = 1, 0, False
-    for number, line in numbered_lines(path, errors="replace"):
+    first, length, in_moves = bookmark.lines + 1, 0, False
+    for number, line in numbered_lines(path, errors="replace", bookmark=bookmark):
         is_tag = TAG_LINE.match(line) is not None
         if is_tag and in_moves:
             if length <= LARGEST_GAME:

@@ -4,38 +4,69 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import logging
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from engine.errors import DataError
 
-__all__ = ["SkipLog", "numbered_lines"]
+__all__ = ["Bookmark", "SkipLog", "numbered_lines"]
 
 log = logging.getLogger(__name__)
 
 LONGEST_LINE = 1 << 24  # characters; no valid file has a longer line
+LINES_PER_LOOK = 512  # lines between two looks at how far the file is read
 MOST_TOLD = 20  # most skipped games logged one by one per file
 
 _OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 
 
-def numbered_lines(path: Path, encoding: str = "utf-8", errors: str = "strict") -> Iterator[tuple[int, str]]:
+@dataclass
+class Bookmark:
+    """How far a reader is in a file, so that another one can go on there.
+
+    Attributes:
+        lines: lines that are done with.
+        games: games already taken from the text that begins after these lines.
+        share: part of the file's bytes that were read, 0..1.
+    """
+
+    lines: int = 0
+    games: int = 0
+    share: float = 0.0
+
+
+def numbered_lines(
+    path: Path, encoding: str = "utf-8", errors: str = "strict", bookmark: Bookmark | None = None
+) -> Iterator[tuple[int, str]]:
     """(number from 1, line without its end) of a text file, unpacked if its name ends in .xz, .gz or .bz2.
 
-    Raises DataError for files that cannot be read, are damaged or cut short, or have a line over LONGEST_LINE.
+    Begins after the lines of a `bookmark`, whose share of the file it keeps up to date. Raises DataError for files
+    that cannot be read, are damaged or cut short, or have a line over LONGEST_LINE.
     """
-    number = 0
+    number, first = 0, bookmark.lines if bookmark is not None else 0
+    opener = _OPENERS.get(path.suffix, _open_plain)
     try:
-        with _OPENERS.get(path.suffix, open)(path, "rt", encoding=encoding, errors=errors) as stream:
+        with path.open("rb") as raw, opener(raw, "rt", encoding=encoding, errors=errors) as stream:
+            size = os.fstat(raw.fileno()).st_size
             while line := _bounded(stream):
                 number += 1
-                yield number, line.rstrip("\r\n")
+                if bookmark is not None and number % LINES_PER_LOOK == 0:
+                    bookmark.share = raw.tell() / max(1, size)
+                if number > first:
+                    yield number, line.rstrip("\r\n")
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
+
+
+def _open_plain(raw: BinaryIO, mode: str, encoding: str, errors: str) -> TextIO:
+    return io.TextIOWrapper(raw, encoding=encoding, errors=errors)
 
 
 def _bounded(stream: TextIO) -> str:

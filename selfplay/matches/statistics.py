@@ -29,7 +29,10 @@ __all__ = [
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
 PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
-SCORE_MARGIN = 1e-6  # keeps printed Elo finite
+SCORE_MARGIN = 1e-6  # keeps the tilted distributions of the SPRT positive
+# A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent such games give
+# half. It is what a few pairs are mixed with, as if that many pairs had shown it. Set by hand.
+INDEPENDENT_SHARE, PRIOR_SHARE_PAIRS = 0.5, 2.0
 
 
 def pentanomial(pair_points: Sequence[float]) -> np.ndarray:
@@ -83,22 +86,37 @@ class EloEstimate:
 
 
 def estimate_elo(counts: np.ndarray) -> EloEstimate:
-    """Estimate Elo from pentanomial counts int[5] by the normal approximation over pairs.
+    """Estimate Elo from pentanomial counts int[5], with Wilson's interval for as many games as the pairs are worth.
 
-    Raises ConfigError when there is no pair. When all pairs scored the same, the interval is narrow but not empty, and
-    means little: play more than a handful of pairs.
+    The variance between the pairs tells how many independent games without draws they are worth; where there are few
+    pairs, that number is mixed with what independent games would give, so that a handful of equal pairs does not pass
+    for certainty. Raises ConfigError when there is no pair. Wilson, J. Amer. Stat. Assoc. 22 (1927).
     """
     pairs = int(counts.sum())
     if pairs == 0:
         raise ConfigError("an Elo estimate needs at least one pair of games")
-    shares = _shares(counts)
     score = float(counts @ PAIR_SCORES) / pairs
-    error = math.sqrt(float(shares @ (PAIR_SCORES - shares @ PAIR_SCORES) ** 2) / pairs)
-    low, high = max(0.0, score - NORMAL_95 * error), min(1.0, score + NORMAL_95 * error)
+    worth = pairs / _variance_share(counts, score)
+    low, high = _wilson(score, worth)
     return EloEstimate(
         pairs, score, low, high, elo_from_score(score), elo_from_score(low), elo_from_score(high),
-        los=0.5 * (1.0 + math.erf((score - 0.5) / (error * math.sqrt(2.0)))),
+        los=0.5 * (1.0 + math.erf((score - 0.5) * math.sqrt(2.0 * worth))),
     )  # fmt: skip
+
+
+def _variance_share(counts: np.ndarray, score: float) -> float:
+    """The variance of a pair's score as a share of that of one game without draws."""
+    pairs, single = int(counts.sum()), score * (1.0 - score)
+    seen = float(counts @ (PAIR_SCORES - score) ** 2) / pairs / single if single > 0.0 else INDEPENDENT_SHARE
+    return (pairs * seen + PRIOR_SHARE_PAIRS * INDEPENDENT_SHARE) / (pairs + PRIOR_SHARE_PAIRS)
+
+
+def _wilson(score: float, games: float) -> tuple[float, float]:
+    """The 95% interval of a score from so many games without draws."""
+    spread = NORMAL_95**2 / games
+    middle = (score + spread / 2.0) / (1.0 + spread)
+    half = math.sqrt(score * (1.0 - score) * spread + spread**2 / 4.0) / (1.0 + spread)
+    return middle - half if score > 0.0 else 0.0, middle + half if score < 1.0 else 1.0
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:

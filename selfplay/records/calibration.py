@@ -11,9 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from selfplay.records.targets import SCORE_LIMIT_CP
+from selfplay.records.packed import SOURCES
+from selfplay.records.targets import SCORE_LIMIT_CP, WIN_CENTRE_CP, WIN_SCALE_CP
 
-__all__ = ["CALM_VALUE", "MOVE_SCORES", "QUIESCENCE_VALUE", "Calibration", "fit_calibration"]
+__all__ = [
+    "CALM_VALUES",
+    "GAME_SCORES",
+    "LONE_SCORES",
+    "LONG_SEARCH",
+    "MOVE_SCORES",
+    "UNSETTLED_VALUES",
+    "Calibration",
+    "cross_entropy",
+    "fit_calibration",
+]
 
 
 class Calibration(NamedTuple):
@@ -30,15 +41,59 @@ class Calibration(NamedTuple):
         loss = 1.0 / (1.0 + np.exp((self.centre + cp) / self.scale))
         return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
 
+    def long_search_cp(self, score_cp: np.ndarray) -> np.ndarray:
+        """Centipawns int64[n] that a long search would give for the same W - L; mates stay as they are.
 
-# Fitted by `aino-train measure --fit` on half of 7,199 positions of Aino's own search trees. CALM_VALUE takes the
-# static value of calm positions, QUIESCENCE_VALUE the quiescence of the others, MOVE_SCORES the best move's score of
-# all positions. On the other half the mean error of Q is 0.013, 0.007 and 0.011, in this order.
-CALM_VALUE = Calibration(6.0, 85.0, 55.0)
-QUIESCENCE_VALUE = Calibration(12.0, 80.0, 55.0)
-MOVE_SCORES = Calibration(12.0, 85.0, 55.0)
+        Files of scores that `wdl_from_score` reads are written with these.
+        """
+        score = np.asarray(score_cp, np.int64)
+        grid = np.arange(-2 * INVERTED_CP, 2 * INVERTED_CP + 1)
+        wanted = _win_minus_loss(LONG_SEARCH, grid)
+        within = np.interp(_win_minus_loss(self, np.clip(score, -INVERTED_CP, INVERTED_CP)), wanted, grid)
+        beyond = np.sign(score) * np.maximum(np.abs(score) - INVERTED_CP, 0)
+        found = np.clip(np.rint(within).astype(np.int64) + beyond, -LARGEST_SCORE_CP, LARGEST_SCORE_CP)
+        return np.where(np.abs(score) > LARGEST_SCORE_CP, score, found)
+
+
+def _win_minus_loss(calibration: Calibration, score_cp: np.ndarray) -> np.ndarray:
+    cp = np.asarray(score_cp, np.float64) + calibration.shift
+    centre, scale = calibration.centre, calibration.scale
+    return 1.0 / (1.0 + np.exp((centre - cp) / scale)) - 1.0 / (1.0 + np.exp((centre + cp) / scale))
+
+
+LONG_SEARCH = Calibration(0.0, WIN_CENTRE_CP, WIN_SCALE_CP)  # the scale that all others are fitted to
+INVERTED_CP = 800  # beyond it W - L is 1 within 10^-6, and differences of scores stay as they are
+LARGEST_SCORE_CP = 30_000  # larger ones are mates
+
+# Fitted by `aino-train measure --fit` to 30,000-node searches: 7,199 positions of trees, 2,312 of games and 400 of each
+# other source. Centre and scale are common where the sources agree within error. The shift says how much more the side
+# to move gets out of a position than its value shows, which is most where its opponent has just moved at random.
+_CALM_SHIFTS = {
+    "games": 2.0, "siblings": 21.0, "detours": 17.0, "trees": 9.0, "openings": 16.0, "book": 11.0, "chess960": 20.0,
+    "endings": 1.0, "quiet_ends": 23.0,
+}  # fmt: skip
+_MOVE_SHIFTS = {
+    "games": 3.0, "siblings": 12.0, "detours": 12.0, "trees": 13.0, "openings": 13.0, "book": 7.0, "chess960": 7.0,
+    "endings": 0.0, "quiet_ends": 9.0,
+}  # fmt: skip
+# By source: static values of calm positions, quiescence values of the others, best scores of moves one ply deep.
+CALM_VALUES = {source: Calibration(shift, 85.0, 60.0) for source, shift in _CALM_SHIFTS.items()}
+UNSETTLED_VALUES = {source: Calibration(12.0, 80.0, 55.0) for source in SOURCES} | {
+    "games": Calibration(-6.0, 100.0, 75.0)
+}
+MOVE_SCORES = {source: Calibration(shift, 85.0, 55.0) for source, shift in _MOVE_SHIFTS.items()} | {
+    "games": Calibration(3.0, 95.0, 63.0)
+}
+# By depth of alpha-beta in plies: scores of games' positions, and of positions off a game's path, as in trees.
+GAME_SCORES = {1: MOVE_SCORES["games"], 2: Calibration(0.0, 92.0, 60.0)}
+LONE_SCORES = {1: Calibration(12.0, 85.0, 55.0), 2: Calibration(4.0, 80.0, 50.0)}
 
 SHIFTS, CENTRES, SCALES = np.arange(-12.0, 37.0, 3.0), np.arange(40.0, 141.0, 5.0), np.arange(30.0, 101.0, 5.0)
+
+
+def cross_entropy(calibration: Calibration, score_cp: np.ndarray, truth_wdl: np.ndarray) -> float:
+    """Mean cross-entropy of a calibration's outputs against truth float32[n, 3]."""
+    return float(-np.mean(np.sum(truth_wdl * np.log(np.maximum(calibration.wdl(score_cp), 1e-6)), axis=1)))
 
 
 def fit_calibration(score_cp: np.ndarray, truth_wdl: np.ndarray) -> Calibration:
@@ -48,7 +103,7 @@ def fit_calibration(score_cp: np.ndarray, truth_wdl: np.ndarray) -> Calibration:
         for scale in SCALES:
             for shift in SHIFTS:
                 one = Calibration(float(shift), float(centre), float(scale))
-                loss = -np.mean(np.sum(truth_wdl * np.log(np.maximum(one.wdl(score_cp), 1e-6)), axis=1))
+                loss = cross_entropy(one, score_cp, truth_wdl)
                 if loss < least:
                     best, least = one, loss
     return best

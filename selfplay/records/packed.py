@@ -4,7 +4,8 @@ word 0  bitboard of the occupied squares
 words 1, 2  a nibble per piece, by square: kind (+ 6 for Black), or 12 and 13 for rooks that may castle
 word 3  from bit 0: score int16 (centipawns of the side to move, mate +-(32000 - n)), root uint16 (hash of the game
         that the position was drawn from), halfmove clock uint8, state uint8 (Black to move | en passant file + 1 << 1),
-        plies to the end of that game uint8 (0 unknown), kind uint8 (number of the source | calm << 4)
+        plies to the end of that game uint8 (0 unknown), kind uint8 (number of the source | calm << 4); the upper three
+        bits of state and kind are the settled balance (`balance`)
 words 4..7  eight pairs, best first: move uint16 (encoding of engine/board), score int16; move 0 pads the rest
 """
 
@@ -39,6 +40,7 @@ from engine.native.jit import kernel
 __all__ = [
     "CALM",
     "SCORED_WORDS",
+    "SOURCES",
     "SOURCE_MASK",
     "TOP_MOVES",
     "VALUE_FIELDS",
@@ -51,6 +53,8 @@ VALUE_WORDS, SCORED_WORDS = 4, 8
 TOP_MOVES = 8
 CALM = 16  # bit of the kind: nothing hangs, the score is the static value
 SOURCE_MASK = 15
+# What a position was drawn from, by the number in its kind.
+SOURCES = ("games", "siblings", "detours", "trees", "openings", "book", "chess960", "endings", "quiet_ends")
 BLACK_ROOK_THAT_CASTLES = 13
 LONGEST_CLOCK = 255
 # Word 3 of packed rows [N, 4] as an array: `rows[:, 3:].view(VALUE_FIELDS)`.
@@ -103,7 +107,7 @@ def unpack_row(words, row):
     row[HALFMOVE] = words[3] >> np.uint64(32) & np.uint64(0xFF)
     if not (_pieces_are_possible(row, np.int64(0)) and _pieces_are_possible(row, np.int64(1))):
         return False
-    if not _castling_is_possible(row) or not _put_en_passant(row, state >> 1):
+    if not _castling_is_possible(row) or not _put_en_passant(row, state >> 1 & 15):
         return False
     waiting = 1 - (state & 1)
     if is_attacked(row, king_square(row, waiting), row[WHITE] | row[BLACK], 1 - waiting):

@@ -25,12 +25,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over generations. `percent` shows shares as percentages; `note` is the text below."""
+    """Curves over generations, or over what `x_name` names. `percent` shows percentages; `note` is the text below."""
 
     title: str
     curves: Sequence[Curve]
     note: str = ""
     percent: bool = False
+    x_name: str = "Generations"
+    whole_x: bool = True  # whether only whole numbers mean something on the x axis
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,16 @@ def draw(chart: Chart) -> Drawn | None:
         dots=dots,
         bands=bands,
         y_marks=[(_text(y, y_ticks, chart.percent), 100 * (1 - share(y, y_range))) for y in y_ticks],
-        x_marks=[(f"{x:.0f}", 100 * share(x, x_range)) for x in ticks(*x_range, 7) if x == round(x)],
+        x_marks=_x_marks(chart, x_range),
         label=". ".join(_spoken(curve, chart.percent) for curve in chart.curves if curve.points),
     )
+
+
+def _x_marks(chart: Chart, x_range: tuple[float, float]) -> list[tuple[str, float]]:
+    marks = ticks(*x_range, 7)
+    if chart.whole_x:
+        return [(f"{x:.0f}", 100 * share(x, x_range)) for x in marks if x == round(x)]
+    return [(_text(x, marks, False), 100 * share(x, x_range)) for x in marks]
 
 
 def _text(value: float, marks: Sequence[float], percent: bool) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import RunError
-from selfplay.matches.statistics import NORMAL_95, elo_from_score
+from selfplay.matches.statistics import elo_from_score, estimate_elo
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations
 from selfplay.report.opening_tree import Branch, opening_tree
@@ -102,7 +102,9 @@ class RunFacts:
 def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -> RunFacts:
     """Read a run folder, even of an active run. `tell` gets the share read, 0..1. Raises RunError without a run."""
     if not (path / "ledger.sqlite").is_file():
-        raise RunError(f"{path}: no ledger there. In a run that lost it, `aino-train loop` makes it anew")
+        if (path / "replay").is_dir():
+            raise RunError(f"{path}: the run database is missing; `aino-train loop {path}` makes it anew")
+        raise RunError(f"{path}: not a self-play run; reports are for `loop` runs and `pretrain` runs")
     ledger = Ledger(path / "ledger.sqlite")
     try:
         rows = ledger.generations()
@@ -183,11 +185,13 @@ def _strength(before: Strength | None, gate: GateResult | None) -> Strength | No
 
 def _gain(gate: GateResult) -> tuple[float, float, float]:
     """A gate's Elo difference and its errors below and above. A perfect score counts half a point less."""
-    if max(abs(gate.elo), abs(gate.elo_low), abs(gate.elo_high)) < UNBOUNDED:
-        return gate.elo, gate.elo - gate.elo_low, gate.elo_high - gate.elo
-    games = 2 * sum(gate.pentanomial)
-    score = min(max(gate.score, 0.5 / games), 1 - 0.5 / games)
-    half = (
-        NORMAL_95 * 400 / math.log(10) / math.sqrt(score * (1 - score) * games)
-    )  # the score's error times the slope of Elo
-    return elo_from_score(score), half, half
+    elo, low, high = gate.elo, gate.elo_low, gate.elo_high
+    if max(abs(elo), abs(low), abs(high)) >= UNBOUNDED:
+        estimate = estimate_elo(np.array(gate.pentanomial))
+        games = 2 * estimate.pairs
+        elo = elo_from_score(min(max(estimate.score, 0.5 / games), 1 - 0.5 / games))
+        low, high = estimate.elo_low, estimate.elo_high
+    below, above = max(0.0, elo - low), max(0.0, high - elo)
+    if max(below, above) >= UNBOUNDED:  # an interval that ends at a perfect score reaches as far as on its other side
+        below = above = min(below, above)
+    return elo, below, above

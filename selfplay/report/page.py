@@ -17,6 +17,8 @@ from selfplay.run.config import config_text
 
 __all__ = ["report_page"]
 
+LEAST_REACH = 100.0  # Elo; how far beyond its curve the interval of the strength is drawn, at least
+
 
 def report_page(facts: RunFacts) -> str:
     """The page's HTML."""
@@ -73,12 +75,18 @@ def _strength_chart(generations: list[Generation]) -> Chart:
     points: list[Point] = [(number, strength.elo) for number, strength in known]
     band = [(number, strength.low, strength.high) for number, strength in known]
     start = generations[0].number - 1
-    if known:
-        points, band = [(start, 0.0), *points], [(start, 0.0, 0.0), *band]
     note = (
         "The sum of the promoted candidates' differences in their gates, with its 95% interval. It is Elo among the "
         "networks of this run; against other players the differences are smaller."
     )
+    if known:
+        points, band = [(start, 0.0), *points], [(start, 0.0, 0.0), *band]
+        elos = [elo for _, elo in points]
+        reach = max(LEAST_REACH, max(elos) - min(elos))
+        floor, ceiling = min(elos) - reach, max(elos) + reach
+        if any(low < floor or high > ceiling for _, low, high in band):
+            band = [(number, max(floor, low), min(ceiling, high)) for number, low, high in band]
+            note += " Wide parts of the interval are cut off, so that the curve stays readable."
     return Chart("Elo over the first network", [Curve("promoted network", points, band=band)], note)
 
 

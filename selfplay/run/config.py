@@ -44,21 +44,24 @@ EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # netwo
 class FitSettings:
     """Training of a candidate, which starts from the best network. Raises ConfigError for values out of range."""
 
-    positions: int = required_setting("positions to train on, repetitions counted", least=1)
-    batch_size: int = required_setting("positions of a training step", least=2)
-    peak_rate: float = required_setting("highest learning rate", above=0)
-    weight_decay: float = required_setting("a weight shrinks by the learning rate times this a step", least=0)
-    window: int = setting(8, "newest generations of replay to draw from", least=1)
+    positions: int = required_setting("train on this many positions, counting repeats", least=1)
+    batch_size: int = required_setting("use this many positions in a training step", least=2)
+    peak_rate: float = required_setting("peak learning rate", above=0)
+    weight_decay: float = required_setting("shrink each weight by the learning rate times this, every step", least=0)
+    window: int = setting(8, "draw positions from this many of the newest generations", least=1)
     value_share: float = setting(
-        0.5, "share of the root's value in the value target; the rest is the result", least=0, most=1
+        0.5, "weight of the root's value in the value target; the game's result has the rest", least=0, most=1
     )
     heldout_share: float = setting(
-        0.05, "share of the newest generation's games kept for the losses before and after", above=0, below=1
+        0.05,
+        "hold out this share of the newest generation's games, to compare losses before and after",
+        above=0,
+        below=1,
     )
-    shard_size: int = setting(64, "positions that batch normalisation sees together", least=2)
-    average_decay: float = setting(0.99, "decay of the weight average, a step", least=0, below=1)
+    shard_size: int = setting(64, "normalise batches in groups of this many positions", least=2)
+    average_decay: float = setting(0.99, "decay of the running weight average, per step", least=0, below=1)
     checkpoint_s: float = setting(
-        60.0, "seconds between checkpoints; what comes after the last is trained again", least=0
+        60.0, "save a checkpoint every so many seconds; a killed run repeats what came after the last one", least=0
     )
 
     def __post_init__(self) -> None:
@@ -77,16 +80,16 @@ class GateSettings:
     Raises ConfigError for values out of range.
     """
 
-    pairs: int = setting(60, "pairs of games, the most that are played", least=1)
-    visits: int = setting(96, "root visits of a move, for both sides", least=1)
-    elo0: float = setting(0.0, "Elo difference at which the candidate is rejected by SPRT")
-    elo1: float = setting(60.0, "Elo difference at which it is accepted; above gate.elo0")
-    alpha: float = setting(0.05, "error rate of accepting", above=0, below=0.5)
-    beta: float = setting(0.10, "error rate of rejecting", above=0, below=0.5)
+    pairs: int = setting(60, "play at most this many pairs of games", least=1)
+    visits: int = setting(96, "root visits per move, for both sides", least=1)
+    elo0: float = setting(0.0, "Elo difference of the SPRT's null hypothesis: not stronger")
+    elo1: float = setting(60.0, "Elo difference of the alternative: stronger; must be above gate.elo0")
+    alpha: float = setting(0.05, "probability of promoting a candidate that is not stronger", above=0, below=0.5)
+    beta: float = setting(0.10, "probability of rejecting a candidate that is stronger", above=0, below=0.5)
     accept_score: float = setting(
-        0.52, "score that the candidate needs at the limit of pairs without a decision", least=0, most=1
+        0.52, "promote at this score if all pairs are played without a decision", least=0, most=1
     )
-    longest: int = setting(300, "plies after which a game is a draw", least=1)
+    longest: int = setting(300, "call a game a draw after this many plies", least=1)
 
     def __post_init__(self) -> None:
         check_settings(self, "gate.")
@@ -102,10 +105,10 @@ class RunConfig:
     """All settings of a run; `configured` fills in the defaults. Raises ConfigError for values out of range."""
 
     fit: FitSettings
-    net: str = setting(DEFAULT_NET, "a tower, FILTERSxBLOCKS, or a sparse network, such as sparse-256")
-    seed: int = setting(1, "of all that is left to chance", least=0)
-    threads: int = setting(2, "threads of the learner; self-play and gate use games.actors", least=1)
-    openings: str = setting("", "EPD file of openings; empty for the default set")
+    net: str = setting(DEFAULT_NET, "network to train: a tower, FILTERSxBLOCKS, or a sparse network such as sparse-256")
+    seed: int = setting(1, "random seed", least=0)
+    threads: int = setting(2, "train on this many threads; self-play and gate use games.actors", least=1)
+    openings: str = setting("", "take openings from this EPD file; empty = Aino's own set")
     games: GameSettings = field(default_factory=GameSettings)
     gate: GateSettings = field(default_factory=GateSettings)
 
@@ -186,7 +189,7 @@ def config_text(config: RunConfig) -> str:
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """A flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE.toml", help="settings by section, below the flags in precedence"
+        "--config", type=Path, metavar="FILE.toml", help="read settings from this file; flags override it"
     )
     defaults = {kind: default_config(net) for kind, net in EXAMPLE_NETS.items()}
     for one in fields(RunConfig):
@@ -208,7 +211,7 @@ def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, An
     told = " and ".join(
         f"{value!r} for {kind}" if len(by_value) > 1 else repr(value) for value, kind in by_value.items()
     )
-    text = f"{help_of(one)}; new runs: {told}".replace("%", "%%")
+    text = f"{help_of(one)}; default of new runs: {told}".replace("%", "%%")
     parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=text)
 
 

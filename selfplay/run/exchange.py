@@ -107,7 +107,9 @@ class _Taken:
                 yield mine
             self.sources.append((str(path), len(self.rows) - first, duplicates))
         if not self.rows:
-            raise DataError(f"no new game in {', '.join(source for source, _, _ in self.sources)}")
+            names = ", ".join(source for source, _, _ in self.sources)
+            known = sum(duplicates for _, _, duplicates in self.sources)
+            raise DataError(f"{names}: {f'all {known:,} games are known already' if known else 'no games found'}")
 
 
 def _identity(game: SelfPlayRecord) -> bytes:

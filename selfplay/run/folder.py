@@ -30,7 +30,12 @@ from selfplay.run.ledger import GateResult, Ledger
 from selfplay.run.rebuild import rebuild_ledger
 from selfplay.training.families import family_of
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "best_net"]
+
+
+def best_net(run: Path) -> Path:
+    """The file of a run's promoted network."""
+    return run / "nets" / "best.dit"
 
 
 class RunFolder:
@@ -76,7 +81,7 @@ class RunFolder:
     @property
     def best(self) -> Path:
         """The promoted network."""
-        return self.nets / "best.dit"
+        return best_net(self.path)
 
     def candidate(self, generation: int) -> Path:
         """The network trained in a generation."""

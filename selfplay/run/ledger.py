@@ -101,7 +101,9 @@ class Ledger:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 self.close()
-                raise RunError(f"{path}: made by a later Aino: expected a ledger of version {VERSION}, found {version}")
+                raise RunError(
+                    f"{path}: made by a later Aino: expected a run database of version {VERSION}, found {version}"
+                )
             self._connection.executescript(SCHEMA)
             if version < VERSION:
                 self._connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -114,7 +116,7 @@ class Ledger:
 
     def _fault(self, error: sqlite3.Error) -> RunError:
         damaged = not isinstance(error, sqlite3.OperationalError)  # a full disk raises OperationalError
-        advice = "; once it is moved away, the ledger is made anew from the run folder" if damaged else ""
+        advice = "; once it is moved away, the run database is made anew from the run folder" if damaged else ""
         return RunError(f"{self._path}: {error}{advice}")
 
     @contextmanager

@@ -15,7 +15,7 @@ from selfplay.teachers.accumulators import advance
 from selfplay.teachers.quiet_search import MATE, MAX_PLY, begin, quiescence, settled_value
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-__all__ = ["deep_value", "score_moves"]
+__all__ = ["deep_value", "score_moves", "score_moves_deeply"]
 
 EXACT, AT_MOST, AT_LEAST = 0, 1, 2  # bound type of a table's score
 EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
@@ -55,6 +55,21 @@ def score_moves(teacher, row, moves, count, scores, exact):
         advance(teacher.net, teacher.acc, np.int64(0), row, child)
         least = scores[exact - 1] if i >= exact else np.int64(-MATE)
         score = -_settled_child(teacher, -least)
+        _insert(moves, scores, i, score)
+
+
+@kernel()
+def score_moves_deeply(teacher, row, moves, count, scores, exact, depth):
+    """`score_moves` by alpha-beta of `depth` plies from `row` on; 1 is `score_moves` itself."""
+    score_moves(teacher, row, moves, count, scores, exact)
+    if depth <= 1:
+        return
+    child = teacher.rows[1]
+    for i in range(count):
+        make(row, moves[i], child)
+        advance(teacher.net, teacher.acc, np.int64(0), row, child)
+        least = scores[exact - 1] if i >= exact else np.int64(-MATE)
+        score = -_search(teacher, np.int64(1), depth - 1, np.int64(-MATE), -least)
         _insert(moves, scores, i, score)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import chess
@@ -29,17 +29,18 @@ from engine.tactics.quiescence import forcing_moves
 from engine.tactics.see import see
 from selfplay.data.duplicates import game_keys
 from selfplay.records.opening_set import load_openings
+from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, offsets
 from selfplay.teachers.accumulators import advance, start
 from selfplay.teachers.drawing import begin_walk, below, offer, step_down, uniform, walk
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-__all__ = ["SOURCES", "Games", "Roots", "Shares", "draw_source", "games_of_sets", "new_roots"]
+__all__ = ["Games", "Roots", "Shares", "draw_source", "games_of_sets", "new_roots"]
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Mixture weights of the sources, relative. Field order gives the source numbers in the rows."""
+    """Mixture weights of the sources, relative, in the order of `packed.SOURCES`."""
 
     games: float = 0.05  # positions of games
     siblings: float = 0.40  # positions after the moves of a game's position, and of two plies below it
@@ -52,7 +53,6 @@ class Shares:
     quiet_ends: float = 0.07  # ends of the exchanges in positions near games
 
 
-SOURCES = tuple(field.name for field in fields(Shares))
 GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(len(SOURCES))
 FROM_GAMES = (GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
 GAME_SHARE = 0.25  # share of a drawn game's positions that are offered

@@ -17,18 +17,21 @@ import numpy as np
 
 from engine.board.layout import KEY, ROW_WORDS
 from engine.errors import ConfigError, DataError
+from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
+from selfplay.records.balance import BALANCE, balance_stamp
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.records.packed import unpack_row
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
+from selfplay.teachers.draw_trees import TreeSource
 from selfplay.teachers.drawing import new_draw_space, score_noted
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
 
-__all__ = ["Drawn", "LabelPlan", "LabelRun", "Progress", "draw_chunk", "file_hash"]
+__all__ = ["Drawn", "LabelPlan", "LabelRun", "Progress", "TreeNet", "draw_chunk", "file_hash"]
 
-VERSION = 2  # raise this when the same settings give different labels
+VERSION = 3  # raise this when the same settings give different labels
 MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread
 REBUILD_ROWS = 1 << 20
@@ -44,6 +47,7 @@ class LabelPlan:
         calm_cp: largest difference of quiescence and static value in a calm position, centipawns.
         unsettled_share: share of positions that are not calm to keep, labelled with quiescence's value.
         scored_share: positions with all moves scored, per position with a value.
+        tree_visits: visits of a search whose tree is a source; each search has half, once or twice as many.
         filter_mib: memory of the duplicate filter, a power of two; 512 MiB for 200 million positions.
         shares: mixture weights of the sources.
     """
@@ -53,6 +57,7 @@ class LabelPlan:
     calm_cp: float = 40.0
     unsettled_share: float = 0.05
     scored_share: float = 0.05
+    tree_visits: int = 600
     filter_mib: int = 512
     shares: Shares = field(default_factory=Shares)
 
@@ -60,7 +65,7 @@ class LabelPlan:
         for name in ("unsettled_share", "scored_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
-        if self.chunk_rows < 1 or self.calm_cp < 0 or self.seed < 0:
+        if min(self.chunk_rows, self.tree_visits) < 1 or self.calm_cp < 0 or self.seed < 0:
             raise ConfigError(f"expected positive numbers, got {self}")
         if self.filter_mib < 1 or self.filter_mib & (self.filter_mib - 1):
             raise ConfigError(f"filter_mib: expected a power of two, got {self.filter_mib}")
@@ -93,13 +98,22 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int) -> Drawn:
-    """Draw and label chunk `number`."""
+@dataclass(frozen=True)
+class TreeNet:
+    """The evaluator that grows trees, and what names it among the inputs of the labels."""
+
+    evaluator: InKernelEvaluator
+    name: str
+
+
+def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tree_net: TreeNet | None = None) -> Drawn:
+    """Draw and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
     space = new_draw_space(net, seed, plan.chunk_rows, limits)
     weights = np.array(list(asdict(plan.shares).values()))
-    weights[TREES] = 0.0
+    if tree_net is None:
+        weights[TREES] = 0.0
     if not len(roots.games.moves):
         weights[list(FROM_GAMES)] = 0.0
     if not weights.sum():
@@ -107,6 +121,9 @@ def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int) ->
     ends = np.rint(np.cumsum(weights) / weights.sum() * plan.chunk_rows).astype(np.int64)
     for source in np.flatnonzero(weights):
         most = np.int64(ends[source])
+        if source == TREES and tree_net is not None:
+            TreeSource(tree_net.evaluator, plan.tree_visits).draw(space, roots.games, int(most))
+            continue
         draws = np.int64(MOST_DRAWS * plan.chunk_rows)
         draw_source(space, roots, np.int64(source), most, draws)
     n_scored = score_noted(space)
@@ -123,11 +140,20 @@ def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int) ->
 class LabelRun:
     """Labels in a folder; `run` continues where the folder ends. Raises RunError if its settings differ."""
 
-    def __init__(self, folder: Path, net_file: Path, net: StockfishNet, roots: Roots, plan: LabelPlan) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        net_file: Path,
+        net: StockfishNet,
+        roots: Roots,
+        plan: LabelPlan,
+        tree_net: TreeNet | None = None,
+    ) -> None:
         self.plan = plan
         self._net = net
         self._roots = roots
-        self._writer = LabelWriter(folder, _settings(net_file, roots, plan))
+        self._tree_net = tree_net
+        self._writer = LabelWriter(folder, _settings(net_file, roots, plan, tree_net))
         self._seen = new_filter(plan.filter_mib)
         if self._writer.published.chunks:
             _fill_filter(LabelFolder(folder), self._seen)
@@ -147,7 +173,7 @@ class LabelRun:
                 first = self.published.chunks
                 missing = -(-(count - self.published.values) // self.plan.chunk_rows)
                 numbers = range(first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing)))
-                drawn = pool.map(lambda number: draw_chunk(self._net, self._roots, self.plan, number), numbers)
+                drawn = pool.map(self._draw, numbers)
                 self._publish(drawn, count)
                 speed = (self.published.values - at_first) / (time.monotonic() - begun)
                 report(Progress(self.published, speed))
@@ -156,6 +182,9 @@ class LabelRun:
     def close(self) -> None:
         """Close the folder's files."""
         self._writer.close()
+
+    def _draw(self, number: int) -> Drawn:
+        return draw_chunk(self._net, self._roots, self.plan, number, self._tree_net)
 
     def _publish(self, drawn: list[Drawn], count: int) -> None:
         """Publish chunks up to the one that completes `count`, so that the file does not depend on the threads."""
@@ -176,12 +205,14 @@ class LabelRun:
         return rows[new]
 
 
-def _settings(net_file: Path, roots: Roots, plan: LabelPlan) -> dict[str, Any]:
+def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None) -> dict[str, Any]:
     """Everything that the labels depend on, in the folder's form."""
     games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
         "version": VERSION,
         "teacher": file_hash(net_file),
+        BALANCE: balance_stamp(),
+        "tree_net": tree_net.name if tree_net is not None else "",
         "games": len(roots.games.starts),
         "games_hash": games,
         **asdict(plan),

@@ -6,7 +6,7 @@ values from a long search. The teacher labels siblings at depth 2. Q = W - L of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 from engine.board.attacks import in_check
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
-from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.errors import DataError, FenError
@@ -26,9 +26,11 @@ from engine.native.jit import kernel
 from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import new_space
 from engine.tactics.quiescence import settled_value as classical_settled_value
+from selfplay.data.teacher import UNKNOWN_RESULT, parse_teacher_line
 from selfplay.data.text_files import numbered_lines
-from selfplay.records.calibration import Calibration
-from selfplay.records.targets import wdl_from_score
+from selfplay.records.calibration import LONE_SCORES, Calibration
+from selfplay.records.targets import WHITE_POINTS, wdl_from_result, wdl_from_score
+from selfplay.records.uci_text import king_takes_rook
 from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
@@ -42,7 +44,6 @@ CALM_CP = 40
 HANGING_CP = 100  # a larger change by captures, in the classical evaluation, means not calm
 SIBLING_PARENTS = 150
 NEAR_BEST = 0.3  # Q: siblings this close to the best matter for the choice
-DEPTH_2 = Calibration(4.0, 80.0, 50.0)  # for the siblings' labels
 BATCH = 256
 
 
@@ -51,6 +52,7 @@ class Truth(NamedTuple):
 
     rows: np.ndarray  # uint64 [N, 16]
     score_cp: np.ndarray  # int64 [N]
+    result_wdl: np.ndarray  # float32 [N, 3] of the position's game for the side to move; zeros if unknown
 
 
 class Siblings(NamedTuple):
@@ -77,18 +79,43 @@ Judge = Callable[[np.ndarray], np.ndarray]  # rows [N, 16] -> Q [N]
 
 
 def read_truth(path: Path) -> Truth:
-    """Lines `FEN|cp at few nodes|cp at many|...`. Raises DataError naming a malformed line."""
-    rows, scores = [], []
+    """Positions with scores: lines of teacher labels (`selfplay/data/teacher.py`), or `FEN|cp at few nodes|cp at many`.
+
+    Of a labelled game every position with labels counts, with its best score. Raises DataError naming a malformed line.
+    """
+    found: list[tuple[np.ndarray, int, np.ndarray]] = []
     for number, line in numbered_lines(path):
         try:
-            fen, _, score = line.split("|")[:3]
-            rows.append(row_from_board(parse_fen(fen, chess960=True)))
-            scores.append(int(score))
-        except (ValueError, FenError) as error:
+            fen, middle, last = line.split("|")[:3]
+            if ":" in last or middle in WHITE_POINTS or middle == UNKNOWN_RESULT:
+                found += _labelled_positions(line)
+            else:
+                found.append((row_from_board(parse_fen(fen, chess960=True)), int(last), np.zeros(3, np.float32)))
+        except (KeyError, ValueError, FenError) as error:
             raise DataError(f"{path}:{number}: not a position with scores: {error}") from error
-    if not rows:
+    if not found:
         raise DataError(f"{path}: no positions in it")
-    return Truth(np.stack(rows), np.array(scores, np.int64))
+    rows, scores, results = zip(*found, strict=True)
+    return Truth(np.stack(rows), np.array(scores, np.int64), np.stack(results))
+
+
+def _labelled_positions(line: str) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
+    """(row, best score, result for the side to move or zeros) of each labelled position of a game."""
+    game = parse_teacher_line(line)
+    assert game.target_scores is not None
+    result, first = line.split("|")[1], np.cumsum(game.target_counts) - game.target_counts
+    row, legal = game.start, np.zeros(MAX_MOVES, np.uint16)
+    for move, at, count in zip(game.moves, first, game.target_counts, strict=True):
+        if count:
+            points = np.zeros(3, np.float32)
+            if result != UNKNOWN_RESULT:
+                points = wdl_from_result(WHITE_POINTS[result], np.array([row[SIDE] == 1]))[0]
+            yield row, int(game.target_scores[at : at + count].max()), points
+        played, before = np.uint16(king_takes_rook(row, int(move))), row
+        if played not in legal[: generate(before, legal)]:
+            raise ValueError("an illegal move")
+        row = np.zeros(ROW_WORDS, np.uint64)
+        make(before, played, row)
 
 
 def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
@@ -154,7 +181,7 @@ def siblings_of(net: StockfishNet, truth: Truth) -> Siblings:
     if not found:
         raise DataError("no balanced position with a move among the truth's positions")
     rows, owner = np.stack(found), np.array(parent)
-    label = -q_of(DEPTH_2.wdl(teacher_cp(net, rows, 2)))
+    label = -q_of(LONE_SCORES[2].wdl(teacher_cp(net, rows, 2)))
     best = np.full(len(parents), -np.inf)
     np.maximum.at(best, owner, label)
     return Siblings(rows, owner, label, _is_settled(net, rows) & (label > best[owner] - NEAR_BEST))

@@ -7,21 +7,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from engine.errors import ConfigError
 from engine.network.sparse.parameters import SparseConfig, sparse_config_of
 from engine.network.tower.model import TowerConfig, tower_config_of
 from engine.nn.layer import Layer
 from engine.nn.layers import ListNetwork
 from engine.nn.optimizers import Optimizer
 from engine.nn.parallel import GradientSource
-from selfplay.records.positions import PositionSet
 from selfplay.training.heldout import HeldOutScores
-from selfplay.training.mixture import Map
+from selfplay.training.mixture import AnySet, Map
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
 from selfplay.training.sparse import SparseFamily
 from selfplay.training.tower import TowerFamily
+from selfplay.training.value_trunk import ValueFamily
 
-__all__ = ["Batches", "Family", "HeldOut", "family_of", "family_of_model"]
+__all__ = ["PARTS", "Batches", "Family", "HeldOut", "family_of", "family_of_model"]
+
+PARTS = ("policy", "value")  # what to train of a network with a value trunk
 
 
 class Batches(Protocol):
@@ -60,6 +63,14 @@ class Family(Protocol):
         """A network with random weights."""
         ...
 
+    def part(self, model: Layer) -> Layer:
+        """The part of a network that is trained, perhaps all of it."""
+        ...
+
+    def joined(self, model: Layer, part: Layer) -> Layer:
+        """The network `model` with another trained part."""
+        ...
+
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
         """The batches for training on the data."""
         ...
@@ -76,7 +87,7 @@ class Family(Protocol):
         """Measure on coming batches the statistics that weight averaging does not cover."""
         ...
 
-    def heldout(self, positions: PositionSet, limit: int) -> HeldOut:
+    def heldout(self, positions: AnySet, limit: int) -> HeldOut:
         """A fixed sample to score networks on, at most `limit` positions."""
         ...
 
@@ -95,8 +106,17 @@ def family_of_model(model: Layer) -> Family:
     return TowerFamily(tower_config_of(config))
 
 
-def family_of(net: str) -> Family:
-    """The family and size that a name such as 64x6 or sparse-768 means. Raises ConfigError for another form."""
+def family_of(net: str, part: str = "policy") -> Family:
+    """The family and size that a name such as 64x6 or sparse-768 means.
+
+    part: "value" for the value trunk of a network such as sparse-768+v256, "policy" for the rest of it; networks
+    without a value trunk are trained as a whole. Raises ConfigError for another form.
+    """
+    if part not in PARTS:
+        raise ConfigError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
     if net.startswith("sparse"):
-        return SparseFamily(SparseConfig.parse(net))
+        config = SparseConfig.parse(net)
+        return ValueFamily(config) if part == "value" else SparseFamily(config)
+    if part == "value":
+        raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
     return TowerFamily(TowerConfig.parse(net))

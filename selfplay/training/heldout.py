@@ -10,7 +10,9 @@ from engine.errors import ConfigError
 from selfplay.records.positions import PositionSet
 from selfplay.training.losses import LossSums
 
-__all__ = ["HeldOutScores", "scores_of", "split_by_game", "spread_positions"]
+__all__ = ["NO_GAMES", "HeldOutScores", "scores_of", "split_by_game", "spread_positions"]
+
+NO_GAMES = "nothing to hold out: give at least one file of games or teacher labels beside the labels"
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,11 @@ class Learner:
         settings: LearnerSettings,
         schedule: Callable[[int], float] | None = None,
     ) -> None:
+        part = family.part(model)
         self.family, self.model, self.batches, self.settings = family, model, batches, settings
-        self._source = family.gradients(model, settings)
+        self._source = family.gradients(part, settings)
         self._trainer = Trainer(
-            model,
+            part,
             self._source,
             family.optimizer(settings),
             Constant(0.0) if schedule is None else schedule,
@@ -62,7 +63,7 @@ class Learner:
         """A new model with the averaged weights; its batch statistics are measured on coming batches."""
         model = self._trainer.averaged_model()
         self.family.refresh(model, self._coming())
-        return model
+        return self.family.joined(self.model, model)
 
     def _coming(self) -> Iterator[Any]:
         return (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))

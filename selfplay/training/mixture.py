@@ -26,11 +26,19 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 class Draws:
     """Draws positions from several sets by mixture weights; each set by epochs, without replacement.
 
+    Games give `group` positions at a time, label folders `group_of_rows` consecutive rows.
+
     Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable position.
     """
 
     def __init__(
-        self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, group: int = 1
+        self,
+        sets: Sequence[AnySet],
+        shares: Sequence[float],
+        batch_size: int,
+        seed: int,
+        group: int = 1,
+        group_of_rows: int = 1,
     ) -> None:
         if min(shares) < 0 or sum(shares) <= 0:
             raise ConfigError(
@@ -40,7 +48,7 @@ class Draws:
         self.seed = seed
         pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]
         self.sets = [one for one, _ in pairs]
-        self._orders = [_order_of(one, seed + i, group) for i, one in enumerate(self.sets)]
+        self._orders = [_order_of(one, seed + i, group, group_of_rows) for i, one in enumerate(self.sets)]
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
         self.n_positions = sum(len(order) for order in self._orders)
@@ -62,8 +70,10 @@ class Draws:
         return int(np.floor(total * self._bounds[source + 1])) - int(np.floor(total * self._bounds[source]))
 
 
-def _order_of(one: AnySet, seed: int, group: int) -> EpochOrder | LabelOrder:
-    return LabelOrder(one.n_positions, seed) if isinstance(one, LabelRows) else EpochOrder(one, seed, group)
+def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> EpochOrder | LabelOrder:
+    if isinstance(one, LabelRows):
+        return LabelOrder(one.n_positions, seed, group_of_rows)
+    return EpochOrder(one, seed, group)
 
 
 class Mixture:

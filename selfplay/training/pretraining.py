@@ -18,6 +18,7 @@ import numpy as np
 
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write
+from engine.network.sparse.value_parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
@@ -43,7 +44,8 @@ class PretrainSettings:
     net: str
     peak_rate: float
     learner: LearnerSettings
-    start_from: Path | None = None  # network of the same size whose weights start the run
+    part: str = "policy"  # what to train of a network with a value trunk (`family_of`)
+    start_from: Path | None = None  # network of the same size, or without the value trunk, whose weights start the run
     minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data
     positions: int = 0
     seed: int = 1
@@ -55,7 +57,7 @@ class PretrainSettings:
     def __post_init__(self) -> None:
         if (self.minutes > 0) == (self.positions > 0):
             raise ConfigError(f"give either minutes or positions to train, got {self.minutes} and {self.positions}")
-        family_of(self.net)
+        family_of(self.net, self.part)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Pretraining:
         self.settings = settings
         self.elapsed_s = 0.0
         self._bind_configuration()
-        family, rates = family_of(settings.net), WarmupCosine.over_progress(settings.peak_rate)
+        family, rates = family_of(settings.net, settings.part), WarmupCosine.over_progress(settings.peak_rate)
         batches = family.batches(data, settings.learner, settings.seed)
         model = _first_model(settings)
         self.learner = Learner(family, model, batches, settings.learner, lambda step: rates(self.progress))
@@ -184,7 +186,10 @@ def _first_model(settings: PretrainSettings) -> Layer:
     if settings.start_from is None:
         return model
     start, _ = dit.load(settings.start_from)
-    if start.config() != model.config():
+    wanted = model.config()
+    if start.config() == {name: value for name, value in wanted.items() if name != VALUE_TRUNK}:
+        return model.with_children({**model.children(), **start.children()})
+    if start.config() != wanted:
         raise ConfigError(f"{settings.start_from}: not a network of the architecture {settings.net}")
     return start
 
@@ -224,7 +229,7 @@ def _data_names(files: SourceFiles) -> dict[str, list[str]]:
         "human games": files.human_games,
         "pgn": files.pgn,
         "training chunks": files.v6,
-        "searched positions": files.searched,
+        "tree positions": files.searched,
         "labels": files.labels,
     }
     return {kind: [path.name for path in paths] for kind, paths in kinds.items() if paths}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from engine.errors import ConfigError
 from selfplay.training.losses import LossWeights
 
-__all__ = ["SPARSE_RECIPE", "TOWER_RECIPE", "LearnerSettings", "Recipe"]
+__all__ = ["SPARSE_RECIPE", "TOWER_RECIPE", "VALUE_RECIPE", "LearnerSettings", "Recipe"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ TOWER_RECIPE = Recipe(batch_size=256, peak_rate=2e-3, weight_decay=1e-2, variati
 # The tables cost most of a step, and large batches share that cost. With less decay the network memorises labels,
 # because it sees each several times. `fit_positions` makes 32 steps (set by hand).
 SPARSE_RECIPE = Recipe(batch_size=8192, peak_rate=4e-3, weight_decay=0.8, variations=0.3, fit_positions=262_144)
+
+# A hundred million labels are each seen once or twice, so there is little to memorise.
+VALUE_RECIPE = Recipe(batch_size=8192, peak_rate=2e-3, weight_decay=0.05, variations=0.0, fit_positions=262_144)
 
 
 @dataclass(frozen=True)

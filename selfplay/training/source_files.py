@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import game_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.label_sampler import LabelRows
-from selfplay.data.pgn import ALL_GAMES, PgnSelection, pgn_reader
+from selfplay.data.label_sampler import LabelRows, rows_of
+from selfplay.data.pgn import ALL_GAMES, PgnReader, PgnSelection
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
 from selfplay.records.collect import GameRecord
@@ -22,6 +22,8 @@ from selfplay.records.positions import PositionSet
 from selfplay.training.heldout import split_by_game
 
 __all__ = ["SourceFiles", "TrainingData", "load_training_data"]
+
+LEAST_GAMES = 2  # one to train on, one to hold out
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,28 @@ class SourceFiles:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training sets with their mixture weights, and the held-out set."""
+    """Training sets with their mixture weights, and the held-out set.
+
+    Without games, the held-out set is all rows of the first label folder, of which training leaves some roots out.
+    """
 
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
-    heldout: PositionSet
+    heldout: PositionSet | LabelRows
 
 
 Reader = Callable[[Path], Iterator[GameRecord]]
 
 
-def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[str], None]) -> TrainingData:
+def load_training_data(
+    files: SourceFiles,
+    cache: Path | None,
+    tell: Callable[[str], None],
+    watch: Callable[[str, float, int], None] = lambda name, share, games: None,
+) -> TrainingData:
     """Read all files (from the cache folder if parsed before), calling `tell` with one line per file.
 
+    `watch` gets a file's name, the share of it that is read (0 where that is not known) and its games, now and then.
     Every file is its own set, so that none is copied into memory. Files of a kind split its weight by positions. Equal
     games count once: the held-out one, else the first. Raises ConfigError without files, DataError for bad ones.
     """
@@ -78,18 +89,28 @@ def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[s
         (teacher_files(files.teacher), read_teacher),
         (list(files.engine_games), read_engine_games),
         (list(files.human_games), read_human_games),
-        (list(files.pgn), pgn_reader(files.pgn_selection)),
+        (list(files.pgn), PgnReader(files.pgn_selection)),
         (list(files.v6), read_v6),
         (teacher_files(files.searched), read_teacher),
     ]
-    loaded = [[(path, load_or_parse(path, reader, cache)) for path in found] for found, reader in kinds]
+
+    def load(path: Path, reader: Reader) -> PositionSet:
+        loaded = load_or_parse(path, reader, cache, lambda share, games: watch(path.name, share, games))
+        if not loaded.n_games:
+            raise DataError(f"{path}: no games found; at least {LEAST_GAMES} are needed")
+        return loaded
+
+    loaded = [[(path, load(path, reader)) for path in found] for found, reader in kinds]
     paths = [path for parts in loaded for path, _ in parts]
     if not paths and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
     if not paths:
-        raise ConfigError("nothing to hold out: give at least one file of games or teacher labels beside the labels")
+        labels = list(_label_sets(files, tell))
+        return TrainingData(tuple(rows for rows, _ in labels), tuple(share for _, share in labels), labels[0][0])
     heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
     heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
+    if heldout_set.n_games < LEAST_GAMES:
+        raise DataError(f"{heldout_path}: 1 game found; at least {LEAST_GAMES} are needed")
     training, heldout = split_by_game(heldout_set, files.heldout_share)
     known = set(game_keys(heldout).tolist())
     sets: list[PositionSet | LabelRows] = []
@@ -99,7 +120,7 @@ def load_training_data(files: SourceFiles, cache: Path | None, tell: Callable[[s
         for path, part in parts:
             used, repeated = without_known_games(training if path == heldout_path else part, known)
             kind.append(used)
-            tell(f"{path.name}: {part.n_games:,} games, {repeated:,} of them known, {_usable(used):,} usable positions")
+            tell(f"{path.name}: {part.n_games:,} games ({repeated:,} duplicates skipped), {_usable(used):,} positions")
             if path == heldout_path:
                 tell(f"  the last {heldout.n_games:,} games, {heldout.n_positions:,} positions, are held out")
         total = max(1, sum(map(_usable, kind)))
@@ -117,7 +138,7 @@ def _label_sets(files: SourceFiles, tell: Callable[[str], None]) -> Iterator[tup
     for name, share in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
-            rows = LabelRows(str(folder.folder), getattr(folder, name))
+            rows = rows_of(folder)[("values", "scored").index(name)]
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
                 yield rows, files.shares[-1] * share * rows.n_positions / total

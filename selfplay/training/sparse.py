@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
+from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.sparse.features import FEATURE_GROUPS, POLICY_GROUPS
 from engine.network.sparse.gradients import (
@@ -33,15 +34,16 @@ from engine.network.sparse.parameters import (
     sparse_config_of,
 )
 from engine.network.sparse.rows import BLOCK, HALF_BLOCK
+from engine.network.sparse.value_parameters import VALUE_TRUNK
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import HeldOutScores, scores_of, spread_positions
+from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
-from selfplay.training.mixture import SparseMixture
+from selfplay.training.mixture import AnySet, SparseMixture
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
@@ -53,7 +55,7 @@ SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"
 
 
 class SparseFamily:
-    """Sparse networks, such as sparse-768."""
+    """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
 
     recipe = SPARSE_RECIPE
     clips = False  # the gradient's norm would need one more pass over all tables
@@ -65,6 +67,14 @@ class SparseFamily:
         """A sparse network with random weights."""
         return build_sparse(self._config, rng)
 
+    def part(self, model: Layer) -> Layer:
+        """All but the value trunk."""
+        return model.with_children({name: one for name, one in model.children().items() if name != VALUE_TRUNK})
+
+    def joined(self, model: Layer, part: Layer) -> Layer:
+        """`part` with the value trunk of `model`, if it has one."""
+        return model.with_children({**model.children(), **part.children()})
+
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> SparseMixture:
         """Batches of active features."""
         return SparseMixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
@@ -75,13 +85,15 @@ class SparseFamily:
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         """AdamW, with parts that table rows share."""
-        return SharedRowsAdamW(SHARED, settings.weight_decay, decay_all=True)
+        return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)
 
     def refresh(self, model: Layer, coming: Iterator[SparseBatch]) -> None:
         """Do nothing: sparse networks have no batch statistics."""
 
-    def heldout(self, positions: PositionSet, limit: int) -> SparseHeldOut:
-        """A held-out sample as active features."""
+    def heldout(self, positions: AnySet, limit: int) -> SparseHeldOut:
+        """A held-out sample as active features. Raises ConfigError for single positions."""
+        if not isinstance(positions, PositionSet):
+            raise ConfigError(NO_GAMES)
         return SparseHeldOut(positions, limit)
 
     def upgraded(

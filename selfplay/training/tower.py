@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES, expand
@@ -22,9 +23,9 @@ from engine.nn.optimizers import AdamW, Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import HeldOutScores, scores_of, spread_positions
+from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
-from selfplay.training.mixture import Mixture
+from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
@@ -49,6 +50,14 @@ class TowerFamily:
         """A tower with random weights."""
         return build_tower(self._config, rng)
 
+    def part(self, model: Layer) -> Layer:
+        """The whole network."""
+        return model
+
+    def joined(self, model: Layer, part: Layer) -> Layer:
+        """The trained network."""
+        return part
+
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Mixture:
         """Batches of planes."""
         return Mixture(data.sets, data.shares, settings.batch_size, seed)
@@ -66,8 +75,10 @@ class TowerFamily:
         with threadpool_limits(limits=1, user_api="blas"):
             refresh_statistics(model, (planes_of(batch.masks) for batch in islice(coming, RECALIBRATION_BATCHES)))
 
-    def heldout(self, positions: PositionSet, limit: int) -> TowerHeldOut:
-        """A held-out sample as planes."""
+    def heldout(self, positions: AnySet, limit: int) -> TowerHeldOut:
+        """A held-out sample as planes. Raises ConfigError for single positions."""
+        if not isinstance(positions, PositionSet):
+            raise ConfigError(NO_GAMES)
         return TowerHeldOut(positions, limit)
 
     def upgraded(

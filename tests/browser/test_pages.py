@@ -26,7 +26,7 @@ def annotated_page() -> str:
     game = chess.pgn.read_game(io.StringIO(GAME))
     assert game is not None
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
-        return page("A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1)], "100 nodes")
+        return page("A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1, GAME)], "100 nodes")
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,91 @@ def test_arrow_keys_and_buttons_go_through_the_game(browser: str, tmp_path: Path
         "4. Qxf7# 31 1",
         "1... e5 32 1",
     ]
+
+
+def test_review_opens_at_the_first_move_and_keys_work_from_anywhere(
+    browser: str, tmp_path: Path, annotated_page: str
+) -> None:
+    act = """
+    const seen = [page.querySelector(".says").textContent.slice(0, 14)];
+    const press = key => page.body.dispatchEvent(new view.KeyboardEvent("keydown", { key, bubbles: true }));
+    const note = () => seen.push(page.querySelector(".says").textContent.split(" ").slice(0, 2).join(" "));
+    for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft"]) { press(key); note(); }
+    page.activeElement.blur();
+    press("End"); note();
+    return seen;
+    """
+    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == [
+        "Start position", "1. e4", "1... e5", "1. e4", "4. Qxf7#"
+    ]  # fmt: skip
+
+
+def test_board_flips_with_its_bar(browser: str, tmp_path: Path, annotated_page: str) -> None:
+    act = """
+    const king = () => [...page.querySelectorAll(".replay use")].find(e => e.getAttribute("href") === "#white-king");
+    const places = [king().getAttribute("y")];
+    page.querySelector("[data-go=flip]").click();
+    places.push(king().getAttribute("y"), page.querySelector(".bar").classList.contains("flipped"));
+    page.querySelector("[data-go=last]").click();
+    places.push(page.querySelector(".bar .white").style.height, page.querySelector(".bar .score").textContent);
+    return places;
+    """
+    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == ["315", "0", True, "100%", "#"]
+
+
+def test_better_lines_are_played_on_the_board(browser: str, tmp_path: Path, annotated_page: str) -> None:
+    act = """
+    page.querySelectorAll(".moves a")[5].click();
+    const says = () => page.querySelector(".says"), board = () => page.querySelector(".replay .pieces").innerHTML;
+    const game = board(), links = says().querySelectorAll("a").length;
+    says().querySelector("a").click();
+    const press = key => page.body.dispatchEvent(new view.KeyboardEvent("keydown", { key, bubbles: true }));
+    const first = board();
+    press("ArrowRight");
+    const second = board();
+    press("ArrowLeft"); press("ArrowLeft");
+    return [says().textContent.includes("Better line: 3... "), links > 1, new Set([game, first, second]).size,
+      board() === game, page.querySelectorAll(".replay .glyph").length];
+    """
+    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1]
+
+
+def test_cards_and_curve_go_to_their_moves(browser: str, tmp_path: Path, annotated_page: str) -> None:
+    act = """
+    const seen = [], note = () => seen.push(page.querySelector(".moves a[aria-current]").textContent);
+    page.querySelector(".card").click(); note();
+    const curve = page.querySelector(".expected"), box = curve.getBoundingClientRect();
+    curve.dispatchEvent(new view.MouseEvent("click", { clientX: box.x + box.width, clientY: box.y + 9 })); note();
+    curve.dispatchEvent(new view.MouseEvent("click", { clientX: box.x + box.width / 7, clientY: box.y + 9 })); note();
+    return seen;
+    """
+    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == ["Nf6??", "Qxf7#", "e4"]
+
+
+def test_fen_and_pgn_are_copied(browser: str, tmp_path: Path, annotated_page: str) -> None:
+    act = """
+    const copied = [];
+    view.navigator.clipboard.writeText = async text => { copied.push(text); };
+    page.querySelectorAll(".moves a")[0].click();
+    page.querySelectorAll("[data-copy]").forEach(button => button.click());
+    return [...copied, page.querySelector("[data-copy]").textContent];
+    """
+    fen, pgn, said = ask(browser, tmp_path, annotated_page, DESKTOP, act)  # type: ignore[misc]
+    assert fen == "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
+    assert pgn == GAME
+    assert said == "Copied"
+
+
+def test_white_wins_are_painted_white_whoever_moves(browser: str, tmp_path: Path, explained_page: str) -> None:
+    act = """
+    const bar = page.querySelector(".wdl");
+    const white = bar.querySelector(".white"), paint = view.getComputedStyle(white).backgroundColor;
+    return [bar.getAttribute("aria-label"), white === bar.firstElementChild, paint];
+    """
+    label, white_first, paint = ask(browser, tmp_path, explained_page, DESKTOP, act)  # type: ignore[misc]
+    assert label.startswith("Chances: White wins ")
+    assert white_first
+    assert paint == "rgb(247, 245, 239)"
 
 
 def test_controls_can_be_reached_with_the_keyboard(

@@ -18,6 +18,7 @@ from uci.game.clock import GameClock
 from uci.game.ends import GameEnd
 from uci.game.level import Level
 from uci.play import loop
+from uci.play.asking import Countdown
 from uci.play.game import GameSettings, TerminalGame
 from uci.terminal.board_view import BoardStyle
 
@@ -79,8 +80,8 @@ def play(
     output = io.StringIO()
     answers: Iterator[str] = iter(inputs)
 
-    def ask(prompt: str) -> str:
-        output.write(prompt + "\n")
+    def ask(prompt: str, countdown: Countdown | None = None) -> str:
+        output.write((countdown.text() if countdown else "") + prompt + "\n")
         pause()
         try:
             return next(answers)
@@ -89,8 +90,9 @@ def play(
 
     engine = engine_class(EngineOptions())
     console = Console(file=output, width=200)
-    game = TerminalGame(console, engine, board or chess.Board(fen), settings(human, clock))  # type: ignore[arg-type]
-    return game, loop.play(game, ask), output.getvalue()
+    chosen = settings(human, clock)
+    game = TerminalGame(console, engine, board or chess.Board(fen), chosen, ask)  # type: ignore[arg-type]
+    return game, loop.play(game), output.getvalue()
 
 
 def settings(human: chess.Color | None, clock: GameClock | None = None) -> GameSettings:

@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import chess
 import chess.pgn
 import pytest
+from rich.console import Console
 
 import uci.annotate.annotate as annotate_command
 import uci.annotate.review as annotate_review
@@ -21,8 +23,17 @@ from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, page
-from uci.annotate.judge import BLUNDER, GREAT, INACCURACY, MISTAKE, judge, mean_accuracy, move_accuracy
-from uci.annotate.review import GameReview, review_game
+from uci.annotate.judge import (
+    BLUNDER,
+    GREAT,
+    INACCURACY,
+    MISTAKE,
+    judge,
+    mean_accuracy,
+    move_accuracy,
+    winning_chances,
+)
+from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.main import main
 from uci.terminal.waiting import search_interruptibly
 
@@ -69,6 +80,8 @@ class ScriptedEngine(FakeEngine):
     def __init__(self, script: dict[str, dict[str, float]]) -> None:
         super().__init__(EngineOptions())
         self.script = script
+        self.prior = 0.5
+        self.evaluator = SimpleNamespace(name="scripted")
 
     def search(
         self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
@@ -77,7 +90,7 @@ class ScriptedEngine(FakeEngine):
         allowed = limits.searchmoves or tuple(self.board.legal_moves)
         values = self.script.get(self.board.epd(), {})
         children = [
-            RootMove(move, visits=10, prior=0.5, q=values.get(move.uci(), -0.9), draw=0.0, mate=None)
+            RootMove(move, visits=10, prior=self.prior, q=values.get(move.uci(), -0.9), draw=0.0, mate=None)
             for move in allowed
         ]
         children.sort(key=lambda child: -child.q)
@@ -105,13 +118,24 @@ LOSSES = [(0.0, None), (0.04, None), (0.05, INACCURACY), (0.1, MISTAKE), (0.15, 
 
 @pytest.mark.parametrize(("loss", "judgement"), LOSSES)
 def test_losses_have_names(loss: float, judgement: object) -> None:
-    assert judge(loss, gap=0.0, expected=0.5) is judgement
+    assert judge(loss, gap=0.0, chances=0.5) is judgement
 
 
 def test_only_good_move_is_praised_while_the_game_is_open() -> None:
-    assert judge(0.0, gap=0.2, expected=0.5) is GREAT
-    assert judge(0.0, gap=0.2, expected=0.97) is None
-    assert judge(0.01, gap=0.2, expected=0.5) is None
+    assert judge(0.0, gap=0.2, chances=0.5) is GREAT
+    assert judge(0.0, gap=0.2, chances=0.97) is None
+    assert judge(0.01, gap=0.2, chances=0.5) is None
+
+
+def test_move_that_loses_all_the_same_is_not_praised() -> None:
+    """9...b5 of Morphy's Opera game: the least evil, and lost."""
+    assert judge(0.0, gap=0.2, chances=0.3) is None
+
+
+def test_advantage_counts_less_among_people_than_between_engines() -> None:
+    assert [winning_chances(expected) for expected in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
+    assert 0.6 < winning_chances(0.7) < 0.7
+    assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
 
 
 def test_accuracy_falls_with_the_loss() -> None:
@@ -134,8 +158,8 @@ def test_move_is_compared_with_the_best_one_searched_alike() -> None:
     board.push_uci("e1e2")
     script[board.epd()] = {"a7a5": -0.24}  # what the best move really leads to: 0.24 for White, not 0.4
     first, second = review(game, ScriptedEngine(script)).moves
-    assert first.loss == pytest.approx(0.62 - 0.45)
-    assert (first.judgement, first.best_line[0].uci()) == (BLUNDER, "e1e2")
+    assert first.loss == pytest.approx(winning_chances(0.62) - winning_chances(0.45))
+    assert (first.judgement, first.best_line[0].uci()) == (MISTAKE, "e1e2")
     assert (second.loss, second.judgement, second.is_best) == (0.0, None, True)
 
 
@@ -147,7 +171,7 @@ def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
     engine.script[board.epd()] = {"a7a6": 0.2}
     first = review(game, engine).moves[0]
     assert first.judgement is BLUNDER
-    assert first.loss == pytest.approx(0.4 - 0.1)
+    assert first.loss == pytest.approx(winning_chances(0.4) - winning_chances(0.1))
     assert first.best_line[0].uci() == "e1e2"
 
 
@@ -170,9 +194,9 @@ def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
         other.push_uci(move)
     engine.script[other.epd()] = {"e1e2": 0.76}
     first, second, third = review(game, engine).moves
-    assert (first.loss, first.judgement) == (pytest.approx(0.02), None)
+    assert (first.loss, first.judgement) == (pytest.approx(winning_chances(0.9) - winning_chances(0.88)), None)
     assert first.after.expected == pytest.approx(0.88), "the corrected value, not the 0.5 that the look gave"
-    assert second.loss == pytest.approx(0.02)
+    assert second.loss == pytest.approx(first.loss)
     assert third.loss == 0.0
 
 
@@ -184,21 +208,85 @@ def test_mate_that_only_the_game_finds_is_counted_from_each_position() -> None:
 
 def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
     game = read("1. e4 c6 2. d4 *")
-    values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.2}]
+    values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.45}]
     engine = ScriptedEngine(script_for(game, values))
     engine.script[position_after("e4", "e5").epd()] = {"g1f3": 0.0}
     engine.script[position_after("e4", "c6", "Nf3").epd()] = {"d7d5": -0.16}
     _, second, third = review(game, engine).moves
-    assert second.loss == pytest.approx(0.08)
+    assert second.loss == pytest.approx(winning_chances(0.5) - winning_chances(0.42))
     assert second.judgement is None
     assert third.judgement is BLUNDER
+
+
+class SecondThoughts(ScriptedEngine):
+    """Has another script for searches of more than one node."""
+
+    def __init__(self, script: dict[str, dict[str, float]], deep: dict[str, dict[str, float]]) -> None:
+        super().__init__(script)
+        self.first, self.deep = script, {**script, **deep}
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        self.script = self.deep if limits.nodes != 1 else self.first
+        return super().search(limits, on_info, control)
+
+
+@pytest.mark.parametrize(("answer", "judgement"), [(0.5, BLUNDER), (0.2, INACCURACY), (0.0, None), (-0.5, None)])
+def test_bad_mark_is_the_milder_one_of_two_looks(answer: float, judgement: object) -> None:
+    """The first look calls 1. a3 a blunder: 0.2 against -0.8. The second one gives the reply another value."""
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.0, "a2a3": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
+    better, after = game.board(), game.board()
+    better.push_uci("e1e2")
+    after.push_uci("a2a3")
+    script[better.epd()] = {"a7a6": 0.0}
+    engine = SecondThoughts(script, {after.epd(): {"a7a6": answer, "e8e7": answer}})
+    engine.deep[game.end().board().epd()] = {"e1e2": -answer}
+    first = review(game, engine).moves[0]
+    assert first.judgement is judgement
+    assert first.is_best == (judgement is None)
+    assert {limits.nodes for limits in engine.limits} == {1, 4}
+
+
+@pytest.mark.parametrize(("other", "judgement"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
+def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other: float, judgement: object) -> None:
+    game = read(QUIET)
+    script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
+    engine = SecondThoughts(script, {game.board().epd(): {"a2a3": 0.1, "e1e2": other}})
+    engine.prior = 0.1
+    first = review(game, engine).moves[0]
+    assert first.judgement is judgement
+    assert (judgement is None) == (move_comment(first) == "")
+    if judgement:
+        assert move_comment(first).startswith("The only good move: any other costs 28%")
+
+
+def test_moves_without_a_second_look_have_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = read(QUIET)
+    engine = ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
+    looks = 0
+
+    def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
+        nonlocal looks
+        if limits.nodes == 4:
+            looks += 1
+            raise KeyboardInterrupt
+        return search_interruptibly(engine, limits)
+
+    monkeypatch.setattr(annotate_review, "search_interruptibly", interrupted_search)
+    with pytest.raises(ReviewInterrupted) as interrupt:
+        review(game, engine)
+    assert looks == 1
+    assert interrupt.value.review is not None
+    assert [move.judgement for move in interrupt.value.review.moves] == [None, None]
 
 
 def test_game_without_moves_is_reviewed() -> None:
     found = review(read('[White "A"]\n\n*\n'), ScriptedEngine({}))
     assert found.moves == []
     assert found.summary(chess.WHITE) == "no moves"
-    assert "A" in game_section(found, 1)[1]
+    assert "A" in game_section(found, 1, "")[1]
 
 
 # ---- PGN ------------------------------------------------------------------------------------------------------------
@@ -236,17 +324,18 @@ def test_mate_on_the_board_has_no_evaluation() -> None:
 
 
 def test_page_escapes_what_comes_from_the_file() -> None:
-    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1)
+    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
     text = page("<i>games</i>", [section], "1 node")
     assert "<b>Fool" not in text
     assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text
     assert "<i>games" not in text
+    assert "[%eval <b>]" not in text
 
 
 def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
     found = review(read(RETI), ScriptedEngine({}))
-    text = page("game", [game_section(found, 1)], "1 node")
-    outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\(", text)
+    text = page("game", [game_section(found, 1, "")], "1 node")
+    outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
     assert outside == []
     steps = json.loads(re.search(r'class="steps">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
     assert len(steps) == 22
@@ -361,6 +450,18 @@ def test_damaged_game_is_annotated_as_far_as_it_goes(tmp_path: Path, capsys: pyt
     first, second = annotated(tmp_path / "broken.annotated.pgn")
     assert [node.san() for node in first.mainline()] == ["e4", "e5"]
     assert second.headers["White"] == "Next"
+
+
+def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO())
+    engine = ScriptedEngine({})
+    for _ in range(2):
+        annotate_command.annotate_game(console, engine, read(FOOLS_MATE), tmp_path / "mine.pgn")  # type: ignore[arg-type]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"mine.annotated{number}.{kind}" for number in ("-2", "") for kind in ("html", "pgn")]
+    (game,) = annotated(tmp_path / "mine.annotated.pgn")
+    assert "Reviewed by Aino" in game.comment
+    assert "20,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
 
 
 def test_file_without_games_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,9 +72,9 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
         (["export", "small.dit", "--out", "small.dit2"], ".pb.gz"),
         (["convert", "small.dit", "./small.dit"], "the net itself"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
-        (["export", "sparse.dit"], "found the sparse network sparse-128: lc0 knows no such nets"),
+        (["export", "sparse.dit"], "sparse nets cannot be converted to Lc0's format"),
         (["export", "dense.dit"], "a tower"),
-        (["info", "text.pb.gz"], "first bytes"),
+        (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),
     ],
 )
 def test_what_cannot_be_converted_is_one_line_on_stderr(

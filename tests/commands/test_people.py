@@ -209,6 +209,10 @@ def test_verdict_is_turned_for_white() -> None:
     assert (verdict.text, verdict.expected, verdict.wdl_text) == ("-0.34", 0.4, "25% win, 30% draw, 45% loss")
 
 
+def test_scores_of_decided_games_are_shown_as_fifteen_pawns() -> None:
+    assert [Verdict(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)] == ["+15.00", "-15.00", "+14.99"]
+
+
 def test_mate_is_certain_whatever_the_mean_value_says() -> None:
     child = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
     assert Verdict.of_move(child).expected == 1.0

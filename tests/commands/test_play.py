@@ -67,7 +67,15 @@ def test_fifty_moves_are_a_draw() -> None:
 
 @pytest.mark.parametrize(("human", "result"), [(chess.WHITE, "0-1"), (chess.BLACK, "1-0")])
 def test_resigning_loses(human: chess.Color, result: str) -> None:
-    assert play("resign", human=human)[1].result == result
+    assert play("resign", "y", human=human)[1].result == result
+
+
+def test_resigning_is_asked_about() -> None:
+    game, end, output = play("resign", "no", "e4")
+    assert end.result == "*"
+    assert len(game.board.move_stack) == 2
+    assert "Resign this game? [y/N]" in output
+    assert "the game goes on" in output
 
 
 def test_takeback_returns_to_the_own_move_before() -> None:
@@ -84,7 +92,22 @@ def test_takeback_leaves_the_engines_first_move() -> None:
 
 
 def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
-    inputs = ("hint", "eval", "bar", "moves", "fen", "flip", "board", "clock", "opening", "pgn", "help", "", "nonsense")
+    inputs = (
+        "hint",
+        "eval",
+        "bar",
+        "moves",
+        "fen",
+        "flip",
+        "board",
+        "clock",
+        "opening",
+        "history",
+        "pgn",
+        "help",
+        "",
+        "nonsense",
+    )
     game, _, output = play(*inputs)
     assert game.board == chess.Board()
     assert "Aino would play" in output
@@ -97,6 +120,34 @@ def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
     assert '[Event "Terminal game"]' in output
     assert all(command.help in output for command in COMMANDS.values())
     assert "cannot read 'nonsense'" in output
+
+
+def test_moves_and_captures_are_listed() -> None:
+    board = chess.Board()
+    for san in ("e4", "d5", "exd5", "Qxd5"):
+        board.push_san(san)
+    output = play("history", "board", board=board)[2]
+    assert "1. e4 d5 2. exd5 Qxd5" in output
+    assert "White took p, Black took P; material is even" in output
+
+
+def test_check_is_shown_at_the_board_and_the_prompt() -> None:
+    output = play(fen="4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")[2]
+    assert "[K]" in output
+    assert "1. check! your move: " in output
+
+
+def test_scores_can_be_hidden() -> None:
+    output = play("scores", "bar", "e4", "hint", "scores")[2]
+    assert "(White" not in output
+    assert "] Black" not in output
+    assert "scores are shown" in output
+
+
+def test_position_is_set_up_from_a_fen() -> None:
+    game, _, output = play(f"fen {FOOLS_MATE_NEXT}", "fen nonsense", human=chess.BLACK)
+    assert game.board.fen() == FOOLS_MATE_NEXT
+    assert "nonsense" in output
 
 
 def test_misspelt_command_is_guessed() -> None:
@@ -124,10 +175,11 @@ def test_draw_is_agreed_where_the_engine_is_not_better() -> None:
 
 
 def test_level_is_shown_and_changed_and_a_bad_one_told() -> None:
-    game, _, output = play("level", "level elo 900", "level 99", "e4")
+    game, _, output = play("level", "hard", "level elo 900", "level 99", "e4")
     assert "level: nodes 1; to change it" in output
+    assert "level: elo 2000" in output
     assert "level: elo 900" in output
-    assert "'99': expected elo 1500" in output
+    assert "'99': expected easy, medium, hard, elo 1500" in output
     options = game._engine.options
     assert (options.limit_strength, options.elo) == (True, 900)
 
@@ -175,10 +227,14 @@ def listens_to_interrupts() -> Iterator[None]:
 def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
     engine = Ponderer(EngineOptions())
     console = Console(file=io.StringIO())
-    game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE))  # type: ignore[arg-type]
+
+    def ask(prompt: str, countdown: object = None) -> str:
+        return "e4"
+
+    game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE), ask)  # type: ignore[arg-type]
     interrupt = threading.Timer(0.2, _thread.interrupt_main)
     interrupt.start()
-    end = loop.play(game, lambda prompt: "e4")
+    end = loop.play(game)
     interrupt.join()
     assert end.result == "*"
     assert [move.uci() for move in game.board.move_stack] == ["e2e4"]
@@ -212,7 +268,7 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "flags",
-    [("--position", "960"), ("--clock", "x"), ("--level", "hard"), ("--load", "no.pgn"), ("--black-level", "1")],
+    [("--position", "960"), ("--clock", "x"), ("--level", "harder"), ("--load", "no.pgn"), ("--black-level", "1")],
 )
 def test_bad_arguments_are_one_line(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", *flags]) == 1

@@ -36,6 +36,8 @@ def test_human_notations_are_read(text: str, fen: str, uci: str) -> None:
     [
         ("Nd2", "4k3/8/8/8/8/5N2/8/1N2K3 w - - 0 1", "ambiguous: Nbd2, Nfd2"),
         ("hello", chess.STARTING_FEN, "cannot read 'hello'"),
+        ("Z0", chess.STARTING_FEN, "cannot read 'Z0'"),  # python-chess: a null move
+        ("0000", chess.STARTING_FEN, "cannot read '0000'"),
         ("e5", chess.STARTING_FEN, "'moves' lists"),
         ("Ne5", chess.STARTING_FEN, "with a knight you can play Na3, Nc3, Nf3, Nh3"),
         ("Qf3", chess.STARTING_FEN, "to that square you can play Nf3"),
@@ -51,3 +53,18 @@ def test_refused_move_says_what_could_be_meant(text: str, fen: str, help_text: s
     with pytest.raises(MoveError) as caught:
         read_human_move(chess.Board(fen), text)
     assert help_text in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["castle", "castles short", "Castle kingside", "castle k", "castle king-side"])
+def test_castling_can_be_typed_as_a_word(text: str) -> None:
+    board = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
+    assert read_human_move(board, text) == chess.Move.from_uci("e1g1")
+
+
+def test_castling_both_ways_needs_the_side() -> None:
+    board = chess.Board("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
+    with pytest.raises(MoveError, match="castle which way"):
+        read_human_move(board, "castle")
+    assert read_human_move(board, "castle long") == chess.Move.from_uci("e1c1")
+    with pytest.raises(MoveError, match="illegal"):
+        read_human_move(chess.Board(), "castle")

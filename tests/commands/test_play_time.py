@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
+
 import chess
 import chess.pgn
 import pytest
+from rich.console import Console
 
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.commands.terminal_game import Time, play
+from tests.commands.terminal_game import Time, play, settings
+from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock, TimeControl, clock_text, parse_time_control
 from uci.game.ends import GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
+from uci.game.resume import saved_game
+from uci.play import loop
+from uci.play.asking import Countdown, FlagFell, _next_tick
+from uci.play.game import TerminalGame
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
 
@@ -38,13 +46,13 @@ def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
         now.seconds += 40
 
     clock = GameClock(TimeControl(60, 0), now)
-    game, end, output = play("e4", "d4", clock=clock, pause=pause)
+    game, end, output = play("e4", "d4", "Nf3", clock=clock, pause=pause)
     assert end == GameEnd("0-1", "White lost on time")
     assert "[you 1:00, Aino 1:00] 1. your move" in output
-    assert game.clock_times[1] == 20
+    assert game.clock_times == {1: 60, 2: 60, 3: 20, 4: 60}, "the first move is free"
     board = chess.Board("k7/8/8/8/8/8/4R3/4K3 w - - 0 1")
     clock = GameClock(TimeControl(30, 0), now)
-    end = play("Re3", board=board, clock=clock, pause=pause)[1]
+    end = play("Re3", "Re4", board=board, clock=clock, pause=pause)[1]
     assert end == GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
 
 
@@ -54,15 +62,16 @@ def test_takeback_gives_the_time_back() -> None:
     def pause() -> None:
         now.seconds += 10
 
-    game, _, output = play("e4", "d4", "takeback", clock=GameClock(TimeControl(60, 0), now), pause=pause)
+    game, _, output = play("e4", "d4", "Nc3", "takeback", clock=GameClock(TimeControl(60, 0), now), pause=pause)
     prompts = [line for line in output.splitlines() if line.startswith("[you")]
     assert [line.split("]")[0] for line in prompts] == [
+        "[you 1:00, Aino 1:00",
         "[you 1:00, Aino 1:00",
         "[you 0:50, Aino 1:00",
         "[you 0:40, Aino 1:00",
         "[you 0:50, Aino 1:00",
     ]
-    assert len(game.board.move_stack) == 2
+    assert len(game.board.move_stack) == 4
 
 
 @pytest.mark.parametrize(
@@ -82,6 +91,70 @@ def test_clock_times_are_written_for_people() -> None:
     assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
 
 
+# ---- the prompt -----------------------------------------------------------------------------------------------------
+
+
+def test_flag_falls_at_the_prompt() -> None:
+    def asked_too_long(prompt: str, countdown: Countdown | None = None) -> str:
+        if countdown is not None and "2." in prompt:
+            raise FlagFell
+        return "e4"
+
+    clock = GameClock(TimeControl(60, 0), Time())
+    engine, console = FakeEngine(EngineOptions()), Console(file=io.StringIO())
+    game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE, clock), asked_too_long)  # type: ignore[arg-type]
+    assert loop.play(game) == GameEnd("0-1", "White lost on time")
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])
+def test_clock_is_redrawn_when_it_looks_different(left: float, seconds: float) -> None:
+    assert _next_tick(left) == pytest.approx(seconds)
+
+
+# ---- saved games ----------------------------------------------------------------------------------------------------
+
+
+def saved_text(white: str = "You", black: str = "Aino (elo 1500)", control: str = "600+5") -> chess.pgn.Game:
+    text = f'[White "{white}"]\n[Black "{black}"]\n[TimeControl "{control}"]\n\n'
+    moves = "1. e4 {[%clk 0:09:58]} e5 {[%clk 0:09:40]} 2. Nf3 {[%clk 0:08:00]} *\n"
+    game = chess.pgn.read_game(io.StringIO(text + moves))
+    assert game is not None
+    return game
+
+
+def test_saved_game_gives_back_sides_levels_and_clocks() -> None:
+    saved = saved_game(saved_text())
+    assert (saved.human, saved.board.fullmove_number) == (chess.WHITE, 2)
+    assert saved.levels == dict.fromkeys(chess.COLORS, Level(elo=1500))
+    assert saved.clock is not None
+    assert saved.clock.control == TimeControl(600, 5)
+    assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [480, 580]
+    assert saved.clock_times == {1: 598, 2: 580, 3: 480}
+    earlier = saved_game(saved_text(), ply=1)
+    assert earlier.clock is not None
+    assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 600]
+
+
+def test_game_of_others_gives_its_position_alone() -> None:
+    saved = saved_game(saved_text("Morphy", "Anderssen", "-"))
+    assert (saved.human, saved.levels, saved.clock) == (None, None, None)
+    watched = saved_game(saved_text("Aino (full strength)", "Aino (time 2)"))
+    assert watched.human is None
+    assert watched.levels == {chess.WHITE: DEFAULT_LEVEL, chess.BLACK: Level(movetime_s=2)}
+
+
+def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
+    clock = GameClock(TimeControl(60, 0), Time())
+    clock.set_left(chess.WHITE, 3)
+    before = settings(chess.WHITE, clock)
+    before.levels = {chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=2)}
+    same, swapped = before.again(swap=False), before.again(swap=True)
+    assert (same.human, swapped.human) == (chess.WHITE, chess.BLACK)
+    assert swapped.levels == {chess.WHITE: Level(nodes=2), chess.BLACK: Level(nodes=1)}
+    assert same.clock is not None
+    assert same.clock.left(chess.WHITE) == 60
+
+
 # ---- levels ---------------------------------------------------------------------------------------------------------
 
 
@@ -93,13 +166,15 @@ def test_clock_times_are_written_for_people() -> None:
         ("time 2.5s", Level(movetime_s=2.5)),
         ("nodes:10", Level(nodes=10)),
         ("full", DEFAULT_LEVEL),
+        (DEFAULT_LEVEL.text, DEFAULT_LEVEL),
+        ("Hard", Level(elo=2000)),
     ],
 )
 def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
     assert parse_level(text) == level
 
 
-BAD_LEVELS = ("", "1500", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "hard")
+BAD_LEVELS = ("", "1500", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "harder")
 
 
 @pytest.mark.parametrize("text", BAD_LEVELS)

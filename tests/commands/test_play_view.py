@@ -14,7 +14,7 @@ from rich.style import Style
 from engine.console import say
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, PLAIN
 from uci.game.game_file import game_from_board, save
-from uci.terminal.board_view import BoardStyle, choose_style, render_bar, render_board
+from uci.terminal.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board
 from uci.terminal.verdict import Verdict
 
 # ---- the board ------------------------------------------------------------------------------------------------------
@@ -67,6 +67,25 @@ def test_pieces_stand_out_from_every_square(few: bool) -> None:
     assert all(isinstance(style, Style) and style.color != style.bgcolor for style in styles)
     papers = {style.bgcolor.name for style in styles if isinstance(style, Style) and style.bgcolor}
     assert len(papers) == (3 if few else 4), "light and dark, and those of the last move"
+
+
+def test_king_in_check_is_marked() -> None:
+    board = chess.Board("4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")
+    assert "[K]" in render_board(board, chess.WHITE, PLAIN).plain
+    colors = render_board(board, chess.WHITE, BoardStyle(color=True, symbols=True))
+    papers = [span.style.bgcolor.name for span in colors.spans if isinstance(span.style, Style) and span.style.bgcolor]
+    assert papers.count("#a83232") == 1
+
+
+def test_captures_and_material_are_told() -> None:
+    board = chess.Board()
+    assert captured_text(board, PLAIN) == ""
+    for san in ("e4", "d5", "exd5", "Qxd5", "Nc3", "Qxg2", "Bxg2"):
+        board.push_san(san)
+    assert captured_text(board, PLAIN) == "White took p q, Black took P P; White +8"
+    board = chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
+    board.push_san("dxe3")
+    assert captured_text(board, PLAIN) == "Black took P; Black +1"
 
 
 # ---- PGN ------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ The table of all errors: python -m tests.gradient.test_gradients
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from engine.nn.layers import ACTIVATIONS
 from tests.gradient.cases import CASES, Case
 from tests.gradient.numeric import STEP, TOLERANCE, numeric_gradient, relative_error
 
+ROOT = Path(__file__).resolve().parents[2]
 SEED = (7,)  # of the dropout masks
 
 
@@ -81,6 +84,39 @@ def test_every_registered_layer_is_checked() -> None:
     assert {case.layer.kind for case in CASES} == REGISTRY.keys()
     activations = {case.layer.function for case in CASES if isinstance(case.layer, Activation)}
     assert activations == ACTIVATIONS.keys()
+
+
+def test_every_layer_in_the_source_is_registered_and_checked() -> None:
+    """Also one in a module that nothing here imports: the registry alone would not know it."""
+    kinds: dict[str, str] = {}
+    for path in (path for package in ("engine", "selfplay", "uci") for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                kinds |= dict.fromkeys(registered_kinds(node), f"{path.name}: {node.name}")
+    assert len(kinds) > 20
+    assert not {name for kind, name in kinds.items() if kind not in {case.layer.kind for case in CASES}}
+
+
+def registered_kinds(node: ast.ClassDef) -> Iterator[str]:
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "register":
+            yield ast.literal_eval(decorator.args[0])
+
+
+def subclasses(layer: type[Layer]) -> Iterator[type[Layer]]:
+    for child in layer.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def test_every_layer_that_is_used_has_a_kind() -> None:
+    """A layer without one could be neither saved nor checked; bases that others build on have no forward to check."""
+    unregistered = [
+        layer
+        for layer in subclasses(Layer)
+        if layer.__module__.startswith(("engine.", "selfplay.")) and layer not in REGISTRY.values()
+    ]
+    assert {layer.__name__ for layer in unregistered} == {"Recurrent", "_Attention", "_Pool2D"}
 
 
 # ---- losses -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from selfplay.data.label_sampler import LabelRows, LabelSampler
+from selfplay.data.label_sampler import LabelRows, LabelSampler, wdl_of_labels
 from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.records.label_folder import JOURNAL, MAGIC, RECORD, SCORED, SETTINGS, VALUES, LabelFolder, fields_of
 from selfplay.records.packed import SCORED_WORDS, VALUE_WORDS, pack_row
@@ -72,6 +72,8 @@ def read_labels(path: Path) -> None:
         for part in (labels.values, labels.scored):
             composition(part)
             if len(part):
-                numbers = np.arange(len(part))
-                LabelSampler(LabelRows(name, part)).fill(numbers, np.full(len(part), -1), new_sparse_batch(len(part)))
+                numbers, batch = np.arange(len(part)), new_sparse_batch(len(part))
+                for with_balance in (True, False):
+                    LabelSampler(LabelRows(name, part, with_balance)).fill(numbers, np.full(len(part), -1), batch)
+                wdl_of_labels(part)
                 fields_of(part)

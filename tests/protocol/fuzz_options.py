@@ -38,7 +38,7 @@ SEARCHES = (
 SMALL_TALK = (
     "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "tree", "d", "bench 1", "go perft 1"
 )  # fmt: skip
-MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "round_size": 64}  # a machine has to bear them all
+MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}  # a machine has to bear them all
 BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
 
 

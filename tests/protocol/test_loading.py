@@ -241,7 +241,7 @@ def test_command_line_that_names_a_broken_net_ends_with_an_error(words: tuple[st
     net.touch()
     done = aino(*words, "--weights-file", str(net), text="uci\nisready\ngo nodes 1\n")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"aino {words[0]}: {net}: expected ")
+    assert done.stderr.splitlines()[-1].startswith(f"aino {words[0]}: {net} is not a net file (")
     assert "Traceback" not in done.stderr
     assert "bestmove" not in done.stdout
 

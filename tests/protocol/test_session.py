@@ -348,3 +348,8 @@ def test_messages_stay_on_one_line() -> None:
     output = io.StringIO()
     Writer(output).info("one\ntwo\r\nthree")
     assert output.getvalue() == "info string one two three\n"
+
+
+def test_unknown_command_is_answered_with_the_nearest_one(talk: Conversation) -> None:
+    talk.say("positon startpos", "xyzzy")
+    assert talk.infos() == ["unknown command: positon startpos; did you mean position?", "unknown command: xyzzy"]

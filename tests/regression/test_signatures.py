@@ -16,8 +16,7 @@ from uci.bench.signature import POSITIONS, SETTINGS, sign
 
 TEXT = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8")
 RECORDED = {
-    (name, *kernel): f"{nodes} {checksum}"
-    for name, nodes, checksum, *kernel in map(str.split, TEXT.splitlines())
+    (name, *kernel): f"{nodes} {checksum}" for name, nodes, checksum, *kernel in map(str.split, TEXT.splitlines())
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import chess
@@ -386,6 +388,47 @@ def test_where_the_tables_know_the_root_the_way_to_mate_is_searched(test_data):
     assert result.infos[0].score_mate == 2
 
 
+def test_found_tables_are_told_once(test_data, tmp_path):
+    with engine(syzygy_path=str(test_data / "syzygy")) as player:
+        (told,) = player.take_problems()
+        assert re.fullmatch(r"Syzygy tables found: \d+ WDL, \d+ DTZ; used up to 5 pieces", told)
+        assert player.take_problems() == []
+    with engine(syzygy_path=str(tmp_path)) as player:
+        assert player.take_problems() == [f"no Syzygy tables found in {tmp_path}"]
+
+
+def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
+    board = chess.Board("8/8/8/8/3k4/8/8/KBN5 w - - 0 1")  # 32 moves to mate
+    with engine(syzygy_path=str(test_data / "syzygy")) as player:
+        player.set_position(board)
+        won = player.search(Limits(nodes=50)).infos[0]
+        board.turn = chess.BLACK
+        player.set_position(board)
+        lost = player.search(Limits(nodes=50)).infos[0]
+        player.set_position(chess.Board("8/8/8/4k3/8/4K3/4P3/8 b - - 0 1"))
+        drawn = player.search(Limits(nodes=50)).infos[0]
+    assert (won.score_cp, won.score_mate, won.wdl) == (20_000, None, (1000, 0, 0))
+    assert (lost.score_cp, lost.wdl) == (-20_000, (0, 0, 1000))
+    assert (drawn.score_cp, drawn.wdl) == (0, (0, 1000, 0))
+    assert min(won.tbhits, lost.tbhits, drawn.tbhits) > 0, "the questions about the root count"
+
+
+def test_analysis_shows_every_move_and_the_tables_order_them(test_data):
+    board = chess.Board("8/8/8/8/8/1k6/8/1K5Q b - - 0 1")
+    with engine(syzygy_path=str(test_data / "syzygy"), analyse_mode=True, multi_pv=20) as player:
+        player.set_position(board)
+        assert len(player.search(Limits(nodes=200)).infos) == board.legal_moves.count()
+        board = chess.Board("8/8/8/8/8/2k5/8/K5Q1 w - - 0 1")  # some moves lose the queen
+        player.set_position(board)
+        result = player.search(Limits(nodes=200))
+        best = player._tablebase.best_moves(board)
+    assert len(result.infos) == board.legal_moves.count()
+    scores = [info.wdl for info in result.infos]
+    assert scores == sorted(scores, reverse=True)
+    assert {(1000, 0, 0), (0, 1000, 0)} <= set(scores)
+    assert result.best_move in best
+
+
 class Failing:
     """Fails once, after a few rounds."""
 
@@ -403,6 +446,17 @@ class Failing:
 
     def close(self) -> None:
         pass
+
+
+def test_lines_come_soon_and_never_too_often():
+    times: list[int] = []
+    with engine() as player:
+        player.warm_up()
+        player.search(Limits(movetime_ms=1300), lambda infos: times.append(infos[0].time_ms))
+    assert 50 <= times[0] < 500
+    assert len(times) >= 5
+    gaps = [after - before for before, after in pairwise(times[:-1])]  # the last set comes with the move
+    assert min(gaps) >= 49
 
 
 def test_a_failed_evaluation_leaves_an_engine_that_can_search():

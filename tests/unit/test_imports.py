@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.evaluation": EVALUATION,
     "engine.search": SEARCH,
     "engine.player": PLAYER,
-    "engine": {"engine.player"},
+    "engine": {"engine.options", "engine.player", "engine.search"},
     "selfplay": set(),
     # The rooms of the command `aino`: the conversation with a GUI and the commands for people do not know each other.
     "uci": set(),
@@ -81,14 +81,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uci.main": ENGINE | {"uci"},
     "uci.loading": ENGINE | {"uci"},
     "uci.tools": ENGINE | {"uci"},
-    "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools"},
+    "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.annotate"},
     "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
     "uci.pages": ENGINE | {"uci"},
     "uci.terminal": FOR_PEOPLE - {"uci.terminal"},
     "uci.game": FOR_PEOPLE,
     **dict.fromkeys(("uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),
     "uci.web": FOR_PEOPLE | {"uci.game", "uci.annotate"},
-    "uci.play": FOR_PEOPLE | {"uci.game", "uci.web"},
+    "uci.play": FOR_PEOPLE | {"uci.game", "uci.web", "uci.annotate"},
     "weights": set(),
 }
 # What only these modules may import; everybody else goes through them.

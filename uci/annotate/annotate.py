@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,14 +21,14 @@ from engine.option_forms import add_flags, options_from_flags
 from engine.pages.render import write_page
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.annotate.comments import add_comments, mend_result
+from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, page
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "annotate_game", "run"]
 
 _DEFAULT_LIMITS = Limits(nodes=20_000)
 _PAGE_PAUSE = 20.0  # wait this many times as long as writing the page takes before writing it again
@@ -37,7 +38,8 @@ examples:
   aino annotate games.pgn --nodes 100000    more thorough, and five times slower
   aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
 
-Each finished game is saved at once, and at Ctrl-C the game in progress as far as it is done.
+A move is marked (??, ?, ?! or !) only where a second look with four times the nodes agrees. Each finished game is saved
+at once, and at Ctrl-C the game in progress as far as it is done.
 """
 
 
@@ -55,11 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
-    output = _Output(arguments.pgn, arguments.out, limits, arguments.overwrite)
+    base = arguments.out or arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
+    _refuse_outputs(arguments.pgn, base, arguments.overwrite)
     console, problems = make_console(), make_console(stderr=True)
-    damaged = 0
+    damaged, output = 0, None
     try:
         with ready_engine(console, replace(options, analyse_mode=True)) as engine:
+            output = _Output(arguments.pgn, base, engine, limits)
             for number, (game, fault) in enumerate(games, 1):
                 if not _is_sound(problems, number, game, fault):
                     damaged += 1
@@ -68,15 +72,32 @@ def run(arguments: argparse.Namespace) -> int:
                     output.add(review)
                     say(console, _summary_line(review, number))
     except KeyboardInterrupt as interrupt:
-        if isinstance(interrupt, ReviewInterrupted) and interrupt.review is not None:
+        if isinstance(interrupt, ReviewInterrupted) and interrupt.review is not None and output is not None:
             output.add(interrupt.review)
         say(problems, "interrupted")
         return INTERRUPTED
     finally:
-        if output.finished:
+        if output is not None and output.finished:
             output.write_page()
             say(console, f"{output.finished} game{'s' * (output.finished > 1)} in {output.pgn} and {output.html}")
     return 1 if damaged else 0
+
+
+def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source: Path) -> None:
+    """Annotates one game beside its `source` file, under a name that is free; Ctrl-C keeps what is done."""
+    suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    bases = (source.with_name(f"{source.stem}.annotated{suffix}") for suffix in suffixes)
+    base = next(base for base in bases if not any(path.exists() for path in _output_files(base)))
+    output = _Output(source, base, engine, _DEFAULT_LIMITS)
+    engine.set_options(replace(engine.options, analyse_mode=True))
+    try:
+        review: GameReview | None = _review(console, engine, game, 1, _DEFAULT_LIMITS)
+    except ReviewInterrupted as interrupt:
+        review = interrupt.review
+    if review is not None:
+        output.add(review)
+        output.write_page()
+        say(console, f"{_summary_line(review, 1)}\nin {output.pgn} and {output.html}")
 
 
 def _is_sound(problems: Console, number: int, game: chess.pgn.Game, fault: DataError | None) -> bool:
@@ -94,7 +115,7 @@ def _review(console: Console, engine: Engine, game: chess.pgn.Game, number: int,
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(20),
-        TextColumn("{task.completed} plies"),
+        TextColumn("{task.completed} positions"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -111,27 +132,22 @@ def _summary_line(review: GameReview, number: int) -> str:
 class _Output:
     """The two output files. The PGN grows game by game; the page is rewritten now and then, and at the end."""
 
-    def __init__(self, source: Path, name: Path | None, limits: Limits, overwrite: bool) -> None:
-        base = name or source.with_name(f"{source.stem}.annotated")
-        self.pgn, self.html = base.with_name(f"{base.name}.pgn"), base.with_name(f"{base.name}.html")
+    def __init__(self, source: Path, base: Path, engine: Engine, limits: Limits) -> None:
+        self.pgn, self.html = _output_files(base)
         self.finished = 0
         self._title = source.name
-        self._how = _limits_text(limits)
+        self._how = how_reviewed(engine.evaluator.name, limits)
         self._sections: list[tuple[str, Markup]] = []
         self._next_page_s = 0.0
-        for path in (self.pgn, self.html):
-            if path.exists() and path.samefile(source):
-                raise ConfigError(f"{path} holds the games themselves: give another name with --out")
-            if path.exists() and not overwrite:
-                raise ConfigError(f"{path} exists: give another name with --out, or --overwrite")
 
     def add(self, review: GameReview) -> None:
         """Saves one finished game. Raises DataError."""
         mend_result(review.game)
-        self._sections.append(game_section(review, self.finished + 1))
+        pgn = str(add_comments(review, self._how))
+        self._sections.append(game_section(review, self.finished + 1, pgn))
         try:
             with self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
-                print(add_comments(review), file=file, end="\n\n")
+                print(pgn, file=file, end="\n\n")
         except OSError as error:
             raise DataError(f"{self.pgn}: {error.strerror}") from error
         self.finished += 1
@@ -145,7 +161,14 @@ class _Output:
         self._next_page_s = time.monotonic() + _PAGE_PAUSE * (time.monotonic() - begun)
 
 
-def _limits_text(limits: Limits) -> str:
-    if limits.nodes is not None:
-        return f"{limits.nodes:,} nodes a position"
-    return f"{(limits.movetime_ms or 0) / 1000:g} seconds a position"
+def _output_files(base: Path) -> tuple[Path, Path]:
+    return base.with_name(f"{base.name}.pgn"), base.with_name(f"{base.name}.html")
+
+
+def _refuse_outputs(source: Path, base: Path, overwrite: bool) -> None:
+    """Raises ConfigError where the output would replace the games themselves, or other files unasked."""
+    for path in _output_files(base):
+        if path.exists() and path.samefile(source):
+            raise ConfigError(f"{path} holds the games themselves: give another name with --out")
+        if path.exists() and not overwrite:
+            raise ConfigError(f"{path} exists: give another name with --out, or --overwrite")

@@ -6,25 +6,31 @@ import chess
 import chess.engine
 import chess.pgn
 
+from engine.search.limits import Limits
 from uci import __version__
-from uci.annotate.review import GameReview, MoveReview
+from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.terminal.verdict import Verdict
 
-__all__ = ["LINE_PLIES", "add_comments", "mend_result", "move_comment"]
+__all__ = ["LINE_PLIES", "add_comments", "how_reviewed", "mend_result", "move_comment"]
 
 LINE_PLIES = 8  # plies shown of a better line
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
 
-def add_comments(review: GameReview) -> chess.pgn.Game:
-    """Writes a review into its own game, beside the comments and variations that are there, and returns it."""
+def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
+    """Writes a review into its own game, beside the comments and variations that are there, and returns it.
+
+    `how` says who judged, and how thoroughly.
+    """
     game = review.game
     game.headers["Annotator"] = f"Aino {__version__}"
     summary = f"White: {review.summary(chess.WHITE)}. Black: {review.summary(chess.BLACK)}."
     nodes = list(game.mainline())
     if len(review.moves) < len(nodes):
         summary += f" Reviewed up to ply {len(review.moves)} of {len(nodes)}."
+    if how:
+        summary += f" {how[0].upper()}{how[1:]}."
     game.comment = f"{game.comment} {summary}".strip()
     for move, node in zip(review.moves, nodes, strict=False):
         _comment_move(move, node)
@@ -52,18 +58,18 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
 
 
 def move_comment(move: MoveReview) -> str:
-    """What a judged move costs, and what was better: `Blunder, costs 31%: 64% to 33%. Better was Qe2.`"""
+    """What a judged move costs, and what was better: `Blunder, costs 31% winning chances: 64% to 33%. Better was Qe2.`
+
+    For an only move, what the others cost: `The only good move: any other costs 18% winning chances or more.`
+    """
     if move.judgement is None:
         return ""
     if not move.loss:
-        return "The only good move."
-    before, after = (
-        verdict.expected if move.mover == chess.WHITE else 1.0 - verdict.expected
-        for verdict in (move.before, move.after)
-    )
+        return f"The only good move: any other costs {move.gap:.0%} winning chances or more."
+    before, after = move.chances
     better = f" Better was {move.board.san(move.best_line[0])}." if move.best_line and not move.is_best else ""
     name = move.judgement.name.capitalize()
-    return f"{name}, costs {move.loss:.0%} of expected points: {before:.0%} to {after:.0%}.{better}"
+    return f"{name}, costs {before - after:.0%} winning chances: {before:.0%} to {after:.0%}.{better}"
 
 
 def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
@@ -72,3 +78,17 @@ def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
         return None
     score = chess.engine.Cp(verdict.score_cp) if verdict.mate is None else chess.engine.Mate(verdict.mate)
     return chess.engine.PovScore(score, chess.WHITE)
+
+
+def how_reviewed(evaluator: str, limits: Limits) -> str:
+    """Who judged, and how thoroughly; `limits` are those of the first look."""
+    return (
+        f"reviewed by Aino {__version__} ({evaluator}) with {_limits_text(limits)} a position; "
+        f"each mark is confirmed with {_limits_text(deeper(limits))}"
+    )
+
+
+def _limits_text(limits: Limits) -> str:
+    if limits.nodes is not None:
+        return f"{limits.nodes:,} nodes"
+    return f"{(limits.movetime_ms or 0) / 1000:g} seconds"

@@ -10,17 +10,25 @@ from engine.pages.chart import area_path, place
 from uci.annotate.comments import LINE_PLIES, move_comment
 from uci.annotate.review import GameReview, MoveReview
 from uci.pages.render import render
+from uci.terminal.notation import move_number
+from uci.terminal.verdict import Verdict
 
 __all__ = ["game_section", "page"]
 
 
-def page(title: str, sections: list[tuple[str, Markup]], how: str) -> str:
-    """A whole page. `sections` are names of games and what `game_section` made of them; `how` tells the limits."""
-    return render("annotate.html.j2", title=title, sections=sections, how=how)
+def page(title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = "") -> str:
+    """A whole page. `sections` are names of games and what `game_section` made of them; `how` tells the limits.
+
+    A server that allows scripts by a `nonce` gives it.
+    """
+    return render("annotate.html.j2", title=title, sections=sections, how=how, nonce=nonce)
 
 
-def game_section(review: GameReview, number: int) -> tuple[str, Markup]:
-    """A game's name and its part of the page; `number` keeps its anchors apart from other games'."""
+def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup]:
+    """A game's name and its part of the page; `number` keeps its anchors apart from other games'.
+
+    `pgn` is what the page's reader can copy.
+    """
     headers = review.game.headers
     name = f"{headers.get('White', '?')} – {headers.get('Black', '?')}"
     text = render(
@@ -31,12 +39,13 @@ def game_section(review: GameReview, number: int) -> tuple[str, Markup]:
         facts=[headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")],
         opening=review.opening,
         sides=[(chess.COLOR_NAMES[side].title(), review.summary(side)) for side in (chess.WHITE, chess.BLACK)],
-        board=board_svg(review.game.end().board(), label="Final position"),
+        board=board_svg(review.game.board(), label="Start position"),
         moves=[_move(move) for move in review.moves],
         area=area_path([review.start.expected, *(move.after.expected for move in review.moves)]),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
         replay=_replay(review),
+        pgn=pgn,
     )
     return f"{name}, {headers.get('Result', '*')}", Markup(text)  # a template made the text, so it is already escaped
 
@@ -78,22 +87,49 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
 
 
 def _replay(review: GameReview) -> list[dict[str, object]]:
-    """What the script shows for each ply: the pieces, the squares of the last move, a word about it."""
+    """What the script shows for each ply: the position, the squares of the last move, words and verdict, a better line.
+
+    `replay.js` has the names.
+    """
     start = review.game.board()
-    steps: list[dict[str, object]] = [
-        {"pieces": start.board_fen(), "marked": [], "text": "Start position", "expected": review.start.expected}
-    ]
+    steps = [{**_position(start, None, "Start position"), **_verdict(review.start)}]
     for move in review.moves:
         after = move.board.copy(stack=False)
         after.push(move.move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
-        steps.append(
-            {
-                "pieces": after.board_fen(),
-                "marked": [move.move.from_square, move.move.to_square],
-                "text": f"{move.number} {move.san}{symbol} {move.after.text}" + (f". {comment}" if comment else ""),
-                "expected": round(move.after.expected, 3),
-            }
-        )
+        text = f"{move.number} {move.san}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
+        step = {**_position(after, move.move, text), **_verdict(move.after)}
+        if move.judgement is not None:
+            step["glyph"] = [move.judgement.symbol, _kind(move)]
+            if move.best_line and not move.is_best:
+                step["better"] = [move.best_line[0].from_square, move.best_line[0].to_square]
+                step["line"] = _line(move)
+        steps.append(step)
     return steps
+
+
+def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[str, object]:
+    return {
+        "pieces": board.board_fen(),
+        "fen": board.fen(),
+        "marked": [move.from_square, move.to_square] if move else [],
+        "check": board.king(board.turn) if board.is_check() else None,
+        "text": text,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    return {"expected": round(verdict.expected, 3), "score": verdict.text}
+
+
+def _line(move: MoveReview) -> list[dict[str, object]]:
+    """The positions of a better line."""
+    board = move.board.copy(stack=False)
+    positions = []
+    for ply, better in enumerate(move.best_line[:LINE_PLIES]):
+        number = f"{move_number(board)} " if ply == 0 or board.turn == chess.WHITE else ""
+        text = number + board.san(better)
+        board.push(better)
+        positions.append(_position(board, better, text))
+    return positions

@@ -1,6 +1,7 @@
-"""Judges moves: losses in expected points, their names and NAGs, accuracy.
+"""Judges moves: losses in winning chances, their names and NAGs, accuracy.
 
-Expected points are the chance to win plus half the chance to draw, 0..1, from the side that moved.
+Winning chances are expected points among people, 0..1, from the side that moved. Aino's own expected points are those
+of two engines, which win with a smaller advantage; `winning_chances` turns one into the other.
 """
 
 from __future__ import annotations
@@ -9,7 +10,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["BLUNDER", "GREAT", "INACCURACY", "MISTAKE", "Judgement", "judge", "mean_accuracy", "move_accuracy"]
+__all__ = [
+    "BLUNDER",
+    "GREAT",
+    "INACCURACY",
+    "MISTAKE",
+    "Judgement",
+    "is_only_move",
+    "judge",
+    "least_loss",
+    "mean_accuracy",
+    "move_accuracy",
+    "winning_chances",
+]
 
 
 @dataclass(frozen=True)
@@ -28,24 +41,38 @@ GREAT = Judgement("only move", "!", 1)
 
 # Smallest loss of each kind, as on Lichess (there 0.3, 0.2 and 0.1 of a scale from -1 to 1).
 _THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
-_GREAT_GAP = 0.15  # expected points by which every other move must be worse
-_STILL_OPEN = (0.1, 0.9)  # expected points between which finding the only move is a feat
+_GREAT_GAP = 0.15  # winning chances by which every other move must be worse
+_STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
+_HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores (`uci.bench.marks`)
 
 
-def judge(loss: float, gap: float, expected: float) -> Judgement | None:
-    """The judgement of a move that lost `loss`; None for a plain one.
+def winning_chances(expected: float) -> float:
+    """Winning chances among people, 0..1, where an engine expects so many points."""
+    if expected in (0.0, 1.0):
+        return expected
+    return 1.0 / (1.0 + ((1.0 - expected) / expected) ** _HUMAN_SLOPE)
 
-    An only move is one with a `gap` to the second-best, in a position in which `expected` points are still open.
-    """
+
+def least_loss(judgement: Judgement) -> float:
+    """The smallest loss that earns a bad move its judgement. Raises KeyError for another kind."""
+    return {kind: least for least, kind in _THRESHOLDS}[judgement]
+
+
+def is_only_move(gap: float, chances: float) -> bool:
+    """Whether a move that leaves such winning chances is the only good one, given the `gap` to the best other move."""
+    return gap >= _GREAT_GAP and _STILL_OPEN[0] <= chances <= _STILL_OPEN[1]
+
+
+def judge(loss: float, gap: float, chances: float) -> Judgement | None:
+    """The judgement of a move that lost `loss`; None for a plain one. `gap` and `chances` as in `is_only_move`."""
     for least, judgement in _THRESHOLDS:
         if loss >= least:
             return judgement
-    is_open = _STILL_OPEN[0] <= expected <= _STILL_OPEN[1]
-    return GREAT if loss <= 0.0 and gap >= _GREAT_GAP and is_open else None
+    return GREAT if loss <= 0.0 and is_only_move(gap, chances) else None
 
 
 def move_accuracy(loss: float) -> float:
-    """0..100 for a loss in expected points; the curve of Lichess, https://lichess.org/page/accuracy."""
+    """0..100 for a loss in winning chances; the curve of Lichess, https://lichess.org/page/accuracy."""
     return min(100.0, max(0.0, 103.1668 * math.exp(-0.04354 * 100.0 * loss) - 3.1669))
 
 

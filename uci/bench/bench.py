@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -16,9 +17,9 @@ from typing import Any
 
 import chess
 import numpy as np
-from rich.console import Console
 
 from engine.board.convert import stack_from_board
+from engine.console import make_console, say
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
@@ -84,10 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         for name, entry in signatures().items():
             print(f"{name:10}{entry}")
         return 0
-    with Console(stderr=True).status("Measuring") as status:
-        results = measure(
-            options_from_flags(arguments), arguments.seconds, arguments.only, arguments.cold, status.update
-        )
+    with _progress() as tell:
+        results = measure(options_from_flags(arguments), arguments.seconds, arguments.only, arguments.cold, tell)
     if arguments.json:
         print(json.dumps(results, indent=2))
         return 0
@@ -165,6 +164,17 @@ def signatures() -> dict[str, str]:
         except NetFileError as error:
             found[name] = f"left out: {error}"
     return found
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show on stderr what is being measured: as a spinner on a terminal, else as one line for each part."""
+    console = make_console(stderr=True)
+    if console.is_terminal:
+        with console.status("Measuring") as status:
+            yield status.update
+    else:
+        yield partial(say, console)
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Score loss of Aino's moves as judged by a stronger engine: a quick guide before matches.
+"""Score loss (also called regret) of Aino's moves as judged by a stronger engine: a quick guide before matches.
 
     python -m uci.bench.regret games.pgn --judge stockfish --positions 500 --nodes 10000 \\
         "base" "bold CPuct=2.5" "cool PolicyTemperature=1.2 nodes=3000"
@@ -11,7 +11,6 @@ file beside the games. Errors are standard errors, those of differences from pai
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -26,37 +25,12 @@ from engine import Engine
 from engine.measuring import Progress, Row, new_parser, report
 from engine.options import EngineOptions, set_option
 from engine.search.limits import Limits
+from uci.bench.referee import Referee
 
 LOGISTIC_CP = 150.0
 DECIDED_CP = 500
-MATE_CP = 3000
 SKIPPED_PLIES = 4  # plies left out at both ends of a game
 BLUNDER = 0.15  # a blunder loses more winning chances than this, 0..1
-
-
-class Judge:
-    """A UCI engine's scores of positions and moves, remembered in a file of JSON lines."""
-
-    def __init__(self, command: str, nodes: int, memory: Path) -> None:
-        self._engine = chess.engine.SimpleEngine.popen_uci(command)
-        self._limit = chess.engine.Limit(nodes=nodes)
-        self._memory = memory
-        lines = memory.read_text(encoding="utf-8").splitlines() if memory.exists() else []
-        self._known: dict[str, int] = dict(map(json.loads, lines))
-
-    def score(self, board: chess.Board, move: chess.Move | None = None) -> int:
-        """Centipawns for the side to move with its best move, or with `move`."""
-        key = f"{board.fen()} {move}"
-        if key not in self._known:
-            info = self._engine.analyse(board, self._limit, root_moves=None if move is None else [move])
-            self._known[key] = info["score"].relative.score(mate_score=MATE_CP)
-            with self._memory.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([key, self._known[key]]) + "\n")
-        return self._known[key]
-
-    def close(self) -> None:
-        """End the engine."""
-        self._engine.quit()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,10 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--nodes", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args(arguments)
-    judge = Judge(options.judge, options.judge_nodes, options.games.with_suffix(".judged.jsonl"))
+    judge = Referee(
+        options.judge, chess.engine.Limit(nodes=options.judge_nodes), options.games.with_suffix(".judged.jsonl")
+    )
     try:
         boards = sampled(options.games, options.positions, random.Random(options.seed))
-        boards = [board for board in boards if abs(judge.score(board)) < DECIDED_CP]
+        boards = [board for board in boards if abs(judge.look(board).score_cp) < DECIDED_CP]
         losses = {setting.split()[0]: losses_of(setting, options.nodes, boards, judge) for setting in options.settings}
     finally:
         judge.close()
@@ -102,7 +78,7 @@ def positions_of(games: Sequence[chess.pgn.Game], rng: random.Random) -> Iterato
             yield board
 
 
-def losses_of(setting: str, nodes: int, boards: Sequence[chess.Board], judge: Judge) -> np.ndarray:
+def losses_of(setting: str, nodes: int, boards: Sequence[chess.Board], judge: Referee) -> np.ndarray:
     """What the moves chosen with a setting cost, float64 [positions]."""
     name, *words = setting.split()
     engine_options = EngineOptions(threads=1)
@@ -119,7 +95,8 @@ def losses_of(setting: str, nodes: int, boards: Sequence[chess.Board], judge: Ju
             engine.new_game()
             engine.set_position(board)
             move = engine.search(Limits(nodes=nodes)).best_move
-            best, chosen = judge.score(board), judge.score(board, move)
+            assert move is not None  # a position that is drawn from a game has moves
+            best, chosen = judge.look(board).score_cp, judge.look(board, [move]).score_cp
             losses[number] = max(0.0, chances(best) - chances(chosen))
             progress.update(number + 1)
     return losses

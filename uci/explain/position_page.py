@@ -55,6 +55,7 @@ def page(explanation: Explanation) -> str:
         best=board.san(moves[0].move),
         line=board.variation_san(observation.result.infos[0].pv[:_LINE_PLIES]),
         verdict=observation.verdict,
+        seen_by_white=lambda verdict: verdict.seen_by_white(board.turn),
         story=_story(explanation, moves),
         nodes=observation.snapshots[-1].nodes,
         moves=[_move_row(observation, child) for child in moves],

@@ -53,7 +53,7 @@ class GameClock:
 
     def __init__(self, control: TimeControl, now: Callable[[], float] = time.monotonic) -> None:
         self.control = control
-        self._now = now
+        self.now = now
         self._left = {chess.WHITE: control.seconds, chess.BLACK: control.seconds}
         self._running: chess.Color | None = None
         self._since = 0.0
@@ -61,7 +61,7 @@ class GameClock:
     def start(self, side: chess.Color) -> None:
         """Lets a side's clock run, if it does not already."""
         if self._running != side:
-            self._running, self._since = side, self._now()
+            self._running, self._since = side, self.now()
 
     def stop(self) -> None:
         """Ends the running side's move: its time is taken off, and the increment added where any time was left."""
@@ -70,9 +70,14 @@ class GameClock:
             self._left[self._running] = left + (self.control.increment if left > 0 else 0.0)
             self._running = None
 
+    @property
+    def running(self) -> chess.Color | None:
+        """The side whose clock runs, None for neither."""
+        return self._running
+
     def left(self, side: chess.Color) -> float:
         """Seconds left, not above zero once the flag has fallen."""
-        return self._left[side] - (self._now() - self._since if self._running == side else 0.0)
+        return self._left[side] - (self.now() - self._since if self._running == side else 0.0)
 
     def set_left(self, side: chess.Color, seconds: float) -> None:
         """Sets a side's time and stops both clocks, after a takeback."""

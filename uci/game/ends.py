@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import chess
 
-__all__ = ["UNFINISHED", "GameEnd", "end_by_flag", "end_by_resigning", "end_on_board"]
+__all__ = ["DRAW_FROM_PLY", "UNFINISHED", "GameEnd", "accepts_draw", "end_by_flag", "end_by_resigning", "end_on_board"]
+
+DRAW_FROM_PLY = 30  # Aino does not agree to a draw earlier in a game
+_DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,8 @@ def end_by_resigning(human: chess.Color) -> GameEnd:
 
 def _win_against(loser: chess.Color) -> str:
     return "0-1" if loser == chess.WHITE else "1-0"
+
+
+def accepts_draw(expected: float) -> bool:
+    """Whether Aino agrees to a draw in a position in which it has these expected points, 0..1."""
+    return expected <= _DRAW_ENOUGH

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,12 +13,45 @@ import chess.pgn
 
 from uci.terminal.opening_names import opening_name
 
-__all__ = ["default_path", "game_from_board", "save"]
+__all__ = ["LAST", "default_path", "find_game", "game_from_board", "games_folder", "save", "saved_games"]
+
+LAST = "last"  # names the game saved last
+REVIEWED = ".annotated"  # in the names of reviews
+
+
+def games_folder() -> Path:
+    """Where games are saved: aino/games in the system's folder for the user's data."""
+    if sys.platform == "win32":
+        base = os.environ.get("APPDATA", "~/AppData/Roaming")
+    elif sys.platform == "darwin":
+        base = "~/Library/Application Support"
+    else:
+        base = os.environ.get("XDG_DATA_HOME", "") or "~/.local/share"
+    return Path(os.path.expanduser(base), "aino", "games")
 
 
 def default_path(now: datetime.datetime) -> Path:
-    """A file name of the game's own in the current folder."""
-    return Path(f"aino-{now:%Y%m%d-%H%M%S}.pgn")
+    """A file name of the game's own in the folder of saved games."""
+    return games_folder() / f"{now:%Y%m%d-%H%M%S}.pgn"
+
+
+def saved_games() -> list[Path]:
+    """The files in the folder of saved games, oldest name first, without the reviews beside them."""
+    return [path for path in sorted(games_folder().glob("*.pgn")) if REVIEWED not in path.name]
+
+
+def find_game(name: str) -> Path:
+    """The file that a name means: a path, `last` for the game saved last, or a file in the folder of saved games.
+
+    A name that means none of them comes back as a path, for the reader to complain about.
+    """
+    path = Path(os.path.expanduser(name))
+    if path.exists():
+        return path
+    if name == LAST:
+        return max(saved_games(), key=lambda file: file.stat().st_mtime, default=path)
+    kept = [games_folder() / f"{name}{suffix}" for suffix in ("", ".pgn")]
+    return next((file for file in kept if file.is_file()), path)
 
 
 def game_from_board(
@@ -39,6 +74,8 @@ def game_from_board(
 
 
 def save(game: chess.pgn.Game, path: Path) -> None:
-    """Appends the game to a file, never touching what is there. Raises OSError."""
+    """Appends the game to a file, never touching what is there; makes the folder of saved games. Raises OSError."""
+    if path.parent == games_folder():
+        path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         print(game, file=file, end="\n\n")

@@ -1,4 +1,4 @@
-"""How strong Aino plays in the terminal: an Elo, a time or a number of positions a move, or all it has."""
+"""How strong Aino plays: an Elo, a time or a number of positions a move, or all it has."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from engine.options import EngineOptions, find_option
 from engine.search.limits import Limits
 from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
-__all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "Level", "parse_level"]
+__all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "NAMED_LEVELS", "Level", "level_choices", "parse_level"]
 
 DEFAULT_MOVETIME_S = 2.0
-LEVEL_FORMS = "elo 1500, time 2 (seconds a move), or nodes 500 (positions a move)"
+_FULL = "full strength"
+_ELO_STEP = 200  # between the levels of a menu
+LEVEL_FORMS = "easy, medium, hard, elo 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Level:
             return f"elo {self.elo}"
         if self.nodes is not None:
             return f"nodes {self.nodes}"
-        return "full strength" if self.movetime_s is None else f"time {self.movetime_s:g}"
+        return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
     def options(self, options: EngineOptions) -> EngineOptions:
         """Engine options for this level."""
@@ -50,26 +52,38 @@ class Level:
 
 
 DEFAULT_LEVEL = Level()
+# Set by hand: a beginner, a club player, a strong one; on Stockfish's scale, as UCI_Elo.
+NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1400), "hard": Level(elo=2000)}
+NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 
 def parse_level(text: str) -> Level:
-    """A level from `elo 1500`, `time 2`, `nodes 500` (also with = or :), or `full`. Raises ConfigError."""
-    match = re.fullmatch(r"(elo|time|nodes|full)[ =:]*([0-9.]*)s?", text.strip().lower())
-    if match is None or (match[1] == "full") == bool(match[2]):
-        raise ConfigError(f"level {text!r}: expected {LEVEL_FORMS}, or full")
+    """A level from `easy`, `elo 1500`, `time 2`, `nodes 500` (also with = or :), or `full`. Raises ConfigError."""
+    word = text.strip().lower()
+    if word in NAMED_LEVELS:
+        return NAMED_LEVELS[word]
+    match = re.fullmatch(r"(elo|time|nodes)[ =:]*([0-9.]+)s?", word)
+    if match is None:
+        raise ConfigError(f"level {text!r}: expected {LEVEL_FORMS}")
     kind, number = match.groups()
     try:
         if kind == "elo":
             return Level(elo=checked("elo", int(number), *_elo_range()))
         if kind == "nodes":
             return Level(nodes=checked("nodes", int(number), 1, MOST_NODES))
-        if kind == "time":
-            return Level(movetime_s=checked("time", float(number), 0.001, MOST_SECONDS))
+        return Level(movetime_s=checked("time", float(number), 0.001, MOST_SECONDS))
     except ValueError as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"level {text!r}: {number!r} is not a number; expected {LEVEL_FORMS}") from None
-    return DEFAULT_LEVEL
+
+
+def level_choices() -> list[tuple[str, str]]:
+    """Levels for a menu, from the weakest to full strength: what `parse_level` reads, and what people read."""
+    least, most = _elo_range()
+    elos = sorted({least, *range(-(-least // _ELO_STEP) * _ELO_STEP, most, _ELO_STEP), most})
+    names = {level.elo: f", {name}" for name, level in NAMED_LEVELS.items() if level.elo is not None}
+    return [*((f"elo {elo}", f"{elo} Elo{names.get(elo, '')}") for elo in elos), (_FULL, "Full strength")]
 
 
 def _elo_range() -> tuple[int, int]:

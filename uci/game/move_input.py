@@ -11,6 +11,10 @@ from engine.errors import MoveError
 __all__ = ["read_human_move"]
 
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
+_SHORT, _LONG = "O-O", "O-O-O"
+_WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT) | dict.fromkeys(
+    ("long", "queenside", "queen", "q"), _LONG
+)
 _MOST_NAMED = 12  # a longer list of moves would be no help
 
 
@@ -19,13 +23,15 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
 
     Raises MoveError whose message says what is wrong and what could be meant.
     """
-    cleaned = _castling(text) or text.strip().rstrip("!?+#").replace("-", "")
+    cleaned = _castling(board, text) or text.strip().rstrip("!?+#").replace("-", "")
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
     errors: list[ValueError] = []
     for candidate in _san_candidates(cleaned):
         try:
-            return board.parse_san(candidate)
+            if move := board.parse_san(candidate):
+                return move
+            errors.append(chess.InvalidMoveError(text))  # python-chess reads a null move from Z0 and 0000
         except ValueError as error:
             errors.append(error)
     if any(isinstance(error, chess.AmbiguousMoveError) for error in errors):
@@ -35,12 +41,21 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     raise MoveError(_why_illegal(board, text, cleaned))
 
 
-def _castling(text: str) -> str:
-    """Any spelling of castling as SAN, or ""."""
-    match = re.fullmatch(r"[oO0]-?[oO0](-?[oO0])?[+#!?]*", text.strip())
-    if match is None:
+def _castling(board: chess.Board, text: str) -> str:
+    """Any spelling of castling as SAN, or "". Raises MoveError for the word castle alone where both ways are legal."""
+    text = text.strip()
+    match = re.fullmatch(r"[oO0]-?[oO0](-?[oO0])?[+#!?]*", text)
+    if match is not None:
+        return _LONG if match[1] else _SHORT
+    words = text.lower().replace("-", " ").split()
+    if words[:1] != ["castle"] and words[:1] != ["castles"]:
         return ""
-    return "O-O-O" if match[1] else "O-O"
+    if words[1:] and words[1] in _WINGS:
+        return _WINGS[words[1]]
+    ways = [_LONG if board.is_queenside_castling(move) else _SHORT for move in board.generate_castling_moves()]
+    if len(ways) > 1:
+        raise MoveError("castle which way? O-O is short, O-O-O is long")
+    return ways[0] if ways else _SHORT
 
 
 def _san_candidates(text: str) -> list[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
 import chess
 from rich.console import Console
 
 from engine.console import say, waiting
 from engine.search.result import SearchResult
-from uci.game.clock import GameClock
+from uci.game.clock import GameClock, clock_text
 from uci.game.level import Level
-from uci.terminal.board_view import BoardStyle, render_bar, render_board
+from uci.game.resume import SavedGame
+from uci.play.asking import Countdown
+from uci.terminal.board_view import BoardStyle, captured_text, render_bar, render_board
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import search_interruptibly
@@ -21,9 +23,15 @@ from uci.terminal.waiting import search_interruptibly
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["GameSettings", "TerminalGame"]
+__all__ = ["Ask", "GameSettings", "TerminalGame"]
 
-_ADVICE = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
+_HINT_LEVEL = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
+
+
+class Ask(Protocol):
+    """Reads a line, as `uci.play.asking.ask`."""
+
+    def __call__(self, prompt: str, countdown: Countdown | None = None) -> str: ...
 
 
 @dataclass
@@ -35,7 +43,18 @@ class GameSettings:
     style: BoardStyle
     clock: GameClock | None = None
     bar: bool = False  # whether to show the evaluation bar under every board
+    scores: bool = True  # whether to tell what Aino thinks of its moves
     started: datetime.datetime = field(default_factory=datetime.datetime.now)
+
+    def again(self, swap: bool) -> GameSettings:
+        """The settings of another game: fresh clocks, and the other colours where a `swap` is wanted."""
+        fresh = replace(self, started=datetime.datetime.now())
+        if self.clock is not None:
+            fresh.clock = GameClock(self.clock.control, self.clock.now)
+        if swap:
+            fresh.human = None if self.human is None else not self.human
+            fresh.levels = {side: self.levels[not side] for side in chess.COLORS}
+        return fresh
 
 
 class TerminalGame:
@@ -44,19 +63,14 @@ class TerminalGame:
     `uci.play.loop` plays it; what can be typed besides moves is in `uci.play.typed_commands`.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        engine: Engine,
-        board: chess.Board,
-        settings: GameSettings,
-    ) -> None:
+    def __init__(self, console: Console, engine: Engine, board: chess.Board, settings: GameSettings, ask: Ask) -> None:
         self.board = board
         self.console = console
         self.settings = settings
         self.clock_times: dict[int, float] = {}  # seconds left to the mover after each ply
         self.verdict: Verdict | None = None  # Aino's latest verdict, from White's view
         self._engine = engine
+        self.asker = ask
         self._perspective = settings.human if settings.human is not None else chess.WHITE
         self._start_ply = len(board.move_stack)
         self._opening = ""
@@ -68,6 +82,11 @@ class TerminalGame:
         """Whether Aino is to move."""
         return self.board.turn != self.settings.human
 
+    def start_clock(self) -> None:
+        """Lets the mover's clock run; nobody's runs before the first move of a new or loaded game."""
+        if self.settings.clock is not None and len(self.board.move_stack) > self._start_ply:
+            self.settings.clock.start(self.board.turn)
+
     def push(self, move: chess.Move) -> None:
         """Plays a legal move and stops the mover's clock."""
         mover = self.board.turn
@@ -77,12 +96,14 @@ class TerminalGame:
             self.clock_times[len(self.board.move_stack)] = self.settings.clock.left(mover)
 
     def take_back(self) -> bool:
-        """Undoes Aino's last move and the person's before it, clocks included; False where there is none."""
-        if len(self.board.move_stack) - self._start_ply < 2:
+        """Undoes the person's last move and Aino's answer, if there is one, clocks included; False without a move."""
+        plies = 1 if self.is_engine_turn else 2
+        if len(self.board.move_stack) < plies:
             return False
-        for _ in range(2):
+        for _ in range(plies):
             self.clock_times.pop(len(self.board.move_stack), None)
             self.board.pop()
+        self._start_ply = min(self._start_ply, len(self.board.move_stack))
         clock = self.settings.clock
         if clock is not None:
             ply = len(self.board.move_stack)
@@ -93,12 +114,19 @@ class TerminalGame:
 
     def replace_board(self, board: chess.Board) -> None:
         """Goes on from another position; clocks start anew."""
-        self.board = board
-        self._start_ply = 0
+        clock = self.settings.clock
+        self.resume(SavedGame(board, clock=GameClock(clock.control, clock.now) if clock is not None else None))
+
+    def resume(self, saved: SavedGame) -> None:
+        """Goes on with a saved game: its sides, levels and clocks where it names them."""
+        self.board = saved.board
+        self._start_ply = len(saved.board.move_stack)
         self.verdict = None
-        self.clock_times.clear()
-        if self.settings.clock is not None:
-            self.settings.clock = GameClock(self.settings.clock.control)
+        self.clock_times = dict(saved.clock_times)
+        self.settings.clock = saved.clock or self.settings.clock
+        if saved.levels is not None:
+            self.settings.human, self.settings.levels = saved.human, dict(saved.levels)
+            self._perspective = chess.WHITE if saved.human is None else saved.human
 
     def flip(self) -> None:
         """Turns the board round."""
@@ -106,7 +134,7 @@ class TerminalGame:
 
     # ---- the engine -------------------------------------------------------------------------------------------------
 
-    def search(self, level: Level = _ADVICE) -> SearchResult:
+    def search(self, level: Level = _HINT_LEVEL) -> SearchResult:
         """Searches the position, for a hint or at a level, and keeps the verdict; Ctrl-C stops it and is raised."""
         clock = self.settings.clock
         self._engine.set_options(level.options(self._engine.options))
@@ -121,9 +149,12 @@ class TerminalGame:
     # ---- output -----------------------------------------------------------------------------------------------------
 
     def show(self) -> None:
-        """Prints the board, with the evaluation bar where it is wanted and known."""
+        """Prints the board, what was captured, and the evaluation bar where it is wanted and known."""
         self.console.print(render_board(self.board, self._perspective, self.settings.style))
-        if self.settings.bar and self.verdict is not None:
+        captured = captured_text(self.board, self.settings.style)
+        if captured:
+            self.say(captured)
+        if self.settings.bar and self.settings.scores and self.verdict is not None:
             self.say(render_bar(self.verdict, self.settings.style))
 
     def say(self, text: str) -> None:
@@ -136,3 +167,20 @@ class TerminalGame:
         if name and name != self._opening:
             self._opening = name
             self.say(f"Opening: {name}")
+
+    # ---- questions --------------------------------------------------------------------------------------------------
+
+    def ask(self, prompt: str) -> str:
+        """The person's answer, without spaces around it. Raises EOFError, and FlagFell when their time is up."""
+        clock, side = self.settings.clock, self.board.turn
+        if clock is None:
+            return self.asker(prompt).strip()
+
+        def clocks() -> str:
+            return f"[you {clock_text(clock.left(side))}, Aino {clock_text(clock.left(not side))}] "
+
+        return self.asker(prompt, Countdown(clocks, lambda: clock.left(side))).strip()
+
+    def confirms(self, question: str) -> bool:
+        """Whether the person answers yes."""
+        return self.ask(f"{question} [y/N] ").lower() in ("y", "yes")

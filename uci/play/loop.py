@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import chess
 
 from engine.errors import AinoError, MoveError
 from engine.search.result import SearchResult
-from uci.game.clock import clock_text
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.move_input import read_human_move
+from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import COMMANDS
 from uci.terminal.notation import move_number
@@ -22,17 +22,14 @@ __all__ = ["play"]
 _LEAST_COMMAND = 3  # letters; we do not treat a shorter word as a misspelt command
 
 
-def play(game: TerminalGame, ask: Callable[[str], str]) -> GameEnd:
-    """Plays to the end; leaving (quit, EOF, Ctrl-C) gives result "*".
-
-    `ask` shows a prompt and reads a line; it raises EOFError at the end of input.
-    """
+def play(game: TerminalGame) -> GameEnd:
+    """Plays to the end; leaving (quit, the end of input, Ctrl-C) gives result "*"."""
     if game.settings.human is not None:
         game.say("Moves like e4, Nf3 or g1f3; 'help' lists the rest.")
     game.show()
     try:
         while True:
-            end = end_on_board(game.board) or (_engine_turn(game) if game.is_engine_turn else _human_turn(game, ask))
+            end = end_on_board(game.board) or (_engine_turn(game) if game.is_engine_turn else _human_turn(game))
             if end is not None:
                 return end
     except (EOFError, KeyboardInterrupt):
@@ -40,15 +37,18 @@ def play(game: TerminalGame, ask: Callable[[str], str]) -> GameEnd:
         return UNFINISHED
 
 
-def _human_turn(game: TerminalGame, ask: Callable[[str], str]) -> GameEnd | None:
+def _human_turn(game: TerminalGame) -> GameEnd | None:
+    game.start_clock()
     clock = game.settings.clock
-    if clock is not None:
-        clock.start(game.board.turn)
-    text = ask(f"{_clocks(game)}{move_number(game.board)} your move: ").strip()
-    if clock is not None and clock.left(game.board.turn) <= 0:
-        return end_by_flag(game.board)
+    check = "check! " if game.board.is_check() else ""
     try:
+        text = game.ask(f"{move_number(game.board)} {check}your move: ")
+        if clock is not None and clock.left(game.board.turn) <= 0:
+            raise FlagFell
         return _obey(game, text)
+    except FlagFell:
+        game.console.print()
+        return end_by_flag(game.board)
     except AinoError as error:
         game.say(str(error))
     return None
@@ -73,28 +73,21 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
 
 
 def _engine_turn(game: TerminalGame) -> GameEnd | None:
-    clock = game.settings.clock
-    if clock is not None:
-        clock.start(game.board.turn)
-    mover = game.board.turn
+    game.start_clock()
+    clock, mover = game.settings.clock, game.board.turn
     result = game.search(game.settings.levels[mover])
     if clock is not None and clock.left(mover) <= 0:
         return end_by_flag(game.board)
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
-    text = f"Aino plays {move_number(game.board)} {game.board.san(result.best_move)} ({_opinion(result, mover)})"
+    text = f"Aino plays {move_number(game.board)} {game.board.san(result.best_move)}"
+    if game.settings.scores:
+        text += f" ({_opinion(result, mover)})"
     game.push(result.best_move)
     game.show()
     game.say(text)
     game.tell_opening()
     return None
-
-
-def _clocks(game: TerminalGame) -> str:
-    clock = game.settings.clock
-    if clock is None:
-        return ""
-    return f"[you {clock_text(clock.left(game.board.turn))}, Aino {clock_text(clock.left(not game.board.turn))}] "
 
 
 def _opinion(result: SearchResult, mover: chess.Color) -> str:

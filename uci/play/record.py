@@ -7,6 +7,7 @@ import chess.pgn
 
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
+from uci.game.resume import PERSON, player_name
 from uci.play.game import GameSettings, TerminalGame
 
 __all__ = ["record_of"]
@@ -18,9 +19,9 @@ def record_of(game: TerminalGame, end: GameEnd = UNFINISHED) -> chess.pgn.Game:
 
 
 def _headers(settings: GameSettings, end: GameEnd) -> dict[str, str]:
-    names = {side: f"Aino ({settings.levels[side].text})" for side in chess.COLORS}
+    names = {side: player_name(settings.levels[side]) for side in chess.COLORS}
     if settings.human is not None:
-        names[settings.human] = "You"
+        names[settings.human] = PERSON
     headers = {
         "Date": f"{settings.started:%Y.%m.%d}",
         "White": names[chess.WHITE],

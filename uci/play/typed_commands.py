@@ -9,25 +9,26 @@ from pathlib import Path
 
 import chess
 
+from engine.board.fen import parse_fen
 from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
-from uci.game.ends import GameEnd, end_by_resigning
-from uci.game.game_file import save
+from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
+from uci.game.game_file import find_game, games_folder, save, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
+from uci.game.resume import saved_game
 from uci.play.game import TerminalGame
 from uci.play.record import record_of
 from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
-from uci.terminal.reading import board_at, read_game
+from uci.terminal.reading import read_game
 from uci.terminal.verdict import Verdict
 
 __all__ = ["COMMANDS", "Command", "help_text"]
 
-_DRAW_FROM_PLY = 30
-_DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this
+_MOST_LISTED = 8  # saved games named when none was asked for
 _MOVES_FORM = """\
-a move          e4, Nf3, exd5, O-O, e8=Q, or from and to: g1f3"""
+a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def _help(game: TerminalGame, _: str) -> None:
 def _hint(game: TerminalGame, _: str) -> None:
     result = game.search()
     if result.best_move is not None:
-        game.say(f"Aino would play {game.board.san(result.best_move)} ({_score(result, game.board.turn)})")
+        score = f" ({_score(result, game.board.turn)})" if game.settings.scores else ""
+        game.say(f"Aino would play {game.board.san(result.best_move)}{score}")
 
 
 def _eval(game: TerminalGame, _: str) -> None:
@@ -73,6 +75,11 @@ def _bar(game: TerminalGame, _: str) -> None:
     game.say(f"the evaluation bar is {'on' if game.settings.bar else 'off'}")
 
 
+def _scores(game: TerminalGame, _: str) -> None:
+    game.settings.scores = not game.settings.scores
+    game.say(f"scores are {'shown' if game.settings.scores else 'hidden; eval still tells them'}")
+
+
 def _takeback(game: TerminalGame, _: str) -> None:
     if game.take_back():
         game.show()
@@ -82,29 +89,41 @@ def _takeback(game: TerminalGame, _: str) -> None:
 
 def _draw(game: TerminalGame, _: str) -> GameEnd | None:
     """Aino agrees when it thinks that it is not better, and not at the start of a game."""
-    if len(game.board.move_stack) < _DRAW_FROM_PLY:
-        game.say(f"Aino wants to play on: it is too early, ask after move {_DRAW_FROM_PLY // 2}")
+    if len(game.board.move_stack) < DRAW_FROM_PLY:
+        game.say(f"Aino wants to play on: it is too early, ask after move {DRAW_FROM_PLY // 2}")
         return None
     game.search()
     if game.verdict is None:
         return None
     expected = game.verdict.expected if game.settings.human == chess.BLACK else 1.0 - game.verdict.expected
-    if expected <= _DRAW_ENOUGH:
+    if accepts_draw(expected):
         return GameEnd("1/2-1/2", "draw agreed")
     game.say("Aino declines: it likes its position better")
     return None
 
 
-def _resign(game: TerminalGame, _: str) -> GameEnd:
+def _resign(game: TerminalGame, _: str) -> GameEnd | None:
     assert game.settings.human is not None
-    return end_by_resigning(game.settings.human)
+    if game.confirms("Resign this game?"):
+        return end_by_resigning(game.settings.human)
+    game.say("the game goes on")
+    return None
 
 
 def _level(game: TerminalGame, argument: str) -> None:
     side = not game.settings.human
     if argument:
         game.settings.levels[side] = parse_level(argument)
-    game.say(f"level: {game.settings.levels[side].text}" + ("" if argument else f"; to change it: level {LEVEL_FORMS}"))
+    change = "" if argument else f"; to change it, type level and one of: {LEVEL_FORMS}"
+    game.say(f"level: {game.settings.levels[side].text}{change}")
+
+
+def _easy(game: TerminalGame, _: str) -> None:
+    _level(game, "easy")
+
+
+def _hard(game: TerminalGame, _: str) -> None:
+    _level(game, "hard")
 
 
 def _clock(game: TerminalGame, _: str) -> None:
@@ -117,6 +136,13 @@ def _clock(game: TerminalGame, _: str) -> None:
 
 def _moves(game: TerminalGame, _: str) -> None:
     game.say(" ".join(sorted(game.board.san(move) for move in game.board.legal_moves)))
+
+
+def _history(game: TerminalGame, _: str) -> None:
+    if game.board.move_stack:
+        game.say(game.board.root().variation_san(game.board.move_stack))
+    else:
+        game.say("no moves yet")
 
 
 def _board(game: TerminalGame, _: str) -> None:
@@ -132,8 +158,12 @@ def _opening(game: TerminalGame, _: str) -> None:
     game.say(opening_name(game.board) or "no opening that Aino has a name for")
 
 
-def _fen(game: TerminalGame, _: str) -> None:
-    game.say(game.board.fen())
+def _fen(game: TerminalGame, argument: str) -> None:
+    if not argument:
+        game.say(game.board.fen())
+        return
+    game.replace_board(parse_fen(argument, game.board.chess960))
+    game.show()
 
 
 def _pgn(game: TerminalGame, _: str) -> None:
@@ -153,9 +183,28 @@ def _save(game: TerminalGame, argument: str) -> None:
 def _load(game: TerminalGame, argument: str) -> None:
     name, _, number = argument.rpartition(" ") if argument.rpartition(" ")[2].isdigit() else (argument, "", "1")
     if not name:
-        raise ConfigError("load what? as in: load game.pgn, or load games.pgn 3 for the third one")
-    game.replace_board(board_at(read_game(Path(os.path.expanduser(name)), int(number))))
+        raise ConfigError(_saved_games_text())
+    saved = saved_game(read_game(find_game(name), int(number)))
+    game.resume(saved)
     game.show()
+    if saved.levels is not None:
+        game.say(_sides_text(game))
+
+
+def _saved_games_text() -> str:
+    names = [path.name for path in saved_games()]
+    listed = f": {', '.join(names[-_MOST_LISTED:])}" if names else " (none yet)"
+    return (
+        "load what? as in: load game.pgn, load games.pgn 3 for the third one, or load last; "
+        f"games are saved in {games_folder()}{listed}"
+    )
+
+
+def _sides_text(game: TerminalGame) -> str:
+    human, levels = game.settings.human, game.settings.levels
+    if human is None:
+        return "Aino plays both sides"
+    return f"you have {chess.COLOR_NAMES[human].title()}; Aino's level: {levels[not human].text}"
 
 
 def _quit(game: TerminalGame, _: str) -> None:
@@ -166,20 +215,24 @@ COMMANDS: dict[str, Command] = {
     "hint": Command(_hint, "hint", "what Aino would play"),
     "eval": Command(_eval, "eval", "what Aino thinks of the position"),
     "bar": Command(_bar, "bar", "evaluation bar under every board, on or off"),
+    "scores": Command(_scores, "scores", "show or hide what Aino thinks of its moves"),
     "takeback": Command(_takeback, "takeback, undo", "undo your last move"),
     "undo": Command(_takeback, "takeback, undo", "undo your last move"),
     "draw": Command(_draw, "draw", "offer a draw"),
-    "resign": Command(_resign, "resign", "give the game up"),
-    "level": Command(_level, "level [LEVEL]", "how strong: elo 1500, time 2, nodes 500, full"),
+    "resign": Command(_resign, "resign", "give the game up; asks first"),
+    "level": Command(_level, "level [LEVEL]", "how strong: easy, medium, hard, elo 1500, time 2, nodes 500, full"),
+    "easy": Command(_easy, "easy, hard", "change Aino's level"),
+    "hard": Command(_hard, "easy, hard", "change Aino's level"),
     "clock": Command(_clock, "clock", "time left"),
     "moves": Command(_moves, "moves", "all legal moves"),
+    "history": Command(_history, "history", "the moves played so far"),
     "board": Command(_board, "board", "show the board again"),
     "flip": Command(_flip, "flip", "turn the board round"),
     "opening": Command(_opening, "opening", "the opening's name"),
-    "fen": Command(_fen, "fen", "the position as FEN"),
+    "fen": Command(_fen, "fen [FEN]", "show the position as FEN, or set one up"),
     "pgn": Command(_pgn, "pgn", "the game so far"),
     "save": Command(_save, "save FILE", "add the game so far to a PGN file"),
-    "load": Command(_load, "load FILE [N]", "go on with the N-th game of a PGN file"),
+    "load": Command(_load, "load FILE [N]", "go on with the N-th game of a PGN file, or with the last one: load last"),
     "help": Command(_help, "help", "this list"),
     "?": Command(_help, "help", "this list"),
     "quit": Command(_quit, "quit, exit", "leave; the game is saved (also Ctrl-D, Ctrl-C)"),

@@ -33,7 +33,7 @@ d                                the board and its FEN
 eval                             what the evaluator says, without a search
 tree                             the moves of the last search: visits, prior, value, line
 bench [N]                        searches a few positions with N visits each (500) and says how fast
-All the rest: README.md."""
+All the rest: docs/options.md."""
 
 PERFT_CHUNK_DEPTH = 4  # plies counted between two checks for a stop, well under a second of work
 

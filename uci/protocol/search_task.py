@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchTask", "any_move", "make_limits"]
 
+_CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
+
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
     """The engine's limits for a `go`. Leaves out illegal `searchmoves` and adds them to the command's problems."""
@@ -69,6 +71,7 @@ class SearchTask(Task):
         self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
         self._options = options
         self._said: Sequence[SearchInfo] = ()
+        self._said_move: chess.Move | None = None  # in the last `currmove`
         self._may_answer = threading.Event()
         if not (limits.infinite or limits.ponder):
             self._may_answer.set()
@@ -119,8 +122,15 @@ class SearchTask(Task):
 
     def _say(self, infos: Sequence[SearchInfo]) -> None:
         self._said = infos
-        current = [format_current_move(info, self.board) for info in infos if info.current_move]
-        self._writer.line(*current, *self._info_lines(infos))
+        self._writer.line(*self._current_move(infos), *self._info_lines(infos))
+
+    def _current_move(self, infos: Sequence[SearchInfo]) -> list[str]:
+        """The line that names the move searched most, once a search takes a while and when it is another move."""
+        info = infos[0]
+        if info.current_move in (None, self._said_move) or info.time_ms < _CURRENT_MOVE_FROM_MS:
+            return []
+        self._said_move = info.current_move
+        return [format_current_move(info, self.board)]
 
     def _info_lines(self, infos: Sequence[SearchInfo]) -> list[str]:
         return [format_info(info, self.board, self._options.show_wdl) for info in infos]

@@ -14,6 +14,7 @@ from typing import BinaryIO, NoReturn
 from engine.errors import ConfigError
 from engine.option_forms import add_flags, changes, load_toml, options_from_flags
 from engine.options import EngineOptions
+from uci import __version__
 from uci.protocol.session import Session
 from uci.protocol.writer import Writer
 
@@ -21,6 +22,8 @@ __all__ = ["EXAMPLES", "add_arguments", "default_config", "run"]
 
 LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
 
+# What a person sees who starts the engine in a terminal; a GUI does not get it.
+GREETING = f"Aino {__version__}, UCI engine; for a game: aino play (help lists the commands here, quit leaves)"
 EXAMPLES = """
 In a chess program (Cute Chess, Arena, En Croissant, Nibbler ...) give the full path of this `aino` as the engine's
 command; it needs no arguments. The engine options below change defaults of the UCI options of the same names.
@@ -50,6 +53,8 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     if arguments.config is None and default_config().is_file():
         base = _users_options(writer)
     options = options_from_flags(arguments, base)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        writer.line(GREETING)
     with contextlib.redirect_stdout(sys.stderr):
         session = Session(writer, options, demanded=changes(base, options))
         status = session.run(read_lines(sys.stdin.buffer, writer))

@@ -115,8 +115,15 @@ class Session:
                 traceback.print_exc(file=sys.stderr)
                 self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
         elif line.strip():
-            self.writer.info(f"unknown command: {line.strip()[:200]}")
+            self.writer.info(f"unknown command: {line.strip()[:200]}{self._guess(line)}")
         return True
+
+    def _guess(self, line: str) -> str:
+        """The command that a line may be meant for, in words; "" for none."""
+        import difflib
+
+        close = difflib.get_close_matches(line.split()[0].lower(), ["quit", *self._commands], 1)
+        return f"; did you mean {close[0]}?" if close else ""
 
     # ---- commands ---------------------------------------------------------------------------------------------------
 

@@ -12,15 +12,17 @@ from rich.text import Text
 from engine.console import can_show
 from uci.terminal.verdict import Verdict
 
-__all__ = ["BoardStyle", "choose_style", "render_bar", "render_board"]
+__all__ = ["BoardStyle", "captured_text", "choose_style", "render_bar", "render_board"]
 
 _LIGHT, _DARK = "#b99a72", "#7f5f45"  # both dark enough for white pieces and light enough for black ones
 _LIGHT_MARKED, _DARK_MARKED = "#a9a948", "#77782c"  # squares of the last move
+_IN_CHECK = "#a83232"  # the square of a king in check
 _WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
 # A terminal with 16 colours shows the shades above unreadably, so it gets these instead.
 _FEW_COLORS = {_LIGHT: "yellow", _DARK: "green", _LIGHT_MARKED: "cyan", _DARK_MARKED: "cyan"}
-_FEW_COLORS |= {_WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
+_FEW_COLORS |= {_IN_CHECK: "red", _WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
 _BAR_CELLS = 24  # the width of the board's squares
+_WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
 _FILLED = {"p": "♟", "n": "♞", "b": "♝", "r": "♜", "q": "♛", "k": "♚"}
 
 
@@ -44,23 +46,26 @@ def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
 
 
 def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle) -> Text:
-    """The board seen from `perspective`, with coordinates and the last move marked."""
+    """The board seen from `perspective`, with coordinates, the last move and a king in check marked."""
     ranks = range(7, -1, -1) if perspective == chess.WHITE else range(8)
     files = range(8) if perspective == chess.WHITE else range(7, -1, -1)
     last = board.peek() if board.move_stack else chess.Move.null()
+    checked = board.king(board.turn) if board.is_check() else None
     text = Text()
     for rank in ranks:
         text.append(f" {rank + 1} ")
         for file in files:
             square = chess.square(file, rank)
             marked = bool(last) and square in (last.from_square, last.to_square)
-            text.append_text(_square_text(board.piece_at(square), square, marked, style))
+            text.append_text(_square_text(board.piece_at(square), square, marked, square == checked, style))
         text.append("\n")
     text.append("   " + "".join(f" {chess.FILE_NAMES[file]} " for file in files))
     return text
 
 
-def _square_text(piece: chess.Piece | None, square: chess.Square, marked: bool, style: BoardStyle) -> Text:
+def _square_text(
+    piece: chess.Piece | None, square: chess.Square, marked: bool, checked: bool, style: BoardStyle
+) -> Text:
     light = bool(chess.BB_SQUARES[square] & chess.BB_LIGHT_SQUARES)
     if style.color:
         shades = (_DARK_MARKED, _LIGHT_MARKED) if marked else (_DARK, _LIGHT)
@@ -68,16 +73,47 @@ def _square_text(piece: chess.Piece | None, square: chess.Square, marked: bool, 
         # Both sides use filled shapes, because outlines vanish on a coloured square.
         name = "" if piece is None else piece.symbol().lower()
         symbol = _FILLED.get(name, " ") if style.symbols or piece is None else piece.symbol()
-        paper = shades[light]
+        paper = _IN_CHECK if checked else shades[light]
         if style.few_colors:
             ink, paper = _FEW_COLORS[ink], _FEW_COLORS[paper]
         return Text(f" {symbol} ", Style(color=ink, bgcolor=paper, bold=True))
     symbol = ("·" if style.symbols else ".") if piece is None else _plain_symbol(piece, style)
+    if checked:
+        return Text(f"[{symbol}]")
     return Text(f"({symbol})" if marked else f" {symbol} ")
 
 
 def _plain_symbol(piece: chess.Piece, style: BoardStyle) -> str:
     return piece.unicode_symbol() if style.symbols else piece.symbol()
+
+
+def captured_text(board: chess.Board, style: BoardStyle) -> str:
+    """What each side has captured, and who is ahead in material: `White took p p n, Black took P; White +4`.
+
+    "" before the first capture. Pawns count 1, knights and bishops 3, rooks 5, queens 9.
+    """
+    taken: dict[chess.Color, list[chess.Piece]] = {chess.WHITE: [], chess.BLACK: []}
+    before = board.root()
+    for move in board.move_stack:
+        if before.is_capture(move):
+            piece = before.piece_at(move.to_square) or chess.Piece(chess.PAWN, not before.turn)  # en passant
+            taken[before.turn].append(piece)
+        before.push(move)
+    parts = []
+    for side in (chess.WHITE, chess.BLACK):
+        pieces = sorted(taken[side], key=lambda piece: piece.piece_type)
+        if pieces:
+            names = " ".join(_plain_symbol(piece, style) for piece in pieces)
+            parts.append(f"{chess.COLOR_NAMES[side].title()} took {names}")
+    return ", ".join(parts) + _material_text(board) if parts else ""
+
+
+def _material_text(board: chess.Board) -> str:
+    pieces = board.piece_map().values()
+    ahead = sum(_WORTH[piece.piece_type] * (1 if piece.color else -1) for piece in pieces)
+    if ahead == 0:
+        return "; material is even"
+    return f"; {chess.COLOR_NAMES[ahead > 0].title()} +{abs(ahead)}"
 
 
 def render_bar(verdict: Verdict, style: BoardStyle) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "BadLine",
     "Source",
     "board_at",
+    "games_of_text",
     "read_every_game",
     "read_game",
     "read_games",
@@ -153,6 +154,11 @@ def read_every_game(path: Path) -> Iterator[tuple[chess.pgn.Game, DataError | No
     """
     with _pgn_file(path) as file:
         yield from _games(file, str(path))
+
+
+def games_of_text(text: str, name: str) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
+    """All games of a PGN text, as `read_every_game` gives those of a file; errors call the text `name`."""
+    return _games(io.StringIO(text), name)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from engine.search.result import RootMove, SearchInfo, per_mille
 
 __all__ = ["Verdict"]
 
+_MOST_CP = 1500  # centipawns; the largest score that is shown
 _WON, _DRAWN, _LOST = (1000, 0, 0), (0, 1000, 0), (0, 0, 1000)
 
 
@@ -59,9 +60,12 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """The score in pawns as `+0.34`; `#3` is mate in three, `#-3` is being mated in three, `#` is checkmate."""
+        """The score in pawns as `+0.34`; `#3` is mate in three, `#-3` is being mated in three, `#` is checkmate.
+
+        A won game is won: scores beyond 15 pawns are shown as 15.
+        """
         if self.mate is None:
-            return f"{self.score_cp / 100:+.2f}"
+            return f"{max(-_MOST_CP, min(_MOST_CP, self.score_cp)) / 100:+.2f}"
         return f"#{self.mate}" if self.mate else "#"
 
     @property

@@ -47,9 +47,9 @@ def load_lc0(path: str | Path) -> Lc0Net:
         with path.open("rb") as file:
             data = _read(path, file)
     except OSError as error:
-        raise NetFileError(path, "a readable net file", error.strerror or str(error)) from error
+        raise NetFileError.unreadable(path, error) from error
     if not data.startswith(NET_START):
-        raise NetFileError(path, f"the first bytes {NET_START!r}", repr(bytes(data[: len(NET_START)])))
+        raise NetFileError.foreign(path, f"the first bytes {NET_START!r}", repr(bytes(data[: len(NET_START)])))
     net = parse(path, memoryview(data), NET)
     config = tower_of(path, net)
     tensors = _tensors(path, net["weights"], config)

@@ -39,15 +39,18 @@ def read_tower(path: str | Path) -> TowerFile:
     try:
         return TowerFile(tower_config_of(header["model"]), tensors, header["card"])
     except ConfigError as error:
-        raise NetFileError(path, "a tower", _what_else(header["model"]) or str(error)) from error
+        if not _is_sparse(header["model"]):
+            raise NetFileError(path, "a tower", str(error)) from error
+        message = f"{path}: sparse nets cannot be converted to Lc0's format"
+        raise NetFileError(path, "a tower", "a sparse network", message) from error
 
 
-def _what_else(model: Any) -> str:
-    """The hint for a network of the other family; "" for anything else."""
+def _is_sparse(model: Any) -> bool:
     try:
-        return f"the sparse network {sparse_config_of(model)}: lc0 knows no such nets and cannot play them"
+        sparse_config_of(model)
     except ConfigError:
-        return ""
+        return False
+    return True
 
 
 def write_tower(path: str | Path, tower: TowerFile) -> None:

@@ -27,7 +27,7 @@ from engine.native.lanes import LANES, load, splat, spread, store, where_positiv
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.inference import softmax_of_3, value_outputs
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig
-from engine.network.sparse.rows import add_rows, add_weighted_rows, clip, pair_products, score_row
+from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
 
 
 class Scratch(NamedTuple):
@@ -180,10 +180,10 @@ def add_feature_columns(batch, count, gradients, width, column, tables):
         b0, b1, b2, b3, b4, b5, b6, b7 = b0 + d0, b1 + d1, b2 + d2, b3 + d3, b4 + d4, b5 + d5, b6 + d6, b7 + d7
         for i in range(batch.n_features[b]):
             to = batch.features[b, i] * width + column
-            _add_4(tables.weight, to, d0, d1, d2, d3)
-            _add_4(tables.weight, to + 64, d4, d5, d6, d7)
-    _add_4(tables.bias, column, b0, b1, b2, b3)
-    _add_4(tables.bias, column + 64, b4, b5, b6, b7)
+            add_4(tables.weight, to, d0, d1, d2, d3)
+            add_4(tables.weight, to + 64, d4, d5, d6, d7)
+    add_4(tables.bias, column, b0, b1, b2, b3)
+    add_4(tables.bias, column + 64, b4, b5, b6, b7)
 
 
 @kernel(contract=True)
@@ -195,18 +195,10 @@ def add_unit_columns(batch, count, gradients, units, column, tables):
         y0, y1, y2, y3 = load(y, at), load(y, at + 16), load(y, at + 32), load(y, at + 48)
         for i in range(batch.n_moves[b]):
             x = spread(gradients.policy[b], i)
-            _add_4(tables.policy, batch.rows[b, i] * units + column, x * y0, x * y1, x * y2, x * y3)
+            add_4(tables.policy, batch.rows[b, i] * units + column, x * y0, x * y1, x * y2, x * y3)
         for k in range(gradients.dhidden.shape[1]):
             x = spread(gradients.dhidden[b], k)
-            _add_4(tables.hidden, k * units + column, x * y0, x * y1, x * y2, x * y3)
-
-
-@kernel()
-def _add_4(table, at, first, second, third, fourth):
-    store(table, at, load(table, at) + first)
-    store(table, at + LANES, load(table, at + LANES) + second)
-    store(table, at + 2 * LANES, load(table, at + 2 * LANES) + third)
-    store(table, at + 3 * LANES, load(table, at + 3 * LANES) + fourth)
+            add_4(tables.hidden, k * units + column, x * y0, x * y1, x * y2, x * y3)
 
 
 @kernel()

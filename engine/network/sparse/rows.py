@@ -29,6 +29,22 @@ def add_rows(table, width, numbers, count, start, out):
 
 
 @kernel(contract=True)
+def subtract_rows(table, width, numbers, count, out):
+    """out [width] -= the sum of rows numbers[:count] of table [rows, width]; width is a multiple of 128."""
+    for c in range(0, width, BLOCK):
+        s0, s1, s2, s3 = load(out, c), load(out, c + 16), load(out, c + 32), load(out, c + 48)
+        s4, s5, s6, s7 = load(out, c + 64), load(out, c + 80), load(out, c + 96), load(out, c + 112)
+        for i in range(count):
+            at = numbers[i] * width + c
+            s0, s1 = s0 - load(table, at), s1 - load(table, at + 16)
+            s2, s3 = s2 - load(table, at + 32), s3 - load(table, at + 48)
+            s4, s5 = s4 - load(table, at + 64), s5 - load(table, at + 80)
+            s6, s7 = s6 - load(table, at + 96), s7 - load(table, at + 112)
+        _store_4(out, c, s0, s1, s2, s3)
+        _store_4(out, c + 64, s4, s5, s6, s7)
+
+
+@kernel(contract=True)
 def add_weighted_rows(table, width, numbers, factors, count, out):
     """out [width] += the sum of factors[i] times row numbers[i]; width is a multiple of 64."""
     for c in range(0, width, HALF_BLOCK):
@@ -47,6 +63,15 @@ def _store_4(out, at, first, second, third, fourth):
     store(out, at + LANES, second)
     store(out, at + 2 * LANES, third)
     store(out, at + 3 * LANES, fourth)
+
+
+@kernel()
+def add_4(table, at, first, second, third, fourth):
+    """Add 64 numbers, given as four vectors, to table[at : at + 64]."""
+    store(table, at, load(table, at) + first)
+    store(table, at + LANES, load(table, at + LANES) + second)
+    store(table, at + 2 * LANES, load(table, at + 2 * LANES) + third)
+    store(table, at + 3 * LANES, load(table, at + 3 * LANES) + fourth)
 
 
 @kernel()

@@ -7,7 +7,7 @@
     sine                sin(x) by 1-16-16-1
     pass_fail           2-16-16-2, sigmoid against LeakyReLU
     object_neurons      one object a neuron against one array a layer
-    digits              a convolutional net on handwritten digits
+    digits              a convolutional net on digits, drawn by the example or handwritten
     sentiment           film reviews by TF-IDF, shallow against deep
     sequence            a GRU and a plain RNN that must remember two numbers
     move_gpt            a tiny GPT over chess moves as text, pretrained, then fine-tuned on one opening

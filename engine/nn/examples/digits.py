@@ -1,6 +1,7 @@
-"""Handwritten digits by a small convolutional net: scikit-learn's 8x8 set, or MNIST where its files are given.
+"""Digits read by a small convolutional net: drawn by strokes, or handwritten ones where a data set is given.
 
-    python -m engine.nn.examples.digits                    1,797 digits of 8x8, a fifth held out
+    python -m engine.nn.examples.digits                    3,000 digits of 16x16, drawn by the example; a fifth held out
+    python -m engine.nn.examples.digits --scikit-learn     1,797 handwritten digits of 8x8, a fifth held out
     python -m engine.nn.examples.digits --mnist FOLDER     IDX files (also .gz) or mnist_train.csv; 10,000 held out
 
 Convolutions of 3x3 with batch norm, each followed by a pool that halves the board, then one dense layer.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,17 +30,23 @@ from engine.nn import (
     Flatten,
     History,
     Layer,
+    Loader,
     MaxPool2D,
     Sequential,
     Trainer,
     TrainerSettings,
     WarmupCosine,
     accuracy,
+    confusion_matrix,
+    plot_confusion,
+    random_shift,
     softmax_cross_entropy,
 )
 from engine.nn.examples.common import command_line, run_as_command, show
+from engine.nn.examples.strokes import drawn_digits
 
 CLASSES = 10
+DRAWN = 3000
 MNIST_HELD_OUT = 10_000
 IMAGE_MAGIC, LABEL_MAGIC = 2051, 2049  # first number of an IDX file of images, and of labels
 
@@ -48,6 +56,13 @@ class Digits(NamedTuple):
 
     train: Data
     held_out: Data
+
+
+class Result(NamedTuple):
+    """The trained net; its history's validation accuracy is that on the held-out digits."""
+
+    model: Sequential
+    history: History
 
 
 def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> Sequential:
@@ -64,24 +79,41 @@ def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> Seque
 
 
 def run(
-    digits: Digits, channels: Sequence[int], epochs: int, seed: int = 0, rate: float = 2e-3, verbose: bool = False
-) -> History:
-    """Train; the history's validation accuracy is that on the held-out digits."""
+    digits: Digits,
+    channels: Sequence[int],
+    epochs: int,
+    seed: int = 0,
+    rate: float = 2e-3,
+    shift: int = 0,
+    verbose: bool = False,
+) -> Result:
+    """Train; with ``shift``, every epoch moves every digit anew by up to so many squares."""
     model = build(digits.train.inputs.shape[2], channels, np.random.default_rng(seed))
     settings = TrainerSettings(batch_size=128, seed=seed, shard_size=64, threads=2)
-    schedule = WarmupCosine(rate, epochs * -(-len(digits.train.inputs) // settings.batch_size), 50)
+    steps = epochs * -(-len(digits.train.inputs) // settings.batch_size)
+    schedule = WarmupCosine(rate, steps, min(50, steps // 3))
     trainer = Trainer(model, softmax_cross_entropy, AdamW(), schedule, settings, {"accuracy": accuracy})
-    return trainer.fit(digits.train, epochs, digits.held_out, on_epoch=show if verbose else None)
+    train = Loader(*digits.train, augment=random_shift(shift)) if shift else digits.train
+    return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show] if verbose else []))
 
 
 # ---- data ---------------------------------------------------------------------------------------------------------
 
 
-def small_digits(seed: int = 0) -> Digits:
-    """scikit-learn's 1,797 digits of 8x8. Raises ModuleNotFoundError without scikit-learn."""
-    from sklearn.datasets import load_digits
+def strokes(seed: int = 0) -> Digits:
+    """Digits of 16x16 drawn by ``strokes.py``, a fifth held out."""
+    images, classes = drawn_digits(DRAWN, np.random.default_rng(seed))
+    return _split(images, classes, DRAWN // 5)
 
-    found = load_digits()
+
+def small_digits(seed: int = 0) -> Digits:
+    """scikit-learn's 1,797 handwritten digits of 8x8. Raises DataError without scikit-learn."""
+    try:
+        datasets = importlib.import_module("sklearn.datasets")
+    except ModuleNotFoundError as error:
+        mend = "python -m pip install scikit-learn"
+        raise DataError(f"these digits come with scikit-learn, which is not installed: {mend}") from error
+    found = datasets.load_digits()
     images = (found.images / 16).astype(np.float32)[:, None]
     order = np.random.default_rng(seed).permutation(len(images))
     return _split(images[order], found.target[order].astype(np.int64), len(images) // 5)
@@ -134,16 +166,29 @@ def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="train on MNIST instead of the small set")
-    parser.add_argument("--epochs", type=int, help="default: 30, or 12 for MNIST")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--scikit-learn", action="store_true", help="train on scikit-learn's handwritten digits")
+    chosen.add_argument("--mnist", type=Path, metavar="FOLDER", help="train on MNIST, from its files in FOLDER")
+    parser.add_argument("--epochs", type=int, help="default: 15 for drawn digits, 30 for scikit-learn's, 12 for MNIST")
+    parser.add_argument("--shift", type=int, default=0, metavar="SQUARES", help="augment: move digits by up to so many")
+    parser.add_argument("--confusion", type=Path, metavar="FILE", help="save a picture of which digits are confused")
     options = parser.parse_args(arguments)
+    channels: tuple[int, ...]
     if options.mnist:
-        history = run(mnist(options.mnist), (16, 32, 64), options.epochs or 12, options.seed, verbose=True)
+        title, digits, channels, epochs = "MNIST", mnist(options.mnist), (16, 32, 64), 12
+    elif options.scikit_learn:
+        title, digits, channels, epochs = "digits of 8x8", small_digits(options.seed), (32, 64), 30
     else:
-        history = run(small_digits(options.seed), (32, 64), options.epochs or 30, options.seed, verbose=True)
+        title, digits, channels, epochs = "drawn digits", strokes(options.seed), (16, 32), 15
+    model, history = run(digits, channels, options.epochs or epochs, options.seed, shift=options.shift, verbose=True)
     print(f"accuracy on held-out digits: {history['validation_accuracy'][-1]:.2%}")
     if options.plot:
-        history.plot(options.plot, "MNIST" if options.mnist else "digits of 8x8")
+        history.plot(options.plot, title)
+        print(f"saved {options.plot}")
+    if options.confusion:
+        matrix = confusion_matrix(model.predict(digits.held_out.inputs), digits.held_out.targets)
+        plot_confusion(matrix, options.confusion, title=title)
+        print(f"saved {options.confusion}")
 
 
 if __name__ == "__main__":

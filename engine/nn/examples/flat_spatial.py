@@ -134,7 +134,7 @@ def run(
         steps = epochs * -(-len(train.inputs) // settings.batch_size)
         schedule = WarmupCosine(3e-3, steps, steps // 20)
         trainer = Trainer(net, softmax_cross_entropy, AdamW(), schedule, settings, {"accuracy": accuracy})
-        histories[name] = trainer.fit(train, epochs, held_out, on_epoch=show if verbose else None)
+        histories[name] = trainer.fit(train, epochs, held_out, callbacks=[show] if verbose else [])
     return Result({name: parameter_count(net) for name, net in nets.items()}, histories)
 
 

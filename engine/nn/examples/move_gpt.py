@@ -130,7 +130,7 @@ def train(model: Layer, data: Data, epochs: int, rate: float, seed: int, held_ou
     steps = epochs * -(-len(data.inputs) // settings.batch_size)
     schedule = WarmupCosine(rate, steps, steps // 20)
     trainer = Trainer(model, next_character_loss, AdamW(weight_decay=0.05), schedule, settings)
-    return trainer.fit(data, epochs, held_out, on_epoch=show if verbose else None)
+    return trainer.fit(data, epochs, held_out, callbacks=[show] if verbose else [])
 
 
 def perplexity(model: Layer, data: Data, skipped_plies: int) -> float:

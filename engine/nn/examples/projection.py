@@ -43,7 +43,7 @@ def _descend(seed: int, momentum: float, most_steps: int) -> list[float]:
     x = (rng.standard_normal((64, 4)) * STRETCH).astype(np.float32)
     target = (x @ plane @ plane.T).astype(np.float32)
     settings = TrainerSettings(batch_size=len(x))  # all points at once
-    trainer = Trainer(Dense(4, 4, rng, initialization="glorot"), mse, SGD(momentum), Constant(RATE), settings)
+    trainer = Trainer(Dense(4, 4, rng, initialization="glorot"), mse, SGD(momentum=momentum), Constant(RATE), settings)
     errors: list[float] = []
     while len(errors) < most_steps and (not errors or errors[-1] > TARGET_ERROR):
         errors.append(trainer.step(Data(x, target))["loss"])

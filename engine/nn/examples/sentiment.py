@@ -161,7 +161,7 @@ def run(
         trainer = Trainer(model, sigmoid_binary_cross_entropy, optimizer, schedule, settings, {"accuracy": right})
         if verbose:
             print(f"{name} [{'-'.join(map(str, (len(vocabulary.columns), *hidden, 1)))}]")
-        histories[name] = trainer.fit(train, epochs[name], held_out, on_epoch=show if verbose else None)
+        histories[name] = trainer.fit(train, epochs[name], held_out, callbacks=[show] if verbose else [])
     return Result(histories)
 
 

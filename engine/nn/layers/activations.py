@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
+from engine.nn.mending import unknown_activation
 
 Slope = Callable[[Array], Array]  # dy -> dx
 
@@ -127,13 +127,23 @@ ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
 def activation_function(name: str) -> Callable[[Array], tuple[Array, Slope]]:
     """Look up an activation function by name: x -> (y, dy -> dx). Raises ConfigError for an unknown name."""
     if name not in ACTIVATIONS:
-        raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}")
+        mend = unknown_activation(name, ACTIVATIONS)
+        raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}{mend}")
     return ACTIVATIONS[name]
 
 
 @register("activation")
 class Activation(Layer):
-    """Applies an activation function: x of any shape -> y like x. It has no parameters."""
+    """Apply an activation function to every number.
+
+    forward:  x floating, any shape -> y like x
+    backward: dy like y -> dx like x; no parameters
+
+    y = f(x) and dx = dy f'(x); both stand in the docstring of the function with this name, from ``ACTIVATIONS``.
+    Raises ConfigError for an unknown name.
+    """
+
+    settings = ("function",)
 
     def __init__(self, function: str) -> None:
         super().__init__()
@@ -150,6 +160,3 @@ class Activation(Layer):
             return slope(dy), {}
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "function": self.function}

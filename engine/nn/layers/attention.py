@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
+from engine.nn.layers.attend import attend
 from engine.nn.layers.dense import Dense
 
-AttendBackward = Callable[[Array], tuple[Array, Array, Array]]
 TwoInputsBackward = Callable[[Array], tuple[Array, Array, Gradients]]
-
-
-def attend(query: Array, key: Array, value: Array, mask: Array | None = None) -> tuple[Array, AttendBackward]:
-    """Scaled dot-product attention: query [..., T, d], key and value [..., S, d] -> y [..., T, d].
-
-    backward: dy -> (dquery, dkey, dvalue). ``mask`` is bool, broadcasts to [..., T, S], and is False where a query may
-    not attend to a key. A query that may attend to no key gets 0. With s = q k^T / sqrt(d) and P = softmax(s) along S:
-        y = P v      dv = P^T dy      dP = dy v^T      ds = P (dP - sum over S of dP P)
-        dq = ds k / sqrt(d)      dk = ds^T q / sqrt(d)
-    Vaswani et al. 2017, arXiv:1706.03762.
-    """
-    xp = backend_of(query).xp
-    scale = 1 / math.sqrt(query.shape[-1])
-    scores = query @ key.swapaxes(-1, -2) * scale  # (..., T, S)
-    if mask is not None:
-        scores = xp.where(mask, scores, -xp.inf)
-    largest = scores.max(axis=-1, keepdims=True)
-    exponentials = xp.exp(scores - xp.where(xp.isfinite(largest), largest, 0))
-    normaliser = exponentials.sum(axis=-1, keepdims=True)
-    weights = exponentials / xp.where(normaliser > 0, normaliser, 1)
-
-    def backward(dy: Array) -> tuple[Array, Array, Array]:
-        dweights = dy @ value.swapaxes(-1, -2)
-        dscores = weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True)) * scale
-        return dscores @ key, dscores.swapaxes(-1, -2) @ query, weights.swapaxes(-1, -2) @ dy
-
-    return weights @ value, backward
 
 
 class _Attention(Layer):
@@ -123,6 +94,8 @@ class SelfAttention(_Attention):
     Raises ShapeError when x or the mask does not fit.
     """
 
+    settings = ("features", "heads", "causal")
+
     def __init__(self, features: int, heads: int, rng: np.random.Generator, causal: bool = False) -> None:
         super().__init__(features, features, heads, rng)
         self.causal = causal
@@ -142,9 +115,6 @@ class SelfAttention(_Attention):
 
         return y, backward
 
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "features": self.features, "heads": self.heads, "causal": self.causal}
-
 
 @register("cross_attention")
 class CrossAttention(_Attention):
@@ -157,6 +127,8 @@ class CrossAttention(_Attention):
     q is a dense layer of x; k and v are dense layers of the context. The rest is as in SelfAttention.
     Raises ShapeError when x, the context or the mask does not fit.
     """
+
+    settings = ("features", "context_features", "heads")
 
     def __init__(self, features: int, context_features: int, heads: int, rng: np.random.Generator) -> None:
         super().__init__(features, context_features, heads, rng)
@@ -177,11 +149,3 @@ class CrossAttention(_Attention):
             return (dx, dcontext), grads
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {
-            "layer": self.kind,
-            "features": self.features,
-            "context_features": self.context_features,
-            "heads": self.heads,
-        }

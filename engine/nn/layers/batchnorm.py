@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engine.errors import ConfigError
@@ -27,6 +25,8 @@ class BatchNorm(Layer):
     the running statistics as constants. Both use the biased variance.
     Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
     """
+
+    settings = ("channels", "relu", "momentum", "epsilon")
 
     def __init__(self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__()
@@ -57,15 +57,6 @@ class BatchNorm(Layer):
             return dx, {"gamma": dgamma, "beta": dbeta}
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {
-            "layer": self.kind,
-            "channels": self.channels,
-            "relu": self.relu,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-        }
 
     def _follow(self, name: str, value: Array) -> None:
         running = self.buffers[name]

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, layer_from_config, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, prefixed, register
 from engine.nn.operations import operations_for
 
 
 @register("sequential")
 class Sequential(Layer):
-    """A chain of named layers: y = f_n(...f_1(x)). Backward applies the chain rule from the last layer to the first."""
+    """A chain of layers: y = f_n(...f_1(x)).
 
-    def __init__(self, **layers: Layer) -> None:
+    forward:  x, as the first layer takes it -> y, as the last layer returns it
+    backward: dy like y -> dx like x; gradients "NAME.PARAMETER" of every layer
+
+    With x_i = f_i(x_{i-1}), the chain rule runs from the last layer to the first: dx_{i-1} = backward_i(dx_i).
+
+    Layers given by position get the names dense1, activation1, dense2, ...: their kind, counted. Layers given by
+    keyword keep that name: ``Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1, rng))``. Files and optimizers know
+    the parameters by these names. Raises ConfigError for a part that is no layer and for a name used twice.
+    """
+
+    def __init__(self, *unnamed: Layer, **named: Layer) -> None:
         super().__init__()
-        self.layers = _checked_names(layers)
+        by_position = _numbered(unnamed)
+        if twice := by_position.keys() & named.keys():
+            raise ConfigError(f"Sequential: {sorted(twice)} also are names of layers given by position")
+        self.layers = _checked_names(by_position | named)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         steps: list[tuple[str, Backward]] = []
         for name, layer in self.layers.items():
-            x, step = layer.forward(x, training)
+            x, step = forward_part(name, layer, x, training)
             steps.append((name, step))
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
@@ -67,11 +81,11 @@ class MultiHead(Layer):
         self.trunk, self.heads = trunk, _checked_names(heads)
 
     def forward(self, x: Array, training: bool = False) -> tuple[dict[str, Array], Backward]:
-        shared, trunk_backward = self.trunk.forward(x, training)
+        shared, trunk_backward = forward_part("trunk", self.trunk, x, training)
         outputs: dict[str, Array] = {}
         steps: dict[str, Backward] = {}
         for name, head in self.heads.items():
-            outputs[name], steps[name] = head.forward(shared, training)
+            outputs[name], steps[name] = forward_part(name, head, shared, training)
 
         def backward(dy: Mapping[str, Array]) -> tuple[Array, Gradients]:
             if not dy or not dy.keys() <= steps.keys():
@@ -105,8 +119,34 @@ class MultiHead(Layer):
         self.heads = {name: children[name] for name in self.heads}
 
 
+def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
+    """Name layers by their kind and a count from 1."""
+    counts: Counter[str] = Counter()
+    named = {}
+    for layer in layers:
+        _check_layer(layer)
+        kind = getattr(type(layer), "kind", type(layer).__name__.lower())  # a layer of one's own may have no kind
+        counts[kind] += 1
+        named[f"{kind}{counts[kind]}"] = layer
+    return named
+
+
 def _checked_names(layers: Mapping[str, Layer]) -> dict[str, Layer]:
     for name, layer in layers.items():
-        if not name.isidentifier() or not isinstance(layer, Layer):
-            raise ConfigError(f"a part needs a plain name and a layer, not {name!r}: {layer!r}")
+        _check_layer(layer)
+        if not name.isidentifier():
+            raise ConfigError(f"a part needs a plain name, not {name!r}")
     return dict(layers)
+
+
+def _check_layer(layer: object) -> None:
+    if isinstance(layer, Layer):
+        return
+    if isinstance(layer, list | tuple):
+        raise ConfigError(f"a part must be a layer, not a {type(layer).__name__}: give layers one by one, as *layers")
+    mend = ""
+    if isinstance(layer, type) and issubclass(layer, Layer):
+        mend = f": build it, {layer.__name__}(...)"
+    elif isinstance(layer, str) or callable(layer):
+        mend = ': an activation is a layer, too, such as Activation("relu")'
+    raise ConfigError(f"a part must be a layer, not {layer!r:.60}{mend}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engine.errors import ConfigError
@@ -23,6 +21,8 @@ class Dense(Layer):
 
     ``initialization`` is "he" (for a following ReLU) or "glorot". Raises ShapeError when x is not [B, ..., inputs].
     """
+
+    settings = ("inputs", "outputs", "initialization")
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:
         super().__init__()
@@ -47,11 +47,3 @@ class Dense(Layer):
             return (drows @ weight).reshape(x.shape), {"weight": drows.T @ rows, "bias": drows.sum(axis=0)}
 
         return y.reshape(*x.shape[:-1], self.outputs), backward
-
-    def config(self) -> dict[str, Any]:
-        return {
-            "layer": self.kind,
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "initialization": self.initialization,
-        }

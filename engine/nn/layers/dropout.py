@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engine.backend import backend_of
@@ -21,6 +19,8 @@ class Dropout(Layer):
     With m = 1 / (1 - rate) where an element is kept and 0 elsewhere: y = m x, dx = m dy. Masks are drawn from ``rng``;
     ``reseed`` makes them repeatable. Raises ConfigError unless 0 <= rate < 1. Srivastava et al. 2014, JMLR 15.
     """
+
+    settings = ("rate",)
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
         super().__init__()
@@ -40,9 +40,6 @@ class Dropout(Layer):
             return dy * mask, {}
 
         return x * mask, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "rate": self.rate}
 
     def reseed(self, *seed: int) -> None:
         self.rng = np.random.default_rng(seed)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 
 
 @register("flatten")
 class Flatten(Layer):
-    """Merge all axes but the batch into one, in the order channel, row, column: x [B, C, H, W] -> y [B, C*H*W].
+    """Merge all axes but the batch into one, in the order channel, row, column.
+
+    forward:  x numeric, [B, C, H, W] or any other [B, N, ...] -> y [B, C*H*W], the same numbers
+    backward: dy like y -> dx: dy in the shape of x; no parameters
 
     Raises ShapeError when x has no batch axis.
     """
@@ -24,6 +25,3 @@ class Flatten(Layer):
             return dy.reshape(shape), {}
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind}

@@ -6,6 +6,10 @@ import math
 
 import numpy as np
 
+from engine.errors import ConfigError
+
+EMBEDDING_DEVIATION = 0.02  # standard deviation of new embedding vectors, as in GPT-2
+
 
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
     """Normal weights of variance 2 / fan_in, float32. They keep the variance through ReLU layers. He et al. 2015,
@@ -20,5 +24,10 @@ def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int,
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
-    """Normal weights with standard deviation ``deviation``, float32."""
+    """Normal weights with standard deviation ``deviation``, float32.
+
+    Raises ConfigError unless ``rng`` is a generator.
+    """
+    if not hasattr(rng, "standard_normal"):
+        raise ConfigError(f"initial weights: rng must be a generator such as np.random.default_rng(0), not {rng!r:.40}")
     return (rng.standard_normal(shape) * deviation).astype(np.float32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engine.backend import backend_of
@@ -24,6 +22,8 @@ class LayerNorm(Layer):
         dx = (g - mean(g) - h mean(g h)) / sqrt(variance + epsilon)
     Raises ShapeError when C differs. Ba et al. 2016, arXiv:1607.06450.
     """
+
+    settings = ("features", "epsilon")
 
     def __init__(self, features: int, epsilon: float = 1e-5) -> None:
         super().__init__()
@@ -50,6 +50,3 @@ class LayerNorm(Layer):
             return (g - shared - normalised * along) * inverse_deviation, grads
 
         return normalised * gamma + beta, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "features": self.features, "epsilon": self.epsilon}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
@@ -14,6 +13,8 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, c
 class _Pool2D(Layer):
     """Windows of ``window`` x ``window`` squares, ``stride`` apart (default: side by side), over a padded board."""
 
+    settings = ("window", "stride", "padding")
+
     def __init__(self, window: int, stride: int | None = None, padding: int = 0) -> None:
         super().__init__()
         self.window, self.stride, self.padding = window, window if stride is None else stride, padding
@@ -22,9 +23,6 @@ class _Pool2D(Layer):
                 f"{type(self).__name__}({window}, stride={stride}, padding={padding}): window and stride must be >= 1, "
                 "the padding between 0 and half a window"
             )
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "window": self.window, "stride": self.stride, "padding": self.padding}
 
     def _padded(self, x: Array, value: float) -> Array:
         check_input(self, x, "B", "C", "H", "W")
@@ -122,6 +120,3 @@ class GlobalAveragePool(Layer):
             return backend_of(dy).xp.broadcast_to(share, shape).copy(), {}
 
         return x.mean(axis=(2, 3)), backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind}

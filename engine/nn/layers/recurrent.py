@@ -6,7 +6,7 @@ Each kind defines its forward and backward step in its own file (``rnn.py``, ``g
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Recurrent(Layer):
         dWx = sum_t da_t^T x_t      dWh = sum_t dc_t^T h_{t-1}      db = sum_t da_t      dx_t = da_t Wx
     Raises ShapeError when x is not [B, T, inputs].
     """
+
+    settings = ("inputs", "hidden", "last")
 
     gates: ClassVar[int]  # G: how many vectors of H numbers a step takes from a_t and c_t
     states: ClassVar[int] = 1  # number of arrays in a state
@@ -90,6 +92,3 @@ class Recurrent(Layer):
     def _further_gradients(self, dc: Array) -> Gradients:
         """Return gradients of the parameters that only this kind has; dc is [T B, G H]."""
         return {}
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "inputs": self.inputs, "hidden": self.hidden, "last": self.last}

@@ -1,106 +1,18 @@
-"""Residual blocks and their squeeze-and-excitation gate."""
+"""Residual blocks: a body inside a skip connection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import (
-    Array,
-    Backward,
-    Gradients,
-    Layer,
-    check_gradient,
-    check_input,
-    layer_from_config,
-    prefixed,
-    register,
-)
-from engine.nn.layers.activations import activation_function, sigmoid
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, layer_from_config, prefixed, register
+from engine.nn.layers.activations import activation_function
 from engine.nn.layers.containers import Sequential
-from engine.nn.layers.dense import Dense
+from engine.nn.layers.squeeze_excitation import MergeBackward, SqueezeExcitation
 from engine.nn.operations import operations_for
-
-GateBackward = Callable[[Array, Array], tuple[Array, Gradients]]
-MergeBackward = Callable[[Array], tuple[Array, Array, Gradients]]
-
-
-@register("squeeze_excitation")
-class SqueezeExcitation(Layer):
-    """Scale and shift each plane by amounts computed from the whole board, as in Lc0.
-
-    forward:  x [B, C, H, W] -> y = sigmoid(s) x + t
-    backward: dy like y -> dx like x; gradients squeeze.* ([hidden, C], [hidden]) and excite.* ([2C, hidden], [2C])
-
-    With m the mean of x over the squares and (s, t) the halves of excite(act(squeeze(m))):
-        ds = sigmoid'(s) sum_squares x dy      dt = sum_squares dy
-        dx = sigmoid(s) dy + dm / (H W), where dm is the gradient of m through the two dense layers
-    Raises ShapeError when x is not [B, C, H, W]. Hu et al. 2018, arXiv:1709.01507; the shift is Lc0's addition.
-    """
-
-    def __init__(self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu") -> None:
-        super().__init__()
-        self.channels, self.hidden, self.activation = channels, hidden, activation
-        self._apply = activation_function(activation)
-        self.squeeze: Layer = Dense(channels, hidden, rng)
-        self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
-
-    def gates(self, x: Array, training: bool = False) -> tuple[Array, Array, GateBackward]:
-        """Return (sigmoid(s) [B, C], t [B, C], backward); backward maps their gradients to (dm [B, C], gradients)."""
-        check_input(self, x, "B", self.channels, "H", "W")
-        squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
-        active, active_backward = self._apply(squeezed)
-        excited, excite_backward = self.excite.forward(active, training)
-        scale, scale_backward = sigmoid(excited[:, : self.channels])
-        shift = excited[:, self.channels :]
-
-        def backward(dscale: Array, dshift: Array) -> tuple[Array, Gradients]:
-            dexcited = backend_of(x).xp.concatenate([scale_backward(dscale), dshift], axis=1)
-            dactive, excite_grads = excite_backward(dexcited)
-            dmean, squeeze_grads = squeeze_backward(active_backward(dactive))
-            return dmean, prefixed("squeeze", squeeze_grads) | prefixed("excite", excite_grads)
-
-        return scale, shift, backward
-
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        y, merge_backward = self.forward_with_skip(x, backend_of(x).xp.zeros_like(x), False, training)
-
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, x.shape)
-            dx, _, grads = merge_backward(dy)
-            return dx, grads
-
-        return y, backward
-
-    def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
-        """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
-        scale, shift, gates_backward = self.gates(x, training)
-        y, sum_backward = operations_for(x).gated_sum(x, scale, shift, skip, relu)
-
-        def backward(dy: Array) -> tuple[Array, Array, Gradients]:
-            d = sum_backward(dy)
-            dmean, grads = gates_backward(d.scale, d.shift)
-            return d.input_gradient(dmean), d.skip, grads
-
-        return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {
-            "layer": self.kind,
-            "channels": self.channels,
-            "hidden": self.hidden,
-            "activation": self.activation,
-        }
-
-    def children(self) -> dict[str, Layer]:
-        return {"squeeze": self.squeeze, "excite": self.excite}
-
-    def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.squeeze, self.excite = children["squeeze"], children["excite"]
 
 
 @register("residual")

@@ -16,14 +16,14 @@ from engine.nn.layer import (
     Layer,
     check_gradient,
     check_input,
+    check_range,
     layer_from_config,
     prefixed,
     register,
 )
 from engine.nn.layers.activations import clipped_relu
-from engine.nn.layers.embedding import check_range
 from engine.nn.layers.initialization import glorot_normal
-from engine.nn.layers.lists import PairProduct
+from engine.nn.layers.pair_product import PairProduct
 
 
 @register("chosen_dense")

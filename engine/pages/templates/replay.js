@@ -1,82 +1,117 @@
-// Goes through the moves of each game: buttons, arrow keys, clicks on moves, on marked points and in the curve.
-"use strict";
-const NAMES = { p: "pawn", n: "knight", b: "bishop", r: "rook", q: "queen", k: "king" };
-const SQUARE = 45;
+// Goes through the moves of each game: buttons, keys, clicks on moves, cards, marked points and the curve. A step may
+// have a better line, whose moves can be played on the same board. Needs board.js.
 const WIDTH = 600;
+const KEYS = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last", f: "flip" };
 
-function shape(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const key in attributes) made.setAttribute(key, attributes[key]);
-  return made;
-}
-
-function pieces(placement) {
-  const made = [];
-  placement.split("/").forEach((rank, row) => {
-    let column = 0;
-    for (const letter of rank) {
-      if (letter >= "1" && letter <= "8") { column += Number(letter); continue; }
-      const side = letter === letter.toUpperCase() ? "white" : "black";
-      made.push(shape("use", { href: `#${side}-${NAMES[letter.toLowerCase()]}`, x: SQUARE * column, y: SQUARE * row }));
-      column += 1;
-    }
-  });
-  return made;
-}
-
-function mark(square) {
-  const place = { x: (square % 8) * SQUARE, y: (7 - Math.floor(square / 8)) * SQUARE };
-  return shape("rect", { class: "marked", width: SQUARE, height: SQUARE, ...place });
-}
-
-function setUp(game) {
-  const steps = JSON.parse(game.querySelector(".steps").textContent);
-  const board = game.querySelector(".replay svg");
-  const list = game.querySelector(".moves");
-  const links = list.querySelectorAll("a");
-  const cursor = game.querySelector(".cursor");
-  const last = steps.length - 1;
-  let ply = last;
-
-  function scroll() {
-    list.scrollTop = ply ? links[ply - 1].offsetTop - list.offsetTop - list.clientHeight / 2 : 0;
+class Replay {
+  constructor(game) {
+    this.game = game;
+    this.steps = JSON.parse(game.querySelector(".steps").textContent);
+    this.last = this.steps.length - 1;
+    this.list = game.querySelector(".moves");
+    this.links = [...this.list.querySelectorAll("a")];
+    this.cursor = game.querySelector(".cursor");
+    this.bar = game.querySelector(".bar");
+    this.view = new BoardView(game.querySelector(".replay svg"));
+    this.ply = game.dataset.opens === "last" ? this.last : 0;
+    this.inLine = 0;  // moves played of the better line at this ply; 0 = in the game
+    this.goes = {
+      first: () => this.go(0),
+      back: () => this.inLine ? this.go(this.ply, this.inLine - 1) : this.go(this.ply - 1),
+      on: () => this.inLine ? this.go(this.ply, this.inLine + 1) : this.go(this.ply + 1),
+      last: () => this.go(this.last),
+      flip: () => { this.view.flip(); this.show(); },
+    };
+    game.querySelectorAll("[data-go]").forEach(button =>
+      button.addEventListener("click", () => this.goes[button.dataset.go]()));
+    game.querySelectorAll("[data-copy]").forEach(button =>
+      button.addEventListener("click", () => this.copy(button)));
+    this.links.forEach(link => link.addEventListener("click", event => {
+      event.preventDefault();
+      this.go(Number(link.dataset.ply));
+    }));
+    game.querySelectorAll(".dot, .card").forEach(place => place.addEventListener("click", event => {
+      event.preventDefault();
+      this.go(Number(place.dataset.ply));
+      if (place.matches(".card")) game.querySelector(".columns").scrollIntoView({ block: "start" });
+    }));
+    this.followPointer(game.querySelector(".expected"));
+    this.show();
   }
 
-  function show(wanted) {
-    ply = Math.max(0, Math.min(last, wanted));
-    const step = steps[ply];
-    board.querySelectorAll(".marked").forEach(square => square.remove());
-    const group = board.querySelector(".pieces");
-    group.before(...step.marked.map(mark));
-    group.replaceChildren(...pieces(step.pieces));
-    board.setAttribute("aria-label", step.text);
-    game.querySelector(".says").textContent = step.text;
-    links.forEach(link => link.removeAttribute("aria-current"));
-    if (ply > 0) links[ply - 1].setAttribute("aria-current", "true");
-    cursor.setAttribute("x1", WIDTH * ply / Math.max(1, last));
-    cursor.setAttribute("x2", WIDTH * ply / Math.max(1, last));
-    scroll();
+  // Goes to the ply under the pointer, also while it is dragged along the curve.
+  followPointer(curve) {
+    const follow = event => {
+      const box = curve.getBoundingClientRect();
+      this.go(Math.round((event.clientX - box.left) / box.width * this.last));
+    };
+    curve.addEventListener("click", follow);
+    curve.addEventListener("pointermove", event => { if (event.buttons & 1) follow(event); });
   }
 
-  const goes = { first: () => 0, back: () => ply - 1, on: () => ply + 1, last: () => last };
-  const keys = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last" };
-  game.querySelectorAll("[data-go]").forEach(button =>
-    button.addEventListener("click", () => show(goes[button.dataset.go]())));
-  game.querySelector(".replay").addEventListener("keydown", event => {
-    if (!(event.key in keys)) return;
-    event.preventDefault();
-    show(goes[keys[event.key]]());
-  });
-  links.forEach(link => link.addEventListener("click", event => {
-    event.preventDefault();
-    show(Number(link.dataset.ply));
-  }));
-  game.querySelectorAll(".dot").forEach(dot => dot.addEventListener("click", () => show(Number(dot.dataset.ply))));
-  game.querySelector(".expected").addEventListener("click", event => {
-    const box = event.currentTarget.getBoundingClientRect();
-    show(Math.round((event.clientX - box.left) / box.width * last));
-  });
-  scroll();
+  get line() { return this.steps[this.ply].line ?? []; }
+
+  go(ply, inLine = 0) {
+    this.ply = Math.max(0, Math.min(this.last, ply));
+    this.inLine = Math.max(0, Math.min(this.line.length, inLine));
+    Replay.active = this;
+    this.show();
+  }
+
+  show() {
+    const step = this.steps[this.ply];
+    const shown = this.inLine ? this.line[this.inLine - 1] : step;
+    const best = step.better && !this.inLine ? [[...step.better, "better"]] : [];
+    const glyph = step.glyph && !this.inLine ? [step.marked[1], ...step.glyph] : null;
+    this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows: best, glyph });
+    this.view.svg.setAttribute("aria-label", shown.text);
+    this.sayIt(step);
+    if (this.bar) showBar(this.bar, step.expected, step.score, this.view.flipped);
+    this.links.forEach(link => link.removeAttribute("aria-current"));
+    if (this.ply > 0) this.links[this.ply - 1].setAttribute("aria-current", "true");
+    this.cursor.setAttribute("x1", WIDTH * this.ply / Math.max(1, this.last));
+    this.cursor.setAttribute("x2", WIDTH * this.ply / Math.max(1, this.last));
+    const link = this.links[this.ply - 1];
+    this.list.scrollTop = link ? link.offsetTop - this.list.offsetTop - this.list.clientHeight / 2 : 0;
+  }
+
+  // The words about a step, and the better line as links.
+  sayIt(step) {
+    const says = this.game.querySelector(".says");
+    says.textContent = step.text;
+    if (!this.line.length) return;
+    says.append(document.createElement("br"), "Better line: ");
+    this.line.forEach((move, index) => {
+      const link = document.createElement("a");
+      link.href = "#";
+      link.textContent = move.text;
+      if (this.inLine === index + 1) link.setAttribute("aria-current", "true");
+      link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, index + 1); });
+      says.append(link, " ");
+    });
+  }
+
+  copy(button) {
+    const shown = this.inLine ? this.line[this.inLine - 1] : this.steps[this.ply];
+    copyText(button.dataset.copy === "fen" ? shown.fen : JSON.parse(this.game.querySelector(".pgn").textContent));
+    sayOn(button, "Copied");
+  }
+
+  // How many pixels of the game's board and moves are on the screen.
+  get visible() {
+    const box = this.game.getBoundingClientRect();
+    return Math.max(0, Math.min(box.bottom, innerHeight) - Math.max(box.top, 0));
+  }
 }
 
-document.querySelectorAll(".game").forEach(setUp);
+const replays = [...document.querySelectorAll(".game")].map(game => new Replay(game));
+
+// Keys go to the game that was used last while it is on the screen, else to the one that fills most of it.
+document.addEventListener("keydown", event => {
+  if (!(event.key in KEYS) || event.ctrlKey || event.altKey || event.metaKey || !replays.length) return;
+  if (event.target.closest("input, textarea, select, .scroll")) return;
+  const active = Replay.active?.visible ? Replay.active
+    : replays.reduce((best, other) => other.visible > best.visible ? other : best);
+  event.preventDefault();
+  active.goes[KEYS[event.key]]();
+});

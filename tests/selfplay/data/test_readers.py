@@ -15,11 +15,14 @@ import chess.pgn
 import numpy as np
 import pytest
 
+import selfplay.data.cache as cache_module
+import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
 from engine.errors import DataError
+from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import game_keys, position_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import LARGEST_GAME, PgnSelection, pgn_reader, read_pgn
+from selfplay.data.pgn import ALL_GAMES, LARGEST_GAME, PgnReader, PgnSelection, read_pgn
 from selfplay.data.teacher import read_teacher
 from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
 from selfplay.records.collect import GameRecord, collect
@@ -62,7 +65,7 @@ def test_games_are_selected_by_rating_and_variant(tmp_path: Path) -> None:
 
 
 def test_selections_are_cached_apart() -> None:
-    assert pgn_reader(PgnSelection()).__name__ != pgn_reader(PgnSelection(least_elo=2000)).__name__
+    assert PgnReader(PgnSelection()).__name__ != PgnReader(PgnSelection(least_elo=2000)).__name__
 
 
 def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -107,6 +110,52 @@ def test_packed_files_are_read_and_damage_is_told(tmp_path: Path, suffix: str, o
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(DataError, match=rf"x\.pgn{suffix}:"):
         list(read_pgn(path))
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_interrupted_reading_goes_on_behind_the_games_it_kept(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Games with and without tags, a broken one among them; interrupted twice, and each game read once."""
+    monkeypatch.setattr(collect_module, "GAMES_PER_CHUNK", 3)
+    monkeypatch.setattr(cache_module, "GAMES_PER_LOOK", 1)
+    texts = [pgn(f"1. {san} e5", Result="1-0") for san in ("e4", "d4", "c4", "b4", "a4", "f4", "g4", "h4")]
+    path = tmp_path / f"games.pgn{suffix}"
+    whole = "".join([*texts[:4], pgn("1. Ke3"), "1. e3 e6 1-0\n\n", *texts[4:]])
+    path.write_bytes(gzip.compress(whole.encode()) if suffix else whole.encode())
+    expected = load_or_parse(path, PgnReader(ALL_GAMES), None)
+
+    def interrupt_at(number: int) -> Callable[[float, int], None]:
+        def watch(share: float, games: int) -> None:
+            assert 0.0 <= share <= 1.0
+            if games == number:
+                raise KeyboardInterrupt
+
+        return watch
+
+    seen: list[int] = []
+    for number in (5, 8):
+        with pytest.raises(KeyboardInterrupt):
+            load_or_parse(path, PgnReader(ALL_GAMES), tmp_path / "cache", interrupt_at(number))
+    found = load_or_parse(path, PgnReader(ALL_GAMES), tmp_path / "cache", lambda share, games: seen.append(games))
+    assert seen[0] == 7, "two parts of three games were kept"
+    for name, array in vars(expected).items():
+        assert np.array_equal(getattr(found, name), array), name
+    assert [entry.name for entry in (tmp_path / "cache").iterdir() if entry.name.startswith(".")] == []
+
+
+def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
+    empty, single, noise = tmp_path / "empty.pgn", tmp_path / "single.pgn", tmp_path / "noise.pgn"
+    empty.write_text("")
+    single.write_text(pgn())
+    noise.write_bytes(bytes(range(256)) * 20)
+    for path, message in (
+        (empty, r"empty\.pgn: no games found; at least 2 are needed"),
+        (noise, r"noise\.pgn: no games found; at least 2 are needed"),
+        (single, r"single\.pgn: 1 game found; at least 2 are needed"),
+    ):
+        with pytest.raises(DataError, match=message):
+            load_training_data(SourceFiles(pgn=(path,)), None, lambda line: None)
 
 
 def test_endless_lines_are_refused(tmp_path: Path) -> None:
@@ -243,7 +292,7 @@ def test_training_data_holds_every_game_once(tmp_path: Path, teacher_file: Path,
     assert [len(keys) for keys in usable] == [9, 4]
     assert not heldout & set().union(*usable)
     assert data.shares == pytest.approx((0.6, 0.05))
-    assert any("3 of them known" in line for line in told)
+    assert any("(3 duplicates skipped)" in line for line in told)
 
 
 def test_searched_labels_have_a_share_of_their_own(tmp_path: Path, teacher_lines: list[str]) -> None:

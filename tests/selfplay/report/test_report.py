@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.facts import PlayedThrough, read_facts
 from selfplay.report.opening_tree import opening_tree
-from selfplay.report.page import report_page
+from selfplay.report.page import _strength_chart, report_page
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
@@ -191,7 +192,7 @@ def test_unbounded_end_of_an_interval_does_not_spread(tmp_path: Path) -> None:
     strength = read_facts(tmp_path).generations[0].strength
     assert strength is not None
     assert strength.elo == pytest.approx(301.3, abs=0.1)  # 400 log10(0.85 / 0.15)
-    assert strength.high - strength.elo == pytest.approx(213.2, abs=0.1)  # 1.96 * 400 / ln 10 / sqrt(0.85 * 0.15 * 20)
+    assert strength.low < strength.elo < strength.high < strength.elo + 400
 
 
 def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
@@ -239,11 +240,60 @@ def test_report_command_leaves_the_run_alone(
 
 
 def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no ledger there"):
+    with pytest.raises(RunError, match="not a self-play run; reports are for `loop` runs and `pretrain` runs"):
         read_facts(tmp_path)
     RunFolder(tmp_path, TINY).close()
     with pytest.raises(RunError, match="has not begun a generation"):
         read_facts(tmp_path)
+
+
+def test_lost_run_database_is_told_apart_from_another_folder(tmp_path: Path) -> None:
+    run_with(tmp_path, [gate_result(30, 0, 60)]).close()
+    (tmp_path / "ledger.sqlite").unlink()
+    with pytest.raises(RunError, match="the run database is missing; `aino-train loop"):
+        read_facts(tmp_path)
+
+
+def test_wide_intervals_leave_the_curve_of_strength_readable(tmp_path: Path) -> None:
+    """A perfect first gate and a few games: an interval of 1,000 Elo beside steps of 20."""
+    wide = GateResult(True, True, (0, 0, 0, 0, 2), 3.0, 1.0, float("inf"), -1000.0, float("inf"))
+    run_with(tmp_path, [gate_result(20, -900, 800), wide, gate_result(30, -600, 700)]).close()
+    chart = _strength_chart(read_facts(tmp_path).generations)
+    drawn = draw(chart)
+    assert drawn is not None
+    elos = [y for _, y in chart.curves[0].points]
+    span = max(elos) - min(elos)
+    assert "cut off" in chart.note
+    assert len(drawn.y_marks) >= 2
+    assert all(-span - 100 <= y <= max(elos) + span + 100 for _, *ends in chart.curves[0].band for y in ends)
+
+
+def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path, TINY)
+    run.ledger.begin_generation(1, config_text(run.config))
+    games = [game_of("e4 e5", number=number) for number in range(2)]
+    write_segment(run.replay, 1, games)
+    run.ledger.note_games(1, [ledger_row(game) for game in games])
+    run.close()
+    assert "There is no test of resignations yet" in report_page(read_facts(tmp_path))
+
+
+def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"net": "64x6", "minutes": 3.0, "positions": 0}))
+    losses = {"policy": 3.0, "value": 0.9, "moves_left": 0.1}
+    lines = [
+        {"step": step, "elapsed_s": 2.0 * step, "progress": step / 90, "positions": 256 * step, "losses": losses}
+        | {"positions_per_s": 128.0, "scores": {**losses, "top1": 0.25 + step / 1000} if step == 60 else None}
+        for step in (20, 40, 60)
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 8')
+    told = aino_train("report", tmp_path)
+    assert "15,360 positions, 1 held-out evaluations" in told
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "64x6" in text
+    assert "31.0%" in text
+    assert "Policy loss" in text
+    assert not re.search(r"\bsrc=\"http|@import", text)
 
 
 def test_report_goes_on_beside_damaged_games(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

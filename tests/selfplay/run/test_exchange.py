@@ -50,7 +50,7 @@ def played_run(path: Path, count: int = 4) -> RunFolder:
 
 def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
     printed = aino_train("import", tmp_path / "run", *FLAGS, "--pgn", pgn_file)
-    assert "generation 1: 4 games, 80 positions imported, 1 duplicates left out" in printed
+    assert "generation 1: 4 games (1 duplicates skipped), 80 positions imported. Next: aino-train loop" in printed
     run = RunFolder(tmp_path / "run", {})
     assert run.ledger.current() == (1, Phase.FIT)
     assert run.ledger.imports() == {1: [(str(pgn_file), 4, 1)]}
@@ -79,7 +79,10 @@ def test_same_games_are_not_imported_twice(tmp_path: Path, pgn_file: Path, aino_
     assert (done.generation, done.games, done.duplicates) == (2, 2, 3)
     run.ledger.enter_phase(2, Phase.DONE)
     run.close()
-    assert "no new game in" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
+    assert "games are known already" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
+    empty = tmp_path / "empty.pgn"
+    empty.write_text("")
+    assert "empty.pgn: no games found" in aino_train("import", tmp_path / "run", "--pgn", empty, status=1)
     assert not segment_path(tmp_path / "run" / "replay", 3).exists()
 
 

@@ -300,7 +300,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(RunError, match="made by a later Aino: expected a ledger of version 1, found 99"):
+    with pytest.raises(RunError, match="made by a later Aino: expected a run database of version 1, found 99"):
         Ledger(path)
     assert path.read_bytes() == before
 

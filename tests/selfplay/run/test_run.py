@@ -242,8 +242,8 @@ def test_every_setting_says_what_it_does(capsys: pytest.CaptureFixture[str], mon
     with pytest.raises(SystemExit):
         main(["generate", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "--games.longest N plies after which a game is a draw (at least 1); new runs: 400" in text
-    assert "(at least 2); new runs: 256 for towers and 8192 for sparse networks" in text
+    assert "--games.longest N call a game a draw after this many plies (at least 1); default of new runs: 400" in text
+    assert "(at least 2); default of new runs: 256 for towers and 8192 for sparse networks" in text
     config = default_config("16x1")
     sections = [config, config.games, config.fit, config.gate]
     settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]

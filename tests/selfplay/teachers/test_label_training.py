@@ -9,11 +9,20 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError
 from engine.network.sparse.features import look, new_sight
-from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out
+from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, rows_of, wdl_of_labels
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.records.calibration import CALM_VALUE, MOVE_SCORES, fit_calibration
-from selfplay.records.label_folder import fields_of
-from selfplay.records.packed import CALM, unpack_row
+from selfplay.records.balance import BALANCE, balance_stamp, level_of
+from selfplay.records.calibration import (
+    CALM_VALUES,
+    GAME_SCORES,
+    LONE_SCORES,
+    LONG_SEARCH,
+    MOVE_SCORES,
+    Calibration,
+    fit_calibration,
+)
+from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, fields_of
+from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
 from selfplay.training.mixture import Mixture, SparseMixture
@@ -39,12 +48,56 @@ def test_order_draws_every_row_once_an_epoch_and_each_epoch_in_another_order():
     np.testing.assert_array_equal(np.concatenate([order.draw(0, 300), order.draw(300, 900)]), order.draw(0, 1200))
 
 
+def test_order_draws_whole_groups_of_consecutive_rows():
+    order = LabelOrder(1003, seed=3, group=8)
+    drawn = order.draw(0, len(order))
+    assert sorted(drawn) == list(range(1000))
+    groups = drawn.reshape(-1, 8)
+    assert (np.diff(groups, axis=1) == 1).all()
+    assert (np.diff(groups[:, 0]) != 8).mean() > 0.9
+    np.testing.assert_array_equal(np.concatenate([order.draw(0, 13), order.draw(13, 1400)]), order.draw(0, 1413))
+
+
+def test_order_is_the_feistel_network_by_its_definition():
+    def row_of(number: int, n_rows: int, seed: int) -> int:
+        half = (n_rows - 1).bit_length() + 1 >> 1
+        epoch, place = divmod(number, n_rows)
+        while True:
+            left, right = divmod(place, 1 << half)
+            for k in range(4):
+                mixed = (right + (epoch << 32) + (4 * seed + k) * 0x9E3779B1) % 2**64
+                mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+                mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
+                left, right = right, left ^ (mixed ^ mixed >> 31) % (1 << half)
+            place = left << half | right
+            if place < n_rows:
+                return place
+
+    in_groups = LabelOrder(1003, 3, group=5)
+    assert len(in_groups) == 1000
+    expected = [5 * row_of(n // 5, 200, 3) + n % 5 for n in range(993, 1020)]
+    assert in_groups.draw(993, 27).tolist() == expected
+    for n_rows, seed in ((1000, 3), (200_000_001, 7)):
+        assert LabelOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
+
+
+def test_targets_of_a_batch_are_those_of_its_rows(drawn):
+    for rows in (drawn.values, drawn.scored):
+        rows = rows.copy()
+        fields_of(rows)["root"] = 1
+        fields_of(rows)["score"][:3] = [31_990, -31_990, 3_001]
+        wdl = filled(rows, np.arange(len(rows))).wdl
+        np.testing.assert_array_equal(wdl, wdl_of_labels(rows))
+        assert wdl[0, 0] == wdl[1, 2] == wdl[2, 0] == 1.0
+
+
 def test_values_teach_the_value_alone(drawn):
     numbers = np.arange(len(drawn.values))
     batch, trained = filled(drawn.values, numbers), ~held_out(drawn.values)
     fields = fields_of(drawn.values)
-    calm = trained & (fields["kind"] & CALM > 0)
-    np.testing.assert_allclose(batch.wdl[calm], CALM_VALUE.wdl(fields["score"][calm]))
+    for number, source in enumerate(SOURCES):
+        calm = trained & (fields["kind"] & CALM > 0) & (fields["kind"] & SOURCE_MASK == number)
+        np.testing.assert_allclose(batch.wdl[calm], CALM_VALUES[source].wdl(fields["score"][calm]))
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left == -1).all()
     row, sight, legal = np.zeros(ROW_WORDS, np.uint64), new_sight(), np.zeros(MAX_MOVES, np.uint16)
@@ -66,7 +119,10 @@ def test_scored_moves_teach_the_policy_of_all_legal_moves(drawn):
         assert policy.sum() == pytest.approx(1.0, abs=1e-4)
         best = legal[:count].tolist().index(int(drawn.scored[slot, 4]) & 0xFFFF)
         assert policy[best] == policy.max()
-    np.testing.assert_allclose(batch.wdl[trained], MOVE_SCORES.wdl(fields_of(drawn.scored)["score"][trained]))
+    fields = fields_of(drawn.scored)[trained]
+    for number, source in enumerate(SOURCES):
+        there = fields["kind"] & SOURCE_MASK == number
+        np.testing.assert_allclose(batch.wdl[trained][there], MOVE_SCORES[source].wdl(fields["score"][there]))
 
 
 def test_held_out_roots_take_no_part(drawn):
@@ -93,6 +149,26 @@ def test_rows_that_are_no_position_are_refused_by_number(drawn):
         filled(rows, np.arange(10))
 
 
+def test_known_balances_give_the_batch_that_computed_ones_give(drawn):
+    for rows in (drawn.values, drawn.scored):
+        assert all(level_of(words) >= 0 for words in rows[:50])
+        numbers, batches = np.arange(len(rows)), []
+        for with_balance in (False, True):
+            batches.append(new_sparse_batch(len(rows)))
+            sampler = LabelSampler(LabelRows("labels", rows, with_balance))
+            sampler.fill(numbers, np.full(len(numbers), -1), batches[-1])
+        for computed, known in zip(*batches, strict=True):
+            np.testing.assert_array_equal(computed, known)
+
+
+def test_balances_of_another_evaluation_are_not_trusted(tmp_path, drawn):
+    for name, stamp, trusted in (("same", balance_stamp(), True), ("other", "0", False)):
+        writer = LabelWriter(tmp_path / name, {BALANCE: stamp})
+        writer.publish([Chunk(drawn.values, drawn.scored, 0)])
+        writer.close()
+        assert [rows.with_balance for rows in rows_of(LabelFolder(tmp_path / name))] == [trusted, trusted]
+
+
 def test_mixture_draws_labels_beside_games(drawn):
     sets = [LabelRows("values", drawn.values), LabelRows("scored", drawn.scored)]
     batch = SparseMixture(sets, [0.75, 0.25], 64, seed=1).batch(3)
@@ -103,5 +179,15 @@ def test_mixture_draws_labels_beside_games(drawn):
 
 def test_calibration_that_made_the_truth_is_found_again():
     score_cp = np.random.default_rng(1).normal(0, 200, 4000)
-    true = MOVE_SCORES._replace(shift=6.0, centre=90.0, scale=70.0)
+    true = Calibration(shift=6.0, centre=90.0, scale=70.0)
     assert fit_calibration(score_cp, true.wdl(score_cp)) == true
+
+
+def test_scores_written_for_long_searches_mean_the_same():
+    score_cp = np.arange(-1500, 1501)
+    for calibration in (*GAME_SCORES.values(), *LONE_SCORES.values()):
+        meant, written = calibration.wdl(score_cp), LONG_SEARCH.wdl(calibration.long_search_cp(score_cp))
+        np.testing.assert_allclose(written[:, 0] - written[:, 2], meant[:, 0] - meant[:, 2], atol=0.004)
+        assert (np.diff(calibration.long_search_cp(score_cp)) >= 0).all()
+    mates = np.array([31_997, -31_990])
+    assert LONE_SCORES[1].long_search_cp(mates).tolist() == mates.tolist()

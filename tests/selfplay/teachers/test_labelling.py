@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,16 +16,19 @@ import numpy as np
 import pytest
 
 from engine.board.attacks import in_check
-from engine.board.layout import ROW_WORDS
+from engine.board.layout import KEY, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError, RunError
+from engine.evaluation.material import MaterialEvaluator
 from selfplay.main import main
 from selfplay.records.label_folder import RECORD, LabelFolder, fields_of
-from selfplay.records.packed import CALM, unpack_row
+from selfplay.records.packed import CALM, SOURCES, unpack_row
 from selfplay.teachers.checking import composition, count_wrong_labels
-from selfplay.teachers.draw_sources import ENDINGS, Games, Shares, games_of_sets, new_roots
-from selfplay.teachers.labelling import LabelPlan, LabelRun, keys_of_rows
+from selfplay.teachers.draw_sources import ENDINGS, TREES, Games, Shares, games_of_sets, new_roots
+from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, keys_of_rows
 
-PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1)
+PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80)
 FILES = ("journal", "values.rows", "scored.rows", "settings.json")
 
 
@@ -37,9 +41,6 @@ def roots():
 @pytest.fixture(scope="module")
 def roots_with_games(roots):
     rng, legal, moves, first = np.random.default_rng(2), np.zeros(218, np.uint16), [], [0]
-    from engine.board.makemove import make
-    from engine.board.movegen import generate
-
     for _ in range(40):
         row = roots.start[0].copy()
         for _ in range(60):
@@ -56,9 +57,23 @@ def roots_with_games(roots):
     return roots._replace(games=Games(starts, np.array(first), np.array(moves, np.uint16), keys))
 
 
-def label(folder: Path, net_file, net, roots, count: int, threads: int = 1, plan=PLAN, chunks: int = 1000) -> bool:
+@pytest.fixture(scope="module")
+def tree_net():
+    evaluator = MaterialEvaluator()
+    yield TreeNet(evaluator, evaluator.name)
+    evaluator.close()
+
+
+def only(source: str) -> LabelPlan:
+    """The plan with one source alone."""
+    return replace(PLAN, shares=Shares(**dict.fromkeys(Shares.__dataclass_fields__, 0.0) | {source: 1.0}))
+
+
+def label(
+    folder: Path, net_file, net, roots, count: int, threads: int = 1, plan=PLAN, chunks: int = 1000, tree_net=None
+) -> bool:
     """Label until `count`, or until about so many chunks are published."""
-    run = LabelRun(folder, net_file, net, roots, plan)
+    run = LabelRun(folder, net_file, net, roots, plan, tree_net)
     last = run.published.chunks + chunks
     try:
         return run.run(count, threads, lambda progress: None, lambda: run.published.chunks >= last)
@@ -70,11 +85,13 @@ def contents(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in FILES]
 
 
-def test_threads_and_interruptions_leave_no_trace(tmp_path, material_net_file, material_net, roots_with_games):
+def test_threads_and_interruptions_leave_no_trace(
+    tmp_path, material_net_file, material_net, roots_with_games, tree_net
+):
     common = material_net_file, material_net, roots_with_games, 8000
-    assert label(tmp_path / "one", *common)
-    assert label(tmp_path / "two", *common, threads=2)
-    while not label(tmp_path / "cut", *common, chunks=1):
+    assert label(tmp_path / "one", *common, tree_net=tree_net)
+    assert label(tmp_path / "two", *common, threads=2, tree_net=tree_net)
+    while not label(tmp_path / "cut", *common, chunks=1, tree_net=tree_net):
         pass
     assert contents(tmp_path / "one") == contents(tmp_path / "two") == contents(tmp_path / "cut")
 
@@ -92,9 +109,9 @@ def test_what_a_killed_process_left_behind_the_journal_is_cut_off(tmp_path, mate
 
 
 def test_labels_are_the_teachers_and_no_position_comes_twice(
-    tmp_path, material_net_file, material_net, roots_with_games
+    tmp_path, material_net_file, material_net, roots_with_games, tree_net
 ):
-    assert label(tmp_path, material_net_file, material_net, roots_with_games, 6000)
+    assert label(tmp_path, material_net_file, material_net, roots_with_games, 6000, tree_net=tree_net)
     labels = LabelFolder(tmp_path)
     labels.verify()
     assert count_wrong_labels(labels, material_net, 10_000) == 0
@@ -104,12 +121,19 @@ def test_labels_are_the_teachers_and_no_position_comes_twice(
         assert len(np.unique(keys)) == len(keys)
     found = composition(labels.values)
     assert 0.6 < found.calm / found.rows < 1.0
-    sources = set(found.sources) - {"trees"}
-    assert all(found.sources[name] > 0 for name in sources)
+    assert all(found.sources[name] > 0 for name in Shares.__dataclass_fields__)
     row = np.zeros(ROW_WORDS, np.uint64)
     for packed in labels.values[fields_of(labels.values)["kind"] & CALM > 0][:500]:
         assert unpack_row(packed, row)
         assert not in_check(row)
+
+
+def test_wrong_balances_are_found(tmp_path, material_net_file, material_net, roots):
+    assert label(tmp_path, material_net_file, material_net, roots, 500)
+    labels = LabelFolder(tmp_path)
+    labels.values = np.array(labels.values)
+    labels.values[:, 3] ^= np.uint64(1 << 61)
+    assert count_wrong_labels(labels, material_net, 500) > 300
 
 
 def test_wrong_labels_are_found(tmp_path, material_net_file, material_net, random_net, roots):
@@ -118,15 +142,54 @@ def test_wrong_labels_are_found(tmp_path, material_net_file, material_net, rando
 
 
 def test_positions_of_one_game_share_their_root(tmp_path, material_net_file, material_net, roots_with_games):
-    plan = replace(PLAN, shares=Shares(**dict.fromkeys(Shares.__dataclass_fields__, 0.0) | {"games": 1.0}))
+    plan = only("games")
     assert label(tmp_path, material_net_file, material_net, roots_with_games, 400, plan=plan)
     fields = fields_of(LabelFolder(tmp_path).values)
     assert set(fields["root"].tolist()) <= set((roots_with_games.games.keys >> np.uint64(48)).tolist())
     assert (fields["plies_left"] > 0).all()
 
 
+def test_trees_give_positions_a_few_moves_from_those_of_games(
+    tmp_path, material_net_file, material_net, roots_with_games, tree_net
+):
+    given = material_net_file, material_net, roots_with_games
+    assert label(tmp_path / "trees", *given, 900, plan=only("trees"), tree_net=tree_net)
+    rows = LabelFolder(tmp_path / "trees").values
+    fields = fields_of(rows)
+    assert (fields["kind"] & 15 == TREES).all()
+    assert set(fields["root"].tolist()) <= set((roots_with_games.games.keys >> np.uint64(48)).tolist())
+    games = set(keys_of_games(roots_with_games.games))
+    keys = np.zeros(len(rows), np.uint64)
+    assert keys_of_rows(np.ascontiguousarray(rows), np.zeros(ROW_WORDS, np.uint64), keys) == -1
+    assert np.mean([int(key) in games for key in keys]) < 0.2
+    with pytest.raises(ConfigError, match="games"):
+        label(tmp_path / "none", *given, 900, plan=only("trees"))
+
+
+def keys_of_games(games: Games) -> Iterator[int]:
+    """Keys of all positions of the games."""
+    for start, first, last in zip(games.starts, games.first, games.first[1:], strict=False):
+        row = start
+        yield int(row[KEY])
+        for move in games.moves[first:last]:
+            row, before = np.zeros(ROW_WORDS, np.uint64), row
+            make(before, move, row)
+            yield int(row[KEY])
+
+
+def test_folder_of_other_trees_is_refused(tmp_path, material_net_file, material_net, roots_with_games, tree_net):
+    given = tmp_path, material_net_file, material_net, roots_with_games
+    assert label(*given, 500, tree_net=tree_net)
+    with pytest.raises(RunError, match="tree_net"):
+        label(*given, 1000, tree_net=replace(tree_net, name="another"))
+
+
+def test_shares_are_named_like_the_sources_of_the_rows():
+    assert tuple(Shares.__dataclass_fields__) == SOURCES
+
+
 def test_endings_are_legal_and_small(tmp_path, material_net_file, material_net, roots):
-    plan = replace(PLAN, shares=Shares(**dict.fromkeys(Shares.__dataclass_fields__, 0.0) | {"endings": 1.0}))
+    plan = only("endings")
     assert label(tmp_path, material_net_file, material_net, roots, 400, plan=plan)
     values = LabelFolder(tmp_path).values
     assert (fields_of(values)["kind"] & 15 == ENDINGS).all()
@@ -134,7 +197,7 @@ def test_endings_are_legal_and_small(tmp_path, material_net_file, material_net, 
 
 
 def test_sources_without_positions_are_refused(tmp_path, material_net_file, material_net, roots):
-    plan = replace(PLAN, shares=Shares(**dict.fromkeys(Shares.__dataclass_fields__, 0.0) | {"siblings": 1.0}))
+    plan = only("siblings")
     with pytest.raises(ConfigError, match="games"):
         label(tmp_path, material_net_file, material_net, roots, 400, plan=plan)
 

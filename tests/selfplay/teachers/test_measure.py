@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.board.layout import CASTLING, SIDE
+from engine.errors import DataError
 from engine.evaluation import make_evaluator
 from selfplay.main import main
+from selfplay.records.calibration import LONE_SCORES
 from selfplay.records.targets import wdl_from_score
 from selfplay.teachers.quality import (
-    DEPTH_2,
     STATIC,
     Truth,
     calm_mask,
@@ -25,10 +27,10 @@ from tests.selfplay.teachers.nets import random_positions
 
 def test_the_labeller_itself_orders_siblings_perfectly(random_net):
     rows = random_positions(40, 3)
-    truth = Truth(rows, np.zeros(40, np.int64))
+    truth = Truth(rows, np.zeros(40, np.int64), np.zeros((40, 3), np.float32))
     siblings = siblings_of(random_net, truth)
     siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
-    found = measure(teacher_judge(random_net, 2, DEPTH_2), truth, np.ones(40, np.bool_), siblings)
+    found = measure(teacher_judge(random_net, 2, LONE_SCORES[2]), truth, np.ones(40, np.bool_), siblings)
     assert found.siblings == pytest.approx(1.0)
     guess = np.random.default_rng(1).random(100_000)
     chance = measure(lambda rows: guess[: len(rows)], truth, np.ones(40, np.bool_), siblings)
@@ -39,11 +41,11 @@ def test_the_labeller_itself_orders_siblings_perfectly(random_net):
 def test_error_is_that_of_the_positions_meant(random_net):
     rows = random_positions(60, 4)
     score_cp = teacher_cp(random_net, rows, STATIC)
-    truth = Truth(rows, score_cp)
+    truth = Truth(rows, score_cp, np.zeros((60, 3), np.float32))
     calm = np.arange(60) % 2 == 0
     wdl = wdl_from_score(score_cp)
     q = wdl[:, 0] - wdl[:, 2]
-    siblings = siblings_of(random_net, Truth(rows, np.zeros(60, np.int64)))
+    siblings = siblings_of(random_net, Truth(rows, np.zeros(60, np.int64), np.zeros((60, 3), np.float32)))
     shifted = {
         row.tobytes(): value + (0.5 if i % 2 == 0 else 0.0) for i, (row, value) in enumerate(zip(rows, q, strict=True))
     }
@@ -65,12 +67,33 @@ def test_shipped_net_has_the_figures_that_are_known(test_data, stockfish_net):
     assert found.siblings == pytest.approx(0.50, abs=0.02)
 
 
+def test_truth_is_read_from_labels_of_games_and_positions(tmp_path):
+    path = tmp_path / "truth.txt"
+    start = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
+    castling = "r3k2r/8/8/8/8/8/8/R3K2R b KQkq - 0 1"
+    path.write_text(
+        f"{start}|1-0|e2e4:e2e4=25,d2d4=31;e7e5;g1f3:g1f3=40\n{castling}|*|e8g8;e1c1:e1c1=-7\n{start}|9|12\n"
+    )
+    truth = read_truth(path)
+    assert truth.score_cp.tolist() == [31, 40, -7, 12]
+    assert truth.rows[:, SIDE].tolist() == [0, 0, 0, 0]
+    assert truth.result_wdl.tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert bin(int(truth.rows[2, CASTLING])).count("1") == 2
+    path.write_text(f"{start}|*|e2e5:e2e4=25\n")
+    with pytest.raises(DataError, match=r"truth\.txt:1"):
+        read_truth(path)
+
+
 def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, capfd):
     truth = tmp_path / "truth.txt"
     truth.write_text("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1|20|30|e2e4|d2d4\n")
-    assert main(["measure", "--net", str(material_net_file), "--truth", str(truth), "material"]) == 0
+    other = tmp_path / "other.txt"
+    other.write_text("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1|*|e2e4:e2e4=30\n")
+    flags = ["--net", str(material_net_file), "--truth", str(truth), "--truth", str(other)]
+    assert main(["measure", *flags, "material"]) == 0
     shown = capfd.readouterr().out
     assert "material" in shown
+    assert "other.txt: 1 positions" in shown
     assert "teacher, depth 2" in shown
     truth.write_text("nonsense\n")
     assert main(["measure", "--net", str(material_net_file), "--truth", str(truth)]) == 1

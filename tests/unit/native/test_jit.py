@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
+import numba
 import numpy as np
 import pytest
 
@@ -123,3 +126,46 @@ def test_importing_kernels_rewrote_the_numba_cache_folder_of_every_other_library
     assert unchanged == "True"
     assert (tmp_path / "theirs") in Path(folder).parents
     assert not list((tmp_path / "theirs").rglob("attacks*"))
+
+
+class Family(NamedTuple):
+    x: np.ndarray
+
+
+def _one(model, leaves, leaf):
+    raise TypeError
+
+
+def _two(model, leaves, leaf):
+    raise TypeError
+
+
+@jit.kernel()
+def write_one(model, leaves, leaf):
+    leaves[leaf] = 1.0
+
+
+@jit.kernel()
+def write_two(model, leaves, leaf):
+    leaves[leaf] = 2.0
+
+
+def test_calls_by_type_shared_a_symbol_but_for_a_number_that_two_processes_may_both_give():
+    """Linked from the cache, one then took the place of the other: a search computed policies for values."""
+    one, register_one = jit.kernel_by_type(_one)
+    two, register_two = jit.kernel_by_type(_two)
+    register_one(Family, write_one)
+    register_two(Family, write_two)
+
+    @numba.njit
+    def both(model, leaves):
+        one(model, leaves, 0)
+        two(model, leaves, 1)
+
+    leaves = np.zeros(2)
+    both(Family(np.zeros(1)), leaves)
+    assert leaves.tolist() == [1.0, 2.0]
+    (compiled,) = both.overloads.values()
+    symbols = set(re.findall(r"@(_ZN08NumbaEnv[\w.]*)", compiled.library.get_llvm_str()))
+    assert len(symbols) >= 4
+    assert len({re.sub(r"B\d+v\d+", "", symbol) for symbol in symbols}) == len(symbols)

@@ -83,16 +83,16 @@ def test_damaged_bytes_are_refused_or_change_numbers_only(tmp_path: Path, good: 
 
 @pytest.mark.parametrize("data", [b"", b"\x89DIT", b"PK\x03\x04", b"\x0d\xc1\x01\x00\x00", b"2\n0.1 0.2\n", bytes(100)])
 def test_other_files_are_refused_by_their_first_bytes(tmp_path: Path, data: bytes) -> None:
-    with refused("the first bytes"):
+    with refused(r"net\.pb(\.gz)? is not a net file \(\.dit, \.pb, \.pb\.gz\)$"):
         load_lc0(write(tmp_path, data))
-    with refused("the first bytes"):
+    with refused(r"net\.pb(\.gz)? is not a net file \(\.dit, \.pb, \.pb\.gz\)$"):
         load_lc0(write(tmp_path, gzip.compress(data), "net.pb.gz"))
 
 
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
-    with refused("a readable net file"):
+    with refused(r"nowhere\.pb\.gz: file not found$"):
         load_network(tmp_path / "nowhere.pb.gz")
-    with refused("a readable net file"):
+    with refused("cannot be read: Is a directory"):
         read_tower(tmp_path)
 
 

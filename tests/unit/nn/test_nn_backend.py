@@ -168,7 +168,7 @@ def trained(backend: Backend, optimizer: Any) -> list[np.ndarray]:
     return [to_numpy(array) for array in flat([model.named_parameters(), *(a.tensors for a in averages)])]
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(0.9, nesterov=True), RMSProp, Adam, AdamW])
+@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9, nesterov=True), RMSProp, Adam, AdamW])
 def test_training_runs_on_what_the_model_is(make: Any, recorder: Backend) -> None:
     for expected, actual in zip(trained(NUMPY, make()), trained(recorder, make()), strict=True):
         assert np.allclose(actual, expected, rtol=1e-12)
@@ -267,7 +267,7 @@ def test_the_trainer_runs_on_a_gpu(cupy: Backend, tmp_path: Path) -> None:
         assert np.allclose(actual, expected, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(0.9, nesterov=True), RMSProp, Adam, AdamW])
+@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9, nesterov=True), RMSProp, Adam, AdamW])
 def test_cupy_training_agrees_with_numpy(make: Any, cupy: Backend) -> None:
     for expected, actual in zip(trained(NUMPY, make()), trained(cupy, make()), strict=True):
         assert np.allclose(actual, expected, rtol=1e-7)

@@ -129,7 +129,7 @@ def test_decay_spares_vectors() -> None:
         assert p["bias"].tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(0.9), lambda: RMSProp(momentum=0.9), Adam, AdamW])
+@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9), lambda: RMSProp(momentum=0.9), Adam, AdamW])
 def test_a_resumed_optimizer_goes_on_bit_for_bit(make) -> None:
     rng = np.random.default_rng(1)
     gradients = [{"w": rng.standard_normal((4, 3)).astype(np.float32)} for _ in range(6)]

@@ -171,8 +171,12 @@ def test_a_loss_that_is_not_a_number_ends_training() -> None:
         Trainer(network(), lambda outputs, targets: (float("nan"), outputs), SGD(), Constant(1)).fit(examples(), 1)
     data = examples()
     data.inputs[3, 1] = np.nan
-    with pytest.raises(TrainingError, match="expected finite gradients, found a norm of nan"):
+    with pytest.raises(TrainingError, match="1 of the 8 examples of this batch have NaN or infinity in their inputs"):
         trainer().fit(data, 1)
+    run = Trainer(Dense(3, 1, np.random.default_rng(0)), mse, SGD(), 1e30)
+    advice = pytest.raises(TrainingError, match=r"weights grew too large: lower the rate of 1e\+30, limit the gradient")
+    with np.errstate(over="ignore", invalid="ignore"), advice:
+        run.fit(Data(data.inputs[4:], data.inputs[4:, :1]), 20)
 
 
 def test_wrong_data_and_settings_are_refused() -> None:
@@ -182,7 +186,7 @@ def test_wrong_data_and_settings_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"\[0, 0\]"):
         trainer().fit(Data(data.inputs[:0], data.targets[:0]), 1)
     with pytest.raises(ShapeError, match="float32"):
-        trainer().fit(Data(data.inputs.astype(np.float64), data.targets), 1)
+        trainer().fit(Data(np.ones((50, 3), int), data.targets), 1)
     with pytest.raises(ConfigError, match="validation"):
         trainer(patience=2).fit(data, 1)
     with pytest.raises(ConfigError, match="rate"):
@@ -190,6 +194,25 @@ def test_wrong_data_and_settings_are_refused() -> None:
     for name, value in [("batch_size", 0), ("threads", 0), ("seed", -1), ("clip_norm", -1.0), ("patience", 0)]:
         with pytest.raises(ConfigError, match=name):
             TrainerSettings(**{name: value})
+
+
+def test_inputs_of_double_precision_train_as_those_of_single_precision() -> None:
+    single, double, pair = trainer(), trainer(), trainer()
+    data = examples()
+    single.fit(data, 2, data)
+    double.fit(
+        Data(data.inputs.astype(np.float64), data.targets), 2, Data(data.inputs.astype(np.float64), data.targets)
+    )
+    pair.fit((data.inputs, data.targets), 2, (data.inputs, data.targets))
+    assert_same(single, double)
+    assert_same(single, pair)
+
+
+def test_a_number_is_a_constant_rate() -> None:
+    runs = [Trainer(network(), softmax_cross_entropy, AdamW(), rate) for rate in (0.01, Constant(0.01))]
+    histories = [run.fit(examples(), 2) for run in runs]
+    assert histories[0] == histories[1]
+    assert histories[0]["rate"] == [0.01, 0.01]
 
 
 def test_only_a_training_that_asks_for_it_shows_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
@@ -204,7 +227,7 @@ def test_only_a_training_that_asks_for_it_shows_a_bar(capsys: pytest.CaptureFixt
 def test_history_is_data_and_a_picture(tmp_path: Path) -> None:
     run = trainer()
     seen: list[dict[str, float]] = []
-    history = run.fit(examples(), 3, validation=examples(10, seed=5), on_epoch=seen.append)
+    history = run.fit(examples(), 3, validation=examples(10, seed=5), callbacks=[seen.append])
     assert list(history) == seen
     assert set(seen[0]) == {
         "epoch", "step", "rate", "loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy",

@@ -1,4 +1,4 @@
-"""Teacher labels from a UCI engine. Asks each position once and appends answers; safe to kill at any moment.
+"""Teacher labels of chosen positions. Asks each position once and appends answers; safe to kill at any moment.
 
 While labels are being made they are plain text in `NAME.txt.part`, one game a line as `selfplay/data/teacher.py` reads
 it; finishing packs them into `NAME.txt.xz`. The lines themselves tell which positions are done.
@@ -11,29 +11,26 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from engine.board.layout import KEY, MAX_MOVES
-from engine.board.movegen import generate
+from engine.board.layout import KEY
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from selfplay.data.duplicates import position_keys
-from selfplay.data.label_engine import EngineDied, LabelEngine
-from selfplay.data.label_tasks import LabelTask
 from selfplay.data.teacher import read_teacher
 from selfplay.records.collect import collect
-from selfplay.records.uci_text import MOVE_OF_TEXT, king_takes_rook
+from selfplay.teachers.label_tasks import LabelTask
 from selfplay.threads import run_on_threads
 
-__all__ = ["LabelFile", "LabelProgress", "label_positions", "labelled_keys"]
+__all__ = ["LabelFile", "LabelProgress", "NewTeacher", "PositionTeacher", "label_positions", "labelled_keys"]
 
 SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
-MOST_DEATHS = 3  # give up after this many engine deaths in a row
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,25 @@ class LabelProgress:
     positions: int
     of_positions: int
     positions_per_s: float
+
+
+class PositionTeacher(Protocol):
+    """Scores the best moves of positions. Each thread has its own."""
+
+    def begin(self, task: LabelTask) -> None:
+        """Positions of this task follow."""
+        ...
+
+    def labels(self, ply: int) -> list[tuple[str, int]]:
+        """(move in UCI notation, centipawns of the side to move), best first; empty without a legal move."""
+        ...
+
+    def close(self) -> None:
+        """End whatever it runs."""
+        ...
+
+
+NewTeacher = Callable[[Callable[[str], None]], PositionTeacher]  # given a function that tells people of a problem
 
 
 def labelled_keys(path: Path) -> np.ndarray:
@@ -119,7 +135,7 @@ class LabelFile:
 
 def label_positions(
     tasks: Iterator[LabelTask],
-    new_engine: Callable[[], LabelEngine],
+    new_teacher: NewTeacher,
     out: LabelFile,
     known: np.ndarray,
     count: int,
@@ -130,11 +146,11 @@ def label_positions(
 ) -> bool:
     """Label positions until `out` has `count` of them or the tasks end; False when stopped before.
 
-    known: sorted keys uint64[n] of positions that have labels elsewhere. Raises ConfigError if the engine cannot start,
-    EngineDied if it keeps dying.
+    known: sorted keys uint64[n] of positions that have labels elsewhere. Raises the teacher's errors, such as
+    EngineDied.
     """
     shared = _Shared(tasks, out, known, count, report, tell)
-    run_on_threads(concurrency, "labels", lambda halted: _work(shared, new_engine, halted), stop)
+    run_on_threads(concurrency, "labels", lambda halted: _work(shared, new_teacher, halted), stop)
     return not stop()
 
 
@@ -193,63 +209,19 @@ def _contains(known: np.ndarray, key: int) -> bool:
     return place < len(known) and int(known[place]) == key
 
 
-def _work(shared: _Shared, new_engine: Callable[[], LabelEngine], halted: Callable[[], bool]) -> None:
-    """One worker with its engine."""
-    with closing(_SturdyEngine(new_engine, shared.say)) as engine:
+def _work(shared: _Shared, new_teacher: NewTeacher, halted: Callable[[], bool]) -> None:
+    """One worker with its teacher."""
+    with closing(new_teacher(shared.say)) as teacher:
         while (found := shared.next_task(halted)) is not None:
             task, plies = found
-            engine.begin(task)
+            teacher.begin(task)
             labels: dict[int, list[tuple[str, int]]] = {}
             for ply in plies:
                 if halted():
                     break
-                if answer := engine.labels(ply):
+                if answer := teacher.labels(ply):
                     labels[ply] = answer
             shared.deliver(task, labels)
-
-
-class _SturdyEngine:
-    """Restarts an engine that dies, and skips the position that it died on."""
-
-    def __init__(self, new_engine: Callable[[], LabelEngine], tell: Callable[[str], None]) -> None:
-        self._new_engine = new_engine
-        self._tell = tell
-        self._engine = new_engine()
-        self._deaths = 0  # engine deaths in a row
-
-    def begin(self, task: LabelTask) -> None:
-        """Positions of this task follow."""
-        self._task, self._told = task, False
-
-    def labels(self, ply: int) -> list[tuple[str, int]]:
-        """Legal moves with scores, best first. Raises EngineDied the third time in a row, ConfigError."""
-        task = self._task
-        try:
-            if not self._told:
-                self._engine.new_game(task.chess960)
-                self._told = True
-            answer = self._engine.labels(task.fen, task.uci_moves(ply))
-            self._deaths = 0
-            return _legal(task, ply, answer)
-        except EngineDied as error:
-            self._engine.close()
-            self._deaths += 1
-            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen} is skipped")
-            if self._deaths == MOST_DEATHS:
-                raise
-            self._engine, self._told = self._new_engine(), False
-            return []
-
-    def close(self) -> None:
-        """End the engine."""
-        self._engine.close()
-
-
-def _legal(task: LabelTask, ply: int, answer: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The answer without illegal moves, which a faulty engine may give."""
-    row, legal = task.stack[ply], np.zeros(MAX_MOVES, np.uint16)
-    allowed = set(legal[: generate(row, legal)].tolist())
-    return [(text, score) for text, score in answer if king_takes_rook(row, MOVE_OF_TEXT.get(text, 0)) in allowed]
 
 
 def label_line(task: LabelTask, labels: dict[int, list[tuple[str, int]]]) -> str:

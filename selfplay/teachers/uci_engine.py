@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from engine.errors import AinoError, ConfigError
 from selfplay.records.targets import MATE_SCORE_CP
 
-__all__ = ["EngineDied", "LabelEngine", "parse_info"]
+__all__ = ["EngineDied", "UciEngine", "parse_info"]
 
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
 START_TIMEOUT_S = 120.0  # limit for the first `uci` and `isready`, as kernels may have to be compiled
@@ -51,7 +51,7 @@ def parse_info(line: str) -> Info | None:
 
 
 @dataclass
-class LabelEngine:
+class UciEngine:
     """A running engine. One thread at a time may use it; `close` ends it.
 
     Raises ConfigError if the engine does not start, EngineDied if it later exits or does not answer in time.

@@ -14,8 +14,8 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import Branch
-from selfplay.data.label_tasks import LabelTask
 from selfplay.data.teacher import UNKNOWN_RESULT
+from selfplay.teachers.label_tasks import LabelTask
 
 __all__ = ["TreeSampling", "positions_of_trees"]
 

@@ -1,0 +1,64 @@
+"""What happens between the steps of a training run: one's own code, called by the trainer.
+
+    trainer.fit(data, 20, validation, callbacks=[print, SaveBest("best.dit")])
+
+A callback is a ``Callback``, or a function that takes the record of each finished epoch, such as ``print``. Callbacks
+run in the given order after the checkpoint of the epoch is written. ``trainer.stop()`` ends the run with this epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.nn import dit
+from engine.nn.history import Record
+
+
+class Callback:
+    """Base class: override what you need. ``trainer`` is the Trainer, with its model, optimizer and history."""
+
+    def on_step(self, trainer: Any, record: Record) -> None:
+        """After every step; ``record`` has the batch's loss, metrics and gradient norm, as from ``Trainer.step``."""
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        """After every epoch; ``record`` is the new last one of ``trainer.history``."""
+
+
+class SaveBest(Callback):
+    """Saves the model to a ``.dit`` file after every epoch whose ``measure`` is the lowest so far.
+
+    ``measure`` is a column of the history, such as "validation_loss". With ``highest`` larger values are better, as
+    for "validation_accuracy". The history tells what was best before a resumed run.
+    """
+
+    def __init__(self, path: str | Path, measure: str = "validation_loss", highest: bool = False) -> None:
+        self.path, self.measure, self.highest = Path(path), measure, highest
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        """Save if this epoch is the best one. Raises ConfigError when the history has no such column."""
+        values = trainer.history[self.measure]
+        best = max(values) if self.highest else min(values)
+        if values.index(best) == len(values) - 1 and math.isfinite(best):
+            dit.save(self.path, trainer.model, {"epoch": record["epoch"], self.measure: best})
+
+
+class _EachEpoch(Callback):
+    def __init__(self, function: Callable[[Record], object]) -> None:
+        self.function = function
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        self.function(record)
+
+
+def as_callback(given: Any) -> Callback:
+    """Return ``given`` as a Callback. Raises ConfigError unless it is one, or a function."""
+    if isinstance(given, Callback):
+        return given
+    if isinstance(given, type) or not callable(given):
+        built = f": build it, {given.__name__}()" if isinstance(given, type) else ""
+        raise ConfigError(f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}{built}")
+    return _EachEpoch(given)

@@ -1,0 +1,148 @@
+"""Training examples: arrays in memory, or a loader that reads batches of them from anywhere and augments them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError, ShapeError
+from engine.native.pool import ThreadPool
+
+Array = Any
+RowNumbers = np.ndarray | slice
+
+
+class Data(NamedTuple):
+    """Training examples: ``inputs`` and ``targets`` have one row per example."""
+
+    inputs: Array
+    targets: Array
+
+
+Prepare = Callable[[Data], Data]
+Augment = Callable[[Data, np.random.Generator], Data]
+
+
+class Loader:
+    """Reads batches on demand, for examples that do not fit into memory or that should differ from epoch to epoch.
+
+    ``inputs`` and ``targets`` have one row per example and may be whatever answers ``len``, ``.shape`` and an index of
+    row numbers or a slice: arrays, memory-mapped files (``np.load(path, mmap_mode="r")``), several of these as one
+    (``JoinedRows``), or a class of one's own. A batch goes through two functions before it reaches the model:
+
+        prepare(batch) -> batch         always, such as uint8 pixels to float32 in [0, 1]
+        augment(batch, rng) -> batch    in training only, such as random shifts (augmentation.py)
+
+    ``rng`` depends on the run's seed and the step alone, so a run is repeatable and resumable with augmentation, too.
+    With ``read_ahead`` a thread makes the next batch while the model trains on this one; results stay the same.
+    Raises ShapeError when there is no example or the numbers of inputs and targets differ.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        targets: Any,
+        prepare: Prepare | None = None,
+        augment: Augment | None = None,
+        read_ahead: bool = False,
+    ) -> None:
+        self.inputs, self.targets = inputs, targets
+        self.prepare, self.augment, self.read_ahead = prepare, augment, read_ahead
+        sizes = [len(part) if hasattr(part, "shape") else -1 for part in (inputs, targets)]
+        if sizes[0] != sizes[1] or sizes[0] < 1:
+            lists = "; make arrays of them: np.asarray(x, np.float32)" if -1 in sizes else ""
+            raise ShapeError(f"data: expected arrays with as many inputs as targets, found {sizes}{lists}")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, rows: RowNumbers, rng: np.random.Generator | None = None) -> Data:
+        """Return the examples of these row numbers; with ``rng``, augmented."""
+        chosen = rows if isinstance(rows, slice) else backend_of(self.inputs).asarray(rows)
+        batch = Data(_plain(self.inputs[chosen]), _plain(self.targets[chosen]))
+        if self.prepare is not None:
+            batch = _checked("prepare", self.prepare(batch))
+        if self.augment is not None and rng is not None:
+            batch = _checked("augment", self.augment(batch, rng))
+        return batch
+
+    def batches(self, jobs: Sequence[tuple[np.ndarray, np.random.Generator]]) -> Iterator[Data]:
+        """Yield ``batch(rows, rng)`` of every job in order, one ahead in a thread with ``read_ahead``."""
+        if not self.read_ahead or len(jobs) < 2:
+            yield from (self.batch(*job) for job in jobs)
+            return
+        with ThreadPool(2, "loader") as pool:
+            following = pool.start(self.batch, *jobs[0])
+            for job in jobs[1:]:
+                batch = following.result()
+                following = pool.start(self.batch, *job)
+                yield batch
+            yield following.result()
+
+
+class JoinedRows:
+    """The rows of several arrays, one after the other, as one array; nothing is copied until rows are asked for.
+
+    JoinedRows([np.load(path, mmap_mode="r") for path in paths]) -> rows[numbers], rows[first:last], len, shape, dtype
+    Raises ShapeError unless there is an array and all have rows of the same shape and dtype.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        forms = {(array.shape[1:], array.dtype) for array in arrays}
+        if len(forms) != 1:
+            found = sorted(map(str, forms))
+            raise ShapeError(f"JoinedRows: expected arrays with rows of one shape and dtype, found {found}")
+        self.arrays = list(arrays)
+        self._starts = [0, *accumulate(len(array) for array in arrays)]
+        self.dtype = arrays[0].dtype
+        self.shape = (self._starts[-1], *arrays[0].shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: RowNumbers) -> np.ndarray:
+        numbers = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(self)):
+            raise ConfigError(f"JoinedRows: row numbers {numbers.min()} to {numbers.max()} of {len(self)} rows")
+        chosen = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        for array, (first, last) in zip(self.arrays, pairwise(self._starts), strict=True):
+            inside = (numbers >= first) & (numbers < last)
+            if inside.any():
+                chosen[inside] = array[numbers[inside] - first]
+        return chosen
+
+
+def as_loader(data: Any) -> Loader:
+    """Return a loader for ``data``: itself, or one over a pair (inputs, targets). Raises ShapeError for other data."""
+    if isinstance(data, Loader):
+        return data
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return Loader(*data)
+    found = type(data).__name__
+    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}: fit(Data(x, targets), epochs)")
+
+
+def broken_examples(batch: Any) -> str:
+    """Say where a batch of examples in host memory holds NaN or infinity; "" if nowhere, or for another batch."""
+    if not isinstance(batch, tuple) or len(batch) != 2:
+        return ""
+    for name, part in zip(Data._fields, batch, strict=True):
+        if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
+            bad = ~np.isfinite(part.reshape(len(part), -1)).all(axis=1)
+            return f"{int(bad.sum())} of the {len(part)} examples of this batch have NaN or infinity in their {name}"
+    return ""
+
+
+def _plain(rows: Any) -> Any:
+    """Return rows of a memory-mapped file as an ordinary array."""
+    return np.asarray(rows) if isinstance(rows, np.memmap) else rows
+
+
+def _checked(function: str, batch: Any) -> Data:
+    if not isinstance(batch, tuple) or len(batch) != 2:
+        raise ShapeError(f"Loader: {function} must return Data(inputs, targets), not {type(batch).__name__}")
+    return Data(*batch)

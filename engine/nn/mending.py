@@ -1,0 +1,165 @@
+"""What to do about a wrong array or a name from another library: the last words of error messages."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+# Names that PyTorch and Keras give to a model, and what does the same here.
+ELSEWHERE = {
+    "add": "give all layers to Sequential(...)",
+    "append": "give all layers to Sequential(...)",
+    "backward": "y, backward = model.forward(x, training=True) returns it",
+    "bias": 'layer.params["bias"]',
+    "compile": "Trainer(model, mse, Adam(), 0.001) joins model, loss, optimizer and rate",
+    "cpu": 'model.to("numpy")',
+    "cuda": 'model.to("cupy")',
+    "double": "model.astype(np.float64)",
+    "eval": "model(x), predict(x) and forward(x) are inference; there is nothing to switch",
+    "evaluate": "Trainer(...).evaluate(Data(x, targets))",
+    "fit": "Trainer(model, mse, Adam(), 0.001).fit(Data(x, targets), epochs)",
+    "float": "model.astype(np.float32)",
+    "load_state_dict": "model.load_parameters(tensors)",
+    "parameters": "model.named_parameters()",
+    "save": "from engine.nn import dit; dit.save(path, model)",
+    "state_dict": "model.named_parameters() | model.named_buffers()",
+    "train": "training is an argument of each call: y, backward = model.forward(x, training=True)",
+    "weight": 'layer.params["weight"]',
+    "weights": "model.named_parameters()",
+    "zero_grad": "every backward(dy) returns new gradients; there is nothing to clear",
+}
+# Other names of activations; softmax is missing on purpose.
+ACTIVATIONS_ELSEWHERE = {
+    "linear": "identity",
+    "silu": "swish",
+    "leakyrelu": "leaky_relu",
+    "logistic": "sigmoid",
+}
+
+
+def missing_attribute(owner: str, name: str) -> str:
+    """Return the message of an AttributeError for ``name`` on an object of class ``owner``."""
+    known = f"; here: {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+    return f"{owner!r} object has no attribute {name!r}{known}"
+
+
+def unknown_activation(name: object, known: Iterable[str]) -> str:
+    """Return what to write in place of an unknown activation."""
+    word = str(name).lower()
+    if "softmax" in word:
+        return "; leave the outputs raw: softmax_cross_entropy contains the softmax"
+    word = ACTIVATIONS_ELSEWHERE.get(word, word)
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+# ---- inputs of layers ---------------------------------------------------------------------------------------------
+
+
+def input_mend(x: Any, sides: tuple[int | str, ...], dtype: Any) -> str:
+    """Return "; " and what to do about an input of the wrong kind, dtype or shape, or "" if that is not clear.
+
+    ``sides`` and ``dtype`` are what the layer expected, as in ``check_input``.
+    """
+    if not hasattr(x, "shape"):
+        return "; " + _no_array(x)
+    if (text := _dtype_mend(x, dtype)) or (text := _shape_mend(tuple(x.shape), sides)):
+        return "; " + text
+    return ""
+
+
+def _no_array(x: Any) -> str:
+    if isinstance(x, tuple) and len(x) == 2 and callable(x[1]):
+        return "forward returns two things: y, backward = layer.forward(x)"
+    if isinstance(x, dict):
+        return "a model with several heads has a loss for each: take one, such as " + f"outputs[{next(iter(x), '')!r}]"
+    return "make an array of it: np.asarray(x, np.float32)"
+
+
+def _dtype_mend(x: Any, dtype: Any) -> str:
+    found = x.dtype.kind
+    if dtype == "integer":
+        return "" if found in "iu" else "indices are whole numbers: x.astype(np.int64)"
+    wanted = "float32" if isinstance(dtype, str) else str(dtype)
+    if found not in "fiub":
+        return "inputs are numbers" if dtype != "numeric" else ""
+    if found in "iub" and dtype != "numeric":
+        return f"cast it: x.astype(np.{wanted}){' / 255 for pixels of 0 to 255' if str(x.dtype) == 'uint8' else ''}"
+    if found == "f" and not isinstance(dtype, str) and x.dtype != dtype:
+        return f"cast it, x.astype(np.{wanted}), or the model, model.astype(np.{x.dtype})"
+    return ""
+
+
+def _shape_mend(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> str:
+    size = next((side for side in sides[1:] if isinstance(side, int)), None)
+    if sides[-2:] == ("H", "W"):
+        channels = size or "channels"
+        if len(shape) == 4 and shape[3] == size:
+            return "channels come before rows and columns: x.transpose(0, 3, 1, 2)"
+        if len(shape) == 3 and size == 1 != shape[0]:
+            return "add the axis of channels: x[:, None]"
+        if len(shape) < 3:
+            return f"make images of it: x.reshape(len(x), {channels}, height, width)"
+    fewest = len(sides) - (1 if "..." in sides else 0)
+    if len(shape) == fewest - 1 and all(isinstance(s, str) or s in shape for s in sides):
+        steps = "; examples without steps, an axis of one step: x[:, None]" if "T" in sides else ""
+        return f"a single example needs a batch axis: x[None]{steps}"
+    if size is not None and sides[-1] == size and len(shape) > 2 and math.prod(shape[1:]) == size:
+        return f"put Flatten() before this layer, or x.reshape(len(x), {size})"
+    if size is not None and len(shape) >= fewest:
+        found = shape[-1] if sides[-1] == size else shape[1]
+        return f"build this layer for {found}, or let the one before it give {size}" if found != size else ""
+    return ""
+
+
+def gradient_mend(dy: Any) -> str:
+    """Return what to do about a gradient that does not fit its result."""
+    if isinstance(dy, float | int):
+        return "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)"
+    return ""
+
+
+# ---- outputs and targets of losses --------------------------------------------------------------------------------
+
+
+def outputs_mend(outputs: Any) -> str:
+    """Return what to do about outputs that are no array of floats."""
+    if not hasattr(outputs, "shape"):
+        return "; " + _no_array(outputs)
+    return "; the outputs come first, the targets second" if outputs.dtype.kind in "iub" else ""
+
+
+def targets_mend(outputs: tuple[int, ...], targets: Any, classes: bool) -> str:
+    """Return what to do about targets whose shape does not fit outputs of shape ``outputs``.
+
+    ``classes`` says that the loss takes class numbers [B], for outputs [B, A].
+    """
+    shape = getattr(targets, "shape", None)
+    if shape is None:
+        return "; make an array of the targets: np.asarray(targets)"
+    if math.prod(shape) == outputs[0] and classes:
+        return "; reshape targets to [-1]: targets.reshape(-1)"
+    if math.prod(shape) == math.prod(outputs) and not classes:
+        sides = [-1, *outputs[1:]]
+        return f"; reshape targets to {sides}: targets.reshape({', '.join(map(str, sides))})"
+    if len(outputs) == 2 and shape == outputs[:1] and not classes:
+        return "; targets that are classes belong to softmax_cross_entropy"
+    return ""
+
+
+def classes_mend(smallest: int, largest: int, classes: int) -> str:
+    """Return what to do about class numbers outside 0 to ``classes`` - 1."""
+    if classes == 1 and smallest >= 0:
+        return f"; give the last layer {largest + 1} outputs, or use sigmoid_binary_cross_entropy with targets [B, 1]"
+    if smallest == 1 and largest == classes:
+        return "; classes count from 0: targets - 1"
+    return f"; give the last layer {largest + 1} outputs" if smallest >= 0 else "; classes count from 0"
+
+
+def class_dtype_mend(kind: str) -> str:
+    """Return what to do about class numbers of a dtype that is not integer."""
+    if kind in "fb":
+        return "; cast them: targets.astype(np.int64)"
+    return "; number the classes: names, targets = np.unique(targets, return_inverse=True)"

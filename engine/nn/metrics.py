@@ -1,0 +1,81 @@
+"""Measures that people read, as opposed to losses, which have a gradient: accuracy and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.backend import to_numpy
+from engine.errors import DataError, ShapeError
+
+Array = Any
+
+
+def accuracy(outputs: Array, targets: Array) -> float:
+    """Return the share of examples that are classified correctly, in [0, 1].
+
+    outputs [B, A], any scale; the class of the largest one is compared with targets int [B] (class numbers) or [B, A]
+    (one-hot or a distribution). Or outputs [B, 1], logits of one yes-or-no question, with targets [B, 1] in [0, 1].
+    Raises ShapeError for other shapes.
+    """
+    given, wanted = tuple(outputs.shape), tuple(targets.shape)
+    if len(given) == 2 and given[1] == 1 and wanted == given:
+        return float(((outputs > 0) == (targets > 0.5)).mean())
+    if len(given) != 2 or given[1] < 2 or wanted not in (given[:1], given):
+        mend = "; one yes-or-no output needs targets [B, 1]" if given[1:] == (1,) else ""
+        raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}{mend}")
+    classes = targets if wanted == given[:1] else targets.argmax(axis=1)
+    return float((outputs.argmax(axis=1) == classes).mean())
+
+
+def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
+    """Count how often each class was taken for each other: int64 [A, A], row = true class, column = class answered.
+
+    outputs [B, A], any scale; targets integer [B] in [0, A). The diagonal holds the correct answers. Raises ShapeError
+    for other shapes and dtypes, DataError for a class out of range.
+    """
+    answers, truth = to_numpy(outputs), to_numpy(targets)
+    if answers.ndim != 2 or truth.shape != answers.shape[:1] or truth.dtype.kind not in "iu":
+        raise ShapeError(
+            f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {list(answers.shape)} and "
+            f"{truth.dtype} {list(truth.shape)}"
+        )
+    classes = answers.shape[1]
+    if truth.size and not (truth.min() >= 0 and truth.max() < classes):
+        raise DataError(f"confusion_matrix: expected classes 0 to {classes - 1}, found {truth.min()} to {truth.max()}")
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (truth, answers.argmax(axis=1)), 1)
+    return matrix
+
+
+def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | None = None, title: str = "") -> None:
+    """Draw a confusion matrix [A, A] of counts to an image file; colours show shares of a row. Needs Matplotlib.
+
+    ``names`` are the classes' names (default: their numbers). Raises ShapeError unless the matrix is square with a name
+    for each row.
+    """
+    from matplotlib.figure import Figure
+
+    labels = [str(number) for number in range(len(matrix))] if names is None else list(names)
+    if matrix.shape != (len(labels), len(labels)):
+        raise ShapeError(
+            f"plot_confusion: expected a square matrix with {len(labels)} rows, found {list(matrix.shape)}"
+        )
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    side = 2.5 + 0.4 * len(labels)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(matrix.shape):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        if matrix[row, column]:
+            axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("answered")
+    axes.set_ylabel("true class")
+    axes.set_title(title)
+    figure.savefig(path)

@@ -1,0 +1,150 @@
+"""Training batches of the value trunk from label folders: rows of both views, and targets.
+
+Consecutive rows of a folder are often siblings, which share most rows of their views. Batches therefore consist of
+groups of consecutive rows, and list what changes from one position to the next beside what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.board.attacks import ATTACK_WORDS, write_attacks
+from engine.board.layout import ROW_WORDS, SIDE
+from engine.errors import ConfigError, DataError
+from engine.native.jit import kernel
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.sparse.value_features import MAX_VIEW, king_buckets, men_bucket, write_view_of
+from engine.network.sparse.value_parameters import ValueConfig
+from selfplay.data.label_sampler import LabelRows, held_out, wdl_of_labels
+from selfplay.records.label_folder import fields_of
+from selfplay.records.packed import unpack_row
+from selfplay.records.targets import MOVES_LEFT_LIMIT
+
+__all__ = ["ValueBatch", "ValueSampler", "new_value_batch"]
+
+
+class ValueBatch(NamedTuple):
+    """B positions with targets for the side to move; rows from n_rows on are undefined.
+
+    A view is listed as changes of the same side's view in the previous position, or anew where that is no more work.
+    """
+
+    features: np.ndarray  # int16 [B, 144] rows of White's view, from 72 on of Black's
+    n_rows: np.ndarray  # int32 [B] of each view
+    changes: np.ndarray  # int16 [B, 144] rows that come in White's view, then those that go; from 72 on in Black's
+    n_coming: np.ndarray  # int32 [B, 2] of each view; -1 if it is listed anew
+    n_going: np.ndarray  # int32 [B, 2]
+    side: np.ndarray  # int32 [B] to move: 0 White, 1 Black
+    version: np.ndarray  # int32 [B] which small layers serve it
+    wdl: np.ndarray  # float32 [B, 3]; zeros if unknown
+    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 if unknown
+
+    def part(self, first: int, last: int) -> ValueBatch:
+        """Views of the positions first..last-1."""
+        return ValueBatch(*(array[first:last] for array in self))
+
+
+def new_value_batch(size: int) -> ValueBatch:
+    """Zeroed arrays for `size` positions."""
+    return ValueBatch(
+        features=np.zeros((size, 2 * MAX_VIEW), np.int16),
+        n_rows=np.zeros(size, np.int32),
+        changes=np.zeros((size, 2 * MAX_VIEW), np.int16),
+        n_coming=np.zeros((size, 2), np.int32),
+        n_going=np.zeros((size, 2), np.int32),
+        side=np.zeros(size, np.int32),
+        version=np.zeros(size, np.int32),
+        wdl=np.zeros((size, 3), np.float32),
+        moves_left=np.zeros(size, np.float32),
+    )
+
+
+class ValueSampler:
+    """Fills value batches from label rows; rows of held-out roots have no targets unless `everything`.
+
+    One instance per thread.
+    """
+
+    def __init__(self, labels: LabelRows, config: ValueConfig, everything: bool = False) -> None:
+        self._labels = labels
+        self._everything = everything
+        self._row = np.zeros(ROW_WORDS, np.uint64)
+        self._attacks = np.zeros((2, ATTACK_WORDS), np.uint64)
+        self._buckets = king_buckets(config.king_buckets)
+        self._marks = np.zeros(config.rows, np.bool_)
+
+    def fill(self, numbers: np.ndarray, batch: ValueBatch) -> None:
+        """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position."""
+        count = len(numbers)
+        rows = np.ascontiguousarray(self._labels.rows[numbers])
+        bad = fill_views(rows, self._row, self._attacks, self._buckets, self._marks, batch)
+        if bad >= 0:
+            raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
+        fields = fields_of(rows)
+        batch.wdl[:count] = wdl_of_labels(rows)
+        plies = np.minimum(fields["plies_left"], MOVES_LEFT_LIMIT).astype(np.float32)
+        batch.moves_left[:count] = np.where(plies > 0, plies / MOVES_LEFT_SCALE, np.float32(-1))
+        if not self._everything:
+            left_out = np.flatnonzero(held_out(rows))
+            batch.wdl[left_out], batch.moves_left[left_out] = 0.0, -1.0
+
+
+@kernel()
+def fill_views(rows, row, attacks, buckets, marks, batch):
+    """Write both views of packed rows; returns the number of the first that is not a position, or -1.
+
+    The first position is listed anew. marks: bool by row, all False.
+    """
+    for slot in range(len(rows)):
+        if not unpack_row(rows[slot], row):
+            return slot
+        write_attacks(row, np.int64(0), attacks[0])
+        write_attacks(row, np.int64(1), attacks[1])
+        batch.side[slot], batch.version[slot] = row[SIDE], men_bucket(row)
+        for side in range(2):
+            view = batch.features[slot, side * MAX_VIEW : (side + 1) * MAX_VIEW]
+            batch.n_rows[slot] = write_view_of(row, side, attacks, buckets, view)
+            batch.n_coming[slot, side] = -1
+            if slot > 0:
+                _list_changes(batch, slot, side * MAX_VIEW, side, marks)
+    return -1
+
+
+@kernel()
+def _list_changes(batch, slot, first, side, marks):
+    """List how a side's view changes from the previous slot, unless so much changes that it is better listed anew."""
+    before, after, changes = batch.features[slot - 1], batch.features[slot], batch.changes[slot]
+    n_before, n_after = batch.n_rows[slot - 1], batch.n_rows[slot]
+    shared = np.int64(0)
+    for i in range(first, first + n_before):
+        marks[before[i]] = True
+    for i in range(first, first + n_after):
+        shared += marks[after[i]]
+    going = n_before - shared
+    coming = n_after - shared
+    if coming + going < n_after:
+        at = first
+        for i in range(first, first + n_after):
+            if marks[after[i]]:
+                marks[after[i]] = False
+            else:
+                changes[at] = after[i]
+                at += 1
+        for i in range(first, first + n_before):
+            if marks[before[i]]:
+                changes[at] = before[i]
+                at += 1
+        batch.n_coming[slot, side], batch.n_going[slot, side] = coming, going
+    for i in range(first, first + n_before):
+        marks[before[i]] = False
+
+
+def label_rows_only(sets: Sequence[object]) -> list[LabelRows]:
+    """The sets, which must all be label rows. Raises ConfigError for others."""
+    found = [one for one in sets if isinstance(one, LabelRows)]
+    if len(found) < len(sets):
+        raise ConfigError("a value trunk is trained on label folders alone (--labels)")
+    return found

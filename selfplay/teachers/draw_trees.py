@@ -1,0 +1,65 @@
+"""The source `trees`: positions that Aino's own search looks at, from searches of games' positions.
+
+A search asks its network about positions that games seldom reach. One call from Python grows a tree, in kernels;
+another offers some of its nodes. The draws depend only on the space's random numbers and the evaluator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.evaluation.protocol import InKernelEvaluator
+from engine.native.jit import kernel
+from engine.search.params import SearchParams
+from engine.search.positions import new_path, put_position
+from engine.search.session import Search
+from engine.search.tree import NODES, new_tree
+from selfplay.games.player import KernelVisits, TreePlayer
+from selfplay.teachers.accumulators import start
+from selfplay.teachers.draw_sources import TREES, Games, put_game_position
+from selfplay.teachers.drawing import DrawSpace, below, offer, uniform
+from selfplay.teachers.static_value import static_value
+
+__all__ = ["TreeSource"]
+
+NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
+SIZES = (1, 2, 4)  # times half the visits asked for, drawn for each tree, so that trees of several ages are seen
+SPARE_NODES = 256  # mates found at leaves use nodes but no visits
+
+
+class TreeSource:
+    """One thread's searches, each of half, once or twice `visits` visits."""
+
+    def __init__(self, evaluator: InKernelEvaluator, visits: int) -> None:
+        self._visits = visits
+        room = 2 * max(1, visits * max(SIZES) // 2) + SPARE_NODES
+        self._search = Search(SearchParams(needs_planes=False), new_tree(room))
+        self._player, self._kernels = TreePlayer(self._search), KernelVisits(evaluator)
+        self._path = new_path()
+
+    def draw(self, space: DrawSpace, games: Games, most: int) -> None:
+        """Grow trees and offer their positions until space.counts[0] is `most`, one tree per missing row at most."""
+        space.counts[3] = most
+        for _ in range(most - int(space.counts[0])):
+            if space.counts[0] >= most:
+                return
+            root = put_game_position(space, games)
+            size = SIZES[int(below(space.rng, np.int64(len(SIZES))))]
+            self._search.clear()
+            self._player.begin(space.teacher.rows[:1].copy(), max(1, self._visits * size // 2))
+            self._kernels.search(self._player)
+            offer_nodes(space, self._search.tree, self._path, root)
+
+
+@kernel()
+def offer_nodes(space, tree, path, root):
+    """Offer some of the positions below a tree's root."""
+    teacher = space.teacher
+    row = teacher.rows[0]
+    for node in range(1, tree.counters[NODES]):
+        if uniform(space.rng) >= NODE_SHARE:
+            continue
+        put_position(tree, np.int64(node), path, row, teacher.rows[1])
+        start(teacher.net, teacher.acc, np.int64(0), row)
+        value = static_value(teacher.net, teacher.acc, np.int64(0), row)
+        offer(space, np.int64(0), value, np.int64(TREES), root, np.int64(0))

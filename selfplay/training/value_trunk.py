@@ -1,0 +1,283 @@
+"""The value trunk of sparse networks in training: batches from label folders, gradients by kernels, held-out scores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError
+from engine.native.pool import ThreadPool
+from engine.network.sparse.features import FEATURE_GROUPS
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig
+from engine.network.sparse.rows import HALF_BLOCK
+from engine.network.sparse.value_gradients import (
+    ValueGradients,
+    ValueScratch,
+    add_dense1_columns,
+    add_small_layers,
+    add_view_columns,
+    learn_values,
+    limit_stretch,
+    new_value_gradients,
+    new_value_scratch,
+)
+from engine.network.sparse.value_parameters import (
+    VALUE_PARAMETERS,
+    VALUE_TRUNK,
+    WEIGHT_LIMIT,
+    ValueConfig,
+    ValueTables,
+    fill_value_tables,
+    named_value_views,
+    new_value_tables,
+    value_config_of,
+)
+from engine.nn.layer import Layer
+from engine.nn.operations.updates import STRETCH, on_stretches
+from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.parallel import GradientSource, StepResult
+from selfplay.data.label_sampler import LabelRows, held_out
+from selfplay.data.value_sampler import ValueBatch, ValueSampler, label_rows_only, new_value_batch
+from selfplay.training.heldout import HeldOutScores, scores_of
+from selfplay.training.losses import LossSums, LossWeights
+from selfplay.training.mixture import AnySet, Draws, Map
+from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
+from selfplay.training.source_files import TrainingData
+
+__all__ = ["ValueFamily", "ValueHeldOut", "ValueMixture", "ValueTrunkGradients"]
+
+PART = 256  # positions per unit of a thread's work
+FILLED = 1024  # positions that a sampler fills at a time
+ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
+GROUP_OF_ROWS = 8  # consecutive label rows that are drawn together; siblings share most of their work
+PREFIX = f"{VALUE_TRUNK}."
+ROWS = VALUE_PARAMETERS["weight"].removeprefix(PREFIX)
+
+
+class ValueFamily:
+    """The value trunk of a sparse network, such as sparse-768+v256; the rest of the network stays as it is."""
+
+    recipe = VALUE_RECIPE
+    clips = False
+
+    def __init__(self, config: SparseConfig) -> None:
+        if config.value is None:
+            raise ConfigError(f"{config} has no value trunk to train: expected a network such as {config}+v256")
+        self._config = config
+        self._value = config.value
+
+    def build(self, rng: np.random.Generator) -> Layer:
+        """A sparse network with random weights."""
+        return build_sparse(self._config, rng)
+
+    def part(self, model: Layer) -> Layer:
+        """The value trunk."""
+        return model.children()[VALUE_TRUNK]
+
+    def joined(self, model: Layer, part: Layer) -> Layer:
+        """`model` with another value trunk, whose rows fit integers."""
+        rows = part.named_parameters()[ROWS]
+        np.clip(rows, -WEIGHT_LIMIT, WEIGHT_LIMIT, out=rows)
+        return model.with_children({**model.children(), VALUE_TRUNK: part})
+
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
+        """Batches of both views."""
+        return ValueMixture(data.sets, data.shares, settings.batch_size, seed, self._value)
+
+    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
+        """Gradients by kernels over whole tables."""
+        return ValueTrunkGradients(model, settings)
+
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        """AdamW; the rows of a piece on a square share a part for all attacks and defences.
+
+        Most rows are rare: few positions of a batch have them, or none. The root of Adam's mean square then tends to
+        zero between two of them, and a single position would move its rows by thirty times the rate. An epsilon like
+        one position's gradient leaves such rows to move in proportion to their gradients.
+        """
+        epsilon = ONE_POSITION / settings.batch_size
+        shared = {ROWS: SharedRows(*FEATURE_GROUPS)}
+        return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
+
+    def refresh(self, model: Layer, coming: Iterator[ValueBatch]) -> None:
+        """Do nothing: the trunk has no batch statistics."""
+
+    def heldout(self, positions: AnySet, limit: int) -> ValueHeldOut:
+        """Label rows of held-out roots."""
+        return ValueHeldOut(label_rows_only([positions])[0], self._value, limit)
+
+    def upgraded(
+        self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
+    ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
+        """Return a saved learner's state as it is."""
+        return arrays, values
+
+
+def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
+    """(sizes, copies of the parameters as tables) of a value trunk."""
+    config = value_config_of(trunk.config())
+    _, tables = new_value_tables(config)
+    fill_value_tables(tables, config, {PREFIX + name: array for name, array in trunk.named_parameters().items()})
+    return config, tables
+
+
+def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
+    """Views of tables by the names of the trunk's own parameters."""
+    return {name.removeprefix(PREFIX): view for name, view in named_value_views(tables, config).items()}
+
+
+# ---- batches ------------------------------------------------------------------------------------------------------
+
+
+class ValueMixture:
+    """Batches of both views from label rows; arguments and errors as `Draws`."""
+
+    def __init__(
+        self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, config: ValueConfig
+    ) -> None:
+        label_rows_only(sets)
+        self._draws = Draws(sets, shares, batch_size, seed, group_of_rows=GROUP_OF_ROWS)
+        self.batch_size = batch_size
+        self.n_positions = self._draws.n_positions
+        self._config = config
+        self._local = threading.local()
+        self._batch = new_value_batch(batch_size)
+
+    def batch(self, step: int, run: Map = map) -> ValueBatch:
+        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
+        tasks = [
+            (i, numbers[first:last], self._batch.part(part.start + first, part.start + last))
+            for i, part, numbers in self._draws.parts(step)
+            for first, last in pairwise([*range(0, len(numbers), FILLED), len(numbers)])
+        ]
+        for _ in run(self._fill, tasks):
+            pass
+        return self._batch
+
+    def _fill(self, task: tuple[int, np.ndarray, ValueBatch]) -> None:
+        i, numbers, slots = task
+        if not hasattr(self._local, "samplers"):
+            sets = label_rows_only(self._draws.sets)
+            self._local.samplers = [ValueSampler(one, self._config) for one in sets]
+        self._local.samplers[i].fill(numbers, slots)
+
+
+# ---- gradients ----------------------------------------------------------------------------------------------------
+
+
+class ValueTrunkGradients(GradientSource):
+    """Gradients of a value trunk, whose parameters it moves into tables; batches are `ValueBatch`, metrics `LossSums`.
+
+    Keeps the rows within the range that integers hold. The order of every sum is the same for any number of threads.
+    """
+
+    measures_norm = False
+
+    def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
+        config, self._tables = tables_of(trunk)
+        trunk.adopt_parameters(_named(self._tables, config))
+        self._slopes, self._slope_tables = new_value_tables(config)
+        self._grads = _named(self._slope_tables, config)
+        self._pass = ValuePass(config, settings.batch_size, settings.threads)
+        self._weights = settings.loss
+        self.pool = self._pass.pool
+
+    def gradients(self, batch: ValueBatch, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource; nothing here is random."""
+        count = len(batch.n_rows)
+        on_stretches(self.pool, len(self._slopes), STRETCH, self._clear)
+        on_stretches(self.pool, len(self._tables.weight), STRETCH, self._limit)
+        self._pass.positions(self._tables, batch, count, self._weights)
+        self._pass.columns(batch, count, self._slope_tables)
+        sums = self._pass.sums(count)
+        return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
+
+    def _clear(self, first: int, last: int) -> None:
+        self._slopes[first:last] = 0
+
+    def _limit(self, first: int, last: int) -> None:
+        limit_stretch(self._tables.weight, WEIGHT_LIMIT, first, last)
+
+
+class ValuePass:
+    """Forward and backward passes over batches of up to `size` positions, on `threads` threads."""
+
+    def __init__(self, config: ValueConfig, size: int, threads: int) -> None:
+        self.config = config
+        self.gradients: ValueGradients = new_value_gradients(config, size)
+        self.pool = ThreadPool(threads, "train")
+        self._local = threading.local()
+
+    def positions(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
+        """Phase one over batch[:count]: fills `gradients`, including losses."""
+        scale = 1.0 / count
+
+        def learn(part: tuple[int, int]) -> None:
+            learn_values(
+                tables,
+                batch,
+                *part,
+                scale,
+                weights.value,
+                weights.moves_left,
+                weights.siblings,
+                self._scratch(),
+                self.gradients,
+            )
+
+        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+
+    def columns(self, batch: ValueBatch, count: int, tables: ValueTables) -> None:
+        """Phase two: add the gradients of batch[:count] to `tables`."""
+        gradients, width = self.gradients, self.config.width
+        work: list[Callable[[], None]] = []
+        for column in range(0, width, HALF_BLOCK):
+            work.append(lambda c=column: add_view_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
+        for column in range(0, width, HALF_BLOCK):
+            work.append(lambda c=column: add_dense1_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
+        work.append(lambda: add_small_layers(batch, count, gradients, tables))
+        self.pool.map(lambda part: part(), work)
+
+    def sums(self, count: int) -> LossSums:
+        """Loss sums of the first `count` positions, and how many of them have each target."""
+        value, left = self.gradients.losses[:count].sum(axis=0, dtype=np.float64).tolist()
+        with_value, with_left = np.count_nonzero(self.gradients.known[:count], axis=0).tolist()
+        return LossSums(0.0, value, left, 0, with_value, with_left)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self.pool.close()
+
+    def _scratch(self) -> ValueScratch:
+        if not hasattr(self._local, "scratch"):
+            self._local.scratch = new_value_scratch(self.config)
+        return self._local.scratch
+
+
+# ---- held-out rows --------------------------------------------------------------------------------------------------
+
+
+class ValueHeldOut:
+    """Label rows of held-out roots, the first ones of a folder. Raises ConfigError if there are none."""
+
+    def __init__(self, labels: LabelRows, config: ValueConfig, limit: int = 8192) -> None:
+        looked_at = np.ascontiguousarray(labels.rows[: 100 * limit])
+        numbers = np.flatnonzero(held_out(looked_at))[:limit]
+        if not len(numbers):
+            raise ConfigError(f"{labels.name}: no row of a held-out root among the first {len(looked_at):,}")
+        self.n_positions = len(numbers)
+        self._batch = new_value_batch(len(numbers))
+        ValueSampler(labels, config, everything=True).fill(numbers, self._batch)
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model's value trunk; the same for any number of threads."""
+        config, tables = tables_of(model.children()[VALUE_TRUNK])
+        forward = ValuePass(config, self.n_positions, threads)
+        forward.positions(tables, self._batch, self.n_positions, LossWeights())
+        forward.close()
+        return scores_of(0, forward.sums(self.n_positions))

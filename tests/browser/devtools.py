@@ -1,0 +1,192 @@
+"""A headless Chromium that tests drive as a person would, over its DevTools protocol: mouse, keys, window, pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+from tornado.websocket import websocket_connect
+
+WAIT_S = 60.0  # a test that waits longer for the page has failed
+_POLL_S = 0.03
+_KEY_CODES = {"Enter": 13, "Escape": 27, "Tab": 9, "Home": 36, "End": 35, "ArrowLeft": 37, "ArrowUp": 38,
+              "ArrowRight": 39, "ArrowDown": 40}  # fmt: skip
+
+
+class Chromium:
+    """The browser's process; `open` gives its tabs."""
+
+    def __init__(self, program: str, profile: Path) -> None:
+        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0")
+        self._process = subprocess.Popen(
+            [program, *flags, "--remote-allow-origins=*", f"--user-data-dir={profile}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        port_file = profile / "DevToolsActivePort"
+        deadline = time.monotonic() + WAIT_S
+        while not port_file.exists() or not port_file.read_text().strip():
+            assert time.monotonic() < deadline, "the browser did not start"
+            time.sleep(_POLL_S)
+        self._port = int(port_file.read_text().splitlines()[0])
+        self._runner = asyncio.Runner()
+        self._tabs: list[Tab] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for tab in self._tabs:
+            tab.close()
+        self._runner.close()
+        self._process.terminate()
+        self._process.wait(WAIT_S)
+
+    def open(self, url: str, width: int = 1280, height: int = 800, dark: bool = False) -> Tab:
+        """A new tab with a window of that size in CSS pixels."""
+        request = Request(f"http://127.0.0.1:{self._port}/json/new?{quote('about:blank')}", method="PUT")
+        with urlopen(request, timeout=WAIT_S) as answer:
+            address = json.load(answer)["webSocketDebuggerUrl"]
+        tab = Tab(self._runner, address)
+        self._tabs.append(tab)
+        tab.resize(width, height, dark)
+        tab.go(url)
+        return tab
+
+
+class Tab:
+    """One tab. Places are CSS selectors; `script` runs JavaScript and returns what it is worth."""
+
+    def __init__(self, runner: asyncio.Runner, address: str) -> None:
+        self._runner = runner
+        self._socket = runner.run(self._connect(address))
+        self._number = 0
+        self.failures: list[str] = []  # errors of the page's scripts
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    @staticmethod
+    async def _connect(address: str) -> Any:
+        return await websocket_connect(address, max_message_size=100 * 2**20)
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """The answer to one command of the protocol."""
+        return self._runner.run(self._ask(method, params))
+
+    async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        self._number += 1
+        await self._socket.write_message(json.dumps({"id": self._number, "method": method, "params": params}))
+        while True:
+            async with asyncio.timeout(WAIT_S):
+                text = await self._socket.read_message()
+            assert text is not None, f"the tab has gone during {method}"
+            message = json.loads(text)
+            self._note(message)
+            if message.get("id") == self._number:
+                assert "error" not in message, f"{method}: {message['error']}"
+                return message.get("result", {})
+
+    def _note(self, message: dict[str, Any]) -> None:
+        params = message.get("params", {})
+        if message.get("method") == "Runtime.exceptionThrown":
+            details = params["exceptionDetails"]
+            self.failures.append(details.get("exception", {}).get("description", details["text"]))
+        elif message.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
+            self.failures.append(params["entry"]["text"])
+
+    def go(self, url: str) -> None:
+        """Opens an address and waits until it is loaded."""
+        self.call("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def resize(self, width: int, height: int, dark: bool = False) -> None:
+        """The window's size, and the colour scheme that the person prefers."""
+        phone = width < 600
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def script(self, text: str) -> Any:
+        """The value of a JavaScript expression."""
+        answer = self.call("Runtime.evaluate", expression=text, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, f"{text}: {answer['exceptionDetails']}"
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> Any:
+        """Waits until a JavaScript expression is true and returns its value."""
+        deadline = time.monotonic() + WAIT_S
+        while not (value := self.script(condition)):
+            assert time.monotonic() < deadline, f"never true: {condition}; {self.failures}"
+            time.sleep(_POLL_S)
+        return value
+
+    def text(self, place: str) -> str:
+        """The text shown at a place."""
+        return str(self.script(f"document.querySelector({json.dumps(place)}).innerText"))
+
+    def middle(self, place: str) -> tuple[float, float]:
+        """The middle of a place that is on the screen."""
+        found = self.script(f"""(() => {{
+          const place = document.querySelector({json.dumps(place)});
+          place.scrollIntoView({{ block: "nearest" }});
+          const box = place.getBoundingClientRect();
+          return [box.x + box.width / 2, box.y + box.height / 2, box.width];
+        }})()""")
+        assert found[2] > 0, f"{place} is hidden"
+        return found[0], found[1]
+
+    def click(self, place: str) -> None:
+        """A click with the mouse."""
+        self.drag([self.middle(place)])
+
+    def drag(self, points: Sequence[tuple[float, float]]) -> None:
+        """Presses the mouse at the first point, moves through the others and releases it."""
+        self._mouse("mouseMoved", points[0])
+        self._mouse("mousePressed", points[0])
+        for point in points[1:]:
+            self._mouse("mouseMoved", point)
+        self._mouse("mouseReleased", points[-1])
+
+    def _mouse(self, kind: str, point: tuple[float, float]) -> None:
+        buttons = 0 if kind == "mouseReleased" else 1
+        button = "none" if kind == "mouseMoved" else "left"
+        self.call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button=button, buttons=buttons,
+                  clickCount=0 if kind == "mouseMoved" else 1)  # fmt: skip
+
+    def press(self, key: str) -> None:
+        """One key: a character, or a name such as ArrowLeft."""
+        code = _KEY_CODES.get(key, ord(key.upper()) if len(key) == 1 else 0)
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        fields = {"key": key, "windowsVirtualKeyCode": code, **({"text": text} if text else {})}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **fields)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def type(self, text: str) -> None:
+        """A text, letter by letter, where the focus is."""
+        for letter in text:
+            self.press(letter)
+
+    def picture(self, path: Path, whole: bool = False) -> None:
+        """A PNG of the window, or of the whole page."""
+        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+    def close(self) -> None:
+        """Closes the tab; a second time does nothing."""
+        if self._socket is not None:
+            self._runner.run(self._leave())
+
+    async def _leave(self) -> None:
+        await self._socket.write_message(json.dumps({"id": 0, "method": "Page.close"}))
+        while await self._socket.read_message() is not None:  # until the browser closes the connection
+            pass
+        self._socket.close()
+        self._socket = None

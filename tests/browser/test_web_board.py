@@ -1,0 +1,242 @@
+"""The web board in a real browser, driven by mouse and keys: whole games, their review, analysis, a second tab."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.options import EngineOptions
+from tests.browser.devtools import Chromium, Tab
+from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
+from uci.game.clock import TimeControl
+from uci.web.table import Setup
+
+BACK_RANK = "6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"
+PROMOTION = "8/P6k/8/8/8/8/8/K7 w - - 0 1"
+
+
+@pytest.fixture(scope="module")
+def chromium(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(browser, tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+def square(tab: Tab, name: str) -> tuple[float, float]:
+    """The middle of a square of the board on the screen."""
+    x, y = tab.script(f"""(() => {{
+      const box = live.view.svg.getBoundingClientRect();
+      return live.view.corner({chess.parse_square(name)}).map(part => (part + 22.5) / 360 * box.width)
+        .map((part, axis) => part + [box.x, box.y][axis]);
+    }})()""")
+    return x, y
+
+
+def drag(tab: Tab, source: str, target: str) -> None:
+    tab.drag([square(tab, source), square(tab, target)])
+
+
+def click_squares(tab: Tab, *names: str) -> None:
+    for name in names:
+        tab.drag([square(tab, name)])
+
+
+def wait_for_moves(tab: Tab, count: int) -> None:
+    tab.wait_for(f"state && state.steps.length === {count + 1} && !state.thinking")
+
+
+def play_scholars_mate(tab: Tab) -> None:
+    """By drag, two clicks, a typed move and the keys of the board."""
+    tab.wait_for("state")
+    drag(tab, "e2", "e4")
+    wait_for_moves(tab, 2)
+    click_squares(tab, "d1", "h5")
+    wait_for_moves(tab, 4)
+    tab.press("/")
+    tab.type("Bc4")
+    tab.press("Enter")
+    wait_for_moves(tab, 6)
+    tab.script("document.activeElement.blur(), document.getElementById('board').focus()")
+    for key in (
+        "ArrowUp",
+        *["ArrowUp"] * 3,
+        *["ArrowRight"] * 3,
+        "Enter",
+        *["ArrowUp"] * 2,
+        *["ArrowLeft"] * 2,
+        "Enter",
+    ):
+        tab.press(key)  # the first one shows e2; from there to h5, and on to f7
+    tab.wait_for("state.end")
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Path, width: int) -> None:
+    with web_board(tmp_path, load=lambda: ScriptedEngine(SCHOLARS_MATE)) as server:
+        tab = chromium.open(server.url, width)
+        play_scholars_mate(tab)
+        assert tab.script("[state.end.result, state.end.reason]") == ["1-0", "checkmate"]
+        assert "1-0: checkmate" in tab.text("#status") or "saved" in tab.text("#status")
+        assert tab.script("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        tab.click("#review-button")
+        tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+        review = chromium.open(f"{server.url}review", width)
+        assert review.text(".says").startswith("Start position")
+        for _ in range(6):
+            review.press("ArrowRight")
+        assert review.text(".says").startswith("3... Nf6??")
+        assert (tab.failures, review.failures) == ([], [])
+        tab.close()
+        review.close()
+    assert "4. Qxf7# 1-0" in (tmp_path / "games.pgn").read_text()
+
+
+def test_another_game_begins_after_the_end(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path, Setup(chess.Board(BACK_RANK))) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        drag(tab, "a1", "a8")
+        tab.wait_for("state.end")
+        tab.click("[data-again=true]")
+        tab.wait_for("!state.end && state.human === 'black'")
+        assert tab.script("live.view.flipped")
+        tab.wait_for("state.end || state.steps.length > 1")  # Aino has the move that mates
+        tab.close()
+
+
+def test_a_pawn_promotes_to_what_is_chosen(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path, Setup(chess.Board(PROMOTION))) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        drag(tab, "a7", "a8")
+        tab.wait_for("!document.querySelector('.promotion').hidden")
+        tab.click(".promotion [aria-label=knight]")
+        tab.wait_for("state.steps.length >= 2")
+        assert tab.script("state.steps[1].san") == "a8=N"
+        tab.close()
+
+
+def test_illegal_moves_are_explained_and_change_nothing(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        drag(tab, "e2", "e5")
+        tab.press("/")
+        tab.type("Ke2")
+        tab.press("Enter")
+        tab.wait_for("document.querySelector('#status').classList.contains('error')")
+        assert "Ke2 is illegal" in tab.text("#status")
+        assert tab.script("state.steps.length") == 1
+        tab.close()
+
+
+def test_analysis_shows_lines_that_can_be_played(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path, Setup(chess.Board(), human=None)) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state && linesFit() && lines.lines.length === 3")
+        shares = tab.script("lines.lines[0].wdl")
+        assert sum(shares) == 1000
+        first = tab.script("lines.lines[0].moves[0].san")
+        tab.click("#line-list li button")
+        tab.wait_for("state.steps.length === 2 && linesFit()")
+        assert tab.script("state.steps[1].san") == first
+        tab.press("ArrowLeft")
+        tab.wait_for("state.place.ply === 0")
+        other = next(name for name in ("a2a3", "h2h3") if name != tab.script("state.steps[1].marked.join()"))
+        drag(tab, other[:2], other[2:])
+        tab.wait_for("state.variation || state.steps.length > 2")
+        tab.press("l")
+        tab.wait_for("!document.querySelector('#lines-on').checked")
+        assert tab.failures == []
+        tab.close()
+
+
+def test_the_clock_runs_from_the_first_move_and_its_flag_falls(chromium: Chromium, tmp_path: Path) -> None:
+    setup = Setup(chess.Board(), control=TimeControl(1.5, 0.0))
+    with web_board(tmp_path, setup, lambda: ScriptedEngine(SCHOLARS_MATE)) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        time.sleep(0.3)
+        assert tab.script("state.clock.running") is None
+        drag(tab, "e2", "e4")
+        tab.wait_for("state.end")
+        assert tab.script("state.end") == {"result": "0-1", "reason": "White lost on time"}
+        assert tab.text("#below .clock") == "0.0"
+        tab.close()
+
+
+def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path) as server:
+        first = chromium.open(server.url)
+        first.wait_for("state")
+        second = chromium.open(server.url)
+        second.wait_for("!document.querySelector('#curtain').hidden")
+        assert second.script("state") is None
+        second.click("#take-over")
+        second.wait_for("state")
+        first.wait_for("!document.querySelector('#curtain').hidden")
+        second.close()
+        first.wait_for("document.querySelector('#curtain').hidden")
+        first.close()
+
+
+def test_a_position_is_set_up_and_a_game_is_loaded(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        tab.click("[data-open=setup]")
+        tab.click("[data-setup=clear]")
+        tab.click("#setup button[value=analyse]")
+        tab.wait_for("document.querySelector('#setup').open && document.querySelector('#setup .error').textContent")
+        assert "king" in tab.text("#setup .error")
+        tab.script(f"document.getElementById('setup-fen').value = {BACK_RANK!r}")
+        tab.click("#setup button[value=analyse]")
+        tab.wait_for("!state.isGame")
+        assert tab.script("state.steps[0].fen") == BACK_RANK
+        tab.click("[data-open=load]")
+        tab.script("document.getElementById('load-text').value = '1. e4 e5 2. Nf3 *\\n\\n[White \"Z\"]\\n\\n1. d4 *'")
+        tab.click("#load button[value=ok]")
+        tab.wait_for("state.steps.length === 4")
+        assert "2 games" in tab.text("#status")
+        assert tab.failures == []
+        tab.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
+def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: Chromium, tmp_path: Path) -> None:
+    words = ["play", "--web", "--no-browser", "--fen", BACK_RANK, "--evaluator", "material", "--threads", "1"]
+    command = [sys.executable, "-m", "uci", *words, "--hash-mib", "16", "--pgn", str(tmp_path / "mine.pgn")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[-1]
+    tab = chromium.open(url)
+    tab.wait_for("state")
+    drag(tab, "g1", "f2")
+    tab.wait_for("state.steps.length === 3")
+    process.send_signal(signal.SIGHUP)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "saved in" in output
+    assert "1. Kf2" in (tmp_path / "mine.pgn").read_text()
+    tab.wait_for("!document.querySelector('#curtain').hidden")
+    tab.close()
+
+
+def test_the_engine_is_ready_later_than_the_page(chromium: Chromium, tmp_path: Path) -> None:
+    def load() -> ScriptedEngine:
+        time.sleep(1.0)
+        return ScriptedEngine(SCHOLARS_MATE, EngineOptions(evaluator="material", threads=1, hash_mib=16))
+
+    with web_board(tmp_path, load=load) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        drag(tab, "e2", "e4")
+        tab.wait_for("state.thinking")
+        wait_for_moves(tab, 2)
+        tab.close()

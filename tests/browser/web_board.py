@@ -1,0 +1,82 @@
+"""A web board in this process, on a thread of its own, whose engine answers by a script and reviews for real."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import chess
+import chess.pgn
+
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import OnInfo, SearchResult
+from uci.game.game_file import save
+from uci.web.conductor import Conductor, Desk
+from uci.web.server import WebServer
+from uci.web.table import Setup
+from uci.web.thinker import Thinker
+
+SMALL = EngineOptions(evaluator="material", threads=1, hash_mib=16)
+WAIT_S = 60.0
+SCHOLARS_MATE = ("e7e5", "b8c6", "g8f6")  # Black's answers to e4, Qh5 and Bc4
+
+
+class ScriptedEngine(Engine):
+    """Plays the moves of a script while they are legal, and searches otherwise."""
+
+    def __init__(self, script: Sequence[str] = (), options: EngineOptions = SMALL) -> None:
+        super().__init__(options)
+        self.script = [chess.Move.from_uci(text) for text in script]
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        move = next((move for move in self.script if self.board.is_legal(move)), None)
+        if move is None or self.options.analyse_mode or limits.movetime_ms == 1000:  # a hint has a second
+            return super().search(limits, on_info, control)
+        return SearchResult(move, None, [], [], 0, 0)
+
+
+@contextmanager
+def web_board(
+    folder: Path, setup: Setup | None = None, load: Callable[[], Engine] = ScriptedEngine
+) -> Iterator[WebServer]:
+    """A server that runs until the block ends; games are saved in `folder`/games.pgn."""
+    ready, stopped = threading.Event(), threading.Event()
+    found: list[WebServer] = []
+    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def keep(game: chess.pgn.Game) -> str:
+        save(game, folder / "games.pgn")
+        return "saved"
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        thinker = Thinker(load)
+        desk = Desk(thinker, keep, Limits(nodes=100))
+        server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell))
+        found.append(server)
+        loops.append((asyncio.get_running_loop(), ended))
+        ready.set()
+        await ended.wait()
+        server.conductor.close()
+        await server.close()
+        await thinker.close()
+
+    def run() -> None:
+        asyncio.run(serve())
+        stopped.set()
+
+    threading.Thread(target=run, name="web board", daemon=True).start()
+    assert ready.wait(WAIT_S)
+    try:
+        yield found[0]
+    finally:
+        loop, ended = loops[0]
+        loop.call_soon_threadsafe(ended.set)
+        assert stopped.wait(WAIT_S), "the server did not end"

@@ -1,0 +1,219 @@
+"""`aino play` in a real terminal: running clocks, a falling flag, what follows a game, loading a game."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from uci.terminal.reading import read_game, read_games
+
+if sys.platform == "win32":
+    pytest.skip("pseudo-terminals of POSIX", allow_module_level=True)
+
+import fcntl
+import pty
+import select
+import struct
+import termios
+
+ANSWER_S = 60.0
+FLAGS = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16", "--ascii")
+MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
+
+
+class Terminal:
+    """A process in a pseudo-terminal of 100 columns. `seen` is all that it has written."""
+
+    def __init__(self, command: Sequence[str], home: Path) -> None:
+        self._side, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        environment = {**os.environ, "TERM": "xterm", "XDG_DATA_HOME": str(home), "NO_COLOR": "1"}
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=inner, stdout=inner, stderr=inner, close_fds=True
+        )
+        os.close(inner)
+        self.seen = ""
+        self._read_to = 0
+
+    def type(self, *lines: str) -> None:
+        for line in lines:
+            self.type_letters(f"{line}\n")
+
+    def type_letters(self, text: str) -> None:
+        os.write(self._side, text.encode())
+
+    def wait_for(self, pattern: str, seconds: float = ANSWER_S) -> str:
+        """What the pattern matches in new output. Fails when it does not come."""
+        deadline = time.monotonic() + seconds
+        while (match := re.search(pattern, self.seen[self._read_to :])) is None:
+            left = deadline - time.monotonic()
+            assert left > 0, f"no {pattern!r} in {self.seen[self._read_to :]!r}"
+            if select.select([self._side], [], [], left)[0]:
+                try:
+                    self.seen += os.read(self._side, 4096).decode()
+                except OSError:  # how Linux tells the end
+                    pytest.fail(f"the process ended before {pattern!r}: {self.seen[self._read_to :]!r}")
+        self._read_to += match.end()
+        return match[0]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._side)
+
+
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts `aino play`; it ends with the test."""
+    started: list[Terminal] = []
+
+    def play(*words: str) -> Terminal:
+        started.append(Terminal([*COMMAND, "play", *FLAGS, *words], tmp_path))
+        started[-1].wait_for("your move: ", START_S)
+        return started[-1]
+
+    yield play
+    for terminal in started:
+        terminal.close()
+
+
+# A question with a clock, without an engine; then one without a clock.
+ASKING = """
+import readline, sys, time
+from uci.play.asking import Countdown, FlagFell, ask
+end = time.monotonic() + float(sys.argv[1])
+left = lambda: end - time.monotonic()
+try:
+    print("answer", repr(ask("your move: ", Countdown(lambda: f"[{max(0.0, left()):.1f}] ", left))))
+except FlagFell:
+    print("the flag fell")
+print("answer", repr(ask("next: ")))
+"""
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Iterator[Callable[[float], Terminal]]:
+    """Starts the questions with some seconds on the clock."""
+    started: list[Terminal] = []
+
+    def start(seconds: float) -> Terminal:
+        started.append(Terminal([sys.executable, "-c", ASKING, str(seconds)], tmp_path))
+        started[-1].wait_for("your move: ")
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.close()
+
+
+def test_clock_runs_at_the_prompt_and_what_is_typed_stays(asking: Callable[[float], Terminal]) -> None:
+    terminal = asking(60.0)
+    terminal.type_letters("Nf")
+    terminal.wait_for(r"\x1b7\r\[5\d\.\d\] your move: \x1b8")  # drawn over the prompt, the cursor put back
+    terminal.type("3")
+    terminal.wait_for(r"\r\x1b\[Kanswer 'Nf3'")  # on a line that is clean
+
+
+def test_flag_that_falls_takes_the_half_typed_line_along(asking: Callable[[float], Terminal]) -> None:
+    terminal = asking(6.0)  # long enough to type something on a busy machine
+    terminal.type_letters("Nf")
+    terminal.wait_for("the flag fell")
+    terminal.wait_for("next: ")
+    terminal.type("d4")
+    terminal.wait_for("answer 'd4'")
+
+
+def saved_files(home: Path) -> list[Path]:
+    return sorted((home / "aino" / "games").glob("*.pgn"))
+
+
+def test_flag_falls_while_the_person_thinks(start: Start, tmp_path: Path) -> None:
+    terminal = start("--nodes", "20", "--clock", "0.05")
+    time.sleep(3.5)  # longer than the clock: nobody's runs before the first move
+    terminal.type("e4")
+    terminal.wait_for(r"\[you 3\.0, Aino \d\.\d\] 2\. your move")
+    terminal.wait_for(r"\[you 2\.\d, Aino")
+    terminal.wait_for(r"\[you 0\.\d, Aino")
+    terminal.wait_for("0-1: White lost on time")
+    terminal.wait_for(r"again \(a\), swap \(s\), takeback \(t\), annotate \(n\), quit \(q\): ")
+    terminal.type("q")
+    terminal.wait_for("saved to ")
+    assert terminal.process.wait(ANSWER_S) == 0
+    (path,) = saved_files(tmp_path)
+    game = read_game(path)
+    assert (game.headers["Result"], game.headers["TimeControl"]) == ("0-1", "3")
+    assert "White lost on time" in game.headers["Termination"]
+
+
+def test_typed_text_survives_the_running_clock(start: Start) -> None:
+    terminal = start("--nodes", "20", "--clock", "1")
+    terminal.type("e4")
+    terminal.wait_for(r"2\. your move")
+    terminal.type_letters("d")
+    terminal.wait_for(r"\[you 0:58, Aino")
+    terminal.type("4")
+    terminal.wait_for(r"3\. your move")
+
+
+def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_path: Path) -> None:
+    terminal = start("--nodes", "20", "--fen", MATE_NEXT)
+    terminal.type("Ra8")
+    terminal.wait_for("1-0: checkmate")
+    terminal.wait_for("quit")
+    terminal.type("t")
+    terminal.wait_for(r"1\. your move: ")
+    terminal.type("h3")
+    terminal.wait_for(r"2\. your move: ")
+    terminal.type("resign")
+    terminal.wait_for(r"Resign this game\? \[y/N\] ")
+    terminal.type("y")
+    terminal.wait_for("0-1: you resign")
+    terminal.wait_for("quit")
+    terminal.type("nonsense", "swap")
+    terminal.wait_for("saved to ")
+    terminal.wait_for("Aino plays 1")
+    terminal.wait_for("your move: ")
+    terminal.type("quit")
+    terminal.wait_for("saved to ")
+    assert terminal.process.wait(ANSWER_S) == 0
+    first, second = (game for path in saved_files(tmp_path) for game in read_games(path))
+    assert (first.headers["White"], first.headers["Result"]) == ("You", "0-1")
+    assert (second.headers["Black"], second.headers["FEN"]) == ("You", MATE_NEXT)
+
+
+def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) -> None:
+    terminal = start("--level", "nodes 20", "--side", "black", "--clock", "10+2")
+    terminal.type("e5")
+    terminal.wait_for(r"2\.\.\. your move: ")
+    terminal.type("quit")
+    terminal.wait_for("saved to ")
+    assert terminal.process.wait(ANSWER_S) == 0
+    (path,) = saved_files(tmp_path)
+    path.write_text(path.read_text().replace("0:10:00]", "0:07:30]"))
+    terminal = start("--load", "last")
+    assert re.search(r"\[you 7:30, Aino 10:\d\d\] 2\.\.\. $", terminal.seen.partition("your move")[0])
+    terminal.type("level", "quit")
+    terminal.wait_for("level: nodes 20")
+
+
+def test_game_is_annotated_at_its_end(start: Start, tmp_path: Path) -> None:
+    terminal = start("--nodes", "20", "--fen", MATE_NEXT)
+    terminal.type("Ra8")
+    terminal.wait_for("quit")
+    terminal.type("annotate")
+    terminal.wait_for("game 1, 1-0")
+    terminal.wait_for(r"again \(a\), swap \(s\), quit \(q\): ")
+    terminal.type("q")
+    assert terminal.process.wait(ANSWER_S) == 0
+    assert any(path.name.endswith(".annotated.html") for path in (tmp_path / "aino" / "games").iterdir())

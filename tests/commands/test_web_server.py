@@ -1,0 +1,580 @@
+"""The web board's server: who is served what, what messages do, and what others are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import chess
+import chess.pgn
+import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from engine.errors import DataError, NetFileError
+from engine.options import EngineOptions
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import OnInfo, SearchInfo, SearchResult
+from tests.protocol.fake_engine import FakeEngine
+from uci.game.clock import TimeControl
+from uci.game.game_file import save
+from uci.game.level import parse_level
+from uci.web.conductor import Conductor, Desk
+from uci.web.server import WebServer
+from uci.web.table import Setup
+from uci.web.thinker import Thinker
+from uci.web.wishes import LONGEST_MESSAGE, WISHES, read_wish
+
+WAIT_S = 20.0
+SOON_S = 0.5
+QUIET_GAME = """\
+e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 Bh4 O-O a3 Qd7 Nd5 Nxd5 Bxd5 Rab8"""
+
+
+class WebEngine(FakeEngine):
+    """Plays the first legal move. A `slow` one waits for its stop, whatever the limits."""
+
+    slow = False
+    wdl = (400, 300, 300)
+
+    def __init__(self, options: EngineOptions) -> None:
+        super().__init__(options)
+        self.control = SearchControl()
+        self.evaluator = SimpleNamespace(name="fake")
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        self.control = control or SearchControl()
+        if self.slow:
+            self.control.wait_stop()
+        return super().search(limits, on_info, self.control)
+
+    def stop(self) -> None:
+        self.control.stop()
+
+    def _info(self, move: chess.Move, rank: int) -> SearchInfo:
+        return replace(super()._info(move, rank), wdl=self.wdl)
+
+
+class Visit:
+    """A running server with one fake engine, and the tabs that a test opens."""
+
+    def __init__(self, folder: Path, setup: Setup | None = None, load: Callable[[], Any] | None = None) -> None:
+        self.engine = WebEngine(EngineOptions())
+        self.thinker = Thinker(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
+        self.folder = folder
+        self.tabs: list[Tab] = []
+        desk = Desk(self.thinker, self._keep, Limits(nodes=1))
+        self.empty = asyncio.Event()
+        self.server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell), self.empty.set)
+
+    def _keep(self, game: chess.pgn.Game) -> str:
+        save(game, self.folder / "games.pgn")
+        return "saved"
+
+    async def get(self, path: str = "", **headers: str) -> HTTPResponse:
+        request = HTTPRequest(f"http://127.0.0.1:{self.server.port}{path}", headers=headers)
+        client = AsyncHTTPClient(force_instance=True)
+        try:
+            return await client.fetch(request, raise_error=False)
+        finally:
+            client.close()
+
+    async def tab(self, **headers: str) -> Tab:
+        address = self.server.url.replace("http", "ws") + "socket"
+        fields = {"Origin": f"http://127.0.0.1:{self.server.port}", **headers}
+        request = HTTPRequest(address, headers={name: value for name, value in fields.items() if value})
+        self.tabs.append(Tab(await websocket_connect(request)))
+        return self.tabs[-1]
+
+    async def close(self) -> None:
+        for tab in self.tabs:
+            await tab.close()
+        self.server.conductor.close()
+        await self.server.close()
+        await self.thinker.close()
+
+
+class Tab:
+    """The socket of one tab."""
+
+    def __init__(self, socket: WebSocketClientConnection) -> None:
+        self.socket = socket
+        self.seen: list[dict[str, Any]] = []
+        self.is_open = True
+
+    async def read(self) -> str | bytes | None:
+        """The next message; None where the socket is closed."""
+        async with asyncio.timeout(WAIT_S):
+            message = await self.socket.read_message()
+        self.is_open = message is not None
+        return message
+
+    async def close(self) -> None:
+        """Closes the socket and waits until it is closed."""
+        self.socket.close()
+        while self.is_open:
+            await self.read()
+
+    async def send(self, wish: str, **fields: object) -> None:
+        await self.socket.write_message(json.dumps({"do": wish, **fields}))
+
+    async def until(self, right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next message that is right."""
+        while True:
+            text = await self.read()
+            assert text is not None, f"closed after {self.seen}"
+            message: dict[str, Any] = json.loads(text)
+            self.seen.append(message)
+            if right(message):
+                return message
+
+    async def state(self, right: Callable[[dict[str, Any]], bool] = lambda state: True) -> dict[str, Any]:
+        """The next state that is right."""
+        return await self.until(lambda message: message["do"] == "state" and right(message))
+
+    async def said(self) -> str:
+        """The next words, but for those about an engine that is still being loaded."""
+        told = await self.until(lambda message: message["do"] == "say" and "getting ready" not in message["text"])
+        return str(told["text"])
+
+
+def visited(
+    folder: Path,
+    act: Callable[[Visit], Awaitable[None]],
+    setup: Setup | None = None,
+    load: Callable[[], Any] | None = None,
+) -> None:
+    """Runs `act` on a fresh server."""
+
+    async def run() -> None:
+        visit = Visit(folder, setup, load)
+        try:
+            await act(visit)
+        finally:
+            await visit.close()
+
+    asyncio.run(run())
+
+
+def sans(state: dict[str, Any]) -> list[str]:
+    return [step["san"] for step in state["steps"][1:]]
+
+
+# ---- who is served ----
+
+
+def test_page_is_served_to_who_knows_the_token(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        page = await visit.get(f"/{visit.server.token}/")
+        assert page.code == 200
+        text = page.body.decode()
+        assert "<title>Aino</title>" in text
+        assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
+        assert "https://" not in text
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        nonce = policy.partition("'nonce-")[2].partition("'")[0]
+        assert text.count(f'nonce="{nonce}"') == 1
+        assert page.headers["X-Frame-Options"] == "DENY"
+        again = await visit.get(f"/{visit.server.token}/")
+        assert again.headers["Content-Security-Policy"] != policy
+
+    visited(tmp_path, act)
+
+
+@pytest.mark.parametrize("path", ["/", "/wrong/", "/wrong/game.pgn", "/favicon.ico", "/../etc/passwd", "/TOKEN/other"])
+def test_nothing_else_is_served(path: str, tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        answer = await visit.get(path.replace("TOKEN", visit.server.token))
+        assert answer.code == 404
+        assert visit.server.token not in answer.body.decode()
+
+    visited(tmp_path, act)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:PORT", "127.0.0.1", "127.0.0.1:1"])
+def test_foreign_host_names_are_refused(host: str, tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        port = str(visit.server.port)
+        for path in ("/", f"/{visit.server.token}/"):
+            assert (await visit.get(path, Host=host.replace("PORT", port))).code == 403
+        assert (await visit.get(f"/{visit.server.token}/", Host=f"localhost:{port}")).code == 200
+
+    visited(tmp_path, act)
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1:PORT", ""])
+def test_socket_is_closed_to_other_origins(origin: str, tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        with pytest.raises(Exception, match="403"):
+            await visit.tab(Origin=origin.replace("PORT", str(visit.server.port)))
+        assert not visit.server.tabs
+
+    visited(tmp_path, act)
+
+
+def test_server_listens_on_this_machine_only(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        assert visit.server.url.startswith("http://127.0.0.1:")
+        other = Visit(tmp_path)
+        assert (other.server.port, other.server.token) != (visit.server.port, visit.server.token)
+        assert len(visit.server.token) >= 32
+        await other.close()
+
+    visited(tmp_path, act)
+
+
+def test_overlong_message_ends_the_conversation(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.state()
+        await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
+        while await tab.read() is not None:
+            pass
+        assert (await (await visit.tab()).state())["steps"]
+
+    visited(tmp_path, act)
+
+
+# ---- messages ----
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "null", "1", '"move"', '{"do": 1}', '{"do": "close"}', '{"do": "move"}',
+     '{"do": "move", "uci": 1}', '{"do": "move", "uci": "e2e4e5"}',
+     '{"do": "hint", "x": 1}', '{"do": "look", "variation": 1, "ply": 0}',
+     '{"do": "look", "variation": true, "ply": true}', '{"do": "look", "variation": true, "ply": -1}',
+     '{"do": "explore", "moves": "e2e4"}', '{"do": "explore", "moves": [1]}',
+     '{"do": "lines", "on": true, "count": 99}',
+     '{"do": "new", "side": "red", "level": "", "clock": "", "fen": "", "chess960": ""}', "[" * 100_000],
+)  # fmt: skip
+def test_messages_of_another_form_are_refused(text: str) -> None:
+    with pytest.raises(DataError):
+        read_wish(text)
+
+
+def test_every_wish_has_its_method() -> None:
+    missing = [name for name in WISHES if name != "take_over" and not hasattr(Conductor, f"_do_{name}")]
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    ("wish", "fields", "words"),
+    [
+        ("move", {"uci": "e2e5"}, "e2e5 is illegal in this position"),
+        ("move", {"uci": "zz"}, "zz is illegal in this position"),
+        ("move", {"uci": "0000"}, "0000 is illegal in this position"),
+        ("type", {"text": "Z0"}, "cannot read 'Z0'"),
+        ("type", {"text": "Ke2"}, "Ke2 is illegal"),
+        ("take_back", {}, "there is no move of yours to take back"),
+        ("offer_draw", {}, "too early"),
+        ("position", {"fen": "8/8/8/8/8/8/8/8 w - - 0 1"}, "king"),
+        ("position", {"fen": "\u0000"}, "FEN"),
+        ("load", {"text": "", "game": 1}, "no game"),
+        ("load", {"text": "1. e4", "game": 7}, "1 game"),
+        ("load", {"text": '[Variant "Atomic"]\n\n1. e4 *', "game": 1}, "variant"),
+        ("explore", {"moves": ["e2e4"]}, "analysis only"),
+        ("review", {}, "when it is over"),
+        ("level", {"level": "elo 9"}, "elo"),
+        ("new", {"side": "white", "level": "full", "clock": "x", "fen": "", "chess960": ""}, "clock"),
+        ("new", {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": "960"}, "0 to 959"),
+        ("drop_variation", {"x": 1}, "expected the fields"),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_changes_nothing(
+    wish: str, fields: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        before = await tab.state()
+        await tab.send(wish, **fields)
+        assert words in await tab.said()
+        after = await tab.state()
+        assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
+
+    visited(tmp_path, act)
+
+
+# ---- games ----
+
+
+def test_game_goes_to_its_end_and_is_saved_once(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        state = await tab.state(lambda state: len(state["steps"]) == 3)
+        assert sans(state)[0] == "e4"
+        await tab.send("resign")
+        state = await tab.state(lambda state: state["end"] is not None)
+        assert state["end"] == {"result": "0-1", "reason": "you resign"}
+        await tab.send("again", swap=True)
+        state = await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
+        assert state["end"] is None
+
+    visited(tmp_path, act)
+    text = (tmp_path / "games.pgn").read_text()
+    assert text.count("[Event ") == 1  # nobody answered Aino's first move of the second game
+    assert "0-1" in text
+
+
+def test_unfinished_game_is_saved_at_the_end_of_the_program(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        await tab.state(lambda state: len(state["steps"]) == 3)
+
+    visited(tmp_path, act)
+    assert "1. e4" in (tmp_path / "games.pgn").read_text()
+
+
+def test_levels_and_clocks_reach_the_engine(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        await tab.state(lambda state: len(state["steps"]) == 3)
+        assert visit.engine.options.limit_strength
+        assert visit.engine.options.elo == 1500
+        limits = visit.engine.limits[-1]
+        assert limits.white_time_ms == 60_000
+        assert limits.black_increment_ms == 2_000
+        await tab.send("level", level="nodes 7")
+        await tab.send("move", uci="d2d4")
+        await tab.state(lambda state: len(state["steps"]) == 5)
+        assert visit.engine.limits[-1].nodes == 7
+        assert not visit.engine.options.limit_strength
+
+    visited(tmp_path, act, Setup(level=parse_level("elo 1500"), control=TimeControl(60, 2)))
+
+
+def test_taking_back_stops_a_thinking_engine_at_once(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        visit.engine.slow = True
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        await tab.state(lambda state: state["thinking"])
+        begun = time.monotonic()
+        await tab.send("take_back")
+        state = await tab.state(lambda state: not state["thinking"])
+        assert time.monotonic() - begun < SOON_S
+        assert sans(state) == []
+
+    visited(tmp_path, act)
+
+
+def test_game_waits_while_no_tab_is_open(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        await tab.state(lambda state: len(state["steps"]) == 3)
+        await tab.close()
+        while visit.server.tabs:
+            await asyncio.sleep(0.01)
+        table = visit.server.conductor.table
+        assert table.clock is not None
+        assert table.clock.running is None
+        async with asyncio.timeout(WAIT_S):
+            await visit.empty.wait()
+        left = table.clock.left(chess.WHITE)
+        await asyncio.sleep(0.05)
+        assert table.clock.left(chess.WHITE) == left
+        state = await (await visit.tab()).state()
+        assert state["clock"]["running"] == "white"
+
+    visited(tmp_path, act, Setup(control=TimeControl(60, 0)))
+
+
+def test_engine_answers_after_a_reload_in_its_thinking(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        visit.engine.slow = True
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        await tab.state(lambda state: state["thinking"])
+        await tab.close()
+        while visit.server.tabs:
+            await asyncio.sleep(0.01)
+        visit.engine.slow = False
+        await (await visit.tab()).state(lambda state: len(state["steps"]) == 3)
+
+    visited(tmp_path, act)
+
+
+def test_draw_is_agreed_when_aino_is_not_better(tmp_path: Path) -> None:
+    board = chess.Board()
+    for san in QUIET_GAME.split():
+        board.push_san(san)
+
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
+        await tab.send("offer_draw")
+        await tab.until(lambda message: message["do"] == "say" and "declines" in message["text"])
+        visit.engine.wdl = (600, 300, 100)
+        await tab.send("offer_draw")
+        state = await tab.state(lambda state: state["end"] is not None)
+        assert state["end"]["reason"] == "draw agreed"
+
+    visited(tmp_path, act, Setup(board))
+
+
+# ---- analysis ----
+
+
+def test_analysis_shows_lines_of_what_is_looked_at(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
+        start = await tab.until(lambda message: message["do"] == "lines")
+        assert start["fen"] == chess.STARTING_FEN
+        await tab.send("look", variation=False, ply=1)
+        lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
+        assert lines["lines"][0]["score"] == "-0.10"  # the engine's +0.10 for the side to move, seen by White
+        assert lines["lines"][0]["wdl"] == [300, 300, 400]
+        assert visit.engine.options.analyse_mode
+        await tab.send("lines", on=True, count=5)
+        await tab.state()
+        await tab.until(lambda message: message["do"] == "lines")
+        assert visit.engine.options.multi_pv == 5
+
+    visited(tmp_path, act)
+
+
+def test_analysis_of_a_mate_says_so(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+        await tab.send("look", variation=False, ply=4)
+        over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
+        assert over["over"]["text"] == "Checkmate"
+        assert over["over"]["wdl"] == [0, 0, 1000]
+
+    visited(tmp_path, act)
+
+
+def test_of_many_games_one_is_chosen(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        text = '[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n'
+        await tab.send("load", text=text, game=2)
+        state = await tab.state(lambda state: not state["isGame"])
+        assert sans(state) == ["d4"]
+        assert state["names"]["white"] == "B"
+        games = await tab.until(lambda message: message["do"] == "games")
+        assert len(games["names"]) == 2
+
+    visited(tmp_path, act)
+
+
+def test_a_game_goes_on_from_where_one_looks(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
+        await tab.send("look", variation=False, ply=2)
+        await tab.send("play_from_here", side="white", level="full", clock="5+3")
+        state = await tab.state(lambda state: state["firstPly"] == 2)
+        assert state["isGame"]
+        assert sans(state) == ["e4", "e5"]
+        assert state["clock"]["white"] == 300
+        assert state["firstPly"] == 2
+
+    visited(tmp_path, act)
+
+
+def test_chess960_positions_by_number(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("new", side="white", level="full", clock="", fen="", chess960="0")
+        state = await tab.state(lambda state: state["chess960"])
+        assert state["steps"][0]["fen"].startswith("bbqnnrkr/")
+
+    visited(tmp_path, act)
+
+
+def test_review_can_be_stopped_and_forgotten(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        visit.engine.slow = True
+        tab = await visit.tab()
+        await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+        await tab.send("lines", on=False, count=3)
+        await tab.send("review")
+        await tab.until(lambda message: message["do"] == "reviewing")
+        await tab.send("stop_review")
+        await tab.until(lambda message: message["do"] == "unreviewed")
+        assert visit.server.conductor.review_page is None
+        assert (await visit.get(f"/{visit.server.token}/review")).code == 404
+
+    visited(tmp_path, act)
+
+
+def test_game_can_be_downloaded(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        await tab.state(lambda state: len(state["steps"]) == 3)
+        answer = await visit.get(f"/{visit.server.token}/game.pgn")
+        assert "attachment" in answer.headers["Content-Disposition"]
+        assert "1. e4" in answer.body.decode()
+
+    visited(tmp_path, act)
+
+
+# ---- faults ----
+
+
+def test_engine_that_fails_is_told_and_the_board_stays(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        visit.engine.fail = True
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        assert "RuntimeError: broken" in await tab.said()
+        visit.engine.fail = False
+        await tab.send("take_back")
+        assert sans(await tab.state(lambda state: not state["thinking"])) == []
+
+    visited(tmp_path, act)
+
+
+def test_page_is_told_that_the_engine_is_being_loaded(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        first = await visit.tab()
+        assert "getting ready" in (await first.until(lambda message: message["do"] == "say"))["text"]
+        await first.send("hint")
+        await first.until(lambda message: message["do"] == "hint")
+        await first.close()
+        while visit.server.tabs:
+            await asyncio.sleep(0.01)
+        second = await visit.tab()
+        await second.send("take_back")
+        assert "no move" in (await second.until(lambda message: message["do"] == "say"))["text"]
+
+    visited(tmp_path, act)
+
+
+def test_engine_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
+    def load() -> None:
+        raise NetFileError("missing.dit", "a net file", "nothing")
+
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        assert "missing.dit" in await tab.said()
+
+    visited(tmp_path, act, load=load)
+
+
+def test_too_many_tabs_are_turned_away(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tabs = [await visit.tab() for _ in range(9)]
+        assert await tabs[-1].read() is None
+        assert tabs[-1].socket.close_code == 4000
+        assert (await tabs[1].until(lambda message: True))["do"] == "busy"
+
+    visited(tmp_path, act)

@@ -1,0 +1,206 @@
+"""The web board's table: rules, clocks, take back, variations, PGN."""
+
+from __future__ import annotations
+
+import chess
+import chess.pgn
+import pytest
+
+from uci.game.clock import TimeControl
+from uci.game.ends import end_by_resigning
+from uci.web.snapshot import StepCache, legal_moves, snapshot
+from uci.web.table import Setup, Table
+
+CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
+
+
+class Time:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def play(table: Table, *moves: str) -> None:
+    for text in moves:
+        table.play(table.board.parse_san(text))
+
+
+def moves(*texts: str) -> list[chess.Move]:
+    return [chess.Move.from_uci(text) for text in texts]
+
+
+def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
+    time = Time()
+    table = Table(Setup(control=TimeControl(60, 2)), time)
+    time.now = 30
+    assert table.clock is not None
+    assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
+    play(table, "e4")
+    assert table.clock.running == chess.BLACK
+    time.now = 40
+    play(table, "e5")
+    assert (table.clock.left(chess.WHITE), table.clock.left(chess.BLACK)) == (60, 52)
+    assert table.clock_times == {1: 60, 2: 52}
+
+
+def test_flag_falls_while_nobody_moves() -> None:
+    time = Time()
+    table = Table(Setup(control=TimeControl(60, 2)), time)
+    play(table, "e4", "e5")
+    time.now = 59.9
+    assert not table.fall_of_flag()
+    time.now = 60.1
+    assert table.fall_of_flag()
+    assert table.end is not None
+    assert (table.end.result, table.end.reason) == ("0-1", "White lost on time")
+
+
+def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
+    time = Time()
+    table = Table(Setup(control=TimeControl(60, 0)), time)
+    play(table, "e4", "e5")
+    time.now = 61
+    play(table, "Nf3")
+    assert table.plies == 2
+    assert table.end is not None
+
+
+@pytest.mark.parametrize("stop", ["wait", "analyse"])
+def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
+    time = Time()
+    table = Table(Setup(control=TimeControl(60, 2)), time)
+    play(table, "e4", "e5")
+    time.now = 10
+    getattr(table, stop)(True)
+    assert not table.is_running
+    time.now = 100
+    getattr(table, stop)(False)
+    assert table.clock is not None
+    assert table.clock.left(chess.WHITE) == 50
+    assert table.clock.running == chess.WHITE
+    time.now = 101
+    assert table.clock.left(chess.WHITE) == 49
+
+
+def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
+    time = Time()
+    table = Table(Setup(control=TimeControl(60, 0)), time)
+    play(table, "e4", "e5")
+    time.now = 20
+    play(table, "Nf3", "Nc6")
+    assert table.take_back()
+    assert [move.uci() for move in table.board.move_stack] == ["e2e4", "e7e5"]
+    assert table.clock is not None
+    assert (table.clock.left(chess.WHITE), table.clock.running) == (60, chess.WHITE)
+
+
+def test_taking_back_while_aino_thinks_undoes_one_move() -> None:
+    table = Table(Setup())
+    play(table, "e4")
+    assert table.take_back()
+    assert table.plies == 0
+    assert not table.take_back()
+
+
+def test_mate_and_resigning_can_be_taken_back() -> None:
+    table = Table(Setup())
+    play(table, "f3", "e5", "g4", "Qh4#")
+    assert table.end is not None
+    assert table.take_back()
+    assert (table.end, table.plies) == (None, 2)
+    table.finish(end_by_resigning(chess.WHITE))
+    assert table.take_back()
+    assert table.end is None
+
+
+def test_the_moves_of_a_loaded_game_cannot_be_taken_back() -> None:
+    board = chess.Board()
+    for move in moves("e2e4", "e7e5"):
+        board.push(move)
+    assert not Table(Setup(board)).take_back()
+
+
+def test_exploring_steps_along_the_game_and_leaves_it_by_a_variation() -> None:
+    table = Table(Setup())
+    play(table, "e4", "e5", "Nf3", "Nc6")
+    table.analyse(True)
+    table.look(False, 0)
+    table.explore(moves("e2e4"))
+    assert (table.place, table.variation) == ((False, 1), None)
+    table.explore(moves("c7c5", "g1f3"))
+    assert table.place == (True, 3)
+    assert table.variation is not None
+    assert (table.variation.fork, table.variation.moves) == (1, moves("c7c5", "g1f3"))
+    table.look(True, 2)
+    table.explore(moves("b1c3"))
+    assert table.variation.moves == moves("c7c5", "b1c3")
+    assert table.shown.fen().startswith("rnbqkbnr/pp1ppppp/8/2p5/4P3/2N5/PPPP1PPP/R1BQKBNR b")
+    assert table.plies == 4
+    table.drop_variation()
+    assert table.place == (False, 1)
+
+
+def test_a_board_for_analysis_grows_by_the_moves_made_on_it() -> None:
+    table = Table(Setup(human=None))
+    table.explore(moves("e2e4", "e7e5"))
+    assert (table.plies, table.variation) == (2, None)
+    assert table.is_analysing
+    table.analyse(False)
+    assert table.is_analysing
+
+
+def test_what_is_looked_at_stays_inside_the_line() -> None:
+    table = Table(Setup(human=None))
+    table.explore(moves("e2e4"))
+    table.look(True, 9)
+    assert table.place == (False, 1)
+
+
+def test_the_record_has_players_result_clock_and_variation() -> None:
+    table = Table(Setup(control=TimeControl(60, 1)), Time())
+    play(table, "f3", "e5", "g4", "Qh4#")
+    table.analyse(True)
+    table.look(False, 2)
+    table.explore(moves("e2e4"))
+    text = str(table.record())
+    assert '[White "You"]' in text
+    assert '[Black "Aino (full strength)"]' in text
+    assert '[Result "0-1"]' in text
+    assert '[TimeControl "60+1"]' in text
+    assert "( 2. e4 )" in text
+
+
+def test_a_loaded_game_keeps_its_headers() -> None:
+    table = Table(Setup(human=None, headers={"White": "A", "Black": "B", "Result": "1/2-1/2"}))
+    assert table.record().headers["White"] == "A"
+    assert table.record().headers["Result"] == "1/2-1/2"
+
+
+def test_castling_is_offered_onto_the_rook_and_beside_it() -> None:
+    found = legal_moves(chess.Board(CASTLING))
+    assert {target for source, target, uci in found if uci == "e1g1"} == {chess.G1, chess.H1}
+    chess960 = chess.Board(CASTLING, chess960=True)
+    assert {target for source, target, uci in legal_moves(chess960) if uci == "e1h1"} == {chess.G1, chess.H1}
+
+
+def test_steps_are_recomputed_only_where_the_line_differs() -> None:
+    cache, board = StepCache(), chess.Board()
+    first = list(cache.steps(board, moves("e2e4", "e7e5", "g1f3")))
+    second = cache.steps(board, moves("e2e4", "e7e5", "f1c4"))
+    assert second[1] is first[1]
+    assert [step["san"] for step in second[1:]] == ["e4", "e5", "Bc4"]
+    assert second[3]["number"] == "2."
+    other = cache.steps(chess.Board(CASTLING), moves("e1g1"))
+    assert other[1]["san"] == "O-O"
+
+
+def test_snapshot_offers_moves_only_to_who_may_move() -> None:
+    table = Table(Setup(human=chess.BLACK))
+    assert snapshot(table, StepCache(), StepCache())["legal"] == []
+    assert snapshot(table, StepCache(), StepCache())["thinking"]
+    play(table, "e4")
+    assert len(snapshot(table, StepCache(), StepCache())["legal"]) == 20

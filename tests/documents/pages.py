@@ -1,0 +1,125 @@
+"""The pages people read, taken apart: headings, links, blocks of code, and commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "PAGES",
+    "ROOT",
+    "Block",
+    "anchors",
+    "blocks",
+    "commands",
+    "inline_commands",
+    "links",
+    "plain_text",
+    "sections",
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "engine/nn/README.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")),
+)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+INLINE = re.compile(r"`([^`\n]+)`")
+PROGRAMS = ("aino", "aino-train", "python", "pytest", "ruff", "mypy", "pdoc", "pip")
+OPERATORS = {"|", "||", "&&", ";", "<", ">", "&"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, the line that its text begins on, and what is printed below it."""
+
+    language: str
+    text: str
+    line: int
+    prints: str | None  # the text block after the word "prints", if there is one
+
+
+def blocks(page: str) -> list[Block]:
+    """All fenced blocks of a page, in order."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = list(FENCE.finditer(text))
+    result = []
+    for number, match in enumerate(found):
+        following = found[number + 1] if number + 1 < len(found) else None
+        printed = following is not None and text[match.end() : following.start()].strip() == "prints"
+        result.append(
+            Block(
+                match[1],
+                match[2],
+                text.count("\n", 0, match.start(2)) + 1,
+                following[2] if printed and following is not None else None,
+            )
+        )
+    return result
+
+
+def plain_text(page: str) -> str:
+    """A page without its fenced blocks."""
+    return FENCE.sub("", (ROOT / page).read_text(encoding="utf-8"))
+
+
+def links(page: str) -> list[str]:
+    """Targets of the links and pictures of a page."""
+    return LINK.findall(plain_text(page))
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors that Markdown viewers give a page's headings."""
+    found: set[str] = set()
+    for heading in HEADING.findall(plain_text(page)):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        anchor = "".join(letter for letter in words if letter.isalnum() or letter in " -_").replace(" ", "-")
+        number = 0
+        while (name := f"{anchor}-{number}" if number else anchor) in found:
+            number += 1
+        found.add(name)
+    return found
+
+
+def sections(page: str) -> list[tuple[str, str]]:
+    """Headings and the text up to the next heading of any level, with the blocks of code."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    hidden = FENCE.sub(lambda match: re.sub(r"(?m)^#", " ", match[0]), text)  # a # in code is no heading
+    parts = re.split(r"(?m)^#+ (.+)$", hidden)
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The simple commands of a shell text, as words; a folder before the program's name is taken off."""
+    for line in text.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        command: list[str] = []
+        for word in [*lexer, ";"]:
+            if word not in OPERATORS:
+                command.append(word)
+            else:
+                if command:
+                    yield [Path(command[0]).name, *command[1:]]
+                command = []
+                if word in "<>":
+                    command = ["redirection"]
+
+
+def inline_commands(page: str) -> list[list[str]]:
+    """Commands in the running text and the tables: words between backquotes that begin with a program's name."""
+    found = []
+    for text in INLINE.findall(plain_text(page)):
+        words = text.replace("\\|", "|").split()
+        placeholders = [word for word in words if re.search(r"\b[A-Z]{2,}\b|\.\.\.|\.$", word)]
+        if words[0] in PROGRAMS and len(words) > 1 and not placeholders:
+            found.extend(commands(text))
+    return found

@@ -1,0 +1,160 @@
+"""Every example of the documents runs: Python as it stands, commands in a reduced form, settings by their readers."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import selfplay.main
+import uci.main
+from engine.option_forms import options_from_mapping
+from engine.options import find_option
+from tests.documents.pages import PAGES, ROOT, Block, blocks, commands, inline_commands
+from tests.documents.workshop import new_workshop, reduced, run, why_skipped
+
+LANGUAGES = {"python", "sh", "text", "toml", "yaml", "bat"}
+CODE = [
+    pytest.param(block, id=f"{page}:{block.line}")
+    for page in PAGES
+    for block in blocks(page)
+    if block.language == "python" and page != "engine/nn/README.md"  # tests/unit/nn/test_examples.py runs that one
+]
+WITH_COMMANDS = [page for page in PAGES if any(block.language == "sh" for block in blocks(page))]
+ENTRIES = {"aino": uci.main, "aino-train": selfplay.main}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_has_a_language_that_is_tested(page: str) -> None:
+    assert not {block.language for block in blocks(page)} - LANGUAGES
+
+
+@pytest.mark.parametrize("block", CODE)
+def test_python_runs_and_prints_what_the_page_says(block: Block, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", block.text],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (block.prints or ""), "the page shows another output, or none"
+
+
+# ---- commands -------------------------------------------------------------------------------------------------------
+
+
+def check_words(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails unless the program understands these words; nothing is run."""
+    program, *rest = words
+    if program in ENTRIES:
+        name = rest[0] if rest and not rest[0].startswith("-") else "uci"
+        monkeypatch.setattr(subcommand(program, name), "run", lambda arguments: 0)
+        assert exit_status(program, rest) == 0, f"{' '.join(words)}: not understood"
+    elif program == "python" and rest[0] == "-m":
+        found = importlib.util.find_spec(rest[1])
+        assert found is not None, f"no module {rest[1]}"
+        if rest[1].startswith(("uci.", "selfplay.", "tests.")):
+            if found.submodule_search_locations is not None:
+                found = importlib.util.find_spec(f"{rest[1]}.__main__")
+            assert found is not None, f"{rest[1]} cannot be run"
+            check_flags(Path(str(found.origin)), rest[2:])
+
+
+def exit_status(program: str, words: list[str]) -> object:
+    try:
+        return ENTRIES[program].main(words)
+    except SystemExit as end:
+        return end.code
+
+
+def subcommand(program: str, name: str) -> ModuleType:
+    if program == "aino":
+        return importlib.import_module(uci.main.SUBCOMMANDS[name][0])
+    return importlib.import_module(selfplay.main.module_name(name))
+
+
+def check_flags(source: Path, words: list[str]) -> None:
+    """Fails if a flag is in neither the module nor what measuring commands share."""
+    text = source.read_text(encoding="utf-8") + (ROOT / "engine" / "measuring.py").read_text(encoding="utf-8")
+    missing = [word for word in words if word.startswith("--") and f'"{word}"' not in text]
+    assert not missing, f"{source}: no {missing}"
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS)
+def test_commands_are_understood(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for block in blocks(page):
+        if block.language == "sh":
+            for words in commands(block.text):
+                check_words(words, monkeypatch)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_the_running_text_exist(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their subcommands and flags: the running text may leave out what a command needs besides."""
+    for program, *rest in inline_commands(page):
+        if program not in ENTRIES:
+            check_words([program, *rest], monkeypatch)
+        elif not rest[0].startswith("-"):
+            parser = argparse.ArgumentParser()
+            subcommand(program, rest[0]).add_arguments(parser)
+            flags = {word for word in rest if word.startswith("--")} - {"--help"}
+            assert flags <= set(parser._option_string_actions), f"{page}: {program} {' '.join(rest)}"
+
+
+@pytest.mark.parametrize(
+    "text", [".venv/bin/aino play --no-such-flag", "python -m uci.no_such_module", "python -m uci.bench.regret --x"]
+)
+def test_a_command_that_is_not_understood_is_noticed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (words,) = commands(text)
+    with pytest.raises(AssertionError):
+        check_words(words, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("page", [page for page in WITH_COMMANDS if page != "engine/nn/README.md"])
+def test_commands_run_one_after_the_other(page: str, tmp_path: Path, stockfish: str) -> None:
+    """In a folder that has the files that the page speaks of, with fewer games, nodes and positions."""
+    folder = new_workshop(tmp_path)
+    for block in blocks(page):
+        if block.language == "sh":
+            for line in block.text.replace("\\\n", " ").splitlines():
+                if line.strip() and not line.startswith("#") and why_skipped(line) is None:
+                    run(folder, reduced(line))
+
+
+# ---- settings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_settings_are_accepted(page: str) -> None:
+    for block in blocks(page):
+        if block.language == "toml":
+            options_from_mapping(tomllib.loads(block.text))
+        if block.language == "yaml":
+            names = re.findall(r"(?m)^    ([\w ]+): ", block.text)
+            assert names
+            assert all(find_option(name) is not None for name in names)
+
+
+def test_examples_cover_the_packages() -> None:
+    text = (ROOT / "docs" / "reference" / "README.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"(?m)^## `([\w.]+)`", text))
+    folders: dict[str, Any] = {
+        "engine": {"board", "tactics", "network", "evaluation", "search", "nn"},
+        "selfplay": {"data", "matches"},
+    }
+    wanted = {"engine", "uci", "weights", *(f"{top}.{name}" for top, names in folders.items() for name in names)}
+    assert wanted <= shown

@@ -1,0 +1,183 @@
+"""A folder in which the commands of the documents can be typed, in a reduced form where they take long."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+
+from engine.machine import find_stockfish
+from engine.network.weights import default_net_path
+from tests.documents.pages import ROOT
+from tests.selfplay.conftest import random_game, teacher_line
+
+__all__ = ["SKIPPED", "new_workshop", "reduced", "run", "why_skipped"]
+
+COMMAND_S = 240
+SCRIPTS = {"aino": "-m uci", "aino-train": "-m selfplay.main", "python": "", "pip": "-m pip"}
+OPERA = (
+    "e4 e5 Nf3 d6 d4 Bg4 dxe5 Bxf3 Qxf3 dxe5 Bc4 Nf6 Qb3 Qe7 Nc3 c6 Bg5 b5 Nxb5 cxb5 Bxb5+ Nbd7 O-O-O Rd8 Rxd7 Rxd7 "
+    "Rd1 Qe6 Bxd7+ Nxd7 Qb8+ Nxb8 Rd8#"
+)
+MATE_IN_ONE = "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
+PUZZLE = "id1,3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 b - - 0 1,d8a8 d1d8 a8d8,600,backRankMate mate"
+RUN = " --games.count 4 --games.concurrent 4 --games.longest 20 --fit.positions 64 --fit.batch_size 16"
+RUN += " --gate.pairs 1 --gate.visits 4 --gate.longest 20 --games.visits 4 --games.fast_visits 4"
+
+# What a command is reduced by: pattern -> replacement, in this order. The flags that the documents show stay in place.
+REDUCTIONS: tuple[tuple[str, str], ...] = (
+    (r"--minutes \d+", "--positions 64 --batch 16"),
+    (r"--positions \d+", "--positions 64"),
+    (r"(--positions 64) --batch 16(.*--batch)", r"\1\2"),
+    (r"(pretrain (?!.*--batch).*)$", r"\1 --batch 16"),
+    (r"--net sparse-\d+", "--net sparse-16"),
+    (r"--net 64x6", "--net 4x1"),
+    (r"((?:match|ladder) .*)$", r"\1 --longest 12"),
+    (r"--games [2-9]\d*|--games 1\d+", "--games 2"),
+    (r"(ladder (?!.*--games).*)$", r"\1 --games 2"),
+    (r"--tc [\d.]+\+[\d.]+", "--nodes 10"),
+    (r"tc=[\d.]+\+[\d.]+ ", "nodes=10 "),
+    (r"--movetime 0\.02", "--nodes 10"),
+    (r"--nodes \d\d\d\d+", "--nodes 20"),
+    (r"nodes=\d\d+", "nodes=10"),
+    (r"--generations \d+", "--generations 1"),
+    (r"--games\.\w+ [\d.]+|--fit\.\w+ [\d.]+|--gate\.\w+ [\d.]+", ""),
+    (r"((?:loop|generate|fit|gate) (?=runs/).*)$", rf"\1{RUN}"),
+    (r"(suite .*)--movetime 1", r"\1--nodes 20"),
+    (r"--count \d+", "--count 8"),
+    (r"--check \d+", "--check 4"),
+    (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1"),
+    (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
+    (r"(play --weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
+    (r"(analyse (?!.*--nodes).*)$", r"\1 --nodes 20"),
+    (r"(annotate .*)$", r"\1 --nodes 20 --overwrite"),
+    (r"(aino bench (?!.*--only)(?!.*--signature).*)$", r"\1 --only board --seconds 0.01"),
+    (r"(aino bench --only board)$", r"\1 --seconds 0.01"),
+    (r"(aino-train bench .*)$", r"\1 --seconds 0.1 --batch 16 --visits 4 --games 2"),
+    (r"--load last", "--load game.pgn"),
+    (r"perft \d", "perft 2"),
+    (r"maia-1900\.pb\.gz", "tower.pb.gz"),
+    (r"runs/nothing/nets/best\.dit", "new.dit"),
+    (r"\.\./aino-(?:new|old)/", ""),
+    (r"(tests\.hardening --quick.*)$", r"\1 --list"),
+)
+# Commands that are only looked at, each with its reason.
+SKIPPED: tuple[tuple[str, str], ...] = (
+    (r"^python3 -m venv", "a new environment: .ci/run runs the test command, and `tests.hardening` the installation"),
+    (r"^\S*lc0 ", "lc0 need not be installed"),
+    (r"pytest", "a test that runs tests"),
+    (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
+    (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
+    (r"play --web", "serves until Ctrl-C; tests/commands and tests/browser run it"),
+    (r"uci\.bench\.|selfplay\.measure\.forfeits|tests\.benchmark|tests\.gradient", "minutes: its flags are tested"),
+    (r"aino warmup", "compiles every kernel; tests/commands runs it"),
+    (r"aino bench --signature", "tests/regression runs it"),
+)
+
+
+def why_skipped(command: str) -> str | None:
+    """Why a command is not run, or None."""
+    return next((reason for pattern, reason in SKIPPED if re.search(pattern, command)), None)
+
+
+def reduced(command: str) -> str:
+    """The command with fewer games, nodes and positions, so that it takes seconds."""
+    for pattern, replacement in REDUCTIONS:
+        command = re.sub(pattern, replacement, command)
+    return command
+
+
+def run(folder: Path, command: str) -> None:
+    """Run one command line in the workshop; the assertion shows what it printed when it fails."""
+    path = os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]])
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "PYTHONPATH": str(ROOT),
+        "NO_COLOR": "1",
+        "XDG_DATA_HOME": str(folder / "data"),
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+
+def new_workshop(folder: Path) -> Path:
+    """A folder with `.venv/bin` and every file that the documents speak of, small."""
+    _add_scripts(folder / ".venv" / "bin")
+    rng = np.random.default_rng(1)
+    opera = chess.Board()
+    for move in OPERA.split():
+        opera.push_san(move)
+    _write_pgn(folder / "game.pgn", [opera])
+    for name in ("games.pgn", "matches.pgn"):
+        _write_pgn(folder / name, [random_game(rng, 30) for _ in range(8)])
+    (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n", encoding="ascii")
+    (folder / "puzzles.csv").write_text(f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii")
+    (folder / "suites").mkdir()
+    position = MATE_IN_ONE.rsplit(" ", 2)[0]
+    for suite in ("suites/wac.epd", "wac.epd", "sts_odd.epd", "arasan2024.epd"):
+        (folder / suite).write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
+    _write_labels(folder, rng)
+    for net in ("new.dit", "net.dit", "first.dit"):
+        shutil.copy(default_net_path(), folder / net)
+    return folder
+
+
+def _add_scripts(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name, words in SCRIPTS.items():
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    stockfish = find_stockfish()
+    if stockfish is not None:
+        (folder / "stockfish").symlink_to(stockfish)
+
+
+def _write_pgn(path: Path, boards: list[chess.Board]) -> None:
+    games = []
+    for number, board in enumerate(boards):
+        game = chess.pgn.Game.from_board(board)
+        game.headers["Result"] = ("1-0", "0-1", "1/2-1/2")[number % 3] if len(boards) > 1 else board.result()
+        games.append(f"{game}\n\n")
+    path.write_text("".join(games), encoding="utf-8")
+
+
+def _write_labels(folder: Path, rng: np.random.Generator) -> None:
+    (folder / "teacher").mkdir()
+    (folder / "searched").mkdir()
+    for number in (1, 2):  # pretrain holds games of part2 out
+        lines = "\n".join(teacher_line(rng, 20) for _ in range(6)) + "\n"
+        with lzma.open(folder / "teacher" / f"part{number}.txt.xz", "wt") as stream:
+            stream.write(lines)
+    boards = [random_game(rng, 20) for _ in range(4)]
+    moves = [" ".join(move.uci() for move in board.move_stack) for board in boards]
+    with lzma.open(folder / "engine.jsonl.xz", "wt") as stream:
+        for uci in moves:
+            stream.write(json.dumps({"result": "0-1", "uci": uci, "ev": [30] * len(uci.split())}) + "\n")
+    with lzma.open(folder / "human.tsv.xz", "wt") as stream:
+        stream.write("result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in moves))
+    lines = "".join(f"{board.fen()}|20|25\n" for board in boards if not board.is_check())
+    (folder / "truth.txt").write_text(lines, encoding="ascii")
+    label = "{fen}|*|{move}:{move}=20\n"
+    with lzma.open(folder / "searched.txt.xz", "wt") as stream:
+        for board in boards:
+            if (move := next(iter(board.legal_moves), None)) is not None:
+                stream.write(label.format(fen=board.fen(), move=move.uci()))

@@ -1,0 +1,282 @@
+"""Training the value trunk: gradients like the layers', the same result on any thread, the rest of the net kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError
+from engine.network.sparse.model import build_sparse, build_value_trunk
+from engine.network.sparse.parameters import SparseConfig
+from engine.network.sparse.value_features import MAX_VIEW
+from engine.network.sparse.value_parameters import (
+    VALUE_PARAMETERS,
+    VALUE_TRUNK,
+    WEIGHT_LIMIT,
+    ValueConfig,
+    named_value_views,
+    new_value_tables,
+)
+from engine.nn import Layer, dit, huber, softmax_cross_entropy
+from selfplay.data.label_sampler import LabelRows, held_out
+from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
+from selfplay.records.label_folder import Chunk, LabelWriter
+from selfplay.records.positions import PositionSet
+from selfplay.teachers.draw_sources import games_of_sets, new_roots
+from selfplay.teachers.labelling import LabelPlan, draw_chunk
+from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
+from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
+from selfplay.training.families import family_of
+from selfplay.training.learner import Learner
+from selfplay.training.losses import LossWeights
+from selfplay.training.recipe import LearnerSettings
+from selfplay.training.source_files import TrainingData
+from selfplay.training.value_trunk import ValueHeldOut, ValuePass, tables_of
+from tests.gradient.numeric import numeric_gradient
+from tests.selfplay.teachers.nets import material_net_bytes
+
+CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
+NET = str(CONFIG)
+BATCH = 64
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory) -> StockfishNet:
+    """A teacher that counts material."""
+    path = tmp_path_factory.mktemp("net") / "material.nnue"
+    path.write_bytes(material_net_bytes())
+    return read_stockfish_net(path)
+
+
+@pytest.fixture(scope="module")
+def chunk(net: StockfishNet):
+    return draw_chunk(net, new_roots(games_of_sets([])), LabelPlan(chunk_rows=3000), 0)
+
+
+@pytest.fixture(scope="module")
+def labels(chunk) -> LabelRows:
+    return LabelRows("labels", chunk.values)
+
+
+@pytest.fixture(scope="module")
+def folder(chunk, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("labels")
+    writer = LabelWriter(path, {})
+    writer.publish([Chunk(chunk.values, chunk.scored, chunk.offered)])
+    writer.close()
+    return path
+
+
+def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
+    batch = new_value_batch(len(numbers))
+    ValueSampler(labels, CONFIG.value).fill(numbers, batch)
+    return batch
+
+
+def small_learner(labels: LabelRows, threads: int = 2) -> Learner:
+    family = family_of(NET, "value")
+    settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
+    batches = family.batches(TrainingData((labels,), (1.0,), labels), settings, seed=7)
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings)
+
+
+def state_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
+    for _ in range(steps):
+        learner.step(1e-3)
+    return {name: array.copy() for name, array in learner.state()[0].items()}
+
+
+def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert np.array_equal(value, b[name]), name
+
+
+def siblings_loss(batch: ValueBatch, logits: np.ndarray) -> float:
+    """Half the mean square over positions of Q's error, centred within runs of siblings."""
+    wdl = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    error = (wdl - batch.wdl) @ np.array([1.0, 0.0, -1.0])
+    anew = (batch.n_coming < 0).any(axis=1) | (np.diff(batch.side, prepend=-1) != 0)
+    family = np.cumsum(anew)
+    means = np.bincount(family, error) / np.maximum(np.bincount(family), 1)
+    return float(((error - means[family]) ** 2).sum() / 2 / len(error))
+
+
+def siblings_gradient(batch: ValueBatch, logits: np.ndarray) -> np.ndarray:
+    return numeric_gradient(lambda: siblings_loss(batch, logits), logits)
+
+
+def gradients_by_layers(
+    trunk: Layer, batch: ValueBatch, weights: LossWeights
+) -> tuple[list[float], dict[str, np.ndarray]]:
+    """Losses and gradients through the layers and losses of the learning library, in float64."""
+    trunk = trunk.astype(np.float64)
+    listed = np.arange(MAX_VIEW) < batch.n_rows[:, None, None]
+    features = np.where(listed, batch.features.reshape(len(batch.features), 2, MAX_VIEW), -1)
+    black = np.flatnonzero(batch.side)
+    features[black] = features[black, ::-1]  # the mover's view comes first
+    outputs, backward = trunk.forward((features, batch.version))
+    value, dvalue = softmax_cross_entropy(outputs[:, :3], batch.wdl)
+    left = np.where(batch.moves_left >= 0, batch.moves_left, outputs[:, 3])
+    length, dleft = huber(outputs[:, 3:], left[:, None])
+    dsiblings = weights.siblings * siblings_gradient(batch, outputs[:, :3])
+    _, grads = backward(np.concatenate([weights.value * dvalue + dsiblings, weights.moves_left * dleft], axis=1))
+    return [value, length], grads
+
+
+def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
+    allowed, weights = np.flatnonzero(~held_out(labels.rows)), LossWeights(value=0.7, moves_left=0.3, siblings=2.0)
+    numbers = np.concatenate([allowed[:60], allowed[::-70][:30]])
+    batch = batch_of(labels, numbers)
+    assert 10 < np.count_nonzero(batch.n_coming < 0) < len(numbers)  # listed anew, and as changes
+    batch.moves_left[::3] = np.linspace(0, 2.5, len(batch.moves_left[::3]))
+    trunk = build_value_trunk(CONFIG.value, np.random.default_rng(1))
+    config, tables = tables_of(trunk)
+    _, slopes = new_value_tables(config)
+    passes = ValuePass(config, len(numbers), threads=2)
+    passes.positions(tables, batch, len(numbers), weights)
+    passes.columns(batch, len(numbers), slopes)
+    passes.close()
+    losses, expected = gradients_by_layers(trunk, batch, weights)
+    assert np.allclose(passes.gradients.losses.mean(axis=0), losses, rtol=1e-4)
+    found = named_value_views(slopes, config)
+    assert found.keys() == set(VALUE_PARAMETERS.values())
+    for name, gradient in expected.items():
+        error = np.linalg.norm(found[f"{VALUE_TRUNK}.{name}"] - gradient) / np.linalg.norm(gradient)
+        assert error < 1e-4, f"{name}: relative error {error:.1e}"
+
+
+def test_changes_lead_from_view_to_view(labels: LabelRows) -> None:
+    batch = batch_of(labels, np.arange(300))
+    for side in range(2):
+        first = side * MAX_VIEW
+        seen: set[int] = set()
+        for b in range(300):
+            coming, going = batch.n_coming[b, side], batch.n_going[b, side]
+            now = set(batch.features[b, first : first + batch.n_rows[b]].tolist())
+            if coming >= 0:
+                changes = batch.changes[b, first : first + coming + going].tolist()
+                assert coming + going < len(now)
+                assert (seen - set(changes[coming:])) | set(changes[:coming]) == now
+                assert not seen & set(changes[:coming])
+                assert set(changes[coming:]) <= seen
+            seen = now
+        assert (batch.n_coming[1:, side] >= 0).mean() > 0.3  # siblings
+
+
+def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
+    learner = small_learner(labels)
+    first = learner.step(3e-3).value
+    for _ in range(150):
+        last = learner.step(3e-3).value
+    learner.close()
+    assert last < 0.8 * first
+
+
+def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
+    model = build_sparse(CONFIG, np.random.default_rng(1))
+    heldout = ValueHeldOut(labels, CONFIG.value)
+    assert heldout.n_positions == np.count_nonzero(held_out(labels.rows))
+    batch = new_value_batch(heldout.n_positions)
+    ValueSampler(labels, CONFIG.value, everything=True).fill(np.flatnonzero(held_out(labels.rows)), batch)
+    (value, _), _ = gradients_by_layers(model.children()[VALUE_TRUNK], batch, LossWeights())
+    for threads in (1, 2):
+        assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
+
+
+def test_the_rest_of_the_network_stays_as_it_is(labels: LabelRows) -> None:
+    learner = small_learner(labels)
+    before = {name: array.copy() for name, array in learner.model.named_parameters().items()}
+    state_after(learner, 2)
+    after = learner.averaged_model().named_parameters()
+    learner.close()
+    assert before.keys() == after.keys()
+    for name, array in before.items():
+        assert np.array_equal(array, after[name]) != name.startswith(VALUE_TRUNK), name
+
+
+def test_threads_do_not_change_the_result(labels: LabelRows) -> None:
+    results = []
+    for threads in (1, 2, 3):
+        learner = small_learner(labels, threads)
+        results.append(state_after(learner, 4))
+        learner.close()
+    assert_same(results[0], results[1])
+    assert_same(results[0], results[2])
+
+
+def test_checkpoint_continues_bit_for_bit(labels: LabelRows, tmp_path: Path) -> None:
+    straight, killed, resumed = (small_learner(labels) for _ in range(3))
+    expected = state_after(straight, 6)
+    state_after(killed, 3)
+    save_checkpoint(tmp_path / "state.npz", *killed.state())
+    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
+    assert_same(state_after(resumed, 3), expected)
+    for learner in (straight, killed, resumed):
+        learner.close()
+
+
+def test_rows_stay_within_what_integers_hold(labels: LabelRows) -> None:
+    learner = small_learner(labels)
+    rows = learner.model.named_parameters()[VALUE_PARAMETERS["weight"]]
+    rows[:100] = 3.0
+    learner.step(1e-3)
+    assert np.abs(rows).max() < WEIGHT_LIMIT + 0.01
+    assert np.abs(learner.averaged_model().named_parameters()[VALUE_PARAMETERS["weight"]]).max() <= WEIGHT_LIMIT
+    learner.close()
+
+
+def test_rows_of_held_out_roots_teach_nothing(labels: LabelRows) -> None:
+    left_out = np.flatnonzero(held_out(labels.rows))
+    batch = batch_of(labels, left_out)
+    assert len(left_out) > 5
+    assert not batch.wdl.any()
+    assert (batch.moves_left < 0).all()
+    everything = new_value_batch(len(left_out))
+    ValueSampler(labels, CONFIG.value, everything=True).fill(left_out, everything)
+    np.testing.assert_allclose(everything.wdl.sum(axis=1), 1, atol=1e-5)
+
+
+def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: PositionSet) -> None:
+    settings = LearnerSettings(BATCH, weight_decay=0.01)
+    with pytest.raises(ConfigError, match="label folders"):
+        family_of(NET, "value").batches(TrainingData((positions,), (1.0,), labels), settings, 1)
+    with pytest.raises(ConfigError, match="no value trunk"):
+        family_of("sparse-128", "value")
+    with pytest.raises(ConfigError, match="no value trunk"):
+        family_of("16x2", "value")
+    with pytest.raises(ConfigError, match="part"):
+        family_of(NET, "both")
+
+
+def test_pretrain_trains_one_part_after_the_other(
+    aino_train: Callable[..., str], teacher_file: Path, folder: Path, tmp_path: Path
+) -> None:
+    policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
+    common = ["--batch", 64, "--positions", 640]
+    games = ["--teacher", teacher_file, "--heldout-share", 0.2]
+    aino_train("pretrain", *games, *common, "--net", "sparse-128", "--run", tmp_path / "a", "--out", policy)
+    trunk = ["--net", NET, "--start-from", policy, "--part", "value", "--labels", folder]
+    aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", value)
+    aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", tmp_path / "again.dit")
+    again = ["--net", NET, "--start-from", value, *games]
+    aino_train("pretrain", *again, *common, "--run", tmp_path / "c", "--out", both)
+    first, second, third = (dit.load(path)[0].named_parameters() for path in (policy, value, both))
+    assert_same(dit.load(tmp_path / "again.dit")[0].named_parameters(), second)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    for name, array in second.items():
+        assert np.array_equal(array, third[name]) == name.startswith(VALUE_TRUNK), name
+
+
+def test_the_policy_is_not_trained_without_games(aino_train: Callable[..., str], folder: Path, tmp_path: Path) -> None:
+    words = ["pretrain", "--labels", folder, "--net", NET, "--batch", 64, "--positions", 640, "--run", tmp_path / "a"]
+    assert "nothing to hold out" in aino_train(*words, "--out", tmp_path / "net.dit", status=1)
+
+
+def test_a_network_is_built_with_and_without_a_trunk() -> None:
+    names = build_sparse(CONFIG, np.random.default_rng(1)).named_parameters().keys()
+    plain = build_sparse(SparseConfig(128), np.random.default_rng(1)).named_parameters().keys()
+    assert names - plain == set(VALUE_PARAMETERS.values())

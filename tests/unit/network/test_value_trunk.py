@@ -1,0 +1,195 @@
+"""The value trunk: what both views see against python-chess, its sizes, and how its rows fit integers."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.attacks import ATTACK_WORDS, write_attacks
+from engine.board.convert import row_from_board
+from engine.board.layout import BLACK, ROW_WORDS, WHITE
+from engine.errors import ConfigError, ShapeError
+from engine.network.sparse.features import CASTLING_FEATURE, COUNTER_FEATURE, EN_PASSANT_FEATURE
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig, sparse_config_of
+from engine.network.sparse.value_features import (
+    KING_BUCKET_COUNTS,
+    KING_ROWS,
+    MAX_VIEW,
+    MEN_BUCKETS,
+    king_buckets,
+    men_bucket,
+    write_views,
+)
+from engine.network.sparse.value_parameters import (
+    FINEST_SCALE,
+    WEIGHT_LIMIT,
+    ValueConfig,
+    ValueTables,
+    fill_value_tables,
+    integer_scale,
+    largest_accumulator,
+    named_value_views,
+    new_value_tables,
+)
+from tests.unit.network.test_sparse import some_boards
+
+CONFIG = ValueConfig(width=128, king_buckets=8)
+
+
+def views_of(board: chess.Board, buckets: int = 16) -> tuple[list[int], list[int]]:
+    """Rows of the mover's view and of the other's."""
+    row, attacks = row_from_board(board), np.zeros((2, ATTACK_WORDS), np.uint64)
+    for side in range(2):
+        write_attacks(row, np.int64(side), attacks[side])
+    features = np.zeros(2 * MAX_VIEW, np.int16)
+    count = write_views(row, attacks, king_buckets(buckets), features)
+    return features[:count].tolist(), features[MAX_VIEW : MAX_VIEW + count].tolist()
+
+
+def sorted_views(board: chess.Board) -> list[list[int]]:
+    return [sorted(view) for view in views_of(board)]
+
+
+def expected_view(board: chess.Board, side: chess.Color, buckets: int) -> list[int]:
+    """The rows of a side's view by python-chess, from their definition."""
+    king = board.king(side)
+    assert king is not None
+    flip = (0 if side else 56) ^ (7 if chess.square_file(king) < 4 else 0)
+    bucket = king_buckets(buckets)[king ^ flip]
+    found = []
+    for square, piece in board.piece_map().items():
+        number = (0 if piece.color == side else 6) + piece.piece_type - 1
+        state = board.is_attacked_by(piece.color, square) * 2 + board.is_attacked_by(not piece.color, square)
+        found.append((number * 4 + state) * 64 + (square ^ flip))
+        found.append(KING_ROWS + (bucket * 12 + number) * 64 + (square ^ flip))
+    for rook in chess.SquareSet(board.clean_castling_rights()):
+        owner = board.color_at(rook)
+        towards_h = ((rook ^ flip) & 7) > ((board.king(owner) ^ flip) & 7)
+        found.append(CASTLING_FEATURE + 2 * (owner != side) + towards_h)
+    if board.has_legal_en_passant():
+        found.append(EN_PASSANT_FEATURE + chess.square_file(board.ep_square ^ flip))
+    if board.halfmove_clock >= 20:
+        found.append(COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("buckets", KING_BUCKET_COUNTS)
+def test_both_views_agree_with_python_chess(buckets: int) -> None:
+    for board in some_boards(5, 150):
+        mover, other = views_of(board, buckets)
+        assert sorted(mover) == expected_view(board, board.turn, buckets), board.fen()
+        assert sorted(other) == expected_view(board, not board.turn, buckets), board.fen()
+        assert max(mover + other) < ValueConfig(128, buckets).rows
+
+
+def test_mirrored_positions_have_the_same_views() -> None:
+    for board in some_boards(6, 40):
+        board.set_castling_fen("-")
+        board.ep_square = None
+        views = sorted_views(board)
+        assert views == sorted_views(board.mirror())
+        assert views == sorted_views(board.transform(chess.flip_horizontal))
+        if not board.is_check():
+            board.turn = not board.turn
+            assert views == sorted_views(board)[::-1]
+
+
+@pytest.mark.parametrize("count", KING_BUCKET_COUNTS)
+def test_every_king_bucket_has_a_square(count: int) -> None:
+    seen = {int(king_buckets(count)[square]) for square in range(64) if square & 7 >= 4}
+    assert seen == set(range(count))
+
+
+@pytest.mark.parametrize(("men", "bucket"), [(2, 0), (4, 0), (5, 1), (8, 1), (9, 2), (28, 6), (29, 7), (32, 7)])
+def test_men_choose_the_small_layers(men: int, bucket: int) -> None:
+    row = np.zeros(ROW_WORDS, np.uint64)
+    row[WHITE], row[BLACK] = (1 << men - 1) - 1, 1 << 63
+    assert men_bucket(row) == bucket < MEN_BUCKETS
+
+
+@pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-256+v512k8", "sparse-768"])
+def test_names_and_layers_tell_the_sizes(text: str) -> None:
+    config = SparseConfig.parse(text)
+    assert str(config) == text
+    if config.width < 512:
+        assert sparse_config_of(build_sparse(config, np.random.default_rng(1)).config()) == config
+
+
+@pytest.mark.parametrize("text", ["sparse-768+", "sparse-768+256", "sparse-768+v100", "sparse-768+v256k3"])
+def test_other_names_of_value_trunks_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"value trunk|king buckets|sparse-WIDTH"):
+        SparseConfig.parse(text)
+
+
+# ---- integers -----------------------------------------------------------------------------------------------------
+
+
+def random_tables(size: float) -> ValueTables:
+    _, tables = new_value_tables(CONFIG)
+    rng = np.random.default_rng(2)
+    for table in tables:
+        table[...] = size * rng.standard_normal(table.shape)
+    return tables
+
+
+def accumulators(tables: ValueTables, board: chess.Board) -> np.ndarray:
+    rows = tables.weight.reshape(CONFIG.rows, CONFIG.width)
+    return np.stack([rows[view].sum(axis=0) + tables.bias for view in views_of(board, CONFIG.king_buckets)])
+
+
+def test_no_position_exceeds_the_bound_of_the_accumulators() -> None:
+    tables = random_tables(0.1)
+    found = max(float(np.abs(accumulators(tables, board)).max()) for board in some_boards(7, 100))
+    assert 0.1 * largest_accumulator(tables, CONFIG) < found < largest_accumulator(tables, CONFIG)
+
+
+def test_the_bound_is_reached_where_all_rows_add_up() -> None:
+    """32 pieces on their worst squares, all rights, en passant and the counter."""
+    _, tables = new_value_tables(CONFIG)
+    tables.weight[:] = 0.25
+    tables.bias[:] = -0.5
+    assert largest_accumulator(tables, CONFIG) == pytest.approx(0.25 * (2 * 32 + 4 + 1 + 1) + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"), [(0.01, FINEST_SCALE), (0.25, FINEST_SCALE), (1.0, 256), (WEIGHT_LIMIT, 128)]
+)
+def test_the_scale_is_the_finest_that_cannot_overflow(size: float, scale: int) -> None:
+    _, tables = new_value_tables(CONFIG)
+    tables.weight[:] = size
+    assert integer_scale(tables, CONFIG) == scale
+    assert scale * largest_accumulator(tables, CONFIG) < 32767
+    assert scale == FINEST_SCALE or 2 * scale * largest_accumulator(tables, CONFIG) > 32700
+
+
+def test_integers_answer_as_the_numbers_they_round() -> None:
+    tables = random_tables(0.05)
+    scale = integer_scale(tables, CONFIG)
+    rounded = ValueTables(*(np.rint(table * scale) for table in tables))
+    for board in some_boards(8, 30):
+        whole = accumulators(rounded, board)
+        assert np.abs(whole).max() <= np.iinfo(np.int16).max
+        assert np.abs(whole / scale - accumulators(tables, board)).max() <= (2 * 32 + 7) / 2 / scale
+
+
+@pytest.mark.parametrize("number", [np.inf, np.nan, 1e6])
+def test_rows_too_large_for_integers_are_refused(number: float) -> None:
+    tables = random_tables(0.05)
+    tables.weight[12345] = number
+    with pytest.raises(ConfigError, match="add up"):
+        integer_scale(tables, CONFIG)
+
+
+def test_tables_that_do_not_fit_are_refused() -> None:
+    named = dict(named_value_views(random_tables(0.1), CONFIG))
+    _, tables = new_value_tables(CONFIG)
+    fill_value_tables(tables, CONFIG, named)
+    assert np.array_equal(tables.dense2, random_tables(0.1).dense2)
+    name = "value_trunk.dense1.weight"
+    with pytest.raises(ShapeError, match=name):
+        fill_value_tables(tables, CONFIG, {**named, name: named[name][:3]})
+    named.pop(name)
+    with pytest.raises(ConfigError, match=name):
+        fill_value_tables(tables, CONFIG, named)

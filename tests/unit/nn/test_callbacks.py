@@ -1,0 +1,95 @@
+"""Callbacks: functions and objects that the trainer calls, one that stops it and one that saves the best model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError
+from engine.nn import Adam, Callback, Data, Dense, SaveBest, Trainer, TrainerSettings, dit, mse
+from engine.nn.history import Record
+
+RNG = np.random.default_rng(6)
+X = RNG.standard_normal((20, 2)).astype(np.float32)
+DATA = Data(X, X[:, :1])
+
+
+def trainer(rate: float = 0.05) -> Trainer:
+    return Trainer(Dense(2, 1, np.random.default_rng(1)), mse, Adam(), rate, TrainerSettings(batch_size=8))
+
+
+class Watcher(Callback):
+    """Notes every call; stops the run after an epoch, if told so."""
+
+    def __init__(self, last_epoch: int | None = None) -> None:
+        self.calls: list[tuple[str, int]] = []
+        self.last_epoch = last_epoch
+
+    def on_step(self, trainer: Any, record: Record) -> None:
+        assert record.keys() == {"loss", "gradient_norm"}
+        self.calls.append(("step", trainer.steps_done))
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        assert record is trainer.history.records[-1]
+        self.calls.append(("epoch", int(record["epoch"])))
+        if record["epoch"] == self.last_epoch:
+            trainer.stop()
+
+
+def test_a_callback_hears_of_every_step_and_every_epoch() -> None:
+    watcher = Watcher()
+    trainer().fit(DATA, 2, callbacks=[watcher])
+    steps = [("step", number) for number in range(1, 7)]
+    assert watcher.calls == [*steps[:3], ("epoch", 1), *steps[3:], ("epoch", 2)]
+
+
+def test_a_function_gets_the_record_of_every_epoch() -> None:
+    seen: list[Record] = []
+    history = trainer().fit(DATA, 3, callbacks=[seen.append])
+    assert seen == list(history)
+
+
+def test_a_callback_can_end_the_run_and_a_later_fit_goes_on() -> None:
+    run, whole = trainer(), trainer()
+    assert len(run.fit(DATA, 50, callbacks=[Watcher(last_epoch=3)])) == 3
+    assert len(run.fit(DATA, 5)) == 5
+    whole.fit(DATA, 5)
+    assert run.history == whole.history
+
+
+def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
+    path, kept = tmp_path / "best.dit", []
+
+    def note(record: Record) -> None:
+        kept.append(dit.load(path)[1]["card"]["epoch"])
+
+    def rate(step: int) -> float:
+        return 0.03 if step < 9 else 5.0  # it learns for three epochs, then it is thrown about
+
+    run = Trainer(Dense(2, 1, np.random.default_rng(1)), mse, Adam(), rate, TrainerSettings(8))
+    history = run.fit(DATA, 5, DATA, callbacks=[SaveBest(path), note])
+    losses = history["validation_loss"]
+    assert kept == [1, 2, 3, 3, 3]
+    model, header = dit.load(path)
+    assert header["card"] == {"epoch": 3.0, "validation_loss": min(losses)}
+    assert run.evaluate(DATA, model)["loss"] == min(losses)
+
+
+def test_the_best_may_be_the_highest(tmp_path: Path) -> None:
+    path = tmp_path / "best.dit"
+    run = trainer()
+    run.fit(DATA, 3, callbacks=[SaveBest(path, "loss", highest=True)])
+    assert dit.load(path)[1]["card"]["epoch"] == 1
+
+
+def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path) -> None:
+    for wrong, match in ((SaveBest, r"build it, SaveBest\(\)"), ("print", "found 'print'")):
+        run = trainer()
+        with pytest.raises(ConfigError, match=match):
+            run.fit(DATA, 1, callbacks=[wrong])
+        assert run.steps_done == 0
+    with pytest.raises(ConfigError, match="no 'validation_loss'"):
+        trainer().fit(DATA, 1, callbacks=[SaveBest(tmp_path / "best.dit")])

@@ -1,0 +1,234 @@
+"""A model from outside: calling it, predicting with it, printing it; and the package's own example."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engine.nn
+from engine.errors import ConfigError
+from engine.nn import (
+    GRU,
+    Activation,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Layer,
+    MultiHead,
+    Residual,
+    Sequential,
+    SqueezeExcitation,
+    layer_from_config,
+)
+from engine.nn.layer import REGISTRY, Array, Backward, register
+from tests.gradient.cases import CASES, Case
+
+LONGEST = 170  # lines of a file of layers: it is read in one go
+ROOT = Path(engine.nn.__file__).parent
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def small_net() -> Sequential:
+    return Sequential(Dense(3, 4, rng()), BatchNorm(4), Activation("tanh"), Dropout(0.5, rng()), Dense(4, 2, rng()))
+
+
+# ---- Sequential ---------------------------------------------------------------------------------------------------
+
+
+def test_layers_by_position_are_named_by_their_kind_and_a_count() -> None:
+    model = small_net()
+    assert list(model.layers) == ["dense1", "batch_norm1", "activation1", "dropout1", "dense2"]
+    assert list(model.named_parameters())[-1] == "dense2.bias"
+    twin = layer_from_config(model.config(), rng())
+    assert twin.config() == model.config()
+
+
+def test_layers_by_position_compute_what_named_ones_do() -> None:
+    x = rng().standard_normal((4, 3)).astype(np.float32)
+    named = Sequential(first=Dense(3, 4, rng()), second=Activation("tanh"))
+    unnamed = Sequential(Dense(3, 4, rng()), Activation("tanh"))
+    mixed = Sequential(Dense(3, 4, rng()), second=Activation("tanh"))
+    assert list(mixed.layers) == ["dense1", "second"]
+    for model in (unnamed, mixed):
+        assert np.array_equal(model(x), named(x))
+
+
+class Doubled(Layer):
+    """A layer of one's own that no file ever holds: neither registered nor with a configuration."""
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        return 2 * x, lambda dy: (2 * dy, {})
+
+
+def test_a_layer_of_ones_own_goes_by_the_name_of_its_class() -> None:
+    model = Sequential(Doubled(), Doubled())
+    assert list(model.layers) == ["doubled1", "doubled2"]
+    assert model(np.ones((1, 2), np.float32)).tolist() == [[4, 4]]
+    assert "doubled2  Doubled()" in str(model)
+
+
+# ---- inference ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_call_is_the_result_of_forward_in_inference(case: Case) -> None:
+    layer = case.layer.astype(np.float64)
+    expected, _ = layer.forward(case.x, **case.options)
+    found = layer(case.x, **case.options)
+    pairs = [(expected[name], found[name]) for name in expected] if isinstance(expected, dict) else [(expected, found)]
+    assert all(np.array_equal(one, other) for one, other in pairs)
+
+
+def test_any_floating_input_is_cast_to_the_parameters() -> None:
+    model, x = small_net(), rng().standard_normal((4, 3))
+    single = model(x.astype(np.float32))
+    assert single.dtype == np.float32
+    assert np.array_equal(model(x), single)
+    assert model.astype(np.float64)(x.astype(np.float32)).dtype == np.float64
+    assert Activation("relu")(x).dtype == np.float64  # no parameters, no preference
+
+
+def test_predictions_in_batches_are_those_of_one_call() -> None:
+    model, x = small_net(), rng().standard_normal((10, 3))
+    assert model.predict(x, batch_size=3) == pytest.approx(model(x), abs=1e-6)
+    assert model.predict(x[:0]).shape == (0, 2)
+    heads = MultiHead(Dense(3, 4, rng()), {"value": Dense(4, 1, rng()), "policy": Dense(4, 5, rng())})
+    outputs = heads.predict(x, batch_size=4)
+    assert {name: y.shape for name, y in outputs.items()} == {"value": (10, 1), "policy": (10, 5)}
+    assert outputs["policy"] == pytest.approx(heads(x)["policy"], abs=1e-6)
+    with pytest.raises(ConfigError, match="batch_size"):
+        model.predict(x, batch_size=0)
+
+
+def test_predictions_take_several_inputs() -> None:
+    case = next(case for case in CASES if case.layer.kind == "cross_attention" and not case.options)
+    query, context = (np.repeat(part, 5, axis=0) for part in case.x)
+    expected = case.layer((query, context))
+    assert case.layer.predict((query, context), batch_size=3) == pytest.approx(expected, abs=1e-6)
+
+
+def test_predicting_neither_drops_nor_follows_statistics() -> None:
+    model, x = small_net(), rng().standard_normal((10, 3))
+    before = {name: array.copy() for name, array in model.named_buffers().items()}
+    assert np.array_equal(model.predict(x), model.predict(x))
+    assert all(np.array_equal(before[name], array) for name, array in model.named_buffers().items())
+
+
+# ---- printing -----------------------------------------------------------------------------------------------------
+
+
+def image_net() -> Sequential:
+    body = Sequential(conv=Conv2D(4, 4, 3, rng(), bias=False), norm=BatchNorm(4))
+    return Sequential(
+        stem=Conv2D(1, 4, 3, rng()),
+        block=Residual(body, SqueezeExcitation(4, 2, rng())),
+        flatten=Flatten(),
+        out=Dense(256, 10, rng()),
+    )
+
+
+def test_a_printed_model_shows_shapes_and_counts_and_their_sum() -> None:
+    lines = str(image_net()).splitlines()
+    assert lines[0].split() == ["name", "layer", "parameters", "numbers"]
+    assert lines[1].split()[0] == "stem"
+    assert "weight [4, 1, 3, 3], bias [4]" in lines[1]
+    assert lines[1].endswith(" 40")
+    assert [line.split()[0] for line in lines[2:6]] == [
+        "block.conv", "block.norm", "block.se.squeeze", "block.se.excite",
+    ]  # fmt: skip
+    total = sum(array.size for array in image_net().named_parameters().values())
+    assert sum(int(line.rsplit(" ", 1)[1].replace(",", "")) for line in lines[1:-1]) == total
+    assert lines[-1].startswith(f"Sequential: {total:,} parameters (float32, ")
+
+
+def test_a_summary_with_an_example_shows_every_output_and_leaves_the_model_alone() -> None:
+    model, x = image_net(), np.zeros((2, 1, 8, 8))
+    before = str(model)
+    lines = model.summary(x).splitlines()
+    outputs = {
+        line.split()[0]: line[lines[0].index("output") : lines[0].index("parameters")].strip() for line in lines[1:-1]
+    }
+    assert outputs["stem"] == outputs["block.conv"] == outputs["block.norm"] == "[2, 4, 8, 8]"
+    assert outputs["block.se.excite"] == "[2, 8]"
+    assert outputs["flatten"] == "[2, 256]"
+    assert outputs["out"] == "[2, 10]"
+    assert str(model) == before
+    tokens = Sequential(Embedding(5, 4, rng()), GRU(4, 3, rng(), last=True))
+    assert "[6, 7, 4]" in tokens.summary(np.zeros((6, 7), int))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_layer_prints_itself(case: Case) -> None:
+    assert repr(case.layer).startswith(f"{type(case.layer).__name__}(")
+    assert str(case.layer).splitlines()[-1].startswith(type(case.layer).__name__)
+    if not case.options:
+        assert "not used" not in case.layer.summary(case.x)
+
+
+def test_a_small_layer_is_written_as_it_is_built() -> None:
+    assert repr(Dense(3, 2, rng())) == "Dense(inputs=3, outputs=2, initialization='he')"
+    assert (
+        repr(Sequential(a=Flatten(), b=Activation("tanh"))) == "Sequential(a=Flatten(), b=Activation(function='tanh'))"
+    )
+
+
+# ---- what a reader finds ------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_package_prints_what_it_says() -> None:
+    found = doctest.testmod(engine.nn)
+    assert found.attempted > 10
+    assert found.failed == 0
+
+
+def test_the_first_lines_say_that_there_is_no_autograd() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for text in (engine.nn.__doc__ or "", readme):
+        assert "no autograd" in " ".join(text.split())[:400]
+
+
+OWN = [layer for layer in REGISTRY.values() if layer.__module__.startswith("engine.nn.")]
+
+
+@pytest.mark.parametrize("layer", OWN, ids=lambda layer: layer.kind)
+def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[Layer]) -> None:
+    source = Path(inspect.getfile(layer))
+    assert len(source.read_text(encoding="utf-8").splitlines()) <= LONGEST
+    text = inspect.cleandoc(layer.__doc__ or "")
+    if "as in Recurrent" in text:
+        text += inspect.getdoc(layer.__mro__[1]) or ""
+    assert "->" in text, "no shapes"
+    assert "dx" in text or "no gradient" in text or "-> None" in text, "no gradient"
+
+
+def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.nn.layer.REGISTRY", {})
+
+    class Powered(Doubled):
+        settings = ("power",)
+
+        def __init__(self, power: int, rng: np.random.Generator) -> None:
+            super().__init__()
+            self.power = power
+
+    with pytest.raises(ConfigError, match=r"Powered has no name in files: put @register\(\"name\"\) above the class"):
+        Powered(3, rng()).config()
+    layer = register("powered")(Powered)(3, rng())
+    assert layer.config() == {"layer": "powered", "power": 3}
+    assert layer_from_config(layer.config(), rng()).config() == layer.config()
+
+    class Forgetful(Powered):
+        settings = ()
+
+    with pytest.raises(ConfigError, match=r"Forgetful: expected settings \['power'\], found \[\]"):
+        register("forgetful")(Forgetful)

@@ -1,0 +1,38 @@
+"""Positions of a tree's nodes: the moves on the way are legal, and the node is reached by them."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+
+from engine.board.convert import row_from_board
+from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.search.limits import Limits
+from engine.search.positions import new_path, put_position
+from engine.search.tree import NODES, ROOT
+from tests.unit.search.flat import engine
+
+
+def test_nodes_have_the_positions_that_their_moves_lead_to():
+    board = chess.Board()
+    board.push_uci("e2e4")
+    with engine() as player:
+        player.set_position(board)
+        player.search(Limits(nodes=400))
+        tree = player._search.tree
+    path, row, scratch = new_path(), np.zeros(ROW_WORDS, np.uint64), np.zeros(ROW_WORDS, np.uint64)
+    legal = np.zeros(MAX_MOVES, np.uint16)
+    assert put_position(tree, np.int64(ROOT), path, row, scratch) == 0
+    assert row[KEY] == row_from_board(board)[KEY]
+    known = {ROOT: row.copy()}
+    for node in range(1, int(tree.counters[NODES])):
+        depth = put_position(tree, np.int64(node), path, row, scratch)
+        before = known[int(tree.parent[node])]
+        assert depth > 0
+        assert path[0] in legal[: generate(before, legal)]
+        make(before, path[0], scratch)
+        np.testing.assert_array_equal(row, scratch)
+        known[node] = row.copy()
+    assert len({int(one[KEY]) for one in known.values()}) > 300

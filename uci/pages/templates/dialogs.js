@@ -1,0 +1,183 @@
+// The dialogs: new game, playing from a position, setting one up, loading and saving.
+function openDialog(id) {
+  if (!state) return;
+  const dialog = $(id);
+  dialog.querySelectorAll(".error").forEach(place => { place.textContent = ""; });
+  dialog.returnValue = "cancel";
+  opening[id]?.();
+  dialog.showModal();
+}
+
+// Errors that the server tells while a dialog waits for its answer are shown in it.
+let waitingDialog = null;
+function dialogSays(message) {
+  if (!waitingDialog || message.kind !== "error") return;
+  waitingDialog.querySelector(".error").textContent = message.text;
+  if (!waitingDialog.open) waitingDialog.showModal();
+}
+
+document.querySelectorAll("[data-open]").forEach(button => button.addEventListener("click", () => openDialog(button.dataset.open)));
+document.querySelectorAll("[data-ask]").forEach(button => button.addEventListener("click", () => openDialog("sure")));
+
+function choices(dialog) {
+  const form = dialog.querySelector("form");
+  const clock = form.clock.value === "own" ? form.own.value || "10" : form.clock.value;
+  return { side: form.side.value, level: form.level.value, clock };
+}
+
+for (const id of ["new-game", "from-here"]) {
+  const form = $(id).querySelector("form");
+  form.clock.addEventListener("change", () => { form.querySelector(".own-clock").hidden = form.clock.value !== "own"; });
+  form.start?.addEventListener("change", () => { form.querySelector(".own-start").hidden = form.start.value !== "number"; });
+}
+
+// Starts a dialog's choices with those of the game that is on.
+function choose(id) {
+  const form = $(id).querySelector("form");
+  if (state.human) form.side.value = state.human;
+  setChoice(form.level, state.level);
+}
+
+let positionToPlay = null;  // a FEN from the set-up dialog
+
+const closing = {
+  "new-game"(dialog) {
+    const form = dialog.querySelector("form");
+    const chess960 = form.start.value === "number" ? form.number.value || "518" : form.start.value;
+    send("new", { ...choices(dialog), fen: "", chess960 });
+  },
+  "from-here"(dialog) {
+    if (positionToPlay) send("new", { ...choices(dialog), fen: positionToPlay, chess960: "" });
+    else send("play_from_here", choices(dialog));
+  },
+  sure: () => send("resign"),
+  load(dialog) {
+    waitingDialog = dialog;
+    const game = $("load-games").hidden ? 1 : Number($("load-games").querySelector("select").value);
+    send("load", { text: $("load-text").value, game });
+  },
+  setup(dialog) {
+    positionToPlay = $("setup-fen").value;
+    if (dialog.returnValue === "play") { choose("from-here"); $("from-here").returnValue = "cancel"; $("from-here").showModal(); return; }
+    waitingDialog = dialog;
+    send("position", { fen: positionToPlay });
+  },
+};
+for (const id in closing) $(id).addEventListener("close", () => {
+  if ($(id).returnValue !== "cancel" && $(id).returnValue !== "") closing[id]($(id));
+});
+
+// ---- loading ----
+
+$("load-text").addEventListener("input", () => { $("load-games").hidden = true; });
+$("load-file").addEventListener("change", async event => {
+  const file = event.target.files[0];
+  if (!file) return;
+  const text = await file.text();
+  if (text.length > 250000) { $("load").querySelector(".error").textContent = "The file is longer than 250,000 characters."; return; }
+  $("load-text").value = text;
+  $("load-games").hidden = true;
+});
+
+function showGames({ names, game }) {
+  const list = $("load-games").querySelector("select");
+  list.replaceChildren(...names.map((name, index) => new Option(`${index + 1}. ${name}`, index + 1, false, index + 1 === game)));
+  $("load-games").hidden = false;
+  say(`The PGN has ${names.length} games; number ${game} is shown. Load another one with Load.`);
+}
+
+// ---- saving ----
+
+document.querySelectorAll("#keep [data-copy]").forEach(button => button.addEventListener("click", async () => {
+  copyText(button.dataset.copy === "fen" ? shownStep().fen : await (await fetch("game.pgn")).text());
+  sayOn(button, "Copied");
+}));
+
+// ---- setting up a position ----
+
+const setup = { pieces: new Map(), brush: "hand", drag: null };
+const setupView = new BoardView($("setup-board").querySelector("svg"));
+
+function showSetup() {
+  setupView.show({ placement: placementOf(setup.pieces), marked: [] });
+  const form = $("setup").querySelector("form");
+  const castling = [...form.querySelectorAll("[name=castling]:checked")].map(box => box.value).join("") || "-";
+  $("setup-fen").value = `${placementOf(setup.pieces)} ${form.turn.value} ${castling} - 0 1`;
+  $("setup").querySelectorAll("[data-brush]").forEach(button =>
+    button.setAttribute("aria-pressed", String(button.dataset.brush === setup.brush)));
+}
+
+function setUpFrom(fen) {
+  const [placement, turn = "w", castling = "-"] = fen.trim().split(/\s+/);
+  setup.pieces = piecesOf(placement);
+  const form = $("setup").querySelector("form");
+  form.turn.value = turn === "b" ? "b" : "w";
+  form.querySelectorAll("[name=castling]").forEach(box => { box.checked = castling.includes(box.value); });
+}
+
+for (const [place, letters] of [["brushes-black", "kqrbnp"], ["brushes-white", "KQRBNP"]]) {
+  const all = place === "brushes-white" ? ["hand", ...letters, "empty"] : ["hand", ...letters, "empty"];
+  $(place).append(...all.map(brush => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.brush = brush;
+    if (brush.length > 1) {
+      button.textContent = brush === "hand" ? "✥" : "✕";
+      button.setAttribute("aria-label", brush === "hand" ? "Move pieces" : "Remove pieces");
+      button.title = button.getAttribute("aria-label");
+    } else {
+      button.setAttribute("aria-label", pieceName(brush).replace("-", " "));
+      const picture = shape("svg", { viewBox: "0 0 45 45" });
+      picture.append(shape("use", { href: `#${pieceName(brush)}` }));
+      button.append(picture);
+    }
+    button.addEventListener("click", () => { setup.brush = brush; showSetup(); });
+    return button;
+  }));
+}
+
+$("setup-board").addEventListener("pointerdown", event => {
+  const square = setupView.squareAt(event);
+  if (square === null) return;
+  event.preventDefault();
+  const { brush, pieces } = setup;
+  if (brush === "hand") {
+    if (!pieces.has(square)) return;
+    setup.drag = square;
+    $("setup-board").setPointerCapture(event.pointerId);
+    return;
+  }
+  if (brush === "empty" || pieces.get(square) === brush) pieces.delete(square);
+  else pieces.set(square, brush);
+  showSetup();
+});
+$("setup-board").addEventListener("pointermove", event => {
+  const piece = setup.drag === null ? null : setupView.svg.querySelector(`[data-square="${setup.drag}"]`);
+  if (!piece) return;
+  const box = setupView.svg.getBoundingClientRect();
+  piece.setAttribute("x", (event.clientX - box.left) / box.width * SIDE - SQUARE / 2);
+  piece.setAttribute("y", (event.clientY - box.top) / box.height * SIDE - SQUARE / 2);
+});
+$("setup-board").addEventListener("pointerup", event => {
+  if (setup.drag === null) return;
+  const square = setupView.squareAt(event), letter = setup.pieces.get(setup.drag);
+  setup.pieces.delete(setup.drag);
+  if (square !== null) setup.pieces.set(square, letter);
+  setupView.dropped = setup.drag;
+  setup.drag = null;
+  showSetup();
+});
+
+$("setup").querySelectorAll("[name=turn], [name=castling]").forEach(field => field.addEventListener("change", showSetup));
+$("setup-fen").addEventListener("change", () => { const fen = $("setup-fen").value; setUpFrom(fen); showSetup(); $("setup-fen").value = fen; });
+$("setup").querySelectorAll("[data-setup]").forEach(button => button.addEventListener("click", () => {
+  setUpFrom(button.dataset.setup === "start" ? START : "8/8/8/8/8/8/8/8 w - -");
+  showSetup();
+}));
+
+const opening = {
+  setup() { setUpFrom(shownStep().fen); showSetup(); $("setup-fen").value = shownStep().fen; },
+  "new-game"() { choose("new-game"); },
+  "from-here"() { positionToPlay = null; choose("from-here"); },
+  load() { waitingDialog = null; },
+};

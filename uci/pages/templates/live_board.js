@@ -1,0 +1,182 @@
+// A board on which pieces are moved: drag, two clicks, or keys. Needs board.js.
+const DRAG_FROM = 4;  // pixels; a shorter way is a click
+
+class LiveBoard {
+  // `onMove(uci)` is told the choice; `onPremove([from, to])` a move made while the opponent thinks.
+  constructor(host, onMove, onPremove, announce) {
+    this.host = host;
+    this.view = new BoardView(host.querySelector("svg"));
+    this.onMove = onMove;
+    this.onPremove = onPremove;
+    this.announce = announce;
+    this.base = { placement: "8/8/8/8/8/8/8/8", marked: [] };
+    this.legal = [];
+    this.premoves = null;  // "white" or "black" while that side may make a move in advance
+    this.selected = this.cursor = this.drag = null;
+    host.addEventListener("pointerdown", event => this.press(event));
+    host.addEventListener("mousedown", event => { if (!event.target.closest(".promotion")) event.preventDefault(); });
+    host.addEventListener("pointermove", event => this.pull(event));
+    host.addEventListener("pointerup", event => this.release(event));
+    host.addEventListener("pointercancel", () => this.letGo());
+    host.addEventListener("contextmenu", event => { event.preventDefault(); this.unselect(); });
+    host.addEventListener("keydown", event => this.key(event));
+    host.addEventListener("blur", () => { this.cursor = null; this.draw(); });
+  }
+
+  // `legal` has [from, to, uci] of each move.
+  show(base, legal, premoves = null) {
+    const changed = base.placement !== this.base.placement;
+    this.base = base;
+    this.legal = legal;
+    this.premoves = premoves;
+    if (changed && this.drag === null) this.selected = null;
+    if (changed) this.closePromotion();
+    this.draw();
+  }
+
+  draw() {
+    const targets = this.legal.filter(([source]) => source === this.selected).map(([, target]) => target);
+    this.view.show({ ...this.base, selected: this.selected, targets: [...new Set(targets)], cursor: this.cursor });
+  }
+
+  flip(flipped) { this.view.flip(flipped); this.draw(); }
+
+  canTake(square) {
+    if (this.legal.some(([source]) => source === square)) return true;
+    const letter = piecesOf(this.base.placement).get(square);
+    return Boolean(this.premoves && letter && (letter === letter.toUpperCase()) === (this.premoves === "white"));
+  }
+
+  press(event) {
+    if (event.button !== 0 || event.target.closest(".promotion")) return;
+    document.activeElement?.blur();  // so that the keys go through the game after a click
+    this.cursor = null;
+    const square = this.view.squareAt(event);
+    if (square === null) return;
+    if (this.selected !== null && this.selected !== square && this.moveTo(square)) return;
+    if (!this.canTake(square)) { this.unselect(); return; }
+    this.wasSelected = this.selected === square;
+    this.selected = square;
+    this.draw();
+    const piece = this.view.svg.querySelector(`[data-square="${square}"]`);
+    this.drag = { square, piece, x: event.clientX, y: event.clientY, far: false };
+    this.host.setPointerCapture(event.pointerId);
+  }
+
+  pull(event) {
+    const drag = this.drag;
+    if (!drag) return;
+    if (!drag.far && Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < DRAG_FROM) return;
+    drag.far = true;
+    drag.piece = this.view.svg.querySelector(`.pieces [data-square="${drag.square}"]`) ?? drag.piece;
+    const box = this.view.svg.getBoundingClientRect();
+    drag.piece.setAttribute("x", (event.clientX - box.left) / box.width * SIDE - SQUARE / 2);
+    drag.piece.setAttribute("y", (event.clientY - box.top) / box.height * SIDE - SQUARE / 2);
+    if (drag.piece.nextSibling) drag.piece.parentNode.append(drag.piece);  // above the others
+  }
+
+  release(event) {
+    const drag = this.drag;
+    this.drag = null;
+    if (!drag) return;
+    const square = this.view.squareAt(event);
+    if (drag.far) {
+      this.view.dropped = drag.square;  // the hand has moved it: it does not slide
+      if (square === null || square === drag.square || !this.moveTo(square)) this.draw();
+    } else if (this.wasSelected) {
+      this.unselect();
+    }
+  }
+
+  letGo() {
+    this.drag = null;
+    this.draw();
+  }
+
+  unselect() {
+    this.selected = null;
+    this.draw();
+  }
+
+  // Moves the selected piece if it can go there; returns whether it did.
+  moveTo(target) {
+    const source = this.selected;
+    const found = this.legal.filter(([from, to]) => from === source && to === target).map(([, , uci]) => uci);
+    if (!found.length) {
+      if (!this.premoves || !this.canTake(source) || this.legal.length) return false;
+      this.unselect();
+      this.onPremove([source, target]);
+      return true;
+    }
+    this.selected = null;
+    if (found.length === 1) this.play(source, target, found[0]);
+    else this.askPromotion(source, target, found);
+    return true;
+  }
+
+  // Shows the piece on its square at once; the server's answer follows.
+  play(source, target, uci) {
+    const pieces = piecesOf(this.base.placement);
+    const letter = pieces.get(source);
+    const own = piece => piece && (piece === piece.toUpperCase()) === (letter === letter.toUpperCase());
+    this.legal = [];
+    if (own(pieces.get(target))) this.draw();  // castling by taking the rook: wait for the server
+    else this.view.put(source, target);
+    this.onMove(uci);
+  }
+
+  askPromotion(source, target, found) {
+    const box = this.host.querySelector(".promotion");
+    const white = target >= 56;
+    const column = this.view.flipped ? 7 - target % 8 : target % 8;
+    box.style.left = `${column * 12.5}%`;
+    const atTop = white !== this.view.flipped;
+    box.style.top = atTop ? "0" : "auto";
+    box.style.bottom = atTop ? "auto" : "0";
+    const order = atTop ? "qnrb" : "brnq";
+    box.replaceChildren(...[...order].filter(letter => found.some(uci => uci.endsWith(letter))).map(letter => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.setAttribute("aria-label", NAMES[letter]);
+      const picture = shape("svg", { viewBox: "0 0 45 45" });
+      picture.append(shape("use", { href: `#${pieceName(white ? letter.toUpperCase() : letter)}` }));
+      button.append(picture);
+      button.addEventListener("click", () => {
+        this.closePromotion();
+        this.play(source, target, found.find(uci => uci.endsWith(letter)));
+      });
+      return button;
+    }));
+    box.hidden = false;
+    box.querySelector("[aria-label=queen]").focus();
+    this.draw();
+  }
+
+  closePromotion() { this.host.querySelector(".promotion").hidden = true; }
+
+  key(event) {
+    if (event.target.closest(".promotion")) {
+      if (event.key === "Escape") { this.closePromotion(); this.host.focus(); this.draw(); }
+      return;
+    }
+    const turn = this.view.flipped ? -1 : 1;
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (way) {
+      const from = this.cursor ?? this.selected ?? (this.view.flipped ? 51 : 12);
+      const file = from % 8 + turn * way[0], rank = (from >> 3) + turn * way[1];
+      this.cursor = this.cursor === null ? from : Math.max(0, Math.min(7, rank)) * 8 + Math.max(0, Math.min(7, file));
+      const letter = piecesOf(this.base.placement).get(this.cursor);
+      this.announce(`${squareName(this.cursor)} ${letter ? pieceName(letter).replace("-", " ") : "empty"}`);
+    } else if ((event.key === "Enter" || event.key === " ") && this.cursor !== null) {
+      if (this.selected !== null && this.selected !== this.cursor && this.moveTo(this.cursor)) this.cursor = null;
+      else this.selected = this.canTake(this.cursor) && this.selected !== this.cursor ? this.cursor : null;
+    } else if (event.key === "Escape") {
+      this.selected = this.cursor = null;
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    this.draw();
+  }
+}

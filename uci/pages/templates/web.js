@@ -1,0 +1,394 @@
+// The page of the board: shows the states that the server sends, and sends what the person does.
+const $ = id => document.getElementById(id);
+const VALUES = { p: 1, n: 3, b: 3, r: 5, q: 9 };
+const START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1";
+
+let state = null;      // the latest state
+let received = 0;      // when it came, in milliseconds
+let browsed = null;    // the ply that is looked at in a game, null for the latest
+let lines = null;      // the latest lines of analysis
+let hint = null;       // the latest hint
+let premove = null;    // [from, to] to play as soon as it is legal
+let turned = false;    // whether the board was turned round by hand
+let socket = null;
+let sound = localStorage.getItem("aino-sound") !== "off";
+
+function send(wish, fields = {}) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: wish, ...fields }));
+}
+
+function say(text, kind = "note") {
+  $("status").textContent = text.replace(/^[a-z]+(?=[ :])/, word => word[0].toUpperCase() + word.slice(1));
+  $("status").classList.toggle("error", kind === "error");
+}
+
+const live = new LiveBoard($("board"), uci => { premove = null; send("move", { uci }); },
+  squares => { premove = squares; show(); }, text => say(text));
+
+// ---- what is shown ----
+
+// The steps of the line that is looked at, and the ply in it.
+function looked() {
+  if (!state.analysing) return { steps: state.steps, ply: browsed ?? state.steps.length - 1 };
+  const { variation, ply } = state.place;
+  const steps = variation ? [...state.steps.slice(0, state.variation.fork + 1), ...state.variation.steps] : state.steps;
+  return { steps, ply };
+}
+
+const shownStep = () => { const { steps, ply } = looked(); return steps[ply]; };
+const isLatest = () => state.analysing || browsed === null;
+const linesFit = () => lines && state.analysing && $("lines-on").checked && lines.fen === shownStep().fen;
+const bottomSide = () => ((state.human ?? "white") === "white") !== turned ? "white" : "black";
+
+function show() {
+  if (!state) return;
+  const step = shownStep();
+  const arrows = [];
+  if (linesFit()) lines.lines.slice(0, 3).forEach((line, index) =>
+    line.squares.length && arrows.unshift([...line.squares, index ? "other" : "better"]));
+  if (hint && hint.fen === step.fen && !state.analysing) arrows.push([...hint.squares, "better"]);
+  if (premove) arrows.push([...premove, "premove"]);
+  const flipped = bottomSide() === "black";
+  if (live.view.flipped !== flipped) live.flip(flipped);
+  const mayPremove = state.thinking && browsed === null ? state.human : null;
+  live.show({ placement: step.fen.split(" ")[0], marked: step.marked, check: step.check, arrows },
+    isLatest() ? state.legal : [], mayPremove);
+  $("board").querySelector("svg").setAttribute("aria-label", step.san ?? "Start position");
+  showStrips(step);
+  showMoves();
+  showLines();
+  showControls();
+}
+
+function showStrips(step) {
+  const below = bottomSide(), above = below === "white" ? "black" : "white";
+  const counts = new Map();
+  for (const letter of piecesOf(step.fen.split(" ")[0]).values()) counts.set(letter, (counts.get(letter) ?? 0) + 1);
+  for (const [place, side] of [["above", above], ["below", below]]) {
+    const strip = $(place);
+    const upper = letter => side === "white" ? letter.toUpperCase() : letter;
+    const lower = letter => side === "white" ? letter : letter.toUpperCase();
+    let ahead = 0, extra = [];
+    for (const letter of "qrbnp") {
+      const more = (counts.get(upper(letter)) ?? 0) - (counts.get(lower(letter)) ?? 0);
+      ahead += more * VALUES[letter];
+      for (let index = 0; index < more; index++) extra.push(lower(letter));
+    }
+    strip.dataset.side = side;
+    strip.querySelector(".who").textContent = state.names[side];
+    strip.querySelector(".material").replaceChildren(...extra.map(letter => {
+      const picture = shape("svg", { viewBox: "4 4 37 37" });
+      picture.append(shape("use", { href: `#${pieceName(letter)}` }));
+      return picture;
+    }), ahead > 0 ? ` +${ahead}` : "");
+    strip.classList.toggle("to-move", state.isGame && !state.end && state.turn === side);
+    strip.querySelector(".clock").hidden = !state.clock;
+  }
+  showClocks();
+}
+
+function clockText(seconds) {
+  if (seconds < 10) return Math.max(0, seconds).toFixed(1);
+  const whole = Math.ceil(seconds), rest = String(whole % 60).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+}
+
+function showClocks() {
+  if (!state?.clock) return;
+  for (const place of ["above", "below"]) {
+    const side = $(place).dataset.side, clock = $(place).querySelector(".clock");
+    const runs = state.clock.running === side;
+    const left = state.clock[side] - (runs ? (performance.now() - received) / 1000 : 0);
+    clock.textContent = clockText(left);
+    clock.classList.toggle("runs", runs);
+    clock.classList.toggle("short", left < 20);
+  }
+}
+
+function moveButton(step, variation, ply, isHere) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = step.san;
+  button.dataset.ply = ply;
+  if (isHere) button.setAttribute("aria-current", "true");
+  button.addEventListener("click", () => look(variation, ply));
+  return button;
+}
+
+const words = (kind, text) => Object.assign(document.createElement("span"), { className: kind, textContent: text });
+
+function showMoves() {
+  const box = $("moves"), { ply } = looked();
+  const inVariation = state.analysing && state.place.variation;
+  const made = [];
+  state.steps.slice(1).forEach((step, index) => {
+    const isBlack = step.number.endsWith("...");
+    if (!isBlack || index === 0) made.push(words("no", step.number.replace("...", ".")));
+    if (isBlack && index === 0) made.push(words("gap", "…"));
+    made.push(moveButton(step, false, index + 1, !inVariation && ply === index + 1));
+  });
+  if (state.end) made.push(words("result", `${state.end.result} · ${state.end.reason}`));
+  const main = document.createElement("div");
+  main.className = "main-moves";
+  main.append(...made);
+  box.replaceChildren(main);
+  if (state.variation) {
+    const line = document.createElement("div");
+    line.className = "variation";
+    state.variation.steps.forEach((step, index) => {
+      if (index === 0 || !step.number.endsWith("...")) line.append(words("no", step.number));
+      const place = state.variation.fork + 1 + index;
+      line.append(moveButton(step, true, place, inVariation && ply === place));
+    });
+    box.append(line);
+  }
+  const here = box.querySelector("[aria-current]");
+  if (here) box.scrollTop = here.offsetTop - box.offsetTop - box.clientHeight / 2;
+}
+
+function showLines() {
+  $("lines").hidden = $("bar-place").hidden = !state.analysing;
+  $("board").closest(".board-row").classList.toggle("with-bar", state.analysing);
+  if (!state.analysing) return;
+  const fits = linesFit(), on = $("lines-on").checked;
+  const best = fits ? lines.over ?? lines.lines[0] : null;
+  $("lines").classList.toggle("off", !on);
+  $("wdl").hidden = !on;
+  $("work").textContent = !on ? "" : fits ? lines.over?.text ?? `depth ${lines.depth} · ${short(lines.nodes)} nodes · ${short(lines.nps)}/s`
+    : "thinking";
+  $("bar-place").style.visibility = on ? "visible" : "hidden";
+  if (best) {
+    showBar($("bar-place").querySelector(".bar"), best.expected, best.score, live.view.flipped);
+    showChances(best.wdl);
+  }
+  if (fits || !on) $("line-list").replaceChildren(...(fits ? lines.lines.map(lineItem) : []));
+}
+
+const short = count => count >= 1e6 ? `${(count / 1e6).toFixed(1)}M` : count >= 1e3 ? `${Math.round(count / 1e3)}k` : String(count);
+
+function showChances(wdl) {
+  const names = ["white", "draw", "black"];
+  $("wdl").replaceChildren(...wdl.map((share, index) => {
+    const part = words(names[index], share >= 90 ? `${Math.round(share / 10)}%` : "");
+    part.style.width = `${share / 10}%`;
+    return part;
+  }).filter((_, index) => wdl[index] > 0));
+  const percent = wdl.map(share => Math.round(share / 10));
+  $("wdl").setAttribute("aria-label", `White wins ${percent[0]}%, draw ${percent[1]}%, Black wins ${percent[2]}%`);
+  $("wdl").title = $("wdl").getAttribute("aria-label");
+}
+
+function lineItem(line) {
+  const item = document.createElement("li");
+  item.append(words("score", line.score));
+  line.moves.forEach((move, index) => {
+    if (index === 0 || !move.number.endsWith("...")) item.append(words("no", move.number));
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = move.san;
+    button.addEventListener("click", () => send("explore", { moves: line.moves.slice(0, index + 1).map(one => one.uci) }));
+    item.append(button, " ");
+  });
+  return item;
+}
+
+function showControls() {
+  const playing = state.isGame && !state.end && !state.analysing;
+  const over = state.isGame && state.end && !state.analysing;
+  const { steps, ply } = looked();
+  $("actions").hidden = !playing && !over;
+  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-ask]")) {
+    button.hidden = Boolean(over);
+    button.disabled = button.dataset.ask ? !playing : !playing || state.thinking;
+  }
+  $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length - 1 <= state.firstPly;
+  $("after").hidden = !over;
+  $("level-row").hidden = !playing;
+  setChoice($("level"), state.level);
+  $("analysis").hidden = !state.analysing;
+  $("drop").disabled = !state.variation && !state.isGame;
+  $("drop").textContent = state.variation ? "Drop the variation" : "Back to the game";
+  $("review-too").disabled = state.steps.length < 2 || Boolean(state.isGame && !state.end);
+  $("analyse-button").textContent = state.analysing && state.isGame ? "Game" : "Analyse";
+  $("analyse-button").disabled = state.analysing && !state.isGame;
+  $("typed").hidden = Boolean(over);
+  $("opening").textContent = state.opening;
+  for (const [name, off] of [["first", ply === 0], ["back", ply === 0], ["on", ply === steps.length - 1], ["last", ply === steps.length - 1]])
+    $("steps").querySelector(`[data-go=${name}]`).disabled = off;
+}
+
+// Sets a choice that may lack the value yet.
+function setChoice(select, value) {
+  if (![...select.options].some(option => option.value === value)) select.append(new Option(value, value));
+  select.value = value;
+}
+
+// ---- what happens ----
+
+function stateText() {
+  if (state.analysing) return state.isGame && !state.end ? "Analysis: the game waits." : "Analysis: move both sides' pieces.";
+  if (state.end) return `${state.end.result}: ${state.end.reason}.`;
+  return state.thinking ? "Aino is thinking." : "Your move.";
+}
+
+const answers = {
+  state(message) {
+    const before = state;
+    state = message;
+    received = performance.now();
+    $("curtain").hidden = true;
+    if (!before || before.steps.length !== state.steps.length || before.steps[0].fen !== state.steps[0].fen) browsed = null;
+    if (before && before.human !== state.human) turned = false;
+    const latest = state.steps.at(-1);
+    const moved = before && latest.fen !== before.steps.at(-1).fen && state.steps.length > before.steps.length;
+    if (moved) playSound(latest.san);
+    if (!before || moved || stateKey(before) !== stateKey(state)) {
+      const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
+      say(last + stateText());
+    }
+    if (!state.thinking || state.analysing) playPremove();
+    show();
+  },
+  lines(message) { lines = message; show(); },
+  hint(message) {
+    hint = message;
+    say(`Aino would play ${message.san}${message.line.length ? ` (${message.line[0].score})` : ""}.`);
+    show();
+  },
+  say(message) { say(message.text, message.kind); dialogSays(message); },
+  games(message) { showGames(message); },
+  reviewing(message) {
+    $("review").hidden = false;
+    $("review-link").hidden = true;
+    $("review-button").disabled = $("review-too").disabled = true;
+    $("review-progress").value = message.total ? message.done / message.total : 0;
+    $("review-text").textContent = message.done < message.total ? `${message.done} of ${message.total} moves` : "Looking closer";
+  },
+  reviewed() {
+    answers.unreviewed();
+    $("review-link").hidden = false;
+    say("The review is ready.");
+  },
+  unreviewed() {
+    $("review").hidden = $("review-link").hidden = true;
+    $("review-button").disabled = $("review-too").disabled = false;
+  },
+  busy() { drawCurtain("The board is open in another tab. One person plays at a time.", true); },
+};
+
+const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.end, of.place, of.isGame, of.steps.length]);
+
+function playPremove() {
+  const wanted = premove;
+  premove = null;
+  if (!wanted || state.analysing) return;
+  const found = state.legal.filter(([source, target]) => source === wanted[0] && target === wanted[1]).map(([, , uci]) => uci);
+  if (found.length) send("move", { uci: found.find(uci => uci.endsWith("q")) ?? found[0] });
+}
+
+function playSound(san) {
+  if (!sound) return;
+  try {
+    playSound.context ??= new AudioContext();
+    const { context } = playSound, at = context.currentTime;
+    const tone = context.createOscillator(), volume = context.createGain();
+    tone.type = "triangle";
+    tone.frequency.setValueAtTime(san.includes("x") ? 190 : 260, at);
+    tone.frequency.exponentialRampToValueAtTime(70, at + 0.07);
+    volume.gain.setValueAtTime(san.includes("x") ? 0.5 : 0.3, at);
+    volume.gain.exponentialRampToValueAtTime(0.001, at + 0.1);
+    tone.connect(volume).connect(context.destination);
+    tone.start(at);
+    tone.stop(at + 0.12);
+  } catch { sound = false; }
+}
+
+function look(variation, ply) {
+  const steps = variation && state.variation ? state.variation.fork + state.variation.steps.length : state.steps.length - 1;
+  const wanted = Math.max(0, Math.min(steps, ply));
+  if (state.analysing) { send("look", { variation, ply: wanted }); return; }
+  browsed = wanted === state.steps.length - 1 ? null : wanted;
+  show();
+}
+
+const goes = {
+  first: () => look(false, 0),
+  back: () => {
+    const inVariation = state.analysing && state.place.variation;
+    const ply = looked().ply - 1;
+    look(inVariation && ply > state.variation.fork, ply);
+  },
+  on: () => look(state.analysing && state.place.variation, looked().ply + 1),
+  last: () => look(state.analysing && state.place.variation, 100000),
+  flip: () => { turned = !turned; show(); },
+};
+
+const tells = {
+  analyse: () => send("analyse", { on: !state.analysing }),
+  drop_variation: () => state.variation ? send("drop_variation") : send("analyse", { on: false }),
+};
+
+document.addEventListener("click", event => {
+  const button = event.target.closest("button");
+  if (!button || !state) return;
+  if (button.dataset.go) goes[button.dataset.go]();
+  else if (button.dataset.do) (tells[button.dataset.do] ?? (() => send(button.dataset.do)))();
+  else if (button.dataset.again) send("again", { swap: button.dataset.again === "true" });
+});
+
+$("typed").addEventListener("submit", event => {
+  event.preventDefault();
+  const field = $("typed-move");
+  if (field.value.trim()) send("type", { text: field.value.trim() });
+  field.value = "";
+});
+
+for (const id of ["lines-on", "line-count"]) $(id).addEventListener("change", () => {
+  send("lines", { on: $("lines-on").checked, count: Number($("line-count").value) });
+  show();
+});
+
+$("level").addEventListener("change", () => send("level", { level: $("level").value }));
+
+$("take-over").addEventListener("click", () => send("take_over"));
+
+function toggle(id) { $(id).checked = !$(id).checked; $(id).dispatchEvent(new Event("change")); }
+
+const keys = {
+  ArrowLeft: goes.back, ArrowRight: goes.on, Home: goes.first, End: goes.last, f: goes.flip,
+  "/": () => $("typed-move").focus(), h: () => send("hint"), u: () => send("take_back"), n: () => openDialog("new-game"),
+  a: () => { if (state.isGame) tells.analyse(); }, l: () => { if (state.analysing) toggle("lines-on"); },
+  s: () => { sound = !sound; localStorage.setItem("aino-sound", sound ? "on" : "off"); say(`Sound ${sound ? "on" : "off"}.`); },
+  "?": () => openDialog("keys"),
+};
+document.addEventListener("keydown", event => {
+  if (!state || !(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.closest("input, textarea, select, dialog")) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+
+// ---- the connection ----
+
+function drawCurtain(text, mayTakeOver) {
+  $("curtain-text").textContent = text;
+  $("take-over").hidden = !mayTakeOver;
+  $("curtain").hidden = false;
+}
+
+function connect() {
+  socket = new WebSocket(`${location.href.replace(/^http/, "ws").replace(/[?#].*$/, "")}socket`);
+  socket.addEventListener("message", event => {
+    const message = JSON.parse(event.data);
+    answers[message.do]?.(message);
+  });
+  socket.addEventListener("close", event => {
+    if (event.code === 4000) { drawCurtain("The board is open in too many tabs.", false); return; }
+    drawCurtain("Aino has ended, or cannot be reached. The game waits there; trying again.", false);
+    setTimeout(connect, 1500);
+  });
+}
+
+setInterval(showClocks, 100);
+connect();

@@ -1,0 +1,88 @@
+"""One game from its first move to what comes after it: the result, the saved file, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.options import EngineOptions
+from engine.player import Engine
+from uci.game.ends import UNFINISHED, GameEnd
+from uci.game.game_file import default_path, save
+from uci.play.game import TerminalGame
+from uci.play.loop import play
+from uci.play.record import record_of
+
+__all__ = ["sit_down"]
+
+# What can be typed after a game, by its first letter or in full.
+_CHOICES = ("again", "swap", "takeback", "annotate", "quit")
+
+
+def sit_down(game: TerminalGame, engine: Engine, options: EngineOptions, pgn: Path | None) -> TerminalGame | None:
+    """Plays a game, saves it and asks what next; the next game, or None to leave.
+
+    Whatever ends the game, it is saved if it has moves: in `pgn`, or in a file of its own. `options` are the engine's
+    own, without a level.
+    """
+    end, choice = UNFINISHED, "quit"
+    told = ""
+    try:
+        end = play(game)
+        while end != UNFINISHED:
+            told = f"{end.result}: {end.reason}"
+            game.say(told)
+            choice = _choose(game)
+            if choice != "takeback":
+                break
+            game.take_back()
+            end = UNFINISHED
+            end = play(game)
+    finally:
+        path = _keep(game, end, pgn)
+    if choice == "annotate" and path is not None:
+        choice = _annotate(game, engine, options, end, path)
+    if choice not in ("again", "swap"):
+        return None
+    settings = game.settings.again(swap=choice == "swap")
+    return TerminalGame(game.console, engine, game.board.root(), settings, game.asker)
+
+
+def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:
+    """What the player wants after a game; leaving the input is quitting."""
+    left_out = {*but} if game.settings.human is not None else {*but, "takeback", "swap"}
+    left_out |= set() if game.board.move_stack else {"takeback", "annotate"}
+    choices = [choice for choice in _CHOICES if choice not in left_out]
+    initials = {choice[0] if choice != "annotate" else "n": choice for choice in choices}
+    prompt = ", ".join(f"{choice} ({letter})" for letter, choice in initials.items())
+    while True:
+        try:
+            answer = game.asker(f"{prompt}: ").strip().lower()
+        except (EOFError, KeyboardInterrupt):
+            game.console.print()
+            return "quit"
+        if answer in choices or answer in initials:
+            return initials.get(answer, answer)
+
+
+def _keep(game: TerminalGame, end: GameEnd, pgn: Path | None) -> Path | None:
+    """Saves a game that has moves and says where; the file, or None. Shows a game that cannot be saved."""
+    if not game.board.move_stack:
+        return None
+    record = record_of(game, end)
+    path = pgn or default_path(game.settings.started)
+    try:
+        save(record, path)
+    except OSError as error:
+        game.say(f"cannot save the game in {path}: {error}\n\n{record}")
+        return None
+    game.say(f"saved to {path}")
+    return path
+
+
+def _annotate(game: TerminalGame, engine: Engine, options: EngineOptions, end: GameEnd, path: Path) -> str:
+    """Reviews the game beside its file, and asks again what next."""
+    from uci.annotate.annotate import annotate_game
+
+    engine.set_options(options)
+    annotate_game(game.console, engine, record_of(game, end), path)
+    return _choose(game, but=("annotate", "takeback"))

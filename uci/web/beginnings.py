@@ -1,0 +1,83 @@
+"""How a table begins: a new game from what the page chose, or a game out of a PGN."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import chess
+import chess.pgn
+
+from engine.board.fen import parse_fen
+from engine.errors import ConfigError, DataError
+from uci.game.clock import parse_time_control
+from uci.game.level import parse_level
+from uci.terminal.reading import board_at, games_of_text
+from uci.web.table import MOST_PLIES, Setup
+
+__all__ = ["LoadedGame", "chosen_game", "chosen_position", "loaded_game"]
+
+_MOST_GAMES = 300  # games of a PGN that the page lists
+_CHESS960_STARTS = 960
+
+
+@dataclass(frozen=True)
+class LoadedGame:
+    """A game of a PGN, the names of all its games, and the first fault in this one's text, "" for none."""
+
+    setup: Setup
+    names: list[str]
+    fault: str
+
+
+def chosen_position(fen: str, chess960: str = "") -> chess.Board:
+    """The position of a FEN ("" for the usual start), or the Chess960 start of a number or of `any`.
+
+    Raises FenError, ConfigError.
+    """
+    if not chess960:
+        return parse_fen(fen, chess960=_is_shredder(fen)) if fen.strip() else chess.Board()
+    if chess960 == "any":
+        return chess.Board.from_chess960_pos(random.randrange(_CHESS960_STARTS))
+    if not chess960.isdecimal() or int(chess960) >= _CHESS960_STARTS:
+        raise ConfigError(f"Chess960 position {chess960!r}: expected 0 to {_CHESS960_STARTS - 1}")
+    return chess.Board.from_chess960_pos(int(chess960))
+
+
+def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
+    """A game from a board, of which the person plays `side` (white, black, random); "" is no clock.
+
+    Raises ConfigError.
+    """
+    human = random.random() < 0.5 if side == "random" else side == "white"
+    return Setup(board, human, parse_level(level), parse_time_control(clock) if clock else None)
+
+
+def loaded_game(text: str, number: int) -> LoadedGame:
+    """The game of that number, from 1, of a PGN's text, as a board for analysis. Raises DataError."""
+    games = []
+    for found in games_of_text(text, "the PGN"):
+        games.append(found)
+        if len(games) >= max(_MOST_GAMES, number):
+            break
+    if number > len(games):
+        raise DataError(f"the PGN has {len(games)} game{'s' * (len(games) != 1)}")
+    game, fault = games[number - 1]
+    if fault is not None:
+        raise fault
+    board = board_at(game)
+    if len(board.move_stack) > MOST_PLIES:
+        raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
+    setup = Setup(board, None, headers=dict(game.headers))
+    return LoadedGame(setup, [_name(found) for found, _ in games[:_MOST_GAMES]], str(next(iter(game.errors), "")))
+
+
+def _is_shredder(fen: str) -> bool:
+    """Whether the castling field names files, as in Chess960."""
+    fields = fen.split()
+    return len(fields) > 2 and any(letter in "abcdefghABCDEFGH" for letter in fields[2])
+
+
+def _name(game: chess.pgn.Game) -> str:
+    headers = game.headers
+    return f"{headers.get('White', '?')} – {headers.get('Black', '?')}, {headers.get('Result', '*')}"

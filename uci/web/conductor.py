@@ -1,0 +1,383 @@
+"""Does what the page asks: changes the table, sets the engine to work, and tells the page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+import chess
+import chess.pgn
+
+from engine.errors import AinoError, MoveError
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from engine.search.result import SearchInfo, SearchResult
+from uci.annotate.comments import add_comments, how_reviewed
+from uci.annotate.game_page import game_section, page
+from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
+from uci.game.level import Level, parse_level
+from uci.game.move_input import read_human_move
+from uci.terminal.verdict import Verdict
+from uci.web.beginnings import chosen_game, chosen_position, loaded_game
+from uci.web.snapshot import StepCache, lines_of, snapshot, verdict_at_end
+from uci.web.table import Setup, Table
+from uci.web.thinker import Thinker
+from uci.web.wishes import read_wish
+
+__all__ = ["Conductor", "Desk"]
+
+_HINT = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
+_FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
+_REVIEW = Limits(nodes=20_000)
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+class Desk:
+    """What the conductor works with: the engine's thinker, a way to save games, and one to tell the terminal."""
+
+    def __init__(
+        self, thinker: Thinker, save: Callable[[chess.pgn.Game], str], review_limits: Limits = _REVIEW
+    ) -> None:
+        self.thinker = thinker
+        self.save = save  # returns a sentence that says where the game is
+        self.review_limits = review_limits
+
+
+class Conductor:
+    """One person at one table with one engine. `tell` sends a message to the page that is at the board.
+
+    All methods run in the event loop and return at once; the engine's work goes on in tasks.
+    """
+
+    def __init__(self, desk: Desk, setup: Setup, tell: Tell) -> None:
+        self.table = Table(setup)
+        self.review_page: Callable[[str], str] | None = None  # the page for a nonce
+        self._desk = desk
+        self._thinker = desk.thinker
+        self._tell = tell
+        self._game_steps, self._variation_steps = StepCache(), StepCache()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flag: asyncio.TimerHandle | None = None
+        self._shows_lines, self._line_count = True, 3
+        self._reviewing = False
+        self._is_saved = False
+        self.table.wait(True)
+
+    # ---- the page comes and goes ------------------------------------------------------------------------------------
+
+    def arrive(self) -> None:
+        """A page is at the board: it is told everything, and the game goes on."""
+        self.table.wait(False)
+        self._tell_state()
+        if self.review_page is not None:
+            self._tell({"do": "reviewed"})
+        if not self._thinker.is_loaded:
+            self._say("Aino is getting ready; the very first start compiles. You can begin.")
+        self._go_on()
+
+    def leave(self) -> None:
+        """The page is gone: the clocks and the engine stop."""
+        self._end_review()
+        self.table.wait(True)
+        self._thinker.cancel()
+        self._set_flag_timer()
+
+    def receive(self, text: str | bytes) -> None:
+        """Does what a message asks for. What cannot be done is told, and changes nothing."""
+        try:
+            name, fields = read_wish(text)
+            getattr(self, f"_do_{name}")(**fields)
+        except AinoError as error:
+            self._say(str(error), "error")
+            self._tell_state()
+
+    def close(self) -> str | None:
+        """Ends the engine's work and saves a game that is not saved; returns where it is."""
+        self._end_review()
+        self._thinker.cancel()
+        return self._save()
+
+    # ---- wishes: the game -------------------------------------------------------------------------------------------
+
+    def _do_new(self, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
+        self._replace_table(chosen_game(chosen_position(fen, chess960), side, level, clock))
+
+    def _do_play_from_here(self, side: str, level: str, clock: str) -> None:
+        self._replace_table(chosen_game(self.table.shown.copy(), side, level, clock))
+
+    def _do_again(self, swap: bool) -> None:
+        """The same game once more, from its start."""
+        table = self.table
+        if table.setup.human is None:
+            raise MoveError("there is no game to play again")
+        control = table.clock.control if table.clock is not None else None
+        self._replace_table(Setup(table.board.root(), table.setup.human != swap, table.level, control))
+
+    def _replace_table(self, setup: Setup) -> None:
+        self._save()
+        self._forget_review()
+        self.table = Table(setup)
+        self._is_saved = not self.table.is_game
+        self._changed()
+
+    def _do_move(self, uci: str) -> None:
+        self._move(self._legal(uci, self.table.shown))
+
+    def _do_type(self, text: str) -> None:
+        self._move(read_human_move(self.table.shown, text))
+
+    def _move(self, move: chess.Move) -> None:
+        table = self.table
+        if table.is_analysing:
+            table.explore([move])
+        elif table.is_human_turn:
+            table.play(move)
+            self._is_saved = False
+        else:
+            raise MoveError("the game is over" if table.end else "it is Aino's move")
+        self._changed()
+
+    def _do_take_back(self) -> None:
+        if not self.table.take_back():
+            raise MoveError("there is no move of yours to take back")
+        self._forget_review()
+        self._changed()
+
+    def _do_hint(self) -> None:
+        if self.table.is_human_turn:
+            self._start(self._hint())
+
+    async def _hint(self) -> None:
+        board = self.table.board.copy()
+        result = await self._search(board, _HINT)
+        if result is not None and result.best_move is not None:
+            move = result.best_move
+            line = lines_of(self.table, board, result.infos)["lines"][:1] if result.infos else []
+            squares = [move.from_square, move.to_square]
+            self._tell({"do": "hint", "fen": board.fen(), "san": board.san(move), "squares": squares, "line": line})
+
+    def _do_offer_draw(self) -> None:
+        table = self.table
+        if not table.is_human_turn:
+            raise MoveError("offer a draw when it is your move")
+        if table.plies < DRAW_FROM_PLY:
+            raise MoveError(f"Aino wants to play on: it is too early, ask after move {DRAW_FROM_PLY // 2}")
+        self._start(self._consider_draw())
+
+    async def _consider_draw(self) -> None:
+        self._say("Aino considers your offer")
+        result = await self._search(self.table.board.copy(), _HINT)
+        if result is None or not result.infos or not self.table.is_human_turn:
+            return
+        if accepts_draw(1.0 - Verdict.of_info(result.infos[0]).expected):
+            self.table.finish(GameEnd("1/2-1/2", "draw agreed"))
+            self._changed()
+        else:
+            self._say("Aino declines: it likes its position better")
+
+    def _do_resign(self) -> None:
+        if not self.table.is_running or self.table.setup.human is None:
+            raise MoveError("there is no game to resign")
+        self.table.finish(end_by_resigning(self.table.setup.human))
+        self._changed()
+
+    def _do_level(self, level: str) -> None:
+        self.table.level = parse_level(level)
+        self._changed()
+
+    # ---- wishes: analysis -------------------------------------------------------------------------------------------
+
+    def _do_analyse(self, on: bool) -> None:
+        self.table.analyse(on)
+        self._changed()
+
+    def _do_look(self, variation: bool, ply: int) -> None:
+        if self.table.is_analysing:
+            self.table.look(variation, ply)
+            self._changed()
+
+    def _do_explore(self, moves: list[str]) -> None:
+        if not self.table.is_analysing:
+            raise MoveError("moves of a line can be played in analysis only")
+        board = self.table.shown.copy()
+        found = []
+        for uci in moves:
+            found.append(self._legal(uci, board))
+            board.push(found[-1])
+        self.table.explore(found)
+        self._changed()
+
+    def _do_drop_variation(self) -> None:
+        self.table.drop_variation()
+        self._changed()
+
+    def _do_lines(self, on: bool, count: int) -> None:
+        self._shows_lines, self._line_count = on, count
+        self._changed()
+
+    def _do_position(self, fen: str) -> None:
+        self._replace_table(Setup(chosen_position(fen), None))
+
+    def _do_load(self, text: str, game: int) -> None:
+        loaded = loaded_game(text, game)
+        self._replace_table(loaded.setup)
+        self.table.look(False, 0)
+        self._changed()
+        if loaded.fault:
+            self._say(f"read up to an unreadable move: {loaded.fault}", "error")
+        if len(loaded.names) > 1:
+            self._tell({"do": "games", "names": loaded.names, "game": game})
+
+    def _do_review(self) -> None:
+        if self.table.is_running:
+            raise MoveError("a game can be reviewed when it is over")
+        if not self.table.plies:
+            raise MoveError("there are no moves to review")
+        self._start(self._review())
+
+    async def _review(self) -> None:
+        table, total = self.table, self.table.plies
+        self._reviewing = True
+        self._tell({"do": "reviewing", "done": 0, "total": total})
+
+        def on_ply(done: int, of: int) -> None:
+            if self._reviewing:
+                self._tell({"do": "reviewing", "done": done, "total": of})
+
+        limits = self._desk.review_limits
+        review = await self._thinker.review(table.record(), self._for_analysis, limits, on_ply)
+        if review is None or table is not self.table:
+            return
+        self._reviewing = False
+        how = how_reviewed(self._thinker.evaluator_name, limits)
+        section = game_section(review, 1, str(add_comments(review, how)))
+        self.review_page = lambda nonce: page("Review of the game", [section], how, nonce)
+        self._tell({"do": "reviewed"})
+        self._go_on()
+
+    def _do_stop_review(self) -> None:
+        self._forget_review()
+        self._go_on()
+
+    def _forget_review(self) -> None:
+        self._end_review()
+        self.review_page = None
+        self._tell({"do": "unreviewed"})
+
+    def _end_review(self) -> None:
+        if self._reviewing:
+            self._reviewing = False
+            self._thinker.cancel()
+
+    # ---- the engine -------------------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Tells the new state and sets the engine to the work that it asks for."""
+        if self.table.end is not None and self.table.is_game and not self._is_saved:
+            where = self._save()
+            if where is not None:
+                self._say(where)
+        self._tell_state()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._set_flag_timer()
+        if self._reviewing:
+            return
+        if self.table.is_engine_turn:
+            self._start(self._reply())
+        elif self.table.is_analysing and self._shows_lines and not self.table.is_waiting:
+            self._start(self._analyse())
+        else:
+            self._thinker.cancel()
+
+    async def _reply(self) -> None:
+        """Aino's move."""
+        table = self.table
+        result = await self._search(table.board.copy(), table.level, table)
+        if result is None or table is not self.table or not table.is_engine_turn:
+            return
+        if result.best_move is None:
+            raise MoveError(f"the engine found no move in {table.board.fen()}")
+        table.play(result.best_move)
+        self._changed()
+
+    async def _search(self, board: chess.Board, level: Level, table: Table | None = None) -> SearchResult | None:
+        """Searches at a level, by the clocks of `table` where it has them. None if something else came up."""
+        clock = table.clock.limits() if table is not None and table.clock is not None else None
+        return await self._thinker.search(board, level.options, level.limits(clock))
+
+    async def _analyse(self) -> None:
+        """Shows lines of the position that is looked at until something else is to be done."""
+        board = self.table.shown.copy()
+        if not any(board.legal_moves):
+            self._thinker.cancel()
+            self._tell(verdict_at_end(board))
+            return
+
+        def on_lines(infos: Sequence[SearchInfo]) -> None:
+            self._tell(lines_of(self.table, board, infos))
+
+        for limits in (_FIRST_LOOK, Limits(infinite=True)):
+            if await self._thinker.search(board, self._for_analysis, limits, on_lines) is None:
+                return
+
+    def _for_analysis(self, options: EngineOptions) -> EngineOptions:
+        return replace(options, analyse_mode=True, limit_strength=False, multi_pv=self._line_count)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(self._reporting(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reporting(self, work: Awaitable[None]) -> None:
+        """Some work of the engine, whose failure is told instead of being lost."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the page stays usable, whatever the engine met
+            self._say(f"{type(error).__name__}: {error}" if not isinstance(error, AinoError) else str(error), "error")
+
+    # ---- the rest ---------------------------------------------------------------------------------------------------
+
+    def _set_flag_timer(self) -> None:
+        if self._flag is not None:
+            self._flag.cancel()
+            self._flag = None
+        clock = self.table.clock
+        if clock is not None and clock.running is not None:
+            delay = max(0.0, clock.left(clock.running)) + 0.01
+            self._flag = asyncio.get_running_loop().call_later(delay, self._check_flag)
+
+    def _check_flag(self) -> None:
+        if self.table.fall_of_flag():
+            self._changed()
+        else:
+            self._set_flag_timer()
+
+    def _tell_state(self) -> None:
+        self._tell(snapshot(self.table, self._game_steps, self._variation_steps))
+
+    def _say(self, text: str, kind: str = "note") -> None:
+        self._tell({"do": "say", "text": text, "kind": kind})
+
+    def _save(self) -> str | None:
+        """Saves a game in which the person has moved, once; returns where it is."""
+        start = self.table.setup.board
+        played = self.table.plies - len(start.move_stack)
+        aino_began = start.turn != self.table.setup.human
+        if self._is_saved or not self.table.is_game or played <= aino_began:
+            return None
+        self._is_saved = True
+        return self._desk.save(self.table.record())
+
+    def _legal(self, uci: str, board: chess.Board) -> chess.Move:
+        try:
+            move = board.parse_uci(uci)
+        except ValueError:
+            move = chess.Move.null()
+        if not move:  # python-chess reads a null move from 0000
+            raise MoveError(f"{uci} is illegal in this position")
+        return move

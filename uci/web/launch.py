@@ -1,0 +1,88 @@
+"""Runs the board in the browser from its first page to the end of the program."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import signal
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import chess.pgn
+from rich.console import Console
+
+from engine.console import say
+from engine.player import Engine
+from uci.game.game_file import default_path, save
+from uci.web.conductor import Conductor, Desk
+from uci.web.server import WebServer
+from uci.web.table import Setup
+from uci.web.thinker import Thinker
+
+__all__ = ["serve_board"]
+
+
+def serve_board(
+    console: Console, load: Callable[[], Engine], setup: Setup, pgn: Path | None = None, open_browser: bool = True
+) -> None:
+    """Serves the board until Ctrl-C, a polite kill or a closed terminal. Unfinished games are saved as well.
+
+    `load` makes the engine while the page is already open. Raises AinoErrors if it cannot.
+    """
+    asyncio.run(_serve(console, load, setup, pgn, open_browser))
+
+
+async def _serve(
+    console: Console, load: Callable[[], Engine], setup: Setup, pgn: Path | None, open_browser: bool
+) -> None:
+    thinker = Thinker(load)
+    path = pgn or default_path(datetime.datetime.now())
+    desk = Desk(thinker, _saver(path))
+    server = WebServer(
+        lambda tell: Conductor(desk, setup, tell),
+        lambda: say(console, f"The page is closed, and the game waits. To go on, open {server.url}"),
+    )
+    say(console, f"Aino's board: {server.url}")
+    say(console, f"Only this machine can open it. Games are saved in {path}. Ctrl-C here ends Aino.")
+    try:
+        with _ended_by_signals() as ended:
+            if open_browser:  # in a thread, because some browsers return when they are closed
+                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+            waiting, loading = asyncio.ensure_future(ended.wait()), asyncio.ensure_future(thinker.prepare())
+            await asyncio.wait([waiting, loading], return_when=asyncio.FIRST_COMPLETED)
+            if loading.done():
+                loading.result()
+            await waiting
+    finally:
+        where = server.conductor.close()
+        await server.close()
+        await thinker.close()
+        if where is not None:
+            say(console, where)
+
+
+def _saver(path: Path) -> Callable[[chess.pgn.Game], str]:
+    def keep(game: chess.pgn.Game) -> str:
+        try:
+            save(game, path)
+        except OSError as error:
+            return f"The game cannot be saved in {path}: {error.strerror}"
+        return f"The game is saved in {path.resolve()}"
+
+    return keep
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[asyncio.Event]:
+    """An event that Ctrl-C, a polite kill and a closed terminal set."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM") if hasattr(signal, name)]
+    before = {name: signal.signal(name, lambda *_: loop.call_soon_threadsafe(ended.set)) for name in names}
+    try:
+        yield ended
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

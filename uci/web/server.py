@@ -1,0 +1,247 @@
+"""The web server of the board: one page, its socket, the game and the review, for browsers on this machine only.
+
+What keeps others out: the server listens on 127.0.0.1; the address holds a secret token; the Host header must name this
+machine, so that no foreign name that resolves to 127.0.0.1 is served; the socket's Origin must be the server's own; a
+page may load nothing from anywhere, and no other page may frame it; all sizes are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import secrets
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, HTTPError, RequestHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from engine.pages.render import new_nonce
+from uci.game.level import level_choices
+from uci.pages.render import render
+from uci.web.conductor import Conductor
+from uci.web.wishes import LONGEST_MESSAGE
+
+__all__ = ["WebServer"]
+
+ADDRESS = "127.0.0.1"
+_NAMES = (ADDRESS, "localhost")
+_MOST_TABS = 8  # open at a time, all but one of them waiting
+_LONGEST_HEADERS = 16_384  # bytes
+_LONGEST_BODY = 0  # bytes; nothing is posted
+_EMPTY_S = 2.0
+_PING_S = 15.0  # a browser that has gone without a word is noticed after this time
+_GONE = 4000  # close code of a socket that is one tab too many
+
+
+class WebServer:
+    """Listens on a free port of this machine from the start; `url` is the page's address.
+
+    `on_empty` is called when the last tab has been closed for some seconds, and the game waits.
+    """
+
+    def __init__(
+        self,
+        conductor_for: Callable[[Callable[[dict[str, Any]], None]], Conductor],
+        on_empty: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.token = secrets.token_urlsafe(24)
+        self.tabs: list[BoardSocket] = []  # the first one is at the board
+        self.conductor = conductor_for(self._tell)
+        self._on_empty = on_empty
+        self._is_closed = False
+        routes = [(r"/([\w-]+)/", PageHandler), (r"/([\w-]+)/socket", BoardSocket),
+                  (r"/([\w-]+)/review", ReviewHandler), (r"/([\w-]+)/game\.pgn", GameHandler)]  # fmt: skip
+        application = Application(
+            [(pattern, handler, {"server": self}) for pattern, handler in routes],
+            default_handler_class=NothingHere,
+            default_handler_args={"server": self},
+            log_function=lambda handler: None,
+            websocket_max_message_size=LONGEST_MESSAGE,
+            websocket_ping_interval=_PING_S,
+        )
+        sockets = bind_sockets(0, ADDRESS, socket.AF_INET)
+        self.port = sockets[0].getsockname()[1]
+        self._http = HTTPServer(application, max_header_size=_LONGEST_HEADERS, max_body_size=_LONGEST_BODY)
+        self._http.add_sockets(sockets)
+
+    @property
+    def url(self) -> str:
+        """The address of the page, with the token."""
+        return f"http://{ADDRESS}:{self.port}/{self.token}/"
+
+    @property
+    def hosts(self) -> set[str]:
+        """What a Host header may be."""
+        return {f"{name}:{self.port}" for name in _NAMES}
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        """Sends a message to the tab that is at the board, if there is one."""
+        if self.tabs:
+            self.tabs[0].send(message)
+
+    def arrived(self, tab: BoardSocket) -> None:
+        """A tab has opened: it is at the board, or is told that another one is."""
+        if len(self.tabs) >= _MOST_TABS:
+            tab.close(_GONE, "too many tabs")
+            return
+        self.tabs.append(tab)
+        if tab is self.tabs[0]:
+            self.conductor.arrive()
+        else:
+            tab.send({"do": "busy"})
+
+    def left(self, tab: BoardSocket) -> None:
+        """A tab was closed; the next one takes its place at the board, or the game waits."""
+        if tab not in self.tabs:
+            return
+        was_first = tab is self.tabs[0]
+        self.tabs.remove(tab)
+        if was_first:
+            self.conductor.leave()
+            if self.tabs:
+                self.conductor.arrive()
+            else:  # a page that is only reloaded comes back at once
+                asyncio.get_running_loop().call_later(_EMPTY_S, self._tell_empty)
+
+    def _tell_empty(self) -> None:
+        if not self.tabs and not self._is_closed:
+            self._on_empty()
+
+    def take_over(self, tab: BoardSocket) -> None:
+        """A waiting tab goes to the board; the one that was there waits."""
+        if tab not in self.tabs or tab is self.tabs[0]:
+            return
+        before = self.tabs[0]
+        self.tabs.remove(tab)
+        self.tabs.insert(0, tab)
+        before.send({"do": "busy"})
+        self.conductor.arrive()
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        self._is_closed = True
+        self._http.stop()
+        for tab in list(self.tabs):
+            tab.close(1001, "Aino has ended")
+        await self._http.close_all_connections()
+
+
+class _Guarded(RequestHandler):
+    """Answers only requests that name this machine and know the token."""
+
+    def initialize(self, server: WebServer) -> None:
+        self.server = server
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("X-Frame-Options", "DENY")
+
+    def prepare(self) -> None:
+        if self.request.host not in self.server.hosts:
+            raise HTTPError(403, reason="Unknown host")
+        token = self.path_args[0] if self.path_args else ""
+        if not hmac.compare_digest(token.encode(), self.server.token.encode()):
+            raise HTTPError(404)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        self.finish(f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n")
+
+    def show_page(self, template: str, **context: object) -> None:
+        """Answers with a page whose own script is the only one that runs."""
+        nonce = new_nonce()
+        self._allow_script(nonce)
+        self.finish(render(template, nonce=nonce, **context))
+
+    def _allow_script(self, nonce: str) -> None:
+        socket_address = " ".join(f"ws://{host}" for host in sorted(self.server.hosts))
+        rules = {
+            "default-src": "'none'", "script-src": f"'nonce-{nonce}'", "style-src": "'unsafe-inline'",
+            "img-src": "data:", "connect-src": f"'self' {socket_address}", "frame-ancestors": "'none'",
+            "base-uri": "'none'", "form-action": "'none'",
+        }  # fmt: skip
+        self.set_header("Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in rules.items()))
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+
+
+class NothingHere(_Guarded):
+    """Every other address."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        raise HTTPError(404)
+
+
+class PageHandler(_Guarded):
+    """The board."""
+
+    def get(self, token: str) -> None:
+        """The page."""
+        self.show_page("web.html.j2", title="Aino", levels=level_choices())
+
+
+class ReviewHandler(_Guarded):
+    """The review of the game that has ended."""
+
+    def get(self, token: str) -> None:
+        """The page; 404 while there is none."""
+        review = self.server.conductor.review_page
+        if review is None:
+            raise HTTPError(404, reason="No game has been reviewed")
+        nonce = new_nonce()
+        self._allow_script(nonce)
+        self.finish(review(nonce))
+
+
+class GameHandler(_Guarded):
+    """The game as a PGN file to save."""
+
+    def get(self, token: str) -> None:
+        """The file."""
+        table = self.server.conductor.table
+        self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
+        self.finish(f"{table.record()}\n\n")
+
+
+class BoardSocket(_Guarded, WebSocketHandler):
+    """The conversation with one tab."""
+
+    def prepare(self) -> None:
+        """Refuses other origins than the server's own, and none: every browser sends one."""
+        super().prepare()
+        if not self.check_origin(self.request.headers.get("Origin", "")):
+            raise HTTPError(403, reason="Another origin")
+
+    def check_origin(self, origin: str) -> bool:
+        return origin == f"http://{self.request.host}"
+
+    def open(self, *words: str, **fields: str) -> None:
+        self.set_nodelay(True)
+        self.server.arrived(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        if self.server.tabs[:1] == [self]:
+            self.server.conductor.receive(message)
+        elif message == '{"do":"take_over"}':
+            self.server.take_over(self)
+
+    def on_close(self) -> None:
+        self.server.left(self)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Sends a message, unless the tab is gone."""
+        with contextlib.suppress(WebSocketClosedError):  # `on_close` follows
+            self.write_message(json.dumps(message))

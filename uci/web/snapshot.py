@@ -1,0 +1,165 @@
+"""What the page is shown, as plain JSON types: the game, the position that is looked at, lines of analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import chess
+
+from engine.search.result import SearchInfo
+from uci.game.resume import PERSON, player_name
+from uci.terminal.notation import move_number
+from uci.terminal.opening_names import opening_name
+from uci.terminal.verdict import Verdict
+from uci.web.table import Table
+
+__all__ = ["StepCache", "legal_moves", "lines_of", "snapshot", "verdict_at_end"]
+
+_LINE_PLIES = 12  # plies shown of a line of analysis
+_CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8, chess.C8: chess.A8}
+
+Step = dict[str, Any]
+
+
+class StepCache:
+    """The steps of a line of moves; a call with a longer or a changed line computes what differs from the last call."""
+
+    def __init__(self) -> None:
+        self._boards: list[chess.Board] = []  # after each ply
+        self._moves: list[chess.Move] = []
+        self._steps: list[Step] = []
+
+    def steps(self, root: chess.Board, moves: Sequence[chess.Move]) -> list[Step]:
+        """The position before the first move and after each one, with the move that led there."""
+        if not self._boards or self._boards[0] != root:
+            self._boards, self._moves, self._steps = [root.copy(stack=False)], [], [_step(None, root)]
+        same = 0
+        while same < min(len(moves), len(self._moves)) and moves[same] == self._moves[same]:
+            same += 1
+        del self._boards[same + 1 :], self._moves[same:], self._steps[same + 1 :]
+        for move in moves[same:]:
+            before = self._boards[-1]
+            after = before.copy(stack=False)
+            after.push(move)
+            self._boards.append(after)
+            self._moves.append(move)
+            self._steps.append({**_step(move, after), "san": before.san(move), "number": move_number(before)})
+        return self._steps
+
+
+def _step(move: chess.Move | None, board: chess.Board) -> Step:
+    king = board.king(board.turn)
+    return {
+        "fen": board.fen(),
+        "marked": [move.from_square, move.to_square] if move else [],
+        "check": king if board.is_check() else None,
+    }
+
+
+def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
+    """(from, to, UCI) of each legal move; castling can also be played by moving the king onto its rook, or beside it.
+
+    Promotions have the squares in common.
+    """
+    found = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
+    taken = {(source, target) for source, target, _ in found}
+    for move in board.legal_moves:
+        if not board.is_castling(move):
+            continue
+        kingside = board.is_kingside_castling(move)
+        rank = chess.square_rank(move.from_square)
+        beside = chess.square(6 if kingside else 2, rank)
+        other = beside if board.chess960 else _CASTLING_TARGETS[move.to_square]
+        if (move.from_square, other) not in taken and other != move.from_square:
+            found.append((move.from_square, other, board.uci(move)))
+    return found
+
+
+def snapshot(table: Table, game: StepCache, variation: StepCache) -> dict[str, Any]:
+    """The whole state of a table; the caches belong to it."""
+    board, shown = table.board, table.shown
+    human = table.setup.human
+    may_move = table.is_analysing or table.is_human_turn
+    in_variation, ply = table.place
+    return {
+        "do": "state",
+        "isGame": table.is_game,
+        "human": None if human is None else chess.COLOR_NAMES[human],
+        "level": table.level.text,
+        "analysing": table.is_analysing,
+        "steps": game.steps(board.root(), board.move_stack),
+        "firstPly": len(table.setup.board.move_stack),
+        "variation": _variation(table, variation),
+        "place": {"variation": in_variation, "ply": ply},
+        "legal": legal_moves(shown) if may_move else [],
+        "turn": chess.COLOR_NAMES[shown.turn],
+        "chess960": shown.chess960,
+        "clock": _clock(table),
+        "end": None if table.end is None else {"result": table.end.result, "reason": table.end.reason},
+        "thinking": table.is_engine_turn,
+        "opening": opening_name(shown),
+        "names": _names(table),
+    }
+
+
+def _variation(table: Table, cache: StepCache) -> dict[str, Any] | None:
+    variation = table.variation
+    if variation is None:
+        return None
+    line = [*table.board.move_stack[: variation.fork], *variation.moves]
+    return {"fork": variation.fork, "steps": cache.steps(table.board.root(), line)[variation.fork + 1 :]}
+
+
+def _clock(table: Table) -> dict[str, Any] | None:
+    """Seconds left, and whose clock runs."""
+    if table.clock is None:
+        return None
+    left: dict[str, Any] = {chess.COLOR_NAMES[side]: max(0.0, table.clock.left(side)) for side in chess.COLORS}
+    running = table.clock.running
+    return {**left, "running": None if running is None else chess.COLOR_NAMES[running]}
+
+
+def _names(table: Table) -> dict[str, str]:
+    headers = table.setup.headers
+    if table.setup.human is None:
+        return {"white": headers.get("White", "White"), "black": headers.get("Black", "Black")}
+    aino = chess.COLOR_NAMES[not table.setup.human]
+    return {chess.COLOR_NAMES[table.setup.human]: PERSON, aino: player_name(table.level)}
+
+
+def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:
+    """Lines of analysis of a board for the page; scores and chances are White's."""
+    first = infos[0]
+    return {
+        "do": "lines",
+        "fen": board.fen(),
+        "lines": [_line(board, info) for info in infos],
+        "depth": f"{first.depth}/{first.seldepth}",
+        "nodes": first.nodes,
+        "nps": first.nps,
+    }
+
+
+def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
+    walk = board.copy(stack=False)
+    moves = []
+    for move in info.pv[:_LINE_PLIES]:
+        moves.append({"uci": move.uci(), "san": walk.san(move), "number": move_number(walk)})
+        walk.push(move)
+    return {**_verdict(Verdict.of_info(info).seen_by_white(board.turn)), "moves": moves, "squares": _squares(info.pv)}
+
+
+def _squares(pv: Sequence[chess.Move]) -> list[int]:
+    return [pv[0].from_square, pv[0].to_square] if pv else []
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"score": verdict.text, "wdl": verdict.wdl, "expected": verdict.expected}
+
+
+def verdict_at_end(board: chess.Board) -> dict[str, Any]:
+    """Lines of a position without legal moves: none, and its result."""
+    verdict = Verdict.of_result(board.result())
+    said = "Checkmate" if board.is_checkmate() else "Stalemate"
+    return {"do": "lines", "fen": board.fen(), "lines": [], "over": {**_verdict(verdict), "text": said}}

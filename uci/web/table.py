@@ -1,0 +1,236 @@
+"""The game on the web board, and the variation that is looked at beside it: rules and clocks, no engine, no network."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import chess
+import chess.pgn
+
+from uci.game.clock import GameClock, TimeControl
+from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
+from uci.game.game_file import game_from_board
+from uci.game.level import DEFAULT_LEVEL, Level
+from uci.game.resume import PERSON, player_name
+
+__all__ = ["MOST_PLIES", "Setup", "Table", "Variation"]
+
+MOST_PLIES = 2000  # a game or variation takes no more moves; the longest game of a known tournament has 538
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a game begins: moves on the board's stack count as played. `human` is None on a board for analysis."""
+
+    board: chess.Board = field(default_factory=chess.Board)
+    human: chess.Color | None = chess.WHITE
+    level: Level = DEFAULT_LEVEL
+    control: TimeControl | None = None
+    clock: GameClock | None = None  # of a game that goes on, in place of a control
+    clock_times: Mapping[int, float] = field(default_factory=dict)  # of that game: seconds left to the mover by ply
+    headers: Mapping[str, str] = field(default_factory=dict)  # of a loaded game
+
+
+@dataclass
+class Variation:
+    """Moves that leave the game after its first `fork` plies."""
+
+    fork: int
+    moves: list[chess.Move]
+
+
+class Table:
+    """One game: who plays, the moves, the clocks, the end; and in analysis, the position that is looked at.
+
+    The clocks start with the game's first move. They wait while the game is analysed or nobody is at the board.
+    """
+
+    def __init__(self, setup: Setup, now: Callable[[], float] = time.monotonic) -> None:
+        self.setup = setup
+        self.board = setup.board.copy()
+        self.level = setup.level
+        self.clock = setup.clock or (GameClock(setup.control, now) if setup.control is not None else None)
+        self.clock_times = dict(setup.clock_times)  # seconds left to the mover after each ply
+        self.started = datetime.datetime.now()
+        self.end = end_on_board(self.board) if self.is_game else None
+        self.is_analysing = not self.is_game
+        self.is_waiting = False  # nobody is at the board
+        self.variation: Variation | None = None
+        self._in_variation = False
+        self._looked_at = len(self.board.move_stack)  # plies from the start of the game, through the variation or not
+
+    # ---- the game ---------------------------------------------------------------------------------------------------
+
+    @property
+    def is_game(self) -> bool:
+        """Whether Aino plays in it; otherwise it is a board for analysis."""
+        return self.setup.human is not None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a game is being played at this moment."""
+        return self.is_game and self.end is None and not self.is_analysing and not self.is_waiting
+
+    @property
+    def is_engine_turn(self) -> bool:
+        """Whether Aino is to move in a running game."""
+        return self.is_running and self.board.turn != self.setup.human
+
+    @property
+    def is_human_turn(self) -> bool:
+        """Whether the person is to move in a running game."""
+        return self.is_running and self.board.turn == self.setup.human
+
+    @property
+    def plies(self) -> int:
+        """Plies played."""
+        return len(self.board.move_stack)
+
+    def play(self, move: chess.Move) -> None:
+        """Plays a legal move of the running game. A flag that fell before it ends the game instead."""
+        if self.fall_of_flag():
+            return
+        mover = self.board.turn
+        self.board.push(move)
+        if self.clock is not None:
+            self.clock.stop()
+            self.clock_times[self.plies] = self.clock.left(mover)
+        self.end = end_on_board(self.board)
+        self.run_clock()
+
+    def run_clock(self) -> None:
+        """Lets the clock of the side to move run if the game does and its first move was made; else stops both."""
+        if self.clock is None:
+            return
+        turn = self.board.turn
+        if self.is_running and self.plies > len(self.setup.board.move_stack):
+            self.clock.start(turn)
+        else:
+            self.clock.set_left(turn, self.clock.left(turn))
+
+    def fall_of_flag(self) -> bool:
+        """Ends the game if the side to move has no time left; returns whether it did."""
+        if self.clock is None or not self.is_running or self.clock.left(self.board.turn) > 0:
+            return False
+        self.finish(end_by_flag(self.board))
+        return True
+
+    def finish(self, end: GameEnd) -> None:
+        """Ends the game."""
+        self.end = end
+        self.run_clock()
+
+    def take_back(self) -> bool:
+        """Undoes the person's last move and what followed, also after the game has ended; False where there is none."""
+        count = 1 if self.board.turn != self.setup.human else 2
+        if not self.is_game or self.plies - len(self.setup.board.move_stack) < count:
+            return False
+        for _ in range(count):
+            self.clock_times.pop(self.plies, None)
+            self.board.pop()
+        if self.clock is not None:
+            times, at_first = self.clock_times, self.clock.control.seconds
+            self.clock.set_left(not self.board.turn, times.get(self.plies, at_first))
+            self.clock.set_left(self.board.turn, times.get(self.plies - 1, at_first))
+        self.end = None
+        self.variation = None
+        self.look(False, self.plies)
+        self.run_clock()
+        return True
+
+    def wait(self, waiting: bool) -> None:
+        """Stops the game while nobody is at the board, or lets it go on."""
+        self.fall_of_flag()
+        self.is_waiting = waiting
+        self.run_clock()
+
+    # ---- analysis ---------------------------------------------------------------------------------------------------
+
+    def analyse(self, analysing: bool) -> None:
+        """Enters or leaves analysis, in which the game waits. A board without a game is always analysed."""
+        self.fall_of_flag()
+        self.is_analysing = analysing or not self.is_game
+        self.look(False, self.plies)
+        self.run_clock()
+
+    @property
+    def place(self) -> tuple[bool, int]:
+        """What is looked at: whether in the variation, and after how many plies of its line."""
+        return self._in_variation, self._looked_at
+
+    @property
+    def line(self) -> list[chess.Move]:
+        """The moves of the game, or of its part before the variation and the variation."""
+        game = self.board.move_stack
+        if not self._in_variation or self.variation is None:
+            return list(game)
+        return [*game[: self.variation.fork], *self.variation.moves]
+
+    @property
+    def shown(self) -> chess.Board:
+        """The position that is looked at, with its moves; in a game, the latest."""
+        if not self.is_analysing:
+            return self.board
+        board = self.board.root()
+        for move in self.line[: self._looked_at]:
+            board.push(move)
+        return board
+
+    def look(self, in_variation: bool, ply: int) -> None:
+        """Looks at another position of the game or the variation; a ply beyond its ends means the nearest one."""
+        self._in_variation = in_variation and self.variation is not None
+        self._looked_at = max(0, min(ply, len(self.line)))
+
+    def explore(self, moves: Sequence[chess.Move]) -> None:
+        """Plays legal moves in the position that is looked at: along its line, or as a new variation.
+
+        On a board without a game, moves at the end of the line extend it.
+        """
+        for move in moves[: MOST_PLIES - self._looked_at]:
+            self._explore_one(move)
+
+    def _explore_one(self, move: chess.Move) -> None:
+        line, ply = self.line, self._looked_at
+        if line[ply : ply + 1] == [move]:
+            self._looked_at += 1
+        elif self._in_variation and self.variation is not None and ply > self.variation.fork:
+            self.variation.moves[ply - self.variation.fork :] = [move]
+            self._looked_at += 1
+        elif not self.is_game and ply == self.plies:
+            self.board.push(move)
+            self.look(False, ply + 1)
+        else:
+            self.variation = Variation(ply, [move])
+            self.look(True, ply + 1)
+
+    def drop_variation(self) -> None:
+        """Removes the variation; looks at where it left the game."""
+        if self.variation is not None:
+            fork, self.variation = self.variation.fork, None
+            self.look(False, fork)
+
+    # ---- its PGN ----------------------------------------------------------------------------------------------------
+
+    def record(self) -> chess.pgn.Game:
+        """The game as PGN, with the variation; the result is "*" while it lasts."""
+        headers = dict(self.setup.headers) if self.setup.headers else self._headers()
+        result = headers.get("Result", (self.end or UNFINISHED).result)
+        game = game_from_board(self.board, headers, result, self.clock_times)
+        if self.variation is not None:
+            nodes: list[chess.pgn.GameNode] = [game, *game.mainline()]
+            nodes[self.variation.fork].add_line(self.variation.moves)
+        return game
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Event": "Analysis", "Date": f"{self.started:%Y.%m.%d}"}
+        if self.setup.human is not None:
+            aino = player_name(self.level)
+            names = (PERSON, aino) if self.setup.human == chess.WHITE else (aino, PERSON)
+            end = self.end or UNFINISHED
+            headers |= {"Event": "Web game", "White": names[0], "Black": names[1], "Termination": end.reason}
+        if self.clock is not None:
+            headers["TimeControl"] = self.clock.control.pgn_text
+        return headers

@@ -1,0 +1,169 @@
+"""The engine's work, off the event loop and one piece at a time: a new piece of work ends the one before it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import chess
+import chess.pgn
+
+from engine.options import EngineOptions
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import SearchInfo, SearchResult
+from uci.annotate.review import GameReview, review_game
+
+if TYPE_CHECKING:
+    from engine.player import Engine
+
+__all__ = ["Adapt", "OnLines", "Thinker"]
+
+_STOP_AGAIN_S = 0.05  # a review searches many times; each search that begins after the stop is stopped as well
+_CLOSING_S = 5.0  # the most that an engine gets for ending its work
+
+OnLines = Callable[[Sequence[SearchInfo]], None]
+Adapt = Callable[[EngineOptions], EngineOptions]  # from the options that the engine was loaded with
+Answer = TypeVar("Answer")
+
+
+class _ReviewStopped(Exception):
+    """Ends a review from inside its progress callback."""
+
+
+async def _in_thread(work: Callable[[], Answer]) -> Answer:
+    """What `work` returns or raises, from a thread that does not keep the program alive."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Answer] = loop.create_future()
+
+    def settle(answer: Answer | None, error: BaseException | None) -> None:
+        if future.done():  # its waiter was cancelled
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(answer)  # type: ignore[arg-type]
+
+    def run() -> None:
+        answer, error = None, None
+        try:
+            answer = work()
+        except Exception as caught:  # noqa: BLE001 - raised again where the answer is awaited
+            error = caught
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, answer, error)
+
+    threading.Thread(target=run, name="web engine", daemon=True).start()
+    return await future
+
+
+class Thinker:
+    """Searches and reviews with one engine. Each call cancels the others; a cancelled call returns None.
+
+    `load` makes the engine, in a thread, before the first piece of work.
+    """
+
+    def __init__(self, load: Callable[[], Engine]) -> None:
+        self._load = load
+        self._engine: Engine | None = None
+        self._loaded = EngineOptions()
+        self.evaluator_name = ""  # known once the engine is loaded
+        self._one_at_a_time = asyncio.Lock()
+        self._latest = 0  # number of the call that has not been cancelled
+        self._control = SearchControl()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the engine can begin to search."""
+        return self._engine is not None
+
+    async def prepare(self) -> None:
+        """Loads the engine, if it is not loaded yet. Raises AinoErrors."""
+        async with self._one_at_a_time:
+            if self._engine is None:
+                self._engine = await _in_thread(self._load)
+                self._loaded = self._engine.options
+                self.evaluator_name = self._engine.evaluator.name
+
+    def cancel(self) -> int:
+        """Stops all work at the next opportunity, without waiting; returns a number for the next call."""
+        self._latest += 1
+        self._control.stop()
+        return self._latest
+
+    async def search(
+        self, board: chess.Board, adapt: Adapt, limits: Limits, on_lines: OnLines | None = None
+    ) -> SearchResult | None:
+        """Searches a position; `on_lines` is called in the event loop, not after a cancellation."""
+        number = self.cancel()
+        loop = asyncio.get_running_loop()
+
+        def deliver(infos: Sequence[SearchInfo]) -> None:
+            if number == self._latest and on_lines is not None:
+                on_lines(infos)
+
+        def told(infos: Sequence[SearchInfo]) -> None:
+            loop.call_soon_threadsafe(deliver, infos)
+
+        def work() -> SearchResult:
+            assert self._engine is not None
+            self._engine.set_options(adapt(self._loaded))
+            self._engine.set_position(board)
+            return self._engine.search(limits, told, control)
+
+        await self.prepare()
+        async with self._one_at_a_time:
+            if number != self._latest:
+                return None
+            control = self._control = SearchControl()
+            result = await _in_thread(work)
+        return result if number == self._latest else None
+
+    async def review(
+        self, game: chess.pgn.Game, adapt: Adapt, limits: Limits, on_ply: Callable[[int, int], None]
+    ) -> GameReview | None:
+        """Reviews a game; `on_ply(done, total)` is called in the event loop."""
+        number = self.cancel()
+        loop = asyncio.get_running_loop()
+
+        def told(done: int, total: int) -> None:
+            if number != self._latest:
+                raise _ReviewStopped
+            loop.call_soon_threadsafe(on_ply, done, total)
+
+        def work() -> GameReview | None:
+            assert self._engine is not None
+            self._engine.set_options(adapt(self._loaded))
+            try:
+                return review_game(self._engine, game, limits, told)
+            except _ReviewStopped:
+                return None
+
+        await self.prepare()
+        async with self._one_at_a_time:
+            if number != self._latest:
+                return None
+            review = await self._watched(work, number)
+        return review if number == self._latest else None
+
+    async def _watched(self, work: Callable[[], Answer], number: int) -> Answer:
+        """The answer of some work whose searches have controls of their own; a cancellation stops each of them."""
+        assert self._engine is not None
+        task = asyncio.ensure_future(_in_thread(work))
+        while not task.done():
+            await asyncio.wait([task], timeout=_STOP_AGAIN_S)
+            if number != self._latest:
+                self._engine.stop()
+        return task.result()
+
+    async def close(self) -> None:
+        """Ends all work and the engine."""
+        self.cancel()
+        if self._engine is None:  # if it is being loaded, its threads end with the program
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_S), self._one_at_a_time:
+                await _in_thread(self._engine.close)
+                self._engine = None
