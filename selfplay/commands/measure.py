@@ -41,7 +41,7 @@ EXAMPLE = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
   aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
 A judge is a net file, `default` for the net that comes with Aino, or `material`. Files of truth: FEN|cp|cp of the long
-search|..., or what `aino-train label` writes, for example with --nodes 30000 --multipv 1.
+search|..., or what `aino-train label` writes (with --nodes 30000 --multipv 1, say).
 """
 
 

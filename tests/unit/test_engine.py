@@ -317,7 +317,7 @@ def test_options_keep_the_tree_that_they_do_not_touch(changes, kept):
 
 
 def test_options_without_room_for_their_tree_change_nothing(monkeypatch):
-    def no_room(max_nodes: int) -> None:
+    def no_room(*sizes: int, **more: int) -> None:
         raise MemoryError
 
     with Engine(EngineOptions(hash_mib=8, threads=2, evaluator="material")) as player:
@@ -405,7 +405,7 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
         board.turn = chess.BLACK
         player.set_position(board)
         lost = player.search(Limits(nodes=50)).infos[0]
-        player.set_position(chess.Board("8/8/8/4k3/8/4K3/4P3/8 b - - 0 1"))
+        player.set_position(chess.Board("k7/8/8/8/8/8/P7/K7 b - - 0 1"))  # a rook pawn cannot pass the king
         drawn = player.search(Limits(nodes=50)).infos[0]
     assert (won.score_cp, won.score_mate, won.wdl) == (20_000, None, (1000, 0, 0))
     assert (lost.score_cp, lost.wdl) == (-20_000, (0, 0, 1000))
@@ -415,7 +415,7 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
 
 def test_analysis_shows_every_move_and_the_tables_order_them(test_data):
     board = chess.Board("8/8/8/8/8/1k6/8/1K5Q b - - 0 1")
-    with engine(syzygy_path=str(test_data / "syzygy"), analyse_mode=True, multi_pv=20) as player:
+    with engine(syzygy_path=str(test_data / "syzygy"), analyse_mode=True, multi_pv=40) as player:
         player.set_position(board)
         assert len(player.search(Limits(nodes=200)).infos) == board.legal_moves.count()
         board = chess.Board("8/8/8/8/8/2k5/8/K5Q1 w - - 0 1")  # some moves lose the queen

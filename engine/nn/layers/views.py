@@ -59,7 +59,7 @@ class ChosenDense(Layer):
             xp = backend_of(dy).xp
             dweight, dbias = xp.zeros_like(weight), xp.zeros_like(bias)
             for one in range(self.versions):
-                mine = xp.flatnonzero(version == one)
+                mine = xp.nonzero(version == one)[0]
                 dweight[one], dbias[one] = dy[mine].T @ units[mine], dy[mine].sum(axis=0)
             return ((dy[:, None] @ weight[version])[:, 0], None), {"weight": dweight, "bias": dbias}
 

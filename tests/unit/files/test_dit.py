@@ -180,8 +180,8 @@ def test_a_saved_file_is_readable_by_others(path: Path) -> None:
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    assert_refused(tmp_path / "none.dit", "readable net file")
-    assert_refused(tmp_path, "readable net file")
+    assert_refused(tmp_path / "none.dit", "file not found")
+    assert_refused(tmp_path, "cannot be read")
 
 
 def test_a_large_file_cut_at_every_64th_byte_is_refused_at_once(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_bytes_after_the_last_tensor_are_refused(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06 an empty zip", b"\x89DIT\n\x1a\n" + bytes(64)])
 def test_other_files_are_refused_by_their_magic(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    assert_refused(path, "magic")
+    assert_refused(path, "is not a net file")
 
 
 def test_a_newer_version_is_refused_by_its_number(path: Path) -> None:
