@@ -111,6 +111,9 @@ class EngineOptions:
     cpuct_factor: float = 3.894
     fpu_reduction: float = 0.330
     policy_temperature: float = 1.359
+    root_policy_temperature: float = 0.0
+    root_cpuct_scale: float = 1.0
+    cpuct_deviation: float = 0.0
     tactical_nodes: float = 4.0
     preset: str = "aino"
     draw_score: int = 0
@@ -254,6 +257,30 @@ OPTIONS: tuple[Option, ...] = (
         10.0,
     ),
     Option(
+        "RootPolicyTemperature",
+        "float",
+        "root_policy_temperature",
+        "Flatten the move priors of the position searched by this softmax temperature (0 = PolicyTemperature)",
+        0.0,
+        100.0,
+    ),
+    Option(
+        "RootCPuctScale",
+        "float",
+        "root_cpuct_scale",
+        "Explore the moves of the position searched by this factor more than those of positions ahead",
+        0.0,
+        100.0,
+    ),
+    Option(
+        "CPuctDeviation",
+        "float",
+        "cpuct_deviation",
+        "Let this share of exploration grow with the standard deviation of a position's values",
+        0.0,
+        1.0,
+    ),
+    Option(
         "TacticalNodes",
         "float",
         "tactical_nodes",
@@ -265,7 +292,7 @@ OPTIONS: tuple[Option, ...] = (
         "SearchPreset",
         "combo",
         "preset",
-        "lc0: Lc0-identical search; ignores CPuct, FPU, PolicyTemperature, TacticalNodes and MovesLeft options. "
+        "lc0: Lc0-identical search; ignores CPuct, FPU, policy temperature, TacticalNodes and MovesLeft options. "
         "After 100 nodes 79 of 90 roots had exactly Lc0's visits, after 800 16 of 90: Lc0 approximates the softmax and "
         "keeps priors in 16 bits",
         choices=("aino", "lc0"),
@@ -314,7 +341,8 @@ OPTIONS: tuple[Option, ...] = (
         "MaxCollisionEvents",
         "spin",
         "max_collisions",
-        "End a batch after this many collisions. Sparse nets and the evaluator material have none with one thread",
+        "End a batch after this many collisions. Without endgame tables, sparse nets and the evaluator material "
+        "ignore this",
         1,
         512,
     ),

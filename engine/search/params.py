@@ -30,12 +30,8 @@ class SearchParams(NamedTuple):
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
     root_temperature: float = 0.0  # Policy temperature of the root alone. 0 = that of all nodes.
-    root_cpuct_factor: float = 1.0  # Exploration at the root, relative to other nodes.
+    root_cpuct_scale: float = 1.0  # Exploration at the root, relative to other nodes.
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
-    ahead_visits: int = 0  # Visits of a node after which its priors look a ply ahead (`visits`). 0 = never.
-    ahead_share: float = 0.5  # Share of the children's values in such priors.
-    ahead_temperature: float = 0.1  # Their share is softmax(value / temperature).
-    ahead_threat: float = 0.01  # Logits of the expected score that a centipawn of hanging material costs there.
 
 
 LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False, choose_by_value=False)

@@ -83,35 +83,18 @@ def set_priors(tree, node, priors):
 
 
 @kernel()
-def mix_priors(tree, node, values, share, temperature):
-    """Mix softmax(values / temperature) into a node's priors; ``values`` [n] are in the order of its edges.
-
-    Advice for the node is forgotten; the values are overwritten.
-    """
-    take_back(tree, node)
-    first, count = np.int64(tree.first_edge[node]), np.int64(tree.n_edges[node])
-    highest = values[0]
-    for i in range(1, count):
-        highest = max(highest, values[i])
-    total = 0.0
-    for i in range(count):
-        values[i] = np.exp((values[i] - highest) / temperature)
-        total += values[i]
-    for i in range(count):
-        values[i] = (1.0 - share) * tree.prior[first + i] + share * values[i] / total
-    set_priors(tree, node, values)
-
-
-@kernel()
 def temper_priors(tree, node, power):
     """Raise a node's priors to a power and scale their sum to 1; their order stays."""
     first, count = np.int64(tree.first_edge[node]), np.int64(tree.n_edges[node])
-    total = 0.0
+    highest = np.float32(0.0)
     for edge in range(first, first + count):
-        tree.prior[edge] = np.float32(np.float64(tree.prior[edge]) ** power)
+        highest = max(highest, tree.prior[edge])
+    total = np.float32(0.0)
+    for edge in range(first, first + count):
+        tree.prior[edge] = np.float32(np.float64(tree.prior[edge] / highest) ** power)
         total += tree.prior[edge]
     for edge in range(first, first + count):
-        tree.prior[edge] /= np.float32(total)
+        tree.prior[edge] /= total
 
 
 @kernel()

@@ -73,7 +73,7 @@ def select_edge(tree, params, node, draw_score):
     """
     strength = exploration(params, tree.visits[node]) * np.sqrt(max(1, tree.visits[node] - 1))
     if node == ROOT:
-        strength *= params.root_cpuct_factor
+        strength *= params.root_cpuct_scale
     if params.cpuct_deviation > 0:
         strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
     scale = np.float32(strength)

@@ -41,7 +41,6 @@ from engine.search.params import (
     LARGEST_SHARE,
     SMALLEST_SHARE,
 )
-from engine.search.recycle import make_room
 from engine.search.session import Search
 from engine.search.stream import StreamRunner
 from engine.search.tree import (
@@ -57,7 +56,7 @@ from engine.search.tree import (
     new_round,
 )
 from engine.search.visits import begin, evaluate_share, gather, new_scratch, run_visits
-from engine.search.walk import apply, needs_room
+from engine.search.walk import apply
 
 
 class RoundInFlight(SharedWork):
@@ -234,11 +233,12 @@ class Runner:
         self._advice = SharedWork(for_helpers=True)
 
     def advance(self, limit: int) -> None:
-        """Carry out some visits, at most ``limit``, in a few milliseconds."""
+        """Carry out some visits, at most ``limit``, in a few milliseconds, or none while a full tree makes room."""
         is_new = not self._search.is_expanded
         limit = 1 if is_new else limit
-        while needs_room(self._search.tree):
+        if self._search.needs_room:
             self._make_room()
+            return
         if self._needs_no_rounds:
             self._run_visits(limit)
         else:
@@ -263,9 +263,11 @@ class Runner:
         return self._rounds.most_leaves > 1 and not self._needs_no_rounds
 
     def _make_room(self) -> None:
-        """Let old parts of the tree give way; nothing may be in flight then."""
+        """Let old parts of the tree give way, for a few milliseconds."""
         self.finish()
-        make_room(self._search.tree)
+        begun = time.perf_counter()
+        while self._search.needs_room and time.perf_counter() < begun + CALL_SECONDS:
+            self._search.make_room()
 
     def finish(self) -> None:
         """Complete the visits in flight; the threads rest."""

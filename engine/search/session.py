@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from engine.board.ending import FIFTY_MOVE_PLIES
@@ -9,6 +11,7 @@ from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.search.params import MATE_PRIOR, SearchParams
 from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back, temper_priors
+from engine.search.recycle import make_room
 from engine.search.reroot import reroot
 from engine.search.root import RootView
 from engine.search.tree import (
@@ -29,7 +32,7 @@ from engine.search.tree import (
     Tree,
     new_round,
 )
-from engine.search.walk import best_bounds, finish_known, new_node
+from engine.search.walk import best_bounds, finish_known, needs_room, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 
@@ -46,6 +49,7 @@ class Search(RootView):
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
+        self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
 
     # ---- positions ----
 
@@ -54,6 +58,8 @@ class Search(RootView):
 
         Keeps the subtree if moves in the tree lead from the old root to the new position; returns whether it did.
         """
+        while self._room is not None:
+            self.make_room()
         kept = self._keep_subtree(stack)
         if not kept:
             self.clear()
@@ -87,6 +93,7 @@ class Search(RootView):
         """Forget the whole tree, including visits in flight."""
         self.generation += 1
         self.forced_move = NO_MOVE
+        self._room = None
         self.tree.counters[:] = 0
         self.in_flight.counts[:] = 0
 
@@ -178,6 +185,23 @@ class Search(RootView):
         noise = rng.dirichlet(np.full(len(priors), alpha))
         set_priors(self.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
         self._hint_at_mate()
+
+    # ---- room ----
+
+    @property
+    def needs_room(self) -> bool:
+        """Whether `make_room` is due before the next visit."""
+        return self._room is not None or bool(needs_room(self.tree))
+
+    def make_room(self) -> None:
+        """Let old parts of the tree give way, for a millisecond or two. Nothing may be in flight.
+
+        Visits can go on when `needs_room` is False. The tree may be read meanwhile.
+        """
+        if self._room is None:
+            self._room = make_room(self.tree)
+        if next(self._room, self) is self:
+            self._room = None
 
     @property
     def was_full(self) -> bool:

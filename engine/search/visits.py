@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import ONE, in_check
-from engine.board.layout import BLACK, MAX_MOVES, ROW_WORDS, SIDE
-from engine.board.makemove import copy_row, make
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import copy_row
 from engine.board.movegen import generate
 from engine.evaluation.in_kernel import evaluate_leaf, evaluate_policy, evaluate_value
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.native.jit import kernel
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
-from engine.search.priors import mix_priors
 from engine.search.tree import COLLISIONS, LEAVES, NO_NODE, REPEATED, ROOT, ROOT_PLY, UNKNOWN, VALUE_ONLY, VALUED
 from engine.search.walk import (
     apply,
@@ -35,11 +33,9 @@ from engine.search.walk import (
     finish_known,
     is_finished,
     judge,
-    looks_ahead,
     needs_room,
     repeats_path,
 )
-from engine.tactics.see import see
 
 if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family recompiles all leaf evaluation.
     from engine.evaluation.material import MaterialModel
@@ -122,13 +118,10 @@ def begin(tree, in_flight, params, leaves, first, limit, model, scratch):
 
 @kernel()
 def walk_down(tree, in_flight, params, model, scratch):
-    """`walk.begin_visit` for an evaluator inside kernels: on its way it gives nodes their edges, and looks ahead."""
+    """`walk.begin_visit` for an evaluator inside kernels: a VALUED node on its way gets its edges."""
     node, depth = descend(tree, params, enter_root(tree), np.int64(0))
-    while tree.state[node] == VALUED or looks_ahead(tree, params, node):
-        if tree.state[node] == VALUED:
-            give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, model, scratch.leaf)
-        else:
-            look_ahead(tree, params, node, tree.counters[ROOT_PLY] + depth, model, scratch.leaf)
+    if tree.state[node] == VALUED:
+        give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, model, scratch.leaf)
         node, depth = descend(tree, params, node, depth)
     return arrive(tree, in_flight, node, depth)
 
@@ -140,38 +133,6 @@ def give_edges(tree, params, node, ply, model, leaves):
     leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
     evaluate_policy(model, leaves, np.int64(0))
     expand(tree, params, node, leaves.moves[0], leaves.logits[0], leaves.n_moves[0])
-
-
-@kernel()
-def look_ahead(tree, params, node, ply, model, leaves):
-    """Mix the values of all children of a node, whose position is in ``tree.stack[ply]``, into its priors."""
-    tree.looked_ahead[node] = 1
-    values, first = leaves.logits[1], np.int64(tree.first_edge[node])
-    for i in range(tree.n_edges[node]):
-        make(tree.stack[ply], tree.move[first + i], leaves.rows[0])
-        values[i] = value_ahead(model, leaves, params.ahead_threat)
-    mix_priors(tree, node, values, params.ahead_share, params.ahead_temperature)
-
-
-@kernel()
-def value_ahead(model, leaves, logits_per_cp):
-    """Value of the position in ``leaves.rows[0]`` for the side that moved into it, as win minus loss.
-
-    The evaluator's own value, less the material that the best exchange wins for the side to move: a value learned from
-    calm positions does not see what hangs.
-    """
-    row, moves = leaves.rows[0], leaves.moves[0]
-    count = generate(row, moves)
-    if count == 0:
-        return np.float32(1.0 if in_check(row) else 0.0)
-    evaluate_value(model, leaves, np.int64(0))
-    enemy, gain = row[BLACK - np.int64(row[SIDE])], np.int64(0)
-    for i in range(count):
-        if enemy >> np.uint64(np.int64(moves[i]) >> 6 & 63) & ONE:
-            gain = max(gain, see(row, moves[i]))
-    score = min(max(leaves.wdl[0, 2] + np.float32(0.5) * leaves.wdl[0, 1], np.float32(0.001)), np.float32(0.999))
-    score = 1.0 / (1.0 + np.exp(logits_per_cp * gain) * (1.0 - score) / score)
-    return np.float32(2.0 * score - 1.0)
 
 
 @kernel()

@@ -126,8 +126,6 @@ def descend(tree, params, node, depth):
     ply = tree.counters[ROOT_PLY]
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
     while tree.state[node] == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
-        if looks_ahead(tree, params, node):
-            break
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.child[edge])
         if child == NO_NODE:
@@ -141,17 +139,6 @@ def descend(tree, params, node, depth):
         node = child
         tree.in_flight[node] += 1
     return node, depth
-
-
-@kernel()
-def looks_ahead(tree, params, node):
-    """Whether it is time for the priors of ``node`` to look a ply ahead."""
-    return (
-        params.ahead_visits > 0
-        and tree.visits[node] >= params.ahead_visits
-        and tree.looked_ahead[node] == 0
-        and tree.state[node] == EXPANDED
-    )
 
 
 @kernel()

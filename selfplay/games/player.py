@@ -6,10 +6,8 @@ import numpy as np
 
 from engine.evaluation.protocol import InKernelEvaluator, new_leaf_batch
 from engine.search.gumbel import SequentialHalving
-from engine.search.recycle import make_room
 from engine.search.session import Search
 from engine.search.visits import new_scratch, run_visits
-from engine.search.walk import needs_room
 
 __all__ = ["KernelVisits", "RootNoise", "TreePlayer"]
 
@@ -98,6 +96,6 @@ class KernelVisits:
                 return
 
     def _run(self, search: Search, visits: int) -> None:
-        while needs_room(search.tree):
-            make_room(search.tree)
+        while search.needs_room:
+            search.make_room()
         run_visits(search.tree, search.in_flight, search.params, *self._arguments, visits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import chess
 import numpy as np
 import pytest
@@ -11,13 +13,13 @@ from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
 from engine.options import EngineOptions
+from engine.search import compaction, recycle
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
-from engine.search.recycle import make_room
-from engine.search.report import outline
+from engine.search.report import Reporter, outline
 from engine.search.run import BatchedRounds, InKernelRounds, Runner
 from engine.search.session import Search
-from engine.search.tree import CANNOT_SHRINK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree, new_tree
+from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree, new_tree
 from tests.unit.search.flat import FlatEvaluator
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
@@ -35,6 +37,15 @@ def searched(room: int, visits: int, threads: int = 1, evaluator: Evaluator | No
     runner.finish()
     runner.close()
     return search
+
+
+def make_room(tree: Tree) -> None:
+    for _ in recycle.make_room(tree):
+        pass
+
+
+def new_reporter(search: Search) -> Reporter:
+    return Reporter(search, chess.Board(POSITION), 1, None, 111.0)
 
 
 def assert_consistent(tree: Tree) -> None:
@@ -106,6 +117,87 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
     make_room(tree)
     assert tree.counters[CANNOT_SHRINK] == 1
     assert tree.counters[NODES] == used
+
+
+def test_between_two_slices_the_tree_can_be_read(monkeypatch):
+    search = searched(20_000, 3000)
+    monkeypatch.setattr(compaction, "SLICE", 50)
+    reporter = new_reporter(search)
+    before = reporter.infos()[0]
+    visits = search.root_visits().copy()
+    readings = 0
+    for _ in recycle.make_room(search.tree):
+        reachable_is_whole(search.tree)
+        assert (search.root_visits() == visits).all()
+        info = reporter.infos()[0]
+        assert info.pv[:2] == before.pv[:2]
+        assert (info.score_cp, info.nodes) == (before.score_cp, before.nodes)
+        readings += 1
+    assert readings > 100
+    assert_consistent(search.tree)
+
+
+def reachable_is_whole(tree: Tree) -> None:
+    """Every node that the root leads to knows its parent, whatever lies between such nodes."""
+    waiting = [ROOT]
+    while waiting:
+        node = waiting.pop()
+        edges = slice(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
+        children = tree.child[edges][tree.child[edges] >= 0]
+        assert (tree.parent[children] == node).all()
+        assert tree.visits[children].sum() <= tree.visits[node]
+        if tree.state[node] == EXPANDED:
+            assert tree.prior[edges].sum() == pytest.approx(1.0, abs=1e-4)
+        waiting += children.tolist()
+
+
+def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch):
+    monkeypatch.setattr(compaction, "SLICE", 50)
+    board = chess.Board(POSITION)
+    outlines = []
+    for slices_before in (3, 100_000):
+        search = searched(1500, 1000)
+        best = new_reporter(search).infos()[0].pv[0]
+        search.make_room()
+        for _ in range(slices_before):
+            if search.needs_room:
+                search.make_room()
+        after = board.copy()
+        after.push(best)
+        assert search.set_position(stack_from_board(after))
+        assert_consistent(search.tree)
+        outlines.append(outline(search, 1, 300))
+    assert outlines[0] == outlines[1]
+
+
+def test_the_clock_of_a_very_long_search_is_set_back():
+    search = searched(20_000, 2000)
+    tree = search.tree
+    used = int(tree.counters[NODES])
+    tree.used_at[:used] += recycle.LATEST_CLOCK
+    tree.counters[CLOCK] += recycle.LATEST_CLOCK
+    make_room(tree)
+    kept = int(tree.counters[NODES])
+    assert tree.counters[CLOCK] == tree.used_at[ROOT] < 3000
+    assert tree.used_at[:kept].min() == 0
+    assert used > kept
+
+
+def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
+    monkeypatch.setattr(compaction, "SLICE", 1)
+    with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
+        engine.set_position(chess.Board(POSITION))
+        job = engine.start(Limits(infinite=True))
+        while not engine._search.needs_room:
+            time.sleep(0.001)
+        job.stop()
+        result = job.result(5.0)
+        assert result.best_move is not None
+        board = chess.Board(POSITION)
+        board.push(result.best_move)
+        engine.set_position(board)
+        assert engine.search(Limits(nodes=2000)).best_move in board.legal_moves
+        assert_consistent(engine._search.tree)
 
 
 def test_a_search_by_depth_ends_when_the_tree_is_full():
