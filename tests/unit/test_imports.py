@@ -36,7 +36,7 @@ RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
-REPORT = RUN | {"selfplay.run"}
+REPORT = RUN | {"selfplay.run", "selfplay.tune"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.training": TRAINING,
     "selfplay.matches": MATCHES,
     "selfplay.suites": MATCHES | {"selfplay.matches"},
+    "selfplay.tune": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
     "selfplay.report": REPORT,
     "selfplay.measure": RUN,
