@@ -117,5 +117,6 @@ def renumber(tree, node, to):
         tree.child[own] = to
     first = np.int64(tree.first_edge[node])
     for edge in range(first, first + tree.n_edges[node]):
-        if tree.child[edge] != NO_NODE:
-            tree.parent[tree.child[edge]] = to
+        if tree.child[edge] == NO_NODE:
+            break  # Edges that were tried come first.
+        tree.parent[tree.child[edge]] = to

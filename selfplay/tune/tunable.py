@@ -95,22 +95,23 @@ def resolve(
     """
     option = offered.get(wish.name)
     if option is None:
-        near = [name for name in offered if name.lower() == wish.name.lower()]
-        raise ConfigError(f"the engine has no UCI option {wish.name!r}" + (f"; it has {near[0]!r}" if near else ""))
+        raise ConfigError(f"the engine has no UCI option {wish.name!r}")
     if option.is_managed():
-        raise ConfigError(f"option {wish.name!r} is set by the referee")
-    default = values.get(wish.name, option.default)
+        raise ConfigError(f"option {option.name!r} is set by the referee")
+    default = values.get(option.name, option.default)
     low, high = _range(option, is_aino)
-    start = wish.given["start"] if "start" in wish.given else _number(wish.name, option, default)
+    start = wish.given["start"] if "start" in wish.given else _number(option.name, option, default)
     for key, limit, beyond in (("min", low, -1.0), ("max", high, 1.0)):
         if key in wish.given and limit is not None and beyond * (wish.given[key] - limit) > 0:
-            raise ConfigError(f"option {wish.name!r}: {key} {wish.given[key]:g} is beyond the engine's own, {limit:g}")
+            raise ConfigError(
+                f"option {option.name!r}: {key} {wish.given[key]:g} is beyond the engine's own, {limit:g}"
+            )
     ends = wish.given.get("min", low), wish.given.get("max", high)
     if ends[0] is None or ends[1] is None:
-        raise ConfigError(f"option {wish.name!r}: the engine does not tell its range: give min= and max=")
+        raise ConfigError(f"option {option.name!r}: the engine does not tell its range: give min= and max=")
     whole = option.type == "spin"
     step = wish.given["step"] if "step" in wish.given else default_step(start, ends[0], ends[1], whole)
-    return Tunable(wish.name, start, ends[0], ends[1], step, wish.given.get("rate", RATE), whole)
+    return Tunable(option.name, start, ends[0], ends[1], step, wish.given.get("rate", RATE), whole)
 
 
 def _range(option: chess.engine.Option, is_aino: bool) -> tuple[float | None, float | None]:
