@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run",
         type=Path,
         metavar="RUN",
-        help="folder of a loop, pretrain or tune run; it is only read, even while the run goes on",
+        help="read the folder of a loop, pretrain or tune run, which may still be going on",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write the page here (default: RUN/report.html)")
 

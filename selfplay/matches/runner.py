@@ -136,14 +136,27 @@ class _Table:
 
     def _player(self, contestant: Contestant) -> Player:
         if contestant not in self._engines:
-            like = next((other for other in self._engines if _differ_in_values(other, contestant)), None)
-            if like is None:
-                self._engines[contestant] = open_engine(contestant, self._folder / "stderr.log")
-            else:
-                self._engines[contestant] = self._engines.pop(like)
-                changed = set(contestant.options) - set(like.options)
-                set_options(self._engines[contestant], contestant, changed)
+            self._engines[contestant] = self._with_other_values(contestant) or self._open(contestant)
         return Player(self._engines[contestant], contestant.control or self._control)
+
+    def _open(self, contestant: Contestant) -> chess.engine.SimpleEngine:
+        return open_engine(contestant, self._folder / "stderr.log")
+
+    def _with_other_values(self, contestant: Contestant) -> chess.engine.SimpleEngine | None:
+        """The engine of such a contestant, with the values of this one; None if there is none alive."""
+        like = next((other for other in self._engines if _differ_in_values(other, contestant)), None)
+        if like is None:
+            return None
+        engine = self._engines.pop(like)
+        if engine.returncode.done():
+            close_engine(engine, force=True)
+            return None
+        try:
+            set_options(engine, contestant, sorted(set(contestant.options) - set(like.options)))
+        except BaseException:
+            close_engine(engine, force=True)
+            raise
+        return engine
 
     def _close_others(self, needed: set[Contestant]) -> None:
         for contestant in set(self._engines) - needed:
