@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLES
     parser.add_argument("--option", required=True, action="append", metavar="OPTION", help=OPTION_HELP)
-    parser.add_argument("--engine", default="aino", metavar="ENGINE", help=f"{ENGINE_HELP} (default %(default)s)")
+    parser.add_argument(
+        "--engine", default="aino", metavar="ENGINE", help=f"tune this engine: {ENGINE_HELP} (default %(default)s)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
     text = "play this many pairs of games (default %(default)s); the schedule of steps depends on it"
     parser.add_argument("--pairs", type=int, default=5000, metavar="N", help=text)

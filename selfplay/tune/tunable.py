@@ -16,10 +16,10 @@ from engine.options import find_option
 __all__ = ["OPTION_HELP", "RATE", "OptionWish", "Tunable", "parse_wish", "resolve"]
 
 OPTION_HELP = (
-    "words NAME start=VALUE min=VALUE max=VALUE step=VALUE rate=VALUE; all but NAME may be left out. Start and range "
-    "are the engine's own by default. step: how far from the centre both sides play in the last pair (default: a "
-    "twentieth of the range, or a fifth of the start value if that is less). rate: how fast the centre follows "
-    "(default 0.002)"
+    "tune this option; the flag is given once for each: NAME start=VALUE min=VALUE max=VALUE step=VALUE rate=VALUE, "
+    "all but NAME may be left out. Start and range are the engine's own by default. step: how far from the centre both "
+    "sides play in the last pair (default: a twentieth of the range, or a fifth of the start value if that is less). "
+    "rate: how fast the centre follows (default 0.002)"
 )
 RATE: Final = 0.002  # The usual rate of fishtest and OpenBench.
 RANGE_SHARE, START_SHARE = 0.05, 0.2  # The default step as a share of the range, and of the start value.
