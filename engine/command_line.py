@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import itertools
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 
 from engine.errors import AinoError
 
-__all__ = ["INTERRUPTED", "HelpFormatter", "run_subcommand"]
+__all__ = ["INTERRUPTED", "USAGE", "HelpFormatter", "run_subcommand", "unknown_command"]
 
 FAILED = 1  # Exit status after an error reported on stderr.
+USAGE = 2  # Exit status after a command line that cannot be understood.
 INTERRUPTED = 130  # Exit status of an interrupted command, as in shells.
+
+
+def unknown_command(program: str, word: str, known: Iterable[str]) -> int:
+    """Say on stderr that the program has no such subcommand, with a guess at what was meant; return the exit status."""
+    close = difflib.get_close_matches(word.lower(), known, 1)
+    guess = f"Did you mean {close[0]!r}? " if close else ""
+    print(f"{program}: unknown command {word!r}. {guess}`{program} --help` lists the commands.", file=sys.stderr)
+    return USAGE
 
 
 def run_subcommand(program: str, name: str, description: str, module: ModuleType, words: Sequence[str]) -> int:

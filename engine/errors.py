@@ -28,6 +28,7 @@ __all__ = [
     "ShapeError",
     "TrainingError",
     "blaming",
+    "why_unreadable",
 ]
 
 
@@ -86,6 +87,11 @@ class MoveError(AinoError, ValueError):
     """A move is unreadable, ambiguous or illegal in its position."""
 
 
+def why_unreadable(error: OSError) -> str:
+    """What to say behind the name of a file that the system does not let us read."""
+    return "file not found" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"
+
+
 class NetFileError(AinoError):
     """A net file is missing, damaged or does not fit.
 
@@ -107,7 +113,7 @@ class NetFileError(AinoError):
     def unreadable(cls, path: str | Path, error: OSError) -> NetFileError:
         """A file that the system does not let us read."""
         found = error.strerror or str(error)
-        reason = "file not found" if isinstance(error, FileNotFoundError) else f"cannot be read: {found}"
+        reason = why_unreadable(error)
         return cls(path, "a readable net file", found, f"{path}: {reason}")
 
     @classmethod

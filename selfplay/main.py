@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from engine.command_line import run_subcommand
+from engine.command_line import run_subcommand, unknown_command
 
 __all__ = ["COMMANDS", "main", "module_name"]
 
@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command, text in COMMANDS.items():
         subparsers.add_parser(command, help=text.replace("%", "%%"))
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        return unknown_command("aino-train", words[0], COMMANDS)
     name = parser.parse_args(words[:1]).command
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return run_subcommand("aino-train", name, COMMANDS[name], importlib.import_module(module_name(name)), words[1:])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
 
-from engine.command_line import run_subcommand
+from engine.command_line import run_subcommand, unknown_command
 from uci import __version__
 
 __all__ = ["SUBCOMMANDS", "main"]
@@ -35,18 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         name, arguments = "uci", ["uci", *arguments]
     if name is None:
         if not arguments[0].startswith("-"):
-            guess = _guess(arguments[0])
-            print(f"aino: unknown command {arguments[0]!r}{guess}; aino --help lists them", file=sys.stderr)
-            return 2
+            return unknown_command("aino", arguments[0], SUBCOMMANDS)
         _top_parser().parse_args(arguments)
         return 0
     module, text = SUBCOMMANDS[name]
     return run_subcommand("aino", name, text, importlib.import_module(module), arguments[1:])
-
-
-def _guess(word: str) -> str:
-    close = difflib.get_close_matches(word.lower(), SUBCOMMANDS, 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

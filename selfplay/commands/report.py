@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         with live_line("report") as line:
             facts = read_facts(arguments.run, line.update)
-        page, told = report_page(facts), f"{len(facts.generations)} generations"
+        count = len(facts.generations)
+        page, told = report_page(facts), f"{count} generation{'s' * (count != 1)}"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,6 +11,8 @@ from engine.pages.chart import Point, line_path, place, share
 __all__ = ["Chart", "Curve", "Drawn", "draw", "ticks"]
 
 MARGIN = 0.05  # space above and below the values, as a share of the height
+FLAT = 1e-3  # of the largest value; curves that rise and fall less than this are flat
+ROOM_OF_FLAT = 0.1  # of the largest value, above and below flat curves
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def draw(chart: Chart) -> Drawn | None:
         return None
     values = [y for _, y in every] + [y for curve in chart.curves for _, *ends in curve.band for y in ends]
     x_range = (min(x for x, _ in every), max(x for x, _ in every))
-    room = max(max(values) - min(values), 1e-3) * MARGIN
+    span, largest = max(values) - min(values), max(map(abs, values))
+    room = MARGIN * max(span, 1e-3) if span > FLAT * largest else max(ROOM_OF_FLAT * largest, 1e-3)
     y_range = (min(values) - room, max(values) + room)
 
     lines, dots, bands = [], [], []

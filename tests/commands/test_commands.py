@@ -52,8 +52,8 @@ def test_unknown_subcommand_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["paly"]) == 2
     assert main(["xyzzy"]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "aino: unknown command 'paly'; did you mean 'play'?; aino --help lists them"
-    assert "did you mean" not in second
+    assert first == "aino: unknown command 'paly'. Did you mean 'play'? `aino --help` lists the commands."
+    assert second == "aino: unknown command 'xyzzy'. `aino --help` lists the commands."
 
 
 def test_errors_are_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

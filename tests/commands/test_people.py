@@ -116,7 +116,7 @@ def test_what_cannot_be_read_is_told(games: Path) -> None:
     for words, error, message in (
         ([], ConfigError, "no position"),
         (["nonsense"], FenError, "nonsense"),
-        (["missing.pgn"], DataError, "missing.pgn: No such file"),
+        (["missing.pgn"], DataError, "missing.pgn: file not found"),
     ):
         with pytest.raises(error, match=message):
             read_source(words)

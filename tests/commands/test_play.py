@@ -206,8 +206,8 @@ def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
     assert game.board == chess.Board()
     assert "load what?" in output
     assert "save where?" in output
-    assert "nothing.pgn: No such file" in output
-    assert "~nobody-of-that-name/a.pgn: No such file" in output
+    assert "nothing.pgn: file not found" in output
+    assert "~nobody-of-that-name/a.pgn: file not found" in output
     assert play(f"load {path} 1")[0].board.move_stack[0] == chess.Move.from_uci("e2e4")
     assert "found 1" in play(f"load {path} 2")[2]
 

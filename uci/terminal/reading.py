@@ -16,7 +16,7 @@ import chess.pgn
 
 from engine.board.fen import check_playable, parse_fen
 from engine.board.pgn import GameBuilder
-from engine.errors import ConfigError, DataError, FenError
+from engine.errors import ConfigError, DataError, FenError, why_unreadable
 
 __all__ = [
     "BadLine",
@@ -167,7 +167,7 @@ def _pgn_file(path: Path) -> Iterator[TextIO]:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             yield file
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
+        raise DataError(f"{path}: {why_unreadable(error)}") from error
 
 
 def _playable(file: TextIO, name: str) -> Iterator[chess.pgn.Game]:

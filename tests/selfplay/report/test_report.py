@@ -159,6 +159,15 @@ def test_curves_stay_inside_their_box() -> None:
     assert draw(Chart("title", [Curve("empty", [])])) is None
 
 
+@pytest.mark.parametrize("value", [117.9140625, -20.0, 0.0])
+def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
+    drawn = draw(Chart("plies", [Curve("length", [(1, value)])]))
+    assert drawn is not None
+    texts = [text for text, _ in drawn.y_marks]
+    assert len(texts) >= 2
+    assert max(map(len, texts)) <= len("-0.0005")
+
+
 def test_single_point_is_drawn() -> None:
     drawn = draw(Chart("title", [Curve("a", [(1, 0.4)], dots=False)], percent=True))
     assert drawn is not None
