@@ -20,8 +20,9 @@ class Use(NamedTuple):
 
 
 _LC0_HAS_ITS_OWN = (
-    "cpuct_init", "cpuct_base", "cpuct_factor", "fpu_reduction", "policy_temperature", "tactical_nodes", "draw_score",
-    "contempt", "moves_left_max_effect", "moves_left_threshold", "moves_left_slope", "minibatch_size", "max_collisions",
+    "cpuct_init", "cpuct_base", "cpuct_factor", "fpu_reduction", "policy_temperature", "root_policy_temperature",
+    "root_cpuct_scale", "cpuct_deviation", "tactical_nodes", "draw_score", "contempt", "moves_left_max_effect",
+    "moves_left_threshold", "moves_left_slope", "minibatch_size", "max_collisions",
 )  # fmt: skip
 
 # Each rule has option fields, a test for when they have no effect, and the reason in words.
@@ -46,7 +47,7 @@ _RULES: tuple[_Rule, ...] = (
     (
         ("max_collisions",),
         lambda options, use: not use.collisions_end_rounds,
-        lambda use: "one visit follows the other, and none of them collide",
+        lambda use: "no batches of visits are made",
     ),
     (
         ("threads",),

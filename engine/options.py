@@ -111,6 +111,9 @@ class EngineOptions:
     cpuct_factor: float = 3.894
     fpu_reduction: float = 0.330
     policy_temperature: float = 1.359
+    root_policy_temperature: float = 0.0
+    root_cpuct_scale: float = 1.0
+    cpuct_deviation: float = 0.0
     tactical_nodes: float = 4.0
     preset: str = "aino"
     draw_score: int = 0
@@ -254,6 +257,30 @@ OPTIONS: tuple[Option, ...] = (
         10.0,
     ),
     Option(
+        "RootPolicyTemperature",
+        "float",
+        "root_policy_temperature",
+        "Flatten the move priors of the position searched by this softmax temperature (0 = PolicyTemperature)",
+        0.0,
+        100.0,
+    ),
+    Option(
+        "RootCPuctScale",
+        "float",
+        "root_cpuct_scale",
+        "Explore the moves of the position searched by this factor more than those of positions ahead",
+        0.0,
+        100.0,
+    ),
+    Option(
+        "CPuctDeviation",
+        "float",
+        "cpuct_deviation",
+        "Let this share of exploration grow with the standard deviation of a position's values",
+        0.0,
+        1.0,
+    ),
+    Option(
         "TacticalNodes",
         "float",
         "tactical_nodes",
@@ -266,7 +293,7 @@ OPTIONS: tuple[Option, ...] = (
         "combo",
         "preset",
         "Search like Aino, or by Lc0's rules one leaf at a time (lc0). lc0 ignores the CPuct, FPU, "
-        "PolicyTemperature, TacticalNodes and MovesLeft options",
+        "policy temperature, TacticalNodes and MovesLeft options",
         choices=("aino", "lc0"),
         old_choices=(("default", "aino"),),  # GUIs take a value "default" for the keyword
     ),
@@ -315,7 +342,8 @@ OPTIONS: tuple[Option, ...] = (
         "MaxCollisionEvents",
         "spin",
         "max_collisions",
-        "End a batch after this many collisions. Sparse nets and the evaluator material have none with one thread",
+        "End a batch after this many collisions. Without endgame tables, sparse nets and the evaluator material "
+        "ignore this",
         1,
         512,
     ),

@@ -94,7 +94,7 @@ class Stopper:
             winning = search.root_proven()[best] == WIN and plies != UNKNOWN_DISTANCE
             if winning and mate_moves(plies + 1, True) <= limits.mate:
                 return True
-        return (limits.depth is not None or limits.mate is not None) and search.fullness >= 1.0
+        return (limits.depth is not None or limits.mate is not None) and search.was_full
 
     def _is_out_of_time(self) -> bool:
         if self.clock.planned_ms is None or self._limits.infinite:

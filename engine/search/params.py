@@ -29,6 +29,9 @@ class SearchParams(NamedTuple):
     choose_by_value: bool = True  # Choose by value where visits allow it (`root.favourite`); else by visits.
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
+    root_temperature: float = 0.0  # Policy temperature of the root alone. 0 = that of all nodes.
+    root_cpuct_scale: float = 1.0  # Exploration at the root, relative to other nodes.
+    cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
 LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False, choose_by_value=False)
@@ -38,6 +41,8 @@ LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_roo
 
 MOVES_LEFT_LINEAR: Final = 1.6521  # Lc0's MovesLeftScaledFactor.
 MOVES_LEFT_SQUARE: Final = -0.6521  # Lc0's MovesLeftQuadraticFactor.
+TYPICAL_DEVIATION: Final = 0.3  # Standard deviation of values at which exploration is as usual. KataGo: 0.4.
+DEVIATION_VISITS: Final = 2.0  # Visits that the typical deviation counts for. KataGo.
 C_VISIT: Final = 50.0  # Visits added to max N in s(q). Danihelka et al. 2022.
 C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.
 
@@ -57,6 +62,9 @@ BATCHED_VISITS_PER_LEAF: Final = 16  # A round grows by one leaf for this many v
 IN_KERNEL_VISITS_PER_LEAF: Final = 64  # The same for an evaluator inside kernels. Set by hand.
 IN_KERNEL_LARGEST_ROUND: Final = 256  # Leaves of its largest round. Set by hand.
 IN_KERNEL_OVERLAP_FROM: Final = 512  # Visits of the root from which two of its rounds are in flight. Set by hand.
+STREAM_DELAY: Final = 8  # Visits under way with up to four threads, two a thread with more. Set by hand.
+STREAM_GROWTH: Final = 32  # Visits of the root for each visit under way, in small trees. Set by hand.
+STREAM_PATIENCE: Final = 4_000  # Looks at shared words, some microseconds, before a thread lets others run.
 SMALLEST_SHARE: Final = 16  # Leaves that a thread takes at least: a call costs 16 microseconds. Set by hand.
 LARGEST_SHARE: Final = 64  # Leaves that a thread takes at most. Set by hand.
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.params import MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE
-from engine.search.tree import LOSS, NO_NODE
+from engine.search.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE, TYPICAL_DEVIATION
+from engine.search.tree import LOSS, NO_NODE, ROOT
 
 NO_EDGE = -1  # No edge was found.
 
@@ -25,6 +25,15 @@ NO_EDGE = -1  # No edge was found.
 def exploration(params, visits):
     """cpuct(N) of a node with ``visits`` visits."""
     return params.cpuct_init + params.cpuct_factor * np.log((visits + params.cpuct_base) / params.cpuct_base)
+
+
+@kernel()
+def deviation(tree, node):
+    """Standard deviation of a node's values, where TYPICAL_DEVIATION counts as much as DEVIATION_VISITS visits."""
+    visits = max(1, tree.visits[node])
+    mean = tree.value_sum[node] / visits
+    spread = max(0.0, tree.square[node] - mean * mean) * visits
+    return np.sqrt((TYPICAL_DEVIATION**2 * DEVIATION_VISITS + spread) / (DEVIATION_VISITS + visits - 1))
 
 
 @kernel()
@@ -62,7 +71,12 @@ def select_edge(tree, params, node, draw_score):
     ``draw_score`` is the value of a draw for the node's side to move. Unvisited children share one Q, which is known
     only after the loop, so only the unvisited child with the highest U competes.
     """
-    scale = np.float32(exploration(params, tree.visits[node]) * np.sqrt(max(1, tree.visits[node] - 1)))
+    strength = exploration(params, tree.visits[node]) * np.sqrt(max(1, tree.visits[node] - 1))
+    if node == ROOT:
+        strength *= params.root_cpuct_scale
+    if params.cpuct_deviation > 0:
+        strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
+    scale = np.float32(strength)
     sure = params.moves_left_threshold * tree.visits[node]
     hurry = params.moves_left_max_effect > 0 and abs(tree.value_sum[node]) > sure
     visited_prior = np.float32(0.0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.search.params import MATE_PRIOR, SearchParams
-from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
+from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back, temper_priors
+from engine.search.recycle import make_room
 from engine.search.reroot import reroot
 from engine.search.root import RootView
 from engine.search.tree import (
@@ -23,12 +26,13 @@ from engine.search.tree import (
     NODES,
     ROOT,
     ROOT_PLY,
+    SHRINKS,
     WIN,
     Round,
     Tree,
     new_round,
 )
-from engine.search.walk import best_bounds, finish_known, new_node
+from engine.search.walk import best_bounds, finish_known, needs_room, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 
@@ -45,6 +49,7 @@ class Search(RootView):
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
+        self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
 
     # ---- positions ----
 
@@ -53,6 +58,8 @@ class Search(RootView):
 
         Keeps the subtree if moves in the tree lead from the old root to the new position; returns whether it did.
         """
+        while self._room is not None:
+            self.make_room()
         kept = self._keep_subtree(stack)
         if not kept:
             self.clear()
@@ -75,10 +82,18 @@ class Search(RootView):
         draw = draw * visits - float(tree.draw_sum[children].sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
+    def _temper_root(self) -> None:
+        """Give a root that was an inner node the root's policy temperature."""
+        params = self.params
+        if params.root_temperature > 0:
+            take_back(self.tree, np.int64(ROOT))
+            temper_priors(self.tree, np.int64(ROOT), params.policy_temperature / params.root_temperature)
+
     def clear(self) -> None:
         """Forget the whole tree, including visits in flight."""
         self.generation += 1
         self.forced_move = NO_MOVE
+        self._room = None
         self.tree.counters[:] = 0
         self.in_flight.counts[:] = 0
 
@@ -107,6 +122,7 @@ class Search(RootView):
             return False
         if node != ROOT:
             reroot(tree, node)
+            self._temper_root()
         return True
 
     def _child_reaching(self, node: int, row: np.ndarray, target: np.ndarray, after: np.ndarray) -> int:
@@ -170,8 +186,32 @@ class Search(RootView):
         set_priors(self.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
         self._hint_at_mate()
 
+    # ---- room ----
+
+    @property
+    def needs_room(self) -> bool:
+        """Whether `make_room` is due before the next visit."""
+        return self._room is not None or bool(needs_room(self.tree))
+
+    def make_room(self) -> None:
+        """Let old parts of the tree give way, for a millisecond or two. Nothing may be in flight.
+
+        Visits can go on when `needs_room` is False. The tree may be read meanwhile.
+        """
+        if self._room is None:
+            self._room = make_room(self.tree)
+        if next(self._room, self) is self:
+            self._room = None
+
+    @property
+    def was_full(self) -> bool:
+        """Whether the tree was full since the root was set."""
+        return bool(self.tree.counters[SHRINKS] > 0)
+
     @property
     def fullness(self) -> float:
-        """Fraction of the tree's room in use, 0..1."""
+        """Fraction of the tree's room in use, 0..1; 1 if it was full since the root was set."""
         tree = self.tree
+        if self.was_full:
+            return 1.0
         return float(max(tree.counters[NODES] / tree.parent.size, tree.counters[EDGES] / tree.move.size))

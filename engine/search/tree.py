@@ -46,7 +46,10 @@ DEEPEST: Final = 2  # Plies from the root to the deepest leaf so far.
 DEPTH_SUM: Final = 3  # Sum of the plies of all descents, for the mean depth.
 DESCENTS: Final = 4  # Number of descents.
 ROOT_PLY: Final = 5  # Row of the root in `stack`.
-N_COUNTERS: Final = 6
+CLOCK: Final = 6  # Number of visits finished since the tree was empty.
+SHRINKS: Final = 7  # How often old parts of a full tree were to give way since the root was set (`recycle`).
+CANNOT_SHRINK: Final = 8  # Not 0 once too little of a full tree could give way.
+N_COUNTERS: Final = 9
 
 # Words of a round's `counts`.
 LEAVES: Final = 0  # Number of leaves in flight.
@@ -55,6 +58,9 @@ COLLISIONS: Final = 1  # Number of descents that ended on a leaf already in flig
 MAX_DEPTH: Final = 200  # Plies below the root at which a descent ends.
 MAX_ROUND: Final = 512  # Most leaves of one round, and most collisions.
 MAX_VISITS: Final = 2_000_000_000  # Most visits of the root, whose counter has 31 bits.
+ROOM_NODES: Final = 2 * MAX_ROUND  # A tree with room for fewer nodes is full: as many visits may be in flight.
+ROOM_EDGES: Final = ROOM_NODES * 64  # The same for edges.
+ROOM_SHARE: Final = 8  # A small tree is full when this part of its room is left, an eighth.
 EDGES_PER_NODE: Final = 32  # Room for edges that is kept for each node if all of them get edges.
 LATE_EDGES_PER_NODE: Final = 16  # The same if nodes get edges at their second visit, which half of them never see.
 
@@ -86,11 +92,13 @@ class Tree(NamedTuple):
     in_flight: Annotated[np.ndarray, NodeField(np.int16)]  # Visits begun and not finished, the virtual loss.
     value_sum: Annotated[np.ndarray, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
     draw_sum: Annotated[np.ndarray, NodeField(np.float64)]  # Sum of the draw probabilities.
+    square: Annotated[np.ndarray, NodeField(np.float32)]  # Mean of the squares of the values.
     moves_left: Annotated[np.ndarray, NodeField(np.float32)]  # Mean plies to the end of the game.
     mate_plies: Annotated[np.ndarray, NodeField(np.int16)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
     state: Annotated[np.ndarray, NodeField(np.int8, PENDING)]  # One of PENDING ... STUNTED.
     lower: Annotated[np.ndarray, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[np.ndarray, NodeField(np.int8, WIN)]  # The best result that is still possible.
+    used_at: Annotated[np.ndarray, NodeField(np.int32)]  # CLOCK at the node's last visit.
     asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`advice`).
     advised: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
     own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the advised move without the hint.

@@ -33,6 +33,7 @@ from engine.search.walk import (
     finish_known,
     is_finished,
     judge,
+    needs_room,
     repeats_path,
 )
 
@@ -105,11 +106,7 @@ def begin(tree, in_flight, params, leaves, first, limit, model, scratch):
     begun = np.int64(0)
     while begun < limit and counts[COLLISIONS] < params.max_collisions and not is_finished(tree, params):
         begun += 1
-        node, depth = descend(tree, params, enter_root(tree), np.int64(0))
-        if tree.state[node] == VALUED:
-            give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, model, scratch.leaf)
-            node, depth = descend(tree, params, node, depth)
-        node, ply = arrive(tree, in_flight, node, depth)
+        node, ply = walk_down(tree, in_flight, params, model, scratch)
         if node != NO_NODE:
             k = counts[LEAVES]
             copy_row(tree.stack[ply], leaves.rows[first + k])
@@ -117,6 +114,16 @@ def begin(tree, in_flight, params, leaves, first, limit, model, scratch):
             in_flight.known[k] = REPEATED if node != ROOT and repeats_path(tree, ply) else UNKNOWN
             counts[LEAVES] += 1
     return begun
+
+
+@kernel()
+def walk_down(tree, in_flight, params, model, scratch):
+    """`walk.begin_visit` for an evaluator inside kernels: a VALUED node on its way gets its edges."""
+    node, depth = descend(tree, params, enter_root(tree), np.int64(0))
+    if tree.state[node] == VALUED:
+        give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, model, scratch.leaf)
+        node, depth = descend(tree, params, node, depth)
+    return arrive(tree, in_flight, node, depth)
 
 
 @kernel()
@@ -150,8 +157,12 @@ def evaluate_share(in_flight, params, leaves, first, begin_at, end_at, model, sc
 
 @kernel()
 def run_visits(tree, in_flight, params, leaves, model, scratch, limit):
-    """Carry out ``limit`` visits, applying each before the next begins; stops early once the root is decided."""
+    """Carry out ``limit`` visits, applying each before the next begins; stops early once the root is decided, and when
+    the tree is full.
+    """
     for _ in range(limit):
+        if needs_room(tree):
+            break
         if begin(tree, in_flight, params, leaves, np.int64(0), np.int64(1), model, scratch) == 0:
             break
         evaluate_share(in_flight, params, leaves, np.int64(0), np.int64(0), in_flight.counts[LEAVES], model, scratch)

@@ -26,6 +26,8 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.search.puct import select_edge
 from engine.search.tree import (
+    CANNOT_SHRINK,
+    CLOCK,
     COLLISIONS,
     DEEPEST,
     DEPTH_SUM,
@@ -42,6 +44,9 @@ from engine.search.tree import (
     PATH_REPETITION,
     PENDING,
     REPEATED,
+    ROOM_EDGES,
+    ROOM_NODES,
+    ROOM_SHARE,
     ROOT,
     ROOT_PLY,
     STUNTED,
@@ -67,6 +72,18 @@ def is_finished(tree, params):
 
 
 @kernel()
+def needs_room(tree):
+    """Whether so little room is left that old parts of the tree have to give way (`recycle`) before the next visit."""
+    if tree.counters[CANNOT_SHRINK] != 0:
+        return False
+    nodes_left = tree.parent.size - tree.counters[NODES]
+    edges_left = tree.move.size - tree.counters[EDGES]
+    return nodes_left < min(ROOM_NODES, tree.parent.size // ROOM_SHARE) or edges_left < min(
+        ROOM_EDGES, tree.move.size // ROOM_SHARE
+    )
+
+
+@kernel()
 def begin_visit(tree, in_flight, params):
     """Begin one visit; returns (node, ply) of a new leaf whose position is in ``tree.stack[ply]``, or (NO_NODE, 0).
 
@@ -82,9 +99,9 @@ def arrive(tree, in_flight, node, depth):
     tree.counters[DESCENTS] += 1
     tree.counters[DEPTH_SUM] += depth
     tree.counters[DEEPEST] = max(tree.counters[DEEPEST], depth)
-    if tree.state[node] != PENDING:
+    if tree.state[node] != PENDING and tree.state[node] != VALUED:
         repeat_visit(tree, node)
-    elif tree.visits[node] == 0 and tree.in_flight[node] == 1:
+    elif tree.in_flight[node] == 1:
         return node, tree.counters[ROOT_PLY] + depth
     else:
         in_flight.collision_nodes[in_flight.counts[COLLISIONS]] = node
@@ -189,18 +206,7 @@ def apply(tree, in_flight, params, leaves, first):
     Their evaluations are in ``leaves[first:]``.
     """
     for k in range(in_flight.counts[LEAVES]):
-        node = np.int64(in_flight.leaf_nodes[k])
-        leaf = first + k
-        moves_left = np.float64(leaves.moves_left[leaf])
-        if in_flight.known[k] != UNKNOWN and in_flight.known[k] != VALUE_ONLY:
-            finish_known(tree, params, node, np.int64(in_flight.known[k]), np.int64(in_flight.mate_plies[k]))
-            continue
-        if in_flight.known[k] == VALUE_ONLY:
-            tree.state[node] = VALUED
-        else:
-            expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
-        value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
-        finish_visit(tree, node, value, np.float64(leaves.wdl[leaf, 1]), moves_left)
+        apply_leaf(tree, in_flight, params, leaves, k, first + k)
     for k in range(in_flight.counts[COLLISIONS]):
         node = np.int64(in_flight.collision_nodes[k])
         while node != NO_PARENT:
@@ -208,6 +214,21 @@ def apply(tree, in_flight, params, leaves, first):
             node = np.int64(tree.parent[node])
     in_flight.counts[LEAVES] = 0
     in_flight.counts[COLLISIONS] = 0
+
+
+@kernel()
+def apply_leaf(tree, in_flight, params, leaves, k, leaf):
+    """Expand and back up leaf ``k`` of ``in_flight``, whose evaluation is in ``leaves[leaf]``."""
+    node, known = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
+    if known != UNKNOWN and known != VALUE_ONLY:
+        finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
+        return
+    if known == VALUE_ONLY:
+        tree.state[node] = VALUED
+    else:
+        expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
+    value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
+    finish_visit(tree, node, value, np.float64(leaves.wdl[leaf, 1]), np.float64(leaves.moves_left[leaf]))
 
 
 @kernel()
@@ -222,8 +243,11 @@ def expand(tree, params, node, moves, logits, count):
     for i in range(1, count):
         highest = max(highest, logits[i])
     total = 0.0
+    temperature = params.policy_temperature
+    if node == ROOT and params.root_temperature > 0:
+        temperature = params.root_temperature
     for i in range(count):
-        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature)
+        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / temperature)
         total += weight
         insert_edge(tree, first, first + i, moves[i], np.float32(weight))
     for edge in range(first, first + count):
@@ -264,14 +288,17 @@ def finish_visit(tree, node, value, draw, moves_left):
 
     A decided ancestor counts this visit as its proven result, whatever the visit found.
     """
+    tree.counters[CLOCK] += 1
     while node != NO_PARENT:
         if is_decided(tree, node):
             value = np.float64(tree.lower[node])
             draw = 1.0 if tree.lower[node] == DRAW else 0.0
         tree.in_flight[node] -= 1
         tree.visits[node] += 1
+        tree.used_at[node] = tree.counters[CLOCK]
         tree.value_sum[node] += value
         tree.draw_sum[node] += draw
+        tree.square[node] += np.float32((value * value - tree.square[node]) / tree.visits[node])
         tree.moves_left[node] += np.float32((moves_left - tree.moves_left[node]) / tree.visits[node])
         value = -value
         moves_left += 1.0
@@ -355,6 +382,7 @@ def settle_past_visits(tree, node):
     visits = tree.visits[node]
     difference = np.float64(tree.lower[node]) * visits - tree.value_sum[node]
     draws = (visits if tree.lower[node] == DRAW else 0.0) - tree.draw_sum[node]
+    tree.square[node] = np.float32(abs(tree.lower[node]))
     while node != NO_PARENT:
         tree.value_sum[node] += difference
         tree.draw_sum[node] += draws

@@ -1,4 +1,4 @@
-"""`aino-train report`: one HTML file about a run of `loop` or `pretrain`."""
+"""`aino-train report`: one HTML file about a run of `loop`, `pretrain` or `tune`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from engine.pages.render import write_page
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import PretrainingFacts, is_pretraining, pretraining_page, read_pretraining
+from selfplay.report.tuning_page import tuning_page
+from selfplay.tune.outcome import is_tuning, read_tuning
 
 EXAMPLE = """example:
   aino-train report run1 --out report.html
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run",
         type=Path,
         metavar="RUN",
-        help="read the folder of a loop or pretrain run, which may still be training",
+        help="read the folder of a loop, pretrain or tune run, which may still be going on",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write the page here (default: RUN/report.html)")
 
@@ -35,6 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     if is_pretraining(arguments.run):
         supervised = read_pretraining(arguments.run)
         page, told = pretraining_page(supervised), _pretraining_text(supervised)
+    elif is_tuning(arguments.run):
+        tuning = read_tuning(arguments.run)
+        page, told = tuning_page(tuning), f"{tuning.pairs:,} pairs of games"
     else:
         with live_line("report") as line:
             facts = read_facts(arguments.run, line.update)

@@ -96,4 +96,6 @@ class KernelVisits:
                 return
 
     def _run(self, search: Search, visits: int) -> None:
+        while search.needs_room:
+            search.make_room()
         run_visits(search.tree, search.in_flight, search.params, *self._arguments, visits)

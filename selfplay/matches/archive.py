@@ -96,17 +96,25 @@ class MatchArchive:
     """The folder of one match. It refuses a match with other contestants or settings.
 
     settings: what must stay the same when the match is resumed. resolved: all other settings, stored for the reader.
+    kind: what the games are played for; the settings are stored in `KIND.json`.
     Raises RunError when the folder belongs to another match or a complete line of its games cannot be read.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any] | None = None, event: str = "Match"
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        resolved: Mapping[str, Any] | None = None,
+        event: str = "Match",
+        kind: str = "match",
     ) -> None:
         self.folder = folder
         self._event = event
         folder.mkdir(parents=True, exist_ok=True)
-        self._note_settings(folder / "match.json", settings, resolved or {})
         self._games = folder / "games.jsonl"
+        if self._games.exists() and not (folder / f"{kind}.json").exists():
+            raise RunError(f"{folder} holds games, but no {kind} ({kind}.json is missing): use a new folder")
+        self._note_settings(folder / f"{kind}.json", settings, resolved or {})
         self.rows = self._read_rows()
         with atomic_write(self._games) as stream:
             stream.writelines((json.dumps(asdict(row)) + "\n").encode() for row in self.rows.values())
@@ -135,7 +143,9 @@ class MatchArchive:
             given = json.loads(json.dumps(settings))
             differ = sorted(key for key in given if stored.get(key) != given[key])
             if differ:
-                raise RunError(f"{path.parent} holds another match ({', '.join(differ)} differ): use a new folder")
+                raise RunError(
+                    f"{path.parent} holds another {path.stem} ({', '.join(differ)} differ): use a new folder"
+                )
         with atomic_write(path) as stream:
             stream.write((json.dumps({**settings, **resolved}, indent=2) + "\n").encode())
 

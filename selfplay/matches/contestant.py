@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ import chess.engine
 from engine.errors import ConfigError
 from selfplay.matches.control import TimeControl
 
-__all__ = ["ENGINE_HELP", "Contestant", "ask", "close_engine", "open_engine", "parse_contestant"]
+__all__ = ["ENGINE_HELP", "Contestant", "ask", "close_engine", "open_engine", "parse_contestant", "set_options"]
 
 ENGINE_HELP = (
     "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC; "
@@ -93,7 +93,20 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
     except (OSError, chess.engine.EngineError, TimeoutError) as error:
         raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {_cause(error)}") from error
     try:
-        for name, value in contestant.options:
+        set_options(engine, contestant, contestant.options)
+    except BaseException:
+        close_engine(engine, force=True)
+        raise
+    return engine
+
+
+def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, options: Iterable[tuple[str, str]]) -> None:
+    """Set options of a running engine, pairs (name, value), and wait until it is ready.
+
+    Raises ConfigError when the engine lacks an option, rejects a value, or the referee sets the option itself.
+    """
+    try:
+        for name, value in options:
             if name not in engine.options:
                 raise ConfigError(f"{contestant.name} has no UCI option {name!r}")
             if engine.options[name].is_managed():
@@ -101,12 +114,7 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
             engine.configure({name: value})
         engine.ping()
     except (chess.engine.EngineError, TimeoutError) as error:
-        close_engine(engine, force=True)
         raise ConfigError(f"{contestant.name}: its options cannot be set: {_cause(error)}") from error
-    except BaseException:
-        close_engine(engine, force=True)
-        raise
-    return engine
 
 
 def _cause(error: Exception) -> str:

@@ -124,6 +124,11 @@ class Ladder:
         """Whether the interval is narrow enough, or the engine is almost surely outside the ladder."""
         return self._decided
 
+    @property
+    def is_waiting(self) -> bool:
+        """Never: a pair's rung is chosen with the results at hand."""
+        return False
+
     def next_game(self) -> PlannedGame | None:
         """The missing second game of a pair, or else the first game of a new pair on the most informative rung."""
         number = next(n for n in range(self.settings.games + 1) if n not in self._handed_out)

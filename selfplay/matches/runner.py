@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,13 +12,15 @@ import chess
 import chess.engine
 
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant, close_engine, open_engine
+from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_options
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import opening_board
 from selfplay.matches.play import Player, Rules, play_match_game
 from selfplay.threads import run_on_threads
 
 __all__ = ["PlannedGame", "Schedule", "play_games"]
+
+LOOK_AGAIN_S = 0.5  # A table without a game looks this often whether the match was stopped.
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,13 @@ class Schedule(Protocol):
         """Whether no more games are needed. If so, games still running are abandoned."""
         ...
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there will be a next game once others have finished, although there is none yet."""
+        ...
+
     def next_game(self) -> PlannedGame | None:
-        """The next game, or None when no game is left."""
+        """The next game, or None when no game is left, or none yet."""
         ...
 
     def finish(self, row: GameRow) -> None:
@@ -68,14 +75,19 @@ def play_games(
     Every finished game is archived before the schedule and `report` hear of it. The first error of a table stops the
     others and is raised here.
     """
-    lock = threading.Lock()
+    lock = threading.Condition()
+
+    def next_game(halted: Callable[[], bool]) -> PlannedGame | None:
+        while (game := schedule.next_game()) is None and schedule.is_waiting and not halted():
+            lock.wait(LOOK_AGAIN_S)
+        return game
 
     def work(halted: Callable[[], bool]) -> None:
         table = _Table(control, rules, archive.folder)
         try:
             while not halted():
                 with lock:
-                    game = schedule.next_game()
+                    game = next_game(halted)
                 row = None if game is None else table.play(game, halted)
                 if row is None:
                     return
@@ -83,6 +95,7 @@ def play_games(
                     archive.add(row)
                     schedule.finish(row)
                     report(row)
+                    lock.notify_all()
         finally:
             table.close()
 
@@ -90,7 +103,10 @@ def play_games(
 
 
 class _Table:
-    """Two engine processes that play game after game. An engine that was at fault is restarted."""
+    """Two engine processes that play game after game. An engine that was at fault is restarted.
+
+    A contestant that differs from an earlier one only in the values of its options keeps that one's process.
+    """
 
     def __init__(self, control: TimeControl, rules: Rules, folder: Path) -> None:
         self._control = control
@@ -120,13 +136,39 @@ class _Table:
 
     def _player(self, contestant: Contestant) -> Player:
         if contestant not in self._engines:
-            self._engines[contestant] = open_engine(contestant, self._folder / "stderr.log")
+            self._engines[contestant] = self._with_other_values(contestant) or self._open(contestant)
         return Player(self._engines[contestant], contestant.control or self._control)
+
+    def _open(self, contestant: Contestant) -> chess.engine.SimpleEngine:
+        return open_engine(contestant, self._folder / "stderr.log")
+
+    def _with_other_values(self, contestant: Contestant) -> chess.engine.SimpleEngine | None:
+        """The engine of such a contestant, with the values of this one; None if there is none alive."""
+        like = next((other for other in self._engines if _differ_in_values(other, contestant)), None)
+        if like is None:
+            return None
+        engine = self._engines.pop(like)
+        if engine.returncode.done():
+            close_engine(engine, force=True)
+            return None
+        try:
+            set_options(engine, contestant, sorted(set(contestant.options) - set(like.options)))
+        except BaseException:
+            close_engine(engine, force=True)
+            raise
+        return engine
 
     def _close_others(self, needed: set[Contestant]) -> None:
         for contestant in set(self._engines) - needed:
-            close_engine(self._engines.pop(contestant))
+            if not any(_differ_in_values(contestant, other) for other in needed):
+                close_engine(self._engines.pop(contestant))
 
     def close(self) -> None:
         """End both engine processes."""
         self._close_others(set())
+
+
+def _differ_in_values(one: Contestant, other: Contestant) -> bool:
+    """Whether two contestants are one engine with the same options, of which some have other values."""
+    names = [[name for name, _ in contestant.options] for contestant in (one, other)]
+    return one != other and names[0] == names[1] and replace(one, options=other.options) == other

@@ -165,6 +165,11 @@ class Match:
         """Whether the SPRT has decided."""
         return self._sprt.decision is not None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Never: no game depends on another's result."""
+        return False
+
     def next_game(self) -> PlannedGame | None:
         """The next missing game."""
         number = next(self._missing, None)

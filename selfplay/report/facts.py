@@ -104,7 +104,7 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
     if not (path / "ledger.sqlite").is_file():
         if (path / "replay").is_dir():
             raise RunError(f"{path}: the run database is missing; `aino-train loop {path}` rebuilds it")
-        raise RunError(f"{path}: not a self-play run; reports are for `loop` runs and `pretrain` runs")
+        raise RunError(f"{path}: not a self-play run; reports are for runs of `loop`, `pretrain` and `tune`")
     ledger = Ledger(path / "ledger.sqlite")
     try:
         rows = ledger.generations()

@@ -17,7 +17,7 @@ VERBS = set(
     end evaluate explain explore export find fit flatten forget give hide hold import judge keep label learn leave let
     limit list look lower make match measure mix normalise play print probe promote read remember repeat replace reserve
     resign review run sample save score search seed set show shrink shuffle skip solve speak spread start stop store
-    take test think time train try use value vary weight write
+    take test think time train try tune use value vary weight write
     """.split()
 )
 

@@ -36,7 +36,7 @@ RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
-REPORT = RUN | {"selfplay.run"}
+REPORT = RUN | {"selfplay.run", "selfplay.tune"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.training": TRAINING,
     "selfplay.matches": MATCHES,
     "selfplay.suites": MATCHES | {"selfplay.matches"},
+    "selfplay.tune": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
     "selfplay.report": REPORT,
     "selfplay.measure": RUN,
@@ -93,8 +94,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What only these modules may import; everybody else goes through them.
 ONLY_IMPORTERS = {
-    "numba": {"engine.native.bits", "engine.native.integer_lanes", "engine.native.jit", "engine.native.lanes"},
-    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes"},
+    "numba": {
+        "engine.native.bits",
+        "engine.native.integer_lanes",
+        "engine.native.jit",
+        "engine.native.lanes",
+        "engine.native.ordering",
+    },
+    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes", "engine.native.ordering"},
     "cupy": {"engine.backend"},
     "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool"},
     "fcntl": {"engine.native.locks"},

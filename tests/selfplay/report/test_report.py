@@ -249,7 +249,7 @@ def test_report_command_leaves_the_run_alone(
 
 
 def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="not a self-play run; reports are for `loop` runs and `pretrain` runs"):
+    with pytest.raises(RunError, match="not a self-play run; reports are for runs of `loop`, `pretrain` and `tune`"):
         read_facts(tmp_path)
     RunFolder(tmp_path, TINY).close()
     with pytest.raises(RunError, match="has not begun a generation"):

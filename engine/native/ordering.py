@@ -1,0 +1,80 @@
+"""Words that threads share inside kernels, without locks: reads, writes and claims that other threads see in order.
+
+What a thread wrote before `publish` is seen by every thread that reads the word with `observe` or wins it with `claim`.
+"""
+
+from __future__ import annotations
+
+import numba
+from llvmlite import ir
+from numba.extending import intrinsic, overload
+
+__all__ = ["claim", "observe", "publish"]
+
+_WORD = ir.IntType(64)
+
+
+def _address(context, builder, array_type, array, index):
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def _native_observe(typing_context, words, index):
+    def codegen(context, builder, signature, arguments):
+        return builder.load_atomic(_address(context, builder, signature.args[0], *arguments), "acquire", 8)
+
+    return numba.types.int64(words, numba.types.int64), codegen
+
+
+@intrinsic
+def _native_publish(typing_context, words, index, value):
+    def codegen(context, builder, signature, arguments):
+        address = _address(context, builder, signature.args[0], *arguments[:2])
+        builder.store_atomic(arguments[2], address, "release", 8)
+        return context.get_dummy_value()
+
+    return numba.types.void(words, numba.types.int64, numba.types.int64), codegen
+
+
+@intrinsic
+def _native_claim(typing_context, words, index, expected, value):
+    def codegen(context, builder, signature, arguments):
+        address = _address(context, builder, signature.args[0], *arguments[:2])
+        pair = builder.cmpxchg(address, *arguments[2:], "acq_rel", "acquire")
+        return builder.extract_value(pair, 1)
+
+    return numba.types.boolean(words, numba.types.int64, numba.types.int64, numba.types.int64), codegen
+
+
+def observe(words, index):
+    """Read a word of a contiguous int64 [n] array."""
+    return words[index]
+
+
+def publish(words, index, value):
+    """Write a word of a contiguous int64 [n] array."""
+    words[index] = value
+
+
+def claim(words, index, expected, value):
+    """Change a word from ``expected`` to ``value``; returns whether this thread was the one to do it."""
+    if words[index] != expected:
+        return False
+    words[index] = value
+    return True
+
+
+@overload(observe, inline="always")
+def _observe(words, index):
+    return lambda words, index: _native_observe(words, index)
+
+
+@overload(publish, inline="always")
+def _publish(words, index, value):
+    return lambda words, index, value: _native_publish(words, index, value)
+
+
+@overload(claim, inline="always")
+def _claim(words, index, expected, value):
+    return lambda words, index, expected, value: _native_claim(words, index, expected, value)

@@ -1,0 +1,122 @@
+"""Close the gaps that forgotten nodes leave in a tree: what is kept moves to the front, in place.
+
+A parent always has a smaller number than its children. One pass in ascending order therefore finds a whole subtree, and
+moving a node to its new, smaller number never overwrites a node that has not been moved yet.
+
+In a large tree this takes a good part of a second, so it is done in slices of a millisecond or two. After every slice
+the links between nodes and edges are whole, and a reader who starts at the root finds what was there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Final
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.search.tree import EDGES, NO_NODE, NO_PARENT, NODES, ROOT, Tree, move_edge, move_node
+
+SLICE: Final = 4096  # Nodes of one slice. Set by hand.
+BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
+
+
+def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
+    """Keep the nodes with a ``new_number`` (int32 [NODES], ascending from 0, NO_NODE for the others), in slices.
+
+    A node is kept only with its parent; the first is the new root. Nothing may be in flight. The tree may be read
+    between two slices if node 0 was the root before too, and may be changed only when all are done.
+    """
+    used, kept, kept_edges = len(new_number), int(new_number.max()) + 1, 0
+    order = yield from nodes_by_edges(tree, new_number)
+    for first, last in slices(len(order)):
+        kept_edges = int(move_edges(tree, order, first, last, np.int64(kept_edges)))
+        yield
+    for begin, end in slices(used):
+        move_nodes(tree, new_number, begin, end)
+        yield
+    tree.counters[EDGES] = kept_edges
+    tree.counters[NODES] = kept
+
+
+def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:
+    """The ranges (begin, end) of the slices of so many nodes."""
+    for begin in range(0, count, SLICE):
+        yield np.int64(begin), np.int64(min(begin + SLICE, count))
+
+
+def nodes_by_edges(tree: Tree, new_number: np.ndarray) -> Generator[None, None, np.ndarray]:
+    """Return int32 [n]: the kept nodes that have edges, by ascending first edge (a counting sort), in slices."""
+    place = np.zeros(int(tree.counters[EDGES]) // BUCKET + 2, np.int32)
+    for begin, end in slices(len(new_number)):
+        count_buckets(tree, new_number, begin, end, place)
+        yield
+    np.cumsum(place, out=place)
+    order = np.full(place[-1], NO_NODE, np.int32)
+    for begin, end in slices(len(new_number)):
+        fill_buckets(tree, new_number, begin, end, place, order)
+        yield
+    return order
+
+
+@kernel()
+def count_buckets(tree, new_number, begin, end, count):
+    """Count the kept nodes with edges in each bucket; those of bucket b are added to ``count[b + 1]``."""
+    for node in range(begin, end):
+        if new_number[node] != NO_NODE and tree.n_edges[node] > 0:
+            count[tree.first_edge[node] // BUCKET + 1] += 1
+
+
+@kernel()
+def fill_buckets(tree, new_number, begin, end, place, order):
+    """Insert the kept nodes with edges into ``order``; ``place[b]`` is the next free place of bucket b."""
+    for node in range(begin, end):
+        if new_number[node] == NO_NODE or tree.n_edges[node] == 0:
+            continue
+        first = tree.first_edge[node]
+        at = np.int64(place[first // BUCKET])
+        place[first // BUCKET] += 1
+        while at > 0 and order[at - 1] != NO_NODE and tree.first_edge[order[at - 1]] > first:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = node
+
+
+@kernel()
+def move_edges(tree, order, begin, end, to):
+    """Move the edges of ``order[begin:end]`` to edge ``to`` and behind; returns where the next ones go."""
+    for k in range(begin, end):
+        node = order[k]
+        first = np.int64(tree.first_edge[node])
+        tree.first_edge[node] = to
+        for edge in range(first, first + tree.n_edges[node]):
+            move_edge(tree, edge, to)
+            to += 1
+    return to
+
+
+@kernel()
+def move_nodes(tree, new_number, begin, end):
+    """Move the kept nodes among ``begin`` to ``end`` to their new numbers."""
+    for node in range(begin, end):
+        to = new_number[node]
+        if to != NO_NODE and to < node:
+            renumber(tree, np.int64(node), to)
+            move_node(tree, node, to)
+
+
+@kernel()
+def renumber(tree, node, to):
+    """Tell the parent of ``node``, which has moved already, and its children its new number; 0 is the root's."""
+    if to == ROOT:
+        tree.parent[node] = NO_PARENT
+    else:
+        own = np.int64(tree.first_edge[tree.parent[node]])
+        while tree.child[own] != node:
+            own += 1
+        tree.child[own] = to
+    first = np.int64(tree.first_edge[node])
+    for edge in range(first, first + tree.n_edges[node]):
+        if tree.child[edge] == NO_NODE:
+            break  # Edges that were tried come first.
+        tree.parent[tree.child[edge]] = to

@@ -1,0 +1,81 @@
+"""A full tree learns on: its least recently used subtrees give way to new visits.
+
+A node that was not visited for long loses its moves and all below them, and keeps what it has learned: its visits, its
+value and its bounds. Its next visit gives it moves again. So the tree forgets the details of what it no longer looks
+at, a good part at a time, and its memory never grows. Which nodes these are depends on the tree alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from engine.board.layout import NO_MOVE
+from engine.native.jit import kernel
+from engine.search.compaction import compact, slices
+from engine.search.tree import (
+    CANNOT_SHRINK,
+    CLOCK,
+    EXPANDED,
+    NO_NODE,
+    NODES,
+    ROOT,
+    SHRINKS,
+    STUNTED,
+    VALUED,
+    Tree,
+)
+from engine.search.walk import is_decided
+
+SHARE: Final = 0.4  # Share of the nodes that gives way at once. Set by hand.
+LEAST_SHARE: Final = 0.05  # If less than this gave way, the tree stays as it is from then on. Set by hand.
+SAMPLE: Final = 65_536  # Nodes, evenly spaced, from which the last use of a share of all is estimated. Set by hand.
+LATEST_CLOCK: Final = 2**30  # From here the clock is set back: `Tree.used_at` has 31 bits.
+
+
+def make_room(tree: Tree) -> Iterator[None]:
+    """Let the least recently used subtrees of a tree without visits in flight give way, in slices (`compaction`).
+
+    The root's own moves stay, and so do nodes whose result is known, because they are the proof of others. The tree may
+    be read between two slices, and changed only when all are done.
+    """
+    tree.counters[SHRINKS] += 1
+    used = int(tree.counters[NODES])
+    sample = tree.used_at[tree.parent[1 : used : max(1, used // SAMPLE)]]
+    latest = np.int64(np.partition(sample, rank := int(SHARE * len(sample)))[rank])
+    new_number = np.full(used, NO_NODE, np.int32)
+    kept = 0
+    for begin, end in slices(used):
+        kept = int(mark_used(tree, latest, new_number, begin, end, np.int64(kept)))
+        yield
+    yield from compact(tree, new_number)
+    if tree.counters[CLOCK] > LATEST_CLOCK:
+        tree.counters[CLOCK] -= latest
+        tree.used_at[:kept] = np.maximum(0, tree.used_at[:kept] - np.int32(latest))
+    if kept > (1 - LEAST_SHARE) * used:
+        tree.counters[CANNOT_SHRINK] = 1
+
+
+@kernel()
+def mark_used(tree, latest, new_number, begin, end, kept):
+    """Close the nodes among ``begin`` to ``end`` last visited at ``latest`` or before, and number what is left.
+
+    ``kept`` nodes were numbered before; returns how many are now. ``new_number`` int32 [NODES] is NO_NODE everywhere;
+    what gives way stays so.
+    """
+    for node in range(begin, end):
+        if node != ROOT:
+            parent = tree.parent[node]
+            if new_number[parent] == NO_NODE or tree.state[parent] != EXPANDED:
+                continue
+        new_number[node] = kept
+        kept += 1
+        old = tree.state[node] == EXPANDED and tree.used_at[node] <= latest and not is_decided(tree, node)
+        if tree.state[node] == STUNTED or (old and node != ROOT):
+            tree.state[node] = VALUED
+            tree.n_edges[node] = 0
+            tree.asked_at[node] = 0
+            tree.advised[node] = NO_MOVE
+    return kept

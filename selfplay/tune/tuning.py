@@ -1,0 +1,155 @@
+"""A tuning run: pairs of games of an engine against itself, each side with its own values (`spsa`). Resumable.
+
+The games are a match's archive. What was played is the whole state: values and what they tested follow from the
+results by number, so that a killed run goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError
+from selfplay.matches.adjudication import Adjudication
+from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.contestant import Contestant
+from selfplay.matches.control import TimeControl
+from selfplay.matches.play import Rules
+from selfplay.matches.runner import PlannedGame, play_games
+from selfplay.matches.series import count_faults, opening_order, settings_json
+from selfplay.tune.spsa import Schedule, Spsa
+from selfplay.tune.tunable import Tunable
+
+__all__ = ["LAG", "Tuning", "TuningSettings", "TuningStanding", "pair_results"]
+
+LAG = 8  # Pairs under way at once at most; enough for several games at once. Set by hand.
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """Which engine and options, how games are played, and how many pairs of them."""
+
+    engine: Contestant
+    options: tuple[Tunable, ...]
+    control: TimeControl
+    openings: Sequence[str]
+    pairs: int
+    lag: int = LAG
+    seed: int = 1  # Shuffles the openings and chooses the directions.
+    concurrency: int = 1
+    longest: int = 400  # Plies; a game that reaches it is a draw.
+    adjudication: Adjudication = field(default_factory=Adjudication)
+    patience_s: float = 30.0  # See Rules.
+    chess960: bool = False
+
+    def __post_init__(self) -> None:
+        names = [option.name for option in self.options]
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"expected options to tune, each once, got {names}")
+        set_twice = sorted(set(names) & {name for name, _ in self.engine.options})
+        if set_twice:
+            raise ConfigError(f"the engine's options and the tuned ones overlap: {', '.join(set_twice)}")
+        if self.concurrency < 1 or not self.openings:
+            raise ConfigError("tuning needs openings and a concurrency of at least 1")
+        self.schedule()
+        self.rules()  # Both raise for bad values.
+
+    def schedule(self) -> Schedule:
+        """Number of iterations and lag."""
+        return Schedule(self.pairs, self.lag)
+
+    def rules(self) -> Rules:
+        """The rules of every game."""
+        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
+
+    def resolved(self) -> dict[str, Any]:
+        """Every setting as JSON values."""
+        return settings_json(self) | {"options": [vars(option) for option in self.options]}
+
+    def description(self) -> dict[str, Any]:
+        """The settings that must stay the same when tuning is resumed, as JSON values."""
+        return {key: value for key, value in self.resolved().items() if key not in ("concurrency", "patience_s")}
+
+    def player(self, side: str, values: np.ndarray) -> Contestant:
+        """The engine with some values of the tuned options, float64[n]."""
+        tuned = tuple((option.name, option.text(value)) for option, value in zip(self.options, values, strict=True))
+        return replace(self.engine, name=f"{self.engine.name}{side}", options=self.engine.options + tuned)
+
+
+@dataclass(frozen=True)
+class TuningStanding:
+    """Values after the pairs so far.
+
+    Attributes:
+        pairs: those that count: all up to the first that is not complete.
+        path: float64[pairs + 1, n], the options' values after 0, 1, 2 ... pairs.
+    """
+
+    pairs: int
+    games: int
+    path: np.ndarray
+    faults: dict[str, dict[str, int]]
+
+    @property
+    def values(self) -> np.ndarray:
+        """The values now, float64[n]."""
+        return np.asarray(self.path[-1])
+
+
+def pair_results(points: dict[int, float]) -> dict[int, float]:
+    """By pair, the first engine's points minus the second's, of pairs with both games. points: by game number."""
+    pairs = {number // 2 for number in points}
+    whole = (pair for pair in sorted(pairs) if 2 * pair in points and 2 * pair + 1 in points)
+    return {pair: 2.0 * (points[2 * pair] + points[2 * pair + 1]) - 2.0 for pair in whole}
+
+
+class Tuning:
+    """A running tuning: a schedule of games whose players depend on earlier results."""
+
+    def __init__(self, settings: TuningSettings, archive: MatchArchive) -> None:
+        self.settings = settings
+        self._archive = archive
+        self._order = opening_order(settings.openings, settings.seed)
+        self._missing = [number for number in range(2 * settings.pairs) if number not in archive.rows]
+        self.spsa = Spsa(settings.options, settings.schedule(), settings.seed)
+        self.spsa.record(pair_results({number: row.first_points for number, row in archive.rows.items()}))
+
+    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
+        """Play the missing games. Returns False when stopped before the last of them."""
+        settings = self.settings
+        play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
+        return self.spsa.done == settings.pairs
+
+    @property
+    def decided(self) -> bool:
+        """Never: all games are played."""
+        return False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the next game depends on results of games under way."""
+        return bool(self._missing) and not self.spsa.may_begin(self._missing[0] // 2)
+
+    def next_game(self) -> PlannedGame | None:
+        """The next missing game; None when there is none, or while its players are not known."""
+        if not self._missing or self.is_waiting:
+            return None
+        number = self._missing.pop(0)
+        plus, minus = self.spsa.tested(number // 2)
+        opening = self.settings.openings[int(self._order[number // 2 % len(self._order)])]
+        return PlannedGame(number, self.settings.player("+", plus), self.settings.player("-", minus), opening)
+
+    def finish(self, row: GameRow) -> None:
+        """Move the values when both games of a pair are there."""
+        pair = row.number // 2
+        both = {n: self._archive.rows[n].first_points for n in (2 * pair, 2 * pair + 1) if n in self._archive.rows}
+        self.spsa.record(pair_results(both))
+
+    def standing(self) -> TuningStanding:
+        """The current standing."""
+        rows = list(self._archive.rows.values())
+        names = (f"{self.settings.engine.name}+", f"{self.settings.engine.name}-")
+        return TuningStanding(self.spsa.done, len(rows), np.array(self.spsa.path), count_faults(rows, names))

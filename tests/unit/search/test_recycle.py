@@ -1,0 +1,208 @@
+"""A tree that is full learns on: what was not used for long gives way."""
+
+from __future__ import annotations
+
+import time
+
+import chess
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.board.convert import stack_from_board
+from engine.evaluation.material import MaterialEvaluator
+from engine.evaluation.protocol import Evaluator
+from engine.options import EngineOptions
+from engine.search import compaction, recycle
+from engine.search.limits import Limits
+from engine.search.params import SearchParams
+from engine.search.report import Reporter, outline
+from engine.search.run import BatchedRounds, InKernelRounds, Runner
+from engine.search.session import Search
+from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree, new_tree
+from tests.unit.search.flat import FlatEvaluator
+
+POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
+
+
+def searched(room: int, visits: int, threads: int = 1, evaluator: Evaluator | None = None) -> Search:
+    """A search in a tree of so many nodes, with the evaluator `material` by default."""
+    search = Search(SearchParams(needs_planes=False, late_policy=True), new_tree(room))
+    search.set_position(stack_from_board(chess.Board(POSITION)))
+    in_kernel = InKernelRounds(search, MaterialEvaluator(), threads)
+    rounds = in_kernel if evaluator is None else BatchedRounds(search, evaluator)
+    runner = Runner(search, rounds, threads)
+    while search.visits < visits:
+        runner.advance(visits - search.visits)
+    runner.finish()
+    runner.close()
+    return search
+
+
+def make_room(tree: Tree) -> None:
+    for _ in recycle.make_room(tree):
+        pass
+
+
+def new_reporter(search: Search) -> Reporter:
+    return Reporter(search, chess.Board(POSITION), 1, None, 111.0)
+
+
+def assert_consistent(tree: Tree) -> None:
+    """Parents and children know each other, and all visits of a node's children are its own."""
+    count = int(tree.counters[NODES])
+    found = np.zeros(count, bool)
+    for node in range(count):
+        edges = slice(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
+        children = tree.child[edges]
+        children = children[children >= 0]
+        assert (tree.parent[children] == node).all()
+        assert (children > node).all()
+        assert tree.visits[children].sum() <= tree.visits[node]
+        found[children] = True
+        if tree.state[node] == EXPANDED:
+            assert tree.prior[edges].sum() == pytest.approx(1.0, abs=1e-4)
+    assert found[1:].all()
+    assert not tree.in_flight[:count].any()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_full_tree_learns_on_and_is_the_same_every_time(threads):
+    first, second = (searched(1500, 6000, threads) for _ in range(2))
+    assert outline(first, 1, 300) == outline(second, 1, 300)
+    assert first.visits == 6000
+    assert first.tree.counters[SHRINKS] > 3
+    assert first.was_full
+    assert first.fullness == 1.0
+    assert_consistent(first.tree)
+    roomy = searched(20_000, 6000, threads)
+    assert roomy.tree.counters[SHRINKS] == 0
+    assert abs(first.root_value()[0] - roomy.root_value()[0]) < 0.1
+
+
+def test_batched_rounds_learn_on_too():
+    search = searched(1200, 5000, evaluator=FlatEvaluator())
+    assert search.visits >= 5000
+    assert search.tree.counters[SHRINKS] > 1
+    assert_consistent(search.tree)
+
+
+def test_what_was_used_least_recently_gives_way_and_keeps_its_value():
+    search = searched(20_000, 2000)
+    tree = search.tree
+    before = {name: getattr(tree, name)[:3000].copy() for name in ("visits", "value_sum")}
+    moves, root_visits = search.root_moves().copy(), search.root_visits().copy()
+    used = int(tree.counters[NODES])
+    newest = int(tree.used_at[:used].max())
+    make_room(tree)
+    kept = int(tree.counters[NODES])
+    assert 0.3 * used < kept < 0.7 * used
+    assert (search.root_moves() == moves).all()
+    assert (search.root_visits() == root_visits).all()
+    assert (tree.visits[ROOT], tree.value_sum[ROOT]) == (before["visits"][ROOT], before["value_sum"][ROOT])
+    states, stamps = tree.state[:kept], tree.used_at[:kept]
+    closed = (states == VALUED) & (tree.visits[:kept] > 1)
+    assert closed.any()
+    still_open = (states == EXPANDED) & (tree.lower[:kept] != tree.upper[:kept])
+    assert stamps[closed].max() < stamps[still_open].min() <= newest
+    assert_consistent(tree)
+
+
+def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
+    search = searched(20_000, 100)
+    tree = search.tree
+    tree.used_at[: tree.counters[NODES]] = 7  # Everything is as recent as the root.
+    tree.lower[1 : tree.counters[NODES]] = tree.upper[1 : tree.counters[NODES]]  # And everything is decided.
+    used = int(tree.counters[NODES])
+    make_room(tree)
+    assert tree.counters[CANNOT_SHRINK] == 1
+    assert tree.counters[NODES] == used
+
+
+def test_between_two_slices_the_tree_can_be_read(monkeypatch):
+    search = searched(20_000, 3000)
+    monkeypatch.setattr(compaction, "SLICE", 50)
+    reporter = new_reporter(search)
+    before = reporter.infos()[0]
+    visits = search.root_visits().copy()
+    readings = 0
+    for _ in recycle.make_room(search.tree):
+        reachable_is_whole(search.tree)
+        assert (search.root_visits() == visits).all()
+        info = reporter.infos()[0]
+        assert info.pv[:2] == before.pv[:2]
+        assert (info.score_cp, info.nodes) == (before.score_cp, before.nodes)
+        readings += 1
+    assert readings > 100
+    assert_consistent(search.tree)
+
+
+def reachable_is_whole(tree: Tree) -> None:
+    """Every node that the root leads to knows its parent, whatever lies between such nodes."""
+    waiting = [ROOT]
+    while waiting:
+        node = waiting.pop()
+        edges = slice(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
+        children = tree.child[edges][tree.child[edges] >= 0]
+        assert (tree.parent[children] == node).all()
+        assert tree.visits[children].sum() <= tree.visits[node]
+        if tree.state[node] == EXPANDED:
+            assert tree.prior[edges].sum() == pytest.approx(1.0, abs=1e-4)
+        waiting += children.tolist()
+
+
+def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch):
+    monkeypatch.setattr(compaction, "SLICE", 50)
+    board = chess.Board(POSITION)
+    outlines = []
+    for slices_before in (3, 100_000):
+        search = searched(1500, 1000)
+        best = new_reporter(search).infos()[0].pv[0]
+        search.make_room()
+        for _ in range(slices_before):
+            if search.needs_room:
+                search.make_room()
+        after = board.copy()
+        after.push(best)
+        assert search.set_position(stack_from_board(after))
+        assert_consistent(search.tree)
+        outlines.append(outline(search, 1, 300))
+    assert outlines[0] == outlines[1]
+
+
+def test_the_clock_of_a_very_long_search_is_set_back():
+    search = searched(20_000, 2000)
+    tree = search.tree
+    used = int(tree.counters[NODES])
+    tree.used_at[:used] += recycle.LATEST_CLOCK
+    tree.counters[CLOCK] += recycle.LATEST_CLOCK
+    make_room(tree)
+    kept = int(tree.counters[NODES])
+    assert tree.counters[CLOCK] == tree.used_at[ROOT] < 3000
+    assert tree.used_at[:kept].min() == 0
+    assert used > kept
+
+
+def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
+    monkeypatch.setattr(compaction, "SLICE", 1)
+    with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
+        engine.set_position(chess.Board(POSITION))
+        job = engine.start(Limits(infinite=True))
+        while not engine._search.needs_room:
+            time.sleep(0.001)
+        job.stop()
+        result = job.result(5.0)
+        assert result.best_move is not None
+        board = chess.Board(POSITION)
+        board.push(result.best_move)
+        engine.set_position(board)
+        assert engine.search(Limits(nodes=2000)).best_move in board.legal_moves
+        assert_consistent(engine._search.tree)
+
+
+def test_a_search_by_depth_ends_when_the_tree_is_full():
+    with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
+        engine.set_position(chess.Board(POSITION))
+        result = engine.search(Limits(depth=100))
+        assert result.best_move is not None
+        assert engine._search.was_full
