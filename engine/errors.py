@@ -6,7 +6,7 @@ AinoError
 ├── FenError (ValueError)       a position that cannot be read or played
 ├── MoveError (ValueError)      a move that is illegal or unreadable
 ├── NetFileError                a net file that is missing, damaged or of another kind
-├── TrainingError               training that cannot go on, such as a loss that is not a number
+├── TrainingError               training that cannot continue, such as a loss that is not a number
 ├── RunError                    a training run folder that cannot be used
 └── DataError                   input data that does not have the documented form
 """
@@ -121,7 +121,7 @@ class NetFileError(AinoError):
 
 
 class TrainingError(AinoError):
-    """Training cannot go on: a loss or a gradient is not a finite number."""
+    """Training cannot continue: a loss or a gradient is not a finite number."""
 
 
 class RunError(AinoError):

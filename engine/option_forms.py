@@ -44,7 +44,7 @@ def _uci_line(option: Option, options: EngineOptions) -> str:
 def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
     """Add one flag for each option (or for the fields in `only`), and `--config` for a TOML file of options."""
     group = parser.add_argument_group("engine options")
-    group.add_argument("--config", type=Path, metavar="FILE", help="TOML file with engine options")
+    group.add_argument("--config", type=Path, metavar="FILE", help="read engine options from this TOML file")
     for option in OPTIONS:
         if not option.field or (only and option.field not in only):
             continue

@@ -166,8 +166,8 @@ OPTIONS: tuple[Option, ...] = (
         "Threads",
         "spin",
         "threads",
-        "Search with this many threads (0 = automatic: two where the machine has them). More than 16 find no work "
-        "with sparse nets and without a net",
+        "Search with this many threads (0 = automatic: two where the machine has them). With sparse nets and without a "
+        "net at most 16 find work",
         0,
         256,
     ),
@@ -175,22 +175,22 @@ OPTIONS: tuple[Option, ...] = (
         "Move Overhead",
         "spin",
         "move_overhead_ms",
-        "Keep this many milliseconds of every move for the way to the GUI",
+        "Reserve this many milliseconds of every move for the connection to the GUI",
         0,
         10000,
         aliases=("MoveOverheadMs",),
     ),
-    Option("MultiPV", "spin", "multi_pv", "Show this many lines", 1, 218),
+    Option("MultiPV", "spin", "multi_pv", "Show this many best lines", 1, 218),
     Option(
         "Ponder",
         "check",
         "ponder",
-        "Accepted from GUIs that let the engine think on the opponent's time. Changes nothing by itself",
+        "Accept this from GUIs that let the engine think on the opponent's time. Changes nothing by itself",
     ),
     Option("UCI_Chess960", "check", "chess960", "Play Fischer Random, and write castling as king takes rook"),
     Option("UCI_ShowWDL", "check", "show_wdl", "Show the chances of win, draw and loss with every score, per mille"),
     Option("UCI_AnalyseMode", "check", "analyse_mode", "Analyse rather than play: no contempt, no book, full strength"),
-    Option("UCI_Opponent", "string", "opponent", "Accepted from GUIs that name the opponent. Changes nothing"),
+    Option("UCI_Opponent", "string", "opponent", "Accept the opponent's name from GUIs. Changes nothing"),
     Option("UCI_LimitStrength", "check", "limit_strength", "Limit strength to UCI_Elo"),
     Option(
         "UCI_Elo", "spin", "elo", "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", 500, 2400
@@ -226,7 +226,7 @@ OPTIONS: tuple[Option, ...] = (
         0.0,
         1.0,
     ),
-    Option("CPuct", "float", "cpuct_init", "Explore more with a higher constant in PUCT", 0.0, 100.0),
+    Option("CPuct", "float", "cpuct_init", "Set the exploration constant of PUCT; higher explores more", 0.0, 100.0),
     Option("CPuctBase", "float", "cpuct_base", "Let exploration begin to grow at this many visits", 1.0, 1e9),
     Option(
         "CPuctFactor",
@@ -257,7 +257,7 @@ OPTIONS: tuple[Option, ...] = (
         "TacticalNodes",
         "float",
         "tactical_nodes",
-        "Alpha-beta helper: positions per visit (0 = off)",
+        "Let the alpha-beta helper look at this many positions per visit (0 = off)",
         0.0,
         100.0,
     ),
@@ -265,9 +265,8 @@ OPTIONS: tuple[Option, ...] = (
         "SearchPreset",
         "combo",
         "preset",
-        "lc0: Lc0-identical search; ignores CPuct, FPU, PolicyTemperature, TacticalNodes and MovesLeft options. "
-        "After 100 nodes 79 of 90 roots had exactly Lc0's visits, after 800 16 of 90: Lc0 approximates the softmax and "
-        "keeps priors in 16 bits",
+        "Search like Aino, or by Lc0's rules one leaf at a time (lc0). lc0 ignores the CPuct, FPU, "
+        "PolicyTemperature, TacticalNodes and MovesLeft options",
         choices=("aino", "lc0"),
         old_choices=(("default", "aino"),),  # GUIs take a value "default" for the keyword
     ),
@@ -279,7 +278,7 @@ OPTIONS: tuple[Option, ...] = (
         "MovesLeftMaxEffect",
         "float",
         "moves_left_max_effect",
-        "Let the length of the game change Q by at most this much",
+        "Let the game's length change Q by at most this much",
         0.0,
         1.0,
     ),
@@ -287,11 +286,13 @@ OPTIONS: tuple[Option, ...] = (
         "MovesLeftThreshold",
         "float",
         "moves_left_threshold",
-        "Let the length of the game count from this Q on, won or lost",
+        "Let the game's length count only where |Q| is above this",
         0.0,
         0.99,
     ),
-    Option("MovesLeftSlope", "float", "moves_left_slope", "Value one ply of the game's length this much", 0.0, 1.0),
+    Option(
+        "MovesLeftSlope", "float", "moves_left_slope", "Change Q by this much per ply of the game's length", 0.0, 1.0
+    ),
     Option(
         "SmartPruningFactor",
         "float",
@@ -345,11 +346,11 @@ OPTIONS: tuple[Option, ...] = (
         0.001,
         100.0,
     ),
-    Option("Seed", "spin", "seed", "Random seed (0 = new each run)", 0, 2**31 - 1),
+    Option("Seed", "spin", "seed", "Seed random choices with this number (0 = a new one each run)", 0, 2**31 - 1),
     Option(
         "SyzygyPath", "string", "syzygy_path", "Look for Syzygy endgame tables in these folders, separated as in PATH"
     ),
-    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Use tables up to this many pieces", 0, 7),
+    Option("SyzygyProbeLimit", "spin", "syzygy_probe_limit", "Probe endgame tables with up to this many pieces", 0, 7),
     Option(
         "Syzygy50MoveRule",
         "check",
@@ -358,7 +359,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("OwnBook", "check", "own_book", "Play from BookFile while it knows the position"),
     Option("BookFile", "string", "book_file", "Use this opening book in Polyglot's format (.bin)"),
-    Option("BookDepth", "spin", "book_depth", "Ask the book during this many plies from the start of the game", 0, 200),
+    Option("BookDepth", "spin", "book_depth", "Use the book for this many plies from the start of the game", 0, 200),
     Option(
         "VerboseMoveStats",
         "check",

@@ -18,7 +18,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "uci": ("uci.protocol.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
     "play": ("uci.play.play", "play a game in the terminal"),
     "analyse": ("uci.analyse.analyse", "show the best lines of a position, of a game's, or of many"),
-    "annotate": ("uci.annotate.annotate", "comment the games of a PGN file: an annotated PGN and a web page"),
+    "annotate": ("uci.annotate.annotate", "review the games of a PGN file: an annotated PGN and a web page"),
     "explain": ("uci.explain.explain", "make a web page of how Aino sees a position"),
     "perft": ("uci.tools.perft", "count the positions DEPTH plies ahead"),
     "bench": ("uci.bench.bench", "measure move generation, evaluation and search"),
@@ -28,7 +28,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one subcommand and returns the exit status; 2 for bad usage, 1 for an error told on stderr."""
+    """Runs one subcommand and returns the exit status; 2 for bad usage, 1 for an error reported on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments and arguments[0] in SUBCOMMANDS else None
     if name is None and (not arguments or (arguments[0].startswith("-") and not _asks_for_help(arguments))):

@@ -38,7 +38,7 @@ def evaluate_leaves(model, leaves, first, last):
 class SparseEvaluator:
     """Evaluator `sparse`: about nine microseconds per leaf, half of them for quiescence search.
 
-    A net with a value trunk needs no quiescence search for a value, and computes values and policies apart.
+    A net with a value trunk settles winning captures over it instead, and computes values and policies apart.
     """
 
     name = "sparse"

@@ -62,7 +62,7 @@ class ExponentialAverage(_Average):
         self.quick_start = quick_start
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
-        """Take in the parameters as they now are, on the threads of ``pool``, if there is one."""
+        """Add the current parameters to the average, on the threads of ``pool`` if there is one."""
         self.count += 1
         decay = min(self.decay, (1 + self.count) / (10 + self.count)) if self.quick_start else self.decay
         self._move(params, 1 - decay, pool)
@@ -81,7 +81,7 @@ class StochasticAverage(_Average):
             raise ConfigError(f"StochasticAverage: the count must be >= 0, not {count}")
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
-        """Take in the parameters as they now are, on the threads of ``pool``, if there is one."""
+        """Add the current parameters to the average, on the threads of ``pool`` if there is one."""
         self.count += 1
         self._move(params, 1 / self.count, pool)
 

@@ -112,7 +112,8 @@ class SGD(Optimizer):
     def __init__(self, *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         super().__init__()
         if not 0 <= momentum < 1 or not weight_decay >= 0:
-            raise ConfigError(f"SGD(momentum={momentum}, weight_decay={weight_decay}): out of range")
+            given = f"SGD(momentum={momentum}, weight_decay={weight_decay})"
+            raise ConfigError(f"{given}: expected momentum in [0, 1), weight_decay >= 0")
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
 
     def _update(
@@ -144,7 +145,8 @@ class RMSProp(Optimizer):
     ) -> None:
         super().__init__()
         if not 0 <= decay < 1 or not epsilon > 0 or not 0 <= momentum < 1 or not weight_decay >= 0:
-            raise ConfigError(f"RMSProp({decay}, {epsilon}, {momentum}, {weight_decay}): out of range")
+            given = f"RMSProp(decay={decay}, epsilon={epsilon}, momentum={momentum}, weight_decay={weight_decay})"
+            raise ConfigError(f"{given}: expected decay and momentum in [0, 1), epsilon > 0, weight_decay >= 0")
         self.decay, self.epsilon, self.momentum, self.weight_decay = decay, epsilon, momentum, weight_decay
 
     def _update(
@@ -188,7 +190,8 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__()
         if not 0 <= beta1 < 1 or not 0 <= beta2 < 1 or not epsilon > 0 or not weight_decay >= 0:
-            raise ConfigError(f"Adam({beta1}, {beta2}, {epsilon}, {weight_decay}): out of range")
+            given = f"Adam(beta1={beta1}, beta2={beta2}, epsilon={epsilon}, weight_decay={weight_decay})"
+            raise ConfigError(f"{given}: expected beta1 and beta2 in [0, 1), epsilon > 0, weight_decay >= 0")
         self.beta1, self.beta2, self.epsilon, self.weight_decay = beta1, beta2, epsilon, weight_decay
         self.decay_all = decay_all
 

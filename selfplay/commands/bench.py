@@ -42,19 +42,20 @@ EXAMPLE = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
-    text = "filters x blocks, or sparse-WIDTH, with random weights (default %(default)s)"
+    text = "use FILTERSxBLOCKS or sparse-WIDTH with random weights (default %(default)s)"
     parser.add_argument("--net", default="64x6", metavar="NET", help=text)
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads (default %(default)s)")
-    text = f"positions per training step (default {TOWER_RECIPE.batch_size} for towers, "
+    text = "use this many CPU threads (default %(default)s)"
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help=text)
+    text = f"train on this many positions per step (default {TOWER_RECIPE.batch_size} for towers, "
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
-    text = "visits per self-play move (default %(default)s)"
+    text = "search this many visits per self-play move (default %(default)s)"
     parser.add_argument("--visits", type=int, default=GameSettings.visits, metavar="N", help=text)
     text = "play this many games at once in each thread (default %(default)s)"
     parser.add_argument("--games", type=int, default=GameSettings.concurrent, metavar="N", help=text)
-    text = "backend that evaluates towers in self-play (default %(default)s)"
+    text = "evaluate towers in self-play with this backend (default %(default)s)"
     parser.add_argument("--backend", default=GameSettings.backend, choices=BACKEND_NAMES, help=text)
-    text = "seconds per measurement (default %(default)s)"
+    text = "measure each speed for this many seconds (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -21,11 +21,12 @@ EXAMPLE = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder; it is only read")
+    parser.add_argument("run", type=Path, metavar="RUN", help="read this run folder; nothing in it is changed")
     parser.add_argument("--pgn", type=Path, metavar="FILE.pgn", help="write the games as PGN")
     parser.add_argument("--v6", type=Path, metavar="FILE.tar", help="write Lc0 training chunks of version 6")
-    parser.add_argument("--first", type=int, default=1, metavar="N", help="first generation (default %(default)s)")
-    parser.add_argument("--last", type=int, metavar="N", help="last generation (default: the newest)")
+    text = "begin with this generation (default %(default)s)"
+    parser.add_argument("--first", type=int, default=1, metavar="N", help=text)
+    parser.add_argument("--last", type=int, metavar="N", help="end with this generation (default: the newest)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from selfplay.data.pgn import PgnSelection
 from selfplay.run.exchange import Stopped, import_games
 from selfplay.run.folder import RunFolder
 
-EXAMPLE = """The games become a generation that is fitted next: `aino-train loop RUN` goes on from there.
+EXAMPLE = """The games become the next generation to train on: `aino-train loop RUN` continues from there.
 
 example:
   aino-train import run1 --pgn games.pgn --pgn-min-elo 2400
@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     group = parser.add_argument_group("games (at least one file)")
     group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="import PGN collections")
-    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help="minimum Elo of both players (any)")
+    text = "leave out games in which a player is below this Elo (default: none)"
+    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "leave out Chess960 games of the PGN collections"
     group.add_argument("--pgn-standard", action="store_true", help=text)
     text = "import Lc0 training chunks of version 6: gzip files, tar archives or folders of them"

@@ -32,16 +32,16 @@ from selfplay.teachers.uci_engine import UciEngine
 from selfplay.teachers.uci_teacher import UciTeacher
 
 EXAMPLE = """examples:
-positions that self-play reaches, and answers to moves it only thought of
+label positions of a run's games, and positions after moves that its searches only considered
   aino-train label --engine "cmd=stockfish option.Hash=1" --run run1 --per-game 20 --deviate 0.5 \\
     --count 200000 --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
-positions that the search of games' positions looks at, for `aino-train pretrain --tree-labels`
+label positions from Aino's search trees of a PGN file's games, for `aino-train pretrain --tree-labels`
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
-the positions of labelled games again, by alpha-beta of two plies in this process; `pretrain --teacher` reads the result
+label the positions of labelled games again, by two plies of alpha-beta in this process; `pretrain --teacher` reads them
   aino-train label --net teacher.nnue --teacher labels/ --count 2000000 --concurrency 2 --out relabelled/games.txt.xz
-long searches of held-out positions of a label folder, for `aino-train measure --truth`
-  aino-train label --engine "cmd=stockfish option.Hash=16" --labels labels --label-source siblings --nodes 30000 \
+label held-out positions of a label folder by long searches, for `aino-train measure --truth`
+  aino-train label --engine "cmd=stockfish option.Hash=16" --labels labels --label-source siblings --nodes 30000 \\
     --multipv 1 --count 2000 --out truth/siblings.txt.xz
 """
 
@@ -50,9 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
     teacher = parser.add_mutually_exclusive_group(required=True)
-    text = "UCI engine: a command, or words cmd=COMMAND option.NAME=VALUE"
+    text = "ask this UCI engine: a command, or words cmd=COMMAND option.NAME=VALUE"
     teacher.add_argument("--engine", metavar="ENGINE", help=text)
-    text = "value net to search with in this process, as Stockfish 15.1 writes it (export_net)"
+    text = "search in this process with this value net, as Stockfish 15.1 writes it (export_net)"
     teacher.add_argument("--net", type=Path, metavar="FILE", help=text)
     text = "write the labels here; run the same command again to continue"
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.txt.xz", help=text)
@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="label positions of PGN games")
-    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help="minimum Elo of both players (any)")
+    text = "leave out games in which a player is below this Elo (default: none)"
+    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "label these positions, one per line (EPD or FEN)"
     group.add_argument("--epd", type=Path, nargs="+", default=[], metavar="FILE", help=text)
     group.add_argument("--run", type=Path, metavar="RUN", help="label positions of a run's games, newest first")
@@ -70,16 +71,16 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="PATH", help=text)
     text = "label held-out positions of a label folder (aino-train teach), drawn at random"
     group.add_argument("--labels", type=Path, metavar="FOLDER", help=text)
-    text = "of a label folder, only positions of this source (default: any)"
+    text = "label only positions of this source of the label folder (default: any)"
     group.add_argument("--label-source", choices=SOURCES, metavar="SOURCE", help=text)
     text = "label at most N positions per game, drawn at random (default: all)"
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
     text = "replace this share of positions by the one after another move (in a run's games, one the search visited)"
     group.add_argument("--deviate", type=float, default=0.0, metavar="X", help=text)
-    group.add_argument("--seed", type=int, default=1, help="random seed (default %(default)s)")
+    group.add_argument("--seed", type=int, default=1, help="seed all draws with this (default %(default)s)")
     text = "replace each position by about N positions from Aino's search tree of it"
     group.add_argument("--tree", type=int, default=0, metavar="N", help=text)
-    text = "nodes per search for --tree; each search varies from half to twice this (default %(default)s)"
+    text = "search this many nodes for --tree; each search takes half to twice as many (default %(default)s)"
     group.add_argument("--tree-nodes", type=int, default=600, metavar="N", help=text)
     text = "skip positions that are in these label files or folders"
     group.add_argument("--known", type=Path, nargs="+", default=[], metavar="PATH", help=text)
@@ -88,14 +89,20 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_search_flags(group: argparse._ArgumentGroup) -> None:
-    text = "nodes per position of --engine (default %(default)s)"
+    text = "let --engine search this many nodes per position (default %(default)s)"
     group.add_argument("--nodes", type=int, default=3_000, help=text)
-    text = "with --net: plies of alpha-beta before quiescence (default %(default)s)"
+    text = "search this many plies of alpha-beta before quiescence, with --net (default %(default)s)"
     group.add_argument("--depth", type=int, choices=tuple(GAME_SCORES), default=2, help=text)
-    group.add_argument("--multipv", type=int, default=5, metavar="N", help="moves per position (default %(default)s)")
-    group.add_argument("--timeout", type=float, default=60.0, metavar="S", help="per position (default %(default)s s)")
+    text = "score this many moves per position (default %(default)s)"
+    group.add_argument("--multipv", type=int, default=5, metavar="N", help=text)
+    text = "give up on a position after this many seconds (default %(default)s)"
+    group.add_argument("--timeout", type=float, default=60.0, metavar="S", help=text)
     group.add_argument(
-        "--concurrency", type=int, default=1, metavar="N", help="parallel engines or threads (default %(default)s)"
+        "--concurrency",
+        type=int,
+        default=1,
+        metavar="N",
+        help="run this many engines or threads in parallel (default %(default)s)",
     )
 
 
@@ -105,14 +112,14 @@ def run(arguments: argparse.Namespace) -> int:
     tasks = _tasks(arguments)
     with FolderLock(arguments.out.parent), closing(LabelFile(arguments.out)) as out, StopFlag() as stop:
         if out.cut_bytes:
-            show(f"{out.part}: cut a torn line of {out.cut_bytes} bytes")
+            show(f"{out.part}: cut off an incomplete last line of {out.cut_bytes} bytes")
         finished = _label(arguments, tasks, out, stop.is_set)
         if not finished:
             show(f"stopped at {len(out.keys):,} positions; the same command continues")
             return INTERRUPTED
         out.finish()
     count = arguments.count
-    short = "" if len(out.keys) >= count else f"; {count:,} were asked for, the sources have no more"
+    short = "" if len(out.keys) >= count else f"; {count:,} were asked for, but the sources have no more"
     show(f"{arguments.out}: {len(out.keys):,} positions{short}")
     return 0
 

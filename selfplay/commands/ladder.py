@@ -25,18 +25,19 @@ EXAMPLE = """examples:
   aino-train ladder --tc 1+0.01 --concurrency 2 --out ladder1
   aino-train ladder --engine "name=net cmd=aino option.Threads=1 option.WeightsFile=my.dit" --tc 10+0.1 --out ladder2
 
-Each pair of games is played on the rung that tells most about where the engine scores 50%. It ends when the 95%
-interval is narrow enough, after --games at the latest, or when the engine is surely weaker than the lowest rung (its
-score there is given then). FOLDER gets games.pgn, games.jsonl, match.json and result.json; the same command continues.
+Each pair of games is played on the rung that tells most about where the engine scores 50%. The ladder ends when the 95%
+interval is narrow enough, after --games at the latest, or when the engine is almost surely weaker than the lowest rung,
+in which case its score there is reported. FOLDER gets games.pgn, games.jsonl, match.json and result.json; the same
+command continues.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
-    text = f"{ENGINE_HELP} (default: %(default)s)"
+    text = f"measure this engine: {ENGINE_HELP} (default: %(default)s)"
     parser.add_argument("--engine", default="aino", metavar="ENGINE", help=text)
-    text = "Stockfish, or another engine with UCI_LimitStrength and UCI_Elo (default: %(default)s)"
+    text = "play against Stockfish, or another engine with UCI_LimitStrength and UCI_Elo (default: %(default)s)"
     parser.add_argument("--opponent", default="name=stockfish cmd=stockfish", metavar="ENGINE", help=text)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
 
@@ -45,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind = type(default)
         parser.add_argument(name, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)s)")
 
-    number("--lowest", "lowest", "lowest rung in Elo; the opponent's UCI_Elo must allow it")
-    number("--highest", "highest", "highest rung in Elo")
-    number("--step", "step", "Elo between neighbouring rungs")
+    number("--lowest", "lowest", "start the ladder at this Elo; the opponent's UCI_Elo must allow it")
+    number("--highest", "highest", "end the ladder at this Elo")
+    number("--step", "step", "set neighbouring rungs this many Elo apart")
     number("--games", "games", "play at most N games, an even number", "N")
     number("--precision", "precision", "stop when the 95%% interval is within this many Elo of its centre")
     add_referee_flags(parser)

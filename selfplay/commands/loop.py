@@ -14,7 +14,7 @@ EXAMPLE = """example:
   aino-train loop run1 --initial first.dit --generations 10
   aino-train report run1
 
-Without --initial it starts from random weights. Ctrl-C stops at once; the same command goes on.
+Without --initial it starts from random weights. Ctrl-C stops at once; the same command continues.
 """
 
 
@@ -41,5 +41,5 @@ def run(arguments: argparse.Namespace) -> int:
         show(f"the best network so far is {best}")
         show(f"  play against it:  aino play --weights-file {net_name}")
         show(f"  see the run:      aino-train report {run_name}")
-        show(f"  go on:            aino-train loop {run_name}")
+        show(f"  continue: aino-train loop {run_name}")
     return status

@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   does a net gain at least 10 Elo? stops by itself, at the latest after 2,000 games
     aino-train match --first "name=new cmd=aino option.WeightsFile=new.dit" --second "name=old cmd=aino" \\
         --nodes 800 --sprt 0 10 --games 2000 --concurrency 2 --out match2
-  not the same for both
+  different conditions for the two
     aino-train match --first "name=aino cmd=aino tc=10+0.1" --second "name=sf cmd=stockfish nodes=2000" --out match3
 
 FOLDER gets games.pgn, games.jsonl (one line a game), match.json (the settings), result.json, and stderr.log (what the
@@ -35,14 +35,14 @@ engines write there); the same command continues a match that was stopped or kil
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLES
-    parser.add_argument("--first", required=True, metavar="ENGINE", help=ENGINE_HELP)
-    parser.add_argument("--second", required=True, metavar="ENGINE", help="second engine, in the same form")
+    parser.add_argument("--first", required=True, metavar="ENGINE", help=f"play with this engine: {ENGINE_HELP}")
+    parser.add_argument("--second", required=True, metavar="ENGINE", help="play against this engine, in the same form")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
     text = "play this many games, an even number; with --sprt, at most this many (default %(default)s)"
     parser.add_argument("--games", type=int, default=20, help=text)
     text = "stop once the test decides between ELO1 and ELO0 as the first engine's lead (pentanomial GSPRT)"
     parser.add_argument("--sprt", type=float, nargs=2, metavar=("ELO0", "ELO1"), help=text)
-    text = "error rates of --sprt (default 0.05 0.05)"
+    text = "allow --sprt these error rates (default 0.05 0.05)"
     parser.add_argument("--sprt-errors", type=float, nargs=2, metavar=("ALPHA", "BETA"), help=text)
     add_referee_flags(parser)
 

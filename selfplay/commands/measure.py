@@ -40,20 +40,21 @@ LEAST_RESULTS = 100  # positions with a result that are worth a fit
 EXAMPLE = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
   aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
-A judge is a net file, `default` for the net that comes with Aino, or `material`. Files of truth: FEN|cp|cp of the long
-search|..., or what `aino-train label` writes (with --nodes 30000 --multipv 1, say).
+A judge is a net file, `default` for the net that comes with Aino, or `material`. A file of truth has lines FEN|cp|cp of
+the long search|..., or those that `aino-train label` writes, say with --nodes 30000 --multipv 1.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
-    text = "value net that labels siblings and says what is calm, as Stockfish 15.1 writes it (export_net)"
+    text = "label siblings and tell calm positions with this value net, as Stockfish 15.1 writes it (export_net)"
     parser.add_argument("--net", type=Path, required=True, metavar="FILE", help=text)
-    text = "positions with the values of long searches; give it again for another kind of position"
+    text = "compare with the values of long searches in this file; repeat the flag for other kinds of positions"
     parser.add_argument("--truth", type=Path, action="append", required=True, metavar="FILE", help=text)
     parser.add_argument("--fit", action="store_true", help="fit the calibrations of the teacher's values as well")
-    parser.add_argument("judges", nargs="*", default=["default"], metavar="JUDGE", help="what to measure")
+    text = "measure these (default: the net that comes with Aino)"
+    parser.add_argument("judges", nargs="*", default=["default"], metavar="JUDGE", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="read teacher labels from files, or folders of *.txt.xz",
     )
-    parser.add_argument("--count", type=int, default=500, help="positions to draw (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="random seed (default %(default)s)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.epd")
+    parser.add_argument("--count", type=int, default=500, help="draw this many positions (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed the draw with this (default %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.epd", help="write the openings here")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ LOG_S = 60.0  # seconds between progress lines while reading, when the output is
 EXAMPLE = """example:
   aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
 
-Ctrl-C stops at once; the same command goes on. `aino play --weights-file first.dit` plays with the network.
+Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
 
 
@@ -38,20 +38,20 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     def files(name: str, metavar: str, text: str, *former: str) -> None:
         group.add_argument(name, *former, type=Path, nargs="+", default=[], metavar=metavar, help=text)
 
-    files("--teacher", "PATH", "teacher labels: files, or folders of *.txt.xz")
-    files("--engine-games", "FILE", "engine games with evaluations, JSON lines")
-    files("--human-games", "FILE", "human games, tab-separated")
-    files("--pgn", "FILE", "PGN collections of any size")
-    files("--v6", "PATH", "Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
-    text = "labels of tree positions (aino-train label --tree), in the form of --teacher"
+    files("--teacher", "PATH", "learn from teacher labels: files, or folders of *.txt.xz")
+    files("--engine-games", "FILE", "learn from engine games with evaluations, JSON lines")
+    files("--human-games", "FILE", "learn from human games, tab-separated")
+    files("--pgn", "FILE", "learn from PGN collections of any size")
+    files("--v6", "PATH", "learn from Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
+    text = "learn from labels of tree positions (aino-train label --tree), in the form of --teacher"
     files("--tree-labels", "PATH", text, "--searched")
-    files("--labels", "FOLDER", "label folders (aino-train teach); sparse networks only")
-    text = "lowest Elo of both players of a PGN game (default: any)"
+    files("--labels", "FOLDER", "learn from label folders (aino-train teach); sparse networks only")
+    text = "leave out PGN games in which a player is below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "leave out Chess960 games of the PGN collections"
     group.add_argument("--pgn-standard", action="store_true", help=text)
     defaults = SourceFiles()
-    text = "mixture weights of the kinds above in every batch, in that order; trailing ones may be omitted (default"
+    text = "mix the kinds above with these weights in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
     group.add_argument(
         "--mixture", "--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})"
@@ -69,38 +69,43 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     def setting(name: str, default: float | str, text: str = "") -> None:
         group.add_argument(name, type=type(default), default=default, help=f"{text} (default %(default)s)")
 
-    text = "run folder; the same command continues it"
+    text = "keep the run in this folder; the same command continues it"
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
     group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="write the trained network here")
     text = "store the network's weights in this type (default %(default)s)"
     group.add_argument("--storage", choices=("float32", "float16"), default="float32", help=text)
     length = group.add_mutually_exclusive_group(required=True)
-    length.add_argument("--minutes", type=float, default=0.0, help="train this long, over all sessions of the run")
+    text = "train for this many minutes, over all sessions of the run"
+    length.add_argument("--minutes", type=float, default=0.0, help=text)
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
-    setting("--net", DEFAULT_NET, "a tower, FILTERSxBLOCKS, sparse-WIDTH, or sparse-WIDTH+vWIDTH with a value trunk")
+    text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH; with a value trunk sparse-WIDTH+vWIDTH)"
+    setting("--net", DEFAULT_NET, text)
     text = "train this part of a network with a value trunk; the value trunk learns from --labels (default %(default)s)"
     group.add_argument("--part", choices=PARTS, default=PARTS[0], help=text)
     text = "start from this network's weights instead of random ones; it must match --net but may lack the value trunk"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
     tower, sparse, value = TOWER_RECIPE, SPARSE_RECIPE, VALUE_RECIPE
-    text = f"peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks, "
-    text += f"{value.peak_rate} for value trunks)"
+    text = f"use this peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks"
+    text += f", {value.peak_rate} for value trunks)"
     group.add_argument("--rate", type=float, help=text)
-    text = f"positions per step (default {tower.batch_size} for towers, {sparse.batch_size} for sparse networks)"
+    text = f"train on this many positions per step (default {tower.batch_size} for towers, "
+    text += f"{sparse.batch_size} for sparse networks)"
     group.add_argument("--batch", type=int, help=text)
     text = "replace this share of scored positions by the one after a scored move"
     text += f" (sparse networks only; default {sparse.variations})"
     group.add_argument("--variations", type=float, help=text)
-    text = "decoupled weight decay: each step shrinks a weight by the learning rate times this"
-    text += f" (default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
+    text = "shrink each weight by the learning rate times this, every step (decoupled weight decay; "
+    text += f"default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
     text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
-    text = "weight of the loss of siblings, centred within them (value trunks only)"
+    text = "weight the loss of siblings, centred within each group, by this (value trunks only)"
     setting("--siblings", LossWeights.siblings, text)
-    setting("--threads", LearnerSettings.threads)
-    setting("--seed", PretrainSettings.seed)
-    setting("--evaluate-minutes", PretrainSettings.evaluate_minutes, "between held-out evaluations")
-    setting("--checkpoint-minutes", PretrainSettings.checkpoint_minutes)
+    setting("--threads", LearnerSettings.threads, "train on this many threads")
+    setting("--seed", PretrainSettings.seed, "seed all random numbers with this")
+    text = "evaluate on held-out games this many minutes apart"
+    setting("--evaluate-minutes", PretrainSettings.evaluate_minutes, text)
+    text = "save a checkpoint this many minutes apart"
+    setting("--checkpoint-minutes", PretrainSettings.checkpoint_minutes, text)
 
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
@@ -193,7 +198,7 @@ def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> Training
         try:
             return load_training_data(settings.files, arguments.cache or arguments.run / "cache", show, watch)
         except KeyboardInterrupt:
-            show(f"stopped{f' in {reading}' if reading else ''}; the same command goes on with what is read")
+            show(f"stopped{f' in {reading}' if reading else ''}; the same command continues with what has been read")
             return None
 
 

@@ -21,23 +21,26 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
     control = parser.add_argument_group(f"time control (default --tc {DEFAULT_CLOCK})")
     either = control.add_mutually_exclusive_group()
     either.add_argument("--tc", metavar="BASE+INC", help="play with a clock: base time and increment in seconds")
-    either.add_argument("--movetime", metavar="S", help="seconds per move")
-    control.add_argument("--nodes", metavar="N", help="nodes per move; may be combined with --tc or --movetime")
-    text = "milliseconds a clock may be overstepped (default %(default)s)"
+    either.add_argument("--movetime", metavar="S", help="think for this many seconds per move")
+    text = "search this many nodes per move; may be combined with --tc or --movetime"
+    control.add_argument("--nodes", metavar="N", help=text)
+    text = "let a clock be overstepped by this many milliseconds (default %(default)s)"
     control.add_argument("--margin-ms", type=float, default=MARGIN_MS, metavar="MS", help=text)
     text = "stop an engine that answers this many seconds late; it loses the game (default %(default)s)"
     control.add_argument("--patience", type=float, default=30.0, metavar="S", help=text)
     _add_opening_flags(parser.add_argument_group("openings, each played with both colours"))
     _add_ending_flags(parser.add_argument_group("games that end early"))
-    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="parallel games (default %(default)s)")
+    text = "play this many games at once (default %(default)s)"
+    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help=text)
 
 
 def _add_opening_flags(group: argparse._ArgumentGroup) -> None:
     text = "read openings from a .pgn or .epd file, plain or in a .zip (default: Aino's own set)"
     group.add_argument("--openings", type=Path, metavar="FILE", help=text)
-    text = "plies to take from each PGN opening (default %(default)s)"
+    text = "take this many plies from each PGN opening (default %(default)s)"
     group.add_argument("--opening-plies", type=int, default=DEFAULT_PLIES, metavar="N", help=text)
-    group.add_argument("--seed", type=int, default=1, help="random seed of the openings' order (default %(default)s)")
+    text = "shuffle the openings with this random seed (default %(default)s)"
+    group.add_argument("--seed", type=int, default=1, help=text)
     group.add_argument("--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings")
 
 

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run",
         type=Path,
         metavar="RUN",
-        help="folder of a loop or pretrain run; it is only read, even while training runs",
+        help="read the folder of a loop or pretrain run, which may still be training",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write the page here (default: RUN/report.html)")
 

@@ -23,7 +23,7 @@ __all__ = ["add_play_arguments", "add_run_arguments", "play_backend", "work_on_r
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the run folder, the first network and all settings."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder; created if missing, otherwise continued")
+    parser.add_argument("run", type=Path, metavar="RUN", help="continue the run in this folder, or create it")
     parser.add_argument(
         "--initial", type=Path, metavar="FILE.dit", help="start a new run from this network (default: random weights)"
     )
@@ -72,13 +72,11 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
     try:
         with FolderLock(arguments.run), StopFlag() as stop, closing(RunFolder(arguments.run, values)) as run:
             if run.rebuilt:
-                show(
-                    f"{arguments.run}: the run database was lost; made anew from the folder, {run.rebuilt} generations"
-                )
+                show(f"{arguments.run}: the run database was lost; restored {run.rebuilt} generations from the folder")
             run.ensure_first_network(arguments.initial)
             return 0 if work(run, stop.is_set) else INTERRUPTED
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         raise RunError(
-            f"{arguments.run}: {error.strerror}{place}. What is finished is kept; the same command goes on from there"
+            f"{arguments.run}: {error.strerror}{place}. Finished work is kept; the same command continues from there"
         ) from error

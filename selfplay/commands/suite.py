@@ -32,7 +32,7 @@ EXAMPLES = """examples:
 
 Suites are EPD files (bm, am, dm, several best moves, graded moves as in STS) or FEN files called mateN.fen; puzzles are
 CSV files as Lichess publishes them (every move of the line must be found, any mate counts). The node count of a
-solution is where it became the first choice and stayed it.
+solution is the one from which it stayed the first choice.
 """
 DEFAULT_NODES = 1000
 
@@ -40,16 +40,20 @@ DEFAULT_NODES = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLES
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".epd or .fen suites, .csv puzzles")
-    text = f"any UCI engine: {ENGINE_HELP} (default: Aino in this process, with the engine options below)"
+    text = "solve these .epd or .fen suites and .csv puzzles"
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=text)
+    text = f"test this UCI engine: {ENGINE_HELP} (default: Aino in this process, with the engine options below)"
     parser.add_argument("--engine", metavar="ENGINE", help=text)
-    parser.add_argument("--nodes", metavar="N", help=f"nodes per move (default {DEFAULT_NODES}, unless --movetime)")
-    parser.add_argument("--movetime", metavar="S", help="seconds per move; with --nodes, whichever limit comes first")
+    text = f"search this many nodes per move (default {DEFAULT_NODES}, unless --movetime)"
+    parser.add_argument("--nodes", metavar="N", help=text)
+    text = "think for this many seconds per move; with --nodes, whichever limit comes first"
+    parser.add_argument("--movetime", metavar="S", help=text)
     text = "solve this many positions at once, one engine each; Threads then defaults to 1 (default %(default)s)"
     parser.add_argument("--concurrency", type=int, default=1, metavar="N", help=text)
     text = "solve N positions per file, drawn at random (default: all)"
     parser.add_argument("--limit", type=int, metavar="N", help=text)
-    parser.add_argument("--limit-seed", type=int, default=1, metavar="N", help="seed of --limit (default %(default)s)")
+    text = "draw with this random seed for --limit (default %(default)s)"
+    parser.add_argument("--limit-seed", type=int, default=1, metavar="N", help=text)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and every outcome to this file")
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)

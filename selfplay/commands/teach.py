@@ -34,7 +34,7 @@ EXAMPLE = """examples:
   aino-train teach --net teacher.nnue --engine-games games.jsonl.xz --human-games games.tsv.xz \\
     --count 200000000 --threads 2 --out labels
   aino-train teach --net teacher.nnue --out labels --check 100000
-The same command goes on where the folder ends, after Ctrl-C or a crash, to the same bytes.
+After Ctrl-C or a crash the same command continues where the folder ends, and makes the same bytes.
 """
 LOG_S = 60.0
 
@@ -42,9 +42,10 @@ LOG_S = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
-    text = "value net to label with, as Stockfish 15.1 writes it (export_net)"
+    text = "label with this value net, as Stockfish 15.1 writes it (export_net)"
     parser.add_argument("--net", type=Path, required=True, metavar="FILE", help=text)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="label folder; an old one goes on")
+    text = "continue this label folder, or create it"
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
     text = "label nothing: show what the folder holds, verify its checksums and label N rows of each kind again"
     parser.add_argument("--check", type=int, default=0, metavar="N", help=text)
     _add_game_flags(parser.add_argument_group("games to draw from (without any: openings and endings alone)"))
@@ -52,41 +53,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_game_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="PATH", help="teacher labels' games")
-    group.add_argument("--engine-games", type=Path, nargs="+", default=[], metavar="FILE", help="JSON lines")
-    group.add_argument("--human-games", type=Path, nargs="+", default=[], metavar="FILE", help="tab-separated")
-    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="PGN collections")
-    group.add_argument("--run", type=Path, metavar="RUN", help="a training run, for its self-play games")
-    text = "folder for parsed games (default: in the label folder)"
+    text = "draw around games of teacher labels: files, or folders of *.txt.xz"
+    group.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="PATH", help=text)
+    text = "draw around engine games, JSON lines"
+    group.add_argument("--engine-games", type=Path, nargs="+", default=[], metavar="FILE", help=text)
+    text = "draw around human games, tab-separated"
+    group.add_argument("--human-games", type=Path, nargs="+", default=[], metavar="FILE", help=text)
+    text = "draw around games of PGN collections"
+    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help=text)
+    group.add_argument("--run", type=Path, metavar="RUN", help="draw around the self-play games of a training run")
+    text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
 
 def _add_label_flags(group: argparse._ArgumentGroup) -> None:
     defaults = LabelPlan()
-    text = "positions with a value to end with (default %(default)s)"
+    text = "stop when the folder has this many positions with a value (default %(default)s)"
     group.add_argument("--count", type=int, default=1_000_000, metavar="N", help=text)
-    group.add_argument("--threads", type=int, default=1, metavar="N", help="default %(default)s")
+    text = "label on this many threads (default %(default)s)"
+    group.add_argument("--threads", type=int, default=1, metavar="N", help=text)
 
     def setting(name: str, text: str) -> None:
         default = getattr(defaults, name.lstrip("-").replace("-", "_"))
         group.add_argument(name, type=type(default), default=default, metavar="X", help=f"{text} (default {default})")
 
-    setting("--seed", "of all draws")
-    setting("--calm-cp", "keep positions whose captures change the value by at most this")
+    setting("--seed", "seed all draws with this")
+    setting("--calm-cp", "keep positions whose captures change the value by at most this many centipawns")
     setting("--unsettled-share", "keep this share of the other positions, with quiescence's value")
     setting("--scored-share", "score all moves of this many positions for each one with a value")
-    setting("--tree-visits", "visits of a search whose tree is a source; each has half, once or twice as many")
-    setting("--chunk-rows", "positions drawn at a time")
-    setting("--filter-mib", "memory against repetitions, a power of two; 512 for 200 million positions")
-    text = "sparse network whose searches' trees are a source (default: the one that comes with Aino)"
+    setting("--tree-visits", "search trees to draw from for this many visits; each takes half, once or twice as many")
+    setting("--chunk-rows", "draw this many positions at a time")
+    setting(
+        "--filter-mib",
+        "remember labelled positions in this many MiB, a power of two; 512 suffices for 200 million",
+    )
+    text = "search those trees with this sparse network (default: the one that comes with Aino)"
     group.add_argument("--tree-net", type=Path, metavar="FILE.dit", help=text)
     weights = " ".join(f"{name}={weight}" for name, weight in asdict(defaults.shares).items())
-    text = f"relative weights of the sources (default {weights})"
+    text = f"draw from the sources with these relative weights (default {weights})"
     group.add_argument("--mixture", "--shares", nargs="+", default=[], metavar="SOURCE=X", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Label, go on labelling, or check."""
+    """Label, continue labelling, or check."""
     net = read_stockfish_net(arguments.net)
     if arguments.check > 0:
         return _check(arguments, net)
@@ -108,7 +117,7 @@ def _tree_net(path: Path) -> TreeNet:
     evaluator = make_evaluator("auto", path)
     if not isinstance(evaluator, InKernelEvaluator):
         evaluator.close()
-        raise ConfigError(f"--tree-net: expected a sparse network, {path} is another one")
+        raise ConfigError(f"--tree-net: expected a sparse network, found another kind in {path}")
     return TreeNet(evaluator, file_hash(path))
 
 

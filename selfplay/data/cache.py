@@ -1,4 +1,4 @@
-"""Caches parsed data on disk and maps it from there: a second start takes seconds, and any size fits."""
+"""Caches parsed data on disk and maps it from there, so that a second start takes seconds and data of any size fits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARSER_VERSION = 4  # raise it when targets or readers change: older caches are 
 
 @runtime_checkable
 class ResumableReader(Protocol):
-    """A reader that can go on behind a bookmark, which moves along with what it yields."""
+    """A reader that can continue after a bookmark, which it moves on with every game that it yields."""
 
     __name__: str
 
@@ -35,7 +35,7 @@ class ResumableReader(Protocol):
     def resume(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]: ...
 
 
-Watch = Callable[[float, int], None]  # is told the share of the file that is read, 0..1, and the games so far
+Watch = Callable[[float, int], None]  # gets the share of the file that has been read, 0..1, and the games so far
 
 
 def load_or_parse(
@@ -47,8 +47,8 @@ def load_or_parse(
     """The file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
     File name, size, modification time, reader and parser version name a cache entry. Games with illegal moves are left
-    out and counted in the log. What a ResumableReader has read when it is interrupted is kept, and the next call goes
-    on there. Raises DataError for a file not in the reader's format.
+    out and counted in the log. What a ResumableReader has read when it is interrupted is kept, and the next call
+    continues from there. Raises DataError for a file not in the reader's format.
     """
     if cache is None:
         positions, skipped = collect(_watched(reader(path), watch, Bookmark()))
@@ -83,7 +83,7 @@ def _parse_in_parts(path: Path, reader: ResumableReader, entry: Path, watch: Wat
 
 
 def _watched(records: Iterator[GameRecord], watch: Watch, bookmark: Bookmark, first: int = 0) -> Iterator[GameRecord]:
-    """The records; `watch` is told of them now and then."""
+    """The records; `watch` is called now and then."""
     for count, record in enumerate(records, first + 1):
         if count % GAMES_PER_LOOK == 0:
             watch(bookmark.share, count)

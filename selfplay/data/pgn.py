@@ -52,14 +52,14 @@ class PgnReader:
         return read_pgn(path, self._selection)
 
     def resume(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
-        """The games behind a bookmark, which moves along."""
+        """The games after a bookmark, which is moved on with them."""
         return read_pgn(path, self._selection, bookmark)
 
 
 def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
     """The main lines of all selected games of standard chess or Chess960 that have a result.
 
-    Begins behind a `bookmark`, which always stands behind the game that was yielded last. Skips games without a
+    Begins after the `bookmark`, which is always set after the last game that was yielded. Skips games without a
     result, without moves or of another variant. Also skips unreadable games, and logs file, line and reason. The file
     may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
     """

@@ -21,7 +21,7 @@ __all__ = ["Bookmark", "SkipLog", "numbered_lines"]
 log = logging.getLogger(__name__)
 
 LONGEST_LINE = 1 << 24  # characters; no valid file has a longer line
-LINES_PER_LOOK = 512  # lines between two looks at how far the file is read
+LINES_PER_LOOK = 512  # lines between two updates of the share of the file that has been read
 MOST_TOLD = 20  # most skipped games logged one by one per file
 
 _OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
@@ -29,10 +29,10 @@ _OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, "
 
 @dataclass
 class Bookmark:
-    """How far a reader is in a file, so that another one can go on there.
+    """How far a reader has got in a file, so that another one can continue there.
 
     Attributes:
-        lines: lines that are done with.
+        lines: lines that have been read.
         games: games already taken from the text that begins after these lines.
         share: part of the file's bytes that were read, 0..1.
     """

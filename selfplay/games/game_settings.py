@@ -21,13 +21,13 @@ class GameSettings:
     concurrent: int = setting(32, "play this many games at once in each actor; each adds one leaf to a batch", least=1)
     actors: int = setting(2, "play on this many threads, in self-play and gate; each has games of its own", least=1)
     backend: str = setting("numpy", "evaluate towers with this; auto = a GPU where one answers", BACKEND_NAMES)
-    visits: int = setting(128, "root visits of a move that becomes a training target", least=1)
-    fast_visits: int = setting(24, "root visits of a move that is only played", least=1)
+    visits: int = setting(128, "search a move that becomes a training target for this many root visits", least=1)
+    fast_visits: int = setting(24, "search a move that is only played for this many root visits", least=1)
     full_share: float = setting(
         1.0, "search this share of moves with games.visits, the others with games.fast_visits", least=0, most=1
     )
     noise_share: float = setting(0.25, "mix this share of Dirichlet noise into the root's priors", least=0, most=1)
-    noise_alpha: float = setting(0.3, "concentration (alpha) of that noise", above=0)
+    noise_alpha: float = setting(0.3, "draw that noise with this concentration (alpha); lower = more uneven", above=0)
     gumbel: int = setting(
         0, "let a Gumbel root consider this many moves, without noise or temperature; 0 = PUCT", least=0
     )

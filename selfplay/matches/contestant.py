@@ -25,7 +25,7 @@ ENGINE_HELP = (
     "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC; "
     "the command `aino` is this installation's engine"
 )
-START_TIMEOUT_S = 120.0  # limit for the first `uci` and `isready`: the engine may have to compile kernels
+START_TIMEOUT_S = 300.0  # limit for the first `uci` and `isready`: the engine may have to compile kernels
 LOOP_GRACE_S = 5.0  # extra wait: after its process ends, a driver may stop without taking the request
 QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
 
@@ -72,7 +72,12 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
 
 
 def _command(words: list[str]) -> tuple[str, ...]:
-    return (sys.executable, "-m", "uci", *words[1:]) if words[0] == "aino" else tuple(words)
+    """The words, with this installation's engine for `aino`.
+
+    -P keeps Python from running the modules in the working folder instead: in a folder with Aino's sources those would
+    be another copy of the engine, which compiles its kernels anew and may be of another version.
+    """
+    return (sys.executable, "-P", "-m", "uci", *words[1:]) if words[0] == "aino" else tuple(words)
 
 
 def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.engine.SimpleEngine:
@@ -86,7 +91,7 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
         with open(errors or os.devnull, "ab") as stream:
             engine = chess.engine.SimpleEngine.popen_uci(command, timeout=START_TIMEOUT_S, setpgrp=True, stderr=stream)
     except (OSError, chess.engine.EngineError, TimeoutError) as error:
-        raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {error!r}") from error
+        raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {_cause(error)}") from error
     try:
         for name, value in contestant.options:
             if name not in engine.options:
@@ -97,11 +102,16 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
         engine.ping()
     except (chess.engine.EngineError, TimeoutError) as error:
         close_engine(engine, force=True)
-        raise ConfigError(f"{contestant.name}: its options cannot be set: {error!r}") from error
+        raise ConfigError(f"{contestant.name}: its options cannot be set: {_cause(error)}") from error
     except BaseException:
         close_engine(engine, force=True)
         raise
     return engine
+
+
+def _cause(error: Exception) -> str:
+    """What to print of an error at the start; python-chess's TimeoutError says nothing."""
+    return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
 
 
 def ask(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, Answer], timeout_s: float) -> Answer:

@@ -26,9 +26,11 @@ AINO = "aino"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("--games", type=int, default=150, help="of each match, an even number")
+    text = "play this many games in each match, an even number (default %(default)s)"
+    parser.add_argument("--games", type=int, default=150, help=text)
     parser.add_argument("--tc", default="1+0.01")
-    parser.add_argument("--margin-ms", type=float, default=20.0, help="the referee's tolerance (default %(default)s)")
+    text = "let a clock be overstepped by this many milliseconds (default %(default)s)"
+    parser.add_argument("--margin-ms", type=float, default=20.0, help=text)
     parser.add_argument("--evaluator", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--concurrency", type=int, default=1)

@@ -24,7 +24,8 @@ SCRIPT = Path(__file__).with_name("scripted_engine.py")
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--games", type=int, default=20)
-    parser.add_argument("--wait", type=float, default=5.0, help="seconds to wait for an engine that hangs")
+    text = "wait this many seconds for an engine that hangs (default %(default)s)"
+    parser.add_argument("--wait", type=float, default=5.0, help=text)
     options = parser.parse_args(arguments)
     cpu_s, wall_s, moves = play(options.games, "random")
     print(f"{moves} moves: {1000 * cpu_s / moves:.2f} ms of CPU a move, {1000 * wall_s / moves:.2f} ms in all")

@@ -28,10 +28,11 @@ BATCH = 256
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one row per network."""
     parser = new_parser(__doc__)
-    parser.add_argument("labels", type=Path, help="labels of single positions")
+    parser.add_argument("labels", type=Path, help="measure on these labels of single positions")
     parser.add_argument("nets", nargs="+", metavar="NET")
-    parser.add_argument("--evaluator", default="sparse", help="sparse or network (default %(default)s)")
-    parser.add_argument("--positions", type=int, default=15_000, metavar="N", help="the first (default %(default)s)")
+    parser.add_argument("--evaluator", default="sparse", help="evaluate with sparse or network (default %(default)s)")
+    text = "take the first N (default %(default)s)"
+    parser.add_argument("--positions", type=int, default=15_000, metavar="N", help=text)
     options = parser.parse_args(arguments)
     records = list(islice(single_positions(options.labels), options.positions))
     report([row(net, options.evaluator, records) for net in options.nets], options.json)

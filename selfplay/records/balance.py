@@ -51,7 +51,7 @@ def cp_of_level(level):
 
 @functools.cache
 def balance_stamp() -> str:
-    """A hash of the levels of some fixed positions; another one where the engine's evaluation is another."""
+    """A hash of the levels of some fixed positions; it changes when the engine's evaluation changes."""
     rng, rows, legal = np.random.default_rng(1), [], np.zeros(MAX_MOVES, np.uint16)
     for board in load_openings()[:STAMP_GAMES]:
         row = row_from_board(board)

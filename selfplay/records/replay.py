@@ -86,7 +86,7 @@ def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
     path = segment_path(folder, generation)
     records, damaged = read_segment(path)
     if damaged:
-        log.warning("%s: %d damaged bytes; going on with the %d intact games", path, damaged, len(records))
+        log.warning("%s: %d damaged bytes; continuing with the %d intact games", path, damaged, len(records))
     return sorted(records, key=lambda record: record.number)
 
 

@@ -51,9 +51,9 @@ def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterat
 class RayBackend:
     """A PlayBackend of `workers` actors; 0 means one per processor that the cluster has when a call begins.
 
-    Needs a connection to the cluster. The network travels to every node once a call, and the actors live as long. An
-    actor that is lost, with its node or alone, is replaced wherever there is a processor free, now or later.
-    `tell` hears of it. Raises as `play_supervised` does.
+    Needs a connection to the cluster. The network is sent to every node once per call, and the actors live as long as
+    the call. An actor that is lost, with its node or alone, is replaced as soon as a processor is free on any node.
+    `tell` gets a message about it. Raises as `play_supervised` does.
     """
 
     def __init__(

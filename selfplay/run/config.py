@@ -46,11 +46,11 @@ class FitSettings:
 
     positions: int = required_setting("train on this many positions, counting repeats", least=1)
     batch_size: int = required_setting("use this many positions in a training step", least=2)
-    peak_rate: float = required_setting("peak learning rate", above=0)
+    peak_rate: float = required_setting("use this peak learning rate", above=0)
     weight_decay: float = required_setting("shrink each weight by the learning rate times this, every step", least=0)
     window: int = setting(8, "draw positions from this many of the newest generations", least=1)
     value_share: float = setting(
-        0.5, "weight of the root's value in the value target; the game's result has the rest", least=0, most=1
+        0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
     )
     heldout_share: float = setting(
         0.05,
@@ -59,7 +59,9 @@ class FitSettings:
         below=1,
     )
     shard_size: int = setting(64, "normalise batches in groups of this many positions", least=2)
-    average_decay: float = setting(0.99, "decay of the running weight average, per step", least=0, below=1)
+    average_decay: float = setting(
+        0.99, "decay the running average of the weights by this factor, per step", least=0, below=1
+    )
     checkpoint_s: float = setting(
         60.0, "save a checkpoint every so many seconds; a killed run repeats what came after the last one", least=0
     )
@@ -81,11 +83,13 @@ class GateSettings:
     """
 
     pairs: int = setting(60, "play at most this many pairs of games", least=1)
-    visits: int = setting(96, "root visits per move, for both sides", least=1)
-    elo0: float = setting(0.0, "Elo difference of the SPRT's null hypothesis: not stronger")
-    elo1: float = setting(60.0, "Elo difference of the alternative: stronger; must be above gate.elo0")
-    alpha: float = setting(0.05, "probability of promoting a candidate that is not stronger", above=0, below=0.5)
-    beta: float = setting(0.10, "probability of rejecting a candidate that is stronger", above=0, below=0.5)
+    visits: int = setting(96, "search this many root visits per move, for both sides", least=1)
+    elo0: float = setting(0.0, "set the SPRT's null hypothesis, not stronger, to this Elo difference")
+    elo1: float = setting(60.0, "set the alternative, stronger, to this Elo difference; must be above gate.elo0")
+    alpha: float = setting(
+        0.05, "allow this probability of promoting a candidate that is not stronger", above=0, below=0.5
+    )
+    beta: float = setting(0.10, "allow this probability of rejecting a candidate that is stronger", above=0, below=0.5)
     accept_score: float = setting(
         0.52, "promote at this score if all pairs are played without a decision", least=0, most=1
     )
@@ -105,8 +109,8 @@ class RunConfig:
     """All settings of a run; `configured` fills in the defaults. Raises ConfigError for values out of range."""
 
     fit: FitSettings
-    net: str = setting(DEFAULT_NET, "network to train: a tower, FILTERSxBLOCKS, or a sparse network such as sparse-256")
-    seed: int = setting(1, "random seed", least=0)
+    net: str = setting(DEFAULT_NET, "train a tower, FILTERSxBLOCKS, or a sparse network such as sparse-256")
+    seed: int = setting(1, "seed all random numbers of the run with this", least=0)
     threads: int = setting(2, "train on this many threads; self-play and gate use games.actors", least=1)
     openings: str = setting("", "take openings from this EPD file; empty = Aino's own set")
     games: GameSettings = field(default_factory=GameSettings)
@@ -171,7 +175,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     if found == 1:
         return merged(NOT_IN_FORMAT_1, values)
     if found != FORMAT:
-        raise ConfigError(f"{path}: made by another Aino: expected format {FORMAT}, found {found!r}")
+        raise ConfigError(f"{path}: made by another version of Aino: expected format {FORMAT}, found {found!r}")
     return values
 
 

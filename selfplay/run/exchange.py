@@ -64,7 +64,7 @@ def import_games(
     """Make the games of the files the run's next generation, to be fitted next; equal games are taken once.
 
     `report` gets the number of games now and then. Raises RunError while a generation is in progress, DataError for
-    broken files and where there is no new game, Stopped.
+    broken files or when there is no new game, Stopped when interrupted.
     """
     number, phase = run.ledger.current()
     if phase is not Phase.DONE:
@@ -91,7 +91,7 @@ class _Taken:
         self._stop = stop
 
     def new_games(self, readers: Iterable[tuple[Path, Iterator[SelfPlayRecord]]]) -> Iterator[SelfPlayRecord]:
-        """The games of all readers. Raises DataError at the end where there are none, Stopped."""
+        """The games of all readers. Raises DataError at the end if there were none, Stopped when interrupted."""
         for path, games in readers:
             first, duplicates = len(self.rows), 0
             for game in games:

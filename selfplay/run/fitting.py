@@ -57,7 +57,7 @@ def replay_set(run: RunFolder, generation: int) -> PositionSet:
         raise RunError(f"{path} is missing: generate generation {generation} first")
     games = published_games(run.replay, generation)
     if not games:
-        raise RunError(f"{path}: no game in it is intact; without the file, training goes on with other generations")
+        raise RunError(f"{path}: no game in it is intact; remove the file to train on the other generations")
     positions, illegal = collect(training_game(game, run.config.fit.value_share) for game in games)
     if illegal:
         raise RunError(f"{path}: {illegal} games with illegal moves")
@@ -78,7 +78,7 @@ def learner_settings(config: RunConfig) -> LearnerSettings:
 def fit(
     run: RunFolder, generation: int, report: Callable[[FitProgress], None], stop: Callable[[], bool]
 ) -> FitResult | None:
-    """Train and write the candidate; None when stopped, with a checkpoint from which the next call goes on."""
+    """Train and write the candidate; None when stopped, with a checkpoint from which the next call continues."""
     settings = run.config.fit
     newest, heldout_games = split_by_game(replay_set(run, generation), settings.heldout_share)
     window = [n for n in published_generations(run.replay) if generation - settings.window < n < generation]

@@ -94,7 +94,7 @@ class RunFolder:
     def ensure_first_network(self, initial: Path | None) -> None:
         """Make generation 0 from a .dit file, or random from the run's seed, and promote it; once.
 
-        Where networks are there and only the promoted one is not (lost, or its maker was killed), it is promoted again.
+        If only the promoted network is missing (lost, or the process that wrote it was killed), it is promoted again.
         """
         if self.best.is_file():
             if initial is not None:

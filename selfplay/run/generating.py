@@ -48,7 +48,7 @@ def generate(
     """Play the generation's missing games with the best network; True once it is published, False if stopped."""
     writer = ReplayWriter(run.replay, generation)
     if writer.cut_bytes:
-        tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; lost games are played again")
+        tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again")
     settings = guarded_settings(run.config.games, run.replay, generation)
     _tell_changes(run.config.games, settings, tell)
     missing = [number for number in range(settings.count) if number not in writer.games]

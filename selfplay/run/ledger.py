@@ -89,7 +89,8 @@ class SelfPlayRow(NamedTuple):
 class Ledger:
     """Rows are written once and are durable when a method returns; methods may be called from any thread.
 
-    Every method raises RunError when the file cannot be read or written, as on a full disk; nothing is half entered.
+    Every method raises RunError when the file cannot be read or written, as on a full disk. A change is entered
+    completely or not at all.
     """
 
     def __init__(self, path: Path) -> None:
@@ -116,7 +117,7 @@ class Ledger:
 
     def _fault(self, error: sqlite3.Error) -> RunError:
         damaged = not isinstance(error, sqlite3.OperationalError)  # a full disk raises OperationalError
-        advice = "; once it is moved away, the run database is made anew from the run folder" if damaged else ""
+        advice = "; move it away, and the run database is rebuilt from the run folder" if damaged else ""
         return RunError(f"{self._path}: {error}{advice}")
 
     @contextmanager

@@ -20,8 +20,8 @@ __all__ = ["rebuild_ledger"]
 def rebuild_ledger(ledger: Ledger, replay: Path, nets: Path, gates: Path, config: RunConfig) -> int:
     """Enter the folder's generations into an empty run database; returns their number.
 
-    The generations come last, so that a rebuilding that was killed begins again. The newest one goes on with the gate
-    when it has a candidate: a verdict that is there already is only carried out again. Raises RunError for a broken
+    The generations come last, so that a rebuilding that was killed begins again. If the newest one has a candidate, it
+    continues with the gate; a verdict that exists already is only carried out again. Raises RunError for a broken
     verdict, DataError for a broken segment, NetFileError for a broken network.
     """
     published = published_generations(replay)

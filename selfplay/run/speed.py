@@ -130,7 +130,7 @@ class _CountingEvaluator:
 
 
 def _batch_speeds(net: Path, settings: GameSettings, seconds: float) -> Speeds:
-    """Games at once while all are under way: they are too long to wait for their ends."""
+    """Many games at once, measured in mid-game: they are too long to wait for their ends."""
     table = _Table(net, settings)
     evaluated: list[tuple[float, int, int]] = []  # (time, positions, moves played in all games) of every batch
 

@@ -1,6 +1,6 @@
 """Where a worker plays: game numbers in, finished records out, and a sign of life in between.
 
-A worker process and an actor of a cluster hold one Station each and pass `exchange` on to whoever supervises them.
+A worker process and an actor of a cluster hold one Station each and pass `exchange` on to their supervisor.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Report:
 class Station:
     """Plays the games it is given on a thread of its own. `exchange` is called by one thread at a time.
 
-    source: `source_hash` of whoever supervises; with other sources the games would be other ones, so that the first
-    report has a ConfigError.
+    source: `source_hash` of the supervisor. Other sources would play other games, so the first report then has a
+    ConfigError.
     """
 
     def __init__(self, task: GenerationTask, source: str) -> None:
@@ -76,8 +76,8 @@ class Station:
     def exchange(self, numbers: list[int]) -> Report:
         """Take the games and wait for news: a finished game, room for more, an error, or that the games go on.
 
-        No numbers at all tell a station whose games have room that there are none at the moment. Does not return
-        while the games are stuck, so that whoever supervises may notice.
+        An empty list tells the station that there are no games for it at the moment. Does not return
+        while the games are stuck, so that the supervisor may notice.
         """
         with self._changed:
             self._numbers.extend(numbers)
@@ -110,7 +110,7 @@ class Station:
         try:
             if source_hash() != self._source:
                 place = f"{platform.node()}, {Path(__file__).resolve().parents[2]}"
-                raise ConfigError(f"a worker has another version of the program than its supervisor has ({place})")
+                raise ConfigError(f"a worker runs another version of the program than its supervisor ({place})")
             self._warm_up()
             while self._has_games():
                 play_numbers(self._task, self._draw(), self._finish, self._pulse, threads=1)

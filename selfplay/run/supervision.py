@@ -76,9 +76,9 @@ def play_supervised(
 ) -> None:
     """Play the games with the crew's workers; `finish` gets each record once, here. All workers are ended on return.
 
-    `tell` hears of lost workers. Raises an error that workers reported, or RunError, once a game has taken ATTEMPTS
-    workers with it, or so many in a row were lost at their start; a ConfigError at once; DataError for a record that
-    cannot be read.
+    `tell` gets a message about each lost worker. Raises an error that workers reported, or RunError, once a game has
+    taken ATTEMPTS workers with it, or so many in a row were lost at their start; a ConfigError at once; DataError for a
+    record that cannot be read.
     """
     supervisor = _Supervisor(crew, numbers, finish, tell, patience_s)
     try:
@@ -118,7 +118,7 @@ class _Supervisor(Generic[AnyWorker]):
         self._posts: list[_Post[AnyWorker]] = []
 
     def advance(self) -> None:
-        """Fill empty posts, hear who has something to say, and see who has been silent for too long."""
+        """Fill empty posts, collect answers, and give up workers that have been silent for too long."""
         self._hire()
         for post in [post for post in self._posts if post.asked is None and self._pending]:
             self._give(post, 1)
@@ -127,7 +127,7 @@ class _Supervisor(Generic[AnyWorker]):
             self._hear(asked[id(worker)])
         for post in list(self._posts):
             if post.asked is not None and time.monotonic() - post.asked > self._patience_s:
-                self._lose(post, f"said nothing for {self._patience_s:.0f} s")
+                self._lose(post, f"gave no answer for {self._patience_s:.0f} s")
 
     def close(self) -> None:
         """End all workers."""

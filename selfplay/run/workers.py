@@ -1,6 +1,6 @@
 """Self-play on several processes of this machine, each with its own games; lost processes are replaced.
 
-Processes rather than threads: only kernels run without the interpreter's lock, and the rest of a game wants it.
+Processes rather than threads: only kernels run without the interpreter's lock; the rest of a game needs it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["WorkerPool"]
 class WorkerPool:
     """A PlayBackend of `count` processes, which live for the length of a call.
 
-    They share nothing but the network's file and the kernel cache, ignore Ctrl-C, which is their parent's to answer,
-    and end with their parent, however it ends. `tell` hears of workers that were lost and replaced.
+    They share nothing but the network's file and the kernel cache, ignore Ctrl-C, which their parent handles,
+    and end with their parent, however it ends. `tell` gets a message about each worker that was lost and replaced.
     Raises ConfigError for a count below 1; the call raises as `play_supervised` does.
     """
 

@@ -14,7 +14,7 @@ from selfplay.records.targets import MATE_SCORE_CP
 __all__ = ["EngineDied", "UciEngine", "parse_info"]
 
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
-START_TIMEOUT_S = 120.0  # limit for the first `uci` and `isready`, as kernels may have to be compiled
+START_TIMEOUT_S = 300.0  # limit for the first `uci` and `isready`, as kernels may have to be compiled
 QUIT_TIMEOUT_S = 2.0
 
 

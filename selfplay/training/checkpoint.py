@@ -27,5 +27,5 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         return read_checkpoint(path)
     except NetFileError as error:
-        advice = "Remove the file and run the same command again: this training then begins anew"
+        advice = "Remove the file and run the same command again; this training then starts over"
         raise RunError(f"{path}: not a readable checkpoint ({error}). {advice}") from error

@@ -1,9 +1,9 @@
-"""Whether an evaluation cache pays: hit rate and nodes a second with and without, in a game and in an analysis.
+"""Does an evaluation cache pay? Hit rate, and nodes per second with and without it, in a game and in an analysis.
 
     python -m tests.benchmark.cache_hits --evaluators hybrid network --nodes 2000 --positions 20
 
-`game` searches one side's positions of a game in order, the subtree kept; `analysis` searches every position of it from
-the last to the first, as when one steps back in a GUI. Both ways take turns, so that a busy machine slows both.
+`game` searches one side's positions of a game in order and keeps the subtree; `analysis` searches every position of it
+from the last to the first, as when one steps back in a GUI. Both ways take turns, so that a busy machine slows both.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Whether the same search gives the same tree: a hash over all its nodes and edges, by evaluator and threads.
+"""Does the same search give the same tree? A hash over all its nodes and edges, by evaluator and threads.
 
     python -m tests.benchmark.determinism --threads 1 2 4 --runs 3
 
-Every run is a fresh process that searches some positions of a game in order, the subtree kept. Batched evaluators must
-give one tree whatever the threads (`across threads`); evaluators inside kernels one for one thread and one for several.
-Exit status 1 where a tree differs that must not.
+Every run is a fresh process that searches some positions of a game in order and keeps the subtree. Batched evaluators
+must give one tree whatever the threads (`across threads`); evaluators inside kernels give one tree for one thread and
+another for several. The exit status is 1 if a tree differs that must not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--nodes", type=int, default=2000)
-    parser.add_argument("--in-this-process", action="store_true", help="one run, print its hash")
+    text = "search once in this process and print the tree's hash"
+    parser.add_argument("--in-this-process", action="store_true", help=text)
     options = parser.parse_args(arguments)
     if options.in_this_process:
         print(search_hash(options.evaluators[0], options.threads[0], options.nodes))
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def compare(name: str, threads: Sequence[int], runs: int, nodes: int) -> dict[str, object]:
-    """One row: the hashes seen at each number of threads, and whether that is as promised."""
+    """One row: the hashes seen at each number of threads, and whether they are as promised."""
     hashes = {number: {run_apart(name, number, nodes) for _ in range(runs)} for number in threads}
     each = all(len(seen) == 1 for seen in hashes.values())
     across = len(set().union(*hashes.values())) == 1

@@ -2,9 +2,9 @@
 
     python -m tests.benchmark.endurance --visits 10000000 --searches 500 --hash-mib 256
 
-First one position is searched until its root has so many visits, then positions of many games are searched one after
-the other, sometimes keeping the subtree, sometimes not. Resident memory is sampled all the time (Linux). It may grow by
-`Hash` and 100 MiB over what the engine has when it is ready and its tree is empty. Exit status 1 where it grows more.
+One position is searched until its root has `--visits` visits. Then positions of many games are searched one after
+another, some of them with the subtree kept. Resident memory is sampled all the time (Linux). It may grow by `Hash` and
+100 MiB beyond what the engine uses when it is ready and its tree is empty. The exit status is 1 if it grows more.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def sampled(interval_s: float = 0.2) -> Iterator[list[float]]:
 
 
 def grow(engine: Engine, visits: int) -> int:
-    """Search the start position, step by step, until its root has so many visits; returns how many it has."""
+    """Search the start position, step by step, until its root has this many visits; returns how many it has."""
     progress = Progress("visits", visits)
     engine.new_game()
     engine.set_position(chess.Board())
@@ -104,7 +104,7 @@ def grow(engine: Engine, visits: int) -> int:
 
 
 def play_on(engine: Engine, searches: int, nodes: int) -> int:
-    """Search positions of random games, two thirds of the moves the engine's own; returns the visits made."""
+    """Search positions of random games, in which two thirds of the moves are the engine's; returns the visits made."""
     rng = np.random.default_rng(1)
     progress = Progress("searches", searches)
     board = chess.Board()

@@ -2,7 +2,7 @@
 
     python -m tests.benchmark.gpu_inference --nets 64x6 128x10 256x15 --batches 64 256 512 1024 2048
 
-Needs CuPy and a GPU that answers; PyTorch is timed where it is installed. Ours starts from bit masks in host memory and
+Needs CuPy and a GPU that answers; PyTorch is timed if it is installed. Ours starts from bit masks in host memory and
 ends with the logits of the legal moves there; theirs starts from planes that already lie on the device.
 """
 

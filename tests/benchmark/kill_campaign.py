@@ -1,13 +1,13 @@
-"""Kill -9 at random moments of a tiny run, resumed each time; then the same run without a kill, and both compared.
+"""Kill a tiny run with `kill -9` at random moments, resume it, and compare it with an undisturbed run.
 
     python -m tests.benchmark.kill_campaign --kills 100 --seed 1
 
-Every life is a process of its own that is killed at a random moment of a phase drawn at random: while games are played,
-the candidate is trained, the gate is played, or between the gate's verdict and the first game of the next generation
-(promotion). After every kill all files are read: published segments must be whole and unchanged, every stored game the
-same as before, networks and verdicts complete. In the end games, candidates, verdicts, the promoted network and the
-state of a training that was killed too (weights, averages, optimizer) must be those of the run without a kill, bit for
-bit. Exit status 1 where they are not.
+Each process is killed at a random moment of a phase drawn at random: while games are played, the candidate is trained,
+the gate is played, or between the gate's verdict and the first game of the next generation (promotion). After every
+kill all files are read: published segments must be whole and unchanged, every stored game the same as before, networks
+and verdicts complete. In the end games, candidates, verdicts, the promoted network and the state of a training that was
+killed too (weights, averages, optimizer) must be those of the run without a kill, bit for bit. The exit status is 1 if
+they are not.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python -m tests.benchmark.label_speed --net teacher.nnue --teacher games.txt.xz
     python -m tests.benchmark.label_speed --labels FOLDER --nets sparse-256 sparse-768
 
-Teacher: positions a second of one thread, by the processor's clock, the best of three rounds. "Apart" means that the
-positions are there; "with drawing" adds what it takes to draw a calm one from the sources of `aino-train teach`.
-Labels: positions a second of the sampler and of the learner without it, on one thread, by the processor's clock.
+Teacher: positions per second of one thread's CPU time, the best of three rounds. "Apart" means without the time to draw
+the positions; "with drawing" includes drawing a calm one from the sources of `aino-train teach`. Labels: positions per
+second of CPU time of the sampler, and of the learner without it, on one thread.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ SCORED_MOVES = ((1, 4000), (2, 500))  # depth, positions per round
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables asked for."""
     parser = new_parser(__doc__)
-    parser.add_argument("--net", type=Path, metavar="FILE", help="the teacher's net")
-    parser.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="FILE", help="games to draw from")
-    parser.add_argument("--labels", type=Path, metavar="FOLDER", help="label folder to sample from")
-    parser.add_argument("--nets", nargs="+", default=["sparse-256", "sparse-768"], help="(default %(default)s)")
+    parser.add_argument("--net", type=Path, metavar="FILE", help="label with this net of the teacher")
+    parser.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="FILE", help="draw from these games")
+    parser.add_argument("--labels", type=Path, metavar="FOLDER", help="sample from this label folder")
+    text = "train these (default %(default)s)"
+    parser.add_argument("--nets", nargs="+", default=["sparse-256", "sparse-768"], help=text)
     options = parser.parse_args(arguments)
     if options.net:
         report(list(teacher_speeds(read_stockfish_net(options.net), options.teacher)), options.json)

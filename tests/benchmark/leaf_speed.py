@@ -2,8 +2,7 @@
 
     python -m tests.benchmark.leaf_speed --nets sparse-768 sparse-768+v256 sparse-768+v512
 
-Positions are those of random games, all weights random. Timed by the processor's clock of one thread, the best of five
-rounds.
+Positions are those of random games, all weights random. The times are CPU times of one thread, the best of five rounds.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Self-play on a Ray cluster of two nodes on this machine, one of which is killed in the middle and comes back.
+"""Self-play on a Ray cluster of two nodes on this machine, one of which is killed halfway and comes back.
 
     python -m tests.benchmark.ray_cluster --net 16x1 --games 60
 
-Wants Ray (`pip install 'aino-chess[cluster]'`) and Linux. Three runs of the same games: worker processes, the cluster,
+Needs Ray (`pip install 'aino-chess[cluster]'`) and Linux. Three runs of the same games: worker processes, the cluster,
 and the cluster while its second node is killed after a sixth of the games and a new one joins after a quarter. `same`
-compares the replay bytes with those of the worker processes. Exit status 1 where they differ, where a node has not
-played, or where nobody noticed the loss.
+compares the replay bytes with those of the worker processes. The exit status is 1 if they differ, if a node has not
+played, or if the loss went unnoticed.
 """
 
 from __future__ import annotations

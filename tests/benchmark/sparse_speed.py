@@ -3,7 +3,7 @@
     python -m tests.benchmark.sparse_speed --nets sparse-512 sparse-768 sparse-1024 --threads 2
 
 Positions are those of random games, with the features and policy rows computed every time. Evaluations and samples are
-timed by the processor's clock of the one thread that makes them, training by the wall clock; the best of five rounds.
+timed by the CPU time of the one thread that makes them, training by the wall clock; the best of five rounds count.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = new_parser(__doc__)
     parser.add_argument("--nets", nargs="+", default=["sparse-512", "sparse-768", "sparse-1024"], metavar="NET")
-    parser.add_argument("--threads", type=int, default=2, help="of training (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="train on this many threads (default %(default)s)")
     options = parser.parse_args(arguments)
     start = row_from_board(chess.Board())
     games, _ = collect(

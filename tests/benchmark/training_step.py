@@ -2,8 +2,8 @@
 
     python -m tests.benchmark.training_step --net 64x6 --batch 256 --threads 2
 
-PyTorch is no dependency: run this where it happens to be installed; without it only our figure is printed. Both take
-turns, round by round, so that a busy machine slows both; the table shows the median round of each.
+PyTorch is not a dependency: without it, only our figure is printed. Both take turns, round by round, so that a busy
+machine slows both; the table shows the median round of each.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=5, help="a round")
+    parser.add_argument("--steps", type=int, default=5, help="time this many steps in each round (default %(default)s)")
     options = parser.parse_args(arguments)
     batch = Batch(options.batch, options.net)
     steps = {"aino": our_step(options.net, batch, options.threads)}

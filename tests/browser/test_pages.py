@@ -153,6 +153,17 @@ def test_white_wins_are_painted_white_whoever_moves(browser: str, tmp_path: Path
     assert paint == "rgb(247, 245, 239)"
 
 
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_words_in_chances_are_shown_whole(browser: str, tmp_path: Path, explained_page: str, width: int) -> None:
+    act = """
+    const parts = [...page.querySelectorAll(".wdl span")];
+    return [parts.length, parts.filter(part => part.scrollWidth > part.clientWidth).map(part => part.textContent)];
+    """
+    count, cut = ask(browser, tmp_path, explained_page, width, act)  # type: ignore[misc]
+    assert count >= 6
+    assert cut == []
+
+
 def test_controls_can_be_reached_with_the_keyboard(
     browser: str, tmp_path: Path, annotated_page: str, explained_page: str
 ) -> None:

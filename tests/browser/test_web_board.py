@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import chess
 import pytest
 
 from engine.options import EngineOptions
-from tests.browser.devtools import Chromium, Tab
+from tests.browser.devtools import WAIT_S, Chromium, Tab
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
 from uci.game.clock import TimeControl
 from uci.web.table import Setup
@@ -104,7 +105,7 @@ def test_another_game_begins_after_the_end(chromium: Chromium, tmp_path: Path) -
         drag(tab, "a1", "a8")
         tab.wait_for("state.end")
         tab.click("[data-again=true]")
-        tab.wait_for("!state.end && state.human === 'black'")
+        tab.wait_for("state.human === 'black'")
         assert tab.script("live.view.flipped")
         tab.wait_for("state.end || state.steps.length > 1")  # Aino has the move that mates
         tab.close()
@@ -229,8 +230,10 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: C
 
 
 def test_the_engine_is_ready_later_than_the_page(chromium: Chromium, tmp_path: Path) -> None:
+    seen = threading.Event()
+
     def load() -> ScriptedEngine:
-        time.sleep(1.0)
+        assert seen.wait(WAIT_S)
         return ScriptedEngine(SCHOLARS_MATE, EngineOptions(evaluator="material", threads=1, hash_mib=16))
 
     with web_board(tmp_path, load=load) as server:
@@ -238,5 +241,6 @@ def test_the_engine_is_ready_later_than_the_page(chromium: Chromium, tmp_path: P
         tab.wait_for("state")
         drag(tab, "e2", "e4")
         tab.wait_for("state.thinking")
+        seen.set()
         wait_for_moves(tab, 2)
         tab.close()

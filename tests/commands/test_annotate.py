@@ -332,6 +332,19 @@ def test_page_escapes_what_comes_from_the_file() -> None:
     assert "[%eval <b>]" not in text
 
 
+@pytest.mark.parametrize(
+    ("date", "shown"),
+    [("1858.??.??", "1858"), ("1858.11.??", "1858.11"), ("1858.11.02", "1858.11.02"), ("????.??.??", "")],
+)
+def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
+    game = read(FOOLS_MATE)
+    game.headers.update(Event="?", Site="?", Date=date)
+    _, section = game_section(review(game, ScriptedEngine({})), 1, "")
+    facts = re.search(r'<p class="muted">(.*?)</p>', section, re.S)
+    assert facts is not None
+    assert facts[1].split("·")[0].strip() == (shown or "Barnes Opening, Fool&#39;s Mate")
+
+
 def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
     found = review(read(RETI), ScriptedEngine({}))
     text = page("game", [game_section(found, 1, "")], "1 node")

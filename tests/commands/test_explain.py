@@ -23,9 +23,10 @@ from engine.nn.dit import save
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
-from engine.search.result import Branch
+from engine.search.result import Branch, SearchResult
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
-from uci.explain.observe import observe, schedule
+from uci.explain.observe import Observation, Snapshot, observe, schedule
+from uci.explain.position_page import _charts
 from uci.explain.sight import show_features, show_history, show_planes
 from uci.main import main
 
@@ -156,6 +157,19 @@ def test_piece_weights_are_whites_and_leave_out_what_cannot_be() -> None:
 
 
 # ---- what the network saw -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nodes", [2, 34, 400, 4000, 90_000, 1_000_000])
+def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
+    board = chess.Board()
+    search = Observation(
+        board, [Snapshot(nodes, {}, chess.Move.null())], SearchResult(None, None, [], [], nodes, 0), ()
+    )
+    *ticks, last = _charts(search, [])[0]["ticks"]  # type: ignore[misc]
+    assert last == (f"{nodes:,} nodes", 1.0)
+    places = [place for _, place in ticks]
+    assert places[0] == 0.0
+    assert all(place <= 0.7 for place in places)
 
 
 def test_planes_are_shown_from_the_mover_with_the_facts_beside() -> None:

@@ -144,7 +144,7 @@ def test_flag_falls_while_the_person_thinks(start: Start, tmp_path: Path) -> Non
     terminal.type("e4")
     terminal.wait_for(r"\[you 3\.0, Aino \d\.\d\] 2\. your move")
     terminal.wait_for(r"\[you 2\.\d, Aino")
-    terminal.wait_for(r"\[you 0\.\d, Aino")
+    terminal.wait_for(r"\[you 0\.0, Aino")
     terminal.wait_for("0-1: White lost on time")
     terminal.wait_for(r"again \(a\), swap \(s\), takeback \(t\), annotate \(n\), quit \(q\): ")
     terminal.type("q")
@@ -182,14 +182,14 @@ def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_
     terminal.wait_for("quit")
     terminal.type("nonsense", "swap")
     terminal.wait_for("saved to ")
-    terminal.wait_for("Aino plays 1")
-    terminal.wait_for("your move: ")
+    terminal.wait_for("1-0: checkmate")
+    terminal.wait_for("quit")
     terminal.type("quit")
     terminal.wait_for("saved to ")
     assert terminal.process.wait(ANSWER_S) == 0
     first, second = (game for path in saved_files(tmp_path) for game in read_games(path))
     assert (first.headers["White"], first.headers["Result"]) == ("You", "0-1")
-    assert (second.headers["Black"], second.headers["FEN"]) == ("You", MATE_NEXT)
+    assert (second.headers["Black"], second.headers["Result"], second.headers["FEN"]) == ("You", "1-0", MATE_NEXT)
 
 
 def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) -> None:
@@ -200,8 +200,9 @@ def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) 
     terminal.wait_for("saved to ")
     assert terminal.process.wait(ANSWER_S) == 0
     (path,) = saved_files(tmp_path)
-    path.write_text(path.read_text().replace("0:10:00]", "0:07:30]"))
+    path.write_text(re.sub(r'(BlackClock ")[\d:.]+', r"\g<1>0:07:30.0", path.read_text()))
     terminal = start("--load", "last")
+    assert "you have Black; Aino's level: nodes 20" in terminal.seen
     assert re.search(r"\[you 7:30, Aino 10:\d\d\] 2\.\.\. $", terminal.seen.partition("your move")[0])
     terminal.type("level", "quit")
     terminal.wait_for("level: nodes 20")

@@ -15,12 +15,13 @@ from engine.search.limits import Limits
 from tests.commands.terminal_game import Time, play, settings
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock, TimeControl, clock_text, parse_time_control
-from uci.game.ends import GameEnd
+from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.game.resume import saved_game
 from uci.play import loop
 from uci.play.asking import Countdown, FlagFell, _next_tick
 from uci.play.game import TerminalGame
+from uci.play.record import record_of
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
 
@@ -133,6 +134,35 @@ def test_saved_game_gives_back_sides_levels_and_clocks() -> None:
     earlier = saved_game(saved_text(), ply=1)
     assert earlier.clock is not None
     assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 600]
+
+
+def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
+    time = Time()
+    clock = GameClock(TimeControl(600, 5), time)
+    game = saved_text()
+    clock.set_left(chess.WHITE, 480)
+    clock.set_left(chess.BLACK, 580)
+    clock.start(chess.BLACK)
+    time.seconds = 100.25
+    game.headers.update(clock.headers())
+    assert (game.headers["WhiteClock"], game.headers["BlackClock"]) == ("0:08:00.0", "0:07:59.8")
+    saved, earlier = saved_game(game), saved_game(game, ply=2)
+    assert saved.clock is not None
+    assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == pytest.approx([480, 479.8])
+    assert saved.clock.running is None
+    assert earlier.clock is not None
+    assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 580]
+    game.headers["BlackClock"] = "soon"
+    unread = saved_game(game).clock
+    assert unread is not None
+    assert unread.left(chess.BLACK) == 580
+
+
+@pytest.mark.parametrize(("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)])
+def test_only_an_unfinished_game_is_saved_with_its_clocks(end: GameEnd, kept: bool) -> None:
+    game, _, _ = play("e4", clock=GameClock(TimeControl(60, 0), Time()))
+    headers = record_of(game, end).headers
+    assert ("WhiteClock" in headers, "BlackClock" in headers) == (kept, kept)
 
 
 def test_game_of_others_gives_its_position_alone() -> None:

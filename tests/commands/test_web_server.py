@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -556,6 +557,26 @@ def test_page_is_told_that_the_engine_is_being_loaded(tmp_path: Path) -> None:
         assert "no move" in (await second.until(lambda message: message["do"] == "say"))["text"]
 
     visited(tmp_path, act)
+
+
+def test_ainos_clock_waits_until_the_engine_is_loaded(tmp_path: Path) -> None:
+    loaded = threading.Event()
+
+    def load() -> WebEngine:
+        assert loaded.wait(WAIT_S)
+        return WebEngine(EngineOptions())
+
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        waits = await tab.state(lambda state: state["thinking"])
+        assert (waits["loading"], waits["clock"]["running"]) == (True, None)
+        loaded.set()
+        thinks = await tab.state(lambda state: not state["loading"])
+        assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
+        assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
+
+    visited(tmp_path, act, Setup(control=TimeControl(600, 0)), load=load)
 
 
 def test_engine_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:

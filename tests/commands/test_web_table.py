@@ -86,6 +86,21 @@ def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
     assert table.clock.left(chess.WHITE) == 49
 
 
+def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
+    time = Time()
+    table = Table(Setup(control=TimeControl(60, 0)), time)
+    table.load(True)
+    play(table, "e4")
+    time.now = 100
+    assert not table.fall_of_flag()
+    table.load(False)
+    time.now = 110
+    play(table, "e5")
+    assert table.clock_times == {1: 60, 2: 50}
+    assert table.clock is not None
+    assert table.clock.running == chess.WHITE
+
+
 def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
     time = Time()
     table = Table(Setup(control=TimeControl(60, 0)), time)

@@ -123,7 +123,7 @@ def test_a_command_that_is_not_understood_is_noticed(text: str, monkeypatch: pyt
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", [page for page in WITH_COMMANDS if page != "engine/nn/README.md"])
 def test_commands_run_one_after_the_other(page: str, tmp_path: Path, stockfish: str) -> None:
     """In a folder that has the files that the page speaks of, with fewer games, nodes and positions."""

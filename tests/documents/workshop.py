@@ -1,4 +1,4 @@
-"""A folder in which the commands of the documents can be typed, in a reduced form where they take long."""
+"""A folder in which the commands of the documents can be typed, reduced where they take long."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.selfplay.conftest import random_game, teacher_line
 
 __all__ = ["SKIPPED", "new_workshop", "reduced", "run", "why_skipped"]
 
-COMMAND_S = 240
+COMMAND_S = 600  # the first command of a kind may have to compile its kernels on a busy machine
 SCRIPTS = {"aino": "-m uci", "aino-train": "-m selfplay.main", "python": "", "pip": "-m pip"}
 OPERA = (
     "e4 e5 Nf3 d6 d4 Bg4 dxe5 Bxf3 Qxf3 dxe5 Bc4 Nf6 Qb3 Qe7 Nc3 c6 Bg5 b5 Nxb5 cxb5 Bxb5+ Nbd7 O-O-O Rd8 Rxd7 Rxd7 "
     "Rd1 Qe6 Bxd7+ Nxd7 Qb8+ Nxb8 Rd8#"
 )
 MATE_IN_ONE = "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
-PUZZLE = "id1,3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 b - - 0 1,d8a8 d1d8 a8d8,600,backRankMate mate"
+PUZZLE = "id1,2r3k1/5ppp/8/8/8/8/5PPP/3R2K1 b - - 0 1,c8c2 d1d8,600,backRankMate mate"
 RUN = " --games.count 4 --games.concurrent 4 --games.longest 20 --fit.positions 64 --fit.batch_size 16"
 RUN += " --gate.pairs 1 --gate.visits 4 --gate.longest 20 --games.visits 4 --games.fast_visits 4"
 
@@ -39,8 +39,8 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--positions \d+", "--positions 64"),
     (r"(--positions 64) --batch 16(.*--batch)", r"\1\2"),
     (r"(pretrain (?!.*--batch).*)$", r"\1 --batch 16"),
-    (r"--net sparse-\d+", "--net sparse-16"),
-    (r"--net 64x6", "--net 4x1"),
+    (r"--net sparse-\d+(?![+\d])", "--net sparse-128"),
+    (r"--net 64x6", "--net 8x1"),
     (r"((?:match|ladder) .*)$", r"\1 --longest 12"),
     (r"--games [2-9]\d*|--games 1\d+", "--games 2"),
     (r"(ladder (?!.*--games).*)$", r"\1 --games 2"),
@@ -55,7 +55,8 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(suite .*)--movetime 1", r"\1--nodes 20"),
     (r"--count \d+", "--count 8"),
     (r"--check \d+", "--check 4"),
-    (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1"),
+    (r"(teach (?!.*--count)(?!.*--check).*)$", r"\1 --count 8"),
+    (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1 --tree-visits 20"),
     (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
     (r"(play --weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
     (r"(analyse (?!.*--nodes).*)$", r"\1 --nodes 20"),
@@ -135,8 +136,11 @@ def new_workshop(folder: Path) -> Path:
     for suite in ("suites/wac.epd", "wac.epd", "sts_odd.epd", "arasan2024.epd"):
         (folder / suite).write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
     _write_labels(folder, rng)
-    for net in ("new.dit", "net.dit", "first.dit"):
+    for name in ("weights", "docs"):
+        (folder / name).mkdir()
+    for net in ("new.dit", "net.dit", "first.dit", "weights/sparse-768.dit"):
         shutil.copy(default_net_path(), folder / net)
+    _export_teacher(folder)
     return folder
 
 
@@ -149,6 +153,13 @@ def _add_scripts(folder: Path) -> None:
     stockfish = find_stockfish()
     if stockfish is not None:
         (folder / "stockfish").symlink_to(stockfish)
+
+
+def _export_teacher(folder: Path) -> None:
+    """Write the value network of Stockfish 15.1 to `teacher.nnue` where Stockfish is installed."""
+    if (stockfish := find_stockfish()) is not None:
+        commands = "export_net teacher.nnue\nquit\n"
+        subprocess.run([stockfish], input=commands, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
 
 
 def _write_pgn(path: Path, boards: list[chess.Board]) -> None:
@@ -176,6 +187,8 @@ def _write_labels(folder: Path, rng: np.random.Generator) -> None:
         stream.write("result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in moves))
     lines = "".join(f"{board.fen()}|20|25\n" for board in boards if not board.is_check())
     (folder / "truth.txt").write_text(lines, encoding="ascii")
+    with lzma.open(folder / "truth.txt.xz", "wt") as stream:
+        stream.write(lines)
     label = "{fen}|*|{move}:{move}=20\n"
     with lzma.open(folder / "searched.txt.xz", "wt") as stream:
         for board in boards:

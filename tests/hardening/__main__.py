@@ -1,11 +1,11 @@
-"""Every long check of the program, one after the other, with a table of what came of each.
+"""Run every long check of the program, one after another, and print a table of the results.
 
     python -m tests.hardening                                  hours: the full counts
     python -m tests.hardening --quick                          minutes: the same with small counts
     python -m tests.hardening --only fuzz-pgn forfeits --json results.json
 
-Each check is a process of its own. Its output goes to `--logs`; a check passes when its exit status is 0. Exit status 1
-where one failed.
+Each check is a process of its own. Its output goes to `--logs`; a check passes when its exit status is 0. The exit
+status is 1 if one failed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.hardening", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these checks")
-    parser.add_argument("--quick", action="store_true", help="small counts")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="run only these checks")
+    parser.add_argument("--quick", action="store_true", help="run with small counts")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
-    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="default: a temporary one")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there, too")
+    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="write logs here (default: a temporary folder)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to this file, too")
     parser.add_argument("--list", action="store_true", help="name the checks and their counts")
     options = parser.parse_args(arguments)
     logs = options.logs or Path(tempfile.mkdtemp(prefix="aino-hardening-"))

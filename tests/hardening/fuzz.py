@@ -1,11 +1,11 @@
-"""Broken files by the hundred thousand for the readers of one format.
+"""Feed the readers of one format hundreds of thousands of broken files.
 
     python -m tests.hardening.fuzz pgn --inputs 100000 --seed 1
-    python -m tests.hardening.fuzz pgn --inputs 1 --first 4711      that input of the same seed alone
+    python -m tests.hardening.fuzz pgn --inputs 1 --first 4711      only this input of the same seed
 
-A finding is an exception outside the tree of `engine/errors.py`, an input that takes more than `LONGEST_S` of the
-processor, or memory that grows beyond what the input can explain. Findings are printed, and their inputs kept with
-`--keep`. The last line of the output is a JSON object; exit status 1 where there was a finding.
+A finding is an exception outside the tree of `engine/errors.py`, an input that takes more than `LONGEST_S` seconds of
+CPU time, or memory that grows beyond what the input can explain. Findings are printed, and their inputs kept with
+`--keep`. The last line of the output is a JSON object; the exit status is 1 if there was a finding.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MOST_TOLD = 10  # findings, by their place
 
 
 class TooSlow(BaseException):
-    """The input has had its time. No Exception, so that no reader takes it for one."""
+    """The input has used up its time. This is a BaseException, so that no reader catches it."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Report:
 
 
 def fuzz(target: Target, inputs: int, seed: int, first: int = 0, keep: Path | None = None) -> Report:
-    """Reads so many broken inputs. Raises what the reader raises where a good sample is not taken."""
+    """Reads this many broken inputs. Raises what the reader raises if it refuses a good sample."""
     report = Report(target.name)
     progress = Progress(target.name, inputs)
     with tempfile.TemporaryDirectory() as folder, _bounded():
@@ -167,9 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=sorted(TARGETS))
     parser.add_argument("--inputs", type=int, default=100_000, metavar="N")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first input")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="begin with the input of this number")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where inputs that are findings go")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="save inputs that are findings here")
     options = parser.parse_args(arguments)
     report = fuzz(TARGETS[options.target](), options.inputs, options.seed, options.first, options.keep)
     print(json.dumps(vars(report)))

@@ -4,7 +4,7 @@
 
 Each row is a new environment with an empty kernel cache: `pip check`, a few moves over UCI, `aino bench --only board`,
 import times, start times. Rows called lowest have the oldest versions that pyproject.toml allows. An interpreter that
-is neither installed nor fetched by uv is left out, and said so. Exit status 1 where a row failed.
+is neither installed nor can be fetched by uv is left out with a message. The exit status is 1 if a row failed.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ COMMAND_S = 600
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pythons", nargs="+", default=list(PYTHONS), metavar="VERSION")
-    parser.add_argument("--all", action="store_true", help="every artifact with every installer")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    parser.add_argument("--all", action="store_true", help="try every artifact with every installer")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file, too")
     options = parser.parse_args(arguments)
     rows = []
     with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""Broken inputs made from good ones: what bad disks, bad transfers, other programs and ill will do to a file."""
+"""Broken inputs made from good ones: what bad disks, bad transfers, other programs and attackers do to a file."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _word(rng: random.Random, data: bytearray, samples: Sequence[bytes], words: 
 
 
 def _long_run(rng: random.Random, data: bytearray, samples: Sequence[bytes], words: Sequence[bytes]) -> None:
-    """Something short by the ten thousand: deep nesting, endless fields, and what makes bad expressions backtrack."""
+    """Something short, ten thousand times: deep nesting, endless fields, and what makes bad expressions backtrack."""
     piece = rng.choice(words) if words and rng.randrange(2) else bytes(data[_slice(rng, data)])[:16] or b"x"
     place = _place(rng, data)
     data[place:place] = piece * rng.choice((30, 1000, 40_000 // len(piece)))

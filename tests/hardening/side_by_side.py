@@ -2,8 +2,8 @@
 
     python -m tests.hardening.side_by_side --seconds 600
 
-Games at 0.1 s a move begin as soon as the engines are ready and go on until the time is over; the training run is
-interrupted then, as by Ctrl-C, and must end by itself. Exit status 1 for an illegal move, a move that takes
+Games at 0.1 s a move begin as soon as the engines are ready and continue until the time is over; the training run is
+interrupted then, as by Ctrl-C, and must end by itself. The exit status is 1 for an illegal move, a move that takes
 `LATE_S`, an engine or a training that ends with an error, or a training without a game.
 """
 

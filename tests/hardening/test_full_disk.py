@@ -1,4 +1,4 @@
-"""A full disk (a limit on the size of files stands in for it): what is there stays, the message tells what is amiss."""
+"""A full disk (simulated by a limit on the size of files): existing files stay, and the message says what is wrong."""
 
 from __future__ import annotations
 

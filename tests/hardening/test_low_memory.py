@@ -1,4 +1,4 @@
-"""Little memory: a clear message, and the engine plays with what there is."""
+"""Little memory: a clear message, and the engine plays with what it gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A long conversation full of nonsense with the real engine: `python -m tests.protocol.fuzz --lines 1000000 --seed 1`.
+"""A long conversation with the real engine, full of nonsense: `python -m tests.protocol.fuzz --lines 1000000 --seed 1`.
 
 Valid commands, broken ones, bytes that are no text and lines of a megabyte come in batches, in the middle of searches.
 After each batch the engine has to be there, to have the position that a well-behaved one would have, and to have said
@@ -146,7 +146,7 @@ def check_batch(engine: AinoProcess, fuzzer: Fuzzer, lines: int) -> int:
 
 
 def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
-    """Talks so many lines to a new engine. Raises AssertionError when it misbehaves."""
+    """Sends this many lines to a new engine. Raises AssertionError when it misbehaves."""
     fuzzer, best_moves, begun = Fuzzer(seed), 0, time.monotonic()
     with AinoProcess("--evaluator", "material", "--hash-mib", "4", "--threads", "1") as engine:
         engine.ready()

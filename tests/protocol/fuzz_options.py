@@ -199,7 +199,7 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
 
 
 def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
-    """Talks so many lines, to a new process every few thousand. Raises AssertionError when one misbehaves."""
+    """Sends this many lines, with a new process every few thousand. Raises AssertionError when one misbehaves."""
     rng, begun, searches = random.Random(seed), time.monotonic(), 0
     with tempfile.TemporaryDirectory() as folder:
         files = Files(Path(folder))

@@ -2,9 +2,9 @@
 
     python -m tests.protocol.gui_game [--picture FILE.png] [--pgn FILE.pgn]
 
-Wants xboard, polyglot, Xvfb and, for the picture, import (Debian: xboard polyglot xvfb imagemagick); says so and ends
-well where one is missing. Prints the finished game; exit status 1 if it did not end by the rules, or if the GUI was
-told no scores.
+Needs xboard, polyglot, Xvfb and, for the picture, import (Debian: xboard polyglot xvfb imagemagick); if one is missing,
+it says so and exits with status 0. Prints the finished game; exit status 1 if it did not end by the rules, or if the
+GUI was told no scores.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def test_what_cannot_be_loaded_costs_that_option_alone(
         talk.say("isready")
     talk.say("setoption name Hash value 64", *(f"setoption name {text}" for text in settings), "isready", "go nodes 1")
     talk.wait_for("bestmove")
-    verb = "keeping" if ready_before else "going on with"
+    verb = "keeping" if ready_before else "using"
     assert talk.infos() == [f"no {value}; {verb} {instead}"]
     assert talk.engine is not None
     assert talk.engine.options == EngineOptions(hash_mib=64, own_book=field == "book_file")
@@ -185,8 +185,8 @@ def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytes
     talk = Conversation(Engine)  # type: ignore[arg-type]
     talk.say("setoption name Hash value 8", "setoption name Threads value 1", "isready")
     assert talk.infos() == [
-        "default.dit: expected sha256 0, found sha256 1; going on with Evaluator hybrid",
-        "default_tower.dit: expected sha256 0, found sha256 1; going on with Evaluator material",
+        "default.dit: expected sha256 0, found sha256 1; using Evaluator hybrid",
+        "default_tower.dit: expected sha256 0, found sha256 1; using Evaluator material",
     ]
     assert talk.engine is not None
     assert talk.engine.evaluator.name == "material"  # type: ignore[attr-defined]

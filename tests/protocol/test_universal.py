@@ -1,4 +1,4 @@
-"""What GUIs and bots insist on, owed by every UCI engine; each test is one line of that checklist.
+"""What GUIs and bots insist on, and every UCI engine must do; each test is one line of that checklist.
 
 Run against another engine with `AINO_TEST_ENGINE="command" pytest -m universal tests/protocol`. Stockfish is run too
 where it is installed; what it does otherwise is listed in deviations.toml.

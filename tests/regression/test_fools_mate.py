@@ -1,5 +1,5 @@
-"""The Fool's Mate: the first engine of this lineage lost to it in four moves. No evaluator may, whatever its net
-believes.
+"""The Fool's Mate: the first engine of this lineage lost to it in four moves. No evaluator may lose to it, whatever its
+net believes.
 """
 
 from __future__ import annotations

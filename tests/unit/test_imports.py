@@ -30,7 +30,7 @@ COMMANDS = {
     for name in ("command_line", "console", "live_lines", "machine", "measuring", "option_forms", "pages")
 }
 ENGINE = PLAYER | COMMANDS | {"engine", "engine.nn", "engine.player"}
-# The floors of self-play, from below; the small modules beside its folders are tools of all of them.
+# The floors of self-play, lowest first; all of them may use the small modules beside its folders.
 SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "settings", "threads")}
 RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
@@ -108,7 +108,7 @@ ONLY_IMPORTERS = {
     "fcntl": {"engine.native.locks"},
     "msvcrt": {"engine.native.locks"},
 }
-# What brings an import of another name.
+# What an import of another name brings along.
 DISTRIBUTIONS = {"cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
 
@@ -196,7 +196,9 @@ def test_house_has_no_other_parts() -> None:
 
 @pytest.mark.parametrize("package", ["engine", "uci"])
 def test_base_names_are_unique_inside_a_package(package: str) -> None:
-    """But for the rooms of `engine.network`, which have one shape, and experiments, whose names people type."""
+    """Except in the families of `engine.network`, which have the same modules, and in the experiments, whose names
+    people type.
+    """
     homes: dict[str, list[str]] = {}
     for name in MODULES:
         home, _, base = name.rpartition(".")

@@ -38,14 +38,15 @@ examples:
   aino analyse - --json --nodes 1000 < many.fen     one JSON object a line
 
 Scores and chances are White's; in JSON they are the side to move's, as in UCI.
-A line of standard input that holds no position is told, as {"line": N, "error": ...} in JSON, and the others go on.
-Blank lines and those that begin with # are skipped.
+A line of standard input without a position is reported, in JSON as {"line": N, "error": ...}, and the rest are
+analysed. Blank lines and those that begin with # are skipped.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino analyse POSITION [options]"
-    parser.add_argument("position", nargs="*", metavar="POSITION", help="a FEN, a PGN file, startpos, or - for stdin")
+    text = "take a FEN, a PGN file, startpos, or - for one FEN per line of standard input"
+    parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
     parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
     parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
     add_limit_flags(parser, "five seconds", with_infinite=True)

@@ -75,12 +75,14 @@ def as_svg(picture: ConsoleRenderable) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Search a position and write its picture; exit status 1 for an error told on stderr."""
+    """Search a position and write its picture; exit status 1 for an error reported on stderr."""
     parser = argparse.ArgumentParser(prog="python -m uci.analyse.picture", description=__doc__)
-    parser.add_argument("position", nargs="*", metavar="POSITION", help="a FEN or a PGN file (default: the Opera Game)")
+    text = "draw this FEN or PGN file (default: the Opera Game)"
+    parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
     parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
     parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
-    parser.add_argument("--nodes", type=int, default=20_000, metavar="N", help="nodes to search (default %(default)s)")
+    text = "search this many positions (default %(default)s)"
+    parser.add_argument("--nodes", type=int, default=20_000, metavar="N", help=text)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="write the SVG here")
     given = parser.parse_intermixed_args(arguments)
     try:

@@ -26,7 +26,7 @@ def searched_lines(result: SearchResult) -> list[SearchInfo]:
 
 
 def as_text(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
-    """One row a line: rank, score and chances of White, depth, moves; and a row with what the search has done."""
+    """One row for each line: rank, White's score and chances, depth, moves. Below them, the totals of the search."""
     rows = [
         f"{info.multipv:2}. {score:>7}  {chances:>11}  {info.depth:>2}/{info.seldepth:<3} {line}"
         for info, (score, chances, line) in zip(infos, (_cells(board, info) for info in infos), strict=True)

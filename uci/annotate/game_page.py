@@ -36,7 +36,7 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
         number=number,
         name=name,
         result=headers.get("Result", "*"),
-        facts=[headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")],
+        facts=[_known(headers[key]) for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")],
         opening=review.opening,
         sides=[(chess.COLOR_NAMES[side].title(), review.summary(side)) for side in (chess.WHITE, chess.BLACK)],
         board=board_svg(review.game.board(), label="Start position"),
@@ -48,6 +48,11 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
         pgn=pgn,
     )
     return f"{name}, {headers.get('Result', '*')}", Markup(text)  # a template made the text, so it is already escaped
+
+
+def _known(text: str) -> str:
+    """A header without the unknown parts of a date: `1858` for 1858.??.??."""
+    return text.removesuffix(".??").removesuffix(".??")
 
 
 def _move(move: MoveReview) -> dict[str, object]:

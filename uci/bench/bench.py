@@ -67,9 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
     text = "print only the signatures of the search: nodes, checksum of the trees, BLAS kernel where it counts"
     parser.add_argument("--signature", action="store_true", help=text)
-    text = "also time a start with an empty kernel cache; compiling everything takes a while"
+    text = "time a start with an empty kernel cache, too; compiling everything takes up to two minutes"
     parser.add_argument("--cold", action="store_true", help=text)
-    text = "seconds per timed run (default %(default)s)"
+    text = "time each run for this many seconds (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
     add_flags(parser, only=("threads", "hash_mib", "weights_file", "hybrid_weight"))
 
@@ -104,7 +104,7 @@ def measure(
     cold: bool = False,
     tell: Callable[[str], None] = lambda part: None,
 ) -> dict[str, Any]:
-    """The measurements by name: speeds a second, times in seconds; `tell` gets the name of each part as it begins.
+    """Measurements by name: speeds per second, times in seconds. `tell` gets the name of each part as it begins.
 
     A net that cannot be loaded leaves its rows out and says so.
     """
@@ -128,7 +128,7 @@ def _measure_evaluators(
     options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
 ) -> dict[str, Any]:
     if not is_default(options.weights_file):
-        load_net(options.weights_file)  # a broken one is told at once
+        load_net(options.weights_file)  # report a broken net at once
     results: dict[str, Any] = {}
     for name in EVALUATORS:
         for threads in sorted({1, options.thread_count}):

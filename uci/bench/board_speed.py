@@ -24,14 +24,15 @@ POSITIONS = {
 }
 PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
 
-Speed = Callable[[Callable[[], int]], float]  # units a second of work that returns the units it did
+Speed = Callable[[Callable[[], int]], float]  # units per second of some work, which returns how many units it did
 
 
 def measure_board(speed: Speed, game: chess.Board, depth: int) -> dict[str, Any]:
     """Nodes and positions a second in one thread, and bytes a position on a stack.
 
     perft: "bulk" counts the moves of the last ply, as python-chess's figure does; "made" plays each of them.
-    planes: the positions of `game` with their history, to bit masks and scalars; expanding those to float32 is apart.
+    planes: the positions of `game` with their history become bit masks and scalars; expanding these to float32 is timed
+    separately.
     """
     nodes: dict[str, float] = {}
     for name, fen in POSITIONS.items():

@@ -45,7 +45,7 @@ class EngineProcess:
         self._lines.put(None)
 
     def _read_errors(self) -> None:
-        """Takes stderr too, since an engine that complains a lot must not block on a full pipe."""
+        """Read stderr too, because an engine that writes a lot there must not block on a full pipe."""
         assert self.process.stderr is not None
         self._errors.extend(self.process.stderr)
 

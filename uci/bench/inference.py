@@ -2,7 +2,7 @@
 
     python -m uci.bench.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
 
-The other runtimes are no dependencies: each is timed where it is installed (`pip install onnx onnxruntime openvino`).
+The other runtimes are optional: each is timed if it is installed (`pip install onnx onnxruntime openvino`).
 Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians and the
 quartiles of our own. Ours starts from bit masks (planes are expanded inside), theirs from ready float planes; ours ends
 with the logits of the legal moves, theirs with all planes of the policy head. Weights are random: time does not
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.25, help="seconds per contestant in each round")
+    text = "time each contestant this many seconds in each round (default %(default)s)"
+    parser.add_argument("--seconds", type=float, default=0.25, help=text)
     options = parser.parse_args(arguments)
     rows = []
     for config in options.nets:
@@ -167,8 +168,8 @@ def show(row: dict[str, Any]) -> None:
 
 
 def tower_flops(config: TowerConfig) -> int:
-    """Floating-point operations of a position in the Winograd products of its 3x3 convolutions behind the first, which
-    are nearly all: the first layer adds up rows of the planes that are set.
+    """Floating-point operations per position in the Winograd products of the 3x3 convolutions after the first. They are
+    nearly all of the work, because the first layer only adds up rows for the planes that are set.
     """
     f = config.filters
     return 2 * WINOGRAD_PRODUCTS * (f * f * (2 * config.blocks + 1) + f * config.policy_planes)

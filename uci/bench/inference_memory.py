@@ -2,7 +2,7 @@
 
     python -m uci.bench.inference_memory --net 64x6 --evaluations 1000000
 
-Resident memory is read where the system tells it (Linux); Python counts the blocks that its own objects hold.
+Resident memory is read where the system reports it (Linux); Python counts the blocks that its own objects hold.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _evaluate(evaluator: NetworkEvaluator, leaves: LeafBatch, evaluations: int) 
 
 
 def random_leaves(rng: np.random.Generator) -> LeafBatch:
-    """64 leaves of random bits and 40 moves each: time and memory do not depend on sense."""
+    """64 leaves of random bits and 40 moves each: time and memory do not depend on the input."""
     leaves = new_leaf_batch(max(BATCHES))
     leaves.masks[:] = np.bitwise_and.reduce(rng.integers(0, 1 << 63, (4, *leaves.masks.shape), np.uint64), axis=0)
     leaves.masks[:, 109] = rng.integers(0, 100, len(leaves.masks))

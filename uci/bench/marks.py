@@ -3,13 +3,13 @@
     aino annotate games.pgn --out marked
     python -m uci.bench.marks marked.pgn --judge stockfish --depth 18
 
-Any number of annotated files of the same games may be named, for instance of two versions. A move's true loss is what
-its position's score falls by in the judge's searches before and after it, in expected points by the curve of Lichess
-(https://lichess.org/page/accuracy); the best move loses nothing. The limits of ??, ? and ?! are those of `annotate`.
-"!" is right on the judge's best move where its best other move loses as much as a blunder and the game is open;
-captures count in precision, not in recall, since `annotate` does not look for them. To save time the judge first looks
-at depth 12, and deeper only at moves that carry a mark or may deserve one. The intervals are Wilson's, 95%. The judge's
-answers are kept in a file, to be paid for once.
+Any number of annotated files of the same games may be named, for instance those of two versions. A move's true loss is
+what its position's score falls by in the judge's searches before and after it, in expected points by the curve of
+Lichess (https://lichess.org/page/accuracy); the best move loses nothing. The limits of ??, ? and ?! are those of
+`annotate`. "!" is right on the judge's best move where its best other move loses as much as a blunder and the game is
+open; captures count in precision, not in recall, since `annotate` does not look for them. To save time the judge first
+looks at depth 12, and deeper only at moves that carry a mark or may deserve one. The intervals are Wilson's, 95%. The
+judge's answers are kept in a file, so that no search is done twice.
 """
 
 from __future__ import annotations
@@ -47,11 +47,14 @@ class Truth(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a row for each kind of mark in each file."""
     parser = new_parser(__doc__)
-    parser.add_argument("games", type=Path, nargs="+", help="annotated PGN files of the same games")
-    parser.add_argument("--judge", default="stockfish", help="a UCI engine's command (default %(default)s)")
-    parser.add_argument("--depth", type=int, default=18, help="of the judge's searches (default %(default)s)")
+    parser.add_argument("games", type=Path, nargs="+", help="compare these annotated PGN files of the same games")
+    text = "judge with this UCI engine's command (default %(default)s)"
+    parser.add_argument("--judge", default="stockfish", help=text)
+    text = "let the judge search this many plies (default %(default)s)"
+    parser.add_argument("--depth", type=int, default=18, help=text)
     parser.add_argument("--count", type=int, metavar="N", help="use only the first N games")
-    parser.add_argument("--memory", type=Path, metavar="FILE", help="the judge's answers (default GAMES.judged.jsonl)")
+    text = "keep the judge's answers here (default GAMES.judged.jsonl)"
+    parser.add_argument("--memory", type=Path, metavar="FILE", help=text)
     options = parser.parse_args(arguments)
     first, *others = (list(read_games(path))[: options.count] for path in options.games)
     if any(
@@ -157,7 +160,7 @@ def rows(name: str, marks: Sequence[int], truths: Sequence[Truth]) -> list[Row]:
 
 
 def _row(name: str, label: str, moves: Sequence[tuple[bool, bool]]) -> Row:
-    """One kind of mark; of each move whether it has the mark, and whether it deserves it."""
+    """The row of one kind of mark, from whether each move has it and whether it deserves it."""
     given = [due for has, due in moves if has]
     due = [has for has, due in moves if due]
     return {

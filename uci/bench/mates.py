@@ -7,8 +7,8 @@ nodes, then on to the next. Shares of positions:
 
     proven      the best move is a proven mate
     shortest    and one in no more moves than the suite says
-    right       by Stockfish's word, the first move mates in so many moves, or holds the draw of a stalemate ending;
-                left out where there is no Stockfish
+    right       according to Stockfish, the first move mates in so many moves, or holds the draw of a stalemate ending;
+                left out if Stockfish is not installed
     drawn       of the stalemates: |Q| of the best move is below 0.2
 """
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--nodes", type=int, nargs="+", default=[100, 10_000])
     parser.add_argument("--evaluators", nargs="+", default=list(EVALUATORS))
     parser.add_argument("--mates", type=int, nargs="*", default=list(MATES), choices=MATES)
-    parser.add_argument("--stalemates", action="store_true", help="also run the stalemate suite")
+    parser.add_argument("--stalemates", action="store_true", help="run the stalemate suite, too")
     parser.add_argument("--limit", type=int, default=0, help="use N positions spread over each suite (0 = all)")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
@@ -72,7 +72,7 @@ def measure_mates(
     nodes: Sequence[int],
     oracle: chess.engine.SimpleEngine | None,
 ) -> list[dict[str, object]]:
-    """One row a number of nodes."""
+    """One row for each number of nodes."""
     counts = {number: {"proven": 0, "shortest": 0, "right": 0} for number in nodes}
     progress = Progress(f"{engine.evaluator.name}, mates in {mate}", len(boards))
     for done, board in enumerate(boards):
@@ -89,7 +89,7 @@ def measure_mates(
 def measure_stalemates(
     engine: Engine, boards: Sequence[chess.Board], nodes: Sequence[int], oracle: chess.engine.SimpleEngine | None
 ) -> list[dict[str, object]]:
-    """One row a number of nodes."""
+    """One row for each number of nodes."""
     counts = {number: {"drawn": 0, "right": 0} for number in nodes}
     for board in boards:
         for number, result in zip(nodes, searches(engine, board, nodes), strict=True):
@@ -107,7 +107,7 @@ def searches(engine: Engine, board: chess.Board, nodes: Sequence[int]) -> list[S
 
 
 def mates_within(oracle: chess.engine.SimpleEngine, board: chess.Board, move: chess.Move, mate: int) -> bool:
-    """Whether the move mates in at most so many moves, by Stockfish."""
+    """Whether the move mates in at most this many moves, according to Stockfish."""
     after = board.copy(stack=False)
     after.push(move)
     if after.is_checkmate():
@@ -119,7 +119,7 @@ def mates_within(oracle: chess.engine.SimpleEngine, board: chess.Board, move: ch
 
 
 def holds(oracle: chess.engine.SimpleEngine, board: chess.Board, move: chess.Move) -> bool:
-    """Whether the mover is not lost after the move, by Stockfish."""
+    """Whether the move avoids a lost position, according to Stockfish."""
     after = board.copy(stack=False)
     after.push(move)
     if not any(after.legal_moves):

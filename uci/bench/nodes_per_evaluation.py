@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--nodes", type=int, default=4000)
     parser.add_argument("--searches", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=0.25, help="seconds per raw run (default %(default)s)")
+    text = "time each run of bare evaluations for this many seconds (default %(default)s)"
+    parser.add_argument("--seconds", type=float, default=0.25, help=text)
     options = parser.parse_args(arguments)
     rows = []
     for name in options.evaluators:
@@ -64,7 +65,7 @@ def measured(engine: Engine, searches: int, nodes: int, seconds: float) -> Row:
 
 
 def raw_speed(evaluator: Evaluator, batch: LeafBatch, seconds: float) -> float:
-    """Evaluations a second over so many seconds."""
+    """Evaluations per second, measured over this many seconds."""
     count, done, begun = evaluator.round_size, 0, time.perf_counter()
     while (elapsed := time.perf_counter() - begun) < seconds:
         evaluator.evaluate(batch, count)

@@ -1,6 +1,6 @@
 """A tower as an ONNX graph, so that other runtimes can be timed on exactly our net: batch norm folded, gates included.
 
-A helper of the benchmarks and their test; `onnx` is no dependency, whoever calls this has it installed.
+A helper of the benchmarks and their test; `onnx` is not a dependency of Aino; callers must have it installed.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import chess.engine
 
 __all__ = ["MATE_CP", "Answer", "Referee"]
 
-MATE_CP = 3000  # centipawns; what a mate counts
+MATE_CP = 3000  # centipawns; the score that stands for a mate
 START_S = 120.0  # seconds; an engine on a busy machine may take a while to answer
 
 

@@ -3,10 +3,11 @@
     python -m uci.bench.regret games.pgn --judge stockfish --positions 500 --nodes 10000 \\
         "base" "bold CPuct=2.5" "cool PolicyTemperature=1.2 nodes=3000"
 
-One position is taken from each game of the PGN file, the same ones for every setting: a name and UCI options (one
-thread; `nodes=N` for its own number). The judge says what winning chances (a logistic curve of its score, 150 cp)
-the chosen move costs against its own best; positions that it calls decided are left out. Its answers are kept in a
-file beside the games. Errors are standard errors, those of differences from paired positions.
+One position is taken from each game of the PGN file, the same ones for every setting. A setting is a name and UCI
+options; it searches on one thread, and `nodes=N` changes its number of nodes. The judge says what winning chances (a
+logistic curve of its score, 150 cp) the chosen move costs against its own best; positions that it calls decided are
+left out. Its answers are kept in a file beside the games. Errors are standard errors, those of differences from paired
+positions.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ BLUNDER = 0.15  # a blunder loses more winning chances than this, 0..1
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row for every setting."""
     parser = new_parser(__doc__)
-    parser.add_argument("games", type=Path, help="PGN file")
-    parser.add_argument("settings", nargs="+", metavar="SETTING", help="NAME [OPTION=VALUE ...] [nodes=N]")
-    parser.add_argument("--judge", default="stockfish", help="a UCI engine's command (default %(default)s)")
+    parser.add_argument("games", type=Path, help="take positions from this PGN file")
+    parser.add_argument("settings", nargs="+", metavar="SETTING", help="measure NAME [OPTION=VALUE ...] [nodes=N]")
+    text = "judge with this UCI engine's command (default %(default)s)"
+    parser.add_argument("--judge", default="stockfish", help=text)
     parser.add_argument("--judge-nodes", type=int, default=150_000)
     parser.add_argument("--positions", type=int, default=500)
     parser.add_argument("--nodes", type=int, default=10_000)
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def sampled(path: Path, count: int, rng: random.Random) -> list[chess.Board]:
-    """A position of each of so many games, with the moves before it."""
+    """A position from each of this many games, with the moves before it."""
     with path.open(encoding="utf-8", errors="replace") as file:
         games = list(iter(lambda: chess.pgn.read_game(file), None))
     rng.shuffle(games)

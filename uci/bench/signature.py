@@ -1,8 +1,9 @@
-"""The signatures of the search: one line an evaluator, equal as long as nothing about a search's tree has changed.
+"""The signatures of the search: one line for each evaluator, the same as long as nothing about a search's tree has
+changed.
 
 A signature is the number of nodes and a CRC-32 of the trees, move by move with all visits, of two searches for each of
 `POSITIONS`: from an empty tree, then after the best move with the subtree kept. One thread and default options, so that
-neither the clock nor the user's settings change it. A commit that means to move code leaves all of them as they were.
+neither the clock nor the user's settings change it. A commit that only moves code leaves all of them unchanged.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     warm              everything compiled before; median of five starts
     cold              an empty kernel cache
     four at once      four engines started together on an empty cache: the slowest of them
-    read-only home    no cache folder can be made in the home folder, nor where AINO_CACHE_DIR says; kernels cached
+    read-only home    no cache folder can be created in the home folder or in AINO_CACHE_DIR; kernels cached
                       in the temporary folder by an earlier such start
     quit, end         from `quit`, or the end of input, during a search to the end of the process; worst of five
 
@@ -55,7 +55,7 @@ def measure_together(flags: tuple[str, ...], environment: Mapping[str, str]) -> 
 
 
 def no_home() -> dict[str, str]:
-    """An environment in which no folder can be made where one would look for a cache; root cannot either."""
+    """An environment in which nobody, not even root, can create a cache folder in the usual places."""
     return dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "AINO_CACHE_DIR"), os.devnull)
 
 

@@ -2,8 +2,9 @@
 
     python -m uci.bench.stop_latency --stops 200 --threads 2
 
-Each stop ends a `go infinite` that has run for a random fraction of a second, positions of a game in turn, so that the
-tree is kept now and then. One row an evaluator: median, 95th percentile and worst, in milliseconds.
+Each stop ends a `go infinite` that has run for a random fraction of a second, taking the positions of a game in turn,
+so that some searches keep part of the tree. One row for each evaluator: median, 95th percentile and worst, in
+milliseconds.
 """
 
 from __future__ import annotations

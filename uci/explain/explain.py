@@ -37,22 +37,25 @@ examples:
   aino explain "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3" --out scholar.html
   aino explain game.pgn --ply 24
 
-The page (aino-explain.html if not told otherwise) is one file to open in a browser.
+The page is one file to open in a browser.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino explain POSITION [options]"
-    parser.add_argument("position", nargs="*", metavar="POSITION", help="a FEN, a PGN file, startpos, or - for stdin")
+    text = "take a FEN, a PGN file, startpos, or - for standard input"
+    parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
     parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
     parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
-    parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help="nodes to search (default 4000)")
-    parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help="write here")
+    text = "search this many positions (default %(default)s)"
+    parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help=text)
+    text = "write the page here (default %(default)s)"
+    parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help=text)
     add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Writes the page and tells where it is. Raises AinoErrors."""
+    """Writes the page and prints where it is. Raises AinoErrors."""
     options = options_from_flags(arguments)
     nodes = checked("--nodes", arguments.nodes, 2, MOST_NODES)
     source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)
@@ -70,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def explain(engine: Engine, options: EngineOptions, source: Source, nodes: int, console: Console) -> Explanation:
-    """Searches, asks and looks until everything on the page is known."""
+    """Searches the position and collects everything that the page shows."""
     board = source.board
     observation = _observe(console, engine, board, nodes)
     with waiting(console, "Looking at threats and pieces"):

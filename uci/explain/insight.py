@@ -30,7 +30,7 @@ __all__ = ["Part", "Threat", "find_threat", "input_planes", "judge_at_sight", "p
 
 @dataclass(frozen=True)
 class Threat:
-    """What the opponent would do if it were its move: its line, and the value then, from the side that passed."""
+    """What the opponent would play if the side to move passed: the line, and its value for the side that passed."""
 
     board: chess.Board  # after passing
     line: list[chess.Move]
@@ -47,7 +47,7 @@ class Part:
 
 
 def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None:
-    """Searches the position with the other side to move; None where the side to move may not pass: it is in check."""
+    """Searches the position with the other side to move; None if the side to move is in check and so cannot pass."""
     if board.is_check():
         return None
     passed = board.copy()
@@ -82,7 +82,7 @@ def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
 
 
 def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board) -> list[Part]:
-    """What the value at first sight is made of, network and material; what has no share in it is for comparison."""
+    """The parts of the value at first sight, network and material. A part with weight 0 is there for comparison."""
     share = {"hybrid": options.hybrid_weight, "material": 1.0}.get(evaluator.name, 0.0)
     material = make_evaluator("material")
     parts = [Part("material", share, judge_at_sight(material, board))]
@@ -96,9 +96,9 @@ def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board
 
 
 def piece_weights(evaluator: Evaluator, board: chess.Board) -> dict[chess.Square, float]:
-    """For each piece but the kings: what White's expected points lose when it is taken off the board.
+    """The expected points that White loses when a piece is taken off the board, for each piece except the kings.
 
-    Positive where the piece serves White. Pieces without which the position could not be are left out.
+    Positive for a piece that helps White. Pieces whose removal would make the position impossible are left out.
     """
 
     def white_expected(position: chess.Board) -> float:

@@ -1,4 +1,4 @@
-"""Watching a search grow: the same position searched with more and more nodes, and what each move was worth then."""
+"""Watch a search grow: search the same position with more and more nodes, and note what each move is worth."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Observation:
         return Verdict.of_info(self.result.infos[0])
 
     def leading_moves(self, count: int) -> list[RootMove]:
-        """The moves that matter: best ones of the search, and the policy's first choice among them in any case."""
+        """The moves that matter: the best ones of the search, and always the policy's first choice."""
         children = self.result.children
         favourite = max(children, key=lambda child: child.prior)
         chosen = children[:count]
@@ -85,7 +85,7 @@ def schedule(nodes: int) -> list[int]:
 def observe(
     engine: Engine, board: chess.Board, nodes: int, on_step: Callable[[int], None] = lambda nodes: None
 ) -> Observation:
-    """Searches a position that has legal moves up to `nodes`. `on_step` is told the nodes of each look."""
+    """Searches a position that has legal moves up to `nodes`. `on_step` gets the number of nodes of each snapshot."""
     engine.new_game()
     engine.set_position(board)
     snapshots: list[Snapshot] = []

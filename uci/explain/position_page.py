@@ -24,6 +24,7 @@ _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
 _LINE_PLIES = 10
 _WINS_SHOWN = 6
 _TICKS = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
+_LAST_TICK = 0.7  # of the axis; on a phone the words at its end reach back to there
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,12 @@ def _story(explanation: Explanation, moves: Sequence[RootMove]) -> list[str]:
     board = observation.board
     favourite = max(moves, key=lambda child: child.prior)
     best = moves[0]
-    lines = [f"At first sight the policy gave {board.san(favourite.move)} {favourite.prior:.0%} of its trust."]
+    lines = [f"At first sight the policy gave {board.san(favourite.move)} a probability of {favourite.prior:.0%}."]
     if best.move == favourite.move:
         lines.append("The search agreed.")
     else:
         lines.append(
-            f"The search came to prefer {board.san(best.move)}, to which the policy had given {best.prior:.0%}; "
+            f"The search came to prefer {board.san(best.move)}, whose probability had been {best.prior:.0%}; "
             f"from {observation.decided_at:,} nodes on it stayed ahead."
         )
     change = observation.verdict.expected - first_sight.expected
@@ -153,7 +154,8 @@ def _chart(
     for child in moves:
         points = [(math.log(s.nodes), value_of(s, child.move)) for s in observation.snapshots]
         paths.append(line_path([(x, y) for x, y in points if y is not None], x_range, y_range))
-    ticks = [(f"{tick:,}", math.log(tick) / x_range[1]) for tick in _TICKS if tick <= 0.3 * last]
+    places = [(f"{tick:,}", math.log(tick) / x_range[1]) for tick in _TICKS if tick < last]
+    ticks = [(text, place) for text, place in places if place <= _LAST_TICK]
     return {"title": title, "paths": paths, "y_range": y_range, "ticks": [*ticks, (f"{last:,} nodes", 1.0)]}
 
 

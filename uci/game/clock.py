@@ -1,11 +1,11 @@
-"""The clocks of a terminal game: minutes and an increment a side."""
+"""The clocks of a game against Aino: minutes and an increment a side."""
 
 from __future__ import annotations
 
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import chess
@@ -13,8 +13,12 @@ import chess
 from engine.errors import ConfigError
 from engine.search.limits import Limits
 
-__all__ = ["GameClock", "TimeControl", "clock_text", "parse_time_control"]
+__all__ = ["CLOCK_HEADERS", "GameClock", "TimeControl", "clock_text", "parse_time_control"]
 
+# The PGN headers that say what the clocks of an adjourned game show, as hours:minutes:seconds.
+CLOCK_HEADERS = {chess.WHITE: "WhiteClock", chess.BLACK: "BlackClock"}
+
+_HEADER = re.compile(r"(\d{1,4}):(\d\d?):(\d\d?(?:\.\d+)?)")
 _MOST_MINUTES, _MOST_INCREMENT_S = 1440.0, 3600.0
 
 
@@ -46,6 +50,12 @@ def clock_text(seconds: float) -> str:
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _header_text(seconds: float) -> str:
+    minutes, rest = divmod(max(0.0, round(seconds, 1)), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}"
 
 
 class GameClock:
@@ -83,6 +93,17 @@ class GameClock:
         """Sets a side's time and stops both clocks, after a takeback."""
         self._left[side] = seconds
         self._running = None
+
+    def headers(self) -> dict[str, str]:
+        """What the clocks show, as PGN headers: `{"WhiteClock": "0:04:05.3", ...}`."""
+        return {header: _header_text(self.left(side)) for side, header in CLOCK_HEADERS.items()}
+
+    def set_by_headers(self, headers: Mapping[str, str]) -> None:
+        """Sets the clocks whose headers are there and readable, and stops both."""
+        for side, header in CLOCK_HEADERS.items():
+            match = _HEADER.fullmatch(headers.get(header, ""))
+            if match is not None:
+                self.set_left(side, 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]))
 
     def limits(self) -> Limits:
         """What is left and gained, for a search."""

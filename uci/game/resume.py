@@ -73,4 +73,6 @@ def _clocks(game: chess.pgn.Game, board: chess.Board) -> tuple[GameClock | None,
         if ply <= len(board.move_stack) and left is not None:
             times[ply] = left
             clock.set_left(not node.turn(), left)
+    if len(list(game.mainline())) == len(board.move_stack):
+        clock.set_by_headers(game.headers)  # these know what the side to move had used
     return clock, times

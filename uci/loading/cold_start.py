@@ -21,7 +21,7 @@ _LEAVES = 8  # a full chunk; a single leaf follows, so both forms of the net's m
 
 @contextlib.contextmanager
 def second_compiler(options: EngineOptions) -> Iterator[None]:
-    """Has a second process compile the net's kernels meanwhile, where there is a processor and a net for it."""
+    """Let a second process compile the net's kernels meanwhile, if there is a second processor and a net."""
     if options.evaluator == "material" or options.thread_count < 2:
         yield
         return
@@ -54,7 +54,7 @@ def child_environment() -> dict[str, str]:
 
 
 def main(evaluator_name: str, weights_file: str) -> None:
-    """Evaluates a few positions with a net. Raises NetFileError; the first process says so too, and better."""
+    """Evaluate a few positions with a net. Raises NetFileError, which the first process reports in more detail."""
     from engine.evaluation import make_evaluator
     from engine.evaluation.protocol import new_leaf_batch
 

@@ -15,11 +15,11 @@ __all__ = ["compiling_alone"]
 
 @contextlib.contextmanager
 def compiling_alone(source: Path, variant: str) -> Iterator[bool]:
-    """Holds a lock on the kernel cache, until this was once done for these sources and this variant on this machine.
+    """Hold a lock on the kernel cache, unless these sources were compiled for this variant on this machine before.
 
-    Gives whether there is something to compile.
+    Yields whether there is something to compile.
 
-    `source` is the module whose kernels, imported ones included, get compiled, `variant` says for which settings.
+    `source` is the module whose kernels, imported ones included, are compiled; `variant` says for which settings.
     Without a cache folder, on a full disk, or on a file system without locks there is nothing to wait for.
     """
     folder = jit.cache_folder(source)

@@ -81,7 +81,7 @@ class _Fallbacks:
                 if (field, other) not in self._refused:
                     kept = self._before is not None and other == getattr(self._before, field)
                     what = f"{_NAMES[field]} {EMPTY if other == '' else other}"
-                    message = f"{error}; {'keeping' if kept else 'going on with'} {what}"
+                    message = f"{error}; {'keeping' if kept else 'using'} {what}"
                     return replace(options, **{field: other}), message  # type: ignore[arg-type]
         return None
 

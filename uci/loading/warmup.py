@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Loads each evaluator and searches a little with it; an evaluator that has no net is told and left out.
+    """Loads each evaluator and searches a little with it; an evaluator without a net is reported and skipped.
 
     Raises NetFileError for a net that was named and cannot be loaded.
     """

@@ -55,10 +55,10 @@ def _running(countdown: Countdown | None, clocks: str, prompt: str, is_drawn: bo
 
     def tick(number: int, frame: FrameType | None) -> None:
         left = countdown.left()
-        if left <= 0:
-            raise FlagFell
         if is_drawn:
             _redraw(countdown.text().rjust(len(clocks)) + prompt)
+        if left <= 0:
+            raise FlagFell
         signal.setitimer(signal.ITIMER_REAL, _next_tick(left))
 
     before = signal.signal(signal.SIGALRM, tick)

@@ -82,6 +82,14 @@ class TerminalGame:
         """Whether Aino is to move."""
         return self.board.turn != self.settings.human
 
+    @property
+    def sides_text(self) -> str:
+        """Who plays what, and how strongly."""
+        human, levels = self.settings.human, self.settings.levels
+        if human is None:
+            return "Aino plays both sides"
+        return f"you have {chess.COLOR_NAMES[human].title()}; Aino's level: {levels[not human].text}"
+
     def start_clock(self) -> None:
         """Lets the mover's clock run; nobody's runs before the first move of a new or loaded game."""
         if self.settings.clock is not None and len(self.board.move_stack) > self._start_ply:

@@ -92,6 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
         assert game is not None
         game.clock_times.update(saved.clock_times)
         say(console, f"The game will be saved in {arguments.pgn or games_folder()}")
+        if arguments.load is not None:
+            say(console, game.sides_text)
         with _leaving_by_signal():
             while game is not None:
                 game = sit_down(game, engine, options, arguments.pgn)

@@ -30,4 +30,5 @@ def _headers(settings: GameSettings, end: GameEnd) -> dict[str, str]:
     }
     if settings.clock is not None:
         headers["TimeControl"] = settings.clock.control.pgn_text
+        headers |= settings.clock.headers() if end == UNFINISHED else {}
     return headers

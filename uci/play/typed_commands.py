@@ -188,7 +188,7 @@ def _load(game: TerminalGame, argument: str) -> None:
     game.resume(saved)
     game.show()
     if saved.levels is not None:
-        game.say(_sides_text(game))
+        game.say(game.sides_text)
 
 
 def _saved_games_text() -> str:
@@ -198,13 +198,6 @@ def _saved_games_text() -> str:
         "load what? as in: load game.pgn, load games.pgn 3 for the third one, or load last; "
         f"games are saved in {games_folder()}{listed}"
     )
-
-
-def _sides_text(game: TerminalGame) -> str:
-    human, levels = game.settings.human, game.settings.levels
-    if human is None:
-        return "Aino plays both sides"
-    return f"you have {chess.COLOR_NAMES[human].title()}; Aino's level: {levels[not human].text}"
 
 
 def _quit(game: TerminalGame, _: str) -> None:

@@ -26,14 +26,14 @@ isready                          loads the engine if need be, then says readyok
 setoption name N [value V]       sets an option
 position startpos|fen FEN [moves M ...]
 go [wtime|btime|winc|binc MS] [movestogo|movetime|nodes|depth|mate N] [infinite] [ponder] [searchmoves M ...]
-                                 nodes N counts what the tree has from before: repeated, it has nothing left to do
+                                 nodes N counts nodes kept from earlier searches, so repeating it adds none
 go perft N                       counts the positions N plies ahead
 stop, ponderhit, ucinewgame, debug on|off, quit
 d                                the board and its FEN
 eval                             what the evaluator says, without a search
 tree                             the moves of the last search: visits, prior, value, line
-bench [N]                        searches a few positions with N visits each (500) and says how fast
-All the rest: docs/options.md."""
+bench [N]                        searches a few positions with N visits each (default 500) and prints the speed
+For the rest, see docs/options.md."""
 
 PERFT_CHUNK_DEPTH = 4  # plies counted between two checks for a stop, well under a second of work
 

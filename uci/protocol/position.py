@@ -10,7 +10,7 @@ from uci.protocol.words import PositionCommand
 
 __all__ = ["PositionKeeper", "read_move"]
 
-MOST_PLIES = 20_000  # the longest possible game has fewer plies, and each ply costs time at every `go`
+MOST_PLIES = 20_000  # the longest possible game has fewer plies, and every ply takes time at each `go`
 
 
 class PositionKeeper:

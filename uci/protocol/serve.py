@@ -30,7 +30,7 @@ command; it needs no arguments. The engine options below change defaults of the 
 
 examples:
   aino                                      what a GUI starts; type `uci` to see the options, `quit` to leave
-  aino uci --threads 2 --log-file talk.txt  with a copy of the whole conversation
+  aino uci --threads 2 --log-file talk.txt  also writes the conversation to a file
 """
 
 

@@ -18,10 +18,10 @@ Number = TypeVar("Number", int, float)
 def add_limit_flags(parser: argparse.ArgumentParser, default: str, with_infinite: bool = False) -> None:
     """Adds --nodes and --movetime, which exclude each other. `default` describes the limit when neither is given."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--nodes", type=int, metavar="N", help=f"positions to look at (default: {default})")
-    group.add_argument("--movetime", type=float, metavar="S", help="seconds to think")
+    group.add_argument("--nodes", type=int, metavar="N", help=f"search this many positions (default: {default})")
+    group.add_argument("--movetime", type=float, metavar="S", help="think for this many seconds")
     if with_infinite:
-        group.add_argument("--depth", type=int, metavar="N", help="mean depth to reach, in plies")
+        group.add_argument("--depth", type=int, metavar="N", help="search to this mean depth in plies")
         group.add_argument("--infinite", action="store_true", help="think until Ctrl-C")
 
 

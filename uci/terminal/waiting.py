@@ -30,7 +30,7 @@ def ready_engine(console: Console, options: EngineOptions) -> Engine:
     the options name.
     """
     problems: list[str] = []
-    with waiting(console, "Getting ready (the very first start compiles)"):
+    with waiting(console, "Getting ready (the very first start compiles the engine)"):
         engine = load_engine(options, make_engine, problems.append, changes(EngineOptions(), options))
     for problem in (*problems, *engine.take_problems()):
         say(make_console(stderr=True), problem)

@@ -22,21 +22,23 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 EXAMPLES = """\
 examples:
   aino net info                             the net that comes with Aino
-  aino net info my.dit --json               another one's header
+  aino net info my.dit --json               the header of another net
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    info = actions.add_parser("info", help="architecture, formats, size, provenance and training card")
-    info.add_argument("file", type=Path, nargs="?", metavar="FILE", help="net file (default: the net of Aino)")
+    info = actions.add_parser("info", help="show architecture, formats, size, provenance and training card")
+    text = "read this net file (default: the net that comes with Aino)"
+    info.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
     info.add_argument("--json", action="store_true", help="print everything as one JSON object")
     convert = actions.add_parser("convert", help="write a tower in the format of another suffix")
-    convert.add_argument("file", type=Path, metavar="FILE", help="net file: .dit, .pb or .pb.gz")
-    convert.add_argument("target", type=Path, metavar="TARGET", help="file to write: .dit, .pb or .pb.gz")
+    convert.add_argument("file", type=Path, metavar="FILE", help="read this net file: .dit, .pb or .pb.gz")
+    convert.add_argument("target", type=Path, metavar="TARGET", help="write this file: .dit, .pb or .pb.gz")
     export = actions.add_parser("export", help="write a tower as .pb.gz, for lc0 to play")
-    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="net file (default: the tower of Aino)")
-    export.add_argument("--out", type=Path, metavar="TARGET", help="file to write (default: FILE's name with .pb.gz)")
+    text = "read this net file (default: the tower that comes with Aino)"
+    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
+    export.add_argument("--out", type=Path, metavar="TARGET", help="write this file (default: FILE's name with .pb.gz)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -20,16 +20,16 @@ MAX_DEPTH = 20  # the start position has more than 10^28 sequences of 20 plies
 EXAMPLES = """\
 examples:
   aino perft 5                              4,865,609 from the start position
-  aino perft 3 --divide --compare           below each move, and the same by python-chess
+  aino perft 3 --divide --compare           with the count below each move, checked by python-chess
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("depth", type=int, metavar="DEPTH", help="plies")
-    parser.add_argument("fen", nargs="*", metavar="FEN", help="position (default: the start position)")
-    parser.add_argument("--divide", action="store_true", help="also the count below each move")
-    parser.add_argument("--chess960", action="store_true", help="Fischer Random castling")
-    parser.add_argument("--compare", action="store_true", help="also count and time with python-chess")
+    parser.add_argument("depth", type=int, metavar="DEPTH", help="count to this many plies")
+    parser.add_argument("fen", nargs="*", metavar="FEN", help="start from this position (default: the start position)")
+    parser.add_argument("--divide", action="store_true", help="print the count below each move, too")
+    parser.add_argument("--chess960", action="store_true", help="read castling rights as in Chess960")
+    parser.add_argument("--compare", action="store_true", help="count and time with python-chess, too")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -36,7 +36,9 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class Desk:
-    """What the conductor works with: the engine's thinker, a way to save games, and one to tell the terminal."""
+    """What the conductor works with: the engine's thinker, a function that saves games, and one that prints to the
+    terminal.
+    """
 
     def __init__(
         self, thinker: Thinker, save: Callable[[chess.pgn.Game], str], review_limits: Limits = _REVIEW
@@ -49,14 +51,14 @@ class Desk:
 class Conductor:
     """One person at one table with one engine. `tell` sends a message to the page that is at the board.
 
-    All methods run in the event loop and return at once; the engine's work goes on in tasks.
+    All methods run in the event loop and return at once; the engine works in tasks.
     """
 
     def __init__(self, desk: Desk, setup: Setup, tell: Tell) -> None:
-        self.table = Table(setup)
+        self._thinker = desk.thinker
+        self.table = self._lay(setup)
         self.review_page: Callable[[str], str] | None = None  # the page for a nonce
         self._desk = desk
-        self._thinker = desk.thinker
         self._tell = tell
         self._game_steps, self._variation_steps = StepCache(), StepCache()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,24 +71,26 @@ class Conductor:
     # ---- the page comes and goes ------------------------------------------------------------------------------------
 
     def arrive(self) -> None:
-        """A page is at the board: it is told everything, and the game goes on."""
+        """A page has come to the board: sends it everything and lets the game continue."""
         self.table.wait(False)
         self._tell_state()
         if self.review_page is not None:
             self._tell({"do": "reviewed"})
         if not self._thinker.is_loaded:
-            self._say("Aino is getting ready; the very first start compiles. You can begin.")
+            self._say("Aino is getting ready; the very first start compiles the engine. You can begin.")
         self._go_on()
 
     def leave(self) -> None:
-        """The page is gone: the clocks and the engine stop."""
+        """The page is gone: stops the clocks and the engine."""
         self._end_review()
         self.table.wait(True)
         self._thinker.cancel()
         self._set_flag_timer()
 
     def receive(self, text: str | bytes) -> None:
-        """Does what a message asks for. What cannot be done is told, and changes nothing."""
+        """Does what a message asks for. A message that cannot be carried out is answered by an error and changes
+        nothing.
+        """
         try:
             name, fields = read_wish(text)
             getattr(self, f"_do_{name}")(**fields)
@@ -100,7 +104,7 @@ class Conductor:
         self._thinker.cancel()
         return self._save()
 
-    # ---- wishes: the game -------------------------------------------------------------------------------------------
+    # ---- requests: the game -----------------------------------------------------------------------------------------
 
     def _do_new(self, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
         self._replace_table(chosen_game(chosen_position(fen, chess960), side, level, clock))
@@ -119,9 +123,15 @@ class Conductor:
     def _replace_table(self, setup: Setup) -> None:
         self._save()
         self._forget_review()
-        self.table = Table(setup)
+        self.table = self._lay(setup)
         self._is_saved = not self.table.is_game
         self._changed()
+
+    def _lay(self, setup: Setup) -> Table:
+        """A table for a new game."""
+        table = Table(setup)
+        table.load(not self._thinker.is_loaded)
+        return table
 
     def _do_move(self, uci: str) -> None:
         self._move(self._legal(uci, self.table.shown))
@@ -188,7 +198,7 @@ class Conductor:
         self.table.level = parse_level(level)
         self._changed()
 
-    # ---- wishes: analysis -------------------------------------------------------------------------------------------
+    # ---- requests: analysis -----------------------------------------------------------------------------------------
 
     def _do_analyse(self, on: bool) -> None:
         self.table.analyse(on)
@@ -297,6 +307,13 @@ class Conductor:
     async def _reply(self) -> None:
         """Aino's move."""
         table = self.table
+        if table.is_loading:
+            await self._thinker.prepare()
+            table.load(False)
+            if table is not self.table or not table.is_engine_turn:
+                return
+            self._set_flag_timer()
+            self._tell_state()
         result = await self._search(table.board.copy(), table.level, table)
         if result is None or table is not self.table or not table.is_engine_turn:
             return
@@ -334,7 +351,7 @@ class Conductor:
         task.add_done_callback(self._tasks.discard)
 
     async def _reporting(self, work: Awaitable[None]) -> None:
-        """Some work of the engine, whose failure is told instead of being lost."""
+        """Some work of the engine, whose failure is reported instead of being lost."""
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the page stays usable, whatever the engine met

@@ -28,7 +28,7 @@ __all__ = ["serve_board"]
 def serve_board(
     console: Console, load: Callable[[], Engine], setup: Setup, pgn: Path | None = None, open_browser: bool = True
 ) -> None:
-    """Serves the board until Ctrl-C, a polite kill or a closed terminal. Unfinished games are saved as well.
+    """Serves the board until Ctrl-C, SIGTERM or a closed terminal. Unfinished games are saved, too.
 
     `load` makes the engine while the page is already open. Raises AinoErrors if it cannot.
     """
@@ -43,7 +43,7 @@ async def _serve(
     desk = Desk(thinker, _saver(path))
     server = WebServer(
         lambda tell: Conductor(desk, setup, tell),
-        lambda: say(console, f"The page is closed, and the game waits. To go on, open {server.url}"),
+        lambda: say(console, f"The page is closed, and the game waits. To continue, open {server.url}"),
     )
     say(console, f"Aino's board: {server.url}")
     say(console, f"Only this machine can open it. Games are saved in {path}. Ctrl-C here ends Aino.")
@@ -77,7 +77,7 @@ def _saver(path: Path) -> Callable[[chess.pgn.Game], str]:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[asyncio.Event]:
-    """An event that Ctrl-C, a polite kill and a closed terminal set."""
+    """An event that Ctrl-C, SIGTERM and a closed terminal set."""
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     names = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM") if hasattr(signal, name)]
     before = {name: signal.signal(name, lambda *_: loop.call_soon_threadsafe(ended.set)) for name in names}

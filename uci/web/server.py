@@ -31,11 +31,11 @@ __all__ = ["WebServer"]
 
 ADDRESS = "127.0.0.1"
 _NAMES = (ADDRESS, "localhost")
-_MOST_TABS = 8  # open at a time, all but one of them waiting
+_MOST_TABS = 8  # most tabs open at a time; all but one of them wait
 _LONGEST_HEADERS = 16_384  # bytes
 _LONGEST_BODY = 0  # bytes; nothing is posted
 _EMPTY_S = 2.0
-_PING_S = 15.0  # a browser that has gone without a word is noticed after this time
+_PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
@@ -77,7 +77,7 @@ class WebServer:
 
     @property
     def hosts(self) -> set[str]:
-        """What a Host header may be."""
+        """The values that a Host header may have."""
         return {f"{name}:{self.port}" for name in _NAMES}
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -220,7 +220,7 @@ class BoardSocket(_Guarded, WebSocketHandler):
     """The conversation with one tab."""
 
     def prepare(self) -> None:
-        """Refuses other origins than the server's own, and none: every browser sends one."""
+        """Refuses a request with another origin than the server's own, or with none: every browser sends one."""
         super().prepare()
         if not self.check_origin(self.request.headers.get("Origin", "")):
             raise HTTPError(403, reason="Another origin")

@@ -1,4 +1,4 @@
-"""What the page is shown, as plain JSON types: the game, the position that is looked at, lines of analysis."""
+"""What the page shows, as plain JSON types: the game, the position that is looked at, lines of analysis."""
 
 from __future__ import annotations
 
@@ -98,6 +98,7 @@ def snapshot(table: Table, game: StepCache, variation: StepCache) -> dict[str, A
         "clock": _clock(table),
         "end": None if table.end is None else {"result": table.end.result, "reason": table.end.reason},
         "thinking": table.is_engine_turn,
+        "loading": table.is_engine_turn and table.is_loading,
         "opening": opening_name(shown),
         "names": _names(table),
     }

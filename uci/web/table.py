@@ -18,7 +18,7 @@ from uci.game.resume import PERSON, player_name
 
 __all__ = ["MOST_PLIES", "Setup", "Table", "Variation"]
 
-MOST_PLIES = 2000  # a game or variation takes no more moves; the longest game of a known tournament has 538
+MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Setup:
     human: chess.Color | None = chess.WHITE
     level: Level = DEFAULT_LEVEL
     control: TimeControl | None = None
-    clock: GameClock | None = None  # of a game that goes on, in place of a control
+    clock: GameClock | None = None  # of a continued game, in place of a control
     clock_times: Mapping[int, float] = field(default_factory=dict)  # of that game: seconds left to the mover by ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a loaded game
 
@@ -45,7 +45,8 @@ class Variation:
 class Table:
     """One game: who plays, the moves, the clocks, the end; and in analysis, the position that is looked at.
 
-    The clocks start with the game's first move. They wait while the game is analysed or nobody is at the board.
+    The clocks start with the game's first move. They wait while the game is analysed or nobody is at the board, and
+    Aino's waits while the engine is being loaded.
     """
 
     def __init__(self, setup: Setup, now: Callable[[], float] = time.monotonic) -> None:
@@ -58,6 +59,7 @@ class Table:
         self.end = end_on_board(self.board) if self.is_game else None
         self.is_analysing = not self.is_game
         self.is_waiting = False  # nobody is at the board
+        self.is_loading = False  # Aino cannot think yet
         self.variation: Variation | None = None
         self._in_variation = False
         self._looked_at = len(self.board.move_stack)  # plies from the start of the game, through the variation or not
@@ -106,7 +108,8 @@ class Table:
         if self.clock is None:
             return
         turn = self.board.turn
-        if self.is_running and self.plies > len(self.setup.board.move_stack):
+        can_move = not (self.is_loading and self.is_engine_turn)
+        if self.is_running and can_move and self.plies > len(self.setup.board.move_stack):
             self.clock.start(turn)
         else:
             self.clock.set_left(turn, self.clock.left(turn))
@@ -142,15 +145,20 @@ class Table:
         return True
 
     def wait(self, waiting: bool) -> None:
-        """Stops the game while nobody is at the board, or lets it go on."""
+        """Stops the game while nobody is at the board, or lets it continue."""
         self.fall_of_flag()
         self.is_waiting = waiting
+        self.run_clock()
+
+    def load(self, loading: bool) -> None:
+        """Stops Aino's clock while the engine is being loaded, or lets it run."""
+        self.is_loading = loading
         self.run_clock()
 
     # ---- analysis ---------------------------------------------------------------------------------------------------
 
     def analyse(self, analysing: bool) -> None:
-        """Enters or leaves analysis, in which the game waits. A board without a game is always analysed."""
+        """Enters or leaves analysis, during which the game waits. A board without a game is always in analysis."""
         self.fall_of_flag()
         self.is_analysing = analysing or not self.is_game
         self.look(False, self.plies)
@@ -233,4 +241,5 @@ class Table:
             headers |= {"Event": "Web game", "White": names[0], "Black": names[1], "Termination": end.reason}
         if self.clock is not None:
             headers["TimeControl"] = self.clock.control.pgn_text
+            headers |= self.clock.headers() if self.end is None else {}
         return headers

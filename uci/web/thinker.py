@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Adapt", "OnLines", "Thinker"]
 
-_STOP_AGAIN_S = 0.05  # a review searches many times; each search that begins after the stop is stopped as well
-_CLOSING_S = 5.0  # the most that an engine gets for ending its work
+_STOP_AGAIN_S = 0.05  # seconds between stops: a review starts many searches, and each must be stopped
+_CLOSING_S = 5.0  # the longest time that an engine gets to end its work
 
 OnLines = Callable[[Sequence[SearchInfo]], None]
 Adapt = Callable[[EngineOptions], EngineOptions]  # from the options that the engine was loaded with

@@ -72,7 +72,7 @@ def read_wish(text: str | bytes) -> tuple[str, dict[str, Any]]:
     try:
         wish = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"a message that is not JSON: {error}") from error
+        raise DataError(f"expected a message in JSON: {error}") from error
     if not isinstance(wish, dict) or not isinstance(wish.get("do"), str) or wish["do"] not in WISHES:
         raise DataError('a message without a known "do"')
     name = wish.pop("do")

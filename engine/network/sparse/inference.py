@@ -1,6 +1,7 @@
 """The sparse network for playing: one kernel, one position, no batch, no allocation.
 
-A network with a value trunk (`value_inference`) takes its value from there; then value and policy share nothing.
+A network with a value trunk (`value_inference`) takes its value from there, once winning captures are settled
+(`value_settling`); then value and policy share nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight, write_features
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 from engine.network.sparse.rows import add_rows, pair_products, score_row
-from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
+from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model
+from engine.network.sparse.value_settling import SettlingSpace, new_settling_space, settled_outputs
 from engine.tactics.quiescence import settled_value
 
 
@@ -38,6 +40,7 @@ class TwoTrunkModel(NamedTuple):
 
     policy: SparseModel
     value: ValueModel
+    settling: SettlingSpace
 
 
 class SparseNet:
@@ -65,7 +68,9 @@ class SparseNet:
             hidden=aligned_zeros(self.config.hidden),
             outputs=aligned_zeros(OUTPUTS),
         )
-        return model if self.value_tables is None else TwoTrunkModel(model, new_value_model(self.value_tables))
+        if self.value_tables is None:
+            return model
+        return TwoTrunkModel(model, new_value_model(self.value_tables), new_settling_space())
 
 
 def largest_sum(tables: Tables, config: SparseConfig) -> float:
@@ -158,8 +163,8 @@ def evaluate_policy_by_trunk(model, leaves, leaf):
 @kernel(contract=True)
 def evaluate_value_by_trunk(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl and moves left."""
-    value_trunk_outputs(model.value, leaves.rows[leaf])
-    write_outputs(model.value.outputs, leaves, leaf)
+    settled_outputs(model.value, model.settling, leaves.rows[leaf])
+    write_outputs(model.settling.outputs[0], leaves, leaf)
 
 
 @kernel(contract=True)

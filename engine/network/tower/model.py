@@ -49,6 +49,7 @@ SQUARES = 64
 NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
 POLICIES, VALUES = ("convolution", "classical", "attention"), ("wdl", "scalar")
 
+LARGEST_SIZE = 4096
 _MAY_BE_ZERO = ("blocks", "se_ratio", "moves_left_channels")
 
 
@@ -72,14 +73,19 @@ class TowerConfig:
     def __post_init__(self) -> None:
         sizes = {name: value for name, value in asdict(self).items() if isinstance(value, int)}
         for name, size in sizes.items():
-            if not (0 if name in _MAY_BE_ZERO else 1) <= size <= 4096:
-                raise ConfigError(f"tower: {name} must be a small positive number, not {size}")
-        if self.activation not in ACTIVATIONS or self.se_ratio > self.filters:
-            raise ConfigError(f"tower: activation {self.activation!r}, se_ratio {self.se_ratio}: out of range")
+            least = 0 if name in _MAY_BE_ZERO else 1
+            if not least <= size <= LARGEST_SIZE:
+                raise ConfigError(f"tower: expected {name} from {least} to {LARGEST_SIZE}, found {size}")
+        if self.activation not in ACTIVATIONS:
+            raise ConfigError(f"tower: expected an activation of {', '.join(ACTIVATIONS)}, found {self.activation!r}")
+        if self.se_ratio > self.filters:
+            raise ConfigError(f"tower: expected at least {self.se_ratio} filters (se_ratio), found {self.filters}")
         if self.policy not in POLICIES or self.value not in VALUES:
-            raise ConfigError(f"tower: policy {self.policy!r} of {POLICIES}, value {self.value!r} of {VALUES}")
+            found = f"{self.policy!r} and {self.value!r}"
+            raise ConfigError(f"tower: expected a policy of {POLICIES} and a value of {VALUES}, found {found}")
         if self.policy == "convolution" and self.policy_planes < USED_POLICY_PLANES:
-            raise ConfigError(f"tower: a convolutional policy of {self.policy_planes} planes, not {USED_POLICY_PLANES}")
+            expected = f"at least {USED_POLICY_PLANES} planes of a convolutional policy"
+            raise ConfigError(f"tower: expected {expected}, found {self.policy_planes}")
 
     @classmethod
     def parse(cls, text: str) -> Self:

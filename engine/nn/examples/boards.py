@@ -1,4 +1,5 @@
-"""Just enough chess to turn recorded games into pictures of boards: pieces move as told, nothing is checked.
+"""Just enough chess to turn recorded games into pictures of boards: pieces move as the game says, and nothing is
+checked.
 
 The learning library knows no chess, and the games are known to be legal.
 """
@@ -66,7 +67,7 @@ def turned(board: np.ndarray) -> np.ndarray:
 
 
 def planes(boards: np.ndarray) -> np.ndarray:
-    """Boards uint8 [B, 64] -> float32 [B, 12, 8, 8], a plane of ones and zeros a piece."""
+    """Boards uint8 [B, 64] -> float32 [B, 12, 8, 8], one plane of zeros and ones per kind of piece."""
     kinds = np.arange(1, 2 * OTHER + 1, dtype=np.uint8)
     channels_last = boards[:, :, None] == kinds  # (B, 64, 12)
     return channels_last.astype(np.float32).reshape(-1, 8, 8, 2 * OTHER).transpose(0, 3, 1, 2)

@@ -19,7 +19,7 @@ def command_line(description: str | None) -> argparse.ArgumentParser:
     """A parser with the options of every example; the first paragraph of its docstring is the description."""
     text = (description or "").partition("\n\n")[0]
     parser = argparse.ArgumentParser(description=text)
-    parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
+    parser.add_argument("--seed", type=int, default=0, help="seed all random numbers with this (default %(default)s)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="save a picture (png, svg, pdf)")
     return parser
 

@@ -169,8 +169,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--scikit-learn", action="store_true", help="train on scikit-learn's handwritten digits")
     chosen.add_argument("--mnist", type=Path, metavar="FOLDER", help="train on MNIST, from its files in FOLDER")
-    parser.add_argument("--epochs", type=int, help="default: 15 for drawn digits, 30 for scikit-learn's, 12 for MNIST")
-    parser.add_argument("--shift", type=int, default=0, metavar="SQUARES", help="augment: move digits by up to so many")
+    text = "train this many epochs (default: 15 for drawn digits, 30 for scikit-learn's, 12 for MNIST)"
+    parser.add_argument("--epochs", type=int, help=text)
+    text = "augment by moving digits up to this many squares"
+    parser.add_argument("--shift", type=int, default=0, metavar="SQUARES", help=text)
     parser.add_argument("--confusion", type=Path, metavar="FILE", help="save a picture of which digits are confused")
     options = parser.parse_args(arguments)
     channels: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""A flat against a spatial move predictor: the same positions, the same moves to predict, equally many parameters.
+"""A flat against a spatial move predictor: the same positions, the same moves to predict, as many parameters.
 
 The flat net sees 768 numbers (12 kinds of pieces on 64 squares) in dense layers; to it, a knight on c3 and one on d3
 have nothing in common. The spatial net sees 12 planes of 8x8 and slides the same 3x3 kernels over them. Both answer
@@ -145,8 +145,8 @@ def parameter_count(net: Layer) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--games", type=Path, metavar="FILE", help="tab-separated games with a column 'uci'")
-    parser.add_argument("--positions", type=int, default=100_000, help="to train on")
+    parser.add_argument("--games", type=Path, metavar="FILE", help="read tab-separated games with a column 'uci'")
+    parser.add_argument("--positions", type=int, default=100_000, help="train on this many (default %(default)s)")
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args(arguments)
     path = find_data(options.games, "games", "human.tsv.xz")

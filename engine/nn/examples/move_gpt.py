@@ -1,4 +1,4 @@
-"""A tiny GPT over chess moves as text: it reads letters, not boards, and goes on writing the game.
+"""A tiny GPT over chess moves as text: it reads letters, not boards, and writes the rest of the game.
 
 A game is a line such as "e2e4 e7e5 g1f3 "; a token is a character. The model is a stack of blocks (LayerNorm, causal
 self-attention, LayerNorm, two dense layers with GELU, each with a skip connection; Radford et al. 2019) and learns to
@@ -197,10 +197,10 @@ def _lines(games: Sequence[str]) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--games", type=Path, metavar="FILE", help="tab-separated games with a column 'uci'")
-    parser.add_argument("--count", type=int, default=20_000, help="games to pretrain on")
+    parser.add_argument("--games", type=Path, metavar="FILE", help="read tab-separated games with a column 'uci'")
+    parser.add_argument("--count", type=int, default=20_000, help="pretrain on this many games (default %(default)s)")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--opening", nargs="+", default=list(OPENING), metavar="MOVE", help="moves it starts with")
+    parser.add_argument("--opening", nargs="+", default=list(OPENING), metavar="MOVE", help="start with these moves")
     options = parser.parse_args(arguments)
     path = find_data(options.games, "games", "human.tsv.xz")
     games, opening_games = select_games(path, options.count, GptConfig().length, options.opening)

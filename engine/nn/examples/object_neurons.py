@@ -1,4 +1,4 @@
-"""One object a neuron against one array a layer: the same net, the same numbers, the time of a training step of each.
+"""One object per neuron against one array per layer: the same net and the same numbers, but how long does a step take?
 
 The first version of this library had an object for every neuron and a loop for every weight. Written that way, a step
 spends its time in the interpreter; as a product of matrices it spends it in the processor.

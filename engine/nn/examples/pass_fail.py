@@ -71,7 +71,7 @@ def run(activation: str, seed: int = 0, steps: int = STEPS) -> Curve:
 
 
 class _WatchedGradients(LayerGradients):
-    """Tells the norm of the first layer's gradient beside the loss."""
+    """Reports the norm of the first layer's gradient beside the loss."""
 
     def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
         result = super().gradients(batch, seed)

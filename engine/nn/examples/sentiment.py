@@ -2,10 +2,10 @@
 
     python -m engine.nn.examples.sentiment --reviews FILE
 
-FILE is a CSV with columns label (0, 1) and text, which may be packed (.xz). A review becomes 5,000 numbers, one a word
-or pair of words w: (1 + log count) (1 + log((1 + N) / (1 + number of reviews with w))), scaled to length 1. Words that
-few reviews share weigh more (Spaerck Jones 1972). The 5,000 are those that tell the two kinds of reviews apart best,
-by the chi-squared statistic over the reviews to train on (Yang and Pedersen 1997).
+FILE is a CSV with columns label (0, 1) and text, which may be packed (.xz). A review becomes 5,000 numbers, one for
+each word or pair of words w: (1 + log count) (1 + log((1 + N) / (1 + number of reviews with w))), scaled to length 1.
+Words that few reviews share weigh more (Spaerck Jones 1972). The 5,000 are those that tell the two kinds of reviews
+apart best, by the chi-squared statistic over the reviews to train on (Yang and Pedersen 1997).
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from engine.nn import (
 from engine.nn.examples.common import command_line, find_data, open_text, run_as_command, show
 
 TERMS = 5000
-RAREST = 5  # a term stands in so many texts at least
+RAREST = 5  # a term must occur in at least this many texts
 NETS = {"shallow": (64,), "deep": (512, 128)}
-EPOCHS = {"shallow": 6, "deep": 2}  # the deep net knows the reviews by heart soon
+EPOCHS = {"shallow": 6, "deep": 2}  # the deep net soon knows the reviews by heart
 WORD = re.compile(r"[a-z][a-z']+")
 
 
@@ -128,7 +128,7 @@ def build(hidden: Sequence[int], inputs: int, rng: np.random.Generator) -> Seque
 
 
 class Result(NamedTuple):
-    """Histories of the nets; the share of held-out reviews they judge rightly."""
+    """Histories of the nets; the share of held-out reviews that they judge correctly."""
 
     histories: dict[str, History]
 
@@ -172,7 +172,7 @@ def right(logits: np.ndarray, targets: np.ndarray) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--reviews", type=Path, metavar="FILE", help="CSV with columns label and text")
+    parser.add_argument("--reviews", type=Path, metavar="FILE", help="read a CSV file with columns label and text")
     options = parser.parse_args(arguments)
     texts, labels = read_reviews(find_data(options.reviews, "reviews", "reviews.csv.xz"))
     result = run(texts, labels, options.seed, verbose=True)

@@ -1,4 +1,4 @@
-"""sin(x) over one period by a 1-16-16-1 net with tanh: how close does it come at the worst place?"""
+"""sin(x) over one period by a 1-16-16-1 net with tanh: how large is its largest error?"""
 
 from __future__ import annotations
 

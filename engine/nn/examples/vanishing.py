@@ -1,7 +1,7 @@
 """What a deep stack does to a gradient: its norm at 20 layers of sigmoid, tanh, ReLU, and ReLU with batch norm.
 
-dx = W^T (f'(z) dy): with sigmoid, f' <= 1/4, so each layer takes away a factor and the first layers hear nothing of the
-loss. Tanh with Glorot's and ReLU with He's initialisation keep the norm; batch norm makes it grow on the way back
+dx = W^T (f'(z) dy): with sigmoid, f' <= 1/4, so each layer shrinks the gradient, and hardly any of it reaches the first
+layers. Tanh with Glorot's and ReLU with He's initialisation keep the norm; batch norm makes it grow on the way back
 (Yang et al. 2019, arXiv:1902.08129).
 """
 

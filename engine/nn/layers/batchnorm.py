@@ -31,7 +31,8 @@ class BatchNorm(Layer):
     def __init__(self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__()
         if channels < 1 or not 0 < momentum <= 1 or not epsilon > 0:
-            raise ConfigError(f"BatchNorm({channels}, momentum={momentum}, epsilon={epsilon}): out of range")
+            given = f"BatchNorm({channels}, momentum={momentum}, epsilon={epsilon})"
+            raise ConfigError(f"{given}: expected channels >= 1, momentum above 0 and at most 1, epsilon > 0")
         self.channels, self.relu, self.momentum, self.epsilon = channels, relu, momentum, epsilon
         self.params = {"gamma": np.ones(channels, np.float32), "beta": np.zeros(channels, np.float32)}
         self.buffers = {

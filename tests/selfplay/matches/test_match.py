@@ -20,6 +20,7 @@ import chess.pgn
 import pytest
 
 from engine.errors import ConfigError, RunError
+from selfplay.matches import contestant
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, ask, close_engine, open_engine, parse_contestant
@@ -262,7 +263,7 @@ def test_engines_are_described_in_words() -> None:
     assert parse_contestant("cmd=a nodes=50").control == TimeControl(nodes=50)
     assert parse_contestant("cmd=a tc=1+0.1 nodes=50", 20.0).control == TimeControl(1.0, 0.1, 0.02, nodes=50)
     assert parse_contestant("/usr/bin/some engine") == Contestant("some", ("/usr/bin/some", "engine"))
-    assert parse_contestant("aino").command == (sys.executable, "-m", "uci")
+    assert parse_contestant("aino").command == (sys.executable, "-P", "-m", "uci")
     for bad in ("", "name=x", "cmd=a colour=red", "cmd=a nodes=few", "cmd=a tc=1+0 movetime=1"):
         with pytest.raises(ConfigError):
             parse_contestant(bad)
@@ -287,6 +288,22 @@ def test_missing_program_is_an_error(tmp_path: Path) -> None:
     gone = Contestant("two", (str(tmp_path / "no-such-engine"),))
     with pytest.raises(ConfigError, match="no-such-engine' does not start"):
         played(replace(settings, second=gone), tmp_path)
+
+
+def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 5.0)
+    script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
+    with pytest.raises(ConfigError, match=r"^mute: its options cannot be set: no answer within 5 s$"):
+        open_engine(Contestant("mute", (sys.executable, "-c", script)))
+
+
+def test_own_engine_is_not_taken_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone's folder holds the sources beside the installed package that `aino warmup` has compiled."""
+    (tmp_path / "uci.py").write_text("raise SystemExit('the wrong uci')")
+    monkeypatch.chdir(tmp_path)
+    engine = open_engine(parse_contestant("aino"))
+    assert engine.id["name"].startswith("Aino ")
+    close_engine(engine)
 
 
 @pytest.mark.parametrize("text", ["", "fast", "0+1", "1+-1", "nan", "inf"])

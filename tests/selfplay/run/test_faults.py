@@ -99,7 +99,7 @@ def test_full_disk_is_said_and_nothing_is_lost(
 
 def test_full_disk_at_the_very_beginning(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     with largest_file(10):
-        assert "large. What is finished is kept" in aino_train("loop", tmp_path, *FLAGS, status=1)
+        assert "large. Finished work is kept" in aino_train("loop", tmp_path, *FLAGS, status=1)
     assert not list(tmp_path.glob("*.toml"))
 
 
@@ -229,7 +229,7 @@ def test_deleted_ledger_in_the_middle_of_a_generation(
     writer.append(games[0])
     writer.close()
     said = aino_train("loop", tmp_path, "--generations", 1)
-    assert "made anew from the folder, 2 generations" in said
+    assert "restored 2 generations from the folder" in said
     assert "generation 2: candidate" in said
     assert len(published_games(tmp_path / "replay", 2)) == 6
 
@@ -264,7 +264,7 @@ def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
     checkpoint.write_bytes(b"PK half a checkpoint")
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
     assert "gen-00001.npz: not a readable checkpoint" in said
-    assert "Remove the file and run the same command again: this training then begins anew" in said
+    assert "Remove the file and run the same command again; this training then starts over" in said
     checkpoint.unlink()
     aino_train("loop", tmp_path, "--generations", 1)
     run = open_run(tmp_path)
@@ -288,7 +288,7 @@ def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(config.read_text().replace("format = 2", "format = 3"))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ConfigError, match=r"config\.toml: made by another Aino: expected format 2, found 3"):
+    with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 2, found 3"):
         open_run(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 

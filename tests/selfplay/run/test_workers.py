@@ -74,7 +74,7 @@ def test_lost_worker_is_replaced_and_its_games_are_the_same(
     WorkerPool(2, told.append, patience_s=8.0)(task, NUMBERS, attack, never)
     assert sorted(finished) == list(NUMBERS)
     assert told
-    assert all(("exit status -9" if number == signal.SIGKILL else "said nothing for 8 s") in text for text in told)
+    assert all(("exit status -9" if number == signal.SIGKILL else "gave no answer for 8 s") in text for text in told)
 
 
 def test_broken_net_is_named_by_its_own_error(task: GenerationTask, tmp_path: Path) -> None:

@@ -333,7 +333,8 @@ def test_games_are_read_without_their_labels(tmp_path: Path) -> None:
     assert decided.wdl[:, 0].tolist() == [0, 1]
     assert unknown.wdl.tolist() == [[0, 0, 0]]
     assert [task.result for task in tasks_of_games([decided, unknown], Sampling())] == ["0-1", "*"]
-    path.write_text(f"{EPD[1]}|1-0|e1g1;e8c8;g1h1\n")
+    both_castle = EPD[1].replace(" b ", " w ")
+    path.write_text(f"{both_castle}|1-0|e1g1;e8c8;g1h1\n")
     (task,) = tasks_of_games(read_unlabelled(path), Sampling())
     assert [task.move_text(ply) for ply in task.plies] == ["e1g1", "e8c8", "g1h1"]
     path.write_text("nonsense\n")

@@ -334,7 +334,7 @@ def entry(header: dict[str, Any]) -> dict[str, Any]:
         (lambda h: h["model"]["layers"]["a"].update(inputs=1 << 40), "needs more than"),
         (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=1 << 40), "needs more than"),
-        (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "out of range"),
+        (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "expected channels >= 1"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=2.5), "does not fit"),
         (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "does not fit"),
         (lambda h: h["model"]["layers"].pop("norm"), "unknown"),

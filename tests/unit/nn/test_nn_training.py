@@ -162,7 +162,7 @@ def test_exponential_average_approaches_a_constant_geometrically() -> None:
 
 
 def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
-    """Files hold row order, convolution weights do not: mixed orders would slow every later step down."""
+    """Files hold row order, convolution weights do not: mixed orders would slow down every later step."""
     weight = np.arange(12, dtype=np.float32).reshape(3, 4).T
     average, optimizer = ExponentialAverage(0.5), Adam()
     average.load({"w": np.ascontiguousarray(weight)})
@@ -264,8 +264,13 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
     assert params["a"].tolist() == [1, 1]
     with pytest.raises(ConfigError, match=">= 0"):
         Constant(-1.0)
-    for broken in (lambda: RMSProp(decay=1.0), lambda: RMSProp(epsilon=0), lambda: SGD(weight_decay=math.nan)):
-        with pytest.raises(ConfigError, match="out of range"):
+    for broken, expected in (
+        (lambda: RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay and momentum in \[0, 1\)"),
+        (lambda: RMSProp(epsilon=0), "epsilon > 0"),
+        (lambda: SGD(weight_decay=math.nan), r"SGD\(momentum=0.0, weight_decay=nan\): .*weight_decay >= 0"),
+        (lambda: Adam(beta1=1.5), r"Adam\(beta1=1.5, .*expected beta1 and beta2 in \[0, 1\)"),
+    ):
+        with pytest.raises(ConfigError, match=expected):
             broken()
 
 

@@ -1,4 +1,4 @@
-"""Trees of whole searches that a change which was meant to change nothing leaves as they are."""
+"""Trees of whole searches, which a change that is not meant to alter the search leaves as they are."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from engine.search.tree import (
 pytestmark = pytest.mark.plain
 
 
-# The root's five most visited moves after 400 visits with the evaluator `material`. A change that was meant to change
-# nothing leaves them as they are.
+# The root's five most visited moves after 400 visits with the evaluator `material`. A change that is not meant to alter
+# the search leaves them as they are.
 GOLDEN = {
     "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1": {
         "g1f3": 80,

@@ -183,12 +183,14 @@ function lineItem(line) {
   const item = document.createElement("li");
   item.append(words("score", line.score));
   line.moves.forEach((move, index) => {
-    if (index === 0 || !move.number.endsWith("...")) item.append(words("no", move.number));
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = move.san;
     button.addEventListener("click", () => send("explore", { moves: line.moves.slice(0, index + 1).map(one => one.uci) }));
-    item.append(button, " ");
+    const pair = words("move", "");  // a number stays with its move
+    if (index === 0 || !move.number.endsWith("...")) pair.append(words("no", move.number));
+    pair.append(button);
+    item.append(pair, " ");
   });
   return item;
 }
@@ -229,6 +231,7 @@ function setChoice(select, value) {
 function stateText() {
   if (state.analysing) return state.isGame && !state.end ? "Analysis: the game waits." : "Analysis: move both sides' pieces.";
   if (state.end) return `${state.end.result}: ${state.end.reason}.`;
+  if (state.loading) return "Aino is getting ready; the very first start compiles. The clocks wait.";
   return state.thinking ? "Aino is thinking." : "Your move.";
 }
 
@@ -277,7 +280,7 @@ const answers = {
   busy() { drawCurtain("The board is open in another tab. One person plays at a time.", true); },
 };
 
-const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.end, of.place, of.isGame, of.steps.length]);
+const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.loading, of.end, of.place, of.isGame, of.steps.length]);
 
 function playPremove() {
   const wanted = premove;
