@@ -5,11 +5,14 @@ another checkout can load this file too.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from numba.core import event
 
-__all__ = ["CompileTimes", "Compilation"]
+_PARTS_A_STEP = 3  # To optimise this many callees takes about as long as to translate one. Measured.
+
+__all__ = ["Compilation", "CompileTimes"]
 
 
 class Compilation(NamedTuple):
@@ -22,10 +25,14 @@ class Compilation(NamedTuple):
 
 
 class CompileTimes(event.Listener):
-    """Notes every compilation between `with` and its end. A kernel that comes from the cache is none."""
+    """Notes every compilation between `with` and its end. A kernel that comes from the cache is none.
 
-    def __init__(self) -> None:
+    `each` is called after every compilation of a kernel, with about the time it took, in units of one short callee's.
+    """
+
+    def __init__(self, each: Callable[[int], None] = lambda steps: None) -> None:
         self.compilations: list[Compilation] = []
+        self._each = each
         self._begun: list[float] = []  # of the compilations in progress: the callees' CPU time must not count
         self._inner: list[float] = []  # CPU seconds of what was compiled meanwhile
 
@@ -47,5 +54,8 @@ class CompileTimes(event.Listener):
             self._inner[-1] += seconds
         function = event.data["dispatcher"].py_func
         name = f"{function.__module__}.{function.__qualname__}"
-        ours = name.split(".")[0] in ("engine", "selfplay")
+        ours = name.split(".")[0] not in ("numba", "llvmlite")
         self.compilations.append(Compilation(name, str(event.data["args"]), own, ours))
+        if ours:
+            library = event.data["dispatcher"].overloads[tuple(event.data["args"])].library
+            self._each(1 + getattr(library, "parts", 0) // _PARTS_A_STEP)

@@ -76,7 +76,7 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     if numba.config.DISABLE_JIT:
         function.py_func = function  # type: ignore[attr-defined]
         return function
-    return Kernel(function, {"nogil": True, "error_model": "numpy", "_nrt": False, **options})
+    return Kernel(function, {"nogil": True, "error_model": "numpy", **options})
 
 
 class _KernelLocator(_SourceFileBackedLocatorMixin, _CacheLocator):

@@ -20,8 +20,9 @@ from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, _LowerResult
 from numba.core.compiler_machinery import register_pass
+from numba.core.dispatcher import _FunctionCompiler
 from numba.core.environment import lookup_environment
-from numba.core.errors import LoweringError, TypingError
+from numba.core.errors import LoweringError, NumbaError, TypingError
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
@@ -60,14 +61,19 @@ class _PartLibrary(JITCodeLibrary):
 class _WholeLibrary(JITCodeLibrary):
     """A kernel that Python calls, with all that it reaches, optimised and compiled."""
 
+    _linking_libraries: list[Any]
+    _shared_module: Any
+
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
 
     def finalize(self) -> None:
+        self.parts = 0  # how many callees it has, directly or not
         others = []
         for library in _reached(self._linking_libraries):
             if isinstance(library, _PartLibrary):
                 self._final_module.link_in(library._final_module, preserve=True)
+                self.parts += 1
             else:
                 others.append(library)
         self._linking_libraries = others
@@ -165,6 +171,29 @@ class _PartCompiler(_WholeCompiler):
     lowering = _PartLowering
 
 
+class _WithoutCounting(_FunctionCompiler):
+    """Compiles without code that counts references, which takes half the time, unless a function makes arrays.
+
+    Assigning an array to a row or a slice of another makes one too.
+    """
+
+    def _compile_core(self, args: Any, return_type: Any) -> Any:
+        options = self.targetoptions
+        try:
+            self.targetoptions = {**options, "_nrt": False}
+            return super()._compile_core(args, return_type)
+        except NumbaError:  # It may have other causes; then the second attempt raises it again.
+            self.targetoptions = {**options, "_nrt": True}  # A callee would inherit its caller's.
+            return super()._compile_core(args, return_type)
+        finally:
+            self.targetoptions = options
+
+
+def _without_counting(dispatcher: Any) -> Any:
+    old = dispatcher._compiler
+    return _WithoutCounting(old.py_func, old.targetdescr, old.targetoptions, old.locals, old.pipeline_class)
+
+
 # ---- dispatchers ---------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +203,7 @@ class _Part(CPUDispatcher):
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         options = {**options, "no_cpython_wrapper": True}
         super().__init__(function, targetoptions=options, pipeline_class=_PartCompiler)
+        self._compiler = _without_counting(self)
 
     def add_overload(self, cres: Any) -> None:
         self.overloads[tuple(cres.signature.args)] = cres
@@ -185,6 +215,7 @@ class Kernel(CPUDispatcher):
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         options = {"nopython": True, "no_cfunc_wrapper": True, **options}  # Kernels are never called from C.
         super().__init__(function, targetoptions=options, pipeline_class=_WholeCompiler)
+        self._compiler = _without_counting(self)
         self._part = _Part(function, options)
 
     # What Numba asks when another function calls this one.
@@ -210,7 +241,7 @@ class ByType:
     def __init__(self, stub: Callable[..., Any]) -> None:
         self._function = functools.singledispatch(stub)
         self._kernels: dict[type, Any] = {}
-        self._numba_type_ = types.Dispatcher(self)
+        self._numba_type_ = types.Dispatcher(self)  # type: ignore[type-var]
         self.__name__ = stub.__name__
 
     def register(self, kind: type, implementation: Any) -> None:

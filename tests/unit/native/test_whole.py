@@ -72,13 +72,22 @@ def test_functions_of_other_libraries_may_call_kernels_that_call_kernels():
     assert theirs(np.arange(3.0)) == 26.0
 
 
-def test_a_kernel_that_allocates_is_refused_when_it_is_compiled():
-    @jit.kernel()
-    def halves(numbers):
-        return numbers / 2
+@jit.kernel()
+def halves(numbers):
+    return numbers / 2
 
-    with pytest.raises(Exception, match="Only accept returning of array passed into the function"):
-        halves(np.arange(3.0))
+
+@jit.kernel()
+def copy_first(rows):
+    rows[1:] = rows[0]
+    return halves(rows[1]).sum()
+
+
+def test_kernels_may_make_arrays():
+    rows = np.arange(6.0).reshape(2, 3)
+    assert halves(rows[1]).tolist() == [1.5, 2.0, 2.5]
+    assert copy_first(rows) == 1.5
+    assert rows[1].tolist() == [0, 1, 2]
 
 
 def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
