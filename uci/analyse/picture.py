@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(position: Sequence[str], game: int, ply: int | None, nodes: int, out: Path) -> None:
     source = read_source(position, game, ply)
     with Engine(EngineOptions(multi_pv=LINES, threads=1, analyse_mode=True)) as engine:
+        engine.warm_up()  # the time that the picture shows is that of the search alone
         engine.set_position(source.board)
         lines = searched_lines(engine.search(Limits(nodes=nodes)))
     with atomic_write(out) as stream:

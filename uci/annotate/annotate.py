@@ -35,18 +35,19 @@ _PAGE_PAUSE = 20.0  # wait this many times as long as writing the page takes bef
 EXAMPLES = """\
 examples:
   aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html
-  aino annotate games.pgn --nodes 100000    more thorough, and five times slower
+  aino annotate games.pgn --nodes 100000    more thorough and five times slower
   aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
 
 A move is marked (??, ?, ?! or !) only where a second look with four times the nodes agrees. Each finished game is saved
-at once, and at Ctrl-C the game in progress as far as it is done.
+at once; at Ctrl-C, so is the reviewed part of the game in progress.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino annotate PGN [options]"
-    parser.add_argument("pgn", type=Path, metavar="PGN", help="file with one game or many")
-    parser.add_argument("--out", type=Path, metavar="NAME", help="where to write: NAME.pgn and NAME.html")
+    parser.add_argument("pgn", type=Path, metavar="PGN", help="review the games of this file")
+    text = "write NAME.pgn and NAME.html (default: the name of PGN with .annotated)"
+    parser.add_argument("--out", type=Path, metavar="NAME", help=text)
     parser.add_argument("--overwrite", action="store_true", help="replace files of an earlier run")
     add_limit_flags(parser, "20,000 for each position")
     add_flags(parser)

@@ -1,4 +1,4 @@
-"""Reading a saved game back to go on with it: position, sides, levels and clocks."""
+"""Reading a saved game back to continue it: position, sides, levels and clocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TIME_CONTROL = re.compile(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?")
 
 @dataclass(frozen=True)
 class SavedGame:
-    """A game to go on with. `levels` is None where its players are not a person and Aino, or Aino alone."""
+    """A game to continue. `levels` is None where its players are not a person and Aino, or Aino alone."""
 
     board: chess.Board
     human: chess.Color | None = None

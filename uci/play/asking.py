@@ -32,7 +32,7 @@ class Countdown:
 def ask(prompt: str, countdown: Countdown | None = None) -> str:
     """Reads a line. Raises EOFError at the end of input and FlagFell once no time is left.
 
-    In a terminal the clocks before the prompt go on. Without POSIX's timers they stand still, and a fallen flag is
+    In a terminal the clocks before the prompt run on. Without POSIX's timers they stand still, and a fallen flag is
     noticed when the line has been typed.
     """
     clocks = countdown.text() if countdown is not None else ""

@@ -43,7 +43,7 @@ class GameSettings:
     style: BoardStyle
     clock: GameClock | None = None
     bar: bool = False  # whether to show the evaluation bar under every board
-    scores: bool = True  # whether to tell what Aino thinks of its moves
+    scores: bool = True  # whether to show what Aino thinks of its moves
     started: datetime.datetime = field(default_factory=datetime.datetime.now)
 
     def again(self, swap: bool) -> GameSettings:
@@ -121,12 +121,12 @@ class TerminalGame:
         return True
 
     def replace_board(self, board: chess.Board) -> None:
-        """Goes on from another position; clocks start anew."""
+        """Continues from another position; the clocks start anew."""
         clock = self.settings.clock
         self.resume(SavedGame(board, clock=GameClock(clock.control, clock.now) if clock is not None else None))
 
     def resume(self, saved: SavedGame) -> None:
-        """Goes on with a saved game: its sides, levels and clocks where it names them."""
+        """Continues a saved game, with its sides, levels and clocks if it names them."""
         self.board = saved.board
         self._start_ply = len(saved.board.move_stack)
         self.verdict = None

@@ -36,13 +36,13 @@ examples:
   aino play                                 you have White, Aino thinks two seconds a move
   aino play --side black --level "elo 1000" --clock 10+5
   aino play --side black --level easy --no-scores
-  aino play --load last                     go on with the game saved last
-  aino play --load game.pgn                 go on with another, its sides, level and clocks included
+  aino play --load last                     continue the game saved last
+  aino play --load game.pgn                 continue another one, with its sides, level and clocks
   aino play --chess960                      a random start position of Fischer Random
   aino play --web                           a board in the browser
   aino play --side none --level "time 1"    watch Aino play itself
 
-In the game 'help' lists what you can type. Whatever ends it, the game is saved as PGN, in the folder that is named at
+In the game 'help' lists what you can type. However it ends, the game is saved as PGN, in the folder that is named at
 the start.
 """
 
@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side", choices=sides, help=text)
     level = parser.add_mutually_exclusive_group()
     level.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS} (default)")
-    level.add_argument("--movetime", metavar="S", help="the same as --level 'time S'")
-    level.add_argument("--nodes", metavar="N", help="the same as --level 'nodes N'")
+    level.add_argument("--movetime", metavar="S", help="think for this many seconds a move, as --level 'time S'")
+    level.add_argument("--nodes", metavar="N", help="search this many positions a move, as --level 'nodes N'")
     parser.add_argument("--black-level", metavar="LEVEL", help="set another level for Black, with --side none")
     parser.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds per move")
     start = parser.add_mutually_exclusive_group()
@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default: a file of its own)")
     parser.add_argument("--bar", action="store_true", help="show the evaluation bar under the board")
     parser.add_argument("--web", action="store_true", help="play on a board in the browser, open to this machine only")
-    parser.add_argument("--no-browser", action="store_true", help="with --web, print the address and open nothing")
-    parser.add_argument("--no-scores", action="store_true", help="do not show what Aino thinks of its moves")
+    parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser, with --web")
+    parser.add_argument("--no-scores", action="store_true", help="hide what Aino thinks of its moves")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
     add_flags(parser)
 
@@ -127,7 +127,7 @@ def _settings(
     if arguments.black_level and human is None:
         levels[chess.BLACK] = parse_level(arguments.black_level)
     elif arguments.black_level:
-        parse_level(arguments.black_level)  # a bad one is told
+        parse_level(arguments.black_level)  # reports a bad one
     return GameSettings(
         human=human,
         levels=levels,
@@ -164,7 +164,7 @@ def _start(arguments: argparse.Namespace, chess960: bool) -> SavedGame:
 
 @contextlib.contextmanager
 def _leaving_by_signal() -> Iterator[None]:
-    """A closed terminal, or a polite kill, leaves the game as Ctrl-C does."""
+    """A closed terminal or SIGTERM leaves the game as Ctrl-C does."""
     names = [getattr(signal, name) for name in ("SIGHUP", "SIGTERM") if hasattr(signal, name)]
     before = {name: signal.signal(name, signal.default_int_handler) for name in names}
     try:

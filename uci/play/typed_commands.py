@@ -77,7 +77,7 @@ def _bar(game: TerminalGame, _: str) -> None:
 
 def _scores(game: TerminalGame, _: str) -> None:
     game.settings.scores = not game.settings.scores
-    game.say(f"scores are {'shown' if game.settings.scores else 'hidden; eval still tells them'}")
+    game.say(f"scores are {'shown' if game.settings.scores else 'hidden; eval still shows them'}")
 
 
 def _takeback(game: TerminalGame, _: str) -> None:
@@ -225,7 +225,7 @@ COMMANDS: dict[str, Command] = {
     "fen": Command(_fen, "fen [FEN]", "show the position as FEN, or set one up"),
     "pgn": Command(_pgn, "pgn", "the game so far"),
     "save": Command(_save, "save FILE", "add the game so far to a PGN file"),
-    "load": Command(_load, "load FILE [N]", "go on with the N-th game of a PGN file, or with the last one: load last"),
+    "load": Command(_load, "load FILE [N]", "continue the N-th game of a PGN file, or the game saved last: load last"),
     "help": Command(_help, "help", "this list"),
     "?": Command(_help, "help", "this list"),
     "quit": Command(_quit, "quit, exit", "leave; the game is saved (also Ctrl-D, Ctrl-C)"),

@@ -1,0 +1,67 @@
+"""The help of every command, flag and option starts with a verb."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Iterator
+
+import selfplay.main
+import uci.main
+from engine.options import OPTIONS
+
+# The verbs that help may start with; whoever needs another one adds it.
+VERBS = set(
+    """
+    accept aim allow analyse ask augment begin call change choose compare compile continue convert copy count decay draw
+    end evaluate explain explore export find fit flatten forget give hide hold import judge keep label learn leave let
+    limit list look lower make match measure mix normalise play print probe promote read remember repeat replace reserve
+    resign review run sample save score search seed set show shrink shuffle skip solve speak spread start stop store
+    take test think time train try use value vary weight write
+    """.split()
+)
+
+
+def every_help() -> Iterator[tuple[str, str]]:
+    """Where it stands, and the text: all that `--help` prints for commands and flags, and the engine options once."""
+    for option in OPTIONS:
+        yield option.name, option.help
+    rows = [("aino", name, module, text) for name, (module, text) in uci.main.SUBCOMMANDS.items()]
+    rows += [
+        ("aino-train", name, selfplay.main.module_name(name), text) for name, text in selfplay.main.COMMANDS.items()
+    ]
+    for program, name, module, text in rows:
+        yield f"{program} {name}", text
+        parser = argparse.ArgumentParser(prog=f"{program} {name}")
+        importlib.import_module(module).add_arguments(parser)
+        yield from helps_of(parser)
+
+
+def helps_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from ((f"{parser.prog} {choice.dest}", choice.help or "") for choice in action._choices_actions)
+            for inner in action.choices.values():
+                yield from helps_of(inner)
+        elif action.help != argparse.SUPPRESS:
+            yield f"{parser.prog} {(action.option_strings or [action.dest])[0]}", action.help or ""
+
+
+def first_word(text: str) -> str:
+    return text.partition(" ")[0].strip(",").lower()
+
+
+def test_help_starts_with_a_verb() -> None:
+    found = list(every_help())
+    assert len(found) > 500, "the commands have fewer flags than they should"
+    assert not {place: text for place, text in found if first_word(text) not in VERBS}
+
+
+def test_help_without_a_verb_is_noticed() -> None:
+    parser = argparse.ArgumentParser(prog="aino something")
+    parser.add_argument("--nodes", help="positions to look at")
+    parser.add_argument("--silent")
+    assert [place for place, text in helps_of(parser) if first_word(text) not in VERBS] == [
+        "aino something --nodes",
+        "aino something --silent",
+    ]
