@@ -20,7 +20,7 @@ from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, _LowerResult
 from numba.core.compiler_machinery import register_pass
-from numba.core.dispatcher import _FunctionCompiler
+from numba.core.dispatcher import _FunctionCompiler  # type: ignore[attr-defined]
 from numba.core.environment import lookup_environment
 from numba.core.errors import LoweringError, NumbaError, TypingError
 from numba.core.registry import CPUDispatcher
@@ -176,6 +176,8 @@ class _WithoutCounting(_FunctionCompiler):
 
     Assigning an array to a row or a slice of another makes one too.
     """
+
+    targetoptions: dict[str, Any]
 
     def _compile_core(self, args: Any, return_type: Any) -> Any:
         options = self.targetoptions

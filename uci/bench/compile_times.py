@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from engine.native import compile_events
@@ -62,7 +62,8 @@ def main(checkouts: tuple[str, ...]) -> None:
     print("".join(f"{name:>16}" for name in (*checkouts, "here")))
     for title, chosen in (("all", runs), ("kernels", [[one for one in run if one.ours] for run in runs])):
         print("".join(f"{sum(one.seconds for one in run):9.2f} s{len(run):5}" for run in chosen), f" {title}")
-    seconds, counts = [Counter[str]() for _ in runs], [Counter[str]() for _ in runs]
+    seconds = [defaultdict[str, float](float) for _ in runs]
+    counts = [Counter[str]() for _ in runs]
     for run, total, count in zip(runs, seconds, counts, strict=True):
         for one in run:
             total[one.name] += one.seconds
