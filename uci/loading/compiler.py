@@ -23,9 +23,9 @@ __all__ = ["LOCKED", "Place", "main"]
 LOCKED: Final = 3  # Exit status of a compiler that found another one at work.
 
 # Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; and for alpha-beta.
-# A test counts those of the default engine.
-SEARCH_STEPS = {"auto": 134, "sparse": 134, "hybrid": 160, "network": 140, "material": 100}
-ADVICE_STEPS = 90
+# Counted on two processors for the default engine, by estimate for the others.
+SEARCH_STEPS = {"auto": 271, "sparse": 271, "hybrid": 330, "network": 300, "material": 200}
+ADVICE_STEPS = 100
 
 _TOTAL_BYTES = 6  # digits and a line end, at the beginning of the file of progress
 
