@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -39,13 +39,16 @@ def say(console: Console, text: str) -> None:
 
 
 @contextmanager
-def waiting(console: Console, text: str) -> Iterator[None]:
-    """On a terminal, show that something takes a while and how long it has taken so far."""
+def waiting(console: Console, text: str) -> Iterator[Callable[[str], None]]:
+    """On a terminal, show that something takes a while and how long it has taken so far.
+
+    Gives a function that changes the text.
+    """
     columns = (
         SpinnerColumn("dots" if can_show(console, "⠋") else "line"),
         TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        progress.add_task(text, total=None)
-        yield
+        task = progress.add_task(text, total=None)
+        yield lambda changed: progress.update(task, description=changed)

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import chess
 import numpy as np
@@ -86,7 +86,7 @@ class Engine:
         self._prepare()
         self._notes = self._idle_options(EngineOptions())
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -185,12 +185,8 @@ class Engine:
         return idle_options(before, self.options, use)
 
     def warm_up(self) -> None:
-        """Compile or load every kernel that a search needs; afterwards the engine is as good as new.
-
-        Kernels that need no net come first, because another process may be compiling the net's kernels meanwhile.
-        """
-        if self._advisor is not None:
-            self._advisor.warm_up()
+        """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
+        self.warm_up_advice()
         self.set_position(chess.Board())
         self.search(Limits(nodes=64))
         self.board.push_uci("e2e4")
@@ -198,6 +194,11 @@ class Engine:
         self.search(Limits(nodes=8))
         self.board = chess.Board()
         self.new_game()
+
+    def warm_up_advice(self) -> None:
+        """Compile or load the kernels of alpha-beta, a part of `warm_up`."""
+        if self._advisor is not None:
+            self._advisor.warm_up()
 
     def new_game(self) -> None:
         """Forget the tree, all cached evaluations and the saved time."""

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numba
-import numba.extending
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator, _SourceFileBackedLocatorMixin
+
+from engine.native.whole import ByType, Kernel
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
@@ -40,15 +41,8 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled = numba.njit(
-            nogil=True,
-            error_model="numpy",
-            no_cfunc_wrapper=True,  # kernels are never called from C; saves an eighth of the compile time
-            fastmath={"contract"} if contract else False,
-        )(function)
-        if numba.config.DISABLE_JIT:
-            compiled.py_func = function  # Numba returned the function itself
-        elif cache_folder(Path(function.__code__.co_filename)) is not None:
+        compiled = _compiled(function, fastmath={"contract"} if contract else False)
+        if not numba.config.DISABLE_JIT and cache_folder(Path(function.__code__.co_filename)) is not None:
             compiled._cache = _KernelCache(function)
         return compiled
 
@@ -62,23 +56,8 @@ def kernel_by_type(stub: Callable[..., Any]) -> tuple[Any, Callable[[type, Any],
     kernel that takes a function as argument, but it caches a call that the caller's compilation resolves by type. The
     caller's module must import the registering modules, if only for type checking, so that its cache key covers them.
     """
-    function = functools.singledispatch(stub)
-
-    def register(model_type: type, implementation: Any) -> None:
-        function.register(model_type, implementation)
-
-        def call(model: Any, leaves: Any, leaf: Any) -> Any:
-            return implementation(model, leaves, leaf)
-
-        # The linker takes two compiled functions of one name and one number for the same, and the number only counts
-        # what a process has compiled: kernels that two processes left in the cache may share it.
-        call.__qualname__ = f"{stub.__module__}.{stub.__qualname__}.{model_type.__qualname__}"
-
-        @numba.extending.overload(function, strict=False)
-        def resolve(model: Any, leaves: Any, leaf: Any) -> Any:
-            return call if getattr(model, "instance_class", None) is model_type else None
-
-    return function, register
+    function = ByType(stub)
+    return function, function.register
 
 
 def generated_kernel(name: str, parameters: str, statements: Iterable[str], names: Mapping[str, Any]) -> Any:
@@ -90,10 +69,14 @@ def generated_kernel(name: str, parameters: str, statements: Iterable[str], name
     namespace = dict(names)
     exec(f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in statements), namespace)
     function = namespace[name]
-    compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    return _compiled(function)
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     if numba.config.DISABLE_JIT:
-        compiled.py_func = function
-    return compiled
+        function.py_func = function  # type: ignore[attr-defined]
+        return function
+    return Kernel(function, {"nogil": True, "error_model": "numpy", **options})
 
 
 class _KernelLocator(_SourceFileBackedLocatorMixin, _CacheLocator):

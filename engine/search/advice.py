@@ -171,7 +171,8 @@ def answer(space, questions):
     """Fill in the line of every question: a better move and its best replies, or NO_MOVE."""
     for k in range(questions.n_asked[0]):
         line, row = questions.line[k], questions.path[0]
-        line[:] = NO_MOVE
+        for i in range(line.size):
+            line[i] = NO_MOVE
         copy_row(questions.row[k], row)
         moves, count = questions.moves[k], questions.n_moves[k]
         move = find_better(space, row, moves, count, np.int64(ADVICE_MARGIN_CP), questions.positions[k])

@@ -25,7 +25,18 @@ from engine.native.ordering import claim, observe, publish
 from engine.native.pool import ThreadPool
 from engine.search.params import STREAM_DELAY, STREAM_GROWTH, STREAM_PATIENCE
 from engine.search.session import Search
-from engine.search.tree import COLLISIONS, NO_NODE, NO_PARENT, NODES, REPEATED, ROOT, UNKNOWN, Round, new_round
+from engine.search.tree import (
+    COLLISIONS,
+    MAX_VISITS,
+    NO_NODE,
+    NO_PARENT,
+    NODES,
+    REPEATED,
+    ROOT,
+    UNKNOWN,
+    Round,
+    new_round,
+)
 from engine.search.visits import evaluate_share, new_scratch, walk_down
 from engine.search.walk import apply_leaf, is_finished, needs_room, repeats_path
 
@@ -41,6 +52,8 @@ READY: Final = 3
 BEGUN: Final = 0  # Visits begun, without those that ended at once.
 APPLIED: Final = 1  # Of these the ones backed up or taken back.
 LEAVES_UNDER_WAY: Final = 2  # Visits under way that will count at the root.
+
+SERVE: Final = -1  # In place of the visits to reach, for a thread that helps.
 
 COLLIDED: Final = -1  # Value of `Stream.leaf` for a visit that ended on a leaf under way.
 
@@ -67,8 +80,19 @@ def new_stream(places: int) -> Stream:
 
 
 @kernel()
+def take_part(tree, stream, params, leaves, model, scratch, until, most, patience):
+    """Run the stream (`run_stream`), or serve it (`serve`) where ``until`` is SERVE.
+
+    One kernel, because two would both contain the evaluator, and compiling that takes seconds.
+    """
+    if until == SERVE:
+        return serve(stream, params, leaves, model, scratch, patience)
+    return run_stream(tree, stream, params, leaves, model, scratch, until, most, patience)
+
+
+@kernel()
 def run_stream(tree, stream, params, leaves, model, scratch, until, most, patience):
-    """Carry out visits until the root has ``until``, and begin none beyond ``most``; ``until`` = ``most`` ends all.
+    """Carry out visits until the root has ``until``, and begin none beyond ``most``; ``most`` = 0 ends all under way.
 
     Returns False if it gave up waiting for a helper, after ``patience`` looks; call it again then.
     """
@@ -85,16 +109,6 @@ def run_stream(tree, stream, params, leaves, model, scratch, until, most, patien
             return False
         else:
             apply_oldest(tree, stream, params, leaves)
-    return True
-
-
-@kernel()
-def drain(tree, stream, params, leaves, model, scratch, patience):
-    """Back up all visits under way; returns False if it gave up waiting for a helper."""
-    while stream.counts[BEGUN] > stream.counts[APPLIED]:
-        if not await_oldest(stream, params, leaves, model, scratch, patience):
-            return False
-        apply_oldest(tree, stream, params, leaves)
     return True
 
 
@@ -189,24 +203,15 @@ class StreamRunner:
 
     def run(self, visits: int, limit: int) -> None:
         """Carry out ``visits`` visits, of which ``limit`` are left in this search."""
-        search, stream = self._search, self._stream
-        before = search.visits
+        stream, before = self._stream, self._search.visits
         if not self._busy and before > 0:  # The first visit may compile: helpers would only wait.
             stream.halt[0] = 0
-            self._busy = [self._pool.start(self._help, *worker) for worker in self._workers[1:]]
-        while not run_stream(
-            search.tree, stream, search.params, self._leaves, *self._workers[0],
-            np.int64(before + visits), np.int64(before + limit), np.int64(STREAM_PATIENCE),
-        ):  # fmt: skip
-            self._let_others_run()
+            self._busy = [self._pool.start(self._help, worker) for worker in range(1, len(self._workers))]
+        self._walk(before + visits, before + limit)
 
     def finish(self) -> None:
         """Back up the visits under way, and let the helpers go."""
-        search = self._search
-        while not drain(
-            search.tree, self._stream, search.params, self._leaves, *self._workers[0], np.int64(STREAM_PATIENCE)
-        ):
-            self._let_others_run()
+        self._walk(MAX_VISITS, 0)
         self.rest()
 
     def rest(self) -> None:
@@ -220,13 +225,22 @@ class StreamRunner:
         self.rest()
         self._pool.close()
 
-    def _let_others_run(self) -> None:
-        time.sleep(0)
-        for helper in self._busy:
-            if helper.done():
-                helper.result()  # Raises what the helper met.
-
-    def _help(self, model: object, scratch: object) -> None:
-        stream, params = self._stream, self._search.params
-        while not serve(stream, params, self._leaves, model, scratch, np.int64(STREAM_PATIENCE)):
+    def _walk(self, until: int, most: int) -> None:
+        while not self._take_part(0, until, most):
             time.sleep(0)
+            for helper in self._busy:
+                if helper.done():
+                    helper.result()  # Raises what the helper met.
+
+    def _help(self, worker: int) -> None:
+        while not self._take_part(worker, SERVE, 0):
+            time.sleep(0)
+
+    def _take_part(self, worker: int, until: int, most: int) -> bool:
+        search = self._search
+        return bool(
+            take_part(
+                search.tree, self._stream, search.params, self._leaves, *self._workers[worker],
+                np.int64(until), np.int64(most), np.int64(STREAM_PATIENCE),
+            )
+        )  # fmt: skip

@@ -99,8 +99,13 @@ def find_better(space, row, moves, count, margin, nodes):
     because only being better matters. The move found goes to index 1 of ``moves``.
     """
     space.nodes_left[0] = nodes
-    space.killers[:] = NO_MOVE
-    space.history[:] //= HISTORY_FADES
+    killers, history = space.killers, space.history
+    for ply in range(killers.shape[0]):
+        for i in range(killers.shape[1]):
+            killers[ply, i] = NO_MOVE
+    for side in range(history.shape[0]):
+        for squares in range(history.shape[1]):
+            history[side, squares] //= HISTORY_FADES
     copy_row(row, space.rows[0])
     found = NO_MOVE
     for depth in range(MAX_ITERATION):
@@ -164,16 +169,17 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
     for i in range(count):
         move = take_best(space.moves[ply], space.scores[ply], i, count)
         make(row, move, space.rows[ply + 1])
-        score = np.int64(0)
-        if i == 0:
-            score = -alpha_beta(space, ply + 1, depth - 1, -beta, -alpha, PASSING)
-        else:
-            left = depth - 1 - _reduction(space, ply, i, depth, checked)
-            score = -alpha_beta(space, ply + 1, left, -alpha - 1, -alpha, PASSING)
+        left, high = depth - 1, beta
+        if i > 0:
+            left, high = depth - 1 - _reduction(space, ply, i, depth, checked), alpha + 1
+        while True:  # One call for all tries, because each would be a recursion whose types are inferred anew.
+            score = -alpha_beta(space, ply + 1, left, -high, -alpha, PASSING)
             if score > alpha and left < depth - 1:
-                score = -alpha_beta(space, ply + 1, depth - 1, -alpha - 1, -alpha, PASSING)
-            if alpha < score < beta:
-                score = -alpha_beta(space, ply + 1, depth - 1, -beta, -alpha, PASSING)
+                left = depth - 1
+            elif alpha < score < beta and high < beta:
+                high = beta
+            else:
+                break
         if space.nodes_left[0] < 0:
             return np.int64(0)
         if score > best:

@@ -117,7 +117,7 @@ def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> No
     talk = Conversation(slow)
     talk.say("isready")
     assert talk.lines[-1] == "readyok"
-    assert all(line.startswith("info string compiling") for line in talk.lines[:-1])
+    assert all(line.startswith("info string loading the engine") for line in talk.lines[:-1])
     assert len(talk.lines) > 1
 
 

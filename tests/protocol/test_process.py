@@ -261,7 +261,7 @@ def test_nets_named_by_option_play(tiny_net: Path) -> None:
         process.send(f"setoption name WeightsFile value {tiny_net}")
         for evaluator, name in (("network", "network"), ("hybrid", "hybrid"), ("auto", "hybrid")):
             process.send(f"setoption name Evaluator value {evaluator}")
-            assert all(line.startswith("info string compiling") for line in process.ready()[:-1])
+            assert all(line.startswith("info string loading the engine") for line in process.ready()[:-1])
             lines = process.go("startpos", "nodes 60")
             play_line(board, [best_move(lines)])
             assert scored(lines)

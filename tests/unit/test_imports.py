@@ -96,12 +96,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IMPORTERS = {
     "numba": {
         "engine.native.bits",
+        "engine.native.compile_events",
         "engine.native.integer_lanes",
         "engine.native.jit",
         "engine.native.lanes",
         "engine.native.ordering",
+        "engine.native.whole",
     },
-    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes", "engine.native.ordering"},
+    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes", "engine.native.ordering", "engine.native.whole"},
     "cupy": {"engine.backend"},
     "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool"},
     "fcntl": {"engine.native.locks"},

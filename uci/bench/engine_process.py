@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from uci.loading.cold_start import child_environment
+from uci.loading.child import child_environment
 
 __all__ = ["ANSWER_S", "COMMAND", "START_S", "AinoProcess", "EngineProcess"]
 
@@ -58,13 +58,15 @@ class EngineProcess:
         self.process.stdin.flush()
 
     def read_until(self, word: str, seconds: float = ANSWER_S) -> list[str]:
-        """All lines up to the first that begins with a word, that one included."""
+        """All lines up to the first that begins with a word, that one included; compiling may take longer."""
         deadline = time.monotonic() + seconds
         seen: list[str] = []
         while not seen or seen[-1].split(" ")[0] != word:
             line = self._next(deadline, word)
             assert line is not None, f"the engine ended before {word!r}: {seen}"
             seen.append(line)
+            if line.startswith("info string compiling"):
+                deadline = max(deadline, time.monotonic() + seconds)
         return seen
 
     def read_for(self, seconds: float) -> list[str]:

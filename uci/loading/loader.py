@@ -6,21 +6,21 @@ refuses costs that one option. A value given on the command line is demanded: th
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import AinoError
 from engine.options import EMPTY, OPTIONS, EngineOptions, Value
 
 if TYPE_CHECKING:
     from engine.player import Engine
+    from uci.loading.patient import PatientEngine
 
 __all__ = ["DemandRefused", "EngineFactory", "change_engine", "load_engine", "make_engine"]
 
 EngineFactory = Callable[[EngineOptions], "Engine"]
+SomeEngine = TypeVar("SomeEngine", bound="Engine")
 
 SMALLEST_HASH_MIB = 1
 
@@ -43,19 +43,11 @@ class DemandRefused(AinoError):
     """The engine cannot take a value that the command line named."""
 
 
-def make_engine(options: EngineOptions) -> Engine:
-    """The real engine, loaded and compiled, ready to search."""
-    from engine import player
-    from uci.loading.cold_start import second_compiler
-    from uci.loading.compile_lock import compiling_alone
+def make_engine(options: EngineOptions) -> PatientEngine:
+    """An engine whose kernels a process of its own compiles, where they are not in the cache: its searches wait."""
+    from uci.loading.patient import PatientEngine
 
-    variant = f"{options.evaluator} {options.weights_file}"
-    with compiling_alone(Path(player.__file__), variant) as cold, contextlib.ExitStack() as helpers:
-        if cold:
-            helpers.enter_context(second_compiler(options))
-        engine = player.Engine(options)
-        engine.warm_up()
-    return engine
+    return PatientEngine(options)
 
 
 class _Fallbacks:
@@ -94,8 +86,11 @@ _NAMES = {option.field: option.name for option in OPTIONS}
 
 
 def load_engine(
-    options: EngineOptions, factory: EngineFactory, tell: Callable[[str], None], demanded: Mapping[str, Value]
-) -> Engine:
+    options: EngineOptions,
+    factory: Callable[[EngineOptions], SomeEngine],
+    tell: Callable[[str], None],
+    demanded: Mapping[str, Value],
+) -> SomeEngine:
     """An engine with these options, without those that it refuses; `tell` gets a sentence for each of these.
 
     `demanded` are values by field for which a refusal is an error. Raises DemandRefused, and what the factory raises

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import chess
-from rich.console import Console
 
 from engine.board.perft import perft
+from engine.console import make_console, waiting
 from engine.errors import NetFileError
 from engine.network.weights import is_default, load_net
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EVALUATORS, EngineOptions
-from engine.player import Engine
+from uci.loading.loader import make_engine
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -39,20 +40,21 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     if not is_default(options.weights_file):
         load_net(options.weights_file)  # report a broken net at once
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     start = time.perf_counter()
-    with console.status("Compiling move generation") as status:
+    with waiting(console, "Compiling move generation") as tell:
         perft(chess.Board(), 3)
-        for evaluator in EVALUATORS[1:]:  # skip "auto", which selects one of the others
-            status.update(f"Compiling search with the {evaluator} evaluator")
+        for evaluator in EVALUATORS:
+            tell(f"Compiling search with the {evaluator} evaluator")
             try:
-                _search_once(options, evaluator)
+                _prepare(replace(options, evaluator=evaluator), tell)
             except NetFileError as error:
                 console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
     print(f"ready in {time.perf_counter() - start:.1f} s")
     return 0
 
 
-def _search_once(options: EngineOptions, evaluator: str) -> None:
-    with Engine(replace(options, evaluator=evaluator)) as engine:
+def _prepare(options: EngineOptions, tell: Callable[[str], None]) -> None:
+    with make_engine(options) as engine:
+        engine.wait(lambda progress: tell(f"Search with the {options.evaluator} evaluator: {progress}"))
         engine.warm_up()

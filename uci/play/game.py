@@ -148,8 +148,8 @@ class TerminalGame:
         self._engine.set_options(level.options(self._engine.options))
         self._engine.set_position(self.board)
         limits = level.limits(clock.limits() if clock is not None else None)
-        with waiting(self.console, "Aino is thinking"):
-            result = search_interruptibly(self._engine, limits)
+        with waiting(self.console, "Aino is thinking") as tell:
+            result = search_interruptibly(self._engine, limits, tell=tell)
         if result.infos:
             self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
         return result

@@ -87,7 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing
 
-    with ready_engine(console, options) as engine:
+    with ready_engine(console, options, wait=False) as engine:
+        if not engine.is_prepared:
+            say(console, "Aino compiles itself for this machine, which happens once. You can move meanwhile.")
         game: TerminalGame | None = TerminalGame(console, engine, saved.board, settings, ask)
         assert game is not None
         game.clock_times.update(saved.clock_times)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineLoader"]
 
-PROGRESS_INTERVAL_S = 2.0  # time between progress messages while kernels compile
+PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
 
 
 class EngineLoader:
@@ -41,6 +41,7 @@ class EngineLoader:
         elif self.engine.options != options:
             with self._signs_of_life():
                 change_engine(self.engine, options, self._writer.info, self._demanded)
+        _announce_waiting(self.engine, self._writer)
         if self.engine.options.hash_mib != hash_before:
             self._warn_of_memory(self.engine.options.hash_mib)
         for problem in self.engine.take_problems():
@@ -63,8 +64,8 @@ class EngineLoader:
             seconds = 0.0
             while not done.wait(PROGRESS_INTERVAL_S):
                 seconds += PROGRESS_INTERVAL_S
-                self._writer.info(f"compiling kernels, once after an installation or update: {seconds:.0f} s")
-                if self._writer.closed:  # the GUI has gone, so nobody needs the kernels
+                self._writer.info(f"loading the engine: {seconds:.0f} s")
+                if self._writer.closed:  # the GUI has gone, so nobody needs the engine
                     _thread.interrupt_main()
 
         ticker = threading.Thread(target=tick, name="signs-of-life", daemon=True)
@@ -74,3 +75,11 @@ class EngineLoader:
         finally:
             done.set()
             ticker.join()
+
+
+def _announce_waiting(engine: Engine, writer: Writer) -> None:
+    """Has a search that waits for kernels say so."""
+    from uci.loading.patient import PatientEngine
+
+    if isinstance(engine, PatientEngine):
+        engine.on_wait = lambda progress: writer.info(str(progress))

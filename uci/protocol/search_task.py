@@ -14,6 +14,7 @@ from engine.errors import MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
+from uci.loading.background import StillCompilingError
 from uci.protocol.move_stats import move_stats
 from uci.protocol.position import read_move
 from uci.protocol.tasks import Task
@@ -43,9 +44,12 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
 def any_move(board: chess.Board, limits: Limits, error: Exception) -> list[str]:
     """The lines for a `go` that failed: the error, and any allowed move. Prints the traceback on stderr."""
     traceback.print_exception(error, file=sys.stderr)
+    return _first_move(board, limits, f"search failed: {type(error).__name__}: {error}")
+
+
+def _first_move(board: chess.Board, limits: Limits, message: str) -> list[str]:
     move = next(iter(limits.searchmoves or board.legal_moves), None)
-    message = info_string(f"search failed: {type(error).__name__}: {error}")
-    return [message, f"bestmove {board.uci(move) if move else '(none)'}"]
+    return [info_string(message), f"bestmove {board.uci(move) if move else '(none)'}"]
 
 
 class SearchTask(Task):
@@ -102,6 +106,8 @@ class SearchTask(Task):
             self.result = self._engine.search(self._limits, self._say, self._control)
             for problem in self._engine.take_problems():
                 self._writer.info(problem)
+        except StillCompilingError as error:
+            return _first_move(self.board, self._limits, str(error))
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get a move
             return any_move(self.board, self._limits, error)
         return self._result_lines(self.result)

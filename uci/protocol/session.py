@@ -240,7 +240,11 @@ class Session:
         if self._working():
             self.writer.info("eval: not during a search")
         else:
-            self.writer.line(*evaluation_lines(self._ready_engine(), self._board()))
+            engine = self._ready_engine()
+            if getattr(engine, "is_prepared", True):
+                self.writer.line(*evaluation_lines(engine, self._board()))
+            else:
+                self.writer.info("eval: not before everything is compiled")
 
     def _bench(self, text: str) -> None:
         from uci.protocol.debugging import bench_lines

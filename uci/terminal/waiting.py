@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.console import make_console, say, waiting
+from engine.live_lines import live_line
 from engine.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import SearchResult
+from uci.loading.background import StillCompilingError
 from uci.loading.loader import load_engine, make_engine
+from uci.loading.patient import PatientEngine
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,23 +22,33 @@ if TYPE_CHECKING:
     from engine.player import Engine
     from engine.search.result import OnInfo
 
-__all__ = ["Interrupted", "ready_engine", "search_interruptibly"]
+__all__ = ["Interrupted", "ready_engine", "search_interruptibly", "wait_with_bar"]
 
 _STOP_POLL_S = 0.1  # the waiting main thread checks for Ctrl-C this often
 
 
-def ready_engine(console: Console, options: EngineOptions) -> Engine:
-    """An engine that is loaded and compiled. Its messages about options and files go to stderr.
+def ready_engine(console: Console, options: EngineOptions, wait: bool = True) -> PatientEngine:
+    """An engine that is loaded and compiled; without `wait` its searches wait for what is not compiled yet.
 
-    The engine plays without a net if the net shipped with Aino is broken. Raises AinoErrors for anything broken that
-    the options name.
+    Its messages about options and files go to stderr. The engine plays without a net if the net shipped with Aino is
+    broken. Raises AinoErrors for anything broken that the options name.
     """
     problems: list[str] = []
-    with waiting(console, "Getting ready (the very first start compiles the engine)"):
+    with waiting(console, "Getting ready"):
         engine = load_engine(options, make_engine, problems.append, changes(EngineOptions(), options))
     for problem in (*problems, *engine.take_problems()):
         say(make_console(stderr=True), problem)
+    if wait:
+        wait_with_bar(engine)
     return engine
+
+
+def wait_with_bar(engine: PatientEngine) -> None:
+    """Waits until the engine is compiled; on a terminal, a bar shows how far that is."""
+    if engine.is_prepared:
+        return
+    with live_line("Compiling, which happens once") as line:
+        engine.wait(lambda progress: line.update(progress.share, f"{progress.done} of {progress.total}"))
 
 
 class Interrupted(KeyboardInterrupt):
@@ -45,14 +59,21 @@ class Interrupted(KeyboardInterrupt):
         self.result = result
 
 
-def search_interruptibly(engine: Engine, limits: Limits, on_info: OnInfo | None = None) -> SearchResult:
-    """Searches the engine's position. Ctrl-C stops the search and raises Interrupted with its result."""
+def search_interruptibly(
+    engine: Engine, limits: Limits, on_info: OnInfo | None = None, tell: Callable[[str], None] | None = None
+) -> SearchResult:
+    """Searches the engine's position. Ctrl-C stops the search and raises Interrupted with its result.
+
+    Where the engine must wait until it is compiled, `tell` hears how far that is; Ctrl-C raises KeyboardInterrupt then.
+    """
     outcome: list[SearchResult | Exception] = []
     control = SearchControl()
     done = threading.Event()  # not Thread.join: after an interrupt, it may treat the thread as ended
 
     def work() -> None:
         try:
+            if isinstance(engine, PatientEngine):
+                engine.wait(None if tell is None else lambda progress: tell(f"{progress}, only this once"), control)
             outcome.append(engine.search(limits, on_info, control))
         except Exception as error:  # noqa: BLE001 - the waiting thread raises it again
             outcome.append(error)
@@ -62,6 +83,8 @@ def search_interruptibly(engine: Engine, limits: Limits, on_info: OnInfo | None 
     threading.Thread(target=work, name="search", daemon=True).start()
     interrupted = _wait(done, control)
     result = outcome[0]
+    if isinstance(result, StillCompilingError):
+        raise KeyboardInterrupt
     if isinstance(result, Exception):
         raise result
     if interrupted:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import pytest
+from numba.core.errors import TypingError
 
 from engine.native import bits, jit, lanes
 
@@ -150,22 +149,23 @@ def write_two(model, leaves, leaf):
     leaves[leaf] = 2.0
 
 
-def test_calls_by_type_shared_a_symbol_but_for_a_number_that_two_processes_may_both_give():
-    """Linked from the cache, one then took the place of the other: a search computed policies for values."""
-    one, register_one = jit.kernel_by_type(_one)
-    two, register_two = jit.kernel_by_type(_two)
-    register_one(Family, write_one)
-    register_two(Family, write_two)
+one, register_one = jit.kernel_by_type(_one)
+two, register_two = jit.kernel_by_type(_two)
+register_one(Family, write_one)
+register_two(Family, write_two)
 
-    @numba.njit
-    def both(model, leaves):
-        one(model, leaves, 0)
-        two(model, leaves, 1)
 
-    leaves = np.zeros(2)
-    both(Family(np.zeros(1)), leaves)
+@jit.kernel()
+def both(model, leaves):
+    one(model, leaves, 0)
+    two(model, leaves, 1)
+
+
+def test_a_call_by_type_reaches_the_kernel_of_that_type_and_refuses_others():
+    family, leaves = Family(np.zeros(1)), np.zeros(2)
+    both(family, leaves)
     assert leaves.tolist() == [1.0, 2.0]
-    (compiled,) = both.overloads.values()
-    symbols = set(re.findall(r"@(_ZN08NumbaEnv[\w.]*)", compiled.library.get_llvm_str()))
-    assert len(symbols) >= 4
-    assert len({re.sub(r"B\d+v\d+", "", symbol) for symbol in symbols}) == len(symbols)
+    two(family, leaves, 0)
+    assert leaves.tolist() == [2.0, 2.0]
+    with pytest.raises(TypingError, match="_one: no kernel for"):
+        both((np.zeros(1),), leaves)

@@ -1,0 +1,61 @@
+"""Times of Numba's compilations, from the events that it broadcasts. Imports nothing of ours, so that a process of
+another checkout can load this file too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from numba.core import event
+
+_PARTS_A_STEP = 3  # To optimise this many callees takes about as long as to translate one. Measured.
+
+__all__ = ["Compilation", "CompileTimes"]
+
+
+class Compilation(NamedTuple):
+    """One compilation of one function for one signature."""
+
+    name: str  # module and function
+    signature: str
+    seconds: float  # CPU time of the compiling thread, without that of functions compiled meanwhile
+    ours: bool  # a kernel, not a function of Numba's that a kernel uses
+
+
+class CompileTimes(event.Listener):
+    """Notes every compilation between `with` and its end. A kernel that comes from the cache is none.
+
+    `each` is called after every compilation of a kernel, with about the time it took, in units of one short callee's.
+    """
+
+    def __init__(self, each: Callable[[int], None] = lambda steps: None) -> None:
+        self.compilations: list[Compilation] = []
+        self._each = each
+        self._begun: list[float] = []  # of the compilations in progress: the callees' CPU time must not count
+        self._inner: list[float] = []  # CPU seconds of what was compiled meanwhile
+
+    def __enter__(self) -> CompileTimes:
+        event.register("numba:compile", self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        event.unregister("numba:compile", self)
+
+    def on_start(self, event: Any) -> None:
+        self._begun.append(time.thread_time())
+        self._inner.append(0.0)
+
+    def on_end(self, event: Any) -> None:
+        seconds = time.thread_time() - self._begun.pop()
+        own = seconds - self._inner.pop()
+        if self._inner:
+            self._inner[-1] += seconds
+        function = event.data["dispatcher"].py_func
+        name = f"{function.__module__}.{function.__qualname__}"
+        ours = name.split(".")[0] not in ("numba", "llvmlite")
+        self.compilations.append(Compilation(name, str(event.data["args"]), own, ours))
+        if ours:
+            library = event.data["dispatcher"].overloads[tuple(event.data["args"])].library
+            self._each(1 + getattr(library, "parts", 0) // _PARTS_A_STEP)

@@ -1,0 +1,271 @@
+"""Kernels that are optimised once, as a whole: one that Python calls, with all kernels that it reaches.
+
+Numba optimises a function and makes machine code of it when it compiles it, and does both again in every function that
+calls it, directly or not: for the last of a chain of ten calls, ten times. Here a kernel that another one calls is only
+translated to LLVM's language. The one that Python calls links the translations of all that it reaches, and the
+optimiser sees each of them once.
+
+So a kernel is two dispatchers: the one that Python calls, whose machine code is cached, and behind it a `_Part` for
+calls by other kernels, which is never cached.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from llvmlite import binding
+from numba.core import types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder, _LowerResult
+from numba.core.compiler_machinery import register_pass
+from numba.core.dispatcher import _FunctionCompiler  # type: ignore[attr-defined]
+from numba.core.environment import lookup_environment
+from numba.core.errors import LoweringError, NumbaError, TypingError
+from numba.core.registry import CPUDispatcher
+from numba.core.typed_passes import NativeLowering
+
+__all__ = ["ByType", "Kernel"]
+
+# How Numba begins the names of
+_ENVIRONMENT = "_ZN08NumbaEnv"  # a function's environment,
+_WRAPPER = "_ZN7cpython"  # the function that Python calls,
+_UNRESOLVED = ".numba.unresolved$"  # an address that is filled in at run time.
+
+
+# ---- libraries: LLVM modules of one function -----------------------------------------------------------------------
+
+
+class _PartLibrary(JITCodeLibrary):
+    """A callee's translation, not optimised, without machine code."""
+
+    def finalize(self) -> None:
+        self._finalized = True
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _get_module_for_linking(self) -> Any:
+        """All that this callee reaches in one module, for a caller that is no kernel of ours."""
+        module = self._final_module.clone()
+        for library in _reached(self._linking_libraries):
+            own = library._final_module if isinstance(library, _PartLibrary) else library._get_module_for_linking()
+            module.link_in(own, preserve=True)
+        for function in module.functions:
+            if not function.is_declaration and function.linkage == binding.Linkage.external:
+                function.linkage = binding.Linkage.linkonce_odr
+        return module
+
+
+class _WholeLibrary(JITCodeLibrary):
+    """A kernel that Python calls, with all that it reaches, optimised and compiled."""
+
+    _linking_libraries: list[Any]
+    _shared_module: Any
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def finalize(self) -> None:
+        self.parts = 0  # how many callees it has, directly or not
+        others = []
+        for library in _reached(self._linking_libraries):
+            if isinstance(library, _PartLibrary):
+                self._final_module.link_in(library._final_module, preserve=True)
+                self.parts += 1
+            else:
+                others.append(library)
+        self._linking_libraries = others
+        if any(variable.name.startswith(_UNRESOLVED) for variable in self._final_module.global_variables):
+            raise LoweringError(
+                f"{self.name}: kernels that call each other in a circle, or one that calls itself with other types, "
+                "cannot be kept in the cache; call it with np.int64(1), not 1"
+            )
+        super().finalize()
+        for variable in self._final_module.global_variables:
+            environment = lookup_environment(variable.name) if variable.name.startswith(_ENVIRONMENT) else None
+            if environment is not None:
+                self.codegen.set_env(variable.name, environment)
+
+    def _optimize_final_module(self) -> None:
+        for function in self._final_module.functions:
+            if not function.is_declaration and not function.name.startswith(_WRAPPER):
+                function.linkage = binding.Linkage.internal
+                function.name = f"part.{function.name}"  # The linker takes equal names in other libraries for the same.
+        manager, builder = self._codegen._module_pass_manager()
+        manager.run(self._final_module, builder)
+
+    def _get_module_for_linking(self) -> Any:
+        """The names that this library defines, without their contents: nothing links it, the cache keeps names only."""
+        self._ensure_finalized()
+        if self._shared_module is None:
+            self._shared_module = binding.parse_assembly("\n".join(_stubs(self._final_module)))
+        return self._shared_module
+
+
+def _stubs(module: Any) -> Iterator[str]:
+    for function in module.functions:
+        if not function.is_declaration and function.linkage != binding.Linkage.internal:
+            yield f'define void @"{function.name}"() {{ unreachable }}'
+    for variable in module.global_variables:
+        if not variable.is_declaration and variable.linkage != binding.Linkage.internal:
+            yield f'@"{variable.name}" = common global i64 0'
+
+
+def _reached(libraries: list[Any]) -> Iterator[Any]:
+    """Libraries, and those that their parts call, directly or not, each of them once."""
+    seen: set[Any] = set()
+    waiting = list(libraries)
+    while waiting:
+        library = waiting.pop()
+        if library not in seen:
+            seen.add(library)
+            yield library
+            if isinstance(library, _PartLibrary):
+                waiting += library._linking_libraries
+
+
+# ---- compilers: Numba's, with these libraries ----------------------------------------------------------------------
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _WholeLowering(NativeLowering):
+    _name = "whole_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _WholeLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _PartLowering(NativeLowering):
+    _name = "part_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags = state.flags.copy()
+        state.flags.no_compile = True
+        super().run_pass(state)
+        state.library.finalize()
+        lowered = state.cr
+        name = object()  # By this, other functions find the translation; there is no address.
+        state.targetctx.insert_user_function(name, lowered.fndesc, [state.library])
+        state.cr = _LowerResult(lowered.fndesc, lowered.call_helper, name, lowered.env)
+        return True
+
+
+class _WholeCompiler(CompilerBase):
+    lowering: type[NativeLowering] = _WholeLowering
+
+    def define_pipelines(self) -> list[Any]:
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.passes = [(self.lowering if one is NativeLowering else one, text) for one, text in passes.passes]
+        passes._finalized = False
+        passes.finalize()
+        return [passes]
+
+
+class _PartCompiler(_WholeCompiler):
+    lowering = _PartLowering
+
+
+class _WithoutCounting(_FunctionCompiler):
+    """Compiles without code that counts references, which takes half the time, unless a function makes arrays.
+
+    Assigning an array to a row or a slice of another makes one too.
+    """
+
+    targetoptions: dict[str, Any]
+
+    def _compile_core(self, args: Any, return_type: Any) -> Any:
+        options = self.targetoptions
+        try:
+            self.targetoptions = {**options, "_nrt": False}
+            return super()._compile_core(args, return_type)
+        except NumbaError:  # It may have other causes; then the second attempt raises it again.
+            self.targetoptions = {**options, "_nrt": True}  # A callee would inherit its caller's.
+            return super()._compile_core(args, return_type)
+        finally:
+            self.targetoptions = options
+
+
+def _without_counting(dispatcher: Any) -> Any:
+    old = dispatcher._compiler
+    return _WithoutCounting(old.py_func, old.targetdescr, old.targetoptions, old.locals, old.pipeline_class)
+
+
+# ---- dispatchers ---------------------------------------------------------------------------------------------------
+
+
+class _Part(CPUDispatcher):
+    """A kernel as other kernels call it."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        options = {**options, "no_cpython_wrapper": True}
+        super().__init__(function, targetoptions=options, pipeline_class=_PartCompiler)
+        self._compiler = _without_counting(self)
+
+    def add_overload(self, cres: Any) -> None:
+        self.overloads[tuple(cres.signature.args)] = cres
+
+
+class Kernel(CPUDispatcher):
+    """A function compiled with these options of `numba.njit`; compiled kernels may call it too."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        options = {"nopython": True, "no_cfunc_wrapper": True, **options}  # Kernels are never called from C.
+        super().__init__(function, targetoptions=options, pipeline_class=_WholeCompiler)
+        self._compiler = _without_counting(self)
+        self._part = _Part(function, options)
+
+    # What Numba asks when another function calls this one.
+
+    @property
+    def is_compiling(self) -> bool:
+        return bool(super().is_compiling or self._part.is_compiling)
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        return self._part.get_call_template(args, kws)
+
+    def get_overload(self, args: Any) -> Any:
+        return self._part.get_overload(args)
+
+
+class ByType:
+    """A function that is one of several kernels, by the type of its first argument, a NamedTuple.
+
+    Numba resolves a call when it compiles the caller, which can be cached like any other; a kernel that took a
+    function as an argument could not.
+    """
+
+    def __init__(self, stub: Callable[..., Any]) -> None:
+        self._function = functools.singledispatch(stub)
+        self._kernels: dict[type, Any] = {}
+        self._numba_type_ = types.Dispatcher(self)  # type: ignore[type-var]
+        self.__name__ = stub.__name__
+
+    def register(self, kind: type, implementation: Any) -> None:
+        """Use this kernel for first arguments of this type."""
+        self._function.register(kind, implementation)
+        self._kernels[kind] = implementation
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    # What Numba asks when a function calls this one.
+
+    is_compiling = False
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        return self._chosen(args).get_call_template(args, kws)
+
+    def get_overload(self, args: Any) -> Any:
+        return self._chosen(args).get_overload(args)
+
+    def _chosen(self, args: Any) -> Any:
+        kind = getattr(args[0], "instance_class", None)
+        if kind not in self._kernels:
+            raise TypingError(f"{self.__name__}: no kernel for {args[0]}")
+        return self._kernels[kind]

@@ -1,0 +1,130 @@
+"""Kernels compiled as a whole: called by Python, by each other and by functions of other libraries."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from numba.core.errors import LoweringError
+
+from engine.native import jit
+from engine.native.compile_events import CompileTimes
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@jit.kernel()
+def add(numbers, i):
+    return numbers[i] + 1.0
+
+
+@jit.kernel()
+def add_twice(numbers, i):
+    return add(numbers, i) + add(numbers, i)
+
+
+@jit.kernel()
+def factorial(n):
+    return n * factorial(n - 1) if n > 1 else 1
+
+
+@jit.kernel()
+def binomial(n, k):
+    return factorial(n) // (factorial(k) * factorial(n - k))
+
+
+def test_a_kernel_gives_the_same_to_python_and_to_kernels_in_either_order():
+    numbers = np.arange(3.0)
+    assert add_twice(numbers, np.int64(2)) == 2 * add(numbers, np.int64(2)) == add_twice.py_func(numbers, 2) == 6.0
+    assert add(numbers[:0:-1], np.int64(0)) == 3.0  # another type of array
+
+
+def test_recursive_kernels_work_alone_and_inside_others():
+    assert binomial(np.int64(10), np.int64(3)) == 120
+    assert factorial(np.int64(10)) == 3628800
+
+
+@jit.kernel()
+def is_even(n):
+    return n == 0 or is_odd(n - 1)
+
+
+@jit.kernel()
+def is_odd(n):
+    return n != 0 and is_even(n - 1)
+
+
+def test_kernels_that_call_each_other_crashed_when_they_came_from_the_cache():
+    with pytest.raises(LoweringError, match="call each other in a circle"):
+        is_even(np.int64(4))
+
+
+def test_functions_of_other_libraries_may_call_kernels_that_call_kernels():
+    @numba.njit
+    def theirs(numbers):
+        return add_twice(numbers, 0) + factorial(np.int64(4))
+
+    assert theirs(np.arange(3.0)) == 26.0
+
+
+@jit.kernel()
+def halves(numbers):
+    return numbers / 2
+
+
+@jit.kernel()
+def copy_first(rows):
+    rows[1:] = rows[0]
+    return halves(rows[1]).sum()
+
+
+def test_kernels_may_make_arrays():
+    rows = np.arange(6.0).reshape(2, 3)
+    assert halves(rows[1]).tolist() == [1.5, 2.0, 2.5]
+    assert copy_first(rows) == 1.5
+    assert rows[1].tolist() == [0, 1, 2]
+
+
+def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
+    (tmp_path / "chain.py").write_text(
+        "from engine.native.jit import kernel\n\n"
+        + "".join(f"@kernel()\ndef f{i}(x): return {f'f{i - 1}(x) + f{i - 1}(x)' if i else 'x'}\n\n" for i in range(5))
+    )
+    program = (
+        "from engine.native.compile_events import CompileTimes\n"
+        "import chain\n"
+        "with CompileTimes() as times: print(chain.f4(1), chain.f3(1))\n"
+        "print(sorted(compilation.name for compilation in times.compilations))\n"
+    )
+    environment = os.environ | {
+        "AINO_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+    }
+    command = [sys.executable, "-c", program]
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+        for _ in range(2)
+    )
+    assert first == ["16 8", str(sorted(f"chain.f{i}" for i in (0, 1, 2, 3, 3, 4)))]
+    assert second == ["16 8", "[]"]
+    assert sorted(path.name.split("-")[0] for path in tmp_path.rglob("*.nbc")) == ["chain.f3", "chain.f4"]
+
+
+def test_compile_times_are_without_those_of_callees():
+    @jit.kernel()
+    def inner(x):
+        return x + 1
+
+    @jit.kernel()
+    def outer(x):
+        return inner(x)
+
+    with CompileTimes() as times:
+        outer(np.int64(1))
+    assert [compilation.name.rsplit(".", 1)[1] for compilation in times.compilations] == ["inner", "outer"]
+    assert all(compilation.seconds > 0 for compilation in times.compilations)

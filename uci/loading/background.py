@@ -1,0 +1,152 @@
+"""Kernels are compiled once, by a process of its own that outlives whoever started it.
+
+On an empty cache an engine is ready at once and only its first search waits; a GUI that gives up after ten seconds
+loses nothing. Programs that start at the same time share the work: a lock lets one of them compile, and the others
+watch its progress. A compiler that is killed leaves whole kernels; the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine import player
+from engine.errors import AinoError
+from engine.native import jit
+from engine.options import EngineOptions
+from uci.loading.child import child_environment
+from uci.loading.compiler import LOCKED, Place
+
+__all__ = ["Preparation", "Progress", "StillCompilingError", "place_of"]
+
+_COMPILER = "uci.loading.compiler"
+COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has
+_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # options that decide, with others, what is compiled
+_POLL_S = 0.1
+_AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
+_TELL_S = 2.0  # between two messages about the progress
+
+
+class Progress(NamedTuple):
+    """How far the compiler is."""
+
+    done: int
+    total: int
+    seconds_left: float | None  # None while unknown
+
+    @property
+    def share(self) -> float:
+        """The part done, 0 to 1."""
+        return self.done / self.total
+
+    def __str__(self) -> str:
+        left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
+        return f"compiling {self.done} of {self.total}, {self.share:.0%}{left}"
+
+
+class StillCompilingError(AinoError):
+    """A search was stopped before it could begin."""
+
+
+def place_of(options: EngineOptions) -> Place | None:
+    """Where the kernels for an engine with these options are kept; None where no folder can be made for them."""
+    folder = jit.cache_folder(Path(player.__file__))
+    if folder is None:
+        return None
+    chosen: dict[str, Any] = {field: getattr(options, field) for field in _FIELDS}
+    chosen["threads"] = min(2, options.thread_count)
+    chosen["tactical_nodes"] = min(1.0, options.tactical_nodes)
+    chosen["hash_mib"] = COMPILER_HASH_MIB
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    choice = json.dumps(chosen)
+    return Place(folder, hashlib.sha256(choice.encode()).hexdigest()[:16], choice)
+
+
+class Preparation:
+    """Sees to it that the kernels for an engine's options are in the cache; starts the compiler where they are not."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._place = place_of(options)
+        self._compiler: subprocess.Popen[bytes] | None = None
+        self._tried = 0.0
+        self._first: tuple[float, int] | None = None  # time and count at the first look
+        self.finished = self._place is None or self._place.done.exists()
+        if not self.finished:
+            self._start()
+
+    def changed(self, before: EngineOptions, after: EngineOptions) -> Preparation:
+        """The preparation for new options: this one, unless they need other kernels."""
+        return self if place_of(before) == place_of(after) else Preparation(after)
+
+    def progress(self) -> Progress | None:
+        """How far the compiler is; None before it has compiled anything, which it may not have to."""
+        assert self._place is not None
+        done, total = self._place.counted()
+        if not done:
+            return None
+        now = time.monotonic()
+        if self._first is None or done < self._first[1]:
+            self._first = now, done
+        seconds, count = now - self._first[0], done - self._first[1]
+        return Progress(done, total, seconds / count * (total - done) if count else None)
+
+    def wait(self, tell: Callable[[Progress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Wait until the kernels are in the cache, or nobody will put them there: then the first search compiles.
+
+        `tell` hears of the progress every two seconds. Raises StillCompilingError once `stopped` gives true.
+        """
+        told = 0.0
+        while not self.finished:
+            if self._check():
+                return
+            progress, now = self.progress(), time.monotonic()
+            if stopped():
+                raise StillCompilingError(f"no search yet, {progress or 'compiling'}")
+            if progress is not None and tell is not None and now - told >= _TELL_S:
+                told = now
+                tell(progress)
+            time.sleep(_POLL_S)
+
+    def _check(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        assert self._place is not None
+        status = None if self._compiler is None else self._compiler.poll()
+        if self._compiler is not None and status is None:
+            self.finished = self._place.done.exists()
+        elif status == LOCKED and not self._place.done.exists():
+            if time.monotonic() - self._tried >= _AGAIN_S:
+                self._start()
+        else:  # all compiled; or it failed, or could not be started
+            self.finished = True
+        return self.finished
+
+    def _start(self) -> None:
+        assert self._place is not None
+        self._tried = time.monotonic()
+        flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+        command = [sys.executable, "-P", "-m", _COMPILER, *map(str, self._place)]
+        with contextlib.suppress(OSError):  # where we may not start processes, the first search compiles
+            self._compiler = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=child_environment(),
+                start_new_session=os.name == "posix",  # Ctrl-C in our terminal is not meant for it
+                creationflags=flags,
+            )
+            _started.append(self._compiler)
+
+
+_started: list[subprocess.Popen[bytes]] = []  # A Popen object complains if it goes before its process has ended.

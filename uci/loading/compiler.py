@@ -1,0 +1,158 @@
+"""The process that compiles: `python -m uci.loading.compiler FOLDER NAME OPTIONS`, started by `uci.loading.background`.
+
+It asks for the lock before it imports anything large, because many may be started while one is at work. Where there
+are two processors a second process compiles alpha-beta meanwhile: Numba compiles on one thread of a process at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from engine.native.locks import FileLock
+from uci.loading.child import child_environment
+
+__all__ = ["LOCKED", "Place", "main"]
+
+LOCKED: Final = 3  # Exit status of a compiler that found another one at work.
+
+# Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; and for alpha-beta.
+# Counted on two processors for the default engine, by estimate for the others.
+SEARCH_STEPS = {"auto": 271, "sparse": 271, "hybrid": 330, "network": 300, "material": 200}
+ADVICE_STEPS = 100
+
+_TOTAL_BYTES = 6  # digits and a line end, at the beginning of the file of progress
+
+
+class Place(NamedTuple):
+    """Files in the kernel cache about the kernels for some options."""
+
+    folder: Path
+    name: str
+    choice: str  # JSON: the options that decide what is compiled
+
+    @property
+    def done(self) -> Path:
+        """Exists once everything is compiled."""
+        return self.folder / f"compiled-{self.name}"
+
+    @property
+    def progress(self) -> Path:
+        """How many steps there are, and a byte for each that is done."""
+        return self.folder / f"progress-{self.name}"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the compiler."""
+        return self.folder / "lock"
+
+    def counted(self) -> tuple[int, int]:
+        """Steps done by the compiler at work, and how many there are; (0, 1) where none is."""
+        try:
+            text = self.progress.read_bytes()
+            total = int(text[:_TOTAL_BYTES])
+        except (OSError, ValueError):
+            return 0, 1
+        return min(len(text) - _TOTAL_BYTES, total), total
+
+
+def main(folder: str, name: str, choice: str, part: str = "") -> int:
+    """Compiles everything for these options (JSON), unless that was done or another process is at it.
+
+    Returns the exit status. The `part` "advice" is compiled without asking.
+    """
+    place = Place(Path(folder), name, choice)
+    if part:
+        with _counting(place):
+            _compile_advice(place)
+        return 0
+    lock = FileLock(place.lock)
+    with contextlib.suppress(OSError):  # a full disk, or a file system without locks: two compilers cost time only
+        if not lock.try_acquire():
+            return LOCKED
+    try:
+        if not place.done.exists():
+            _compile(place)
+            place.done.touch()
+    finally:
+        with contextlib.suppress(OSError):
+            place.progress.unlink()
+        lock.release()
+    return 0
+
+
+def _compile(place: Place) -> None:
+    from engine.options import EngineOptions, usable_cpus
+    from engine.player import Engine
+
+    options = EngineOptions(**json.loads(place.choice))
+    advised = options.tactical_nodes > 0
+    steps = SEARCH_STEPS[options.evaluator] + ADVICE_STEPS * advised
+    with contextlib.suppress(OSError):
+        place.progress.write_text(f"{steps:{_TOTAL_BYTES - 1}}\n", encoding="ascii")
+    with _counting(place):
+        if advised and usable_cpus() > 1:
+            with _advice_compiler(place), Engine(replace(options, tactical_nodes=0.0)) as engine:
+                engine.warm_up()
+        with Engine(options) as engine:
+            engine.warm_up()
+
+
+def _compile_advice(place: Place) -> None:
+    from engine.options import EngineOptions
+    from engine.player import Engine
+
+    with Engine(EngineOptions(**json.loads(place.choice))) as engine:
+        engine.warm_up_advice()
+
+
+@contextlib.contextmanager
+def _advice_compiler(place: Place) -> Iterator[None]:
+    """Has another process compile alpha-beta meanwhile, and waits for it; if none can be started, nothing happens."""
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "uci.loading.compiler", *map(str, place), "advice"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=child_environment(),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # no black window on Windows
+        )
+    except OSError:
+        yield
+        return
+    try:
+        yield
+        process.wait()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _counting(place: Place) -> Iterator[None]:
+    """Appends a byte to the file of progress for every step of what is compiled meanwhile."""
+    from engine.native.compile_events import CompileTimes
+
+    try:
+        stream = place.progress.open("ab", buffering=0)
+    except OSError:
+        yield
+        return
+
+    def count(steps: int) -> None:
+        with contextlib.suppress(OSError):
+            stream.write(b"." * steps)
+
+    with stream, CompileTimes(count):
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

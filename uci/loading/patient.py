@@ -1,0 +1,50 @@
+"""An engine that may be asked before its kernels are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.evaluation.protocol import Evaluator
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import OnInfo, SearchResult
+from uci.loading.background import Preparation, Progress
+
+__all__ = ["PatientEngine"]
+
+
+class PatientEngine(Engine):
+    """Its searches wait until the kernels are in the cache. `on_wait` hears of the progress meanwhile.
+
+    A stopped wait raises StillCompilingError.
+    """
+
+    def __init__(self, options: EngineOptions | None = None, evaluator: Evaluator | None = None) -> None:
+        super().__init__(options, evaluator)
+        self.on_wait: Callable[[Progress], None] | None = None
+        self._preparation = Preparation(self.options)
+        if self.is_prepared:
+            self.warm_up()
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether a search begins at once."""
+        return self._preparation.finished
+
+    def wait(self, tell: Callable[[Progress], None] | None = None, control: SearchControl | None = None) -> None:
+        """Wait until the engine is prepared; `tell` hears of the progress. Raises StillCompilingError once stopped."""
+        if not self.is_prepared:
+            self._preparation.wait(tell, lambda: control is not None and control.stopped)
+
+    def set_options(self, options: EngineOptions) -> None:
+        before = self.options
+        super().set_options(options)
+        self._preparation = self._preparation.changed(before, self.options)
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        control = control or SearchControl()
+        self.wait(self.on_wait, control)
+        return super().search(limits, on_info, control)
