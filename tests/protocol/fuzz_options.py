@@ -177,12 +177,13 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
     """Sends lines and checks what was said, and what the engine has become."""
     first = len(mixer.asked)
     engine.send(*(mixer.line() for _ in range(lines)))
-    engine.send("ucinewgame", "isready", MARK, "d", "position startpos", "eval", MARK)
-    seen: list[str] = []
-    for _ in range(2):
-        while not seen or not seen[-1].endswith(MARK):
-            seen += engine.read_until("info", HANG_S)
-        seen.append("")
+    engine.send("ucinewgame", "isready", MARK)
+    seen = read_to_mark(engine)
+    best_moves = [line.split()[1] for line in seen if line.startswith("bestmove ")]
+    engine.send("d", "position startpos", "go nodes 1")  # a search waits for kernels, `eval` does not
+    seen += engine.read_until("bestmove", HANG_S)
+    engine.send("eval", MARK)
+    seen += read_to_mark(engine)
     failures = [line for line in seen if " failed" in line]
     assert not failures, failures
     fens = [line for line in seen if line.startswith("Fen: ")]
@@ -190,12 +191,19 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
     mixer.board, mixer.standard = chess.Board(chess960=mixer.chess960), True
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
     assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net, mixer.net_is_good)
-    best_moves = [line.split()[1] for line in seen if line.startswith("bestmove ")]
     assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
     for move, board in zip(best_moves, mixer.asked[first:], strict=True):
         legal = [board.uci(legal_move) for legal_move in board.legal_moves]
         assert move in (legal or ["(none)"]), (move, board.fen(), board.chess960)
     assert engine.process.poll() is None
+
+
+def read_to_mark(engine: AinoProcess) -> list[str]:
+    """The lines up to the answer to MARK."""
+    seen = [""]
+    while not seen[-1].endswith(MARK):
+        seen += engine.read_until("info", HANG_S)
+    return seen
 
 
 def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:

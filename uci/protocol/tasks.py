@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable
 
 from engine.search.limits import SearchControl
+from uci.loading.background import StillCompilingError
 from uci.protocol.writer import Writer, info_string
 
 __all__ = ["LinesTask", "Task"]
@@ -45,6 +46,8 @@ class LinesTask(Task):
     def run(self) -> None:
         try:
             last = self._say_all_but_last()
+        except StillCompilingError:  # raised by a stop
+            last = info_string(f"{self._command} stopped")
         except Exception as error:  # noqa: BLE001 - a bug in a debugging command must not end the conversation
             traceback.print_exc(file=sys.stderr)
             last = info_string(f"{self._command} failed: {type(error).__name__}: {error}")
