@@ -492,7 +492,7 @@ def test_blunders_of_the_immortal_game_are_found(tmp_path: Path) -> None:
     nags = {node.san(): node.nags for node in game.mainline()}
     assert 4 in nags["Na6"]
     assert nags["Bd6"] & {2, 4}
-    assert nags["Bxg1"] & {2, 4}
+    assert nags["Bxg1"] & {2, 4, 6}
     assert not any(nags[san] for san in ("Nxg7+", "Qf6+", "Be7#"))
 
 

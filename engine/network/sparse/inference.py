@@ -1,7 +1,8 @@
 """The sparse network for playing: one kernel, one position, no batch, no allocation.
 
-A network with a value trunk (`value_inference`) takes its value from there, once winning captures are settled
-(`value_settling`); then value and policy share nothing.
+A network with a value trunk (`value_inference`) has two values, that of the policy's own trunk and that of the value
+trunk once winning captures are settled (`value_settling`). Its value is their mean: a search drifts to positions that
+its judge overrates, and two judges seldom overrate the same ones.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class TwoTrunkModel(NamedTuple):
     policy: SparseModel
     value: ValueModel
     settling: SettlingSpace
+    wdl: np.ndarray  # float32 [3] of the value trunk
 
 
 class SparseNet:
@@ -70,7 +72,8 @@ class SparseNet:
         )
         if self.value_tables is None:
             return model
-        return TwoTrunkModel(model, new_value_model(self.value_tables), new_settling_space())
+        value = new_value_model(self.value_tables)
+        return TwoTrunkModel(model, value, new_settling_space(), np.zeros(3, np.float32))
 
 
 def largest_sum(tables: Tables, config: SparseConfig) -> float:
@@ -151,7 +154,7 @@ def write_outputs(outputs, leaves, leaf):
 def evaluate_leaf_by_trunks(model, leaves, leaf):
     """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
     write_policy(model.policy, leaves, leaf)
-    evaluate_value_by_trunk(model, leaves, leaf)
+    write_mean_value(model, leaves, leaf)
 
 
 @kernel(contract=True)
@@ -161,10 +164,25 @@ def evaluate_policy_by_trunk(model, leaves, leaf):
 
 
 @kernel(contract=True)
-def evaluate_value_by_trunk(model, leaves, leaf):
+def evaluate_value_by_trunks(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl and moves left."""
+    row, sight = leaves.rows[leaf], model.policy.sight
+    fill_units(model.policy, write_features(row, settled_value(row, sight.captures), sight))
+    write_mean_value(model, leaves, leaf)
+
+
+@kernel(contract=True)
+def write_mean_value(model, leaves, leaf):
+    """Write wdl and moves left, the means of both trunks'; the inputs of the policy trunk's heads are computed."""
+    write_value(model.policy, leaves, leaf)
     settled_outputs(model.value, model.settling, leaves.rows[leaf])
-    write_outputs(model.settling.outputs[0], leaves, leaf)
+    outputs = model.settling.outputs[0]
+    softmax_of_3(outputs, model.wdl)
+    half = np.float32(0.5)
+    for k in range(3):
+        leaves.wdl[leaf, k] = half * (leaves.wdl[leaf, k] + model.wdl[k])
+    plies = max(outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+    leaves.moves_left[leaf] = half * (leaves.moves_left[leaf] + plies)
 
 
 @kernel(contract=True)

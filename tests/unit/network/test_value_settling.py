@@ -22,7 +22,7 @@ CONFIG = SparseConfig.parse("sparse-128+v128")
 
 
 @pytest.fixture(scope="module")
-def net() -> SparseNet:
+def tensors() -> dict[str, np.ndarray]:
     """Random weights whose outputs differ much between positions."""
     rng = np.random.default_rng(4)
     network = build_sparse(CONFIG, rng)
@@ -30,7 +30,12 @@ def net() -> SparseNet:
         if name.startswith("value_trunk"):
             array *= 3
             array += rng.normal(0, 0.1, array.shape).astype(np.float32)
-    return SparseNet(network.named_parameters(), CONFIG)
+    return dict(network.named_parameters())
+
+
+@pytest.fixture(scope="module")
+def net(tensors) -> SparseNet:
+    return SparseNet(tensors, CONFIG)
 
 
 @pytest.fixture
@@ -173,11 +178,19 @@ def test_a_second_thread_and_another_order_give_the_same_bits(net, model):
         assert other.settling.outputs[0, :4].tobytes() == expected.tobytes()
 
 
-def test_an_evaluator_gives_settled_values(net, model):
-    board = parse_fen("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1")
+def value_of(net: SparseNet, board: chess.Board) -> float:
+    """Q by an evaluator."""
     leaves = new_leaf_batch(1)
     fill_leaf(leaves, 0, row_from_board(board)[None])
     evaluator = SparseEvaluator(net)
     evaluator.evaluate(leaves, 1)
     evaluator.close()
-    assert leaves.wdl[0, 0] - leaves.wdl[0, 2] == pytest.approx(score(settled(model, board)), abs=1e-6)
+    return float(leaves.wdl[0, 0] - leaves.wdl[0, 2])
+
+
+def test_an_evaluator_takes_the_mean_of_the_settled_value_and_the_other_trunks(tensors, net, model):
+    board = parse_fen("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1")
+    other = value_of(SparseNet(tensors, SparseConfig.parse("sparse-128")), board)
+    found = score(settled(model, board))
+    assert abs(found - score(plain(model, board))) > 0.01
+    assert value_of(net, board) == pytest.approx((found + other) / 2, abs=1e-6)
