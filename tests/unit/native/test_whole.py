@@ -90,6 +90,18 @@ def test_kernels_may_make_arrays():
     assert rows[1].tolist() == [0, 1, 2]
 
 
+def test_a_process_whose_first_array_is_made_by_a_callee_gave_up(tmp_path):
+    (tmp_path / "copies.py").write_text(
+        "import numpy as np\nfrom engine.native.jit import kernel\n\n"
+        "@kernel()\ndef copied(numbers): return numbers.copy()[1]\n\n"
+        "@kernel()\ndef caller(numbers): return copied(numbers)\n\n"
+        "print(caller(np.arange(3)))\n"
+    )
+    environment = os.environ | {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(tmp_path / "copies.py")]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "1\n"
+
+
 def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
     (tmp_path / "chain.py").write_text(
         "from engine.native.jit import kernel\n\n"
