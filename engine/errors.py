@@ -8,6 +8,7 @@ AinoError
 ├── NetFileError                a net file that is missing, damaged or of another kind
 ├── TrainingError               training that cannot continue, such as a loss that is not a number
 ├── RunError                    a training run folder that cannot be used
+├── StillCompilingError         a search stopped while it waited for its kernels
 └── DataError                   input data that does not have the documented form
 """
 
@@ -26,6 +27,7 @@ __all__ = [
     "NetFileError",
     "RunError",
     "ShapeError",
+    "StillCompilingError",
     "TrainingError",
     "blaming",
     "why_unreadable",
@@ -132,6 +134,10 @@ class TrainingError(AinoError):
 
 class RunError(AinoError):
     """A training run folder is missing, damaged, in use or of another configuration."""
+
+
+class StillCompilingError(AinoError):
+    """A search was stopped before it could begin, because its kernels are still being compiled."""
 
 
 class DataError(AinoError):

@@ -185,7 +185,7 @@ class _WithoutCounting(_FunctionCompiler):
             self.targetoptions = {**options, "_nrt": False}
             return super()._compile_core(args, return_type)
         except NumbaError:  # It may have other causes; then the second attempt raises it again.
-            self.targetdescr.typing_context.callstack._fail_cache.clear()  # Numba would repeat the first one's failures.
+            self.targetdescr.typing_context.callstack._fail_cache.clear()  # It would repeat the first one's failures.
             self.targetoptions = {**options, "_nrt": True}  # A callee would inherit its caller's.
             return super()._compile_core(args, return_type)
         finally:

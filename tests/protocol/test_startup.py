@@ -15,6 +15,7 @@ from pathlib import Path
 import chess.engine
 import pytest
 
+from engine.errors import StillCompilingError
 from engine.native import jit
 from engine.options import EngineOptions
 from tests.protocol.fake_engine import Conversation
@@ -22,7 +23,7 @@ from uci.bench import compile_times
 from uci.bench.engine_process import COMMAND, AinoProcess
 from uci.bench.startup import measure_start, no_home
 from uci.loading import background
-from uci.loading.background import Preparation, Progress, StillCompilingError
+from uci.loading.background import Preparation, Progress
 from uci.loading.child import child_environment
 from uci.loading.patient import PatientEngine
 

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine import player
-from engine.errors import AinoError
+from engine.errors import StillCompilingError
 from engine.native import jit
 from engine.options import EngineOptions
 from uci.loading.child import child_environment
 from uci.loading.compiler import LOCKED, Place
 
-__all__ = ["Preparation", "Progress", "StillCompilingError", "place_of"]
+__all__ = ["Preparation", "Progress", "place_of"]
 
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has
@@ -50,10 +50,6 @@ class Progress(NamedTuple):
     def __str__(self) -> str:
         left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
         return f"compiling {self.done} of {self.total}, {self.share:.0%}{left}"
-
-
-class StillCompilingError(AinoError):
-    """A search was stopped before it could begin."""
 
 
 def place_of(options: EngineOptions) -> Place | None:

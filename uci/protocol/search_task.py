@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import chess
 
-from engine.errors import MoveError
+from engine.errors import MoveError, StillCompilingError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
-from uci.loading.background import StillCompilingError
 from uci.protocol.move_stats import move_stats
 from uci.protocol.position import read_move
 from uci.protocol.tasks import Task

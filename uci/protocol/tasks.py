@@ -7,8 +7,8 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 
+from engine.errors import StillCompilingError
 from engine.search.limits import SearchControl
-from uci.loading.background import StillCompilingError
 from uci.protocol.writer import Writer, info_string
 
 __all__ = ["LinesTask", "Task"]

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.console import make_console, say, waiting
+from engine.errors import StillCompilingError
 from engine.live_lines import live_line
 from engine.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import SearchResult
-from uci.loading.background import StillCompilingError
 from uci.loading.loader import load_engine, make_engine
 from uci.loading.patient import PatientEngine
 

@@ -1,0 +1,14 @@
+"""The engines of these tests find their kernels compiled: they end with their input, or have little room."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.options import EngineOptions
+from uci.loading.background import Preparation
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_kernels() -> None:
+    for evaluator in ("auto", "material"):
+        Preparation(EngineOptions(evaluator=evaluator, threads=1)).wait(None)
