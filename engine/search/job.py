@@ -45,7 +45,7 @@ class SearchOrder:
     overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
     saved_ms: float = 0.0  # Left over from the plans of earlier moves.
     smart_pruning_factor: float = 0.0  # Stop once the best move can hardly change (`Stopper`). 0 = never.
-    on_info: OnInfo | None = None  # Is told a complete set of lines soon, then once a second, at news, and at the end.
+    on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
     control: SearchControl = field(default_factory=SearchControl)
 
 

@@ -12,8 +12,8 @@ One thread whose evaluator is a kernel needs no rounds: every visit is applied b
 nodes a move (Elo -225 [-325, -149]), at the same nodes a second. Several threads with such an evaluator share a stream
 of leaves (`stream`), where a few visits are in flight. Rounds are left to them where endgame tables are asked.
 
-Why not a tree a thread, merged at the root: that doubles nodes a second at two threads by construction, but every tree
-knows half, and the memory is split.
+One tree per thread, merged at the root, would double the nodes a second of two threads; but each tree would know half
+of them, with half of the memory.
 """
 
 from __future__ import annotations

@@ -35,6 +35,15 @@ def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
     return f"{info}bestmove {move.uci()}"
 
 
+def position_of(words: list[str]) -> chess.Board:
+    """The position that the words of a `position` command mean."""
+    split = words.index("moves") if "moves" in words else len(words)
+    board = chess.Board() if words[1] == "startpos" else chess.Board(" ".join(words[2:split]))
+    for move in words[split + 1 :]:
+        board.push_uci(move)
+    return board
+
+
 def main(how: str, number: int) -> None:
     """Answer commands until `quit`."""
     board, moves, games = chess.Board(), 0, 0
@@ -49,10 +58,7 @@ def main(how: str, number: int) -> None:
             if how == "leave" and games == number:
                 return
         elif words[0] == "position":
-            split = words.index("moves") if "moves" in words else len(words)
-            board = chess.Board() if words[1] == "startpos" else chess.Board(" ".join(words[2:split]))
-            for move in words[split + 1 :]:
-                board.push_uci(move)
+            board = position_of(words)
         elif words[0] == "go":
             moves += 1
             print(answer(board, how, number, moves))

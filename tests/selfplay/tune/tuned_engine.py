@@ -15,6 +15,8 @@ import sys
 
 import chess
 
+from selfplay.measure.scripted_engine import position_of
+
 
 def main(log: str) -> None:
     """Answer commands until `quit`."""
@@ -32,10 +34,7 @@ def main(log: str) -> None:
         elif words[0] == "isready":
             print("readyok")
         elif words[0] == "position":
-            split = words.index("moves") if "moves" in words else len(words)
-            board = chess.Board() if words[1] == "startpos" else chess.Board(" ".join(words[2:split]))
-            for move in words[split + 1 :]:
-                board.push_uci(move)
+            board = position_of(words)
         elif words[0] == "go":
             print(f"bestmove {choose(board, values).uci()}")
         elif words[0] == "quit":
