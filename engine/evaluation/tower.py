@@ -6,6 +6,8 @@ from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
 from engine.network.tower.inference import FusedTower
+from engine.network.tower.teamwork import TowerTeam
+from engine.options import usable_cpus
 
 ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
 
@@ -21,9 +23,16 @@ class NetworkEvaluator:
     def __init__(self, fused: FusedTower, threads: int = 1) -> None:
         self.fused = fused
         self._pool = ThreadPool(threads, "evaluate")
+        self._team = TowerTeam(fused, self._pool) if threads > 1 and usable_cpus() > 1 else None
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
+        if self._team is not None and 0 < count <= CHUNK:
+            inputs = leaves.masks, leaves.policy_index, leaves.n_moves
+            if self._team.evaluate(*inputs, count, leaves.logits, leaves.wdl, leaves.moves_left):
+                return
+        elif self._team is not None:
+            self._team.rest()
         self._pool.share(count, CHUNK, lambda first, last: self.evaluate_part(leaves, first, last))
 
     def close(self) -> None:

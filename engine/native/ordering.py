@@ -5,13 +5,16 @@ What a thread wrote before `publish` is seen by every thread that reads the word
 
 from __future__ import annotations
 
+import llvmlite.binding
 import numba
 from llvmlite import ir
 from numba.extending import intrinsic, overload
 
-__all__ = ["claim", "observe", "publish"]
+__all__ = ["claim", "observe", "publish", "relax"]
 
 _WORD = ir.IntType(64)
+_PROCESSOR = llvmlite.binding.get_default_triple().split("-")[0]
+_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.hint", [1])}  # Elsewhere there is none.
 
 
 def _address(context, builder, array_type, array, index):
@@ -47,6 +50,19 @@ def _native_claim(typing_context, words, index, expected, value):
     return numba.types.boolean(words, numba.types.int64, numba.types.int64, numba.types.int64), codegen
 
 
+@intrinsic
+def _native_relax(typing_context):
+    def codegen(context, builder, signature, arguments):
+        if _PROCESSOR in _PAUSES:
+            name, numbers = _PAUSES[_PROCESSOR]
+            number = ir.IntType(32)
+            pause = builder.module.declare_intrinsic(name, fnty=ir.FunctionType(ir.VoidType(), [number] * len(numbers)))
+            builder.call(pause, [number(each) for each in numbers])
+        return context.get_dummy_value()
+
+    return numba.types.void(), codegen
+
+
 def observe(words, index):
     """Read a word of a contiguous int64 [n] array."""
     return words[index]
@@ -65,6 +81,10 @@ def claim(words, index, expected, value):
     return True
 
 
+def relax():
+    """Pause for some nanoseconds between two looks at a word, so that the other thread of a core gets on."""
+
+
 @overload(observe, inline="always")
 def _observe(words, index):
     return lambda words, index: _native_observe(words, index)
@@ -78,3 +98,8 @@ def _publish(words, index, value):
 @overload(claim, inline="always")
 def _claim(words, index, expected, value):
     return lambda words, index, expected, value: _native_claim(words, index, expected, value)
+
+
+@overload(relax, inline="always")
+def _relax():
+    return lambda: _native_relax()

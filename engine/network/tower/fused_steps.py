@@ -16,14 +16,21 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
+from engine.native.team import CALL_LOOKS, STAND_BY_LOOKS, alone, call, meet, stand_by
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, value_heads, write_probabilities
 from engine.network.tower.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
 from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
 from engine.network.tower.input_layer import InputLayer, convolve_masks
+from engine.network.tower.multiply import all_of, columns_of
 from engine.network.tower.smooth import mish_in_place
 
+# Numbers of threads; from 1 on they are helpers.
+ALONE = -1
+CALLER = 0
+
 PADDED = np.int64(BOARD)  # Squares along a board with its border.
+SQUARES_PADDED = np.int64(BOARD * BOARD)
 
 
 class Gates(NamedTuple):
@@ -49,105 +56,169 @@ class Weights(NamedTuple):
 
 
 class Space(NamedTuple):
-    """One thread's buffers for one chunk."""
+    """The buffers for one chunk, of one thread or of T threads that share the chunk."""
 
     boards: np.ndarray  # [8, 10, 10, C] the residual stream, borders zero
     transformed: np.ndarray  # V of C channels
+    transformed_next: np.ndarray  # V of the next layer; one thread alone may use the same buffer for both
     multiplied: np.ndarray  # M of C channels
     policy: PolicySpace
     heads: HeadSpace
     board: np.ndarray  # [10, 10, C] one position's board inside a block, border zero
     sums: np.ndarray  # [10, 10, C] one position's board while the input layer adds up its bits
     dense: np.ndarray  # [8, 8, C]
-    hidden: np.ndarray  # [H]
+    means: np.ndarray  # [8, C] means over the squares, by position
+    hidden: np.ndarray  # [T, H] each thread's own
     gates: np.ndarray  # [2 C]
 
 
 @kernel(contract=True)
-def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
+def take_part(masks, first, count, weights, smooth, space, wdl, moves_left, words, thread):
+    """Compute a chunk as `forward` does, ALONE or as the CALLER of helpers who stand by; other threads help callers.
+
+    Returns whether the chunk is computed. One kernel, because three would each contain the forward pass, and compiling
+    that takes seconds.
+    """
+    if thread == ALONE:
+        return forward(masks, first, count, weights, smooth, space, wdl, moves_left, alone(words, count))
+    if thread == CALLER:
+        share = call(words, count, np.int64(CALL_LOOKS))
+        return share.members > 0 and forward(masks, first, count, weights, smooth, space, wdl, moves_left, share)
+    share = stand_by(words, thread, np.int64(STAND_BY_LOOKS))
+    while share.members > 0:
+        forward(masks, first, share.size, weights, smooth, space, wdl, moves_left, share)
+        share = stand_by(words, thread, np.int64(STAND_BY_LOOKS))
+    return False
+
+
+@kernel(contract=True)
+def forward(masks, first, count, weights, smooth, space, wdl, moves_left, share):
     """Evaluate masks[first : first + count], at most one chunk, into the same rows of wdl and moves_left.
 
     A convolutional head finds its planes in space.policy afterwards; the other kinds of heads start from space.boards.
+    Threads that share the chunk compute some channels of each layer, from the input of all channels; the outputs are
+    written by share 0. Every number is the same however many they are, for no sum is ever split. Returns False if the
+    threads gave up, and the outputs are undefined.
     """
     channels = weights.heads.channels
-    board = BOARD * BOARD * channels
-    for p in range(count):
-        convolve_masks(masks[first + p], weights.input, space.sums, space.boards, p * board, np.bool_(smooth is None))
-        if smooth is not None:
-            mish_in_place(space.boards, p * board, board)
-        input_transform(space.boards, p * board, channels, space.transformed, p)
+    _first_layer(masks, first, count, weights.input, columns_of(channels, share), smooth, space)
     blocks = weights.gates.squeeze_bias.shape[0]
+    source, target = space.transformed, space.transformed_next
     for layer in range(weights.trunk_bias.shape[0]):
-        multiply_places(space.transformed, weights.trunk[layer], channels, count, space.multiplied)
+        if not meet(share):
+            return False
+        multiply_places(source, weights.trunk[layer], columns_of(channels, share), count, space.multiplied)
         if layer < 2 * blocks and layer % 2 == 1:
-            _residual_step(weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space)
+            if not _residual_step(weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space, target, share):
+                return False
         else:
-            _plain_step(weights.trunk_bias[layer], count, smooth, space)
+            _plain_step(weights.trunk_bias[layer], count, columns_of(channels, share), smooth, space, target)
+        source, target = target, source
+    if not meet(share):
+        return False
     if len(weights.policy.bias):
-        convolution_planes(weights.policy, space.transformed, count, space.policy)
-    value_heads(weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads)
-    for p in range(count):
-        write_probabilities(space.heads.value, p, len(weights.value.bias2) == 1, wdl[first + p])
-        moves_left[first + p] = max(space.heads.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+        convolution_planes(weights.policy, source, count, space.policy, share)
+    if not value_heads(weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads, share):
+        return False
+    if share.number == 0:
+        for p in range(count):
+            write_probabilities(space.heads.value, p, len(weights.value.bias2) == 1, wdl[first + p])
+            moves_left[first + p] = max(space.heads.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+    return True
 
 
 @kernel(contract=True)
-def _plain_step(bias, count, smooth, space):
-    """Compute act(conv + bias) and transform it for the next convolution; nothing else needs the board."""
-    channels = len(bias)
-    for p in range(count):
-        output_transform(space.multiplied, p, bias, space.board, INNER * channels, PADDED, np.bool_(smooth is None))
-        if smooth is not None:
-            mish_in_place(space.board, ORIGIN, BOARD * BOARD * channels)
-        input_transform(space.board, ORIGIN, channels, space.transformed, p)
-
-
-@kernel(contract=True)
-def _residual_step(bias, count, gates, block, smooth, space):
-    """Set boards = act(gate(conv + bias) + boards) and transform it for the next convolution."""
-    channels = len(bias)
+def _first_layer(masks, first, count, layer, columns, smooth, space):
+    """Set boards = act(conv + bias) and transform it for the next convolution."""
+    channels = columns.count
     board = BOARD * BOARD * channels
     for p in range(count):
-        output_transform(space.multiplied, p, bias, space.dense, ORIGIN, DENSE, LINEAR)
-        if gates.squeeze_bias.shape[1]:
-            squeeze, excite = gates.squeeze[block], gates.excite[block]
-            _squeeze_excite(squeeze, gates.squeeze_bias[block], excite, gates.excite_bias[block], smooth, space)
-            _add_gated(space, channels, p * board, smooth)
-        else:
-            _add_plain(space, channels, p * board, smooth)
+        rectify = np.bool_(smooth is None)
+        convolve_masks(masks[first + p], layer, columns, space.sums, space.boards, p * board, rectify)
         if smooth is not None:
-            mish_in_place(space.boards, p * board, board)
-        input_transform(space.boards, p * board, channels, space.transformed, p)
+            mish_in_place(space.boards, p * board, SQUARES_PADDED, columns)
+        input_transform(space.boards, p * board, columns, space.transformed, p)
 
 
 @kernel(contract=True)
-def _squeeze_excite(squeeze, squeeze_bias, excite, excite_bias, smooth, space):
-    """Mean over the squares -> dense -> act -> dense -> (sigmoid scales, shifts) into space.gates."""
-    hidden, channels = len(squeeze_bias), len(excite_bias) // 2
-    for c in range(0, channels, LANES):
+def _plain_step(bias, count, columns, smooth, space, target):
+    """Compute act(conv + bias) and transform it for the next convolution; nothing else needs the board."""
+    a1 = INNER * columns.count
+    for p in range(count):
+        output_transform(space.multiplied, p, bias, columns, space.board, a1, PADDED, np.bool_(smooth is None))
+        if smooth is not None:
+            mish_in_place(space.board, ORIGIN, SQUARES_PADDED, columns)
+        input_transform(space.board, ORIGIN, columns, target, p)
+
+
+@kernel(contract=True)
+def _residual_step(bias, count, gates, block, smooth, space, target, share):
+    """Set boards = act(gate(conv + bias) + boards) and transform it for the next convolution.
+
+    Returns False if the threads gave up: a gate needs the means of all channels.
+    """
+    columns = columns_of(np.int64(len(bias)), share)
+    board = BOARD * BOARD * columns.count
+    for p in range(count):
+        output_transform(space.multiplied, p, bias, columns, space.dense, ORIGIN, DENSE, LINEAR)
+        if gates.squeeze_bias.shape[1]:
+            _take_means(space, p, columns)
+            if not meet(share):
+                return False
+            hidden = share.number * gates.squeeze_bias.shape[1]
+            _squeeze(gates.squeeze[block], gates.squeeze_bias[block], p, columns.count, smooth, space, hidden)
+            _excite(gates.excite[block], gates.excite_bias[block], columns, space, hidden)
+            _add_gated(space, columns, p * board, smooth)
+        else:
+            _add_plain(space, columns, p * board, smooth)
+        if smooth is not None:
+            mish_in_place(space.boards, p * board, SQUARES_PADDED, columns)
+        input_transform(space.boards, p * board, columns, target, p)
+    return True
+
+
+@kernel(contract=True)
+def _take_means(space, p, columns):
+    """Mean over the squares of space.dense."""
+    for c in range(columns.first, columns.last, LANES):
         total = splat(0.0)
         for square in range(64):
-            total = total + load(space.dense, square * channels + c)
-        store(space.gates, c, total * splat(1.0 / 64.0))
-    for h in range(0, hidden, LANES):
-        total = load(squeeze_bias, h)
+            total = total + load(space.dense, square * columns.count + c)
+        store(space.means, p * columns.count + c, total * splat(1.0 / 64.0))
+
+
+@kernel(contract=True)
+def _squeeze(weight, bias, p, channels, smooth, space, to):
+    """act(dense layer of the means) into space.hidden; each thread computes all of it, which is little, for itself."""
+    units = np.int64(len(bias))
+    for h in range(0, units, LANES):
+        total = load(bias, h)
         for c in range(channels):
-            total = total + spread(space.gates, c) * load(squeeze, c * hidden + h)
-        store(space.hidden, h, relu(total) if smooth is None else total)
+            total = total + spread(space.means, p * channels + c) * load(weight, c * units + h)
+        store(space.hidden, to + h, relu(total) if smooth is None else total)
     if smooth is not None:
-        mish_in_place(space.hidden, ORIGIN, hidden)
-    for c in range(0, 2 * channels, LANES):
-        total = load(excite_bias, c)
-        for h in range(hidden):
-            total = total + spread(space.hidden, h) * load(excite, h * 2 * channels + c)
-        store(space.gates, c, total)
-    for c in range(channels):
+        mish_in_place(space.hidden, to, np.int64(1), all_of(units))
+
+
+@kernel(contract=True)
+def _excite(weight, bias, columns, space, hidden):
+    """Dense layer of space.hidden -> (sigmoid scales, shifts) into space.gates."""
+    channels = columns.count
+    units = len(weight) // (2 * channels)
+    for half in range(2):
+        for c in range(half * channels + columns.first, half * channels + columns.last, LANES):
+            total = load(bias, c)
+            for h in range(units):
+                total = total + spread(space.hidden, hidden + h) * load(weight, h * 2 * channels + c)
+            store(space.gates, c, total)
+    for c in range(columns.first, columns.last):
         space.gates[c] = np.float32(1) / (np.float32(1) + math.exp(-space.gates[c]))
 
 
 @kernel(contract=True)
-def _add_gated(space, channels, start, smooth):
-    for c in range(0, channels, LANES):
+def _add_gated(space, columns, start, smooth):
+    channels = columns.count
+    for c in range(columns.first, columns.last, LANES):
         scale, shift = load(space.gates, c), load(space.gates, channels + c)
         for square in range(64):
             at = start + (INNER + (square >> 3) * BOARD + (square & 7)) * channels + c
@@ -156,9 +227,10 @@ def _add_gated(space, channels, start, smooth):
 
 
 @kernel(contract=True)
-def _add_plain(space, channels, start, smooth):
+def _add_plain(space, columns, start, smooth):
+    channels = columns.count
     for square in range(64):
         at = start + (INNER + (square >> 3) * BOARD + (square & 7)) * channels
-        for c in range(0, channels, LANES):
+        for c in range(columns.first, columns.last, LANES):
             total = load(space.dense, square * channels + c) + load(space.boards, at + c)
             store(space.boards, at + c, relu(total) if smooth is None else total)

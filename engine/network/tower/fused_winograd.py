@@ -16,7 +16,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
 from engine.native.memory import aligned_copy, aligned_zeros
-from engine.network.tower.multiply import Rows, multiply, packed
+from engine.network.tower.multiply import Columns, Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d
 
 BOARD = 10  # Squares along a padded board.
@@ -36,8 +36,12 @@ def products_buffer(positions: int, channels: int) -> np.ndarray:
 
 
 @kernel(contract=True)
-def multiply_places(transformed, filters, outputs, count, multiplied):
-    """M[i] = V[i] U[i] for the 36 places of `count` positions; filters from `transform_weights`, C_out = outputs."""
+def multiply_places(transformed, filters, columns, count, multiplied):
+    """M[i] = V[i] U[i] for the 36 places of `count` positions, and for some of the C_out = columns.count channels.
+
+    `filters` are those of `transform_weights`.
+    """
+    outputs = columns.count
     channels = len(filters) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):
@@ -47,7 +51,7 @@ def multiply_places(transformed, filters, outputs, count, multiplied):
             channels,
             filters,
             place * channels * outputs,
-            outputs,
+            columns,
             multiplied,
             Rows(place * to_stride, outputs, TILES * outputs),
             count,
@@ -55,14 +59,15 @@ def multiply_places(transformed, filters, outputs, count, multiplied):
 
 
 @kernel()
-def input_transform(board, start, channels, products, position):
-    """Write V of the padded board that starts at board[start] to its four rows of `products`."""
+def input_transform(board, start, columns, products, position):
+    """Write V of the padded board that starts at board[start] to its four rows of `products`, for some channels."""
+    channels = columns.count
     stride = len(products) // PLACES
     step = BOARD * channels
     for tile in range(TILES):
         at = start + ((tile >> 1) * 4 * BOARD + (tile & 1) * 4) * channels
         to = (position * TILES + tile) * channels
-        for c in range(0, channels, LANES):
+        for c in range(columns.first, columns.last, LANES):
             input_tile(board, at + c, step, channels, products, to + c, stride)
 
 
@@ -96,15 +101,15 @@ def _output_tile(products, at, stride, bias, board, to, step, channels, rectify)
 
 
 @kernel()
-def output_transform(products, position, bias, board, start, side, rectify):
-    """Write Y + bias of one position, with ReLU if `rectify` is true.
+def output_transform(products, position, bias, columns, board, start, side, rectify):
+    """Write Y + bias of one position, for some channels, with ReLU if `rectify` is true.
 
     The squares go to a board of `side` squares a rank (8 dense, 10 padded) whose square a1 is at board[start].
     """
-    channels = len(bias)
+    channels = columns.count
     stride = len(products) // PLACES
     for tile in range(TILES):
         at = (position * TILES + tile) * channels
         to = start + ((tile >> 1) * 4 * side + (tile & 1) * 4) * channels
-        for c in range(0, channels, LANES):
+        for c in range(columns.first, columns.last, LANES):
             _output_tile(products, at + c, stride, load(bias, c), board, to + c, side * channels, channels, rectify)

@@ -19,17 +19,19 @@ import numpy as np
 
 from engine.errors import ConfigError, ShapeError
 from engine.native.memory import aligned_zeros
+from engine.native.team import new_words
 from engine.network.outputs import CHUNK
 from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.folding import fold
 from engine.network.tower.fused_heads import HeadSpace
 from engine.network.tower.fused_policy import STEPS, Attention, Convolution, PolicySpace
-from engine.network.tower.fused_steps import Space, forward
+from engine.network.tower.fused_steps import ALONE, Space, take_part
 from engine.network.tower.fused_winograd import BOARD, products_buffer
 from engine.network.tower.model import SQUARES, TowerConfig
 from engine.nn.layer import Layer
 
+NOBODY = new_words(1)  # The words of a thread that works alone.
 ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
 
 
@@ -46,7 +48,7 @@ class FusedTower:
             self.weights, self.policy = fold(tensors, config)
         if not _is_finite((self.weights, self.policy)):
             raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
-        self._smooth = True if config.activation == "mish" else None
+        self.smooth = True if config.activation == "mish" else None
         self._local = threading.local()
 
     @classmethod
@@ -90,33 +92,49 @@ class FusedTower:
         the shape of policy_index; wdl and moves_left as in `infer`.
         """
         if not hasattr(self._local, "space"):
-            self._local.space = self._new_space()
+            self._local.space = self.new_space()
         space = self._local.space
-        forward(masks, first, count, self.weights, self._smooth, space, wdl, moves_left)
+        take_part(masks, first, count, self.weights, self.smooth, space, wdl, moves_left, NOBODY, ALONE)
+        self.write_logits(space, policy_index, n_moves, first, count, logits)
+
+    def write_logits(
+        self,
+        space: Space,
+        policy_index: np.ndarray,
+        n_moves: np.ndarray,
+        first: int,
+        count: int,
+        logits: np.ndarray,
+    ) -> None:
+        """Write the logits of a chunk whose forward pass was computed in `space`; arguments as in `evaluate_chunk`."""
         prepare, move_logits = STEPS[self.config.policy]
         if prepare is not None:
-            prepare(self.policy, space.boards, count, self._smooth, space.policy)
+            prepare(self.policy, space.boards, count, self.smooth, space.policy)
         move_logits(self.policy, space.policy.answers, policy_index, n_moves, first, count, logits)
 
     def memory(self) -> tuple[int, int]:
         """Bytes of the weights, which all threads share, and bytes of one thread's buffers."""
         extra = () if isinstance(self.policy, Convolution) else self.policy
-        return _bytes_of(self.weights) + _bytes_of(extra), _bytes_of(self._new_space())
+        return _bytes_of(self.weights) + _bytes_of(extra), _bytes_of(self.new_space())
 
-    def _new_space(self) -> Space:
+    def new_space(self, threads: int = 1) -> Space:
+        """Make buffers for one chunk, and for so many threads that share it."""
         weights = self.weights
         channels = int(weights.heads.channels)
         board = BOARD * BOARD * channels
+        transformed = products_buffer(CHUNK, channels)
         return Space(
             boards=aligned_zeros(CHUNK * board),
-            transformed=products_buffer(CHUNK, channels),
+            transformed=transformed,
+            transformed_next=transformed if threads == 1 else products_buffer(CHUNK, channels),
             multiplied=products_buffer(CHUNK, channels),
             policy=self._new_policy_space(),
             heads=self._new_head_space(),
             board=aligned_zeros(board),
             sums=aligned_zeros(board),
             dense=aligned_zeros(SQUARES * channels),
-            hidden=aligned_zeros(weights.gates.squeeze_bias.shape[1]),
+            means=aligned_zeros(CHUNK * channels),
+            hidden=aligned_zeros(threads * weights.gates.squeeze_bias.shape[1]),
             gates=aligned_zeros(2 * channels),
         )
 

@@ -18,7 +18,7 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
 from engine.native.memory import aligned_copy
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
-from engine.network.tower.fused_winograd import BOARD
+from engine.network.tower.fused_winograd import BOARD, INNER
 
 
 class InputLayer(NamedTuple):
@@ -42,61 +42,61 @@ def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
 
 
 @kernel()
-def convolve_masks(masks, layer, sums, board, start, rectify):
-    """Write conv(planes) + bias of one position, masks uint64 [112], to the padded board at board[start].
+def convolve_masks(masks, layer, columns, sums, board, start, rectify):
+    """Write conv(planes) + bias of one position, masks uint64 [112], to some channels of the padded board at
+    board[start].
 
     Applies ReLU if `rectify` is true; `sums` is scratch for one padded board.
     """
-    channels = len(layer.bias)
-    for i in range(0, BOARD * BOARD * channels, LANES):
-        store(sums, i, splat(0.0))
+    for square in range(0, BOARD * BOARD * columns.count, columns.count):
+        for c in range(square + columns.first, square + columns.last, LANES):
+            store(sums, c, splat(0.0))
     for plane in range(PLANES):
         mask = masks[plane]
         if plane == FIFTY_MOVE_PLANE:
-            _add_full_plane(layer.full, plane, np.float32(mask), channels, sums)
+            _add_full_plane(layer.full, plane, np.float32(mask), columns, sums)
         elif mask == ALL_ONES:
-            _add_full_plane(layer.full, plane, np.float32(1), channels, sums)
+            _add_full_plane(layer.full, plane, np.float32(1), columns, sums)
         else:
-            _add_bits(layer.taps, plane, mask, channels, sums)
-    _finish(sums, layer.bias, board, start, rectify)
+            _add_bits(layer.taps, plane, mask, columns, sums)
+    _finish(sums, layer.bias, columns, board, start, rectify)
 
 
 @kernel()
-def _add_bits(taps, plane, mask, channels, sums):
-    """Add each set bit's taps in three runs of 3 * C floats: the taps and squares of a rank step lie side by side."""
+def _add_bits(taps, plane, mask, columns, sums):
+    """Add each set bit's taps, three squares of a rank at a time."""
+    channels = columns.count
     while mask != ZERO:
         square = ctz(mask)
         at = ((square >> 3) * BOARD + (square & 7)) * channels
         tap = plane * 9 * channels
         for _ in range(3):
-            for c in range(0, 3 * channels, 3 * LANES):  # Three at once: looping alone would cost as much.
+            for c in range(columns.first, columns.last, LANES):  # Three at once: looping alone would cost as much.
                 a = load(sums, at + c) + load(taps, tap + c)
-                b = load(sums, at + c + LANES) + load(taps, tap + c + LANES)
-                d = load(sums, at + c + 2 * LANES) + load(taps, tap + c + 2 * LANES)
+                b = load(sums, at + c + channels) + load(taps, tap + c + channels)
+                d = load(sums, at + c + 2 * channels) + load(taps, tap + c + 2 * channels)
                 store(sums, at + c, a)
-                store(sums, at + c + LANES, b)
-                store(sums, at + c + 2 * LANES, d)
+                store(sums, at + c + channels, b)
+                store(sums, at + c + 2 * channels, d)
             at += BOARD * channels
             tap += 3 * channels
         mask &= mask - ONE
 
 
 @kernel()
-def _add_full_plane(full, plane, factor, channels, sums):
+def _add_full_plane(full, plane, factor, columns, sums):
     times = splat(factor)
-    for rank in range(8):
-        at = ((rank + 1) * BOARD + 1) * channels
-        source = (plane * 8 + rank) * 8 * channels
-        for c in range(0, 8 * channels, LANES):
+    for square in range(64):
+        at = (INNER + (square >> 3) * BOARD + (square & 7)) * columns.count
+        source = (plane * 64 + square) * columns.count
+        for c in range(columns.first, columns.last, LANES):
             store(sums, at + c, load(sums, at + c) + times * load(full, source + c))
 
 
 @kernel()
-def _finish(sums, bias, board, start, rectify):
-    channels = len(bias)
-    for rank in range(8):
-        for file in range(8):
-            at = ((rank + 1) * BOARD + file + 1) * channels
-            for c in range(0, channels, LANES):
-                x = load(sums, at + c) + load(bias, c)
-                store(board, start + at + c, relu(x) if rectify else x)
+def _finish(sums, bias, columns, board, start, rectify):
+    for square in range(64):
+        at = (INNER + (square >> 3) * BOARD + (square & 7)) * columns.count
+        for c in range(columns.first, columns.last, LANES):
+            x = load(sums, at + c) + load(bias, c)
+            store(board, start + at + c, relu(x) if rectify else x)

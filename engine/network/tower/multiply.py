@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store
+from engine.native.team import part_of
 
 BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # Width of the widest block of columns, in lanes.
 
@@ -40,26 +41,60 @@ class Rows(NamedTuple):
     group: int | np.int64  # floats from group to group
 
 
+class Columns(NamedTuple):
+    """The columns of b that are wanted; all three are multiples of 16."""
+
+    count: int | np.int64  # columns of b
+    first: int | np.int64
+    last: int | np.int64  # the first one not wanted
+
+
+@kernel()
+def all_of(count):
+    """All columns of b."""
+    return Columns(count, np.int64(0), count)
+
+
+@kernel()
+def columns_of(count, share):
+    """The columns of b that are one thread's share."""
+    first, last = part_of(count // LANES, share)
+    return Columns(np.int64(count), first * LANES, last * LANES)
+
+
 @kernel(contract=True)
 def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups):
-    """out = a b for `groups` groups of four rows. All arrays are flat float32.
+    """out = a b for `groups` groups of four rows and some columns. All arrays are flat float32.
 
-    Rows of a have `inner` floats. b is [inner, columns], `packed`, from b[b_at] on; columns is a multiple of 16.
+    Rows of a have `inner` floats. b is [inner, columns.count], `packed`, from b[b_at] on.
     """
-    c = np.int64(0)  # A plain literal would make Numba compile the blocks twice.
-    while BLOCK_LANES >= 4 and c + 4 * LANES <= columns:
-        _columns_of_4(a, a_rows, inner, b, b_at + c * inner, out, out_rows, c, groups)
-        c += 4 * LANES
-    while BLOCK_LANES >= 2 and c + 2 * LANES <= columns:
-        _columns_of_2(a, a_rows, inner, b, b_at + c * inner, out, out_rows, c, groups)
-        c += 2 * LANES
-    while c < columns:
-        _columns_of_1(a, a_rows, inner, b, b_at + c * inner, out, out_rows, c, groups)
-        c += LANES
+    c = np.int64(columns.first)
+    while c < columns.last:
+        start, width = _block_of(c, columns.count)
+        at = b_at + start * inner + c - start
+        wanted = min(columns.last, start + width) - c
+        if BLOCK_LANES >= 4 and wanted >= 4 * LANES:
+            _columns_of_4(a, a_rows, inner, b, at, width, out, out_rows, c, groups)
+            c += 4 * LANES
+        elif BLOCK_LANES >= 2 and wanted >= 2 * LANES:
+            _columns_of_2(a, a_rows, inner, b, at, width, out, out_rows, c, groups)
+            c += 2 * LANES
+        else:
+            _columns_of_1(a, a_rows, inner, b, at, width, out, out_rows, c, groups)
+            c += LANES
+
+
+@kernel()
+def _block_of(column, columns):
+    """First column and width of the block of a `packed` matrix that holds a column."""
+    width = np.int64(BLOCK_LANES * LANES)
+    while column - column % width + width > columns:  # The last blocks are narrower.
+        width //= 2
+    return column - column % width, width
 
 
 @kernel(contract=True)
-def _columns_of_4(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
+def _columns_of_4(a, a_rows, inner, b, b_at, b_step, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)
         r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = splat(0.0)
@@ -75,7 +110,7 @@ def _columns_of_4(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
             r0, r1, r2, r3 = r0 + x * b0, r1 + x * b1, r2 + x * b2, r3 + x * b3
             x = spread(a, k + 3 * a_rows.step)
             s0, s1, s2, s3 = s0 + x * b0, s1 + x * b1, s2 + x * b2, s3 + x * b3
-            row += 4 * LANES
+            row += b_step
         to = out_rows.at + group * out_rows.group + column
         _store_4(out, to, p0, p1, p2, p3)
         _store_4(out, to + out_rows.step, q0, q1, q2, q3)
@@ -92,7 +127,7 @@ def _store_4(out, at, first, second, third, fourth):
 
 
 @kernel(contract=True)
-def _columns_of_2(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
+def _columns_of_2(a, a_rows, inner, b, b_at, b_step, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = q0 = q1 = r0 = r1 = s0 = s1 = splat(0.0)
         at = a_rows.at + group * a_rows.group
@@ -107,7 +142,7 @@ def _columns_of_2(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
             r0, r1 = r0 + x * b0, r1 + x * b1
             x = spread(a, k + 3 * a_rows.step)
             s0, s1 = s0 + x * b0, s1 + x * b1
-            row += 2 * LANES
+            row += b_step
         to = out_rows.at + group * out_rows.group + column
         _store_2(out, to, p0, p1)
         _store_2(out, to + out_rows.step, q0, q1)
@@ -122,7 +157,7 @@ def _store_2(out, at, first, second):
 
 
 @kernel(contract=True)
-def _columns_of_1(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
+def _columns_of_1(a, a_rows, inner, b, b_at, b_step, out, out_rows, column, groups):
     for group in range(groups):
         p = q = r = s = splat(0.0)
         at = a_rows.at + group * a_rows.group
@@ -133,7 +168,7 @@ def _columns_of_1(a, a_rows, inner, b, b_at, out, out_rows, column, groups):
             q = q + spread(a, k + a_rows.step) * b0
             r = r + spread(a, k + 2 * a_rows.step) * b0
             s = s + spread(a, k + 3 * a_rows.step) * b0
-            row += LANES
+            row += b_step
         to = out_rows.at + group * out_rows.group + column
         store(out, to, p)
         store(out, to + out_rows.step, q)
