@@ -87,6 +87,20 @@ def _native_spread(typing_context, array, offset):
 
 
 @intrinsic
+def _native_prefetch(typing_context, array, offset):
+    def codegen(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+        builder.call(fetch, [pointer, number(0), number(3), number(1)])  # for reading, into all caches, of data
+        return context.get_dummy_value()
+
+    return numba.types.void(array, numba.types.int64), codegen
+
+
+@intrinsic
 def _native_relu(typing_context, x):
     def codegen(context, builder, signature, arguments):
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
@@ -175,6 +189,10 @@ def spread(array, offset):
     return np.full(LANES, array[offset], np.float32)
 
 
+def prefetch(array, offset):
+    """Begin to bring ``array[offset]`` and its neighbours into the cache; the place may lie outside the array."""
+
+
 def relu(lanes):
     """max(x, 0) in every lane."""
     return np.maximum(lanes, np.float32(0))
@@ -223,6 +241,11 @@ def _splat(x):
 @overload(spread, inline="always")
 def _spread(array, offset):
     return lambda array, offset: _native_spread(array, offset)
+
+
+@overload(prefetch, inline="always")
+def _prefetch(array, offset):
+    return lambda array, offset: _native_prefetch(array, offset)
 
 
 @overload(relu, inline="always")

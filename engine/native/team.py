@@ -15,6 +15,7 @@ Words of a team of T threads, of which number 0 calls and the others help; every
     2 T            the last work that was given up
     2 T + 1        the number of shares of the last work
     2 T + 2        its size
+    2 T + 3        patience: how often a thread looks for a late one
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ HELD: Final = -2  # Called, but not told its number yet.
 
 MOST_MEETINGS: Final = 1 << 16  # Work number n has the meetings from n times this on.
 
-MEETING_LOOKS: Final = 40_000  # Looks for a late thread, 1 to 2 ms: ten times a part of a large network.
-STAND_BY_LOOKS: Final = 8_000  # Looks for the next call, some 0.3 ms; a search takes 0.05 ms between two evaluations.
-CALL_LOOKS: Final = 4_000  # Looks for helpers who have just been woken.
+# How often a thread looks at a word before it gives up; a look with its pause takes some 30 ns.
+PATIENCE: Final = 40_000  # At a meeting: ten times as long as a part of a large network takes.
+STAND_BY_LOOKS: Final = 8_000  # For the next call: four times as long as a search takes between two evaluations.
+CALL_LOOKS: Final = 4_000  # For helpers who have just been woken, which takes some 0.05 ms.
 
 
 class Share(NamedTuple):
@@ -51,17 +53,18 @@ class Share(NamedTuple):
     size: int | np.int64  # how much work there is for all of them, whatever the caller counts
 
 
-def new_words(threads: int) -> np.ndarray:
+def new_words(threads: int, patience: int = PATIENCE) -> np.ndarray:
     """Words of a team whose helpers are asleep."""
-    words = np.zeros((2 * threads + 3) * SPACING, np.int64)
+    words = np.zeros((2 * threads + 4) * SPACING, np.int64)
     words[: threads * SPACING] = ASLEEP
+    words[(2 * threads + 3) * SPACING] = patience
     return words
 
 
 @kernel()
 def threads_of(words):
     """The number of threads of a team."""
-    return (len(words) // SPACING - 3) // 2
+    return (len(words) // SPACING - 4) // 2
 
 
 @kernel()
@@ -149,7 +152,7 @@ def meet(share):
     meeting = observe(words, (threads + share.number) * SPACING) + 1
     publish(words, (threads + share.number) * SPACING, meeting)
     for number in range(share.members):
-        looks = np.int64(MEETING_LOOKS)
+        looks = observe(words, (2 * threads + 3) * SPACING)
         while observe(words, (threads + number) * SPACING) < meeting:
             if looks == 0:
                 publish(words, 2 * threads * SPACING, meeting // MOST_MEETINGS)

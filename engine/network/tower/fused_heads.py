@@ -89,7 +89,7 @@ def convolve_squares(heads, boards, p, ranks, features, to):
     for rank in range(ranks[0], ranks[1]):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
         rows, out = Rows(board, heads.channels, 4 * heads.channels), Rows(to + rank * 8 * width, width, 4 * width)
-        multiply(boards, rows, heads.channels, heads.weight, ORIGIN, all_of(width), features, out, HALVES)
+        multiply(boards, rows, heads.channels, heads.weight, ORIGIN, all_of(width), features, out, HALVES, ORIGIN)
 
 
 @kernel(contract=True)
@@ -119,7 +119,7 @@ def _hidden_layer(head, count, smooth, features, hidden, share):
     columns = columns_of(width, share)
     inner = len(head.weight1) // width
     rows, to = Rows(ORIGIN, inner, 4 * inner), Rows(ORIGIN, width, 4 * width)
-    multiply(features, rows, inner, head.weight1, ORIGIN, columns, hidden, to, (count + 3) // 4)
+    multiply(features, rows, inner, head.weight1, ORIGIN, columns, hidden, to, (count + 3) // 4, ORIGIN)
     activate_rows(hidden, head.bias1, ORIGIN, count, columns, smooth)
 
 

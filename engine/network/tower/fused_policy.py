@@ -122,7 +122,7 @@ def _queries_and_keys(head, boards, count, smooth, space):
                 store(space.embedded, row + c, selu_lanes(load(space.embedded, row + c) + load(head.squares.bias, c)))
         start = p * 64 * columns
         rows, to = Rows(ORIGIN, width, 4 * width), Rows(start, columns, 4 * columns)
-        multiply(space.embedded, rows, width, head.weight, ORIGIN, all_of(columns), space.answers, to, GROUPS)
+        multiply(space.embedded, rows, width, head.weight, ORIGIN, all_of(columns), space.answers, to, GROUPS, ORIGIN)
         for row in range(start, start + 64 * columns, columns):
             for c in range(0, columns, LANES):
                 store(space.answers, row + c, load(space.answers, row + c) + load(head.bias, c))

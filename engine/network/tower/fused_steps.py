@@ -109,7 +109,9 @@ def forward(masks, first, count, weights, smooth, space, wdl, moves_left, share)
             return False
         multiply_places(source, weights.trunk[layer], columns_of(channels, share), count, space.multiplied)
         if layer < 2 * blocks and layer % 2 == 1:
-            if not _residual_step(weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space, target, share):
+            if not _residual_step(
+                weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space, target, share
+            ):
                 return False
         else:
             _plain_step(weights.trunk_bias[layer], count, columns_of(channels, share), smooth, space, target)
@@ -118,7 +120,9 @@ def forward(masks, first, count, weights, smooth, space, wdl, moves_left, share)
         return False
     if len(weights.policy.bias):
         convolution_planes(weights.policy, source, count, space.policy, share)
-    if not value_heads(weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads, share):
+    if not value_heads(
+        weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads, share
+    ):
         return False
     if share.number == 0:
         for p in range(count):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, relu, store
+from engine.native.lanes import LANES, load, prefetch, relu, store
 from engine.native.memory import aligned_copy, aligned_zeros
 from engine.network.tower.multiply import Columns, Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d
@@ -45,6 +45,8 @@ def multiply_places(transformed, filters, columns, count, multiplied):
     channels = len(filters) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):
+        for i in range((place + 1) * from_stride, (place + 1) * from_stride + TILES * channels, LANES):
+            prefetch(transformed, i)  # Another thread may have written it, and this one can work meanwhile.
         multiply(
             transformed,
             Rows(place * from_stride, channels, TILES * channels),
@@ -55,6 +57,7 @@ def multiply_places(transformed, filters, columns, count, multiplied):
             multiplied,
             Rows(place * to_stride, outputs, TILES * outputs),
             count,
+            (place + 1) * channels * outputs,
         )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store
+from engine.native.lanes import LANES, WIDE_REGISTERS, load, prefetch, splat, spread, store
 from engine.native.team import part_of
 
 BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # Width of the widest block of columns, in lanes.
@@ -63,44 +63,53 @@ def columns_of(count, share):
 
 
 @kernel(contract=True)
-def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups):
+def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups, b_next):
     """out = a b for `groups` groups of four rows and some columns. All arrays are flat float32.
 
-    Rows of a have `inner` floats. b is [inner, columns.count], `packed`, from b[b_at] on.
+    Rows of a have `inner` floats. b is [inner, columns.count], `packed`, from b[b_at] on. While one block is multiplied
+    the next is brought into the cache; after the last one that of b[b_next], the matrix of the caller's next product.
     """
     c = np.int64(columns.first)
     while c < columns.last:
         start, width = _block_of(c, columns.count)
         at = b_at + start * inner + c - start
         wanted = min(columns.last, start + width) - c
+        if start + width < columns.last:
+            ahead = (start + width) * inner + b_at - at
+        else:
+            start_next, _ = _block_of(columns.first, columns.count)
+            ahead = b_next + start_next * inner + columns.first - start_next - at
         if BLOCK_LANES >= 4 and wanted >= 4 * LANES:
-            _columns_of_4(a, a_rows, inner, b, at, width, out, out_rows, c, groups)
+            _columns_of_4(a, a_rows, inner, b, at, width, ahead, out, out_rows, c, groups)
             c += 4 * LANES
         elif BLOCK_LANES >= 2 and wanted >= 2 * LANES:
-            _columns_of_2(a, a_rows, inner, b, at, width, out, out_rows, c, groups)
+            _columns_of_2(a, a_rows, inner, b, at, width, ahead, out, out_rows, c, groups)
             c += 2 * LANES
         else:
-            _columns_of_1(a, a_rows, inner, b, at, width, out, out_rows, c, groups)
+            _columns_of_1(a, a_rows, inner, b, at, width, ahead, out, out_rows, c, groups)
             c += LANES
 
 
 @kernel()
 def _block_of(column, columns):
     """First column and width of the block of a `packed` matrix that holds a column."""
-    width = np.int64(BLOCK_LANES * LANES)
-    while column - column % width + width > columns:  # The last blocks are narrower.
-        width //= 2
-    return column - column % width, width
+    width = np.int64(BLOCK_LANES * LANES)  # A power of two, so that -width masks the rest of a division.
+    while (column & -width) + width > columns:  # The last blocks are narrower.
+        width >>= 1
+    return column & -width, width
 
 
 @kernel(contract=True)
-def _columns_of_4(a, a_rows, inner, b, b_at, b_step, out, out_rows, column, groups):
+def _columns_of_4(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)
         r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = splat(0.0)
         at = a_rows.at + group * a_rows.group
         row = b_at
         for k in range(at, at + inner):
+            if group == 0:
+                for i in range(0, 4 * LANES, LANES):
+                    prefetch(b, row + ahead + i)
             b0, b1, b2, b3 = load(b, row), load(b, row + 16), load(b, row + 32), load(b, row + 48)
             x = spread(a, k)
             p0, p1, p2, p3 = p0 + x * b0, p1 + x * b1, p2 + x * b2, p3 + x * b3
@@ -127,12 +136,15 @@ def _store_4(out, at, first, second, third, fourth):
 
 
 @kernel(contract=True)
-def _columns_of_2(a, a_rows, inner, b, b_at, b_step, out, out_rows, column, groups):
+def _columns_of_2(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = q0 = q1 = r0 = r1 = s0 = s1 = splat(0.0)
         at = a_rows.at + group * a_rows.group
         row = b_at
         for k in range(at, at + inner):
+            if group == 0:
+                prefetch(b, row + ahead)
+                prefetch(b, row + ahead + LANES)
             b0, b1 = load(b, row), load(b, row + 16)
             x = spread(a, k)
             p0, p1 = p0 + x * b0, p1 + x * b1
@@ -157,12 +169,14 @@ def _store_2(out, at, first, second):
 
 
 @kernel(contract=True)
-def _columns_of_1(a, a_rows, inner, b, b_at, b_step, out, out_rows, column, groups):
+def _columns_of_1(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, column, groups):
     for group in range(groups):
         p = q = r = s = splat(0.0)
         at = a_rows.at + group * a_rows.group
         row = b_at
         for k in range(at, at + inner):
+            if group == 0:
+                prefetch(b, row + ahead)
             b0 = load(b, row)
             p = p + spread(a, k) * b0
             q = q + spread(a, k + a_rows.step) * b0

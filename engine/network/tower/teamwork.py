@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
-from engine.native.team import dismiss, new_words
+from engine.native.team import PATIENCE, dismiss, new_words
 from engine.network.outputs import CHUNK
 from engine.network.planes import PLANES
 from engine.network.tower.fused_steps import CALLER, take_part
@@ -32,10 +32,10 @@ class TowerTeam:
     after one that was given up, twice as many each time.
     """
 
-    def __init__(self, tower: FusedTower, pool: ThreadPool) -> None:
+    def __init__(self, tower: FusedTower, pool: ThreadPool, patience: int = PATIENCE) -> None:
         self._tower, self._pool = tower, pool
         threads = max(1, min(pool.threads, int(tower.weights.heads.channels) // LANES // FEWEST_LANES))
-        self._words = new_words(threads)
+        self._words = new_words(threads, patience)
         self._helpers: list[Future[None] | None] = [None] * (threads - 1)
         self._space = tower.new_space(threads) if self._helpers else None
         self._masks = np.zeros((CHUNK, PLANES), np.uint64)
@@ -81,9 +81,7 @@ class TowerTeam:
 
     def _take_part(self, thread: int, count: int, wdl: np.ndarray, moves_left: np.ndarray) -> bool:
         weights, smooth = self._tower.weights, self._tower.smooth
-        return take_part(
-            self._masks, 0, count, weights, smooth, self._space, wdl, moves_left, self._words, thread
-        )
+        return take_part(self._masks, 0, count, weights, smooth, self._space, wdl, moves_left, self._words, thread)
 
     def _wake(self) -> None:
         """Have the helpers stand by, as soon as the pool has threads for them."""

@@ -1,0 +1,193 @@
+"""Towers evaluated by several threads at once: the same bits, and an answer whatever becomes of the helpers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.evaluation import tower as tower_module
+from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.tower import NetworkEvaluator
+from engine.native.pool import ThreadPool
+from engine.native.team import ASLEEP, READY, SPACING, new_words
+from engine.network.outputs import CHUNK
+from engine.network.tower.fused_steps import CALLER, take_part
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.teamwork import LONGEST_BREAK, TowerTeam
+from tests.unit.network.lc0_nets import random_masks
+from tests.unit.network.test_fused import CONFIGS, random_model
+from uci.bench.inference import positions
+
+WIDE = replace(CONFIGS["small"], filters=64)
+EVER = 1 << 60
+SECONDS = 60.0  # The longest that a busy machine keeps helpers from standing by.
+
+
+def new_tower(config: TowerConfig = WIDE) -> FusedTower:
+    return FusedTower.from_model(random_model(config, np.random.default_rng(3)), config)
+
+
+def until(happens: Callable[[], bool]) -> None:
+    """Try again and again."""
+    end = time.monotonic() + SECONDS
+    while not happens():
+        assert time.monotonic() < end
+
+
+def outputs(leaves: LeafBatch, count: int) -> list[np.ndarray]:
+    return [leaves.logits[:count].copy(), leaves.wdl[:count].copy(), leaves.moves_left[:count].copy()]
+
+
+def helped(team: TowerTeam, leaves: LeafBatch, count: int) -> bool:
+    inputs = leaves.masks, leaves.policy_index, leaves.n_moves
+    return team.evaluate(*inputs, count, leaves.logits, leaves.wdl, leaves.moves_left)
+
+
+@pytest.mark.parametrize("config", [*CONFIGS.values(), WIDE], ids=[*CONFIGS, "wide"])
+def test_shares_have_the_bits_of_the_whole(config: TowerConfig) -> None:
+    tower, masks = new_tower(config), random_masks(CHUNK, np.random.default_rng(4))
+    answers = np.zeros((CHUNK, 3), np.float32), np.zeros(CHUNK, np.float32)
+    logits = np.zeros((CHUNK, 30), np.float32)
+    policy_index, n_moves = np.tile(np.arange(0, 1800, 60, dtype=np.int16), (CHUNK, 1)), np.full(CHUNK, 30, np.int32)
+    tower.evaluate_chunk(masks, policy_index, n_moves, 0, CHUNK, logits, *answers)
+    for threads in (2, 3):
+        words, space, is_over = new_words(threads, EVER), tower.new_space(threads), threading.Event()
+
+        def work(thread: int, count: int, space=space, words=words) -> bool:
+            found = take_part(masks, 0, count, tower.weights, tower.smooth, space, *again, words, thread)
+            members.add(int(words[(2 * threads + 1) * SPACING]))
+            return found
+
+        def help_(thread: int, is_over=is_over) -> None:
+            while not is_over.is_set():
+                work(thread, 0)
+
+        with ThreadPoolExecutor(threads - 1) as pool:
+            again, members = [np.zeros_like(answer) for answer in answers], set[int]()
+            helpers = [pool.submit(help_, thread) for thread in range(1, threads)]
+            try:
+                for count in (1, 3, 8):
+                    members.clear()
+                    until(lambda: work(CALLER, count) and threads in members)  # noqa: B023 - called at once
+                    for found, expected in zip(again, answers, strict=True):
+                        np.testing.assert_array_equal(found[:count], expected[:count])
+                    found = np.zeros_like(logits)
+                    tower.write_logits(space, policy_index, n_moves, 0, count, found)
+                    np.testing.assert_array_equal(found[:count], logits[:count])
+            finally:
+                is_over.set()
+            for helper in helpers:
+                helper.result(SECONDS)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_an_evaluators_answers_have_the_same_bits_with_any_number_of_threads(threads: int) -> None:
+    tower, leaves = new_tower(), positions(20)
+    alone = NetworkEvaluator(tower)
+    alone.evaluate(leaves, 20)
+    expected = outputs(leaves, 20)
+    evaluator = NetworkEvaluator(tower, threads)
+    for count in (1, 2, 20, 7, 8, 9) * 20:
+        leaves.logits[...], leaves.wdl[...], leaves.moves_left[...] = 0, 0, 0
+        evaluator.evaluate(leaves, count)
+        for found, wanted in zip(outputs(leaves, count), expected, strict=True):
+            for k in range(count):
+                moves = leaves.n_moves[k] if found.ndim == 2 and found.shape[1] > 3 else None
+                np.testing.assert_array_equal(
+                    found[k][:moves] if moves else found[k], wanted[k][:moves] if moves else wanted[k]
+                )
+    evaluator.close()
+
+
+def test_helpers_stand_by_and_fall_asleep() -> None:
+    leaves = positions(8)
+    with ThreadPool(2, "test") as pool:
+        team = TowerTeam(new_tower(), pool)
+        until(lambda: helped(team, leaves, 1))
+        until(lambda: team._words[SPACING] == ASLEEP)
+        assert team._helpers[0] is not None
+        team._helpers[0].result(SECONDS)
+
+
+def test_a_busy_pool_leaves_positions_to_the_caller() -> None:
+    tower, leaves, is_over = new_tower(), positions(8), threading.Event()
+    with ThreadPool(2, "test") as pool:
+        team = TowerTeam(tower, pool)
+        other = pool.start(is_over.wait, SECONDS)
+        tries = [helped(team, leaves, 1) for _ in range(40)]
+        assert not any(tries)
+        assert 0 < team._alone <= LONGEST_BREAK  # It asks less and less often.
+        is_over.set()
+        assert other.result()
+        until(lambda: helped(team, leaves, 1))
+
+
+def test_a_helper_that_stops_in_the_middle_is_not_waited_for() -> None:
+    tower, leaves = new_tower(), positions(8)
+    with ThreadPool(2, "test") as pool:
+        team = TowerTeam(tower, pool, patience=1000)
+        team._help = lambda thread: None  # type: ignore[method-assign]
+        team._words[SPACING] = READY  # Somebody stands by who will not come to a meeting.
+        assert not helped(team, leaves, 1)
+        assert team._words[SPACING] == 1
+        until(lambda: team._alone == 0 or helped(team, leaves, 1))
+        assert not helped(team, leaves, 1)  # The helper may still write to the team's buffers.
+        assert team._words[SPACING] == 1
+        del team._help
+        team._words[SPACING] = ASLEEP
+        until(lambda: helped(team, leaves, 1))
+
+
+def test_a_failing_helper_is_reported() -> None:
+    leaves = positions(8)
+
+    def fail(thread: int) -> None:
+        raise MemoryError("no room for a helper")
+
+    with ThreadPool(2, "test") as pool:
+        team = TowerTeam(new_tower(), pool)
+        team._help = fail  # type: ignore[method-assign]
+        with pytest.raises(MemoryError, match="no room for a helper"):
+            until(lambda: helped(team, leaves, 1))
+
+
+def test_two_callers_at_once_both_get_answers() -> None:
+    tower = new_tower()
+    evaluator, batches = NetworkEvaluator(tower, 2), [positions(8) for _ in range(2)]
+    NetworkEvaluator(tower).evaluate(batches[0], 8)
+    expected = outputs(batches[0], 8)
+
+    def evaluate(leaves: LeafBatch) -> None:
+        for _ in range(200):
+            leaves.wdl[...] = 0
+            evaluator.evaluate(leaves, 8)
+            np.testing.assert_array_equal(leaves.wdl[:8], expected[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(evaluate, batches))
+    evaluator.close()
+
+
+def test_one_processor_needs_no_team(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tower_module, "usable_cpus", lambda: 1)
+    evaluator, leaves = NetworkEvaluator(new_tower(), 2), positions(8)
+    assert evaluator._team is None
+    evaluator.evaluate(leaves, 1)
+    assert leaves.wdl[0].sum() == pytest.approx(1.0)
+    evaluator.close()
+
+
+def test_narrow_towers_are_not_shared() -> None:
+    leaves = positions(8)
+    with ThreadPool(2, "test") as pool:
+        team = TowerTeam(
+            FusedTower.from_model(build_tower(CONFIGS["small"], np.random.default_rng(0)), CONFIGS["small"]), pool
+        )
+        assert not any(helped(team, leaves, 1) for _ in range(100))
