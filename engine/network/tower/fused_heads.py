@@ -95,7 +95,7 @@ def convolve_squares(heads, boards, p, ranks, features, to):
 @kernel(contract=True)
 def activate_rows(array, bias, first, last, columns, smooth):
     """Apply act(x + bias) in place to some columns of rows `first` to `last`, each as long as the bias."""
-    width = columns.count
+    width = columns.width
     for row in range(first * width, last * width, width):
         for c in range(columns.first, columns.last, LANES):
             x = load(array, row + c) + load(bias, c)

@@ -134,7 +134,7 @@ def forward(masks, first, count, weights, smooth, space, wdl, moves_left, share)
 @kernel(contract=True)
 def _first_layer(masks, first, count, layer, columns, smooth, space):
     """Set boards = act(conv + bias) and transform it for the next convolution."""
-    channels = columns.count
+    channels = columns.width
     board = BOARD * BOARD * channels
     for p in range(count):
         rectify = np.bool_(smooth is None)
@@ -147,7 +147,7 @@ def _first_layer(masks, first, count, layer, columns, smooth, space):
 @kernel(contract=True)
 def _plain_step(bias, count, columns, smooth, space, target):
     """Compute act(conv + bias) and transform it for the next convolution; nothing else needs the board."""
-    a1 = INNER * columns.count
+    a1 = INNER * columns.width
     for p in range(count):
         output_transform(space.multiplied, p, bias, columns, space.board, a1, PADDED, np.bool_(smooth is None))
         if smooth is not None:
@@ -162,7 +162,7 @@ def _residual_step(bias, count, gates, block, smooth, space, target, share):
     Returns False if the threads gave up: a gate needs the means of all channels.
     """
     columns = columns_of(np.int64(len(bias)), share)
-    board = BOARD * BOARD * columns.count
+    board = BOARD * BOARD * columns.width
     for p in range(count):
         output_transform(space.multiplied, p, bias, columns, space.dense, ORIGIN, DENSE, LINEAR)
         if gates.squeeze_bias.shape[1]:
@@ -170,7 +170,7 @@ def _residual_step(bias, count, gates, block, smooth, space, target, share):
             if not meet(share):
                 return False
             hidden = share.number * gates.squeeze_bias.shape[1]
-            _squeeze(gates.squeeze[block], gates.squeeze_bias[block], p, columns.count, smooth, space, hidden)
+            _squeeze(gates.squeeze[block], gates.squeeze_bias[block], p, columns.width, smooth, space, hidden)
             _excite(gates.excite[block], gates.excite_bias[block], columns, space, hidden)
             _add_gated(space, columns, p * board, smooth)
         else:
@@ -187,8 +187,8 @@ def _take_means(space, p, columns):
     for c in range(columns.first, columns.last, LANES):
         total = splat(0.0)
         for square in range(64):
-            total = total + load(space.dense, square * columns.count + c)
-        store(space.means, p * columns.count + c, total * splat(1.0 / 64.0))
+            total = total + load(space.dense, square * columns.width + c)
+        store(space.means, p * columns.width + c, total * splat(1.0 / 64.0))
 
 
 @kernel(contract=True)
@@ -207,7 +207,7 @@ def _squeeze(weight, bias, p, channels, smooth, space, to):
 @kernel(contract=True)
 def _excite(weight, bias, columns, space, hidden):
     """Dense layer of space.hidden -> (sigmoid scales, shifts) into space.gates."""
-    channels = columns.count
+    channels = columns.width
     units = len(weight) // (2 * channels)
     for half in range(2):
         for c in range(half * channels + columns.first, half * channels + columns.last, LANES):
@@ -221,7 +221,7 @@ def _excite(weight, bias, columns, space, hidden):
 
 @kernel(contract=True)
 def _add_gated(space, columns, start, smooth):
-    channels = columns.count
+    channels = columns.width
     for c in range(columns.first, columns.last, LANES):
         scale, shift = load(space.gates, c), load(space.gates, channels + c)
         for square in range(64):
@@ -232,7 +232,7 @@ def _add_gated(space, columns, start, smooth):
 
 @kernel(contract=True)
 def _add_plain(space, columns, start, smooth):
-    channels = columns.count
+    channels = columns.width
     for square in range(64):
         at = start + (INNER + (square >> 3) * BOARD + (square & 7)) * channels
         for c in range(columns.first, columns.last, LANES):

@@ -16,7 +16,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, prefetch, relu, store
 from engine.native.memory import aligned_copy, aligned_zeros
-from engine.network.tower.multiply import Columns, Rows, multiply, packed
+from engine.network.tower.multiply import Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d
 
 BOARD = 10  # Squares along a padded board.
@@ -37,11 +37,11 @@ def products_buffer(positions: int, channels: int) -> np.ndarray:
 
 @kernel(contract=True)
 def multiply_places(transformed, filters, columns, count, multiplied):
-    """M[i] = V[i] U[i] for the 36 places of `count` positions, and for some of the C_out = columns.count channels.
+    """M[i] = V[i] U[i] for the 36 places of `count` positions, and for some of the C_out = columns.width channels.
 
     `filters` are those of `transform_weights`.
     """
-    outputs = columns.count
+    outputs = columns.width
     channels = len(filters) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):
@@ -64,7 +64,7 @@ def multiply_places(transformed, filters, columns, count, multiplied):
 @kernel()
 def input_transform(board, start, columns, products, position):
     """Write V of the padded board that starts at board[start] to its four rows of `products`, for some channels."""
-    channels = columns.count
+    channels = columns.width
     stride = len(products) // PLACES
     step = BOARD * channels
     for tile in range(TILES):
@@ -109,7 +109,7 @@ def output_transform(products, position, bias, columns, board, start, side, rect
 
     The squares go to a board of `side` squares a rank (8 dense, 10 padded) whose square a1 is at board[start].
     """
-    channels = columns.count
+    channels = columns.width
     stride = len(products) // PLACES
     for tile in range(TILES):
         at = (position * TILES + tile) * channels

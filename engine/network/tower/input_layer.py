@@ -48,7 +48,7 @@ def convolve_masks(masks, layer, columns, sums, board, start, rectify):
 
     Applies ReLU if `rectify` is true; `sums` is scratch for one padded board.
     """
-    for square in range(0, BOARD * BOARD * columns.count, columns.count):
+    for square in range(0, BOARD * BOARD * columns.width, columns.width):
         for c in range(square + columns.first, square + columns.last, LANES):
             store(sums, c, splat(0.0))
     for plane in range(PLANES):
@@ -65,7 +65,7 @@ def convolve_masks(masks, layer, columns, sums, board, start, rectify):
 @kernel()
 def _add_bits(taps, plane, mask, columns, sums):
     """Add each set bit's taps, three squares of a rank at a time."""
-    channels = columns.count
+    channels = columns.width
     while mask != ZERO:
         square = ctz(mask)
         at = ((square >> 3) * BOARD + (square & 7)) * channels
@@ -87,8 +87,8 @@ def _add_bits(taps, plane, mask, columns, sums):
 def _add_full_plane(full, plane, factor, columns, sums):
     times = splat(factor)
     for square in range(64):
-        at = (INNER + (square >> 3) * BOARD + (square & 7)) * columns.count
-        source = (plane * 64 + square) * columns.count
+        at = (INNER + (square >> 3) * BOARD + (square & 7)) * columns.width
+        source = (plane * 64 + square) * columns.width
         for c in range(columns.first, columns.last, LANES):
             store(sums, at + c, load(sums, at + c) + times * load(full, source + c))
 
@@ -96,7 +96,7 @@ def _add_full_plane(full, plane, factor, columns, sums):
 @kernel()
 def _finish(sums, bias, columns, board, start, rectify):
     for square in range(64):
-        at = (INNER + (square >> 3) * BOARD + (square & 7)) * columns.count
+        at = (INNER + (square >> 3) * BOARD + (square & 7)) * columns.width
         for c in range(columns.first, columns.last, LANES):
             x = load(sums, at + c) + load(bias, c)
             store(board, start + at + c, relu(x) if rectify else x)

@@ -42,42 +42,42 @@ class Rows(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns of b that are wanted; all three are multiples of 16."""
+    """Which columns of a matrix are wanted, channels of a layer for example; all three are multiples of 16."""
 
-    count: int | np.int64  # columns of b
+    width: int | np.int64  # of the whole matrix
     first: int | np.int64
     last: int | np.int64  # the first one not wanted
 
 
 @kernel()
-def all_of(count):
-    """All columns of b."""
-    return Columns(count, np.int64(0), count)
+def all_of(width):
+    """All columns."""
+    return Columns(width, np.int64(0), width)
 
 
 @kernel()
-def columns_of(count, share):
-    """The columns of b that are one thread's share."""
-    first, last = part_of(count // LANES, share)
-    return Columns(np.int64(count), first * LANES, last * LANES)
+def columns_of(width, share):
+    """The columns that are one thread's share."""
+    first, last = part_of(width // LANES, share)
+    return Columns(width, first * LANES, last * LANES)
 
 
 @kernel(contract=True)
 def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups, b_next):
     """out = a b for `groups` groups of four rows and some columns. All arrays are flat float32.
 
-    Rows of a have `inner` floats. b is [inner, columns.count], `packed`, from b[b_at] on. While one block is multiplied
+    Rows of a have `inner` floats. b is [inner, columns.width], `packed`, from b[b_at] on. While one block is multiplied
     the next is brought into the cache; after the last one that of b[b_next], the matrix of the caller's next product.
     """
     c = np.int64(columns.first)
     while c < columns.last:
-        start, width = _block_of(c, columns.count)
+        start, width = _block_of(c, columns.width)
         at = b_at + start * inner + c - start
         wanted = min(columns.last, start + width) - c
         if start + width < columns.last:
             ahead = (start + width) * inner + b_at - at
         else:
-            start_next, _ = _block_of(columns.first, columns.count)
+            start_next, _ = _block_of(columns.first, columns.width)
             ahead = b_next + start_next * inner + columns.first - start_next - at
         if BLOCK_LANES >= 4 and wanted >= 4 * LANES:
             _columns_of_4(a, a_rows, inner, b, at, width, ahead, out, out_rows, c, groups)

@@ -49,7 +49,7 @@ def selu_lanes(x):
 
 @kernel(contract=True)
 def mish_in_place(array, start, rows, columns):
-    """Apply mish in place to some columns of `rows` rows of columns.count floats, from array[start] on."""
-    for row in range(start, start + rows * columns.count, columns.count):
+    """Apply mish in place to some columns of `rows` rows of columns.width floats, from array[start] on."""
+    for row in range(start, start + rows * columns.width, columns.width):
         for c in range(row + columns.first, row + columns.last, LANES):
             store(array, c, mish_lanes(load(array, c)))

@@ -29,7 +29,7 @@ LOOKS = 10_000
 
 @kernel()
 def sum_up(share, numbers, sums, rounds):
-    """Each round every thread writes sums[r, own] from all numbers of the round before; returns whether all went well."""
+    """Each round a thread computes its sums from all those of the round before; returns whether all went well."""
     first, last = part_of(len(numbers), share)
     for r in range(rounds):
         total = np.int64(0)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -50,59 +51,67 @@ def helped(team: TowerTeam, leaves: LeafBatch, count: int) -> bool:
     return team.evaluate(*inputs, count, leaves.logits, leaves.wdl, leaves.moves_left)
 
 
+class Threads:
+    """The threads of a team without a pool; helpers stand by until `close`."""
+
+    def __init__(self, tower: FusedTower, masks: np.ndarray, threads: int) -> None:
+        self.tower, self.masks, self.threads = tower, masks, threads
+        self.words, self.space = new_words(threads, EVER), tower.new_space(threads)
+        self.wdl, self.moves_left = np.zeros((CHUNK, 3), np.float32), np.zeros(CHUNK, np.float32)
+        self.pool, self.is_over = ThreadPoolExecutor(threads - 1), threading.Event()
+        self.helpers = [self.pool.submit(self._help, thread) for thread in range(1, threads)]
+
+    def compute_together(self, count: int) -> bool:
+        """Whether all threads took part in a chunk."""
+        is_computed = self._take_part(CALLER, count)
+        return is_computed and self.words[(2 * self.threads + 1) * SPACING] == self.threads
+
+    def close(self) -> None:
+        self.is_over.set()
+        for helper in self.helpers:
+            helper.result(SECONDS)
+        self.pool.shutdown()
+
+    def _help(self, thread: int) -> None:
+        while not self.is_over.is_set():
+            self._take_part(thread, 0)
+
+    def _take_part(self, thread: int, count: int) -> bool:
+        tower, answers = self.tower, (self.wdl, self.moves_left)
+        return take_part(self.masks, 0, count, tower.weights, tower.smooth, self.space, *answers, self.words, thread)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("config", [*CONFIGS.values(), WIDE], ids=[*CONFIGS, "wide"])
-def test_shares_have_the_bits_of_the_whole(config: TowerConfig) -> None:
+def test_shares_have_the_bits_of_the_whole(config: TowerConfig, threads: int) -> None:
     tower, masks = new_tower(config), random_masks(CHUNK, np.random.default_rng(4))
-    answers = np.zeros((CHUNK, 3), np.float32), np.zeros(CHUNK, np.float32)
-    logits = np.zeros((CHUNK, 30), np.float32)
+    wdl, moves_left = np.zeros((CHUNK, 3), np.float32), np.zeros(CHUNK, np.float32)
+    logits, found = np.zeros((2, CHUNK, 30), np.float32)
     policy_index, n_moves = np.tile(np.arange(0, 1800, 60, dtype=np.int16), (CHUNK, 1)), np.full(CHUNK, 30, np.int32)
-    tower.evaluate_chunk(masks, policy_index, n_moves, 0, CHUNK, logits, *answers)
-    for threads in (2, 3):
-        words, space, is_over = new_words(threads, EVER), tower.new_space(threads), threading.Event()
-
-        def work(thread: int, count: int, space=space, words=words) -> bool:
-            found = take_part(masks, 0, count, tower.weights, tower.smooth, space, *again, words, thread)
-            members.add(int(words[(2 * threads + 1) * SPACING]))
-            return found
-
-        def help_(thread: int, is_over=is_over) -> None:
-            while not is_over.is_set():
-                work(thread, 0)
-
-        with ThreadPoolExecutor(threads - 1) as pool:
-            again, members = [np.zeros_like(answer) for answer in answers], set[int]()
-            helpers = [pool.submit(help_, thread) for thread in range(1, threads)]
-            try:
-                for count in (1, 3, 8):
-                    members.clear()
-                    until(lambda: work(CALLER, count) and threads in members)  # noqa: B023 - called at once
-                    for found, expected in zip(again, answers, strict=True):
-                        np.testing.assert_array_equal(found[:count], expected[:count])
-                    found = np.zeros_like(logits)
-                    tower.write_logits(space, policy_index, n_moves, 0, count, found)
-                    np.testing.assert_array_equal(found[:count], logits[:count])
-            finally:
-                is_over.set()
-            for helper in helpers:
-                helper.result(SECONDS)
+    tower.evaluate_chunk(masks, policy_index, n_moves, 0, CHUNK, logits, wdl, moves_left)
+    team = Threads(tower, masks, threads)
+    try:
+        for count in (1, 3, 8):
+            until(partial(team.compute_together, count))
+            tower.write_logits(team.space, policy_index, n_moves, 0, count, found)
+            np.testing.assert_array_equal(team.wdl[:count], wdl[:count])
+            np.testing.assert_array_equal(team.moves_left[:count], moves_left[:count])
+            np.testing.assert_array_equal(found[:count], logits[:count])
+    finally:
+        team.close()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_an_evaluators_answers_have_the_same_bits_with_any_number_of_threads(threads: int) -> None:
     tower, leaves = new_tower(), positions(20)
-    alone = NetworkEvaluator(tower)
-    alone.evaluate(leaves, 20)
+    NetworkEvaluator(tower).evaluate(leaves, 20)
     expected = outputs(leaves, 20)
     evaluator = NetworkEvaluator(tower, threads)
     for count in (1, 2, 20, 7, 8, 9) * 20:
         leaves.logits[...], leaves.wdl[...], leaves.moves_left[...] = 0, 0, 0
         evaluator.evaluate(leaves, count)
         for found, wanted in zip(outputs(leaves, count), expected, strict=True):
-            for k in range(count):
-                moves = leaves.n_moves[k] if found.ndim == 2 and found.shape[1] > 3 else None
-                np.testing.assert_array_equal(
-                    found[k][:moves] if moves else found[k], wanted[k][:moves] if moves else wanted[k]
-                )
+            np.testing.assert_array_equal(found, wanted[:count])
     evaluator.close()
 
 
