@@ -84,7 +84,7 @@ def value_heads(heads, value, moves_left, boards, count, smooth, space, share):
 
 @kernel(contract=True)
 def convolve_squares(heads, boards, p, ranks, features, to):
-    """Write the 1x1 convolutions of some ranks of position p, without bias, to features [64, F] from features[to] on."""
+    """Write the 1x1 convolutions of some ranks of position p, without bias, to features [64, F] at features[to]."""
     width = np.int64(len(heads.bias))
     for rank in range(ranks[0], ranks[1]):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
