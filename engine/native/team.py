@@ -1,12 +1,11 @@
 """Threads that compute one small thing together: parts of some microseconds, and meetings in between.
 
-To wake a sleeping thread takes as long as such a part. So helpers stand by for a fraction of a millisecond after each
-piece of work, looking for the next call, and only then go to sleep. Who calls takes those who stand by at that moment;
-if nobody does, it works alone and wakes them for the next time.
+Waking a sleeping thread takes longer than such a part. So helpers look for the next call for a fraction of a
+millisecond before they go to sleep, and the caller takes those who stand by.
 
-At a meeting everybody waits for everybody. A thread that the system has taken off its processor would be waited for
-as long as that lasts, some milliseconds; so whoever runs out of patience gives the work up for all, and the caller does
-it alone. Nothing is ever waited for without a limit.
+At a meeting everybody waits for everybody. A thread that the system has taken off its processor is away for some
+milliseconds, longer than all of the work may take; so whoever runs out of patience gives the work up for everybody, and
+the caller does it alone.
 
 Words of a team of T threads, of which number 0 calls and the others help; every word has a cache line of its own:
 

@@ -21,8 +21,8 @@ from engine.network.tower.fused_steps import CALLER, take_part
 from engine.network.tower.inference import FusedTower
 
 FEWEST_LANES: Final = 2  # Sixteens of channels for each thread: with less, meetings take most of the time.
-LONGEST_BREAK: Final = 1024  # Chunks without help after one that was given up; some 0.3 s with a 64x6 tower.
-GOOD_RUN: Final = 64  # Chunks computed together after which one that was given up counts as an accident.
+LONGEST_BREAK: Final = 64  # Chunks without help after one that was given up, which may have cost four times a chunk.
+GOOD_RUN: Final = 16  # Chunks computed together after which one that was given up counts as an accident.
 
 
 class TowerTeam:
