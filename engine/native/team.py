@@ -26,7 +26,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.ordering import claim, observe, publish, relax
 
-__all__ = ["Share", "alone", "call", "dismiss", "meet", "new_words", "part_of", "stand_by"]
+__all__ = ["Share", "alone", "call", "dismiss", "meet", "new_words", "nothing", "part_of", "stand_by"]
 
 SPACING: Final = 8  # Words of 8 bytes in a cache line.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
-from engine.native.team import CALL_LOOKS, STAND_BY_LOOKS, alone, call, meet, stand_by
+from engine.native.team import CALL_LOOKS, STAND_BY_LOOKS, alone, call, meet, nothing, stand_by
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, value_heads, write_probabilities
 from engine.network.tower.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
@@ -76,19 +76,24 @@ class Space(NamedTuple):
 def take_part(masks, first, count, weights, smooth, space, wdl, moves_left, words, thread):
     """Compute a chunk as `forward` does, ALONE or as the CALLER of helpers who stand by; other threads help callers.
 
-    Returns whether the chunk is computed. One kernel, because three would each contain the forward pass, and compiling
-    that takes seconds.
+    Returns whether the chunk is computed. One kernel with one call, because each would contain the forward pass, and
+    compiling that takes seconds.
     """
-    if thread == ALONE:
-        return forward(masks, first, count, weights, smooth, space, wdl, moves_left, alone(words, count))
-    if thread == CALLER:
-        share = call(words, count, np.int64(CALL_LOOKS))
-        return share.members > 0 and forward(masks, first, count, weights, smooth, space, wdl, moves_left, share)
-    share = stand_by(words, thread, np.int64(STAND_BY_LOOKS))
+    is_computed, share = False, alone(words, count)
+    if thread != ALONE:
+        share = next_share(words, thread, count)
     while share.members > 0:
-        forward(masks, first, share.size, weights, smooth, space, wdl, moves_left, share)
-        share = stand_by(words, thread, np.int64(STAND_BY_LOOKS))
-    return False
+        is_computed = forward(masks, first, share.size, weights, smooth, space, wdl, moves_left, share)
+        share = nothing(words) if thread <= CALLER else next_share(words, thread, count)
+    return is_computed
+
+
+@kernel()
+def next_share(words, thread, count):
+    """The caller's share of a chunk of `count` positions, or that of a helper once there is a call."""
+    if thread == CALLER:
+        return call(words, count, np.int64(CALL_LOOKS))
+    return stand_by(words, thread, np.int64(STAND_BY_LOOKS))
 
 
 @kernel(contract=True)
