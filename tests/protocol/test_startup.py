@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import chess.engine
@@ -17,7 +19,9 @@ import pytest
 
 from engine.errors import StillCompilingError
 from engine.native import jit
+from engine.network.weights import default_net_path
 from engine.options import EngineOptions
+from engine.search.limits import Limits
 from tests.protocol.fake_engine import Conversation
 from uci.bench import compile_times
 from uci.bench.engine_process import COMMAND, AinoProcess
@@ -93,11 +97,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder: Path) -> None:
     told: list[Progress] = []
-    Preparation(OPTIONS).wait(told.append)
+    Preparation(OPTIONS, "material").wait(told.append)
     assert told
     assert all(0 < progress.done <= progress.total == 10 for progress in told)
     assert str(told[-1]).startswith(f"compiling {told[-1].done} of 10, {told[-1].done}0%")
-    warm = Preparation(OPTIONS)
+    warm = Preparation(OPTIONS, "material")
     assert warm.finished
     warm.wait(told.clear)  # type: ignore[arg-type]
     assert (folder / "work").read_text() == "x"
@@ -105,7 +109,7 @@ def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(f
 
 def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:
     told: list[Progress] = []
-    first, second = Preparation(OPTIONS), Preparation(OPTIONS)
+    first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "material")
     second.wait(told.append)
     first.wait(None)
     assert told
@@ -113,15 +117,52 @@ def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:
 
 
 def test_other_options_are_compiled_after_the_first(folder: Path) -> None:
-    first, second = Preparation(OPTIONS), Preparation(EngineOptions(evaluator="hybrid", threads=1))
+    first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "sparse")
     first.wait(None)
     second.wait(None)
     assert (folder / "work").read_text() == "xx"
 
 
+def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientEngine, "warm_up", lambda engine: None)
+    copy = folder.parent / "other.dit"
+    shutil.copy(default_net_path(), copy)
+    options = EngineOptions(hash_mib=8, threads=1)
+    other = replace(options, weights_file=str(copy))
+    with PatientEngine(options) as engine:
+        engine.wait()
+        engine.set_options(other)
+        assert engine.is_prepared
+        engine.set_options(replace(options, evaluator="material"))
+        assert not engine.is_prepared
+        engine.wait()
+    for warm in (other, replace(other, evaluator="sparse")):
+        with PatientEngine(warm) as engine:
+            assert engine.is_prepared
+    assert (folder / "work").read_text() == "xx"
+
+
+def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: Path) -> None:
+    (folder / "stop").touch()
+    board = chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1")
+    with PatientEngine(OPTIONS) as engine:
+        engine.set_position(board)
+        loads: list[str] = []
+        warm_up = engine.warm_up
+        engine.warm_up = lambda: (loads.append("loaded"), warm_up())  # type: ignore[method-assign,assignment]
+        (folder / "stop").unlink()
+        assert engine.search(Limits(nodes=8)).best_move in board.legal_moves
+        engine.search(Limits(nodes=8))
+        assert loads == ["loaded"]
+        engine.set_options(replace(OPTIONS, multi_pv=2))
+        assert loads == ["loaded"]
+
+
 def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
     (folder / "stop").touch()
-    impatient = Preparation(OPTIONS)
+    impatient = Preparation(OPTIONS, "material")
     with pytest.raises(StillCompilingError, match="no search yet"):
         impatient.wait(None, lambda: (folder / "work").exists())
     program = (
@@ -130,7 +171,7 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
         "from uci.loading import background\n"
         "background.jit.cache_folder = lambda source: Path(sys.argv[1])\n"
         "background._COMPILER = 'pretended_compiler'\n"
-        "background.Preparation(background.EngineOptions(evaluator='network'))\n"
+        "background.Preparation(background.EngineOptions(), 'sparse')\n"
     )
     other = folder.parent / "other"
     other.mkdir()
@@ -144,9 +185,9 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> None:
     (folder / "stop").touch()
-    first = Preparation(OPTIONS)
+    first = Preparation(OPTIONS, "material")
     wait_for((folder / "work").exists)
-    second = Preparation(OPTIONS)
+    second = Preparation(OPTIONS, "material")
     assert first._compiler is not None
     first._compiler.kill()
     (folder / "stop").unlink()
@@ -157,7 +198,7 @@ def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> No
 
 def test_when_the_compiler_fails_the_first_search_compiles(folder: Path) -> None:
     (folder / "fail").touch()
-    Preparation(OPTIONS).wait(None)
+    Preparation(OPTIONS, "material").wait(None)
     assert not list(folder.glob("compiled-*"))
 
 
@@ -165,13 +206,13 @@ def test_where_no_process_can_be_started_the_first_search_compiles(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(folder / "no such python"))
-    Preparation(OPTIONS).wait(None)
+    Preparation(OPTIONS, "material").wait(None)
     assert not (folder / "work").exists()
 
 
 def test_where_nothing_can_be_kept_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jit, "cache_folder", lambda source: None)
-    assert Preparation(OPTIONS).finished
+    assert Preparation(OPTIONS, "material").finished
 
 
 def test_the_compiler_runs_no_code_from_the_working_folder(
@@ -181,7 +222,7 @@ def test_the_compiler_runs_no_code_from_the_working_folder(
     (wicked / "uci").mkdir(parents=True)
     (wicked / "uci" / "__init__.py").write_text("open('was-here', 'w').close()\n")
     monkeypatch.chdir(wicked)
-    Preparation(OPTIONS).wait(None)
+    Preparation(OPTIONS, "material").wait(None)
     assert (folder / "work").exists()
     assert not (wicked / "was-here").exists()
 
