@@ -19,6 +19,7 @@ import pytest
 
 from engine.errors import StillCompilingError
 from engine.native import jit
+from engine.native.compile_events import Compilation
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.search.limits import Limits
@@ -250,13 +251,59 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path)
 # ---- the real one ---------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Compilation]]:
+    """A cache that was empty before the default engine's start, and what that start compiled."""
+    cache = tmp_path_factory.mktemp("cache")
+    return cache, compile_times.start(ROOT, cache)
+
+
 @pytest.mark.slow
-def test_the_first_start_compiles_no_more_than_it_did_and_the_second_nothing(tmp_path: Path) -> None:
-    first = compile_times.start(ROOT, tmp_path)
+def test_the_first_start_compiles_no_more_than_it_did_and_the_second_nothing(
+    first_start: tuple[Path, list[Compilation]],
+) -> None:
+    cache, first = first_start
     assert len(first) <= MOST_COMPILATIONS
     kernels = Counter((one.name, one.signature) for one in first if one.ours)
     assert max(kernels.values()) <= 2, "once for Python, once for other kernels"
-    assert compile_times.start(ROOT, tmp_path) == []
+    assert compile_times.start(ROOT, cache) == []
+
+
+# Mates in one, two and three for either side, a hint of alpha-beta, a full tree, a game of several moves, chosen moves,
+# several lines: rare things that take kernels of their own.
+RARE = """
+import chess
+from engine import Engine, EngineOptions, Limits
+from engine.native.compile_events import CompileTimes
+
+fens = [
+    "k7/8/1K6/8/8/8/8/7R w - - 0 1",
+    "8/8/8/8/8/5k2/6q1/7K w - - 0 1",
+    "r1bq2rk/pp3pbp/2p1p1pQ/7P/3P4/2PB1N2/PP3PPR/2KR4 w - - 0 1",
+    "8/8/1p1r1k2/p1pPN1p1/P3KnP1/1P6/8/3R4 b - - 0 1",
+    "5rk1/1ppb3p/p1pb4/6q1/3P1p1r/2P1R2P/PP1BQ1P1/5RKN w - - 0 1",
+    "8/8/8/4k3/8/8/4P3/4K3 w - - 99 80",
+]
+with CompileTimes() as times, Engine(EngineOptions(hash_mib=2, multi_pv=3)) as engine:
+    engine.warm_up()
+    for fen in fens:
+        engine.new_game()
+        engine.set_position(chess.Board(fen))
+        engine.search(Limits(nodes=20_000))
+    board = chess.Board()
+    for _ in range(4):
+        engine.set_position(board)
+        moves = tuple(board.legal_moves)[:5]
+        board.push(engine.search(Limits(nodes=1_000, searchmoves=moves)).best_move)
+print(len(times.compilations), *(one.name for one in times.compilations))
+"""
+
+
+@pytest.mark.slow
+def test_no_search_compiles_anything_after_the_first_start(first_start: tuple[Path, list[Compilation]]) -> None:
+    environment = child_environment() | {"AINO_CACHE_DIR": str(first_start[0])}
+    command = [sys.executable, "-P", "-c", RARE]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split() == ["0"]
 
 
 @pytest.mark.slow
