@@ -30,6 +30,7 @@ from uci.bench.startup import measure_start, no_home
 from uci.loading import background
 from uci.loading.background import Preparation, Progress
 from uci.loading.child import child_environment
+from uci.loading.compiler import Place
 from uci.loading.patient import PatientEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +107,33 @@ def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(f
     assert warm.finished
     warm.wait(told.clear)  # type: ignore[arg-type]
     assert (folder / "work").read_text() == "x"
+
+
+def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "stop").touch()
+    preparation = Preparation(OPTIONS, "material")
+    wait_for((folder / "work").exists)
+    now, done = 100.0, 1
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(Place, "counted", lambda place: (done, 10))
+
+    def left() -> float | None:
+        progress = preparation.progress()
+        assert progress is not None
+        return progress.seconds_left
+
+    assert left() is None
+    now, done = 102.0, 3
+    assert left() == 7.0
+    now = 105.0
+    assert left() == 4.0
+    now = 115.0
+    assert left() == 1.0
+    done = 8
+    assert left() == pytest.approx(15.0 / 7 * 2)
+    done = 10
+    assert left() == 0.0
+    (folder / "stop").unlink()
 
 
 def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:

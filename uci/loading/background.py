@@ -83,6 +83,8 @@ class Preparation:
         self._compiler: subprocess.Popen[bytes] | None = None
         self._tried = 0.0
         self._first: tuple[float, int] | None = None  # time and count at the first look
+        self._step = (0.0, 0)  # the same when the count last changed
+        self._expected_s: float | None = None  # how long the rest took by the pace of then; None while unknown
         self.finished = self._place is None or self._place.done.exists()
         if not self.finished:
             self._start()
@@ -101,9 +103,18 @@ class Preparation:
             return None
         now = time.monotonic()
         if self._first is None or done < self._first[1]:
-            self._first = now, done
-        seconds, count = now - self._first[0], done - self._first[1]
-        return Progress(done, total, seconds / count * (total - done) if count else None)
+            self._first, self._expected_s = (now, done), None
+        if done != self._step[1]:
+            self._step = now, done
+            seconds, count = now - self._first[0], done - self._first[1]
+            self._expected_s = seconds / count * (total - done) if count else None
+        return Progress(done, total, self._seconds_left(now, done == total))
+
+    def _seconds_left(self, now: float, is_last: bool) -> float | None:
+        """Counts down between two steps, because a long one says nothing about the pace of the others."""
+        if self._expected_s is None:
+            return None
+        return max(0.0 if is_last else 1.0, self._expected_s - (now - self._step[0]))
 
     def wait(self, tell: Callable[[Progress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
         """Wait until the kernels are in the cache, or nobody will put them there: then the first search compiles.
