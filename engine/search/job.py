@@ -140,7 +140,7 @@ class SearchDriver:
         self._order = order
         self._stopper = Stopper(search, order)
         self._next_info_ms = FIRST_INFOS_MS[0]
-        self._last_info_ms = 0.0
+        self._last_info_ms = 0
         self._told_best: int | None = None  # The best root move in the last set of lines.
 
     @property
@@ -173,10 +173,11 @@ class SearchDriver:
             return
         best = self._best_move()
         if elapsed >= self._next_info_ms or best != self._told_best:
-            self._last_info_ms, self._told_best = elapsed, best
+            infos = self._reporter.infos()
+            self._last_info_ms, self._told_best = infos[0].time_ms, best
             soon = [moment for moment in FIRST_INFOS_MS if moment > elapsed]
             self._next_info_ms = soon[0] if soon else elapsed + INFO_INTERVAL_MS
-            self._order.on_info(self._reporter.infos())
+            self._order.on_info(infos)
 
     def _best_move(self) -> int:
         """The code of the best root move so far."""

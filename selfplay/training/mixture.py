@@ -28,7 +28,8 @@ class Draws:
 
     Games give `group` positions at a time, label folders `group_of_rows` consecutive rows.
 
-    Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable position.
+    Raises ConfigError if a weight is negative, none is positive, a set with a weight has no usable position, or a batch
+    is too small for so many sets.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Draws:
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
         self.n_positions = sum(len(order) for order in self._orders)
-        # Mixture weights are cumulative, so that the parts of every batch add up to its size.
-        self._bounds = np.concatenate([[0.0], np.cumsum([share for _, share in pairs])])
-        self._bounds[-1] = 1.0
+        least = len(pairs) * (len(pairs) - 1)
+        if batch_size < least:
+            raise ConfigError(f"a batch of {len(pairs)} sets: expected at least {least} positions, got {batch_size}")
+        self._shares = np.array([share for _, share in pairs])
+        self._largest = int(np.argmax(self._shares))  # This set takes what the others leave of every batch.
 
     def parts(self, step: int) -> Iterator[tuple[int, slice, np.ndarray]]:
         """The batch of a step as (number of the set, slots, positions int64)."""
@@ -65,9 +68,11 @@ class Draws:
             filled += last - first
 
     def _drawn(self, source: int, step: int) -> int:
-        """Positions of a source used before `step`, as differences of rounded running totals."""
+        """Positions of a source used before `step`: rounded running totals, which never fall."""
         total = step * self.batch_size
-        return int(np.floor(total * self._bounds[source + 1])) - int(np.floor(total * self._bounds[source]))
+        drawn = np.floor(total * self._shares).astype(np.int64)
+        drawn[self._largest] += total - drawn.sum()
+        return int(drawn[source])
 
 
 def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> EpochOrder | LabelOrder:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import gc
 import json
 import logging
 import random
@@ -70,6 +71,7 @@ def fuzz(target: Target, inputs: int, seed: int, first: int = 0, keep: Path | No
         for sample in target.samples:
             path.write_bytes(target.seal(sample))
             target.read(path)
+        gc.collect()  # What came before must not make room for an input.
         Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of what came before
         start_mib = _most_mib()
         room = start_mib + ROOM_MIB

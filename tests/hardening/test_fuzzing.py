@@ -62,7 +62,7 @@ def test_a_hang_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_input_that_eats_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzzer, "ROOM_MIB", 8)
-    report = fuzzer.fuzz(planted(lambda path: np.ones(5 << 20).sum()), 3, seed=1)
+    report = fuzzer.fuzz(planted(lambda path: np.ones(20 << 20).sum()), 3, seed=1)
     assert list(report.findings) == ["memory at ?"]
 
 

@@ -25,7 +25,7 @@ from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, field
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
-from selfplay.training.mixture import Mixture, SparseMixture
+from selfplay.training.mixture import Draws, Mixture, SparseMixture
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +191,17 @@ def test_scores_written_for_long_searches_mean_the_same():
         assert (np.diff(calibration.long_search_cp(score_cp)) >= 0).all()
     mates = np.array([31_997, -31_990])
     assert LONE_SCORES[1].long_search_cp(mates).tolist() == mates.tolist()
+
+
+def test_a_set_with_a_tiny_share_had_batches_with_fewer_positions_than_none():
+    sets = [LabelRows(name, np.zeros((rows, 4), np.uint64)) for name, rows in (("a", 700), ("b", 900), ("c", 50))]
+    draws = Draws(sets, [0.3, 0.7, 1e-4], batch_size=64, seed=1)
+    drawn = np.array([[len(numbers) for _, _, numbers in draws.parts(step)] for step in range(1000)])
+    assert (drawn.sum(axis=1) == 64).all()
+    np.testing.assert_allclose(drawn.sum(axis=0) / 64_000, [0.3, 0.7, 1e-4], atol=1e-4)
+
+
+def test_a_batch_that_some_sets_would_overfill_is_refused():
+    sets = [LabelRows("labels", np.zeros((9, 4), np.uint64))] * 4
+    with pytest.raises(ConfigError, match="batch of 4 sets: expected at least 12 positions, got 8"):
+        Draws(sets, [1, 1, 1, 1], batch_size=8, seed=1)

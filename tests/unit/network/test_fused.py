@@ -213,9 +213,9 @@ def test_an_empty_batch_is_no_work():
 @pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])
 def test_evaluations_allocate_nothing(kind):
     tower = FusedTower.from_model(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
-    growth = measure(tower, 60_000)
-    assert growth.blocks < 2000  # Python fills its free lists; a leak of one a batch would be 3,000
-    assert growth.resident < 1 << 20
+    growths = [measure(tower, 60_000) for _ in range(2)]  # Other threads allocate now and then; a leak shows each time.
+    assert min(growth.blocks for growth in growths) < 2000  # Python fills its free lists; one a batch would be 3,000.
+    assert min(growth.resident for growth in growths) < 1 << 20
 
 
 @pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])
