@@ -20,6 +20,7 @@ class NetworkEvaluator:
 
     def __init__(self, fused: FusedTower, threads: int = 1) -> None:
         self.fused = fused
+        self.architecture = repr(fused.config)
         self._pool = ThreadPool(threads, "evaluate")
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
