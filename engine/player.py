@@ -187,11 +187,10 @@ class Engine:
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
         self.warm_up_advice()
-        self.set_position(chess.Board())
-        self.search(Limits(nodes=64))
-        self.board.push_uci("e2e4")
-        self.set_position(self.board)
-        self.search(Limits(nodes=8))
+        for board, limits in _rehearsals():
+            self.set_position(board)
+            self.search(limits)
+        self._search.rehearse_full_tree()
         self.board = chess.Board()
         self.new_game()
 
@@ -372,6 +371,19 @@ def _open_book(options: EngineOptions) -> OpeningBook | None:
 
 def _new_generator(options: EngineOptions) -> np.random.Generator:
     return np.random.default_rng(options.seed or None)
+
+
+def _rehearsals() -> list[tuple[chess.Board, Limits]]:
+    """Positions, and how to search them, that together need every kernel of a search: a game of two moves, chosen
+    moves only, a mate in one and one in two.
+    """
+    start, reply = chess.Board(), chess.Board()
+    reply.push_uci("e2e4")
+    mate_in_one = chess.Board("k7/8/1K6/8/8/8/8/7R w - - 0 1")
+    mate_in_two = chess.Board("k7/8/2K5/8/8/8/8/7R w - - 0 1")
+    few = Limits(nodes=8)
+    chosen = Limits(nodes=8, searchmoves=tuple(start.legal_moves)[:2])
+    return [(start, Limits(nodes=64)), (reply, few), (start, chosen), (mate_in_one, few), (mate_in_two, few)]
 
 
 def _differ(old: EngineOptions, new: EngineOptions, names: tuple[str, ...]) -> bool:

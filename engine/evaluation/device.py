@@ -17,6 +17,7 @@ class DeviceEvaluator:
     name = "network"
     round_size = FLIGHTS * PART
     needs_planes = True
+    architecture = "on a device"  # whose kernels are not ours
 
     def __init__(self, tower: DeviceTower) -> None:
         self.tower = tower

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import Resolver
-from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator
+from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, kernels_needed
 from engine.evaluation.wdl import write_wdl
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
@@ -33,6 +33,7 @@ class HybridEvaluator:
         self.weight = float(weight)
         self.round_size, self.needs_planes = network.round_size, network.needs_planes
         self.in_parts = isinstance(network, PartEvaluator) and network.in_parts
+        self.architecture = kernels_needed(network)
         self._network = network
         self._resolver = Resolver()
         self._pool = ThreadPool(threads, "evaluate")

@@ -47,6 +47,7 @@ class SparseEvaluator:
 
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         self.net = net
+        self.architecture = repr(net.config)
         self.policy_apart = False  # Values need most of what policies need; apart they cost 8% of the nodes a second.
         self._pool = ThreadPool(threads, "evaluate")
         self._local = threading.local()

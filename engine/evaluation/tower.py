@@ -22,6 +22,7 @@ class NetworkEvaluator:
 
     def __init__(self, fused: FusedTower, threads: int = 1) -> None:
         self.fused = fused
+        self.architecture = repr(fused.config)
         self._pool = ThreadPool(threads, "evaluate")
         self._team = TowerTeam(fused, self._pool) if threads > 1 and usable_cpus() > 1 else None
 

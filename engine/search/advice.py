@@ -89,7 +89,7 @@ class Advisor:
         search = self._search
         self._follow_the_tree()
         self._asked_at = search.visits
-        copy_row(search.root_row(), self._questions.path[0])
+        self._questions.path[0] = search.root_row()
         self._questions.n_asked[0] = 0
         self._questions.left[0] = ADVICE_POSITIONS_TOGETHER
         if not search.is_proven and search.forced_move == NO_MOVE:

@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
+from engine.board.layout import NO_MOVE
 from engine.board.makemove import make
-from engine.board.movegen import generate
 from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree import (
     DEEPEST,
@@ -26,7 +25,7 @@ from engine.search.tree import (
     WIN,
     Tree,
 )
-from engine.tactics.mates import mating_move
+from engine.tactics.mates import mating_start, new_mate_space
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
 MOST_SHOWN = 40  # A principal variation shows at most this many moves.
@@ -252,7 +251,4 @@ class RootView:
         return int(tree.move[edges.start + places[best]]), int(nodes[best])
 
     def _mating_move(self, row: np.ndarray) -> int:
-        moves = np.empty(MAX_MOVES, np.uint16)
-        count = np.int64(generate(row, moves))
-        mating = mating_move(row, moves, count, np.empty(ROW_WORDS, np.uint64), self.tree.scratch_moves)
-        return int(moves[int(mating)])
+        return int(mating_start(row, np.int64(1), new_mate_space())[0])

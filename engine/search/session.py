@@ -203,6 +203,13 @@ class Search(RootView):
         if next(self._room, self) is self:
             self._room = None
 
+    def rehearse_full_tree(self) -> None:
+        """Let old parts of a tree give way that is not full, to load the kernels. Nothing may be in flight."""
+        if self.tree.counters[NODES] > 1:
+            self.make_room()
+        while self._room is not None:
+            self.make_room()
+
     @property
     def was_full(self) -> bool:
         """Whether the tree was full since the root was set."""

@@ -139,7 +139,7 @@ def new_workshop(folder: Path) -> Path:
     _write_labels(folder, rng)
     for name in ("weights", "docs"):
         (folder / name).mkdir()
-    for net in ("new.dit", "net.dit", "first.dit", "weights/sparse-768.dit"):
+    for net in ("new.dit", "old.dit", "net.dit", "first.dit", "weights/sparse-768.dit"):
         shutil.copy(default_net_path(), folder / net)
     _export_teacher(folder)
     return folder

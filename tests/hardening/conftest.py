@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from engine.options import EngineOptions
-from uci.loading.background import Preparation
+from uci.loading.patient import PatientEngine
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_kernels() -> None:
     for evaluator in ("auto", "material"):
-        Preparation(EngineOptions(evaluator=evaluator, threads=1)).wait(None)
+        with PatientEngine(EngineOptions(evaluator=evaluator, threads=1)) as engine:
+            engine.wait()

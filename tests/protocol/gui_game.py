@@ -12,64 +12,43 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shutil
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import chess.pgn
 
 from tests.protocol.aino_process import COMMAND, ROOT, AinoProcess
+from tests.protocol.virtual_screen import find_program, virtual_screen
 
 PROGRAMS = ("xboard", "polyglot", "Xvfb", "import")
-SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])  # where Debian puts games
-SCREEN = "1100x700x24"
-ENGINE = " ".join([*COMMAND, "--evaluator", "material", "--hash-mib", "16", "--threads", "1", "--config", os.devnull])
+ARGUMENTS = ("--evaluator", "material", "--hash-mib", "16", "--threads", "1", "--config", os.devnull)
 CLOCK = ("-timeControl", "0:20", "-timeIncrement", "0.2")
 GAME_S = 300.0
 PICTURE_AFTER_S = 25.0  # from the start: a middlegame
 POLL_S = 0.2
 
 
-def missing_programs() -> list[str]:
-    """Which of the programs this machine lacks."""
-    return [name for name in PROGRAMS if shutil.which(name, path=SEARCH_PATH) is None]
-
-
-@contextlib.contextmanager
-def virtual_screen() -> Iterator[dict[str, str]]:
-    """An X server without a screen; gives the environment in which programs find it."""
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nolisten", "tcp"],
-        pass_fds=[write],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    try:
-        with os.fdopen(read) as pipe:
-            display = pipe.readline().strip()
-        yield {**os.environ, "DISPLAY": f":{display}", "PATH": SEARCH_PATH, "PYTHONPATH": str(ROOT)}
-    finally:
-        server.terminate()
-        server.wait()
+def xboard_command(folder: Path, arguments: Sequence[str]) -> list[str]:
+    """Starts a game between two of us under xboard, which saves it as game.pgn in the folder."""
+    engine = shlex.join([*COMMAND, *arguments])
+    return [
+        "xboard", "-fcp", engine, "-fd", str(ROOT), "-fUCI", "-scp", engine, "-sd", str(ROOT), "-sUCI",
+        "-matchGames", "1", "-matchMode", "true", *CLOCK, "-saveGameFile", str(folder / "game.pgn"),
+        "-popupExitMessage", "false", "-settingsFile", str(folder / "settings"), "-showThinking", "true",
+        "-soundProgram", "true",
+    ]  # fmt: skip
 
 
 def play(folder: Path, picture: Path | None) -> Path:
     """One game under xboard; the PGN file it saved."""
     pgn = folder / "game.pgn"
-    command = [
-        "xboard", "-fcp", ENGINE, "-fd", str(ROOT), "-fUCI", "-scp", ENGINE, "-sd", str(ROOT), "-sUCI",
-        "-matchGames", "1", "-matchMode", "true", *CLOCK, "-saveGameFile", str(pgn), "-popupExitMessage", "false",
-        "-settingsFile", str(folder / "settings"), "-showThinking", "true",
-        "-soundProgram", "true",
-    ]  # fmt: skip
     with virtual_screen() as environment:
-        gui = subprocess.Popen(command, cwd=folder, env=environment)
+        gui = subprocess.Popen(xboard_command(folder, ARGUMENTS), cwd=folder, env=environment)
         try:
             if picture is not None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -89,11 +68,11 @@ def main() -> int:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="save what the screen shows during the game")
     parser.add_argument("--pgn", type=Path, metavar="FILE", help="keep the game")
     arguments = parser.parse_args()
-    if missing := missing_programs():
+    if missing := [name for name in PROGRAMS if find_program(name) is None]:
         print(f"skipped: {', '.join(missing)} not installed")
         return 0
-    with AinoProcess() as engine:  # compiles what there is to compile, which is not the GUI's to wait for
-        engine.ready()
+    with AinoProcess(*ARGUMENTS) as engine:  # compiles what there is to compile, which is not the GUI's to wait for
+        engine.go("startpos", "nodes 1")
     with tempfile.TemporaryDirectory() as folder:
         path = play(Path(folder), arguments.picture and arguments.picture.resolve())
         text = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -6,12 +6,15 @@ import io
 import random
 import string
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import chess
 import pytest
 
-from tests.protocol.fake_engine import Conversation
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import OnInfo, SearchResult
+from tests.protocol.fake_engine import Conversation, FakeEngine
 from uci.protocol.session import Session
 from uci.protocol.writer import Writer
 
@@ -173,6 +176,26 @@ def test_search_is_over_once_its_move_is_said(talk: Conversation) -> None:
     talk.say("go nodes 1")
     talk.wait_for("bestmove")
     assert seen == [False]
+
+
+def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> None:
+    told = [(500, "e2e4"), (1000, "e2e4"), (2000, "e2e4"), (3000, "d2d4"), (4000, "d2d4"), (5000, "e2e4")]
+
+    class Teller(FakeEngine):
+        def search(
+            self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+        ) -> SearchResult:
+            assert on_info is not None
+            for ms, move in told:
+                info = self._info(chess.Move.from_uci(move), 1)
+                on_info([replace(info, time_ms=ms, current_move=info.pv[0], current_number=1)])
+            return super().search(limits, None, control)
+
+    talk = Conversation(Teller)
+    talk.say("go nodes 1")
+    talk.wait_for("bestmove")
+    named = [line.split()[4] for line in talk.lines if " currmove " in line]
+    assert named == ["e2e4", "d2d4", "e2e4"]
 
 
 def test_failing_search_still_plays_a_legal_move(talk: Conversation, capsys: pytest.CaptureFixture[str]) -> None:

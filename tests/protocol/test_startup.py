@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import chess.engine
@@ -17,7 +19,10 @@ import pytest
 
 from engine.errors import StillCompilingError
 from engine.native import jit
+from engine.native.compile_events import Compilation
+from engine.network.weights import default_net_path
 from engine.options import EngineOptions
+from engine.search.limits import Limits
 from tests.protocol.fake_engine import Conversation
 from uci.bench import compile_times
 from uci.bench.engine_process import COMMAND, AinoProcess
@@ -25,6 +30,7 @@ from uci.bench.startup import measure_start, no_home
 from uci.loading import background
 from uci.loading.background import Preparation, Progress
 from uci.loading.child import child_environment
+from uci.loading.compiler import Place
 from uci.loading.patient import PatientEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,19 +99,46 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder: Path) -> None:
     told: list[Progress] = []
-    Preparation(OPTIONS).wait(told.append)
+    Preparation(OPTIONS, "material").wait(told.append)
     assert told
     assert all(0 < progress.done <= progress.total == 10 for progress in told)
     assert str(told[-1]).startswith(f"compiling {told[-1].done} of 10, {told[-1].done}0%")
-    warm = Preparation(OPTIONS)
+    warm = Preparation(OPTIONS, "material")
     assert warm.finished
     warm.wait(told.clear)  # type: ignore[arg-type]
     assert (folder / "work").read_text() == "x"
 
 
+def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "stop").touch()
+    preparation = Preparation(OPTIONS, "material")
+    wait_for((folder / "work").exists)
+    now, done = 100.0, 1
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(Place, "counted", lambda place: (done, 10))
+
+    def left() -> float | None:
+        progress = preparation.progress()
+        assert progress is not None
+        return progress.seconds_left
+
+    assert left() is None
+    now, done = 102.0, 3
+    assert left() == 7.0
+    now = 105.0
+    assert left() == 4.0
+    now = 115.0
+    assert left() == 1.0
+    done = 8
+    assert left() == pytest.approx(15.0 / 7 * 2)
+    done = 10
+    assert left() == 0.0
+    (folder / "stop").unlink()
+
+
 def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:
     told: list[Progress] = []
-    first, second = Preparation(OPTIONS), Preparation(OPTIONS)
+    first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "material")
     second.wait(told.append)
     first.wait(None)
     assert told
@@ -113,15 +146,52 @@ def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:
 
 
 def test_other_options_are_compiled_after_the_first(folder: Path) -> None:
-    first, second = Preparation(OPTIONS), Preparation(EngineOptions(evaluator="hybrid", threads=1))
+    first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "sparse")
     first.wait(None)
     second.wait(None)
     assert (folder / "work").read_text() == "xx"
 
 
+def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientEngine, "warm_up", lambda engine: None)
+    copy = folder.parent / "other.dit"
+    shutil.copy(default_net_path(), copy)
+    options = EngineOptions(hash_mib=8, threads=1)
+    other = replace(options, weights_file=str(copy))
+    with PatientEngine(options) as engine:
+        engine.wait()
+        engine.set_options(other)
+        assert engine.is_prepared
+        engine.set_options(replace(options, evaluator="material"))
+        assert not engine.is_prepared
+        engine.wait()
+    for warm in (other, replace(other, evaluator="sparse")):
+        with PatientEngine(warm) as engine:
+            assert engine.is_prepared
+    assert (folder / "work").read_text() == "xx"
+
+
+def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: Path) -> None:
+    (folder / "stop").touch()
+    board = chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1")
+    with PatientEngine(OPTIONS) as engine:
+        engine.set_position(board)
+        loads: list[str] = []
+        warm_up = engine.warm_up
+        engine.warm_up = lambda: (loads.append("loaded"), warm_up())  # type: ignore[method-assign,assignment]
+        (folder / "stop").unlink()
+        assert engine.search(Limits(nodes=8)).best_move in board.legal_moves
+        engine.search(Limits(nodes=8))
+        assert loads == ["loaded"]
+        engine.set_options(replace(OPTIONS, multi_pv=2))
+        assert loads == ["loaded"]
+
+
 def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
     (folder / "stop").touch()
-    impatient = Preparation(OPTIONS)
+    impatient = Preparation(OPTIONS, "material")
     with pytest.raises(StillCompilingError, match="no search yet"):
         impatient.wait(None, lambda: (folder / "work").exists())
     program = (
@@ -130,7 +200,7 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
         "from uci.loading import background\n"
         "background.jit.cache_folder = lambda source: Path(sys.argv[1])\n"
         "background._COMPILER = 'pretended_compiler'\n"
-        "background.Preparation(background.EngineOptions(evaluator='network'))\n"
+        "background.Preparation(background.EngineOptions(), 'sparse')\n"
     )
     other = folder.parent / "other"
     other.mkdir()
@@ -144,9 +214,9 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> None:
     (folder / "stop").touch()
-    first = Preparation(OPTIONS)
+    first = Preparation(OPTIONS, "material")
     wait_for((folder / "work").exists)
-    second = Preparation(OPTIONS)
+    second = Preparation(OPTIONS, "material")
     assert first._compiler is not None
     first._compiler.kill()
     (folder / "stop").unlink()
@@ -157,7 +227,7 @@ def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> No
 
 def test_when_the_compiler_fails_the_first_search_compiles(folder: Path) -> None:
     (folder / "fail").touch()
-    Preparation(OPTIONS).wait(None)
+    Preparation(OPTIONS, "material").wait(None)
     assert not list(folder.glob("compiled-*"))
 
 
@@ -165,13 +235,13 @@ def test_where_no_process_can_be_started_the_first_search_compiles(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(folder / "no such python"))
-    Preparation(OPTIONS).wait(None)
+    Preparation(OPTIONS, "material").wait(None)
     assert not (folder / "work").exists()
 
 
 def test_where_nothing_can_be_kept_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jit, "cache_folder", lambda source: None)
-    assert Preparation(OPTIONS).finished
+    assert Preparation(OPTIONS, "material").finished
 
 
 def test_the_compiler_runs_no_code_from_the_working_folder(
@@ -181,7 +251,7 @@ def test_the_compiler_runs_no_code_from_the_working_folder(
     (wicked / "uci").mkdir(parents=True)
     (wicked / "uci" / "__init__.py").write_text("open('was-here', 'w').close()\n")
     monkeypatch.chdir(wicked)
-    Preparation(OPTIONS).wait(None)
+    Preparation(OPTIONS, "material").wait(None)
     assert (folder / "work").exists()
     assert not (wicked / "was-here").exists()
 
@@ -209,13 +279,59 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path)
 # ---- the real one ---------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Compilation]]:
+    """A cache that was empty before the default engine's start, and what that start compiled."""
+    cache = tmp_path_factory.mktemp("cache")
+    return cache, compile_times.start(ROOT, cache)
+
+
 @pytest.mark.slow
-def test_the_first_start_compiles_no_more_than_it_did_and_the_second_nothing(tmp_path: Path) -> None:
-    first = compile_times.start(ROOT, tmp_path)
+def test_the_first_start_compiles_no_more_than_it_did_and_the_second_nothing(
+    first_start: tuple[Path, list[Compilation]],
+) -> None:
+    cache, first = first_start
     assert len(first) <= MOST_COMPILATIONS
     kernels = Counter((one.name, one.signature) for one in first if one.ours)
     assert max(kernels.values()) <= 2, "once for Python, once for other kernels"
-    assert compile_times.start(ROOT, tmp_path) == []
+    assert compile_times.start(ROOT, cache) == []
+
+
+# Mates in one, two and three for either side, a hint of alpha-beta, a full tree, a game of several moves, chosen moves,
+# several lines: rare things that take kernels of their own.
+RARE = """
+import chess
+from engine import Engine, EngineOptions, Limits
+from engine.native.compile_events import CompileTimes
+
+fens = [
+    "k7/8/1K6/8/8/8/8/7R w - - 0 1",
+    "8/8/8/8/8/5k2/6q1/7K w - - 0 1",
+    "r1bq2rk/pp3pbp/2p1p1pQ/7P/3P4/2PB1N2/PP3PPR/2KR4 w - - 0 1",
+    "8/8/1p1r1k2/p1pPN1p1/P3KnP1/1P6/8/3R4 b - - 0 1",
+    "5rk1/1ppb3p/p1pb4/6q1/3P1p1r/2P1R2P/PP1BQ1P1/5RKN w - - 0 1",
+    "8/8/8/4k3/8/8/4P3/4K3 w - - 99 80",
+]
+with CompileTimes() as times, Engine(EngineOptions(hash_mib=2, multi_pv=3)) as engine:
+    engine.warm_up()
+    for fen in fens:
+        engine.new_game()
+        engine.set_position(chess.Board(fen))
+        engine.search(Limits(nodes=20_000))
+    board = chess.Board()
+    for _ in range(4):
+        engine.set_position(board)
+        moves = tuple(board.legal_moves)[:5]
+        board.push(engine.search(Limits(nodes=1_000, searchmoves=moves)).best_move)
+print(len(times.compilations), *(one.name for one in times.compilations))
+"""
+
+
+@pytest.mark.slow
+def test_no_search_compiles_anything_after_the_first_start(first_start: tuple[Path, list[Compilation]]) -> None:
+    environment = child_environment() | {"AINO_CACHE_DIR": str(first_start[0])}
+    command = [sys.executable, "-P", "-c", RARE]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split() == ["0"]
 
 
 @pytest.mark.slow

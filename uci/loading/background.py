@@ -29,7 +29,7 @@ __all__ = ["Preparation", "Progress", "place_of"]
 
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has
-_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # options that decide, with others, what is compiled
+_ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # what the compiler's engine has as ours
 _POLL_S = 0.1
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
 _TELL_S = 2.0  # between two messages about the progress
@@ -52,38 +52,48 @@ class Progress(NamedTuple):
         return f"compiling {self.done} of {self.total}, {self.share:.0%}{left}"
 
 
-def place_of(options: EngineOptions) -> Place | None:
-    """Where the kernels for an engine with these options are kept; None where no folder can be made for them."""
+def place_of(options: EngineOptions, needed: str) -> Place | None:
+    """Where the kernels for an engine with these options are kept; None where no folder can be made for them.
+
+    `needed` is its evaluator's `kernels_needed`: a net under another path needs no others.
+    """
     folder = jit.cache_folder(Path(player.__file__))
     if folder is None:
         return None
-    chosen: dict[str, Any] = {field: getattr(options, field) for field in _FIELDS}
-    chosen["threads"] = min(2, options.thread_count)
-    chosen["tactical_nodes"] = min(1.0, options.tactical_nodes)
-    chosen["hash_mib"] = COMPILER_HASH_MIB
+    deciding: dict[str, Any] = {"preset": options.preset}
+    deciding["threads"] = min(2, options.thread_count)
+    deciding["tactical_nodes"] = min(1.0, options.tactical_nodes)
+    chosen = {field: getattr(options, field) for field in _ENGINE_FIELDS} | deciding | {"hash_mib": COMPILER_HASH_MIB}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    choice = json.dumps(chosen)
-    return Place(folder, hashlib.sha256(choice.encode()).hexdigest()[:16], choice)
+    name = hashlib.sha256(json.dumps([needed, deciding]).encode()).hexdigest()[:16]
+    return Place(folder, name, json.dumps(chosen))
 
 
 class Preparation:
-    """Sees to it that the kernels for an engine's options are in the cache; starts the compiler where they are not."""
+    """Sees to it that an engine's kernels are in the cache; starts the compiler where they are not.
 
-    def __init__(self, options: EngineOptions) -> None:
-        self._place = place_of(options)
+    `options` and `needed` as for `place_of`.
+    """
+
+    def __init__(self, options: EngineOptions, needed: str) -> None:
+        self._place = place_of(options, needed)
         self._compiler: subprocess.Popen[bytes] | None = None
         self._tried = 0.0
         self._first: tuple[float, int] | None = None  # time and count at the first look
+        self._step = (0.0, 0)  # the same when the count last changed
+        self._expected_s: float | None = None  # how long the rest took by the pace of then; None while unknown
         self.finished = self._place is None or self._place.done.exists()
         if not self.finished:
             self._start()
 
-    def changed(self, before: EngineOptions, after: EngineOptions) -> Preparation:
-        """The preparation for new options: this one, unless they need other kernels."""
-        return self if place_of(before) == place_of(after) else Preparation(after)
+    def changed(self, options: EngineOptions, needed: str) -> Preparation:
+        """The preparation for a changed engine: this one, unless it needs other kernels."""
+        place = place_of(options, needed)
+        same = place is self._place or (place and self._place and place.name == self._place.name)
+        return self if same else Preparation(options, needed)
 
     def progress(self) -> Progress | None:
         """How far the compiler is; None before it has compiled anything, which it may not have to."""
@@ -93,9 +103,18 @@ class Preparation:
             return None
         now = time.monotonic()
         if self._first is None or done < self._first[1]:
-            self._first = now, done
-        seconds, count = now - self._first[0], done - self._first[1]
-        return Progress(done, total, seconds / count * (total - done) if count else None)
+            self._first, self._expected_s = (now, done), None
+        if done != self._step[1]:
+            self._step = now, done
+            seconds, count = now - self._first[0], done - self._first[1]
+            self._expected_s = seconds / count * (total - done) if count else None
+        return Progress(done, total, self._seconds_left(now, done == total))
+
+    def _seconds_left(self, now: float, is_last: bool) -> float | None:
+        """Counts down between two steps, because a long one says nothing about the pace of the others."""
+        if self._expected_s is None:
+            return None
+        return max(0.0 if is_last else 1.0, self._expected_s - (now - self._step[0]))
 
     def wait(self, tell: Callable[[Progress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
         """Wait until the kernels are in the cache, or nobody will put them there: then the first search compiles.

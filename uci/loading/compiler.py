@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
     folder: Path
     name: str
-    choice: str  # JSON: the options that decide what is compiled
+    choice: str  # JSON: options of an engine that needs these kernels
 
     @property
     def done(self) -> Path:

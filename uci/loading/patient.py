@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.evaluation.protocol import Evaluator
+from engine.evaluation.protocol import Evaluator, kernels_needed
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
@@ -23,9 +23,9 @@ class PatientEngine(Engine):
     def __init__(self, options: EngineOptions | None = None, evaluator: Evaluator | None = None) -> None:
         super().__init__(options, evaluator)
         self.on_wait: Callable[[Progress], None] | None = None
-        self._preparation = Preparation(self.options)
-        if self.is_prepared:
-            self.warm_up()
+        self._preparation = Preparation(self.options, kernels_needed(self.evaluator))
+        self._is_warm = False
+        self._warm_if_prepared()
 
     @property
     def is_prepared(self) -> bool:
@@ -38,13 +38,24 @@ class PatientEngine(Engine):
             self._preparation.wait(tell, lambda: control is not None and control.stopped)
 
     def set_options(self, options: EngineOptions) -> None:
-        before = self.options
         super().set_options(options)
-        self._preparation = self._preparation.changed(before, self.options)
+        preparation = self._preparation.changed(self.options, kernels_needed(self.evaluator))
+        if preparation is not self._preparation:
+            self._preparation, self._is_warm = preparation, False
+            self._warm_if_prepared()
 
     def search(
         self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
     ) -> SearchResult:
         control = control or SearchControl()
         self.wait(self.on_wait, control)
+        self._warm_if_prepared()
         return super().search(limits, on_info, control)
+
+    def _warm_if_prepared(self) -> None:
+        """Load the kernels from the cache as soon as they are there, before a search's time begins."""
+        if self.is_prepared and not self._is_warm:
+            self._is_warm = True
+            board = self.board
+            self.warm_up()
+            self.set_position(board)

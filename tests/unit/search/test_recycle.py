@@ -183,6 +183,14 @@ def test_the_clock_of_a_very_long_search_is_set_back():
     assert used > kept
 
 
+@pytest.mark.parametrize("visits", [0, 1, 300])
+def test_a_full_tree_is_rehearsed_in_any_tree(visits: int) -> None:
+    search = searched(5000, visits)
+    search.rehearse_full_tree()
+    assert not search.needs_room
+    assert_consistent(search.tree)
+
+
 def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
     monkeypatch.setattr(compaction, "SLICE", 1)
     with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:

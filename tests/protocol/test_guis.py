@@ -1,0 +1,131 @@
+"""Aino in real GUIs on a virtual screen: it plays five moves a side, and its processes end with the GUI's wish."""
+
+from __future__ import annotations
+
+import queue
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.native import jit
+from tests.protocol.aino_process import COMMAND, AinoProcess
+from tests.protocol.gui_game import ARGUMENTS, xboard_command
+from tests.protocol.virtual_screen import find_program, processes_left, virtual_screen
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc"),
+]
+
+PLIES = 10
+GAME_S = 120.0  # on a busy machine
+END_S = 10.0  # from the wish to the end of the last process
+SCRIPT = Path(__file__).with_name("scid_game.tcl")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_engine() -> None:
+    """Compiles what there is to compile, which is not the GUI's to wait for."""
+    with AinoProcess(*ARGUMENTS) as engine:
+        engine.go("startpos", "nodes 1")
+
+
+def programs(*names: str) -> list[str]:
+    """The paths of these programs; skips the test where one is missing."""
+    paths = [find_program(name) for name in names]
+    if missing := [name for name, path in zip(names, paths, strict=True) if path is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    return [path for path in paths if path is not None]
+
+
+def wait_for(condition: Callable[[], bool], gui: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + GAME_S
+    while not condition():
+        assert gui.poll() is None, "the GUI has ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def assert_legal(moves: list[str]) -> None:
+    """At least ten moves from the start position, each of them legal."""
+    assert len(moves) >= PLIES
+    board = chess.Board()
+    for move in moves:
+        board.push_uci(move)
+
+
+# ---- xboard, with Polyglot between -----------------------------------------------------------------------------------
+
+
+def moves_in_log(path: Path) -> list[str]:
+    """What the engines have played, in UCI notation, by what xboard has written down."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    whole = text.split("\n")[:-1]
+    return [line.split()[-1] for line in whole if ": move " in line and "<" in line]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+def test_xboard_plays_five_moves_and_leaves_no_process(end: signal.Signals, tmp_path: Path) -> None:
+    programs("Xvfb", "xboard", "polyglot")
+    log = tmp_path / "debug"
+    command = [*xboard_command(tmp_path, ARGUMENTS), "-debugMode", "true", "-nameOfDebugFile", str(log)]
+    with virtual_screen() as screen:
+        gui = subprocess.Popen(command, cwd=tmp_path, env=screen, text=True)
+        try:
+            wait_for(lambda: len(moves_in_log(log)) >= PLIES, gui)
+            assert len(processes_left(screen, COMMAND[0])) >= 2, "the two engines are found while they play"
+        finally:
+            gui.send_signal(end)
+            gui.wait(END_S)
+        assert processes_left(screen, "", END_S) == []
+    assert_legal(moves_in_log(log))
+
+
+# ---- Scid ------------------------------------------------------------------------------------------------------------
+
+
+def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_process(tmp_path: Path) -> None:
+    _, tkscid, scid = programs("Xvfb", "tkscid", "scid")
+    words = [tkscid, str(SCRIPT), scid, COMMAND[0], shlex.join([*COMMAND[1:], *ARGUMENTS]), str(PLIES)]
+    told: dict[str, str] = {}
+    with virtual_screen() as screen:
+        gui = subprocess.Popen(
+            words, cwd=tmp_path, env={**screen, **own_home(tmp_path)}, stdout=subprocess.PIPE, text=True
+        )
+        assert gui.stdout is not None
+        lines: queue.Queue[str] = queue.Queue()
+        reader = threading.Thread(target=lambda: [lines.put(line) for line in gui.stdout or ()])
+        reader.start()
+        try:
+            while "closed" not in told and "error" not in told:
+                what, _, text = lines.get(timeout=GAME_S).partition("\t")
+                told[what] = text.strip()
+            assert "error" not in told, told
+            assert processes_left(screen, COMMAND[0], END_S) == [], "the window is closed, and Scid still runs"
+        finally:
+            gui.kill()
+            gui.wait()
+            reader.join()
+            gui.stdout.close()
+        assert processes_left(screen, "", END_S) == []
+    assert told["ticked"] == "1", "UCI"
+    assert told["name"].startswith("Aino ")
+    depth, score = told["analysis"].split()[:2]
+    assert int(depth) >= 1
+    assert abs(float(score)) < 3.0
+    assert_legal(told["game"].split())
+
+
+def own_home(folder: Path) -> dict[str, str]:
+    """Environment of a user who has never started Scid; the compiled kernels stay where they are."""
+    kernels = jit.cache_base()
+    assert kernels is not None
+    return {"HOME": str(folder), jit.CACHE_ENVIRONMENT_VARIABLE: str(kernels.parent)}

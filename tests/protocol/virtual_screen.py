@@ -1,0 +1,67 @@
+"""A screen that nobody watches, for GUI programs, and the processes that they start there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from uci.loading.child import child_environment
+
+__all__ = ["SEARCH_PATH", "find_program", "processes_left", "virtual_screen"]
+
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])  # where Debian puts games
+SCREEN = "1100x700x24"
+POLL_S = 0.05
+_MARK = "AINO_TEST_SCREEN"  # environment variable by which the processes of a screen are found
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program; None if this machine lacks it."""
+    return shutil.which(name, path=SEARCH_PATH)
+
+
+@contextlib.contextmanager
+def virtual_screen() -> Iterator[dict[str, str]]:
+    """An X server without a screen; gives the environment in which programs find it, and this copy of the sources."""
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nolisten", "tcp"],
+        pass_fds=[write],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    try:
+        with os.fdopen(read) as pipe:
+            display = pipe.readline().strip()
+        screen = {"DISPLAY": f":{display}", "PATH": SEARCH_PATH, _MARK: str(uuid.uuid4())}
+        yield {**child_environment(), **screen}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def processes_left(screen: dict[str, str], program: str, seconds: float = 0.0) -> list[str]:
+    """Command lines that begin with `program`, of the screen's processes that have not ended after this time.
+
+    Reads /proc: their environment tells them, whoever their parent is by then. Needs Linux.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        left = [command for command in _commands(f"{_MARK}={screen[_MARK]}".encode()) if command.startswith(program)]
+        if not left or time.monotonic() >= deadline:
+            return left
+        time.sleep(POLL_S)
+
+
+def _commands(mark: bytes) -> Iterator[str]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or is somebody else's
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                yield (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
