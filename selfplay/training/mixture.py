@@ -28,8 +28,7 @@ class Draws:
 
     Games give `group` positions at a time, label folders `group_of_rows` consecutive rows.
 
-    Raises ConfigError if a weight is negative, none is positive, a set with a weight has no usable position, or a batch
-    is too small for so many sets.
+    Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable position.
     """
 
     def __init__(
@@ -53,11 +52,8 @@ class Draws:
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
         self.n_positions = sum(len(order) for order in self._orders)
-        least = len(pairs) * (len(pairs) - 1)
-        if batch_size < least:
-            raise ConfigError(f"a batch of {len(pairs)} sets: expected at least {least} positions, got {batch_size}")
-        self._shares = np.array([share for _, share in pairs])
-        self._largest = int(np.argmax(self._shares))  # This set takes what the others leave of every batch.
+        shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
+        self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
 
     def parts(self, step: int) -> Iterator[tuple[int, slice, np.ndarray]]:
         """The batch of a step as (number of the set, slots, positions int64)."""
@@ -68,11 +64,14 @@ class Draws:
             filled += last - first
 
     def _drawn(self, source: int, step: int) -> int:
-        """Positions of a source used before `step`: rounded running totals, which never fall."""
-        total = step * self.batch_size
-        drawn = np.floor(total * self._shares).astype(np.int64)
-        drawn[self._largest] += total - drawn.sum()
-        return int(drawn[source])
+        """Positions of a source used before `step`: each takes its part, rounded down, of what those before it leave.
+
+        Such running totals never fall, and the last source's part is 1.
+        """
+        left = step * self.batch_size
+        for part in self._parts[:source]:
+            left -= int(left * part)
+        return int(left * self._parts[source])
 
 
 def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> EpochOrder | LabelOrder:

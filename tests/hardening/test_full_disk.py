@@ -9,7 +9,8 @@ import chess
 import pytest
 
 from tests.hardening import limited
-from tests.protocol.lines import best_move
+from tests.protocol.aino_process import START_S, EngineProcess
+from tests.protocol.lines import best_move, scored
 
 FULL = 150  # bytes that a file may have
 PGN = '[Event "x"]\n[Result "*"]\n\n' + "1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba4 Nf6 5. O-O Be7 *\n"
@@ -80,15 +81,10 @@ def test_a_log_that_cannot_grow_does_not_end_the_game() -> None:
 @pytest.mark.slow
 def test_kernels_that_cannot_be_cached_still_play(tmp_path: Path) -> None:
     environment = {"AINO_CACHE_DIR": str(tmp_path)}
-    done = limited.run(
-        "uci",
-        "--config",
-        os.devnull,
-        *MATERIAL,
-        environment=environment,
-        text="\n".join(["isready", *START]),
-        RLIMIT_FSIZE=FULL,
-    )
-    assert "failed" not in done.stdout
-    assert done.stderr == ""
-    assert any(" score " in line for line in done.stdout.splitlines())
+    command = limited.command("uci", "--config", os.devnull, *MATERIAL, RLIMIT_FSIZE=FULL)
+    with EngineProcess(command, environment) as process:
+        told = [*process.ready(), *process.go("startpos", "nodes 20", seconds=START_S)]
+        process.send("quit")
+        assert process.finish() == (0, "")
+    assert not any("failed" in line for line in told)
+    assert scored(told)

@@ -63,6 +63,8 @@ if not lock.try_acquire():
     sys.exit(LOCKED)
 if (place.folder / "fail").exists():
     sys.exit(1)
+if place.done.exists():
+    sys.exit(0)
 with (place.folder / "work").open("a") as work:
     work.write("x")
 place.progress.write_text("   10\\n")

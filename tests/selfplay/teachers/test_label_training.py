@@ -201,7 +201,9 @@ def test_a_set_with_a_tiny_share_had_batches_with_fewer_positions_than_none():
     np.testing.assert_allclose(drawn.sum(axis=0) / 64_000, [0.3, 0.7, 1e-4], atol=1e-4)
 
 
-def test_a_batch_that_some_sets_would_overfill_is_refused():
-    sets = [LabelRows("labels", np.zeros((9, 4), np.uint64))] * 4
-    with pytest.raises(ConfigError, match="batch of 4 sets: expected at least 12 positions, got 8"):
-        Draws(sets, [1, 1, 1, 1], batch_size=8, seed=1)
+def test_a_batch_may_be_smaller_than_the_number_of_sets():
+    sets = [LabelRows("labels", np.zeros((9, 4), np.uint64))] * 5
+    draws = Draws(sets, [1, 1, 1, 1, 1], batch_size=2, seed=1)
+    drawn = np.array([[len(numbers) for _, _, numbers in draws.parts(step)] for step in range(500)])
+    assert (drawn.sum(axis=1) == 2).all()
+    np.testing.assert_allclose(drawn.sum(axis=0), 200, atol=5)
