@@ -24,20 +24,22 @@ class NetworkEvaluator:
         self.fused = fused
         self.architecture = repr(fused.config)
         self._pool = ThreadPool(threads, "evaluate")
-        self._team = TowerTeam(fused, self._pool) if threads > 1 and usable_cpus() > 1 else None
+        self._team: TowerTeam | None = TowerTeam(fused, self._pool, usable_cpus())
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
-        if self._team is not None and 0 < count <= CHUNK:
+        team = self._team
+        if team is not None and 0 < count <= CHUNK:
             inputs = leaves.masks, leaves.policy_index, leaves.n_moves
-            if self._team.evaluate(*inputs, count, leaves.logits, leaves.wdl, leaves.moves_left):
+            if team.evaluate(*inputs, count, leaves.logits, leaves.wdl, leaves.moves_left):
                 return
-        elif self._team is not None:
-            self._team.rest()
+        elif team is not None:
+            team.rest()
         self._pool.share(count, CHUNK, lambda first, last: self.evaluate_part(leaves, first, last))
 
     def close(self) -> None:
-        """Stop the worker threads."""
+        """Stop the worker threads. A lone position can still be evaluated, by the calling thread."""
+        self._team = None
         self._pool.close()
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:

@@ -14,7 +14,8 @@ __all__ = ["claim", "observe", "publish", "relax"]
 
 _WORD = ir.IntType(64)
 _PROCESSOR = llvmlite.binding.get_default_triple().split("-")[0]
-_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.hint", [1])}  # Elsewhere there is none.
+# Instructions that take some ten nanoseconds; elsewhere there is none. Arm's own hint for such loops takes one.
+_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.isb", [15])}
 
 
 def _address(context, builder, array_type, array, index):

@@ -28,13 +28,14 @@ GOOD_RUN: Final = 16  # Chunks computed together after which one that was given 
 class TowerTeam:
     """Evaluates a chunk of a tower's positions on all threads of a pool while these have nothing else to do.
 
+    A team has no more threads than there are processors, `cpus`, for a thread that waits at a meeting keeps its own.
     Nobody waits for a busy thread: a chunk for which no helper stands by is left to the caller, and so are some chunks
     after one that was given up, twice as many each time.
     """
 
-    def __init__(self, tower: FusedTower, pool: ThreadPool, patience: int = PATIENCE) -> None:
+    def __init__(self, tower: FusedTower, pool: ThreadPool, cpus: int, patience: int = PATIENCE) -> None:
         self._tower, self._pool = tower, pool
-        threads = max(1, min(pool.threads, int(tower.weights.heads.channels) // LANES // FEWEST_LANES))
+        threads = max(1, min(pool.threads, cpus, int(tower.weights.heads.channels) // LANES // FEWEST_LANES))
         self._words = new_words(threads, patience)
         self._helpers: list[Future[None] | None] = [None] * (threads - 1)
         self._space = tower.new_space(threads) if self._helpers else None

@@ -14,6 +14,7 @@ from engine.native.lanes import LANES, load, relu, splat, store
 from engine.native.team import Share, new_words
 from engine.network import planes
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
+from engine.network.tower import multiply as multiply_module
 from engine.network.tower.fused_winograd import (
     BOARD,
     input_transform,
@@ -165,6 +166,24 @@ def test_parts_of_a_product_have_the_bits_of_the_whole(columns, members):
         part = columns_of(columns, Share(words, np.int64(number), np.int64(members), np.int64(1)))
         multiply(a.reshape(-1), rows, 24, packed(b), 0, part, parts.reshape(-1), to, 2, 0)
     np.testing.assert_array_equal(parts, whole)
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize("columns", [16, 48, 80, 112, 128])
+def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
+    monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)  # 4 where registers hold sixteen floats, else 1.
+    for name in ("multiply", "_block_of", "_columns_of_4", "_columns_of_2", "_columns_of_1", "_store_4", "_store_2"):
+        monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
+    rng = np.random.default_rng(12)
+    a, b = rng.normal(size=(8, 3)).astype(np.float32), rng.normal(size=(3, columns)).astype(np.float32)
+    rows, to = Rows(0, 3, 12), Rows(0, columns, 4 * columns)
+    for members in (1, 2, 3, 5):
+        out = np.full((8, columns), np.nan, np.float32)
+        for number in range(members):
+            part = columns_of(columns, Share(new_words(1), np.int64(number), np.int64(members), np.int64(1)))
+            multiply_module.multiply(a.reshape(-1), rows, 3, packed(b), 0, part, out.reshape(-1), to, 2, 0)
+        np.testing.assert_allclose(out, a @ b, atol=1e-5)
 
 
 def test_the_first_layer_reads_masks_like_expanded_planes():

@@ -118,7 +118,7 @@ def test_an_evaluators_answers_have_the_same_bits_with_any_number_of_threads(thr
 def test_helpers_stand_by_and_fall_asleep() -> None:
     leaves = positions(8)
     with ThreadPool(2, "test") as pool:
-        team = TowerTeam(new_tower(), pool)
+        team = TowerTeam(new_tower(), pool, 2)
         until(lambda: helped(team, leaves, 1))
         until(lambda: team._words[SPACING] == ASLEEP)
         assert team._helpers[0] is not None
@@ -128,7 +128,7 @@ def test_helpers_stand_by_and_fall_asleep() -> None:
 def test_a_busy_pool_leaves_positions_to_the_caller() -> None:
     tower, leaves, is_over = new_tower(), positions(8), threading.Event()
     with ThreadPool(2, "test") as pool:
-        team = TowerTeam(tower, pool)
+        team = TowerTeam(tower, pool, 2)
         other = pool.start(is_over.wait, SECONDS)
         tries = [helped(team, leaves, 1) for _ in range(40)]
         assert not any(tries)
@@ -141,7 +141,7 @@ def test_a_busy_pool_leaves_positions_to_the_caller() -> None:
 def test_a_helper_that_stops_in_the_middle_is_not_waited_for() -> None:
     tower, leaves = new_tower(), positions(8)
     with ThreadPool(2, "test") as pool:
-        team = TowerTeam(tower, pool, patience=1000)
+        team = TowerTeam(tower, pool, 2, patience=1000)
         team._help = lambda thread: None  # type: ignore[method-assign]
         team._words[SPACING] = READY  # Somebody stands by who will not come to a meeting.
         assert not helped(team, leaves, 1)
@@ -161,7 +161,7 @@ def test_a_failing_helper_is_reported() -> None:
         raise MemoryError("no room for a helper")
 
     with ThreadPool(2, "test") as pool:
-        team = TowerTeam(new_tower(), pool)
+        team = TowerTeam(new_tower(), pool, 2)
         team._help = fail  # type: ignore[method-assign]
         with pytest.raises(MemoryError, match="no room for a helper"):
             until(lambda: helped(team, leaves, 1))
@@ -184,19 +184,31 @@ def test_two_callers_at_once_both_get_answers() -> None:
     evaluator.close()
 
 
-def test_one_processor_needs_no_team(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_team_has_no_more_threads_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tower_module, "usable_cpus", lambda: 1)
     evaluator, leaves = NetworkEvaluator(new_tower(), 2), positions(8)
-    assert evaluator._team is None
-    evaluator.evaluate(leaves, 1)
+    for _ in range(50):
+        evaluator.evaluate(leaves, 1)
+        assert evaluator._team is not None
+        assert not evaluator._team._helpers
     assert leaves.wdl[0].sum() == pytest.approx(1.0)
     evaluator.close()
+
+
+def test_a_closed_evaluator_still_answers_alone() -> None:
+    evaluator, leaves = NetworkEvaluator(new_tower(), 2), positions(8)
+    evaluator.evaluate(leaves, 3)
+    expected = outputs(leaves, 3)
+    evaluator.close()
+    leaves.wdl[...] = 0
+    evaluator.evaluate(leaves, 3)
+    np.testing.assert_array_equal(outputs(leaves, 3)[1], expected[1])
 
 
 def test_narrow_towers_are_not_shared() -> None:
     leaves = positions(8)
     with ThreadPool(2, "test") as pool:
         team = TowerTeam(
-            FusedTower.from_model(build_tower(CONFIGS["small"], np.random.default_rng(0)), CONFIGS["small"]), pool
+            FusedTower.from_model(build_tower(CONFIGS["small"], np.random.default_rng(0)), CONFIGS["small"]), pool, 2
         )
         assert not any(helped(team, leaves, 1) for _ in range(100))
