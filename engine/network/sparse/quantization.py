@@ -109,7 +109,11 @@ def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     squares = np.sort(weight[:PIECE_FEATURES].reshape(-1, 64, config.width).max(axis=0), axis=0)  # [64, W]
     total = squares[32:].sum(axis=0) + np.abs(tables.bias)
     total += weight[CASTLING_FEATURE:EN_PASSANT_FEATURE].sum(axis=0)
-    for first, last in ((EN_PASSANT_FEATURE, COUNTER_FEATURE), (COUNTER_FEATURE, BALANCE_FEATURE), (BALANCE_FEATURE, None)):
+    for first, last in (
+        (EN_PASSANT_FEATURE, COUNTER_FEATURE),
+        (COUNTER_FEATURE, BALANCE_FEATURE),
+        (BALANCE_FEATURE, None),
+    ):
         total += weight[first:last].max(axis=0)
     return float(total.max())
 
