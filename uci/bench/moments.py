@@ -34,6 +34,7 @@ PLIES = 3  # of a moment
 LEAST_LOSS, LEAST_GAP = 0.05, 0.12  # expected points in the quick look
 OPEN = (0.35, 0.92)  # expected points before an only move
 SEED = 2711
+DRAW = "1/2-1/2"
 
 
 class Glance(NamedTuple):
@@ -51,12 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("source", type=Path, help="games as tab-separated text, compressed with xz")
     parser.add_argument("--games", type=int, default=200, metavar="N", help="games to draw (default %(default)s)")
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first N drawn games")
+    parser.add_argument(
+        "--decisive", action="store_true", help="draw no drawn games; in won ones marks are more common"
+    )
     parser.add_argument("--whole", action="store_true", help="write the whole games instead of their moments")
     parser.add_argument("--judge", default="stockfish", help="a UCI engine's command (default %(default)s)")
     parser.add_argument("--nodes", type=int, default=2000, help="of the judge's searches (default %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the PGN file to write")
     options = parser.parse_args(arguments)
-    drawn = drawn_games(options.source, options.games, options.skip)
+    drawn = drawn_games(options.source, options.games, options.skip, options.decisive)
     if options.whole:
         games = (whole_game(row, options.skip + number) for number, row in enumerate(drawn))
         options.out.write_text("".join(f"{game}\n\n" for game in games), encoding="utf-8")
@@ -71,12 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             progress.update(number + 1 - options.skip)
 
 
-def drawn_games(source: Path, count: int, skip: int = 0) -> list[dict[str, str]]:
+def drawn_games(source: Path, count: int, skip: int = 0, decisive: bool = False) -> list[dict[str, str]]:
     """Some games of the file, the same ones each time, from number `skip` on."""
     with lzma.open(source, "rt", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     random.Random(SEED).shuffle(rows)
-    return [row for row in rows if len(row["uci"].split()) >= 20][skip : skip + count]
+    rows = [row for row in rows if len(row["uci"].split()) >= 20 and not (decisive and row["result"] == DRAW)]
+    return rows[skip : skip + count]
 
 
 def moves_of(row: dict[str, str]) -> list[chess.Move]:
