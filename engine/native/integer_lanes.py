@@ -1,8 +1,9 @@
-"""Integer vectors for kernels: 32 int16 (shorts) or 16 int32 (ints) as one value, and dot products of bytes.
+"""Integer vectors for kernels: 32 int16 (shorts) or 16 int32 (ints) as one value, and dot products of both.
 
 As in `lanes`, a value is a NumPy array in plain Python and one vector when compiled, which machines with narrower
 registers split. Integers wrap around, and the result is the same with every instruction set: `dot_bytes` is one
 instruction where the processor has AVX-512 VNNI, and elsewhere computes the same sums from 16-bit products.
+`dot_shorts` is written in the form that LLVM turns into the processor's own sums of products of pairs.
 """
 
 from __future__ import annotations
@@ -144,6 +145,61 @@ def _native_splat_int(typing_context, x):
 
 
 @intrinsic
+def _native_splat_short(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        empty = ir.Constant(_SHORT_VECTOR, ir.Undefined)
+        first = builder.insert_element(empty, arguments[0], ir.Constant(_I32, 0))
+        return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_I32, SHORTS), [0] * SHORTS))
+
+    return _shorts(numba.types.int16), codegen
+
+
+@intrinsic
+def _native_clip_shorts(typing_context, x, most):
+    def codegen(context, builder, signature, arguments):
+        x, most = arguments
+        least = ir.Constant(_SHORT_VECTOR, [0] * SHORTS)
+        x = builder.select(builder.icmp_signed(">", x, least), x, least)
+        return builder.select(builder.icmp_signed("<", x, most), x, most)
+
+    return _shorts(_shorts, _shorts), codegen
+
+
+@intrinsic
+def _native_high_product(typing_context, first, second):
+    def codegen(context, builder, signature, arguments):
+        wide = ir.VectorType(_I32, SHORTS)
+        product = builder.mul(*(builder.sext(x, wide) for x in arguments))
+        return builder.trunc(builder.ashr(product, ir.Constant(wide, [16] * SHORTS)), _SHORT_VECTOR)
+
+    return _shorts(_shorts, _shorts), codegen
+
+
+@intrinsic
+def _native_dot_shorts(typing_context, total, first, second):
+    def codegen(context, builder, signature, arguments):
+        total, *shorts = arguments
+        products = builder.mul(*(builder.sext(x, ir.VectorType(_I32, SHORTS)) for x in shorts))
+        pairs = [
+            builder.shuffle_vector(products, products, ir.Constant(_INT_VECTOR, list(range(k, SHORTS, 2))))
+            for k in (0, 1)
+        ]
+        return builder.add(total, builder.add(*pairs))
+
+    return _ints(_ints, _shorts, _shorts), codegen
+
+
+@intrinsic
+def _native_sum_ints(typing_context, ints):
+    def codegen(context, builder, signature, arguments):
+        kind = ir.FunctionType(_I32, [_INT_VECTOR])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.add.v16i32")
+        return builder.call(function, arguments)
+
+    return numba.types.int32(_ints), codegen
+
+
+@intrinsic
 def _dot_by_instruction(typing_context, total, unsigned_bytes, signed_bytes):
     def codegen(context, builder, signature, arguments):
         kind = ir.FunctionType(_INT_VECTOR, [_INT_VECTOR] * 3)
@@ -189,13 +245,14 @@ def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
 
 _lower_operator(operator.add, "add")
 _lower_operator(operator.sub, "sub")
+_lower_operator(operator.mul, "mul")
 
 
 # ---- what kernels call: plain Python, and the instruction that it is compiled to -------------------------------------
 
 
 def load_shorts(array, offset):
-    """Load 32 numbers of a contiguous int16 [n] array from ``offset`` on, unchecked when compiled. Supports + and -."""
+    """Load 32 numbers of a contiguous int16 [n] array from ``offset`` on, unchecked when compiled. Supports + - *."""
     return array[offset : offset + SHORTS].copy()
 
 
@@ -207,7 +264,7 @@ def store_shorts(array, offset, shorts):
 def load_ints(array, offset):
     """Load 16 ints of a contiguous int32 [n] array, or 64 bytes of an int8 one, from ``offset`` on.
 
-    Unchecked when compiled. Supports + and -; bytes are operands of `dot_bytes`.
+    Unchecked when compiled. Supports + - *; bytes are operands of `dot_bytes`.
     """
     return array[offset : offset + BYTES // array.itemsize].copy().view(np.int32)
 
@@ -240,6 +297,31 @@ def clipped_product(first, second):
 def store_low_bytes(array, offset, shorts):
     """Write the low byte of each of 32 shorts into a contiguous uint8 [n] array; unchecked when compiled."""
     array[offset : offset + SHORTS] = shorts.astype(np.uint8)
+
+
+def splat_short(x):
+    """One int16 in all 32 lanes."""
+    return np.full(SHORTS, x, np.int16)
+
+
+def clip_shorts(shorts, most):
+    """min(max(x, 0), most) in every lane."""
+    return np.minimum(np.maximum(shorts, np.int16(0)), most)
+
+
+def high_product(first, second):
+    """a * b >> 16 of two vectors of shorts, rounded down."""
+    return (first.astype(np.int32) * second >> 16).astype(np.int16)
+
+
+def dot_shorts(total, first, second):
+    """Add a * b of lanes 2 i and 2 i + 1 of two vectors of shorts to total[i]."""
+    return total + (first.astype(np.int32) * second).reshape(INTS, 2).sum(axis=1, dtype=np.int32)
+
+
+def sum_ints(ints):
+    """The sum of the sixteen lanes."""
+    return ints.sum(dtype=np.int32)
 
 
 def dot_bytes(total, unsigned_bytes, signed_bytes):
@@ -291,6 +373,31 @@ def _clipped_product(first, second):
 @overload(store_low_bytes, inline="always")
 def _store_low_bytes(array, offset, shorts):
     return lambda array, offset, shorts: _native_store_low_bytes(array, np.int64(offset), shorts)
+
+
+@overload(splat_short, inline="always")
+def _splat_short(x):
+    return lambda x: _native_splat_short(np.int16(x))
+
+
+@overload(clip_shorts, inline="always")
+def _clip_shorts(shorts, most):
+    return lambda shorts, most: _native_clip_shorts(shorts, most)
+
+
+@overload(high_product, inline="always")
+def _high_product(first, second):
+    return lambda first, second: _native_high_product(first, second)
+
+
+@overload(dot_shorts, inline="always")
+def _dot_shorts(total, first, second):
+    return lambda total, first, second: _native_dot_shorts(total, first, second)
+
+
+@overload(sum_ints, inline="always")
+def _sum_ints(ints):
+    return lambda ints: _native_sum_ints(ints)
 
 
 @overload(dot_bytes, inline="always")

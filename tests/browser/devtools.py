@@ -149,11 +149,19 @@ class Tab:
 
     def drag(self, points: Sequence[tuple[float, float]]) -> None:
         """Presses the mouse at the first point, moves through the others and releases it."""
-        self._mouse("mouseMoved", points[0])
-        self._mouse("mousePressed", points[0])
+        self.hold(points[0])
         for point in points[1:]:
             self._mouse("mouseMoved", point)
-        self._mouse("mouseReleased", points[-1])
+        self.let_go(points[-1])
+
+    def hold(self, point: tuple[float, float]) -> None:
+        """Presses the mouse at a point and keeps it down."""
+        self._mouse("mouseMoved", point)
+        self._mouse("mousePressed", point)
+
+    def let_go(self, point: tuple[float, float]) -> None:
+        """Releases the mouse."""
+        self._mouse("mouseReleased", point)
 
     def _mouse(self, kind: str, point: tuple[float, float]) -> None:
         buttons = 0 if kind == "mouseReleased" else 1

@@ -22,6 +22,9 @@ from uci.web.table import Setup
 BACK_RANK = "6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"
 PROMOTION = "8/P6k/8/8/8/8/8/K7 w - - 0 1"
 # The lines under the mouse change all the time.
+REMEMBER_PRESS = """addEventListener('pointerdown', event => {
+  window.pressed = { san: event.target.textContent, nodes: lines.nodes };
+}, { capture: true })"""
 REMEMBER_CLICK = "addEventListener('click', event => { window.clicked = event.target.textContent; }, { capture: true })"
 
 
@@ -157,6 +160,58 @@ def test_analysis_shows_lines_that_can_be_played(chromium: Chromium, tmp_path: P
         tab.press("l")
         tab.wait_for("!document.querySelector('#lines-on').checked")
         assert tab.failures == []
+        tab.close()
+
+
+def test_a_move_pressed_while_its_line_is_replaced_is_played(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path, Setup(chess.Board(), human=None)) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state && linesFit() && lines.lines.length === 3")
+        place = tab.middle("#line-list li button")
+        tab.script(REMEMBER_PRESS)
+        tab.hold(place)
+        pressed = tab.script("pressed.san")
+        tab.script("answers.lines({ ...lines, lines: [...lines.lines].reverse() })")
+        tab.wait_for("lines.nodes > pressed.nodes")  # the engine's own next lines
+        assert tab.script("document.querySelector('#line-list li button').textContent") == pressed
+        tab.let_go(place)
+        tab.wait_for("state.steps.length === 2 && linesFit()")
+        assert tab.script("state.steps[1].san") == pressed
+        tab.wait_for("document.querySelector('#line-list li button').textContent === lines.lines[0].moves[0].san")
+        assert tab.failures == []
+        tab.close()
+
+
+def test_a_move_of_the_game_pressed_while_the_opponent_moves_is_looked_at(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path, load=lambda: ScriptedEngine(SCHOLARS_MATE)) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        drag(tab, "e2", "e4")
+        wait_for_moves(tab, 2)
+        place = tab.middle("#moves button")
+        tab.hold(place)
+        tab.script("send('type', { text: 'Qh5' })")
+        wait_for_moves(tab, 4)
+        tab.let_go(place)
+        tab.wait_for("browsed === 1")
+        tab.wait_for("document.querySelectorAll('#moves button').length === 4")
+        tab.close()
+
+
+def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url, 375)
+        tab.wait_for("state")
+        shuffle = " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))
+        tab.script(f"send('load', {{ text: '{shuffle} *', game: 1 }})")
+        tab.wait_for("state.steps.length === 121 && linesFit()")
+        tab.script("document.querySelector('#moves').scrollTop = 60")
+        tab.script("document.querySelectorAll('#line-list button')[1].focus()")
+        for _ in range(2):  # the lines of the engine, which come again and again
+            tab.script("window.seen = lines")
+            tab.wait_for("lines !== seen")
+        assert tab.script("document.querySelector('#moves').scrollTop") == 60
+        assert tab.script("[...document.querySelectorAll('#line-list button')].indexOf(document.activeElement)") == 1
         tab.close()
 
 

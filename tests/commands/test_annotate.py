@@ -29,6 +29,7 @@ from uci.annotate.judge import (
     INACCURACY,
     MISTAKE,
     judge,
+    judge_loss,
     mean_accuracy,
     move_accuracy,
     winning_chances,
@@ -121,6 +122,23 @@ def test_losses_have_names(loss: float, judgement: object) -> None:
     assert judge(loss, gap=0.0, chances=0.5) is judgement
 
 
+@pytest.mark.parametrize(
+    ("losses", "best", "judgement"),
+    [
+        ((0.3, 0.19), 0.6, BLUNDER),
+        ((0.3, 0.17), 0.6, MISTAKE),
+        ((0.14, 0.3), 0.6, MISTAKE),
+        ((0.12, 0.12), 0.6, INACCURACY),
+        ((0.3, 0.04), 0.6, None),
+        ((0.24, 0.24), 0.24, MISTAKE),
+    ],
+)
+def test_two_looks_name_a_loss_that_exceeds_the_limit_in_both_by_a_margin(
+    losses: tuple[float, float], best: float, judgement: object
+) -> None:
+    assert judge_loss(losses, best) is judgement
+
+
 def test_only_good_move_is_praised_while_the_game_is_open() -> None:
     assert judge(0.0, gap=0.2, chances=0.5) is GREAT
     assert judge(0.0, gap=0.2, chances=0.97) is None
@@ -156,9 +174,9 @@ def test_move_is_compared_with_the_best_one_searched_alike() -> None:
     script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
     board = game.board()
     board.push_uci("e1e2")
-    script[board.epd()] = {"a7a5": -0.24}  # what the best move really leads to: 0.24 for White, not 0.4
+    script[board.epd()] = {"a7a5": -0.34}  # what the best move really leads to: 0.34 for White, not 0.4
     first, second = review(game, ScriptedEngine(script)).moves
-    assert first.loss == pytest.approx(winning_chances(0.62) - winning_chances(0.45))
+    assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
     assert (first.judgement, first.best_line[0].uci()) == (MISTAKE, "e1e2")
     assert (second.loss, second.judgement, second.is_best) == (0.0, None, True)
 
@@ -232,7 +250,9 @@ class SecondThoughts(ScriptedEngine):
         return super().search(limits, on_info, control)
 
 
-@pytest.mark.parametrize(("answer", "judgement"), [(0.5, BLUNDER), (0.2, INACCURACY), (0.0, None), (-0.5, None)])
+@pytest.mark.parametrize(
+    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.2, INACCURACY), (0.0, None), (-0.5, None)]
+)
 def test_bad_mark_is_the_milder_one_of_two_looks(answer: float, judgement: object) -> None:
     """The first look calls 1. a3 a blunder: 0.2 against -0.8. The second one gives the reply another value."""
     game = read(QUIET)

@@ -12,7 +12,7 @@ import chess.engine
 import chess.pgn
 import pytest
 
-from uci.bench.marks import Judge, Truth, expected, marks_of, rows, share_text
+from uci.bench.marks import Judge, Truth, expected, main, marks_of, rows, share_text
 from uci.bench.referee import Answer, Referee
 
 
@@ -73,6 +73,27 @@ def test_deep_looks_are_kept_for_moves_that_need_them() -> None:
     assert set(referee.depths) == {12}
     list(Judge(referee).truths(read("1. e4 e5 *"), [False, True]))  # type: ignore[arg-type]
     assert None in referee.depths, "the depth that was asked for"
+
+
+def test_unmarked_moves_are_not_looked_at_where_only_marks_are_judged() -> None:
+    scores = {placement(): (30, "e2e4"), placement("g2g4"): (120, "d7d5"), placement("g2g4", "a7a6"): (150, "h2h3")}
+    referee = ScriptedReferee(scores)
+    judge = Judge(referee)  # type: ignore[arg-type]
+    first, second = judge.truths(read("1. g4 a6 *"), [True, False], marked_only=True)
+    assert first.loss == pytest.approx(expected(30) - expected(-120))
+    assert (second.loss, second.is_only_move) == (0.0, False)
+    assert set(referee.depths) == {None}, "no quick look"
+
+
+def test_table_of_marks_alone_has_no_recall(stockfish: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "marked.pgn"
+    path.write_text("1. f3 e5 2. g4 $4 Qh4# 0-1\n")
+    main([str(path), "--judge", stockfish, "--depth", "6", "--marked-only", "--json"])
+    blunders = json.loads(capsys.readouterr().out.partition("\n")[2])[0]
+    assert (blunders["mark"], blunders["given"], blunders["right"]) == ("??", 1, 1)
+    assert not {"due", "recall"} & blunders.keys()
+    answers = path.with_suffix(".judged.jsonl").read_text().splitlines()
+    assert len(answers) == 2, "the positions before and after the marked move"
 
 
 def test_table_counts_marks_that_are_right_and_those_that_are_missing() -> None:

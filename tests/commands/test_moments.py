@@ -10,7 +10,8 @@ import chess
 import chess.engine
 import pytest
 
-from uci.bench.moments import OPENING, Glance, drawn_games, glances, moment, moments
+from uci.bench.marks import read_games
+from uci.bench.moments import OPENING, Glance, drawn_games, glances, main, moment, moments
 
 CALM = Glance(0.0, 0.0, False, 0.5)
 LIMIT = chess.engine.Limit(nodes=1)
@@ -79,6 +80,24 @@ def test_the_same_games_are_drawn_each_time_and_a_moment_begins_with_its_positio
     rows = drawn_games(path, 5)
     assert rows == drawn_games(path, 5)
     assert (len(rows), len(drawn_games(path, 100))) == (5, 9)
+    assert drawn_games(path, 100, skip=5) == drawn_games(path, 100)[5:]
     game = moment(rows[0], 0, "only move", [chess.Move.from_uci(text) for text in there_and_back.split()], 9)
     assert game.board().fen() == "rnbqkbnr/pppppppp/8/8/8/5N2/PPPPPPPP/RNBQKB1R b KQkq - 9 5"
     assert [move.uci() for move in game.mainline_moves()] == ["g8f6", "f3g1", "f6g8"]
+
+
+def test_whole_games_are_written_as_drawn_and_draws_can_be_left_out(tmp_path: Path) -> None:
+    there_and_back = "g1f3 g8f6 f3g1 f6g8 " * 5
+    results = ("1-0", "1/2-1/2", "0-1", "1-0")
+    lines = [f"{2400 + number}\t2500\t1999\t{result}\t{there_and_back}" for number, result in enumerate(results)]
+    source, out = tmp_path / "games.tsv.xz", tmp_path / "whole.pgn"
+    source.write_bytes(lzma.compress("\n".join(["welo\tbelo\tdate\tresult\tuci", *lines]).encode()))
+    main([str(source), "--whole", "--skip", "1", "--games", "2", "--out", str(out), "--judge", "no such engine"])
+    games = list(read_games(out))
+    assert [game.headers["Event"] for game in games] == ["game 1", "game 2"]
+    assert [game.headers["White"] for game in games] == [row["welo"] for row in drawn_games(source, 2, skip=1)]
+    assert [game.end().ply() for game in games] == [20, 20]
+    decisive = drawn_games(source, 9, decisive=True)
+    assert [row["welo"] for row in decisive] == [row["welo"] for row in drawn_games(source, 9) if row["welo"] != "2401"]
+    assert "1/2-1/2" in {row["result"] for row in drawn_games(source, 9)}
+    assert games[0].headers["Result"] == drawn_games(source, 2, skip=1)[0]["result"]

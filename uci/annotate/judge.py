@@ -18,6 +18,7 @@ __all__ = [
     "Judgement",
     "is_only_move",
     "judge",
+    "judge_loss",
     "least_loss",
     "mean_accuracy",
     "move_accuracy",
@@ -43,6 +44,10 @@ GREAT = Judgement("only move", "!", 1)
 _THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
 _GREAT_GAP = 0.15  # winning chances by which every other move must be worse
 _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
+# Both set by hand on 20 games of masters (`uci.bench.marks`). A move is picked for its large loss, so that the true one
+# tends to be smaller; and a side three pawns behind has no game left to lose.
+_MARGIN = 0.03  # winning chances by which two looks must exceed the limit of a mistake or a blunder
+_ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores (`uci.bench.marks`)
 
 
@@ -69,6 +74,20 @@ def judge(loss: float, gap: float, chances: float) -> Judgement | None:
         if loss >= least:
             return judgement
     return GREAT if loss <= 0.0 and is_only_move(gap, chances) else None
+
+
+def judge_loss(losses: Sequence[float], best: float) -> Judgement | None:
+    """The judgement of a move that loses so much in each of several looks; None if it loses little.
+
+    All looks must agree, and for a mistake or a blunder with a margin; a blunder needs a position that the best move,
+    with winning chances of `best`, keeps open.
+    """
+    loss = min(losses)
+    for least, judgement in _THRESHOLDS:
+        margin = 0.0 if judgement == INACCURACY else _MARGIN
+        if loss >= least + margin and (judgement != BLUNDER or best >= _ALREADY_LOST):
+            return judgement
+    return None
 
 
 def move_accuracy(loss: float) -> float:

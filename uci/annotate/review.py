@@ -1,7 +1,7 @@
 """Going through a game with the engine: a verdict on every position, a judgement on every move.
 
 Every position is searched once. A move that seems to deserve a mark is then looked at again with four times the nodes,
-after the move itself and after its best alternative, and is marked only as far as both looks agree.
+after the move itself and after its best alternative, and is marked only as far as both looks agree, with a margin.
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ import chess.pgn
 
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.annotate.judge import BLUNDER, GREAT, INACCURACY, MISTAKE, Judgement, judge, mean_accuracy, winning_chances
+from uci.annotate.judge import (
+    BLUNDER,
+    GREAT,
+    INACCURACY,
+    MISTAKE,
+    Judgement,
+    judge,
+    judge_loss,
+    mean_accuracy,
+    winning_chances,
+)
 from uci.terminal.notation import move_number
 from uci.terminal.opening_names import is_named, opening_name
 from uci.terminal.verdict import Verdict
@@ -216,13 +226,13 @@ class _Reviewer:
         after = _after(board, move)
         is_hidden = is_best and look.prior < _HIDDEN_PRIOR and not board.is_capture(move)
         chances = _chances(look.verdict, board.turn)
-        judgement = _judgement(after, loss, look.gap if is_hidden else 0.0, chances)
+        judgement = _unless_known(after, judge(loss, look.gap if is_hidden else 0.0, chances))
         return MoveReview(
             len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, judgement
         )
 
     def confirmed(self, move: MoveReview, following: _Look) -> MoveReview:
-        """A judged move after the second look; its mark is the milder one of both, and may be gone."""
+        """A judged move after the second look; its mark is the milder one of both or milder still, and may be gone."""
         after = self._second_look(move, following)
         return self._praise(move, after) if move.judgement == GREAT else self._blame(move, after)
 
@@ -240,13 +250,15 @@ class _Reviewer:
     def _blame(self, move: MoveReview, after: Verdict) -> MoveReview:
         better = self.look(_after(move.board, move.best_line[0]), limits=self._deep_limits)
         loss = _loss(better.verdict, after, move.mover)
+        best = max(_chances(better.verdict, move.mover), _chances(after, move.mover))
+        judgement = judge_loss((move.loss, loss), best)
         return replace(
             move,
             before=_a_ply_earlier(better.verdict if loss else after, move.mover),
             after=after,
             best_line=(move.best_line[0], *better.line) if loss else (move.move,),
             loss=loss,
-            judgement=_judgement(_after(move.board, move.move), min(loss, move.loss), 0.0, _chances(after, move.mover)),
+            judgement=_unless_known(_after(move.board, move.move), judgement),
             is_confirmed=True,
         )
 
@@ -264,9 +276,8 @@ def deeper(limits: Limits) -> Limits:
     return replace(limits, movetime_ms=_DEEPER * (limits.movetime_ms or 0))
 
 
-def _judgement(after: chess.Board, loss: float, gap: float, chances: float) -> Judgement | None:
+def _unless_known(after: chess.Board, judgement: Judgement | None) -> Judgement | None:
     """The judgement of the move to `after`; known opening moves have none, unless they are blunders."""
-    judgement = judge(loss, gap, chances)
     return None if judgement != BLUNDER and is_named(after) else judgement
 
 

@@ -8,7 +8,8 @@ what its position's score falls by in the judge's searches before and after it, 
 Lichess (https://lichess.org/page/accuracy); the best move loses nothing. The limits of ??, ? and ?! are those of
 `annotate`. "!" is right on the judge's best move where its best other move loses as much as a blunder and the game is
 open; captures count in precision, not in recall, since `annotate` does not look for them. To save time the judge first
-looks at depth 12, and deeper only at moves that carry a mark or may deserve one. The intervals are Wilson's, 95%. The
+looks at depth 12, and deeper only at moves that carry a mark or may deserve one; with --marked-only it looks at marked
+moves alone, which tells how many marks are right and not how many are missing. The intervals are Wilson's, 95%. The
 judge's answers are kept in a file, so that no search is done twice.
 """
 
@@ -33,6 +34,7 @@ QUICK_DEPTH = 12
 QUICK_LOSS, QUICK_GAP = 0.025, 0.1  # expected points; below both in a quick look, an unmarked move needs no deep one
 Z_95 = 1.959964
 BAD = (BLUNDER, MISTAKE, INACCURACY)
+RECALL_COLUMNS = ("due", "recall")  # of the table; they need a verdict on every move
 NAGS = {judgement.nag: judgement for judgement in (*BAD, GREAT)}
 
 
@@ -53,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = "let the judge search this many plies (default %(default)s)"
     parser.add_argument("--depth", type=int, default=18, help=text)
     parser.add_argument("--count", type=int, metavar="N", help="use only the first N games")
+    text = "judge only moves with a mark, and leave out recall: much faster for whole games"
+    parser.add_argument("--marked-only", action="store_true", help=text)
     text = "keep the judge's answers here (default GAMES.judged.jsonl)"
     parser.add_argument("--memory", type=Path, metavar="FILE", help=text)
     options = parser.parse_args(arguments)
@@ -69,13 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         truths: list[Truth] = []
         for number, versions in enumerate(zip(first, *others, strict=True), 1):
             is_marked = [any(nags) for nags in zip(*(marks_of([game]) for game in versions), strict=True)]
-            truths.extend(judge.truths(versions[0], is_marked))
+            truths.extend(judge.truths(versions[0], is_marked, options.marked_only))
             progress.update(number)
     finally:
         referee.close()
     print(f"{len(first)} games, {len(truths):,} moves")
     files = zip(options.games, (first, *others), strict=True)
-    report([row for path, games in files for row in rows(path.name, marks_of(games), truths)], options.json)
+    found = [row for path, games in files for row in rows(path.name, marks_of(games), truths)]
+    if options.marked_only:
+        found = [{key: value for key, value in row.items() if key not in RECALL_COLUMNS} for row in found]
+    report(found, options.json)
 
 
 def read_games(path: Path) -> Iterator[chess.pgn.Game]:
@@ -105,17 +112,22 @@ class Judge:
         self._referee = referee
         self._quick = chess.engine.Limit(depth=QUICK_DEPTH)
 
-    def truths(self, game: chess.pgn.Game, is_marked: Sequence[bool]) -> Iterator[Truth]:
-        """The verdict on every move of the main line."""
+    def truths(self, game: chess.pgn.Game, is_marked: Sequence[bool], marked_only: bool = False) -> Iterator[Truth]:
+        """The verdict on every move of the main line; with `marked_only`, an unmarked move is taken for a good one."""
         board = game.board()
         for move, marked in zip(game.mainline_moves(), is_marked, strict=True):
-            loss, only = self._loss(board, move, self._quick), False
-            gap = self._gap(board, move, self._quick) if loss < QUICK_LOSS else 0.0
-            if marked or loss >= QUICK_LOSS or gap >= QUICK_GAP:
+            loss, only = 0.0, False
+            if marked or (not marked_only and self._is_doubtful(board, move)):
                 loss = self._loss(board, move)
                 only = loss == 0.0 and is_only_move(self._gap(board, move), expected(self._score(board)))
             yield Truth(loss, only, board.is_capture(move))
             board.push(move)
+
+    def _is_doubtful(self, board: chess.Board, move: chess.Move) -> bool:
+        """Whether a quick look finds that a move may deserve a mark."""
+        if self._loss(board, move, self._quick) >= QUICK_LOSS:
+            return True
+        return self._gap(board, move, self._quick) >= QUICK_GAP
 
     def _loss(self, board: chess.Board, move: chess.Move, limit: chess.engine.Limit | None = None) -> float:
         best = self._referee.look(board, limit=limit)

@@ -1,4 +1,4 @@
-"""Sharp moments of games between people, to measure the marks of `aino annotate` on where marks are rare otherwise.
+"""Games between people, or their sharp moments, to measure the marks of `aino annotate` on.
 
     python -m uci.bench.moments human.tsv.xz --games 200 --out moments.pgn
     aino annotate moments.pgn --nodes 5000 --out marked
@@ -7,7 +7,9 @@
 Masters blunder once in a hundred moves, so that whole games give few marks for their time. Of each drawn game a quick
 judge (two lines, a few nodes) chooses at most two moments of three plies: from the move that lost most, and from the
 quiet move that was best by most while the game was open. The errors of `annotate` are more common there than elsewhere.
-The games are tab-separated with the columns `welo belo date result uci`.
+`--whole` writes the drawn games themselves, without a judge, and `--skip` leaves out the first drawn ones, so that
+marks can be measured on other games than those that a rule was made on. The games are tab-separated with the columns
+`welo belo date result uci`.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ PLIES = 3  # of a moment
 LEAST_LOSS, LEAST_GAP = 0.05, 0.12  # expected points in the quick look
 OPEN = (0.35, 0.92)  # expected points before an only move
 SEED = 2711
+DRAW = "1/2-1/2"
 
 
 class Glance(NamedTuple):
@@ -44,30 +47,55 @@ class Glance(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the moments as games with a FEN."""
+    """Writes the moments as games with a FEN, or whole games."""
     parser = new_parser(__doc__)
     parser.add_argument("source", type=Path, help="games as tab-separated text, compressed with xz")
     parser.add_argument("--games", type=int, default=200, metavar="N", help="games to draw (default %(default)s)")
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first N drawn games")
+    parser.add_argument(
+        "--decisive", action="store_true", help="draw no drawn games; in won ones marks are more common"
+    )
+    parser.add_argument("--whole", action="store_true", help="write the whole games instead of their moments")
     parser.add_argument("--judge", default="stockfish", help="a UCI engine's command (default %(default)s)")
     parser.add_argument("--nodes", type=int, default=2000, help="of the judge's searches (default %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the PGN file to write")
     options = parser.parse_args(arguments)
+    drawn = drawn_games(options.source, options.games, options.skip, options.decisive)
+    if options.whole:
+        games = (whole_game(row, options.skip + number) for number, row in enumerate(drawn))
+        options.out.write_text("".join(f"{game}\n\n" for game in games), encoding="utf-8")
+        return
     progress = Progress("games looked through", options.games)
     with chess.engine.SimpleEngine.popen_uci(options.judge) as judge, options.out.open("w", encoding="utf-8") as out:
-        for number, row in enumerate(drawn_games(options.source, options.games)):
-            moves = [chess.Move.from_uci(text) for text in row["uci"].split()]
+        for number, row in enumerate(drawn, options.skip):
+            moves = moves_of(row)
             seen = glances(judge, moves, chess.engine.Limit(nodes=options.nodes), number)
             for kind, ply in moments(seen):
                 print(moment(row, number, kind, moves, ply), file=out, end="\n\n", flush=True)
-            progress.update(number + 1)
+            progress.update(number + 1 - options.skip)
 
 
-def drawn_games(source: Path, count: int) -> list[dict[str, str]]:
-    """Some games of the file, the same ones each time."""
+def drawn_games(source: Path, count: int, skip: int = 0, decisive: bool = False) -> list[dict[str, str]]:
+    """Some games of the file, the same ones each time, from number `skip` on."""
     with lzma.open(source, "rt", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     random.Random(SEED).shuffle(rows)
-    return [row for row in rows if len(row["uci"].split()) >= 20][:count]
+    rows = [row for row in rows if len(row["uci"].split()) >= 20 and not (decisive and row["result"] == DRAW)]
+    return rows[skip : skip + count]
+
+
+def moves_of(row: dict[str, str]) -> list[chess.Move]:
+    """The moves of a drawn game."""
+    return [chess.Move.from_uci(text) for text in row["uci"].split()]
+
+
+def whole_game(row: dict[str, str], number: int) -> chess.pgn.Game:
+    """A drawn game with its moves."""
+    game = chess.pgn.Game()
+    headers = {"White": row["welo"], "Black": row["belo"], "Date": row["date"], "Result": row["result"]}
+    game.headers.update(Event=f"game {number}", **headers)
+    game.add_line(moves_of(row))
+    return game
 
 
 def glances(

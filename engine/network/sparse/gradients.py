@@ -25,7 +25,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.inference import softmax_of_3, value_outputs
+from engine.network.sparse.inference import output_layer, softmax_of_3
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
 
@@ -133,7 +133,10 @@ def _policy_gradient(tables, batch, b, units, scale, out):
 @kernel(contract=True)
 def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, scratch, out):
     """Compute the value head's outputs and losses, and the gradient down to its hidden units."""
-    value_outputs(tables, out.units, b * units, units, scratch.hidden, scratch.outputs)
+    for k in range(len(scratch.hidden)):
+        total = score_row(tables.hidden, k * units, out.units, b * units, units) + tables.hidden_bias[k]
+        scratch.hidden[k] = max(total, np.float32(0))
+    output_layer(tables, scratch.hidden, scratch.outputs)
     softmax_of_3(scratch.outputs, scratch.probabilities)
     loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
     for j in range(3):

@@ -1,4 +1,4 @@
-"""The sparse network for playing: one kernel, one position, no batch, no allocation.
+"""The sparse network for playing: one kernel, one position, no batch, no allocation, in int16 (`quantization`).
 
 A network with a value trunk (`value_inference`) has two values, that of the policy's own trunk and that of the value
 trunk once winning captures are settled (`value_settling`). Its value is their mean: a search drifts to positions that
@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.errors import ConfigError
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight, write_features
-from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
-from engine.network.sparse.rows import add_rows, pair_products, score_row
+from engine.network.sparse.features import Sight, look, new_sight, write_features
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig
+from engine.network.sparse.quantization import IntegerTables, quantized
+from engine.network.sparse.short_rows import add_short_rows, multiply_pairs, score_short_row
 from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model
 from engine.network.sparse.value_settling import SettlingSpace, new_settling_space, settled_outputs
 from engine.tactics.quiescence import settled_value
@@ -28,10 +28,10 @@ from engine.tactics.quiescence import settled_value
 class SparseModel(NamedTuple):
     """Arguments of the kernels below: weights that threads share, and one thread's scratch."""
 
-    tables: Tables
+    tables: IntegerTables
     sight: Sight
-    accumulator: np.ndarray  # float32 [W]
-    units: np.ndarray  # float32 [U]
+    accumulator: np.ndarray  # int16 [W]
+    units: np.ndarray  # int16 [U], 4096 for 1
     hidden: np.ndarray  # float32 [K]
     outputs: np.ndarray  # float32 [4]
 
@@ -49,15 +49,12 @@ class SparseNet:
     """A sparse network ready to play.
 
     Takes the parameters by name, as in `parameters.py`. Raises ConfigError or ShapeError when they do not fit `config`,
-    and ConfigError if some position could have an output that is not finite.
+    and ConfigError for weights that `quantized` refuses.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
         self.config = config
-        _, self.tables = new_tables(config)
-        fill_tables(self.tables, config, tensors)
-        if not largest_sum(self.tables, config) < float(np.finfo(np.float32).max):  # true for NaN too
-            raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
+        self.tables = quantized(tensors, config)
         self.value_tables = None if config.value is None else integer_tables(tensors, config.value)
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
@@ -65,8 +62,8 @@ class SparseNet:
         model = SparseModel(
             tables=self.tables,
             sight=new_sight(),
-            accumulator=aligned_zeros(self.config.width),
-            units=aligned_zeros(self.config.units),
+            accumulator=aligned_zeros(self.config.width // 2).view(np.int16),
+            units=aligned_zeros(self.config.units // 2).view(np.int16),
             hidden=aligned_zeros(self.config.hidden),
             outputs=aligned_zeros(OUTPUTS),
         )
@@ -74,22 +71,6 @@ class SparseNet:
             return model
         value = new_value_model(self.value_tables)
         return TwoTrunkModel(model, value, new_settling_space(), np.zeros(3, np.float32))
-
-
-def largest_sum(tables: Tables, config: SparseConfig) -> float:
-    """Upper bound of every intermediate number of an evaluation. The units that feed the heads are in 0..1."""
-
-    def most(weights: np.ndarray, columns: int) -> float:
-        return float(np.abs(weights.reshape(-1, columns)).sum(axis=1, dtype=np.float64).max())
-
-    def largest(array: np.ndarray) -> float:
-        return float(np.abs(array).max())
-
-    accumulator = MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
-    policy = most(tables.policy, config.units) + largest(tables.policy_bias) + largest(tables.sort_bias)
-    hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
-    outputs = most(tables.output, config.hidden) * hidden + largest(tables.output_bias)
-    return max(accumulator, policy, hidden, MOVES_LEFT_SCALE * outputs)
 
 
 @kernel(contract=True)
@@ -117,8 +98,9 @@ def evaluate_value(model, leaves, leaf):
 def fill_units(model, n_features):
     """Compute the heads' inputs from the features in ``model.sight``."""
     tables = model.tables
-    add_rows(tables.weight, len(model.accumulator), model.sight.features, n_features, tables.bias, model.accumulator)
-    pair_products(model.accumulator, len(model.units), model.units, np.int64(0))
+    width, features = len(model.accumulator), model.sight.features
+    add_short_rows(tables.weight, width, features, np.int64(0), n_features, tables.bias, model.accumulator)
+    multiply_pairs(model.accumulator, tables.scale[0], len(model.units), model.units)
 
 
 @kernel(contract=True)
@@ -126,17 +108,18 @@ def write_policy(model, leaves, leaf):
     """Compute the heads' inputs and write the logits."""
     n_moves = np.int64(leaves.n_moves[leaf])
     fill_units(model, look(leaves.rows[leaf], leaves.moves[leaf], n_moves, model.sight))
-    tables, units = model.tables, len(model.units)
+    tables, units, unit = model.tables, len(model.units), model.tables.policy_unit[0]
     for i in range(n_moves):
         row = np.int64(model.sight.rows[i])
         bias = tables.policy_bias[row] + tables.sort_bias[model.sight.sorts[i]]
-        leaves.logits[leaf, i] = score_row(tables.policy, row * units, model.units, 0, units) + bias
+        score = np.float32(score_short_row(tables.policy, row * units, model.units, units))
+        leaves.logits[leaf, i] = score * unit + bias
 
 
 @kernel(contract=True)
 def write_value(model, leaves, leaf):
     """Write wdl and moves left from the heads' inputs."""
-    value_outputs(model.tables, model.units, np.int64(0), len(model.units), model.hidden, model.outputs)
+    value_outputs(model.tables, model.units, model.hidden, model.outputs)
     write_outputs(model.outputs, leaves, leaf)
 
 
@@ -186,12 +169,19 @@ def write_mean_value(model, leaves, leaf):
 
 
 @kernel(contract=True)
-def value_outputs(tables, x, x_at, units, hidden, outputs):
-    """The value head of x[x_at : x_at + U]: hidden [K] after its ReLU, outputs [4] logits and moves left."""
+def value_outputs(tables, units, hidden, outputs):
+    """The value head of the units [U]: hidden [K] after its ReLU, outputs [4] logits and moves left."""
     count = len(tables.hidden_bias)
     for k in range(count):
-        total = score_row(tables.hidden, k * units, x, x_at, units) + tables.hidden_bias[k]
-        hidden[k] = max(total, np.float32(0))
+        total = np.float32(score_short_row(tables.hidden, k * len(units), units, len(units)))
+        hidden[k] = max(total * tables.hidden_unit[0] + tables.hidden_bias[k], np.float32(0))
+    output_layer(tables, hidden, outputs)
+
+
+@kernel(contract=True)
+def output_layer(tables, hidden, outputs):
+    """outputs [4] of hidden [K]."""
+    count = len(hidden)
     for j in range(OUTPUTS):
         total = tables.output_bias[j]
         for k in range(count):

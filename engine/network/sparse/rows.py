@@ -1,4 +1,4 @@
-"""The arithmetic that playing and training share: accumulate rows, activate, score rows. Flat float32 arrays.
+"""The arithmetic of training, and of small layers in play: accumulate rows, activate, score rows. Flat float32 arrays.
 
 A block of columns stays in registers while the rows stream by; every sum has one fixed order.
 """

@@ -14,11 +14,13 @@ import numpy as np
 
 from engine.board.attacks import ATTACK_WORDS, write_attacks
 from engine.errors import ConfigError
-from engine.native.integer_lanes import SHORTS, high_floats, load_shorts, low_floats, store_shorts
+from engine.native.integer_lanes import SHORTS, high_floats, load_shorts, low_floats
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
 from engine.native.memory import aligned_zeros
+from engine.network.sparse.quantization import as_shorts
 from engine.network.sparse.rows import clip, score_row
+from engine.network.sparse.short_rows import add_short_rows
 from engine.network.sparse.value_features import MAX_VIEW, MEN_BUCKETS, king_buckets, men_bucket, write_views
 from engine.network.sparse.value_parameters import (
     HIDDEN_1,
@@ -29,8 +31,6 @@ from engine.network.sparse.value_parameters import (
     integer_scale,
     new_value_tables,
 )
-
-BLOCK = 4 * SHORTS  # columns of an accumulator in registers at once
 
 
 class IntegerValueTables(NamedTuple):
@@ -83,8 +83,8 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     output, output_bias = np.zeros((MEN_BUCKETS, LANES, HIDDEN_2)), np.zeros((MEN_BUCKETS, LANES))
     output[:, :VALUE_OUTPUTS], output_bias[:, :VALUE_OUTPUTS] = layers[2], biases[2]
     return IntegerValueTables(
-        weight=_integers(floats.weight, scale),
-        bias=_integers(floats.bias, scale),
+        weight=as_shorts(floats.weight, scale),
+        bias=as_shorts(floats.bias, scale),
         inverse_scale=np.array([1 / scale], np.float32),
         buckets=king_buckets(config.king_buckets),
         dense1=floats.dense1,
@@ -94,12 +94,6 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
         output=_flat(output.transpose(0, 2, 1)),
         output_bias=_flat(output_bias),
     )
-
-
-def _integers(weights: np.ndarray, scale: int) -> np.ndarray:
-    out = aligned_zeros(-(-weights.size // 2)).view(np.int16)[: weights.size]
-    out[:] = np.rint(weights * np.float32(scale))
-    return out
 
 
 def _flat(array: np.ndarray) -> np.ndarray:
@@ -121,22 +115,6 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
         hidden2=aligned_zeros(HIDDEN_2),
         outputs=aligned_zeros(LANES),
     )
-
-
-@kernel()
-def add_short_rows(table, width, numbers, first, count, start, out):
-    """out [width] = start + the sum of rows numbers[first : first + count] of table [rows, width]; all int16."""
-    for c in range(0, width, BLOCK):
-        s0, s1 = load_shorts(start, c), load_shorts(start, c + 32)
-        s2, s3 = load_shorts(start, c + 64), load_shorts(start, c + 96)
-        for i in range(first, first + count):
-            at = np.int64(numbers[i]) * width + c
-            s0, s1 = s0 + load_shorts(table, at), s1 + load_shorts(table, at + 32)
-            s2, s3 = s2 + load_shorts(table, at + 64), s3 + load_shorts(table, at + 96)
-        store_shorts(out, c, s0)
-        store_shorts(out, c + 32, s1)
-        store_shorts(out, c + 64, s2)
-        store_shorts(out, c + 96, s3)
 
 
 @kernel(contract=True)

@@ -64,6 +64,37 @@ def test_shorts_are_those_of_plain_python():
     assert plain[0][66:98].max() > 60
 
 
+@kernel()
+def products_kernel(a, b, totals, out, ints, total):
+    first, second, most = lanes.load_shorts(a, 1), lanes.load_shorts(b, 0), lanes.splat_short(a[0])
+    lanes.store_shorts(out, 0, lanes.high_product(first, second))
+    lanes.store_shorts(out, 32, first * second)
+    lanes.store_shorts(out, 64, lanes.clip_shorts(first, most))
+    dots = lanes.dot_shorts(lanes.load_ints(totals, 1), first, second)
+    lanes.store_ints(ints, 0, dots)
+    lanes.store_ints(ints, 16, dots * lanes.load_ints(totals, 0))
+    total[0] = lanes.sum_ints(dots)
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+def test_products_of_shorts_are_those_of_plain_python(extreme):
+    rng = np.random.default_rng(4)
+    a, b = (np.full(33, -(2**15)) if extreme else rng.integers(-(2**15), 2**15, 33) for _ in range(2))
+    a[0] = 1000
+    totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)
+    compiled, plain = ((np.zeros(96, np.int16), np.zeros(32, np.int32), np.zeros(1, np.int32)) for _ in range(2))
+    products_kernel(a.astype(np.int16), b.astype(np.int16), totals, *compiled)
+    with np.errstate(over="ignore"):
+        products_kernel.py_func(a.astype(np.int16), b.astype(np.int16), totals, *plain)
+    for one, other in zip(compiled, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
+    if not extreme:
+        exact = (a[1:].astype(np.int64) * b[:32]).reshape(16, 2).sum(axis=1) + totals[1:]
+        np.testing.assert_array_equal(plain[1][:16], exact.astype(np.int32))
+        assert plain[0][64:].min() == 0
+        assert plain[0][64:].max() == 1000
+
+
 def byte_operands(extreme: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(2)
     totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)

@@ -23,6 +23,7 @@ from engine.network.sparse.features import (
     COUNTER_FEATURE,
     EN_PASSANT_FEATURE,
     FEATURES,
+    PIECE_FEATURES,
     POLICY_ROWS,
     balance_level,
     look,
@@ -31,8 +32,11 @@ from engine.network.sparse.features import (
 )
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig, sparse_config_of
+from engine.network.sparse.parameters import SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
+from engine.network.sparse.quantization import accumulator_scale, head_scale, largest_accumulator, quantized
+from engine.network.sparse.short_rows import UNIT
 from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.nn.layers import ListNetwork
 from engine.tactics.quiescence import new_space, settled_value
@@ -242,21 +246,119 @@ def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
 # ---- playing ------------------------------------------------------------------------------------------------------
 
 
-def test_leaf_evaluation_equals_the_layers() -> None:
+def layers_outputs(model: ListNetwork, leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(logits, probabilities of win, draw and loss, moves left) by the layers, in float32."""
+    outputs, _ = model.forward(lists_of(leaves, count))
+    weights = np.exp(outputs["value"][:, :3])
+    wdl = weights / weights.sum(axis=1, keepdims=True)
+    return outputs["policy"], wdl, np.maximum(100 * outputs["value"][:, 3], 0)
+
+
+def test_leaf_evaluation_equals_the_layers_but_for_rounding() -> None:
     leaves = batch_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
     model = small_model()
     evaluator = SparseEvaluator(SparseNet(model.named_parameters(), CONFIG))
     evaluator.evaluate(leaves, count)
-    outputs, _ = model.forward(lists_of(leaves, count))
+    logits, wdl, moves_left = layers_outputs(model, leaves, count)
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
-        assert np.allclose(leaves.logits[leaf, :n_moves], outputs["policy"][leaf, :n_moves], atol=1e-4)
-    weights = np.exp(outputs["value"][:, :3])
-    assert np.allclose(leaves.wdl[:count], weights / weights.sum(axis=1, keepdims=True), atol=1e-4)
-    assert np.allclose(leaves.moves_left[:count], np.maximum(100 * outputs["value"][:, 3], 0), atol=1e-2)
-    assert outputs["policy"].std() > 0.05
-    assert outputs["value"].std() > 0.05
+        assert np.allclose(leaves.logits[leaf, :n_moves], logits[leaf, :n_moves], atol=1e-2)
+    assert np.allclose(leaves.wdl[:count], wdl, atol=1e-3)
+    assert np.allclose(leaves.moves_left[:count], moves_left, atol=0.2)
+    assert logits.std() > 0.05
+    assert wdl.std() > 0.02
+
+
+def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
+    leaves = batch_of([board for board in some_boards(13, 200) if list(board.legal_moves)])
+    count = int(np.count_nonzero(leaves.n_moves))
+    loaded, _ = dit.load(default_net_path())
+    evaluator = make_evaluator("sparse")
+    evaluator.evaluate(leaves, count)
+    logits, wdl, _ = layers_outputs(loaded, leaves, count)
+    same = []
+    for leaf in range(count):
+        n_moves = int(leaves.n_moves[leaf])
+        ours, theirs = leaves.logits[leaf, :n_moves], logits[leaf, :n_moves]
+        assert np.allclose(ours, theirs, atol=0.05)
+        best = ours.argmax()
+        same.append(best == theirs.argmax() or theirs.max() - theirs[best] < 0.02)
+    assert np.mean(same) == 1
+    assert np.allclose(leaves.wdl[:count], wdl, atol=0.015)
+    assert np.abs(leaves.wdl[:count] - wdl).mean() < 0.002
+
+
+def test_leaf_evaluation_is_that_of_integers_in_plain_numpy() -> None:
+    leaves = batch_of([board for board in some_boards(17, 30) if list(board.legal_moves)])
+    count = int(np.count_nonzero(leaves.n_moves))
+    net = SparseNet(small_model().named_parameters(), CONFIG)
+    evaluator = SparseEvaluator(net)
+    evaluator.evaluate(leaves, count)
+    tables, width, units = net.tables, CONFIG.width, CONFIG.units
+    features, rows, sorts = lists_of(leaves, count)
+    weight, policy = (
+        tables.weight.reshape(-1, width).astype(np.int64),
+        tables.policy.reshape(-1, units).astype(np.int64),
+    )
+    scale = int(tables.scale[0])
+    for leaf in range(count):
+        total = tables.bias + weight[features[leaf][features[leaf] >= 0]].sum(axis=0)
+        assert np.abs(total).max() <= 32767
+        halves = np.clip(total, 0, scale) * (16384 // scale)
+        x = halves[:units] * halves[units:] >> 16
+        n_moves = int(leaves.n_moves[leaf])
+        numbers = rows[leaf, :n_moves]
+        expected = (policy[numbers] @ x).astype(np.float32) * tables.policy_unit[0]
+        expected += tables.policy_bias[numbers] + tables.sort_bias[sorts[leaf, :n_moves]]
+        assert np.allclose(leaves.logits[leaf, :n_moves], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("factor", "scale"), [(1, 1024), (8, 128), (60, 16)])
+def test_larger_weights_get_a_coarser_scale(factor: float, scale: int) -> None:
+    tensors = {name: tensor.copy() for name, tensor in small_model().named_parameters().items()}
+    limit = 31 / largest_accumulator(tables_of(tensors), CONFIG)
+    for name in ("trunk.accumulator.weight", "trunk.accumulator.bias"):
+        tensors[name] *= np.float32(limit * factor)
+    assert accumulator_scale(tables_of(tensors), CONFIG) == scale
+    assert quantized(tensors, CONFIG).scale[0] == scale
+
+
+def test_weights_too_large_for_any_scale_are_refused() -> None:
+    tensors = {name: tensor.copy() for name, tensor in small_model().named_parameters().items()}
+    tensors["trunk.accumulator.weight"] *= 1e4
+    with pytest.raises(ConfigError, match="expected rows that add up to less than 2,000, found sums up to"):
+        SparseNet(tensors, CONFIG)
+
+
+def test_bound_of_accumulators_holds_and_is_reached() -> None:
+    """Every bit of the state and every piece at its worst, on the 32 worst squares."""
+    tensors = {name: np.zeros_like(tensor) for name, tensor in small_model().named_parameters().items()}
+    weight = tensors["trunk.accumulator.weight"]
+    weight[:PIECE_FEATURES].reshape(48, 64, -1)[:, :40] = 0.25  # 40 squares, of which 32 can be occupied
+    weight[CASTLING_FEATURE:EN_PASSANT_FEATURE] = 0.5
+    weight[EN_PASSANT_FEATURE:COUNTER_FEATURE, 3] = -1.0
+    weight[COUNTER_FEATURE:, 3] = 1.5
+    tensors["trunk.accumulator.bias"][3] = -2
+    assert largest_accumulator(tables_of(tensors), CONFIG) == 32 * 0.25 + 4 * 0.5 + 1 + 1.5 + 1.5 + 2
+
+
+def test_dot_products_of_heads_fit_their_type() -> None:
+    for factor in (0.01, 1, 100, 10_000):
+        weights = np.full((3, 64), factor, np.float32)
+        scale = head_scale(weights, 64)
+        rounded = np.rint(weights * scale)
+        assert 2**14 >= scale > 0
+        assert rounded.max() <= 32767
+        assert (np.abs(rounded).sum(axis=1) * UNIT).max() < 2**31
+        assert scale == 2**14 or 2 * scale * factor > 32767 or (2 * scale * factor + 0.5) * 64 * UNIT > 2**31 - 1
+
+
+def tables_of(tensors: dict[str, np.ndarray]) -> Tables:
+    """The floats of a network as tables."""
+    _, tables = new_tables(CONFIG)
+    fill_tables(tables, CONFIG, tensors)
+    return tables
 
 
 def test_a_leaf_is_evaluated_alike_in_any_place_and_on_any_thread() -> None:

@@ -24,6 +24,7 @@ function say(text, kind = "note") {
 
 const live = new LiveBoard($("board"), uci => { premove = null; send("move", { uci }); },
   squares => { premove = squares; show(); }, text => say(text));
+const moveList = new MoveList($("moves"), show), lineList = new MoveList($("line-list"), show);
 
 // ---- what is shown ----
 
@@ -42,6 +43,14 @@ const bottomSide = () => ((state.human ?? "white") === "white") !== turned ? "wh
 
 function show() {
   if (!state) return;
+  showBoard();
+  showStrips(shownStep());
+  showMoves();
+  showLines();
+  showControls();
+}
+
+function showBoard() {
   const step = shownStep();
   const arrows = [];
   if (linesFit()) lines.lines.slice(0, 3).forEach((line, index) =>
@@ -54,10 +63,6 @@ function show() {
   live.show({ placement: step.fen.split(" ")[0], marked: step.marked, check: step.check, arrows },
     isLatest() ? state.legal : [], mayPremove);
   $("board").querySelector("svg").setAttribute("aria-label", step.san ?? "Start position");
-  showStrips(step);
-  showMoves();
-  showLines();
-  showControls();
 }
 
 function showStrips(step) {
@@ -106,13 +111,10 @@ function showClocks() {
   }
 }
 
-function moveButton(step, variation, ply, isHere) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = step.san;
+function stepButton(step, variation, ply, isHere) {
+  const button = moveButton(step.san, () => look(variation, ply));
   button.dataset.ply = ply;
   if (isHere) button.setAttribute("aria-current", "true");
-  button.addEventListener("click", () => look(variation, ply));
   return button;
 }
 
@@ -126,23 +128,24 @@ function showMoves() {
     const isBlack = step.number.endsWith("...");
     if (!isBlack || index === 0) made.push(words("no", step.number.replace("...", ".")));
     if (isBlack && index === 0) made.push(words("gap", "…"));
-    made.push(moveButton(step, false, index + 1, !inVariation && ply === index + 1));
+    made.push(stepButton(step, false, index + 1, !inVariation && ply === index + 1));
   });
   if (state.end) made.push(words("result", `${state.end.result} · ${state.end.reason}`));
   const main = document.createElement("div");
   main.className = "main-moves";
   main.append(...made);
-  box.replaceChildren(main);
+  const parts = [main];
   if (state.variation) {
     const line = document.createElement("div");
     line.className = "variation";
     state.variation.steps.forEach((step, index) => {
       if (index === 0 || !step.number.endsWith("...")) line.append(words("no", step.number));
       const place = state.variation.fork + 1 + index;
-      line.append(moveButton(step, true, place, inVariation && ply === place));
+      line.append(stepButton(step, true, place, inVariation && ply === place));
     });
-    box.append(line);
+    parts.push(line);
   }
+  if (!moveList.fill(parts)) return;
   const here = box.querySelector("[aria-current]");
   if (here) box.scrollTop = here.offsetTop - box.offsetTop - box.clientHeight / 2;
 }
@@ -162,7 +165,7 @@ function showLines() {
     showBar($("bar-place").querySelector(".bar"), best.expected, best.score, live.view.flipped);
     showChances(best.wdl);
   }
-  if (fits || !on) $("line-list").replaceChildren(...(fits ? lines.lines.map(lineItem) : []));
+  if (fits || !on) lineList.fill(fits ? lines.lines.map(line => lineItem(line, lines.fen)) : []);
 }
 
 const short = count => count >= 1e6 ? `${(count / 1e6).toFixed(1)}M` : count >= 1e3 ? `${Math.round(count / 1e3)}k` : String(count);
@@ -179,14 +182,14 @@ function showChances(wdl) {
   $("wdl").title = $("wdl").getAttribute("aria-label");
 }
 
-function lineItem(line) {
+// A line of a position; until there are lines of another position it stays, and then its moves cannot be played.
+function lineItem(line, fen) {
   const item = document.createElement("li");
   item.append(words("score", line.score));
   line.moves.forEach((move, index) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = move.san;
-    button.addEventListener("click", () => send("explore", { moves: line.moves.slice(0, index + 1).map(one => one.uci) }));
+    const button = moveButton(move.san, () => {
+      if (fen === shownStep().fen) send("explore", { moves: line.moves.slice(0, index + 1).map(one => one.uci) });
+    });
     const pair = words("move", "");  // a number stays with its move
     if (index === 0 || !move.number.endsWith("...")) pair.append(words("no", move.number));
     pair.append(button);
@@ -253,7 +256,12 @@ const answers = {
     if (!state.thinking || state.analysing) playPremove();
     show();
   },
-  lines(message) { lines = message; show(); },
+  lines(message) {
+    lines = message;
+    if (!state) return;
+    showBoard();
+    showLines();  // the rest stays: the moves would lose where the person has scrolled to
+  },
   hint(message) {
     hint = message;
     say(`Aino would play ${message.san}${message.line.length ? ` (${message.line[0].score})` : ""}.`);

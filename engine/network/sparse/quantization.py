@@ -1,0 +1,142 @@
+"""The integers that a sparse network plays with, from the floats that it was trained with.
+
+Every matrix has one scale, a power of two, the largest at which no sum can leave its type whatever the position:
+
+    accumulator    int16    scale * (bias + the rows of at most 32 pieces and of the state)
+    logits         int32    scale * UNIT * (the sum of a row's |weights|), because units are at most UNIT
+
+Rounding moves a weight by half a unit at most, so a finer scale is a smaller error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.errors import ConfigError
+from engine.native.memory import aligned_zeros
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.sparse.features import (
+    BALANCE_FEATURE,
+    CASTLING_FEATURE,
+    COUNTER_FEATURE,
+    EN_PASSANT_FEATURE,
+    MAX_ACTIVE,
+    PIECE_FEATURES,
+)
+from engine.network.sparse.parameters import SparseConfig, Tables, fill_tables, new_tables
+from engine.network.sparse.short_rows import UNIT
+
+FINEST_SCALE = 1024  # of accumulators: any finer, and int16 could hold sums of 16 and less only
+COARSEST_SCALE = 16
+FINEST_HEAD_SCALE = 2**14
+INT16_MAX, INT32_MAX = np.iinfo(np.int16).max, np.iinfo(np.int32).max
+
+
+class IntegerTables(NamedTuple):
+    """A sparse network ready to play. F features, W width, U units, R policy rows, K hidden."""
+
+    weight: np.ndarray  # int16 [F * W]
+    bias: np.ndarray  # int16 [W]
+    scale: np.ndarray  # int16 [1] of the two above
+    policy: np.ndarray  # int16 [R * U]
+    policy_unit: np.ndarray  # float32 [1] what 1 in a dot product of a policy row is worth
+    policy_bias: np.ndarray  # float32 [R]
+    sort_bias: np.ndarray  # float32 [288]
+    hidden: np.ndarray  # int16 [K * U]
+    hidden_unit: np.ndarray  # float32 [1] the same of a hidden row
+    hidden_bias: np.ndarray  # float32 [K]
+    output: np.ndarray  # float32 [4 * K]
+    output_bias: np.ndarray  # float32 [4]
+
+
+def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> IntegerTables:
+    """A network with these parameters, by their names in `parameters`.
+
+    Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if some position could have an
+    output that is not finite, or if the weights are too large for a scale that leaves them any precision.
+    """
+    _, floats = new_tables(config)
+    fill_tables(floats, config, tensors)
+    if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
+        raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
+    scale = accumulator_scale(floats, config)
+    policy_scale, hidden_scale = (head_scale(weights, config.units) for weights in (floats.policy, floats.hidden))
+    return IntegerTables(
+        weight=as_shorts(floats.weight, scale),
+        bias=as_shorts(floats.bias, scale),
+        scale=np.array([scale], np.int16),
+        policy=as_shorts(floats.policy, policy_scale),
+        policy_unit=np.array([1 / (policy_scale * UNIT)], np.float32),
+        policy_bias=floats.policy_bias.copy(),
+        sort_bias=floats.sort_bias.copy(),
+        hidden=as_shorts(floats.hidden, hidden_scale),
+        hidden_unit=np.array([1 / (hidden_scale * UNIT)], np.float32),
+        hidden_bias=floats.hidden_bias.copy(),
+        output=floats.output.copy(),
+        output_bias=floats.output_bias.copy(),
+    )
+
+
+def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
+    """round(scale * weights) as int16, beginning on a cache line."""
+    out = aligned_zeros(-(-weights.size // 2)).view(np.int16)[: weights.size]
+    out[:] = np.rint(weights * np.float32(scale))
+    return out
+
+
+def largest_output(tables: Tables, config: SparseConfig) -> float:
+    """Upper bound of every output and hidden unit. The units that feed the heads are in 0..1."""
+
+    def most(weights: np.ndarray, columns: int) -> float:
+        return float(np.abs(weights.reshape(-1, columns)).sum(axis=1, dtype=np.float64).max())
+
+    def largest(array: np.ndarray) -> float:
+        return float(np.abs(array).max())
+
+    accumulator = MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
+    policy = most(tables.policy, config.units) + largest(tables.policy_bias) + largest(tables.sort_bias)
+    hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
+    outputs = most(tables.output, config.hidden) * hidden + largest(tables.output_bias)
+    return max(accumulator, policy, hidden, MOVES_LEFT_SCALE * outputs)
+
+
+def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
+    """Upper bound of every |accumulator| over all positions: the best piece on the 32 best squares, and the state."""
+    weight = np.abs(tables.weight.reshape(-1, config.width))
+    squares = np.sort(weight[:PIECE_FEATURES].reshape(-1, 64, config.width).max(axis=0), axis=0)  # [64, W]
+    total = squares[32:].sum(axis=0) + np.abs(tables.bias)
+    total += weight[CASTLING_FEATURE:EN_PASSANT_FEATURE].sum(axis=0)
+    for first, last in (
+        (EN_PASSANT_FEATURE, COUNTER_FEATURE),
+        (COUNTER_FEATURE, BALANCE_FEATURE),
+        (BALANCE_FEATURE, None),
+    ):
+        total += weight[first:last].max(axis=0)
+    return float(total.max())
+
+
+def accumulator_scale(tables: Tables, config: SparseConfig) -> int:
+    """The largest power of two up to 1,024 at which no sum of rows and bias can leave int16.
+
+    Raises ConfigError if there is none of at least 16.
+    """
+    largest = largest_accumulator(tables, config)
+    scale = FINEST_SCALE
+    while scale * largest + (MAX_ACTIVE + 1) / 2 > INT16_MAX:  # each addend is rounded by half a unit at most
+        scale //= 2
+        if scale < COARSEST_SCALE:
+            raise ConfigError(f"expected rows that add up to less than 2,000, found sums up to {largest:g}")
+    return scale
+
+
+def head_scale(weights: np.ndarray, units: int) -> float:
+    """The largest power of two at which weights [rows, U] are int16 and their sums of products with units int32."""
+    magnitudes = np.abs(weights.reshape(-1, units))
+    sums = magnitudes.sum(axis=1, dtype=np.float64).max()
+    scale = float(FINEST_HEAD_SCALE)
+    while scale * magnitudes.max() + 0.5 > INT16_MAX or (scale * sums + units / 2) * UNIT > INT32_MAX:
+        scale /= 2
+    return scale

@@ -1,0 +1,65 @@
+"""The arithmetic of playing: sums of int16 rows, their activation, and dot products with int16 rows.
+
+Integers have one sum in any order and on any machine, take half the memory to read of floats, and a processor
+multiplies twice as many at once. `quantization` chooses the scales.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.native.integer_lanes import (
+    SHORTS,
+    clip_shorts,
+    dot_shorts,
+    high_product,
+    load_shorts,
+    splat_int,
+    splat_short,
+    store_shorts,
+    sum_ints,
+)
+from engine.native.jit import kernel
+
+BLOCK = 4 * SHORTS  # columns of an accumulator in registers at once
+HALF_UNIT = 2**14  # what a clipped accumulator unit of 1 is scaled to before two of them are multiplied
+UNIT = HALF_UNIT**2 >> 16  # what a product of two accumulator units of 1 is, an input of the heads
+
+
+@kernel()
+def add_short_rows(table, width, numbers, first, count, start, out):
+    """out [width] = start + the sum of rows numbers[first : first + count] of table [rows, width]; all int16."""
+    for c in range(0, width, BLOCK):
+        s0, s1 = load_shorts(start, c), load_shorts(start, c + 32)
+        s2, s3 = load_shorts(start, c + 64), load_shorts(start, c + 96)
+        for i in range(first, first + count):
+            at = np.int64(numbers[i]) * width + c
+            s0, s1 = s0 + load_shorts(table, at), s1 + load_shorts(table, at + 32)
+            s2, s3 = s2 + load_shorts(table, at + 64), s3 + load_shorts(table, at + 96)
+        store_shorts(out, c, s0)
+        store_shorts(out, c + 32, s1)
+        store_shorts(out, c + 64, s2)
+        store_shorts(out, c + 96, s3)
+
+
+@kernel()
+def multiply_pairs(accumulator, scale, units, out):
+    """out [U] = UNIT times the clipped first half of accumulator [2 U] times its clipped second half; all int16.
+
+    scale: the power of two that a unit of 1 is in the accumulator, at most HALF_UNIT.
+    """
+    most, factor = splat_short(scale), splat_short(HALF_UNIT // np.int64(scale))
+    for c in range(0, units, SHORTS):
+        first = clip_shorts(load_shorts(accumulator, c), most) * factor
+        second = clip_shorts(load_shorts(accumulator, units + c), most) * factor
+        store_shorts(out, c, high_product(first, second))
+
+
+@kernel()
+def score_short_row(table, at, x, units):
+    """Dot product, int32, of the row table[at : at + units] and x[:units]; units is a multiple of 64."""
+    even, odd = splat_int(np.int32(0)), splat_int(np.int32(0))
+    for c in range(0, units, 2 * SHORTS):
+        even = dot_shorts(even, load_shorts(table, at + c), load_shorts(x, c))
+        odd = dot_shorts(odd, load_shorts(table, at + c + SHORTS), load_shorts(x, c + SHORTS))
+    return sum_ints(even + odd)
