@@ -107,6 +107,12 @@ def test_faults_at_fixed_nodes_and_times(
     assert {row.controls for row in rows} == {(str(control), str(control))}
 
 
+def test_first_search_of_an_engine_is_on_nobodys_clock(tmp_path: Path) -> None:
+    control = TimeControl(movetime_s=0.3, margin_s=0.5)
+    rows = played(match_of("late", 2, games=4, control=control), tmp_path)
+    assert {row.reason for row in rows} == {Reason.LENGTH}
+
+
 def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path: Path) -> None:
     rows = played(match_of("leave", 2, games=4, patience_s=20.0), tmp_path)
     assert [row.reason for row in rows] == [Reason.LENGTH, Reason.DISCONNECT] * 2
