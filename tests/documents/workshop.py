@@ -56,7 +56,6 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(suite .*)--movetime 1", r"\1--nodes 20"),
     (r"--count \d+", "--count 8"),
     (r"--check \d+", "--check 4"),
-    (r"--skip \d+ --games \d+", "--games 2"),
     (r"(teach (?!.*--count)(?!.*--check).*)$", r"\1 --count 8"),
     (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1 --tree-visits 20"),
     (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
@@ -129,7 +128,7 @@ def new_workshop(folder: Path) -> Path:
     for move in OPERA.split():
         opera.push_san(move)
     _write_pgn(folder / "game.pgn", [opera])
-    for name in ("games.pgn", "matches.pgn", "moments.pgn"):
+    for name in ("games.pgn", "matches.pgn", "moments.pgn", "whole.pgn"):
         _write_pgn(folder / name, [random_game(rng, 30) for _ in range(8)])
     (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n", encoding="ascii")
     (folder / "puzzles.csv").write_text(f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii")
@@ -186,8 +185,7 @@ def _write_labels(folder: Path, rng: np.random.Generator) -> None:
         for uci in moves:
             stream.write(json.dumps({"result": "0-1", "uci": uci, "ev": [30] * len(uci.split())}) + "\n")
     with lzma.open(folder / "human.tsv.xz", "wt") as stream:
-        rows = "".join(f"2500\t2400\t1999\t1-0\t{uci}\n" for uci in moves)
-        stream.write(f"welo\tbelo\tdate\tresult\tuci\n{rows}")
+        stream.write("result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in moves))
     lines = "".join(f"{board.fen()}|20|25\n" for board in boards if not board.is_check())
     (folder / "truth.txt").write_text(lines, encoding="ascii")
     with lzma.open(folder / "truth.txt.xz", "wt") as stream:
