@@ -128,7 +128,7 @@ def new_workshop(folder: Path) -> Path:
     for move in OPERA.split():
         opera.push_san(move)
     _write_pgn(folder / "game.pgn", [opera])
-    for name in ("games.pgn", "matches.pgn", "moments.pgn"):
+    for name in ("games.pgn", "matches.pgn", "moments.pgn", "whole.pgn"):
         _write_pgn(folder / name, [random_game(rng, 30) for _ in range(8)])
     (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n", encoding="ascii")
     (folder / "puzzles.csv").write_text(f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii")
