@@ -128,7 +128,7 @@ def new_workshop(folder: Path) -> Path:
     for move in OPERA.split():
         opera.push_san(move)
     _write_pgn(folder / "game.pgn", [opera])
-    for name in ("games.pgn", "matches.pgn", "moments.pgn", "whole.pgn"):
+    for name in ("games.pgn", "matches.pgn", "moments.pgn"):
         _write_pgn(folder / name, [random_game(rng, 30) for _ in range(8)])
     (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n", encoding="ascii")
     (folder / "puzzles.csv").write_text(f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii")
@@ -136,7 +136,8 @@ def new_workshop(folder: Path) -> Path:
     position = MATE_IN_ONE.rsplit(" ", 2)[0]
     for suite in ("suites/wac.epd", "wac.epd", "sts_odd.epd", "arasan2024.epd"):
         (folder / suite).write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
-    _write_labels(folder, rng)
+    _write_labels(folder, rng)  # Of the roots of these games some are held out.
+    _write_pgn(folder / "whole.pgn", [random_game(rng, 30) for _ in range(8)])
     for name in ("weights", "docs"):
         (folder / name).mkdir()
     for net in ("new.dit", "old.dit", "net.dit", "first.dit", "weights/sparse-768.dit"):
