@@ -95,14 +95,15 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
             engine = chess.engine.SimpleEngine.popen_uci(command, timeout=START_TIMEOUT_S, setpgrp=True, stderr=stream)
     except (OSError, chess.engine.EngineError, TimeoutError) as error:
         raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {_cause(error)}") from error
+    # A field of UciProtocol: whoever asks announces new games, as the driver would do it on the engine's clock.
+    engine.protocol.first_game = False  # type: ignore[attr-defined]
     try:
         set_options(engine, contestant, contestant.options)
+        with contextlib.suppress(chess.engine.EngineError, TimeoutError):
+            ask(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=1)), START_TIMEOUT_S)
     except BaseException:
         close_engine(engine, force=True)
         raise
-    engine.protocol.first_game = False  # type: ignore[attr-defined] # or the driver would announce a game
-    with contextlib.suppress(chess.engine.EngineError, TimeoutError):
-        ask(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=1)), START_TIMEOUT_S)
     return engine
 
 
