@@ -2,7 +2,8 @@
 
 Each family's module registers its kernels by the type of its model; only a family in use is imported and compiled into
 the search. A leaf's first visit may need its value alone: `evaluate_value` and `evaluate_policy` together write what
-`evaluate_leaf` writes, bit for bit.
+`evaluate_leaf` writes, bit for bit. What the second would compute again, the first leaves in the leaf's memo, which a
+search keeps with the node.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ __all__ = ["evaluate_leaf", "evaluate_policy", "evaluate_value", "register_famil
 
 
 def _evaluate_leaf(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and memo (`LeafBatch`)."""
     raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
 
 
 def _evaluate_value(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read the row of leaves[leaf]; write its wdl and moves left."""
+    """Read the row of leaves[leaf]; write its wdl, moves left and memo."""
     raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
 
 
 def _evaluate_policy(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read row and legal moves of leaves[leaf]; write its logits."""
+    """Read row, legal moves and memo of leaves[leaf]; write its logits."""
     raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
 
 

@@ -44,11 +44,11 @@ class SparseEvaluator:
     name = "sparse"
     round_size = ROUND_SIZE
     needs_planes = False
+    policy_apart = True
 
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         self.net = net
         self.architecture = repr(net.config)
-        self.policy_apart = False  # Values need most of what policies need; apart they cost 8% of the nodes a second.
         self._pool = ThreadPool(threads, "evaluate")
         self._local = threading.local()
 

@@ -98,6 +98,7 @@ class Tree(NamedTuple):
     state: Annotated[np.ndarray, NodeField(np.int8, PENDING)]  # One of PENDING ... STUNTED.
     lower: Annotated[np.ndarray, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[np.ndarray, NodeField(np.int8, WIN)]  # The best result that is still possible.
+    memo: Annotated[np.ndarray, NodeField(np.int16)]  # What the evaluator's value left for its policy.
     used_at: Annotated[np.ndarray, NodeField(np.int32)]  # CLOCK at the node's last visit.
     asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`advice`).
     advised: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).

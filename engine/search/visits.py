@@ -130,6 +130,7 @@ def walk_down(tree, in_flight, params, model, scratch):
 def give_edges(tree, params, node, ply, model, leaves):
     """Compute the policy of a VALUED node, whose position is in ``tree.stack[ply]``, and expand it."""
     copy_row(tree.stack[ply], leaves.rows[0])
+    leaves.memo[0] = tree.memo[node]
     leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
     evaluate_policy(model, leaves, np.int64(0))
     expand(tree, params, node, leaves.moves[0], leaves.logits[0], leaves.n_moves[0])

@@ -223,6 +223,7 @@ def apply_leaf(tree, in_flight, params, leaves, k, leaf):
     if known != UNKNOWN and known != VALUE_ONLY:
         finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
         return
+    tree.memo[node] = leaves.memo[leaf]
     if known == VALUE_ONLY:
         tree.state[node] = VALUED
     else:

@@ -15,7 +15,7 @@ from engine.native.jit import kernel
 from engine.network.sparse.features import Sight, new_sight, write_view
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.sparse_sampler import SparseBatch, copy_features, write_features
-from selfplay.records.balance import BALANCE, balance_stamp, cp_of_level, level_of
+from selfplay.records.balance import BALANCE, balance_stamp, level_of
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TOP_MOVES, VALUE_WORDS, unpack_row
@@ -233,7 +233,7 @@ def fill_labels(rows, moves, probabilities, targets, with_balance, buffers, batc
         batch.n_moves[slot] = count
         level = level_of(rows[slot]) if with_balance else np.int64(-1)
         if level >= 0:
-            n_features = write_view(buffers.row, buffers.legal, count, cp_of_level(level), buffers.sight)
+            n_features = write_view(buffers.row, buffers.legal, count, level, buffers.sight)
             copy_features(n_features, buffers.sight, batch, slot)
         else:
             write_features(buffers.row, count, buffers, batch, slot)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import chess
 import chess.engine
 
 from engine.errors import ConfigError
@@ -25,7 +26,7 @@ ENGINE_HELP = (
     "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC; "
     "the command `aino` is this installation's engine"
 )
-START_TIMEOUT_S = 300.0  # limit for the first `uci` and `isready`: the engine may have to compile kernels
+START_TIMEOUT_S = 300.0  # limit for `uci`, `isready` and a first search: the engine may have to compile kernels
 LOOP_GRACE_S = 5.0  # extra wait: after its process ends, a driver may stop without taking the request
 QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
 
@@ -81,10 +82,12 @@ def _command(words: list[str]) -> tuple[str, ...]:
 
 
 def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.engine.SimpleEngine:
-    """Start the engine's process and set its options. Its stderr is appended to the file `errors`.
+    """Start the engine's process, set its options and let it search once. Its stderr is appended to the file `errors`.
 
-    The process gets its own process group, so that Ctrl-C reaches only the referee. Raises ConfigError when the engine
-    does not start, lacks an option, rejects a value, or is given an option that the referee sets.
+    An engine may load or compile for its first search, which no clock shall count; whatever goes wrong in that search
+    is left to the games to find. The process gets its own process group, so that Ctrl-C reaches only the referee.
+    Raises ConfigError when the engine does not start, lacks an option, rejects a value, or is given an option that the
+    referee sets.
     """
     command = list(contestant.command)
     try:
@@ -92,8 +95,12 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
             engine = chess.engine.SimpleEngine.popen_uci(command, timeout=START_TIMEOUT_S, setpgrp=True, stderr=stream)
     except (OSError, chess.engine.EngineError, TimeoutError) as error:
         raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {_cause(error)}") from error
+    # A field of UciProtocol: whoever asks announces new games, as the driver would do it on the engine's clock.
+    engine.protocol.first_game = False  # type: ignore[attr-defined]
     try:
         set_options(engine, contestant, contestant.options)
+        with contextlib.suppress(chess.engine.EngineError, TimeoutError):
+            ask(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=1)), START_TIMEOUT_S)
     except BaseException:
         close_engine(engine, force=True)
         raise

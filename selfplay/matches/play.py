@@ -135,8 +135,7 @@ def play_match_game(
 
 
 def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
-    """Announce a new game and wait until the engine is ready. The driver would do this on the engine's clock."""
-    engine.protocol.first_game = False  # type: ignore[attr-defined] # a field of UciProtocol
+    """Announce a new game and wait until the engine is ready."""
     engine.protocol.send_line("ucinewgame")
     try:
         ask(engine, engine.protocol.ping(), timeout_s)

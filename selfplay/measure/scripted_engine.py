@@ -1,8 +1,9 @@
 """A UCI engine for match tests. It plays the first legal move, and at move N misbehaves as its argument says.
 
-python scripted_engine.py [crash|quit|illegal|slow|hang N | leave N | score CENTIPAWNS | random SEED]
+python scripted_engine.py [crash|quit|illegal|slow|hang N | leave N | late SECONDS | score CENTIPAWNS | random SEED]
 
-`leave` quits at the N-th `ucinewgame`; `score` reports CENTIPAWNS for every position; `random` plays random moves.
+`leave` quits at the N-th `ucinewgame`; `late` needs SECONDS for the first search of its life; `score` reports
+CENTIPAWNS for every position; `random` plays random moves.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def position_of(words: list[str]) -> chess.Board:
 def main(how: str, number: int) -> None:
     """Answer commands until `quit`."""
     board, moves, games = chess.Board(), 0, 0
+    waiting_s = number if how == "late" else 0
     for line in sys.stdin:
         words = line.split()
         if words[0] == "uci":
@@ -61,6 +63,8 @@ def main(how: str, number: int) -> None:
             board = position_of(words)
         elif words[0] == "go":
             moves += 1
+            time.sleep(waiting_s)
+            waiting_s = 0
             print(answer(board, how, number, moves))
         elif words[0] == "quit":
             return

@@ -21,7 +21,7 @@ from engine.network.sparse.features import balance_level
 from engine.tactics.quiescence import new_space, settled_value
 from selfplay.records.opening_set import load_openings
 
-__all__ = ["BALANCE", "balance_stamp", "cp_of_level", "level_of", "note_balance"]
+__all__ = ["BALANCE", "balance_stamp", "level_of", "note_balance"]
 
 BALANCE = "balance"  # key of the stamp in a folder's settings
 LEVEL_BITS = 7 << 5  # of the state and of the kind
@@ -39,14 +39,6 @@ def note_balance(row, space, words):
 def level_of(words):
     """The level of a packed row, or -1 where it is not known."""
     return np.int64(words[3] >> np.uint64(45) & np.uint64(7) | words[3] >> np.uint64(61) << np.uint64(3)) - 1
-
-
-@kernel()
-def cp_of_level(level):
-    """Some centipawns of a level: `balance_level` gives the level back."""
-    size = level - 25 if level >= 25 else 24 - level
-    cp = 25 * size if size < 16 else 400 + 100 * (size - 16)
-    return cp if level >= 25 else -max(cp, 1)
 
 
 @functools.cache

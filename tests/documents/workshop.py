@@ -136,7 +136,8 @@ def new_workshop(folder: Path) -> Path:
     position = MATE_IN_ONE.rsplit(" ", 2)[0]
     for suite in ("suites/wac.epd", "wac.epd", "sts_odd.epd", "arasan2024.epd"):
         (folder / suite).write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
-    _write_labels(folder, rng)
+    _write_labels(folder, rng)  # Of the roots of these games some are held out.
+    _write_pgn(folder / "whole.pgn", [random_game(rng, 30) for _ in range(8)])
     for name in ("weights", "docs"):
         (folder / name).mkdir()
     for net in ("new.dit", "old.dit", "net.dit", "first.dit", "weights/sparse-768.dit"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,16 @@ def test_ratios_are_those_of_the_engines_counts(tmp_path: Path) -> None:
     assert row["rival"] == pytest.approx(40_000, rel=0.2)
     assert row["ratio"] == pytest.approx(2.5, rel=0.2)
     assert row["low"] <= row["ratio"] <= row["high"]  # type: ignore[operator]
+
+
+def test_processor_time_is_that_of_the_process() -> None:
+    before, begun = rival_speed.cpu_seconds(os.getpid()), time.process_time()
+    if not sys.platform.startswith("linux"):
+        assert before == 0
+        return
+    while time.process_time() < begun + 0.3:
+        pass
+    assert rival_speed.cpu_seconds(os.getpid()) - before == pytest.approx(0.3, abs=0.2)
 
 
 def test_the_last_count_is_taken() -> None:

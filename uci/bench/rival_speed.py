@@ -4,16 +4,19 @@
     python -m uci.bench.rival_speed --rival "lc0 --weights=tower.pb.gz --backend=blas" --threads 1 2
 
 Both engines are UCI processes with the same number of threads and take turns on the positions of one game, each with an
-empty tree. The table has the medians of nodes a second, and the median and quartiles of the ratios. Each engine counts
-its own nodes; Aino and lc0 both count the visits of a search, of which some need no evaluation.
+empty tree. The table has the medians of nodes a second, the median and quartiles of the ratios, and `per CPU`, the
+median ratio of nodes per second of processor time (Linux only), which other programs on the machine change less. Each
+engine counts its own nodes; Aino and lc0 both count the visits of a search, of which some need no evaluation.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import statistics
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from engine.measuring import Row, game_boards, new_parser, report
 from uci.bench.engine_process import COMMAND, START_S, EngineProcess
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(commands: Sequence[Sequence[str]], threads: int, seconds: float, positions: int) -> Row:
-    """Median nodes a second of Aino and of a rival, and the median and quartiles of Aino's share of the rival's."""
+    """A row of the table: Aino, started with the first command, against the engine that the second one starts."""
     fens = [board.fen() for board in game_boards()[::EVERY]][:positions]
     with EngineProcess(commands[0]) as ours, EngineProcess(commands[1]) as theirs:
         for engine in (ours, theirs):
@@ -44,25 +47,41 @@ def measure(commands: Sequence[Sequence[str]], threads: int, seconds: float, pos
             engine.read_until("uciok")
             engine.send(f"setoption name Threads value {threads}")
             engine.go("startpos", "nodes 100", START_S)  # loads the network, and compiles what is not compiled yet
-        speeds = [(speed(ours, fen, seconds), speed(theirs, fen, seconds)) for fen in fens]
+        searches = [(search(ours, fen, seconds), search(theirs, fen, seconds)) for fen in fens]
         for engine in (ours, theirs):
             engine.send("quit")
-    low, ratio, high = statistics.quantiles([own / rival for own, rival in speeds], n=4)
-    own, rival = (statistics.median(column) for column in zip(*speeds, strict=True))
-    return {"threads": threads, "aino": round(own), "rival": round(rival), "ratio": ratio, "low": low, "high": high}
+    low, ratio, high = statistics.quantiles([own[0] / rival[0] for own, rival in searches], n=4)
+    own, rival = (statistics.median(pair[side][0] for pair in searches) for side in (0, 1))
+    row: dict[str, object] = {"threads": threads, "aino": round(own), "rival": round(rival)}
+    row |= {"ratio": ratio, "low": low, "high": high}
+    if all(one[1] > 0 for pair in searches for one in pair):
+        row["per CPU"] = statistics.median(own[1] / rival[1] for own, rival in searches)
+    return row
 
 
-def speed(engine: EngineProcess, fen: str, seconds: float) -> float:
-    """Nodes a second of one search from an empty tree, by the last count that the engine gave."""
+def search(engine: EngineProcess, fen: str, seconds: float) -> tuple[float, float]:
+    """Search from an empty tree; nodes a second and per second of processor time, by the engine's last count.
+
+    The second number is 0 where the system does not tell a process's time.
+    """
     engine.send("ucinewgame", "isready")
     engine.read_until("readyok", START_S)
     engine.send(f"position fen {fen}", "go infinite")
-    begun = time.perf_counter()
+    begun, worked = time.perf_counter(), cpu_seconds(engine.process.pid)
     lines = engine.read_for(seconds)
     engine.send("stop")
     lines += engine.read_until("bestmove")
-    duration = time.perf_counter() - begun
-    return nodes(lines) / duration
+    duration, worked = time.perf_counter() - begun, cpu_seconds(engine.process.pid) - worked
+    return nodes(lines) / duration, nodes(lines) / worked if worked > 0 else 0.0
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor time of a running process and all of its threads; 0 outside Linux."""
+    stat = Path(f"/proc/{process}/stat")
+    if not stat.exists():
+        return 0.0
+    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def nodes(lines: Sequence[str]) -> int:

@@ -147,21 +147,21 @@ def look(row, moves, n_moves, sight):
 
     Returns the number of features. Playing and training both call this function.
     """
-    return write_view(row, moves, n_moves, settled_value(row, sight.captures), sight)
+    return write_view(row, moves, n_moves, settled_level(row, sight), sight)
 
 
 @kernel()
-def write_view(row, moves, n_moves, settled_cp, sight):
-    """`look` with a given quiescence balance, in centipawns for the side to move."""
-    count = write_features(row, settled_cp, sight)
+def write_view(row, moves, n_moves, level, sight):
+    """`look` with a given level of the quiescence balance."""
+    count = write_features(row, level, sight)
     judge_squares(row, np.int64(row[SIDE]), sight)
     _write_moves(row, moves, n_moves, view_flip(row), sight)
     return count
 
 
 @kernel()
-def write_features(row, settled_cp, sight):
-    """Write the features of a position alone, with a given quiescence balance, and the attack sets of both sides."""
+def write_features(row, level, sight):
+    """Write the features of a position alone, with a given level of its balance, and the attack sets of both sides."""
     side = np.int64(row[SIDE])
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
@@ -169,8 +169,14 @@ def write_features(row, settled_cp, sight):
     count = write_pieces(row, side, 0, flip, sight.attacks, sight.features, 0)
     count = write_pieces(row, 1 - side, 6, flip, sight.attacks, sight.features, count)
     count = write_state(row, side, flip, sight.features, count)
-    sight.features[count] = BALANCE_FEATURE + balance_level(settled_cp)
+    sight.features[count] = BALANCE_FEATURE + level
     return count + 1
+
+
+@kernel()
+def settled_level(row, sight):
+    """Level of a position's quiescence balance."""
+    return balance_level(settled_value(row, sight.captures))
 
 
 @kernel()

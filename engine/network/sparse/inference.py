@@ -16,13 +16,12 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import Sight, look, new_sight, write_features
+from engine.network.sparse.features import Sight, new_sight, settled_level, write_features, write_view
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.network.sparse.quantization import IntegerTables, quantized
 from engine.network.sparse.short_rows import add_short_rows, multiply_pairs, score_short_row
 from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model
 from engine.network.sparse.value_settling import SettlingSpace, new_settling_space, settled_outputs
-from engine.tactics.quiescence import settled_value
 
 
 class SparseModel(NamedTuple):
@@ -75,23 +74,36 @@ class SparseNet:
 
 @kernel(contract=True)
 def evaluate_leaf(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and memo (`LeafBatch`)."""
+    settle_leaf(model, leaves, leaf)
     write_policy(model, leaves, leaf)
     write_value(model, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_policy(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits."""
+    """Read row, legal moves and memo of leaves[leaf]; write its logits."""
     write_policy(model, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_value(model, leaves, leaf):
-    """Read the row of leaves[leaf]; write its wdl and moves left."""
-    row = leaves.rows[leaf]
-    fill_units(model, write_features(row, settled_value(row, model.sight.captures), model.sight))
+    """Read the row of leaves[leaf]; write its wdl, moves left and memo."""
+    settle_leaf(model, leaves, leaf)
+    fill_value_units(model, leaves, leaf)
     write_value(model, leaves, leaf)
+
+
+@kernel()
+def settle_leaf(model, leaves, leaf):
+    """Quiescence, half the time of an evaluation; its level stays with the leaf (`LeafBatch.memo`)."""
+    leaves.memo[leaf] = settled_level(leaves.rows[leaf], model.sight)
+
+
+@kernel(contract=True)
+def fill_value_units(model, leaves, leaf):
+    """Compute the heads' inputs without looking at the moves."""
+    fill_units(model, write_features(leaves.rows[leaf], np.int64(leaves.memo[leaf]), model.sight))
 
 
 @kernel(contract=True)
@@ -107,7 +119,8 @@ def fill_units(model, n_features):
 def write_policy(model, leaves, leaf):
     """Compute the heads' inputs and write the logits."""
     n_moves = np.int64(leaves.n_moves[leaf])
-    fill_units(model, look(leaves.rows[leaf], leaves.moves[leaf], n_moves, model.sight))
+    level = np.int64(leaves.memo[leaf])
+    fill_units(model, write_view(leaves.rows[leaf], leaves.moves[leaf], n_moves, level, model.sight))
     tables, units, unit = model.tables, len(model.units), model.tables.policy_unit[0]
     for i in range(n_moves):
         row = np.int64(model.sight.rows[i])
@@ -135,22 +148,23 @@ def write_outputs(outputs, leaves, leaf):
 
 @kernel(contract=True)
 def evaluate_leaf_by_trunks(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl and moves left (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and memo (`LeafBatch`)."""
+    settle_leaf(model.policy, leaves, leaf)
     write_policy(model.policy, leaves, leaf)
     write_mean_value(model, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_policy_by_trunk(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits."""
+    """Read row, legal moves and memo of leaves[leaf]; write its logits."""
     write_policy(model.policy, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_value_by_trunks(model, leaves, leaf):
-    """Read the row of leaves[leaf]; write its wdl and moves left."""
-    row, sight = leaves.rows[leaf], model.policy.sight
-    fill_units(model.policy, write_features(row, settled_value(row, sight.captures), sight))
+    """Read the row of leaves[leaf]; write its wdl, moves left and memo."""
+    settle_leaf(model.policy, leaves, leaf)
+    fill_value_units(model.policy, leaves, leaf)
     write_mean_value(model, leaves, leaf)
 
 

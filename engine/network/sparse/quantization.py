@@ -88,7 +88,7 @@ def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
 
 
 def largest_output(tables: Tables, config: SparseConfig) -> float:
-    """Upper bound of every output and hidden unit. The units that feed the heads are in 0..1."""
+    """Upper bound of every accumulator, hidden unit and output. The units that feed the heads are in 0..1."""
 
     def most(weights: np.ndarray, columns: int) -> float:
         return float(np.abs(weights.reshape(-1, columns)).sum(axis=1, dtype=np.float64).max())

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,27 @@ def test_faults_at_fixed_nodes_and_times(
     rows = played(match_of(behaviour, 2, control=control, patience_s=patience_s), tmp_path)
     assert [row.reason for row in rows] == [reason] * 2
     assert {row.controls for row in rows} == {(str(control), str(control))}
+
+
+def test_first_search_of_an_engine_is_on_nobodys_clock(tmp_path: Path) -> None:
+    control = TimeControl(movetime_s=0.3, margin_s=0.5)
+    rows = played(match_of("late", 2, games=4, control=control), tmp_path)
+    assert {row.reason for row in rows} == {Reason.LENGTH}
+
+
+def test_engine_that_is_interrupted_in_its_first_search_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[chess.engine.SimpleEngine] = []
+
+    def interrupted(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, Any], timeout_s: float) -> None:
+        request.close()
+        opened.append(engine)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(contestant, "ask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        open_engine(scripted("one"))
+    (engine,) = opened
+    assert engine.returncode.result(5) != 0
 
 
 def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.network.sparse.features import balance_level
 from engine.tactics.quiescence import new_space, settled_value
-from selfplay.records.balance import cp_of_level, level_of, note_balance
+from selfplay.records.balance import level_of, note_balance
 from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import pack_row, unpack_row
 from tests.selfplay.teachers.nets import random_positions
@@ -76,10 +76,6 @@ def test_settled_balance_fits_beside_the_label():
     np.testing.assert_array_equal(back[:, EN_PASSANT], rows[:, EN_PASSANT])
     for name in ("score", "root", "halfmove", "plies_left"):
         np.testing.assert_array_equal(fields_of(packed)[name], fields_of(before)[name])
-
-
-def test_every_level_of_the_balance_has_centipawns_that_give_it_back():
-    assert [balance_level(cp_of_level(np.int64(level))) for level in range(50)] == list(range(50))
 
 
 def test_positions_that_no_game_reaches_are_refused():

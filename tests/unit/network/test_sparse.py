@@ -164,7 +164,7 @@ def test_features_and_rows_agree_with_python_chess() -> None:
         row = row_from_board(board)
         n_moves = generate(row, moves)
         settled = number % 49 - 24
-        active = write_view(row, moves, n_moves, settled, sight)
+        active = write_view(row, moves, n_moves, balance_level(settled), sight)
         features = sight.features[:active].tolist()
         assert sorted(features) == sorted(expected_features(board, settled)), board.fen()
         rows = (sight.rows[:n_moves] % POLICY_SIZE).tolist()
