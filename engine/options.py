@@ -106,7 +106,7 @@ class EngineOptions:
     evaluator: str = "auto"
     backend: str = "auto"
     hybrid_weight: float = 0.5
-    cpuct_init: float = 1.745
+    cpuct_init: float = 1.3
     cpuct_base: float = 38739.0
     cpuct_factor: float = 3.894
     fpu_reduction: float = 0.330

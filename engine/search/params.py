@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 
 class SearchParams(NamedTuple):
-    """What the search kernels are told, fixed for one search. The numbers of `puct` are Lc0's defaults."""
+    """What the search kernels are told, fixed for one search."""
 
-    cpuct_init: float = 1.745  # Exploration in a node without visits. Lc0.
+    cpuct_init: float = 1.3  # Exploration in a node without visits. Measured by games (docs/what-was-tried.md).
     cpuct_base: float = 38739.0  # Visits around which exploration begins to grow. Lc0.
     cpuct_factor: float = 3.894  # Growth of exploration for each e-fold of (visits + base) / base. Lc0.
     fpu_reduction: float = 0.330  # Q that an unvisited move loses once all priors are visited. Lc0.
@@ -34,7 +34,9 @@ class SearchParams(NamedTuple):
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
-LC0 = SearchParams(cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False, choose_by_value=False)
+LC0 = SearchParams(
+    cpuct_init=1.745, cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False, choose_by_value=False
+)
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
 
 # ---- the formulas (`puct`, `gumbel`) ---------------------------------------------------------------------------------

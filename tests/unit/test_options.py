@@ -62,7 +62,7 @@ def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
     assert "option name Ponder type check default false" in lines
     assert "option name SyzygyPath type string default <empty>" in lines
     assert "option name Clear Hash type button" in lines
-    assert "option name CPuct type string default 1.745" in lines
+    assert "option name CPuct type string default 1.3" in lines
     assert any(line.startswith("option name Evaluator type combo default auto var auto var network") for line in lines)
 
 

@@ -214,5 +214,5 @@ def test_ranges_of_ainos_fractions_are_known() -> None:
         tunable = resolve(parse_wish("CPuct"), engine.options, engine.id["name"].startswith("Aino"), {})
     finally:
         close_engine(engine)
-    assert (tunable.start, tunable.low, tunable.high) == (1.745, 0.0, 100.0)
+    assert (tunable.start, tunable.low, tunable.high) == (1.3, 0.0, 100.0)
     assert tunable.step == pytest.approx(0.349)

@@ -28,7 +28,7 @@ def test_selection_weighs_value_against_exploration():
     tree = small_tree([0.5, 0.3, 0.2])
     visit(tree, ROOT, 0, -0.2)
     # Q + U of the visited edge against first-play urgency + U of the next one, by the formulas.
-    scale = 1.745 * math.sqrt(1)
+    scale = 1.3 * math.sqrt(1)
     visited = -0.2 + scale * 0.5 / 2
     fresh = -tree.value_sum[ROOT] / 2 - 0.33 * math.sqrt(0.5) + scale * 0.3
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == int(fresh > visited)
