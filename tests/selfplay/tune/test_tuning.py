@@ -215,4 +215,4 @@ def test_ranges_of_ainos_fractions_are_known() -> None:
     finally:
         close_engine(engine)
     assert (tunable.start, tunable.low, tunable.high) == (1.3, 0.0, 100.0)
-    assert tunable.step == pytest.approx(0.349)
+    assert tunable.step == pytest.approx(0.26)

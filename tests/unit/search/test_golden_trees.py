@@ -21,25 +21,25 @@ pytestmark = pytest.mark.plain
 # the search leaves them as they are.
 GOLDEN = {
     "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1": {
-        "g1f3": 80,
-        "b1c3": 79,
-        "e2e4": 79,
-        "d2d4": 36,
-        "e2e3": 20,
+        "g1f3": 92,
+        "e2e4": 90,
+        "b1c3": 60,
+        "d2d4": 42,
+        "d2d3": 20,
     },
     "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7": {
-        "c3a4": 250,
-        "c1e3": 22,
-        "c1d2": 15,
-        "c1g5": 10,
-        "c3d5": 9,
+        "c3a4": 253,
+        "c1e3": 26,
+        "c1d2": 22,
+        "c1g5": 9,
+        "c3d5": 8,
     },
     "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1": {
-        "b4f4": 256,
-        "b4c4": 79,
-        "b4e4": 9,
-        "a5a4": 7,
-        "e2e3": 7,
+        "b4f4": 260,
+        "b4c4": 91,
+        "a5a4": 6,
+        "a5a6": 5,
+        "b4e4": 5,
     },
 }
 

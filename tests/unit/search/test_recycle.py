@@ -156,7 +156,7 @@ def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch):
     board = chess.Board(POSITION)
     outlines = []
     for slices_before in (3, 100_000):
-        search = searched(1500, 1000)
+        search = searched(1500, 900)
         best = new_reporter(search).infos()[0].pv[0]
         search.make_room()
         for _ in range(slices_before):
