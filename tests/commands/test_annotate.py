@@ -218,6 +218,19 @@ def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
     assert third.loss == 0.0
 
 
+def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail() -> None:
+    game = read(QUIET)
+    engine = ScriptedEngine(script_for(game, [{"e1e2": 0.8, "e1d2": 0.5, "a2a3": 0.3}, {"e8e7": 0.8}]))
+    for move, reply in (("e1e2", 0.9), ("e1d2", -0.2)):
+        other = game.board()
+        other.push_uci(move)
+        engine.script[other.epd()] = {"e8e7": reply}
+    first = review(game, engine).moves[0]
+    assert first.best_line[0].uci() == "e1d2"
+    assert first.loss == pytest.approx(winning_chances(0.6) - winning_chances(0.1))
+    assert first.judgement is BLUNDER
+
+
 def test_mate_that_only_the_game_finds_is_counted_from_each_position() -> None:
     found = review(read(FOOLS_MATE), ScriptedEngine({}))
     assert [move.after.text for move in found.moves[-2:]] == ["#-1", "#"]

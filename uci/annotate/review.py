@@ -6,7 +6,7 @@ after the move itself and after its best alternative, and is marked only as far 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ _SUSPICIOUS = 0.05  # winning chances; above this loss the best move is searched
 _MISSED = 0.1  # winning chances; less than this is the noise of two searches
 _HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
 _MOST_TURNING_POINTS = 6
+_MOST_TRIED = 3  # moves of a position, the one played included, that are searched as thoroughly as that one
 _DEEPER = 4  # times the nodes, or the time, in the second look at a move that seems to deserve a mark
 
 
@@ -186,11 +187,11 @@ class _Reviewer:
         self._limits = limits
         self._deep_limits = deeper(limits)
 
-    def look(self, board: chess.Board, without: chess.Move | None = None, limits: Limits | None = None) -> _Look:
-        """Searches a position, or all of its moves but one; `limits` replaces the usual ones."""
+    def look(self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None) -> _Look:
+        """Searches a position, or all of its moves but some; `limits` replaces the usual ones."""
         if board.is_game_over():
             return _Look(Verdict.of_result(board.result()), (), 0.0, 0.0)
-        others = tuple(move for move in board.legal_moves if move != without) if without else ()
+        others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         self._engine.set_position(board)
         result = search_interruptibly(self._engine, replace(limits or self._limits, searchmoves=others))
         verdict = Verdict.of_info(result.infos[0]).seen_by_white(board.turn)
@@ -199,8 +200,9 @@ class _Reviewer:
     def corrected(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> _Look:
         """A look at a position, made to agree with the look behind the move that was played there.
 
-        A move that turned out much better than the look is its best; where the look promised more than the move
-        brought, its best other move is searched as thoroughly, and the better of the two is what the position is worth.
+        A move that turned out much better than the look is its best. Where the look promised more than the move
+        brought, its best other moves are searched as thoroughly, one after the other, until one of them is better; the
+        better of the two is what the position is worth.
         """
         gain = _chances(following.verdict, board.turn) - _chances(look.verdict, board.turn)
         is_best = look.line[:1] == (move,)
@@ -211,13 +213,16 @@ class _Reviewer:
             return as_played
         if gain > -(_MISSED if is_best else _SUSPICIOUS):
             return look
-        if board.legal_moves.count() == 1:
-            return as_played
-        line = self.look(board, without=move).line if is_best else look.line
-        other = self.look(_after(board, line[0])).verdict
-        if _loss(other, following.verdict, board.turn) == 0.0:
-            return as_played
-        return _Look(_a_ply_earlier(other, board.turn), line, 0.0, look.prior)
+        tried = [move]
+        line = look.line
+        while len(tried) < min(board.legal_moves.count(), _MOST_TRIED):
+            if line[0] in tried:
+                line = self.look(board, without=tried).line
+            other = self.look(_after(board, line[0])).verdict
+            if _loss(other, following.verdict, board.turn) > 0.0:
+                return _Look(_a_ply_earlier(other, board.turn), line, 0.0, look.prior)
+            tried.append(line[0])
+        return as_played
 
     def judged(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> MoveReview:
         """Judges a move from the corrected looks before and after it."""
@@ -263,7 +268,7 @@ class _Reviewer:
         )
 
     def _praise(self, move: MoveReview, after: Verdict) -> MoveReview:
-        other = self.look(move.board, without=move.move, limits=self._deep_limits).verdict
+        other = self.look(move.board, without=[move.move], limits=self._deep_limits).verdict
         gap = _chances(after, move.mover) - _chances(other, move.mover)
         judgement = judge(0.0, gap, _chances(after, move.mover))
         return replace(move, after=after, gap=gap, judgement=judgement, is_confirmed=True)

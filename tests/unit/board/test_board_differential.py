@@ -66,13 +66,13 @@ def kinds_of_position(board: chess.Board) -> set[str]:
     return {kind for kind, present in kinds.items() if present}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rng=st.randoms(use_true_random=False), maker=st.sampled_from(ODD_MAKERS))
 def test_positions_found_by_hypothesis(rng, maker):
     compare_random_game(odd_position(rng, [maker]), rng, 3, KeyTable())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rng=st.randoms(use_true_random=False))
 def test_chess960_games_found_by_hypothesis(rng):
     compare_random_game(chess960_start(rng), rng, 40, KeyTable())
