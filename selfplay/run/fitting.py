@@ -83,8 +83,9 @@ def fit(
     newest, heldout_games = split_by_game(replay_set(run, generation), settings.heldout_share)
     window = [n for n in published_generations(run.replay) if generation - settings.window < n < generation]
     training = concatenate([*(replay_set(run, number) for number in window), newest])
-    model, _ = dit.load(run.best)
-    family = family_of_model(model)
+    best, _ = dit.load(run.best)
+    family = family_of_model(best)
+    model = family.current(best)
     heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
     before = heldout.evaluate(model, run.config.threads)
     data = TrainingData((training,), (1.0,), heldout_games)

@@ -4,13 +4,15 @@ Phase one runs over positions: outputs, losses, and the gradients of each positi
 accumulator, t the targets, p the probabilities and s = sum(t), every gradient times 1 / B:
 
     policy   g_m = s p_m - t_m                     value    d_j = w (s p_j - t_j)     moves left    d_3 = w s clip(e)
-    hidden   dh_k = sum_j d_j V2_jk where h_k > 0           units   dy = sum_m g_m P_row(m) + sum_k dh_k V1_k
+    inner    di_o = sum_j d_j V3_jo where i_o > 0           hidden   dh_k = sum_o di_o V2_ok where h_k > 0
+    units    dy = sum_m g_m P_row(m) + sum_k dh_k V1_k
     accumulator, with c = min(max(a, 0), 1)        da_i = dy_i c_{U+i} where 0 < a_i < 1, da_{U+i} = dy_i c_i likewise
 
 Phase two runs over columns of the tables and sums up the gradients of rows that many positions share:
 
     dW_f += da for every active feature f          dP_row(m) += g_m y          dV1_k += dh_k y
 
+V1, V2 and V3 are the versions of the value head's layers that the position's number of men chooses.
 Each column belongs to one call, which adds positions in order, so the result never depends on the number of threads and
 no thread needs its own table of gradients.
 """
@@ -25,9 +27,11 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.inference import output_layer, softmax_of_3
+from engine.network.sparse.features import PIECE_FEATURES
+from engine.network.sparse.inference import softmax_of_3
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
+from engine.network.sparse.value_features import MEN_BUCKETS, bucket_of
 
 
 class Scratch(NamedTuple):
@@ -35,10 +39,9 @@ class Scratch(NamedTuple):
 
     accumulator: np.ndarray  # float32 [W]
     dunits: np.ndarray  # float32 [U]
-    hidden: np.ndarray  # float32 [K]
     outputs: np.ndarray  # float32 [4]
     probabilities: np.ndarray  # float32 [3]
-    every_hidden: np.ndarray  # int16 [K] 0, 1, ... K - 1
+    numbers: np.ndarray  # int16 [V, K] rows of the first layer of each version of the value head
 
 
 class PositionGradients(NamedTuple):
@@ -48,8 +51,11 @@ class PositionGradients(NamedTuple):
     accumulator: np.ndarray  # float32 [B * W] da
     logits: np.ndarray  # float32 [B, M] logits of the legal moves
     policy: np.ndarray  # float32 [B, M] g
+    version: np.ndarray  # int64 [B] of the value head
     hidden: np.ndarray  # float32 [B, K] h
     dhidden: np.ndarray  # float32 [B, K]
+    inner: np.ndarray  # float32 [B, J] i
+    dinner: np.ndarray  # float32 [B, J]
     doutputs: np.ndarray  # float32 [B, 4]
     losses: np.ndarray  # float32 [B, 3] policy, value, moves left, unweighted
     known: np.ndarray  # float32 [B, 3] s of each loss: 1, or 0 if the target is unknown
@@ -60,10 +66,9 @@ def new_scratch(config: SparseConfig) -> Scratch:
     return Scratch(
         accumulator=aligned_zeros(config.width),
         dunits=aligned_zeros(config.units),
-        hidden=aligned_zeros(config.hidden),
         outputs=aligned_zeros(OUTPUTS),
         probabilities=aligned_zeros(3),
-        every_hidden=np.arange(config.hidden, dtype=np.int16),
+        numbers=np.arange(MEN_BUCKETS * config.hidden, dtype=np.int16).reshape(MEN_BUCKETS, config.hidden),
     )
 
 
@@ -74,8 +79,11 @@ def new_position_gradients(config: SparseConfig, size: int, moves: int) -> Posit
         accumulator=aligned_zeros(size * config.width),
         logits=aligned_zeros(size, moves),
         policy=aligned_zeros(size, moves),
+        version=np.zeros(size, np.int64),
         hidden=aligned_zeros(size, config.hidden),
         dhidden=aligned_zeros(size, config.hidden),
+        inner=aligned_zeros(size, config.inner),
+        dinner=aligned_zeros(size, config.inner),
         doutputs=aligned_zeros(size, OUTPUTS),
         losses=aligned_zeros(size, 3),
         known=aligned_zeros(size, 3),
@@ -98,9 +106,8 @@ def learn_positions(tables, batch, first, last, scale, value_weight, left_weight
         for c in range(0, units, LANES):
             store(scratch.dunits, c, splat(0.0))
         add_weighted_rows(tables.policy, units, batch.rows[b], out.policy[b], batch.n_moves[b], scratch.dunits)
-        add_weighted_rows(
-            tables.hidden, units, scratch.every_hidden, out.dhidden[b], len(scratch.hidden), scratch.dunits
-        )
+        numbers, dhidden = scratch.numbers[out.version[b]], out.dhidden[b]
+        add_weighted_rows(tables.hidden, units, numbers, dhidden, len(dhidden), scratch.dunits)
         _accumulator_gradient(scratch.accumulator, scratch.dunits, units, out.accumulator, b * width)
 
 
@@ -133,10 +140,8 @@ def _policy_gradient(tables, batch, b, units, scale, out):
 @kernel(contract=True)
 def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, scratch, out):
     """Compute the value head's outputs and losses, and the gradient down to its hidden units."""
-    for k in range(len(scratch.hidden)):
-        total = score_row(tables.hidden, k * units, out.units, b * units, units) + tables.hidden_bias[k]
-        scratch.hidden[k] = max(total, np.float32(0))
-    output_layer(tables, scratch.hidden, scratch.outputs)
+    out.version[b] = version_of(batch.features[b], batch.n_features[b])
+    _value_outputs(tables, b, units, scratch.outputs, out)
     softmax_of_3(scratch.outputs, scratch.probabilities)
     loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
     for j in range(3):
@@ -150,13 +155,61 @@ def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, s
     out.losses[b, 1] = loss
     out.losses[b, 2] = clipped * (error - clipped * np.float32(0.5))
     out.doutputs[b, 3] = clipped * np.float32(scale * left_weight)
-    count = len(scratch.hidden)
+    _hidden_gradient(tables, b, out)
+
+
+@kernel()
+def version_of(features, count):
+    """The version of the value head for a position with these features, as `men_bucket` chooses it."""
+    men = 0
+    for i in range(count):
+        men += np.int64(features[i] < PIECE_FEATURES)
+    return bucket_of(men)
+
+
+@kernel(contract=True)
+def _value_outputs(tables, b, units, outputs, out):
+    """Compute the layers of the value head and its outputs [4]."""
+    version, hidden, inner = out.version[b], out.hidden[b], out.inner[b]
+    count, inners = len(hidden), len(inner)
     for k in range(count):
-        total = np.float32(0)
-        for j in range(OUTPUTS):
-            total += out.doutputs[b, j] * tables.output[j * count + k]
-        out.hidden[b, k] = scratch.hidden[k]
-        out.dhidden[b, k] = total if scratch.hidden[k] > 0 else np.float32(0)
+        row = version * count + k
+        total = score_row(tables.hidden, row * units, out.units, b * units, units) + tables.hidden_bias[row]
+        hidden[k] = max(total, np.float32(0))
+    for j in range(inners):
+        row = version * inners + j
+        total = tables.inner_bias[row]
+        for k in range(count):
+            total += tables.inner[row * count + k] * hidden[k]
+        inner[j] = max(total, np.float32(0))
+    for j in range(OUTPUTS):
+        row = version * OUTPUTS + j
+        total = tables.output_bias[row]
+        for k in range(inners):
+            total += tables.output[row * inners + k] * inner[k]
+        outputs[j] = total
+
+
+@kernel(contract=True)
+def _hidden_gradient(tables, b, out):
+    """From the gradient of the outputs to that of both hidden layers."""
+    version, hidden, inner, dhidden, dinner = out.version[b], out.hidden[b], out.inner[b], out.dhidden[b], out.dinner[b]
+    count, inners = len(hidden), len(inner)
+    dinner[:] = dhidden[:] = np.float32(0)
+    for j in range(OUTPUTS):
+        row = version * OUTPUTS + j
+        for k in range(inners):
+            dinner[k] += out.doutputs[b, j] * tables.output[row * inners + k]
+    for j in range(inners):
+        row = version * inners + j
+        if inner[j] > 0:
+            for k in range(count):
+                dhidden[k] += dinner[j] * tables.inner[row * count + k]
+        else:
+            dinner[j] = np.float32(0)
+    for k in range(count):
+        if hidden[k] <= 0:
+            dhidden[k] = np.float32(0)
 
 
 @kernel(contract=True)
@@ -199,22 +252,30 @@ def add_unit_columns(batch, count, gradients, units, column, tables):
         for i in range(batch.n_moves[b]):
             x = spread(gradients.policy[b], i)
             add_4(tables.policy, batch.rows[b, i] * units + column, x * y0, x * y1, x * y2, x * y3)
-        for k in range(gradients.dhidden.shape[1]):
-            x = spread(gradients.dhidden[b], k)
-            add_4(tables.hidden, k * units + column, x * y0, x * y1, x * y2, x * y3)
+        hidden = gradients.dhidden.shape[1]
+        for k in range(hidden):
+            x, row = spread(gradients.dhidden[b], k), gradients.version[b] * hidden + k
+            add_4(tables.hidden, row * units + column, x * y0, x * y1, x * y2, x * y3)
 
 
 @kernel()
 def add_small_tables(batch, count, gradients, tables):
-    """Add `count` positions to the gradients of the biases and of the output layer."""
-    hidden = gradients.hidden.shape[1]
+    """Add `count` positions to the gradients of the biases and of the value head's last two layers."""
+    hidden, inner = gradients.hidden.shape[1], gradients.inner.shape[1]
     for b in range(count):
         for i in range(batch.n_moves[b]):
             tables.policy_bias[batch.rows[b, i]] += gradients.policy[b, i]
             tables.sort_bias[batch.sorts[b, i]] += gradients.policy[b, i]
+        version = gradients.version[b]
         for k in range(hidden):
-            tables.hidden_bias[k] += gradients.dhidden[b, k]
-        for j in range(OUTPUTS):
-            tables.output_bias[j] += gradients.doutputs[b, j]
+            tables.hidden_bias[version * hidden + k] += gradients.dhidden[b, k]
+        for j in range(inner):
+            row, slope = version * inner + j, gradients.dinner[b, j]
+            tables.inner_bias[row] += slope
             for k in range(hidden):
-                tables.output[j * hidden + k] += gradients.doutputs[b, j] * gradients.hidden[b, k]
+                tables.inner[row * hidden + k] += slope * gradients.hidden[b, k]
+        for j in range(OUTPUTS):
+            row, slope = version * OUTPUTS + j, gradients.doutputs[b, j]
+            tables.output_bias[row] += slope
+            for k in range(inner):
+                tables.output[row * inner + k] += slope * gradients.inner[b, k]

@@ -20,6 +20,7 @@ from engine.network.sparse.features import Sight, new_sight, settled_level, writ
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.network.sparse.quantization import IntegerTables, quantized
 from engine.network.sparse.short_rows import add_short_rows, multiply_pairs, score_short_row
+from engine.network.sparse.value_features import men_bucket
 from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model
 from engine.network.sparse.value_settling import SettlingSpace, new_settling_space, settled_outputs
 
@@ -32,6 +33,7 @@ class SparseModel(NamedTuple):
     accumulator: np.ndarray  # int16 [W]
     units: np.ndarray  # int16 [U], 4096 for 1
     hidden: np.ndarray  # float32 [K]
+    inner: np.ndarray  # float32 [J]
     outputs: np.ndarray  # float32 [4]
 
 
@@ -64,6 +66,7 @@ class SparseNet:
             accumulator=aligned_zeros(self.config.width // 2).view(np.int16),
             units=aligned_zeros(self.config.units // 2).view(np.int16),
             hidden=aligned_zeros(self.config.hidden),
+            inner=aligned_zeros(self.config.inner),
             outputs=aligned_zeros(OUTPUTS),
         )
         if self.value_tables is None:
@@ -132,7 +135,7 @@ def write_policy(model, leaves, leaf):
 @kernel(contract=True)
 def write_value(model, leaves, leaf):
     """Write wdl and moves left from the heads' inputs."""
-    value_outputs(model.tables, model.units, model.hidden, model.outputs)
+    value_outputs(model, men_bucket(leaves.rows[leaf]))
     write_outputs(model.outputs, leaves, leaf)
 
 
@@ -183,24 +186,24 @@ def write_mean_value(model, leaves, leaf):
 
 
 @kernel(contract=True)
-def value_outputs(tables, units, hidden, outputs):
-    """The value head of the units [U]: hidden [K] after its ReLU, outputs [4] logits and moves left."""
-    count = len(tables.hidden_bias)
+def value_outputs(model, version):
+    """Write ``model.outputs`` from ``model.units`` by one version of the value head."""
+    tables, units, hidden, inner = model.tables, model.units, model.hidden, model.inner
+    count, inners = len(hidden), len(inner)
+    for j in range(inners):
+        inner[j] = tables.inner_bias[version * inners + j]
     for k in range(count):
-        total = np.float32(score_short_row(tables.hidden, k * len(units), units, len(units)))
-        hidden[k] = max(total * tables.hidden_unit[0] + tables.hidden_bias[k], np.float32(0))
-    output_layer(tables, hidden, outputs)
-
-
-@kernel(contract=True)
-def output_layer(tables, hidden, outputs):
-    """outputs [4] of hidden [K]."""
-    count = len(hidden)
+        row = version * count + k
+        total = np.float32(score_short_row(tables.hidden, row * len(units), units, len(units)))
+        hidden[k] = max(total * tables.hidden_unit[0] + tables.hidden_bias[row], np.float32(0))
+        for j in range(inners):
+            inner[j] += hidden[k] * tables.inner[row * inners + j]
     for j in range(OUTPUTS):
-        total = tables.output_bias[j]
-        for k in range(count):
-            total += tables.output[j * count + k] * hidden[k]
-        outputs[j] = total
+        row = version * OUTPUTS + j
+        total = tables.output_bias[row]
+        for k in range(inners):
+            total += tables.output[row * inners + k] * max(inner[k], np.float32(0))
+        model.outputs[j] = total
 
 
 @kernel()

@@ -5,8 +5,9 @@ both integer [B, M]. Outputs, for the side to move:
     policy [B, M]    logits of the legal moves
     value  [B, 4]    logits of win, draw, loss; plies to the end of the game, in hundreds
 
-A network with a value trunk has two more inputs, numbered as in `value_features.py`: the rows of both views, integer
-[B, 2, 72], and the version of the small layers, integer [B]. Its output "value_trunk" [B, 4] is like `value`.
+The last input is the version of the value head, `men_bucket`, integer [B]. A network with a value trunk has one more
+before it, numbered as in `value_features.py`: the rows of both views, integer [B, 2, 72]. Its output "value_trunk"
+[B, 4] is like `value`, and its small layers have the same versions.
 `parameters.py` and `value_parameters.py` have the names of its parameters.
 """
 
@@ -15,13 +16,14 @@ from __future__ import annotations
 import numpy as np
 
 from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
-from engine.network.sparse.parameters import OUTPUTS, SparseConfig
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig, in_versions, sparse_config_of
 from engine.network.sparse.value_features import MEN_BUCKETS
 from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
+from engine.nn.layer import Layer
 from engine.nn.layers import (
     Activation,
     ChosenDense,
-    Dense,
+    ChosenSequential,
     ListNetwork,
     PairProduct,
     ScoredRows,
@@ -42,14 +44,37 @@ def build_sparse(config: SparseConfig, rng: np.random.Generator) -> ListNetwork:
     accumulator.params["weight"] *= START_SCALE
     accumulator.params["bias"] += START_BIAS
     trunk = Sequential(accumulator=accumulator, clip=Activation("clipped_relu"), product=PairProduct())
-    value = Sequential(
-        dense1=Dense(config.units, config.hidden, rng),
-        activation=Activation("relu"),
-        dense2=Dense(config.hidden, OUTPUTS, rng, initialization="glorot"),
-    )
+    value = build_value_head(config, rng)
     value_trunk = None if config.value is None else build_value_trunk(config.value, rng)
     policy = ScoredRows(config.units, POLICY_ROWS, MOVE_SORTS, rng)
     return ListNetwork(trunk, policy, {"value": value}, value_trunk)
+
+
+def in_present_form(model: Layer) -> Layer:
+    """A sparse network to be trained: one whose value head has no versions yet gets them, with the same outputs.
+
+    Units that the head's second layer did not have begin with random inputs, and without effect.
+    """
+    config = sparse_config_of(model.config())
+    present = in_versions(model.named_parameters(), config)
+    head = build_value_head(config, np.random.default_rng(0))
+    added = {name: present[f"value.{name}"] for name in head.named_parameters()}
+    if added["dense1.weight"] is model.named_parameters()["value.dense1.weight"]:
+        return model
+    added["dense2.weight"][:, config.hidden :] = head.named_parameters()["dense2.weight"][:, config.hidden :]
+    head.load_parameters(added)
+    return model.with_children({**model.children(), "value": head})
+
+
+def build_value_head(config: SparseConfig, rng: np.random.Generator) -> ChosenSequential:
+    """A value head with random weights, float32."""
+    return ChosenSequential(
+        dense1=ChosenDense(config.units, config.hidden, MEN_BUCKETS, rng),
+        activation1=Activation("relu"),
+        dense2=ChosenDense(config.hidden, config.inner, MEN_BUCKETS, rng),
+        activation2=Activation("relu"),
+        output=ChosenDense(config.inner, OUTPUTS, MEN_BUCKETS, rng),
+    )
 
 
 def build_value_trunk(config: ValueConfig, rng: np.random.Generator) -> TwoViews:

@@ -1,7 +1,10 @@
 """The parameters of a sparse network as flat tables for the kernels, and its sizes.
 
-Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_bias}, value.dense1.{weight,bias},
-value.dense2.{weight,bias}. `value_parameters.py` has those of the value trunk, which a network may have besides.
+Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_bias}, value.{dense1,dense2,output}.
+{weight,bias}. `value_parameters.py` has those of the value trunk, which a network may have besides.
+
+The value head has three layers with a ReLU after the first and the second, in eight versions, of which a position's
+`men_bucket` chooses one. Networks made before it had one version of two layers; `fill_tables` reads them, too.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
+from engine.network.sparse.value_features import MEN_BUCKETS
 from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
@@ -30,9 +34,14 @@ PARAMETERS = {
     "sort_bias": "policy.sort_bias",
     "hidden": "value.dense1.weight",
     "hidden_bias": "value.dense1.bias",
-    "output": "value.dense2.weight",
-    "output_bias": "value.dense2.bias",
+    "inner": "value.dense2.weight",
+    "inner_bias": "value.dense2.bias",
+    "output": "value.output.weight",
+    "output_bias": "value.output.bias",
 }
+
+# The names of a value head made before its layers had versions.
+HEAD_WITHOUT_VERSIONS = [f"value.{layer}.{kind}" for layer in ("dense1", "dense2") for kind in ("weight", "bias")]
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class SparseConfig:
     """Sizes of a sparse network, written "sparse-WIDTH", or "sparse-WIDTH+vWIDTH" with a value trunk."""
 
     width: int = 768  # units of the accumulator
-    hidden: int = 16  # hidden units of the value and moves-left outputs
+    hidden: int = 16  # units of the value head's first layer; its second has twice as many
     value: ValueConfig | None = None  # the value trunk, whose outputs replace those of the head `value` in play
 
     def __post_init__(self) -> None:
@@ -65,6 +74,11 @@ class SparseConfig:
         """Number of inputs of the heads, which are products of pairs of accumulator units."""
         return self.width // 2
 
+    @property
+    def inner(self) -> int:
+        """Units of the value head's second layer."""
+        return 2 * self.hidden
+
 
 def sparse_config_of(model_config: Any) -> SparseConfig:
     """Sizes of a sparse network from its layer configuration. Raises ConfigError for any other network's."""
@@ -78,32 +92,39 @@ def sparse_config_of(model_config: Any) -> SparseConfig:
 
 
 class Tables(NamedTuple):
-    """The parameters of a network, or their gradients: flat float32. F features, W width, U units, R rows, K hidden."""
+    """The parameters of a network, or their gradients: flat float32.
+
+    F features, W width, U units, R policy rows, V versions of K hidden and J inner units.
+    """
 
     weight: np.ndarray  # [F * W]
     bias: np.ndarray  # [W]
     policy: np.ndarray  # [R * U]
     policy_bias: np.ndarray  # [R]
     sort_bias: np.ndarray  # [288]
-    hidden: np.ndarray  # [K * U]
-    hidden_bias: np.ndarray  # [K]
-    output: np.ndarray  # [4 * K]
-    output_bias: np.ndarray  # [4]
+    hidden: np.ndarray  # [V * K * U]
+    hidden_bias: np.ndarray  # [V * K]
+    inner: np.ndarray  # [V * J * K]
+    inner_bias: np.ndarray  # [V * J]
+    output: np.ndarray  # [V * 4 * J]
+    output_bias: np.ndarray  # [V * 4]
 
 
 def parameter_shapes(config: SparseConfig) -> dict[str, tuple[int, ...]]:
     """The shape of every parameter by its name in `Tables`."""
-    width, units, hidden = config.width, config.units, config.hidden
+    width, units, hidden, inner = config.width, config.units, config.hidden, config.inner
     return {
         "weight": (FEATURES, width),
         "bias": (width,),
         "policy": (POLICY_ROWS, units),
         "policy_bias": (POLICY_ROWS,),
         "sort_bias": (MOVE_SORTS,),
-        "hidden": (hidden, units),
-        "hidden_bias": (hidden,),
-        "output": (OUTPUTS, hidden),
-        "output_bias": (OUTPUTS,),
+        "hidden": (MEN_BUCKETS, hidden, units),
+        "hidden_bias": (MEN_BUCKETS, hidden),
+        "inner": (MEN_BUCKETS, inner, hidden),
+        "inner_bias": (MEN_BUCKETS, inner),
+        "output": (MEN_BUCKETS, OUTPUTS, inner),
+        "output_bias": (MEN_BUCKETS, OUTPUTS),
     }
 
 
@@ -127,6 +148,7 @@ def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.n
 
     New features are only ever added at the end; an older network's weights for them are zero.
     """
+    tensors = in_versions(tensors, config)
     for name, view in named_views(tables, config).items():
         if name not in tensors:
             raise ConfigError(f"the sparse network has no tensor {name!r}")
@@ -136,3 +158,24 @@ def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.n
             raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(known.shape)}")
         view[:rows] = known
         view[rows:] = 0
+
+
+def in_versions(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Mapping[str, np.ndarray]:
+    """Parameters whose value head has versions, from those of an older network with one version of two layers.
+
+    The outputs stay the same: its units pass through the second layer unchanged, because they are not negative, and the
+    other units of that layer are always zero. Other parameters are returned as they are.
+    """
+    if PARAMETERS["output"] in tensors or not tensors.keys() >= set(HEAD_WITHOUT_VERSIONS):
+        return tensors
+    hidden, hidden_bias, output, output_bias = (tensors[name] for name in HEAD_WITHOUT_VERSIONS)
+    unused = config.inner - config.hidden
+    head = {
+        "hidden": hidden,
+        "hidden_bias": hidden_bias,
+        "inner": np.eye(config.inner, config.hidden, dtype=np.float32),
+        "inner_bias": np.zeros(config.inner, np.float32),
+        "output": np.pad(output, ((0, 0), (0, unused))),
+        "output_bias": output_bias,
+    }
+    return {**tensors, **{PARAMETERS[name]: np.stack([array] * MEN_BUCKETS) for name, array in head.items()}}

@@ -36,7 +36,7 @@ INT16_MAX, INT32_MAX = np.iinfo(np.int16).max, np.iinfo(np.int32).max
 
 
 class IntegerTables(NamedTuple):
-    """A sparse network ready to play. F features, W width, U units, R policy rows, K hidden."""
+    """A sparse network ready to play. F features, W width, U units, R policy rows, V versions of K hidden, J inner."""
 
     weight: np.ndarray  # int16 [F * W]
     bias: np.ndarray  # int16 [W]
@@ -45,11 +45,13 @@ class IntegerTables(NamedTuple):
     policy_unit: np.ndarray  # float32 [1] what 1 in a dot product of a policy row is worth
     policy_bias: np.ndarray  # float32 [R]
     sort_bias: np.ndarray  # float32 [288]
-    hidden: np.ndarray  # int16 [K * U]
+    hidden: np.ndarray  # int16 [V * K * U]
     hidden_unit: np.ndarray  # float32 [1] the same of a hidden row
-    hidden_bias: np.ndarray  # float32 [K]
-    output: np.ndarray  # float32 [4 * K]
-    output_bias: np.ndarray  # float32 [4]
+    hidden_bias: np.ndarray  # float32 [V * K]
+    inner: np.ndarray  # float32 [V * K * J] by hidden unit, then inner unit
+    inner_bias: np.ndarray  # float32 [V * J]
+    output: np.ndarray  # float32 [V * 4 * J]
+    output_bias: np.ndarray  # float32 [V * 4]
 
 
 def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> IntegerTables:
@@ -75,6 +77,8 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
         hidden=as_shorts(floats.hidden, hidden_scale),
         hidden_unit=np.array([1 / (hidden_scale * UNIT)], np.float32),
         hidden_bias=floats.hidden_bias.copy(),
+        inner=floats.inner.reshape(-1, config.inner, config.hidden).transpose(0, 2, 1).ravel(),
+        inner_bias=floats.inner_bias.copy(),
         output=floats.output.copy(),
         output_bias=floats.output_bias.copy(),
     )
@@ -99,8 +103,9 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
     accumulator = MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
     policy = most(tables.policy, config.units) + largest(tables.policy_bias) + largest(tables.sort_bias)
     hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
-    outputs = most(tables.output, config.hidden) * hidden + largest(tables.output_bias)
-    return max(accumulator, policy, hidden, MOVES_LEFT_SCALE * outputs)
+    inner = most(tables.inner, config.hidden) * hidden + largest(tables.inner_bias)
+    outputs = most(tables.output, config.inner) * inner + largest(tables.output_bias)
+    return max(accumulator, policy, hidden, inner, MOVES_LEFT_SCALE * outputs)
 
 
 def largest_accumulator(tables: Tables, config: SparseConfig) -> float:

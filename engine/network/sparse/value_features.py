@@ -76,6 +76,11 @@ def write_view_of(row, side, attacks, buckets, features):
 
 @kernel()
 def men_bucket(row):
-    """Which small layers serve a position: 0 for two to four men, and one more for every four more."""
-    men = np.int64(popcount(row[WHITE] | row[WHITE + 1]))
+    """Which small layers serve a position."""
+    return bucket_of(np.int64(popcount(row[WHITE] | row[WHITE + 1])))
+
+
+@kernel()
+def bucket_of(men):
+    """0 for two to four men, and one more for every four more."""
     return min((men - 1) // 4, MEN_BUCKETS - 1)

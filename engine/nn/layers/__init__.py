@@ -25,7 +25,7 @@ from engine.nn.layers.rnn import RNN
 from engine.nn.layers.scored_rows import ScoredRows
 from engine.nn.layers.sparse_dense import SparseDense
 from engine.nn.layers.squeeze_excitation import SqueezeExcitation
-from engine.nn.layers.views import ChosenDense, TwoViews
+from engine.nn.layers.views import ChosenDense, ChosenSequential, TwoViews
 
 __all__ = [
     "ACTIVATIONS",
@@ -36,6 +36,7 @@ __all__ = [
     "AveragePool2D",
     "BatchNorm",
     "ChosenDense",
+    "ChosenSequential",
     "Conv2D",
     "CrossAttention",
     "Dense",

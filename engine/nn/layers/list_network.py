@@ -9,14 +9,16 @@ import numpy as np
 
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, prefixed, register
+from engine.nn.layers.views import ChosenSequential
 
 
 @register("list_network")
 class ListNetwork(Layer):
     """A trunk over feature lists, a head that scores listed choices, plain heads, and perhaps a trunk for the value.
 
-    forward:  (features integer [B, L], choices integer [B, M], their sorts integer [B, M]), and with a value trunk its
-              two inputs after them -> {"policy": [B, M], head name: y of that head, "value_trunk": its y}
+    forward:  (features integer [B, L], choices integer [B, M], their sorts integer [B, M]), then with a value trunk its
+              views, and with it or a ChosenSequential head the version integer [B]
+              -> {"policy": [B, M], head name: y of that head, "value_trunk": its y}
     backward: {output name: dy}, all outputs -> None
 
     With t = trunk(features): dt = sum over heads of the head's dx. Parameters are named "trunk.NAME", "policy.NAME",
@@ -33,11 +35,13 @@ class ListNetwork(Layer):
 
     def forward(self, x: tuple[Array, ...], training: bool = False) -> tuple[dict[str, Array], Backward]:
         features, *choices = x[:3]
+        version = x[-1]
         units, trunk_backward = forward_part("trunk", self.trunk, features, training)
         logits, policy_backward = forward_part("policy", self.policy, (units, *choices), training)
         outputs, steps = {"policy": logits}, {}
         for name, head in self.heads.items():
-            outputs[name], steps[name] = forward_part(name, head, units, training)
+            given = (units, version) if isinstance(head, ChosenSequential) else units
+            outputs[name], steps[name] = forward_part(name, head, given, training)
         if self.value_trunk is not None:
             outputs["value_trunk"], value_backward = forward_part("value_trunk", self.value_trunk, x[3:], training)
 
@@ -48,7 +52,7 @@ class ListNetwork(Layer):
             grads = prefixed("policy", part)
             for name, step in steps.items():
                 dhead, part = step(dy[name])
-                dunits = dunits + dhead
+                dunits = dunits + (dhead[0] if isinstance(self.heads[name], ChosenSequential) else dhead)
                 grads.update(prefixed(name, part))
             grads.update(prefixed("trunk", trunk_backward(dunits)[1]))
             if self.value_trunk is not None:

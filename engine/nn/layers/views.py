@@ -17,11 +17,13 @@ from engine.nn.layer import (
     check_gradient,
     check_input,
     check_range,
+    forward_part,
     layer_from_config,
     prefixed,
     register,
 )
 from engine.nn.layers.activations import clipped_relu
+from engine.nn.layers.containers import Sequential
 from engine.nn.layers.initialization import glorot_normal
 from engine.nn.layers.pair_product import PairProduct
 
@@ -67,6 +69,35 @@ class ChosenDense(Layer):
 
     def config(self) -> dict[str, Any]:
         return {"layer": self.kind, "inputs": self.inputs, "outputs": self.outputs, "versions": self.versions}
+
+
+@register("chosen_sequential")
+class ChosenSequential(Sequential):
+    """A chain of layers, of which those that are ChosenDense choose their version by one number of the example.
+
+    forward:  (x, as the first layer takes it; version integer [B]) -> y, as the last layer returns it
+    backward: dy like y -> (dx like x, None); gradients "NAME.PARAMETER" of every layer
+
+    Names and errors as for Sequential.
+    """
+
+    def forward(self, x: tuple[Array, Array], training: bool = False) -> tuple[Array, Backward]:
+        units, version = x
+        steps: list[tuple[str, bool, Backward]] = []
+        for name, layer in self.layers.items():
+            chooses = isinstance(layer, ChosenDense)
+            units, step = forward_part(name, layer, (units, version) if chooses else units, training)
+            steps.append((name, chooses, step))
+
+        def backward(dy: Array) -> tuple[tuple[Array, None], Gradients]:
+            grads: Gradients = {}
+            for name, chooses, step in reversed(steps):
+                dx, part = step(dy)
+                dy = dx[0] if chooses else dx
+                grads.update(prefixed(name, part))
+            return (dy, None), grads
+
+        return units, backward
 
 
 @register("two_views")

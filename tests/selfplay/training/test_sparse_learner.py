@@ -14,7 +14,7 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
-from engine.network.sparse.features import look, new_sight
+from engine.network.sparse.features import PIECE_FEATURES, look, new_sight
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import dit, huber, softmax_cross_entropy
@@ -164,7 +164,9 @@ def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) ->
     features = np.where(np.arange(batch.features.shape[1]) < batch.n_features[:count, None], batch.features[:count], -1)
     legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
     rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal, batch.sorts[:count], 0)
-    outputs, backward = model.forward((features, rows, sorts))
+    versions = versions_of(features)
+    assert len(set(versions)) == 8
+    outputs, backward = model.forward((features, rows, sorts, versions))
     targets = np.where(legal, batch.policy[:count], 0)
     known = batch.n_moves[:count] > 0
     policy, dlogits = softmax_cross_entropy(outputs["policy"], targets, legal | ~known[:, None])
@@ -177,11 +179,18 @@ def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) ->
     return [policy, value, length], grads
 
 
+def versions_of(features: np.ndarray) -> np.ndarray:
+    """The version of the value head of each list of features, from its definition."""
+    men = np.count_nonzero((features >= 0) & (features < PIECE_FEATURES), axis=1)
+    return np.minimum((men - 1) // 4, 7)
+
+
 def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     rng = np.random.default_rng(3)
     numbers = rng.choice(positions.n_positions, 50)
     variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
     batch, count, weights = sampled(positions, numbers, variations), 50, LossWeights(value=0.7, moves_left=0.3)
+    batch.n_features[::2] = rng.integers(3, 25, 25)  # fewer men than there are: all versions of the value head
     _, tables = new_tables(CONFIG)
     fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
     _, slopes = new_tables(CONFIG)
