@@ -5,12 +5,16 @@ What a thread wrote before `publish` is seen by every thread that reads the word
 
 from __future__ import annotations
 
+from typing import Final
+
 import llvmlite.binding
 import numba
 from llvmlite import ir
 from numba.extending import intrinsic, overload
 
-__all__ = ["claim", "observe", "publish", "relax"]
+__all__ = ["SPACING", "claim", "observe", "publish", "relax"]
+
+SPACING: Final = 8  # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
 
 _WORD = ir.IntType(64)
 _PROCESSOR = llvmlite.binding.get_default_triple().split("-")[0]

@@ -24,11 +24,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.ordering import claim, observe, publish, relax
+from engine.native.ordering import SPACING, claim, observe, publish, relax
 
 __all__ = ["Share", "alone", "call", "dismiss", "meet", "new_words", "nothing", "part_of", "stand_by"]
-
-SPACING: Final = 8  # Words of 8 bytes in a cache line.
 
 # States of a helper.
 ASLEEP: Final = -1

@@ -21,7 +21,7 @@ import numpy as np
 from engine.board.makemove import copy_row
 from engine.evaluation.protocol import InKernelEvaluator, LeafBatch, new_leaf_batch
 from engine.native.jit import kernel
-from engine.native.ordering import claim, observe, publish
+from engine.native.ordering import SPACING, claim, observe, publish
 from engine.native.pool import ThreadPool
 from engine.search.params import STREAM_DELAY, STREAM_GROWTH, STREAM_PATIENCE
 from engine.search.session import Search
@@ -39,8 +39,6 @@ from engine.search.tree import (
 )
 from engine.search.visits import evaluate_share, new_scratch, walk_down
 from engine.search.walk import apply_leaf, is_finished, needs_room, repeats_path
-
-SPACING: Final = 8  # Words between two places, so that threads share no line of the processor's cache.
 
 # States of a place, in `Stream.words`.
 FREE: Final = 0

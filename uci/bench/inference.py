@@ -3,10 +3,9 @@
     python -m uci.bench.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
 
 The other runtimes are optional: each is timed if it is installed (`pip install onnx onnxruntime openvino`).
-Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians of the rounds
-and the quartiles of our own. With `--fastest 2` it shows the fastest 2% of all calls instead, which others on the
-machine hardly disturbed. Ours starts from bit masks (planes are expanded inside), theirs from ready float planes; ours
-ends with the logits of the legal moves, theirs with all planes of the policy head. Weights are random: time does not
+Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians and the
+quartiles of our own. Ours starts from bit masks (planes are expanded inside), theirs from ready float planes; ours ends
+with the logits of the legal moves, theirs with all planes of the policy head. Weights are random: time does not
 depend on them.
 """
 
@@ -44,8 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=9)
     text = "time each contestant this many seconds in each round (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=0.25, help=text)
-    text = "compare the fastest so many percent of the calls, not the medians of the rounds: for a machine that is busy"
-    parser.add_argument("--fastest", type=float, metavar="PERCENT", help=text)
     options = parser.parse_args(arguments)
     rows = []
     for config in options.nets:
@@ -54,9 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for threads in options.threads:
             for batch in options.batches:
                 contestants = contestants_of(tensors, config, batch, threads)
-                calls = race(contestants, options.rounds, options.seconds)
-                speeds = summary(calls, batch, options.fastest)
-                rows.append({"net": str(config), "threads": threads, "batch": batch, **speeds})
+                speeds = race(contestants, batch, options.rounds, options.seconds)
+                rows.append({"net": str(config), "threads": threads, "batch": batch, **summary(speeds)})
                 if not options.json:
                     show(rows[-1])
     peak = peak_gflops()
@@ -140,35 +136,27 @@ def openvino_run(graph: bytes, planes: np.ndarray, threads: int, precision: str)
     return lambda: request.infer({"planes": tensor}, share_outputs=True)["wdl"]
 
 
-Calls = dict[str, list[list[float]]]  # seconds of each call, by contestant and round
-
-
-def race(contestants: dict[str, Run], rounds: int, seconds: float) -> Calls:
-    """Time every contestant in every round. The contestants must agree on the values."""
-    calls: Calls = {name: [[] for _ in range(rounds)] for name in contestants}
+def race(contestants: dict[str, Run], batch: int, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Positions a second of every contestant in every round. The contestants must agree on the values."""
+    speeds: dict[str, list[float]] = {name: [] for name in contestants}
     expected = contestants["aino"]()
     for name, run in contestants.items():
         np.testing.assert_allclose(run(), expected, atol=0.02 if "bf16" in name else 1e-4, err_msg=name)
         run()  # compiles, allocates
-    for number in range(rounds):
+    for _ in range(rounds):
         for name, run in contestants.items():
-            begun = last = time.perf_counter()
-            while last - begun < seconds:
+            calls, start = 0, time.perf_counter()
+            while time.perf_counter() - start < seconds:
                 run()
-                now = time.perf_counter()
-                calls[name][number].append(now - last)
-                last = now
-    return calls
+                calls += 1
+            speeds[name].append(calls * batch / (time.perf_counter() - start))
+    return speeds
 
 
-def summary(calls: Calls, batch: int, fastest: float | None = None) -> dict[str, Any]:
-    """Positions a second: of the median round, or of the slowest among the `fastest` percent of the calls."""
-    rounds = {name: [batch * len(part) / sum(part) for part in parts] for name, parts in calls.items()}
-    speeds = {name: statistics.median(values) for name, values in rounds.items()}
-    if fastest is not None:
-        speeds = {name: batch / np.percentile(np.concatenate(parts), fastest) for name, parts in calls.items()}
-    low, _, high = statistics.quantiles(rounds["aino"], n=4)
-    return {**{name: round(float(speed)) for name, speed in speeds.items()}, "quartiles": [round(low), round(high)]}
+def summary(speeds: dict[str, list[float]]) -> dict[str, Any]:
+    medians = {name: round(statistics.median(values)) for name, values in speeds.items()}
+    low, _, high = statistics.quantiles(speeds["aino"], n=4)
+    return {**medians, "quartiles": [round(low), round(high)]}
 
 
 def show(row: dict[str, Any]) -> None:

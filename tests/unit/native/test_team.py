@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from engine.native.jit import kernel
+from engine.native.ordering import SPACING
 from engine.native.team import (
     ASLEEP,
     READY,
-    SPACING,
     Share,
     call,
     dismiss,

@@ -15,8 +15,9 @@ import pytest
 from engine.evaluation import tower as tower_module
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
+from engine.native.ordering import SPACING
 from engine.native.pool import ThreadPool
-from engine.native.team import ASLEEP, READY, SPACING, new_words
+from engine.native.team import ASLEEP, READY, new_words
 from engine.network.outputs import CHUNK
 from engine.network.tower.fused_steps import CALLER, take_part
 from engine.network.tower.inference import FusedTower

@@ -41,6 +41,7 @@ EVALUATORS = {
 
 
 def searched(evaluator: InKernelEvaluator, fen: str, late: bool, threads: int = 1) -> Search:
+    # The shares that these tests expect were measured with this exploration.
     params = SearchParams(cpuct_init=1.745, needs_planes=False, late_policy=late, draw_score=0.1)
     search = Search(params, new_tree(3000))
     search.set_position(stack_from_board(chess.Board(fen)))
