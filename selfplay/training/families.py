@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,12 +93,6 @@ class Family(Protocol):
 
     def heldout(self, positions: AnySet, limit: int) -> HeldOut:
         """A fixed sample to score networks on, at most `limit` positions."""
-        ...
-
-    def upgraded(
-        self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
-    ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-        """Convert a learner's state, which an older Aino may have saved, to the current form."""
         ...
 
 

@@ -84,6 +84,6 @@ class Learner:
         if values.get("model") != self.model.config():
             raise RunError("the checkpoint belongs to a network of another architecture")
         try:
-            self._trainer.restore(*self.family.upgraded(arrays, values))
+            self._trainer.restore(arrays, values)
         except (KeyError, ConfigError, ShapeError) as error:
             raise RunError(f"the checkpoint is not that of this training: {error}") from error

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -100,29 +99,6 @@ class SparseFamily:
         if not isinstance(positions, PositionSet):
             raise ConfigError(NO_GAMES)
         return SparseHeldOut(positions, limit)
-
-    def upgraded(
-        self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
-    ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-        """Convert a saved learner's state to the current form; older ones are flat vectors over all tables."""
-        if "parameters" not in arrays:
-            return arrays, values
-        return _named_state(arrays, self._config), {**values, "optimizer_steps": values["steps_done"]}
-
-
-def _named_state(arrays: Mapping[str, np.ndarray], config: SparseConfig) -> dict[str, np.ndarray]:
-    """Split flat state vectors into arrays with the names of `Trainer.state`."""
-    vectors = {"parameters": "model/", "average": "average/", "mean": "optimizer/mean.", "square": "optimizer/square."}
-    named: dict[str, np.ndarray] = {}
-    for vector, prefix in vectors.items():
-        flat, tables = new_tables(config)
-        flat[...] = arrays[vector]
-        named |= {prefix + name: view for name, view in named_views(tables, config).items()}
-    for table, (name, shared) in zip(("features", "policy"), SHARED.items(), strict=True):
-        for slot in ("mean", "square"):
-            moments = arrays[f"{table}_{slot}"].reshape(shared.outer * shared.inner, -1)
-            named[f"optimizer/shared_{slot}.{name}"] = moments
-    return named
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------

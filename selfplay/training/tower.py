@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import astuple
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -84,12 +83,6 @@ class TowerFamily:
         if not isinstance(positions, PositionSet):
             raise ConfigError(NO_GAMES)
         return TowerHeldOut(positions, limit)
-
-    def upgraded(
-        self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
-    ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-        """Return a saved learner's state unchanged: the form for towers never changed."""
-        return arrays, values
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------

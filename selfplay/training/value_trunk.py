@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -114,12 +113,6 @@ class ValueFamily:
     def heldout(self, positions: AnySet, limit: int) -> ValueHeldOut:
         """Label rows of held-out roots."""
         return ValueHeldOut(label_rows_only([positions])[0], self._value, limit)
-
-    def upgraded(
-        self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]
-    ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-        """Return a saved learner's state as it is."""
-        return arrays, values
 
 
 def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:

@@ -16,6 +16,7 @@ from engine.nn import (
     AveragePool2D,
     BatchNorm,
     ChosenDense,
+    ChosenSequential,
     Conv2D,
     CrossAttention,
     Dense,
@@ -110,12 +111,16 @@ def container_cases() -> list[Case]:
     )
     features = np.array([[0, 6, -1], [2, 5, 1]])
     views, versions = np.array([[[0, 3, -1], [4, 2, 6]], [[1, -1, -1], [5, 0, 2]]]), np.array([1, 0])
-    twice = ListNetwork(lists.trunk, lists.policy, lists.heads, two_views())
+    chosen = ChosenSequential(ChosenDense(3, 4, 2, RNG), Activation("tanh"), ChosenDense(4, 2, 2, RNG))
+    heads_of_versions = {"value": chosen, "other": Dense(3, 1, RNG)}
+    twice = ListNetwork(lists.trunk, lists.policy, heads_of_versions, two_views())
     return [
         Case(two_views(), (views, versions)),
         Case(twice, (features, CHOICES, SORTS, views, versions)),
         Case(dense, numbers(3, 3)),
+        Case(chosen, (numbers(2, 3), versions)),
         Case(lists, (features, CHOICES, SORTS)),
+        Case(ListNetwork(lists.trunk, lists.policy, heads_of_versions), (features, CHOICES, SORTS, versions)),
         Case(tokens, np.array([[0, 4, 4], [2, 1, 0]])),
         Case(MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
         Case(Residual(small_body(2)), numbers(2, 2, 4, 4)),

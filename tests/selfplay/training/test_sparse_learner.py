@@ -14,7 +14,7 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
-from engine.network.sparse.features import PIECE_FEATURES, look, new_sight
+from engine.network.sparse.features import look, new_sight
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import dit, huber, softmax_cross_entropy
@@ -28,6 +28,7 @@ from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import SparseMixture
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
+from tests.unit.network.test_sparse import versions_of, without_versions
 
 CONFIG = SparseConfig(width=128, hidden=8)
 BATCH = 64
@@ -90,33 +91,6 @@ def test_checkpoint_continues_bit_for_bit(positions: PositionSet, tmp_path: Path
     resumed.close()
 
 
-def as_flat_vectors(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A learner's state as it used to be saved: one vector over all tables for each kind of number."""
-    kinds = {"parameters": "model/", "average": "average/", "mean": "optimizer/mean.", "square": "optimizer/square."}
-    flat_state = {}
-    for kind, prefix in kinds.items():
-        flat, tables = new_tables(CONFIG)
-        for name, view in named_views(tables, CONFIG).items():
-            view[...] = arrays[prefix + name]
-        flat_state[kind] = flat
-    for table, name in (("features", PARAMETERS["weight"]), ("policy", PARAMETERS["policy"])):
-        for slot in ("mean", "square"):
-            flat_state[f"{table}_{slot}"] = arrays[f"optimizer/shared_{slot}.{name}"].reshape(-1)
-    return flat_state
-
-
-def test_checkpoint_of_flat_vectors_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
-    straight, killed, resumed = (small_learner(positions) for _ in range(3))
-    expected = state_after(straight, 6)
-    arrays = state_after(killed, 3)
-    save_checkpoint(tmp_path / "state.npz", as_flat_vectors(arrays), {"steps_done": 3, "model": killed.model.config()})
-    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
-    assert resumed.steps_done == 3
-    assert_same(state_after(resumed, 3), expected)
-    for learner in (straight, killed, resumed):
-        learner.close()
-
-
 def test_checkpoint_without_its_arrays_is_refused(positions: PositionSet) -> None:
     learner = small_learner(positions)
     arrays, values = learner.state()
@@ -155,6 +129,20 @@ def test_pretrain_trains_a_sparse_network(aino_train: Callable[..., str], teache
     assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
 
 
+def test_training_goes_on_from_a_network_whose_value_head_has_no_versions(
+    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+) -> None:
+    start = without_versions(build_sparse(SparseConfig(width=128), np.random.default_rng(1)))
+    dit.save(tmp_path / "start.dit", start)
+    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", "sparse-128", "--batch", 64]
+    words += ["--positions", 640, "--start-from", tmp_path / "start.dit", "--run", tmp_path / "run"]
+    aino_train(*words, "--out", tmp_path / "net.dit")
+    trained = dit.load(tmp_path / "net.dit")[0].named_parameters()
+    first = trained["value.dense1.weight"]
+    assert first.shape[0] == 8
+    assert np.any(first[7] != start.named_parameters()["value.dense1.weight"])
+
+
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 
@@ -177,12 +165,6 @@ def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) ->
     slopes = np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1)
     _, grads = backward({"policy": dlogits, "value": slopes})
     return [policy, value, length], grads
-
-
-def versions_of(features: np.ndarray) -> np.ndarray:
-    """The version of the value head of each list of features, from its definition."""
-    men = np.count_nonzero((features >= 0) & (features < PIECE_FEATURES), axis=1)
-    return np.minimum((men - 1) // 4, 7)
 
 
 def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:

@@ -68,7 +68,12 @@ def test_tower_whose_numbers_do_not_stay_finite_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["trunk.accumulator.weight", "policy.weight", "value.dense1.weight", "value.dense2.weight"]
+    "name",
+    [
+        "trunk.accumulator.weight",
+        "policy.weight",
+        *["value.dense1.weight", "value.dense2.weight", "value.output.weight"],
+    ],
 )
 def test_sparse_net_whose_sums_overflow_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "bad.dit"

@@ -30,15 +30,18 @@ from engine.network.sparse.features import (
     new_sight,
     write_view,
 )
+from engine.network.sparse.gradients import version_of
 from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
+from engine.network.sparse.model import build_sparse, in_present_form
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
 from engine.network.sparse.quantization import accumulator_scale, head_scale, largest_accumulator, quantized
 from engine.network.sparse.short_rows import UNIT
+from engine.network.sparse.value_features import men_bucket
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
 from engine.nn import dit
-from engine.nn.layers import ListNetwork
+from engine.nn.layer import Layer
+from engine.nn.layers import Activation, Dense, ListNetwork, Sequential
 from engine.tactics.quiescence import new_space, settled_value
 from engine.tactics.see import see
 from tests.unit.board.board_positions import odd_position
@@ -79,7 +82,7 @@ def batch_of(boards: list[chess.Board]) -> LeafBatch:
     return leaves
 
 
-def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Inputs of the layers for the first leaves."""
     features, rows, sorts = np.full((count, 40), -1), np.full((count, MAX_MOVES), -1), np.zeros((count, MAX_MOVES), int)
     sight = new_sight()
@@ -88,7 +91,13 @@ def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.
         active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, sight)
         features[leaf, :active], rows[leaf, :n_moves] = sight.features[:active], sight.rows[:n_moves]
         sorts[leaf, :n_moves] = sight.sorts[:n_moves]
-    return features, rows, sorts
+    return features, rows, sorts, versions_of(features)
+
+
+def versions_of(features: np.ndarray) -> np.ndarray:
+    """The version of the value head for each list of features [B, L], from its definition: one for every four men."""
+    men = np.count_nonzero((features >= 0) & (features < PIECE_FEATURES), axis=1)
+    return np.minimum((men - 1) // 4, 7)
 
 
 # ---- features -----------------------------------------------------------------------------------------------------
@@ -270,6 +279,60 @@ def test_leaf_evaluation_equals_the_layers_but_for_rounding() -> None:
     assert wdl.std() > 0.02
 
 
+def without_versions(model: Layer) -> Layer:
+    """The network with a value head as older files have it: two layers, and the same for any number of men."""
+    rng, config = np.random.default_rng(5), sparse_config_of(model.config())
+    head = Sequential(
+        dense1=Dense(config.units, config.hidden, rng),
+        activation=Activation("relu"),
+        dense2=Dense(config.hidden, OUTPUTS, rng, initialization="glorot"),
+    )
+    for tensor in head.named_parameters().values():
+        tensor += 0.05 * rng.standard_normal(tensor.shape).astype(np.float32)
+    return model.with_children({**model.children(), "value": head})
+
+
+def test_a_value_head_without_versions_plays_as_its_own_layers_say() -> None:
+    leaves = batch_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
+    count = int(np.count_nonzero(leaves.n_moves))
+    model = without_versions(small_model())
+    assert sparse_config_of(model.config()) == CONFIG
+    SparseEvaluator(SparseNet(model.named_parameters(), CONFIG)).evaluate(leaves, count)
+    _, wdl, moves_left = layers_outputs(model, leaves, count)
+    assert np.allclose(leaves.wdl[:count], wdl, atol=1e-3)
+    assert np.allclose(leaves.moves_left[:count], moves_left, atol=0.2)
+    assert wdl.std() > 0.02
+
+
+def test_a_value_head_without_versions_gets_them_for_training() -> None:
+    leaves = batch_of([board for board in some_boards(7, 120) if list(board.legal_moves)])
+    count = int(np.count_nonzero(leaves.n_moves))
+    old = without_versions(small_model())
+    model = in_present_form(old)
+    assert model.config() == build_sparse(CONFIG, np.random.default_rng(1)).config()
+    inputs = lists_of(leaves, count)
+    assert len(set(inputs[3])) == 8
+    before, _ = old.forward(inputs)
+    after, backward = model.forward(inputs)
+    for name, array in before.items():
+        assert np.allclose(after[name], array, rtol=0, atol=1e-6), name
+    _, grads = backward({name: np.ones_like(array) for name, array in after.items()})
+    assert np.all(np.any(grads["value.output.weight"][:, :, CONFIG.hidden :], axis=(1, 2)))  # new units can learn
+    assert in_present_form(model) is model
+
+
+def test_the_version_follows_the_number_of_men() -> None:
+    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    seen = set()
+    for board in some_boards(5, 300):
+        row = row_from_board(board)
+        active = look(row, moves, 0, sight)
+        version = men_bucket(row)
+        assert version == version_of(sight.features, active) == min((len(board.piece_map()) - 1) // 4, 7)
+        seen.add(version)
+    assert seen == set(range(8))
+
+
 def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     leaves = batch_of([board for board in some_boards(13, 200) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
@@ -296,7 +359,7 @@ def test_leaf_evaluation_is_that_of_integers_in_plain_numpy() -> None:
     evaluator = SparseEvaluator(net)
     evaluator.evaluate(leaves, count)
     tables, width, units = net.tables, CONFIG.width, CONFIG.units
-    features, rows, sorts = lists_of(leaves, count)
+    features, rows, sorts, _ = lists_of(leaves, count)
     weight, policy = (
         tables.weight.reshape(-1, width).astype(np.int64),
         tables.policy.reshape(-1, units).astype(np.int64),
