@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.board.attacks import in_check
 from engine.board.layout import MAX_MOVES
-from engine.board.makemove import copy_row, make
+from engine.board.makemove import make
 from engine.evaluation.in_kernel import register_family
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_leaves
 from engine.evaluation.protocol import LeafBatch
@@ -19,7 +19,7 @@ from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
 from engine.tactics.classical import evaluate, game_phase
-from engine.tactics.quiescence import MATE_CP, NODE_LIMIT, QuiescenceSpace, immediate_gain, new_space, quiescence
+from engine.tactics.quiescence import NODE_LIMIT, QuiescenceSpace, immediate_gain, new_space, quiescence, quiet_value
 
 ROUND_SIZE = 32
 MODEL_LEAVES = 512  # the largest batch that a model of `evaluate_leaf` works on
@@ -46,9 +46,7 @@ def new_resolved(size: int) -> Resolved:
 def resolve_leaves(leaves, first, last, with_moves, space, resolved):
     """Write quiescence values of leaves[first:last] to `resolved`, and of each forcing move if `with_moves`."""
     for leaf in range(first, last):
-        copy_row(leaves.rows[leaf], space.rows[0])
-        space.nodes[0] = 0
-        value = quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP))
+        value = quiet_value(leaves.rows[leaf], space, np.int64(CHECK_DEPTH), np.int64(0))
         resolved.value[leaf] = value
         resolved.static[leaf] = evaluate(leaves.rows[leaf])
         if not with_moves:
@@ -60,7 +58,8 @@ def resolve_leaves(leaves, first, last, with_moves, space, resolved):
             if immediate_gain(leaves.rows[leaf], move) > 0 or in_check(space.rows[0]):
                 space.nodes[0] = NODE_LIMIT - FORCING_NODES
                 low, high = -value - FORCING_WINDOW, -value + FORCING_WINDOW
-                resolved.forcing[leaf, i] = -quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), low, high)
+                checks, least = np.int64(CHECK_DEPTH), np.int64(0)
+                resolved.forcing[leaf, i] = -quiescence(space, np.int64(0), checks, least, low, high)
 
 
 @kernel()

@@ -144,7 +144,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
     if depth <= 0 or ply >= MAX_PLY:
         copy_row(row, space.quiet.rows[0])
         space.quiet.nodes[0] = 0
-        return quiescence(space.quiet, np.int64(0), np.int64(LEAF_CHECKS), alpha, beta)
+        return quiescence(space.quiet, np.int64(0), np.int64(LEAF_CHECKS), np.int64(0), alpha, beta)
 
     settled, score, first = _look_up(space, row, depth, alpha, beta)
     if settled:

@@ -1,6 +1,6 @@
 """Quiescence search: captures, queen promotions, a few checks and their evasions until the position is quiet.
 
-Fail-soft alpha-beta over the static evaluation. Captures that lose material by static exchange are left out, as are
+Fail-soft alpha-beta over the static evaluation. Captures that win too little by static exchange are left out, as are
 those that cannot reach alpha (delta pruning). The first plies also try quiet checks, which find short mates that
 captures miss. A side in check may not stand pat: its evasions are searched, up to EVASION_DEPTH.
 """
@@ -30,7 +30,6 @@ from engine.tactics.see import PIECE_VALUES, see
 
 MATE_CP = 30000  # centipawns of a mate, before the plies to it are subtracted
 MAX_DEPTH = 24  # plies; a line that is not quiet by then gets the static evaluation
-SETTLE_CHECK_DEPTH = 1  # plies in which `settled_value` tries quiet checks; 3 finds more mates in twice the time
 EVASION_DEPTH = 6  # plies in which every evasion of a check is searched
 NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
 DELTA_MARGIN_CP = 180  # centipawns that a capture may win beyond the captured piece
@@ -56,19 +55,29 @@ def new_space() -> QuiescenceSpace:
 
 
 @kernel()
-def settled_value(row, space):
-    """Quiescence value of `row` in centipawns for the side to move: a network's input beside the board."""
+def quiet_value(row, space, check_depth, least):
+    """Quiescence value of `row` in centipawns for the side to move; arguments as of `quiescence`."""
     copy_row(row, space.rows[0])
     space.nodes[0] = 0
-    return quiescence(space, np.int64(0), np.int64(SETTLE_CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP))
+    return quiescence(space, np.int64(0), check_depth, least, np.int64(-MATE_CP), np.int64(MATE_CP))
 
 
 @kernel()
-def quiescence(space, depth, check_depth, alpha, beta):
+def settled_value(row, space):
+    """Centipawns for the side to move once winning captures are over: a network's input beside the board.
+
+    Even exchanges and quiet checks are left out: they would take three times as long and change the level of one
+    position in twelve.
+    """
+    return quiet_value(row, space, np.int64(0), np.int64(1))
+
+
+@kernel()
+def quiescence(space, depth, check_depth, least, alpha, beta):
     """Quiescence value of space.rows[depth] in centipawns for the side to move, exact within (alpha, beta).
 
-    Quiet checks are tried in the first `check_depth` plies. To start, put the position in rows[0], set nodes[0] = 0 and
-    call with depth 0 and the window (-MATE_CP, MATE_CP).
+    Tries captures that win at least `least` centipawns by static exchange, and in the first `check_depth` plies quiet
+    checks that do. To start, put the position in rows[0], set nodes[0] = 0 and call with depth 0.
     """
     row = space.rows[depth]
     space.nodes[0] += 1
@@ -89,10 +98,10 @@ def quiescence(space, depth, check_depth, alpha, beta):
             gain = space.scores[depth, i]
             if gain > 0 and gain + stand_pat + DELTA_MARGIN_CP <= alpha:
                 continue
-            if see(row, move) < 0:
+            if see(row, move) < least:
                 continue
         make(row, move, space.rows[depth + 1])
-        score = -quiescence(space, depth + 1, check_depth, -beta, -alpha)
+        score = -quiescence(space, depth + 1, check_depth, least, -beta, -alpha)
         if score > best:
             best = score
             alpha = max(alpha, score)

@@ -24,8 +24,7 @@ from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
 from engine.tactics.classical import evaluate
-from engine.tactics.quiescence import new_space
-from engine.tactics.quiescence import settled_value as classical_settled_value
+from engine.tactics.quiescence import new_space, quiet_value
 from selfplay.data.teacher import UNKNOWN_RESULT, parse_teacher_line
 from selfplay.data.text_files import numbered_lines
 from selfplay.records.calibration import LONE_SCORES, Calibration
@@ -144,7 +143,7 @@ def q_of(wdl: np.ndarray) -> np.ndarray:
 def calm_mask(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
     """bool[N]: not in check, and neither the teacher's nor the classical quiescence changes the value much."""
     space = new_space()
-    settled = np.array([classical_settled_value(row, space) - evaluate(row) for row in rows])
+    settled = np.array([quiet_value(row, space, np.int64(1), np.int64(0)) - evaluate(row) for row in rows])
     checked = np.array([in_check(row) for row in rows])
     return _is_settled(net, rows) & (np.abs(settled) <= HANGING_CP) & ~checked
 

@@ -23,7 +23,7 @@ from engine.options import EngineOptions
 from engine.player import split_hash
 from engine.search.limits import Limits
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
-from engine.tactics.quiescence import MATE_CP, new_space, quiescence
+from engine.tactics.quiescence import new_space, quiet_value
 
 
 def engine(**options) -> Engine:
@@ -154,9 +154,7 @@ def test_a_score_of_the_material_evaluator_is_printed_in_its_own_centipawns(fen)
     with engine() as player:
         player.set_position(chess.Board(fen))
         shown = player.search(Limits(nodes=1)).infos[0].score_cp
-    space = new_space()
-    space.rows[0] = row_from_board(chess.Board(fen))
-    settled = int(quiescence(space, np.int64(0), np.int64(CHECK_DEPTH), np.int64(-MATE_CP), np.int64(MATE_CP)))
+    settled = int(quiet_value(row_from_board(chess.Board(fen)), new_space(), CHECK_DEPTH, 0))
     assert settled > 50
     assert shown == pytest.approx(settled, abs=2)
 

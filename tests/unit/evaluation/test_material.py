@@ -14,7 +14,7 @@ from engine.evaluation.move_scores import N_FEATURES, WEIGHTS
 from engine.evaluation.protocol import new_leaf_batch
 from engine.evaluation.wdl import write_wdl
 from engine.tactics.classical import evaluate, game_phase
-from engine.tactics.quiescence import MATE_CP, NODE_LIMIT, forcing_targets, immediate_gain, new_space, quiescence
+from engine.tactics.quiescence import MATE_CP, NODE_LIMIT, forcing_targets, immediate_gain, new_space, quiet_value
 
 
 def static(fen: str) -> int:
@@ -22,9 +22,7 @@ def static(fen: str) -> int:
 
 
 def settled(fen: str, space=None) -> int:
-    space = space or new_space()
-    space.rows[0] = row_from_board(chess.Board(fen))
-    return int(quiescence(space, 0, CHECK_DEPTH, -MATE_CP, MATE_CP))
+    return int(quiet_value(row_from_board(chess.Board(fen)), space or new_space(), CHECK_DEPTH, 0))
 
 
 def random_boards(count: int, seed: int) -> list[chess.Board]:
