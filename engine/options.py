@@ -284,7 +284,7 @@ OPTIONS: tuple[Option, ...] = (
         "TacticalNodes",
         "float",
         "tactical_nodes",
-        "Let the alpha-beta helper look at this many positions per visit (0 = off)",
+        "Let the alpha-beta helper look at this many positions per visit where no clock runs (0 = off)",
         0.0,
         100.0,
     ),

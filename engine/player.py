@@ -116,7 +116,7 @@ class Engine:
             rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
         else:
             rounds = InKernelRounds(self._search, evaluator, options.thread_count)
-        runner = Runner(self._search, rounds, options.thread_count, self._advisor)
+        runner = Runner(self._search, rounds, options.thread_count)
         runner.tablebase = self._tablebase if self._tablebase.largest else None
         return runner
 
@@ -279,6 +279,9 @@ class Engine:
         self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
         self._runner.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
+        # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
+        playing = limits.clock_ms(board.turn) is not None and not analysing
+        self._runner.advisor = None if playing else self._advisor
         driver = self._driver(
             SearchOrder(
                 board=board,

@@ -217,8 +217,9 @@ class Runner:
     """
 
     tablebase: Tablebase | None = None  # Is asked about the leaves of every round, where there is one.
+    advisor: Advisor | None = None  # Advises the search, where there is one. Changes between searches only.
 
-    def __init__(self, search: Search, rounds: Rounds, threads: int, advisor: Advisor | None = None) -> None:
+    def __init__(self, search: Search, rounds: Rounds, threads: int) -> None:
         self._search = search
         self._rounds = rounds
         self._threads = threads
@@ -229,7 +230,6 @@ class Runner:
             self._stream = StreamRunner(search, rounds.evaluator, threads)
         self._waiting, self._next = rounds.new_flight(), rounds.new_flight()
         self._call_visits = FIRST_CALL_VISITS
-        self._advisor = advisor
         self._advice = SharedWork(for_helpers=True)
 
     def advance(self, limit: int) -> None:
@@ -245,12 +245,12 @@ class Runner:
             self._run_round(limit)
         if is_new:
             self._search.look_for_mate()
-        if self._advisor is not None and self._advisor.visits_left() == 0:
-            self._take_advice(self._advisor)
-            if self._advisor.collect():
+        if self.advisor is not None and self.advisor.visits_left() == 0:
+            self._take_advice(self.advisor)
+            if self.advisor.collect():
                 self._crew.hand_out(self._advice, 1, 1)
                 if self._needs_no_rounds:  # nobody else looks for it meanwhile
-                    self._take_advice(self._advisor)
+                    self._take_advice(self.advisor)
 
     @property
     def _needs_no_rounds(self) -> bool:
@@ -274,8 +274,8 @@ class Runner:
         if self._stream is not None:
             self._stream.finish()
         self._complete(self._waiting)
-        if self._advisor is not None:
-            self._take_advice(self._advisor)
+        if self.advisor is not None:
+            self._take_advice(self.advisor)
         self._crew.rest()
 
     def close(self) -> None:
@@ -288,8 +288,8 @@ class Runner:
         """As many visits as took a few milliseconds before, up to the time for advice."""
         assert isinstance(self._rounds, InKernelRounds)
         visits = min(limit, self._call_visits)
-        if self._advisor is not None:
-            visits = min(visits, max(1, self._advisor.visits_left()))
+        if self.advisor is not None:
+            visits = min(visits, max(1, self.advisor.visits_left()))
         begun = time.perf_counter()
         if self._stream is not None:
             self._stream.run(visits, limit)
@@ -312,8 +312,8 @@ class Runner:
     def _work(self, work: SharedWork, start: int, end: int, worker: int) -> None:
         if isinstance(work, RoundInFlight):
             self._rounds.evaluate(work, start, end, worker)
-        elif self._advisor is not None:
-            self._advisor.answer()
+        elif self.advisor is not None:
+            self.advisor.answer()
 
     def _take_advice(self, advisor: Advisor) -> None:
         self._crew.complete(self._advice)

@@ -12,10 +12,9 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import DataError
 from engine.native.jit import kernel
-from engine.network.sparse.features import Sight, new_sight, write_view
+from engine.network.sparse.features import Sight, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
-from selfplay.data.sparse_sampler import SparseBatch, copy_features, write_features
-from selfplay.records.balance import BALANCE, balance_stamp, level_of
+from selfplay.data.sparse_sampler import SparseBatch, write_features
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TOP_MOVES, VALUE_WORDS, unpack_row
@@ -39,8 +38,7 @@ ROUND_KEY = np.uint64(0x9E3779B1)
 
 def rows_of(folder: LabelFolder) -> tuple[LabelRows, LabelRows]:
     """A folder's rows with a value, and those with scored moves."""
-    with_balance = folder.settings.get(BALANCE) == balance_stamp()
-    values, scored = (LabelRows(str(folder.folder), rows, with_balance) for rows in (folder.values, folder.scored))
+    values, scored = (LabelRows(str(folder.folder), rows) for rows in (folder.values, folder.scored))
     return values, scored
 
 
@@ -51,12 +49,10 @@ class LabelRows:
     Attributes:
         name: for messages.
         rows: the rows.
-        with_balance: whether their settled balances, where known, are those of today's evaluation.
     """
 
     name: str
     rows: np.ndarray
-    with_balance: bool = False
 
     @property
     def n_games(self) -> int:
@@ -144,7 +140,7 @@ class LabelSampler:
         if not len(numbers):
             return
         rows = np.ascontiguousarray(self._labels.rows[numbers])
-        bad = fill_labels(rows, *_policy(rows), TARGETS, self._labels.with_balance, self._buffers, batch)
+        bad = fill_labels(rows, *_policy(rows), TARGETS, self._buffers, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
 
@@ -220,7 +216,7 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @kernel()
-def fill_labels(rows, moves, probabilities, targets, with_balance, buffers, batch):
+def fill_labels(rows, moves, probabilities, targets, buffers, batch):
     """Write features and targets of rows [n, words] to the batch; targets of legal moves too if moves are scored.
 
     Returns the number of the first row that is not a position, or -1.
@@ -231,12 +227,7 @@ def fill_labels(rows, moves, probabilities, targets, with_balance, buffers, batc
         trained = write_target(rows[slot], targets, slot, batch)
         count = np.int64(generate(buffers.row, buffers.legal)) if trained and moves.shape[1] else np.int64(0)
         batch.n_moves[slot] = count
-        level = level_of(rows[slot]) if with_balance else np.int64(-1)
-        if level >= 0:
-            n_features = write_view(buffers.row, buffers.legal, count, level, buffers.sight)
-            copy_features(n_features, buffers.sight, batch, slot)
-        else:
-            write_features(buffers.row, count, buffers, batch, slot)
+        write_features(buffers.row, count, buffers, batch, slot)
         for i in range(count):
             batch.rows[slot, i] = buffers.sight.rows[i]
             batch.sorts[slot, i] = buffers.sight.sorts[i]

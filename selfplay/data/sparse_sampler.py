@@ -16,7 +16,7 @@ from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import moves_left_target, wdl_from_score
 
-__all__ = ["SparseBatch", "SparseSampler", "copy_features", "new_sparse_batch", "write_features"]
+__all__ = ["SparseBatch", "SparseSampler", "new_sparse_batch", "write_features"]
 
 
 class SparseBatch(NamedTuple):
@@ -130,12 +130,7 @@ def _write_position(source, number, row, replay, batch, slot):
 @kernel()
 def write_features(row, n_moves, replay, batch, slot):
     """Write a position's active features, and the policy rows of its first `n_moves` legal moves to the sight."""
-    copy_features(look(row, replay.legal, n_moves, replay.sight), replay.sight, batch, slot)
-
-
-@kernel()
-def copy_features(count, sight, batch, slot):
-    """Write the first `count` features of a sight to a slot of the batch."""
+    count = look(row, replay.legal, n_moves, replay.sight)
     batch.n_features[slot] = count
     for i in range(count):
-        batch.features[slot, i] = sight.features[i]
+        batch.features[slot, i] = replay.sight.features[i]

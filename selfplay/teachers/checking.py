@@ -9,10 +9,6 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from engine.network.sparse.features import balance_level
-from engine.tactics.quiescence import new_space
-from engine.tactics.quiescence import settled_value as settled_balance
-from selfplay.records.balance import level_of
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import (
     CALM,
@@ -64,19 +60,12 @@ def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int, seed
     teacher = new_teacher(net)
     for rows, check in ((labels.values, count_wrong_values), (labels.scored, count_wrong_scores)):
         numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))
-        wrong += check(teacher, np.ascontiguousarray(rows[numbers]), new_space())
+        wrong += check(teacher, np.ascontiguousarray(rows[numbers]))
     return wrong
 
 
 @kernel()
-def _has_right_balance(words, row, captures):
-    """Whether a packed row's settled balance is that of its position, or not known."""
-    level = level_of(words)
-    return level < 0 or level == balance_level(settled_balance(row, captures))
-
-
-@kernel()
-def count_wrong_values(teacher, rows, captures):
+def count_wrong_values(teacher, rows):
     """Count packed rows [N, 4] without the teacher's value: static if calm, else quiescence."""
     row, wrong = np.zeros(ROW_WORDS, np.uint64), 0
     for i in range(len(rows)):
@@ -88,13 +77,13 @@ def count_wrong_values(teacher, rows, captures):
             value = static_value(teacher.net, teacher.acc, np.int64(0), row)
         else:
             value = settled_value(teacher, row)
-        if to_cp(value) & 0xFFFF != np.int64(rows[i, 3]) & 0xFFFF or not _has_right_balance(rows[i], row, captures):
+        if to_cp(value) & 0xFFFF != np.int64(rows[i, 3]) & 0xFFFF:
             wrong += 1
     return wrong
 
 
 @kernel()
-def count_wrong_scores(teacher, rows, captures):
+def count_wrong_scores(teacher, rows):
     """Count packed rows [N, 8] without the teacher's best moves and their scores."""
     row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(SCORED_WORDS, np.uint64), 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
@@ -106,7 +95,6 @@ def count_wrong_scores(teacher, rows, captures):
         score_moves(teacher, row, moves, count, scores, np.int64(TOP_MOVES))
         pack_best_moves(moves, scores, count, words)
         same = to_cp(scores[0]) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF
-        same = same and _has_right_balance(rows[i], row, captures)
         for word in range(VALUE_WORDS, SCORED_WORDS):
             same = same and words[word] == rows[i, word]
         if not same:

@@ -17,9 +17,8 @@ from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from engine.tactics.quiescence import QuiescenceSpace, forcing_moves, immediate_gain, new_space
+from engine.tactics.quiescence import forcing_moves, immediate_gain
 from engine.tactics.see import see
-from selfplay.records.balance import note_balance
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
 from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, start
 from selfplay.teachers.alpha_beta import score_moves
@@ -65,7 +64,6 @@ class DrawSpace(NamedTuple):
     limits: np.ndarray  # float64 [3] calm limit in centipawns, share of positions not calm, share scored
     moves: np.ndarray  # uint16 [218]
     scores: np.ndarray  # int64 [218]
-    captures: QuiescenceSpace
     values: np.ndarray  # uint64 [N, 4] packed
     keys: np.ndarray  # uint64 [N]
     noted: np.ndarray  # uint64 [M, 16] positions whose moves are to be scored
@@ -83,7 +81,6 @@ def new_draw_space(net: StockfishNet, seed: int, size: int, limits: tuple[float,
         limits=np.array(limits),
         moves=np.zeros(MAX_MOVES, np.uint16),
         scores=np.zeros(MAX_MOVES, np.int64),
-        captures=new_space(),
         values=np.zeros((size, VALUE_WORDS), np.uint64),
         keys=np.zeros(size, np.uint64),
         noted=np.zeros((n_scored, ROW_WORDS), np.uint64),
@@ -143,7 +140,6 @@ def offer(space, ply, value, source, root, plies_left):
         value = _from_ply(quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply)
     at = space.counts[0]
     pack_row(row, to_cp(value), root, plies_left, kind, space.values[at])
-    note_balance(row, space.captures, space.values[at])
     space.keys[at] = row[KEY]
     space.counts[0] += 1
 
@@ -202,7 +198,6 @@ def score_noted(space):
             continue
         score_moves(teacher, row, space.moves, count, space.scores, np.int64(TOP_MOVES))
         pack_row(row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[kept])
-        note_balance(row, space.captures, space.scored[kept])
         pack_best_moves(space.moves, space.scores, count, space.scored[kept])
         space.noted[kept, KEY] = row[KEY]
         kept += 1

@@ -20,7 +20,6 @@ from engine.errors import ConfigError, DataError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
-from selfplay.records.balance import BALANCE, balance_stamp
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.records.packed import unpack_row
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
@@ -31,7 +30,7 @@ from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
 
 __all__ = ["Drawn", "LabelPlan", "LabelRun", "Progress", "TreeNet", "draw_chunk", "file_hash"]
 
-VERSION = 3  # raise this when the same settings give different labels
+VERSION = 4  # raise this when the same settings give different labels
 MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread
 REBUILD_ROWS = 1 << 20
@@ -211,7 +210,6 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
     return {
         "version": VERSION,
         "teacher": file_hash(net_file),
-        BALANCE: balance_stamp(),
         "tree_net": tree_net.name if tree_net is not None else "",
         "games": len(roots.games.starts),
         "games_hash": games,

@@ -9,9 +9,8 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError
 from engine.network.sparse.features import look, new_sight
-from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, rows_of, wdl_of_labels
+from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, wdl_of_labels
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.records.balance import BALANCE, balance_stamp, level_of
 from selfplay.records.calibration import (
     CALM_VALUES,
     GAME_SCORES,
@@ -21,7 +20,7 @@ from selfplay.records.calibration import (
     Calibration,
     fit_calibration,
 )
-from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, fields_of
+from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
@@ -147,26 +146,6 @@ def test_rows_that_are_no_position_are_refused_by_number(drawn):
     rows[5, 0] = 0
     with pytest.raises(DataError, match="row 5"):
         filled(rows, np.arange(10))
-
-
-def test_known_balances_give_the_batch_that_computed_ones_give(drawn):
-    for rows in (drawn.values, drawn.scored):
-        assert all(level_of(words) >= 0 for words in rows[:50])
-        numbers, batches = np.arange(len(rows)), []
-        for with_balance in (False, True):
-            batches.append(new_sparse_batch(len(rows)))
-            sampler = LabelSampler(LabelRows("labels", rows, with_balance))
-            sampler.fill(numbers, np.full(len(numbers), -1), batches[-1])
-        for computed, known in zip(*batches, strict=True):
-            np.testing.assert_array_equal(computed, known)
-
-
-def test_balances_of_another_evaluation_are_not_trusted(tmp_path, drawn):
-    for name, stamp, trusted in (("same", balance_stamp(), True), ("other", "0", False)):
-        writer = LabelWriter(tmp_path / name, {BALANCE: stamp})
-        writer.publish([Chunk(drawn.values, drawn.scored, 0)])
-        writer.close()
-        assert [rows.with_balance for rows in rows_of(LabelFolder(tmp_path / name))] == [trusted, trusted]
 
 
 def test_mixture_draws_labels_beside_games(drawn):

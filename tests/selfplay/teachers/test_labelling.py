@@ -128,14 +128,6 @@ def test_labels_are_the_teachers_and_no_position_comes_twice(
         assert not in_check(row)
 
 
-def test_wrong_balances_are_found(tmp_path, material_net_file, material_net, roots):
-    assert label(tmp_path, material_net_file, material_net, roots, 500)
-    labels = LabelFolder(tmp_path)
-    labels.values = np.array(labels.values)
-    labels.values[:, 3] ^= np.uint64(1 << 61)
-    assert count_wrong_labels(labels, material_net, 500) > 300
-
-
 def test_wrong_labels_are_found(tmp_path, material_net_file, material_net, random_net, roots):
     assert label(tmp_path, material_net_file, material_net, roots, 1000)
     assert count_wrong_labels(LabelFolder(tmp_path), random_net, 500) > 400

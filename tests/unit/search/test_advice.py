@@ -249,6 +249,24 @@ def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:
             assert player._advisor is None
 
 
+@pytest.mark.parametrize(
+    ("limits", "options", "advised"),
+    [
+        ({}, {}, True),
+        ({"movetime_ms": 60_000}, {}, True),
+        ({"white_time_ms": 600_000, "black_time_ms": 600_000}, {}, False),
+        ({"white_time_ms": 600_000, "black_time_ms": 600_000}, {"analyse_mode": True}, True),
+    ],
+)
+def test_it_is_off_in_games_with_a_clock(limits: dict[str, int], options: dict[str, object], advised: bool) -> None:
+    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=32, **options)) as engine:
+        engine.set_position(chess.Board())
+        engine.search(Limits(nodes=2_000, **limits))
+        assert (engine._search.tree.asked_at[ROOT] > 0) == advised
+        engine.search(Limits(nodes=4_000))
+        assert engine._search.tree.asked_at[ROOT] > 0
+
+
 def test_a_question_is_its_nodes_position_and_moves() -> None:
     with Engine(EngineOptions(hash_mib=8, threads=1, tactical_nodes=0.0)) as player:
         player.search(Limits(nodes=4000))
