@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, relu, spread, store
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import Sight, new_sight, settled_level, write_features, write_view
-from engine.network.sparse.parameters import OUTPUTS, SparseConfig
+from engine.network.sparse.parameters import SparseConfig
 from engine.network.sparse.quantization import IntegerTables, quantized
 from engine.network.sparse.short_rows import add_short_rows, multiply_pairs, score_short_row
 from engine.network.sparse.value_features import men_bucket
@@ -34,7 +35,7 @@ class SparseModel(NamedTuple):
     units: np.ndarray  # int16 [U], 4096 for 1
     hidden: np.ndarray  # float32 [K]
     inner: np.ndarray  # float32 [J]
-    outputs: np.ndarray  # float32 [4]
+    outputs: np.ndarray  # float32 [LANES], of which 4 are used
 
 
 class TwoTrunkModel(NamedTuple):
@@ -67,7 +68,7 @@ class SparseNet:
             units=aligned_zeros(self.config.units // 2).view(np.int16),
             hidden=aligned_zeros(self.config.hidden),
             inner=aligned_zeros(self.config.inner),
-            outputs=aligned_zeros(OUTPUTS),
+            outputs=aligned_zeros(LANES),
         )
         if self.value_tables is None:
             return model
@@ -190,20 +191,19 @@ def value_outputs(model, version):
     """Write ``model.outputs`` from ``model.units`` by one version of the value head."""
     tables, units, hidden, inner = model.tables, model.units, model.hidden, model.inner
     count, inners = len(hidden), len(inner)
-    for j in range(inners):
-        inner[j] = tables.inner_bias[version * inners + j]
     for k in range(count):
         row = version * count + k
         total = np.float32(score_short_row(tables.hidden, row * len(units), units, len(units)))
         hidden[k] = max(total * tables.hidden_unit[0] + tables.hidden_bias[row], np.float32(0))
-        for j in range(inners):
-            inner[j] += hidden[k] * tables.inner[row * inners + j]
-    for j in range(OUTPUTS):
-        row = version * OUTPUTS + j
-        total = tables.output_bias[row]
-        for k in range(inners):
-            total += tables.output[row * inners + k] * max(inner[k], np.float32(0))
-        model.outputs[j] = total
+    for c in range(0, inners, LANES):
+        sums = load(tables.inner_bias, version * inners + c)
+        for k in range(count):
+            sums = sums + spread(hidden, k) * load(tables.inner, (version * count + k) * inners + c)
+        store(inner, c, relu(sums))
+    sums = load(tables.output_bias, version * LANES)
+    for k in range(inners):
+        sums = sums + spread(inner, k) * load(tables.output, (version * inners + k) * LANES)
+    store(model.outputs, 0, sums)
 
 
 @kernel()

@@ -53,8 +53,12 @@ class SparseConfig:
     value: ValueConfig | None = None  # the value trunk, whose outputs replace those of the head `value` in play
 
     def __post_init__(self) -> None:
-        if not 0 < self.width <= 4096 or self.width % (2 * STEP) or not 0 < self.hidden <= 256:
-            raise ConfigError(f"{self}: expected a width that is a multiple of {2 * STEP} up to 4096, hidden 1 to 256")
+        if not 0 < self.width <= 4096 or self.width % (2 * STEP):
+            raise ConfigError(f"{self}: expected a width that is a multiple of {2 * STEP} up to 4096")
+        if not 0 < self.hidden <= 256 or self.inner % LANES:
+            raise ConfigError(
+                f"{self}: expected a multiple of {LANES // 2} up to 256 hidden units, found {self.hidden}"
+            )
 
     @classmethod
     def parse(cls, text: str) -> Self:

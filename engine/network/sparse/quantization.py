@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import (
@@ -26,8 +27,9 @@ from engine.network.sparse.features import (
     MAX_ACTIVE,
     PIECE_FEATURES,
 )
-from engine.network.sparse.parameters import SparseConfig, Tables, fill_tables, new_tables
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 from engine.network.sparse.short_rows import UNIT
+from engine.network.sparse.value_features import MEN_BUCKETS
 
 FINEST_SCALE = 1024  # of accumulators: any finer, and int16 could hold sums of 16 and less only
 COARSEST_SCALE = 16
@@ -50,8 +52,8 @@ class IntegerTables(NamedTuple):
     hidden_bias: np.ndarray  # float32 [V * K]
     inner: np.ndarray  # float32 [V * K * J] by hidden unit, then inner unit
     inner_bias: np.ndarray  # float32 [V * J]
-    output: np.ndarray  # float32 [V * 4 * J]
-    output_bias: np.ndarray  # float32 [V * 4]
+    output: np.ndarray  # float32 [V * J * LANES] by inner unit, then output, of which 4 are used
+    output_bias: np.ndarray  # float32 [V * LANES]
 
 
 def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> IntegerTables:
@@ -77,11 +79,23 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
         hidden=as_shorts(floats.hidden, hidden_scale),
         hidden_unit=np.array([1 / (hidden_scale * UNIT)], np.float32),
         hidden_bias=floats.hidden_bias.copy(),
-        inner=floats.inner.reshape(-1, config.inner, config.hidden).transpose(0, 2, 1).ravel(),
-        inner_bias=floats.inner_bias.copy(),
-        output=floats.output.copy(),
-        output_bias=floats.output_bias.copy(),
+        inner=by_input(floats.inner.reshape(MEN_BUCKETS, config.inner, config.hidden)),
+        inner_bias=by_input(floats.inner_bias.reshape(MEN_BUCKETS, config.inner, 1)),
+        output=by_input(floats.output.reshape(MEN_BUCKETS, OUTPUTS, config.inner)),
+        output_bias=by_input(floats.output_bias.reshape(MEN_BUCKETS, OUTPUTS, 1)),
     )
+
+
+def by_input(layers: np.ndarray) -> np.ndarray:
+    """Small layers [V, outputs, inputs] as flat float32 [V * inputs * outputs], outputs padded to a multiple of LANES.
+
+    A register then holds the outputs of one input, and nothing has to be summed across it.
+    """
+    versions, outputs, inputs = layers.shape
+    padded = -(-outputs // LANES) * LANES
+    flat = aligned_zeros(versions * inputs * padded)
+    flat.reshape(versions, inputs, padded)[:, :, :outputs] = layers.transpose(0, 2, 1)
+    return flat
 
 
 def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:

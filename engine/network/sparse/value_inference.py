@@ -18,14 +18,13 @@ from engine.native.integer_lanes import SHORTS, high_floats, load_shorts, low_fl
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.quantization import as_shorts
+from engine.network.sparse.quantization import as_shorts, by_input
 from engine.network.sparse.rows import clip, score_row
 from engine.network.sparse.short_rows import add_short_rows
 from engine.network.sparse.value_features import MAX_VIEW, MEN_BUCKETS, king_buckets, men_bucket, write_views
 from engine.network.sparse.value_parameters import (
     HIDDEN_1,
     HIDDEN_2,
-    VALUE_OUTPUTS,
     ValueConfig,
     fill_value_tables,
     integer_scale,
@@ -80,8 +79,6 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     )
     if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
         raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
-    output, output_bias = np.zeros((MEN_BUCKETS, LANES, HIDDEN_2)), np.zeros((MEN_BUCKETS, LANES))
-    output[:, :VALUE_OUTPUTS], output_bias[:, :VALUE_OUTPUTS] = layers[2], biases[2]
     return IntegerValueTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
@@ -89,17 +86,11 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
         buckets=king_buckets(config.king_buckets),
         dense1=floats.dense1,
         dense1_bias=floats.dense1_bias,
-        dense2=_flat(layers[1].transpose(0, 2, 1)),
+        dense2=by_input(layers[1]),
         dense2_bias=floats.dense2_bias,
-        output=_flat(output.transpose(0, 2, 1)),
-        output_bias=_flat(output_bias),
+        output=by_input(layers[2]),
+        output_bias=by_input(biases[2][:, :, None]),
     )
-
-
-def _flat(array: np.ndarray) -> np.ndarray:
-    out = aligned_zeros(array.size)
-    out[:] = array.ravel()
-    return out
 
 
 def new_value_model(tables: IntegerValueTables) -> ValueModel:

@@ -46,7 +46,7 @@ from engine.tactics.quiescence import new_space, settled_value
 from engine.tactics.see import see
 from tests.unit.board.board_positions import odd_position
 
-CONFIG = SparseConfig(width=128, hidden=4)
+CONFIG = SparseConfig(width=128, hidden=8)
 LEAVES = 21
 
 
