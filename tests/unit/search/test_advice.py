@@ -36,8 +36,8 @@ WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(ADVICE_PRIOR)
 QUEEN_GIVEN_UP = "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1"  # mate in two
 COMBINATIONS = [  # of the WAC suite (Reinfeld, "Win at Chess"): the first move is nothing that a game would show
-    ("1r1r1qk1/p2n1p1p/bp1Pn1pQ/2pNp3/2P2P1N/1P5B/P6P/3R1RK1 w - - 0 1", "d5e7"),
-    ("3r2k1/ppp2ppp/6q1/b4n2/3nQB2/2p5/P4PPP/RN3RK1 b - - 0 1", "f5g3"),
+    ("r5k1/pb2rpp1/1p6/2p4q/5R2/2PB2Q1/P1P3PP/5R1K w - - 0 1", "f4h4"),
+    ("4r1k1/pq3p1p/2p1r1p1/2Q1p3/3nN1P1/1P6/P1P2P1P/3RR1K1 w - - 0 1", "d1d4"),
     ("2k2r2/2p5/1pq5/p1p1n3/P1P2n1B/1R4Pp/2QR4/6K1 b - - 0 1", "f4e2"),
 ]
 
