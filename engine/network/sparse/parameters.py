@@ -168,11 +168,13 @@ def in_versions(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Mapp
     """Parameters whose value head has versions, from those of an older network with one version of two layers.
 
     The outputs stay the same: its units pass through the second layer unchanged, because they are not negative, and the
-    other units of that layer are always zero. Other parameters are returned as they are.
+    other units of that layer are always zero. Other parameters are returned as they are. Raises ShapeError.
     """
     if PARAMETERS["output"] in tensors or not tensors.keys() >= set(HEAD_WITHOUT_VERSIONS):
         return tensors
     hidden, hidden_bias, output, output_bias = (tensors[name] for name in HEAD_WITHOUT_VERSIONS)
+    if output.shape != (OUTPUTS, config.hidden):  # `fill_tables` checks the others, which are taken as they are
+        raise ShapeError(f"value.dense2.weight: expected {[OUTPUTS, config.hidden]}, found {list(output.shape)}")
     unused = config.inner - config.hidden
     head = {
         "hidden": hidden,

@@ -12,7 +12,7 @@ import pytest
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
-from engine.errors import ConfigError, NetFileError
+from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.evaluation import make_evaluator, new_leaf_batch
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
@@ -302,6 +302,17 @@ def test_a_value_head_without_versions_plays_as_its_own_layers_say() -> None:
     assert np.allclose(leaves.wdl[:count], wdl, atol=1e-3)
     assert np.allclose(leaves.moves_left[:count], moves_left, atol=0.2)
     assert wdl.std() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [*[(name, name) for name in ("dense1.weight", "dense1.bias", "dense2.weight")], ("dense2.bias", "output.bias")],
+)
+def test_a_value_head_without_versions_of_another_size_is_refused(name: str, shown: str) -> None:
+    tensors = dict(without_versions(small_model()).named_parameters())
+    tensors[f"value.{name}"] = tensors[f"value.{name}"][:-1]
+    with pytest.raises(ShapeError, match=rf"value\.{shown}"):
+        SparseNet(tensors, CONFIG)
 
 
 def test_a_value_head_without_versions_gets_them_for_training() -> None:
