@@ -73,7 +73,6 @@ def read_labels(path: Path) -> None:
             composition(part)
             if len(part):
                 numbers, batch = np.arange(len(part)), new_sparse_batch(len(part))
-                for with_balance in (True, False):
-                    LabelSampler(LabelRows(name, part, with_balance)).fill(numbers, np.full(len(part), -1), batch)
+                LabelSampler(LabelRows(name, part)).fill(numbers, np.full(len(part), -1), batch)
                 wdl_of_labels(part)
                 fields_of(part)
