@@ -171,23 +171,25 @@ def version_of(features, count):
 def _value_outputs(tables, b, units, outputs, out):
     """Compute the layers of the value head and its outputs [4]."""
     version, hidden, inner = out.version[b], out.hidden[b], out.inner[b]
-    count, inners = len(hidden), len(inner)
-    for k in range(count):
-        row = version * count + k
+    for k in range(len(hidden)):
+        row = version * len(hidden) + k
         total = score_row(tables.hidden, row * units, out.units, b * units, units) + tables.hidden_bias[row]
         hidden[k] = max(total, np.float32(0))
-    for j in range(inners):
-        row = version * inners + j
-        total = tables.inner_bias[row]
-        for k in range(count):
-            total += tables.inner[row * count + k] * hidden[k]
-        inner[j] = max(total, np.float32(0))
-    for j in range(OUTPUTS):
-        row = version * OUTPUTS + j
-        total = tables.output_bias[row]
-        for k in range(inners):
-            total += tables.output[row * inners + k] * inner[k]
-        outputs[j] = total
+    _small_layer(tables.inner, tables.inner_bias, version, hidden, inner)
+    for j in range(len(inner)):
+        inner[j] = max(inner[j], np.float32(0))
+    _small_layer(tables.output, tables.output_bias, version, inner, outputs)
+
+
+@kernel(contract=True)
+def _small_layer(weight, bias, version, x, y):
+    """y = one version of a dense layer of x."""
+    for j in range(len(y)):
+        row = version * len(y) + j
+        total = bias[row]
+        for k in range(len(x)):
+            total += weight[row * len(x) + k] * x[k]
+        y[j] = total
 
 
 @kernel(contract=True)
@@ -261,7 +263,7 @@ def add_unit_columns(batch, count, gradients, units, column, tables):
 @kernel()
 def add_small_tables(batch, count, gradients, tables):
     """Add `count` positions to the gradients of the biases and of the value head's last two layers."""
-    hidden, inner = gradients.hidden.shape[1], gradients.inner.shape[1]
+    hidden = gradients.hidden.shape[1]
     for b in range(count):
         for i in range(batch.n_moves[b]):
             tables.policy_bias[batch.rows[b, i]] += gradients.policy[b, i]
@@ -269,13 +271,15 @@ def add_small_tables(batch, count, gradients, tables):
         version = gradients.version[b]
         for k in range(hidden):
             tables.hidden_bias[version * hidden + k] += gradients.dhidden[b, k]
-        for j in range(inner):
-            row, slope = version * inner + j, gradients.dinner[b, j]
-            tables.inner_bias[row] += slope
-            for k in range(hidden):
-                tables.inner[row * hidden + k] += slope * gradients.hidden[b, k]
-        for j in range(OUTPUTS):
-            row, slope = version * OUTPUTS + j, gradients.doutputs[b, j]
-            tables.output_bias[row] += slope
-            for k in range(inner):
-                tables.output[row * inner + k] += slope * gradients.inner[b, k]
+        _add_small_layer(gradients.dinner[b], gradients.hidden[b], version, tables.inner, tables.inner_bias)
+        _add_small_layer(gradients.doutputs[b], gradients.inner[b], version, tables.output, tables.output_bias)
+
+
+@kernel()
+def _add_small_layer(dy, x, version, weight, bias):
+    """Add dy x^T and dy to the gradients of one version of a dense layer."""
+    for j in range(len(dy)):
+        row = version * len(dy) + j
+        bias[row] += dy[j]
+        for k in range(len(x)):
+            weight[row * len(x) + k] += dy[j] * x[k]

@@ -55,12 +55,12 @@ def in_present_form(model: Layer) -> Layer:
 
     Units that the head's second layer did not have begin with random inputs, and without effect.
     """
-    config = sparse_config_of(model.config())
-    present = in_versions(model.named_parameters(), config)
+    config, tensors = sparse_config_of(model.config()), model.named_parameters()
+    present = in_versions(tensors, config)
+    if present is tensors:
+        return model
     head = build_value_head(config, np.random.default_rng(0))
     added = {name: present[f"value.{name}"] for name in head.named_parameters()}
-    if added["dense1.weight"] is model.named_parameters()["value.dense1.weight"]:
-        return model
     added["dense2.weight"][:, config.hidden :] = head.named_parameters()["dense2.weight"][:, config.hidden :]
     head.load_parameters(added)
     return model.with_children({**model.children(), "value": head})
