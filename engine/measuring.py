@@ -114,12 +114,12 @@ def new_engine(evaluator: str, threads: int = 1, hash_mib: int = 64) -> Engine:
 
 def tree_hash(engine: Engine) -> str:
     """A fingerprint of every node and edge of the engine's tree, without scratch arrays."""
-    from engine.search.tree import EDGES, NODES
+    from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES
 
     tree = engine._search.tree
     nodes, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])
     digest = hashlib.sha256(f"{nodes} {edges}".encode())
-    for field in tree:
-        if len(field) in (len(tree.parent), len(tree.move)):
-            digest.update(field[: nodes if len(field) == len(tree.parent) else edges].tobytes())
+    for fields, count in ((NODE_FIELDS, nodes), (EDGE_FIELDS, edges)):
+        for name in fields:
+            digest.update(getattr(tree, name)[:count].tobytes())
     return digest.hexdigest()[:16]

@@ -124,25 +124,27 @@ class Advisor:
 @kernel()
 def ask(tree, questions, node, depth, nodes_per_visit):
     """Ask about ``node``, whose position is questions.path[depth], and nodes below it, if visits grew enough since."""
-    visits = np.int64(tree.visits[node])
-    if visits < ADVICE_LEAST_VISITS or tree.state[node] != EXPANDED or is_decided(tree, node) or depth >= MAX_DEPTH:
+    visits = np.int64(tree.nodes[node].visits)
+    if visits < ADVICE_LEAST_VISITS or depth >= MAX_DEPTH:
+        return
+    if tree.nodes[node].state != EXPANDED or is_decided(tree, node):
         return
     if questions.n_asked[0] == ADVICE_QUESTIONS or questions.left[0] <= 0:
         return
     new_visits = visits - np.int64(tree.asked_at[node])
     share = 1.0 if node == ROOT else ADVICE_INNER_SHARE
     grown = new_visits > 0 and (node == ROOT or new_visits >= tree.asked_at[node])
-    if grown and tree.n_edges[node] > 1:
+    if grown and tree.nodes[node].n_edges > 1:
         write_question(tree, questions, node, depth)
         last = questions.n_asked[0] - 1
         wanted = np.int64(share * nodes_per_visit * new_visits)
         questions.positions[last] = min(wanted, ADVICE_POSITIONS, questions.left[0])
         questions.left[0] -= questions.positions[last]
         tree.asked_at[node] = visits
-    first = np.int64(tree.first_edge[node])
-    for edge in range(first, first + tree.n_edges[node]):
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
         child = np.int64(tree.child[edge])
-        if child != NO_NODE and tree.visits[child] >= ADVICE_LEAST_VISITS:
+        if child != NO_NODE and tree.nodes[child].visits >= ADVICE_LEAST_VISITS:
             make(questions.path[depth], tree.move[edge], questions.path[depth + 1])
             ask(tree, questions, child, depth + 1, nodes_per_visit)
 
@@ -154,15 +156,15 @@ def write_question(tree, questions, node, depth):
     questions.n_asked[0] += 1
     questions.node[k] = node
     copy_row(questions.path[depth], questions.row[k])
-    first = np.int64(tree.first_edge[node])
-    count = np.int64(tree.n_edges[node])
+    first = np.int64(tree.nodes[node].first_edge)
+    count = np.int64(tree.nodes[node].n_edges)
     questions.n_moves[k] = count
     most, most_visits = np.int64(0), np.int64(-1)
     for i in range(count):
         questions.moves[k, i] = tree.move[first + i]
         child = tree.child[first + i]
-        if child != NO_NODE and tree.visits[child] > most_visits:
-            most, most_visits = np.int64(i), np.int64(tree.visits[child])
+        if child != NO_NODE and tree.nodes[child].visits > most_visits:
+            most, most_visits = np.int64(i), np.int64(tree.nodes[child].visits)
     questions.moves[k, 0], questions.moves[k, most] = questions.moves[k, most], questions.moves[k, 0]
 
 
@@ -193,7 +195,7 @@ def take_answers(tree, questions):
         if questions.line[k, 0] == NO_MOVE and tree.advised[node] != questions.moves[k, 0]:
             take_back(tree, node)
         for move in questions.line[k]:
-            if move == NO_MOVE or node == NO_NODE or tree.state[node] != EXPANDED:
+            if move == NO_MOVE or node == NO_NODE or tree.nodes[node].state != EXPANDED:
                 break
             node = advise(tree, node, move, np.float32(ADVICE_PRIOR))
     questions.n_asked[0] = 0

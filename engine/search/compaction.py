@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.search.tree import EDGES, NO_NODE, NO_PARENT, NODES, ROOT, Tree, move_edge, move_node
+from engine.search.twins import enter_all
 
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
 BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
@@ -28,6 +29,7 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
     between two slices if node 0 was the root before too, and may be changed only when all are done.
     """
     used, kept, kept_edges = len(new_number), int(new_number.max()) + 1, 0
+    tree.twin[:] = ROOT
     order = yield from nodes_by_edges(tree, new_number)
     for first, last in slices(len(order)):
         kept_edges = int(move_edges(tree, order, first, last, np.int64(kept_edges)))
@@ -37,6 +39,9 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
         yield
     tree.counters[EDGES] = kept_edges
     tree.counters[NODES] = kept
+    for begin, end in slices(kept):
+        enter_all(tree, begin, end)
+        yield
 
 
 def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:
@@ -63,20 +68,20 @@ def nodes_by_edges(tree: Tree, new_number: np.ndarray) -> Generator[None, None, 
 def count_buckets(tree, new_number, begin, end, count):
     """Count the kept nodes with edges in each bucket; those of bucket b are added to ``count[b + 1]``."""
     for node in range(begin, end):
-        if new_number[node] != NO_NODE and tree.n_edges[node] > 0:
-            count[tree.first_edge[node] // BUCKET + 1] += 1
+        if new_number[node] != NO_NODE and tree.nodes[node].n_edges > 0:
+            count[tree.nodes[node].first_edge // BUCKET + 1] += 1
 
 
 @kernel()
 def fill_buckets(tree, new_number, begin, end, place, order):
     """Insert the kept nodes with edges into ``order``; ``place[b]`` is the next free place of bucket b."""
     for node in range(begin, end):
-        if new_number[node] == NO_NODE or tree.n_edges[node] == 0:
+        if new_number[node] == NO_NODE or tree.nodes[node].n_edges == 0:
             continue
-        first = tree.first_edge[node]
+        first = tree.nodes[node].first_edge
         at = np.int64(place[first // BUCKET])
         place[first // BUCKET] += 1
-        while at > 0 and order[at - 1] != NO_NODE and tree.first_edge[order[at - 1]] > first:
+        while at > 0 and order[at - 1] != NO_NODE and tree.nodes[order[at - 1]].first_edge > first:
             order[at] = order[at - 1]
             at -= 1
         order[at] = node
@@ -87,9 +92,9 @@ def move_edges(tree, order, begin, end, to):
     """Move the edges of ``order[begin:end]`` to edge ``to`` and behind; returns where the next ones go."""
     for k in range(begin, end):
         node = order[k]
-        first = np.int64(tree.first_edge[node])
-        tree.first_edge[node] = to
-        for edge in range(first, first + tree.n_edges[node]):
+        first = np.int64(tree.nodes[node].first_edge)
+        tree.nodes[node].first_edge = to
+        for edge in range(first, first + tree.nodes[node].n_edges):
             move_edge(tree, edge, to)
             to += 1
     return to
@@ -109,14 +114,14 @@ def move_nodes(tree, new_number, begin, end):
 def renumber(tree, node, to):
     """Tell the parent of ``node``, which has moved already, and its children its new number; 0 is the root's."""
     if to == ROOT:
-        tree.parent[node] = NO_PARENT
+        tree.nodes[node].parent = NO_PARENT
     else:
-        own = np.int64(tree.first_edge[tree.parent[node]])
+        own = np.int64(tree.nodes[tree.nodes[node].parent].first_edge)
         while tree.child[own] != node:
             own += 1
         tree.child[own] = to
-    first = np.int64(tree.first_edge[node])
-    for edge in range(first, first + tree.n_edges[node]):
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
         if tree.child[edge] == NO_NODE:
             break  # Edges that were tried come first.
-        tree.parent[tree.child[edge]] = to
+        tree.nodes[tree.child[edge]].parent = to

@@ -17,9 +17,11 @@ from engine.search.choice import MoveChoice, choose_move, choose_weaker
 from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import (
     CHECK_INTERVAL_MS,
+    CHECK_SHARE,
     FIRST_INFOS_MS,
     INFO_INTERVAL_MS,
     LEAST_INFO_GAP_MS,
+    LOOK_INTERVAL_MS,
     PROMISING_SHARE,
     SPEED_LEAST_VISITS,
 )
@@ -102,7 +104,7 @@ class Stopper:
         elapsed = self.clock.elapsed_ms()
         if elapsed < self._next_check_ms:
             return self.clock.is_over(settled=False)
-        self._next_check_ms = elapsed + CHECK_INTERVAL_MS
+        self._next_check_ms = elapsed + CHECK_INTERVAL_MS + CHECK_SHARE * elapsed
         visits = self._search.root_visits()
         if self._limits.movetime_ms is None and self._is_decided(visits, elapsed):
             return True
@@ -140,7 +142,7 @@ class SearchDriver:
         self._order = order
         self._stopper = Stopper(search, order)
         self._next_info_ms = FIRST_INFOS_MS[0]
-        self._last_info_ms = 0
+        self._next_look_ms = LEAST_INFO_GAP_MS
         self._told_best: int | None = None  # The best root move in the last set of lines.
 
     @property
@@ -169,12 +171,14 @@ class SearchDriver:
 
     def _report_now_and_then(self) -> None:
         elapsed = self._reporter.elapsed_ms
-        if self._order.on_info is None or elapsed < self._last_info_ms + LEAST_INFO_GAP_MS:
+        if self._order.on_info is None or elapsed < self._next_look_ms:
             return
+        self._next_look_ms = elapsed + LOOK_INTERVAL_MS
         best = self._best_move()
         if elapsed >= self._next_info_ms or best != self._told_best:
             infos = self._reporter.infos()
-            self._last_info_ms, self._told_best = infos[0].time_ms, best
+            self._told_best = best
+            self._next_look_ms = infos[0].time_ms + LEAST_INFO_GAP_MS
             soon = [moment for moment in FIRST_INFOS_MS if moment > elapsed]
             self._next_info_ms = soon[0] if soon else elapsed + INFO_INTERVAL_MS
             self._order.on_info(infos)

@@ -29,13 +29,20 @@ class SearchParams(NamedTuple):
     choose_by_value: bool = True  # Choose by value where visits allow it (`root.favourite`); else by visits.
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
+    twins: bool = True  # Whether a new node learns from another one with its position (`twins`).
     root_temperature: float = 0.0  # Policy temperature of the root alone. 0 = that of all nodes.
     root_cpuct_scale: float = 1.0  # Exploration at the root, relative to other nodes.
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
 LC0 = SearchParams(
-    cpuct_init=1.745, cpuct_factor=0.0, mate_in_one=False, mate_moves=1, decide_root=False, choose_by_value=False
+    cpuct_init=1.745,
+    cpuct_factor=0.0,
+    mate_in_one=False,
+    mate_moves=1,
+    decide_root=False,
+    choose_by_value=False,
+    twins=False,
 )
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
 
@@ -93,11 +100,13 @@ CLOCK_SHARE: Final = 0.4  # Largest share of the clock for one move. Set by hand
 LAST_MOVE_SHARE: Final = 0.9  # The same for the last move before the next time control. Set by hand.
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
 CHECK_INTERVAL_MS: Final = 4.0  # Milliseconds between two looks at whether the move can still change. Set by hand.
+CHECK_SHARE: Final = 0.05  # And this share of the time so far: each look costs a tenth of a millisecond. Set by hand.
 SPEED_LEAST_VISITS: Final = 64  # Visits of a search before its speed is known. Set by hand.
 # When lines are shown, in milliseconds. Set by hand, so that a GUI has something at once.
 FIRST_INFOS_MS: Final = (50.0, 100.0, 200.0, 500.0, 1000.0)  # Moments of the first sets of lines.
 INFO_INTERVAL_MS: Final = 1000.0  # Between two sets after those, as long as the best move stays.
 LEAST_INFO_GAP_MS: Final = 50.0  # Between any two sets.
+LOOK_INTERVAL_MS: Final = 20.0  # Between two looks at whether the best move is another one.
 
 # ---- playing weaker (`choice`) ---------------------------------------------------------------------------------------
 

@@ -23,15 +23,15 @@ def put_position(tree, node, path, row, scratch):
     ``row`` and ``scratch`` are uint64 [16]. Returns the number of moves. No visit may be in progress.
     """
     depth = np.int64(0)
-    parent = np.int64(tree.parent[node])
+    parent = np.int64(tree.nodes[node].parent)
     while parent != NO_PARENT:
-        first = tree.first_edge[parent]
-        for edge in range(first, first + tree.n_edges[parent]):
+        first = tree.nodes[parent].first_edge
+        for edge in range(first, first + tree.nodes[parent].n_edges):
             if tree.child[edge] == node:
                 path[depth] = tree.move[edge]
         depth += 1
         node = parent
-        parent = np.int64(tree.parent[node])
+        parent = np.int64(tree.nodes[node].parent)
     copy_row(tree.stack[tree.counters[ROOT_PLY]], row)
     for k in range(depth):
         make(row, path[depth - 1 - k], scratch)

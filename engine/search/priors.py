@@ -51,8 +51,8 @@ def take_back(tree, node):
 @kernel()
 def find_edge(tree, node, move):
     """The edge of a move, or NO_NODE if the node has no such move."""
-    first = np.int64(tree.first_edge[node])
-    for edge in range(first, first + tree.n_edges[node]):
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
         if tree.move[edge] == move:
             return np.int64(edge)
     return np.int64(NO_NODE)
@@ -61,8 +61,8 @@ def find_edge(tree, node, move):
 @kernel()
 def set_prior(tree, node, edge, prior):
     """Change the prior of one edge; the other edges share the rest in their old proportions."""
-    first = np.int64(tree.first_edge[node])
-    last = first + tree.n_edges[node] - 1
+    first = np.int64(tree.nodes[node].first_edge)
+    last = first + tree.nodes[node].n_edges - 1
     others = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.prior[edge])
     for other in range(first, last + 1):
         tree.prior[other] *= others
@@ -76,8 +76,8 @@ def set_prior(tree, node, edge, prior):
 @kernel()
 def set_priors(tree, node, priors):
     """Replace all priors of a node by ``priors`` (float32, in the order of its edges, sum 1)."""
-    first = np.int64(tree.first_edge[node])
-    for i in range(tree.n_edges[node]):
+    first = np.int64(tree.nodes[node].first_edge)
+    for i in range(tree.nodes[node].n_edges):
         tree.prior[first + i] = priors[i]
         move_forward(tree, first, first + i)
 
@@ -85,7 +85,7 @@ def set_priors(tree, node, priors):
 @kernel()
 def temper_priors(tree, node, power):
     """Raise a node's priors to a power and scale their sum to 1; their order stays."""
-    first, count = np.int64(tree.first_edge[node]), np.int64(tree.n_edges[node])
+    first, count = np.int64(tree.nodes[node].first_edge), np.int64(tree.nodes[node].n_edges)
     highest = np.float32(0.0)
     for edge in range(first, first + count):
         highest = max(highest, tree.prior[edge])
@@ -100,7 +100,7 @@ def temper_priors(tree, node, power):
 @kernel()
 def move_to_tried(tree, node, edge):
     """Move an untried edge to the front of the untried ones before it gets a child; returns its new position."""
-    first = np.int64(tree.first_edge[node])
+    first = np.int64(tree.nodes[node].first_edge)
     while edge > first and tree.child[edge - 1] == NO_NODE:
         swap_edges(tree, edge - 1, edge)
         edge -= 1

@@ -30,25 +30,26 @@ def exploration(params, visits):
 @kernel()
 def deviation(tree, node):
     """Standard deviation of a node's values, where TYPICAL_DEVIATION counts as much as DEVIATION_VISITS visits."""
-    visits = max(1, tree.visits[node])
-    mean = tree.value_sum[node] / visits
-    spread = max(0.0, tree.square[node] - mean * mean) * visits
+    visits = max(1, tree.nodes[node].visits)
+    mean = tree.nodes[node].value_sum / visits
+    spread = max(0.0, tree.nodes[node].square - mean * mean) * visits
     return np.sqrt((TYPICAL_DEVIATION**2 * DEVIATION_VISITS + spread) / (DEVIATION_VISITS + visits - 1))
 
 
 @kernel()
 def mover_q(tree, node, draw_score):
     """Mean value of a node for its side to move, which values a draw at ``draw_score``; 0 while it has no visits."""
-    if tree.visits[node] == 0:
+    if tree.nodes[node].visits == 0:
         return 0.0
-    return (draw_score * tree.draw_sum[node] - tree.value_sum[node]) / tree.visits[node]
+    return (draw_score * tree.nodes[node].draw_sum - tree.nodes[node].value_sum) / tree.nodes[node].visits
 
 
 @kernel()
 def moves_left_utility(tree, params, node, child, q):
     """M of a visited child with mean value ``q``; ``node`` is its parent."""
     most = params.moves_left_max_effect
-    utility = max(-most, min(most, params.moves_left_slope * (tree.moves_left[child] - tree.moves_left[node])))
+    longer = tree.nodes[child].moves_left - tree.nodes[node].moves_left
+    utility = max(-most, min(most, params.moves_left_slope * longer))
     beyond = max(0.0, abs(q) - params.moves_left_threshold) / (1.0 - params.moves_left_threshold)
     utility *= MOVES_LEFT_LINEAR * beyond + MOVES_LEFT_SQUARE * beyond * beyond
     return np.float32(-utility if q > 0 else utility)
@@ -57,10 +58,10 @@ def moves_left_utility(tree, params, node, child, q):
 @kernel()
 def child_value(tree, params, node, child, draw_score, hurry):
     """Q + M of a visited child; ``hurry`` says whether M counts at ``node``."""
-    value = tree.value_sum[child]
+    value = tree.nodes[child].value_sum
     if draw_score != 0.0:
-        value += draw_score * tree.draw_sum[child]
-    q = np.float32(value / tree.visits[child])
+        value += draw_score * tree.nodes[child].draw_sum
+    q = np.float32(value / tree.nodes[child].visits)
     return q + moves_left_utility(tree, params, node, child, q) if hurry else q
 
 
@@ -71,31 +72,31 @@ def select_edge(tree, params, node, draw_score):
     ``draw_score`` is the value of a draw for the node's side to move. Unvisited children share one Q, which is known
     only after the loop, so only the unvisited child with the highest U competes.
     """
-    strength = exploration(params, tree.visits[node]) * np.sqrt(max(1, tree.visits[node] - 1))
+    strength = exploration(params, tree.nodes[node].visits) * np.sqrt(max(1, tree.nodes[node].visits - 1))
     if node == ROOT:
         strength *= params.root_cpuct_scale
     if params.cpuct_deviation > 0:
         strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
     scale = np.float32(strength)
-    sure = params.moves_left_threshold * tree.visits[node]
-    hurry = params.moves_left_max_effect > 0 and abs(tree.value_sum[node]) > sure
+    sure = params.moves_left_threshold * tree.nodes[node].visits
+    hurry = params.moves_left_max_effect > 0 and abs(tree.nodes[node].value_sum) > sure
     visited_prior = np.float32(0.0)
-    first = np.int64(tree.first_edge[node])
+    first = np.int64(tree.nodes[node].first_edge)
     best, best_score = first, np.float32(-np.inf)
     fresh, fresh_u = np.int64(NO_EDGE), np.float32(-np.inf)
-    for edge in range(first, first + tree.n_edges[node]):
+    for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.child[edge]
         u = scale * tree.prior[edge]
-        if child != NO_NODE and tree.visits[child] > 0:
-            if tree.upper[child] != LOSS:
+        if child != NO_NODE and tree.nodes[child].visits > 0:
+            if tree.nodes[child].upper != LOSS:
                 visited_prior += tree.prior[edge]
-                u /= np.float32(1 + tree.visits[child] + tree.in_flight[child])
+                u /= np.float32(1 + tree.nodes[child].visits + tree.nodes[child].in_flight)
                 score = child_value(tree, params, node, child, draw_score, hurry) + u
                 if score > best_score:
                     best, best_score = np.int64(edge), score
             continue
         if child != NO_NODE:
-            u /= np.float32(1 + tree.in_flight[child])
+            u /= np.float32(1 + tree.nodes[child].in_flight)
         if u > fresh_u:
             fresh, fresh_u = np.int64(edge), u
         if child == NO_NODE:

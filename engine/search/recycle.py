@@ -67,15 +67,15 @@ def mark_used(tree, latest, new_number, begin, end, kept):
     """
     for node in range(begin, end):
         if node != ROOT:
-            parent = tree.parent[node]
-            if new_number[parent] == NO_NODE or tree.state[parent] != EXPANDED:
+            parent = tree.nodes[node].parent
+            if new_number[parent] == NO_NODE or tree.nodes[parent].state != EXPANDED:
                 continue
         new_number[node] = kept
         kept += 1
-        old = tree.state[node] == EXPANDED and tree.used_at[node] <= latest and not is_decided(tree, node)
-        if tree.state[node] == STUNTED or (old and node != ROOT):
-            tree.state[node] = VALUED
-            tree.n_edges[node] = 0
+        old = tree.nodes[node].state == EXPANDED and tree.nodes[node].used_at <= latest and not is_decided(tree, node)
+        if tree.nodes[node].state == STUNTED or (old and node != ROOT):
+            tree.nodes[node].state = VALUED
+            tree.nodes[node].n_edges = 0
             tree.asked_at[node] = 0
             tree.advised[node] = NO_MOVE
     return kept

@@ -27,7 +27,7 @@ def mark(tree, root, new_number):
     new_number[root] = 0
     kept = 1
     for node in range(root + 1, tree.counters[NODES]):
-        if new_number[tree.parent[node]] != NO_NODE:
+        if new_number[tree.nodes[node].parent] != NO_NODE:
             new_number[node] = kept
             kept += 1
 
@@ -36,23 +36,23 @@ def mark(tree, root, new_number):
 def forget_path_repetitions(tree, root):
     """Undo draws by path repetition, which may start before the new root, so that their nodes are visited again."""
     for node in range(root + 1, tree.counters[NODES]):
-        if tree.state[node] == PATH_REPETITION:
+        if tree.nodes[node].state == PATH_REPETITION:
             undo_visits(tree, np.int64(node))
-            tree.state[node] = PENDING
+            tree.nodes[node].state = PENDING
 
 
 @kernel()
 def undo_visits(tree, node):
     """Undo all visits of a leaf in its ancestors."""
-    visits = tree.visits[node]
-    value = tree.value_sum[node]
-    draws = tree.draw_sum[node]
+    visits = tree.nodes[node].visits
+    value = tree.nodes[node].value_sum
+    draws = tree.nodes[node].draw_sum
     while node != NO_PARENT:
         if is_decided(tree, node):
-            value = np.float64(tree.lower[node]) * visits
-            draws = np.float64(visits) if tree.lower[node] == DRAW else 0.0
-        tree.visits[node] -= visits
-        tree.value_sum[node] -= value
-        tree.draw_sum[node] -= draws
+            value = np.float64(tree.nodes[node].lower) * visits
+            draws = np.float64(visits) if tree.nodes[node].lower == DRAW else 0.0
+        tree.nodes[node].visits -= visits
+        tree.nodes[node].value_sum -= value
+        tree.nodes[node].draw_sum -= draws
         value = -value
-        node = np.int64(tree.parent[node])
+        node = np.int64(tree.nodes[node].parent)

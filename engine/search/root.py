@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from engine.board.layout import NO_MOVE
+from engine.board.layout import KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
+from engine.native.jit import kernel
 from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree import (
     DEEPEST,
@@ -25,6 +26,7 @@ from engine.search.tree import (
     WIN,
     Tree,
 )
+from engine.search.twins import with_moves
 from engine.tactics.mates import mating_start, new_mate_space
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
@@ -77,7 +79,7 @@ class RootView:
 
     def _of_children(self, field: np.ndarray, missing: float) -> np.ndarray:
         nodes = self.children(ROOT)
-        values = field.take(nodes, mode="clip")  # NO_NODE reads the root's value; the next line replaces it.
+        values = field[np.maximum(nodes, ROOT)]  # NO_NODE reads the root's value; the next line replaces it.
         values[nodes == NO_NODE] = missing
         return values
 
@@ -108,7 +110,8 @@ class RootView:
     def root_own_values(self) -> np.ndarray:
         """V, the evaluator's own value of the position after each move, float64; 0 for moves never visited.
 
-        A child's value sum is its own value minus the value sums of its children. A decided child counts as its result.
+        A child's value sum is its own value minus the value sums of its children. A decided child counts as its result,
+        and one that had a twin when it was new began with the twin's mean value.
         """
         tree = self.tree
         values = np.zeros(len(self.root_moves()))
@@ -215,40 +218,65 @@ class RootView:
     # ---- lines ----
 
     def principal_variation(self, first: int) -> list[tuple[np.ndarray, int]]:
-        """The line that starts with root move ``first``: (position row before the move, move code) pairs."""
-        row = self.root_row().copy()
-        line = [(row, int(self.root_moves()[first]))]
-        node = int(self.children(ROOT)[first])
-        while node != NO_NODE and len(line) < MOST_SHOWN:
-            row, before = np.empty_like(row), row
-            make(before, np.uint16(line[-1][1]), row)
-            following = self._best_continuation(node, row)
-            if following is None:
-                break
-            move, node = following
-            line.append((row, move))
+        """The line that starts with root move ``first``: (position row before the move, move code) pairs.
+
+        It goes on with the shortest proven win, else the most visited move, else the longest loss, and ends where moves
+        of twins lead back to a position; a mating move that is known without a search is its last.
+        """
+        rows = np.empty((MOST_SHOWN + 1, ROW_WORDS), np.uint64)
+        moves = np.empty(MOST_SHOWN, np.uint16)
+        rows[0], moves[0] = self.root_row(), self.root_moves()[first]
+        length, node = follow_best(self.tree, np.int64(self.children(ROOT)[first]), rows, moves)
+        line = [(rows[ply], int(moves[ply])) for ply in range(length)]
+        if node != NO_NODE and length < MOST_SHOWN and mates_next(self.tree, node):
+            line.append((rows[length], int(mating_start(rows[length], np.int64(1), new_mate_space())[0])))
         return line
 
-    def _best_continuation(self, node: int, row: np.ndarray) -> tuple[int, int] | None:
-        """(move, child) of the best move at a node: the shortest proven win, else the most visited move, else the
-        longest loss. If the node has no edges, it is the known mating move, or None.
-        """
-        tree = self.tree
-        if tree.state[node] == TERMINAL:
-            mates = tree.lower[node] == LOSS and tree.mate_plies[node] == 1
-            return (self._mating_move(row), NO_NODE) if mates else None
-        edges = self._edges(node)
-        nodes = tree.child[edges.start : edges.stop]
-        places = np.flatnonzero(nodes != NO_NODE)
-        nodes = nodes[places]
-        decided = tree.lower[nodes] == tree.upper[nodes]
-        proven = np.where(decided, tree.lower[nodes], DRAW).astype(np.int64)
-        plies = np.where(tree.mate_plies[nodes] == UNKNOWN_DISTANCE, MAX_PLIES, tree.mate_plies[nodes])
-        visits = tree.visits[nodes]
-        if not visits.any():
-            return None
-        best = np.lexsort((visits, -proven * plies, proven))[-1]
-        return int(tree.move[edges.start + places[best]]), int(nodes[best])
 
-    def _mating_move(self, row: np.ndarray) -> int:
-        return int(mating_start(row, np.int64(1), new_mate_space())[0])
+@kernel()
+def follow_best(tree, node, rows, moves):
+    """Follow the best moves from ``node``, behind ``moves[0]`` in ``rows[0]``, as long as there are any.
+
+    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns (number of moves,
+    the last node); NO_NODE if the line came back to a position.
+    """
+    count = np.int64(1)
+    while True:
+        make(rows[count - 1], moves[count - 1], rows[count])
+        for earlier in range(count):
+            if rows[earlier, KEY] == rows[count, KEY]:
+                return count, np.int64(NO_NODE)
+        if node == NO_NODE or count == len(moves):
+            return count, node
+        node = with_moves(tree, node)
+        edge = best_edge(tree, node)
+        if edge == NO_NODE:
+            return count, node
+        moves[count] = tree.move[edge]
+        node = np.int64(tree.child[edge])
+        count += 1
+
+
+@kernel()
+def best_edge(tree, node):
+    """The edge of the shortest proven win, else of the most visited move, else of the longest loss; else NO_NODE."""
+    best, best_proven, best_plies, best_visits = np.int64(NO_NODE), np.int64(LOSS), np.int64(0), np.int64(0)
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        child = tree.child[edge]
+        if child == NO_NODE or tree.nodes[child].visits == 0:
+            continue
+        decided = tree.nodes[child].lower == tree.nodes[child].upper
+        proven = np.int64(tree.nodes[child].lower) if decided else np.int64(DRAW)
+        plies = np.int64(tree.nodes[child].mate_plies)
+        plies = -proven * (np.int64(MAX_PLIES) if plies == UNKNOWN_DISTANCE else plies)
+        visits = np.int64(tree.nodes[child].visits)
+        if best == NO_NODE or (proven, plies, visits) >= (best_proven, best_plies, best_visits):
+            best, best_proven, best_plies, best_visits = np.int64(edge), proven, plies, visits
+    return best
+
+
+@kernel()
+def mates_next(tree, node):
+    """Whether the rules alone found that the side to move at ``node`` mates at once."""
+    return tree.nodes[node].state == TERMINAL and tree.nodes[node].lower == LOSS and tree.nodes[node].mate_plies == 1

@@ -32,6 +32,7 @@ from engine.search.tree import (
     Tree,
     new_round,
 )
+from engine.search.twins import with_moves
 from engine.search.walk import best_bounds, finish_known, needs_room, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
@@ -118,6 +119,8 @@ class Search(RootView):
             node = self._child_reaching(node, stack[ply], stack[ply + 1], after)
             if node == NO_NODE:
                 return False
+            if tree.state[node] != EXPANDED:
+                node = int(with_moves(tree, np.int64(node)))
         if tree.state[node] != EXPANDED:
             return False
         if node != ROOT:

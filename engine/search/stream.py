@@ -95,8 +95,8 @@ def run_stream(tree, stream, params, leaves, model, scratch, until, most, patien
     Returns False if it gave up waiting for a helper, after ``patience`` looks; call it again then.
     """
     counts = stream.counts
-    while tree.counters[NODES] == 0 or tree.visits[ROOT] < until:
-        visits = np.int64(tree.visits[ROOT]) if tree.counters[NODES] > 0 else np.int64(0)
+    while tree.counters[NODES] == 0 or tree.nodes[ROOT].visits < until:
+        visits = np.int64(tree.nodes[ROOT].visits) if tree.counters[NODES] > 0 else np.int64(0)
         under_way = counts[BEGUN] - counts[APPLIED]
         is_open = visits + counts[LEAVES_UNDER_WAY] < most and not is_finished(tree, params) and not needs_room(tree)
         if is_open and under_way < min(np.int64(stream.leaf.size), 1 + visits // STREAM_GROWTH):
@@ -169,8 +169,8 @@ def apply_oldest(tree, stream, params, leaves):
         return
     node = np.int64(stream.visits.leaf_nodes[place])
     while node != NO_PARENT:
-        tree.in_flight[node] -= 1
-        node = np.int64(tree.parent[node])
+        tree.nodes[node].in_flight -= 1
+        node = np.int64(tree.nodes[node].parent)
 
 
 @kernel()

@@ -1,4 +1,4 @@
-"""The search tree as a struct of arrays, and the sign convention.
+"""The search tree as arrays of nodes and of the fields of edges, and the sign convention.
 
 A node is a position, an edge a legal move. Nodes and edges are numbered; a node's edges lie side by side, those that
 were tried first, each group sorted by prior, highest first (`priors` keeps them so).
@@ -81,25 +81,35 @@ class EdgeField:
     reset: float = 0
 
 
-class Tree(NamedTuple):
-    """N nodes, E edges. One line a field: allocation, reset, moving and views of a tree are made from this table."""
+class Node:
+    """A node. Its fields fill one line of the processor's cache, because a visit reads most of them together.
 
-    # nodes
-    parent: Annotated[np.ndarray, NodeField(np.int32, NO_PARENT)]
-    first_edge: Annotated[np.ndarray, NodeField(np.int64)]  # 64 bits, because a large tree has more than 2^31 edges.
-    n_edges: Annotated[np.ndarray, NodeField(np.uint8)]  # At most 218.
-    visits: Annotated[np.ndarray, NodeField(np.int32)]  # N, the finished visits.
-    in_flight: Annotated[np.ndarray, NodeField(np.int16)]  # Visits begun and not finished, the virtual loss.
-    value_sum: Annotated[np.ndarray, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
-    draw_sum: Annotated[np.ndarray, NodeField(np.float64)]  # Sum of the draw probabilities.
-    square: Annotated[np.ndarray, NodeField(np.float32)]  # Mean of the squares of the values.
-    moves_left: Annotated[np.ndarray, NodeField(np.float32)]  # Mean plies to the end of the game.
-    mate_plies: Annotated[np.ndarray, NodeField(np.int16)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
-    state: Annotated[np.ndarray, NodeField(np.int8, PENDING)]  # One of PENDING ... STUNTED.
-    lower: Annotated[np.ndarray, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
-    upper: Annotated[np.ndarray, NodeField(np.int8, WIN)]  # The best result that is still possible.
-    memo: Annotated[np.ndarray, NodeField(np.int16)]  # What the evaluator's value left for its policy.
-    used_at: Annotated[np.ndarray, NodeField(np.int32)]  # CLOCK at the node's last visit.
+    Kernels write ``tree.nodes[node].visits``; elsewhere ``tree.visits`` is that field of all nodes.
+    """
+
+    value_sum: Annotated[float, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
+    draw_sum: Annotated[float, NodeField(np.float64)]  # Sum of the draw probabilities.
+    key: Annotated[int, NodeField(np.uint64)]  # Key of the position, or 0 if it has no twins (`twins`).
+    first_edge: Annotated[int, NodeField(np.int64)]  # 64 bits, because a large tree has more than 2^31 edges.
+    visits: Annotated[int, NodeField(np.int32)]  # N, the finished visits.
+    parent: Annotated[int, NodeField(np.int32, NO_PARENT)]
+    used_at: Annotated[int, NodeField(np.int32)]  # CLOCK at the node's last visit.
+    square: Annotated[float, NodeField(np.float32)]  # Mean of the squares of the values.
+    moves_left: Annotated[float, NodeField(np.float32)]  # Mean plies to the end of the game.
+    in_flight: Annotated[int, NodeField(np.int16)]  # Visits begun and not finished, the virtual loss.
+    mate_plies: Annotated[int, NodeField(np.int16)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
+    memo: Annotated[int, NodeField(np.int16)]  # What the evaluator's value left for its policy.
+    n_edges: Annotated[int, NodeField(np.uint8)]  # At most 218.
+    state: Annotated[int, NodeField(np.int8, PENDING)]  # One of PENDING ... VALUED.
+    lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
+    upper: Annotated[int, NodeField(np.int8, WIN)]  # The best result that is still possible.
+
+
+class Tree(NamedTuple):
+    """N nodes, E edges. One line a field: allocation, reset, moving and views of a tree are made from these tables."""
+
+    nodes: np.ndarray  # record array [N], the fields of `Node`.
+    # more of the nodes, for advice (`priors`)
     asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`advice`).
     advised: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
     own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the advised move without the hint.
@@ -107,38 +117,73 @@ class Tree(NamedTuple):
     move: Annotated[np.ndarray, EdgeField(np.uint16, int(NO_MOVE))]
     prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P.
     child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
+    # the table of twins
+    twin: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.
     # the current path, and scratch
     stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
     scratch_moves: np.ndarray  # uint16 [218]
+    scratch_priors: np.ndarray  # float32 [218]
     counters: np.ndarray  # int64 [N_COUNTERS]
 
+    def __getattr__(self, name: str) -> np.ndarray:
+        """A field of `Node` for all nodes, as a view."""
+        if name not in RECORD_FIELDS:
+            raise AttributeError(name)
+        field: np.ndarray = self.nodes[name]
+        return field
 
-def _fields(kind: type) -> dict[str, Any]:
-    """The fields of a kind, by name."""
-    hints = get_type_hints(Tree, include_extras=True)
+
+def _fields(table: type, kind: type) -> dict[str, Any]:
+    """The fields of a kind in a table, by name."""
+    hints = get_type_hints(table, include_extras=True)
     tables = {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
     return {name: field for name, field in tables.items() if isinstance(field, kind)}
 
 
-NODE_FIELDS: Final[dict[str, NodeField]] = _fields(NodeField)
-EDGE_FIELDS: Final[dict[str, EdgeField]] = _fields(EdgeField)
-BYTES_PER_NODE: Final = sum(np.dtype(field.dtype).itemsize for field in NODE_FIELDS.values())
+RECORD_FIELDS: Final[dict[str, NodeField]] = _fields(Node, NodeField)
+NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | _fields(Tree, NodeField)
+EDGE_FIELDS: Final[dict[str, EdgeField]] = _fields(Tree, EdgeField)
+NODE_TYPE: Final = np.dtype(
+    (np.record, np.dtype([(name, field.dtype) for name, field in RECORD_FIELDS.items()], align=True))
+)  # np.record: plain Python writes `nodes[node].visits`, too.
+CACHE_LINE: Final = 64  # Bytes of a line of the processor's cache, on which a node begins.
+BYTES_PER_TWIN: Final = 8  # Most that the table of twins has for each node.
+BYTES_PER_NODE: Final = (
+    NODE_TYPE.itemsize
+    + sum(np.dtype(field.dtype).itemsize for field in _fields(Tree, NodeField).values())
+    + BYTES_PER_TWIN
+)
 BYTES_PER_EDGE: Final = sum(np.dtype(field.dtype).itemsize for field in EDGE_FIELDS.values())
 
 
-def _for_each(name: str, parameters: str, fields: Mapping[str, NodeField | EdgeField], line: str) -> Any:
-    """A kernel with a line for every field: ``{field}`` is its array, ``{reset}`` what a fresh node or edge has."""
-    lines = (line.format(field=f"tree.{key}", reset=repr(field.reset)) for key, field in fields.items())
-    return generated_kernel(name, parameters, lines, {})
+def _at(name: str, number: str) -> str:
+    """The field of a node or an edge in the source of a kernel."""
+    return f"tree.nodes[{number}].{name}" if name in RECORD_FIELDS else f"tree.{name}[{number}]"
 
 
-reset_node = _for_each("reset_node", "tree, node", NODE_FIELDS, "{field}[node] = {reset}")
-reset_edge = _for_each("reset_edge", "tree, edge", EDGE_FIELDS, "{field}[edge] = {reset}")
-move_node = _for_each("move_node", "tree, node, to", NODE_FIELDS, "{field}[to] = {field}[node]")
-move_edge = _for_each("move_edge", "tree, edge, to", EDGE_FIELDS, "{field}[to] = {field}[edge]")
-swap_edges = _for_each(
-    "swap_edges", "tree, one, other", EDGE_FIELDS, "{field}[one], {field}[other] = {field}[other], {field}[one]"
-)
+def _reset_kernel(name: str, fields: Mapping[str, NodeField | EdgeField]) -> Any:
+    """A kernel (tree, number) that makes a node or an edge a fresh one."""
+    lines = (f"{_at(key, 'number')} = {field.reset!r}" for key, field in fields.items())
+    return generated_kernel(name, "tree, number", lines, {})
+
+
+def _move_kernel(name: str, fields: Mapping[str, NodeField | EdgeField]) -> Any:
+    """A kernel (tree, number, to) that copies a node or an edge."""
+    lines = (f"{_at(key, 'to')} = {_at(key, 'number')}" for key in fields)
+    return generated_kernel(name, "tree, number, to", lines, {})
+
+
+def _swap_kernel(name: str, fields: Mapping[str, NodeField | EdgeField]) -> Any:
+    """A kernel (tree, one, other) that exchanges two nodes or edges."""
+    lines = (f"{_at(key, 'one')}, {_at(key, 'other')} = {_at(key, 'other')}, {_at(key, 'one')}" for key in fields)
+    return generated_kernel(name, "tree, one, other", lines, {})
+
+
+reset_node = _reset_kernel("reset_node", NODE_FIELDS)
+reset_edge = _reset_kernel("reset_edge", EDGE_FIELDS)
+move_node = _move_kernel("move_node", NODE_FIELDS)
+move_edge = _move_kernel("move_edge", EDGE_FIELDS)
+swap_edges = _swap_kernel("swap_edges", EDGE_FIELDS)
 
 
 def view_kernel(kind: type) -> Any:
@@ -178,12 +223,18 @@ def new_round() -> Round:
 
 def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE) -> Tree:
     """An empty tree with room for ``nodes`` nodes and ``history`` positions up to the root."""
-    arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in NODE_FIELDS.items()}
+    raw = np.empty((nodes + 1) * NODE_TYPE.itemsize, np.uint8)
+    begin = -raw.ctypes.data % CACHE_LINE
+    records = raw[begin : begin + nodes * NODE_TYPE.itemsize].view(NODE_TYPE)
+    arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in _fields(Tree, NodeField).items()}
     arrays |= {name: np.empty(nodes * edges_per_node, field.dtype) for name, field in EDGE_FIELDS.items()}
     return Tree(
+        nodes=records,
         **arrays,
+        twin=np.zeros(1 << (nodes - 1).bit_length(), np.int32),
         stack=empty_stack(history + MAX_DEPTH + 2),
         scratch_moves=np.empty(MAX_MOVES, np.uint16),
+        scratch_priors=np.empty(MAX_MOVES, np.float32),
         counters=np.zeros(N_COUNTERS, np.int64),
     )
 

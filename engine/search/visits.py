@@ -23,6 +23,7 @@ from engine.native.jit import kernel
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
 from engine.search.tree import COLLISIONS, LEAVES, NO_NODE, REPEATED, ROOT, ROOT_PLY, UNKNOWN, VALUE_ONLY, VALUED
+from engine.search.twins import teacher_of_moves
 from engine.search.walk import (
     apply,
     arrive,
@@ -35,6 +36,7 @@ from engine.search.walk import (
     judge,
     needs_room,
     repeats_path,
+    take_moves,
 )
 
 if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family recompiles all leaf evaluation.
@@ -120,17 +122,21 @@ def begin(tree, in_flight, params, leaves, first, limit, model, scratch):
 def walk_down(tree, in_flight, params, model, scratch):
     """`walk.begin_visit` for an evaluator inside kernels: a VALUED node on its way gets its edges."""
     node, depth = descend(tree, params, enter_root(tree), np.int64(0))
-    if tree.state[node] == VALUED:
+    if tree.nodes[node].state == VALUED:
         give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, model, scratch.leaf)
         node, depth = descend(tree, params, node, depth)
-    return arrive(tree, in_flight, node, depth)
+    return arrive(tree, in_flight, params, node, depth)
 
 
 @kernel()
 def give_edges(tree, params, node, ply, model, leaves):
-    """Compute the policy of a VALUED node, whose position is in ``tree.stack[ply]``, and expand it."""
+    """Expand a VALUED node, whose position is in ``tree.stack[ply]``, by its twin's moves or by its own policy."""
+    twin = teacher_of_moves(tree, node) if params.twins else np.int64(NO_NODE)
+    if twin != NO_NODE:
+        take_moves(tree, node, twin)
+        return
     copy_row(tree.stack[ply], leaves.rows[0])
-    leaves.memo[0] = tree.memo[node]
+    leaves.memo[0] = tree.nodes[node].memo
     leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
     evaluate_policy(model, leaves, np.int64(0))
     expand(tree, params, node, leaves.moves[0], leaves.logits[0], leaves.n_moves[0])

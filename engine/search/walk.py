@@ -56,10 +56,10 @@ from engine.search.tree import (
     VALUE_ONLY,
     VALUED,
     WIN,
-    move_edge,
     reset_edge,
     reset_node,
 )
+from engine.search.twins import enter, note_position, teacher_of_value
 from engine.tactics.mates import mating_move
 
 # ---- down ------------------------------------------------------------------------------------------------------------
@@ -76,9 +76,9 @@ def needs_room(tree):
     """Whether so little room is left that old parts of the tree have to give way (`recycle`) before the next visit."""
     if tree.counters[CANNOT_SHRINK] != 0:
         return False
-    nodes_left = tree.parent.size - tree.counters[NODES]
+    nodes_left = tree.nodes.size - tree.counters[NODES]
     edges_left = tree.move.size - tree.counters[EDGES]
-    return nodes_left < min(ROOM_NODES, tree.parent.size // ROOM_SHARE) or edges_left < min(
+    return nodes_left < min(ROOM_NODES, tree.nodes.size // ROOM_SHARE) or edges_left < min(
         ROOM_EDGES, tree.move.size // ROOM_SHARE
     )
 
@@ -90,23 +90,28 @@ def begin_visit(tree, in_flight, params):
     (NO_NODE, 0) means that the visit was finished at once, or that it is a collision.
     """
     node, depth = descend(tree, params, enter_root(tree), np.int64(0))
-    return arrive(tree, in_flight, node, depth)
+    return arrive(tree, in_flight, params, node, depth)
 
 
 @kernel()
-def arrive(tree, in_flight, node, depth):
+def arrive(tree, in_flight, params, node, depth):
     """Finish or note a visit whose descent ended at ``node``; returns what `begin_visit` returns."""
     tree.counters[DESCENTS] += 1
     tree.counters[DEPTH_SUM] += depth
     tree.counters[DEEPEST] = max(tree.counters[DEEPEST], depth)
-    if tree.state[node] != PENDING and tree.state[node] != VALUED:
+    state, nobody = tree.nodes[node].state, (np.int64(NO_NODE), np.int64(0))
+    if state != PENDING and state != VALUED:
         repeat_visit(tree, node)
-    elif tree.in_flight[node] == 1:
-        return node, tree.counters[ROOT_PLY] + depth
-    else:
+        return nobody
+    if tree.nodes[node].in_flight > 1:
         in_flight.collision_nodes[in_flight.counts[COLLISIONS]] = node
         in_flight.counts[COLLISIONS] += 1
-    return np.int64(NO_NODE), np.int64(0)
+        return nobody
+    twin = teacher_of_value(tree, node) if params.twins and state == PENDING else np.int64(NO_NODE)
+    if twin == NO_NODE:
+        return node, tree.counters[ROOT_PLY] + depth
+    learn_value(tree, node, twin)
+    return nobody
 
 
 @kernel()
@@ -114,7 +119,7 @@ def enter_root(tree):
     """Begin a descent: the root, which is made if there is none, gets one visit in flight."""
     if tree.counters[NODES] == 0:
         new_node(tree, np.int64(NO_PARENT))
-    tree.in_flight[ROOT] += 1
+    tree.nodes[ROOT].in_flight += 1
     return np.int64(ROOT)
 
 
@@ -125,19 +130,22 @@ def descend(tree, params, node, depth):
     """
     ply = tree.counters[ROOT_PLY]
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
-    while tree.state[node] == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
+    while tree.nodes[node].state == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.child[edge])
+        push(tree.stack, ply + depth, tree.move[edge])
         if child == NO_NODE:
-            if tree.counters[NODES] >= tree.parent.size:
+            if tree.counters[NODES] >= tree.nodes.size:
                 break  # The tree is full, so the visit ends at this node.
             child = new_node(tree, node)
             tree.child[edge] = child
-        push(tree.stack, ply + depth, tree.move[edge])
+            note_position(tree, child, ply + depth + 1)
         depth += 1
         draw_score = -draw_score
         node = child
-        tree.in_flight[node] += 1
+        tree.nodes[node].in_flight += 1
+        if params.twins and tree.nodes[node].visits & (tree.nodes[node].visits - 1) == 0:
+            enter(tree, node)  # At first, and now and then: it may have more visits by now than the twin before it.
     return node, depth
 
 
@@ -147,16 +155,26 @@ def new_node(tree, parent):
     node = tree.counters[NODES]
     tree.counters[NODES] += 1
     reset_node(tree, node)
-    tree.parent[node] = parent
+    tree.nodes[node].parent = parent
     return node
 
 
 @kernel()
 def repeat_visit(tree, node):
     """Revisit a node that has nothing new to offer: it is decided, drawn, too deep, or has no room for children."""
-    visits = tree.visits[node]
-    moves_left = np.float64(tree.moves_left[node])
-    finish_visit(tree, node, tree.value_sum[node] / visits, tree.draw_sum[node] / visits, moves_left)
+    visits = tree.nodes[node].visits
+    moves_left = np.float64(tree.nodes[node].moves_left)
+    finish_visit(tree, node, tree.nodes[node].value_sum / visits, tree.nodes[node].draw_sum / visits, moves_left)
+
+
+@kernel()
+def learn_value(tree, node, twin):
+    """Finish the first visit of a node with the mean value of its twin."""
+    visits = tree.nodes[twin].visits
+    tree.nodes[node].state = VALUED
+    tree.nodes[node].memo = tree.nodes[twin].memo
+    moves_left = np.float64(tree.nodes[twin].moves_left)
+    finish_visit(tree, node, tree.nodes[twin].value_sum / visits, tree.nodes[twin].draw_sum / visits, moves_left)
 
 
 @kernel()
@@ -210,8 +228,8 @@ def apply(tree, in_flight, params, leaves, first):
     for k in range(in_flight.counts[COLLISIONS]):
         node = np.int64(in_flight.collision_nodes[k])
         while node != NO_PARENT:
-            tree.in_flight[node] -= 1
-            node = np.int64(tree.parent[node])
+            tree.nodes[node].in_flight -= 1
+            node = np.int64(tree.nodes[node].parent)
     in_flight.counts[LEAVES] = 0
     in_flight.counts[COLLISIONS] = 0
 
@@ -223,9 +241,9 @@ def apply_leaf(tree, in_flight, params, leaves, k, leaf):
     if known != UNKNOWN and known != VALUE_ONLY:
         finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
         return
-    tree.memo[node] = leaves.memo[leaf]
+    tree.nodes[node].memo = leaves.memo[leaf]
     if known == VALUE_ONLY:
-        tree.state[node] = VALUED
+        tree.nodes[node].state = VALUED
     else:
         expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
     value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
@@ -235,11 +253,6 @@ def apply_leaf(tree, in_flight, params, leaves, k, leaf):
 @kernel()
 def expand(tree, params, node, moves, logits, count):
     """Give a node its edges, sorted by prior = softmax(logits / temperature), or mark it STUNTED if they do not fit."""
-    first = tree.counters[EDGES]
-    if first + count > tree.move.size:
-        tree.state[node] = STUNTED
-        return
-    tree.counters[EDGES] += count
     highest = logits[0]
     for i in range(1, count):
         highest = max(highest, logits[i])
@@ -247,34 +260,68 @@ def expand(tree, params, node, moves, logits, count):
     temperature = params.policy_temperature
     if node == ROOT and params.root_temperature > 0:
         temperature = params.root_temperature
+    weights = tree.scratch_priors
     for i in range(count):
         weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / temperature)
+        if not weight >= 0.0:
+            weight = 0.0  # A network that overflowed: places by weight need numbers.
         total += weight
-        insert_edge(tree, first, first + i, moves[i], np.float32(weight))
-    for edge in range(first, first + count):
-        tree.prior[edge] /= np.float32(total)
-    tree.first_edge[node] = first
-    tree.n_edges[node] = count
-    tree.state[node] = EXPANDED
+        weights[i] = np.float32(weight)
+    if total == 0.0:
+        weights[:count] = np.float32(1.0)
+        total = np.float64(count)
+    add_edges(tree, node, moves, np.int64(0), count, np.float32(total))
 
 
 @kernel()
-def insert_edge(tree, first, end, move, prior):
-    """Insert an edge into the sorted edges [first, end), behind any with the same prior."""
-    edge = end
-    while edge > first and tree.prior[edge - 1] < prior:
-        move_edge(tree, edge - 1, edge)
-        edge -= 1
-    reset_edge(tree, edge)
-    tree.prior[edge] = prior
-    tree.move[edge] = move
+def take_moves(tree, node, twin):
+    """Give a node the moves and priors of its twin, or mark it STUNTED if they do not fit."""
+    first, count = np.int64(tree.nodes[twin].first_edge), np.int64(tree.nodes[twin].n_edges)
+    for i in range(count):
+        tree.scratch_priors[i] = tree.prior[first + i]
+    add_edges(tree, node, tree.move, first, count, np.float32(1.0))
+
+
+@kernel()
+def add_edges(tree, node, moves, begin, count, total):
+    """Give a node edges for ``moves[begin : begin + count]``, or mark it STUNTED if they do not fit.
+
+    Their priors are the weights in ``tree.scratch_priors``, in the order of the moves, divided by ``total``.
+    """
+    first, weights = tree.counters[EDGES], tree.scratch_priors
+    if first + count > tree.move.size:
+        tree.nodes[node].state = STUNTED
+        return
+    tree.counters[EDGES] += count
+    for i in range(count):
+        edge = first + rank(weights, i, count)
+        reset_edge(tree, edge)
+        tree.prior[edge] = weights[i] / total
+        tree.move[edge] = moves[begin + i]
+    tree.nodes[node].first_edge = first
+    tree.nodes[node].n_edges = count
+    tree.nodes[node].state = EXPANDED
+
+
+@kernel()
+def rank(weights, i, count):
+    """The place of ``weights[i]`` among ``count`` sorted weights, highest first; equal ones keep their order.
+
+    Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to predict.
+    """
+    place, weight = np.int64(0), weights[i]
+    for other in range(i):
+        place += weights[other] >= weight
+    for other in range(i + 1, count):
+        place += weights[other] > weight
+    return place
 
 
 @kernel()
 def finish_known(tree, params, node, known, mate_plies):
     """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of ``known``."""
     if known == REPEATED:
-        tree.state[node] = PATH_REPETITION
+        tree.nodes[node].state = PATH_REPETITION
         finish_visit(tree, node, 0.0, 1.0, 0.0)
         return
     decide(tree, node, known, mate_plies)
@@ -292,18 +339,18 @@ def finish_visit(tree, node, value, draw, moves_left):
     tree.counters[CLOCK] += 1
     while node != NO_PARENT:
         if is_decided(tree, node):
-            value = np.float64(tree.lower[node])
-            draw = 1.0 if tree.lower[node] == DRAW else 0.0
-        tree.in_flight[node] -= 1
-        tree.visits[node] += 1
-        tree.used_at[node] = tree.counters[CLOCK]
-        tree.value_sum[node] += value
-        tree.draw_sum[node] += draw
-        tree.square[node] += np.float32((value * value - tree.square[node]) / tree.visits[node])
-        tree.moves_left[node] += np.float32((moves_left - tree.moves_left[node]) / tree.visits[node])
+            value = np.float64(tree.nodes[node].lower)
+            draw = 1.0 if tree.nodes[node].lower == DRAW else 0.0
+        tree.nodes[node].in_flight -= 1
+        tree.nodes[node].visits += 1
+        tree.nodes[node].used_at = tree.counters[CLOCK]
+        tree.nodes[node].value_sum += value
+        tree.nodes[node].draw_sum += draw
+        tree.nodes[node].square += np.float32((value * value - tree.nodes[node].square) / tree.nodes[node].visits)
+        tree.nodes[node].moves_left += np.float32((moves_left - tree.nodes[node].moves_left) / tree.nodes[node].visits)
         value = -value
         moves_left += 1.0
-        node = np.int64(tree.parent[node])
+        node = np.int64(tree.nodes[node].parent)
 
 
 # ---- proofs ----------------------------------------------------------------------------------------------------------
@@ -312,46 +359,46 @@ def finish_visit(tree, node, value, draw, moves_left):
 @kernel()
 def is_decided(tree, node):
     """Whether a node's result is known."""
-    return tree.lower[node] == tree.upper[node]
+    return tree.nodes[node].lower == tree.nodes[node].upper
 
 
 @kernel()
 def decide(tree, node, result, plies):
     """Mark a new leaf as decided, with ``result`` for the side that moved into it and mate in ``plies``."""
-    tree.state[node] = TERMINAL
-    tree.lower[node] = result
-    tree.upper[node] = result
-    tree.mate_plies[node] = plies
+    tree.nodes[node].state = TERMINAL
+    tree.nodes[node].lower = result
+    tree.nodes[node].upper = result
+    tree.nodes[node].mate_plies = plies
 
 
 @kernel()
 def spread(tree, params, node):
     """Update the bounds of the ancestors of ``node``, whose own bounds have just changed."""
-    node = np.int64(tree.parent[node])
+    node = np.int64(tree.nodes[node].parent)
     while node != NO_PARENT and (node != ROOT or params.decide_root) and not is_decided(tree, node):
         lower, upper = best_bounds(tree, node)
-        if tree.lower[node] == -upper and tree.upper[node] == -lower:
+        if tree.nodes[node].lower == -upper and tree.nodes[node].upper == -lower:
             return
-        tree.lower[node] = -upper
-        tree.upper[node] = -lower
+        tree.nodes[node].lower = -upper
+        tree.nodes[node].upper = -lower
         if lower == upper:
-            tree.mate_plies[node] = mate_distance(tree, node, lower)
+            tree.nodes[node].mate_plies = mate_distance(tree, node, lower)
             settle_past_visits(tree, node)
-        node = np.int64(tree.parent[node])
+        node = np.int64(tree.nodes[node].parent)
 
 
 @kernel()
 def best_bounds(tree, node):
     """Bounds (lower, upper) on the best result that the mover of ``node`` can reach."""
     lower, upper = np.int64(LOSS), np.int64(LOSS)
-    first = tree.first_edge[node]
-    for edge in range(first, first + tree.n_edges[node]):
+    first = tree.nodes[node].first_edge
+    for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.child[edge]
         if child == NO_NODE:
             upper = np.int64(WIN)
         else:
-            lower = max(lower, np.int64(tree.lower[child]))
-            upper = max(upper, np.int64(tree.upper[child]))
+            lower = max(lower, np.int64(tree.nodes[child].lower))
+            upper = max(upper, np.int64(tree.nodes[child].upper))
         if lower == WIN:
             break
     return lower, upper
@@ -363,12 +410,12 @@ def mate_distance(tree, node, result):
     if result == DRAW:
         return np.int64(0)
     found = np.int64(UNKNOWN_DISTANCE)
-    first = tree.first_edge[node]
-    for edge in range(first, first + tree.n_edges[node]):
+    first = tree.nodes[node].first_edge
+    for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.child[edge]
-        if child == NO_NODE or tree.lower[child] != result or tree.upper[child] != result:
+        if child == NO_NODE or tree.nodes[child].lower != result or tree.nodes[child].upper != result:
             continue
-        plies = np.int64(tree.mate_plies[child])
+        plies = np.int64(tree.nodes[child].mate_plies)
         if plies == UNKNOWN_DISTANCE:
             if result == LOSS:
                 return plies  # This defence may be the longest, and its length is unknown.
@@ -380,14 +427,14 @@ def mate_distance(tree, node, result):
 @kernel()
 def settle_past_visits(tree, node):
     """Make all past visits of a decided node count as its result, there and in all its ancestors."""
-    visits = tree.visits[node]
-    difference = np.float64(tree.lower[node]) * visits - tree.value_sum[node]
-    draws = (visits if tree.lower[node] == DRAW else 0.0) - tree.draw_sum[node]
-    tree.square[node] = np.float32(abs(tree.lower[node]))
+    visits = tree.nodes[node].visits
+    difference = np.float64(tree.nodes[node].lower) * visits - tree.nodes[node].value_sum
+    draws = (visits if tree.nodes[node].lower == DRAW else 0.0) - tree.nodes[node].draw_sum
+    tree.nodes[node].square = np.float32(abs(tree.nodes[node].lower))
     while node != NO_PARENT:
-        tree.value_sum[node] += difference
-        tree.draw_sum[node] += draws
+        tree.nodes[node].value_sum += difference
+        tree.nodes[node].draw_sum += draws
         difference = -difference
-        node = np.int64(tree.parent[node])
+        node = np.int64(tree.nodes[node].parent)
         if node != NO_PARENT and is_decided(tree, node):
             return

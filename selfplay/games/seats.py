@@ -88,9 +88,9 @@ round_at = view_kernel(Round)
 @kernel()
 def pauses(tree, target):
     """Whether a search must pause: its root has ``target`` visits or is decided."""
-    if tree.counters[NODES] == 0 or tree.state[ROOT] != EXPANDED:
+    if tree.counters[NODES] == 0 or tree.nodes[ROOT].state != EXPANDED:
         return False
-    return is_decided(tree, ROOT) or tree.visits[ROOT] >= target
+    return is_decided(tree, ROOT) or tree.nodes[ROOT].visits >= target
 
 
 @kernel()

@@ -12,11 +12,13 @@ from engine.options import OPTIONS
 from engine.search.tree import (
     BYTES_PER_EDGE,
     BYTES_PER_NODE,
+    CACHE_LINE,
     EDGE_FIELDS,
     EDGES,
     EDGES_PER_NODE,
     NO_PARENT,
     NODE_FIELDS,
+    RECORD_FIELDS,
     Tree,
     move_edge,
     move_node,
@@ -71,7 +73,10 @@ def test_every_field_of_the_table_is_allocated_reset_and_moved():
     for fields, count in ((NODE_FIELDS, 8), (EDGE_FIELDS, 8 * EDGES_PER_NODE)):
         assert all(getattr(tree, name).shape == (count,) for name in fields)
         assert all(getattr(tree, name).dtype == field.dtype for name, field in fields.items())
-    assert {*NODE_FIELDS, *EDGE_FIELDS, "stack", "scratch_moves", "counters"} == set(Tree._fields)
+    loose = set(NODE_FIELDS) - set(RECORD_FIELDS)
+    others = {"nodes", "twin", "stack", "scratch_moves", "scratch_priors", "counters"}
+    assert {*loose, *EDGE_FIELDS, *others} == set(Tree._fields)
+    assert set(tree.nodes.dtype.names) == set(RECORD_FIELDS)
     for fields, reset, move in ((NODE_FIELDS, reset_node, move_node), (EDGE_FIELDS, reset_edge, move_edge)):
         for name in fields:
             getattr(tree, name)[3] = 77
@@ -79,6 +84,13 @@ def test_every_field_of_the_table_is_allocated_reset_and_moved():
         reset.py_func(tree, 3)
         for name, field in fields.items():
             assert (getattr(tree, name)[2], getattr(tree, name)[3]) == (77, field.reset)
+
+
+def test_a_node_begins_with_a_line_of_the_cache():
+    for count in (1, 7, 100_000):
+        nodes = new_tree(count).nodes
+        assert nodes.itemsize == CACHE_LINE
+        assert nodes.ctypes.data % CACHE_LINE == 0
 
 
 def test_an_edge_costs_at_most_forty_bytes_all_in():

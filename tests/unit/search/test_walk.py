@@ -15,6 +15,7 @@ from engine.search.tree import (
     DRAW,
     EXPANDED,
     LOSS,
+    NO_PARENT,
     REPEATED,
     ROOT,
     UNKNOWN_DISTANCE,
@@ -25,9 +26,11 @@ from engine.search.tree import (
 from engine.search.walk import (
     apply,
     best_bounds,
+    expand,
     finish_known,
     is_decided,
     mate_distance,
+    new_node,
 )
 from tests.unit.search.flat import BlunderingEvaluator, search
 from tests.unit.search.rounds import gather_leaves
@@ -213,3 +216,13 @@ def test_the_fifty_move_rule_ends_lines():
     quiet = [child for child in result.children if child.visits and child.mate is None]
     assert quiet
     assert all(child.q == 0.0 for child in quiet)
+
+
+def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
+    for logits in ([np.nan, 0.0, 1.0], [np.nan] * 3, [np.inf, 0.0, np.inf]):
+        tree = new_tree(64)
+        root = new_node.py_func(tree, NO_PARENT)
+        with np.errstate(invalid="ignore"):
+            expand.py_func(tree, PARAMS, root, np.arange(3, dtype=np.uint16), np.array(logits, np.float32), 3)
+        assert sorted(tree.move[:3].tolist()) == [0, 1, 2]
+        assert tree.prior[:3].sum() == pytest.approx(1.0)

@@ -1,0 +1,92 @@
+"""Twins: nodes with the same position, reached by different moves. A new one learns from the one that was there before.
+
+In trees of 50,000 nodes a third to three quarters of all positions were reached before. A new node with a twin is not
+evaluated: it begins with the twin's mean value, which knows more. When it gets moves, it takes them and their priors
+from its twin. From then on each goes its own way, so the tree stays a tree and a proof is one for its own path.
+
+Positions that occurred before, in the game or on the path, and positions close to the fifty-move rule have no twins,
+because their value depends on the way there. The table has one place for some keys each, and keeps the node that has
+the most visits of those with one position; what it says is checked against the node's own key, because nodes move.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from engine.board.layout import HALFMOVE, KEY, NO_MOVE, REPETITIONS
+from engine.native.jit import kernel
+from engine.search.tree import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, TERMINAL
+
+LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move beyond which a position has no twins. Set by hand.
+
+
+@kernel()
+def note_position(tree, node, ply):
+    """Give a new node the key of its position, ``tree.stack[ply]``, if it may have twins; else its key stays 0."""
+    row = tree.stack[ply]
+    if row[REPETITIONS] == np.uint64(0) and row[HALFMOVE] <= np.uint64(LATEST_HALFMOVE):
+        tree.nodes[node].key = row[KEY]
+
+
+@kernel()
+def find_twin(tree, node):
+    """The node in the table with the position of ``node``, if it is another one; else NO_NODE."""
+    key = tree.nodes[node].key
+    if key == np.uint64(0):
+        return np.int64(NO_NODE)
+    twin = np.int64(tree.twin[place_of(tree, key)])
+    known = twin != ROOT and twin < tree.counters[NODES] and tree.nodes[twin].key == key
+    return twin if known and twin != node else np.int64(NO_NODE)
+
+
+@kernel()
+def place_of(tree, key):
+    """The place of a key in the table."""
+    return np.int64(key & np.uint64(tree.twin.size - 1))
+
+
+@kernel()
+def enter(tree, node):
+    """Enter a node into the table, unless a twin has more visits."""
+    if tree.nodes[node].key != np.uint64(0) and tree.nodes[node].state != PATH_REPETITION:
+        twin = find_twin(tree, node)
+        if twin == NO_NODE or tree.nodes[twin].visits < tree.nodes[node].visits:
+            tree.twin[place_of(tree, tree.nodes[node].key)] = node
+
+
+@kernel()
+def enter_all(tree, begin, end):
+    """Enter nodes ``begin`` to ``end``."""
+    for node in range(begin, end):
+        enter(tree, np.int64(node))
+
+
+@kernel()
+def teacher_of_value(tree, node):
+    """A twin from which a new node can learn its value, or NO_NODE."""
+    twin = find_twin(tree, node)
+    if twin != NO_NODE and (tree.nodes[twin].visits == 0 or tree.nodes[twin].state == TERMINAL):
+        return np.int64(NO_NODE)
+    return twin
+
+
+@kernel()
+def teacher_of_moves(tree, node):
+    """A twin whose moves and priors, sum 1, a node without moves can take, or NO_NODE."""
+    twin = find_twin(tree, node)
+    if twin != NO_NODE and (tree.nodes[twin].state != EXPANDED or tree.advised[twin] != NO_MOVE):
+        return np.int64(NO_NODE)
+    return twin
+
+
+@kernel()
+def with_moves(tree, node):
+    """``node``, or its twin if that alone has moves, or more visits."""
+    twin = find_twin(tree, node)
+    if twin == NO_NODE or tree.nodes[twin].state != EXPANDED:
+        return np.int64(node)
+    if tree.nodes[node].state == EXPANDED and tree.nodes[node].visits >= tree.nodes[twin].visits:
+        return np.int64(node)
+    return twin

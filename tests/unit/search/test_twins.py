@@ -1,0 +1,242 @@
+"""Nodes with the same position: what a new one learns from the one before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.board.layout import HALFMOVE, KEY, REPETITIONS
+from engine.evaluation.material import MaterialEvaluator
+from engine.search.params import LC0, SearchParams
+from engine.search.recycle import make_room
+from engine.search.run import BatchedRounds, InKernelRounds, Runner
+from engine.search.session import Search
+from engine.search.tree import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, STUNTED, TERMINAL, VALUED, new_tree
+from engine.search.twins import LATEST_HALFMOVE, enter, find_twin, note_position, teacher_of_moves, teacher_of_value
+from engine.search.walk import arrive, take_moves
+from tests.unit.search.flat import FlatEvaluator
+from tests.unit.search.small_trees import PARAMS, add_child, grow, small_tree, visit
+
+KINGS_WALK = "8/2k5/3p4/p2P1p2/P2P1P2/8/1K6/8 w - - 0 1"
+MIDDLE_GAME = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
+KEY_OF_TWINS = np.uint64(12345)
+
+
+def searched(fen: str, visits: int, twins: bool = True, evaluator=None) -> Search:
+    params = SearchParams(needs_planes=False, late_policy=True, mate_moves=1, twins=twins)
+    search = Search(params, new_tree(2 * visits))
+    search.set_position(stack_from_board(chess.Board(fen)))
+    in_kernel = InKernelRounds(search, MaterialEvaluator(), 1)
+    runner = Runner(search, in_kernel if evaluator is None else BatchedRounds(search, evaluator), 1)
+    while search.visits < visits:
+        runner.advance(visits - search.visits)
+    runner.finish()
+    runner.close()
+    return search
+
+
+def by_position(search: Search) -> dict[int, list[int]]:
+    """The nodes of each position that may have twins."""
+    nodes = defaultdict(list)
+    for node in range(1, int(search.tree.counters[NODES])):
+        if search.tree.key[node]:
+            nodes[int(search.tree.key[node])].append(node)
+    return nodes
+
+
+def twins_of_one_visit(value: float = 0.25) -> tuple:
+    """A small tree with a node of one key, visited three times, and a new one with the same key."""
+    tree = small_tree([0.5, 0.3, 0.2])
+    twin = visit(tree, ROOT, 0, value, draw=0.5)
+    tree.key[twin], tree.memo[twin], tree.state[twin] = KEY_OF_TWINS, 7, VALUED
+    grow(tree, twin, [0.1, 0.6, 0.3])
+    visit(tree, twin, 1, -0.75)
+    visit(tree, twin, 0, 0.5)
+    enter.py_func(tree, twin)
+    node = add_child(tree, ROOT, 1)
+    tree.key[node] = KEY_OF_TWINS
+    return tree, twin, node
+
+
+def test_a_new_node_begins_with_the_mean_value_of_its_twin():
+    tree, twin, node = twins_of_one_visit()
+    root_before = float(tree.value_sum[ROOT])
+    mean = float(tree.value_sum[twin]) / 3
+    assert arrive.py_func(tree, None, PARAMS, node, 1) == (NO_NODE, 0)
+    assert (tree.visits[node], tree.in_flight[node], tree.state[node]) == (1, 0, VALUED)
+    assert float(tree.value_sum[node]) == mean
+    assert float(tree.draw_sum[node]) == float(tree.draw_sum[twin]) / 3
+    assert tree.moves_left[node] == tree.moves_left[twin]
+    assert tree.memo[node] == 7
+    assert float(tree.value_sum[ROOT]) == pytest.approx(root_before - mean)
+
+
+def test_without_twins_a_new_node_waits_for_its_evaluation():
+    tree, _, node = twins_of_one_visit()
+    assert arrive.py_func(tree, None, PARAMS._replace(twins=False), node, 1) == (node, 1)
+    assert not LC0.twins
+
+
+def test_a_twin_teaches_its_moves_with_their_priors_in_the_order_of_the_priors():
+    tree, twin, node = twins_of_one_visit()
+    arrive.py_func(tree, None, PARAMS, node, 1)
+    assert teacher_of_moves.py_func(tree, node) == twin
+    take_moves.py_func(tree, node, twin)
+    first = int(tree.first_edge[node])
+    assert tree.move[first : first + 3].tolist() == [1, 2, 0]
+    assert tree.prior[first : first + 3] == pytest.approx([0.6, 0.3, 0.1])
+    assert (tree.child[first : first + 3] == NO_NODE).all()
+    assert tree.state[node] == EXPANDED
+
+
+def test_moves_that_do_not_fit_are_not_taken():
+    tree, twin, node = twins_of_one_visit()
+    tree = tree._replace(move=tree.move[: int(tree.counters[1]) + 2])
+    take_moves.py_func(tree, node, twin)
+    assert (tree.state[node], tree.n_edges[node]) == (STUNTED, 0)
+
+
+def test_priors_raised_by_advice_are_not_taught():
+    tree, twin, node = twins_of_one_visit()
+    tree.advised[twin] = 1
+    assert teacher_of_moves.py_func(tree, node) == NO_NODE
+
+
+@pytest.mark.parametrize(("field", "value"), [("visits", 0), ("state", TERMINAL), ("key", np.uint64(99))])
+def test_a_node_that_knows_nothing_teaches_nothing(field, value):
+    tree, twin, node = twins_of_one_visit()
+    getattr(tree, field)[twin] = value
+    assert teacher_of_value.py_func(tree, node) == NO_NODE
+
+
+def test_the_table_keeps_the_twin_with_the_most_visits():
+    tree, twin, node = twins_of_one_visit()
+    third = add_child(tree, ROOT, 2)
+    tree.key[third] = KEY_OF_TWINS
+    enter.py_func(tree, node)
+    assert find_twin.py_func(tree, third) == twin
+    tree.visits[node] = 4
+    enter.py_func(tree, node)
+    assert find_twin.py_func(tree, third) == node
+    assert find_twin.py_func(tree, twin) == node
+
+
+@pytest.mark.parametrize(
+    ("moves", "halfmoves", "has_key"),
+    [
+        ("", 0, True),
+        ("", LATEST_HALFMOVE, True),
+        ("", LATEST_HALFMOVE + 1, False),
+        ("b2b3 c7b7 b3b2 b7c7", 0, False),
+    ],
+)
+def test_positions_that_depend_on_the_way_there_have_no_twins(moves, halfmoves, has_key):
+    board = chess.Board(KINGS_WALK)
+    board.halfmove_clock = halfmoves
+    for move in moves.split():
+        board.push_uci(move)
+    tree = small_tree([1.0])
+    tree = tree._replace(stack=stack_from_board(board))
+    note_position.py_func(tree, ROOT, len(tree.stack) - 1)
+    assert bool(tree.key[ROOT]) == has_key
+    assert not has_key or tree.key[ROOT] == tree.stack[-1, KEY]
+    assert (tree.stack[-1, REPETITIONS] > 0) == bool(moves)
+    assert tree.stack[-1, HALFMOVE] == (halfmoves or len(moves.split()))
+
+
+@pytest.mark.parametrize("fen", [KINGS_WALK, MIDDLE_GAME])
+def test_twins_have_the_same_moves_and_the_priors_that_each_would_have_by_itself(fen):
+    search = searched(fen, 4000)
+    tree, compared = search.tree, 0
+    for nodes in by_position(search).values():
+        open_nodes = [node for node in nodes if tree.state[node] == EXPANDED]
+        lists = []
+        for node in open_nodes:
+            edges = slice(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
+            lists.append(sorted(zip(tree.move[edges].tolist(), tree.prior[edges].tolist(), strict=True)))
+        assert all(moves == lists[0] for moves in lists)
+        compared += len(lists) - 1 if lists else 0
+    assert compared > 20
+
+
+class Counting(FlatEvaluator):
+    """Counts the positions that it is asked about."""
+
+    asked = 0
+
+    def evaluate(self, leaves, count: int) -> None:
+        self.asked += count
+        super().evaluate(leaves, count)
+
+
+def test_twins_save_evaluations_of_the_batched_evaluators_too():
+    asked = []
+    for twins in (True, False):
+        evaluator = Counting()
+        searched(KINGS_WALK, 3000, twins, evaluator)
+        asked.append(evaluator.asked)
+    assert asked[0] < 0.8 * asked[1]
+
+
+def test_a_node_that_learned_has_its_own_visits_and_values_add_up():
+    search = searched(KINGS_WALK, 4000)
+    tree = search.tree
+    for node in range(int(tree.counters[NODES])):
+        children = search.children(node)
+        children = children[children != NO_NODE]
+        own = float(tree.value_sum[node] + tree.value_sum[children].sum())
+        if tree.state[node] == EXPANDED and (tree.lower[node] != tree.upper[node]):
+            assert tree.visits[node] == 1 + tree.visits[children].sum()
+            assert abs(own) <= 1 + 1e-6
+
+
+def test_the_table_is_made_again_when_nodes_move():
+    search = searched(MIDDLE_GAME, 4000)
+    for _ in make_room(search.tree):
+        pass
+    tree = search.tree
+    for node in range(1, int(tree.counters[NODES])):
+        if tree.key[node] and tree.state[node] != PATH_REPETITION:
+            twin = int(find_twin(tree, np.int64(node)))
+            in_place = int(tree.twin[int(tree.key[node]) % len(tree.twin)])
+            assert in_place == node or twin != NO_NODE or tree.key[in_place] != tree.key[node]
+            assert twin == NO_NODE or (tree.key[twin] == tree.key[node] and tree.visits[twin] >= tree.visits[node])
+
+
+def test_the_subtree_of_a_twin_is_kept_when_the_game_takes_the_other_way():
+    search = searched(KINGS_WALK, 6000)
+    tree = search.tree
+    pairs = [(node, int(find_twin(tree, np.int64(node)))) for node in range(1, int(tree.counters[NODES]))]
+    node, twin = max(
+        ((node, twin) for node, twin in pairs if tree.state[node] == VALUED and tree.state[twin] == EXPANDED),
+        key=lambda pair: int(tree.visits[pair[1]]),
+    )
+    visits = int(tree.visits[twin])
+    board = chess.Board(KINGS_WALK)
+    for code in moves_to(search, node):
+        board.push(chess.Move(code & 63, code >> 6 & 63))
+    assert search.set_position(stack_from_board(board))
+    assert 2 < visits * 0.9 < search.visits <= visits  # Draws by repetition on the old path are taken back.
+
+
+def moves_to(search: Search, node: int) -> list[int]:
+    """The codes of the moves from the root to a node."""
+    tree, codes = search.tree, []
+    while node != ROOT:
+        parent = int(tree.parent[node])
+        first = int(tree.first_edge[parent])
+        place = int(np.flatnonzero(search.children(parent) == node)[0])
+        codes.append(int(tree.move[first + place]))
+        node = parent
+    return codes[::-1]
+
+
+def test_a_line_never_comes_back_to_a_position():
+    search = searched(KINGS_WALK, 6000)
+    for index in range(len(search.root_moves())):
+        keys = [int(row[KEY]) for row, _ in search.principal_variation(index)]
+        assert len(set(keys)) == len(keys)
