@@ -228,9 +228,14 @@ class RootView:
         rows[0], moves[0] = self.root_row(), self.root_moves()[first]
         length, node = follow_best(self.tree, np.int64(self.children(ROOT)[first]), rows, moves)
         line = [(rows[ply], int(moves[ply])) for ply in range(length)]
-        if node != NO_NODE and length < MOST_SHOWN and mates_next(self.tree, node):
+        if node != NO_NODE and length < MOST_SHOWN and self._mates_next(node):
             line.append((rows[length], int(mating_start(rows[length], np.int64(1), new_mate_space())[0])))
         return line
+
+    def _mates_next(self, node: int) -> bool:
+        """Whether the rules alone found that the side to move at a node mates at once."""
+        tree = self.tree
+        return bool(tree.state[node] == TERMINAL and tree.lower[node] == LOSS and tree.mate_plies[node] == 1)
 
 
 @kernel()
@@ -274,9 +279,3 @@ def best_edge(tree, node):
         if best == NO_NODE or (proven, plies, visits) >= (best_proven, best_plies, best_visits):
             best, best_proven, best_plies, best_visits = np.int64(edge), proven, plies, visits
     return best
-
-
-@kernel()
-def mates_next(tree, node):
-    """Whether the rules alone found that the side to move at ``node`` mates at once."""
-    return tree.nodes[node].state == TERMINAL and tree.nodes[node].lower == LOSS and tree.nodes[node].mate_plies == 1

@@ -139,7 +139,8 @@ def descend(tree, params, node, depth):
                 break  # The tree is full, so the visit ends at this node.
             child = new_node(tree, node)
             tree.child[edge] = child
-            note_position(tree, child, ply + depth + 1)
+            if params.twins:
+                note_position(tree, child, ply + depth + 1)
         depth += 1
         draw_score = -draw_score
         node = child

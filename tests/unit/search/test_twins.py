@@ -8,7 +8,7 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import stack_from_board
+from engine.board.convert import decode_move, stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.params import LC0, SearchParams
@@ -79,6 +79,7 @@ def test_without_twins_a_new_node_waits_for_its_evaluation():
     tree, _, node = twins_of_one_visit()
     assert arrive.py_func(tree, None, PARAMS._replace(twins=False), node, 1) == (node, 1)
     assert not LC0.twins
+    assert not searched(KINGS_WALK, 300, twins=False).tree.key[:100].any()
 
 
 def test_a_twin_teaches_its_moves_with_their_priors_in_the_order_of_the_priors():
@@ -218,9 +219,9 @@ def test_the_subtree_of_a_twin_is_kept_when_the_game_takes_the_other_way():
     visits = int(tree.visits[twin])
     board = chess.Board(KINGS_WALK)
     for code in moves_to(search, node):
-        board.push(chess.Move(code & 63, code >> 6 & 63))
+        board.push(decode_move(stack_from_board(board)[-1], code, False))
     assert search.set_position(stack_from_board(board))
-    assert 2 < visits * 0.9 < search.visits <= visits  # Draws by repetition on the old path are taken back.
+    assert 2 < visits * 0.8 < search.visits <= visits  # Draws by repetition on the old path are taken back.
 
 
 def moves_to(search: Search, node: int) -> list[int]:
