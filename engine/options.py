@@ -113,7 +113,7 @@ class EngineOptions:
     policy_temperature: float = 1.359
     root_policy_temperature: float = 0.0
     root_cpuct_scale: float = 1.0
-    cpuct_deviation: float = 0.0
+    cpuct_deviation: float = -1.0
     tactical_nodes: float = 4.0
     preset: str = "aino"
     draw_score: int = 0
@@ -276,8 +276,9 @@ OPTIONS: tuple[Option, ...] = (
         "CPuctDeviation",
         "float",
         "cpuct_deviation",
-        "Let this share of exploration grow with the standard deviation of a position's values",
-        0.0,
+        "Let this share of exploration grow with the standard deviation of a position's values "
+        "(-1 = as measured: 0.7 with the evaluator sparse, 0 with others)",
+        -1.0,
         1.0,
     ),
     Option(

@@ -33,7 +33,7 @@ from engine.search.book import OpeningBook
 from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, plan_for
 from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Limits, SearchControl
-from engine.search.params import LC0, SearchParams
+from engine.search.params import LC0, SPARSE_CPUCT_DEVIATION, SearchParams
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
 from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
@@ -132,7 +132,7 @@ class Engine:
             policy_temperature=float(options.policy_temperature),
             root_temperature=float(options.root_policy_temperature),
             root_cpuct_scale=float(options.root_cpuct_scale),
-            cpuct_deviation=float(options.cpuct_deviation),
+            cpuct_deviation=self._cpuct_deviation(),
             draw_score=self._draw_score(),
             moves_left_max_effect=float(options.moves_left_max_effect),
             moves_left_threshold=float(options.moves_left_threshold),
@@ -142,6 +142,11 @@ class Engine:
             needs_planes=self.evaluator.needs_planes,
             late_policy=has_late_policy(self.evaluator),
         )
+
+    def _cpuct_deviation(self) -> float:
+        """`CPuctDeviation`, or what was measured for the evaluator in use."""
+        own = SPARSE_CPUCT_DEVIATION if self.evaluator.name == "sparse" else 0.0
+        return float(self.options.cpuct_deviation) if self.options.cpuct_deviation >= 0 else own
 
     def _draw_score(self) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""

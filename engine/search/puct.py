@@ -1,11 +1,14 @@
-"""Choose the next move to visit: PUCT with first-play urgency and moves-left utility, as in Lc0.
+"""Choose the next move to visit: PUCT with first-play urgency and moves-left utility, as in Lc0, and with exploration
+that follows how much the values below a node differ.
 
     cpuct(N) = init + factor * ln((N + base) / base)
-    U = cpuct * sqrt(max(1, N_children)) * P / (1 + n + n_in_flight)
+    U = cpuct * D * sqrt(max(1, N_children)) * P / (1 + n + n_in_flight)
+    D = 1 + deviation share * (standard deviation of the node's values / typical deviation - 1)
     unvisited: Q = Q(parent, mover) - reduction * sqrt(sum of P over visited children, without proven losses)
     M = -sign(Q) * clamp(slope * (m - m_parent), -max, max) * (1.6521 x - 0.6521 x^2)
         if |Q| of the parent is above the threshold; x = max(0, |Q| - threshold) / (1 - threshold)
 Q counts a draw as `draw_score`. M (moves left m) prefers short wins and long losses.
+D explores more where much hangs on the move, and less in calm positions (KataGo's dynamic cpuct scaling).
 Silver et al. 2018, "A general reinforcement learning algorithm that masters chess, shogi, and Go". Scores are float32
 as in Lc0, so that ties break the same way.
 """

@@ -141,7 +141,8 @@ def _fields(table: type, kind: type) -> dict[str, Any]:
 
 
 RECORD_FIELDS: Final[dict[str, NodeField]] = _fields(Node, NodeField)
-NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | _fields(Tree, NodeField)
+LOOSE_FIELDS: Final[dict[str, NodeField]] = _fields(Tree, NodeField)  # Those that have an array of their own.
+NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | LOOSE_FIELDS
 EDGE_FIELDS: Final[dict[str, EdgeField]] = _fields(Tree, EdgeField)
 NODE_TYPE: Final = np.dtype(
     (np.record, np.dtype([(name, field.dtype) for name, field in RECORD_FIELDS.items()], align=True))
@@ -149,9 +150,7 @@ NODE_TYPE: Final = np.dtype(
 CACHE_LINE: Final = 64  # Bytes of a line of the processor's cache, on which a node begins.
 BYTES_PER_TWIN: Final = 8  # Most that the table of twins has for each node.
 BYTES_PER_NODE: Final = (
-    NODE_TYPE.itemsize
-    + sum(np.dtype(field.dtype).itemsize for field in _fields(Tree, NodeField).values())
-    + BYTES_PER_TWIN
+    NODE_TYPE.itemsize + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values()) + BYTES_PER_TWIN
 )
 BYTES_PER_EDGE: Final = sum(np.dtype(field.dtype).itemsize for field in EDGE_FIELDS.values())
 
@@ -226,7 +225,7 @@ def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE)
     raw = np.empty((nodes + 1) * NODE_TYPE.itemsize, np.uint8)
     begin = -raw.ctypes.data % CACHE_LINE
     records = raw[begin : begin + nodes * NODE_TYPE.itemsize].view(NODE_TYPE)
-    arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in _fields(Tree, NodeField).items()}
+    arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in LOOSE_FIELDS.items()}
     arrays |= {name: np.empty(nodes * edges_per_node, field.dtype) for name, field in EDGE_FIELDS.items()}
     return Tree(
         nodes=records,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import chess
 import numpy as np
 import pytest
 
+from engine import Engine, EngineOptions
 from engine.board.convert import encode_move, stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.params import DEVIATION_VISITS, TYPICAL_DEVIATION, SearchParams
@@ -80,3 +83,13 @@ def test_squares_of_values_are_their_mean_square():
     assert mean * mean <= tree.square[ROOT] <= 1.0
     child = search.children(ROOT)[search.favourite()]
     assert 0.0 < tree.square[child] <= 1.0
+
+
+@pytest.mark.parametrize(("evaluator", "own"), [("material", 0.0), ("sparse", 0.7)])
+def test_exploration_follows_the_deviation_where_that_was_measured(evaluator, own):
+    with Engine(EngineOptions(evaluator=evaluator, threads=1, hash_mib=16)) as engine:
+        assert engine._params().cpuct_deviation == own
+        engine.set_options(replace(engine.options, cpuct_deviation=0.3))
+        assert engine._params().cpuct_deviation == 0.3
+        engine.set_options(replace(engine.options, preset="lc0"))
+        assert engine._params().cpuct_deviation == 0.0
