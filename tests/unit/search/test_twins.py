@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import chess
 import numpy as np
@@ -16,15 +16,7 @@ from engine.search.recycle import make_room
 from engine.search.run import BatchedRounds, InKernelRounds, Runner
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, STUNTED, TERMINAL, VALUED, new_tree
-from engine.search.twins import (
-    LATEST_HALFMOVE,
-    enter,
-    find_twin,
-    note_position,
-    place_of,
-    teacher_of_moves,
-    teacher_of_value,
-)
+from engine.search.twins import LATEST_HALFMOVE, enter, find_twin, note_position, teacher_of_moves, teacher_of_value
 from engine.search.walk import arrive, take_moves
 from tests.unit.search.flat import FlatEvaluator
 from tests.unit.search.small_trees import PARAMS, add_child, grow, small_tree, visit
@@ -208,17 +200,12 @@ def test_the_table_is_made_again_when_nodes_move():
     for _ in make_room(search.tree):
         pass
     tree = search.tree
-    nodes = [node for node in range(1, int(tree.counters[NODES])) if tree.key[node]]
-    keys_of_places = Counter(int(place_of(tree, key)) for key in {tree.key[node] for node in nodes})
-    for node in nodes:
-        if tree.state[node] != PATH_REPETITION:
+    for node in range(1, int(tree.counters[NODES])):
+        if tree.key[node] and tree.state[node] != PATH_REPETITION:
             twin = int(find_twin(tree, np.int64(node)))
-            place = int(place_of(tree, tree.key[node]))
-            in_place = int(tree.twin[place])
+            in_place = int(tree.twin[int(tree.key[node]) % len(tree.twin)])
             assert in_place == node or twin != NO_NODE or tree.key[in_place] != tree.key[node]
-            assert twin == NO_NODE or tree.key[twin] == tree.key[node]
-            if keys_of_places[place] == 1:  # Of positions that share a place, the last to come is there.
-                assert twin == NO_NODE or tree.visits[twin] >= tree.visits[node]
+            assert twin == NO_NODE or (tree.key[twin] == tree.key[node] and tree.visits[twin] >= tree.visits[node])
 
 
 def test_the_subtree_of_a_twin_is_kept_when_the_game_takes_the_other_way():
@@ -234,7 +221,7 @@ def test_the_subtree_of_a_twin_is_kept_when_the_game_takes_the_other_way():
     for code in moves_to(search, node):
         board.push(decode_move(stack_from_board(board)[-1], code, False))
     assert search.set_position(stack_from_board(board))
-    assert 2 < visits * 0.8 < search.visits <= visits  # Draws by repetition on the old path are taken back.
+    assert 2 < visits * 0.9 < search.visits <= visits  # Draws by repetition on the old path are taken back.
 
 
 def moves_to(search: Search, node: int) -> list[int]:
