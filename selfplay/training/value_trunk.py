@@ -10,7 +10,6 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
-from engine.network.sparse.features import FEATURE_GROUPS
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.network.sparse.rows import HALF_BLOCK
@@ -104,7 +103,7 @@ class ValueFamily:
         one position's gradient leaves such rows to move in proportion to their gradients.
         """
         epsilon = ONE_POSITION / settings.batch_size
-        shared = {ROWS: SharedRows(*FEATURE_GROUPS)}
+        shared = {ROWS: SharedRows(12, 4, 64)}
         return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
 
     def refresh(self, model: Layer, coming: Iterator[ValueBatch]) -> None:

@@ -3,12 +3,16 @@
 Everything is seen from the side to move: for Black the board is mirrored vertically and the colours swap. If the
 mover's king stands on files a to d, the board is also mirrored horizontally, so the king is always on files e to h.
 
-    ((piece * 2 + defended) * 2 + attacked) * 64 + square    piece: our P N B R Q K, then theirs; `attacked` by the
-                                                             piece's enemy, `defended` by its own side
-    3072 3073    we may castle to the side of file a, of file h, after mirroring      3074 3075    they may
-    3076..3083   the file of an en passant capture              3084..3087    fifty-move counter from 20, 40, 60, 80
-    3088..3137   the quiescence balance, from far below zero to far above: who is ahead once captures are over. A sum
+    (((piece * 2 + phase) * 2 + defended) * 2 + attacked) * 64 + square    piece: our P N B R Q K, then theirs;
+                                                             `attacked` by its enemy, `defended` by its own side
+    6144 + 66 * phase + a number of its state:
+        0 1      we may castle to the side of file a, of file h, after mirroring      2 3    they may
+        4..11    the file of an en passant capture              12..15    fifty-move counter from 20, 40, 60, 80
+        16..65   the quiescence balance, from far below zero to far above: who is ahead once captures are over. A sum
                  over pieces cannot tell which of several hanging pieces falls first; quiescence search can
+
+The phase is 0 with at most 20 men on the board, 1 with more: every feature is one number in endings and another in
+middlegames. A position costs as much as without phases, because it has as many features.
 
 The policy has two rows for every policy move (`policy_map.py`): one for moves that look safe and one for moves that
 seem to lose material on their target square (`judge_squares`). Each legal move also has a sort:
@@ -50,20 +54,24 @@ from engine.board.layout import (
     SIDE,
     WHITE,
 )
-from engine.native.bits import ctz
+from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
 from engine.tactics.quiescence import QuiescenceSpace, new_space, settled_value
 
-PIECE_FEATURES = 12 * 4 * 64
-CASTLING_FEATURE = PIECE_FEATURES
+PHASES = 2
+MEN_OF_ENDINGS = 20  # most men in phase 0
+PIECE_NUMBERS = 4 * 64  # features of a piece in one phase
+PIECE_FEATURES = 12 * PHASES * PIECE_NUMBERS
+CASTLING_FEATURE = 0  # the first number of each kind of state, within a phase
 EN_PASSANT_FEATURE = CASTLING_FEATURE + 4
 COUNTER_FEATURE = EN_PASSANT_FEATURE + 8
 BALANCE_FEATURE = COUNTER_FEATURE + 4
-FEATURES = BALANCE_FEATURE + 50
+STATE_FEATURES = BALANCE_FEATURE + 50
+FEATURES = PIECE_FEATURES + PHASES * STATE_FEATURES
 MAX_ACTIVE = 40  # 32 pieces, 4 castling rights, en passant, counter, balance; rounded up
 COUNTER_STEP = 20  # plies between the thresholds of the fifty-move counter's features
-FEATURE_GROUPS = (12, 4, 64)  # shape of the piece features: [piece, attacked and defended, square]
+FEATURE_GROUPS = (12, PHASES * 4, 64)  # shape of the piece features: [piece, phase, attacked and defended, square]
 
 POLICY_ROWS = 2 * POLICY_SIZE
 POLICY_GROUPS = (1, 2, POLICY_SIZE)  # shape of the policy rows: [1, safe or unsafe, policy move]
@@ -166,11 +174,20 @@ def write_features(row, level, sight):
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
     write_attacks(row, 1, sight.attacks[1])
-    count = write_pieces(row, side, 0, flip, sight.attacks, sight.features, 0)
-    count = write_pieces(row, 1 - side, 6, flip, sight.attacks, sight.features, count)
-    count = write_state(row, side, flip, sight.features, count)
-    sight.features[count] = BALANCE_FEATURE + level
+    phase = phase_of(np.int64(popcount(row[WHITE] | row[BLACK])))
+    step, first = PHASES * PIECE_NUMBERS, phase * PIECE_NUMBERS
+    count = write_pieces(row, side, 0, flip, sight.attacks, step, first, sight.features, 0)
+    count = write_pieces(row, 1 - side, 6, flip, sight.attacks, step, first, sight.features, count)
+    state = PIECE_FEATURES + phase * STATE_FEATURES
+    count = write_state(row, side, flip, state, sight.features, count)
+    sight.features[count] = state + BALANCE_FEATURE + level
     return count + 1
+
+
+@kernel()
+def phase_of(men):
+    """Phase of a position with this many men."""
+    return np.int64(men > MEN_OF_ENDINGS)
 
 
 @kernel()
@@ -191,14 +208,17 @@ def balance_level(settled_cp):
 
 
 @kernel()
-def write_pieces(row, side, first_piece, flip, attacks, features, count):
-    """Write one feature for each piece of a side from features[count] on, and return the new count."""
+def write_pieces(row, side, first_piece, flip, attacks, step, first, features, count):
+    """Write one feature for each piece of a side from features[count] on, and return the new count.
+
+    The features of a piece begin at piece * step + first.
+    """
     own = row[WHITE + side]
     defended = attacks[side, BY_ANY]
     attacked = attacks[1 - side, BY_ANY]
     for kind in range(KING + 1):
         pieces = row[kind] & own
-        base = (first_piece + kind) * 256
+        base = (first_piece + kind) * step + first
         while pieces:
             square = ctz(pieces)
             shift = np.uint64(square)
@@ -210,23 +230,26 @@ def write_pieces(row, side, first_piece, flip, attacks, features, count):
 
 
 @kernel()
-def write_state(row, side, flip, features, count):
-    """Write castling rights, en passant and counter, seen by `side`, from features[count]; returns the new count."""
+def write_state(row, side, flip, base, features, count):
+    """Write castling rights, en passant and counter, seen by `side`, from features[count]; returns the new count.
+
+    base: what is added to their numbers.
+    """
     rooks = row[CASTLING]
     while rooks:
         square = ctz(rooks)
         whose = np.int64(row[BLACK - side] >> np.uint64(square) & ONE)
         king = ctz(row[KING] & row[WHITE + (side ^ whose)])
         towards_h = (square ^ flip) & 7 > (king ^ flip) & 7
-        features[count] = CASTLING_FEATURE + 2 * whose + towards_h
+        features[count] = base + CASTLING_FEATURE + 2 * whose + towards_h
         count += 1
         rooks &= rooks - ONE
     if row[EN_PASSANT]:
-        features[count] = EN_PASSANT_FEATURE + ((ctz(row[EN_PASSANT]) ^ flip) & 7)
+        features[count] = base + EN_PASSANT_FEATURE + ((ctz(row[EN_PASSANT]) ^ flip) & 7)
         count += 1
     if row[HALFMOVE] >= np.uint64(COUNTER_STEP):
         step = np.int64(row[HALFMOVE]) // COUNTER_STEP - 1
-        features[count] = COUNTER_FEATURE + (step if step < 3 else 3)
+        features[count] = base + COUNTER_FEATURE + (step if step < 3 else 3)
         count += 1
     return count
 

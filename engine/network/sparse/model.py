@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
-from engine.network.sparse.parameters import OUTPUTS, SparseConfig, in_versions, sparse_config_of
+from engine.network.sparse.parameters import OUTPUTS, PARAMETERS, SparseConfig, in_present_shape, sparse_config_of
 from engine.network.sparse.value_features import MEN_BUCKETS
 from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
 from engine.nn.layer import Layer
@@ -51,19 +51,21 @@ def build_sparse(config: SparseConfig, rng: np.random.Generator) -> ListNetwork:
 
 
 def in_present_form(model: Layer) -> Layer:
-    """A sparse network to be trained: one whose value head has no versions yet gets them, with the same outputs.
+    """A sparse network to be trained: one without phases or versions of the value head gets them; same outputs.
 
     Units that the head's second layer did not have begin with random inputs, and without effect.
     """
     config, tensors = sparse_config_of(model.config()), model.named_parameters()
-    present = in_versions(tensors, config)
+    present = in_present_shape(tensors, config)
     if present is tensors:
         return model
-    head = build_value_head(config, np.random.default_rng(0))
-    added = {name: present[f"value.{name}"] for name in head.named_parameters()}
-    added["dense2.weight"][:, config.hidden :] = head.named_parameters()["dense2.weight"][:, config.hidden :]
-    head.load_parameters(added)
-    return model.with_children({**model.children(), "value": head})
+    new = build_sparse(config, np.random.default_rng(0))
+    inner = PARAMETERS["inner"]
+    if inner not in tensors:
+        present = {**present, inner: present[inner].copy()}
+        present[inner][:, config.hidden :] = new.named_parameters()[inner][:, config.hidden :]
+    new.load_parameters(present)
+    return new
 
 
 def build_value_head(config: SparseConfig, rng: np.random.Generator) -> ChosenSequential:

@@ -4,7 +4,8 @@ Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_bias}
 {weight,bias}. `value_parameters.py` has those of the value trunk, which a network may have besides.
 
 The value head has three layers with a ReLU after the first and the second, in eight versions, of which a position's
-`men_bucket` chooses one. Networks made before it had one version of two layers; `fill_tables` reads them, too.
+`men_bucket` chooses one. Networks made before it had one version of two layers, and features without phases;
+`fill_tables` reads them, too.
 """
 
 from __future__ import annotations
@@ -19,10 +20,18 @@ import numpy as np
 from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
+from engine.network.sparse.features import (
+    FEATURES,
+    MOVE_SORTS,
+    PHASES,
+    PIECE_NUMBERS,
+    POLICY_ROWS,
+    STATE_FEATURES,
+)
 from engine.network.sparse.value_features import MEN_BUCKETS
 from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
+FEATURES_OF_A_PHASE = 12 * PIECE_NUMBERS + STATE_FEATURES  # all that networks without phases have
 OUTPUTS = 4  # win, draw, loss, moves left
 STEP = 64  # the accumulator's width is a multiple of this, because kernels take four lanes of each half at once
 
@@ -148,20 +157,37 @@ def named_views(tables: Tables, config: SparseConfig) -> dict[str, np.ndarray]:
 
 
 def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.ndarray]) -> None:
-    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape.
-
-    New features are only ever added at the end; an older network's weights for them are zero.
-    """
-    tensors = in_versions(tensors, config)
+    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
+    tensors = in_present_shape(tensors, config)
     for name, view in named_views(tables, config).items():
         if name not in tensors:
             raise ConfigError(f"the sparse network has no tensor {name!r}")
-        known = tensors[name]
-        rows = min(len(known), FEATURES) if name == PARAMETERS["weight"] else len(view)
-        if known.shape != view[:rows].shape:
-            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(known.shape)}")
-        view[:rows] = known
-        view[rows:] = 0
+        if tensors[name].shape != view.shape:
+            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
+        view[:] = tensors[name]
+
+
+def in_present_shape(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Mapping[str, np.ndarray]:
+    """The parameters of an older network as a present one has them, with the same outputs; those of others as they are.
+
+    Raises ShapeError.
+    """
+    return in_phases(in_versions(tensors, config))
+
+
+def in_phases(tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Parameters whose features have phases, from those of an older network: each phase has a copy of its rows.
+
+    Before there were phases, features were only ever added at the end; an older network's weights for them are zero.
+    """
+    name = PARAMETERS["weight"]
+    if name not in tensors or tensors[name].ndim != 2 or len(tensors[name]) > FEATURES_OF_A_PHASE:
+        return tensors
+    weight = tensors[name]
+    width, n_pieces = weight.shape[1], 12 * PIECE_NUMBERS
+    weight = np.pad(weight, ((0, FEATURES_OF_A_PHASE - len(weight)), (0, 0)))
+    pieces = np.repeat(weight[:n_pieces].reshape(12, 1, PIECE_NUMBERS, width), PHASES, axis=1)
+    return {**tensors, name: np.concatenate([pieces.reshape(-1, width), *[weight[n_pieces:]] * PHASES])}
 
 
 def in_versions(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Mapping[str, np.ndarray]:

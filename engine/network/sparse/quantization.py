@@ -25,7 +25,9 @@ from engine.network.sparse.features import (
     COUNTER_FEATURE,
     EN_PASSANT_FEATURE,
     MAX_ACTIVE,
+    PHASES,
     PIECE_FEATURES,
+    STATE_FEATURES,
 )
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 from engine.network.sparse.short_rows import UNIT
@@ -125,15 +127,17 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
 def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     """Upper bound of every |accumulator| over all positions: the best piece on the 32 best squares, and the state."""
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    squares = np.sort(weight[:PIECE_FEATURES].reshape(-1, 64, config.width).max(axis=0), axis=0)  # [64, W]
-    total = squares[32:].sum(axis=0) + np.abs(tables.bias)
-    total += weight[CASTLING_FEATURE:EN_PASSANT_FEATURE].sum(axis=0)
+    pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 4, 64, config.width).max(axis=(0, 2))  # [phase, square, W]
+    squares = np.sort(pieces, axis=1)
+    state = weight[PIECE_FEATURES:].reshape(PHASES, STATE_FEATURES, config.width)
+    total = squares[:, 32:].sum(axis=1) + np.abs(tables.bias)
+    total += state[:, CASTLING_FEATURE:EN_PASSANT_FEATURE].sum(axis=1)
     for first, last in (
         (EN_PASSANT_FEATURE, COUNTER_FEATURE),
         (COUNTER_FEATURE, BALANCE_FEATURE),
         (BALANCE_FEATURE, None),
     ):
-        total += weight[first:last].max(axis=0)
+        total += state[:, first:last].max(axis=1)
     return float(total.max())
 
 

@@ -3,7 +3,8 @@
 Both sides have a view. Their rows come from one table: a side sees its own pieces as the first six, flips the board if
 it is Black and mirrors it if its king stands on files a to d. A view has these rows:
 
-    0..3087              pieces by attack and defence, castling, en passant and counter, numbered as in `features.py`
+    ((piece * 2 + defended) * 2 + attacked) * 64 + square        pieces by attack and defence
+    3072..3087           castling, en passant and counter, in the order of `features.py`; neither has phases here
     3088 + bucket * 768 + piece * 64 + square      pieces again, by the bucket of the view's own king
 """
 
@@ -15,9 +16,10 @@ from engine.board.attacks import ONE
 from engine.board.layout import KING, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
-from engine.network.sparse.features import BALANCE_FEATURE, write_pieces, write_state
+from engine.network.sparse.features import BALANCE_FEATURE, PIECE_NUMBERS, write_pieces, write_state
 
-KING_ROWS = BALANCE_FEATURE  # first row of the king buckets
+STATE_ROWS = 12 * PIECE_NUMBERS
+KING_ROWS = STATE_ROWS + BALANCE_FEATURE  # first row of the king buckets
 BUCKET_ROWS = 12 * 64
 MAX_VIEW = 72  # rows of one view: 32 pieces twice, 4 castling rights, en passant, counter; rounded up
 MEN_BUCKETS = 8  # the small layers are chosen by the number of men
@@ -63,15 +65,15 @@ def write_view_of(row, side, attacks, buckets, features):
     king = ctz(row[KING] & row[WHITE + side])
     flip = 56 * side ^ (7 if king & 7 < 4 else 0)
     base = KING_ROWS + BUCKET_ROWS * buckets[king ^ flip]
-    count = write_pieces(row, side, 0, flip, attacks, features, 0)
-    count = write_pieces(row, 1 - side, 6, flip, attacks, features, count)
+    count = write_pieces(row, side, 0, flip, attacks, PIECE_NUMBERS, 0, features, 0)
+    count = write_pieces(row, 1 - side, 6, flip, attacks, PIECE_NUMBERS, 0, features, count)
     for piece in range(12):
         pieces = row[piece % 6] & row[WHITE + (side ^ piece // 6)]
         while pieces:
             features[count] = base + piece * 64 + (ctz(pieces) ^ flip)
             count += 1
             pieces &= pieces - ONE
-    return write_state(row, side, flip, features, count)
+    return write_state(row, side, flip, STATE_ROWS, features, count)
 
 
 @kernel()

@@ -23,8 +23,13 @@ import numpy as np
 from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.features import FEATURE_GROUPS
-from engine.network.sparse.value_features import BUCKET_ROWS, KING_BUCKET_COUNTS, KING_ROWS, MEN_BUCKETS
+from engine.network.sparse.value_features import (
+    BUCKET_ROWS,
+    KING_BUCKET_COUNTS,
+    KING_ROWS,
+    MEN_BUCKETS,
+    STATE_ROWS,
+)
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
 HIDDEN_2 = 32
@@ -148,8 +153,8 @@ def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
     32 best squares, and the best rows of the state.
     """
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    attacks = weight[: FEATURE_GROUPS[0] * 4 * 64].reshape(12, 4, 64, -1).max(axis=1)  # [piece, square, W]
-    state = weight[FEATURE_GROUPS[0] * 4 * 64 : KING_ROWS]  # castling 4, en passant 8, counter 4
+    attacks = weight[:STATE_ROWS].reshape(12, 4, 64, -1).max(axis=1)  # [piece, square, W]
+    state = weight[STATE_ROWS:KING_ROWS]  # castling 4, en passant 8, counter 4
     most = state[:4].sum(axis=0) + state[4:12].max(axis=0) + state[12:].max(axis=0) + np.abs(tables.bias)
     bound = np.zeros(config.width, np.float32)
     for bucket in weight[KING_ROWS:].reshape(config.king_buckets, 12, 64, -1):

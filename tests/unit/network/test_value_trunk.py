@@ -67,11 +67,11 @@ def expected_view(board: chess.Board, side: chess.Color, buckets: int) -> list[i
     for rook in chess.SquareSet(board.clean_castling_rights()):
         owner = board.color_at(rook)
         towards_h = ((rook ^ flip) & 7) > ((board.king(owner) ^ flip) & 7)
-        found.append(CASTLING_FEATURE + 2 * (owner != side) + towards_h)
+        found.append(3072 + CASTLING_FEATURE + 2 * (owner != side) + towards_h)
     if board.has_legal_en_passant():
-        found.append(EN_PASSANT_FEATURE + chess.square_file(board.ep_square ^ flip))
+        found.append(3072 + EN_PASSANT_FEATURE + chess.square_file(board.ep_square ^ flip))
     if board.halfmove_clock >= 20:
-        found.append(COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
+        found.append(3072 + COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
     return sorted(found)
 
 
