@@ -60,8 +60,8 @@ def in_present_form(model: Layer) -> Layer:
     if present is tensors:
         return model
     new = build_sparse(config, np.random.default_rng(0))
-    inner = PARAMETERS["inner"]
-    if inner not in tensors:
+    if PARAMETERS["output"] not in tensors:
+        inner = PARAMETERS["inner"]
         present = {**present, inner: present[inner].copy()}
         present[inner][:, config.hidden :] = new.named_parameters()[inner][:, config.hidden :]
     new.load_parameters(present)

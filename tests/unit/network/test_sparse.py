@@ -398,7 +398,7 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     loaded, _ = dit.load(default_net_path())
     evaluator = make_evaluator("sparse")
     evaluator.evaluate(leaves, count)
-    logits, wdl, _ = layers_outputs(loaded, leaves, count)
+    logits, wdl, _ = layers_outputs(in_present_form(loaded), leaves, count)
     same = []
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
