@@ -16,7 +16,8 @@ from engine.board.layout import ROW_WORDS, SIDE
 from engine.errors import ConfigError, DataError
 from engine.native.jit import kernel
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.value_features import MAX_VIEW, king_buckets, men_bucket, write_view_of
+from engine.network.sparse.features import men_bucket
+from engine.network.sparse.value_features import MAX_VIEW, king_buckets, write_view_of
 from engine.network.sparse.value_parameters import ValueConfig
 from selfplay.data.label_sampler import LabelRows, held_out, wdl_of_labels
 from selfplay.records.label_folder import fields_of

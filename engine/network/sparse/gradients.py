@@ -27,11 +27,10 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.features import PIECE_FEATURES
+from engine.network.sparse.features import MEN_BUCKETS, PIECE_FEATURES, bucket_of
 from engine.network.sparse.inference import softmax_of_3
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
-from engine.network.sparse.value_features import MEN_BUCKETS, bucket_of
 
 
 class Scratch(NamedTuple):

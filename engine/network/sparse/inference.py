@@ -17,11 +17,10 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, spread, store
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import Sight, new_sight, settled_level, write_features, write_view
+from engine.network.sparse.features import Sight, men_bucket, new_sight, settled_level, write_features, write_view
 from engine.network.sparse.parameters import SparseConfig
 from engine.network.sparse.quantization import IntegerTables, quantized
 from engine.network.sparse.short_rows import add_short_rows, multiply_pairs, score_short_row
-from engine.network.sparse.value_features import men_bucket
 from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model
 from engine.network.sparse.value_settling import SettlingSpace, new_settling_space, settled_outputs
 

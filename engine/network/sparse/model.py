@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.network.sparse.features import FEATURES, MOVE_SORTS, POLICY_ROWS
+from engine.network.sparse.features import FEATURES, MEN_BUCKETS, MOVE_SORTS, POLICY_ROWS
 from engine.network.sparse.parameters import OUTPUTS, PARAMETERS, SparseConfig, in_present_shape, sparse_config_of
-from engine.network.sparse.value_features import MEN_BUCKETS
 from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
 from engine.nn.layer import Layer
 from engine.nn.layers import (

@@ -22,13 +22,13 @@ from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import (
     FEATURES,
+    MEN_BUCKETS,
     MOVE_SORTS,
     PHASES,
     PIECE_NUMBERS,
     POLICY_ROWS,
     STATE_FEATURES,
 )
-from engine.network.sparse.value_features import MEN_BUCKETS
 from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 FEATURES_OF_A_PHASE = 12 * PIECE_NUMBERS + STATE_FEATURES  # all that networks without phases have

@@ -25,13 +25,13 @@ from engine.network.sparse.features import (
     COUNTER_FEATURE,
     EN_PASSANT_FEATURE,
     MAX_ACTIVE,
+    MEN_BUCKETS,
     PHASES,
     PIECE_FEATURES,
     STATE_FEATURES,
 )
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
 from engine.network.sparse.short_rows import UNIT
-from engine.network.sparse.value_features import MEN_BUCKETS
 
 FINEST_SCALE = 1024  # of accumulators: any finer, and int16 could hold sums of 16 and less only
 COARSEST_SCALE = 16

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.board.attacks import ONE
 from engine.board.layout import KING, SIDE, WHITE
-from engine.native.bits import ctz, popcount
+from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.network.sparse.features import BALANCE_FEATURE, PIECE_NUMBERS, write_pieces, write_state
 
@@ -22,7 +22,6 @@ STATE_ROWS = 12 * PIECE_NUMBERS
 KING_ROWS = STATE_ROWS + BALANCE_FEATURE  # first row of the king buckets
 BUCKET_ROWS = 12 * 64
 MAX_VIEW = 72  # rows of one view: 32 pieces twice, 4 castling rights, en passant, counter; rounded up
-MEN_BUCKETS = 8  # the small layers are chosen by the number of men
 
 # Bucket of the own king by [rank 1 to 8, file e to h], for each supported number of buckets.
 _LAYOUTS = {
@@ -74,15 +73,3 @@ def write_view_of(row, side, attacks, buckets, features):
             count += 1
             pieces &= pieces - ONE
     return write_state(row, side, flip, STATE_ROWS, features, count)
-
-
-@kernel()
-def men_bucket(row):
-    """Which small layers serve a position."""
-    return bucket_of(np.int64(popcount(row[WHITE] | row[WHITE + 1])))
-
-
-@kernel()
-def bucket_of(men):
-    """0 for two to four men, and one more for every four more."""
-    return min((men - 1) // 4, MEN_BUCKETS - 1)

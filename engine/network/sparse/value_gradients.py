@@ -28,17 +28,10 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
+from engine.network.sparse.features import MEN_BUCKETS
 from engine.network.sparse.inference import softmax_of_3
-from engine.network.sparse.rows import (
-    add_4,
-    add_rows,
-    add_weighted_rows,
-    clip,
-    pair_products,
-    score_row,
-    subtract_rows,
-)
-from engine.network.sparse.value_features import MAX_VIEW, MEN_BUCKETS
+from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row, subtract_rows
+from engine.network.sparse.value_features import MAX_VIEW
 from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
 
 

@@ -18,10 +18,11 @@ from engine.native.integer_lanes import SHORTS, high_floats, load_shorts, low_fl
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
 from engine.native.memory import aligned_zeros
+from engine.network.sparse.features import MEN_BUCKETS, men_bucket
 from engine.network.sparse.quantization import as_shorts, by_input
 from engine.network.sparse.rows import clip, score_row
 from engine.network.sparse.short_rows import add_short_rows
-from engine.network.sparse.value_features import MAX_VIEW, MEN_BUCKETS, king_buckets, men_bucket, write_views
+from engine.network.sparse.value_features import MAX_VIEW, king_buckets, write_views
 from engine.network.sparse.value_parameters import (
     HIDDEN_1,
     HIDDEN_2,

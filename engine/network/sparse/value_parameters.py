@@ -23,13 +23,8 @@ import numpy as np
 from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.value_features import (
-    BUCKET_ROWS,
-    KING_BUCKET_COUNTS,
-    KING_ROWS,
-    MEN_BUCKETS,
-    STATE_ROWS,
-)
+from engine.network.sparse.features import MEN_BUCKETS
+from engine.network.sparse.value_features import BUCKET_ROWS, KING_BUCKET_COUNTS, KING_ROWS, STATE_ROWS
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
 HIDDEN_2 = 32

@@ -29,6 +29,7 @@ from engine.network.sparse.features import (
     STATE_FEATURES,
     balance_level,
     look,
+    men_bucket,
     new_sight,
     write_view,
 )
@@ -38,7 +39,6 @@ from engine.network.sparse.model import build_sparse, in_present_form
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
 from engine.network.sparse.quantization import accumulator_scale, head_scale, largest_accumulator, quantized
 from engine.network.sparse.short_rows import UNIT
-from engine.network.sparse.value_features import men_bucket
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
 from engine.nn import dit

@@ -15,10 +15,11 @@ from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.sparse.features import men_bucket
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
-from engine.network.sparse.value_features import MAX_VIEW, king_buckets, men_bucket, write_views
+from engine.network.sparse.value_features import MAX_VIEW, king_buckets, write_views
 from engine.network.sparse.value_inference import integer_tables, new_value_model, value_trunk_outputs
 from engine.network.sparse.value_parameters import FINEST_SCALE
 from engine.nn.layers import ListNetwork

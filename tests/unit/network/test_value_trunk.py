@@ -10,18 +10,16 @@ from engine.board.attacks import ATTACK_WORDS, write_attacks
 from engine.board.convert import row_from_board
 from engine.board.layout import BLACK, ROW_WORDS, WHITE
 from engine.errors import ConfigError, ShapeError
-from engine.network.sparse.features import CASTLING_FEATURE, COUNTER_FEATURE, EN_PASSANT_FEATURE
+from engine.network.sparse.features import (
+    CASTLING_FEATURE,
+    COUNTER_FEATURE,
+    EN_PASSANT_FEATURE,
+    MEN_BUCKETS,
+    men_bucket,
+)
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig, sparse_config_of
-from engine.network.sparse.value_features import (
-    KING_BUCKET_COUNTS,
-    KING_ROWS,
-    MAX_VIEW,
-    MEN_BUCKETS,
-    king_buckets,
-    men_bucket,
-    write_views,
-)
+from engine.network.sparse.value_features import KING_BUCKET_COUNTS, KING_ROWS, MAX_VIEW, king_buckets, write_views
 from engine.network.sparse.value_parameters import (
     FINEST_SCALE,
     WEIGHT_LIMIT,
