@@ -25,7 +25,7 @@ class SparseBatch(NamedTuple):
     A position after a variation has no legal moves here, because only its value is known.
     """
 
-    features: np.ndarray  # int16 [B, 40] active features; undefined from n_features on
+    features: np.ndarray  # int16 [B, 56] active features; undefined from n_features on
     n_features: np.ndarray  # int32 [B]
     rows: np.ndarray  # int16 [B, 218] policy rows of the legal moves; undefined from n_moves on
     sorts: np.ndarray  # int16 [B, 218] what sort of move each is; undefined from n_moves on

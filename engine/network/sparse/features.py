@@ -11,6 +11,10 @@ mover's king stands on files a to d, the board is also mirrored horizontally, so
         16..65   the quiescence balance, from far below zero to far above: who is ahead once captures are over. A sum
                  over pieces cannot tell which of several hanging pieces falls first; quiescence search can
 
+    6276 + (((phase * 2 + whose) * 3 + enemy king) * 2 + own king) * 64 + square    a passed pawn, ours or theirs; its
+                 enemy king is outside its square, inside, or beside the square in front of the pawn; whether its own
+                 king is within two steps of that square
+
 The phase is 0 with at most 20 men on the board, 1 with more: every feature is one number in endings and another in
 middlegames. A position costs as much as without phases, because it has as many features.
 
@@ -44,6 +48,8 @@ from engine.board.layout import (
     BLACK,
     CASTLING,
     EN_PASSANT,
+    FILE_A,
+    FILE_H,
     HALFMOVE,
     KING,
     KNIGHT,
@@ -69,8 +75,10 @@ EN_PASSANT_FEATURE = CASTLING_FEATURE + 4
 COUNTER_FEATURE = EN_PASSANT_FEATURE + 8
 BALANCE_FEATURE = COUNTER_FEATURE + 4
 STATE_FEATURES = BALANCE_FEATURE + 50
-FEATURES = PIECE_FEATURES + PHASES * STATE_FEATURES
-MAX_ACTIVE = 40  # 32 pieces, 4 castling rights, en passant, counter, balance; rounded up
+PASSED_FEATURE = PIECE_FEATURES + PHASES * STATE_FEATURES
+PASSED_NUMBERS = 2 * 3 * 2 * 64  # of one phase
+FEATURES = PASSED_FEATURE + PHASES * PASSED_NUMBERS
+MAX_ACTIVE = 56  # 32 pieces, 16 passed pawns, 4 castling rights, en passant, counter, balance; rounded up
 COUNTER_STEP = 20  # plies between the thresholds of the fifty-move counter's features
 FEATURE_GROUPS = (12, PHASES * 4, 64)  # shape of the piece features: [piece, phase, attacked and defended, square]
 
@@ -89,7 +97,7 @@ class Sight(NamedTuple):
     unsafe: np.ndarray  # uint64 [8] by kind of the moving piece: squares on which it seems to be lost
     danger: np.ndarray  # uint64 [8] by kind: squares on which a piece of ours is in danger
     checks: np.ndarray  # uint64 [8] by kind: squares from which it attacks the enemy king
-    features: np.ndarray  # int16 [40] out: indices of active features
+    features: np.ndarray  # int16 [56] out: indices of active features
     rows: np.ndarray  # int16 [218] out: policy row of each legal move
     sorts: np.ndarray  # int16 [218] out: what sort of move each is
 
@@ -182,7 +190,9 @@ def write_features(row, level, sight):
     state = PIECE_FEATURES + phase * STATE_FEATURES
     count = write_state(row, side, flip, state, sight.features, count)
     sight.features[count] = state + BALANCE_FEATURE + level
-    return count + 1
+    passed = PASSED_FEATURE + phase * PASSED_NUMBERS
+    count = write_passed(row, side, flip, passed, sight.features, count + 1)
+    return write_passed(row, 1 - side, flip, passed + PASSED_NUMBERS // 2, sight.features, count)
 
 
 @kernel()
@@ -271,6 +281,45 @@ def write_state(row, side, flip, base, features, count):
         features[count] = base + COUNTER_FEATURE + (step if step < 3 else 3)
         count += 1
     return count
+
+
+@kernel()
+def write_passed(row, side, flip, base, features, count):
+    """Write one feature for each passed pawn of a side from features[count] on, and return the new count."""
+    pawns = row[PAWN] & row[WHITE + side] & ~_guarded_by_pawns(row[PAWN] & row[BLACK - side], side)
+    own, enemy = ctz(row[KING] & row[WHITE + side]), ctz(row[KING] & row[BLACK - side])
+    while pawns:
+        square = ctz(pawns)
+        front = square + (8 if side == 0 else -8)
+        last = square & 7 | (56 if side == 0 else 0)
+        steps = abs((last >> 3) - (square >> 3))
+        near = _distance(own, front) <= 2
+        guard = 2 if _distance(enemy, front) <= 1 else np.int64(_distance(enemy, last) <= steps)
+        features[count] = base + (guard * 2 + near) * 64 + (square ^ flip)
+        count += 1
+        pawns &= pawns - ONE
+    return count
+
+
+@kernel()
+def _guarded_by_pawns(enemies, side):
+    """Squares on which a pawn of `side` is not passed: an enemy pawn is in front of it, on its file or beside it."""
+    reach = enemies
+    if side == 0:
+        for step in (8, 16, 32):
+            reach |= reach >> np.uint64(step)
+        reach >>= np.uint64(8)
+    else:
+        for step in (8, 16, 32):
+            reach |= reach << np.uint64(step)
+        reach <<= np.uint64(8)
+    return reach | (reach & ~FILE_A) >> ONE | (reach & ~FILE_H) << ONE
+
+
+@kernel()
+def _distance(a, b):
+    """King's steps between two squares."""
+    return max(abs((a & 7) - (b & 7)), abs((a >> 3) - (b >> 3)))
 
 
 @kernel()

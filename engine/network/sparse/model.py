@@ -1,6 +1,6 @@
 """The sparse network as layers of the learning library, for training.
 
-Inputs, numbered as in `features.py`, -1 = none: features integer [B, 40]; policy rows and sorts of the legal moves,
+Inputs, numbered as in `features.py`, -1 = none: features integer [B, 56]; policy rows and sorts of the legal moves,
 both integer [B, M]. Outputs, for the side to move:
     policy [B, M]    logits of the legal moves
     value  [B, 4]    logits of win, draw, loss; plies to the end of the game, in hundreds

@@ -24,6 +24,7 @@ from engine.network.sparse.features import (
     FEATURES,
     MEN_BUCKETS,
     MOVE_SORTS,
+    PASSED_FEATURE,
     PHASES,
     PIECE_NUMBERS,
     POLICY_ROWS,
@@ -181,13 +182,16 @@ def in_phases(tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     Before there were phases, features were only ever added at the end; an older network's weights for them are zero.
     """
     name = PARAMETERS["weight"]
-    if name not in tensors or tensors[name].ndim != 2 or len(tensors[name]) > FEATURES_OF_A_PHASE:
+    if name not in tensors or tensors[name].ndim != 2 or len(tensors[name]) >= FEATURES:
         return tensors
     weight = tensors[name]
+    if len(weight) > FEATURES_OF_A_PHASE:
+        return {**tensors, name: np.pad(weight, ((0, FEATURES - len(weight)), (0, 0)))}
     width, n_pieces = weight.shape[1], 12 * PIECE_NUMBERS
     weight = np.pad(weight, ((0, FEATURES_OF_A_PHASE - len(weight)), (0, 0)))
     pieces = np.repeat(weight[:n_pieces].reshape(12, 1, PIECE_NUMBERS, width), PHASES, axis=1)
-    return {**tensors, name: np.concatenate([pieces.reshape(-1, width), *[weight[n_pieces:]] * PHASES])}
+    passed = np.zeros((FEATURES - PASSED_FEATURE, width), np.float32)
+    return {**tensors, name: np.concatenate([pieces.reshape(-1, width), *[weight[n_pieces:]] * PHASES, passed])}
 
 
 def in_versions(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Mapping[str, np.ndarray]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.board.layout import PAWN
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
@@ -26,6 +27,7 @@ from engine.network.sparse.features import (
     EN_PASSANT_FEATURE,
     MAX_ACTIVE,
     MEN_BUCKETS,
+    PASSED_FEATURE,
     PHASES,
     PIECE_FEATURES,
     STATE_FEATURES,
@@ -127,9 +129,12 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
 def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     """Upper bound of every |accumulator| over all positions: the best piece on the 32 best squares, and the state."""
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 4, 64, config.width).max(axis=(0, 2))  # [phase, square, W]
-    squares = np.sort(pieces, axis=1)
-    state = weight[PIECE_FEATURES:].reshape(PHASES, STATE_FEATURES, config.width)
+    pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 4, 64, config.width).max(axis=2)
+    passed = weight[PASSED_FEATURE:].reshape(PHASES, 2, 6, 64, config.width).max(axis=2)
+    pieces[PAWN] += passed[:, 0]
+    pieces[6 + PAWN] += passed[:, 1]
+    squares = np.sort(pieces.max(axis=0), axis=1)  # [phase, square, W]
+    state = weight[PIECE_FEATURES:PASSED_FEATURE].reshape(PHASES, STATE_FEATURES, config.width)
     total = squares[:, 32:].sum(axis=1) + np.abs(tables.bias)
     total += state[:, CASTLING_FEATURE:EN_PASSANT_FEATURE].sum(axis=1)
     for first, last in (

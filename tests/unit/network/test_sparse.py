@@ -23,6 +23,8 @@ from engine.network.sparse.features import (
     COUNTER_FEATURE,
     EN_PASSANT_FEATURE,
     FEATURES,
+    MAX_ACTIVE,
+    PASSED_FEATURE,
     PHASES,
     PIECE_FEATURES,
     POLICY_ROWS,
@@ -86,7 +88,11 @@ def batch_of(boards: list[chess.Board]) -> LeafBatch:
 
 def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Inputs of the layers for the first leaves."""
-    features, rows, sorts = np.full((count, 40), -1), np.full((count, MAX_MOVES), -1), np.zeros((count, MAX_MOVES), int)
+    features, rows, sorts = (
+        np.full((count, MAX_ACTIVE), -1),
+        np.full((count, MAX_MOVES), -1),
+        np.zeros((count, MAX_MOVES), int),
+    )
     sight = new_sight()
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
@@ -129,7 +135,32 @@ def expected_features(board: chess.Board, settled_cp: int) -> set[int]:
     if board.halfmove_clock >= 20:
         found.add(state + COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
     found.add(state + BALANCE_FEATURE + (25 if settled_cp >= 0 else 24))
+    for owner in (mover, not mover):
+        for pawn in board.pieces(chess.PAWN, owner):
+            known = passed_pawn(board, owner, pawn)
+            if known is not None:
+                guard, near = known
+                number = ((phase * 2 + (owner != mover)) * 3 + guard) * 2 + near
+                found.add(6276 + number * 64 + (pawn ^ flip))
     return found
+
+
+def passed_pawn(board: chess.Board, owner: chess.Color, pawn: chess.Square) -> tuple[int, bool] | None:
+    """What the enemy king guards, and whether the own king is near; None if the pawn is not passed."""
+    file, rank = chess.square_file(pawn), chess.square_rank(pawn)
+    for enemy in board.pieces(chess.PAWN, not owner):
+        ahead = chess.square_rank(enemy) > rank if owner else chess.square_rank(enemy) < rank
+        if ahead and abs(chess.square_file(enemy) - file) <= 1:
+            return None
+    front = pawn + (8 if owner else -8)
+    last = chess.square(file, 7 if owner else 0)
+    own, their = board.king(owner), board.king(not owner)
+    assert own is not None
+    assert their is not None
+    near = chess.square_distance(own, front) <= 2
+    if chess.square_distance(their, front) <= 1:
+        return 2, near
+    return int(chess.square_distance(their, last) <= abs(chess.square_rank(last) - rank)), near
 
 
 def expected_rows(board: chess.Board, row: np.ndarray, moves: np.ndarray) -> list[int]:
@@ -185,7 +216,9 @@ def test_features_and_rows_agree_with_python_chess() -> None:
         assert sight.sorts[:n_moves].tolist() == expected_sorts(board, row, moves[:n_moves], sight.rows), board.fen()
         seen.update(features)
     assert max(seen) < FEATURES
-    phases, states = np.divmod([number - PIECE_FEATURES for number in seen if number >= PIECE_FEATURES], STATE_FEATURES)
+    others = [number - PIECE_FEATURES for number in seen if PIECE_FEATURES <= number < PASSED_FEATURE]
+    phases, states = np.divmod(others, STATE_FEATURES)
+    assert {(number - PASSED_FEATURE) // 64 % 12 for number in seen if number >= PASSED_FEATURE} == set(range(12))
     assert set(phases) == set(range(PHASES))
     assert set(states) & set(range(CASTLING_FEATURE, EN_PASSANT_FEATURE))
     assert set(states) & set(range(EN_PASSANT_FEATURE, COUNTER_FEATURE))
@@ -212,7 +245,8 @@ def test_a_network_is_told_what_captures_come_to() -> None:
     moves, sight = np.zeros(MAX_MOVES, np.uint16), new_sight()
     for board, settled in zip((hanging, solid), values, strict=True):
         active = look(row_from_board(board), moves, 0, sight)
-        states = [feature - PIECE_FEATURES for feature in sight.features[:active] if feature >= PIECE_FEATURES]
+        numbers = sight.features[:active]
+        states = (numbers[(numbers >= PIECE_FEATURES) & (numbers < PASSED_FEATURE)] - PIECE_FEATURES).tolist()
         assert states == [BALANCE_FEATURE + balance_level(settled)]
 
 
@@ -316,6 +350,7 @@ def without_phases(model: ListNetwork) -> Layer:
     weight, bias = (model.named_parameters()[f"trunk.accumulator.{name}"] for name in ("weight", "bias"))
     pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 256, -1)[:, 0].reshape(12 * 256, -1)
     state = weight[PIECE_FEATURES : PIECE_FEATURES + STATE_FEATURES]
+    weight[PASSED_FEATURE:] = 0  # such files know no passed pawns
     accumulator.load_parameters({"weight": np.concatenate([pieces, state]), "bias": bias})
     trunk = model.trunk.with_children({**model.trunk.children(), "accumulator": accumulator})
     return model.with_children({**model.children(), "trunk": trunk})
@@ -328,7 +363,7 @@ def lists_without_phases(inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ..
     piece_numbers = piece * 256 + rest % 256
     state_numbers = 12 * 256 + (features - PIECE_FEATURES) % STATE_FEATURES
     numbers = np.where(features < PIECE_FEATURES, piece_numbers, state_numbers)
-    return np.where(features < 0, -1, numbers), *inputs[1:]
+    return np.where((features < 0) | (features >= PASSED_FEATURE), -1, numbers), *inputs[1:]
 
 
 def test_a_network_without_phases_plays_as_its_own_layers_say_and_learns_them() -> None:
@@ -460,7 +495,7 @@ def test_bound_of_accumulators_holds_and_is_reached() -> None:
     pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 4, 64, -1)
     pieces[:, 1, :, :40] = 0.25  # 40 squares, of which 32 can be occupied
     pieces[:, 0, :, 40:] = 0.25  # too few to reach as much, and never with those of the other phase
-    state = weight[PIECE_FEATURES:].reshape(PHASES, STATE_FEATURES, -1)
+    state = weight[PIECE_FEATURES:PASSED_FEATURE].reshape(PHASES, STATE_FEATURES, -1)
     state[:, CASTLING_FEATURE:EN_PASSANT_FEATURE] = 0.5
     state[:, EN_PASSANT_FEATURE:COUNTER_FEATURE, 3] = -1.0
     state[:, COUNTER_FEATURE:, 3] = 1.5
