@@ -179,14 +179,12 @@ def in_present_shape(tensors: Mapping[str, np.ndarray], config: SparseConfig) ->
 def in_phases(tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """Parameters whose features have phases, from those of an older network: each phase has a copy of its rows.
 
-    Before there were phases, features were only ever added at the end; an older network's weights for them are zero.
+    Older networks know no passed pawns, and the oldest not all of the state: their weights for those are zero.
     """
     name = PARAMETERS["weight"]
-    if name not in tensors or tensors[name].ndim != 2 or len(tensors[name]) >= FEATURES:
+    if name not in tensors or tensors[name].ndim != 2 or len(tensors[name]) > FEATURES_OF_A_PHASE:
         return tensors
     weight = tensors[name]
-    if len(weight) > FEATURES_OF_A_PHASE:
-        return {**tensors, name: np.pad(weight, ((0, FEATURES - len(weight)), (0, 0)))}
     width, n_pieces = weight.shape[1], 12 * PIECE_NUMBERS
     weight = np.pad(weight, ((0, FEATURES_OF_A_PHASE - len(weight)), (0, 0)))
     pieces = np.repeat(weight[:n_pieces].reshape(12, 1, PIECE_NUMBERS, width), PHASES, axis=1)
