@@ -13,6 +13,7 @@ from engine.native.pool import ThreadPool
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.network.sparse.rows import HALF_BLOCK
+from engine.network.sparse.value_features import PIECE_GROUPS
 from engine.network.sparse.value_gradients import (
     ValueGradients,
     ValueScratch,
@@ -103,7 +104,7 @@ class ValueFamily:
         one position's gradient leaves such rows to move in proportion to their gradients.
         """
         epsilon = ONE_POSITION / settings.batch_size
-        shared = {ROWS: SharedRows(12, 4, 64)}
+        shared = {ROWS: SharedRows(*PIECE_GROUPS)}
         return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
 
     def refresh(self, model: Layer, coming: Iterator[ValueBatch]) -> None:

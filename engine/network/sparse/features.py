@@ -48,8 +48,6 @@ from engine.board.layout import (
     BLACK,
     CASTLING,
     EN_PASSANT,
-    FILE_A,
-    FILE_H,
     HALFMOVE,
     KING,
     KNIGHT,
@@ -63,6 +61,7 @@ from engine.board.layout import (
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
+from engine.tactics.classical import PASSED_MASKS
 from engine.tactics.quiescence import QuiescenceSpace, new_space, settled_value
 
 PHASES = 2
@@ -286,10 +285,13 @@ def write_state(row, side, flip, base, features, count):
 @kernel()
 def write_passed(row, side, flip, base, features, count):
     """Write one feature for each passed pawn of a side from features[count] on, and return the new count."""
-    pawns = row[PAWN] & row[WHITE + side] & ~_guarded_by_pawns(row[PAWN] & row[BLACK - side], side)
+    pawns, enemies = row[PAWN] & row[WHITE + side], row[PAWN] & row[BLACK - side]
     own, enemy = ctz(row[KING] & row[WHITE + side]), ctz(row[KING] & row[BLACK - side])
     while pawns:
         square = ctz(pawns)
+        pawns &= pawns - ONE
+        if PASSED_MASKS[side, square] & enemies:
+            continue
         front = square + (8 if side == 0 else -8)
         last = square & 7 | (56 if side == 0 else 0)
         steps = abs((last >> 3) - (square >> 3))
@@ -297,23 +299,7 @@ def write_passed(row, side, flip, base, features, count):
         guard = 2 if _distance(enemy, front) <= 1 else np.int64(_distance(enemy, last) <= steps)
         features[count] = base + (guard * 2 + near) * 64 + (square ^ flip)
         count += 1
-        pawns &= pawns - ONE
     return count
-
-
-@kernel()
-def _guarded_by_pawns(enemies, side):
-    """Squares on which a pawn of `side` is not passed: an enemy pawn is in front of it, on its file or beside it."""
-    reach = enemies
-    if side == 0:
-        for step in (8, 16, 32):
-            reach |= reach >> np.uint64(step)
-        reach >>= np.uint64(8)
-    else:
-        for step in (8, 16, 32):
-            reach |= reach << np.uint64(step)
-        reach <<= np.uint64(8)
-    return reach | (reach & ~FILE_A) >> ONE | (reach & ~FILE_H) << ONE
 
 
 @kernel()

@@ -18,6 +18,7 @@ from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.network.sparse.features import BALANCE_FEATURE, PIECE_NUMBERS, write_pieces, write_state
 
+PIECE_GROUPS = (12, 4, 64)  # shape of the first rows: [piece, attacked and defended, square]
 STATE_ROWS = 12 * PIECE_NUMBERS
 KING_ROWS = STATE_ROWS + BALANCE_FEATURE  # first row of the king buckets
 BUCKET_ROWS = 12 * 64

@@ -335,11 +335,11 @@ def without_versions(model: Layer) -> Layer:
 def test_a_value_head_without_versions_plays_as_its_own_layers_say() -> None:
     leaves = batch_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
-    model = without_versions(small_model())
+    model = without_versions(small_model(6))
     assert sparse_config_of(model.config()) == CONFIG
     SparseEvaluator(SparseNet(model.named_parameters(), CONFIG)).evaluate(leaves, count)
     _, wdl, moves_left = layers_outputs(model, leaves, count)
-    assert np.allclose(leaves.wdl[:count], wdl, atol=3e-3)  # rounding comes to 0.0008 to 0.0021 with eight seeds
+    assert np.allclose(leaves.wdl[:count], wdl, atol=1e-3)
     assert np.allclose(leaves.moves_left[:count], moves_left, atol=0.2)
     assert wdl.std() > 0.02
 
