@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -189,6 +190,18 @@ def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: P
         assert loads == ["loaded"]
         engine.set_options(replace(OPTIONS, multi_pv=2))
         assert loads == ["loaded"]
+
+
+def test_a_search_leaves_the_garbage_collector_little_to_visit(folder: Path) -> None:
+    gc.unfreeze()
+    before = len(gc.get_objects())
+    try:
+        with PatientEngine(OPTIONS) as engine:
+            engine.wait()
+            engine.search(Limits(nodes=8))
+            assert len(gc.get_objects()) < before / 10
+    finally:
+        gc.unfreeze()
 
 
 def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
