@@ -16,6 +16,7 @@ from selfplay.matches.statistics import Sprt
 from selfplay.settings import check_settings, help_of, required_setting, setting
 from selfplay.training.families import family_of
 from selfplay.training.recipe import Recipe
+from selfplay.training.sparse import SparseFamily
 
 __all__ = [
     "FIXED",
@@ -49,6 +50,10 @@ class FitSettings:
     peak_rate: float = required_setting("use this peak learning rate", above=0)
     weight_decay: float = required_setting("shrink each weight by the learning rate times this, every step", least=0)
     window: int = setting(8, "draw positions from this many of the newest generations", least=1)
+    labels: str = setting("", "mix in this label folder (aino-train teach); sparse networks only; empty = none")
+    labels_share: float = setting(
+        0.5, "draw this share of the positions from fit.labels, so that nothing is forgotten", least=0, below=1
+    )
     value_share: float = setting(
         0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
     )
@@ -117,8 +122,10 @@ class RunConfig:
     gate: GateSettings = field(default_factory=GateSettings)
 
     def __post_init__(self) -> None:
-        family_of(self.net)
+        family = family_of(self.net)
         check_settings(self)
+        if self.fit.labels and not isinstance(family, SparseFamily):
+            raise ConfigError(f"fit.labels: label folders teach sparse networks only, and net is {self.net}")
 
 
 SECTIONS: dict[str, type[Any]] = {"fit": FitSettings, "games": GameSettings, "gate": GateSettings}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from engine.errors import RunError
 from engine.nn import dit
@@ -20,7 +21,7 @@ from selfplay.training.families import family_of_model
 from selfplay.training.heldout import HeldOutScores, split_by_game
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import TrainingData
+from selfplay.training.source_files import SourceFiles, TrainingData, label_sets
 
 __all__ = ["FitProgress", "FitResult", "fit", "learner_settings", "replay_set"]
 
@@ -88,7 +89,7 @@ def fit(
     model = family.current(best)
     heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
     before = heldout.evaluate(model, run.config.threads)
-    data = TrainingData((training,), (1.0,), heldout_games)
+    data = _training_data(training, heldout_games, settings)
     seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
     rates, total_steps = WarmupCosine.over_progress(settings.peak_rate), _total_steps(settings)
     batches = family.batches(data, how, seed)
@@ -106,6 +107,15 @@ def fit(
     run.ledger.note_losses(generation, learner.steps_done, "before", asdict(before))
     run.ledger.note_losses(generation, learner.steps_done, "after", asdict(after))
     return FitResult(before, after)
+
+
+def _training_data(replay: PositionSet, heldout: PositionSet, settings: FitSettings) -> TrainingData:
+    """The replay, and beside it the labels that the settings name."""
+    if not settings.labels:
+        return TrainingData((replay,), (1.0,), heldout)
+    labels = list(label_sets([Path(settings.labels)], settings.labels_share, SourceFiles.scored_share))
+    rows, shares = zip(*labels, strict=True)
+    return TrainingData((replay, *rows), (1.0 - settings.labels_share, *shares), heldout)
 
 
 def _total_steps(settings: FitSettings) -> int:

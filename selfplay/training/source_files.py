@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from selfplay.records.label_folder import LabelFolder
 from selfplay.records.positions import PositionSet
 from selfplay.training.heldout import split_by_game
 
-__all__ = ["SourceFiles", "TrainingData", "load_training_data"]
+__all__ = ["SourceFiles", "TrainingData", "label_sets", "load_training_data"]
 
 LEAST_GAMES = 2  # one to train on, one to hold out
 
@@ -105,7 +105,7 @@ def load_training_data(
     if not paths and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
     if not paths:
-        labels = list(_label_sets(files, tell))
+        labels = list(label_sets(files.labels, files.shares[-1], files.scored_share, tell))
         return TrainingData(tuple(rows for rows, _ in labels), tuple(share for _, share in labels), labels[0][0])
     heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
     heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
@@ -126,22 +126,27 @@ def load_training_data(
         total = max(1, sum(map(_usable, kind)))
         sets += [one for one in kind if _usable(one)]
         shares += [share * _usable(one) / total for one in kind if _usable(one)]
-    for rows, share in _label_sets(files, tell):
+    for rows, share in label_sets(files.labels, files.shares[-1], files.scored_share, tell):
         sets.append(rows)
         shares.append(share)
     return TrainingData(tuple(sets), tuple(shares), heldout)
 
 
-def _label_sets(files: SourceFiles, tell: Callable[[str], None]) -> Iterator[tuple[LabelRows, float]]:
-    """The label folders' rows with their mixture weights; values and scored moves are separate sets."""
-    folders = [LabelFolder(path) for path in files.labels]
-    for name, share in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
+def label_sets(
+    paths: Sequence[Path], share: float, scored_share: float, tell: Callable[[str], None] = lambda line: None
+) -> Iterator[tuple[LabelRows, float]]:
+    """Label folders' rows with their parts of the mixture weight `share`; values and scored moves are separate sets.
+
+    Scored moves get `scored_share` of it. Raises DataError for a path that is no label folder.
+    """
+    folders = [LabelFolder(path) for path in paths]
+    for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
             rows = rows_of(folder)[("values", "scored").index(name)]
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
-                yield rows, files.shares[-1] * share * rows.n_positions / total
+                yield rows, share * part * rows.n_positions / total
 
 
 def _usable(positions: PositionSet) -> int:

@@ -12,7 +12,10 @@ from engine.board.convert import row_from_board
 from engine.board.layout import BLACK, HALFMOVE, KING, SIDE, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from selfplay.teachers.net_file import STACK_HASH, STOCKFISH_15, VERSION, NetShape
+from selfplay.records.label_folder import Chunk, LabelWriter
+from selfplay.teachers.draw_sources import games_of_sets, new_roots
+from selfplay.teachers.labelling import LabelPlan, draw_chunk
+from selfplay.teachers.net_file import STACK_HASH, STOCKFISH_15, VERSION, NetShape, read_stockfish_net
 
 
 def net_bytes(shape: NetShape, seed: int = 1, description: bytes = b"random") -> bytes:
@@ -117,3 +120,14 @@ def plain_features(row: np.ndarray, view: int) -> list[int]:
                 piece = 10 if kind == KING else 2 * kind + theirs
                 found.append((square ^ flip) + 64 * piece + 704 * bucket)
     return found
+
+
+def material_labels(folder: Path, rows: int) -> Chunk:
+    """Writes a label folder of one chunk, whose teacher counts material. Returns its rows."""
+    net = folder.with_suffix(".nnue")
+    net.write_bytes(material_net_bytes())
+    chunk = draw_chunk(read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows), 0)
+    writer = LabelWriter(folder, {})
+    writer.publish([chunk])
+    writer.close()
+    return chunk

@@ -23,11 +23,8 @@ from engine.network.sparse.value_parameters import (
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
 from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
-from selfplay.records.label_folder import Chunk, LabelWriter
+from selfplay.records.label_folder import LabelFolder
 from selfplay.records.positions import PositionSet
-from selfplay.teachers.draw_sources import games_of_sets, new_roots
-from selfplay.teachers.labelling import LabelPlan, draw_chunk
-from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of
 from selfplay.training.learner import Learner
@@ -36,7 +33,7 @@ from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from selfplay.training.value_trunk import ValueHeldOut, ValuePass, tables_of
 from tests.gradient.numeric import numeric_gradient
-from tests.selfplay.teachers.nets import material_net_bytes
+from tests.selfplay.teachers.nets import material_labels
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
 NET = str(CONFIG)
@@ -44,30 +41,15 @@ BATCH = 64
 
 
 @pytest.fixture(scope="module")
-def net(tmp_path_factory) -> StockfishNet:
-    """A teacher that counts material."""
-    path = tmp_path_factory.mktemp("net") / "material.nnue"
-    path.write_bytes(material_net_bytes())
-    return read_stockfish_net(path)
-
-
-@pytest.fixture(scope="module")
-def chunk(net: StockfishNet):
-    return draw_chunk(net, new_roots(games_of_sets([])), LabelPlan(chunk_rows=3000), 0)
-
-
-@pytest.fixture(scope="module")
-def labels(chunk) -> LabelRows:
-    return LabelRows("labels", chunk.values)
-
-
-@pytest.fixture(scope="module")
-def folder(chunk, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("labels")
-    writer = LabelWriter(path, {})
-    writer.publish([Chunk(chunk.values, chunk.scored, chunk.offered)])
-    writer.close()
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("drawn") / "labels"
+    material_labels(path, 3000)
     return path
+
+
+@pytest.fixture(scope="module")
+def labels(folder: Path) -> LabelRows:
+    return LabelRows("labels", np.array(LabelFolder(folder).values))
 
 
 def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
