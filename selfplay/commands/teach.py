@@ -81,6 +81,8 @@ def _add_label_flags(group: argparse._ArgumentGroup) -> None:
     setting("--calm-cp", "keep positions whose captures change the value by at most this many centipawns")
     setting("--unsettled-share", "keep this share of the other positions, with quiescence's value")
     setting("--scored-share", "score all moves of this many positions for each one with a value")
+    text = "label with alpha-beta of this many plies over quiescence search; 0 = static values of calm positions"
+    setting("--depth", text)
     setting("--tree-visits", "search trees to draw from for this many visits; each takes half, once or twice as many")
     setting("--chunk-rows", "draw this many positions at a time")
     setting(

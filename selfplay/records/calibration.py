@@ -16,6 +16,8 @@ from selfplay.records.targets import SCORE_LIMIT_CP, WIN_CENTRE_CP, WIN_SCALE_CP
 
 __all__ = [
     "CALM_VALUES",
+    "DEEPEST",
+    "DEEP_VALUES",
     "GAME_SCORES",
     "LONE_SCORES",
     "LONG_SEARCH",
@@ -87,6 +89,12 @@ MOVE_SCORES = {source: Calibration(shift, 85.0, 55.0) for source, shift in _MOVE
 # By depth of alpha-beta in plies: scores of games' positions, and of positions off a game's path, as in trees.
 GAME_SCORES = {1: MOVE_SCORES["games"], 2: Calibration(0.0, 92.0, 60.0)}
 LONE_SCORES = {1: Calibration(12.0, 85.0, 55.0), 2: Calibration(4.0, 80.0, 50.0)}
+DEEPEST = 2  # plies of alpha-beta that a label's value may have
+# The same by source, as a label folder has them.
+DEEP_VALUES = {
+    1: MOVE_SCORES,
+    2: {source: (GAME_SCORES if source == "games" else LONE_SCORES)[2] for source in SOURCES},
+}
 
 SHIFTS, CENTRES, SCALES = np.arange(-12.0, 37.0, 3.0), np.arange(40.0, 141.0, 5.0), np.arange(30.0, 101.0, 5.0)
 

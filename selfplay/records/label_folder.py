@@ -24,6 +24,7 @@ import numpy as np
 
 from engine.errors import DataError, RunError
 from engine.files.atomic import atomic_write, sync_folder
+from selfplay.records.calibration import DEEPEST
 from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
 
 __all__ = ["Chunk", "LabelFolder", "LabelWriter", "Published", "fields_of"]
@@ -58,6 +59,7 @@ class LabelFolder:
 
     Attributes:
         settings: inputs of the labels.
+        depth: plies of alpha-beta behind its values; 0 = static values, and quiescence's of positions not calm.
         published: totals so far.
         values: uint64 [N, 4] packed rows.
         scored: uint64 [M, 8] packed rows.
@@ -68,6 +70,9 @@ class LabelFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings = _read_settings(folder / SETTINGS)
+        self.depth = self.settings.get("depth", 0)
+        if self.depth not in range(DEEPEST + 1):
+            raise DataError(f"{folder / SETTINGS}: depth: expected 0 to {DEEPEST} plies, found {self.depth!r}")
         records = _read_journal(folder / JOURNAL)
         self.published = _published(records)
         self._records = records

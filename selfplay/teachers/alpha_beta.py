@@ -29,6 +29,7 @@ def deep_value(teacher, row, depth):
     if depth <= 0:
         return settled_value(teacher, row)
     begin(teacher, row)
+    _forget_killers(teacher)
     best = np.int64(0)
     for d in range(1, depth + 1):
         best = _search(teacher, np.int64(0), np.int64(d), np.int64(-MATE), np.int64(MATE))
@@ -64,6 +65,7 @@ def score_moves_deeply(teacher, row, moves, count, scores, exact, depth):
     score_moves(teacher, row, moves, count, scores, exact)
     if depth <= 1:
         return
+    _forget_killers(teacher)
     child = teacher.rows[1]
     for i in range(count):
         make(row, moves[i], child)
@@ -180,6 +182,12 @@ def _order(teacher, ply, row, count, table_move):
         elif move == teacher.killers[ply, 0] or move == teacher.killers[ply, 1]:
             score = KILLER
         teacher.scores[ply, i] = score
+
+
+@kernel()
+def _forget_killers(teacher):
+    """They order the moves, and with that decide what the table holds; so labels would depend on earlier ones."""
+    teacher.killers[:] = NO_MOVE
 
 
 @kernel()

@@ -20,6 +20,7 @@ from engine.errors import ConfigError, DataError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
+from selfplay.records.calibration import DEEPEST
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.records.packed import unpack_row
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
@@ -46,6 +47,7 @@ class LabelPlan:
         calm_cp: largest difference of quiescence and static value in a calm position, centipawns.
         unsettled_share: share of positions that are not calm to keep, labelled with quiescence's value.
         scored_share: positions with all moves scored, per position with a value.
+        depth: plies of alpha-beta behind every value; 0 = static values, and quiescence's of positions not calm.
         tree_visits: visits of a search whose tree is a source; each search has half, once or twice as many.
         filter_mib: memory of the duplicate filter, a power of two; 512 MiB for 200 million positions.
         shares: mixture weights of the sources.
@@ -56,6 +58,7 @@ class LabelPlan:
     calm_cp: float = 40.0
     unsettled_share: float = 0.05
     scored_share: float = 0.05
+    depth: int = 0
     tree_visits: int = 600
     filter_mib: int = 512
     shares: Shares = field(default_factory=Shares)
@@ -64,6 +67,8 @@ class LabelPlan:
         for name in ("unsettled_share", "scored_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.depth <= DEEPEST:
+            raise ConfigError(f"depth: expected 0 to {DEEPEST} plies, got {self.depth}")
         if min(self.chunk_rows, self.tree_visits) < 1 or self.calm_cp < 0 or self.seed < 0:
             raise ConfigError(f"expected positive numbers, got {self}")
         if self.filter_mib < 1 or self.filter_mib & (self.filter_mib - 1):
@@ -109,7 +114,7 @@ def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tr
     """Draw and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
-    space = new_draw_space(net, seed, plan.chunk_rows, limits)
+    space = new_draw_space(net, seed, plan.chunk_rows, limits, plan.depth)
     weights = np.array(list(asdict(plan.shares).values()))
     if tree_net is None:
         weights[TREES] = 0.0
@@ -205,7 +210,8 @@ class LabelRun:
 
 
 def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None) -> dict[str, Any]:
-    """Everything that the labels depend on, in the folder's form."""
+    """Everything that the labels depend on, in the folder's form; a `depth` of 0 is left out, as in older folders."""
+    values = {name: value for name, value in asdict(plan).items() if name != "depth" or value}
     games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
         "version": VERSION,
@@ -213,7 +219,7 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
         "tree_net": tree_net.name if tree_net is not None else "",
         "games": len(roots.games.starts),
         "games_hash": games,
-        **asdict(plan),
+        **values,
     }
 
 

@@ -13,6 +13,7 @@ from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, hel
 from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.records.calibration import (
     CALM_VALUES,
+    DEEP_VALUES,
     GAME_SCORES,
     LONE_SCORES,
     LONG_SEARCH,
@@ -88,6 +89,17 @@ def test_targets_of_a_batch_are_those_of_its_rows(drawn):
         wdl = filled(rows, np.arange(len(rows))).wdl
         np.testing.assert_array_equal(wdl, wdl_of_labels(rows))
         assert wdl[0, 0] == wdl[1, 2] == wdl[2, 0] == 1.0
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_values_that_look_ahead_have_a_scale_of_their_own(depth: int, drawn):
+    rows, numbers = drawn.values, np.arange(len(drawn.values))
+    batch, fields = new_sparse_batch(len(rows)), fields_of(drawn.values)
+    LabelSampler(LabelRows("labels", rows, depth)).fill(numbers, np.full(len(rows), -1), batch)
+    np.testing.assert_array_equal(batch.wdl[~held_out(rows)], wdl_of_labels(rows, depth)[~held_out(rows)])
+    for number, source in enumerate(SOURCES):
+        of_source = ~held_out(rows) & (fields["kind"] & SOURCE_MASK == number)
+        np.testing.assert_allclose(batch.wdl[of_source], DEEP_VALUES[depth][source].wdl(fields["score"][of_source]))
 
 
 def test_values_teach_the_value_alone(drawn):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -126,6 +127,23 @@ def test_labels_are_the_teachers_and_no_position_comes_twice(
     for packed in labels.values[fields_of(labels.values)["kind"] & CALM > 0][:500]:
         assert unpack_row(packed, row)
         assert not in_check(row)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_values_may_look_ahead(depth: int, tmp_path, random_net_file, random_net, roots):
+    plan = replace(PLAN, depth=depth)
+    assert label(tmp_path / "deep", random_net_file, random_net, roots, 400, plan=plan)
+    assert label(tmp_path / "static", random_net_file, random_net, roots, 400)
+    deep, static = LabelFolder(tmp_path / "deep"), LabelFolder(tmp_path / "static")
+    assert (deep.depth, static.depth) == (depth, 0)
+    assert count_wrong_labels(deep, random_net, 500) == 0
+    rows = np.array(deep.values[:400])
+    np.testing.assert_array_equal(rows[:, :3], static.values[:400, :3])  # the positions are the same
+    assert (fields_of(rows)["score"] != fields_of(np.array(static.values[:400]))["score"]).mean() > 0.9
+    settings = json.loads((tmp_path / "deep" / "settings.json").read_text())
+    (tmp_path / "deep" / "settings.json").write_text(json.dumps({**settings, "depth": 3}))
+    with pytest.raises(DataError, match="depth: expected 0 to 2 plies, found 3"):
+        LabelFolder(tmp_path / "deep")
 
 
 def test_wrong_labels_are_found(tmp_path, material_net_file, material_net, random_net, roots):
