@@ -225,6 +225,12 @@ def settled_level(row, sight):
 
 
 @kernel()
+def is_calm(sight):
+    """Whether the position of the last `settled_level` has no winning capture, and its side to move is not in check."""
+    return sight.captures.nodes[0] == 1
+
+
+@kernel()
 def balance_level(settled_cp):
     """Level 0 to 49: on either side, steps of 25 centipawns up to 400, of 100 up to 1,200, and one for more."""
     size = abs(settled_cp)

@@ -1,8 +1,8 @@
 """The sparse network for playing: one kernel, one position, no batch, no allocation, in int16 (`quantization`).
 
-A network with a value trunk (`value_inference`) has two values, that of the policy's own trunk and that of the value
-trunk once winning captures are settled (`value_settling`). Its value is their mean: a search drifts to positions that
-its judge overrates, and two judges seldom overrate the same ones.
+A network with a value trunk (`value_inference`) has two values in calm positions, that of the policy's own trunk and
+that of the value trunk. Its value is their mean: a search drifts to positions that its judge overrates, and two judges
+seldom overrate the same ones. Where something can be won the policy's trunk, which knows how much, judges alone.
 """
 
 from __future__ import annotations
@@ -17,12 +17,19 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, spread, store
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import Sight, men_bucket, new_sight, settled_level, write_features, write_view
+from engine.network.sparse.features import (
+    Sight,
+    is_calm,
+    men_bucket,
+    new_sight,
+    settled_level,
+    write_features,
+    write_view,
+)
 from engine.network.sparse.parameters import SparseConfig
 from engine.network.sparse.quantization import IntegerTables, quantized
 from engine.network.sparse.short_rows import add_short_rows, multiply_pairs, score_short_row
-from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model
-from engine.network.sparse.value_settling import SettlingSpace, new_settling_space, settled_outputs
+from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
 
 
 class SparseModel(NamedTuple):
@@ -42,7 +49,6 @@ class TwoTrunkModel(NamedTuple):
 
     policy: SparseModel
     value: ValueModel
-    settling: SettlingSpace
     wdl: np.ndarray  # float32 [3] of the value trunk
 
 
@@ -71,8 +77,7 @@ class SparseNet:
         )
         if self.value_tables is None:
             return model
-        value = new_value_model(self.value_tables)
-        return TwoTrunkModel(model, value, new_settling_space(), np.zeros(3, np.float32))
+        return TwoTrunkModel(model, new_value_model(self.value_tables), np.zeros(3, np.float32))
 
 
 @kernel(contract=True)
@@ -173,10 +178,15 @@ def evaluate_value_by_trunks(model, leaves, leaf):
 
 @kernel(contract=True)
 def write_mean_value(model, leaves, leaf):
-    """Write wdl and moves left, the means of both trunks'; the inputs of the policy trunk's heads are computed."""
+    """Write wdl and moves left: of calm positions the means of both trunks', else the policy trunk's.
+
+    The leaf is settled and the inputs of the policy trunk's heads are computed.
+    """
     write_value(model.policy, leaves, leaf)
-    settled_outputs(model.value, model.settling, leaves.rows[leaf])
-    outputs = model.settling.outputs[0]
+    if not is_calm(model.policy.sight):
+        return
+    value_trunk_outputs(model.value, leaves.rows[leaf], model.policy.sight.attacks)
+    outputs = model.value.outputs
     softmax_of_3(outputs, model.wdl)
     half = np.float32(0.5)
     for k in range(3):

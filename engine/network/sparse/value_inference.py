@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import ATTACK_WORDS, write_attacks
 from engine.errors import ConfigError
 from engine.native.integer_lanes import SHORTS, high_floats, load_shorts, low_floats
 from engine.native.jit import kernel
@@ -52,7 +51,6 @@ class ValueModel(NamedTuple):
     """Arguments of `value_trunk_outputs`: weights that threads share, and one thread's scratch."""
 
     tables: IntegerValueTables
-    attacks: np.ndarray  # uint64 [2, 8]
     features: np.ndarray  # int16 [2 * 72] rows of both views
     accumulator: np.ndarray  # int16 [W]
     units: np.ndarray  # float32 [W]
@@ -99,7 +97,6 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
     width = len(tables.bias)
     return ValueModel(
         tables=tables,
-        attacks=np.zeros((2, ATTACK_WORDS), np.uint64),
         features=np.zeros(2 * MAX_VIEW, np.int16),
         accumulator=aligned_zeros(width // 2).view(np.int16),
         units=aligned_zeros(width),
@@ -120,12 +117,10 @@ def short_products(accumulator, inverse_scale, half, out, at):
 
 
 @kernel(contract=True)
-def value_trunk_outputs(model, row):
-    """Write ``model.outputs`` of a position."""
+def value_trunk_outputs(model, row, attacks):
+    """Write ``model.outputs`` of a position. attacks: both attack sets, as `write_attacks` makes them."""
     tables, width = model.tables, len(model.accumulator)
-    write_attacks(row, 0, model.attacks[0])
-    write_attacks(row, 1, model.attacks[1])
-    count = write_views(row, model.attacks, tables.buckets, model.features)
+    count = write_views(row, attacks, tables.buckets, model.features)
     for view in range(2):
         add_short_rows(tables.weight, width, model.features, view * MAX_VIEW, count, tables.bias, model.accumulator)
         short_products(model.accumulator, tables.inverse_scale, width // 2, model.units, view * (width // 2))
