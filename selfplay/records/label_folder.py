@@ -71,7 +71,7 @@ class LabelFolder:
         self.folder = folder
         self.settings = _read_settings(folder / SETTINGS)
         self.depth = self.settings.get("depth", 0)
-        if self.depth not in range(DEEPEST + 1):
+        if type(self.depth) is not int or not 0 <= self.depth <= DEEPEST:
             raise DataError(f"{folder / SETTINGS}: depth: expected 0 to {DEEPEST} plies, found {self.depth!r}")
         records = _read_journal(folder / JOURNAL)
         self.published = _published(records)

@@ -114,6 +114,8 @@ def _training_data(replay: PositionSet, heldout: PositionSet, settings: FitSetti
     if not settings.labels:
         return TrainingData((replay,), (1.0,), heldout)
     labels = list(label_sets([Path(settings.labels)], settings.labels_share, SourceFiles.scored_share))
+    if not labels:
+        raise RunError(f"{settings.labels}: a label folder without a label")
     rows, shares = zip(*labels, strict=True)
     return TrainingData((replay, *rows), (1.0 - settings.labels_share, *shares), heldout)
 

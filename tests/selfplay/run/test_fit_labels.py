@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, RunError
 from engine.network.sparse.parameters import fill_tables, new_tables, sparse_config_of
 from engine.nn import dit
 from selfplay.data.label_sampler import LabelRows, LabelSampler
 from selfplay.data.sparse_sampler import new_sparse_batch
+from selfplay.records.label_folder import LabelWriter
 from selfplay.run.config import configured
 from selfplay.run.folder import RunFolder
 from selfplay.run.phases import run_generations
@@ -53,6 +54,15 @@ def test_labels_teach_beside_the_games(tmp_path: Path) -> None:
         losses.append(value_loss(run.candidate(1), chunk.values))
         run.close()
     assert losses[1] < losses[0] - 0.1
+
+
+def test_an_empty_label_folder_is_named(tmp_path: Path) -> None:
+    LabelWriter(tmp_path / "labels", {}).close()
+    run = RunFolder(tmp_path / "run", {**SETTINGS, "fit": {**FIT, "labels": str(tmp_path / "labels")}})
+    run.ensure_first_network(None)
+    with pytest.raises(RunError, match="labels: a label folder without a label"):
+        run_generations(run, 1, lambda: False)
+    run.close()
 
 
 def test_towers_do_not_learn_from_label_folders() -> None:

@@ -126,7 +126,8 @@ def material_labels(folder: Path, rows: int) -> Chunk:
     """Writes a label folder of one chunk, whose teacher counts material. Returns its rows."""
     net = folder.with_suffix(".nnue")
     net.write_bytes(material_net_bytes())
-    chunk = draw_chunk(read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows), 0)
+    drawn = draw_chunk(read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows), 0)
+    chunk = Chunk(drawn.values, drawn.scored, drawn.offered)
     writer = LabelWriter(folder, {})
     writer.publish([chunk])
     writer.close()

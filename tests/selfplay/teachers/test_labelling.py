@@ -141,9 +141,10 @@ def test_values_may_look_ahead(depth: int, tmp_path, random_net_file, random_net
     np.testing.assert_array_equal(rows[:, :3], static.values[:400, :3])  # the positions are the same
     assert (fields_of(rows)["score"] != fields_of(np.array(static.values[:400]))["score"]).mean() > 0.9
     settings = json.loads((tmp_path / "deep" / "settings.json").read_text())
-    (tmp_path / "deep" / "settings.json").write_text(json.dumps({**settings, "depth": 3}))
-    with pytest.raises(DataError, match="depth: expected 0 to 2 plies, found 3"):
-        LabelFolder(tmp_path / "deep")
+    for wrong in (3, -1, 1.0, "1", None):
+        (tmp_path / "deep" / "settings.json").write_text(json.dumps({**settings, "depth": wrong}))
+        with pytest.raises(DataError, match=f"depth: expected 0 to 2 plies, found {wrong!r}"):
+            LabelFolder(tmp_path / "deep")
 
 
 def test_wrong_labels_are_found(tmp_path, material_net_file, material_net, random_net, roots):
