@@ -206,6 +206,7 @@ class Engine:
 
     def new_game(self) -> None:
         """Forget the tree, all cached evaluations and the saved time."""
+        self._runner.settle()
         self._search.clear()
         self._saved_ms = 0.0
         if self._cache is not None:
@@ -272,6 +273,7 @@ class Engine:
         book_move = self._book_move(board, limits)
         if book_move is not None:
             return SearchResult(book_move, None, [], [], 0, 0)
+        self._runner.settle()
         if self._root_was_changed:
             self._search.clear()
         self._search.set_position(stack_from_board(board))

@@ -68,13 +68,19 @@ def new_questions() -> Questions:
 
 
 class Advisor:
-    """Advises one search; alpha-beta may search ``search.params.tactical_nodes`` positions per visit of the root."""
+    """Advises one search; alpha-beta may search ``search.params.tactical_nodes`` positions per visit of the root.
+
+    Attributes:
+        in_haste: whether `answer` leaves questions open, because somebody waits.
+    """
 
     def __init__(self, search: Search, table_mib: float) -> None:
         self._search = search
         entries = int(table_mib * 2**20) // ENTRY_BYTES
         self._alpha_beta: AlphaBeta = new_alpha_beta(1 << max(1, entries).bit_length() - 1)
         self._questions = new_questions()
+        self._answered = 0  # Number of questions that are answered.
+        self.in_haste = False
         self._generation = search.generation
         self._asked_at = 0  # Visits of the root when `collect` last ran.
 
@@ -90,7 +96,7 @@ class Advisor:
         self._follow_the_tree()
         self._asked_at = search.visits
         self._questions.path[0] = search.root_row()
-        self._questions.n_asked[0] = 0
+        self._questions.n_asked[0] = self._answered = 0
         self._questions.left[0] = ADVICE_POSITIONS_TOGETHER
         if not search.is_proven and search.forced_move == NO_MOVE:
             ask(search.tree, self._questions, np.int64(ROOT), np.int64(0), search.params.tactical_nodes)
@@ -105,9 +111,21 @@ class Advisor:
             self._asked_at = 0
         self._asked_at = min(self._asked_at, self._search.visits)
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a question is open."""
+        return self._answered < int(self._questions.n_asked[0])
+
     def answer(self) -> None:
-        """Let alpha-beta answer the questions. Any thread may call this, one at a time."""
-        answer(self._alpha_beta, self._questions)
+        """Let alpha-beta answer the open questions. Any thread may call this, one at a time."""
+        while self.is_asking and not self.in_haste:
+            self.answer_next()
+
+    def answer_next(self) -> bool:
+        """Let alpha-beta answer one open question, in some milliseconds. Returns whether it was the last."""
+        answer(self._alpha_beta, self._questions, np.int64(self._answered))
+        self._answered += 1
+        return not self.is_asking
 
     def take_answers(self) -> None:
         """Give the moves that alpha-beta found their new priors."""
@@ -117,7 +135,7 @@ class Advisor:
         """Compile or load the kernels without asking anything; the tree may be empty."""
         self._questions.n_asked[0] = self._questions.left[0] = 0
         ask(self._search.tree, self._questions, np.int64(ROOT), np.int64(0), 0.0)
-        self.answer()
+        answer(self._alpha_beta, self._questions, np.int64(0))
         self.take_answers()
 
 
@@ -169,22 +187,23 @@ def write_question(tree, questions, node, depth):
 
 
 @kernel()
-def answer(space, questions):
-    """Fill in the line of every question: a better move and its best replies, or NO_MOVE."""
-    for k in range(questions.n_asked[0]):
-        line, row = questions.line[k], questions.path[0]
-        for i in range(line.size):
-            line[i] = NO_MOVE
-        copy_row(questions.row[k], row)
-        moves, count = questions.moves[k], questions.n_moves[k]
-        move = find_better(space, row, moves, count, np.int64(ADVICE_MARGIN_CP), questions.positions[k])
-        for i in range(ADVICE_PLIES):
-            line[i] = move
-            if move == NO_MOVE:
-                break
-            make(row, move, questions.path[1])
-            copy_row(questions.path[1], row)
-            move = best_reply(space, row)
+def answer(space, questions, k):
+    """Fill in the line of question ``k``, if it was asked: a better move and its best replies, or NO_MOVE."""
+    if k >= questions.n_asked[0]:
+        return
+    line, row = questions.line[k], questions.path[0]
+    for i in range(line.size):
+        line[i] = NO_MOVE
+    copy_row(questions.row[k], row)
+    moves, count = questions.moves[k], questions.n_moves[k]
+    move = find_better(space, row, moves, count, np.int64(ADVICE_MARGIN_CP), questions.positions[k])
+    for i in range(ADVICE_PLIES):
+        line[i] = move
+        if move == NO_MOVE:
+            break
+        make(row, move, questions.path[1])
+        copy_row(questions.path[1], row)
+        move = best_reply(space, row)
 
 
 @kernel()

@@ -62,17 +62,18 @@ def decayed_temperature(temperature: float, decay_moves: int, fullmove_number: i
 
 # ---- weaker on purpose -----------------------------------------------------------------------------------------------
 
-# Elo on Stockfish's scale, and the plan that was measured to play so: from 1310 to 2075 by ladder games against
-# Stockfish 15.1 (100 each), below by matches between neighbours (120 each): extrapolated. The last row is a guess.
+# Elo on Stockfish's scale, and the plan that was measured to play so: from 1375 to 2200 by ladder games against
+# Stockfish 15.1 (100 each), below by an older network's matches between neighbours (120 each): extrapolated. The last
+# row is a guess.
 MEASURED = (
-    (200.0, StrengthPlan(1, 1.504, 0.668, 0.036)),
-    (610.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
-    (840.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
-    (1310.0, StrengthPlan(7, 1.075, 0.495, 0.078)),
-    (1485.0, StrengthPlan(31, 0.825, 0.379, 0.109)),
-    (1685.0, StrengthPlan(98, 0.623, 0.284, 0.135)),
-    (1905.0, StrengthPlan(441, 0.363, 0.163, 0.167)),
-    (2075.0, StrengthPlan(2521, 0.052, 0.024, 0.430)),
+    (265.0, StrengthPlan(1, 1.504, 0.668, 0.036)),
+    (675.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
+    (905.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
+    (1375.0, StrengthPlan(7, 1.075, 0.495, 0.078)),
+    (1640.0, StrengthPlan(31, 0.825, 0.379, 0.109)),
+    (1810.0, StrengthPlan(98, 0.623, 0.284, 0.135)),
+    (1975.0, StrengthPlan(441, 0.363, 0.163, 0.167)),
+    (2200.0, StrengthPlan(2521, 0.052, 0.024, 0.430)),
     (2400.0, StrengthPlan(30000, 0.010, 0.005, 0.600)),
 )
 

@@ -162,7 +162,7 @@ class SearchDriver:
         while not self._stopper.is_over():
             self._runner.advance(self._stopper.visits_left())
             self._report_now_and_then()
-        self._runner.finish()
+        self._runner.finish(in_haste=order.control.stopped)
         if order.limits.infinite:
             order.control.wait_stop()
         elif self._stopper.pondering:

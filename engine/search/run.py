@@ -233,7 +233,12 @@ class Runner:
         self._advice = SharedWork(for_helpers=True)
 
     def advance(self, limit: int) -> None:
-        """Carry out some visits, at most ``limit``, in a few milliseconds, or none while a full tree makes room."""
+        """Carry out some visits, at most ``limit``, in a few milliseconds, or none while something else takes them."""
+        advisor = self.advisor
+        if advisor is not None and self._needs_no_rounds and advisor.is_asking:
+            if advisor.answer_next():
+                advisor.take_answers()
+            return
         is_new = not self._search.is_expanded
         limit = 1 if is_new else limit
         if self._search.needs_room:
@@ -245,12 +250,10 @@ class Runner:
             self._run_round(limit)
         if is_new:
             self._search.look_for_mate()
-        if self.advisor is not None and self.advisor.visits_left() == 0:
-            self._take_advice(self.advisor)
-            if self.advisor.collect():
+        if advisor is not None and advisor.visits_left() == 0:
+            self._take_advice(advisor)
+            if advisor.collect() and not self._needs_no_rounds:
                 self._crew.hand_out(self._advice, 1, 1)
-                if self._needs_no_rounds:  # nobody else looks for it meanwhile
-                    self._take_advice(self.advisor)
 
     @property
     def _needs_no_rounds(self) -> bool:
@@ -269,14 +272,27 @@ class Runner:
         while self._search.needs_room and time.perf_counter() < begun + CALL_SECONDS:
             self._search.make_room()
 
-    def finish(self) -> None:
-        """Complete the visits in flight; the threads rest."""
+    def finish(self, in_haste: bool = False) -> None:
+        """Complete the visits in flight; the threads rest.
+
+        In haste, what alpha-beta has not answered yet stays open until `settle`, which must come before the tree moves.
+        """
+        if self.advisor is not None:
+            self.advisor.in_haste = in_haste
         if self._stream is not None:
             self._stream.finish()
         self._complete(self._waiting)
-        if self.advisor is not None:
-            self._take_advice(self.advisor)
+        if not in_haste:
+            self.settle()
         self._crew.rest()
+
+    def settle(self) -> None:
+        """Take alpha-beta's answers to everything it was asked."""
+        if self.advisor is not None:
+            self.advisor.in_haste = False
+            self._crew.complete(self._advice)
+            self.advisor.answer()
+            self.advisor.take_answers()
 
     def close(self) -> None:
         """Stop the threads. The runner is not used afterwards."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from unittest.mock import patch
 
 import chess
 import numpy as np
@@ -14,7 +15,7 @@ from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.measuring import tree_hash
 from engine.options import EngineOptions
 from engine.search.advice import ask, new_questions
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchControl
 from engine.search.params import ADVICE_MARGIN_CP, ADVICE_PRIOR, SearchParams
 from engine.search.priors import advise, find_edge, take_back
 from engine.search.result import SearchResult
@@ -221,6 +222,35 @@ def test_the_tree_is_the_same_at_any_number_of_threads(evaluator: str) -> None:
             assert player._search.tree.asked_at[ROOT] > 0
             trees.add(tree_hash(player))
     assert len(trees) == 1
+
+
+@pytest.mark.parametrize(("evaluator", "threads"), [("sparse", 1), ("hybrid", 1), ("hybrid", 2)])
+def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing(evaluator: str, threads: int) -> None:
+    def searched_tree(stopped: bool) -> str:
+        with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
+            player.set_position(chess.Board(COMBINATIONS[0][0]))
+            if stopped:
+                advisor, control = player._advisor, SearchControl()
+                assert advisor is not None
+                plain = advisor.answer_next
+
+                def answer_and_stop() -> bool:
+                    was_last = plain()
+                    if not was_last and not control.stopped:
+                        control.stop()
+                        open_questions.append(True)
+                    return was_last
+
+                with patch.object(advisor, "answer_next", answer_and_stop):
+                    player.search(Limits(nodes=5000), control=control)
+                if evaluator == "sparse":  # no other thread answers meanwhile
+                    assert advisor.is_asking
+            player.search(Limits(nodes=5000))
+            return tree_hash(player)
+
+    open_questions: list[bool] = []
+    assert searched_tree(stopped=True) == searched_tree(stopped=False)
+    assert open_questions
 
 
 def test_advice_survives_a_move_of_the_game() -> None:
