@@ -4,8 +4,9 @@ The calling thread alone walks the tree: it begins a round, helps to evaluate th
 gathered, and begins the next. Threads take shares from one queue, those of the older round first; where none of these
 is left the calling thread takes one of the younger round, so that nobody waits while there is work. The order of
 beginning and applying is always the same, and the sizes of rounds depend on the visits of the root alone: the tree is
-the same whoever evaluated what, at any number of threads and wherever it is interrupted. The same goes for advice
-(`advice`): it is looked for while rounds go on, and taken at a fixed visit.
+the same whoever evaluated what, at any number of threads and in calls of any length. The same goes for advice
+(`advice`): it is looked for while rounds go on, and taken at a fixed visit. A search that ends completes what is in
+flight; with rounds or a stream, one that goes on from there builds another tree than one that did not end.
 
 One thread whose evaluator is a kernel needs no rounds: every visit is applied before the next begins, in one kernel
 (`visits.run_visits`). Its tree is another one, and a better one: rounds in its place scored 21.5% of 72 games at 1,500
