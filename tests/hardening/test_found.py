@@ -220,6 +220,7 @@ def test_a_kernel_cache_that_fails_costs_no_kernel(fault: str, tmp_path: Path) -
     (tmp_path / "doubling.py").write_text(KERNEL)
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     environment = {**os.environ, "AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": path}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python itself would keep a cut file, and fail to read it
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))" if fault == "full disk" else "pass"
     program = f"import resource; {limit}; from doubling import twice; assert twice(21) == 42"
     for _ in range(2):
