@@ -214,7 +214,7 @@ class InKernelRounds:
 class Runner:
     """Carries out the visits of one search after the other, over ``threads`` threads, the calling one included.
 
-    For the same position, options and node count the tree is the same, wherever the search is interrupted.
+    For the same position, options and node count the tree is the same, however many visits each call makes.
     """
 
     tablebase: Tablebase | None = None  # Is asked about the leaves of every round, where there is one.
@@ -252,7 +252,7 @@ class Runner:
         if is_new:
             self._search.look_for_mate()
         if advisor is not None and advisor.visits_left() == 0:
-            self._take_advice(advisor)
+            self.settle()
             if advisor.collect() and not self._needs_no_rounds:
                 self._crew.hand_out(self._advice, 1, 1)
 
@@ -331,10 +331,6 @@ class Runner:
             self._rounds.evaluate(work, start, end, worker)
         elif self.advisor is not None:
             self.advisor.answer()
-
-    def _take_advice(self, advisor: Advisor) -> None:
-        self._crew.complete(self._advice)
-        advisor.take_answers()
 
     def _begin(self, flight: RoundInFlight, limit: int, overlapped: bool) -> None:
         self._rounds.begin(flight, limit, overlapped)
