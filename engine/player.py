@@ -23,7 +23,7 @@ from engine import evaluation
 from engine.board.convert import stack_from_board
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator, has_late_policy
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
 from engine.idle_options import Use, idle_options
 from engine.native.pool import ThreadPool
@@ -33,7 +33,7 @@ from engine.search.book import OpeningBook
 from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, plan_for
 from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Limits, SearchControl
-from engine.search.params import LC0, SPARSE_CPUCT_DEVIATION, SearchParams
+from engine.search.params import LC0, SearchParams, suited_to
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
 from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
@@ -124,7 +124,7 @@ class Engine:
         options = self.options
         if options.preset == "lc0":
             return LC0._replace(needs_planes=self.evaluator.needs_planes)
-        return SearchParams(
+        params = SearchParams(
             cpuct_init=float(options.cpuct_init),
             cpuct_base=float(options.cpuct_base),
             cpuct_factor=float(options.cpuct_factor),
@@ -132,21 +132,15 @@ class Engine:
             policy_temperature=float(options.policy_temperature),
             root_temperature=float(options.root_policy_temperature),
             root_cpuct_scale=float(options.root_cpuct_scale),
-            cpuct_deviation=self._cpuct_deviation(),
             draw_score=self._draw_score(),
             moves_left_max_effect=float(options.moves_left_max_effect),
             moves_left_threshold=float(options.moves_left_threshold),
             moves_left_slope=float(options.moves_left_slope),
             tactical_nodes=float(options.tactical_nodes),
             max_collisions=options.max_collisions,
-            needs_planes=self.evaluator.needs_planes,
-            late_policy=has_late_policy(self.evaluator),
         )
-
-    def _cpuct_deviation(self) -> float:
-        """`CPuctDeviation`, or what was measured for the evaluator in use."""
-        own = SPARSE_CPUCT_DEVIATION if self.evaluator.name == "sparse" else 0.0
-        return float(self.options.cpuct_deviation) if self.options.cpuct_deviation >= 0 else own
+        params, deviation = suited_to(self.evaluator, params), float(options.cpuct_deviation)
+        return params if deviation < 0 else params._replace(cpuct_deviation=deviation)
 
     def _draw_score(self) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.evaluation.protocol import Evaluator, has_late_policy, new_leaf_batch
+from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
-from engine.search.params import SearchParams
+from engine.search.params import SearchParams, suited_to
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
 from engine.search.visits import gather
@@ -46,9 +46,7 @@ class Seats:
 
     def __init__(self, evaluator: Evaluator, seating: Seating) -> None:
         self.evaluator = evaluator
-        self._params = seating.params._replace(
-            needs_planes=evaluator.needs_planes, late_policy=has_late_policy(evaluator)
-        )
+        self._params = suited_to(evaluator, seating.params)
         count = seating.games
         tree, in_flight = new_tree(2 * seating.visits + SPARE_NODES, seating.plies + 1), new_round()
         self._trees = Tree(*(np.zeros((count, *field.shape), field.dtype) for field in tree))

@@ -14,10 +14,13 @@ from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import RootNoise, TreePlayer
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
+from selfplay.records.positions import UNKNOWN_SCORE
+from selfplay.records.targets import score_from_value
 
 __all__ = ["SelfPlayGame", "game_seed"]
 
 U16_MAX = 65_535
+LEAST_VISITS = 8  # of a move whose value teaches: the values of fewer are hardly more than the network's own
 WHOLE = 30_000  # sum of the weights of a target that does not come from visit counts
 
 
@@ -53,7 +56,7 @@ class SelfPlayGame:
         self._halving: SequentialHalving | None = None
         self._moves: list[int] = []
         self._full: list[bool] = []
-        self._targets: list[tuple[np.ndarray, np.ndarray]] = []
+        self._targets: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._root_wdl: list[tuple[float, float, float]] = []
 
     @property
@@ -108,9 +111,10 @@ class SelfPlayGame:
             start=self.start,
             moves=np.array(self._moves, np.uint16),
             full=np.array(self._full, np.bool_),
-            target_counts=np.array([len(moves) for moves, _ in self._targets], np.uint8),
-            target_moves=np.concatenate([moves for moves, _ in self._targets] or empty),
-            target_visits=np.concatenate([visits for _, visits in self._targets] or empty),
+            target_counts=np.array([len(moves) for moves, _, _ in self._targets], np.uint8),
+            target_moves=np.concatenate([moves for moves, _, _ in self._targets] or empty),
+            target_visits=np.concatenate([visits for _, visits, _ in self._targets] or empty),
+            target_scores=np.concatenate([scores for _, _, scores in self._targets] or [np.zeros(0, np.int16)]),
             root_wdl=np.array(self._root_wdl, np.float16).reshape(-1, 3),
             played_through=self._played_through,
             gave_up=self._gave_up,
@@ -141,11 +145,13 @@ class SelfPlayGame:
         return chosen, np.minimum(visits, U16_MAX)
 
     def _note(self, chosen: int, target: np.ndarray, wdl: tuple[float, float, float]) -> None:
-        weights = np.rint(target).astype(np.uint16)
+        search, weights = self._player.search, np.rint(target).astype(np.uint16)
         weighty = np.flatnonzero(weights)
-        moves = self._player.search.root_moves()
+        moves, proven, visits = search.root_moves(), search.root_proven(), search.root_visits()
+        scores = score_from_value(np.where(proven != 0, proven, search.root_q()))
+        scores[(proven == 0) & (visits < LEAST_VISITS)] = UNKNOWN_SCORE
         self._moves.append(int(moves[chosen]))
-        self._targets.append((moves[weighty].astype(np.uint16), weights[weighty]))
+        self._targets.append((moves[weighty].astype(np.uint16), weights[weighty], scores[weighty]))
         self._root_wdl.append(wdl)
 
     def _resigns(self, value: float) -> bool:

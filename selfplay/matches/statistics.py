@@ -163,9 +163,8 @@ class Sprt:
         stronger, weaker = (_tilted(shares, score_from_elo(elo)) for elo in (self.elo1, self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
-    def decision(self, counts: np.ndarray) -> bool | None:
-        """True accepts elo1, False accepts elo0, None plays on."""
-        ratio = self.log_likelihood_ratio(counts)
+    def decision(self, ratio: float) -> bool | None:
+        """What a log-likelihood ratio decides: True accepts elo1, False accepts elo0, None plays on."""
         reject, accept = self.bounds
         return True if ratio >= accept else False if ratio <= reject else None
 
@@ -180,7 +179,8 @@ class Sprt:
             if state.decision is not None:
                 break
             counts += pentanomial([points])
-            state = SprtState(tuple(counts.tolist()), self.log_likelihood_ratio(counts), self.decision(counts))
+            ratio = self.log_likelihood_ratio(counts)
+            state = SprtState(tuple(counts.tolist()), ratio, self.decision(ratio))
         return state
 
 

@@ -3,8 +3,9 @@
 Layout of an encoded record, little-endian, n plies and t policy targets:
     u32 generation | u32 number | i8 White's points | u8 ending | u16 n | u32 t | u64[16] start
     u16[n] moves | u8[n] full | u8[n] targets a ply | u16[t] target moves | u16[t] visits | f16[n, 3] root wdl
-The low four bits of the ending's byte hold the ending. Bits 4 and 5 hold the first side to give up (1 White, 2 Black),
-and bit 6 is set when the game was played through.
+    | i16[t] the targets' scores, if bit 7 of the ending's byte is set
+The low four bits of that byte hold the ending. Bits 4 and 5 hold the first side to give up (1 White, 2 Black), and
+bit 6 is set when the game was played through.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from engine.board.layout import BLACK, KING, PAWN, ROW_WORDS, SIDE, WHITE
 from engine.errors import DataError
 from selfplay.records.collect import GameRecord
 from selfplay.records.endings import Ending
+from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import wdl_from_result
 
 __all__ = ["SelfPlayRecord", "decode_record", "encode_record", "training_game"]
@@ -42,6 +44,8 @@ class SelfPlayRecord:
         target_counts: uint8[n] visited root moves.
         target_moves, target_visits: uint16[t]; visits are proportional to the move's target probability.
         root_wdl: float16[n, 3], the root's mean value for the side to move.
+        target_scores: int16[t], centipawns from the side to move of each target's mean value, or UNKNOWN_SCORE; None
+            where none is known.
         played_through: whether resigning was off, so that the game shows what a resignation would have cost.
         gave_up: the first side with a reason to resign: 1 White, -1 Black, 0 neither.
     """
@@ -57,6 +61,7 @@ class SelfPlayRecord:
     target_moves: np.ndarray
     target_visits: np.ndarray
     root_wdl: np.ndarray
+    target_scores: np.ndarray | None = None
     played_through: bool = False
     gave_up: int = 0
 
@@ -66,7 +71,7 @@ class SelfPlayRecord:
         return self.played_through and self.gave_up != 0 and self.gave_up * self.white_points >= 0
 
 
-def _layout(n: int, t: int) -> list[tuple[str, str, tuple[int, ...]]]:
+def _layout(n: int, t: int, scored: bool) -> list[tuple[str, str, tuple[int, ...]]]:
     """(field, dtype, shape) of the arrays behind the header."""
     return [
         ("start", "<u8", (ROW_WORDS,)),
@@ -76,15 +81,17 @@ def _layout(n: int, t: int) -> list[tuple[str, str, tuple[int, ...]]]:
         ("target_moves", "<u2", (t,)),
         ("target_visits", "<u2", (t,)),
         ("root_wdl", "<f2", (n, 3)),
+        *([("target_scores", "<i2", (t,))] if scored else []),
     ]
 
 
 def encode_record(game: SelfPlayRecord) -> bytes:
     """Encode the record in the layout above."""
     n, t = len(game.moves), len(game.target_moves)
-    ending = game.ending | SIDES.index(game.gave_up) << 4 | game.played_through << 6
+    scored = game.target_scores is not None
+    ending = game.ending | SIDES.index(game.gave_up) << 4 | game.played_through << 6 | scored << 7
     header = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
-    arrays = [np.ascontiguousarray(getattr(game, name)).astype(dtype) for name, dtype, _ in _layout(n, t)]
+    arrays = [np.ascontiguousarray(getattr(game, name)).astype(dtype) for name, dtype, _ in _layout(n, t, scored)]
     return header + b"".join(array.tobytes() for array in arrays)
 
 
@@ -97,7 +104,7 @@ def decode_record(payload: bytes) -> SelfPlayRecord:
         generation, number, points, ending, n, t = HEADER.unpack_from(payload)
         fields: dict[str, Any] = {}
         position = HEADER.size
-        for name, dtype, shape in _layout(n, t):
+        for name, dtype, shape in _layout(n, t, bool(ending >> 7)):
             array = np.frombuffer(payload, dtype, int(np.prod(shape)), position)
             fields[name] = array.reshape(shape)
             position += array.nbytes
@@ -106,9 +113,9 @@ def decode_record(payload: bytes) -> SelfPlayRecord:
         fields["full"] = fields["full"].astype(np.bool_)
         _check_values(points, fields)
         side = ending >> 4 & 3
-        if side >= len(SIDES) or ending >> 7:
+        if side >= len(SIDES):
             raise ValueError(f"ending {ending}")
-        fields |= {"played_through": bool(ending >> 6), "gave_up": SIDES[side]}
+        fields |= {"played_through": bool(ending >> 6 & 1), "gave_up": SIDES[side]}
         return SelfPlayRecord(generation, number, points, Ending(ending & 15), **fields)
     except (struct.error, ValueError, OverflowError) as error:
         raise DataError(f"not a self-play record: {error}") from error
@@ -147,6 +154,7 @@ def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
         target_counts=counts,
         target_moves=game.target_moves,
         target_probs=(visits / np.maximum(totals, 1)[owner]).astype(np.float32),
+        target_scores=np.full(len(visits), UNKNOWN_SCORE) if game.target_scores is None else game.target_scores,
         wdl=(1.0 - value_share) * result + value_share * game.root_wdl.astype(np.float32),
         usable=game.full & (totals > 0),
     )

@@ -13,9 +13,18 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS
 
-__all__ = ["PROBABILITY_ONE", "UNKNOWN_MOVES_LEFT", "PositionSet", "concatenate", "empty_set", "offsets"]
+__all__ = [
+    "PROBABILITY_ONE",
+    "UNKNOWN_MOVES_LEFT",
+    "UNKNOWN_SCORE",
+    "PositionSet",
+    "concatenate",
+    "empty_set",
+    "offsets",
+]
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
+UNKNOWN_SCORE = -32_768  # of a target's move
 UNKNOWN_MOVES_LEFT = 0  # known values are at least 1, because a move was played in every position
 
 
@@ -32,8 +41,8 @@ class PositionSet:
         target_first: int64[P + 1], first policy target of each position; the last entry is T.
         target_moves: uint16[T], moves that have a target probability.
         target_probs: uint16[T], their probabilities in units of 1/65535, summing to about 1 over a position.
-        target_scores: int16[T], their scores in centipawns from the side to move (mate +-(32000 - n)), or empty
-            where scores are not known.
+        target_scores: int16[T], their scores in centipawns from the side to move (mate +-(32000 - n)) or
+            UNKNOWN_SCORE; empty where no score is known.
         wdl: float16[P, 3], win, draw and loss probability for the side to move; zeros if unknown.
         moves_left: uint16[P], plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown.
         usable: bool[P], whether the position may be sampled (False: no good target).

@@ -12,6 +12,7 @@ __all__ = [
     "blend_wdl",
     "moves_left_target",
     "policy_from_scores",
+    "score_from_value",
     "wdl_from_result",
     "wdl_from_score",
 ]
@@ -25,6 +26,7 @@ MATE_SCORE_CP = 32_000  # a mate in n moves scores this minus n; negative if the
 WIN_CENTRE_CP = 100.0
 WIN_SCALE_CP = 60.0
 SCORE_LIMIT_CP = 3000.0  # beyond it the logistic is 0 or 1 in float32; mates are at MATE_SCORE_CP
+VALUE_LIMIT = 1.0 - 1e-9  # of win minus loss: about 1,340 centipawns
 
 # A move this many centipawns worse than the best has 1/e of its probability. The slope widens the scale when the
 # game is decided.
@@ -45,6 +47,21 @@ def wdl_from_score(score_cp: np.ndarray) -> np.ndarray:
     win = 1.0 / (1.0 + np.exp((WIN_CENTRE_CP - cp) / WIN_SCALE_CP))
     loss = 1.0 / (1.0 + np.exp((WIN_CENTRE_CP + cp) / WIN_SCALE_CP))
     return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
+
+
+def score_from_value(value: np.ndarray) -> np.ndarray:
+    """Centipawn scores int16[n] for which `wdl_from_score` gives win minus loss [n], in [-1, 1].
+
+    With u = exp(cp / 60) and a = exp(100 / 60), w = u / (u + a) and l = 1 / (1 + a u). So w - l = v is the quadratic
+    equation a (1 - v) u^2 - v (1 + a^2) u - a (1 + v) = 0.
+    """
+    v = np.clip(np.asarray(value, np.float64), -VALUE_LIMIT, VALUE_LIMIT)
+    a = np.exp(WIN_CENTRE_CP / WIN_SCALE_CP)
+    b = v * (1.0 + a * a)
+    # Of the two forms of the root, each is exact where the other subtracts nearly equal numbers.
+    root = np.sqrt(b * b + 4.0 * a * a * (1.0 - v * v))
+    u = np.where(v >= 0, (b + root) / (2.0 * a * (1.0 - v)), 2.0 * a * (1.0 + v) / (root - b))
+    return np.rint(WIN_SCALE_CP * np.log(u)).astype(np.int16)
 
 
 def wdl_from_result(white_points: int, black_to_move: np.ndarray) -> np.ndarray:

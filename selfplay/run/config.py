@@ -49,6 +49,11 @@ class FitSettings:
     batch_size: int = required_setting("use this many positions in a training step", least=2)
     peak_rate: float = required_setting("use this peak learning rate", above=0)
     weight_decay: float = required_setting("shrink each weight by the learning rate times this, every step", least=0)
+    variations: float = required_setting(
+        "replace this share of the positions by one after a move that their search valued, with that value as target",
+        least=0,
+        most=1,
+    )
     window: int = setting(8, "draw positions from this many of the newest generations", least=1)
     labels: str = setting("", "mix in this label folder (aino-train teach); sparse networks only; empty = none")
     labels_share: float = setting(
@@ -77,7 +82,7 @@ class FitSettings:
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
         """The defaults for a network family."""
-        return cls(recipe.fit_positions, recipe.batch_size, recipe.peak_rate, recipe.weight_decay)
+        return cls(recipe.fit_positions, recipe.batch_size, recipe.peak_rate, recipe.weight_decay, recipe.variations)
 
 
 @dataclass(frozen=True)

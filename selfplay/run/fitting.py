@@ -73,6 +73,7 @@ def learner_settings(config: RunConfig) -> LearnerSettings:
         shard_size=config.fit.shard_size,
         threads=config.threads,
         average_decay=config.fit.average_decay,
+        variations=config.fit.variations,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,13 @@ from engine.evaluation import make_evaluator
 from engine.search.params import SearchParams
 from selfplay.games.gate_game import GateGame
 from selfplay.games.seats import Seating
-from selfplay.matches.statistics import complete_pairs, estimate_elo, leading_pairs, pentanomial
+from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
 from selfplay.run.actors import play_with_actors
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import GateResult
 
-__all__ = ["GateProgress", "gate", "verdict"]
+__all__ = ["GateProgress", "GateTest", "gate"]
 
 OPENING_STREAM = 0x6A7E  # separates the choice of gate openings from other random numbers
 
@@ -32,27 +32,55 @@ class GateProgress:
     score: float
 
 
-def verdict(points: dict[int, float], settings: GateSettings) -> GateResult | None:
-    """The games' decision, or None while it is open. points: the candidate's, by game number.
+class GateTest:
+    """The games of a gate, and the test that they decide.
 
     Pairs count in their order up to the first that is not complete, and what follows a decision is ignored: the
     verdict does not depend on which games happened to finish first.
+
+    Attributes:
+        points: the candidate's, by game number.
     """
-    pairs = leading_pairs(points)[: settings.pairs]
-    state = settings.sprt().follow(pairs)
-    if state.decision is None and len(pairs) < settings.pairs:
-        return None
-    estimate = estimate_elo(np.array(state.pentanomial))
-    return GateResult(
-        accepted=estimate.score >= settings.accept_score if state.decision is None else state.decision,
-        decided=state.decision is not None,
-        pentanomial=state.pentanomial,
-        llr=state.llr,
-        score=estimate.score,
-        elo=estimate.elo,
-        elo_low=estimate.elo_low,
-        elo_high=estimate.elo_high,
-    )
+
+    def __init__(self, settings: GateSettings, points: Mapping[int, float]) -> None:
+        self.points = dict(points)
+        self._settings = settings
+        self._state = SprtState()
+        self._follow()
+
+    def note(self, number: int, points: float) -> None:
+        """Count one more game."""
+        self.points[number] = points
+        self._follow()
+
+    def _follow(self) -> None:
+        pairs = leading_pairs(self.points)[: self._settings.pairs]
+        self._state = self._settings.sprt().follow(pairs, self._state)
+
+    @property
+    def verdict(self) -> GateResult | None:
+        """The games' decision, or None while it is open."""
+        state, settings = self._state, self._settings
+        if state.decision is None and sum(state.pentanomial) < settings.pairs:
+            return None
+        estimate = estimate_elo(np.array(state.pentanomial))
+        return GateResult(
+            accepted=estimate.score >= settings.accept_score if state.decision is None else state.decision,
+            decided=state.decision is not None,
+            pentanomial=state.pentanomial,
+            llr=state.llr,
+            score=estimate.score,
+            elo=estimate.elo,
+            elo_low=estimate.elo_low,
+            elo_high=estimate.elo_high,
+        )
+
+    @property
+    def progress(self) -> GateProgress:
+        """What was played so far; at least one game."""
+        return GateProgress(
+            len(self.points), 2 * self._settings.pairs, self._state.llr, float(np.mean(list(self.points.values())))
+        )
 
 
 def gate(
@@ -60,18 +88,18 @@ def gate(
 ) -> GateResult | None:
     """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped."""
     settings, games = run.config.gate, run.config.games
-    points = run.ledger.gate_points(generation)
-    result = run.ledger.gate(generation) or verdict(points, settings)
+    test = GateTest(settings, run.ledger.gate_points(generation))
+    result = run.ledger.gate(generation) or test.verdict
 
     def finish(game: GateGame) -> None:
         nonlocal result
         run.ledger.note_gate_game(generation, game.number, game.candidate_points, game.ply, game.ending)
-        points[game.number] = game.candidate_points
-        result = result or verdict(points, settings)
-        report(_progress(points, settings))
+        test.note(game.number, game.candidate_points)
+        result = result or test.verdict
+        report(test.progress)
 
     if result is None:
-        numbers = [number for number in range(2 * settings.pairs) if number not in points]
+        numbers = [number for number in range(2 * settings.pairs) if number not in test.points]
         play_with_actors(
             _new_games(run, generation, numbers),
             lambda: [
@@ -95,11 +123,6 @@ def gate(
     if result.accepted:
         run.promote(generation)
     return result
-
-
-def _progress(points: dict[int, float], settings: GateSettings) -> GateProgress:
-    llr = settings.sprt().log_likelihood_ratio(pentanomial(complete_pairs(points)))
-    return GateProgress(len(points), 2 * settings.pairs, llr, float(np.mean(list(points.values()))))
 
 
 def _new_games(run: RunFolder, generation: int, numbers: list[int]) -> Iterator[GateGame]:

@@ -12,7 +12,7 @@ from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler
 from selfplay.data.order import EpochOrder
 from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, TrainingBatch, new_training_batch
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.records.positions import PositionSet
+from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 
 __all__ = ["AnySet", "Draws", "Map", "Mixture", "SparseMixture"]
 
@@ -154,4 +154,5 @@ class SparseMixture:
         if isinstance(positions, LabelRows) or not len(positions.target_scores):
             return np.full(len(numbers), -1)
         first, last = positions.target_first[numbers], positions.target_first[numbers + 1]
-        return np.where(replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1)
+        chosen = np.where(replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1)
+        return np.where(positions.target_scores[chosen] == UNKNOWN_SCORE, -1, chosen)

@@ -18,7 +18,7 @@ class Recipe:
         batch_size: positions per step.
         peak_rate: the highest learning rate of a run.
         weight_decay: see `LearnerSettings`.
-        variations: see `LearnerSettings`; no effect on self-play games, which have no scored moves.
+        variations: see `LearnerSettings`.
         fit_positions: positions trained on per generation of a self-play run, counting repetitions.
     """
 

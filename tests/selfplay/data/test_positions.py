@@ -30,7 +30,7 @@ from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.records.collect import collect
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
-from selfplay.records.targets import policy_from_scores, wdl_from_result, wdl_from_score
+from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_result, wdl_from_score
 
 CASTLING_GAME = "e2e4 e7e5 g1f3 g8f6 f1c4 f8c5 e1g1 e8g8 f1e1".split()
 
@@ -196,6 +196,17 @@ def test_wdl_of_scores_is_symmetric_and_ordered() -> None:
     assert np.all(np.diff(wdl[:, 0]) > 0)
     assert wdl[2].argmax() == 1
     assert wdl[4, 0] > 0.999
+
+
+def test_scores_of_values_are_the_inverse() -> None:
+    cp = np.arange(-1200, 1201)
+    wdl = wdl_from_score(cp).astype(np.float64)
+    inner = np.abs(cp) <= 600  # beyond it float32 probabilities no longer tell centipawns apart
+    assert np.array_equal(score_from_value(wdl[:, 0] - wdl[:, 2])[inner], cp[inner])
+    assert np.all(np.diff(score_from_value(np.linspace(-1, 1, 501))) >= 0)
+    ends = score_from_value(np.array([-1.0, 1.0]))
+    assert ends[0] == -ends[1] < -1200
+    assert np.allclose(wdl_from_score(ends), [[0, 0, 1], [1, 0, 0]], atol=1e-6)
 
 
 def test_result_is_seen_by_the_mover() -> None:

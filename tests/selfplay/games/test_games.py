@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -13,19 +14,21 @@ from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import DataError
 from engine.evaluation.protocol import LeafBatch
 from engine.search.choice import choose_move
-from engine.search.params import SearchParams
+from engine.search.params import SPARSE_CPUCT_DEVIATION, SearchParams
 from engine.search.session import Search
 from selfplay.data.balanced_openings import draw_openings
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
-from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
 from selfplay.records.opening_set import load_openings
+from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.replay import ReplayWriter, read_segment
+from selfplay.records.targets import score_from_value, wdl_from_score
 
 SMALL = GameSettings(visits=8, fast_visits=4, full_share=0.5, longest=30, temperature_plies=10)
 START = row_from_board(chess.Board())
@@ -122,6 +125,39 @@ def test_only_full_searches_are_targets(records: dict[int, SelfPlayRecord]) -> N
     positions, illegal = collect([training_game(records[0], 0.5)])
     assert illegal == 0
     assert np.array_equal(positions.usable, records[0].full)
+
+
+def test_moves_with_visits_have_scores() -> None:
+    record = play([0], replace(SMALL, visits=120, fast_visits=120, longest=20), concurrent=1)[0]
+    scores, visits = record.target_scores, record.target_visits.astype(np.float64)
+    assert scores is not None
+    known, forced = scores != UNKNOWN_SCORE, np.abs(scores) == score_from_value(np.ones(1))
+    assert np.array_equal(known | forced, (visits >= LEAST_VISITS) | forced)
+    wdl = wdl_from_score(scores)
+    owner = np.repeat(np.arange(len(record.moves)), record.target_counts)
+    means = np.bincount(owner[known], (visits * (wdl[:, 0] - wdl[:, 2]))[known]) / np.bincount(
+        owner[known], visits[known]
+    )
+    roots = record.root_wdl.astype(np.float64)
+    assert means == pytest.approx(roots[:, 0] - roots[:, 2], abs=0.1)
+    positions, _ = collect([training_game(record, 0.5)])
+    assert np.array_equal(positions.target_scores, scores)
+
+
+def test_records_keep_scores_and_do_without(records: dict[int, SelfPlayRecord]) -> None:
+    bare = replace(records[0], target_scores=None)
+    for record in (records[0], bare):
+        assert_equal_records(decode_record(encode_record(record)), record)
+    positions, _ = collect([training_game(bare, 0.5)])
+    assert (positions.target_scores == UNKNOWN_SCORE).all()
+
+
+def test_self_play_explores_as_the_engine_does_with_the_evaluator() -> None:
+    sparse = KeyEvaluator()
+    sparse.name = "sparse"
+    for evaluator, deviation in ((KeyEvaluator(), 0.0), (sparse, SPARSE_CPUCT_DEVIATION)):
+        (player,) = seats(1, SMALL, evaluator).players
+        assert player.search.params == SearchParams(cpuct_deviation=deviation)
 
 
 def test_lost_side_resigns_unless_the_game_is_played_through() -> None:

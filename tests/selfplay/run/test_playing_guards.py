@@ -66,7 +66,7 @@ def test_who_gave_up_is_stored(gave_up: int, played_through: bool) -> None:
 
 def test_unknown_bits_of_the_ending_are_refused() -> None:
     data = bytearray(encode_record(game_of([0.5])))
-    data[9] |= 0x80
+    data[9] |= 0x30
     with pytest.raises(DataError, match="ending"):
         decode_record(bytes(data))
 

@@ -26,7 +26,7 @@ from selfplay.records.replay import read_segment, segment_path
 from selfplay.run.config import FORMAT, GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
-from selfplay.run.gating import verdict
+from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
 from selfplay.settings import help_of
@@ -181,9 +181,9 @@ def test_initial_network_is_taken_over(aino_train: Callable[..., str], straight:
 
 def test_verdict_waits_for_missing_pairs() -> None:
     settings = GateSettings(pairs=2)
-    assert verdict({0: 1.0, 1: 1.0, 2: 1.0}, settings) is None
-    assert verdict({2: 1.0, 3: 1.0}, settings) is None
-    result = verdict({0: 1.0, 1: 0.5, 2: 0.5, 3: 0.5}, settings)
+    assert GateTest(settings, {0: 1.0, 1: 1.0, 2: 1.0}).verdict is None
+    assert GateTest(settings, {2: 1.0, 3: 1.0}).verdict is None
+    result = GateTest(settings, {0: 1.0, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
     assert result is not None
     assert (result.accepted, result.decided, result.pentanomial) == (True, False, (0, 0, 1, 1, 0))
 
@@ -191,16 +191,16 @@ def test_verdict_waits_for_missing_pairs() -> None:
 def test_verdict_ignores_games_after_the_decision() -> None:
     settings = GateSettings(pairs=60)
     won = dict.fromkeys(range(60), 1.0)
-    early = verdict(won, settings)
+    early = GateTest(settings, won).verdict
     assert early is not None
     assert early.accepted
     assert early.decided
     lost = dict.fromkeys(range(60, 120), 0.0)
-    assert verdict(won | lost, settings) == early
+    assert GateTest(settings, won | lost).verdict == early
 
 
 def test_weak_score_at_the_limit_is_rejected() -> None:
-    result = verdict({0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}, GateSettings(pairs=2))
+    result = GateTest(GateSettings(pairs=2), {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
     assert result is not None
     assert not result.accepted
 
@@ -317,7 +317,7 @@ def test_damaged_ledger_is_refused(tmp_path: Path) -> None:
 
 def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    result = verdict({0: 1.0, 1: 1.0}, GateSettings(pairs=1))
+    result = GateTest(GateSettings(pairs=1), {0: 1.0, 1: 1.0}).verdict
     assert result is not None
     ledger.note_gate(3, result)
     stored = ledger.gate(3)

@@ -19,7 +19,7 @@ from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import dit, huber, softmax_cross_entropy
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.records.positions import PositionSet
+from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of_model
@@ -266,6 +266,8 @@ def test_variations_take_their_share_of_positions_with_scores(positions: Positio
         return sum(int(np.count_nonzero(mixture.batch(step).n_moves == 0)) for step in range(5))
 
     assert 250 < value_only(positions) < 350
+    unscored = np.where(np.arange(len(positions.target_scores)) % 2 == 0, UNKNOWN_SCORE, positions.target_scores)
+    assert 100 < value_only(replace(positions, target_scores=unscored.astype(np.int16))) < 200
     assert value_only(replace(positions, target_scores=np.zeros(0, np.int16))) == 0
     with pytest.raises(ConfigError, match="variations"):
         SparseMixture([positions], [1.0], 8, seed=3, variations=1.5)
