@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.run.ledger import Phase
-from selfplay.run.phases import run_phase
+from selfplay.run.phases import adopt_candidate, run_phase
 
 EXAMPLE = """example:
   aino-train fit run1
+  aino-train fit run1 --candidate mine.dit
 
 `aino-train generate RUN` comes before, `aino-train gate RUN` after it.
 """
@@ -19,8 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
     add_run_arguments(parser)
+    parser.add_argument(
+        "--candidate",
+        type=Path,
+        metavar="FILE.dit",
+        help="take this network, which was trained elsewhere, for the candidate instead of training one",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out this one phase. If another phase is due, the error names it."""
+    candidate: Path | None = arguments.candidate
+    if candidate is not None:
+        return work_on_run(arguments, lambda folder, stop: adopt_candidate(folder, candidate))
     return work_on_run(arguments, lambda folder, stop: run_phase(folder, Phase.FIT, stop))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import asdict
+from itertools import accumulate
 
 import jinja2
 
@@ -40,7 +41,7 @@ def report_page(facts: RunFacts) -> str:
             strength=generations[-1].strength,
             false_resignations=sum((g.played_through for g in generations), start=PlayedThrough(0, 0)),
             endings=sorted(endings.items(), key=lambda item: -item[1]),
-            strength_charts=_drawn(_strength_chart(generations)),
+            strength_charts=_drawn(_strength_chart(generations), _strength_over_hours(generations)),
             loss_charts=_drawn(_loss_chart("Policy", generations), _loss_chart("Value", generations)),
             game_charts=_drawn(*_game_charts(generations)),
             settings=config_text(facts.config),
@@ -88,6 +89,15 @@ def _strength_chart(generations: list[Generation]) -> Chart:
             band = [(number, max(floor, low), min(ceiling, high)) for number, low, high in band]
             note += " Wide parts of the interval are cut off, so that the curve stays readable."
     return Chart("Elo over the first network", [Curve("promoted network", points, band=band)], note)
+
+
+def _strength_over_hours(generations: list[Generation]) -> Chart:
+    """The same over the hours that the generations took, for comparisons of runs; empty before the first gate."""
+    ends = accumulate(generation.hours for generation in generations)
+    points = [(end, g.strength.elo) for end, g in zip(ends, generations, strict=True) if g.gate and g.strength]
+    note = "From the start of each generation to its end, pauses included."
+    curve = Curve("promoted network", [(0.0, 0.0), *points] if points else [])
+    return Chart("Elo over time", [curve], note, x_name="Hours", whole_x=False)
 
 
 def _loss_chart(name: str, generations: list[Generation]) -> Chart:

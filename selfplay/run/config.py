@@ -92,7 +92,7 @@ class GateSettings:
     Raises ConfigError for values out of range.
     """
 
-    pairs: int = setting(60, "play at most this many pairs of games", least=1)
+    pairs: int = setting(60, "play at most this many pairs of games, and one of an opening", least=1)
     visits: int = setting(96, "search this many root visits per move, for both sides", least=1)
     elo0: float = setting(0.0, "set the SPRT's null hypothesis, not stronger, to this Elo difference")
     elo1: float = setting(60.0, "set the alternative, stronger, to this Elo difference; must be above gate.elo0")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.errors import RunError
 from engine.nn import dit
+from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
@@ -23,7 +25,7 @@ from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, label_sets
 
-__all__ = ["FitProgress", "FitResult", "fit", "learner_settings", "replay_set"]
+__all__ = ["FitProgress", "FitResult", "adopt", "fit", "learner_settings", "replay_set"]
 
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
@@ -90,9 +92,9 @@ def fit(
     model = family.current(best)
     heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
     before = heldout.evaluate(model, run.config.threads)
-    data = _training_data(training, heldout_games, settings)
+    data, total_steps = _training_data(training, heldout_games, settings), _total_steps(settings)
     seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
-    rates, total_steps = WarmupCosine.over_progress(settings.peak_rate), _total_steps(settings)
+    rates = WarmupCosine.over_progress(settings.peak_rate)
     batches = family.batches(data, how, seed)
     learner = Learner(family, model, batches, how, lambda step: rates(step / total_steps))
     try:
@@ -101,13 +103,38 @@ def fit(
         candidate = learner.averaged_model()
     finally:
         learner.close()
-    after = heldout.evaluate(candidate, run.config.threads)
-    scores = {"heldout_before": asdict(before), "heldout": asdict(after)}
-    card = {"kind": "self-play", "generation": generation, "positions": settings.positions, **scores}
-    dit.save(run.candidate(generation), candidate, card, configuration=asdict(run.config))
-    run.ledger.note_losses(generation, learner.steps_done, "before", asdict(before))
-    run.ledger.note_losses(generation, learner.steps_done, "after", asdict(after))
-    return FitResult(before, after)
+    result = FitResult(before, heldout.evaluate(candidate, run.config.threads))
+    _publish(run, generation, candidate, result, {"kind": "self-play", "positions": settings.positions}, total_steps)
+    return result
+
+
+def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
+    """Make a network that was trained elsewhere the candidate. Raises RunError for another architecture's."""
+    (best, _), (candidate, _) = dit.load(run.best), dit.load(path)
+    family = family_of_model(best)
+    best, candidate = family.current(best), family.current(candidate)
+    if candidate.config() != best.config():
+        raise RunError(f"{path}: not of the architecture of {run.best}")
+    _, heldout_games = split_by_game(replay_set(run, generation), run.config.fit.heldout_share)
+    heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
+    result = FitResult(*(heldout.evaluate(model, run.config.threads) for model in (best, candidate)))
+    _publish(run, generation, candidate, result, {"kind": "adopted", "from": path.name}, 0)
+    return result
+
+
+def _publish(
+    run: RunFolder, generation: int, candidate: Layer, result: FitResult, card: Mapping[str, Any], steps: int
+) -> None:
+    """Write the candidate, and its losses to the run database. card: how it was made."""
+    scores = {"heldout_before": asdict(result.before), "heldout": asdict(result.after)}
+    dit.save(
+        run.candidate(generation),
+        candidate,
+        {**card, "generation": generation, **scores},
+        configuration=asdict(run.config),
+    )
+    run.ledger.note_losses(generation, steps, "before", asdict(result.before))
+    run.ledger.note_losses(generation, steps, "after", asdict(result.after))
 
 
 def _training_data(replay: PositionSet, heldout: PositionSet, settings: FitSettings) -> TrainingData:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,8 +86,12 @@ class GateTest:
 def gate(
     run: RunFolder, generation: int, report: Callable[[GateProgress], None], stop: Callable[[], bool]
 ) -> GateResult | None:
-    """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped."""
-    settings, games = run.config.gate, run.config.games
+    """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped.
+
+    No opening is played by two pairs: nothing is random in a gate, so the second pair would repeat the first.
+    """
+    openings, games = run.opening_rows(), run.config.games
+    settings = replace(run.config.gate, pairs=min(run.config.gate.pairs, len(openings)))
     test = GateTest(settings, run.ledger.gate_points(generation))
     result = run.ledger.gate(generation) or test.verdict
 
@@ -101,7 +105,7 @@ def gate(
     if result is None:
         numbers = [number for number in range(2 * settings.pairs) if number not in test.points]
         play_with_actors(
-            _new_games(run, generation, numbers),
+            _new_games(run, generation, openings, numbers),
             lambda: [
                 make_evaluator("network", net, threads=1, backend=games.backend)
                 for net in (run.candidate(generation), run.best)
@@ -125,9 +129,10 @@ def gate(
     return result
 
 
-def _new_games(run: RunFolder, generation: int, numbers: list[int]) -> Iterator[GateGame]:
-    openings = run.opening_rows()
+def _new_games(
+    run: RunFolder, generation: int, openings: Sequence[np.ndarray], numbers: list[int]
+) -> Iterator[GateGame]:
     order = np.random.default_rng([run.config.seed, generation, OPENING_STREAM]).permutation(len(openings))
     for number in numbers:
-        start = openings[order[number // 2 % len(openings)]]
+        start = openings[order[number // 2]]
         yield GateGame(number, start, run.config.gate.visits, run.config.gate.longest)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.errors import RunError
 from engine.live_lines import live_line, show
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
-from selfplay.run.fitting import FitProgress, fit
+from selfplay.run.fitting import FitProgress, FitResult, adopt, fit
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateProgress, gate
 from selfplay.run.generating import GenerateProgress, generate, play_here
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend
 
-__all__ = ["run_generations", "run_phase"]
+__all__ = ["adopt_candidate", "run_generations", "run_phase"]
 
 LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
@@ -37,10 +38,23 @@ def run_generations(run: RunFolder, count: int | None, stop: Callable[[], bool],
 
 def run_phase(run: RunFolder, wanted: Phase, stop: Callable[[], bool], play: PlayBackend = play_here) -> bool:
     """Carry out one phase, if it is the next one; False when stopped. Raises RunError when another phase is due."""
+    _demand(run, wanted)
+    return _carry_out(run, wanted, stop, play)
+
+
+def adopt_candidate(run: RunFolder, path: Path) -> bool:
+    """End the fit phase with a network that was trained elsewhere; True. Raises RunError as `run_phase` and `adopt`."""
+    _demand(run, Phase.FIT)
+    number, _ = run.ledger.current()
+    _show_losses(number, adopt(run, number, path))
+    run.ledger.enter_phase(number, Phase.GATE)
+    return True
+
+
+def _demand(run: RunFolder, wanted: Phase) -> None:
     phase = _next_phase(run)
     if phase is not wanted:
         raise RunError(f"{run.path}: generation {run.ledger.current()[0]} has to {phase} first")
-    return _carry_out(run, phase, stop, play)
 
 
 def _next_phase(run: RunFolder) -> Phase:
@@ -122,12 +136,16 @@ def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacken
         result = fit(run, number, report, stop)
     if result is None:
         return False
+    _show_losses(number, result)
+    return True
+
+
+def _show_losses(number: int, result: FitResult) -> None:
     before, after = result.before, result.after
     show(
         f"generation {number}: held-out losses before -> after: policy {before.policy:.4f} -> {after.policy:.4f}, "
         f"value {before.value:.4f} -> {after.value:.4f}, top-1 {before.top1:.1%} -> {after.top1:.1%}"
     )
-    return True
 
 
 def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:

@@ -21,7 +21,7 @@ from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.facts import PlayedThrough, read_facts
 from selfplay.report.opening_tree import opening_tree
-from selfplay.report.page import _strength_chart, report_page
+from selfplay.report.page import _strength_chart, _strength_over_hours, report_page
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
@@ -183,6 +183,18 @@ def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
     facts = read_facts(tmp_path)
     found = [(g.strength.elo, g.strength.low, g.strength.high) for g in facts.generations if g.strength]
     assert found == [(30, 0, 60), (30, 0, 60), (80, 30, 130), (80, 30, 130)]
+
+
+def test_strength_is_drawn_over_the_hours_up_to_the_end_of_each_generation(tmp_path: Path) -> None:
+    run_with(
+        tmp_path, [gate_result(30, 0, 60), gate_result(-40, -80, 0, accepted=False), gate_result(50, 10, 90)]
+    ).close()
+    generations = read_facts(tmp_path).generations
+    hours = [0.5, 2.0, 0.5, 9.0]  # the last one is still playing
+    timed = [replace(one, hours=spent) for one, spent in zip(generations, hours, strict=True)]
+    (curve,) = _strength_over_hours(timed).curves
+    assert curve.points == [(0.0, 0.0), (0.5, 30.0), (2.5, 30.0), (3.0, 80.0)]
+    assert draw(_strength_over_hours(timed[3:])) is None
 
 
 def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:

@@ -22,14 +22,16 @@ from selfplay.commands import pretrain
 from selfplay.lock import FolderLock
 from selfplay.main import main
 from selfplay.records.game import encode_record
+from selfplay.records.opening_set import load_openings, write_openings
 from selfplay.records.replay import read_segment, segment_path
 from selfplay.run.config import FORMAT, GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
-from selfplay.run.phases import run_generations
+from selfplay.run.phases import adopt_candidate, run_generations, run_phase
 from selfplay.settings import help_of
+from selfplay.training.families import family_of
 
 TINY = {
     "net": "16x1",
@@ -176,6 +178,27 @@ def test_initial_network_is_taken_over(aino_train: Callable[..., str], straight:
     assert "new runs" in aino_train("fit", tmp_path, "--initial", straight.candidate(1), status=1)
 
 
+def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight: RunFolder, tmp_path: Path) -> None:
+    run, theirs = open_run(tmp_path / "run"), straight.candidate(1)
+    with pytest.raises(RunError, match="has to generate first"):
+        adopt_candidate(run, theirs)
+    assert run_phase(run, Phase.GENERATE, never)
+    dit.save(tmp_path / "other.dit", family_of("8x1").build(np.random.default_rng(1)))
+    with pytest.raises(RunError, match="not of the architecture"):
+        adopt_candidate(run, tmp_path / "other.dit")
+    run.close()
+
+    assert main(["fit", str(tmp_path / "run"), "--candidate", str(theirs)]) == 0
+    run = open_run(tmp_path / "run")
+    (ours, _), (given, _) = dit.load(run.candidate(1)), dit.load(theirs)
+    assert all(np.array_equal(ours.named_parameters()[name], one) for name, one in given.named_parameters().items())
+    for kind in ("before", "after"):
+        assert run.ledger.losses(1, kind)[0]["policy"] == straight.ledger.losses(1, kind)[0]["policy"]
+    assert run_phase(run, Phase.GATE, never)
+    assert run.ledger.gate_points(1) == straight.ledger.gate_points(1)
+    run.close()
+
+
 # ---- gate ---------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +226,19 @@ def test_weak_score_at_the_limit_is_rejected() -> None:
     result = GateTest(GateSettings(pairs=2), {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
     assert result is not None
     assert not result.accepted
+
+
+def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
+    openings = tmp_path / "three.epd"
+    write_openings(openings, [(board, 0) for board in load_openings()[:3]])
+    undecided = {**TINY["gate"], "pairs": 50, "elo0": -1.0, "elo1": 1.0}
+    run = RunFolder(tmp_path / "run", {**TINY, "gate": undecided, "openings": str(openings)})
+    run.ensure_first_network(None)
+    assert run_generations(run, 1, never)
+    result = run.ledger.gate(1)
+    run.close()
+    assert result is not None
+    assert (sum(result.pentanomial), result.decided) == (3, False)
 
 
 # ---- settings, ledger, lock ---------------------------------------------------------------------------------------
