@@ -33,11 +33,11 @@ from engine.search.book import OpeningBook
 from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, plan_for
 from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Limits, SearchControl
-from engine.search.params import LC0, SearchParams, suited_to
+from engine.search.params import LC0, SearchParams
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
 from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
-from engine.search.session import Search
+from engine.search.session import Search, suited_to
 from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 
 CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from engine.evaluation.protocol import Evaluator, has_late_policy
-
 
 class SearchParams(NamedTuple):
     """What the search kernels are told, fixed for one search."""
@@ -49,16 +47,6 @@ LC0 = SearchParams(
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
 
 SPARSE_CPUCT_DEVIATION: Final = 0.7  # `cpuct_deviation` with a sparse network. By games (docs/what-was-tried.md).
-
-
-def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
-    """`params` with what the evaluator decides: planes, when a node gets its policy, deviations in exploration."""
-    return params._replace(
-        needs_planes=evaluator.needs_planes,
-        late_policy=has_late_policy(evaluator),
-        cpuct_deviation=SPARSE_CPUCT_DEVIATION if evaluator.name == "sparse" else 0.0,
-    )
-
 
 # ---- the formulas (`puct`, `gumbel`) ---------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ import numpy as np
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
-from engine.search.params import MATE_PRIOR, SearchParams
+from engine.evaluation.protocol import Evaluator, has_late_policy
+from engine.search.params import MATE_PRIOR, SPARSE_CPUCT_DEVIATION, SearchParams
 from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back, temper_priors
 from engine.search.recycle import make_room
 from engine.search.reroot import reroot
@@ -35,6 +36,15 @@ from engine.search.tree import (
 from engine.search.twins import with_moves
 from engine.search.walk import best_bounds, finish_known, needs_room, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
+
+
+def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
+    """`params` with what the evaluator decides: planes, when a node gets its policy, deviations in exploration."""
+    return params._replace(
+        needs_planes=evaluator.needs_planes,
+        late_policy=has_late_policy(evaluator),
+        cpuct_deviation=SPARSE_CPUCT_DEVIATION if evaluator.name == "sparse" else 0.0,
+    )
 
 
 class Search(RootView):

@@ -255,6 +255,11 @@ def test_uci_is_answered_without_numpy() -> None:
     _run(program)
 
 
+def test_a_go_is_understood_without_the_compiler() -> None:
+    """Without it there is still a legal move to send."""
+    _run("import sys, uci.protocol.search_task\nassert 'numba' not in sys.modules\n")
+
+
 def test_search_and_the_default_engine_do_without_the_learning_library() -> None:
     search = [name for name in MODULES if part_of(name) == "engine.search"]
     program = (
