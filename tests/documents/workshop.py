@@ -136,6 +136,7 @@ def new_workshop(folder: Path) -> Path:
     position = MATE_IN_ONE.rsplit(" ", 2)[0]
     for suite in ("suites/wac.epd", "wac.epd", "sts_odd.epd", "arasan2024.epd"):
         (folder / suite).write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
+    (folder / "noob_3moves.epd").write_text(f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n', encoding="ascii")
     _write_labels(folder, rng)  # Of the roots of these games some are held out.
     _write_pgn(folder / "whole.pgn", [random_game(rng, 30) for _ in range(8)])
     for name in ("weights", "docs"):
