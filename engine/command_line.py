@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from engine.errors import AinoError
 
@@ -29,12 +30,13 @@ def unknown_command(program: str, word: str, known: Iterable[str]) -> int:
 
 
 def run_subcommand(program: str, name: str, description: str, module: ModuleType, words: Sequence[str]) -> int:
-    """Run `program name words` and return the exit status. The project's own errors print one line on stderr.
+    """Run `program name words` and return the exit status. The project's own errors print one line on stderr, and so
+    does what the system refuses, such as writing to a full disk.
 
     The module has `add_arguments(parser)` and `run(arguments) -> exit status`. It may have EXAMPLES, which end its
     help, and `parse(parser, words)`, for command lines that argparse alone would misread.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"{program} {name}",
         description=description,
         epilog=getattr(module, "EXAMPLES", None),
@@ -46,20 +48,36 @@ def run_subcommand(program: str, name: str, description: str, module: ModuleType
         status = int(module.run(parse(parser, words)))
     except AinoError as error:
         print(f"{program} {name}: {error}", file=sys.stderr)
-        return FAILED
+        status = FAILED
     except BrokenPipeError:  # For example, `aino perft 6 | head`.
         status = 0
+    except OSError as error:
+        if error.errno is None:  # Python's own, such as a TimeoutError: a fault of the program
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"{program} {name}: {place}{error.strerror}", file=sys.stderr)
+        status = FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     _flush_stdout()
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Guesses which flag a mistyped one was meant to be."""
+
+    def error(self, message: str) -> NoReturn:
+        words = message.partition("unrecognized arguments: ")[2].split()
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        guesses = [close[0] for word in words if (close := difflib.get_close_matches(word.split("=")[0], flags, 1))]
+        super().error(f"{message}; did you mean {', '.join(guesses)}?" if guesses else message)
+
+
 def _flush_stdout() -> None:
-    """Flush stdout. If its reader is gone, discard the rest; otherwise the interpreter would retry and complain."""
+    """Flush stdout. If that fails, discard the rest; otherwise the interpreter would retry and complain."""
     try:
         sys.stdout.flush()
-    except OSError:  # The pipe is broken; Windows calls it an invalid argument.
+    except OSError:  # The disk is full, or the pipe is broken; Windows calls that an invalid argument.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-__all__ = ["can_show", "make_console", "say", "waiting"]
+__all__ = ["can_show", "harmless", "make_console", "say", "waiting"]
 
 
 def make_console(stderr: bool = False) -> Console:
@@ -31,8 +31,14 @@ def can_show(console: Console, text: str) -> bool:
     return True
 
 
+def harmless(text: str) -> str:
+    """The text without what would steer a terminal: control characters, other than new lines and tabs, become "?"."""
+    return "".join("?" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
+
+
 def say(console: Console, text: str) -> None:
-    """Print a text unchanged; only a terminal breaks long lines. Drop accents that the console cannot show."""
+    """Print a harmless text; only a terminal breaks long lines. Drop accents that the console cannot show."""
+    text = harmless(text)
     if not can_show(console, text):
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)

@@ -42,7 +42,7 @@ _RULES: tuple[_Rule, ...] = (
     (
         ("minibatch_size",),
         lambda options, use: use.in_kernel,
-        lambda use: f"it is for towers, and the evaluator {use.evaluator} has rounds of its own size",
+        lambda use: f"it is for towers, and the evaluator {use.evaluator} evaluates leaf by leaf",
     ),
     (
         ("max_collisions",),
@@ -52,7 +52,7 @@ _RULES: tuple[_Rule, ...] = (
     (
         ("threads",),
         lambda options, use: options.threads > use.most_threads,
-        lambda use: f"a round of leaves feeds at most {use.most_threads}",
+        lambda use: f"a batch of leaves feeds at most {use.most_threads}",
     ),
 )
 

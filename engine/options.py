@@ -169,8 +169,8 @@ OPTIONS: tuple[Option, ...] = (
         "Threads",
         "spin",
         "threads",
-        "Search with this many threads (0 = automatic: two where the machine has them). With sparse nets and without a "
-        "net at most 16 find work",
+        "Search with this many threads (0 = automatic: two where the machine has them). With a sparse net or without a "
+        "net only one thread gives the same analysis every time",
         0,
         256,
     ),
@@ -209,8 +209,8 @@ OPTIONS: tuple[Option, ...] = (
         "Evaluator",
         "combo",
         "evaluator",
-        "Choose what judges positions. auto takes what fits the net: sparse for a sparse net, hybrid for a tower. "
-        "material needs no net",
+        "Choose what judges positions. auto takes what fits the net: sparse for a sparse net, hybrid for a tower, "
+        "network for a tower with SearchPreset lc0. material needs no net",
         choices=EVALUATORS,
     ),
     Option(

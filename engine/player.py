@@ -29,27 +29,29 @@ from engine.idle_options import Use, idle_options
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.search.advice import Advisor
+from engine.search.batches import Batches
 from engine.search.book import OpeningBook
 from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, plan_for
 from engine.search.job import SearchDriver, SearchJob, SearchOrder
-from engine.search.limits import Limits, SearchControl
+from engine.search.limits import Limits, SavedTime, SearchControl
 from engine.search.params import LC0, SearchParams
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
-from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
+from engine.search.run import Runner
 from engine.search.session import Search, suited_to
 from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
+from engine.search.walkers import Walkers
 
 CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
 MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
 
-_EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend")
+_EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
 # A change of one of these fields needs a new tree, cache and runner. A weak engine, for example, has a small tree.
-_TREE_FIELDS = ("hash_mib", "preset", "minibatch_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
+_TREE_FIELDS = ("hash_mib", "minibatch_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
@@ -81,7 +83,7 @@ class Engine:
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
         self._background = ThreadPool(2, "search")  # One thread calls, the other searches.
-        self._saved_ms = 0.0
+        self._saved_time = SavedTime()
         self._root_was_changed = False  # A restriction or noise made the tree unfit for other searches.
         self._prepare()
         self._notes = self._idle_options(EngineOptions())
@@ -109,18 +111,18 @@ class Engine:
 
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
-        rounds: Rounds
         self._advisor = Advisor(self._search, self._table_mib) if self._search.params.tactical_nodes > 0 else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.minibatch_size
-            rounds = BatchedRounds(self._search, self._cache or evaluator, round_size)
+            self._visits: Walkers | Batches = Batches(
+                self._search, self._cache or evaluator, options.thread_count, round_size
+            )
         else:
-            rounds = InKernelRounds(self._search, evaluator, options.thread_count)
-        runner = Runner(self._search, rounds, options.thread_count)
-        runner.tablebase = self._tablebase if self._tablebase.largest else None
-        return runner
+            self._visits = Walkers(self._search, evaluator, options.thread_count)
+        return Runner(self._search, self._visits)
 
     def _params(self) -> SearchParams:
+        """All but the value of a draw, which each search decides."""
         options = self.options
         if options.preset == "lc0":
             return LC0._replace(needs_planes=self.evaluator.needs_planes)
@@ -132,7 +134,6 @@ class Engine:
             policy_temperature=float(options.policy_temperature),
             root_temperature=float(options.root_policy_temperature),
             root_cpuct_scale=float(options.root_cpuct_scale),
-            draw_score=self._draw_score(),
             moves_left_max_effect=float(options.moves_left_max_effect),
             moves_left_threshold=float(options.moves_left_threshold),
             moves_left_slope=float(options.moves_left_slope),
@@ -141,12 +142,6 @@ class Engine:
         )
         params, deviation = suited_to(self.evaluator, params), float(options.cpuct_deviation)
         return params if deviation < 0 else params._replace(cpuct_deviation=deviation)
-
-    def _draw_score(self) -> float:
-        """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
-        contempt = 0 if self.options.analyse_mode else self.options.contempt
-        draw_score = self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale_of(self.evaluator))
-        return max(-1.0, min(1.0, draw_score))
 
     def set_options(self, options: EngineOptions) -> None:
         """Take new options between searches; keep everything that they do not affect, including the tree.
@@ -173,14 +168,14 @@ class Engine:
             self._tablebase = _open_tables(new)
         if self._owns_evaluator and _differ(old, new, _EVALUATOR_FIELDS):
             self.evaluator = _make_evaluator(new)
-        if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params:
+        if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params._replace(draw_score=0.0):
             self._prepare()
         self._notes = [*self._notes, *self._idle_options(old)]
 
     def _idle_options(self, before: EngineOptions) -> list[str]:
         """One sentence for each option that was just set but has no effect with the evaluator in use."""
         in_kernel = isinstance(self.evaluator, InKernelEvaluator)
-        use = Use(self.evaluator.name, in_kernel, self._runner.most_threads, self._runner.collisions_end_rounds)
+        use = Use(self.evaluator.name, in_kernel, self._visits.most_threads, self._visits.most_leaves > 1)
         return idle_options(before, self.options, use)
 
     def warm_up(self) -> None:
@@ -202,7 +197,7 @@ class Engine:
         """Forget the tree, all cached evaluations and the saved time."""
         self._runner.settle()
         self._search.clear()
-        self._saved_ms = 0.0
+        self._saved_time = SavedTime()
         if self._cache is not None:
             self._cache.clear()
 
@@ -268,18 +263,20 @@ class Engine:
         if book_move is not None:
             return SearchResult(book_move, None, [], [], 0, 0)
         self._runner.settle()
-        if self._root_was_changed:
+        params = self._search.params._replace(draw_score=self._draw_score(limits))
+        if self._root_was_changed or params != self._search.params:
+            self._search.params = params
             self._search.clear()
         self._search.set_position(stack_from_board(board))
         first_hits = self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
         ranks = self._tablebase.ranks(board)
-        analysing = self.options.analyse_mode or limits.infinite or self.options.multi_pv > 1
+        analysing = self._analyses(limits) or self.options.multi_pv > 1
         if ranks and not analysing:
             only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))
         self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
-        self._runner.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
+        self._visits.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
         playing = limits.clock_ms(board.turn) is not None and not analysing
         self._runner.advisor = None if playing else self._advisor
@@ -292,7 +289,7 @@ class Engine:
                 only=only,
                 by_tables=bool(ranks) and analysing,
                 overhead_ms=self.options.move_overhead_ms,
-                saved_ms=self._saved_ms,
+                saved_ms=self._saved_time.left_for(board),
                 smart_pruning_factor=self.options.smart_pruning_factor,
                 on_info=on_info,
                 control=control,
@@ -307,7 +304,8 @@ class Engine:
             self._search.clear()  # Otherwise some of its visits would stay in flight forever.
             self._runner = self._make_runner()
             raise
-        self._saved_ms = driver.unused_ms if limits.movetime_ms is None else 0.0
+        if (unused_ms := driver.unused_ms) is not None:
+            self._saved_time.note(board, unused_ms)
         return result
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
@@ -325,6 +323,18 @@ class Engine:
             control.ponderhit()
 
     # ---- one search ----
+
+    def _analyses(self, limits: Limits) -> bool:
+        """Whether a search is no part of a game."""
+        return self.options.analyse_mode or limits.infinite
+
+    def _draw_score(self, limits: Limits) -> float:
+        """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
+        if self.options.preset == "lc0":
+            return LC0.draw_score
+        contempt = 0 if self._analyses(limits) else self.options.contempt
+        draw_score = self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale_of(self.evaluator))
+        return max(-1.0, min(1.0, draw_score))
 
     def _book_move(self, board: chess.Board, limits: Limits) -> chess.Move | None:
         """A move from the book; None if the book has none or the engine is not playing a game by the clock."""
@@ -351,15 +361,13 @@ class Engine:
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""
-        if not self.options.limit_strength or self.options.analyse_mode or limits.infinite:
-            return None
-        return plan_for(self.options.elo)
+        weakened = self.options.limit_strength and not self._analyses(limits)
+        return plan_for(self.options.elo) if weakened else None
 
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:
-    return evaluation.make_evaluator(
-        options.evaluator, options.weights_file, options.thread_count, options.hybrid_weight, options.backend
-    )
+    net, threads, blend = options.weights_file, options.thread_count, options.preset != "lc0"
+    return evaluation.make_evaluator(options.evaluator, net, threads, options.hybrid_weight, options.backend, blend)
 
 
 def _open_tables(options: EngineOptions) -> Tablebase:

@@ -8,6 +8,7 @@ import keyword
 import logging
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
 from engine.command_line import run_subcommand, unknown_command
 
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="aino-train",
         description="Train Aino: self-play, supervised learning, matches. Each command has --help.",
     )
+    parser.add_argument("--version", action="version", version=f"Aino {metadata.version('aino-chess')}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command, text in COMMANDS.items():
         subparsers.add_parser(command, help=text.replace("%", "%%"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import Field, field, fields
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from engine.errors import ConfigError
 
-__all__ = ["check_settings", "help_of", "required_setting", "setting"]
+__all__ = ["check_settings", "check_weights", "help_of", "required_setting", "setting"]
 
 Value = TypeVar("Value", int, float, str)
 
@@ -42,6 +43,13 @@ def check_settings(settings: Any, place: str = "") -> None:
             allowed = allowed and _BOUNDS[name][1](value, bound)
         if not allowed:
             raise ConfigError(f"{place}{one.name}: expected {_range_of(one)}, got {value!r}")
+
+
+def check_weights(what: str, weights: Iterable[float]) -> None:
+    """Raise ConfigError unless the weights of a mixture are finite, none is negative, and one is positive."""
+    weights = list(weights)
+    if not (all(0.0 <= weight < math.inf for weight in weights) and sum(weights) > 0.0):
+        raise ConfigError(f"{what}: expected non-negative finite numbers with a positive sum, got {weights}")
 
 
 def _range_of(one: Field[Any]) -> str:

@@ -26,7 +26,10 @@ class GameBuilder(chess.pgn.GameBuilder[chess.pgn.Game]):
 
     def parse_san(self, board: chess.Board, san: str) -> chess.Move:
         try:
-            return super().parse_san(board, san)
+            move = super().parse_san(board, san)
+            if not move and board.is_check():
+                raise chess.IllegalMoveError(f"a pass in check: {san!r} in {board.fen()}")
+            return move
         except ValueError as error:
             self.handle_error(error)
             self._is_broken = True

@@ -20,14 +20,15 @@ def make_evaluator(
     threads: int = 1,
     hybrid_weight: float = 0.5,
     backend: str = "numpy",
+    blend: bool = True,
 ) -> Evaluator:
     """Make an evaluator by name. `net_path` is as in `load_net`, `hybrid_weight` is the share of material in `hybrid`,
     and `backend`, as in `get_backend`, is where a tower is evaluated.
 
     The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net, and `auto` is `hybrid`
-    with a tower. Among the shipped nets, `network` and `hybrid` take the tower. Raises ConfigError for an unknown name
-    or a backend that does not answer, NetFileError for a net that cannot be loaded or is not of the evaluator's family;
-    the error's `option` names the option at fault.
+    with a tower, `network` without `blend`. Among the shipped nets, `network` and `hybrid` take the tower. Raises
+    ConfigError for an unknown name or a backend that does not answer, NetFileError for a net that cannot be loaded or
+    is not of the evaluator's family; the error's `option` names the option at fault.
     """
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
@@ -49,7 +50,8 @@ def make_evaluator(
             raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
     with blaming("backend"):
         network = _tower_evaluator(net, net_path, threads, backend)
-    return network if name == "network" else HybridEvaluator(network, hybrid_weight, threads)
+    is_plain = name == "network" or (name == "auto" and not blend)
+    return network if is_plain else HybridEvaluator(network, hybrid_weight, threads)
 
 
 def _tower_evaluator(net: FusedTower, net_path: str | Path | None, threads: int, backend_name: str) -> Evaluator:

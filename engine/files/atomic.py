@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_write", "sync_folder"]
+__all__ = ["atomic_write", "naming", "remove_left_behind", "sync_folder"]
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of the block name this file, unless it names another; a failed write names none by itself."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 @contextmanager
@@ -17,22 +27,32 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary stream whose content appears at `path` complete or not at all.
 
     The stream writes a temporary file in the same folder, which is fsynced and renamed; then the folder is fsynced.
-    If the block raises, the temporary file is removed and an older `path` stays as it was. Raises OSError.
+    If the block raises, the temporary file is removed and an older `path` stays as it was. Raises OSError, which names
+    `path`.
 
     The file gets a new file's permissions, whatever an older `path` had. A link at `path` is replaced, not followed.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)  # left by a killed process with the same id
-    try:
-        with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with naming(path):
+        temporary.unlink(missing_ok=True)  # left by a killed process with the same id
+        try:
+            with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException as error:
+            temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename == str(temporary):
+                error.filename = None
+            raise
+        sync_folder(path.parent)
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote; nobody may be writing now."""
+    for temporary in folder.glob(".*.tmp"):
+        temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:

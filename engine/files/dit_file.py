@@ -163,4 +163,6 @@ def _data_start(position: int) -> int:
 
 
 def _canonical(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    return json.dumps(
+        value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=np.generic.item
+    ).encode("utf-8")

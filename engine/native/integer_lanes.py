@@ -2,7 +2,7 @@
 
 As in `lanes`, a value is a NumPy array in plain Python and one vector when compiled, which machines with narrower
 registers split. Integers wrap around, and the result is the same with every instruction set: `dot_bytes` is one
-instruction where the processor has AVX-512 VNNI, and elsewhere computes the same sums from 16-bit products.
+instruction where the processor has AVX-512 VNNI, three with AVX2, and elsewhere computes the same sums from products.
 `dot_shorts` is written in the form that LLVM turns into the processor's own sums of products of pairs.
 """
 
@@ -25,7 +25,7 @@ from engine.native.lanes import _lanes as _floats
 SHORTS = 32
 INTS = 16
 BYTES = 64  # bytes in one vector
-DOT_INSTRUCTION = bool(llvmlite.binding.get_host_cpu_features().get("avx512vnni"))
+_PROCESSOR = llvmlite.binding.get_host_cpu_features()
 
 _I16, _I32 = ir.IntType(16), ir.IntType(32)
 _BYTE_VECTOR = ir.VectorType(ir.IntType(8), SHORTS)
@@ -228,7 +228,33 @@ def _dot_by_products(typing_context, total, unsigned_bytes, signed_bytes):
     return _ints(_ints, _ints, _ints), codegen
 
 
-_native_dot_bytes = _dot_by_instruction if DOT_INSTRUCTION else _dot_by_products
+@intrinsic
+def _dot_by_pairs(typing_context, total, unsigned_bytes, signed_bytes):
+    def codegen(context, builder, signature, arguments):
+        def call(name: str, result: ir.Type, *operands: Any) -> Any:
+            kind = ir.FunctionType(result, [operand.type for operand in operands])
+            return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), operands)
+
+        total, *bytes_ = arguments
+        half, shorts = ir.VectorType(_I32, INTS // 2), ir.VectorType(_I16, INTS)
+        ones, sums = ir.Constant(shorts, [1] * INTS), []
+        for first in (0, INTS // 2):
+            part = ir.Constant(half, list(range(first, first + INTS // 2)))
+            operands = [builder.bitcast(builder.shuffle_vector(x, x, part), _BYTE_VECTOR) for x in bytes_]
+            pairs = call("llvm.x86.avx2.pmadd.ub.sw", shorts, *operands)
+            sums.append(call("llvm.x86.avx2.pmadd.wd", half, pairs, ones))
+        return builder.add(total, builder.shuffle_vector(*sums, ir.Constant(_INT_VECTOR, list(range(INTS)))))
+
+    return _ints(_ints, _ints, _ints), codegen
+
+
+def _dot_instruction() -> Any:
+    if _PROCESSOR.get("avx512vnni"):
+        return _dot_by_instruction
+    return _dot_by_pairs if _PROCESSOR.get("avx2") else _dot_by_products
+
+
+_native_dot_bytes = _dot_instruction()
 
 
 def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
@@ -325,7 +351,10 @@ def sum_ints(ints):
 
 
 def dot_bytes(total, unsigned_bytes, signed_bytes):
-    """Add the four products of lane i's bytes, unsigned times signed, to total[i] in every lane i."""
+    """Add the four products of lane i's bytes, unsigned times signed, to total[i] in every lane i.
+
+    Unsigned bytes are at most 128: the sum of two products then fits 16 bits, as AVX2's instruction needs.
+    """
     products = unsigned_bytes.view(np.uint8).astype(np.int32) * signed_bytes.view(np.int8)
     return total + products.reshape(INTS, 4).sum(axis=1, dtype=np.int32)
 

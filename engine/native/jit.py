@@ -1,8 +1,9 @@
 """The ``kernel`` decorator and where compiled kernels are kept.
 
 Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
-machine code in the cache. Here each module's kernels get their own folder, named by a hash of the sources of that
-module and of every project module that it imports, directly or indirectly.
+machine code in the cache. Here each module's kernels get their own folder, named by a hash of all that they depend on:
+the sources of that module and of every project module that it imports, directly or indirectly, and what compiles them
+for which processor. Installations with equal sources share it, wherever they lie.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ import functools
 import hashlib
 import os
 import re
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numba
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator, _SourceFileBackedLocatorMixin
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.registry import cpu_target
 
 from engine.native.whole import ByType, Kernel
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
+UNUSED_DAYS = 30  # Kernels that no process has asked for in this time are deleted. Set by hand.
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
 _IMPORT = re.compile(
     r"^\s*from\s+((?:engine|selfplay)[\w.]*)\s+import\s+(?:\(([^)]*)\)|([^(\n]*))"
@@ -79,21 +84,29 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     return Kernel(function, {"nogil": True, "error_model": "numpy", **options})
 
 
-class _KernelLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
+class _KernelLocator(_CacheLocator):
     """Tells Numba to keep a kernel in our folder, and leaves ``numba.config`` as others in the process set it."""
 
-    def __init__(self, folder: Path, function: Callable[..., Any], source: str) -> None:
-        self._py_file = source
+    def __init__(self, folder: Path, function: Callable[..., Any]) -> None:
+        self._folder = folder
         self._lineno = function.__code__.co_firstlineno
-        self._folder = folder / self.get_suitable_cache_subpath(source)
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], source: str) -> _KernelLocator | None:
         folder = cache_folder(Path(source))
-        return None if folder is None else cls(folder, function, source)
+        if folder is None:
+            return None
+        _note_use(folder)
+        return cls(folder, function)
 
     def get_cache_path(self) -> str:
         return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        return ""  # The folder's name stands for the sources.
+
+    def get_disambiguator(self) -> str:
+        return str(self._lineno)
 
 
 class _KernelCacheFiles(CompileResultCacheImpl):
@@ -169,9 +182,30 @@ def _temporary_folder() -> str:
 
 
 @functools.cache
+def _note_use(folder: Path) -> None:
+    """Keep a folder from `remove_unused`, once in a process."""
+    with contextlib.suppress(OSError):  # It is not there yet, or may only be read.
+        os.utime(folder)
+
+
+def remove_unused() -> None:
+    """Delete the kernels of versions that no process has used for UNUSED_DAYS days."""
+    base = cache_base()
+    for folder in [] if base is None else base.iterdir():
+        with contextlib.suppress(OSError):  # another process may be at it
+            if time.time() - folder.stat().st_mtime > UNUSED_DAYS * 86400:
+                shutil.rmtree(folder)
+
+
+@functools.cache
 def _closure_hash(source: Path) -> str:
-    """Hash over a module's source and the sources of all project modules it reaches by imports."""
-    digest = hashlib.sha256(numba.__version__.encode())
+    """Hash over a module's source, those of all project modules it reaches by imports, the compiler and the processor.
+
+    Numba keeps kernels of several processors and versions of Python apart in one folder, but what else lies there, such
+    as the mark that everything is compiled, is about one of them.
+    """
+    processor = cpu_target.target_context.codegen().magic_tuple()
+    digest = hashlib.sha256(repr((numba.__version__, sys.implementation.cache_tag, processor)).encode())
     if numba.config.BOUNDSCHECK:
         digest.update(b"bounds checked")  # Numba's own cache key ignores bounds checking
     reached: set[Path] = set()

@@ -4,7 +4,7 @@ There is no autograd. Autograd records every operation on an array and derives t
 each layer is one short file that computes its result and, beside it, its gradients, by formulas that stand in its
 docstring. That is what the library is for: a gradient can be read, printed and checked, no graph comes between you and
 the arrays, and a fused kernel can take the place of a layer. The price: a new layer needs its derivative by hand, and
-`tests/gradient` compares it with central differences.
+`gradient_check` compares it with central differences.
 
 >>> import numpy as np
 >>> from engine.nn import Activation, Adam, Data, Dense, Sequential, Trainer, mse
@@ -34,9 +34,11 @@ layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
 losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of training
 data.py augmentation.py         examples: arrays, or a loader for more than fits into memory
+datasets.py     digits: drawn ones, and MNIST from its files
 parallel.py     one batch over several threads
 trainer.py callbacks.py history.py checkpoint.py progress.py        training as a whole
 metrics.py      accuracy, confusion matrix
+numeric.py      central differences, against which every gradient is checked
 mending.py      what error messages advise
 dit.py          saving and loading; legacy.py reads files of the older `aino` 2.2.0 package
 norm_folding.py     folds batch norm into convolutions for inference
@@ -45,6 +47,9 @@ examples/       experiments to run: python -m engine.nn.examples.NAME; and a not
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from engine.nn import datasets as datasets
 from engine.nn.augmentation import chained, random_mirror, random_shift
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.callbacks import Callback, SaveBest
@@ -84,7 +89,9 @@ from engine.nn.layers import (
     TwoViews,
 )
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from engine.nn.mending import CLASSES_ELSEWHERE
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
+from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp
 from engine.nn.parallel import DataParallel
 from engine.nn.schedules import Constant, WarmupCosine
@@ -116,6 +123,7 @@ __all__ = [
     "ExponentialAverage",
     "Flatten",
     "GlobalAveragePool",
+    "GradientCheck",
     "History",
     "JoinedRows",
     "Layer",
@@ -145,10 +153,12 @@ __all__ = [
     "clip_global_norm",
     "confusion_matrix",
     "global_norm",
+    "gradient_check",
     "huber",
     "layer_from_config",
     "mae",
     "mse",
+    "numeric_gradient",
     "plot_confusion",
     "random_mirror",
     "random_shift",
@@ -156,3 +166,12 @@ __all__ = [
     "sigmoid_binary_cross_entropy",
     "softmax_cross_entropy",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker would accept every name
+
+    def __getattr__(name: str) -> object:
+        """Say what to write in place of a name from PyTorch or Keras."""
+        if name in CLASSES_ELSEWHERE:  # no AttributeError: `from engine.nn import Linear` would hide its message
+            raise ImportError(f"engine.nn has no {name}; here: {CLASSES_ELSEWHERE[name]}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

@@ -18,12 +18,13 @@ VALUES = "values.json"
 
 
 def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Write named arrays and plain JSON values. At any moment ``path`` holds the old or the complete new checkpoint.
+    """Write named arrays and JSON values, NaN and NumPy's scalars among them.
 
+    At any moment ``path`` holds the old or the complete new checkpoint.
     Raises NetFileError when the file cannot be written.
     """
     path = Path(path)
-    text = np.frombuffer(json.dumps(values, allow_nan=False).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(values, default=np.generic.item).encode(), np.uint8)
     stored: dict[str, Any] = {VALUES: text, **{name: to_numpy(array) for name, array in arrays.items()}}
     try:
         with atomic_write(path) as file:

@@ -106,6 +106,13 @@ class JoinedRows:
 
     def __getitem__(self, rows: RowNumbers) -> np.ndarray:
         numbers = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        if numbers.dtype == bool and numbers.shape == (len(self),):
+            numbers = np.flatnonzero(numbers)
+        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+            found = f"{numbers.dtype} {list(numbers.shape)}"
+            raise ConfigError(
+                f"JoinedRows: expected row numbers, or a bool for each of {len(self)} rows, found {found}"
+            )
         if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(self)):
             raise ConfigError(f"JoinedRows: row numbers {numbers.min()} to {numbers.max()} of {len(self)} rows")
         chosen = np.empty((len(numbers), *self.shape[1:]), self.dtype)

@@ -12,10 +12,8 @@ import numpy as np
 from engine.backend import NUMPY, backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import DTYPES, load_tensors, save_tensors
-from engine.nn.layer import Layer, layer_from_config
+from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.legacy import is_legacy, load_legacy
-
-NO_SIZES = {"stride", "padding", "window", "active"}  # integers in a configuration that do not add parameters
 
 _FLOAT16_RANGE = (6.2e-5, 6.5e4)  # smallest normal and largest magnitude, each with a small margin
 
@@ -87,8 +85,8 @@ class _BlankGenerator:
 def check_sizes(model: Any, elements: int) -> None:
     """Refuse an architecture that is larger than the ``elements`` numbers stored for it.
 
-    A layer has at least as many parameters as the largest size in its configuration (a layer without any has only the
-    sizes in ``NO_SIZES``). The sum over all layers is therefore a lower bound for the model. Raises ConfigError.
+    A layer has at least as many parameters as each of its ``sizes``, so their largest, summed over all layers, is a
+    lower bound for the model. Random weights are counted while they are drawn. Raises ConfigError.
     """
     needed = _lower_bound(model)
     if needed > elements:
@@ -97,8 +95,10 @@ def check_sizes(model: Any, elements: int) -> None:
 
 def _lower_bound(value: Any) -> int:
     if isinstance(value, Mapping):
-        sizes = (abs(part) for key, part in value.items() if type(part) is int and key not in NO_SIZES)
-        return max(sizes, default=0) + sum(_lower_bound(part) for part in value.values())
+        kind = value.get("layer")
+        sizes = REGISTRY[kind].sizes if isinstance(kind, str) and kind in REGISTRY else ()
+        own = max((abs(value[name]) for name in sizes if type(value.get(name)) is int), default=0)
+        return own + sum(_lower_bound(part) for part in value.values())
     if isinstance(value, list):
         return sum(_lower_bound(part) for part in value)
     return 0

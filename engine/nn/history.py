@@ -28,6 +28,10 @@ class History:
     def __len__(self) -> int:
         return len(self.records)
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a column of this name."""
+        return any(name in record for record in self.records)
+
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 

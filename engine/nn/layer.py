@@ -3,9 +3,9 @@
     y, backward = layer.forward(x, training=True)
     dx, grads = backward(dy)            # grads: {"conv1.weight": array, ...}, named like the parameters
 
-``backward`` closes over what it needs. The layer keeps nothing about a call, so one network may use a layer twice and
-several threads may use it at once. There are two exceptions, both in training mode only: the running statistics of
-BatchNorm (use ``replica``) and the generator of dropout masks (use ``reseed``).
+``backward`` closes over what it needs. The layer keeps nothing about a call, so a layer may call its part twice and
+add up both gradients, and several threads may use it at once. There are two exceptions, both in training mode only: the
+running statistics of BatchNorm (use ``replica``) and the generator of dropout masks (use ``reseed``).
 
 ``training`` is an argument, not a state: nothing has to be switched. Without it a call is inference: no dropout, and
 BatchNorm uses its running statistics. ``layer(x)`` and ``layer.predict(x)`` return y alone, as inference.
@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, get_backend
 from engine.errors import ConfigError, ShapeError
-from engine.nn.mending import gradient_mend, input_mend, missing_attribute
+from engine.nn.mending import foreign_arguments, gradient_mend, input_mend, missing_attribute
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -39,8 +39,24 @@ class Layer:
     Composite layers name their parts in ``children``; the dotted path of a part prefixes the names of its arrays.
     """
 
+    __signature__: ClassVar[inspect.Signature]
     kind: ClassVar[str]  # its name in files, from ``register``
     settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
+    sizes: ClassVar[
+        tuple[str, ...]
+    ] = ()  # settings that size arrays made without rng; a file must hold as many numbers
+
+    def __new__(cls, *arguments: Any, **settings: Any) -> Self:
+        known = inspect.signature(cls).parameters
+        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+        if text := "" if takes_all else foreign_arguments(cls.__name__, settings.keys() - known.keys()):
+            raise ConfigError(text)
+        return super().__new__(cls)
+
+    def __init_subclass__(cls) -> None:
+        """Keep the constructor's signature, which ``__new__`` would hide."""
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(parameters)
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}

@@ -35,8 +35,9 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     (mean loss, dlogits).
 
     With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row maximum first keeps the
-    exponentials from overflowing. Raises ShapeError when shapes or dtypes do not fit, DataError for a class out of
-    range and for a row with no possible action.
+    exponentials from overflowing. Raises ShapeError when shapes or dtypes do not fit and for a single output, whose
+    probability is always 1, DataError for a class out of range, for a target that the mask forbids and for a row with
+    no possible action.
     """
     xp = backend_of(logits).xp
     _check_floating("softmax_cross_entropy", logits, 2)
@@ -54,6 +55,13 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
         _check_classes(targets, actions)
         targets = (targets[:, None] == xp.arange(actions)).astype(logits.dtype)
     targets = targets.astype(logits.dtype, copy=False)
+    if actions == 1:
+        raise ShapeError(
+            "softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1; use mse for "
+            "numbers, sigmoid_binary_cross_entropy for one yes-or-no question, both with targets [B, 1]"
+        )
+    if mask is not None and targets[~mask].any():
+        raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
     usable = logits if mask is None else xp.where(mask, logits, -xp.inf)
     shifted = usable - usable.max(axis=1, keepdims=True)
     exponentials = xp.exp(shifted)

@@ -28,7 +28,8 @@ class WarmupCosine:
     """Linear rise to ``peak`` over ``warmup`` steps, then half a cosine down to ``floor`` at step ``total``.
 
     The rise begins at ``start`` times the peak (default: peak / warmup). Raises ConfigError unless
-    0 <= warmup < total, 0 <= floor <= peak and 0 <= start <= 1. Loshchilov and Hutter 2017, arXiv:1608.03983.
+    0 <= warmup < total, 0 <= floor <= peak and 0 <= start <= 1, and for a warm-up of less than one step, as in a
+    schedule over the finished share, without ``start``. Loshchilov and Hutter 2017, arXiv:1608.03983.
     """
 
     peak: float
@@ -40,6 +41,9 @@ class WarmupCosine:
     def __post_init__(self) -> None:
         if not 0 <= self.warmup < self.total or not 0 <= self.floor <= self.peak or not 0 <= (self.start or 0.0) <= 1:
             raise ConfigError(f"{self}: needs 0 <= warmup < total, 0 <= floor <= peak and 0 <= start <= 1")
+
+        if self.start is None and 0 < self.warmup < 1:
+            raise ConfigError(f"{self}: a warm-up of less than one step needs a start, such as start=0.01")
 
     @classmethod
     def over_progress(cls, peak: float) -> Self:

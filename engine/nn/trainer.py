@@ -120,6 +120,7 @@ class Trainer:
         self._average = ExponentialAverage(decay) if average is None and decay is not None else average
         self._source = loss if isinstance(loss, GradientSource) else self._layer_gradients(loss)
         self._best: dict[str, Array] = {}
+        self._last: dict[str, Array] = {}  # tensors after the last step, while the model holds the best ones
         self._sums: Record = {}  # sums of loss and metrics over the epoch so far
         self._examples: int | None = None  # number of examples in the training data
 
@@ -177,6 +178,7 @@ class Trainer:
             for watcher in watchers:
                 watcher.on_epoch(self, record)
         if self._best:
+            self._last = {name: array.copy(order="K") for name, array in self._tensors().items()}
             self.model.load_parameters(self._best)
         return self.history
 
@@ -212,10 +214,24 @@ class Trainer:
         """Take one step on a batch, at ``rate`` or else the schedule's rate.
 
         Returns the means of loss and metrics over the batch, and the gradient norm before clipping. Raises
-        TrainingError when the loss or a gradient is not finite; the weights then are those before this step.
+        TrainingError when the loss or a gradient is not finite; weights and statistics then are those before this step.
         """
+        if self._last:
+            self.model.load_parameters(self._last)
+            self._last = {}
+        statistics = {name: array.copy() for name, array in self.model.named_buffers().items()}
+        try:
+            means = self._moved(batch, rate)
+        except Exception:
+            self.model.load_buffers(statistics)
+            raise
+        self.steps_done += 1
+        return means
+
+    def _moved(self, batch: Any, rate: float | None) -> Record:
+        """Move the weights by one step; return the means."""
         result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
-        means = {"loss": result.loss, **result.metrics}
+        means = _floats({"loss": result.loss, **result.metrics})
         rate = self.schedule(self.steps_done) if rate is None else rate
         if not math.isfinite(result.loss):
             raise self._failure("loss", result.loss, batch, rate)
@@ -228,7 +244,6 @@ class Trainer:
         self.optimizer.step(parameters, result.grads, rate, pool)
         if self._average is not None:
             self._average.update(parameters, pool)
-        self.steps_done += 1
         return means
 
     def _failure(self, what: str, found: float, batch: Any, rate: float) -> TrainingError:
@@ -248,7 +263,7 @@ class Trainer:
         self._source.close()
 
     def _finish_epoch(self, steps: int, count: int, validation: Loader | None) -> Record:
-        rate = self.schedule(self.steps_done - 1)
+        rate = float(self.schedule(self.steps_done - 1))
         record: Record = {"epoch": self.steps_done // steps, "step": self.steps_done, "rate": rate}
         record |= {name: total / count for name, total in self._sums.items()}
         self._sums = {}
@@ -267,8 +282,7 @@ class Trainer:
         losses = self.history["validation_loss"]
         best = losses.index(min(losses))
         if best == len(losses) - 1:
-            tensors = self.model.named_parameters() | self.model.named_buffers()
-            self._best = {name: array.copy(order="K") for name, array in tensors.items()}
+            self._best = {name: array.copy(order="K") for name, array in self._tensors().items()}
         self.stopped = len(losses) - 1 - best >= patience
 
     # ---- evaluation -----------------------------------------------------------------------------------------------
@@ -288,7 +302,7 @@ class Trainer:
             outputs, _ = model.forward(inputs)
             means = {"loss": loss_of(outputs, targets)[0]}
             means |= {name: metric(outputs, targets) for name, metric in self.metrics.items()}
-            for name, value in means.items():
+            for name, value in _floats(means).items():
                 sums[name] = sums.get(name, 0.0) + value * (part.stop - part.start)
         return {name: total / count for name, total in sums.items()}
 
@@ -298,15 +312,19 @@ class Trainer:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = layer_from_config(self.model.config(), np.random.default_rng(0))
         twin = twin.to(backend_of_all(self._average.tensors))
-        twin.load_parameters({**self._average.tensors, **self.model.named_buffers()})
+        twin.load_parameters({**self._tensors(), **self._average.tensors})
         return twin
+
+    def _tensors(self) -> dict[str, Array]:
+        """Return the parameters and buffers with which training goes on."""
+        return self._last or self.model.named_parameters() | self.model.named_buffers()
 
     # ---- checkpoints ----------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
         groups = {
-            "model": self.model.named_parameters() | self.model.named_buffers(),
+            "model": self._tensors(),
             "optimizer": self.optimizer.state()["tensors"],
             "average": self._average.tensors if self._average is not None else {},
         }
@@ -317,6 +335,7 @@ class Trainer:
         """Load what ``state`` returned. Raises ConfigError or ShapeError for the state of another training run."""
         backend = backend_of_all(self.model.named_parameters())
         self.model.load_parameters(_group(arrays, "model/"))
+        self._last = {}
         tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
         self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
         self.steps_done = values["steps_done"]
@@ -367,6 +386,11 @@ def _prepared(model: Layer, batch: Data) -> Data:
     if backend is not NUMPY and isinstance(targets, np.ndarray):
         targets = backend.asarray(targets)
     return Data(model.prepared(inputs), targets)
+
+
+def _floats(means: Mapping[str, Any]) -> Record:
+    """Return a loss and metrics as Python floats: one's own functions may return scalars of NumPy or CuPy."""
+    return {name: float(value) for name, value in means.items()}
 
 
 def _check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:

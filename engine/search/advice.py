@@ -32,9 +32,9 @@ from engine.search.params import (
     ADVICE_QUESTIONS,
 )
 from engine.search.priors import advise, take_back
+from engine.search.proofs import is_decided
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
-from engine.search.walk import is_decided
 from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
 
 

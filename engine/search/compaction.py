@@ -1,10 +1,12 @@
 """Close the gaps that forgotten nodes leave in a tree: what is kept moves to the front, in place.
 
-A parent always has a smaller number than its children. One pass in ascending order therefore finds a whole subtree, and
-moving a node to its new, smaller number never overwrites a node that has not been moved yet.
+A node belongs to the tree if edges lead to it from the root. A parent always has a smaller number than its children.
+One pass in ascending order therefore finds all that the root leads to, and moving a node to its new, smaller number
+never overwrites a node that has not been moved yet.
 
 In a large tree this takes a good part of a second, so it is done in slices of a millisecond or two. After every slice
-the links between nodes and edges are whole, and a reader who starts at the root finds what was there before.
+the links between nodes and edges are whole: a reader who starts at the root finds what was there before, and the rest
+of the work may be dropped for another pass from the beginning.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ from engine.search.twins import enter_all
 
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
 BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
+REACHED: Final = -2  # Value of `new_number` for a node to which an edge leads, and which has no number yet.
 
 
 def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
     """Keep the nodes with a ``new_number`` (int32 [NODES], ascending from 0, NO_NODE for the others), in slices.
 
-    A node is kept only with its parent; the first is the new root. Nothing may be in flight. The tree may be read
-    between two slices if node 0 was the root before too, and may be changed only when all are done.
+    A node is kept only with its parent, and the root stays the root. Nothing may be in flight. The tree may be read
+    between two slices; visits wait until all are done.
     """
     used, kept, kept_edges = len(new_number), int(new_number.max()) + 1, 0
     tree.twin[:] = ROOT
@@ -42,6 +45,23 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
     for begin, end in slices(kept):
         enter_all(tree, begin, end)
         yield
+
+
+def numbers(used: int) -> np.ndarray:
+    """New numbers, int32 [used], before the first pass: the root is REACHED, and no other node has a number."""
+    new_number = np.full(used, NO_NODE, np.int32)
+    new_number[ROOT] = REACHED
+    return new_number
+
+
+@kernel()
+def reach_children(tree, node, new_number):
+    """Mark the children of ``node`` as REACHED."""
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        if tree.child[edge] == NO_NODE:
+            break  # Edges that were tried come first.
+        new_number[tree.child[edge]] = REACHED
 
 
 def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:

@@ -85,6 +85,7 @@ class Crew:
         """End all threads, also in the middle of a search."""
         self.rest()
         self._pool.close()
+        self._work = None  # type: ignore[assignment]  # It holds the owner with its tree, and frozen cycles stay.
 
     def _note(self, work: SharedWork) -> None:
         """Take the next word from a helper, waiting for it."""

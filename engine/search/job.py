@@ -59,29 +59,34 @@ class Stopper:
         self._order = order
         self._limits = order.limits
         nodes, plan = order.limits.nodes, order.choice.strength
-        self._most_visits = min(MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes)
-        self._first_visits = search.visits  # Visits kept from earlier searches.
+        self.most_visits = min(MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes)
         self.pondering = order.limits.ponder
         self._next_check_ms = 0.0
-        self.clock = self._start_clock(order.begun)
+        self.clock = self._new_clock(order.begun)
 
-    def _start_clock(self, begun: float | None = None) -> Clock:
+    def _new_clock(self, begun: float | None = None) -> Clock:
         order = self._order
         return Clock.start(order.limits, order.board.turn == chess.WHITE, order.overhead_ms, order.saved_ms, begun)
 
+    def start_clock(self) -> None:
+        """The opponent has played the expected move."""
+        self.pondering, self.clock = False, self._new_clock()
+
     def visits_left(self) -> int:
         """Number of visits until the node limit, or until the counter is full."""
-        return max(0, self._most_visits - self._search.visits)
+        return max(0, self.most_visits - self._search.visits)
 
     def is_over(self) -> bool:
         """Whether to stop now."""
-        if self._order.control.stopped or self._search.is_proven or self._reached_fixed_limit():
+        if self._order.control.stopped:
+            return True
+        # A new root still counts draws by repetition of the old path until the rest of its tree is forgotten.
+        if not self._search.is_making_room and (self._search.is_proven or self._reached_fixed_limit()):
             return True
         if self.pondering:
             if self._order.control.pondering:
                 return False
-            self.pondering = False
-            self.clock = self._start_clock()
+            self.start_clock()
         return self._is_out_of_time()
 
     def _reached_fixed_limit(self) -> bool:
@@ -96,7 +101,9 @@ class Stopper:
             winning = search.root_proven()[best] == WIN and plies != UNKNOWN_DISTANCE
             if winning and mate_moves(plies + 1, True) <= limits.mate:
                 return True
-        return (limits.depth is not None or limits.mate is not None) and search.was_full
+        # Neither may ever be reached: give up after as many visits as the tree has room for.
+        is_vain = search.was_full and search.new_visits >= len(search.tree.nodes)
+        return (limits.depth is not None or limits.mate is not None) and is_vain
 
     def _is_out_of_time(self) -> bool:
         if self.clock.planned_ms is None or self._limits.infinite:
@@ -124,7 +131,7 @@ class Stopper:
         """
         if len(visits) == 1:
             return True
-        done = self._search.visits - self._first_visits
+        done = self._search.new_visits
         if done < SPEED_LEAST_VISITS or self._order.smart_pruning_factor == 0.0:
             return False
         second, most = np.partition(visits, -2)[-2:]
@@ -146,27 +153,35 @@ class SearchDriver:
         self._told_best: int | None = None  # The best root move in the last set of lines.
 
     @property
-    def unused_ms(self) -> float:
-        """Milliseconds of the planned time that are left, at least 0."""
-        return self._stopper.clock.unused_ms()
+    def unused_ms(self) -> float | None:
+        """Milliseconds of the planned time that are left, at least 0.
+
+        None if no move was planned by a game's clock: analysis, a fixed time, or pondering on a move never played.
+        """
+        limits = self._order.limits
+        has_clock = limits.clock_ms(self._order.board.turn) is not None and limits.movetime_ms is None
+        is_planned = has_clock and not (limits.infinite or self._stopper.pondering)
+        return self._stopper.clock.unused_ms() if is_planned else None
 
     def run(self) -> SearchResult:
         """Search until a limit or stop; hold the result back while the search is infinite or ponders."""
         search, order = self._search, self._order
         while not search.is_expanded:
-            self._runner.advance(1)
+            self._runner.advance(search.visits + 1)
         if order.only:
             search.restrict_root(np.array([encode_move(order.board, move) for move in order.only], np.uint16))
         if order.choice.noise_epsilon > 0.0:
             search.add_root_noise(order.choice.rng, order.choice.noise_epsilon, order.choice.noise_alpha)
         while not self._stopper.is_over():
-            self._runner.advance(self._stopper.visits_left())
+            self._runner.advance(self._stopper.most_visits)
             self._report_now_and_then()
         self._runner.finish(in_haste=order.control.stopped)
         if order.limits.infinite:
             order.control.wait_stop()
         elif self._stopper.pondering:
             order.control.wait_ponderhit()
+            if not order.control.stopped:
+                self._stopper.start_clock()
         return self._result()
 
     def _report_now_and_then(self) -> None:
@@ -176,6 +191,7 @@ class SearchDriver:
         self._next_look_ms = elapsed + LOOK_INTERVAL_MS
         best = self._best_move()
         if elapsed >= self._next_info_ms or best != self._told_best:
+            self._runner.pause()
             infos = self._reporter.infos()
             self._told_best = best
             self._next_look_ms = infos[0].time_ms + LEAST_INFO_GAP_MS

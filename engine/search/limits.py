@@ -22,7 +22,7 @@ from engine.search.params import (
     SPARE_OVERHEADS,
 )
 
-__all__ = ["Clock", "Limits", "SearchControl"]
+__all__ = ["Clock", "Limits", "SavedTime", "SearchControl"]
 
 
 @dataclass(frozen=True)
@@ -146,3 +146,21 @@ class Clock:
     def unused_ms(self) -> float:
         """Milliseconds left of the planned time, at least 0."""
         return max(0.0, self.rest_ms(settled=True)) if self.planned_ms is not None else 0.0
+
+
+class SavedTime:
+    """What the moves of a game left over from their plans, for the next move of the same side."""
+
+    def __init__(self) -> None:
+        self._board = chess.Board()  # The position of the last planned move.
+        self._ms = 0.0
+
+    def left_for(self, board: chess.Board) -> float:
+        """Milliseconds saved on the way to this position; 0 where it is of another game, or the other side's move."""
+        before, played = self._board, len(self._board.move_stack)
+        goes_on = played < len(board.move_stack) and board.move_stack[:played] == before.move_stack
+        return self._ms if goes_on and board.turn == before.turn and board.root() == before.root() else 0.0
+
+    def note(self, board: chess.Board, unused_ms: float) -> None:
+        """Remember what the move that was planned in this position left over."""
+        self._board, self._ms = board, unused_ms

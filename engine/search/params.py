@@ -68,16 +68,12 @@ MATE_PRIOR: Final = 0.75  # Prior of a root move that starts a forced mate. Set 
 
 CALL_SECONDS: Final = 0.003  # Seconds that a kernel runs before Python looks at clock and stop. Set by hand.
 FIRST_CALL_VISITS: Final = 16  # Visits of the first call, whose speed is not known yet. Set by hand.
+MOST_THREADS: Final = 256  # Threads that visit one tree at most, as many as the option `Threads` allows.
 BATCHED_SMALLEST_ROUND: Final = 4  # Leaves of the smallest round for a batched evaluator. Set by hand.
 BATCHED_VISITS_PER_LEAF: Final = 16  # A round grows by one leaf for this many visits of the root. Set by hand.
-IN_KERNEL_VISITS_PER_LEAF: Final = 64  # The same for an evaluator inside kernels. Set by hand.
-IN_KERNEL_LARGEST_ROUND: Final = 256  # Leaves of its largest round. Set by hand.
-IN_KERNEL_OVERLAP_FROM: Final = 512  # Visits of the root from which two of its rounds are in flight. Set by hand.
-STREAM_DELAY: Final = 8  # Visits under way with up to four threads, two a thread with more. Set by hand.
-STREAM_GROWTH: Final = 32  # Visits of the root for each visit under way, in small trees. Set by hand.
-STREAM_PATIENCE: Final = 4_000  # Looks at shared words, some microseconds, before a thread lets others run.
-SMALLEST_SHARE: Final = 16  # Leaves that a thread takes at least: a call costs 16 microseconds. Set by hand.
-LARGEST_SHARE: Final = 64  # Leaves that a thread takes at most. Set by hand.
+VISITS_PER_VISIT: Final = 32  # Visits of the root for each one under way. Set by hand.
+COLLISION_LOOKS: Final = 64  # Looks at a leaf that another thread evaluates, then the visit is taken back. Set by hand.
+LOOK_PAUSES: Final = 8  # Pauses, some ten nanoseconds each, before each of these looks. Set by hand.
 
 # ---- questions to alpha-beta (`advice`) ------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The priors of a node's edges. This module makes every change after `walk.expand`: advice, noise and restrictions.
+"""The priors of a node's edges. This module makes every change after `visit.expand`: advice, noise and restrictions.
 
 Two invariants hold after every change: a node's priors sum to 1, and its edges are in order. Edges that were tried
 (that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
@@ -125,7 +125,10 @@ def ranks_before(tree, one, other):
 
 
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
-    """Keep only the edges of a node whose moves are in ``allowed`` (uint16), and scale their priors to sum to 1."""
+    """Keep only the edges of a node whose moves are in ``allowed`` (uint16), and scale their priors to sum to 1.
+
+    What lies behind the others stays in memory until `reroot.forget_the_rest`.
+    """
     take_back(tree, np.int64(node))
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
     kept = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
@@ -134,4 +137,5 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
         field = getattr(tree, name)
         field[edges] = field[kept]
     tree.n_edges[node] = len(kept)
-    tree.prior[edges] /= tree.prior[edges].sum()
+    total = tree.prior[edges].sum()
+    tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(kept)

@@ -40,11 +40,35 @@ def deviation(tree, node):
 
 
 @kernel()
+def exploration_scale(tree, params, node):
+    """What the prior of an unvisited edge of ``node`` is multiplied by to give its U."""
+    strength = exploration(params, tree.nodes[node].visits) * np.sqrt(max(1, tree.nodes[node].visits - 1))
+    if node == ROOT:
+        strength *= params.root_cpuct_scale
+    if params.cpuct_deviation > 0:
+        strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
+    return np.float32(strength)
+
+
+@kernel()
 def mover_q(tree, node, draw_score):
     """Mean value of a node for its side to move, which values a draw at ``draw_score``; 0 while it has no visits."""
     if tree.nodes[node].visits == 0:
         return 0.0
     return (draw_score * tree.nodes[node].draw_sum - tree.nodes[node].value_sum) / tree.nodes[node].visits
+
+
+@kernel()
+def first_play_urgency(tree, params, node, draw_score, visited_prior):
+    """Q of the unvisited edges of ``node``; ``visited_prior``: sum of P over the visited ones that may not lose."""
+    return np.float32(mover_q(tree, node, draw_score) - params.fpu_reduction * np.sqrt(visited_prior))
+
+
+@kernel()
+def in_a_hurry(tree, params, node):
+    """Whether M counts at ``node``."""
+    sure = params.moves_left_threshold * tree.nodes[node].visits
+    return params.moves_left_max_effect > 0 and abs(tree.nodes[node].value_sum) > sure
 
 
 @kernel()
@@ -75,14 +99,7 @@ def select_edge(tree, params, node, draw_score):
     ``draw_score`` is the value of a draw for the node's side to move. Unvisited children share one Q, which is known
     only after the loop, so only the unvisited child with the highest U competes.
     """
-    strength = exploration(params, tree.nodes[node].visits) * np.sqrt(max(1, tree.nodes[node].visits - 1))
-    if node == ROOT:
-        strength *= params.root_cpuct_scale
-    if params.cpuct_deviation > 0:
-        strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
-    scale = np.float32(strength)
-    sure = params.moves_left_threshold * tree.nodes[node].visits
-    hurry = params.moves_left_max_effect > 0 and abs(tree.nodes[node].value_sum) > sure
+    scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
     visited_prior = np.float32(0.0)
     first = np.int64(tree.nodes[node].first_edge)
     best, best_score = first, np.float32(-np.inf)
@@ -104,6 +121,25 @@ def select_edge(tree, params, node, draw_score):
             fresh, fresh_u = np.int64(edge), u
         if child == NO_NODE:
             break  # The edges after this one are untried too, and none has a higher prior (`priors`).
-    fpu = np.float32(mover_q(tree, node, draw_score) - params.fpu_reduction * np.sqrt(visited_prior))
-    score = fpu + fresh_u
+    score = first_play_urgency(tree, params, node, draw_score, visited_prior) + fresh_u
     return fresh if fresh != NO_EDGE and (score > best_score or (score == best_score and fresh < best)) else best
+
+
+@kernel()
+def score_edges(tree, params, node, draw_score, u, s):
+    """Write U and S = Q + U + M of every edge of ``node``, float32 [n], as `select_edge` has them between rounds."""
+    scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
+    visited_prior, first = np.float32(0.0), np.int64(tree.nodes[node].first_edge)
+    for i in range(u.size):
+        child, prior = tree.child[first + i], tree.prior[first + i]
+        visits = tree.nodes[child].visits if child != NO_NODE else 0
+        u[i] = scale * prior / np.float32(1 + visits)
+        if visits > 0:
+            s[i] = child_value(tree, params, node, child, draw_score, hurry) + u[i]
+            if tree.nodes[child].upper != LOSS:
+                visited_prior += prior
+    fpu = first_play_urgency(tree, params, node, draw_score, visited_prior)
+    for i in range(u.size):
+        child = tree.child[first + i]
+        if child == NO_NODE or tree.nodes[child].visits == 0:
+            s[i] = fpu + u[i]

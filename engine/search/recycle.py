@@ -14,7 +14,8 @@ import numpy as np
 
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
-from engine.search.compaction import compact, slices
+from engine.search.compaction import compact, numbers, reach_children, slices
+from engine.search.proofs import is_decided
 from engine.search.tree import (
     CANNOT_SHRINK,
     CLOCK,
@@ -27,7 +28,6 @@ from engine.search.tree import (
     VALUED,
     Tree,
 )
-from engine.search.walk import is_decided
 
 SHARE: Final = 0.4  # Share of the nodes that gives way at once. Set by hand.
 LEAST_SHARE: Final = 0.05  # If less than this gave way, the tree stays as it is from then on. Set by hand.
@@ -39,14 +39,13 @@ def make_room(tree: Tree) -> Iterator[None]:
     """Let the least recently used subtrees of a tree without visits in flight give way, in slices (`compaction`).
 
     The root's own moves stay, and so do nodes whose result is known, because they are the proof of others. The tree may
-    be read between two slices, and changed only when all are done.
+    be read between two slices; visits wait until all are done.
     """
     tree.counters[SHRINKS] += 1
     used = int(tree.counters[NODES])
     sample = tree.used_at[tree.parent[1 : used : max(1, used // SAMPLE)]]
     latest = np.int64(np.partition(sample, rank := int(SHARE * len(sample)))[rank])
-    new_number = np.full(used, NO_NODE, np.int32)
-    kept = 0
+    new_number, kept = numbers(used), 0
     for begin, end in slices(used):
         kept = int(mark_used(tree, latest, new_number, begin, end, np.int64(kept)))
         yield
@@ -60,16 +59,14 @@ def make_room(tree: Tree) -> Iterator[None]:
 
 @kernel()
 def mark_used(tree, latest, new_number, begin, end, kept):
-    """Close the nodes among ``begin`` to ``end`` last visited at ``latest`` or before, and number what is left.
+    """Number those of the nodes ``begin`` to ``end`` that are REACHED, and close those last visited at ``latest`` or
+    before, so that nothing below them is reached.
 
-    ``kept`` nodes were numbered before; returns how many are now. ``new_number`` int32 [NODES] is NO_NODE everywhere;
-    what gives way stays so.
+    ``kept`` nodes were numbered before; returns how many are now.
     """
     for node in range(begin, end):
-        if node != ROOT:
-            parent = tree.nodes[node].parent
-            if new_number[parent] == NO_NODE or tree.nodes[parent].state != EXPANDED:
-                continue
+        if new_number[node] == NO_NODE:
+            continue
         new_number[node] = kept
         kept += 1
         old = tree.nodes[node].state == EXPANDED and tree.nodes[node].used_at <= latest and not is_decided(tree, node)
@@ -78,4 +75,5 @@ def mark_used(tree, latest, new_number, begin, end, kept):
             tree.nodes[node].n_edges = 0
             tree.asked_at[node] = 0
             tree.advised[node] = NO_MOVE
+        reach_children(tree, np.int64(node), new_number)
     return kept

@@ -37,6 +37,7 @@ class Columns(NamedTuple):
     mate_plies: np.ndarray
     moves_left: np.ndarray
     u: np.ndarray
+    s: np.ndarray
     own_values: np.ndarray
 
 
@@ -44,17 +45,19 @@ def read_columns(search: Search) -> Columns:
     """Read all columns at once: reading them move by move would cost more than a short search."""
     visits, priors = search.root_visits(), search.own_priors(ROOT)
     mean, draw = search.root_value()
+    u, s = search.root_scores()
     return Columns(
         moves=search.root_moves(),
         visits=visits,
         priors=priors,
         hints=search.root_priors() - priors,
         q=np.where(visits > 0, search.root_q(), search.root_fpu(mean + search.params.draw_score * draw)),
-        draws=search.root_draws(),
+        draws=np.where(visits > 0, search.root_draws(), search.own_value[1]),
         proven=search.root_proven(),
         mate_plies=search.root_mate_plies(),
         moves_left=search.root_moves_left(),
-        u=search.root_u(),
+        u=u,
+        s=s,
         own_values=search.root_own_values(),
     )
 
@@ -79,7 +82,6 @@ class Reporter:
         self._cp_scale = cp_scale  # Centipawns of a Q of 0.5.
         self._first_hits = first_hits  # The tablebase's hits before this search asked it anything.
         self._ranks = ranks  # What tables know of the root's moves; empty if they do not know the root.
-        self._first_visits = search.visits
         self._last_visits = self._visits_by_move()
         self._begun = time.monotonic()
 
@@ -91,7 +93,7 @@ class Reporter:
     @property
     def nodes(self) -> int:
         """Number of visits of this search."""
-        return self._search.visits - self._first_visits
+        return self._search.new_visits
 
     def infos(self, first: chess.Move | None = None) -> list[SearchInfo]:
         """A complete set of lines, best first, all of one depth; ``first`` is the move to play if it is another."""
@@ -193,6 +195,7 @@ class Reporter:
             mate=mate_moves(plies + 1, proven == WIN) if has_mate else None,
             policy_index=int(policy_index(self._search.root_row(), columns.moves[index])),
             u=float(columns.u[index]),
+            s=float(columns.s[index]),
             v=float(columns.own_values[index]),
             moves_left=float(columns.moves_left[index]),
             wdl=per_mille(q, draw),

@@ -45,10 +45,11 @@ class RootMove:
     visits: int  # N
     prior: float  # P
     q: float  # Mean value in [-1, 1], or first-play urgency while unvisited.
-    draw: float  # mean draw probability
+    draw: float  # Mean draw probability, or the root's own while unvisited.
     mate: int | None  # Full moves to a proven mate, negative when the mover is mated.
     policy_index: int = 0  # Index among the 1858 policy moves.
     u: float = 0.0  # U, the exploration bonus.
+    s: float = 0.0  # S = Q + U + M, by which the search compares moves.
     v: float = 0.0  # V, the evaluator's own value of the move in [-1, 1]; 0 while unvisited.
     moves_left: float = 0.0  # plies the game is expected to last
     wdl: tuple[int, int, int] = (0, 1000, 0)  # Win, draw and loss per mille.

@@ -10,6 +10,7 @@ from engine.board.layout import KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.native.jit import kernel
 from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
+from engine.search.puct import score_edges
 from engine.search.tree import (
     DEEPEST,
     DEPTH_SUM,
@@ -38,10 +39,15 @@ class RootView:
     of the root's side to move.
     """
 
-    tree: Tree
+    trees: list[Tree]  # The tree as each thread sees it.
     params: SearchParams
     forced_move: np.uint16 = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
     forced_in: int = 0  # Full moves to the mate that `forced_move` starts.
+
+    @property
+    def tree(self) -> Tree:
+        """The tree as the thread sees it that owns the search."""
+        return self.trees[0]
 
     def _edges(self, node: int) -> range:
         first = int(self.tree.first_edge[node])
@@ -100,12 +106,11 @@ class RootView:
         """Mean plies to the end of the game, float64; 0 for moves never visited."""
         return np.where(self.root_visits() > 0, self._of_children(self.tree.moves_left, 0.0), 0.0)
 
-    def root_u(self) -> np.ndarray:
-        """U, the exploration bonus, float64."""
-        params, visits = self.params, int(self.tree.visits[ROOT])
-        growth = math.log((visits + params.cpuct_base) / params.cpuct_base)
-        scale = (params.cpuct_init + params.cpuct_factor * growth) * math.sqrt(max(1, visits - 1))
-        return scale * self.root_priors() / (1 + self.root_visits())
+    def root_scores(self) -> tuple[np.ndarray, np.ndarray]:
+        """U, the exploration bonus, and S, by which the search compares moves, float32."""
+        u, s = (np.empty(len(self.root_moves()), np.float32) for _ in range(2))
+        score_edges(self.tree, self.params, np.int64(ROOT), np.float64(self.params.draw_score), u, s)
+        return u, s
 
     def root_own_values(self) -> np.ndarray:
         """V, the evaluator's own value of the position after each move, float64; 0 for moves never visited.
@@ -208,12 +213,13 @@ class RootView:
     @property
     def mean_depth(self) -> float:
         """Mean depth, in plies, of the descents since the position was set."""
-        return float(self.tree.counters[DEPTH_SUM]) / max(1, int(self.tree.counters[DESCENTS]))
+        depths = np.sum([tree.depths for tree in self.trees], axis=0)
+        return float(depths[DEPTH_SUM] / max(1, depths[DESCENTS]))
 
     @property
     def deepest(self) -> int:
         """Depth, in plies, of the deepest descent since the position was set."""
-        return int(self.tree.counters[DEEPEST])
+        return max(int(tree.depths[DEEPEST]) for tree in self.trees)
 
     # ---- lines ----
 

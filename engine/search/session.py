@@ -12,13 +12,11 @@ from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, has_late_policy
 from engine.search.params import MATE_PRIOR, SPARSE_CPUCT_DEVIATION, SearchParams
 from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back, temper_priors
+from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.recycle import make_room
-from engine.search.reroot import reroot
+from engine.search.reroot import forget_the_rest, reroot
 from engine.search.root import RootView
 from engine.search.tree import (
-    DEEPEST,
-    DEPTH_SUM,
-    DESCENTS,
     EDGES,
     EXPANDED,
     LOSS,
@@ -31,10 +29,10 @@ from engine.search.tree import (
     WIN,
     Round,
     Tree,
+    for_thread,
     new_round,
 )
-from engine.search.twins import with_moves
-from engine.search.walk import best_bounds, finish_known, needs_room, new_node
+from engine.search.visit import finish_known, needs_room, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 
@@ -56,28 +54,33 @@ class Search(RootView):
 
     def __init__(self, params: SearchParams, tree: Tree, in_flight: Round | None = None) -> None:
         self.params = params
-        self.tree = tree
+        self.trees = [tree]
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
+        self._kept_visits = 0  # Those of the root's visits that earlier searches made.
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
+
+    def share(self, threads: int) -> None:
+        """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the first is `tree`."""
+        self.trees = [self.tree, *(for_thread(self.tree) for _ in range(threads - 1))]
 
     # ---- positions ----
 
     def set_position(self, stack: np.ndarray) -> bool:
         """Make the last row of ``stack`` (uint64 [n, 16], the game so far) the root.
 
-        Keeps the subtree if moves in the tree lead from the old root to the new position; returns whether it did.
+        Keeps the subtree if moves in the tree lead from the old root to the new position; returns whether it did. What
+        lies outside the subtree is forgotten by and by (`make_room`).
         """
-        while self._room is not None:
-            self.make_room()
         kept = self._keep_subtree(stack)
         if not kept:
             self.clear()
         self._install_history(stack)
-        self.tree.counters[[DEEPEST, DEPTH_SUM, DESCENTS]] = 0
+        self._kept_visits = self.visits
+        for tree in self.trees:
+            tree.depths[:] = 0
         if kept:
-            self.own_value = self._root_without_children()
             self._lead_to_mate()
         return kept
 
@@ -104,24 +107,32 @@ class Search(RootView):
         """Forget the whole tree, including visits in flight."""
         self.generation += 1
         self.forced_move = NO_MOVE
+        self._kept_visits = 0
         self._room = None
+        if self.tree.counters[NODES] > 0:
+            self.tree.twin[:] = ROOT  # No thread may find what another has not made anew.
         self.tree.counters[:] = 0
         self.in_flight.counts[:] = 0
 
     def _install_history(self, stack: np.ndarray) -> None:
         rows = len(stack) + MAX_DEPTH + 2
-        if len(self.tree.stack) < rows:
-            self.tree = self.tree._replace(stack=empty_stack(rows))
-        self.tree.stack[: len(stack)] = stack
+        for thread, tree in enumerate(self.trees):
+            if len(tree.stack) < rows:
+                self.trees[thread] = tree._replace(stack=empty_stack(rows))
+            self.trees[thread].stack[: len(stack)] = stack
         self.tree.counters[ROOT_PLY] = len(stack) - 1
 
     def _keep_subtree(self, stack: np.ndarray) -> bool:
-        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node."""
+        """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node.
+
+        A twin's subtree is of no use here: its repetitions are those of another line.
+        """
         tree = self.tree
         old_ply = int(tree.counters[ROOT_PLY])
         if tree.counters[NODES] == 0 or len(stack) <= old_ply:
             return False
-        if not np.array_equal(stack[: old_ply + 1, KEY], tree.stack[: old_ply + 1, KEY]):
+        seen_by_rules = (KEY, HALFMOVE)
+        if not np.array_equal(stack[: old_ply + 1, seen_by_rules], tree.stack[: old_ply + 1, seen_by_rules]):
             return False
         node = ROOT
         after = np.empty(ROW_WORDS, np.uint64)
@@ -129,12 +140,12 @@ class Search(RootView):
             node = self._child_reaching(node, stack[ply], stack[ply + 1], after)
             if node == NO_NODE:
                 return False
-            if tree.state[node] != EXPANDED:
-                node = int(with_moves(tree, np.int64(node)))
         if tree.state[node] != EXPANDED:
             return False
         if node != ROOT:
             reroot(tree, node)
+            self._room = forget_the_rest(tree)
+            self.own_value = self._root_without_children()
             self._temper_root()
         return True
 
@@ -184,12 +195,25 @@ class Search(RootView):
             advise(self.tree, np.int64(ROOT), self.forced_move, np.float32(MATE_PRIOR))
 
     def restrict_root(self, allowed: np.ndarray) -> None:
-        """Keep only the root moves in ``allowed`` (uint16) and renormalise their priors. The root must be expanded."""
-        tree = self.tree
+        """Keep only the root moves in ``allowed`` (uint16) and renormalise their priors. The root must be expanded.
+
+        The root forgets what it learned from the others: visits, values and proofs.
+        """
+        tree, before = self.tree, self.visits
         keep_moves(tree, ROOT, allowed)
+        self._room = forget_the_rest(tree)
         self._hint_at_mate()
-        lower, upper = best_bounds(tree, np.int64(ROOT))  # An old proof may rest on a dropped move.
+        children = self.children(ROOT)
+        children = children[children != NO_NODE]
+        tree.visits[ROOT] = 1 + tree.visits[children].sum()
+        tree.value_sum[ROOT] = -self.own_value[0] - tree.value_sum[children].sum()
+        tree.draw_sum[ROOT] = self.own_value[1] + tree.draw_sum[children].sum()
+        tree.asked_at[ROOT] = 0
+        self._kept_visits += self.visits - before
+        lower, upper = best_bounds(tree, np.int64(ROOT))
         tree.lower[ROOT], tree.upper[ROOT] = (-upper, -lower) if self.params.decide_root else (LOSS, WIN)
+        if self.is_proven:
+            settle_past_visits(tree, np.int64(ROOT))
 
     def add_root_noise(self, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
         """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be expanded."""
@@ -199,29 +223,45 @@ class Search(RootView):
         set_priors(self.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
         self._hint_at_mate()
 
+    @property
+    def new_visits(self) -> int:
+        """Number of visits of the root since the position was set."""
+        return self.visits - self._kept_visits
+
     # ---- room ----
 
     @property
     def needs_room(self) -> bool:
         """Whether `make_room` is due before the next visit."""
-        return self._room is not None or bool(needs_room(self.tree))
+        return self.is_making_room or bool(needs_room(self.tree))
+
+    @property
+    def is_making_room(self) -> bool:
+        """Whether `make_room` has begun, or has to forget what a new or restricted root does not lead to."""
+        return self._room is not None
 
     def make_room(self) -> None:
         """Let old parts of the tree give way, for a millisecond or two. Nothing may be in flight.
 
-        Visits can go on when `needs_room` is False. The tree may be read meanwhile.
+        Visits can go on when `needs_room` is False. The tree may be read meanwhile, and the position may change.
         """
         if self._room is None:
             self._room = make_room(self.tree)
+        before = self.visits
         if next(self._room, self) is self:
             self._room = None
+        self._kept_visits += self.visits - before  # Draws by repetition of an old path were taken back.
+
+    def finish_making_room(self) -> None:
+        """Do at once what `make_room` began, or what `set_position` left to it."""
+        while self.is_making_room:
+            self.make_room()
 
     def rehearse_full_tree(self) -> None:
         """Let old parts of a tree give way that is not full, to load the kernels. Nothing may be in flight."""
         if self.tree.counters[NODES] > 1:
-            self.make_room()
-        while self._room is not None:
-            self.make_room()
+            self._room = make_room(self.tree)
+            self.finish_making_room()
 
     @property
     def was_full(self) -> bool:

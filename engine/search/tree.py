@@ -6,6 +6,10 @@ were tried first, each group sorted by prior, highest first (`priors` keeps them
 Sign convention: everything stored at a node (`value_sum`, `lower`, `upper`) is seen by the side that moved into it,
 which is the side to move at its parent: the parent maximises over its children as they stand. A leaf's value for its
 own side to move is negated once, on entry, and the sign flips with every step towards the root.
+
+Several threads may visit one tree. Each has a `Tree` whose nodes, edges, table and counters are those of all, and whose
+path and scratch are its own (`for_thread`). What changes a node holds the node's lock, and no thread holds two. Readers
+take no lock: what they read is whole, and at most a visit old.
 """
 
 from __future__ import annotations
@@ -24,12 +28,15 @@ NO_NODE: Final = -1
 NO_PARENT: Final = -1
 
 # Node states.
-PENDING: Final = 0  # The node waits in a round for its evaluation.
+PENDING: Final = 0  # The node was never evaluated.
 EXPANDED: Final = 1  # The node has its edges.
 TERMINAL: Final = 2  # The rules, a tablebase or a mate in one decide the node; it has no edges.
 PATH_REPETITION: Final = 3  # The node is a draw only because its position occurred earlier in the search path.
 STUNTED: Final = 4  # The node was evaluated, but there was no room for its edges.
 VALUED: Final = 5  # The node has a value; its policy and its edges come with its second visit.
+BUSY: Final = 6  # The node belongs to a visit under way, which evaluates it or gives it edges.
+
+NO_STATE: Final = -1  # In place of a state where there is none.
 
 # Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it. LOSS and WIN while
 # nothing is known; equal bounds decide the node.
@@ -39,17 +46,19 @@ WIN: Final = 1
 
 UNKNOWN_DISTANCE: Final = -1  # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
 
-# Words of `counters`.
+# Words of `counters`. The first change at every visit, the others seldom: they lie on lines of the cache of their own.
 NODES: Final = 0  # Number of nodes in use.
 EDGES: Final = 1  # Number of edges in use.
-DEEPEST: Final = 2  # Plies from the root to the deepest leaf so far.
-DEPTH_SUM: Final = 3  # Sum of the plies of all descents, for the mean depth.
-DESCENTS: Final = 4  # Number of descents.
-ROOT_PLY: Final = 5  # Row of the root in `stack`.
-CLOCK: Final = 6  # Number of visits finished since the tree was empty.
-SHRINKS: Final = 7  # How often old parts of a full tree were to give way since the root was set (`recycle`).
-CANNOT_SHRINK: Final = 8  # Not 0 once too little of a full tree could give way.
-N_COUNTERS: Final = 9
+CLOCK: Final = 2  # Number of visits finished since the tree was empty.
+ROOT_PLY: Final = 8  # Row of the root in `stack`.
+SHRINKS: Final = 9  # How often old parts of a full tree were to give way since the root was set (`recycle`).
+CANNOT_SHRINK: Final = 10  # Not 0 once too little of a full tree could give way.
+N_COUNTERS: Final = 11
+
+# Words of `depths`.
+DEEPEST: Final = 0  # Plies from the root to the deepest leaf so far.
+DEPTH_SUM: Final = 1  # Sum of the plies of all descents, for the mean depth.
+DESCENTS: Final = 2  # Number of descents.
 
 # Words of a round's `counts`.
 LEAVES: Final = 0  # Number of leaves in flight.
@@ -103,6 +112,7 @@ class Node:
     state: Annotated[int, NodeField(np.int8, PENDING)]  # One of PENDING ... VALUED.
     lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[int, NodeField(np.int8, WIN)]  # The best result that is still possible.
+    lock: Annotated[int, NodeField(np.uint8)]  # Not 0 while a thread changes the node (`native.ordering`).
 
 
 class Tree(NamedTuple):
@@ -119,11 +129,12 @@ class Tree(NamedTuple):
     child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
     # the table of twins
     twin: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.
-    # the current path, and scratch
+    counters: np.ndarray  # int64 [N_COUNTERS]
+    # each thread's own: the current path, scratch, and how deep its descents were
     stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
     scratch_moves: np.ndarray  # uint16 [218]
     scratch_priors: np.ndarray  # float32 [218]
-    counters: np.ndarray  # int64 [N_COUNTERS]
+    depths: np.ndarray  # int64 [3]
 
     def __getattr__(self, name: str) -> np.ndarray:
         """A field of `Node` for all nodes, as a view."""
@@ -206,7 +217,6 @@ class Round(NamedTuple):
 # More values of `Round.known`.
 UNKNOWN: Final = 2  # The leaf is to be evaluated, or was.
 REPEATED: Final = 3  # The leaf is a draw on this path only.
-VALUE_ONLY: Final = 4  # The leaf was evaluated without its policy.
 
 
 def new_round() -> Round:
@@ -231,11 +241,26 @@ def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE)
         nodes=records,
         **arrays,
         twin=np.zeros(1 << (nodes - 1).bit_length(), np.int32),
-        stack=empty_stack(history + MAX_DEPTH + 2),
-        scratch_moves=np.empty(MAX_MOVES, np.uint16),
-        scratch_priors=np.empty(MAX_MOVES, np.float32),
         counters=np.zeros(N_COUNTERS, np.int64),
+        **_own_fields(history + MAX_DEPTH + 2),
     )
+
+
+def for_thread(tree: Tree) -> Tree:
+    """The same tree for one more thread."""
+    own = _own_fields(len(tree.stack))
+    own["stack"][:] = tree.stack
+    return tree._replace(**own)
+
+
+def _own_fields(rows: int) -> dict[str, np.ndarray]:
+    """What each thread has for itself."""
+    return {
+        "stack": empty_stack(rows),
+        "scratch_moves": np.empty(MAX_MOVES, np.uint16),
+        "scratch_priors": np.empty(MAX_MOVES, np.float32),
+        "depths": np.zeros(3, np.int64),
+    }
 
 
 def nodes_for(mebibytes: float, edges_per_node: int = EDGES_PER_NODE) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, REPETITIONS
 from engine.native.jit import kernel
+from engine.native.ordering import lock, publish, unlock
 from engine.search.tree import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, TERMINAL
 
 LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move beyond which a position has no twins. Set by hand.
@@ -53,7 +54,7 @@ def enter(tree, node):
     if tree.nodes[node].key != np.uint64(0) and tree.nodes[node].state != PATH_REPETITION:
         twin = find_twin(tree, node)
         if twin == NO_NODE or tree.nodes[twin].visits < tree.nodes[node].visits:
-            tree.twin[place_of(tree, tree.nodes[node].key)] = node
+            publish(tree.twin, place_of(tree, tree.nodes[node].key), node)
 
 
 @kernel()
@@ -76,9 +77,12 @@ def teacher_of_value(tree, node):
 def teacher_of_moves(tree, node):
     """A twin whose moves and priors, sum 1, a node without moves can take, or NO_NODE."""
     twin = find_twin(tree, node)
-    if twin != NO_NODE and (tree.nodes[twin].state != EXPANDED or tree.advised[twin] != NO_MOVE):
-        return np.int64(NO_NODE)
-    return twin
+    if twin == NO_NODE:
+        return twin
+    lock(tree.nodes, twin)  # Its edges may be a moment old.
+    is_expanded = tree.nodes[twin].state == EXPANDED
+    unlock(tree.nodes, twin)
+    return twin if is_expanded and tree.advised[twin] == NO_MOVE else np.int64(NO_NODE)
 
 
 @kernel()

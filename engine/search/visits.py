@@ -1,8 +1,12 @@
-"""Visits in bulk: gather leaves for a batched evaluator, or run whole visits in kernels without Python in between.
+"""Visits in bulk: batches of leaves for a batched evaluator, or whole visits inside kernels without Python in between.
 
-A visit walks down to a leaf (`walk`), the rules judge the leaf, an evaluator evaluates it, and `apply` backs its value
-up. Visits that begin together form a batch (`Round`), which is applied in the order they began. If the evaluator is
-itself a kernel (`evaluation.in_kernel`), only kernels run between two leaves.
+Both go the way of `visit`. A batched evaluator answers many leaves at once: visits begin together (`gather`), form a
+`Round`, and are finished together in the order they began (`apply`). The visits of a batch that collide stay in flight
+until then, so that the others spread, and are taken back.
+
+If the evaluator is itself a kernel (`evaluation.in_kernel`), every thread carries out one whole visit after the other,
+and any number of threads do so on one tree (`run_visits`). A thread whose visit collides waits until the leaf has its
+value, which takes some microseconds, and goes on from there.
 
 More than half of all leaves get no second visit, and need no policy and no edges. With ``params.late_policy`` a leaf's
 first visit computes its value alone; the second computes its policy on the way down, gives it edges and goes on.
@@ -10,32 +14,50 @@ first visit computes its value alone; the second computes its policy on the way 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
 from engine.board.makemove import copy_row
 from engine.board.movegen import generate
 from engine.evaluation.in_kernel import evaluate_leaf, evaluate_policy, evaluate_value
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.native.bits import popcount
 from engine.native.jit import kernel
+from engine.native.ordering import give_way, lock, observe, relax, unlock
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
-from engine.search.tree import COLLISIONS, LEAVES, NO_NODE, REPEATED, ROOT, ROOT_PLY, UNKNOWN, VALUE_ONLY, VALUED
+from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES, VISITS_PER_VISIT
+from engine.search.tree import (
+    BUSY,
+    COLLISIONS,
+    LEAVES,
+    NO_NODE,
+    NO_PARENT,
+    NO_STATE,
+    NODES,
+    ROOT,
+    ROOT_PLY,
+    UNKNOWN,
+    VALUED,
+)
 from engine.search.twins import teacher_of_moves
-from engine.search.walk import (
-    apply,
-    arrive,
-    begin_visit,
+from engine.search.visit import (
+    claim,
     descend,
-    enter_root,
     expand,
+    finish_at_once,
+    finish_evaluated,
     finish_known,
+    hold,
     is_finished,
     judge,
     needs_room,
-    repeats_path,
+    new_node,
+    note_depth,
+    reach,
+    take_back,
     take_moves,
 )
 
@@ -43,20 +65,10 @@ if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family 
     from engine.evaluation.material import MaterialModel
     from engine.evaluation.sparse import SparseModel, TwoTrunkModel
 
-    FamilyModel = MaterialModel | SparseModel | TwoTrunkModel  # The type of `model` below.
+    FamilyModel = MaterialModel | SparseModel | TwoTrunkModel  # The type of `Walker.model`.
 
 
-class Scratch(NamedTuple):
-    """One thread's scratch arrays."""
-
-    row: np.ndarray  # uint64 [16]: a position.
-    moves: np.ndarray  # uint16 [218]: its legal moves.
-    leaf: LeafBatch  # One leaf.
-
-
-def new_scratch() -> Scratch:
-    """Fresh scratch for one thread."""
-    return Scratch(np.zeros(ROW_WORDS, np.uint64), np.zeros(MAX_MOVES, np.uint16), new_leaf_batch(1))
+# ---- batched evaluators ----------------------------------------------------------------------------------------------
 
 
 @kernel()
@@ -65,7 +77,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
 
     Leaves whose result is certain are finished at once and take no place in the batch. Stops early at ``most_leaves``
     leaves, after ``params.max_collisions`` collisions, or once the root is decided. ``in_flight`` must be empty; call
-    `walk.apply` before using it again.
+    `apply` before using it again.
     """
     counts = in_flight.counts
     begun = 0
@@ -73,14 +85,17 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         if is_finished(tree, params):
             break
         begun += 1
-        node, ply = begin_visit(tree, in_flight, params)
-        if node == NO_NODE:
+        make_root(tree)
+        node, depth, state = descend(tree, params, np.int64(ROOT), np.int64(0), reach(tree, np.int64(ROOT)))
+        note_depth(tree, depth)
+        if state == BUSY:
+            in_flight.collision_nodes[counts[COLLISIONS]] = node
+            counts[COLLISIONS] += 1
             continue
-        leaf = first + counts[LEAVES]
-        copy_row(tree.stack[ply], leaves.rows[leaf])
-        known, plies = np.int64(REPEATED), np.int64(0)
-        if node == ROOT or not repeats_path(tree, ply):
-            known, plies = judge(leaves, leaf, node == ROOT, params.mate_in_one, tree.stack[-1], tree.scratch_moves)
+        if finish_at_once(tree, params, node, state):
+            continue
+        leaf, ply = first + counts[LEAVES], tree.counters[ROOT_PLY] + depth
+        known, plies = judge(tree, params, node, ply, leaves, leaf)
         if known != UNKNOWN:
             finish_known(tree, params, node, known, plies)
             continue
@@ -94,83 +109,189 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
     return counts[LEAVES]
 
 
+@kernel()
+def make_root(tree):
+    """Make the root if there is none."""
+    if tree.counters[NODES] == 0:
+        new_node(tree, np.int64(NO_PARENT))
+
+
+@kernel()
+def apply(tree, in_flight, params, leaves, first):
+    """Expand and back up the leaves of ``in_flight`` in the order gathered.
+
+    Their evaluations are in ``leaves[first:]``.
+    """
+    for k in range(in_flight.counts[LEAVES]):
+        node, known = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
+        if known == UNKNOWN:
+            expand_and_finish(tree, params, node, leaves, first + k)
+        else:
+            finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
+    for k in range(in_flight.counts[COLLISIONS]):
+        take_back(tree, np.int64(in_flight.collision_nodes[k]))
+    in_flight.counts[LEAVES] = 0
+    in_flight.counts[COLLISIONS] = 0
+
+
+@kernel()
+def expand_and_finish(tree, params, node, leaves, leaf):
+    """Finish a visit whose policy and value are in ``leaves[leaf]``."""
+    state = expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
+    finish_evaluated(tree, node, state, leaves, leaf)
+
+
 # ---- evaluators inside kernels --------------------------------------------------------------------------------------
 
+# Words of `Walker.leaf`.
+NODE: Final = 0  # The leaf's node, or NO_NODE while there is none.
+KNOWN: Final = 1  # Its result for the side that moved into it, as in `Round`.
+PLIES: Final = 2  # Plies to mate, or UNKNOWN_DISTANCE.
+
+
+class Walker(NamedTuple):
+    """What one thread needs besides its tree."""
+
+    model: FamilyModel
+    leaves: LeafBatch  # The leaf of its visit.
+    leaf: np.ndarray  # int64 [3]: what is known of that leaf.
+
+
+def new_walker(model: FamilyModel) -> Walker:
+    """A walker at rest."""
+    return Walker(model, new_leaf_batch(1), np.array([NO_NODE, UNKNOWN, 0], np.int64))
+
 
 @kernel()
-def begin(tree, in_flight, params, leaves, first, limit, model, scratch):
-    """Begin up to ``limit`` visits and copy their positions to ``leaves.rows[first:]``; returns how many it began.
+def run_visits(tree, params, walker, until, limit, most_men):
+    """Carry out ``limit`` visits on this thread; fewer if all threads together reach ``until[0]`` visits of the root,
+    the root is decided, the tree is full, or endgame tables may know the leaf, which has at most ``most_men`` pieces.
 
-    Stops early after ``params.max_collisions`` collisions or once the root is decided. `evaluate_share` later applies
-    the rules to the leaves. ``model`` and ``scratch`` belong to the calling thread.
+    Such a leaf stays in ``walker.leaf``: write there what tables know, and call again with what is left of ``limit``,
+    which is returned.
     """
-    counts = in_flight.counts
-    begun = np.int64(0)
-    while begun < limit and counts[COLLISIONS] < params.max_collisions and not is_finished(tree, params):
-        begun += 1
-        node, ply = walk_down(tree, in_flight, params, model, scratch)
-        if node != NO_NODE:
-            k = counts[LEAVES]
-            copy_row(tree.stack[ply], leaves.rows[first + k])
-            in_flight.leaf_nodes[k] = node
-            in_flight.known[k] = REPEATED if node != ROOT and repeats_path(tree, ply) else UNKNOWN
-            counts[LEAVES] += 1
-    return begun
+    make_root(tree)
+    while limit > 0 or walker.leaf[NODE] != NO_NODE:
+        if walker.leaf[NODE] == NO_NODE:
+            limit -= 1
+            if is_finished(tree, params) or needs_room(tree) or not begin_visit(tree, params, walker, until):
+                break
+            if walker.leaf[NODE] != NO_NODE and may_be_in_tables(walker, most_men):
+                break
+        if walker.leaf[NODE] != NO_NODE:
+            finish_leaf(tree, params, walker)
+    return limit
 
 
 @kernel()
-def walk_down(tree, in_flight, params, model, scratch):
-    """`walk.begin_visit` for an evaluator inside kernels: a VALUED node on its way gets its edges."""
-    node, depth = descend(tree, params, enter_root(tree), np.int64(0))
-    if tree.nodes[node].state == VALUED:
-        give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, model, scratch.leaf)
-        node, depth = descend(tree, params, node, depth)
-    return arrive(tree, in_flight, params, node, depth)
+def begin_visit(tree, params, walker, until):
+    """Begin a visit and finish it if it needs no evaluation; else its leaf is in ``walker.leaf``.
+
+    Returns False if there are as many visits as wanted.
+    """
+    state, is_over = enter_root(tree, observe(until, np.int64(0)))
+    if is_over or state == NO_STATE:
+        give_way()
+        return not is_over
+    node, depth, state = walk_down(tree, params, walker, state)
+    note_depth(tree, depth)
+    if state == BUSY:
+        take_back(tree, node)
+        give_way()
+    elif not finish_at_once(tree, params, node, state):
+        ply = tree.counters[ROOT_PLY] + depth
+        walker.leaf[KNOWN], walker.leaf[PLIES] = judge(tree, params, node, ply, walker.leaves, np.int64(0))
+        walker.leaf[NODE] = node
+    return True
 
 
 @kernel()
-def give_edges(tree, params, node, ply, model, leaves):
-    """Expand a VALUED node, whose position is in ``tree.stack[ply]``, by its twin's moves or by its own policy."""
+def enter_root(tree, until):
+    """Reach the root; returns (its state before, whether the visits begun and finished are ``until`` already).
+
+    The state is NO_STATE if no visit begins: in small trees few may be under way, because each needs what others find.
+    """
+    lock(tree.nodes, np.int64(ROOT))
+    visits, under_way = np.int64(tree.nodes[ROOT].visits), np.int64(tree.nodes[ROOT].in_flight)
+    is_over = visits + under_way >= until
+    state = np.int64(NO_STATE)
+    if not is_over and under_way * VISITS_PER_VISIT <= visits:
+        state = hold(tree, np.int64(ROOT))
+    unlock(tree.nodes, np.int64(ROOT))
+    return state, is_over
+
+
+@kernel()
+def walk_down(tree, params, walker, state):
+    """Walk down from the root, whose state the visit has found; give edges to a VALUED node on the way, and wait for a
+    BUSY one. Returns what `visit.descend` returns; BUSY if that took too long.
+    """
+    looks = COLLISION_LOOKS
+    node, depth, state = descend(tree, params, np.int64(ROOT), np.int64(0), state)
+    while state == VALUED or (state == BUSY and looks > 0):
+        if state == VALUED:
+            state = give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, walker)
+        else:
+            looks -= 1
+            state = look_again(tree, node)
+        node, depth, state = descend(tree, params, node, depth, state)
+    return node, depth, state
+
+
+@kernel()
+def look_again(tree, node):
+    """A node's state after some hundred nanoseconds; the visit claims it if it can."""
+    for _ in range(LOOK_PAUSES):
+        relax()
+    lock(tree.nodes, node)
+    state = claim(tree, node)
+    unlock(tree.nodes, node)
+    return state
+
+
+@kernel()
+def give_edges(tree, params, node, ply, walker):
+    """Expand a node that was VALUED, whose position is in ``tree.stack[ply]``, by its twin's moves or its own policy.
+
+    Returns its new state.
+    """
+    leaves = walker.leaves
     twin = teacher_of_moves(tree, node) if params.twins else np.int64(NO_NODE)
     if twin != NO_NODE:
-        take_moves(tree, node, twin)
-        return
-    copy_row(tree.stack[ply], leaves.rows[0])
-    leaves.memo[0] = tree.nodes[node].memo
-    leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
-    evaluate_policy(model, leaves, np.int64(0))
-    expand(tree, params, node, leaves.moves[0], leaves.logits[0], leaves.n_moves[0])
+        state = take_moves(tree, node, twin)
+    else:
+        copy_row(tree.stack[ply], leaves.rows[0])
+        leaves.memo[0] = tree.nodes[node].memo
+        leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
+        evaluate_policy(walker.model, leaves, np.int64(0))
+        state = expand(tree, params, node, leaves.moves[0], leaves.logits[0], leaves.n_moves[0])
+    lock(tree.nodes, node)
+    tree.nodes[node].state = state
+    unlock(tree.nodes, node)
+    return state
 
 
 @kernel()
-def evaluate_share(in_flight, params, leaves, first, begin_at, end_at, model, scratch):
-    """Judge and evaluate leaves ``begin_at`` to ``end_at`` (exclusive) of a batch stored in ``leaves[first:]``.
-
-    Any thread may call this with its own model and scratch.
+def may_be_in_tables(walker, most_men):
+    """Whether the walker's leaf is one that endgame tables with up to ``most_men`` pieces may know: it may not castle,
+    and a capture or a pawn move leads to it.
     """
-    for k in range(begin_at, end_at):
-        if in_flight.known[k] == UNKNOWN:
-            at_root = in_flight.leaf_nodes[k] == ROOT
-            known, plies = judge(leaves, first + k, at_root, params.mate_in_one, scratch.row, scratch.moves)
-            in_flight.mate_plies[k] = plies
-            if known == UNKNOWN:
-                if params.late_policy and not at_root:
-                    evaluate_value(model, leaves, first + k)
-                    known = np.int64(VALUE_ONLY)
-                else:
-                    evaluate_leaf(model, leaves, first + k)
-            in_flight.known[k] = known
+    row = walker.leaves.rows[0]
+    if walker.leaf[KNOWN] != UNKNOWN or walker.leaf[NODE] == ROOT or popcount(row[WHITE] | row[BLACK]) > most_men:
+        return False
+    return row[CASTLING] == np.uint64(0) and row[HALFMOVE] == np.uint64(0)
 
 
 @kernel()
-def run_visits(tree, in_flight, params, leaves, model, scratch, limit):
-    """Carry out ``limit`` visits, applying each before the next begins; stops early once the root is decided, and when
-    the tree is full.
-    """
-    for _ in range(limit):
-        if needs_room(tree):
-            break
-        if begin(tree, in_flight, params, leaves, np.int64(0), np.int64(1), model, scratch) == 0:
-            break
-        evaluate_share(in_flight, params, leaves, np.int64(0), np.int64(0), in_flight.counts[LEAVES], model, scratch)
-        apply(tree, in_flight, params, leaves, np.int64(0))
+def finish_leaf(tree, params, walker):
+    """Evaluate the walker's leaf if its result is not known, and finish the visit."""
+    node, known = walker.leaf[NODE], walker.leaf[KNOWN]
+    walker.leaf[NODE] = NO_NODE
+    if known != UNKNOWN:
+        finish_known(tree, params, node, known, walker.leaf[PLIES])
+    elif params.late_policy and node != ROOT:
+        evaluate_value(walker.model, walker.leaves, np.int64(0))
+        finish_evaluated(tree, node, np.int64(VALUED), walker.leaves, np.int64(0))
+    else:
+        evaluate_leaf(walker.model, walker.leaves, np.int64(0))
+        expand_and_finish(tree, params, node, walker.leaves, np.int64(0))

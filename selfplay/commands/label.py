@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.label_positions import LabelFile, LabelProgress, NewTeacher, label_positions, labelled_keys
 from selfplay.teachers.label_tasks import LabelTask, Sampling, positions_of_file, positions_of_labels, tasks_of_games
 from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
+from selfplay.teachers.labelling import file_hash
 from selfplay.teachers.net_file import read_stockfish_net
 from selfplay.teachers.net_teacher import NetTeacher
 from selfplay.teachers.uci_engine import UciEngine
@@ -77,6 +80,8 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
     text = "replace this share of positions by the one after another move (in a run's games, one the search visited)"
     group.add_argument("--deviate", type=float, default=0.0, metavar="X", help=text)
+    text = "label only games that trainings hold out (one in 64 by a hash of the moves), for `measure --truth`"
+    group.add_argument("--held-out", action="store_true", help=text)
     group.add_argument("--seed", type=int, default=1, help="seed all draws with this (default %(default)s)")
     text = "replace each position by about N positions from Aino's search tree of it"
     group.add_argument("--tree", type=int, default=0, metavar="N", help=text)
@@ -109,8 +114,8 @@ def _add_search_flags(group: argparse._ArgumentGroup) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Start or continue labelling."""
     _check(arguments)
-    tasks = _tasks(arguments)
-    with FolderLock(arguments.out.parent), closing(LabelFile(arguments.out)) as out, StopFlag() as stop:
+    tasks, teacher = _tasks(arguments), _teacher(arguments)
+    with FolderLock(arguments.out.parent), closing(LabelFile(arguments.out, teacher)) as out, StopFlag() as stop:
         if out.cut_bytes:
             show(f"{out.part}: cut off an incomplete last line of {out.cut_bytes} bytes")
         finished = _label(arguments, tasks, out, stop.is_set)
@@ -139,6 +144,19 @@ def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: Label
         )
 
 
+def _teacher(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All that the labels of a position depend on."""
+    if arguments.net is not None:
+        return {"net": file_hash(arguments.net), "depth": arguments.depth, "multipv": arguments.multipv}
+    engine = parse_contestant(arguments.engine)
+    return {
+        "command": list(engine.command),
+        "options": dict(engine.options),
+        "nodes": arguments.nodes,
+        "multipv": arguments.multipv,
+    }
+
+
 def _new_teacher(arguments: argparse.Namespace) -> NewTeacher:
     """What makes a thread's teacher."""
     if arguments.net is not None:
@@ -157,12 +175,15 @@ def _check(arguments: argparse.Namespace) -> None:
     for name in ("nodes", "multipv", "concurrency", "count", "tree_nodes"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(arguments, name)}")
+    if not 0.0 < arguments.timeout < math.inf:
+        raise ConfigError(f"--timeout: expected finite seconds above 0, got {arguments.timeout}")
     if not 0.0 <= arguments.deviate <= 1.0:
         raise ConfigError(f"--deviate: expected 0..1, got {arguments.deviate}")
 
 
 def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
-    sampling = Sampling(arguments.per_game, arguments.deviate, arguments.seed)
+    off_path, held_out = arguments.tree > 0, arguments.held_out
+    sampling = Sampling(arguments.per_game, arguments.deviate, arguments.seed, off_path, held_out)
     selection = PgnSelection(least_elo=arguments.pgn_min_elo)
     sources = [positions_of_file(path) for path in arguments.epd]
     sources += [tasks_of_games(read_pgn(path, selection), sampling) for path in arguments.pgn]

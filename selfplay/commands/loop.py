@@ -14,7 +14,8 @@ EXAMPLE = """example:
   aino-train loop run1 --initial first.dit --generations 10
   aino-train report run1
 
-Without --initial it starts from random weights. Ctrl-C stops at once; the same command continues.
+Without --initial it starts from random weights. Ctrl-C stops at once; the same command continues, and counts
+--generations anew.
 """
 
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--generations",
         type=int,
         metavar="N",
-        help="stop after N generations (default: run until interrupted)",
+        help="stop after N generations from now on, the unfinished one included (default: run until interrupted)",
     )
 
 

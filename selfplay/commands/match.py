@@ -70,6 +70,8 @@ def settings_of(arguments: argparse.Namespace) -> MatchSettings:
 def run(arguments: argparse.Namespace) -> int:
     """Start or continue the match."""
     settings = settings_of(arguments)
+    if settings.warning:
+        show(f"warning: {settings.warning}")
     quiet_driver()
     names = settings.first.name, settings.second.name
     with FolderLock(arguments.out), StopFlag() as stop:

@@ -1,4 +1,4 @@
-"""`aino-train measure`: how well evaluators judge calm positions and quiet siblings, against long searches."""
+"""`aino-train measure`: how well networks judge, against long searches and on games that nothing learned from."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from time import thread_time
 import numpy as np
 from rich.table import Table
 
+from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.live_lines import show, show_view
+from engine.network.weights import default_net_path
+from engine.nn import dit
+from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.records.calibration import (
     CALM_VALUES,
     LONE_SCORES,
@@ -21,6 +25,8 @@ from selfplay.records.calibration import (
     cross_entropy,
     fit_calibration,
 )
+from selfplay.records.collect import collect
+from selfplay.records.positions import concatenate
 from selfplay.records.targets import wdl_from_score
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.teachers.quality import (
@@ -35,13 +41,16 @@ from selfplay.teachers.quality import (
     teacher_cp,
     teacher_judge,
 )
+from selfplay.training.families import family_of_model
 
 LEAST_RESULTS = 100  # positions with a result that are worth a fit
 EXAMPLE = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
   aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
+  aino-train measure --teacher new-games.txt.xz new.dit weights/tower-64x6.dit
 A judge is a net file, `default` for the net that comes with Aino, or `material`. A file of truth has lines FEN|cp|cp of
-the long search|..., or those that `aino-train label` writes, say with --nodes 30000 --multipv 1.
+the long search|..., or those that `aino-train label` writes, say with --nodes 30000 --multipv 1. That command makes the
+labelled games, too; what they say about a network is true only if it did not learn from them.
 """
 
 
@@ -49,16 +58,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
     text = "label siblings and tell calm positions with this value net, as Stockfish 15.1 writes it (export_net)"
-    parser.add_argument("--net", type=Path, required=True, metavar="FILE", help=text)
+    parser.add_argument("--net", type=Path, metavar="FILE", help=text)
     text = "compare with the values of long searches in this file; repeat the flag for other kinds of positions"
-    parser.add_argument("--truth", type=Path, action="append", required=True, metavar="FILE", help=text)
+    parser.add_argument("--truth", type=Path, action="append", default=[], metavar="FILE", help=text)
+    text = "score networks on labelled games (files or folders of *.txt.xz): first moves, policy and value losses"
+    parser.add_argument("--teacher", type=Path, action="append", default=[], metavar="PATH", help=text)
     parser.add_argument("--fit", action="store_true", help="fit the calibrations of the teacher's values as well")
     text = "measure these (default: the net that comes with Aino)"
     parser.add_argument("judges", nargs="*", default=["default"], metavar="JUDGE", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure every judge, and the teacher, on each file of truth."""
+    """Measure every judge on the labelled games, and beside the teacher on each file of truth."""
+    if not (arguments.truth or arguments.teacher) or (arguments.truth and arguments.net is None):
+        raise ConfigError("nothing to measure: give --teacher, or --truth with the --net that tells calm positions")
+    if arguments.teacher:
+        _score(arguments.judges, arguments.teacher)
+    if not arguments.truth:
+        return 0
     net = read_stockfish_net(arguments.net)
     for path in arguments.truth:
         truth = read_truth(path)
@@ -67,6 +84,18 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.fit:
             _fit(net, truth, calm)
     return 0
+
+
+def _score(judges: list[str], paths: list[Path]) -> None:
+    """Show every network's scores on the labelled positions of files."""
+    games = concatenate([collect(read_teacher(path))[0] for path in teacher_files(paths)])
+    show(f"{games.n_games:,} games, {np.count_nonzero(games.usable):,} labelled positions")
+    table = Table("network", "first move", "policy loss", "value loss")
+    for name in judges:
+        model, _ = dit.load(default_net_path() if name == "default" else Path(name))
+        scores = family_of_model(model).heldout(games, games.n_positions).evaluate(model)
+        table.add_row(name, f"{scores.top1:.2%}", f"{scores.policy:.4f}", f"{scores.value:.4f}")
+    show_view(table)
 
 
 def _measure(name: str, judges: list[str], net: StockfishNet, truth: Truth, calm: np.ndarray) -> None:

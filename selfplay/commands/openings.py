@@ -11,7 +11,7 @@ from selfplay.data.teacher import teacher_files
 from selfplay.records.opening_set import write_openings
 
 EXAMPLE = """example:
-  aino-train openings --teacher labels/ --count 500 --out openings.epd
+  aino-train openings --teacher labels/ --count 5000 --out openings.epd
 """
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="read teacher labels from files, or folders of *.txt.xz",
     )
-    parser.add_argument("--count", type=int, default=500, help="draw this many positions (default %(default)s)")
+    parser.add_argument("--count", type=int, default=5000, help="draw this many positions (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed the draw with this (default %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.epd", help="write the openings here")
 

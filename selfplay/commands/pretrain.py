@@ -56,9 +56,9 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--mixture", "--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})"
     )
-    text = "hold out games of the file whose name starts with NAME (default %(default)s)"
+    text = "score networks on held-out games of the file whose name starts with NAME (default %(default)s)"
     group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
-    text = "hold out this share of that file's games, taken from its end (default %(default)s)"
+    text = "hold out this share of all games, by a hash of their moves (default %(default)s)"
     group.add_argument("--heldout-share", type=float, default=defaults.heldout_share, metavar="X", help=text)
     text = "keep parsed data in this folder (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)

@@ -25,7 +25,10 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the run folder, the first network and all settings."""
     parser.add_argument("run", type=Path, metavar="RUN", help="continue the run in this folder, or create it")
     parser.add_argument(
-        "--initial", type=Path, metavar="FILE.dit", help="start a new run from this network (default: random weights)"
+        "--initial",
+        type=Path,
+        metavar="FILE.dit",
+        help="start a new run from this network, which also says what --net is (default: random weights)",
     )
     add_config_flags(parser)
 
@@ -70,10 +73,14 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
     values = read_toml(arguments.config) if arguments.config else {}
     values = merged(values, flag_values(arguments))
     try:
-        with FolderLock(arguments.run), StopFlag() as stop, closing(RunFolder(arguments.run, values)) as run:
+        with (
+            FolderLock(arguments.run),
+            StopFlag() as stop,
+            closing(RunFolder(arguments.run, values, arguments.initial)) as run,
+        ):
             if run.rebuilt:
                 show(f"{arguments.run}: the run database was lost; restored {run.rebuilt} generations from the folder")
-            run.ensure_first_network(arguments.initial)
+            run.ensure_first_network()
             return 0 if work(run, stop.is_set) else INTERRUPTED
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""

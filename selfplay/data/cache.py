@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from engine.errors import DataError
+from engine.files.atomic import naming
 from selfplay.data.text_files import Bookmark
 from selfplay.records.collect import GameRecord, collect, verified_pieces
 from selfplay.records.positions import PositionSet
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 GAMES_PER_LOOK = 100  # games between two reports of progress
 PART_NAMES = "[0-9]*-[0-9]*-[0-9]*"  # number, and lines and games of the bookmark behind it
-PARSER_VERSION = 4  # raise it when targets or readers change: older caches are then parsed anew
+PARSER_VERSION = 5  # raise it when targets or readers change: older caches are then parsed anew
 
 
 @runtime_checkable
@@ -57,12 +58,13 @@ def load_or_parse(
     entry = cache / f"{path.name}-{_fingerprint(path, reader)}"
     if entry.is_dir():
         return map_set(entry)
-    if isinstance(reader, ResumableReader):
-        _parse_in_parts(path, reader, entry, watch)
-    else:
-        counts: list[int] = []
-        write_set(entry, _counted(verified_pieces(_watched(reader(path), watch, Bookmark())), counts))
-        _tell_skipped(path, sum(counts))
+    with naming(cache):
+        if isinstance(reader, ResumableReader):
+            _parse_in_parts(path, reader, entry, watch)
+        else:
+            counts: list[int] = []
+            write_set(entry, _counted(verified_pieces(_watched(reader(path), watch, Bookmark())), counts))
+            _tell_skipped(path, sum(counts))
     return map_set(entry)
 
 

@@ -8,20 +8,20 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.board.attacks import ONE
-from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import DataError
 from engine.native.jit import kernel
 from engine.network.sparse.features import Sight, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.sparse_sampler import SparseBatch, write_features
+from selfplay.data.split import Split
 from selfplay.records.calibration import CALM_VALUES, DEEP_VALUES, DEEPEST, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, policy_from_scores
 
 __all__ = [
-    "HELD_OUT_EVERY",
     "LabelOrder",
     "LabelRows",
     "LabelSampler",
@@ -31,14 +31,15 @@ __all__ = [
     "write_target",
 ]
 
-HELD_OUT_EVERY = 64  # one root in this many is never trained on
+EVERYWHERE = Split()  # the roots that every command holds out
 ROUNDS = 4  # rounds of the Feistel network
 ROUND_KEY = np.uint64(0x9E3779B1)
 
 
-def rows_of(folder: LabelFolder) -> tuple[LabelRows, LabelRows]:
+def rows_of(folder: LabelFolder, split: Split = EVERYWHERE) -> tuple[LabelRows, LabelRows]:
     """A folder's rows with a value, and those with scored moves."""
-    return LabelRows(str(folder.folder), folder.values, folder.depth), LabelRows(str(folder.folder), folder.scored)
+    name = str(folder.folder)
+    return LabelRows(name, folder.values, folder.depth, split), LabelRows(name, folder.scored, split=split)
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ class LabelRows:
         name: for messages.
         rows: the rows.
         depth: plies of alpha-beta behind the values; see `LabelFolder`.
+        split: which rows are not trained on.
     """
 
     name: str
     rows: np.ndarray
     depth: int = 0
+    split: Split = EVERYWHERE
 
     @property
     def n_games(self) -> int:
@@ -66,9 +69,9 @@ class LabelRows:
         return len(self.rows)
 
 
-def held_out(rows: np.ndarray) -> np.ndarray:
+def held_out(rows: np.ndarray, split: Split = EVERYWHERE) -> np.ndarray:
     """bool[n]: rows whose root is held out, so that no game is in both parts."""
-    return fields_of(rows)["root"] % HELD_OUT_EVERY == 0
+    return fields_of(rows)["root"] < split.limit
 
 
 class LabelOrder:
@@ -129,7 +132,7 @@ class LabelSampler:
     """Fills sparse batches from label rows, with the methods of `SparseSampler`. One instance per thread.
 
     Rows without scored moves take no part in the policy loss. Rows off a game's path take no part in the moves-left
-    loss. Rows of held-out roots take no part in any loss.
+    loss. Rows that are held out (`Split`) take no part in any loss.
     """
 
     def __init__(self, labels: LabelRows) -> None:
@@ -141,7 +144,9 @@ class LabelSampler:
         if not len(numbers):
             return
         rows = np.ascontiguousarray(self._labels.rows[numbers])
-        bad = fill_labels(rows, *_policy(rows), TARGETS[self._labels.depth], self._buffers, batch)
+        split = self._labels.split
+        held = np.int64(split.limit), split.keys
+        bad = fill_labels(rows, *_policy(rows), TARGETS[self._labels.depth], held, self._buffers, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
 
@@ -177,16 +182,22 @@ def wdl_of_labels(rows: np.ndarray, depth: int = 0) -> np.ndarray:
 
 
 @kernel()
-def write_target(words, targets, slot, batch):
-    """Write the targets of a packed row to the batch's `wdl` and `moves_left`; a held-out row has none.
+def is_held_out(words, key, limit, keys):
+    """Whether a packed row, of a position with this key, is not trained on; limit, keys: of the `Split`."""
+    if np.int64(words[VALUE_WORDS - 1] >> np.uint64(16) & np.uint64(0xFFFF)) < limit:
+        return True
+    place = np.searchsorted(keys, key)
+    return place < len(keys) and keys[place] == key
 
-    Returns whether the row is trained on.
-    """
+
+@kernel()
+def write_target(words, targets, trained, slot, batch):
+    """Write the targets of a packed row to the batch's `wdl` and `moves_left`; one that is not trained on has none."""
     label = words[VALUE_WORDS - 1]
     batch.moves_left[slot] = -1.0
-    if np.int64(label >> np.uint64(16) & np.uint64(0xFFFF)) % HELD_OUT_EVERY == 0:
+    if not trained:
         batch.wdl[slot] = 0.0
-        return False
+        return
     score = np.int64(label & np.uint64(0xFFFF))
     score -= (score & 0x8000) << 1
     place = min(max(score, np.int64(-MOST_CP)), np.int64(MOST_CP)) + MOST_CP
@@ -200,7 +211,6 @@ def write_target(words, targets, slot, batch):
     plies = np.int64(label >> np.uint64(48) & np.uint64(0xFF))
     if plies > 0:
         batch.moves_left[slot] = np.float32(min(plies, np.int64(MOVES_LEFT_LIMIT))) / np.float32(MOVES_LEFT_SCALE)
-    return True
 
 
 def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -217,7 +227,7 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @kernel()
-def fill_labels(rows, moves, probabilities, targets, buffers, batch):
+def fill_labels(rows, moves, probabilities, targets, held, buffers, batch):
     """Write features and targets of rows [n, words] to the batch; targets of legal moves too if moves are scored.
 
     Returns the number of the first row that is not a position, or -1.
@@ -225,7 +235,8 @@ def fill_labels(rows, moves, probabilities, targets, buffers, batch):
     for slot in range(len(rows)):
         if not unpack_row(rows[slot], buffers.row):
             return slot
-        trained = write_target(rows[slot], targets, slot, batch)
+        trained = not is_held_out(rows[slot], buffers.row[KEY], *held)
+        write_target(rows[slot], targets, trained, slot, batch)
         count = np.int64(generate(buffers.row, buffers.legal)) if trained and moves.shape[1] else np.int64(0)
         batch.n_moves[slot] = count
         write_features(buffers.row, count, buffers, batch, slot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,11 @@ from selfplay.data.text_files import Bookmark, SkipLog, numbered_lines
 from selfplay.records.collect import LONGEST_GAME, GameRecord
 from selfplay.records.targets import WHITE_POINTS
 
-__all__ = ["ALL_GAMES", "PgnReader", "PgnSelection", "read_pgn"]
+__all__ = ["ALL_GAMES", "PgnReader", "PgnSelection", "game_texts", "read_pgn"]
 
 TAG_LINE = re.compile(r'\[\w+\s+"')
+RESULTS = (*WHITE_POINTS, "*")
+WHOLE_COMMENT = re.compile(r"\{[^}]*\}|;.*")
 LARGEST_GAME = 1 << 20  # characters; without a limit an unclosed comment would swallow the rest of the file
 
 
@@ -59,56 +61,72 @@ class PgnReader:
 def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
     """The main lines of all selected games of standard chess or Chess960 that have a result.
 
-    Begins after the `bookmark`, which is always set after the last game that was yielded. Skips games without a
-    result, without moves or of another variant. Also skips unreadable games, and logs file, line and reason. The file
-    may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
+    Begins after the `bookmark`, which is always set after the last game that was yielded. Skips games whose tags and
+    moves tell no result, without moves or of another variant. Also skips unreadable games, and logs file, line and
+    reason. The file may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
     """
     skipped = SkipLog(path)
     bookmark = bookmark or Bookmark()
-    for line, text in _texts(path, skipped, bookmark):
+    lines = numbered_lines(path, errors="replace", bookmark=bookmark)
+    for line, text in game_texts(lines, skipped):
         taken = bookmark.games if bookmark.lines == line - 1 else 0
         bookmark.lines, bookmark.games = line - 1, 0
-        for game in _games(text, selection):
-            if game.fault:
-                skipped.note(line, game.fault)
-            elif game.record is not None:
-                bookmark.games += 1
-                if bookmark.games > taken:
-                    yield game.record
+        game = _main_line(text, selection)
+        if game is not None and game.fault:
+            skipped.note(line, game.fault)
+        elif game is not None and game.record is not None:
+            bookmark.games = 1
+            if not taken:
+                yield game.record
     skipped.close()
 
 
-def _texts(path: Path, skipped: SkipLog, bookmark: Bookmark) -> Iterator[tuple[int, str]]:
-    """(number of its first line, text) of every game. A game ends where tags follow moves."""
-    lines: list[str] = []
-    first, length, in_moves = bookmark.lines + 1, 0, False
-    for number, line in numbered_lines(path, errors="replace", bookmark=bookmark):
-        is_tag = TAG_LINE.match(line) is not None
-        if is_tag and in_moves:
+def game_texts(lines: Iterable[tuple[int, str]], skipped: SkipLog) -> Iterator[tuple[int, str]]:
+    """(number of its first line, text) of every game of the numbered lines.
+
+    A game ends where tags follow moves; one without tags also at a blank line and after a result. What looks like a tag
+    inside a comment is none, unless a blank line precedes it: then somebody forgot to close the comment.
+    """
+    game: list[str] = []
+    first, length, tagged, in_moves, in_comment, over = 0, 0, False, False, False, False
+    for number, line in lines:
+        is_blank = not line or line.isspace()
+        is_tag = TAG_LINE.match(line) is not None and (over or not in_comment)
+        if in_moves and (is_tag or (over and not (tagged or in_comment or is_blank))):
             if length <= LARGEST_GAME:
-                yield first, "\n".join(lines)
-            lines, first, length, in_moves = [], number, 0, False
-        in_moves |= not is_tag and bool(line) and not line.isspace()
+                yield first, "\n".join(game)
+            game, length, tagged, in_moves, in_comment = [], 0, False, False, False
+        first = first if length else number
+        tagged |= is_tag
+        in_moves |= not (is_tag or is_blank)
+        in_comment = not is_tag and _ends_in_comment(line, in_comment)
+        over = is_blank or (not (tagged or in_comment) and line.rstrip().endswith(RESULTS))
         length += len(line) + 1
         if length <= LARGEST_GAME:
-            lines.append(line)
-        elif lines:
-            lines = []
+            game.append(line)
+        elif game:
+            game = []
             skipped.note(first, f"over {LARGEST_GAME:,} characters without the tags of a next game")
-    if lines:
-        yield first, "\n".join(lines)
+    if game:
+        yield first, "\n".join(game)
 
 
-def _games(text: str, selection: PgnSelection) -> Iterator[_MainLine]:
-    """The games of a text: one game, or several without tags."""
-    stream = io.StringIO(text)
+def _ends_in_comment(line: str, in_comment: bool) -> bool:
+    """Whether a comment in braces goes on after a line of moves; `in_comment`: whether one goes on before it."""
+    if in_comment:
+        _, brace, line = line.partition("}")
+        in_comment = not brace
+    return in_comment or ("{" in line and "{" in WHOLE_COMMENT.sub("", line))
+
+
+def _main_line(text: str, selection: PgnSelection) -> _MainLine | None:
+    """The game of a text; None if there is none."""
     try:
-        while (game := chess.pgn.read_game(stream, Visitor=partial(_MainLine, selection))) is not None:
-            yield game
+        return chess.pgn.read_game(io.StringIO(text), Visitor=partial(_MainLine, selection))
     except ValueError as error:  # for example, a number too long for Python
         broken = _MainLine(selection)
         broken.fault = str(error)
-        yield broken
+        return broken
 
 
 class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
@@ -132,10 +150,8 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
     def _is_selected(self) -> bool:
         chess960, least_elo = self.headers.is_chess960(), self.selection.least_elo
         ratings = [self.headers.get(name, "") for name in ("WhiteElo", "BlackElo")]
-        return (
-            self.headers.get("Result") in WHITE_POINTS
-            and (self.selection.chess960 if chess960 else _is_standard(self.headers))
-            and (least_elo <= 0 or all(re.fullmatch("[0-9]{1,4}", x) and int(x) >= least_elo for x in ratings))
+        return (self.selection.chess960 if chess960 else _is_standard(self.headers)) and (
+            least_elo <= 0 or all(re.fullmatch("[0-9]{1,4}", x) and int(x) >= least_elo for x in ratings)
         )
 
     def begin_variation(self) -> chess.pgn.SkipType:
@@ -150,14 +166,18 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
         if not self.ended:
             self.moves.append(encode_move(board, move))
 
+    def visit_result(self, result: str) -> None:
+        if self.headers.get("Result") not in WHITE_POINTS:
+            self.headers["Result"] = result
+
     def handle_error(self, error: Exception) -> None:
         self.fault = self.fault or str(error)
 
     def result(self) -> _MainLine:
-        if self.moves and self.start is not None and not self.fault:
+        points = WHITE_POINTS.get(self.headers.get("Result", ""))
+        if self.moves and self.start is not None and points is not None and not self.fault:
             try:
-                start = row_from_board(self.start)
-                self.record = record_of_result(start, self.moves, WHITE_POINTS[self.headers["Result"]])
+                self.record = record_of_result(row_from_board(self.start), self.moves, points)
             except FenError as error:  # unplayable, as with more queens than pawns could have become
                 self.fault = str(error)
         return self

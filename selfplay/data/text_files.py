@@ -33,7 +33,7 @@ class Bookmark:
 
     Attributes:
         lines: lines that have been read.
-        games: games already taken from the text that begins after these lines.
+        games: 1 if the game that begins after these lines has been taken, else 0.
         share: part of the file's bytes that were read, 0..1.
     """
 
@@ -59,6 +59,8 @@ def numbered_lines(
                 number += 1
                 if bookmark is not None and number % LINES_PER_LOOK == 0:
                     bookmark.share = raw.tell() / max(1, size)
+                if number == 1:
+                    line = line.removeprefix("\ufeff")
                 if number > first:
                     yield number, line.rstrip("\r\n")
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:

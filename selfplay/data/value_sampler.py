@@ -11,15 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import ATTACK_WORDS, write_attacks
-from engine.board.layout import ROW_WORDS, SIDE
+from engine.board.layout import KEY, ROW_WORDS, SIDE
 from engine.errors import ConfigError, DataError
 from engine.native.jit import kernel
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import men_bucket
 from engine.network.sparse.value_features import MAX_VIEW, king_buckets, write_view_of
 from engine.network.sparse.value_parameters import ValueConfig
-from selfplay.data.label_sampler import LabelRows, held_out, wdl_of_labels
+from selfplay.data.label_sampler import LabelRows, is_held_out, wdl_of_labels
 from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT
@@ -33,9 +32,9 @@ class ValueBatch(NamedTuple):
     A view is listed as changes of the same side's view in the previous position, or anew where that is no more work.
     """
 
-    features: np.ndarray  # int16 [B, 144] rows of White's view, from 72 on of Black's
+    features: np.ndarray  # int16 [B, 64] rows of White's view, from 32 on of Black's
     n_rows: np.ndarray  # int32 [B] of each view
-    changes: np.ndarray  # int16 [B, 144] rows that come in White's view, then those that go; from 72 on in Black's
+    changes: np.ndarray  # int16 [B, 64] rows that come in White's view, then those that go; from 32 on in Black's
     n_coming: np.ndarray  # int32 [B, 2] of each view; -1 if it is listed anew
     n_going: np.ndarray  # int32 [B, 2]
     side: np.ndarray  # int32 [B] to move: 0 White, 1 Black
@@ -64,7 +63,7 @@ def new_value_batch(size: int) -> ValueBatch:
 
 
 class ValueSampler:
-    """Fills value batches from label rows; rows of held-out roots have no targets unless `everything`.
+    """Fills value batches from label rows; rows that are held out have no targets unless `everything`.
 
     One instance per thread.
     """
@@ -72,8 +71,8 @@ class ValueSampler:
     def __init__(self, labels: LabelRows, config: ValueConfig, everything: bool = False) -> None:
         self._labels = labels
         self._everything = everything
+        self._held = np.int64(labels.split.limit), labels.split.keys
         self._row = np.zeros(ROW_WORDS, np.uint64)
-        self._attacks = np.zeros((2, ATTACK_WORDS), np.uint64)
         self._buckets = king_buckets(config.king_buckets)
         self._marks = np.zeros(config.rows, np.bool_)
 
@@ -81,7 +80,8 @@ class ValueSampler:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position."""
         count = len(numbers)
         rows = np.ascontiguousarray(self._labels.rows[numbers])
-        bad = fill_views(rows, self._row, self._attacks, self._buckets, self._marks, batch)
+        held = np.zeros(count, np.bool_)
+        bad = fill_views(rows, self._row, self._buckets, self._marks, self._held, held, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
         fields = fields_of(rows)
@@ -89,25 +89,24 @@ class ValueSampler:
         plies = np.minimum(fields["plies_left"], MOVES_LEFT_LIMIT).astype(np.float32)
         batch.moves_left[:count] = np.where(plies > 0, plies / MOVES_LEFT_SCALE, np.float32(-1))
         if not self._everything:
-            left_out = np.flatnonzero(held_out(rows))
-            batch.wdl[left_out], batch.moves_left[left_out] = 0.0, -1.0
+            batch.wdl[:count][held], batch.moves_left[:count][held] = 0.0, -1.0
 
 
 @kernel()
-def fill_views(rows, row, attacks, buckets, marks, batch):
-    """Write both views of packed rows; returns the number of the first that is not a position, or -1.
+def fill_views(rows, row, buckets, marks, split, held, batch):
+    """Write both views of packed rows, and to `held` which are held out.
 
-    The first position is listed anew. marks: bool by row, all False.
+    Returns the number of the first that is not a position, or -1. The first position is listed anew. marks: bool by
+    row, all False. split: limit and keys of the `Split`.
     """
     for slot in range(len(rows)):
         if not unpack_row(rows[slot], row):
             return slot
-        write_attacks(row, np.int64(0), attacks[0])
-        write_attacks(row, np.int64(1), attacks[1])
         batch.side[slot], batch.version[slot] = row[SIDE], men_bucket(row)
+        held[slot] = is_held_out(rows[slot], row[KEY], *split)
         for side in range(2):
             view = batch.features[slot, side * MAX_VIEW : (side + 1) * MAX_VIEW]
-            batch.n_rows[slot] = write_view_of(row, side, attacks, buckets, view)
+            batch.n_rows[slot] = write_view_of(row, side, buckets, view)
             batch.n_coming[slot, side] = -1
             if slot > 0:
                 _list_changes(batch, slot, side * MAX_VIEW, side, marks)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.evaluation.protocol import InKernelEvaluator, new_leaf_batch
+from engine.evaluation.protocol import InKernelEvaluator
 from engine.search.gumbel import SequentialHalving
 from engine.search.session import Search
-from engine.search.visits import new_scratch, run_visits
+from engine.search.visits import new_walker, run_visits
 
 __all__ = ["KernelVisits", "RootNoise", "TreePlayer"]
 
@@ -46,6 +46,7 @@ class TreePlayer:
     def begin(self, stack: np.ndarray, visits: int, noise: RootNoise | None = None) -> None:
         """Start on the last position of stack uint64[n, 16]; visits already in the tree count."""
         self.search.set_position(stack)
+        self.search.finish_making_room()
         self._visits = visits
         self._noise, self._halving = noise, None
         self.target = 1
@@ -83,7 +84,7 @@ class KernelVisits:
     """What one thread needs to run visits inside a kernel."""
 
     def __init__(self, evaluator: InKernelEvaluator) -> None:
-        self._arguments = new_leaf_batch(1), evaluator.new_model(), new_scratch()
+        self._walker = new_walker(evaluator.new_model())
 
     def search(self, player: TreePlayer) -> None:
         """Search until the player's search is over."""
@@ -98,4 +99,5 @@ class KernelVisits:
     def _run(self, search: Search, visits: int) -> None:
         while search.needs_room:
             search.make_room()
-        run_visits(search.tree, search.in_flight, search.params, *self._arguments, visits)
+        until = np.array([search.visits + visits])
+        run_visits(search.tree, search.params, self._walker, until, np.int64(visits), np.int64(0))

@@ -13,7 +13,7 @@ import chess
 import chess.pgn
 
 from engine.errors import RunError
-from engine.files.atomic import atomic_write
+from engine.files.atomic import atomic_write, naming
 from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
@@ -162,7 +162,7 @@ class MatchArchive:
 
 
 def _append(path: Path, text: str) -> None:
-    with open(path, "a", encoding="utf-8") as stream:
+    with naming(path), open(path, "a", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())

@@ -20,7 +20,16 @@ import chess.engine
 from engine.errors import ConfigError
 from selfplay.matches.control import TimeControl
 
-__all__ = ["ENGINE_HELP", "Contestant", "ask", "close_engine", "open_engine", "parse_contestant", "set_options"]
+__all__ = [
+    "ENGINE_HELP",
+    "Contestant",
+    "ask",
+    "close_engine",
+    "open_engine",
+    "parse_contestant",
+    "set_options",
+    "split_words",
+]
 
 ENGINE_HELP = (
     "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC; "
@@ -43,12 +52,20 @@ class Contestant:
     control: TimeControl | None = None
 
 
+def split_words(what: str, text: str) -> list[str]:
+    """The words of a command line, as a shell splits them. Raises ConfigError, which begins with `what`."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:  # an unbalanced quote
+        raise ConfigError(f"{what} {text!r}: {error}") from error
+
+
 def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
     """Parse `aino`, a command, or `key=value` words with the keys cmd, name, option.NAME, tc, movetime and nodes.
 
     `aino` (alone, or as cmd) is this installation's engine. Raises ConfigError for other keys or a missing command.
     """
-    words = shlex.split(text)
+    words = split_words("engine", text)
     if not words:
         raise ConfigError("an engine needs a command")
     if not any(word.startswith(("cmd=", "name=", "option.")) for word in words):
@@ -65,9 +82,9 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
             raise ConfigError(
                 f"engine {text!r}: expected cmd=, name=, option.NAME=, tc=, movetime= or nodes=, found {word!r}"
             )
-    if not found.get("cmd"):
+    command = split_words("cmd", found.get("cmd", ""))
+    if not command:
         raise ConfigError(f"engine {text!r}: cmd= is missing")
-    command = shlex.split(found["cmd"])
     control = TimeControl.of(found.get("tc"), found.get("movetime"), found.get("nodes"), margin_ms)
     return Contestant(found.get("name") or Path(command[0]).name, _command(command), tuple(options), control)
 

@@ -10,23 +10,26 @@ from __future__ import annotations
 import importlib.resources
 import io
 import itertools
+import logging
 import lzma
-import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
 import chess
 import chess.pgn
+import numpy as np
 
 from engine.board.pgn import GameBuilder
 from engine.errors import DataError
+from selfplay.data.pgn import game_texts
+from selfplay.data.text_files import SkipLog
 from selfplay.records.opening_set import parse_position
 
-__all__ = ["OpeningBook", "load_book", "opening_board"]
+__all__ = ["OpeningBook", "OpeningOrder", "load_book", "opening_board", "readable"]
 
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
@@ -35,7 +38,9 @@ LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive ma
 _ZIP_ERRORS = (
     OSError, ValueError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile,
 )  # fmt: skip
-_GAME_START = re.compile(r"^\[Event ", re.MULTILINE)
+MOST_UNREADABLE = 20  # A book with more unreadable openings in a row is not what it was taken for.
+
+log = logging.getLogger(__name__)
 
 
 class OpeningBook(Sequence[str]):
@@ -70,9 +75,8 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     """
     name, text = _read_text(path)
     if name.lower().endswith(".pgn"):
-        starts = [match.start() for match in _GAME_START.finditer(text)]
-        games = [text[a:b] for a, b in itertools.pairwise([*starts, len(text)])]
-        entries = list(enumerate(games, 1))
+        games = game_texts(enumerate(text.splitlines(), 1), SkipLog(Path(name)))
+        entries = [(number, game) for number, (_, game) in enumerate(games, 1)]
 
         def read(entry: str, place: str) -> str:
             return _pgn_opening(entry, place, plies, chess960)
@@ -86,6 +90,43 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     if not entries:
         raise DataError(f"{name}: no openings in it")
     return OpeningBook(name, entries, read)
+
+
+def readable(
+    openings: Sequence[str], numbers: Iterable[int], note: Callable[[DataError], None] = lambda error: None
+) -> Iterator[str]:
+    """The openings of these numbers, without unreadable ones, of which `note` is told.
+
+    Raises DataError where MOST_UNREADABLE in a row cannot be read, or all of them.
+    """
+    found, failed = 0, 0
+    fault = DataError("no openings")
+    for number in numbers:
+        try:
+            opening = openings[number]
+        except DataError as error:
+            fault, failed = error, failed + 1
+            if failed == MOST_UNREADABLE:
+                raise
+            note(error)
+        else:
+            found, failed = found + 1, 0
+            yield opening
+    if not found:
+        raise fault
+
+
+class OpeningOrder:
+    """Which opening a pair of games plays: all readable ones in random order, again and again."""
+
+    def __init__(self, openings: Sequence[str], seed: int) -> None:
+        numbers = np.random.default_rng(seed).permutation(len(openings))
+        self._left = readable(openings, numbers.tolist(), lambda error: log.warning("opening left out: %s", error))
+        self._taken: list[str] = []
+
+    def __getitem__(self, pair: int) -> str:
+        self._taken.extend(itertools.islice(self._left, max(0, pair + 1 - len(self._taken))))
+        return self._taken[pair % len(self._taken)]
 
 
 def opening_board(opening: str, chess960: bool = False) -> chess.Board:
@@ -103,14 +144,14 @@ def _read_text(path: Path | None) -> tuple[str, str]:
         return "openings.epd", (importlib.resources.files("selfplay") / "openings.epd").read_text(encoding="utf-8")
     try:
         if path.suffix.lower() != ".zip":
-            return str(path), path.read_text(encoding="utf-8", errors="replace")
+            return str(path), path.read_text(encoding="utf-8-sig", errors="replace")
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             if len(names) != 1:
                 raise DataError(f"{path}: expected one file in the archive, found {len(names)}")
             if archive.getinfo(names[0]).file_size > LARGEST_BOOK:
                 raise DataError(f"{path}: over {LARGEST_BOOK:,} bytes when unpacked")
-            return f"{path}/{names[0]}", archive.read(names[0]).decode("utf-8", errors="replace")
+            return f"{path}/{names[0]}", archive.read(names[0]).decode("utf-8-sig", errors="replace")
     except _ZIP_ERRORS as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
@@ -127,6 +168,8 @@ def _pgn_opening(text: str, place: str, plies: int, chess960: bool) -> str:
         raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")
     start = board.fen()
     moves = [move.uci() for move in game.mainline_moves()][:plies]
+    if not moves and "FEN" not in game.headers:
+        raise DataError(f"{place}: no moves")
     for move in moves:
         board.push_uci(move)
     if board.is_game_over():

@@ -182,7 +182,7 @@ def _think(
         raise _Fault(Reason.STALL, f"no answer after {timeout_s:.3f} s") from None
     except chess.engine.EngineError as error:
         raise _Fault(Reason.ILLEGAL, str(error)) from error
-    if answer.move is None:
+    if not answer.move:  # None for `(none)`, a null move for `0000`
         raise _Fault(Reason.ILLEGAL, "no move in a position with legal moves")
     return answer
 

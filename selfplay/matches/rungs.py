@@ -11,10 +11,11 @@ from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
+from selfplay.matches.opening_book import OpeningOrder
 from selfplay.matches.play import Rules
 from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
 from selfplay.matches.runner import PlannedGame, play_games
-from selfplay.matches.series import count_faults, opening_order, settings_json
+from selfplay.matches.series import count_faults, settings_json
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
 __all__ = ["Ladder", "LadderSettings", "LadderStanding"]
@@ -44,7 +45,7 @@ class LadderSettings:
     chess960: bool = False
 
     def __post_init__(self) -> None:
-        if not (self.step > 0 and 0 <= self.lowest < self.highest) or self.precision <= 0:
+        if not (self.step > 0 and 0 <= self.lowest < self.highest) or not self.precision > 0:
             raise ConfigError("ladder: expected lowest < highest and a step and a precision above 0")
         if self.games < 2 or self.games % 2:
             raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
@@ -94,7 +95,7 @@ class Ladder:
     def __init__(self, settings: LadderSettings, archive: MatchArchive) -> None:
         self.settings = settings
         self._archive = archive
-        self._order = opening_order(settings.openings, settings.seed)
+        self._openings = OpeningOrder(settings.openings, settings.seed)
         self._rung_of_pair = {row.number // 2: self._rung_of(row) for row in archive.rows.values()}
         self._handed_out = set(archive.rows)
         self._refit()
@@ -138,9 +139,8 @@ class Ladder:
         pair = number // 2
         if pair not in self._rung_of_pair:
             self._rung_of_pair[pair] = most_informative_rung(self._rating, self.settings.rungs)
-        opening = self.settings.openings[int(self._order[pair % len(self._order)])]
         opponent = self.settings.at_rung(self._rung_of_pair[pair])
-        return PlannedGame(number, self.settings.engine, opponent, opening)
+        return PlannedGame(number, self.settings.engine, opponent, self._openings[pair])
 
     def finish(self, row: GameRow) -> None:
         """Add a result to the fit."""

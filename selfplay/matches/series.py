@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
 from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
+from selfplay.matches.opening_book import OpeningOrder, readable
 from selfplay.matches.play import FAULTS, Rules
 from selfplay.matches.runner import PlannedGame, play_games
 from selfplay.matches.statistics import (
@@ -30,7 +29,6 @@ __all__ = [
     "MatchSettings",
     "MatchStanding",
     "count_faults",
-    "opening_order",
     "settings_json",
     "standing",
 ]
@@ -68,6 +66,17 @@ class MatchSettings:
         """The rules of every game."""
         return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
 
+    @property
+    def warning(self) -> str:
+        """What makes the games tell less than their number promises; empty for nothing."""
+        controls = [one.control or self.control for one in (self.first, self.second)]
+        if self.games // 2 <= len(self.openings) or not all(one.is_nodes_alone for one in controls):
+            return ""
+        return (
+            f"{self.games // 2:,} pairs share {len(self.openings):,} openings, and only nodes limit the engines: with "
+            "one thread each they play the same games again, and the intervals come out too narrow. Use more openings"
+        )
+
     def description(self) -> dict[str, Any]:
         """The settings that must stay the same when a match is resumed, as JSON values."""
         resolved = self.resolved()
@@ -79,13 +88,17 @@ class MatchSettings:
 
 
 def settings_json(settings: Any) -> dict[str, Any]:
-    """The fields of a settings dataclass as JSON values. `openings` becomes their number, the first and the last."""
-    openings = settings.openings
+    """The fields of a settings dataclass as JSON values. `openings` becomes their number, the first and the last one.
+
+    Raises DataError where no opening can be read.
+    """
+    openings, numbers = settings.openings, range(len(settings.openings))
+    first, last = (next(readable(openings, order)) for order in (numbers, reversed(numbers)))
     values = {
         one.name: asdict(value) if hasattr(value := getattr(settings, one.name), "__dataclass_fields__") else value
         for one in fields(settings)
     }
-    return values | {"openings": {"count": len(openings), "first": openings[0], "last": openings[-1]}}
+    return values | {"openings": {"count": len(openings), "first": first, "last": last}}
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,7 @@ class MatchStanding:
     pentanomial: tuple[int, ...]
     estimate: EloEstimate | None
     faults: dict[str, dict[str, int]]  # engine -> reason -> number of games
+    copies: int = 0  # games that repeat an earlier one move by move: they count, but tell nothing
     sprt: SprtState | None = None
 
     @property
@@ -116,9 +130,10 @@ def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | 
     points = {row.number: row.first_points for row in rows}
     values = list(points.values())
     counts = pentanomial(complete_pairs(points))
+    whole = [(row.white, row.start_fen, row.uci) for row in rows if not row.offender]
     return MatchStanding(
         values.count(1.0), values.count(0.5), values.count(0.0), tuple(counts.tolist()),
-        estimate_elo(counts) if counts.any() else None, count_faults(rows, names), sprt,
+        estimate_elo(counts) if counts.any() else None, count_faults(rows, names), len(whole) - len(set(whole)), sprt,
     )  # fmt: skip
 
 
@@ -131,18 +146,13 @@ def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dic
     return faults
 
 
-def opening_order(openings: Sequence[str], seed: int) -> np.ndarray:
-    """The order in which pairs take the openings, int64[len(openings)]. Pairs start over when all are used."""
-    return np.random.default_rng(seed).permutation(len(openings))
-
-
 class Match:
     """A running match: plays games in order of their numbers until all are played or the SPRT decides."""
 
     def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
         self.settings = settings
         self._archive = archive
-        self._order = opening_order(settings.openings, settings.seed)
+        self._openings = OpeningOrder(settings.openings, settings.seed)
         self._missing = iter([number for number in range(settings.games) if number not in archive.rows])
         self._points = {number: row.first_points for number, row in archive.rows.items()}
         self._sprt = SprtState()
@@ -175,8 +185,7 @@ class Match:
         number = next(self._missing, None)
         if number is None:
             return None
-        opening = self.settings.openings[int(self._order[number // 2 % len(self._order)])]
-        return PlannedGame(number, self.settings.first, self.settings.second, opening)
+        return PlannedGame(number, self.settings.first, self.settings.second, self._openings[number // 2])
 
     def finish(self, row: GameRow) -> None:
         """Add a result to the SPRT."""

@@ -77,6 +77,8 @@ def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, 
         lines.append(f"  {estimate_text(now.estimate)} {pairs}")
     if test is not None:
         lines.append(f"  {sprt_text(now, test)}")
+    if now.copies:
+        lines.append(f"  {now.copies:,} games repeat an earlier one move by move: the intervals are too narrow")
     return lines + fault_lines(now.faults)
 
 

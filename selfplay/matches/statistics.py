@@ -147,8 +147,8 @@ class Sprt:
     beta: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.elo0 >= self.elo1 or not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
-            raise ConfigError(f"SPRT: expected elo0 < elo1 and error rates in 0..0.5, got {self}")
+        if not (-math.inf < self.elo0 < self.elo1 < math.inf and 0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
+            raise ConfigError(f"SPRT: expected finite elo0 < elo1 and error rates in 0..0.5, got {self}")
 
     @property
     def bounds(self) -> tuple[float, float]:

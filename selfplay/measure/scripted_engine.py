@@ -1,9 +1,9 @@
 """A UCI engine for match tests. It plays the first legal move, and at move N misbehaves as its argument says.
 
-python scripted_engine.py [crash|quit|illegal|slow|hang N | leave N | late SECONDS | score CENTIPAWNS | random SEED]
+python scripted_engine.py [crash|quit|illegal|pass|slow|hang N | leave N | late SECONDS | score CP | random SEED]
 
 `leave` quits at the N-th `ucinewgame`; `late` needs SECONDS for the first search of its life; `score` reports
-CENTIPAWNS for every position; `random` plays random moves.
+CP centipawns for every position; `random` plays random moves.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def misbehave(how: str) -> None:
 
 def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
     """The lines that answer `go` when the engine's move is number `moves` of the game."""
-    bad = moves == number and how in ("crash", "quit", "illegal", "slow", "hang")
+    bad = moves == number and how in ("crash", "quit", "illegal", "pass", "slow", "hang")
     if bad:
         misbehave(how)
-    if bad and how == "illegal":
-        return "bestmove a1a1"
+    if bad and how in ("illegal", "pass"):
+        return f"bestmove {'a1a1' if how == 'illegal' else '0000'}"
     legal = sorted(board.legal_moves, key=chess.Move.uci) if how == "random" else list(board.legal_moves)
     move = random.Random(f"{number} {board.fen()}").choice(legal) if how == "random" else legal[0]
     info = f"info depth 3 nodes 77 score cp {number} pv {move.uci()}\n" if how == "score" else ""

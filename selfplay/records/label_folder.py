@@ -16,6 +16,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import DataError, RunError
-from engine.files.atomic import atomic_write, sync_folder
+from engine.files.atomic import atomic_write, naming, sync_folder
 from selfplay.records.calibration import DEEPEST
 from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
 
@@ -116,24 +117,26 @@ class LabelWriter:
     def publish(self, chunks: Iterable[Chunk]) -> None:
         """Append chunks: first sync their rows to disk, then write the journal."""
         records = []
-        for chunk in chunks:
-            now = self.published
-            values, scored = (np.ascontiguousarray(part) for part in (chunk.values, chunk.scored))
-            self._streams[VALUES].write(values.data)
-            self._streams[SCORED].write(scored.data)
-            self.published = Published(
-                now.chunks + 1, now.values + len(values), now.scored + len(scored), now.offered + chunk.offered
-            )
-            records.append(_record(now.chunks, self.published, zlib.crc32(values.data), zlib.crc32(scored.data)))
-        for name in (VALUES, SCORED):
-            self._sync(name)
-        self._streams[JOURNAL].write(b"".join(records))
-        self._sync(JOURNAL)
+        with naming(self.folder):
+            for chunk in chunks:
+                now = self.published
+                values, scored = (np.ascontiguousarray(part) for part in (chunk.values, chunk.scored))
+                self._streams[VALUES].write(values.data)
+                self._streams[SCORED].write(scored.data)
+                self.published = Published(
+                    now.chunks + 1, now.values + len(values), now.scored + len(scored), now.offered + chunk.offered
+                )
+                records.append(_record(now.chunks, self.published, zlib.crc32(values.data), zlib.crc32(scored.data)))
+            for name in (VALUES, SCORED):
+                self._sync(name)
+            self._streams[JOURNAL].write(b"".join(records))
+            self._sync(JOURNAL)
 
     def close(self) -> None:
         """Close the files."""
-        for stream in self._streams.values():
-            stream.close()
+        with naming(self.folder), ExitStack() as streams:
+            for stream in self._streams.values():
+                streams.callback(stream.close)
 
     def _sync(self, name: str) -> None:
         self._streams[name].flush()

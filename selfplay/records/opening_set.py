@@ -6,8 +6,9 @@ The default set `selfplay/openings.epd` holds balanced early positions from teac
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import chess
@@ -19,21 +20,30 @@ from engine.files.atomic import atomic_write
 __all__ = ["load_openings", "parse_position", "write_openings"]
 
 
-def load_openings(path: Path | None = None) -> list[chess.Board]:
+def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """Load the positions of an EPD (or FEN) file with one position per line, or of the default set.
 
     Raises DataError naming the line for a position that cannot be read or has no legal move.
     """
-    name = "openings.epd" if path is None else str(path)
-    source = importlib.resources.files("selfplay") / "openings.epd" if path is None else path
-    boards = []
+    if path is None:
+        return _default_openings()
     try:
-        text = source.read_text(encoding="utf-8")
+        return _boards(path.read_text(encoding="utf-8-sig"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{name}: cannot be read: {error}") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.startswith("#"):
-            boards.append(parse_position(line, f"{name}:{number}"))
+        raise DataError(f"{path}: cannot be read: {error}") from error
+
+
+@functools.cache  # each phase of a run needs them, and parsing takes about a second
+def _default_openings() -> Sequence[chess.Board]:
+    name = "openings.epd"
+    return _boards((importlib.resources.files("selfplay") / name).read_text(encoding="utf-8"), name)
+
+
+def _boards(text: str, name: str) -> Sequence[chess.Board]:
+    lines = enumerate(text.splitlines(), 1)
+    boards = tuple(
+        parse_position(line, f"{name}:{number}") for number, line in lines if line.strip() and not line.startswith("#")
+    )
     if not boards:
         raise DataError(f"{name}: no positions in it")
     return boards

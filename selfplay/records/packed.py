@@ -45,6 +45,7 @@ __all__ = [
     "TOP_MOVES",
     "VALUE_FIELDS",
     "VALUE_WORDS",
+    "keys_of_rows",
     "pack_row",
     "unpack_row",
 ]
@@ -114,6 +115,16 @@ def unpack_row(words, row):
         return False
     row[KEY] = compute_key(row)
     return True
+
+
+@kernel()
+def keys_of_rows(packed, row, keys):
+    """Position keys of packed rows; returns the number of the first invalid row, or -1."""
+    for i in range(len(packed)):
+        if not unpack_row(packed[i], row):
+            return i
+        keys[i] = row[KEY]
+    return -1
 
 
 @kernel()

@@ -17,12 +17,11 @@ ROOM_OF_FLAT = 0.1  # of the largest value, above and below flat curves
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line through points (x, y). `dots` marks the points; `band` holds (x, low, high) around them."""
+    """A named line through points (x, y). `dots` marks the points."""
 
     name: str
     points: Sequence[Point]
     dots: bool = True
-    band: Sequence[tuple[float, float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Drawn:
     chart: Chart
     lines: list[str]
     dots: list[str]
-    bands: list[str]
     y_marks: list[tuple[str, float]]
     x_marks: list[tuple[str, float]]
     label: str
@@ -64,25 +62,22 @@ def draw(chart: Chart) -> Drawn | None:
     every = [point for curve in chart.curves for point in curve.points]
     if not every:
         return None
-    values = [y for _, y in every] + [y for curve in chart.curves for _, *ends in curve.band for y in ends]
+    values = [y for _, y in every]
     x_range = (min(x for x, _ in every), max(x for x, _ in every))
     span, largest = max(values) - min(values), max(map(abs, values))
     room = MARGIN * max(span, 1e-3) if span > FLAT * largest else max(ROOM_OF_FLAT * largest, 1e-3)
     y_range = (min(values) - room, max(values) + room)
 
-    lines, dots, bands = [], [], []
+    lines, dots = [], []
     for curve in chart.curves:
         lines.append(line_path(curve.points, x_range, y_range))
         marks = "".join("M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points)
         dots.append(marks if curve.dots or len(curve.points) == 1 else "")
-        outline = [(x, high) for x, _, high in curve.band] + [(x, low) for x, low, _ in reversed(curve.band)]
-        bands.append(line_path(outline, x_range, y_range) + "Z" if outline else "")
     y_ticks = ticks(*y_range, 5)
     return Drawn(
         chart=chart,
         lines=lines,
         dots=dots,
-        bands=bands,
         y_marks=[(_text(y, y_ticks, chart.percent), 100 * (1 - share(y, y_range))) for y in y_ticks],
         x_marks=_x_marks(chart, x_range),
         label=". ".join(_spoken(curve, chart.percent) for curve in chart.curves if curve.points),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import RunError
-from selfplay.matches.statistics import elo_from_score, estimate_elo
+from selfplay.matches.statistics import elo_from_score
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations
 from selfplay.report.opening_tree import Branch, opening_tree
@@ -21,7 +20,7 @@ from selfplay.run.config import RunConfig, configured, read_toml
 from selfplay.run.guards import summarise
 from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
 
-__all__ = ["UNBOUNDED", "GamesSummary", "Generation", "PlayedThrough", "RunFacts", "Strength", "read_facts"]
+__all__ = ["UNBOUNDED", "GamesSummary", "Generation", "PlayedThrough", "RunFacts", "read_facts"]
 
 UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
 
@@ -56,22 +55,14 @@ class PlayedThrough:
 
 
 @dataclass(frozen=True)
-class Strength:
-    """Elo of the promoted network above the first one: the sum of the gates' differences, with a 95% interval."""
-
-    elo: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Generation:
     """One generation. A field is None or empty until its step has run.
 
     Attributes:
         training: rows (share of training done, policy loss, value loss) from training batches.
         before, after: losses on held-out games of the starting network and of the candidate.
-        strength: strength of the best network after the gate.
+        gained: Elo of the best network after the gate above the first network, at most: the sum of the promoted
+            candidates' differences in their gates. The games that it sums up also chose the candidates.
     """
 
     number: int
@@ -84,7 +75,7 @@ class Generation:
     before: dict[str, float] | None
     after: dict[str, float] | None
     gate: GateResult | None
-    strength: Strength | None
+    gained: float | None
 
 
 @dataclass(frozen=True)
@@ -150,7 +141,7 @@ def _generation(
         before=before[0] if before else None,
         after=after[0] if after else None,
         gate=gate,
-        strength=_strength(earlier[-1].strength if earlier else None, gate),
+        gained=_gained(earlier[-1].gained if earlier else None, gate),
     )
 
 
@@ -170,28 +161,13 @@ def _summary(rows: list[SelfPlayRow]) -> GamesSummary | None:
     )
 
 
-def _strength(before: Strength | None, gate: GateResult | None) -> Strength | None:
-    """The strength after a gate. Errors of gates are independent, so their squares add up."""
+def _gained(before: float | None, gate: GateResult | None) -> float | None:
     if gate is None:
         return before
-    start = before or Strength(0.0, 0.0, 0.0)
-    if not gate.accepted:
-        return start
-    gain, below, above = _gain(gate)
-    below, above = math.hypot(start.elo - start.low, below), math.hypot(start.high - start.elo, above)
-    elo = start.elo + gain
-    return Strength(elo, elo - below, elo + above)
+    return (before or 0.0) + (_difference(gate) if gate.accepted else 0.0)
 
 
-def _gain(gate: GateResult) -> tuple[float, float, float]:
-    """A gate's Elo difference and its errors below and above. A perfect score counts half a point less."""
-    elo, low, high = gate.elo, gate.elo_low, gate.elo_high
-    if max(abs(elo), abs(low), abs(high)) >= UNBOUNDED:
-        estimate = estimate_elo(np.array(gate.pentanomial))
-        games = 2 * estimate.pairs
-        elo = elo_from_score(min(max(estimate.score, 0.5 / games), 1 - 0.5 / games))
-        low, high = estimate.elo_low, estimate.elo_high
-    below, above = max(0.0, elo - low), max(0.0, high - elo)
-    if max(below, above) >= UNBOUNDED:  # an interval that ends at a perfect score reaches as far as on its other side
-        below = above = min(below, above)
-    return elo, below, above
+def _difference(gate: GateResult) -> float:
+    """A gate's Elo difference. A perfect score counts half a point less."""
+    games, score = 2 * sum(gate.pentanomial), gate.score
+    return elo_from_score(min(max(score, 0.5 / games), 1 - 0.5 / games))

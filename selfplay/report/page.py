@@ -9,7 +9,7 @@ from itertools import accumulate
 import jinja2
 
 from engine.pages.board import board_svg
-from engine.pages.chart import Point, area_path
+from engine.pages.chart import area_path
 from engine.pages.render import page_environment
 from selfplay.report.charts import Chart, Curve, Drawn, draw
 from selfplay.report.facts import UNBOUNDED, Generation, PlayedThrough, RunFacts
@@ -17,8 +17,6 @@ from selfplay.report.samples import Sample, ending_words
 from selfplay.run.config import config_text
 
 __all__ = ["report_page"]
-
-LEAST_REACH = 100.0  # Elo; how far beyond its curve the interval of the strength is drawn, at least
 
 
 def report_page(facts: RunFacts) -> str:
@@ -38,7 +36,7 @@ def report_page(facts: RunFacts) -> str:
             hours=sum(generation.hours for generation in generations),
             unbounded=UNBOUNDED,
             promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
-            strength=generations[-1].strength,
+            gained=generations[-1].gained,
             false_resignations=sum((g.played_through for g in generations), start=PlayedThrough(0, 0)),
             endings=sorted(endings.items(), key=lambda item: -item[1]),
             strength_charts=_drawn(_strength_chart(generations), _strength_over_hours(generations)),
@@ -72,32 +70,23 @@ def _drawn(*charts: Chart) -> list[Drawn]:
 
 
 def _strength_chart(generations: list[Generation]) -> Chart:
-    known = [(g.number, g.strength) for g in generations if g.gate is not None and g.strength is not None]
-    points: list[Point] = [(number, strength.elo) for number, strength in known]
-    band = [(number, strength.low, strength.high) for number, strength in known]
-    start = generations[0].number - 1
+    points = [(g.number, g.gained) for g in generations if g.gate is not None and g.gained is not None]
     note = (
-        "The sum of the promoted candidates' differences in their gates, with its 95% interval. It is Elo among the "
-        "networks of this run; against other players the differences are smaller."
+        "The sum of the promoted candidates' differences in their gates. The same games chose the candidates, so it is "
+        "an upper bound: it rises even where no candidate is stronger. A match between two of the networks in RUN/nets "
+        "measures their difference; against other players it is smaller."
     )
-    if known:
-        points, band = [(start, 0.0), *points], [(start, 0.0, 0.0), *band]
-        elos = [elo for _, elo in points]
-        reach = max(LEAST_REACH, max(elos) - min(elos))
-        floor, ceiling = min(elos) - reach, max(elos) + reach
-        if any(low < floor or high > ceiling for _, low, high in band):
-            band = [(number, max(floor, low), min(ceiling, high)) for number, low, high in band]
-            note += " Wide parts of the interval are cut off, so that the curve stays readable."
-    return Chart("Elo over the first network", [Curve("promoted network", points, band=band)], note)
+    start = [(generations[0].number - 1, 0.0)] if points else []
+    return Chart("Elo over the first network, at most", [Curve("promoted network", [*start, *points])], note)
 
 
 def _strength_over_hours(generations: list[Generation]) -> Chart:
     """The same over the hours that the generations took, for comparisons of runs; empty before the first gate."""
     ends = accumulate(generation.hours for generation in generations)
-    points = [(end, g.strength.elo) for end, g in zip(ends, generations, strict=True) if g.gate and g.strength]
+    points = [(end, g.gained) for end, g in zip(ends, generations, strict=True) if g.gate and g.gained is not None]
     note = "From the start of each generation to its end, pauses included."
     curve = Curve("promoted network", [(0.0, 0.0), *points] if points else [])
-    return Chart("Elo over time", [curve], note, x_name="Hours", whole_x=False)
+    return Chart("Elo over time, at most", [curve], note, x_name="Hours", whole_x=False)
 
 
 def _loss_chart(name: str, generations: list[Generation]) -> Chart:

@@ -64,7 +64,7 @@ class FitSettings:
     )
     heldout_share: float = setting(
         0.05,
-        "hold out this share of the newest generation's games, to compare losses before and after",
+        "hold out this share of all games, by a hash of their moves, to compare losses before and after",
         above=0,
         below=1,
     )
@@ -96,12 +96,23 @@ class GateSettings:
     visits: int = setting(96, "search this many root visits per move, for both sides", least=1)
     elo0: float = setting(0.0, "set the SPRT's null hypothesis, not stronger, to this Elo difference")
     elo1: float = setting(60.0, "set the alternative, stronger, to this Elo difference; must be above gate.elo0")
+    # A fifth of equal candidates may pass, which costs no strength; at 0.05 more than half of those that are 60 Elo
+    # stronger would not within 60 pairs. Set by hand.
     alpha: float = setting(
-        0.05, "allow this probability of promoting a candidate that is not stronger", above=0, below=0.5
+        0.2, "promote a candidate that is not stronger with at most this probability", above=0, below=0.5
     )
-    beta: float = setting(0.10, "allow this probability of rejecting a candidate that is stronger", above=0, below=0.5)
+    beta: float = setting(
+        0.10,
+        "let the SPRT reject a stronger candidate with at most this probability; gate.pairs may end it before",
+        above=0,
+        below=0.5,
+    )
     accept_score: float = setting(
-        0.52, "promote at this score if all pairs are played without a decision", least=0, most=1
+        1.0,
+        "promote at this score, too, if all pairs are played without a decision, whatever gate.alpha allows; "
+        "1 = only the SPRT promotes",
+        least=0,
+        most=1,
     )
     longest: int = setting(300, "call a game a draw after this many plies", least=1)
 

@@ -12,6 +12,7 @@ from engine.errors import RunError
 from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
+from selfplay.data.split import Split, held_out_games, limit_for, unseen, without_held_out
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.positions import PositionSet, concatenate
@@ -19,13 +20,13 @@ from selfplay.records.replay import published_games, published_generations, segm
 from selfplay.run.config import FitSettings, RunConfig
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.families import family_of_model
-from selfplay.training.heldout import HeldOutScores, split_by_game
+from selfplay.training.families import Family, family_of_model
+from selfplay.training.heldout import HeldOutScores
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, label_sets
 
-__all__ = ["FitProgress", "FitResult", "adopt", "fit", "learner_settings", "replay_set"]
+__all__ = ["FitProgress", "FitResult", "NothingToLearn", "adopt", "fit", "learner_settings", "replay_set"]
 
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
@@ -44,10 +45,14 @@ class FitProgress:
 
 @dataclass(frozen=True)
 class FitResult:
-    """Scores on the newest generation's held-out games: of the network to begin with, and of the candidate."""
+    """Scores on the window's held-out games: of the network to begin with, and of the candidate; None without any."""
 
-    before: HeldOutScores
-    after: HeldOutScores
+    before: HeldOutScores | None
+    after: HeldOutScores | None
+
+
+class NothingToLearn(RunError):
+    """No position of the window's games can be trained on."""
 
 
 def replay_set(run: RunFolder, generation: int) -> PositionSet:
@@ -80,30 +85,37 @@ def learner_settings(config: RunConfig) -> LearnerSettings:
 
 
 def fit(
-    run: RunFolder, generation: int, report: Callable[[FitProgress], None], stop: Callable[[], bool]
+    run: RunFolder,
+    generation: int,
+    report: Callable[[FitProgress], None],
+    tell: Callable[[str], None],
+    stop: Callable[[], bool],
 ) -> FitResult | None:
-    """Train and write the candidate; None when stopped, with a checkpoint from which the next call continues."""
+    """Train and write the candidate; None when stopped, with a checkpoint from which the next call continues.
+
+    Raises NothingToLearn.
+    """
     settings = run.config.fit
-    newest, heldout_games = split_by_game(replay_set(run, generation), settings.heldout_share)
-    window = [n for n in published_generations(run.replay) if generation - settings.window < n < generation]
-    training = concatenate([*(replay_set(run, number) for number in window), newest])
+    training, heldout, split = _window(run, generation)
+    if not training.usable.any():
+        raise NothingToLearn(f"{run.path}: generation {generation}: the games have no position to learn from")
     best, _ = dit.load(run.best)
     family = family_of_model(best)
     model = family.current(best)
-    heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
-    before = heldout.evaluate(model, run.config.threads)
-    data, total_steps = _training_data(training, heldout_games, settings), _total_steps(settings)
+    score = _scorer(run, family, heldout)
+    before = score(model)
+    data, total_steps = _training_data(training, heldout, split, settings), _total_steps(settings)
     seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
     rates = WarmupCosine.over_progress(settings.peak_rate)
     batches = family.batches(data, how, seed)
     learner = Learner(family, model, batches, how, lambda step: rates(step / total_steps))
     try:
-        if not _train(run, generation, learner, report, stop):
+        if not _train(run, generation, learner, report, tell, stop):
             return None
         candidate = learner.averaged_model()
     finally:
         learner.close()
-    result = FitResult(before, heldout.evaluate(candidate, run.config.threads))
+    result = FitResult(before, score(candidate))
     _publish(run, generation, candidate, result, {"kind": "self-play", "positions": settings.positions}, total_steps)
     return result
 
@@ -115,33 +127,59 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     best, candidate = family.current(best), family.current(candidate)
     if candidate.config() != best.config():
         raise RunError(f"{path}: not of the architecture of {run.best}")
-    _, heldout_games = split_by_game(replay_set(run, generation), run.config.fit.heldout_share)
-    heldout = family.heldout(heldout_games, HELDOUT_POSITIONS)
-    result = FitResult(*(heldout.evaluate(model, run.config.threads) for model in (best, candidate)))
+    _, heldout, _ = _window(run, generation)
+    score = _scorer(run, family, heldout)
+    result = FitResult(score(best), score(candidate))
+    run.ledger.forget_losses(generation)
     _publish(run, generation, candidate, result, {"kind": "adopted", "from": path.name}, 0)
     return result
+
+
+def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet, Split]:
+    """(positions to train on, held-out games, what labels leave out) of a generation's window.
+
+    No game is held out where nothing would be left to train on.
+    """
+    settings = run.config.fit
+    numbers = [n for n in published_generations(run.replay) if generation - settings.window < n <= generation]
+    window = concatenate([replay_set(run, number) for number in numbers])
+    limit = limit_for([window], settings.heldout_share)
+    if not without_held_out(window, limit).usable.any():
+        limit = 0
+    training = without_held_out(window, limit)
+    return training, *unseen(held_out_games(window, limit), [training], limit)
+
+
+def _scorer(run: RunFolder, family: Family, heldout: PositionSet) -> Callable[[Layer], HeldOutScores | None]:
+    """What scores a model on held-out games; None where no position is unseen."""
+    if not heldout.usable.any():
+        return lambda model: None
+    sample = family.heldout(heldout, HELDOUT_POSITIONS)
+    return lambda model: sample.evaluate(model, run.config.threads)
 
 
 def _publish(
     run: RunFolder, generation: int, candidate: Layer, result: FitResult, card: Mapping[str, Any], steps: int
 ) -> None:
     """Write the candidate, and its losses to the run database. card: how it was made."""
-    scores = {"heldout_before": asdict(result.before), "heldout": asdict(result.after)}
+    found = (("before", "heldout_before", result.before), ("after", "heldout", result.after))
+    scores = {name: asdict(score) for _, name, score in found if score is not None}
     dit.save(
         run.candidate(generation),
         candidate,
         {**card, "generation": generation, **scores},
         configuration=asdict(run.config),
     )
-    run.ledger.note_losses(generation, steps, "before", asdict(result.before))
-    run.ledger.note_losses(generation, steps, "after", asdict(result.after))
+    for kind, _, score in found:
+        if score is not None:
+            run.ledger.note_losses(generation, steps, kind, asdict(score))
 
 
-def _training_data(replay: PositionSet, heldout: PositionSet, settings: FitSettings) -> TrainingData:
+def _training_data(replay: PositionSet, heldout: PositionSet, split: Split, settings: FitSettings) -> TrainingData:
     """The replay, and beside it the labels that the settings name."""
     if not settings.labels:
         return TrainingData((replay,), (1.0,), heldout)
-    labels = list(label_sets([Path(settings.labels)], settings.labels_share, SourceFiles.scored_share))
+    labels = list(label_sets([Path(settings.labels)], settings.labels_share, SourceFiles.scored_share, split))
     if not labels:
         raise RunError(f"{settings.labels}: a label folder without a label")
     rows, shares = zip(*labels, strict=True)
@@ -157,13 +195,24 @@ def _train(
     generation: int,
     learner: Learner,
     report: Callable[[FitProgress], None],
+    tell: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> bool:
     """Train until the generation's positions are used up; False when stopped. Writes a checkpoint either way."""
-    path = run.fit_checkpoint(generation)
+    path, conditions = run.fit_checkpoint(generation), _conditions(run, learner)
     if path.is_file():
         arrays, values = load_checkpoint(path)
-        learner.restore(arrays, values)
+        if values.get("conditions") == conditions:
+            learner.restore(arrays, values)
+        else:
+            tell(f"generation {generation}: settings or data have changed since its training began; it begins again")
+    if learner.steps_done == 0:
+        run.ledger.forget_losses(generation)
+
+    def save() -> None:
+        arrays, values = learner.state()
+        save_checkpoint(path, arrays, {**values, "conditions": conditions})
+
     batch_size = run.config.fit.batch_size
     total_steps = _total_steps(run.config.fit)
     first, started = learner.steps_done, time.monotonic()
@@ -176,7 +225,14 @@ def _train(
             speed = (learner.steps_done - first) * batch_size / (now - started)
             report(FitProgress(learner.steps_done / total_steps, losses.policy, losses.value, speed))
         if now - saved >= run.config.fit.checkpoint_s:
-            save_checkpoint(path, *learner.state())
+            save()
             saved = now
-    save_checkpoint(path, *learner.state())
+    save()
     return learner.steps_done >= total_steps
+
+
+def _conditions(run: RunFolder, learner: Learner) -> dict[str, Any]:
+    """All that decides what a training's batches are and what it makes of them; its checkpoint fits no others."""
+    settings = asdict(run.config.fit)
+    del settings["checkpoint_s"]
+    return {**settings, "all_positions": learner.batches.n_positions}

@@ -21,14 +21,15 @@ import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
-from engine.errors import ConfigError, RunError
-from engine.files.atomic import atomic_write
+from engine.errors import ConfigError, DataError, RunError
+from engine.files.atomic import atomic_write, remove_left_behind
 from engine.nn import dit
+from selfplay.records.endings import game_ending
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import GateResult, Ledger
 from selfplay.run.rebuild import rebuild_ledger
-from selfplay.training.families import family_of
+from selfplay.training.families import family_of, net_of_model
 
 __all__ = ["RunFolder", "best_net"]
 
@@ -41,14 +42,19 @@ def best_net(run: Path) -> Path:
 class RunFolder:
     """An existing or new run. Hold its FolderLock while writing.
 
+    initial: network file from which a new run starts, and which says what kind of network the run trains.
+
     Raises ConfigError for settings out of range or a change of what cannot change, RunError for a damaged folder.
 
     Attributes:
         rebuilt: number of generations restored on opening, after the run database was lost.
     """
 
-    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+    def __init__(self, path: Path, values: dict[str, Any], initial: Path | None = None) -> None:
         self.path = path
+        self._initial = initial
+        if initial is not None:
+            values = {**values, "net": _net_of_file(initial, values.get("net"))}
         stored = path / "config.toml"
         old = configured(read_toml(stored)) if stored.is_file() else None
         self.config: RunConfig = configured(values) if old is None else overlay(old, values)
@@ -58,8 +64,7 @@ class RunFolder:
                     raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
         for folder in (self.nets, self.replay, self.path / "fit", self.gates):
             folder.mkdir(parents=True, exist_ok=True)
-            for left_behind in folder.glob(".*.tmp"):  # a process was killed while it wrote these
-                left_behind.unlink()
+            remove_left_behind(folder)
         if old != self.config:
             with atomic_write(stored) as stream:
                 stream.write(config_text(self.config).encode())
@@ -91,27 +96,28 @@ class RunFolder:
         """State of a training that was interrupted."""
         return self.path / "fit" / f"gen-{generation:05d}.npz"
 
-    def ensure_first_network(self, initial: Path | None) -> None:
-        """Make generation 0 from a .dit file, or random from the run's seed, and promote it; once.
+    def ensure_first_network(self) -> None:
+        """Make generation 0, from the initial network or random from the run's seed, and promote it; once.
 
         If only the promoted network is missing (lost, or the process that wrote it was killed), it is promoted again.
+        Raises ConfigError where the run began with another network than the initial one.
         """
+        first = self.candidate(0)
+        if self._initial is not None and first.is_file() and not _are_equal(self._initial, first):
+            raise ConfigError(f"{self.path}: this run did not start from {self._initial}; --initial is for new runs")
         if self.best.is_file():
-            if initial is not None:
-                raise ConfigError(f"{self.path} has a network already: --initial is for new runs")
             return
         promoted = max((number for number, verdict in self.ledger.gates().items() if verdict.accepted), default=0)
-        if initial is None and self.candidate(promoted).is_file():
-            self.promote(promoted)
-            return
-        first = self.candidate(0)
-        if initial is not None:
-            model, _ = dit.load(initial)
-            dit.save(first, model, {"kind": "initial", "from": initial.name})
+        if promoted == 0 and not first.is_file():
+            self._make_first_network(first)
+        self.promote(promoted)
+
+    def _make_first_network(self, path: Path) -> None:
+        if self._initial is not None:
+            dit.save(path, dit.load(self._initial)[0], {"kind": "initial", "from": self._initial.name})
         else:
             model = family_of(self.config.net).build(np.random.default_rng(self.config.seed))
-            dit.save(first, model, {"kind": "random", "seed": self.config.seed})
-        self.promote(0)
+            dit.save(path, model, {"kind": "random", "seed": self.config.seed})
 
     def promote(self, generation: int) -> None:
         """Make a generation's network the best one: complete on disk before it takes the name. Safe to repeat."""
@@ -142,11 +148,33 @@ class RunFolder:
         return self.path / "replay"
 
     def opening_rows(self) -> list[np.ndarray]:
-        """Start rows uint64[16] of the run's opening set."""
+        """Start rows uint64[16] of the run's opening set, without those where the rules end the game at once.
+
+        Raises DataError for a file that cannot be read or leaves no opening.
+        """
         path = Path(self.config.openings) if self.config.openings else None
-        return [row_from_board(board) for board in load_openings(path)]
+        rows = [row_from_board(board) for board in load_openings(path)]
+        lasting = [row for row in rows if game_ending(row, ply=0, longest=1) is None]
+        if not lasting:
+            raise DataError(f"{path}: every position in it is a draw at once")
+        return lasting
 
     @staticmethod
     def start_row() -> np.ndarray:
         """The start position, uint64[16]."""
         return row_from_board(chess.Board())
+
+
+def _net_of_file(path: Path, wanted: str | None) -> str:
+    """The kind of the network in a file. Raises ConfigError where another kind is wanted."""
+    found = net_of_model(dit.load(path)[0])
+    if wanted not in (None, found):
+        raise ConfigError(f"--initial: {path} is a network {found}, but net is {wanted!r}")
+    return found
+
+
+def _are_equal(one: Path, other: Path) -> bool:
+    """Whether two files hold the same network."""
+    (ours, _), (theirs, _) = dit.load(one), dit.load(other)
+    mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
+    return ours.config() == theirs.config() and all(np.array_equal(mine[name], others[name]) for name in others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -64,8 +65,9 @@ class GateTest:
         if state.decision is None and sum(state.pentanomial) < settings.pairs:
             return None
         estimate = estimate_elo(np.array(state.pentanomial))
+        enough = settings.accept_score < 1.0 and estimate.score >= settings.accept_score
         return GateResult(
-            accepted=estimate.score >= settings.accept_score if state.decision is None else state.decision,
+            accepted=enough if state.decision is None else state.decision,
             decided=state.decision is not None,
             pentanomial=state.pentanomial,
             llr=state.llr,
@@ -84,7 +86,11 @@ class GateTest:
 
 
 def gate(
-    run: RunFolder, generation: int, report: Callable[[GateProgress], None], stop: Callable[[], bool]
+    run: RunFolder,
+    generation: int,
+    report: Callable[[GateProgress], None],
+    tell: Callable[[str], None],
+    stop: Callable[[], bool],
 ) -> GateResult | None:
     """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped.
 
@@ -92,12 +98,15 @@ def gate(
     """
     openings, games = run.opening_rows(), run.config.games
     settings = replace(run.config.gate, pairs=min(run.config.gate.pairs, len(openings)))
-    test = GateTest(settings, run.ledger.gate_points(generation))
+    conditions, played = _conditions(run, generation, openings), run.ledger.gate_points(generation)
+    test = GateTest(settings, played.get(conditions, {}))
     result = run.ledger.gate(generation) or test.verdict
+    if result is None and (others := sum(map(len, played.values())) - len(test.points)):
+        tell(f"generation {generation}: {others} gate games were played under other settings and do not count")
 
     def finish(game: GateGame) -> None:
         nonlocal result
-        run.ledger.note_gate_game(generation, game.number, game.candidate_points, game.ply, game.ending)
+        run.ledger.note_gate_game(generation, game.number, conditions, game.candidate_points, game.ply, game.ending)
         test.note(game.number, game.candidate_points)
         result = result or test.verdict
         report(test.progress)
@@ -127,6 +136,14 @@ def gate(
     if result.accepted:
         run.promote(generation)
     return result
+
+
+def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray]) -> str:
+    """A name for all that a gate's games depend on besides their numbers: networks, openings and limits."""
+    settings = run.config.gate
+    limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest}".encode()
+    parts = (limits, np.array(openings).tobytes(), run.candidate(generation).read_bytes(), run.best.read_bytes())
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _new_games(

@@ -65,7 +65,7 @@ def generate(
         report(GenerateProgress(games, settings.count, total + played, *speeds))
 
     try:
-        run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()])
+        run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()], anew=True)
         play(_task(run, generation, settings), missing, finish, stop)
         if len(writer.games) >= settings.count:  # there are more games if the setting was lowered meanwhile
             summary = summarise(list(writer.games.values()), settings)

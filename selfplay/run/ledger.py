@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import RunError
+from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 
 __all__ = ["GateResult", "GenerationRow", "Ledger", "Phase", "SelfPlayRow", "ledger_row"]
@@ -36,12 +37,25 @@ CREATE TABLE IF NOT EXISTS imports (
 CREATE TABLE IF NOT EXISTS losses (
     generation INTEGER, step INTEGER, kind TEXT, policy REAL, value REAL, moves_left REAL, top1 REAL,
     PRIMARY KEY (generation, step, kind));
-CREATE TABLE IF NOT EXISTS gate_games (
-    generation INTEGER, number INTEGER, points REAL, plies INTEGER, ending TEXT, PRIMARY KEY (generation, number));
+CREATE TABLE IF NOT EXISTS candidate_games (
+    generation INTEGER, number INTEGER, conditions TEXT, points REAL, plies INTEGER, ending TEXT,
+    PRIMARY KEY (generation, number, conditions));
 CREATE TABLE IF NOT EXISTS gates (
     generation INTEGER PRIMARY KEY, accepted INTEGER, decided INTEGER, pentanomial TEXT, llr REAL,
     score REAL, elo REAL, elo_low REAL, elo_high REAL);
 """
+ENDINGS = ", ".join(f"'{one.name.lower()}'" for one in Ending)
+POSSIBLE = {  # what holds of every row that this program writes, by table
+    "generations": "number >= 1 AND phase IN ('generate', 'fit', 'gate', 'done') AND started BETWEEN 0 AND 1e11 "
+    "AND (finished IS NULL OR finished BETWEEN 0 AND 1e11)",
+    "games": f"number >= 0 AND plies BETWEEN 0 AND 65535 AND white_points IN (-1, 0, 1) AND ending IN ({ENDINGS})",
+    "imports": "typeof(source) = 'text' AND typeof(games) = 'integer' AND typeof(duplicates) = 'integer'",
+    "losses": "typeof(policy) = 'real' AND typeof(value) = 'real' AND typeof(step) = 'integer' "
+    "AND CASE kind WHEN 'train' THEN step >= 1 ELSE kind IN ('before', 'after') AND typeof(top1) = 'real' END",
+    "candidate_games": "number >= 0 AND points IN (0, 0.5, 1)",
+    "gates": "accepted IN (0, 1) AND decided IN (0, 1) AND counts_pairs(pentanomial) AND score BETWEEN 0 AND 1 "
+    "AND typeof(llr) = 'real' AND typeof(elo) = 'real' AND typeof(elo_low) = 'real' AND typeof(elo_high) = 'real'",
+}
 
 
 class Phase(StrEnum):
@@ -90,7 +104,7 @@ class Ledger:
     """Rows are written once and are durable when a method returns; methods may be called from any thread.
 
     Every method raises RunError when the file cannot be read or written, as on a full disk. A change is entered
-    completely or not at all.
+    completely or not at all. Opening a file with a row that no run writes raises RunError, too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -108,12 +122,20 @@ class Ledger:
             self._connection.executescript(SCHEMA)
             if version < VERSION:
                 self._connection.execute(f"PRAGMA user_version = {VERSION}")
+            self._check_rows()
         except sqlite3.Error as error:
             raise self._fault(error) from error
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _check_rows(self) -> None:
+        self._connection.create_function("counts_pairs", 1, _counts_pairs, deterministic=True)
+        for table, condition in POSSIBLE.items():
+            query = f"SELECT * FROM {table} WHERE ({condition}) IS NOT TRUE LIMIT 1"
+            if row := self._connection.execute(query).fetchone():
+                raise sqlite3.IntegrityError(f"impossible row in {table}: {row}")
 
     def _fault(self, error: sqlite3.Error) -> RunError:
         damaged = not isinstance(error, sqlite3.OperationalError)  # a full disk raises OperationalError
@@ -167,6 +189,12 @@ class Ledger:
         finished = time.time() if phase is Phase.DONE else None
         self._write("UPDATE generations SET phase = ?, finished = ? WHERE number = ?", [(phase, finished, number)])
 
+    def begin_again(self, number: int) -> None:
+        """Let a generation generate again, even one that was imported."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM imports WHERE generation = ?", (number,))
+            connection.execute("UPDATE generations SET phase = ? WHERE number = ?", (Phase.GENERATE, number))
+
     def restore_generations(self, rows: Iterable[tuple[int, Phase, str, float]]) -> None:
         """Restore generations of a lost run database as (number, phase, configuration, start time), all at once."""
         finished = (((*row, row[-1]) if row[1] is Phase.DONE else (*row, None)) for row in rows)
@@ -179,9 +207,13 @@ class Ledger:
 
     # ---- games and losses -----------------------------------------------------------------------------------------
 
-    def note_games(self, generation: int, games: Iterable[tuple[int, int, int, str]]) -> None:
-        """Enter self-play games as (number, plies, White's points, ending)."""
-        self._write("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", [(generation, *game) for game in games])
+    def note_games(self, generation: int, games: Iterable[tuple[int, int, int, str]], anew: bool = False) -> None:
+        """Enter self-play games as (number, plies, White's points, ending); `anew` forgets all others."""
+        with self._transaction() as connection:
+            if anew:
+                connection.execute("DELETE FROM games WHERE generation = ?", (generation,))
+            rows = [(generation, *game) for game in games]
+            connection.executemany("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", rows)
 
     def game_count(self, generation: int) -> int:
         """How many games of a generation are entered."""
@@ -237,6 +269,10 @@ class Ledger:
         row = (generation, step, kind, *(values.get(name) for name in ("policy", "value", "moves_left", "top1")))
         self._write("INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", [row])
 
+    def forget_losses(self, generation: int) -> None:
+        """Remove what was entered about a training that begins again."""
+        self._write("DELETE FROM losses WHERE generation = ?", [(generation,)])
+
     def losses(self, generation: int, kind: str) -> list[dict[str, float]]:
         """Losses of one kind, by step."""
         rows = self._read(
@@ -247,14 +283,23 @@ class Ledger:
 
     # ---- gate -----------------------------------------------------------------------------------------------------
 
-    def note_gate_game(self, generation: int, number: int, points: float, plies: int, ending: str) -> None:
-        """Enter a gate game with the candidate's points; games 2k and 2k + 1 are a pair."""
-        row = (generation, number, points, plies, ending)
-        self._write("INSERT OR REPLACE INTO gate_games VALUES (?, ?, ?, ?, ?)", [row])
+    def note_gate_game(
+        self, generation: int, number: int, conditions: str, points: float, plies: int, ending: str
+    ) -> None:
+        """Enter a gate game with the candidate's points; games 2k and 2k + 1 are a pair.
 
-    def gate_points(self, generation: int) -> dict[int, float]:
-        """The candidate's points by game number."""
-        return dict(self._read("SELECT number, points FROM gate_games WHERE generation = ?", generation))
+        conditions: names all that the game depends on besides its number; under others it is another game.
+        """
+        row = (generation, number, conditions, points, plies, ending)
+        self._write("INSERT OR REPLACE INTO candidate_games VALUES (?, ?, ?, ?, ?, ?)", [row])
+
+    def gate_points(self, generation: int) -> dict[str, dict[int, float]]:
+        """The candidate's points by conditions and game number."""
+        found: dict[str, dict[int, float]] = {}
+        query = "SELECT conditions, number, points FROM candidate_games WHERE generation = ? ORDER BY number"
+        for conditions, number, points in self._read(query, generation):
+            found.setdefault(conditions, {})[number] = points
+        return found
 
     def note_gate(self, generation: int, result: GateResult) -> None:
         """Enter the gate's verdict."""
@@ -277,6 +322,15 @@ class Ledger:
 def ledger_row(record: SelfPlayRecord) -> SelfPlayRow:
     """A game's row in the run database."""
     return SelfPlayRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
+
+
+def _counts_pairs(text: Any) -> bool:
+    """Whether a stored pentanomial counts one pair or more in five classes."""
+    try:
+        counts = json.loads(text)
+        return len(counts) == 5 and all(type(count) is int and count >= 0 for count in counts) and sum(counts) > 0
+    except (TypeError, ValueError):
+        return False
 
 
 def _finite(elo: float) -> float:

@@ -10,7 +10,7 @@ from engine.errors import RunError
 from engine.live_lines import live_line, show
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
-from selfplay.run.fitting import FitProgress, FitResult, adopt, fit
+from selfplay.run.fitting import FitProgress, FitResult, NothingToLearn, adopt, fit
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateProgress, gate
 from selfplay.run.generating import GenerateProgress, generate, play_here
@@ -23,56 +23,59 @@ LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
 
 def run_generations(run: RunFolder, count: int | None, stop: Callable[[], bool], play: PlayBackend = play_here) -> bool:
-    """Finish the generation in progress, if any, then `count` more (None: without end); False when stopped.
+    """Finish `count` generations (None: without end), of which one may have been begun before; False when stopped.
 
-    A generation that was interrupted counts as one of the `count`. `play` plays the self-play games.
+    `play` plays the self-play games.
     """
     finished = 0
     while count is None or finished < count:
-        phase = _next_phase(run)
-        if not _carry_out(run, phase, stop, play):
+        due = _due_phase(run)
+        if not _carry_out(run, *due, stop, play):
             return False
-        finished += phase is Phase.GATE
+        finished += due[1] is Phase.GATE
     return True
 
 
 def run_phase(run: RunFolder, wanted: Phase, stop: Callable[[], bool], play: PlayBackend = play_here) -> bool:
     """Carry out one phase, if it is the next one; False when stopped. Raises RunError when another phase is due."""
-    _demand(run, wanted)
-    return _carry_out(run, wanted, stop, play)
+    return _carry_out(run, _demand(run, wanted), wanted, stop, play)
 
 
 def adopt_candidate(run: RunFolder, path: Path) -> bool:
     """End the fit phase with a network that was trained elsewhere; True. Raises RunError as `run_phase` and `adopt`."""
-    _demand(run, Phase.FIT)
-    number, _ = run.ledger.current()
+    number = _demand(run, Phase.FIT)
     _show_losses(number, adopt(run, number, path))
     run.ledger.enter_phase(number, Phase.GATE)
     return True
 
 
-def _demand(run: RunFolder, wanted: Phase) -> None:
-    phase = _next_phase(run)
+def _demand(run: RunFolder, wanted: Phase) -> int:
+    """The generation for which the wanted phase is due. Raises RunError when another one is."""
+    number, phase = _due_phase(run)
     if phase is not wanted:
-        raise RunError(f"{run.path}: generation {run.ledger.current()[0]} has to {phase} first")
+        raise RunError(f"{run.path}: generation {number} has to {phase} first")
+    return number
 
 
-def _next_phase(run: RunFolder) -> Phase:
-    """The phase that is due, after beginning a new generation where the last one is done.
+def _due_phase(run: RunFolder) -> tuple[int, Phase]:
+    """(generation, the phase that is due); a new generation is not begun yet.
 
     A generation whose games are damaged before they were learned from plays the lost ones again; imported games cannot
-    be, and are fitted as far as they are intact.
+    be, and are fitted as far as they are intact. A candidate that is lost before its verdict is trained again.
     """
     number, phase = run.ledger.current()
     if phase is Phase.DONE:
-        run.ledger.begin_generation(number + 1, config_text(run.config))
-        return Phase.GENERATE
+        return number + 1, Phase.GENERATE
+    if phase is Phase.GATE and run.ledger.gate(number) is None and not run.candidate(number).is_file():
+        show(f"generation {number}: {run.candidate(number)} is missing; it is trained again")
+        run.ledger.enter_phase(number, Phase.FIT)
+        phase = Phase.FIT
     if phase is Phase.FIT and number not in run.ledger.imports() and not _all_games_there(run, number):
         show(f"generation {number}: games are missing in {segment_path(run.replay, number)}; they are played again")
         reopen_segment(run.replay, number)
         run.ledger.enter_phase(number, Phase.GENERATE)
-        return Phase.GENERATE
-    return phase
+        return number, Phase.GENERATE
+    return number, phase
 
 
 def _all_games_there(run: RunFolder, number: int) -> bool:
@@ -92,9 +95,10 @@ class _Step:
     following: Phase
 
 
-def _carry_out(run: RunFolder, phase: Phase, stop: Callable[[], bool], play: PlayBackend) -> bool:
-    number, _ = run.ledger.current()
+def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], bool], play: PlayBackend) -> bool:
     step = STEPS[phase]
+    if number > run.ledger.current()[0]:
+        run.ledger.begin_generation(number, config_text(run.config))
     if stop() or not step.work(run, number, stop, play):
         show(f"generation {number}: stopped in {phase}; the same command continues")
         return False
@@ -133,7 +137,15 @@ def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacken
             )
             line.update(progress.progress, text)
 
-        result = fit(run, number, report, stop)
+        try:
+            result = fit(run, number, report, show, stop)
+        except NothingToLearn as error:
+            run.ledger.begin_again(number)
+            segment_path(run.replay, number).unlink(missing_ok=True)
+            advice = (
+                "They are given up, and `loop` or `generate` plays others; games.full_share or openings may have to"
+            )
+            raise RunError(f"{error}. {advice} change") from error
     if result is None:
         return False
     _show_losses(number, result)
@@ -142,6 +154,9 @@ def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacken
 
 def _show_losses(number: int, result: FitResult) -> None:
     before, after = result.before, result.after
+    if before is None or after is None:
+        show(f"generation {number}: no held-out positions to compare losses on")
+        return
     show(
         f"generation {number}: held-out losses before -> after: policy {before.policy:.4f} -> {after.policy:.4f}, "
         f"value {before.value:.4f} -> {after.value:.4f}, top-1 {before.top1:.1%} -> {after.top1:.1%}"
@@ -156,7 +171,7 @@ def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacke
             text = f"{progress.games} games, score {progress.score:.1%}, LLR {progress.llr:+.2f}"
             line.update(progress.games / progress.of_games, text)
 
-        result = gate(run, number, report, stop)
+        result = gate(run, number, report, show, stop)
     if result is None:
         return False
     show(

@@ -162,10 +162,10 @@ class _TimedVisits(KernelVisits):
     descents = 0
 
     def _run(self, search: Search, visits: int) -> None:
-        before, begin = int(search.tree.counters[DESCENTS]), time.perf_counter()
+        before, begin = int(search.tree.depths[DESCENTS]), time.perf_counter()
         super()._run(search, visits)
         self.inside += time.perf_counter() - begin
-        self.descents += int(search.tree.counters[DESCENTS]) - before
+        self.descents += int(search.tree.depths[DESCENTS]) - before
 
 
 def _kernel_speeds(net: Path, settings: GameSettings, seconds: float) -> Speeds:

@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"[\d.]+$")  # the running number at the end of an id
 def read_epd(path: Path) -> list[Problem]:
     """The problems of a file. Raises DataError, naming file and line, for bad text or a problem without a solution."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     match = _MATE_FILE.fullmatch(path.stem)

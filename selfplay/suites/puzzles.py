@@ -19,12 +19,12 @@ COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
 def read_puzzles(path: Path, limit: int | None = None, seed: int = 1) -> list[Problem]:
     """All puzzles of a file, or `limit` of them drawn at random. Raises DataError, which names file and line."""
     try:
-        with open(path, encoding="utf-8", newline="") as stream:
+        with open(path, encoding="utf-8-sig", errors="replace", newline="") as stream:
             reader = csv.DictReader(stream)
             if not set(COLUMNS) <= set(reader.fieldnames or ()):
                 raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}, found {reader.fieldnames}")
             rows = [(reader.line_num, row) for row in reader]
-    except OSError as error:
+    except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     if not rows:
         raise DataError(f"{path}: no puzzles in it")
@@ -40,9 +40,9 @@ def _puzzle(row: dict[str, str], place: str) -> Problem:
         for move in line:
             board.push_uci(move)
         band = int(row["Rating"]) // BAND * BAND
+        groups = (f"rating {band}-{band + BAND - 1}", *row["Themes"].split())
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{place}: not a puzzle: {error}") from error
     if len(line) % 2 == 0:
         raise DataError(f"{place}: not a puzzle: its line ends with the opponent's move")
-    groups = (f"rating {band}-{band + BAND - 1}", *row["Themes"].split())
     return Problem(row["PuzzleId"], groups, fen, frozenset(line[:1]), line=tuple(line))

@@ -138,12 +138,12 @@ class UciSolver:
                 if info.get("multipv", 1) != 1:
                     continue
                 nodes = max(nodes, info.get("nodes", 0))
-                if info.get("pv"):
+                if info.get("pv") and info["pv"][0]:
                     score = info.get("score")
                     mate = None if score is None else score.pov(board.turn).mate()
                     steps.append(Step(nodes, round(1000 * info.get("time", 0.0)), info["pv"][0], mate))
             best = await analysis.wait()
-        if best.move is None:
+        if not best.move:  # None for `(none)`, a null move for `0000`
             raise chess.engine.EngineError("no move in a position with legal moves")
         if not steps or steps[-1].move != best.move:
             mate = None

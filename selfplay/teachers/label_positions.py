@@ -1,27 +1,29 @@
 """Teacher labels of chosen positions. Asks each position once and appends answers; safe to kill at any moment.
 
 While labels are being made they are plain text in `NAME.txt.part`, one game a line as `selfplay/data/teacher.py` reads
-it; finishing packs them into `NAME.txt.xz`. The lines themselves tell which positions are done.
+it; finishing packs them into `NAME.txt.xz`. The lines themselves tell which positions are done. `NAME.teacher.json`
+tells whose labels they are.
 """
 
 from __future__ import annotations
 
+import json
 import lzma
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from engine.board.layout import KEY
-from engine.errors import ConfigError
-from engine.files.atomic import atomic_write
+from engine.errors import ConfigError, RunError
+from engine.files.atomic import atomic_write, naming
 from selfplay.data.duplicates import position_keys
 from selfplay.data.teacher import read_teacher
 from selfplay.records.collect import collect
@@ -68,21 +70,23 @@ def labelled_keys(path: Path) -> np.ndarray:
 
 
 class LabelFile:
-    """The growing file of labels; reopening continues after the last whole line.
+    """The growing file of one teacher's labels; reopening continues after the last whole line.
 
-    Raises ConfigError for a name that does not end in .txt.xz, DataError for a file with other lines.
+    teacher: all that its scores depend on, as JSON values. Raises ConfigError for a name that does not end in .txt.xz,
+    RunError for a file of another teacher, DataError for a file with other lines.
 
     Attributes:
         keys: keys of the positions in the file.
         cut_bytes: length in bytes of the torn line cut on opening.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, teacher: Mapping[str, Any]) -> None:
         if not path.name.endswith(".txt.xz"):
             raise ConfigError(f"{path}: labels are kept in a file whose name ends in .txt.xz")
         self.path = path
         self.part = path.with_name(path.name.removesuffix(".xz") + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._bind(teacher)
         if path.is_file() and not self.part.is_file():
             with lzma.open(path) as packed, atomic_write(self.part) as stream:
                 shutil.copyfileobj(packed, stream)
@@ -94,6 +98,24 @@ class LabelFile:
             self._stream.close()
             raise
         self._synced = time.monotonic()
+
+    def _bind(self, teacher: Mapping[str, Any]) -> None:
+        """Note whose labels the file holds; refuse a file that holds others or does not tell."""
+        note = self.path.with_name(self.path.name.removesuffix(".txt.xz") + ".teacher.json")
+        if not (self.path.is_file() or self.part.is_file()):
+            with atomic_write(note) as stream:
+                stream.write(json.dumps(teacher, indent=2).encode())
+            return
+        try:
+            stored = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+            other = sorted(key for key, value in teacher.items() if stored.get(key) != value)
+        except (OSError, ValueError, AttributeError) as error:
+            raise RunError(f"{note}: not a note about the teacher of labels: {error}") from error
+        if other:
+            raise RunError(
+                f"{self.path} holds labels of another teacher ({', '.join(other)}; see {note.name}): "
+                "write to a new file; --known leaves out the positions of this one"
+            )
 
     def _cut_torn_line(self) -> int:
         end = self._stream.seek(0, os.SEEK_END)
@@ -111,8 +133,9 @@ class LabelFile:
 
     def append(self, line: str, keys: Iterable[int]) -> None:
         """Add one game with the keys of its labelled positions."""
-        self._stream.write(line.encode("ascii") + b"\n")
-        self._stream.flush()
+        with naming(self.part):
+            self._stream.write(line.encode("ascii") + b"\n")
+            self._stream.flush()
         self.keys.update(keys)
         if time.monotonic() - self._synced >= SYNC_S:
             os.fsync(self._stream.fileno())
@@ -128,9 +151,9 @@ class LabelFile:
     def close(self) -> None:
         """Close the file; the next opening continues with the appended lines."""
         if not self._stream.closed:
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-            self._stream.close()
+            with naming(self.part), self._stream:
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
 
 
 def label_positions(

@@ -14,6 +14,7 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError
 from selfplay.data.label_sampler import held_out
+from selfplay.data.split import is_held_out_game
 from selfplay.data.teacher import UNKNOWN_RESULT
 from selfplay.data.text_files import numbered_lines
 from selfplay.records.collect import GameRecord
@@ -66,11 +67,16 @@ class Sampling:
         deviate: share of them replaced by the position after another move, so that labels also answer bad moves. The
             search visited that move if the game records visits; otherwise it is any legal move.
         seed: random seed of the draws.
+        off_path: whether trees are grown from the positions; like deviations, positions of trees do not tell of which
+            game they are, so none are drawn from games that trainings hold out.
+        held_out: draw from held-out games alone, to measure with.
     """
 
     per_game: int = 0
     deviate: float = 0.0
     seed: int = 1
+    off_path: bool = False
+    held_out: bool = False
 
 
 def tasks_of_games(games: Iterable[GameRecord], sampling: Sampling) -> Iterator[LabelTask]:
@@ -88,6 +94,11 @@ def tasks_of_games(games: Iterable[GameRecord], sampling: Sampling) -> Iterator[
         if sampling.per_game:
             plies = np.sort(rng.permutation(n)[: sampling.per_game])
         leaves = rng.random(len(plies)) < sampling.deviate
+        held = is_held_out_game(stack[0], moves)
+        if (held and sampling.off_path and not sampling.held_out) or held < sampling.held_out:
+            continue
+        if held and not sampling.held_out:
+            plies, leaves = plies[~leaves], leaves[~leaves]
         chess960 = _is_chess960(stack[0])
         if not leaves.all():
             yield LabelTask(stack, moves, _result(game), tuple(plies[~leaves].tolist()), chess960)

@@ -18,11 +18,11 @@ import numpy as np
 from engine.board.layout import KEY, ROW_WORDS
 from engine.errors import ConfigError, DataError
 from engine.evaluation.protocol import InKernelEvaluator
-from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 from selfplay.records.calibration import DEEPEST
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
-from selfplay.records.packed import unpack_row
+from selfplay.records.packed import keys_of_rows
+from selfplay.settings import check_weights
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
 from selfplay.teachers.draw_trees import TreeSource
 from selfplay.teachers.drawing import new_draw_space, score_noted
@@ -69,13 +69,11 @@ class LabelPlan:
                 raise ConfigError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
         if not 0 <= self.depth <= DEEPEST:
             raise ConfigError(f"depth: expected 0 to {DEEPEST} plies, got {self.depth}")
-        if min(self.chunk_rows, self.tree_visits) < 1 or self.calm_cp < 0 or self.seed < 0:
+        if min(self.chunk_rows, self.tree_visits) < 1 or not self.calm_cp >= 0 or self.seed < 0:
             raise ConfigError(f"expected positive numbers, got {self}")
         if self.filter_mib < 1 or self.filter_mib & (self.filter_mib - 1):
             raise ConfigError(f"filter_mib: expected a power of two, got {self.filter_mib}")
-        weights = asdict(self.shares).values()
-        if min(weights) < 0 or sum(weights) <= 0:
-            raise ConfigError(f"shares of the sources: expected non-negative with a positive sum, got {self.shares}")
+        check_weights("shares of the sources", asdict(self.shares).values())
 
 
 class Drawn(NamedTuple):
@@ -233,13 +231,3 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
             if bad >= 0:
                 raise DataError(f"{labels.folder}: row {first + bad:,} is not a position")
             add_new(seen, keys, salt, np.zeros(len(part), np.bool_))
-
-
-@kernel()
-def keys_of_rows(packed, row, keys):
-    """Position keys of packed rows; returns the number of the first invalid row, or -1."""
-    for i in range(len(packed)):
-        if not unpack_row(packed[i], row):
-            return i
-        keys[i] = row[KEY]
-    return -1

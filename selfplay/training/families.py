@@ -22,7 +22,7 @@ from selfplay.training.sparse import SparseFamily
 from selfplay.training.tower import TowerFamily
 from selfplay.training.value_trunk import ValueFamily
 
-__all__ = ["PARTS", "Batches", "Family", "HeldOut", "family_of", "family_of_model"]
+__all__ = ["PARTS", "Batches", "Family", "HeldOut", "family_of", "family_of_model", "net_of_model"]
 
 PARTS = ("policy", "value")  # what to train of a network with a value trunk
 
@@ -98,10 +98,18 @@ class Family(Protocol):
 
 def family_of_model(model: Layer) -> Family:
     """The family and size of a loaded network. Raises ConfigError for a network of neither family."""
+    config = _config_of(model)
+    return SparseFamily(config) if isinstance(config, SparseConfig) else TowerFamily(config)
+
+
+def net_of_model(model: Layer) -> str:
+    """The name of a loaded network's family and size, such as 64x6 or sparse-768. Raises as `family_of_model`."""
+    return str(_config_of(model))
+
+
+def _config_of(model: Layer) -> SparseConfig | TowerConfig:
     config = model.config()
-    if config["layer"] == ListNetwork.kind:
-        return SparseFamily(sparse_config_of(config))
-    return TowerFamily(tower_config_of(config))
+    return sparse_config_of(config) if config["layer"] == ListNetwork.kind else tower_config_of(config)
 
 
 def family_of(net: str, part: str = "policy") -> Family:

@@ -10,7 +10,7 @@ from engine.errors import ConfigError
 from selfplay.records.positions import PositionSet
 from selfplay.training.losses import LossSums
 
-__all__ = ["NO_GAMES", "HeldOutScores", "scores_of", "split_by_game", "spread_positions"]
+__all__ = ["NO_GAMES", "HeldOutScores", "scores_of", "spread_positions"]
 
 NO_GAMES = "nothing to hold out: give at least one file of games or teacher labels beside the labels"
 
@@ -23,14 +23,6 @@ class HeldOutScores:
     policy: float
     value: float
     moves_left: float
-
-
-def split_by_game(positions: PositionSet, share: float) -> tuple[PositionSet, PositionSet]:
-    """(training, held-out) sets without common games: the last `share` of the games, at least one, is held out."""
-    if not 0.0 < share < 1.0 or positions.n_games < 2:
-        raise ConfigError(f"held-out share {share} of {positions.n_games} games: expected 0..1 of two games or more")
-    cut = min(positions.n_games - 1, int(positions.n_games * (1.0 - share)))
-    return positions.games(0, cut), positions.games(cut, positions.n_games)
 
 
 def scores_of(hits: float, sums: LossSums) -> HeldOutScores:

@@ -13,6 +13,7 @@ from selfplay.data.order import EpochOrder
 from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, TrainingBatch, new_training_batch
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
+from selfplay.settings import check_weights
 
 __all__ = ["AnySet", "Draws", "Map", "Mixture", "SparseMixture"]
 
@@ -40,10 +41,7 @@ class Draws:
         group: int = 1,
         group_of_rows: int = 1,
     ) -> None:
-        if min(shares) < 0 or sum(shares) <= 0:
-            raise ConfigError(
-                f"shares of the training data: expected non-negative with a positive sum, got {list(shares)}"
-            )
+        check_weights("shares of the training data", shares)
         self.batch_size = batch_size
         self.seed = seed
         pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]

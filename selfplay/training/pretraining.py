@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import ConfigError, RunError
-from engine.files.atomic import atomic_write
+from engine.files.atomic import atomic_write, naming, remove_left_behind
 from engine.network.sparse.value_parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.layer import Layer
@@ -72,7 +72,7 @@ class ProgressReport:
 
 
 class Pretraining:
-    """A run in a folder. `train` continues from the folder's checkpoint until done or stopped."""
+    """A run in a folder that nobody else uses. `train` continues from its checkpoint until done or stopped."""
 
     def __init__(self, folder: Path, settings: PretrainSettings, data: TrainingData) -> None:
         self.folder = folder
@@ -160,13 +160,15 @@ class Pretraining:
         means = Losses(*(float(np.mean([getattr(one, name) for one in seen or [Losses(0, 0, 0)]])) for name in names))
         report = ProgressReport(self.progress, self.positions, speed, means, scores)
         line = {"step": self.learner.steps_done, "elapsed_s": round(self.elapsed_s, 1), **asdict(report)}
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
+        path = self.folder / "log.jsonl"
+        with naming(path), open(path, "a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
         return report
 
     def _bind_configuration(self) -> None:
         """Store the configuration. In an existing folder, only the run's length and intervals may differ."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        remove_left_behind(self.folder)
         path = self.folder / "config.json"
         values = json.loads(json.dumps(asdict(self.settings), default=str))
         if path.is_file():

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from engine.board.layout import ROW_WORDS
 from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
-from selfplay.data.duplicates import game_keys, without_known_games
+from selfplay.data.duplicates import without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.label_sampler import LabelRows, rows_of
+from selfplay.data.label_sampler import EVERYWHERE, LabelRows, held_out, rows_of
 from selfplay.data.pgn import ALL_GAMES, PgnReader, PgnSelection
+from selfplay.data.split import HELD_OUT_SHARE, Split, held_out_games, limit_for, root_limit, unseen, without_held_out
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
 from selfplay.records.collect import GameRecord
-from selfplay.records.label_folder import LabelFolder
+from selfplay.records.label_folder import LabelFolder, fields_of
+from selfplay.records.packed import keys_of_rows
 from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import split_by_game
 
 __all__ = ["SourceFiles", "TrainingData", "label_sets", "load_training_data"]
 
 LEAST_GAMES = 2  # one to train on, one to hold out
+MOST_LOOKED_AT, MOST_SCORED = 1 << 20, 1 << 13  # rows of a label folder, to find those that are scored
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class SourceFiles:
         shares: mixture weights of the kinds (teacher, engine, human, pgn, v6, searched, labels), relative; kinds
             without files do not count.
         scored_share: part of the labels' mixture weight that goes to positions with scored moves.
-        heldout_file: start of the name of the file whose last games are held out; the first file if none matches.
-        heldout_share: share of that file's games.
+        heldout_file: start of the name of the file whose held-out games are scored; the first file if none matches.
+        heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder.
     """
 
     teacher: tuple[Path, ...] = ()
@@ -55,14 +58,14 @@ class SourceFiles:
     shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3, 0.6, 0.6)
     scored_share: float = 0.25
     heldout_file: str = "part2"
-    heldout_share: float = 0.04
+    heldout_share: float = HELD_OUT_SHARE
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """Training sets with their mixture weights, and the held-out set.
 
-    Without games, the held-out set is all rows of the first label folder, of which training leaves some roots out.
+    Without games, the held-out set is some rows of the first label folder.
     """
 
     sets: tuple[PositionSet | LabelRows, ...]
@@ -83,7 +86,7 @@ def load_training_data(
 
     `watch` gets a file's name, the share of it that is read (0 where that is not known) and its games, now and then.
     Every file is its own set, so that none is copied into memory. Files of a kind split its weight by positions. Equal
-    games count once: the held-out one, else the first. Raises ConfigError without files, DataError for bad ones.
+    games count once. Raises ConfigError without files, DataError for bad ones.
     """
     kinds: list[tuple[list[Path], Reader]] = [
         (teacher_files(files.teacher), read_teacher),
@@ -105,35 +108,56 @@ def load_training_data(
     if not paths and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
     if not paths:
-        labels = list(label_sets(files.labels, files.shares[-1], files.scored_share, tell))
-        return TrainingData(tuple(rows for rows, _ in labels), tuple(share for _, share in labels), labels[0][0])
+        return _labels_alone(files, tell)
     heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
     heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
     if heldout_set.n_games < LEAST_GAMES:
         raise DataError(f"{heldout_path}: 1 game found; at least {LEAST_GAMES} are needed")
-    training, heldout = split_by_game(heldout_set, files.heldout_share)
-    known = set(game_keys(heldout).tolist())
+    limit, known = limit_for([heldout_set], files.heldout_share), set[int]()
     sets: list[PositionSet | LabelRows] = []
+    games: list[PositionSet] = []
     shares: list[float] = []
     for parts, share in zip(loaded, files.shares, strict=False):
         kind = []
         for path, part in parts:
-            used, repeated = without_known_games(training if path == heldout_path else part, known)
+            used, repeated = without_known_games(without_held_out(part, limit), known)
             kind.append(used)
             tell(f"{path.name}: {part.n_games:,} games ({repeated:,} duplicates skipped), {_usable(used):,} positions")
-            if path == heldout_path:
-                tell(f"  the last {heldout.n_games:,} games, {heldout.n_positions:,} positions, are held out")
         total = max(1, sum(map(_usable, kind)))
-        sets += [one for one in kind if _usable(one)]
+        games += [one for one in kind if _usable(one)]
         shares += [share * _usable(one) / total for one in kind if _usable(one)]
-    for rows, share in label_sets(files.labels, files.shares[-1], files.scored_share, tell):
+    once, _ = without_known_games(heldout_set, set())
+    heldout, split = unseen(held_out_games(once, limit), games, limit)
+    tell(f"{heldout_path.name}: {heldout.n_games:,} games are held out; {_usable(heldout):,} positions nowhere else")
+    sets += games
+    for rows, share in label_sets(files.labels, files.shares[-1], files.scored_share, split, tell):
         sets.append(rows)
         shares.append(share)
     return TrainingData(tuple(sets), tuple(shares), heldout)
 
 
+def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingData:
+    """Label folders, of whose first the first rows of held-out roots are scored."""
+    folder = LabelFolder(files.labels[0])
+    rows = np.ascontiguousarray(folder.values[:MOST_LOOKED_AT])
+    if not len(rows):
+        raise ConfigError(f"{folder.folder}: no labels to hold out")
+    split = Split(max(root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1))
+    heldout = rows[held_out(rows, split)][:MOST_SCORED]
+    keys = np.zeros(len(heldout), np.uint64)
+    keys_of_rows(heldout, np.zeros(ROW_WORDS, np.uint64), keys)
+    split = replace(split, keys=np.unique(keys))
+    found = list(label_sets(files.labels, files.shares[-1], files.scored_share, split, tell))
+    sets, shares = zip(*found, strict=True)
+    return TrainingData(sets, shares, LabelRows(str(folder.folder), heldout, folder.depth))
+
+
 def label_sets(
-    paths: Sequence[Path], share: float, scored_share: float, tell: Callable[[str], None] = lambda line: None
+    paths: Sequence[Path],
+    share: float,
+    scored_share: float,
+    split: Split = EVERYWHERE,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator[tuple[LabelRows, float]]:
     """Label folders' rows with their parts of the mixture weight `share`; values and scored moves are separate sets.
 
@@ -143,7 +167,7 @@ def label_sets(
     for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
-            rows = rows_of(folder)[("values", "scored").index(name)]
+            rows = rows_of(folder, split)[("values", "scored").index(name)]
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
                 yield rows, share * part * rows.n_positions / total

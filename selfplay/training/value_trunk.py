@@ -13,7 +13,7 @@ from engine.native.pool import ThreadPool
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.network.sparse.rows import HALF_BLOCK
-from engine.network.sparse.value_features import PIECE_GROUPS
+from engine.network.sparse.value_features import BUCKET_ROWS
 from engine.network.sparse.value_gradients import (
     ValueGradients,
     ValueScratch,
@@ -26,6 +26,7 @@ from engine.network.sparse.value_gradients import (
     new_value_scratch,
 )
 from engine.network.sparse.value_parameters import (
+    DENSE1_LIMIT,
     VALUE_PARAMETERS,
     VALUE_TRUNK,
     WEIGHT_LIMIT,
@@ -40,7 +41,7 @@ from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
-from selfplay.data.label_sampler import LabelRows, held_out
+from selfplay.data.label_sampler import LabelRows
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, label_rows_only, new_value_batch
 from selfplay.training.heldout import HeldOutScores, scores_of
 from selfplay.training.losses import LossSums, LossWeights
@@ -97,21 +98,21 @@ class ValueFamily:
         return ValueTrunkGradients(model, settings)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """AdamW; the rows of a piece on a square share a part for all attacks and defences.
+        """AdamW; the rows of a piece on a square share a part for all buckets of the king.
 
         Most rows are rare: few positions of a batch have them, or none. The root of Adam's mean square then tends to
         zero between two of them, and a single position would move its rows by thirty times the rate. An epsilon like
         one position's gradient leaves such rows to move in proportion to their gradients.
         """
         epsilon = ONE_POSITION / settings.batch_size
-        shared = {ROWS: SharedRows(*PIECE_GROUPS)}
+        shared = {ROWS: SharedRows(1, self._value.king_buckets, BUCKET_ROWS)}
         return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
 
     def refresh(self, model: Layer, coming: Iterator[ValueBatch]) -> None:
         """Do nothing: the trunk has no batch statistics."""
 
     def heldout(self, positions: AnySet, limit: int) -> ValueHeldOut:
-        """Label rows of held-out roots."""
+        """Rows that training leaves out."""
         return ValueHeldOut(label_rows_only([positions])[0], self._value, limit)
 
 
@@ -189,6 +190,7 @@ class ValueTrunkGradients(GradientSource):
         count = len(batch.n_rows)
         on_stretches(self.pool, len(self._slopes), STRETCH, self._clear)
         on_stretches(self.pool, len(self._tables.weight), STRETCH, self._limit)
+        limit_stretch(self._tables.dense1, DENSE1_LIMIT, 0, len(self._tables.dense1))
         self._pass.positions(self._tables, batch, count, self._weights)
         self._pass.columns(batch, count, self._slope_tables)
         sums = self._pass.sums(count)
@@ -260,16 +262,12 @@ class ValuePass:
 
 
 class ValueHeldOut:
-    """Label rows of held-out roots, the first ones of a folder. Raises ConfigError if there are none."""
+    """The first of some label rows, which are held out from training."""
 
     def __init__(self, labels: LabelRows, config: ValueConfig, limit: int = 8192) -> None:
-        looked_at = np.ascontiguousarray(labels.rows[: 100 * limit])
-        numbers = np.flatnonzero(held_out(looked_at))[:limit]
-        if not len(numbers):
-            raise ConfigError(f"{labels.name}: no row of a held-out root among the first {len(looked_at):,}")
-        self.n_positions = len(numbers)
-        self._batch = new_value_batch(len(numbers))
-        ValueSampler(labels, config, everything=True).fill(numbers, self._batch)
+        self.n_positions = min(limit, labels.n_positions)
+        self._batch = new_value_batch(self.n_positions)
+        ValueSampler(labels, config, everything=True).fill(np.arange(self.n_positions), self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model's value trunk; the same for any number of threads."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ import chess.engine
 
 from engine.errors import ConfigError
 from engine.options import find_option
+from selfplay.matches.contestant import split_words
 
 __all__ = ["OPTION_HELP", "RATE", "OptionWish", "Tunable", "parse_wish", "resolve"]
 
@@ -70,7 +70,7 @@ class OptionWish:
 
 def parse_wish(text: str) -> OptionWish:
     """Parse `NAME key=value ...`; NAME may have spaces. Raises ConfigError for other keys or unreadable numbers."""
-    words = shlex.split(text)
+    words = split_words("option", text)
     name = " ".join(word for word in words if "=" not in word)
     given: dict[str, float] = {}
     for key, _, value in (word.partition("=") for word in words if "=" in word):

@@ -17,9 +17,10 @@ from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
+from selfplay.matches.opening_book import OpeningOrder
 from selfplay.matches.play import Rules
 from selfplay.matches.runner import PlannedGame, play_games
-from selfplay.matches.series import count_faults, opening_order, settings_json
+from selfplay.matches.series import count_faults, settings_json
 from selfplay.tune.spsa import Schedule, Spsa
 from selfplay.tune.tunable import Tunable
 
@@ -112,7 +113,7 @@ class Tuning:
     def __init__(self, settings: TuningSettings, archive: MatchArchive) -> None:
         self.settings = settings
         self._archive = archive
-        self._order = opening_order(settings.openings, settings.seed)
+        self._openings = OpeningOrder(settings.openings, settings.seed)
         self._missing = [number for number in range(2 * settings.pairs) if number not in archive.rows]
         self.spsa = Spsa(settings.options, settings.schedule(), settings.seed)
         self.spsa.record(pair_results({number: row.first_points for number, row in archive.rows.items()}))
@@ -139,8 +140,8 @@ class Tuning:
             return None
         number = self._missing.pop(0)
         plus, minus = self.spsa.tested(number // 2)
-        opening = self.settings.openings[int(self._order[number // 2 % len(self._order)])]
-        return PlannedGame(number, self.settings.player("+", plus), self.settings.player("-", minus), opening)
+        players = self.settings.player("+", plus), self.settings.player("-", minus)
+        return PlannedGame(number, *players, self._openings[number // 2])
 
     def finish(self, row: GameRow) -> None:
         """Move the values when both games of a pair are there."""

@@ -133,39 +133,37 @@ class Tab:
         return str(self.script(f"document.querySelector({json.dumps(place)}).innerText"))
 
     def middle(self, place: str) -> tuple[float, float]:
-        """The middle of a place that is on the screen."""
-        found = self.script(f"""(() => {{
+        """The middle of a place, once it is on the screen: the server may have to answer before a dialog opens."""
+        x, y = self.wait_for(f"""(() => {{
           const place = document.querySelector({json.dumps(place)});
           place.scrollIntoView({{ block: "nearest" }});
           const box = place.getBoundingClientRect();
-          return [box.x + box.width / 2, box.y + box.height / 2, box.width];
+          return box.width > 0 && [box.x + box.width / 2, box.y + box.height / 2];
         }})()""")
-        assert found[2] > 0, f"{place} is hidden"
-        return found[0], found[1]
+        return x, y
 
     def click(self, place: str) -> None:
         """A click with the mouse."""
         self.drag([self.middle(place)])
 
-    def drag(self, points: Sequence[tuple[float, float]]) -> None:
+    def drag(self, points: Sequence[tuple[float, float]], button: str = "left") -> None:
         """Presses the mouse at the first point, moves through the others and releases it."""
-        self.hold(points[0])
+        self.hold(points[0], button)
         for point in points[1:]:
             self._mouse("mouseMoved", point)
-        self.let_go(points[-1])
+        self.let_go(points[-1], button)
 
-    def hold(self, point: tuple[float, float]) -> None:
+    def hold(self, point: tuple[float, float], button: str = "left") -> None:
         """Presses the mouse at a point and keeps it down."""
         self._mouse("mouseMoved", point)
-        self._mouse("mousePressed", point)
+        self._mouse("mousePressed", point, button)
 
-    def let_go(self, point: tuple[float, float]) -> None:
+    def let_go(self, point: tuple[float, float], button: str = "left") -> None:
         """Releases the mouse."""
-        self._mouse("mouseReleased", point)
+        self._mouse("mouseReleased", point, button)
 
-    def _mouse(self, kind: str, point: tuple[float, float]) -> None:
-        buttons = 0 if kind == "mouseReleased" else 1
-        button = "none" if kind == "mouseMoved" else "left"
+    def _mouse(self, kind: str, point: tuple[float, float], button: str = "none") -> None:
+        buttons = 0 if kind == "mouseReleased" else 2 if button == "right" else 1
         self.call("Input.dispatchMouseEvent", type=kind, x=point[0], y=point[1], button=button, buttons=buttons,
                   clickCount=0 if kind == "mouseMoved" else 1)  # fmt: skip
 

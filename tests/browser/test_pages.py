@@ -109,8 +109,9 @@ def test_better_lines_are_played_on_the_board(browser: str, tmp_path: Path, anno
     press("ArrowRight");
     const second = board();
     press("ArrowLeft"); press("ArrowLeft");
-    return [says().textContent.includes("Better line: 3... "), links > 1, new Set([game, first, second]).size,
-      board() === game, page.querySelectorAll(".replay .glyph").length];
+    const words = says().textContent;
+    return [words.includes("Better: 3... ") && words.includes("Refutation: 4. Qxf7#"), links > 1,
+      new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length];
     """
     assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1]
 

@@ -8,12 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import chess
 import pytest
 
 from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits, SearchControl
+from engine.search.result import OnInfo, SearchResult
 from tests.browser.devtools import WAIT_S, Chromium, Tab
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
 from uci.game.clock import TimeControl
@@ -26,6 +30,15 @@ REMEMBER_PRESS = """addEventListener('pointerdown', event => {
   window.pressed = { san: event.target.textContent, nodes: lines.nodes };
 }, { capture: true })"""
 REMEMBER_CLICK = "addEventListener('click', event => { window.clicked = event.target.textContent; }, { capture: true })"
+
+
+class SlowEngine(ScriptedEngine):
+    """Thinks until it is stopped."""
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        return Engine.search(self, replace(limits, infinite=True), on_info, control)
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +275,11 @@ def test_a_position_is_set_up_and_a_game_is_loaded(chromium: Chromium, tmp_path:
         tab.click("#load button[value=ok]")
         tab.wait_for("state.steps.length === 4")
         assert "2 games" in tab.text("#status")
+        tab.click("[data-open=load]")
+        tab.script("document.getElementById('load-text').value = 'e'.repeat(400000)")
+        tab.click("#load button[value=ok]")
+        tab.wait_for("document.querySelector('#load').open && document.querySelector('#load .error').textContent")
+        assert "longer than 250,000 characters" in tab.text("#load .error")
         assert tab.failures == []
         tab.close()
 
@@ -300,4 +318,88 @@ def test_the_engine_is_ready_later_than_the_page(chromium: Chromium, tmp_path: P
         tab.wait_for("state.thinking")
         seen.set()
         wait_for_moves(tab, 2)
+        tab.close()
+
+
+def test_a_premove_is_taken_back_and_arrows_are_drawn(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path, load=lambda: SlowEngine()) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        click_squares(tab, "e2", "e4")
+        tab.wait_for("state.thinking")
+        for cancel in (
+            lambda: tab.press("Escape"),
+            lambda: click_squares(tab, "e5"),
+            lambda: tab.drag([square(tab, "h5")], button="right"),
+        ):
+            click_squares(tab, "d2", "d4")
+            tab.wait_for("premove")
+            cancel()
+            tab.wait_for("!premove")
+        tab.drag([square(tab, "g1"), square(tab, "f3")], button="right")
+        tab.drag([square(tab, "e5")], button="right")
+        assert tab.script("live.drawn") == [[6, 21], [36, 36]]
+        assert tab.script("document.querySelectorAll('#board .drawn').length") == 2
+        tab.drag([square(tab, "e5")], button="right")
+        assert tab.script("live.drawn") == [[6, 21]]
+        tab.press("Escape")
+        assert tab.script("live.drawn") == []
+        assert tab.failures == []
+        tab.close()
+
+
+def test_an_impossible_position_is_refused_and_kept_and_bothers_no_later_move(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        tab.click("[data-open=setup]")
+        tab.click("[data-setup=clear]")
+        tab.click("#setup button[value=play]")
+        tab.click("#from-here button[value=ok]")
+        tab.wait_for("document.querySelector('#setup').open && document.querySelector('#setup .error').textContent")
+        assert tab.script("document.getElementById('setup-fen').value").startswith("8/8/8/8/8/8/8/8 w")
+        tab.click("#setup button[value=cancel]")
+        tab.script("send('type', { text: 'e9' }); 1")
+        tab.wait_for("document.querySelector('#status').classList.contains('error')")
+        assert not tab.script("document.querySelector('#setup').open")
+        tab.close()
+
+
+def test_the_look_of_the_board_is_chosen_and_stays(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        light = "getComputedStyle(document.querySelector('#board .light')).fill"
+        before = tab.script(light)
+        tab.click("[data-open=look]")
+        tab.script("""(() => {
+          const form = document.querySelector('#look form');
+          form.board.value = 'blue';
+          form.board.dispatchEvent(new Event('change'));
+        })()""")
+        tab.click("#look [name=coordinates]")
+        tab.click("#look .ends button")
+        tab.go(server.url)
+        tab.wait_for("typeof state !== 'undefined' && state")
+        assert tab.script(light) != before
+        assert tab.script("getComputedStyle(document.querySelector('#board .coordinates')).display") == "none"
+        tab.script("localStorage.clear()")
+        assert tab.failures == []
+        tab.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_first_page_asks_what_game_is_wanted(chromium: Chromium, tmp_path: Path, width: int) -> None:
+    with web_board(tmp_path, Setup(is_asked=True)) as server:
+        tab = chromium.open(server.url, width)
+        tab.wait_for("state && document.querySelector('#new-game').open")
+        assert tab.script("document.querySelector('#new-game [name=level]').value") == "elo 1400"
+        assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>
+          select.getBoundingClientRect().right <= document.querySelector('#new-game').getBoundingClientRect().right)""")
+        buttons = "[...document.querySelectorAll('.menu button')].filter(one => one.offsetHeight)"
+        assert tab.script(f"new Set({buttons}.map(one => one.getBoundingClientRect().top)).size") == 1
+        tab.click("#new-game button[value=ok]")
+        tab.wait_for("!state.asks")
         tab.close()

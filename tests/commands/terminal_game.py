@@ -97,4 +97,4 @@ def play(
 
 def settings(human: chess.Color | None, clock: GameClock | None = None) -> GameSettings:
     levels = {chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=1)}
-    return GameSettings(human, levels, PLAIN, clock)
+    return GameSettings(human, levels, PLAIN, clock, scores=True)

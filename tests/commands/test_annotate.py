@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import chess
 import chess.pgn
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -21,21 +24,23 @@ from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
+from uci.annotate.accuracy import RatedMove, accuracy, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, page
 from uci.annotate.judge import (
     BLUNDER,
+    BRILLIANT,
     GREAT,
     INACCURACY,
     MISTAKE,
     judge,
     judge_loss,
-    mean_accuracy,
-    move_accuracy,
     winning_chances,
 )
+from uci.annotate.phases import phases
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.main import main
+from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import search_interruptibly
 
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
@@ -139,6 +144,12 @@ def test_two_looks_name_a_loss_that_exceeds_the_limit_in_both_by_a_margin(
     assert judge_loss(losses, best) is judgement
 
 
+@pytest.mark.parametrize(("best", "judgement"), [(0.5, BLUNDER), (0.06, MISTAKE), (0.01, None)])
+def test_a_move_that_allows_a_mate_is_no_inaccuracy(best: float, judgement: object) -> None:
+    """15...Nxd7 of Morphy's Opera game costs 6% of a lost position, and is mated in two."""
+    assert judge_loss((best, best), best, allows_mate=True) is judgement
+
+
 def test_only_good_move_is_praised_while_the_game_is_open() -> None:
     assert judge(0.0, gap=0.2, chances=0.5) is GREAT
     assert judge(0.0, gap=0.2, chances=0.97) is None
@@ -156,12 +167,63 @@ def test_advantage_counts_less_among_people_than_between_engines() -> None:
     assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
 
 
-def test_accuracy_falls_with_the_loss() -> None:
-    assert move_accuracy(0.0) == pytest.approx(100, abs=0.001)
-    assert move_accuracy(0.1) == pytest.approx(63.6, abs=0.1)
-    assert move_accuracy(1.0) == 0.0
-    assert mean_accuracy([]) is None
-    assert mean_accuracy([0.0, 1.0]) == pytest.approx(50, abs=0.001)
+def test_a_score_and_its_winning_chances_turn_into_each_other() -> None:
+    assert win_percent(0) == 50.0
+    assert win_percent(100) == pytest.approx(59.1, abs=0.05)
+    assert [winning_cp(win_percent(score) / 100) for score in (-999, -50, 0, 300)] == [-999, -50, 0, 300]
+    assert [winning_cp(chances) for chances in (0.0, 1.0)] == [-1000, 1000]
+
+
+def lichess_accuracies(text: str) -> list[float | None]:
+    """White's and Black's accuracy from the evaluations in a PGN, as the code of Lichess has it, line by line.
+
+    https://github.com/lichess-org/lila, modules/analyse/src/main/AccuracyPercent.scala
+    """
+    evaluations = re.findall(r"\[%eval (#?)(-?[\d.]+)", text)
+    cps = [1000 if mate and float(v) > 0 else -1000 if mate else 100 * float(v) for mate, v in evaluations]
+    win = 50 + 50 * (2 / (1 + np.exp(-0.00368208 * np.clip([15, *cps], -1000, 1000))) - 1)
+    size = min(8, max(2, len(cps) // 10))
+    windows = [win[:size]] * (min(size, len(win)) - 2) + [win[i : i + size] for i in range(len(win) - size + 1)]
+    weights = [min(12.0, max(0.5, float(np.std(window)))) for window in windows]
+    sides: list[list[tuple[float, float]]] = [[], []]
+    for i, weight in enumerate(weights):
+        before, after = (win[i], win[i + 1]) if i % 2 == 0 else (win[i + 1], win[i])
+        raw = 103.1668100711649 * np.exp(-0.04354415386753951 * (before - after)) - 3.166924740191411 + 1
+        sides[i % 2].append((100.0 if after >= before else min(100.0, max(0.0, float(raw))), weight))
+    return [
+        (
+            sum(value * weight for value, weight in side) / sum(weight for _, weight in side)
+            + len(side) / sum(1 / max(1.0, value) for value, _ in side)
+        )
+        / 2
+        if side
+        else None
+        for side in sides
+    ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -> None:
+    rng = random.Random(seed)
+    board, script = chess.Board(), {}
+    for _ in range(3 + 12 * seed):
+        if not any(board.legal_moves):
+            break
+        scores = sorted((rng.uniform(-1, 1) ** 3 for _ in board.legal_moves), reverse=True)
+        script[board.epd()] = {move.uci(): score for move, score in zip(board.legal_moves, scores, strict=True)}
+        board.push(rng.choice(list(board.legal_moves)))
+    found = review(chess.pgn.Game.from_board(board), ScriptedEngine(script))
+    expected = lichess_accuracies(str(add_comments(found)))
+    for side, right in zip((chess.WHITE, chess.BLACK), expected, strict=True):
+        assert found.accuracy(side) == pytest.approx(right, abs=0.01)
+
+
+def test_four_bad_moves_cost_more_than_their_mean() -> None:
+    """The loser of the fool's mate has one fair and one losing move."""
+    found = review(read(FOOLS_MATE), ScriptedEngine({}))
+    assert found.accuracy(chess.WHITE) == pytest.approx(lichess_accuracies(str(add_comments(found)))[0], abs=0.01)
+    assert accuracy([RatedMove(100.0, 1.0), RatedMove(0.0, 1.0)]) == pytest.approx((50 + 2 / 1.01) / 2)
+    assert accuracy([]) is None
 
 
 # ---- reviewing ------------------------------------------------------------------------------------------------------
@@ -237,6 +299,27 @@ def test_mate_that_only_the_game_finds_is_counted_from_each_position() -> None:
     assert found.moves[-1].is_best
 
 
+def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_reviewed() -> None:
+    """Arbiters end such games; recorded ones go on, and their moves have better ones."""
+    shuffle = "Nf3 Nf6 Ng1 Ng8 " * 4
+    for text in (f"{shuffle} f3 e5 g4 *", '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 150 99"]\n[SetUp "1"]\n\n1. Ke2 a6 *'):
+        game = read(text)
+        nodes = list(game.mainline())
+        engine = ScriptedEngine({node.board().epd(): {"e8e7": 0.9} for node in nodes[-1:]})
+        found = review(game, engine)
+        assert len(found.moves) == len(nodes)
+        assert all(move.best_line for move in found.moves)
+
+
+def test_a_pass_in_check_ends_its_line_and_the_next_games_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "pass.pgn"
+    path.write_text(f"1. e4 e5 2. Qh5 Nc6 3. Qxf7+ -- 4. Qxe8 *\n\n{FOOLS_MATE}", encoding="utf-8")
+    (checked, _), (fools, fault) = read_every_game(path)
+    assert [node.san() for node in checked.mainline()] == ["e4", "e5", "Qh5", "Nc6", "Qxf7+"]
+    assert "a pass in check" in str(checked.errors[0])
+    assert (fault, fools.errors) == (None, [])
+
+
 def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
     game = read("1. e4 c6 2. d4 *")
     values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.45}]
@@ -293,6 +376,50 @@ def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other: f
     assert (judgement is None) == (move_comment(first) == "")
     if judgement:
         assert move_comment(first).startswith("The only good move: any other costs 28%")
+
+
+class MateFinder(ScriptedEngine):
+    """Sees mates in one."""
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        for move in limits.searchmoves or tuple(self.board.legal_moves):
+            after = self.board.copy(stack=False)
+            after.push(move)
+            if after.is_checkmate():
+                self.script[self.board.epd()] = {move.uci(): 1.0}
+                found = super().search(limits, on_info, control)
+                return replace(found, infos=[replace(found.infos[0], score_mate=1, wdl=(1000, 0, 0))])
+        return super().search(limits, on_info, control)
+
+
+def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reason() -> None:
+    game = read('[FEN "6k1/5ppp/8/8/8/8/5q2/1R5K b - - 0 1"]\n[SetUp "1"]\n\n1... Qa2 2. Rb8# 1-0\n')
+    worse = {move.uci(): -0.97 for move in game.board().legal_moves}
+    engine = MateFinder({game.board().epd(): {**worse, "g7g6": -0.96}})
+    after = game.board()
+    after.push_uci("g7g6")
+    engine.script[after.epd()] = {"b1b7": 0.96}
+    first = review(game, engine).moves[0]
+    assert first.judgement is MISTAKE
+    assert first.reply_line[0].uci() == "b1b8"
+    assert move_comment(first).startswith("Mistake: allows a back-rank mate in 1. Costs")
+    assert "Better was g6" in move_comment(first)
+
+
+@pytest.mark.parametrize(
+    ("prior", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.45, None)]
+)
+def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(prior: float, other: float, judgement: object) -> None:
+    """The rook is offered for a pawn; the second look gives the best other move another value."""
+    game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
+    script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
+    engine = SecondThoughts(script, {game.board().epd(): {"a7f7": 0.4, "h2h3": other}})
+    engine.prior = prior
+    first = review(game, engine).moves[0]
+    assert first.judgement is judgement
+    assert ("Brilliant" in move_comment(first)) == (judgement is BRILLIANT)
 
 
 def test_moves_without_a_second_look_have_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,14 +542,56 @@ def test_known_blunder_of_a_famous_game_is_found(games: Path, capsys: pytest.Cap
     assert "Turning points" in text
 
 
-def test_earlier_results_are_not_overwritten_unasked(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_earlier_review_is_replaced_and_nothing_else(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["annotate", str(games), "--nodes", "1", *FAST]
     assert main(arguments) == 0
+    assert main([*arguments, "--side", "black"]) == 0
+    review_file = games.with_name("games.annotated.pgn")
+    assert len(list(annotated(review_file))) == 2
+    assert main([*arguments, "--out", str(games.with_suffix(""))]) == 1, "never the games themselves"
+    review_file.write_text("my own notes", encoding="utf-8")
     assert main(arguments) == 1
-    assert "--overwrite" in capsys.readouterr().err
-    assert main([*arguments, "--overwrite"]) == 0
-    assert main([*arguments, "--overwrite", "--out", str(games.with_suffix(""))]) == 1, "never the games themselves"
+    assert "games.annotated.pgn is not an earlier review" in capsys.readouterr().err
+    assert review_file.read_text(encoding="utf-8") == "my own notes"
     assert len(list(annotated(games))) == 2
+
+
+def test_one_side_is_judged_and_the_page_is_opened(
+    games: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["annotate", str(games), "--nodes", "500", "--side", "Tartakower", "--open", *FAST]) == 0
+    told = capsys.readouterr()
+    assert "no 'Tartakower' in <b>Fool & Co</b> - ?: both sides are judged" in told.err
+    _, reti = annotated(games.with_name("games.annotated.pgn"))
+    assert [node.san() for node in reti.mainline() if node.nags and node.turn()] != []
+    assert [node.san() for node in reti.mainline() if node.nags and not node.turn()] == []
+    page_file = games.with_name("games.annotated.html")
+    assert opened == [page_file.resolve().as_uri()]
+    assert page_file.read_text(encoding="utf-8").count(" data-flipped aria") == 1
+
+
+def test_accuracy_is_told_for_each_phase() -> None:
+    found = review(read(RETI), ScriptedEngine({}))
+    assert found.accuracy(chess.WHITE, "opening") is not None
+    assert found.accuracy(chess.WHITE, "endgame") is None
+    ending = review(read(QUIET), ScriptedEngine({}))
+    assert ending.accuracy(chess.WHITE, "endgame") == ending.accuracy(chess.WHITE)
+    text = game_section(ending, 1, "")[1]
+    assert '<th class="right">Endgame</th>' in text
+    assert text.count('<td class="right">–</td>') == 4
+
+
+def test_a_game_goes_through_its_phases_once() -> None:
+    boards = [
+        chess.Board(),
+        chess.Board("r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 1"),
+        chess.Board("2r2rk1/pp1q1ppp/2n5/8/8/2N5/PP1Q1PPP/2R2RK1 w - - 0 1"),
+        chess.Board("6k1/pp3ppp/8/8/8/8/PP3PPP/2R3K1 w - - 0 1"),
+        chess.Board("2r2rk1/pp1q1ppp/2n5/8/8/2N5/PP1Q1PPP/2R2RK1 w - - 0 1"),
+    ]
+    assert phases(boards) == ["opening", "opening", "middlegame", "endgame", "endgame"]
 
 
 def test_interrupt_keeps_the_finished_games(
@@ -536,3 +705,12 @@ def test_comment_names_the_loss_and_the_better_move() -> None:
     assert move_comment(first).startswith("Blunder, costs ")
     assert move_comment(first).endswith("Better was Ke2.")
     assert move_comment(second) == ""
+
+
+def test_names_in_a_file_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "escapes.pgn"
+    path.write_text('[White "\x1b]0;owned\x07\x1b[2J\x9b31mA"]\n\n1. e4 \x1b[31m *\n', encoding="utf-8")
+    main(["annotate", str(path), "--nodes", "1", *FAST])
+    told = capsys.readouterr()
+    assert "owned" in told.out
+    assert not set("\x1b\x07\x9b") & set(told.out + told.err)

@@ -13,6 +13,7 @@ from pathlib import Path
 import chess.pgn
 import pytest
 
+import selfplay.main
 from engine.options import EngineOptions
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci import __version__
@@ -170,3 +171,21 @@ def test_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
 def test_bad_level_or_position_is_an_error(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", *flags]) == 1
     assert flags[1] in capsys.readouterr().err
+
+
+# ---- help -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mistyped_flag_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["play", "--nodess", "5", "--scorse"])
+    assert "unrecognized arguments: --nodess 5 --scorse; did you mean --nodes, --scores?" in capsys.readouterr().err
+
+
+def test_both_programs_tell_their_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for program in (main, selfplay.main.main):
+        with pytest.raises(SystemExit):
+            program(["--version"])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert first.startswith("Aino 0.")

@@ -69,6 +69,13 @@ def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
     assert observation.decided_at <= 200
 
 
+def test_a_search_without_a_number_of_nodes_ends_after_some_seconds(engine: Engine) -> None:
+    nodes: list[int] = []
+    observation = observe(engine, chess.Board(), 10**9, nodes.append, seconds=0.0)
+    assert nodes == [1]
+    assert observation.snapshots[-1].nodes == 1
+
+
 def test_leading_moves_include_the_policys_choice(engine: Engine) -> None:
     observation = observe(engine, chess.Board(SCHOLAR), 200)
     for count in (1, 2, 6):

@@ -23,12 +23,13 @@ from engine.options import EngineOptions
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, play, settings
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.game.ends import GameEnd
+from uci.game.game_file import saved_games
 from uci.game.move_input import read_human_move
 from uci.main import main
 from uci.play import loop
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import COMMANDS
-from uci.terminal.reading import read_game
+from uci.terminal.reading import read_game, read_games
 
 # ---- the loop -------------------------------------------------------------------------------------------------------
 
@@ -210,6 +211,33 @@ def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
     assert "~nobody-of-that-name/a.pgn: file not found" in output
     assert play(f"load {path} 1")[0].board.move_stack[0] == chess.Move.from_uci("e2e4")
     assert "found 1" in play(f"load {path} 2")[2]
+
+
+@pytest.mark.parametrize("command", [f"fen {FOOLS_MATE_NEXT}", "load other.pgn"])
+def test_a_game_that_another_one_replaces_is_saved(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.pgn").write_text("1. d4 *\n")
+    play("load nothing.pgn", command)
+    assert saved_games() == [], "a position that was only looked at is no game"
+    play("e4", "fen nonsense", "load nothing.pgn", command)
+    (path,) = saved_games()
+    assert [game.next().san() for game in read_games(path)] == ["e4"]
+
+
+def test_a_file_name_may_end_in_any_digit() -> None:
+    assert "file not found" in play("load x \u00b2")[2]
+
+
+def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    play("e4", f"fen {chess.STARTING_FEN}", "d4", "load nothing.pgn", f"fen {chess.STARTING_FEN}")
+    (path,) = saved_games()
+    assert len(list(read_games(path))) == 2
+    for words, first in (("last", "d2d4"), ("last 1", "e2e4"), (str(path), "e2e4")):
+        assert play(f"load {words}")[0].board.move_stack[0] == chess.Move.from_uci(first)
 
 
 # ---- leaving --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from engine.errors import DataError, NetFileError
+from engine.errors import ConfigError, DataError, NetFileError
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchInfo, SearchResult
@@ -26,11 +26,12 @@ from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import TimeControl
 from uci.game.game_file import save
 from uci.game.level import parse_level
+from uci.web.beginnings import _unreadable_word
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import WebServer
 from uci.web.table import Setup
 from uci.web.thinker import Thinker
-from uci.web.wishes import LONGEST_MESSAGE, WISHES, read_wish
+from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN, WISHES, read_wish
 
 WAIT_S = 20.0
 SOON_S = 0.5
@@ -67,14 +68,16 @@ class WebEngine(FakeEngine):
 class Visit:
     """A running server with one fake engine, and the tabs that a test opens."""
 
-    def __init__(self, folder: Path, setup: Setup | None = None, load: Callable[[], Any] | None = None) -> None:
+    def __init__(
+        self, folder: Path, setup: Setup | None = None, load: Callable[[], Any] | None = None, **place: Any
+    ) -> None:
         self.engine = WebEngine(EngineOptions())
         self.thinker = Thinker(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
         self.folder = folder
         self.tabs: list[Tab] = []
         desk = Desk(self.thinker, self._keep, Limits(nodes=1))
         self.empty = asyncio.Event()
-        self.server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell), self.empty.set)
+        self.server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell), self.empty.set, **place)
 
     def _keep(self, game: chess.pgn.Game) -> str:
         save(game, self.folder / "games.pgn")
@@ -241,6 +244,83 @@ def test_overlong_message_ends_the_conversation(tmp_path: Path) -> None:
         while await tab.read() is not None:
             pass
         assert (await (await visit.tab()).state())["steps"]
+
+    visited(tmp_path, act)
+
+
+def test_a_word_of_a_pgn_that_is_no_move_is_named(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("load", text="1. e4 e9 2. Nf3 *", game=1)
+        assert "'e9' is no move" in await tab.said()
+        text = '[Event "x"]\n1. e4! {e9} e5?! $1 (1... c5 ; e9\n) 2.Nf3 3. O-O-O? 0-0 4.e8=Q+ exd8(Q)# e.p. -- 1/2-1/2'
+        assert _unreadable_word(text) == ""
+
+    visited(tmp_path, act)
+
+
+async def code_for(visit: Visit, host: str) -> int:
+    return (await visit.get(f"/{visit.server.token}/", Host=f"{host}:{visit.server.port}")).code
+
+
+def test_other_machines_are_served_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        assert not visit.server.is_open
+        everywhere = Visit(tmp_path, host="0.0.0.0")
+        assert everywhere.server.is_open
+        assert everywhere.server.token in everywhere.server.url
+        assert "0.0.0.0" not in everywhere.server.url
+        assert [await code_for(everywhere, host) for host in ("127.0.0.1", "192.168.1.7", "localhost")] == [200] * 3
+        assert [await code_for(everywhere, host) for host in ("evil.example", "1.2.3.4.evil.example")] == [403] * 2
+        assert await code_for(visit, "192.168.1.7") == 403
+        assert (await everywhere.get("/", Host=f"127.0.0.1:{everywhere.server.port}")).code == 404, "without the token"
+        with pytest.raises(ConfigError, match=f"port {everywhere.server.port}"):
+            Visit(tmp_path, host="0.0.0.0", port=everywhere.server.port)
+        await everywhere.close()
+
+    visited(tmp_path, act)
+
+
+def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        assert (await tab.state())["asks"]
+        await tab.send("move", uci="e2e4")
+        assert not (await tab.state())["asks"]
+
+    visited(tmp_path, act, Setup(is_asked=True))
+
+
+def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("move", uci="e2e4")
+        thinking = await tab.state(lambda state: state["thinking"])
+        begun = time.monotonic()
+        await tab.send("take_back")
+        await tab.send("move", uci="d2d4")
+        state = await tab.state(lambda state: len(state["steps"]) == 3)
+        assert time.monotonic() - begun > 0.3
+        assert sans(state)[0] == "d4"
+        assert thinking["steps"][-1]["san"] == "e4"
+
+    visited(tmp_path, act, Setup(level=parse_level("elo 1400"), control=TimeControl(60.0, 0.0)))
+
+
+@pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
+def test_a_pgn_that_is_too_long_is_refused_in_words(letter: str, tmp_path: Path) -> None:
+    """A message that is too long closes the socket, so that every text of the greatest length must fit into one."""
+
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.state()
+        for length in (LONGEST_PGN, LONGEST_PGN + 1):
+            text = ("1. e4 {" + letter * length)[: length - 3] + "} *"
+            await tab.socket.write_message(json.dumps({"do": "load", "text": text, "game": 1}, ensure_ascii=False))
+            if length == LONGEST_PGN:
+                await tab.state(lambda state: not state["isGame"])
+            else:
+                assert "load: bad value of text" in await tab.said()
 
     visited(tmp_path, act)
 
@@ -511,6 +591,22 @@ def test_review_can_be_stopped_and_forgotten(tmp_path: Path) -> None:
         await tab.until(lambda message: message["do"] == "unreviewed")
         assert visit.server.conductor.review_page is None
         assert (await visit.get(f"/{visit.server.token}/review")).code == 404
+
+    visited(tmp_path, act)
+
+
+def test_a_failed_review_is_told_and_the_board_goes_on(tmp_path: Path) -> None:
+    async def act(visit: Visit) -> None:
+        tab = await visit.tab()
+        await tab.send("load", text="1. f3 e5 *", game=1)
+        await tab.until(lambda message: message["do"] == "lines")
+        visit.engine.fail = True
+        await tab.send("review")
+        await tab.until(lambda message: message["do"] == "unreviewed")
+        assert "RuntimeError" in await tab.said()
+        visit.engine.fail = False
+        await tab.send("look", variation=False, ply=1)
+        await tab.until(lambda message: message["do"] == "lines")
 
     visited(tmp_path, act)
 

@@ -61,7 +61,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
     (r"(play --weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
     (r"(analyse (?!.*--nodes).*)$", r"\1 --nodes 20"),
-    (r"(annotate .*)$", r"\1 --nodes 20 --overwrite"),
+    (r"(annotate .*)$", r"\1 --nodes 20"),
     (r"(aino bench (?!.*--only)(?!.*--signature).*)$", r"\1 --only board --seconds 0.01"),
     (r"(aino bench --only board)$", r"\1 --seconds 0.01"),
     (r"(aino-train bench .*)$", r"\1 --seconds 0.1 --batch 16 --visits 4 --games 2"),

@@ -8,76 +8,28 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.errors import ConfigError, ShapeError
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.nn import LOSSES, REGISTRY, Activation, Layer
+from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check
+from engine.nn.layer import Backward, Gradients
 from engine.nn.layers import ACTIVATIONS
+from engine.nn.numeric import STEP, TOLERANCE
 from tests.gradient.cases import CASES, Case
-from tests.gradient.numeric import STEP, TOLERANCE, numeric_gradient, relative_error
 
 ROOT = Path(__file__).resolve().parents[2]
-SEED = (7,)  # of the dropout masks
-
-
-def parts_of(value: Any) -> dict[str, np.ndarray]:
-    """The arrays of an output or input, by name."""
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, tuple):
-        return {f"x{number}": part for number, part in enumerate(value)}
-    return {"x": value}
-
-
-def scalar(outputs: Any, weights: dict[str, np.ndarray]) -> float:
-    return float(sum((weights[name] * part).sum() for name, part in parts_of(outputs).items()))
-
-
-def compared_gradients(case: Case, training: bool) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, by hand, by central differences) of every input and parameter."""
-    rng = np.random.default_rng(7)
-    layer: Layer = case.layer.astype(np.float64)
-    for tensor in layer.named_parameters().values():
-        tensor += 0.3 * rng.standard_normal(tensor.shape)  # off the special values of a fresh layer: beta 0, gamma 1
-    layer.reseed(*SEED)
-    outputs, backward = layer.forward(case.x, training, **case.options)
-    weights = {name: rng.standard_normal(part.shape) for name, part in parts_of(outputs).items()}
-    dx, grads = backward(weights if isinstance(outputs, dict) else weights["x"])
-    assert grads.keys() == layer.named_parameters().keys()
-    buffers = {name: array.copy() for name, array in layer.named_buffers().items()}
-
-    def value() -> float:
-        layer.load_buffers(buffers)
-        layer.reseed(*SEED)
-        return scalar(layer.forward(case.x, training, **case.options)[0], weights)
-
-    inputs = {name: part for name, part in parts_of(case.x).items() if part.dtype.kind == "f"}
-    by_hand = parts_of(dx) if inputs else {}
-    assert inputs or dx is None  # whole numbers have no gradient
-    for name, tensor in {**inputs, **layer.named_parameters()}.items():
-        yield name, by_hand[name] if name in by_hand else grads[name], numeric_gradient(value, tensor)
-
-
-def vanishes(name: str, analytic: np.ndarray) -> bool:
-    """Whether this gradient is zero by the mathematics, so that both numbers are rounding.
-
-    A bias before a batch norm does nothing; nor does one that adds the same to all the scores of a softmax.
-    """
-    return name.endswith("bias") and float(np.abs(analytic).max()) < 1e-12
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_layer_gradients_agree_with_central_differences(case: Case, training: bool) -> None:
-    for name, analytic, numeric in compared_gradients(case, training):
-        assert analytic.shape == numeric.shape, name
-        if vanishes(name, analytic):
-            assert np.abs(numeric).max() < 1e-8, name
-        else:
-            assert relative_error(analytic, numeric) < TOLERANCE, name
+    check = gradient_check(case.layer, case.x, training=training, **case.options)
+    assert check.error < TOLERANCE, check
+    floating = [part for part in (case.x if isinstance(case.x, tuple) else (case.x,)) if part.dtype.kind == "f"]
+    assert len(check.tensors) == len(floating) + len(case.layer.named_parameters())  # whole numbers have no gradient
 
 
 def test_every_registered_layer_is_checked() -> None:
@@ -153,13 +105,55 @@ def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_gradients_agree_with_central_differences(name: str) -> None:
     for prediction, arguments, options in loss_cases()[name]:
-        _, analytic = LOSSES[name](prediction, *arguments, **options)
-        numeric = numeric_gradient(lambda p=prediction, a=arguments, o=options: LOSSES[name](p, *a, **o)[0], prediction)
-        assert relative_error(analytic, numeric) < TOLERANCE
+        check = gradient_check(LOSSES[name], prediction, *arguments, **options)
+        assert check.error < TOLERANCE, check
 
 
 def test_every_registered_loss_is_checked() -> None:
     assert loss_cases().keys() == LOSSES.keys()
+
+
+# ---- the check itself ---------------------------------------------------------------------------------------------
+
+
+class Half(Dense):
+    """A dense layer with a mistake: half of the bias's gradient."""
+
+    factor = 0.5
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+        y, right = super().forward(x, training)
+
+        def backward(dy: np.ndarray) -> tuple[np.ndarray, Gradients]:
+            dx, grads = right(dy)
+            return dx, {**grads, "bias": self.factor * grads["bias"]}
+
+        return y, backward
+
+
+def test_a_wrong_gradient_is_named_and_the_layer_stays_as_it_was() -> None:
+    rng = np.random.default_rng(5)
+    layer, x = Half(3, 2, rng), rng.standard_normal((4, 3)).astype(np.float32)
+    check = gradient_check(layer, x)
+    assert {tensor.name: tensor.error < TOLERANCE for tensor in check.tensors} == {
+        "x": True,
+        "weight": True,
+        "bias": False,
+    }
+    assert check.error == pytest.approx(1 / 3)
+    assert [line.split()[0] for line in str(check).splitlines() if line.endswith("WRONG")] == ["bias"]
+    assert not layer.params["bias"].any()
+    assert x.dtype == layer.params["weight"].dtype == np.float32
+
+
+def test_a_gradient_that_is_missing_or_of_another_shape_is_refused() -> None:
+    rng = np.random.default_rng(5)
+    layer, x = Half(3, 2, rng), rng.standard_normal((4, 3))
+    layer.params["other"] = np.zeros(3, np.float32)
+    with pytest.raises(ConfigError, match=r"gradients of \['weight', 'bias'\], expected \['weight', 'bias', 'other'\]"):
+        gradient_check(layer, x)
+    with pytest.raises(ShapeError, match=r"gradient of outputs: expected \[4, 3\], found \[1\]"):
+        gradient_check(lambda outputs: (0.0, np.zeros(1)), x)
 
 
 # ---- the whole network --------------------------------------------------------------------------------------------
@@ -170,6 +164,10 @@ def test_tower_gradients_agree_along_random_directions(activation: str) -> None:
     rng = np.random.default_rng(11)
     model = build_tower(TowerConfig(filters=8, blocks=2, se_ratio=4, activation=activation), rng).astype(np.float64)
     x = rng.random((3, 112, 8, 8))
+
+    def scalar() -> float:
+        return float(sum((weights[name] * part).sum() for name, part in model.forward(x, training=True)[0].items()))
+
     outputs, backward = model.forward(x, training=True)
     weights = {name: rng.standard_normal(part.shape) for name, part in outputs.items()}
     _, grads = backward(weights)
@@ -178,9 +176,9 @@ def test_tower_gradients_agree_along_random_directions(activation: str) -> None:
         direction /= np.linalg.norm(direction)
         kept = tensor.copy()
         tensor += STEP * direction
-        above = scalar(model.forward(x, training=True)[0], weights)
+        above = scalar()
         tensor[...] = kept - STEP * direction
-        below = scalar(model.forward(x, training=True)[0], weights)
+        below = scalar()
         tensor[...] = kept
         analytic, numeric = float((grads[name] * direction).sum()), (above - below) / (2 * STEP)
         assert abs(analytic - numeric) < TOLERANCE * (abs(analytic) + abs(numeric)) + 1e-7, name
@@ -191,19 +189,11 @@ def test_tower_gradients_agree_along_random_directions(activation: str) -> None:
 
 def print_table() -> None:
     """Every layer and loss with its largest relative error."""
-    print(f"{'layer and input':48} {'tensor':24} |a-n|/(|a|+|n|)")
     for case in CASES:
-        title = f"{case} {getattr(case.layer, 'function', '')}"
-        for name, analytic, numeric in compared_gradients(case, training=True):
-            error = "0 by mathematics" if vanishes(name, analytic) else f"{relative_error(analytic, numeric):.1e}"
-            print(f"{title:48} {name:24} {error}")
+        print(f"{case} {getattr(case.layer, 'function', '')}\n{gradient_check(case.layer, case.x, **case.options)}\n")
     for name, cases in loss_cases().items():
         for prediction, arguments, options in cases:
-            _, analytic = LOSSES[name](prediction, *arguments, **options)
-            numeric = numeric_gradient(
-                lambda p=prediction, a=arguments, o=options, n=name: LOSSES[n](p, *a, **o)[0], prediction
-            )
-            print(f"{name:48} {'outputs':24} {relative_error(analytic, numeric):.1e}")
+            print(f"{name}\n{gradient_check(LOSSES[name], prediction, *arguments, **options)}\n")
 
 
 if __name__ == "__main__":

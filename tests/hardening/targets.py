@@ -13,6 +13,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "fen": text_targets.fen,
     "pgn": text_targets.pgn,
     "epd": text_targets.epd,
+    "puzzles": text_targets.puzzles,
     "zip": text_targets.zipped_openings,
     "run-toml": text_targets.run_config,
     "options-toml": text_targets.engine_options,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import chess
+import numpy as np
 import pytest
 
+from selfplay.measure import scripted_engine
+from selfplay.records.replay import write_segment
 from tests.hardening import limited
 from tests.protocol.aino_process import START_S, EngineProcess
 from tests.protocol.lines import best_move, scored
+from tests.selfplay.data.test_v6 import searched_game
+from tests.selfplay.teachers import scripted_teacher
+from tests.selfplay.teachers.nets import material_net_bytes
 
 FULL = 150  # bytes that a file may have
 PGN = '[Event "x"]\n[Result "*"]\n\n' + "1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba4 Nf6 5. O-O Be7 *\n"
@@ -68,6 +75,49 @@ def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
     assert path.name in done.stderr + done.stdout
     assert "1. e4" in done.stdout + done.stderr, "the game is lost"
     assert path.read_text() == "x" * FULL
+
+
+# ---- aino-train ---------------------------------------------------------------------------------------------------
+
+ENGINE, TEACHER = (f'cmd="{sys.executable} {module.__file__}"' for module in (scripted_engine, scripted_teacher))
+SHORT = ("--nodes", 5, "--longest", 6)
+# The words of a command, in which @ is a folder with `inputs`; the bytes that a file may have; the file that is named.
+WRITERS = {
+    "match": (("--first", f"name=a {ENGINE}", "--second", f"name=b {ENGINE}", "--games", 2, *SHORT, "--out", "@match"),
+              950, "games.jsonl"),
+    "ladder": (("--engine", f"name=a {ENGINE}", "--out", "@ladder"), FULL, "match.json"),
+    "tune": (("--option", "Level", "--engine", ENGINE, "--pairs", 2, *SHORT, "--out", "@tune"), 2200, "report.html"),
+    "label": (("--engine", TEACHER, "--epd", "@many.epd", "--out", "@x.txt.xz"), 2000, "x.txt.part"),
+    "teach": (("--net", "@teacher.nnue", "--out", "@taught", "--count", 99, "--chunk-rows", 999, "--filter-mib", 1,
+               "--mixture", "book=1"), 3000, "taught"),
+    "export": (("@run", "--pgn", "@games.pgn"), FULL, "games.pgn"),
+    "openings": (("--teacher", "@teacher.txt", "--count", 1, "--out", "@set.epd"), 20, "set.epd"),
+    "suite": (("@suite.epd", "--nodes", 20, *MATERIAL, "--json", "@out.json"), FULL, "out.json"),
+    "pretrain": (("--teacher", "@teacher.txt", "--net", "16x1", "--batch", 32, "--positions", 32, "--run", "@toy",
+                  "--out", "@toy.dit"), FULL, "cache"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    (tmp_path / "suite.epd").write_text("".join(f"{chess.Board().epd()} bm {move};\n" for move in ("e4", "d4")))
+    starts = (chess.Board.from_chess960_pos(number).epd() for number in range(100))
+    (tmp_path / "many.epd").write_text("\n".join(starts))
+    (tmp_path / "teacher.txt").write_text(f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=10;e7e5:e7e5=5\n" * 2)
+    (tmp_path / "teacher.nnue").write_bytes(material_net_bytes())
+    (tmp_path / "run" / "replay").mkdir(parents=True)
+    write_segment(tmp_path / "run" / "replay", 1, [searched_game(np.random.default_rng(1), chess.STARTING_FEN, 20)[0]])
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", WRITERS)
+def test_training_commands_say_which_file_they_cannot_write(command: str, inputs: Path) -> None:
+    words, most, name = WRITERS[command]
+    placed = [str(word).replace("@", f"{inputs}/") for word in words]
+    done = limited.run("selfplay.main", command, *placed, RLIMIT_FSIZE=most)
+    fails_cleanly(done, Path(name))
+    assert done.stderr.startswith(f"aino-train {command}: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")

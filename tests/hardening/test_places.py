@@ -57,11 +57,23 @@ def test_a_command_says_that_it_cannot_write_there(words: tuple[object, ...], tm
 
 
 @no_proc
-def test_a_run_that_cannot_be_made_is_told_in_one_line() -> None:
-    done = limited.run("selfplay.main", "loop", NOWHERE, "--generations", 1)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("loop", NOWHERE, "--generations", 1),
+        ("match", "--first", "name=a cmd=aino", "--second", "name=b cmd=aino", "--out", NOWHERE),
+        ("ladder", "--out", NOWHERE),
+        ("label", "--engine", "aino", "--epd", "selfplay/openings.epd", "--out", NOWHERE / "x.txt.xz"),
+        ("pretrain", "--pgn", "GAME", "--run", NOWHERE, "--out", "GAME", "--minutes", 1),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(words: tuple[object, ...]) -> None:
+    done = limited.run("selfplay.main", *words)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert NOWHERE.name in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @no_proc

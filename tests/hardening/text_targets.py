@@ -22,6 +22,7 @@ from selfplay.matches.opening_book import load_book
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
+from selfplay.suites.puzzles import read_puzzles
 from tests.hardening.target import Target
 from tests.unit.board.board_positions import ODD_FENS
 from uci.protocol.position import PositionKeeper
@@ -29,6 +30,10 @@ from uci.protocol.words import parse_position
 from uci.terminal.reading import board_at, read_every_game
 
 CHESS960_FEN = "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9"
+PUZZLES = """PuzzleId,FEN,Moves,Rating,Themes
+two,8/1k6/6R1/7n/8/8/8/K2R4 b - - 0 1,b7a7 d1d7 a7a8 g6g8,1500,mate mateIn2
+one,6k1/1p3ppp/8/8/8/8/5PPP/R4K2 b - - 0 1,b7b6 a1a8,900,mate
+"""
 EPD = """\
 1k1r4/pp1b1R2/3q2pp/4p3/2B5/4Q3/PPP2B2/2K5 b - - bm Qd1+; id "BK.01";
 3r1k2/4npp1/1ppr3p/p6P/P2PPPP1/1NR5/5K2/2R5 w - - bm d5; am g5; id "BK.02"; c0 "d5=100, f5=46, R1c2=1";
@@ -120,6 +125,12 @@ def read_epds(path: Path) -> None:
         problem.accepts(next(iter(problem.board().legal_moves), chess.Move.null()), None)
     load_openings(path)
     list(load_book(path))
+
+
+def puzzles() -> Target:
+    """Puzzles, a CSV row each."""
+    words = (b'"', b",", b"\n", b"\xe9", b"\xef\xbb\xbf", b"e2e4", b"900", b"x" * 140_000)
+    return Target("puzzles", ".csv", (PUZZLES.encode(),), read_puzzles, words)
 
 
 def zipped_openings() -> Target:

@@ -2,9 +2,10 @@
 
 Every option of the table is set to good and bad values, to files that are missing, empty or broken, and to nets of
 either kind: before the engine is loaded, between searches and in the middle of them, and between positions of both
-kinds of castling. Every `go` owes one best move that is legal where it was asked for; no search may fail; after each
-batch the engine has the position and the kind of evaluator that it should have. A failure is an AssertionError; the
-same seed sends the same lines.
+kinds of castling. Every `go` owes one best move that is legal where it was asked for, and among its `searchmoves`; no
+search may fail; after each batch the engine has the position and the kind of evaluator that it should have. For each
+batch another engine also answers one `go` of games whose tree is always full. A failure is an AssertionError; the same
+seed sends the same lines.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ FINISHED = ("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/P
 SEARCHES = (
     "nodes {n}", "nodes {n}", "movetime {n}", "depth 1", "mate 2 nodes {n}", "infinite", "ponder wtime 60 btime 60",
     "wtime {n}0 btime {n}0", "wtime 40 btime 40 winc 1 binc 1 movestogo 2", "wtime -{n} btime 0",
+)  # fmt: skip
+LONG_SEARCHES = (
+    "nodes {n}", "nodes {n}", "nodes {n}", "movetime 100", "depth 40", "mate 3 nodes {n}", "infinite",
+    "wtime 2000 btime 2000",
 )  # fmt: skip
 SMALL_TALK = (
     "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "tree", "d", "bench 1", "go perft 1"
@@ -71,8 +76,9 @@ class Mixer:
     def __init__(self, rng: random.Random, files: Files) -> None:
         self.rng, self.files = rng, files
         self.board = chess.Board()
-        self.asked: list[chess.Board] = []  # the position of each `go`
+        self.asked: list[tuple[str, list[str]]] = []  # the position of each `go`, and its best moves
         self.evaluator, self.net = "auto", "<default>"  # as last set to something that exists
+        self.preset = "aino"
         self.net_is_good = True
         self.chess960 = False
         self.standard = True  # whether the position can be read without Chess960
@@ -88,8 +94,9 @@ class Mixer:
 
     def search(self) -> str:
         """Any `go`; most are cut short by what follows."""
-        self.asked.append(self.board.copy(stack=False))
-        return "go " + self.rng.choice(SEARCHES).format(n=self.rng.randrange(1, 40))
+        allowed, restriction = some_moves(self.rng, self.board, 0.2)
+        self.asked.append((f"{self.board.fen()} {self.board.chess960}", allowed))
+        return "go " + self.rng.choice(SEARCHES).format(n=self.rng.randrange(1, 40)) + restriction
 
     # ---- options ----
 
@@ -126,6 +133,8 @@ class Mixer:
         """What the option must lead to."""
         if option.field == "evaluator":
             self.evaluator = value
+        elif option.field == "preset":
+            self.preset = value
         elif option.field == "weights_file":
             self.net_is_good = value in self.files.choices("weights_file")[:2]
             self.net = value if self.net_is_good else self.net
@@ -139,8 +148,10 @@ class Mixer:
         if self.evaluator != "auto":
             return {self.evaluator}
         if not self.net_is_good:
-            return {"sparse", "hybrid"}
-        return {"sparse"} if self.net == "<default>" else {"hybrid"}
+            return {"sparse", "hybrid", "network"}
+        if self.net == "<default>":
+            return {"sparse"}
+        return {"network"} if self.preset == "lc0" else {"hybrid"}
 
     # ---- positions ----
 
@@ -173,6 +184,15 @@ class Mixer:
         return " ".join(["position", root, *(["moves", *moves] if moves else [])])
 
 
+def some_moves(rng: random.Random, board: chess.Board, restricted: float) -> tuple[list[str], str]:
+    """The moves that a `go` may choose from, and its words that say so: all legal ones, or for a share fewer."""
+    legal = [board.uci(move) for move in board.legal_moves]
+    if not legal or rng.random() >= restricted:
+        return legal, rng.choice(("", "", "", " searchmoves"))
+    allowed = rng.sample(legal, rng.randint(1, min(4, len(legal))))
+    return allowed, " ".join([" searchmoves", *allowed])
+
+
 def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
     """Sends lines and checks what was said, and what the engine has become."""
     first = len(mixer.asked)
@@ -192,9 +212,8 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
     assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net, mixer.net_is_good)
     assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
-    for move, board in zip(best_moves, mixer.asked[first:], strict=True):
-        legal = [board.uci(legal_move) for legal_move in board.legal_moves]
-        assert move in (legal or ["(none)"]), (move, board.fen(), board.chess960)
+    for move, (position, allowed) in zip(best_moves, mixer.asked[first:], strict=True):
+        assert move in (allowed or ["(none)"]), (move, position, allowed)
     assert engine.process.poll() is None
 
 
@@ -204,6 +223,36 @@ def read_to_mark(engine: AinoProcess) -> list[str]:
     while not seen[-1].endswith(MARK):
         seen += engine.read_until("info", HANG_S)
     return seen
+
+
+def search_full_trees(searches: int, seed: int) -> None:
+    """Plays games in a tree so small that it is always full; asks for every move anyhow, and reads every answer."""
+    rng, board = random.Random(seed), chess.Board()
+    with AinoProcess("--evaluator", "material", "--hash-mib", "1", "--threads", str(1 + seed % 2)) as engine:
+        engine.ready()
+        for _ in range(searches):
+            if board.is_game_over() or rng.randrange(12) == 0:
+                board = chess.Board()
+                for _ in range(rng.randrange(30)):
+                    board.push(rng.choice(list(board.legal_moves) or [chess.Move.null()]))
+            if not any(board.legal_moves):
+                continue
+            allowed, restriction = some_moves(rng, board, 0.5)
+            words = rng.choice(LONG_SEARCHES).format(n=rng.randrange(1_000, 12_000))
+            moves = " ".join(move.uci() for move in board.move_stack)
+            engine.send(f"position startpos moves {moves}", f"go {words}{restriction}")
+            if words == "infinite":
+                time.sleep(0.3 * rng.random())
+                engine.send("stop")
+            seen = engine.read_until("bestmove", HANG_S)
+            assert not [line for line in seen if " failed" in line], (seen, moves, words, restriction)
+            assert seen[-1].split()[1] in allowed, (seen[-1], moves, words, restriction)
+            board.push_uci(seen[-1].split()[1])
+            if rng.randrange(2) and any(board.legal_moves):
+                board.push(rng.choice(list(board.legal_moves)))
+        engine.send("quit")
+        status, errors = engine.finish()
+    assert (status, errors) == (0, "")
 
 
 def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
@@ -221,6 +270,7 @@ def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None
             assert status == 0
             assert errors == "", errors[-2000:]
             searches += len(mixer.asked)
+            search_full_trees(-(-min(CONVERSATION, lines - done) // BATCH), seed + done)
             report(f"{min(done + CONVERSATION, lines)} lines, {searches} searches, {time.monotonic() - begun:.0f} s")
 
 

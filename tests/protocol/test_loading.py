@@ -266,9 +266,9 @@ def told(*settings: str, **options: Any) -> list[str]:
         ("Backend value numpy", "sparse", "it is for towers"),
         ("HybridWeight value 0.25", "sparse", "for the evaluator hybrid, and the one in use is sparse"),
         ("HybridWeight value 0.25", "network", "for the evaluator hybrid, and the one in use is network"),
-        ("MinibatchSize value 32", "material", "rounds of its own size"),
+        ("MinibatchSize value 32", "material", "evaluates leaf by leaf"),
         ("MaxCollisionEvents value 5", "material", "no batches of visits"),
-        ("Threads value 17", "material", "a round of leaves feeds at most 16"),
+        ("Threads value 65", "network", "a batch of leaves feeds at most 64"),
     ],
 )
 def test_option_that_changes_nothing_says_so_once(setting: str, evaluator: str, reason: str) -> None:
@@ -284,7 +284,7 @@ def test_option_that_changes_nothing_says_so_once(setting: str, evaluator: str, 
         ("HybridWeight value 0.25", {"evaluator": "hybrid"}),
         ("MinibatchSize value 32", {"evaluator": "network"}),
         ("MaxCollisionEvents value 5", {"evaluator": "network"}),
-        ("Threads value 2", {"evaluator": "material"}),
+        ("Threads value 40", {"evaluator": "material"}),
         ("CPuct value 2.0", {"evaluator": "material"}),
     ],
 )

@@ -9,11 +9,12 @@ from uci.protocol.move_stats import move_stats
 
 VISITED = RootMove(
     chess.Move.from_uci("e2e4"), visits=56, prior=0.564, q=0.03279, draw=0.052, mate=None,
-    policy_index=322, u=0.98514, v=0.0337, moves_left=8.26,
+    policy_index=322, u=0.98514, s=1.01793, v=0.0337, moves_left=8.26,
 )  # fmt: skip
 UNVISITED = RootMove(
-    chess.Move.from_uci("b1a3"), visits=0, prior=0.0004, q=-0.25, draw=0.0, mate=None, policy_index=34, u=0.00075
-)
+    chess.Move.from_uci("b1a3"), visits=0, prior=0.0004, q=-0.25, draw=0.0, mate=None,
+    policy_index=34, u=0.00075, s=-0.24925,
+)  # fmt: skip
 ROOT = RootPosition(visits=57, q=0.03301, draw=0.061, v=0.0452, moves_left=9.18)
 CASTLING = "4k3/8/8/8/8/8/8/4K2R w K - 0 1"
 

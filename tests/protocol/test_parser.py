@@ -133,6 +133,12 @@ def test_go_searchmoves_end_at_the_next_word() -> None:
     assert parse_go("depth 2").searchmoves is None
 
 
+def test_go_searchmoves_without_moves_restricts_nothing() -> None:
+    command = parse_go("searchmoves nodes 10")
+    assert command.searchmoves is None
+    assert command.numbers == {"nodes": 10}
+
+
 def test_go_raises_numbers_to_what_makes_sense() -> None:
     command = parse_go("nodes 0 depth -3 movetime 0 mate 0 movestogo 0 winc -10")
     assert command.numbers == {

@@ -33,12 +33,13 @@ from uci.loading.background import Preparation, Progress
 from uci.loading.child import child_environment
 from uci.loading.compiler import Place
 from uci.loading.patient import PatientEngine
+from uci.protocol.search_task import any_move
 
 ROOT = Path(__file__).resolve().parents[2]
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
 WAIT_S = 60.0
-MOST_COMPILATIONS = 240  # of a start in one process
+MOST_COMPILATIONS = 260  # of a start in one process
 
 
 def test_home_folder_that_cannot_be_written_is_no_obstacle() -> None:
@@ -155,6 +156,13 @@ def test_other_options_are_compiled_after_the_first(folder: Path) -> None:
     assert (folder / "work").read_text() == "xx"
 
 
+def test_each_fraction_of_tactical_nodes_started_a_compiler(folder: Path) -> None:
+    Preparation(OPTIONS, "material").wait(None)
+    for nodes in (0.25, 0.5, 1.0, 100.0):
+        assert Preparation(replace(OPTIONS, tactical_nodes=nodes), "material").finished
+    assert not Preparation(replace(OPTIONS, tactical_nodes=0.0), "material").finished
+
+
 def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +235,23 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
+    (folder / "stop").touch()
+    told: list[Progress] = []
+    preparation = Preparation(OPTIONS, "material")
+    wait_for((folder / "work").exists)
+    assert preparation._compiler is not None
+    preparation._compiler.kill()
+    (folder / "stop").unlink()
+    preparation.wait(told.append)
+    assert [str(one) for one in told if one.problem] == [
+        "the compiler ended too soon, with status -9; starting it again"
+    ]
+    assert (folder / "work").read_text() == "xx"
+    assert list(folder.glob("compiled-*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> None:
     (folder / "stop").touch()
     first = Preparation(OPTIONS, "material")
@@ -240,10 +265,38 @@ def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> No
     assert (folder / "work").read_text() == "xx"
 
 
-def test_when_the_compiler_fails_the_first_search_compiles(folder: Path) -> None:
+def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(folder: Path) -> None:
     (folder / "fail").touch()
-    Preparation(OPTIONS, "material").wait(None)
+    told: list[Progress] = []
+    Preparation(OPTIONS, "material").wait(told.append)
     assert not list(folder.glob("compiled-*"))
+    assert [str(one).split("; ")[1] for one in told if one.problem] == [
+        "starting it again",
+        "the search compiles and hears no stop",
+    ]
+
+
+def test_search_that_was_stopped_compiled_after_all_when_the_compiler_failed(folder: Path) -> None:
+    (folder / "fail").touch()
+    failed: list[Progress] = []
+    with pytest.raises(StillCompilingError):
+        Preparation(OPTIONS, "material").wait(failed.append, lambda: len(failed) == 2)
+
+
+@pytest.mark.parametrize(
+    ("moves", "only", "best"),
+    [
+        ("f2f3 e7e5 g2g4", "", "d8h4"),  # mates
+        ("f2f3 e7e5", "g2g4 h2h4", "h2h4"),  # the first would be mated
+        ("f2f3 e7e5", "g2g4", "g2g4"),
+    ],
+)
+def test_stop_before_anything_was_compiled_took_any_move(moves: str, only: str, best: str) -> None:
+    board = chess.Board()
+    for move in moves.split():
+        board.push_uci(move)
+    limits = Limits(searchmoves=tuple(map(chess.Move.from_uci, only.split())))
+    assert any_move(board, limits, StillCompilingError("no search yet"))[-1] == f"bestmove {best}"
 
 
 def test_where_no_process_can_be_started_the_first_search_compiles(
@@ -289,6 +342,22 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path)
     talk.say("go nodes 8")
     talk.wait_for("bestmove")
     talk.session._close()
+
+
+def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path: Path) -> None:
+    """It did so on the thread that reads commands, which then heard no `stop` for seconds."""
+    program = (
+        "from engine import Engine, EngineOptions\n"
+        "from engine.native.compile_events import CompileTimes\n"
+        "from engine.options import EVALUATORS\n"
+        "with CompileTimes() as times, Engine(EngineOptions(hash_mib=2, backend='numpy')) as engine:\n"
+        "    for name in EVALUATORS:\n"
+        "        engine.set_options(EngineOptions(hash_mib=2, backend='numpy', evaluator=name))\n"
+        "print([one.name for one in times.compilations])\n"
+    )
+    environment = child_environment() | {"AINO_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-P", "-c", program]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 # ---- the real one ---------------------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import struct
 import threading
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,9 +21,10 @@ from engine.board.convert import row_from_board
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.material import CHECK_DEPTH
 from engine.evaluation.protocol import LeafBatch
+from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.player import split_hash
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchControl
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import new_space, quiet_value
 
@@ -200,9 +203,12 @@ class DrawnOrEven:
         pass
 
 
+ROOK_ENDING = chess.Board("7k/8/8/8/8/8/1K6/R7 w - - 0 1")
+
+
 def share_of_draws(**options) -> float:
     with Engine(EngineOptions(hash_mib=8, **options), DrawnOrEven()) as player:
-        player.set_position(chess.Board("7k/8/8/8/8/8/1K6/R7 w - - 0 1"))
+        player.set_position(ROOK_ENDING)
         children = player.search(Limits(nodes=300)).children
     return next(child.visits for child in children if child.move.uci() == "a1a2") / 300
 
@@ -212,6 +218,22 @@ def test_draw_score_and_contempt_move_visits_to_and_from_draws():
     assert share_of_draws(draw_score=50) > even > share_of_draws(draw_score=-50)
     assert share_of_draws(contempt=100) < even
     assert share_of_draws(contempt=100, analyse_mode=True) == even
+
+
+def test_contempt_counted_in_an_infinite_search():
+    stopped, evaluator = SearchControl(), Counting()
+    with Engine(EngineOptions(hash_mib=8, contempt=100), evaluator) as player:
+        player.set_position(ROOK_ENDING)
+        player.search(Limits(nodes=300))
+        asked, in_a_game = evaluator.asked, player._search.params.draw_score
+        stopped.stop()
+        player.search(Limits(infinite=True), None, stopped)
+        assert in_a_game < player._search.params.draw_score == 0.0
+        assert evaluator.asked > asked, "what was searched with contempt is searched again"
+        player.set_options(replace(player.options, multi_pv=2))
+        assert player._search.visits > 0, "an option that has nothing to do with it keeps the tree"
+        player.search(Limits(nodes=300))
+        assert player._search.params.draw_score == in_a_game
 
 
 class EndsSoon:
@@ -270,6 +292,19 @@ def test_the_lc0_preset_searches_one_leaf_a_round():
         assert player._search.params.cpuct_factor == 0.0
 
 
+def test_the_lc0_preset_blended_a_towers_values_with_material():
+    tower = EngineOptions(hash_mib=8, threads=1, weights_file=str(default_net_path(entry="default_tower")))
+    with Engine(tower) as player:
+        assert player.evaluator.name == "hybrid"
+        player.set_options(replace(tower, preset="lc0"))
+        assert player.evaluator.name == "network"
+        player.set_options(replace(tower, preset="lc0", evaluator="hybrid"))
+        assert player.evaluator.name == "hybrid", "as the user says"
+    with engine(preset="lc0") as player:
+        player.set_options(replace(player.options, evaluator="auto"))
+        assert player.evaluator.name == "sparse"
+
+
 def test_hash_is_shared_between_tree_cache_and_table():
     parts = split_hash(256, batched=True, advised=True)
     assert sum(parts) == 256
@@ -326,6 +361,27 @@ def test_options_without_room_for_their_tree_change_nothing(monkeypatch):
                 player.set_options(replace(before, hash_mib=16, threads=3, seed=1))
         assert player.options == before
         assert player.search(Limits(nodes=3000)).nodes >= 3000  # on threads that still work
+
+
+def test_engine_kept_every_tree_and_evaluator_that_a_change_of_options_had_replaced():
+    """Objects in a cycle stay for ever where a program keeps the garbage collector from its long pauses."""
+    kinds = [{"hash_mib": 2}, {"threads": 2}, {"preset": "lc0"}, {"evaluator": "sparse"}, {"tactical_nodes": 0.0}]
+    replaced: list[weakref.ref] = []
+    gc.disable()
+    try:
+        with engine() as player:
+            first = player.options
+            for number in range(100):
+                player.search(Limits(nodes=4))
+                parts = [player._search, player._runner, player.evaluator]
+                player.set_options(first if number % 2 else replace(first, **kinds[number // 2 % len(kinds)]))
+                kept = player._search, player._runner, player.evaluator
+                replaced += [weakref.ref(part) for part in parts if part not in kept]
+                del parts, kept
+            assert len(replaced) > 200
+            assert [part() for part in replaced if part() is not None] == []
+    finally:
+        gc.enable()
 
 
 def test_warming_up_leaves_an_engine_as_new():

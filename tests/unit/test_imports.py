@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.games": RECORDS,
     "selfplay.teachers": RECORDS | {"selfplay.data", "selfplay.games"},
     "selfplay.training": TRAINING,
-    "selfplay.matches": MATCHES,
+    "selfplay.matches": MATCHES | {"selfplay.data"},
     "selfplay.suites": MATCHES | {"selfplay.matches"},
     "selfplay.tune": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
+import webbrowser
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.command_line import INTERRUPTED
-from engine.console import make_console, say
+from engine.console import harmless, make_console, say
 from engine.errors import ConfigError, DataError
 from engine.option_forms import add_flags, options_from_flags
 from engine.pages.render import write_page
@@ -37,9 +38,10 @@ examples:
   aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html
   aino annotate games.pgn --nodes 100000    more thorough and five times slower
   aino annotate games.pgn --out /tmp/mine   writes /tmp/mine.pgn and /tmp/mine.html
+  aino annotate games.pgn --side Morphy --open
 
 A move is marked (??, ?, ?! or !) only where a second look with four times the nodes agrees. Each finished game is saved
-at once; at Ctrl-C, so is the reviewed part of the game in progress.
+at once; at Ctrl-C, so is the reviewed part of the game in progress. An earlier review of the same file is replaced.
 """
 
 
@@ -48,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pgn", type=Path, metavar="PGN", help="review the games of this file")
     text = "write NAME.pgn and NAME.html (default: the name of PGN with .annotated)"
     parser.add_argument("--out", type=Path, metavar="NAME", help=text)
-    parser.add_argument("--overwrite", action="store_true", help="replace files of an earlier run")
+    text = "judge only these moves: white, black, or a player by a part of the name (default: both sides')"
+    parser.add_argument("--side", metavar="SIDE", help=text)
+    parser.add_argument("--open", action="store_true", help="show the page in the browser at the end")
     add_limit_flags(parser, "20,000 for each position")
     add_flags(parser)
 
@@ -59,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
     base = arguments.out or arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
-    _refuse_outputs(arguments.pgn, base, arguments.overwrite)
+    _refuse_outputs(arguments.pgn, base)
     console, problems = make_console(), make_console(stderr=True)
     damaged, output = 0, None
     try:
@@ -69,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if not _is_sound(problems, number, game, fault):
                     damaged += 1
                 if fault is None:
-                    review = _review(console, engine, game, number, limits)
+                    review = _review(console, engine, game, number, limits, _side(problems, game, arguments.side))
                     output.add(review)
                     say(console, _summary_line(review, number))
     except KeyboardInterrupt as interrupt:
@@ -81,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         if output is not None and output.finished:
             output.write_page()
             say(console, f"{output.finished} game{'s' * (output.finished > 1)} in {output.pgn} and {output.html}")
+            if arguments.open:
+                webbrowser.open(output.html.resolve().as_uri())
     return 1 if damaged else 0
 
 
@@ -111,8 +117,28 @@ def _is_sound(problems: Console, number: int, game: chess.pgn.Game, fault: DataE
     return not game.errors
 
 
-def _review(console: Console, engine: Engine, game: chess.pgn.Game, number: int, limits: Limits) -> GameReview:
-    title = f"game {number}: {game.headers.get('White', '?')} - {game.headers.get('Black', '?')}"
+def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:
+    """The side of a game whose moves are judged; None for both. Says so where a name is nobody's."""
+    if wanted is None:
+        return None
+    if wanted.lower() in chess.COLOR_NAMES:
+        return wanted.lower() == "white"
+    names = {chess.WHITE: game.headers.get("White", "?"), chess.BLACK: game.headers.get("Black", "?")}
+    found = [side for side, name in names.items() if wanted.casefold() in name.casefold()]
+    if not found:
+        say(problems, f"no {wanted!r} in {names[chess.WHITE]} - {names[chess.BLACK]}: both sides are judged")
+    return found[0] if len(found) == 1 else None
+
+
+def _review(
+    console: Console,
+    engine: Engine,
+    game: chess.pgn.Game,
+    number: int,
+    limits: Limits,
+    side: chess.Color | None = None,
+) -> GameReview:
+    title = harmless(f"game {number}: {game.headers.get('White', '?')} - {game.headers.get('Black', '?')}")
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(20),
@@ -121,7 +147,11 @@ def _review(console: Console, engine: Engine, game: chess.pgn.Game, number: int,
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
-        return review_game(engine, game, limits, lambda done, total: progress.update(task, completed=done, total=total))
+
+        def on_ply(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        return review_game(engine, game, limits, on_ply, side)
 
 
 def _summary_line(review: GameReview, number: int) -> str:
@@ -166,10 +196,10 @@ def _output_files(base: Path) -> tuple[Path, Path]:
     return base.with_name(f"{base.name}.pgn"), base.with_name(f"{base.name}.html")
 
 
-def _refuse_outputs(source: Path, base: Path, overwrite: bool) -> None:
-    """Raises ConfigError where the output would replace the games themselves, or other files unasked."""
-    for path in _output_files(base):
+def _refuse_outputs(source: Path, base: Path) -> None:
+    """Raises ConfigError where the output would replace the games themselves, or a file that is no earlier review."""
+    for path, mark in zip(_output_files(base), ('[Annotator "Aino ', "Made by Aino "), strict=True):
         if path.exists() and path.samefile(source):
             raise ConfigError(f"{path} holds the games themselves: give another name with --out")
-        if path.exists() and not overwrite:
-            raise ConfigError(f"{path} exists: give another name with --out, or --overwrite")
+        if path.exists() and mark not in path.read_text(encoding="utf-8", errors="replace"):
+            raise ConfigError(f"{path} is not an earlier review: give another name with --out")

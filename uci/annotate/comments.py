@@ -8,6 +8,7 @@ import chess.pgn
 
 from engine.search.limits import Limits
 from uci import __version__
+from uci.annotate.judge import BRILLIANT, GREAT
 from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.terminal.verdict import Verdict
 
@@ -55,21 +56,29 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
     node.nags = (node.nags - _JUDGEMENT_NAGS) | {move.judgement.nag}
     if move.best_line and not move.is_best and move.loss > 0 and not node.parent.has_variation(move.best_line[0]):
         node.parent.add_line(move.best_line[:LINE_PLIES])
+    is_answered_better = node.next() is not None and move.reply_line and not node.has_variation(move.reply_line[0])
+    if move.loss > 0 and is_answered_better:
+        node.add_line(move.reply_line[:LINE_PLIES])
 
 
 def move_comment(move: MoveReview) -> str:
-    """What a judged move costs, and what was better: `Blunder, costs 31% winning chances: 64% to 33%. Better was Qe2.`
+    """Why a judged move is bad, what it costs, and what was better.
 
-    For an only move, what the others cost: `The only good move: any other costs 18% winning chances or more.`
+    `Blunder: loses a rook to a fork of king and rook by the knight on c7. Costs 31% winning chances: 64% to 33%.
+    Better was Qe2.` For an only move, what the others cost: `The only good move: any other costs 18% winning chances or
+    more.`
     """
     if move.judgement is None:
         return ""
-    if not move.loss:
+    if move.judgement == BRILLIANT:
+        return "Brilliant: a sacrifice that is hard to see, and the best move."
+    if move.judgement == GREAT:
         return f"The only good move: any other costs {move.gap:.0%} winning chances or more."
     before, after = move.chances
     better = f" Better was {move.board.san(move.best_line[0])}." if move.best_line and not move.is_best else ""
     name = move.judgement.name.capitalize()
-    return f"{name}, costs {before - after:.0%} winning chances: {before:.0%} to {after:.0%}.{better}"
+    begins = f"{name}: {move.reason}. Costs" if move.reason else f"{name}, costs"
+    return f"{begins} {before - after:.0%} winning chances: {before:.0%} to {after:.0%}.{better}"
 
 
 def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import chess
 from markupsafe import Markup
 
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
 from uci.annotate.comments import LINE_PLIES, move_comment
+from uci.annotate.phases import PHASES
 from uci.annotate.review import GameReview, MoveReview
 from uci.pages.render import render
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict
 
 __all__ = ["game_section", "page"]
+
+_SIDES = (chess.WHITE, chess.BLACK)
 
 
 def page(title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = "") -> str:
@@ -38,8 +43,10 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
         result=headers.get("Result", "*"),
         facts=[_known(headers[key]) for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")],
         opening=review.opening,
-        sides=[(chess.COLOR_NAMES[side].title(), review.summary(side)) for side in (chess.WHITE, chess.BLACK)],
-        board=board_svg(review.game.board(), label="Start position"),
+        sides=[(chess.COLOR_NAMES[side].title(), review.summary(side), _phases(review, side)) for side in _SIDES],
+        phases=PHASES,
+        flipped=review.side == chess.BLACK,
+        board=board_svg(review.game.board(), perspective=review.side is not chess.BLACK, label="Start position"),
         moves=[_move(move) for move in review.moves],
         area=area_path([review.start.expected, *(move.after.expected for move in review.moves)]),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
@@ -48,6 +55,12 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
         pgn=pgn,
     )
     return f"{name}, {headers.get('Result', '*')}", Markup(text)  # a template made the text, so it is already escaped
+
+
+def _phases(review: GameReview, side: chess.Color) -> list[str]:
+    """A side's accuracy in each phase, "–" where it did not move."""
+    found = (review.accuracy(side, phase) for phase in PHASES)
+    return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in found]
 
 
 def _known(text: str) -> str:
@@ -87,20 +100,20 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "kind": _kind(move),
         "comment": move_comment(move),
         "line": move.board.variation_san(move.best_line[:LINE_PLIES]),
+        "reply": _after(move).variation_san(move.reply_line[:LINE_PLIES]),
         "board": board_svg(move.board, perspective=move.mover, arrows=arrows, label=f"Before {move.number} {move.san}"),
     }
 
 
 def _replay(review: GameReview) -> list[dict[str, object]]:
-    """What the script shows for each ply: the position, the squares of the last move, words and verdict, a better line.
+    """What the script shows for each ply: the position, the squares of the last move, words, verdict, and other lines.
 
     `replay.js` has the names.
     """
     start = review.game.board()
     steps = [{**_position(start, None, "Start position"), **_verdict(review.start)}]
     for move in review.moves:
-        after = move.board.copy(stack=False)
-        after.push(move.move)
+        after = _after(move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
         text = f"{move.number} {move.san}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
@@ -109,7 +122,11 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
             step["glyph"] = [move.judgement.symbol, _kind(move)]
             if move.best_line and not move.is_best:
                 step["better"] = [move.best_line[0].from_square, move.best_line[0].to_square]
-                step["line"] = _line(move)
+                lines = {"Better": _line(move.board, move.best_line)}
+                if move.reply_line:
+                    step["threat"] = [move.reply_line[0].from_square, move.reply_line[0].to_square]
+                    lines["Refutation"] = _line(after, move.reply_line)
+                step["lines"] = lines
         steps.append(step)
     return steps
 
@@ -128,13 +145,19 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
     return {"expected": round(verdict.expected, 3), "score": verdict.text}
 
 
-def _line(move: MoveReview) -> list[dict[str, object]]:
-    """The positions of a better line."""
-    board = move.board.copy(stack=False)
+def _after(move: MoveReview) -> chess.Board:
+    after = move.board.copy(stack=False)
+    after.push(move.move)
+    return after
+
+
+def _line(board: chess.Board, moves: Sequence[chess.Move]) -> list[dict[str, object]]:
+    """The positions of a line that begins on a board."""
+    board = board.copy(stack=False)
     positions = []
-    for ply, better in enumerate(move.best_line[:LINE_PLIES]):
+    for ply, move in enumerate(moves[:LINE_PLIES]):
         number = f"{move_number(board)} " if ply == 0 or board.turn == chess.WHITE else ""
-        text = number + board.san(better)
-        board.push(better)
-        positions.append(_position(board, better, text))
+        text = number + board.san(move)
+        board.push(move)
+        positions.append(_position(board, move, text))
     return positions

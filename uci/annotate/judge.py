@@ -1,4 +1,4 @@
-"""Judges moves: losses in winning chances, their names and NAGs, accuracy.
+"""Judges moves: losses in winning chances, their names and NAGs.
 
 Winning chances are expected points among people, 0..1, from the side that moved. Aino's own expected points are those
 of two engines, which win with a smaller advantage; `winning_chances` turns one into the other.
@@ -6,12 +6,12 @@ of two engines, which win with a smaller advantage; `winning_chances` turns one 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
     "BLUNDER",
+    "BRILLIANT",
     "GREAT",
     "INACCURACY",
     "MISTAKE",
@@ -20,8 +20,6 @@ __all__ = [
     "judge",
     "judge_loss",
     "least_loss",
-    "mean_accuracy",
-    "move_accuracy",
     "winning_chances",
 ]
 
@@ -39,6 +37,7 @@ BLUNDER = Judgement("blunder", "??", 4)
 MISTAKE = Judgement("mistake", "?", 2)
 INACCURACY = Judgement("inaccuracy", "?!", 6)
 GREAT = Judgement("only move", "!", 1)
+BRILLIANT = Judgement("brilliant move", "!!", 3)
 
 # Smallest loss of each kind, as on Lichess (there 0.3, 0.2 and 0.1 of a scale from -1 to 1).
 _THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
@@ -48,6 +47,7 @@ _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which f
 # tends to be smaller; and a side three pawns behind has no game left to lose.
 _MARGIN = 0.03  # winning chances by which two looks must exceed the limit of a mistake or a blunder
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
+_HOPELESS = 0.025  # winning chances ten pawns behind, below which even a mate costs nothing, as on Lichess
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores (`uci.bench.marks`)
 
 
@@ -76,25 +76,17 @@ def judge(loss: float, gap: float, chances: float) -> Judgement | None:
     return GREAT if loss <= 0.0 and is_only_move(gap, chances) else None
 
 
-def judge_loss(losses: Sequence[float], best: float) -> Judgement | None:
+def judge_loss(losses: Sequence[float], best: float, allows_mate: bool = False) -> Judgement | None:
     """The judgement of a move that loses so much in each of several looks; None if it loses little.
 
     All looks must agree, and for a mistake or a blunder with a margin; a blunder needs a position that the best move,
-    with winning chances of `best`, keeps open.
+    with winning chances of `best`, keeps open. To allow a mate that the best move avoids is a mistake at least.
     """
+    if allows_mate and best >= _HOPELESS:
+        return BLUNDER if best >= _ALREADY_LOST else MISTAKE
     loss = min(losses)
     for least, judgement in _THRESHOLDS:
         margin = 0.0 if judgement == INACCURACY else _MARGIN
         if loss >= least + margin and (judgement != BLUNDER or best >= _ALREADY_LOST):
             return judgement
     return None
-
-
-def move_accuracy(loss: float) -> float:
-    """0..100 for a loss in winning chances; the curve of Lichess, https://lichess.org/page/accuracy."""
-    return min(100.0, max(0.0, 103.1668 * math.exp(-0.04354 * 100.0 * loss) - 3.1669))
-
-
-def mean_accuracy(losses: Sequence[float]) -> float | None:
-    """The mean accuracy of some moves; None without any."""
-    return sum(map(move_accuracy, losses)) / len(losses) if losses else None

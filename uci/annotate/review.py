@@ -6,7 +6,8 @@ after the move itself and after its best alternative, and is marked only as far 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import functools
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,20 @@ import chess.pgn
 
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
+from uci.annotate.accuracy import START_CP, RatedMove, accuracy, rated_moves, winning_cp
 from uci.annotate.judge import (
     BLUNDER,
+    BRILLIANT,
     GREAT,
     INACCURACY,
     MISTAKE,
     Judgement,
     judge,
     judge_loss,
-    mean_accuracy,
     winning_chances,
 )
+from uci.annotate.phases import phases
+from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.terminal.notation import move_number
 from uci.terminal.opening_names import is_named, opening_name
 from uci.terminal.verdict import Verdict
@@ -39,6 +43,8 @@ __all__ = ["GameReview", "MoveReview", "ReviewInterrupted", "deeper", "review_ga
 _SUSPICIOUS = 0.05  # winning chances; above this loss the best move is searched as thoroughly as the move played
 _MISSED = 0.1  # winning chances; less than this is the noise of two searches
 _HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
+_BRILLIANT_PRIOR = 0.1  # the same for a sacrifice
+_SOUND = 0.5  # winning chances that a sacrifice must leave
 _MOST_TURNING_POINTS = 6
 _MOST_TRIED = 3  # moves of a position, the one played included, that are searched as thoroughly as that one
 _DEEPER = 4  # times the nodes, or the time, in the second look at a move that seems to deserve a mark
@@ -56,6 +62,7 @@ class MoveReview:
     best_line: tuple[chess.Move, ...]  # begins with the best move
     loss: float  # winning chances of the mover, 0 for the best move
     judgement: Judgement | None  # None too for known opening moves, if they are no blunders
+    reply_line: tuple[chess.Move, ...] = ()  # what follows the move
     gap: float = 0.0  # winning chances between an only good move and the best other one
     is_confirmed: bool = False  # whether the mark comes from two looks
 
@@ -80,6 +87,12 @@ class MoveReview:
         return _chances(self.before, self.mover), _chances(self.after, self.mover)
 
     @property
+    def reason(self) -> str:
+        """Why the move is worse than the best one; "" where no rule knows."""
+        mates = (_mate(verdict, self.mover) for verdict in (self.after, self.before))
+        return reason(Lines(self.board, (self.move, *self.reply_line), self.best_line, *mates))
+
+    @property
     def is_best(self) -> bool:
         """Whether Aino would have played it."""
         return bool(self.best_line) and self.best_line[0] == self.move
@@ -92,15 +105,28 @@ class GameReview:
     game: chess.pgn.Game
     start: Verdict
     moves: list[MoveReview]  # fewer than the game's where Ctrl-C ended the review
+    side: chess.Color | None = None  # whose moves are judged; None for both
 
     @property
     def opening(self) -> str:
         """Its name, "" for none."""
         return opening_name(self.game.end().board())
 
-    def accuracy(self, side: chess.Color) -> float | None:
-        """0..100; None for a side that never moved."""
-        return mean_accuracy([move.loss for move in self.moves if move.mover == side])
+    def accuracy(self, side: chess.Color, phase: str = "") -> float | None:
+        """0..100, of the whole game or of one phase; None for a side that never moved in it."""
+        rows = zip(self.moves, self._rated, self._phases, strict=False)
+        return accuracy([rated for move, rated, during in rows if move.mover == side and phase in ("", during)])
+
+    @functools.cached_property
+    def _phases(self) -> list[str]:
+        return phases(move.board for move in self.moves)
+
+    @functools.cached_property
+    def _rated(self) -> list[RatedMove]:
+        """The moves but for one that mates, which has no score after it."""
+        start = START_CP if self.game.board() == chess.Board() else self.start.score_cp
+        scores = [start, *(move.after.score_cp for move in self.moves if move.after.mate != 0)]
+        return rated_moves(scores, self.game.turn())
 
     def count(self, side: chess.Color, judgement: Judgement) -> int:
         """How many of a side's moves received this judgement."""
@@ -132,9 +158,15 @@ class ReviewInterrupted(KeyboardInterrupt):
 
 
 def review_game(
-    engine: Engine, game: chess.pgn.Game, limits: Limits, on_ply: Callable[[int, int], None] = lambda done, total: None
+    engine: Engine,
+    game: chess.pgn.Game,
+    limits: Limits,
+    on_ply: Callable[[int, int], None] = lambda done, total: None,
+    side: chess.Color | None = None,
 ) -> GameReview:
     """Reviews the main line, each position searched within `limits`; Ctrl-C raises ReviewInterrupted.
+
+    Only the moves of `side` are judged, where one is given.
 
     `on_ply(done, total)` is called after each move, and after each second look, which add to the total. Moves that an
     interrupt keeps from their second look have no mark.
@@ -157,17 +189,18 @@ def review_game(
         for ply in range(len(played) - 1, -1, -1):  # backwards: the look after a move corrects the look before it
             looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
         moves = [reviewer.judged(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(played)]
+        moves = [move if side in (None, move.mover) else replace(move, judgement=None) for move in moves]
         doubtful = [ply for ply, move in enumerate(moves) if move.judgement is not None]
         for done, ply in enumerate(doubtful, 1):
             moves[ply] = reviewer.confirmed(moves[ply], looks[ply + 1])
             on_ply(len(played) + done, len(played) + len(doubtful))
-        return GameReview(game, looks[0].verdict, moves)
+        return GameReview(game, looks[0].verdict, moves, side)
     except KeyboardInterrupt:
         if not moves:
             searched = enumerate(played[: max(0, len(looks) - 1)])
             moves = [reviewer.judged(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in searched]
         moves = [move if move.is_confirmed else replace(move, judgement=None) for move in moves]
-        raise ReviewInterrupted(GameReview(game, looks[0].verdict, moves) if moves else None) from None
+        raise ReviewInterrupted(GameReview(game, looks[0].verdict, moves, side) if moves else None) from None
 
 
 @dataclass(frozen=True)
@@ -177,7 +210,7 @@ class _Look:
     verdict: Verdict  # White's view
     line: tuple[chess.Move, ...]
     gap: float  # winning chances between the best move and the second
-    prior: float  # how likely the policy thought the best move, before any search
+    priors: Mapping[chess.Move, float]  # how likely the policy thought each move, before any search
     later: chess.Board | None = None  # the game's later position that the verdict comes from, if it does
 
 
@@ -189,13 +222,14 @@ class _Reviewer:
 
     def look(self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None) -> _Look:
         """Searches a position, or all of its moves but some; `limits` replaces the usual ones."""
-        if board.is_game_over():
-            return _Look(Verdict.of_result(board.result()), (), 0.0, 0.0)
+        if not any(board.legal_moves) or board.is_insufficient_material():  # other draws need not end a recorded game
+            return _Look(_for_people(Verdict.of_result(board.result())), (), 0.0, {})
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         self._engine.set_position(board)
         result = search_interruptibly(self._engine, replace(limits or self._limits, searchmoves=others))
-        verdict = Verdict.of_info(result.infos[0]).seen_by_white(board.turn)
-        return _Look(verdict, tuple(result.infos[0].pv), _gap(result), result.children[0].prior)
+        priors = {child.move: child.prior for child in result.children}
+        verdict = _for_people(Verdict.of_info(result.infos[0])).seen_by_white(board.turn)
+        return _Look(verdict, tuple(result.infos[0].pv), _gap(result), priors)
 
     def corrected(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> _Look:
         """A look at a position, made to agree with the look behind the move that was played there.
@@ -208,7 +242,7 @@ class _Reviewer:
         is_best = look.line[:1] == (move,)
         later = following.later or _after(board, move)
         verdict = _a_ply_earlier(following.verdict, board.turn)
-        as_played = _Look(verdict, (move, *following.line), 0.0, look.prior, later)
+        as_played = _Look(verdict, (move, *following.line), 0.0, look.priors, later)
         if gain >= _MISSED:
             return as_played
         if gain > -(_MISSED if is_best else _SUSPICIOUS):
@@ -220,7 +254,7 @@ class _Reviewer:
                 line = self.look(board, without=tried).line
             other = self.look(_after(board, line[0])).verdict
             if _loss(other, following.verdict, board.turn) > 0.0:
-                return _Look(_a_ply_earlier(other, board.turn), line, 0.0, look.prior)
+                return _Look(_a_ply_earlier(other, board.turn), line, 0.0, look.priors)
             tried.append(line[0])
         return as_played
 
@@ -229,49 +263,71 @@ class _Reviewer:
         is_best = look.line[:1] == (move,)
         loss = 0.0 if is_best else _loss(look.verdict, following.verdict, board.turn)
         after = _after(board, move)
-        is_hidden = is_best and look.prior < _HIDDEN_PRIOR and not board.is_capture(move)
+        prior = look.priors.get(move, 0.0)
+        is_hidden = is_best and prior < _HIDDEN_PRIOR and not board.is_capture(move)
         chances = _chances(look.verdict, board.turn)
         judgement = _unless_known(after, judge(loss, look.gap if is_hidden else 0.0, chances))
+        if judgement is None and _allows_mate(look.verdict, following.verdict, board.turn):
+            judgement = MISTAKE
+        is_offer = loss == 0.0 and prior < _BRILLIANT_PRIOR and is_sacrifice(board, (move, *following.line))
+        if is_offer and _chances(following.verdict, board.turn) >= _SOUND:
+            judgement = BRILLIANT
         return MoveReview(
-            len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, judgement
+            len(after.move_stack),
+            board,
+            move,
+            look.verdict,
+            following.verdict,
+            look.line,
+            loss,
+            judgement,
+            following.line,
         )
 
     def confirmed(self, move: MoveReview, following: _Look) -> MoveReview:
         """A judged move after the second look; its mark is the milder one of both or milder still, and may be gone."""
-        after = self._second_look(move, following)
-        return self._praise(move, after) if move.judgement == GREAT else self._blame(move, after)
+        after, line = self._second_look(move, following)
+        move = replace(move, after=after, reply_line=line)
+        return self._praise(move) if move.judgement in (GREAT, BRILLIANT) else self._blame(move)
 
-    def _second_look(self, move: MoveReview, following: _Look) -> Verdict:
-        """The deeper verdict on the position after a move, not blind to a reply whose strength the game showed."""
+    def _second_look(self, move: MoveReview, following: _Look) -> tuple[Verdict, tuple[chess.Move, ...]]:
+        """The deeper verdict on the position after a move, and its line, not blind to a reply that the game showed."""
         board = _after(move.board, move.move)
-        verdict = self.look(board, limits=self._deep_limits).verdict
+        look = self.look(board, limits=self._deep_limits)
         if following.later is None:
-            return verdict
-        shown, later = self.look(following.later, limits=self._deep_limits).verdict, following.later
-        for ply in range(len(later.move_stack) - len(board.move_stack)):
+            return look.verdict, look.line
+        later = following.later
+        at_end = self.look(later, limits=self._deep_limits)
+        played = later.move_stack[len(board.move_stack) :]
+        shown = at_end.verdict
+        for ply in range(len(played)):
             shown = _a_ply_earlier(shown, later.turn if ply % 2 else not later.turn)
-        return max(verdict, shown, key=lambda found: _chances(found, board.turn))
+        found = ((look.verdict, look.line), (shown, (*played, *at_end.line)))
+        return max(found, key=lambda one: _chances(one[0], board.turn))
 
-    def _blame(self, move: MoveReview, after: Verdict) -> MoveReview:
+    def _blame(self, move: MoveReview) -> MoveReview:
         better = self.look(_after(move.board, move.best_line[0]), limits=self._deep_limits)
+        after = move.after
         loss = _loss(better.verdict, after, move.mover)
         best = max(_chances(better.verdict, move.mover), _chances(after, move.mover))
-        judgement = judge_loss((move.loss, loss), best)
+        judgement = judge_loss((move.loss, loss), best, _allows_mate(better.verdict, after, move.mover))
         return replace(
             move,
             before=_a_ply_earlier(better.verdict if loss else after, move.mover),
-            after=after,
             best_line=(move.best_line[0], *better.line) if loss else (move.move,),
             loss=loss,
             judgement=_unless_known(_after(move.board, move.move), judgement),
             is_confirmed=True,
         )
 
-    def _praise(self, move: MoveReview, after: Verdict) -> MoveReview:
+    def _praise(self, move: MoveReview) -> MoveReview:
         other = self.look(move.board, without=[move.move], limits=self._deep_limits).verdict
-        gap = _chances(after, move.mover) - _chances(other, move.mover)
-        judgement = judge(0.0, gap, _chances(after, move.mover))
-        return replace(move, after=after, gap=gap, judgement=judgement, is_confirmed=True)
+        chances = _chances(move.after, move.mover)
+        gap = chances - _chances(other, move.mover)
+        judgement = judge(0.0, gap, chances)
+        if move.judgement == BRILLIANT and gap >= 0.0 and chances >= _SOUND:
+            judgement = BRILLIANT
+        return replace(move, gap=gap, judgement=judgement, is_confirmed=True)
 
 
 def deeper(limits: Limits) -> Limits:
@@ -296,6 +352,21 @@ def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
     """White's view of a position from which `side` moves into one of this verdict: its mate takes a move more."""
     mate, step = verdict.mate, 1 if side == chess.WHITE else -1
     return replace(verdict, mate=mate + step) if mate is not None and mate * step >= 0 else verdict
+
+
+def _for_people(verdict: Verdict) -> Verdict:
+    """The verdict with its score on the scale that Lichess and other readers of PGN expect, that of Stockfish."""
+    return replace(verdict, score_cp=winning_cp(winning_chances(verdict.expected)))
+
+
+def _mate(verdict: Verdict, side: chess.Color) -> int | None:
+    """Moves to mate as one side sees them, negative where it is mated."""
+    return verdict.mate if verdict.mate is None or side == chess.WHITE else -verdict.mate
+
+
+def _allows_mate(best: Verdict, after: Verdict, side: chess.Color) -> bool:
+    """Whether a side is mated after its move, and not after its best one."""
+    return (_mate(after, side) or 0) < 0 <= (_mate(best, side) or 0)
 
 
 def _gap(result: SearchResult) -> float:

@@ -26,10 +26,10 @@ import chess.engine
 import chess.pgn
 
 from engine.measuring import Progress, Row, new_parser, report
+from uci.annotate.accuracy import win_percent
 from uci.annotate.judge import BLUNDER, GREAT, INACCURACY, MISTAKE, is_only_move, least_loss
 from uci.bench.referee import MATE_CP, Referee
 
-LICHESS_SLOPE = 0.00368208  # of the logistic curve from centipawns to expected points
 QUICK_DEPTH = 12
 QUICK_LOSS, QUICK_GAP = 0.025, 0.1  # expected points; below both in a quick look, an unmarked move needs no deep one
 Z_95 = 1.959964
@@ -152,7 +152,7 @@ class Judge:
 
 def expected(score_cp: int) -> float:
     """Expected points, 0..1, of a score."""
-    return 1.0 / (1.0 + math.exp(-LICHESS_SLOPE * score_cp))
+    return win_percent(score_cp) / 100.0
 
 
 # ---- the table ------------------------------------------------------------------------------------------------------

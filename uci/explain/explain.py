@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ __all__ = ["EXAMPLES", "add_arguments", "explain", "parse", "run"]
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
 
-_DEFAULT_NODES = 4000
+_DEFAULT_NODES, _DEFAULT_SECONDS = 100_000, 3.0  # whichever comes first
 _THREAT_SHARE = 4  # the search of the opponent's threat gets one node in this many
 EXAMPLES = """\
 examples:
@@ -47,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
     parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
     parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
-    text = "search this many positions (default %(default)s)"
-    parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help=text)
+    text = "search this many positions (default: 100,000, or three seconds if that is sooner)"
+    parser.add_argument("--nodes", type=int, metavar="N", help=text)
     text = "write the page here (default %(default)s)"
     parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help=text)
     add_flags(parser)
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Writes the page and prints where it is. Raises AinoErrors."""
     options = options_from_flags(arguments)
-    nodes = checked("--nodes", arguments.nodes, 2, MOST_NODES)
+    nodes = None if arguments.nodes is None else checked("--nodes", arguments.nodes, 2, MOST_NODES)
     source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)
     if not any(source.board.legal_moves):
         raise ConfigError(f"{source.name}: the game is over, there is no move to explain")
@@ -72,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def explain(engine: Engine, options: EngineOptions, source: Source, nodes: int, console: Console) -> Explanation:
-    """Searches the position and collects everything that the page shows."""
+def explain(engine: Engine, options: EngineOptions, source: Source, nodes: int | None, console: Console) -> Explanation:
+    """Searches the position and collects everything that the page shows. Without `nodes`, a few seconds are enough."""
     board = source.board
     observation = _observe(console, engine, board, nodes)
     with waiting(console, "Looking at threats and pieces"):
@@ -85,17 +86,18 @@ def explain(engine: Engine, options: EngineOptions, source: Source, nodes: int, 
             observation=observation,
             first_sight=judge_at_sight(engine.evaluator, board),
             parts=value_parts(options, engine.evaluator, board),
-            threat=find_threat(engine, board, max(100, nodes // _THREAT_SHARE)),
+            threat=find_threat(engine, board, max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)),
             wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
             sight=_sight(engine.evaluator, board),
         )
 
 
-def _observe(console: Console, engine: Engine, board: chess.Board, nodes: int) -> Observation:
+def _observe(console: Console, engine: Engine, board: chess.Board, nodes: int | None) -> Observation:
     columns = (TextColumn("Searching"), BarColumn(20), TextColumn("{task.completed:,} nodes"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("search", total=nodes)
-        return observe(engine, board, nodes, lambda done: progress.update(task, completed=done))
+        most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)
+        task = progress.add_task("search", total=most)
+        return observe(engine, board, most, lambda done: progress.update(task, completed=done), seconds)
 
 
 def _sight(evaluator: Evaluator, board: chess.Board) -> Sight | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,9 +85,17 @@ def schedule(nodes: int) -> list[int]:
 
 
 def observe(
-    engine: Engine, board: chess.Board, nodes: int, on_step: Callable[[int], None] = lambda nodes: None
+    engine: Engine,
+    board: chess.Board,
+    nodes: int,
+    on_step: Callable[[int], None] = lambda nodes: None,
+    seconds: float = math.inf,
 ) -> Observation:
-    """Searches a position that has legal moves up to `nodes`. `on_step` gets the number of nodes of each snapshot."""
+    """Searches a position that has legal moves up to `nodes`, or until some seconds have passed.
+
+    `on_step` gets the number of nodes of each snapshot.
+    """
+    begun = time.monotonic()
     engine.new_game()
     engine.set_position(board)
     snapshots: list[Snapshot] = []
@@ -95,7 +105,8 @@ def observe(
         moves = {child.move: child for child in result.children}
         snapshots.append(Snapshot(count, moves, result.best_move))
         on_step(count)
-        if result.children[0].mate is not None and result.children[0].mate > 0:
+        mate = result.children[0].mate
+        if (mate is not None and mate > 0) or time.monotonic() - begun > seconds:
             break
     visits = sum(child.visits for child in result.children)
     tree = engine.tree(round(_TREE_SHARE * visits), _WIDEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import chess
 import chess.pgn
 
 from uci.terminal.opening_names import opening_name
+from uci.terminal.reading import read_game, read_games
 
-__all__ = ["LAST", "default_path", "find_game", "game_from_board", "games_folder", "save", "saved_games"]
+__all__ = ["LAST", "default_path", "game_from_board", "games_folder", "load_game", "save", "saved_games"]
 
 LAST = "last"  # names the game saved last
 REVIEWED = ".annotated"  # in the names of reviews
@@ -40,7 +42,18 @@ def saved_games() -> list[Path]:
     return [path for path in sorted(games_folder().glob("*.pgn")) if REVIEWED not in path.name]
 
 
-def find_game(name: str) -> Path:
+def load_game(name: str, number: int | None = None) -> chess.pgn.Game:
+    """A saved game by its file's name and its number there; without a number the first game, of `last` the last.
+
+    Raises DataError.
+    """
+    path = _find_file(name)
+    if number is None and name == LAST != path.name:
+        return deque(read_games(path), maxlen=1).pop()
+    return read_game(path, 1 if number is None else number)
+
+
+def _find_file(name: str) -> Path:
     """The file that a name means: a path, `last` for the game saved last, or a file in the folder of saved games.
 
     A name that means none of them comes back as a path, for the reader to complain about.

@@ -14,6 +14,8 @@ __all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "NAMED_LEVELS", "Level", "level_choic
 
 DEFAULT_MOVETIME_S = 2.0
 _FULL = "full strength"
+_PATIENCE_S, _MOVES_LEFT = 8.0, 40  # the longest answer where the clock has more for each of so many moves
+_SLOWEST_S, _PACE_MOVES = 5.0, 120  # the longest pause of a limited level, and the share of its clock for one
 _ELO_STEP = 200  # between the levels of a menu
 LEVEL_FORMS = "easy, medium, hard, elo 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
 
@@ -35,18 +37,28 @@ class Level:
             return f"nodes {self.nodes}"
         return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
+    def pace_s(self, clock: Limits | None, white: bool) -> float:
+        """Seconds that an answer takes at least: a limited level uses a share of its clock, as a person does."""
+        if self.elo is None or clock is None:
+            return 0.0
+        return min(_SLOWEST_S, ((clock.clock_ms(white) or 0) / _PACE_MOVES + clock.increment_ms(white) / 2) / 1000)
+
     def options(self, options: EngineOptions) -> EngineOptions:
         """Engine options for this level."""
         if self.elo is None:
             return replace(options, limit_strength=False)
         return replace(options, limit_strength=True, elo=self.elo)
 
-    def limits(self, clock: Limits | None) -> Limits:
-        """What bounds a search: nodes or a time of the level's own, else the game's clock, else two seconds."""
+    def limits(self, clock: Limits | None, white: bool = True) -> Limits:
+        """What bounds a search: nodes or a time of the level's own, else the game's clock, else two seconds.
+
+        A person does not wait long for an answer, however much time there is.
+        """
         if self.nodes is not None:
             return replace(clock or Limits(), nodes=self.nodes)
         if clock is not None and self.movetime_s is None:
-            return clock
+            is_long = (clock.clock_ms(white) or 0) > _MOVES_LEFT * _PATIENCE_S * 1000
+            return replace(clock, movetime_ms=round(1000 * _PATIENCE_S)) if is_long else clock
         seconds = DEFAULT_MOVETIME_S if self.movetime_s is None else self.movetime_s
         return replace(clock or Limits(), movetime_ms=round(1000 * seconds))
 
@@ -54,6 +66,7 @@ class Level:
 DEFAULT_LEVEL = Level()
 # Set by hand: a beginner, a club player, a strong one; on Stockfish's scale, as UCI_Elo.
 NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1400), "hard": Level(elo=2000)}
+_LIKE = {"easy": "a beginner", "medium": "a casual player", "hard": "a club player"}  # estimates
 NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 
@@ -82,7 +95,7 @@ def level_choices() -> list[tuple[str, str]]:
     """Levels for a menu, from the weakest to full strength: what `parse_level` reads, and what people read."""
     least, most = _elo_range()
     elos = sorted({least, *range(-(-least // _ELO_STEP) * _ELO_STEP, most, _ELO_STEP), most})
-    names = {level.elo: f", {name}" for name, level in NAMED_LEVELS.items() if level.elo is not None}
+    names = {level.elo: f", {name}: {_LIKE[name]}" for name, level in NAMED_LEVELS.items() if level.elo is not None}
     return [*((f"elo {elo}", f"{elo} Elo{names.get(elo, '')}") for elo in elos), (_FULL, "Full strength")]
 
 

@@ -2,7 +2,7 @@
 
 On an empty cache an engine is ready at once and only its first search waits; a GUI that gives up after ten seconds
 loses nothing. Programs that start at the same time share the work: a lock lets one of them compile, and the others
-watch its progress. A compiler that is killed leaves whole kernels; the next one goes on from there.
+watch its progress. A compiler that is killed leaves whole kernels; the next one, which is started once, goes on there.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ _TELL_S = 2.0  # between two messages about the progress
 
 
 class Progress(NamedTuple):
-    """How far the compiler is."""
+    """How far the compiler is, or what went wrong."""
 
     done: int
     total: int
     seconds_left: float | None  # None while unknown
+    problem: str = ""
 
     @property
     def share(self) -> float:
@@ -48,6 +49,8 @@ class Progress(NamedTuple):
         return self.done / self.total
 
     def __str__(self) -> str:
+        if self.problem:
+            return self.problem
         left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
         return f"compiling {self.done} of {self.total}, {self.share:.0%}{left}"
 
@@ -62,7 +65,7 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
         return None
     deciding: dict[str, Any] = {"preset": options.preset}
     deciding["threads"] = min(2, options.thread_count)
-    deciding["tactical_nodes"] = min(1.0, options.tactical_nodes)
+    deciding["tactical_nodes"] = float(options.tactical_nodes > 0)  # Whether there is advice, not how much.
     chosen = {field: getattr(options, field) for field in _ENGINE_FIELDS} | deciding | {"hash_mib": COMPILER_HASH_MIB}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,6 +85,7 @@ class Preparation:
         self._place = place_of(options, needed)
         self._compiler: subprocess.Popen[bytes] | None = None
         self._tried = 0.0
+        self._may_start_again = True  # once
         self._first: tuple[float, int] | None = None  # time and count at the first look
         self._step = (0.0, 0)  # the same when the count last changed
         self._expected_s: float | None = None  # how long the rest took by the pace of then; None while unknown
@@ -123,8 +127,9 @@ class Preparation:
         """
         told = 0.0
         while not self.finished:
-            if self._check():
-                return
+            problem = self._check()
+            if problem and tell is not None:
+                tell(Progress(0, 1, None, problem))
             progress, now = self.progress(), time.monotonic()
             if stopped():
                 raise StillCompilingError(f"no search yet, {progress or 'compiling'}")
@@ -133,18 +138,25 @@ class Preparation:
                 tell(progress)
             time.sleep(_POLL_S)
 
-    def _check(self) -> bool:
-        """Whether there is nothing left to wait for."""
+    def _check(self) -> str:
+        """Note whether there is nothing left to wait for, and see to it that a compiler is at work; returns what is
+        wrong with it, in words.
+        """
         assert self._place is not None
-        status = None if self._compiler is None else self._compiler.poll()
-        if self._compiler is not None and status is None:
-            self.finished = self._place.done.exists()
-        elif status == LOCKED and not self._place.done.exists():
+        status = 0 if self._compiler is None else self._compiler.poll()
+        if self._place.done.exists() or status == 0:  # It is 0 where none could be started or nothing can be kept.
+            self.finished = True
+        elif status == LOCKED:
             if time.monotonic() - self._tried >= _AGAIN_S:
                 self._start()
-        else:  # all compiled; or it failed, or could not be started
+        elif status is not None and self._may_start_again:
+            self._may_start_again = False
+            self._start()
+            return f"the compiler ended too soon, with status {status}; starting it again"
+        elif status is not None:
             self.finished = True
-        return self.finished
+            return f"the compiler ended too soon again, with status {status}; the search compiles and hears no stop"
+        return ""
 
     def _start(self) -> None:
         assert self._place is not None

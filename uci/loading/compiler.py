@@ -88,6 +88,7 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
 
 
 def _compile(place: Place) -> None:
+    from engine.native.jit import remove_unused
     from engine.options import EngineOptions, usable_cpus
     from engine.player import Engine
 
@@ -102,6 +103,7 @@ def _compile(place: Place) -> None:
                 engine.warm_up()
         with Engine(options) as engine:
             engine.warm_up()
+    remove_unused()  # What is new may take the place of an old version.
 
 
 def _compile_advice(place: Place) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import random
+import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import chess
@@ -42,8 +45,10 @@ class GameSettings:
     levels: dict[chess.Color, Level]  # Aino's level for each colour
     style: BoardStyle
     clock: GameClock | None = None
+    pgn: Path | None = None  # where to save the game; None for a file of its own
     bar: bool = False  # whether to show the evaluation bar under every board
-    scores: bool = True  # whether to show what Aino thinks of its moves
+    book: bool = False  # whether Aino begins with known openings, by chance
+    scores: bool = False  # whether to show what Aino thinks of its moves
     started: datetime.datetime = field(default_factory=datetime.datetime.now)
 
     def again(self, swap: bool) -> GameSettings:
@@ -71,6 +76,7 @@ class TerminalGame:
         self.verdict: Verdict | None = None  # Aino's latest verdict, from White's view
         self._engine = engine
         self.asker = ask
+        self.rng = random.Random()
         self._perspective = settings.human if settings.human is not None else chess.WHITE
         self._start_ply = len(board.move_stack)
         self._opening = ""
@@ -90,9 +96,14 @@ class TerminalGame:
             return "Aino plays both sides"
         return f"you have {chess.COLOR_NAMES[human].title()}; Aino's level: {levels[not human].text}"
 
+    @property
+    def has_new_moves(self) -> bool:
+        """Whether moves were played that no file has."""
+        return len(self.board.move_stack) > self._start_ply
+
     def start_clock(self) -> None:
         """Lets the mover's clock run; nobody's runs before the first move of a new or loaded game."""
-        if self.settings.clock is not None and len(self.board.move_stack) > self._start_ply:
+        if self.settings.clock is not None and self.has_new_moves:
             self.settings.clock.start(self.board.turn)
 
     def push(self, move: chess.Move) -> None:
@@ -147,9 +158,10 @@ class TerminalGame:
         clock = self.settings.clock
         self._engine.set_options(level.options(self._engine.options))
         self._engine.set_position(self.board)
-        limits = level.limits(clock.limits() if clock is not None else None)
+        left, begun, white = clock.limits() if clock is not None else None, time.monotonic(), self.board.turn
         with waiting(self.console, "Aino is thinking") as tell:
-            result = search_interruptibly(self._engine, limits, tell=tell)
+            result = search_interruptibly(self._engine, level.limits(left, white), tell=tell)
+            time.sleep(max(0.0, level.pace_s(left, white) - (time.monotonic() - begun)))
         if result.infos:
             self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
         return result

@@ -9,6 +9,7 @@ import chess
 
 from engine.errors import AinoError, MoveError
 from engine.search.result import SearchResult
+from uci.game.book import book_move
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.move_input import read_human_move
 from uci.play.asking import FlagFell
@@ -75,7 +76,8 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
 def _engine_turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
     clock, mover = game.settings.clock, game.board.turn
-    result = game.search(game.settings.levels[mover])
+    known = book_move(game.board, game.rng) if game.settings.book else None
+    result = SearchResult(known, None, [], [], 0, 0) if known else game.search(game.settings.levels[mover])
     if clock is not None and clock.left(mover) <= 0:
         return end_by_flag(game.board)
     if result.best_move is None:

@@ -6,7 +6,8 @@ import argparse
 import contextlib
 import random
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import chess
@@ -18,28 +19,31 @@ from engine.errors import ConfigError
 from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from uci.game.clock import GameClock, parse_time_control
-from uci.game.game_file import LAST, find_game, games_folder
+from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.game.resume import SavedGame, saved_game
 from uci.play.asking import ask
 from uci.play.game import GameSettings, TerminalGame
+from uci.play.questions import ask_choices, completions
 from uci.play.sitting import sit_down
 from uci.terminal.board_view import choose_style
-from uci.terminal.reading import read_game
+from uci.terminal.limit_flags import checked
 from uci.terminal.waiting import ready_engine
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 _CHESS960_STARTS = 960
+_THIS_MACHINE = "127.0.0.1"
 EXAMPLES = """\
 examples:
-  aino play                                 you have White, Aino thinks two seconds a move
+  aino play                                 asks for your side, the level and the clock
   aino play --side black --level "elo 1000" --clock 10+5
-  aino play --side black --level easy --no-scores
+  aino play --side white --level full --scores
   aino play --load last                     continue the game saved last
   aino play --load game.pgn                 continue another one, with its sides, level and clocks
   aino play --chess960                      a random start position of Fischer Random
   aino play --web                           a board in the browser
+  aino play --web --host 0.0.0.0            the same, also for a phone in this network
   aino play --side none --level "time 1"    watch Aino play itself
 
 In the game 'help' lists what you can type. However it ends, the game is saved as PGN, in the folder that is named at
@@ -62,14 +66,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--fen", help="start from this position")
     start.add_argument("--load", metavar="FILE", help=f"continue a game of this PGN file, or {LAST} for the latest")
     start.add_argument("--position", type=int, metavar="N", help="start from this Chess960 position, 0 to 959")
-    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of --load (default 1)")
+    text = "use game number N of --load (default: 1; of last, the last)"
+    parser.add_argument("--game", type=int, metavar="N", help=text)
     parser.add_argument("--ply", type=int, metavar="N", help="keep N plies of the loaded game (default: all)")
     parser.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default: a file of its own)")
     parser.add_argument("--bar", action="store_true", help="show the evaluation bar under the board")
-    parser.add_argument("--web", action="store_true", help="play on a board in the browser, open to this machine only")
-    parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser, with --web")
-    parser.add_argument("--no-scores", action="store_true", help="hide what Aino thinks of its moves")
+    parser.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
+    browser = parser.add_argument_group("board in the browser")
+    browser.add_argument("--web", action="store_true", help="play on a board in the browser")
+    browser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
+    text = "listen on this address (default %(default)s, this machine only; 0.0.0.0 for all, to play on a phone)"
+    browser.add_argument("--host", default=_THIS_MACHINE, metavar="ADDRESS", help=text)
+    browser.add_argument("--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)")
     add_flags(parser)
 
 
@@ -78,6 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.
     """
     options = options_from_flags(arguments)
+    if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
+        arguments.side, arguments.level, arguments.clock = ask_choices(ask, print)
     saved = _start(arguments, options.chess960)
     console = make_console()
     settings = _settings(arguments, options, console, saved)
@@ -92,14 +103,31 @@ def run(arguments: argparse.Namespace) -> int:
             say(console, "Aino compiles itself for this machine, which happens once. You can move meanwhile.")
         game: TerminalGame | None = TerminalGame(console, engine, saved.board, settings, ask)
         assert game is not None
+        _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
         game.clock_times.update(saved.clock_times)
         say(console, f"The game will be saved in {arguments.pgn or games_folder()}")
         if arguments.load is not None:
             say(console, game.sides_text)
         with _leaving_by_signal():
             while game is not None:
-                game = sit_down(game, engine, options, arguments.pgn)
+                game = sit_down(game, engine, options)
     return 0
+
+
+def _asks_first(arguments: argparse.Namespace) -> bool:
+    """Whether nothing on the command line says what game is wanted."""
+    chosen = (arguments.side, arguments.level, arguments.nodes, arguments.movetime, arguments.clock, arguments.fen)
+    others = (arguments.load, arguments.position, arguments.elo, arguments.config)
+    return all(value is None for value in (*chosen, *others)) and not arguments.limit_strength
+
+
+def _complete_with_tab(found: Callable[[str], list[str]]) -> None:
+    readline = sys.modules.get("readline")
+    if readline is None:
+        return
+    readline.set_completer_delims(" ")
+    readline.set_completer(lambda text, number: [*found(text), None][number])
+    readline.parse_and_bind("tab: complete")
 
 
 def _play_in_browser(
@@ -111,8 +139,16 @@ def _play_in_browser(
     from uci.web.table import Setup
 
     level = settings.levels[not settings.human]
-    setup = Setup(saved.board, settings.human, level, clock=settings.clock, clock_times=saved.clock_times)
-    serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, not arguments.no_browser)
+    setup = Setup(
+        saved.board,
+        settings.human,
+        level,
+        clock=settings.clock,
+        clock_times=saved.clock_times,
+        is_asked=_asks_first(arguments),
+    )
+    place = (arguments.host, checked("--port", arguments.port, 0, 65_535))
+    serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, not arguments.no_browser, *place)
 
 
 def _settings(
@@ -133,8 +169,10 @@ def _settings(
         levels=levels,
         style=choose_style(console, arguments.ascii),
         clock=GameClock(parse_time_control(arguments.clock)) if arguments.clock else saved.clock,
+        pgn=arguments.pgn,
         bar=arguments.bar,
-        scores=not arguments.no_scores,
+        book=human is not None,
+        scores=arguments.scores,
     )
 
 
@@ -151,7 +189,7 @@ def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level:
 
 def _start(arguments: argparse.Namespace, chess960: bool) -> SavedGame:
     if arguments.load is not None:
-        return saved_game(read_game(find_game(arguments.load), arguments.game), arguments.ply)
+        return saved_game(load_game(arguments.load, arguments.game), arguments.ply)
     if arguments.fen is not None:
         return SavedGame(parse_fen(arguments.fen, chess960))
     if arguments.position is None and not chess960:

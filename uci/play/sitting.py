@@ -7,10 +7,9 @@ from pathlib import Path
 from engine.options import EngineOptions
 from engine.player import Engine
 from uci.game.ends import UNFINISHED, GameEnd
-from uci.game.game_file import default_path, save
 from uci.play.game import TerminalGame
 from uci.play.loop import play
-from uci.play.record import record_of
+from uci.play.record import keep, record_of
 
 __all__ = ["sit_down"]
 
@@ -18,11 +17,10 @@ __all__ = ["sit_down"]
 _CHOICES = ("again", "swap", "takeback", "annotate", "quit")
 
 
-def sit_down(game: TerminalGame, engine: Engine, options: EngineOptions, pgn: Path | None) -> TerminalGame | None:
+def sit_down(game: TerminalGame, engine: Engine, options: EngineOptions) -> TerminalGame | None:
     """Plays a game, saves it and asks what next; the next game, or None to leave.
 
-    Whatever ends the game, it is saved if it has moves: in `pgn`, or in a file of its own. `options` are the engine's
-    own, without a level.
+    Whatever ends the game, it is saved if it has moves. `options` are the engine's own, without a level.
     """
     end, choice = UNFINISHED, "quit"
     told = ""
@@ -38,7 +36,7 @@ def sit_down(game: TerminalGame, engine: Engine, options: EngineOptions, pgn: Pa
             end = UNFINISHED
             end = play(game)
     finally:
-        path = _keep(game, end, pgn)
+        path = keep(game, end)
     if choice == "annotate" and path is not None:
         choice = _annotate(game, engine, options, end, path)
     if choice not in ("again", "swap"):
@@ -62,21 +60,6 @@ def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:
             return "quit"
         if answer in choices or answer in initials:
             return initials.get(answer, answer)
-
-
-def _keep(game: TerminalGame, end: GameEnd, pgn: Path | None) -> Path | None:
-    """Saves a game that has moves and says where; the file, or None. Shows a game that cannot be saved."""
-    if not game.board.move_stack:
-        return None
-    record = record_of(game, end)
-    path = pgn or default_path(game.settings.started)
-    try:
-        save(record, path)
-    except OSError as error:
-        game.say(f"cannot save the game in {path}: {error}\n\n{record}")
-        return None
-    game.say(f"saved to {path}")
-    return path
 
 
 def _annotate(game: TerminalGame, engine: Engine, options: EngineOptions, end: GameEnd, path: Path) -> str:

@@ -14,14 +14,13 @@ from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
 from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
-from uci.game.game_file import find_game, games_folder, save, saved_games
+from uci.game.game_file import games_folder, load_game, save, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.game.resume import saved_game
 from uci.play.game import TerminalGame
-from uci.play.record import record_of
+from uci.play.record import keep, record_of
 from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
-from uci.terminal.reading import read_game
 from uci.terminal.verdict import Verdict
 
 __all__ = ["COMMANDS", "Command", "help_text"]
@@ -162,7 +161,9 @@ def _fen(game: TerminalGame, argument: str) -> None:
     if not argument:
         game.say(game.board.fen())
         return
-    game.replace_board(parse_fen(argument, game.board.chess960))
+    board = parse_fen(argument, game.board.chess960)
+    _keep_unfinished(game)
+    game.replace_board(board)
     game.show()
 
 
@@ -181,14 +182,21 @@ def _save(game: TerminalGame, argument: str) -> None:
 
 
 def _load(game: TerminalGame, argument: str) -> None:
-    name, _, number = argument.rpartition(" ") if argument.rpartition(" ")[2].isdigit() else (argument, "", "1")
+    name, _, number = argument.rpartition(" ") if argument.rpartition(" ")[2].isdecimal() else (argument, "", "")
     if not name:
         raise ConfigError(_saved_games_text())
-    saved = saved_game(read_game(find_game(name), int(number)))
+    saved = saved_game(load_game(name, int(number) if number else None))
+    _keep_unfinished(game)
     game.resume(saved)
     game.show()
     if saved.levels is not None:
         game.say(game.sides_text)
+
+
+def _keep_unfinished(game: TerminalGame) -> None:
+    """Saves the game that another one is about to replace."""
+    if game.has_new_moves:
+        keep(game)
 
 
 def _saved_games_text() -> str:

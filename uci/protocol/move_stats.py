@@ -4,10 +4,11 @@
                 (S:  1.01791) (V:  0.0337)
 
 The fields stand on one line: move, its index among the 1858 policy moves, visits (and visits in flight: 0 after the
-search), prior, win minus loss, draw, moves left, value, exploration bonus, sum of value and bonus, and the evaluator's
-own value. `(T)` marks a proven result. A move without visits shows first-play urgency as its Q. The last line, `node`,
-describes the root position: its visits are one more than those of all moves, because they include its own evaluation,
-and so do its values. All values are from the side to move.
+search), prior, win minus loss, draw, moves left, value, exploration bonus, the score by which the search compares moves
+(value, bonus and what moves left count for), and the evaluator's own value. `(T)` marks a proven result. A move without
+visits shows first-play urgency as its Q. The last line, `node`, describes the root position: its visits are one more
+than those of all moves, because they include its own evaluation, and so do its values. All values are from the side to
+move.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["move_stats"]
 
 def move_stats(result: SearchResult, board: chess.Board) -> list[str]:
     """The lines, least visited move first, in Lc0's order. Empty when nothing was searched."""
-    ranked = sorted(result.children, key=lambda child: (child.visits, child.q + child.u))
+    ranked = sorted(result.children, key=lambda child: (child.visits, child.s))
     if result.root is None or not ranked:
         return []
     return [_move_line(child, board) for child in ranked] + [_node_line(result.root, ranked)]
@@ -35,7 +36,7 @@ def _move_line(child: RootMove, board: chess.Board) -> str:
     if child.visits:
         values, seen = _values(child.q, child.draw, child.moves_left), f"(V: {child.v:7.4f})"
     proven = "" if child.mate is None else " (T)"
-    return f"{head} {values} (Q: {child.q:8.5f}) (U: {child.u:6.5f}) (S: {child.q + child.u:8.5f}) {seen}{proven}"
+    return f"{head} {values} (Q: {child.q:8.5f}) (U: {child.u:6.5f}) (S: {child.s:8.5f}) {seen}{proven}"
 
 
 def _node_line(root: RootPosition, children: Sequence[RootMove]) -> str:

@@ -41,14 +41,34 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
 
 
 def any_move(board: chess.Board, limits: Limits, error: Exception) -> list[str]:
-    """The lines for a `go` that failed: the error, and any allowed move. Prints the traceback on stderr."""
+    """The lines for a `go` that failed: the error, and an allowed move. Prints the traceback on stderr."""
     traceback.print_exception(error, file=sys.stderr)
     return _first_move(board, limits, f"search failed: {type(error).__name__}: {error}")
 
 
 def _first_move(board: chess.Board, limits: Limits, message: str) -> list[str]:
-    move = next(iter(limits.searchmoves or board.legal_moves), None)
+    move = _plain_move(board.copy(stack=False), list(limits.searchmoves or board.legal_moves))
     return [info_string(message), f"bestmove {board.uci(move) if move else '(none)'}"]
+
+
+def _plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
+    """A move for when nothing can be searched: a mate, or else the first that allows none, or else the first."""
+    harmless = None
+    for move in moves:
+        board.push(move)
+        if board.is_checkmate():
+            return move
+        if harmless is None and not any(_mates(board, reply) for reply in list(board.legal_moves)):
+            harmless = move
+        board.pop()
+    return harmless or next(iter(moves), None)
+
+
+def _mates(board: chess.Board, move: chess.Move) -> bool:
+    board.push(move)
+    is_mate = board.is_checkmate()
+    board.pop()
+    return is_mate
 
 
 class SearchTask(Task):

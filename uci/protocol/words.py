@@ -122,7 +122,7 @@ def parse_go(text: str) -> GoCommand:
             end = position
             while end < len(words) and words[end] not in _NUMBERS and words[end] not in ("infinite", "ponder"):
                 end += 1
-            command.searchmoves = tuple(words[position:end])
+            command.searchmoves = tuple(words[position:end]) or None
             position = end
         else:
             command.problems.append(f"go: unknown word {word!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
 
@@ -10,7 +11,7 @@ import chess
 
 from engine.errors import DataError
 
-__all__ = ["is_named", "opening_name", "read_table"]
+__all__ = ["is_named", "named_lines_beyond", "opening_name", "read_table"]
 
 
 def opening_name(board: chess.Board) -> str:
@@ -31,10 +32,35 @@ def is_named(board: chess.Board) -> bool:
     return board.epd() in _names()
 
 
+def named_lines_beyond(board: chess.Board) -> int:
+    """How many rows of the table of names pass through a position, or end there."""
+    return _passages().get(board.epd(), 0)
+
+
+@functools.cache
+def _passages() -> Counter[str]:
+    found: Counter[str] = Counter()
+    for board, _ in read_table(_table()):
+        found.update(_epds(board))
+    return found
+
+
+def _epds(board: chess.Board) -> Iterator[str]:
+    """A position and all those before it."""
+    board = board.copy()
+    yield board.epd()
+    while board.move_stack:
+        board.pop()
+        yield board.epd()
+
+
+def _table() -> str:
+    return resources.files("uci.terminal").joinpath("openings.txt").read_text(encoding="utf-8")
+
+
 @functools.cache
 def _names() -> dict[str, str]:
-    text = resources.files("uci.terminal").joinpath("openings.txt").read_text(encoding="utf-8")
-    return {board.epd(): name for board, name in read_table(text)}
+    return {board.epd(): name for board, name in read_table(_table())}
 
 
 def read_table(text: str) -> Iterator[tuple[chess.Board, str]]:
@@ -55,7 +81,7 @@ def read_table(text: str) -> Iterator[tuple[chess.Board, str]]:
 def _board_after(moves: list[str], boards: dict[str, chess.Board]) -> chess.Board:
     key = " ".join(moves)
     if key not in boards:
-        board = _board_after(moves[:-1], boards).copy(stack=False)
+        board = _board_after(moves[:-1], boards).copy()
         board.push_san(moves[-1])
         boards[key] = board
     return boards[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 import chess
@@ -19,6 +20,12 @@ __all__ = ["LoadedGame", "chosen_game", "chosen_position", "loaded_game"]
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
 _CHESS960_STARTS = 960
+# Comments, tags and brackets of variations.
+_NO_MOVES = re.compile(r"\{[^}]*\}|;[^\n]*|^%.*$|^\s*\[.*\]\s*$|\((?!\w\))|(?<!\(\w)\)", re.M)
+_WORD = re.compile(
+    r"(\d+\.*)?([NBKRQ]?[a-h]?[1-8]?[x:-]?[a-h][1-8](=?\(?[nbrqNBRQ]\)?)?|[oO0](-[oO0]){1,2}|--|Z0|0000)?[+#]*[!?]*"
+    r"|1-0|0-1|1/2-1/2|\*|\$\d+|e\.p\.|[+\-=/~∓±⩲⩱∞□]+|N|D"
+)
 
 
 @dataclass(frozen=True)
@@ -62,14 +69,23 @@ def loaded_game(text: str, number: int) -> LoadedGame:
             break
     if number > len(games):
         raise DataError(f"the PGN has {len(games)} game{'s' * (len(games) != 1)}")
-    game, fault = games[number - 1]
-    if fault is not None:
-        raise fault
+    game, error = games[number - 1]
+    if error is not None:
+        raise error
     board = board_at(game)
     if len(board.move_stack) > MOST_PLIES:
         raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
     setup = Setup(board, None, headers=dict(game.headers))
-    return LoadedGame(setup, [_name(found) for found, _ in games[:_MOST_GAMES]], str(next(iter(game.errors), "")))
+    fault = _unreadable_word(text) or str(next(iter(game.errors), ""))
+    return LoadedGame(setup, [_name(found) for found, _ in games[:_MOST_GAMES]], fault)
+
+
+def _unreadable_word(text: str) -> str:
+    """What is wrong with the first word of a PGN that is no part of one, which its reader passes over; "" without."""
+    for word in _NO_MOVES.sub(" ", text).split():
+        if not _WORD.fullmatch(word):
+            return f"{word!r} is no move"
+    return ""
 
 
 def _is_shredder(fen: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +18,7 @@ from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, page
+from uci.game.book import book_move
 from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
 from uci.game.level import Level, parse_level
 from uci.game.move_input import read_human_move
@@ -41,11 +44,16 @@ class Desk:
     """
 
     def __init__(
-        self, thinker: Thinker, save: Callable[[chess.pgn.Game], str], review_limits: Limits = _REVIEW
+        self,
+        thinker: Thinker,
+        save: Callable[[chess.pgn.Game], str],
+        review_limits: Limits = _REVIEW,
+        rng: random.Random | None = None,
     ) -> None:
         self.thinker = thinker
         self.save = save  # returns a sentence that says where the game is
         self.review_limits = review_limits
+        self.rng = rng  # chooses Aino's openings; without it Aino searches from the first move on
 
 
 class Conductor:
@@ -237,7 +245,7 @@ class Conductor:
         self.table.look(False, 0)
         self._changed()
         if loaded.fault:
-            self._say(f"read up to an unreadable move: {loaded.fault}", "error")
+            self._say(f"the PGN has a fault: {loaded.fault}", "error")
         if len(loaded.names) > 1:
             self._tell({"do": "games", "names": loaded.names, "game": game})
 
@@ -258,7 +266,13 @@ class Conductor:
                 self._tell({"do": "reviewing", "done": done, "total": of})
 
         limits = self._desk.review_limits
-        review = await self._thinker.review(table.record(), self._for_analysis, limits, on_ply)
+        try:
+            review = await self._thinker.review(table.record(), self._for_analysis, limits, on_ply)
+        except Exception:
+            if table is self.table:
+                self._forget_review()
+                self._go_on()
+            raise
         if review is None or table is not self.table:
             return
         self._reviewing = False
@@ -314,18 +328,31 @@ class Conductor:
                 return
             self._set_flag_timer()
             self._tell_state()
-        result = await self._search(table.board.copy(), table.level, table)
-        if result is None or table is not self.table or not table.is_engine_turn:
+        board = table.board.copy()
+        result = await self._answer(table)
+        if result is None or table is not self.table or not table.is_engine_turn or table.board != board:
             return
         if result.best_move is None:
             raise MoveError(f"the engine found no move in {table.board.fen()}")
         table.play(result.best_move)
         self._changed()
 
+    async def _answer(self, table: Table) -> SearchResult | None:
+        """What Aino plays: a known opening, or what a search finds at a human pace."""
+        begun, clock = time.monotonic(), table.clock.limits() if table.clock is not None else None
+        rng = self._desk.rng
+        known = book_move(table.board.copy(), rng) if rng is not None else None
+        if known is not None:
+            result: SearchResult | None = SearchResult(known, None, [], [], 0, 0)
+        else:
+            result = await self._search(table.board.copy(), table.level, table)
+        await asyncio.sleep(max(0.0, table.level.pace_s(clock, table.board.turn) - (time.monotonic() - begun)))
+        return result
+
     async def _search(self, board: chess.Board, level: Level, table: Table | None = None) -> SearchResult | None:
         """Searches at a level, by the clocks of `table` where it has them. None if something else came up."""
         clock = table.clock.limits() if table is not None and table.clock is not None else None
-        return await self._thinker.search(board, level.options, level.limits(clock))
+        return await self._thinker.search(board, level.options, level.limits(clock, board.turn))
 
     async def _analyse(self) -> None:
         """Shows lines of the position that is looked at until something else is to be done."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import random
 import signal
 import threading
 import webbrowser
@@ -18,7 +19,7 @@ from engine.console import say
 from engine.player import Engine
 from uci.game.game_file import default_path, save
 from uci.web.conductor import Conductor, Desk
-from uci.web.server import WebServer
+from uci.web.server import ADDRESS, WebServer
 from uci.web.table import Setup
 from uci.web.thinker import Thinker
 
@@ -26,27 +27,40 @@ __all__ = ["serve_board"]
 
 
 def serve_board(
-    console: Console, load: Callable[[], Engine], setup: Setup, pgn: Path | None = None, open_browser: bool = True
+    console: Console,
+    load: Callable[[], Engine],
+    setup: Setup,
+    pgn: Path | None = None,
+    open_browser: bool = True,
+    host: str = ADDRESS,
+    port: int = 0,
 ) -> None:
     """Serves the board until Ctrl-C, SIGTERM or a closed terminal. Unfinished games are saved, too.
 
     `load` makes the engine while the page is already open. Raises AinoErrors if it cannot.
     """
-    asyncio.run(_serve(console, load, setup, pgn, open_browser))
+    asyncio.run(_serve(console, load, setup, pgn, open_browser, (host, port)))
 
 
 async def _serve(
-    console: Console, load: Callable[[], Engine], setup: Setup, pgn: Path | None, open_browser: bool
+    console: Console,
+    load: Callable[[], Engine],
+    setup: Setup,
+    pgn: Path | None,
+    open_browser: bool,
+    place: tuple[str, int],
 ) -> None:
     thinker = Thinker(load)
     path = pgn or default_path(datetime.datetime.now())
-    desk = Desk(thinker, _saver(path))
+    desk = Desk(thinker, _saver(path), rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(desk, setup, tell),
         lambda: say(console, f"The page is closed, and the game waits. To continue, open {server.url}"),
+        *place,
     )
+    who = "Who knows this address can open it, from any machine" if server.is_open else "Only this machine can open it"
     say(console, f"Aino's board: {server.url}")
-    say(console, f"Only this machine can open it. Games are saved in {path}. Ctrl-C here ends Aino.")
+    say(console, f"{who}. Games are saved in {path}. Ctrl-C here ends Aino.")
     try:
         with _ended_by_signals() as ended:
             if open_browser:  # in a thread, because some browsers return when they are closed

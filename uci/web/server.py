@@ -1,8 +1,9 @@
-"""The web server of the board: one page, its socket, the game and the review, for browsers on this machine only.
+"""The web server of the board: one page, its socket, the game and the review, for browsers on this machine by default.
 
-What keeps others out: the server listens on 127.0.0.1; the address holds a secret token; the Host header must name this
-machine, so that no foreign name that resolves to 127.0.0.1 is served; the socket's Origin must be the server's own; a
-page may load nothing from anywhere, and no other page may frame it; all sizes are bounded.
+What keeps others out: the server listens on 127.0.0.1, unless another address is asked for; the page's address holds a
+secret token; the Host header must be the address that is listened on, or a number where that is every address, so that
+no foreign name that resolves to it is served; the socket's Origin must be the server's own; a page may load nothing
+from anywhere, and no other page may frame it; all sizes are bounded.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ipaddress
 import json
 import secrets
 import socket
@@ -17,20 +19,20 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from engine.errors import ConfigError
 from engine.pages.render import new_nonce
 from uci.game.level import level_choices
 from uci.pages.render import render
 from uci.web.conductor import Conductor
-from uci.web.wishes import LONGEST_MESSAGE
+from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN
 
-__all__ = ["WebServer"]
+__all__ = ["ADDRESS", "WebServer"]
 
 ADDRESS = "127.0.0.1"
-_NAMES = (ADDRESS, "localhost")
+_EVERY = "0.0.0.0"  # stands for all addresses of this machine
 _MOST_TABS = 8  # most tabs open at a time; all but one of them wait
 _LONGEST_HEADERS = 16_384  # bytes
 _LONGEST_BODY = 0  # bytes; nothing is posted
@@ -40,7 +42,7 @@ _GONE = 4000  # close code of a socket that is one tab too many
 
 
 class WebServer:
-    """Listens on a free port of this machine from the start; `url` is the page's address.
+    """Listens from the start, on a free port where none is given; `url` is the page's address. Raises ConfigError.
 
     `on_empty` is called when the last tab has been closed for some seconds, and the game waits.
     """
@@ -49,7 +51,10 @@ class WebServer:
         self,
         conductor_for: Callable[[Callable[[dict[str, Any]], None]], Conductor],
         on_empty: Callable[[], None] = lambda: None,
+        host: str = ADDRESS,
+        port: int = 0,
     ) -> None:
+        self.host = host
         self.token = secrets.token_urlsafe(24)
         self.tabs: list[BoardSocket] = []  # the first one is at the board
         self.conductor = conductor_for(self._tell)
@@ -65,20 +70,31 @@ class WebServer:
             websocket_max_message_size=LONGEST_MESSAGE,
             websocket_ping_interval=_PING_S,
         )
-        sockets = bind_sockets(0, ADDRESS, socket.AF_INET)
-        self.port = sockets[0].getsockname()[1]
+        try:
+            listening = socket.create_server((host, port))
+        except (OSError, OverflowError) as error:
+            raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
+        listening.setblocking(False)
+        self.port = listening.getsockname()[1]
         self._http = HTTPServer(application, max_header_size=_LONGEST_HEADERS, max_body_size=_LONGEST_BODY)
-        self._http.add_sockets(sockets)
+        self._http.add_socket(listening)
 
     @property
     def url(self) -> str:
         """The address of the page, with the token."""
-        return f"http://{ADDRESS}:{self.port}/{self.token}/"
+        return f"http://{_own_address() if self.host == _EVERY else self.host}:{self.port}/{self.token}/"
 
     @property
-    def hosts(self) -> set[str]:
-        """The values that a Host header may have."""
-        return {f"{name}:{self.port}" for name in _NAMES}
+    def is_open(self) -> bool:
+        """Whether other machines can reach it."""
+        return not self.host.startswith("127.") and self.host != "localhost"
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header names this server. A page that has bound its own name to this address does not."""
+        name, _, port = host.rpartition(":")
+        return port == str(self.port) and (
+            name in (self.host, ADDRESS, "localhost") or (self.host == _EVERY and _is_number(name))
+        )
 
     def _tell(self, message: dict[str, Any]) -> None:
         """Sends a message to the tab that is at the board, if there is one."""
@@ -132,6 +148,24 @@ class WebServer:
         await self._http.close_all_connections()
 
 
+def _own_address() -> str:
+    """This machine's address in its network; 127.0.0.1 without one. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address for documentation, which only chooses the way out
+        except OSError:
+            return ADDRESS
+        return str(probe.getsockname()[0])
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
 class _Guarded(RequestHandler):
     """Answers only requests that name this machine and know the token."""
 
@@ -150,7 +184,7 @@ class _Guarded(RequestHandler):
         self.set_header("X-Frame-Options", "DENY")
 
     def prepare(self) -> None:
-        if self.request.host not in self.server.hosts:
+        if not self.server.knows(self.request.host):
             raise HTTPError(403, reason="Unknown host")
         token = self.path_args[0] if self.path_args else ""
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
@@ -166,10 +200,9 @@ class _Guarded(RequestHandler):
         self.finish(render(template, nonce=nonce, **context))
 
     def _allow_script(self, nonce: str) -> None:
-        socket_address = " ".join(f"ws://{host}" for host in sorted(self.server.hosts))
         rules = {
             "default-src": "'none'", "script-src": f"'nonce-{nonce}'", "style-src": "'unsafe-inline'",
-            "img-src": "data:", "connect-src": f"'self' {socket_address}", "frame-ancestors": "'none'",
+            "img-src": "data:", "connect-src": f"'self' ws://{self.request.host}", "frame-ancestors": "'none'",
             "base-uri": "'none'", "form-action": "'none'",
         }  # fmt: skip
         self.set_header("Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in rules.items()))
@@ -189,7 +222,7 @@ class PageHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page."""
-        self.show_page("web.html.j2", title="Aino", levels=level_choices())
+        self.show_page("web.html.j2", title="Aino", levels=level_choices(), longest_pgn=LONGEST_PGN)
 
 
 class ReviewHandler(_Guarded):

@@ -85,6 +85,7 @@ def snapshot(table: Table, game: StepCache, variation: StepCache) -> dict[str, A
     return {
         "do": "state",
         "isGame": table.is_game,
+        "asks": table.setup.is_asked and table.plies == len(table.setup.board.move_stack),
         "human": None if human is None else chess.COLOR_NAMES[human],
         "level": table.level.text,
         "analysing": table.is_analysing,

@@ -32,6 +32,7 @@ class Setup:
     clock: GameClock | None = None  # of a continued game, in place of a control
     clock_times: Mapping[int, float] = field(default_factory=dict)  # of that game: seconds left to the mover by ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a loaded game
+    is_asked: bool = False  # whether the page asks first what game is wanted
 
 
 @dataclass

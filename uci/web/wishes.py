@@ -8,10 +8,10 @@ from typing import Any
 
 from engine.errors import DataError
 
-__all__ = ["LONGEST_MESSAGE", "WISHES", "read_wish"]
+__all__ = ["LONGEST_MESSAGE", "LONGEST_PGN", "WISHES", "read_wish"]
 
-LONGEST_MESSAGE = 300_000  # bytes; a PGN is the longest thing that a page sends
-_LONGEST_PGN = 250_000  # characters
+LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
+LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
 _LONGEST_FEN = 200
 _LONGEST_WORD = 40
 _MOST_MOVES = 200
@@ -59,7 +59,7 @@ WISHES: dict[str, Mapping[str, Check]] = {
     "drop_variation": {},
     "lines": {"on": _flag, "count": _number(1, 5)},
     "position": {"fen": _text(_LONGEST_FEN)},
-    "load": {"text": _text(_LONGEST_PGN), "game": _number(1, 100_000)},
+    "load": {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)},
     "review": {},
     "stop_review": {},
     # the tab

@@ -185,7 +185,7 @@ def write_mean_value(model, leaves, leaf):
     write_value(model.policy, leaves, leaf)
     if not is_calm(model.policy.sight):
         return
-    value_trunk_outputs(model.value, leaves.rows[leaf], model.policy.sight.attacks)
+    value_trunk_outputs(model.value, leaves.rows[leaf])
     outputs = model.value.outputs
     softmax_of_3(outputs, model.wdl)
     half = np.float32(0.5)

@@ -32,7 +32,7 @@ from engine.nn.layers import (
 )
 
 TYPICAL_ACTIVE = 28  # features of an average position
-TYPICAL_ROWS = 50  # rows of a view of an average position
+TYPICAL_ROWS = 24  # rows of a view of an average position
 # Units start in the middle of their unclipped range, so all of them learn from the first step on.
 START_SCALE, START_BIAS = np.float32(0.1), np.float32(0.5)
 

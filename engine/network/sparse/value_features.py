@@ -1,11 +1,11 @@
-"""The value trunk's inputs: every piece twice, seen by each side; no search, so a position costs a microsecond or less.
+"""The value trunk's inputs: every piece on its square, by the square of a king, seen by each side.
 
 Both sides have a view. Their rows come from one table: a side sees its own pieces as the first six, flips the board if
-it is Black and mirrors it if its king stands on files a to d. A view has these rows:
+it is Black and mirrors it if its king stands on files a to d. A piece of a view has the row
 
-    ((piece * 2 + defended) * 2 + attacked) * 64 + square        pieces by attack and defence
-    3072..3087           castling, en passant and counter, in the order of `features.py`; neither has phases here
-    3088 + bucket * 768 + piece * 64 + square      pieces again, by the bucket of the view's own king
+    bucket * 768 + piece * 64 + square          bucket: of the square of the view's own king
+
+so a move changes few rows, unless the own king enters another bucket or crosses the middle.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.attacks import ONE
-from engine.board.layout import KING, SIDE, WHITE
+from engine.board.layout import KING, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
-from engine.network.sparse.features import BALANCE_FEATURE, PIECE_NUMBERS, write_pieces, write_state
 
-PIECE_GROUPS = (12, 4, 64)  # shape of the first rows: [piece, attacked and defended, square]
-STATE_ROWS = 12 * PIECE_NUMBERS
-KING_ROWS = STATE_ROWS + BALANCE_FEATURE  # first row of the king buckets
 BUCKET_ROWS = 12 * 64
-MAX_VIEW = 72  # rows of one view: 32 pieces twice, 4 castling rights, en passant, counter; rounded up
+MAX_VIEW = 32  # rows of one view: as many as there are pieces
 
 # Bucket of the own king by [rank 1 to 8, file e to h], for each supported number of buckets.
 _LAYOUTS = {
@@ -48,29 +44,28 @@ def king_buckets(count: int) -> np.ndarray:
 
 
 @kernel()
-def write_views(row, attacks, buckets, features):
-    """Write both views' rows to features int16 [2 * 72], the side to move's from 0, the other's from 72.
-
-    attacks: both attack sets, as `write_attacks` makes them. buckets: of `king_buckets`. Returns the number of rows,
-    which is the same for both views.
-    """
-    side = np.int64(row[SIDE])
-    write_view_of(row, side, attacks, buckets, features[:MAX_VIEW])
-    return write_view_of(row, 1 - side, attacks, buckets, features[MAX_VIEW:])
+def flip_of(row, side):
+    """What a side's view XORs squares with: it flips ranks for Black, and files if its king stands on a to d."""
+    king = ctz(row[KING] & row[WHITE + side])
+    return 56 * side ^ (7 if king & 7 < 4 else 0)
 
 
 @kernel()
-def write_view_of(row, side, attacks, buckets, features):
-    """Write the rows of a side's view; returns their number."""
-    king = ctz(row[KING] & row[WHITE + side])
-    flip = 56 * side ^ (7 if king & 7 < 4 else 0)
-    base = KING_ROWS + BUCKET_ROWS * buckets[king ^ flip]
-    count = write_pieces(row, side, 0, flip, attacks, PIECE_NUMBERS, 0, features, 0)
-    count = write_pieces(row, 1 - side, 6, flip, attacks, PIECE_NUMBERS, 0, features, count)
+def first_row(row, side, flip, buckets):
+    """The first row of the bucket of a side's king. buckets: of `king_buckets`."""
+    return BUCKET_ROWS * buckets[ctz(row[KING] & row[WHITE + side]) ^ flip]
+
+
+@kernel()
+def write_view_of(row, side, buckets, features):
+    """Write the rows of a side's view to features int16 [32]; returns their number, which both views share."""
+    flip = flip_of(row, side)
+    base = first_row(row, side, flip, buckets)
+    count = np.int64(0)
     for piece in range(12):
         pieces = row[piece % 6] & row[WHITE + (side ^ piece // 6)]
         while pieces:
             features[count] = base + piece * 64 + (ctz(pieces) ^ flip)
             count += 1
             pieces &= pieces - ONE
-    return write_state(row, side, flip, STATE_ROWS, features, count)
+    return count

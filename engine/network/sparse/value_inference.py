@@ -1,8 +1,10 @@
-"""The value trunk for playing: int16 rows, from scratch for every position, and small layers in float32.
+"""The value trunk for playing: int16 accumulators that follow the search by differences, bytes for the first layer.
 
-`value_parameters` has the formulas. Rows are integers, round(scale * weight), so a sum of rows has one result in any
-order and on any machine, and half the memory to read; everything behind the accumulators is float32. The layers behind
-the first are stored by input, because then a register holds sixteen outputs and nothing has to be summed across it.
+`value_parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps the last board
+it saw there with the accumulator; the next leaf adds the rows of pieces that came and subtracts those that went, a
+third of all on average. Sums of integers are the same in any order, so they equal those from scratch, bit for bit. The
+layers behind the first are stored by input, because then a register holds sixteen outputs and nothing has to be summed
+across it.
 """
 
 from __future__ import annotations
@@ -12,17 +14,34 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.board.attacks import ONE
+from engine.board.layout import SIDE, WHITE
 from engine.errors import ConfigError
-from engine.native.integer_lanes import SHORTS, high_floats, load_shorts, low_floats
+from engine.native.bits import ctz
+from engine.native.integer_lanes import (
+    SHORTS,
+    clip_shorts,
+    dot_bytes,
+    high_product,
+    load_ints,
+    load_shorts,
+    splat_int,
+    splat_short,
+    store_ints,
+    store_low_bytes,
+    store_shorts,
+)
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import MEN_BUCKETS, men_bucket
 from engine.network.sparse.quantization import as_shorts, by_input
-from engine.network.sparse.rows import clip, score_row
-from engine.network.sparse.short_rows import add_short_rows
-from engine.network.sparse.value_features import MAX_VIEW, king_buckets, write_views
+from engine.network.sparse.rows import clip
+from engine.network.sparse.short_rows import BLOCK
+from engine.network.sparse.value_features import MAX_VIEW, first_row, flip_of, king_buckets
 from engine.network.sparse.value_parameters import (
+    DENSE1_LIMIT,
+    DENSE1_SCALE,
     HIDDEN_1,
     HIDDEN_2,
     ValueConfig,
@@ -31,15 +50,21 @@ from engine.network.sparse.value_parameters import (
     new_value_tables,
 )
 
+# The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the byte of a unit of 1.
+FIRST_UNIT, SECOND_UNIT = 2**12, 2**11
+UNIT = FIRST_UNIT * SECOND_UNIT >> 16
+QUAD = 4  # units whose bytes are one int32
+
 
 class IntegerValueTables(NamedTuple):
     """A value trunk ready to play. W width, F rows, 8 versions of each layer."""
 
     weight: np.ndarray  # int16 [F * W]
     bias: np.ndarray  # int16 [W]
-    inverse_scale: np.ndarray  # float32 [1] what a unit of the integers is worth
+    scale: np.ndarray  # int16 [1] what an accumulator of 1 is in integers, a power of two
     buckets: np.ndarray  # int64 [64] of the own king
-    dense1: np.ndarray  # float32 [8 * 16 * W]
+    n_buckets: np.ndarray  # int64 [1]
+    dense1: np.ndarray  # int8 [8 * W/4 * 16 * 4] by four units, then output
     dense1_bias: np.ndarray  # float32 [8 * 16]
     dense2: np.ndarray  # float32 [8 * 32 * 32] by input, then output
     dense2_bias: np.ndarray  # float32 [8 * 32]
@@ -48,14 +73,21 @@ class IntegerValueTables(NamedTuple):
 
 
 class ValueModel(NamedTuple):
-    """Arguments of `value_trunk_outputs`: weights that threads share, and one thread's scratch."""
+    """Arguments of `value_trunk_outputs`: weights that threads share, and one thread's accumulators and scratch.
+
+    There is a slot for either side, mirrored or not, and each king bucket.
+    """
 
     tables: IntegerValueTables
-    features: np.ndarray  # int16 [2 * 72] rows of both views
-    accumulator: np.ndarray  # int16 [W]
-    units: np.ndarray  # float32 [W]
+    boards: np.ndarray  # uint64 [slots, 12] White's pieces, then Black's, that the slot's accumulator holds
+    accumulators: np.ndarray  # int16 [slots * W]
+    coming: np.ndarray  # int64 [32] offsets of rows to add
+    going: np.ndarray  # int64 [32] offsets of rows to subtract
+    units: np.ndarray  # uint8 [W] of the mover's view, then of the other's
+    quads: np.ndarray  # int32 [W / 4] the same memory
     hidden1: np.ndarray  # float32 [32] the 16 units of dense1, then their squares
     hidden2: np.ndarray  # float32 [32]
+    sums: np.ndarray  # int32 [16] of dense1
     outputs: np.ndarray  # float32 [16] out: logits of win, draw, loss, and moves left, for the side to move
 
 
@@ -78,12 +110,15 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     )
     if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
         raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
+    if np.abs(layers[0]).max() > DENSE1_LIMIT:
+        raise ConfigError(f"expected weights of dense1 up to {DENSE1_LIMIT:g}, found {np.abs(layers[0]).max():g}")
     return IntegerValueTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
-        inverse_scale=np.array([1 / scale], np.float32),
+        scale=np.array([scale], np.int16),
         buckets=king_buckets(config.king_buckets),
-        dense1=floats.dense1,
+        n_buckets=np.array([config.king_buckets]),
+        dense1=_as_quads(layers[0]),
         dense1_bias=floats.dense1_bias,
         dense2=by_input(layers[1]),
         dense2_bias=floats.dense2_bias,
@@ -92,49 +127,127 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     )
 
 
+def _as_quads(dense1: np.ndarray) -> np.ndarray:
+    """round(DENSE1_SCALE * weights [8, 16, W]) as bytes, 16 outputs for every four units, as `dot_bytes` takes them."""
+    versions, outputs, width = dense1.shape
+    rounded = np.rint(dense1 * DENSE1_SCALE).astype(np.int8).reshape(versions, outputs, width // QUAD, QUAD)
+    flat = aligned_zeros(rounded.size // 4).view(np.int8)
+    flat[:] = rounded.transpose(0, 2, 1, 3).reshape(-1)
+    return flat
+
+
 def new_value_model(tables: IntegerValueTables) -> ValueModel:
-    """A model for one thread: the shared tables and scratch of its own."""
-    width = len(tables.bias)
+    """A model for one thread: the shared tables, accumulators of empty boards, and scratch."""
+    width, slots = len(tables.bias), 4 * int(tables.n_buckets[0])
+    accumulators = aligned_zeros(slots * width // 2).view(np.int16)
+    accumulators.reshape(slots, width)[:] = tables.bias
+    quads = aligned_zeros(width // QUAD).view(np.int32)
     return ValueModel(
         tables=tables,
-        features=np.zeros(2 * MAX_VIEW, np.int16),
-        accumulator=aligned_zeros(width // 2).view(np.int16),
-        units=aligned_zeros(width),
+        boards=np.zeros((slots, 12), np.uint64),
+        accumulators=accumulators,
+        coming=np.zeros(MAX_VIEW, np.int64),
+        going=np.zeros(MAX_VIEW, np.int64),
+        units=quads.view(np.uint8),
+        quads=quads,
         hidden1=aligned_zeros(2 * HIDDEN_1),
         hidden2=aligned_zeros(HIDDEN_2),
+        sums=aligned_zeros(HIDDEN_1).view(np.int32),
         outputs=aligned_zeros(LANES),
     )
 
 
 @kernel(contract=True)
-def short_products(accumulator, inverse_scale, half, out, at):
-    """out[at : at + half] = the clipped first half of an int16 accumulator times its clipped second half, as floats."""
-    unit = spread(inverse_scale, np.int64(0))
-    for c in range(0, half, SHORTS):
-        first, second = load_shorts(accumulator, c), load_shorts(accumulator, half + c)
-        store(out, at + c, clip(low_floats(first) * unit) * clip(low_floats(second) * unit))
-        store(out, at + c + LANES, clip(high_floats(first) * unit) * clip(high_floats(second) * unit))
-
-
-@kernel(contract=True)
-def value_trunk_outputs(model, row, attacks):
-    """Write ``model.outputs`` of a position. attacks: both attack sets, as `write_attacks` makes them."""
-    tables, width = model.tables, len(model.accumulator)
-    count = write_views(row, attacks, tables.buckets, model.features)
-    for view in range(2):
-        add_short_rows(tables.weight, width, model.features, view * MAX_VIEW, count, tables.bias, model.accumulator)
-        short_products(model.accumulator, tables.inverse_scale, width // 2, model.units, view * (width // 2))
+def value_trunk_outputs(model, row):
+    """Write ``model.outputs`` of a position."""
+    side, half = np.int64(row[SIDE]), len(model.units) // 2
+    multiply_clipped(model, follow_view(model, row, side), np.int64(0))
+    multiply_clipped(model, follow_view(model, row, 1 - side), half)
     small_layers(model, men_bucket(row))
+
+
+@kernel()
+def follow_view(model, row, side):
+    """Bring the accumulator of a side's view up to date; returns where it starts."""
+    width, flip = len(model.units), flip_of(row, side)
+    base = first_row(row, side, flip, model.tables.buckets)
+    slot = (2 * side + (flip & 1)) * model.tables.n_buckets[0] + base // (12 * 64)
+    n_coming, n_going = list_changes(model, row, side, flip, base, model.boards[slot])
+    if n_coming + n_going:
+        change_rows(model, slot * width, n_coming, n_going)
+    return slot * width
+
+
+@kernel()
+def list_changes(model, row, side, flip, base, board):
+    """List the rows that come and go since `board` uint64 [12], and make it the present one; returns their numbers."""
+    width, n_coming, n_going = len(model.units), np.int64(0), np.int64(0)
+    for piece in range(12):
+        now, before = row[piece % 6] & row[WHITE + piece // 6], board[piece]
+        if now == before:
+            continue
+        board[piece] = now
+        first = base + (piece if side == 0 else (piece + 6) % 12) * 64
+        come, gone = now & ~before, before & ~now
+        while come:
+            model.coming[n_coming] = (first + (ctz(come) ^ flip)) * width
+            n_coming += 1
+            come &= come - ONE
+        while gone:
+            model.going[n_going] = (first + (ctz(gone) ^ flip)) * width
+            n_going += 1
+            gone &= gone - ONE
+    return n_coming, n_going
+
+
+@kernel()
+def change_rows(model, start, n_coming, n_going):
+    """Add and subtract the listed rows in the accumulator that begins at `start`."""
+    weight, sums = model.tables.weight, model.accumulators
+    for c in range(0, len(model.units), BLOCK):
+        at = start + c
+        s0, s1 = load_shorts(sums, at), load_shorts(sums, at + 32)
+        s2, s3 = load_shorts(sums, at + 64), load_shorts(sums, at + 96)
+        for i in range(n_coming):
+            x = model.coming[i] + c
+            s0, s1 = s0 + load_shorts(weight, x), s1 + load_shorts(weight, x + 32)
+            s2, s3 = s2 + load_shorts(weight, x + 64), s3 + load_shorts(weight, x + 96)
+        for i in range(n_going):
+            x = model.going[i] + c
+            s0, s1 = s0 - load_shorts(weight, x), s1 - load_shorts(weight, x + 32)
+            s2, s3 = s2 - load_shorts(weight, x + 64), s3 - load_shorts(weight, x + 96)
+        store_shorts(sums, at, s0)
+        store_shorts(sums, at + 32, s1)
+        store_shorts(sums, at + 64, s2)
+        store_shorts(sums, at + 96, s3)
+
+
+@kernel()
+def multiply_clipped(model, start, at):
+    """model.units[at : at + W / 2] = UNIT times the products of the halves of an accumulator, each clipped to 0..1."""
+    scale, half = model.tables.scale[0], len(model.units) // 2
+    most = splat_short(scale)
+    first_factor = splat_short(FIRST_UNIT // np.int64(scale))
+    second_factor = splat_short(SECOND_UNIT // np.int64(scale))
+    for c in range(0, half, SHORTS):
+        first = clip_shorts(load_shorts(model.accumulators, start + c), most) * first_factor
+        second = clip_shorts(load_shorts(model.accumulators, start + half + c), most) * second_factor
+        store_low_bytes(model.units, at + c, high_product(first, second))
 
 
 @kernel(contract=True)
 def small_layers(model, version):
     """Write ``model.outputs`` from ``model.units`` by one version of the layers."""
-    tables, hidden1, hidden2, width = model.tables, model.hidden1, model.hidden2, len(model.units)
+    tables, hidden1, hidden2, quads = model.tables, model.hidden1, model.hidden2, len(model.quads)
+    even, odd = splat_int(np.int32(0)), splat_int(np.int32(0))
+    at = version * quads * 64
+    for quad in range(0, quads, 2):
+        even = dot_bytes(even, splat_int(model.quads[quad]), load_ints(tables.dense1, at + 64 * quad))
+        odd = dot_bytes(odd, splat_int(model.quads[quad + 1]), load_ints(tables.dense1, at + 64 * quad + 64))
+    store_ints(model.sums, np.int64(0), even + odd)
     for k in range(HIDDEN_1):
-        at = version * HIDDEN_1 + k
-        hidden1[k] = score_row(tables.dense1, at * width, model.units, 0, width) + tables.dense1_bias[at]
-    plain = load(hidden1, 0)
+        hidden1[k] = np.float32(model.sums[k]) * np.float32(1 / (UNIT * DENSE1_SCALE))
+    plain = load(hidden1, 0) + load(tables.dense1_bias, version * HIDDEN_1)
     store(hidden1, 0, clip(plain))
     store(hidden1, HIDDEN_1, minimum(plain * plain, splat(1.0)))
     at = version * 2 * HIDDEN_1 * HIDDEN_2

@@ -24,7 +24,7 @@ from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import MEN_BUCKETS
-from engine.network.sparse.value_features import BUCKET_ROWS, KING_BUCKET_COUNTS, KING_ROWS, STATE_ROWS
+from engine.network.sparse.value_features import BUCKET_ROWS, KING_BUCKET_COUNTS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
 HIDDEN_2 = 32
@@ -36,6 +36,9 @@ VALUE_TRUNK = "value_trunk"
 # float16 stores exactly. Training keeps to the limit.
 FINEST_SCALE = 1024
 WEIGHT_LIMIT = 2047 / FINEST_SCALE
+# Weights of dense1 as bytes: round(DENSE1_SCALE * weight). Training keeps to the limit here, too.
+DENSE1_SCALE = 64
+DENSE1_LIMIT = 127 / DENSE1_SCALE
 
 VALUE_PARAMETERS = {
     "weight": f"{VALUE_TRUNK}.rows.weight",
@@ -77,14 +80,14 @@ class ValueConfig:
     @property
     def rows(self) -> int:
         """Rows of the accumulator's table."""
-        return KING_ROWS + BUCKET_ROWS * self.king_buckets
+        return BUCKET_ROWS * self.king_buckets
 
 
 def value_config_of(trunk_config: Mapping[str, Any]) -> ValueConfig:
     """Sizes of a value trunk from its layer configuration. Raises ConfigError for another layer's."""
     try:
         inputs, width = trunk_config["rows"]["inputs"], trunk_config["rows"]["outputs"]
-        return ValueConfig(width, (inputs - KING_ROWS) // BUCKET_ROWS)
+        return ValueConfig(width, inputs // BUCKET_ROWS)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"not the configuration of a value trunk: {error!r}") from error
 
@@ -142,20 +145,16 @@ def fill_value_tables(tables: ValueTables, config: ValueConfig, tensors: Mapping
 
 
 def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
-    """Upper bound of every |accumulator| over all positions: the most that 32 pieces and the state can add up to.
+    """Upper bound of every |accumulator| over all positions: the most that 32 pieces of one bucket can add up to.
 
-    A piece on a square adds one row of each kind. A column's bound takes the best piece of every square, of these the
-    32 best squares, and the best rows of the state.
+    A column's bound takes the best piece of every square, and of these the 32 best squares.
     """
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    attacks = weight[:STATE_ROWS].reshape(12, 4, 64, -1).max(axis=1)  # [piece, square, W]
-    state = weight[STATE_ROWS:KING_ROWS]  # castling 4, en passant 8, counter 4
-    most = state[:4].sum(axis=0) + state[4:12].max(axis=0) + state[12:].max(axis=0) + np.abs(tables.bias)
     bound = np.zeros(config.width, np.float32)
-    for bucket in weight[KING_ROWS:].reshape(config.king_buckets, 12, 64, -1):
-        squares = np.sort((bucket + attacks).max(axis=0), axis=0)  # [64, W]
-        np.maximum(bound, squares[32:].sum(axis=0), out=bound)
-    return float((bound + most).max())
+    for bucket in weight.reshape(config.king_buckets, 12, 64, -1):
+        squares = np.sort(bucket.max(axis=0), axis=0)  # [64, W]
+        np.maximum(bound, squares[-MAX_VIEW:].sum(axis=0), out=bound)
+    return float((bound + np.abs(tables.bias)).max())
 
 
 def integer_scale(tables: ValueTables, config: ValueConfig) -> int:
@@ -164,8 +163,8 @@ def integer_scale(tables: ValueTables, config: ValueConfig) -> int:
     Raises ConfigError if there is none of at least 64: the trunk's weights are too large, infinite or NaN.
     """
     largest, scale = largest_accumulator(tables, config), FINEST_SCALE
-    rows = 2 * 32 + 7  # each is rounded by half a unit at most
-    while not scale * largest + rows / 2 <= np.iinfo(np.int16).max:
+    rounded = MAX_VIEW + 1  # addends, each by half a unit at most
+    while not scale * largest + rounded / 2 <= np.iinfo(np.int16).max:
         scale //= 2
         if scale < 64:
             raise ConfigError(f"expected value rows that add up to less than 500, found sums up to {largest:g}")

@@ -55,7 +55,7 @@ class AttentionPolicy(Layer):
         offsets = last_rank @ promotion.T  # (B, 8, 4)
         pieces = offsets[:, None, :, :3] + offsets[:, None, :, 3:]  # (B, 1, 8, 3)
         promotions = scores[:, PROMOTION_FROM, PROMOTION_TO, None] + pieces  # (B, 8, 8, 3)
-        y = xp.concatenate([scores.reshape(batch, -1), promotions.reshape(batch, -1)], axis=1)
+        y = xp.concatenate([scores.reshape(batch, 64 * 64), promotions.reshape(batch, 8 * 8 * 3)], axis=1)
         shape = y.shape
 
         def backward(dy: Array) -> tuple[Array, Gradients]:

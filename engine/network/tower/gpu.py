@@ -16,7 +16,7 @@ from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.tower.model import SQUARES, TowerConfig, build_tower
+from engine.network.tower.model import SQUARES, TowerConfig, tower_with
 from engine.nn.norm_folding import fold_norms
 
 PART = 256  # Positions that go through the layers at once; smaller batches are padded to this size.
@@ -45,11 +45,7 @@ class DeviceTower:
     def __init__(
         self, tensors: Mapping[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16"
     ) -> None:
-        model = build_tower(config, np.random.default_rng(0))
-        wanted = model.named_parameters() | model.named_buffers()
-        if missing := sorted(wanted.keys() - tensors.keys()):
-            raise ConfigError(f"the tower has no tensor {missing[0]!r}")
-        model.load_parameters({name: tensors[name] for name in wanted})
+        model = tower_with(tensors, config)
         self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
         with np.errstate(over="ignore"):  # The next line refuses the result.
             folded = fold_norms(model).astype(self.dtype)

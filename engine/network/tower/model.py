@@ -21,6 +21,7 @@ Parameter names (buffers of NORM: running_mean, running_variance; parameters of 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -134,6 +135,19 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
         channels, hidden = config.moves_left_channels, config.moves_left_hidden
         heads["moves_left"] = Sequential(**_dense_layers(filters, channels, hidden, 1, activation, rng))
     return MultiHead(Sequential(**parts), heads)
+
+
+def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> MultiHead:
+    """A tower with these parameters and buffers, by name.
+
+    Raises ConfigError when one is missing and ShapeError when one does not fit `config`.
+    """
+    model = build_tower(config, np.random.default_rng(0))
+    wanted = model.named_parameters() | model.named_buffers()
+    if missing := sorted(wanted.keys() - tensors.keys()):
+        raise ConfigError(f"the tower has no tensor {missing[0]!r}")
+    model.load_parameters({name: tensors[name] for name in wanted})
+    return model
 
 
 def _block(config: TowerConfig, rng: np.random.Generator) -> Residual:

@@ -9,22 +9,16 @@ Convolutions of 3x3 with batch norm, each followed by a pool that halves the boa
 
 from __future__ import annotations
 
-import csv
-import gzip
-import importlib
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.errors import DataError
 from engine.nn import (
     AdamW,
     BatchNorm,
     Conv2D,
-    Data,
     Dense,
     Dropout,
     Flatten,
@@ -38,24 +32,14 @@ from engine.nn import (
     WarmupCosine,
     accuracy,
     confusion_matrix,
+    datasets,
     plot_confusion,
     random_shift,
     softmax_cross_entropy,
 )
 from engine.nn.examples.common import command_line, run_as_command, show
-from engine.nn.examples.strokes import drawn_digits
 
 CLASSES = 10
-DRAWN = 3000
-MNIST_HELD_OUT = 10_000
-IMAGE_MAGIC, LABEL_MAGIC = 2051, 2049  # first number of an IDX file of images, and of labels
-
-
-class Digits(NamedTuple):
-    """Images float32 [B, 1, H, W] in [0, 1] with classes int64 [B], to train on and held out."""
-
-    train: Data
-    held_out: Data
 
 
 class Result(NamedTuple):
@@ -79,7 +63,7 @@ def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> Seque
 
 
 def run(
-    digits: Digits,
+    digits: datasets.Digits,
     channels: Sequence[int],
     epochs: int,
     seed: int = 0,
@@ -97,73 +81,6 @@ def run(
     return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show] if verbose else []))
 
 
-# ---- data ---------------------------------------------------------------------------------------------------------
-
-
-def strokes(seed: int = 0) -> Digits:
-    """Digits of 16x16 drawn by ``strokes.py``, a fifth held out."""
-    images, classes = drawn_digits(DRAWN, np.random.default_rng(seed))
-    return _split(images, classes, DRAWN // 5)
-
-
-def small_digits(seed: int = 0) -> Digits:
-    """scikit-learn's 1,797 handwritten digits of 8x8. Raises DataError without scikit-learn."""
-    try:
-        datasets = importlib.import_module("sklearn.datasets")
-    except ModuleNotFoundError as error:
-        mend = "python -m pip install scikit-learn"
-        raise DataError(f"these digits come with scikit-learn, which is not installed: {mend}") from error
-    found = datasets.load_digits()
-    images = (found.images / 16).astype(np.float32)[:, None]
-    order = np.random.default_rng(seed).permutation(len(images))
-    return _split(images[order], found.target[order].astype(np.int64), len(images) // 5)
-
-
-def mnist(folder: Path) -> Digits:
-    """MNIST's 60,000 training digits, the last 10,000 of them held out, 28x28 with a border of 2 to make it 32x32.
-
-    ``folder`` holds train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz), or mnist_train.csv (label, pixels).
-    Raises DataError when there is neither or a file has another form.
-    """
-    table = folder / "mnist_train.csv"
-    if table.exists():
-        images, labels = _read_csv(table)
-    else:
-        images = _read_idx(folder, "train-images-idx3-ubyte", IMAGE_MAGIC, 3)
-        labels = _read_idx(folder, "train-labels-idx1-ubyte", LABEL_MAGIC, 1)
-    if len(images) != len(labels) or len(images) <= MNIST_HELD_OUT:
-        raise DataError(f"{folder}: expected 60,000 digits with labels, found {len(images)} and {len(labels)}")
-    bordered = np.pad(images.astype(np.float32) / 255, ((0, 0), (2, 2), (2, 2)))[:, None]
-    return _split(bordered, labels.astype(np.int64), MNIST_HELD_OUT)
-
-
-def _split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
-    return Digits(Data(images[:-held_out], labels[:-held_out]), Data(images[-held_out:], labels[-held_out:]))
-
-
-def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarray:
-    """An IDX file: magic and sides as big-endian u32, then bytes."""
-    plain, packed = folder / name, folder / f"{name}.gz"
-    if not plain.exists() and not packed.exists():
-        raise DataError(f"{folder}: expected {name}, {name}.gz or mnist_train.csv, found none of them")
-    data = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
-    header = struct.Struct(f">{1 + dimensions}I")
-    found, *shape = header.unpack_from(data) if len(data) >= header.size else (0,)
-    if found != magic or len(data) - header.size != int(np.prod(shape)):
-        raise DataError(f"{folder / name}: expected IDX data with magic {magic} in full, found magic {found}")
-    return np.frombuffer(data, np.uint8, offset=header.size).reshape(shape)
-
-
-def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    with path.open(newline="") as file:
-        rows = [row for row in csv.reader(file) if row and row[0].isdecimal()]  # without the line of names, if any
-    try:
-        table = np.array(rows, np.uint8).reshape(len(rows), 1 + 28 * 28)
-    except ValueError as error:
-        raise DataError(f"{path}: expected lines of a label and 784 pixels: {error}") from error
-    return table[:, 1:].reshape(-1, 28, 28), table[:, 0]
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
     chosen = parser.add_mutually_exclusive_group()
@@ -177,11 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     channels: tuple[int, ...]
     if options.mnist:
-        title, digits, channels, epochs = "MNIST", mnist(options.mnist), (16, 32, 64), 12
+        title, digits, channels, epochs = "MNIST", datasets.mnist(options.mnist), (16, 32, 64), 12
     elif options.scikit_learn:
-        title, digits, channels, epochs = "digits of 8x8", small_digits(options.seed), (32, 64), 30
+        title, digits, channels, epochs = "digits of 8x8", datasets.small_digits(options.seed), (32, 64), 30
     else:
-        title, digits, channels, epochs = "drawn digits", strokes(options.seed), (16, 32), 15
+        title, digits, channels, epochs = "drawn digits", datasets.digits(seed=options.seed), (16, 32), 15
     model, history = run(digits, channels, options.epochs or epochs, options.seed, shift=options.shift, verbose=True)
     print(f"accuracy on held-out digits: {history['validation_accuracy'][-1]:.2%}")
     if options.plot:

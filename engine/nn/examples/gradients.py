@@ -7,15 +7,13 @@ differences: (loss(w + h) - loss(w - h)) / 2h for each number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import Activation, Dense, Layer, mse
+from engine.nn import Activation, Dense, Layer, mse, numeric_gradient
 from engine.nn.examples.common import command_line, run_as_command, save_plot
-
-STEP = 1e-6
 
 
 class Stage(NamedTuple):
@@ -53,22 +51,10 @@ def run(seed: int = 0) -> list[Stage]:
     stages = []
     for name, layer, backward in reversed(steps):
         dx, grads = backward(dy)
-        numeric = {key: _central_differences(loss, tensor) for key, tensor in layer.params.items()}
+        numeric = {key: numeric_gradient(loss, tensor) for key, tensor in layer.params.items()}
         stages.append(Stage(name, dy, dx, grads, numeric))
         dy = dx
     return stages
-
-
-def _central_differences(loss: Callable[[], float], tensor: np.ndarray) -> np.ndarray:
-    gradient = np.zeros_like(tensor)
-    for place in np.ndindex(tensor.shape):
-        kept = tensor[place]
-        tensor[place] = kept + STEP
-        above = loss()
-        tensor[place] = kept - STEP
-        gradient[place] = (above - loss()) / (2 * STEP)
-        tensor[place] = kept
-    return gradient
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

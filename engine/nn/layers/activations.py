@@ -15,6 +15,7 @@ Slope = Callable[[Array], Array]  # dy -> dx
 LEAK = 0.01  # slope of the leaky ReLU left of zero
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # keep mean 0 and variance 1 as a fixed point
 GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
+GELU_FAR = 30.0  # t is 1 or -1 from here on in double precision, too; x^2 of a float32 may overflow
 
 
 def identity(x: Array) -> tuple[Array, Slope]:
@@ -90,12 +91,14 @@ def gelu(x: Array) -> tuple[Array, Slope]:
 
     dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2), u' = c (1 + 0.134145 x^2). Hendrycks and Gimpel 2016, arXiv:1606.08415.
     """
-    squared = x * x
-    t = backend_of(x).xp.tanh(GELU_SCALE * x * (1 + GELU_CUBIC * squared))
-    y = x * (1 + t) / 2
+    xp = backend_of(x).xp
+    near = xp.clip(x, -GELU_FAR, GELU_FAR)
+    squared = near * near
+    t = xp.tanh(GELU_SCALE * near * (1 + GELU_CUBIC * squared))
+    y = x * ((1 + t) / 2)
 
     def slope(dy: Array) -> Array:
-        return dy * ((1 + t) / 2 + x * (1 - t * t) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared)))
+        return dy * ((1 + t) / 2 + near * (1 - t * t) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared)))
 
     return y, slope
 

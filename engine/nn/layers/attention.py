@@ -60,13 +60,13 @@ class _Attention(Layer):
 
     def _split(self, x: Array) -> Array:
         """Split the heads: [B, T, heads * d] -> [B, heads, T, d]."""
-        batch, places, _ = x.shape
-        return x.reshape(batch, places, self.heads, -1).swapaxes(1, 2)
+        batch, places, features = x.shape
+        return x.reshape(batch, places, self.heads, features // self.heads).swapaxes(1, 2)
 
     def _join(self, x: Array) -> Array:
         """Concatenate the heads: [B, heads, T, d] -> [B, T, heads * d]."""
         batch, _, places, _ = x.shape
-        return x.swapaxes(1, 2).reshape(batch, places, -1)
+        return x.swapaxes(1, 2).reshape(batch, places, self.features)
 
     def _mask(self, mask: Array | None, batch: int, asking: int, answering: int) -> Array | None:
         """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""

@@ -22,11 +22,13 @@ class BatchNorm(Layer):
 
     ``relu`` applies max(y, 0) in the same pass, which saves one walk over the data in each direction.
     Training uses the batch's own statistics and moves the running ones towards them by ``momentum``. Inference uses
-    the running statistics as constants. Both use the biased variance.
+    the running statistics as constants. Both use the biased variance, the mean of (x - mean)^2; PyTorch's running one
+    is n / (n - 1) times it.
     Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
     """
 
     settings = ("channels", "relu", "momentum", "epsilon")
+    sizes = ("channels",)
 
     def __init__(self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__()

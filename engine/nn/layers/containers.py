@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -24,7 +24,8 @@ class Sequential(Layer):
 
     Layers given by position get the names dense1, activation1, dense2, ...: their kind, counted. Layers given by
     keyword keep that name: ``Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1, rng))``. Files and optimizers know
-    the parameters by these names. Raises ConfigError for a part that is no layer and for a name used twice.
+    the parameters by these names. Raises ConfigError for a part that is no layer, for a name used twice, and for
+    one layer with parameters in two places: they would have two names, two gradients and two states of the optimizer.
     """
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
@@ -33,6 +34,10 @@ class Sequential(Layer):
         if twice := by_position.keys() & named.keys():
             raise ConfigError(f"Sequential: {sorted(twice)} also are names of layers given by position")
         self.layers = _checked_names(by_position | named)
+
+    def __getitem__(self, place: int) -> Layer:
+        """Return the layer at this place, counted from 0, or from the end as -1, -2, ..."""
+        return list(self.layers.values())[place]
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         steps: list[tuple[str, Backward]] = []
@@ -78,7 +83,8 @@ class MultiHead(Layer):
         super().__init__()
         if not heads or "trunk" in heads:
             raise ConfigError("MultiHead needs at least one head, and none may be named 'trunk'")
-        self.trunk, self.heads = trunk, _checked_names(heads)
+        _checked_names({"trunk": trunk, **heads})
+        self.trunk, self.heads = trunk, dict(heads)
 
     def forward(self, x: Array, training: bool = False) -> tuple[dict[str, Array], Backward]:
         shared, trunk_backward = forward_part("trunk", self.trunk, x, training)
@@ -132,11 +138,23 @@ def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
 
 
 def _checked_names(layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    places: dict[int, str] = {}
     for name, layer in layers.items():
         _check_layer(layer)
         if not name.isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
+        for path, one in _with_arrays(name, layer):
+            if (first := places.setdefault(id(one), path)) != path:
+                raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
     return dict(layers)
+
+
+def _with_arrays(path: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
+    """Yield the layers inside ``layer`` that hold parameters or buffers, by dotted path."""
+    if layer.params or layer.buffers:
+        yield path, layer
+    for name, child in layer.children().items():
+        yield from _with_arrays(f"{path}.{name}", child)
 
 
 def _check_layer(layer: object) -> None:

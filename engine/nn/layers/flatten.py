@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
 
 
@@ -17,11 +19,11 @@ class Flatten(Layer):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "N", "...", dtype="numeric")
-        shape, y = x.shape, x.reshape(x.shape[0], -1)
-        flat_shape = y.shape
+        shape = x.shape
+        flat_shape = shape[0], math.prod(shape[1:])  # reshape cannot infer a side of an empty batch
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             check_gradient(self, dy, flat_shape)
             return dy.reshape(shape), {}
 
-        return y, backward
+        return x.reshape(flat_shape), backward

@@ -24,6 +24,7 @@ class LayerNorm(Layer):
     """
 
     settings = ("features", "epsilon")
+    sizes = ("features",)
 
     def __init__(self, features: int, epsilon: float = 1e-5) -> None:
         super().__init__()

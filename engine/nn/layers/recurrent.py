@@ -60,7 +60,7 @@ class Recurrent(Layer):
         xp = backend_of(x).xp
         batch, steps, _ = x.shape
         by_time = x.swapaxes(0, 1).reshape(-1, self.inputs)  # (T B, inputs)
-        a = (by_time @ weight.T + self.params["bias"]).reshape(steps, batch, -1)
+        a = (by_time @ weight.T + self.params["bias"]).reshape(steps, batch, len(weight))
         hidden = xp.zeros((steps + 1, batch, self.hidden), x.dtype)  # h_0 = 0, h_1, ..., h_T
         state: State = tuple(xp.zeros((batch, self.hidden), x.dtype) for _ in range(self.states))
         step_backwards: list[StepBackward] = []

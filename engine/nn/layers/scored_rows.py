@@ -29,6 +29,7 @@ class ScoredRows(Layer):
     """
 
     settings = ("inputs", "outputs", "sorts")
+    sizes = ("sorts",)
 
     def __init__(self, inputs: int, outputs: int, sorts: int, rng: np.random.Generator) -> None:
         super().__init__()

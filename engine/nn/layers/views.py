@@ -126,11 +126,11 @@ class TwoViews(Layer):
     def forward(self, x: tuple[Array, Array], training: bool = False) -> tuple[Array, Backward]:
         features, version = x
         check_input(self, features, "B", 2, "L", dtype="integer")
-        count = len(features)
-        sums, rows_back = self.rows.forward(features.reshape(2 * count, -1), training)
+        count, length = len(features), features.shape[2]
+        sums, rows_back = self.rows.forward(features.reshape(2 * count, length), training)
         clipped, sums_slope = clipped_relu(sums)
         products, product_back = self._product.forward(clipped, training)
-        h, dense1_back = self.dense1.forward((products.reshape(count, -1), version), training)
+        h, dense1_back = self.dense1.forward((products.reshape(count, sums.shape[1]), version), training)
         xp = backend_of(h).xp
         plain, plain_slope = clipped_relu(h)
         pairs = xp.concatenate([plain, xp.minimum(h * h, 1)], axis=1)

@@ -82,9 +82,9 @@ class NativeOperations(Operations):
         if x.shape[1] % LANES:
             return super().gated_sum(x, scale, shift, skip, relu)
         image, channels, squares = _channels_last(x), x.shape[1], x.shape[2] * x.shape[3]
-        flat, flat_scale = image.reshape(-1), np.ascontiguousarray(scale).reshape(-1)
+        flat, flat_scale = image.reshape(-1), np.ascontiguousarray(scale, np.float32).reshape(-1)
         y = empty(image.shape)
-        flat_shift, flat_skip = np.ascontiguousarray(shift).reshape(-1), _channels_last(skip).reshape(-1)
+        flat_shift, flat_skip = np.ascontiguousarray(shift, np.float32).reshape(-1), _channels_last(skip).reshape(-1)
         channelwise.gated_sum(flat, flat_scale, flat_shift, flat_skip, channels, squares, relu, y.reshape(-1))
 
         def backward(dy: Array) -> GateGradients:
@@ -96,7 +96,7 @@ class NativeOperations(Operations):
 
             def input_gradient(dmean: Array) -> Array:
                 dx = empty(image.shape)
-                share = np.ascontiguousarray(dmean / np.float32(squares)).reshape(-1)
+                share = np.ascontiguousarray(dmean / np.float32(squares), np.float32).reshape(-1)
                 channelwise.scale_images(flat_dskip, flat_scale, share, channels, squares, dx.reshape(-1))
                 return _channels_first(dx)
 
@@ -147,8 +147,11 @@ def _pointwise(
 
 
 def _channels_last(x: Array) -> Array:
-    """Return [B, C, H, W] as contiguous [B, H, W, C]; this is a view if the memory is already channels last."""
-    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+    """Return [B, C, H, W] as contiguous float32 [B, H, W, C]; this is a view if the memory already is.
+
+    Kernels read memory as float32, so they need this cast of, say, the gradient of a loss in float64.
+    """
+    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1), np.float32)
 
 
 def _channels_first(x: Array) -> Array:

@@ -24,11 +24,13 @@ _G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flatte
 
 
 def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bool:
-    """Whether ``convolve`` supports this: 3x3, "same", sides multiples of 4, channels multiples of 16."""
+    """Whether ``convolve`` supports this: 3x3, "same", sides multiples of 4, channels multiples of 16, some image."""
     kernels, channels, size, _ = weight.shape
     height, width = x.shape[2:]
     square = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32
-    return square and height % 4 == 0 and width % 4 == 0 and channels % LANES == 0 and kernels % LANES == 0
+    return (
+        len(x) > 0 and square and height % 4 == 0 and width % 4 == 0 and channels % LANES == 0 and kernels % LANES == 0
+    )
 
 
 def convolve(
@@ -52,7 +54,9 @@ def convolve(
         tiles.output_transform(m, m_stride, first, count, height, width, kernels, flat_y)
 
     def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        dimages, dweight = _gradients(images, np.ascontiguousarray(dy.transpose(0, 2, 3, 1)), weight, input_gradient)
+        dimages, dweight = _gradients(
+            images, np.ascontiguousarray(dy.transpose(0, 2, 3, 1), np.float32), weight, input_gradient
+        )
         return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
 
     return y.transpose(0, 3, 1, 2), backward

@@ -119,7 +119,7 @@ class BoardView {
     this.layers.coordinates.replaceChildren(...texts);
   }
 
-  // `state` has the placement, and may have squares by class (marked, check, selected, targets, cursor), arrows
+  // `state` has the placement, and may have squares by class (marked, check, selected, targets, circles, cursor), arrows
   // [from, to, class], and glyph [square, text, class]. A single move since the last state slides.
   show(state) {
     const before = piecesOf(this.state.placement), after = piecesOf(state.placement);
@@ -136,6 +136,7 @@ class BoardView {
     this.layers.pieces.replaceChildren(...[...after].map(([square, letter]) => this.piece(square, letter, slides)));
     const over = [];
     for (const square of state.targets ?? []) over.push(this.target(square, after.has(square)));
+    for (const square of state.circles ?? []) over.push(this.circle(square, "drawn"));
     for (const arrow of state.arrows ?? []) over.push(this.arrow(...arrow));
     if (state.glyph) over.push(this.glyph(...state.glyph));
     if (state.cursor != null) over.push(this.rect(state.cursor, "cursor-square", 2));
@@ -198,6 +199,11 @@ class BoardView {
     const points = [point(0, 4), point(neck, 4), point(neck, 11), point(length, 0), point(neck, -11), point(neck, -4),
       point(0, -4)];
     return shape("polygon", { class: `arrow ${kind}`, points: points.join(" ") });
+  }
+
+  circle(square, kind) {
+    const [x, y] = this.corner(square);
+    return shape("circle", { class: `ring ${kind}`, cx: x + SQUARE / 2, cy: y + SQUARE / 2, r: 20 });
   }
 
   glyph(square, text, kind) {

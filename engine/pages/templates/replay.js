@@ -1,5 +1,5 @@
 // Goes through the moves of each game: buttons, keys, clicks on moves, cards, marked points and the curve. A step may
-// have a better line, whose moves can be played on the same board. Needs board.js.
+// have other lines by name, whose moves can be played on the same board. Needs board.js.
 const WIDTH = 600;
 const KEYS = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last", f: "flip" };
 
@@ -13,8 +13,10 @@ class Replay {
     this.cursor = game.querySelector(".cursor");
     this.bar = game.querySelector(".bar");
     this.view = new BoardView(game.querySelector(".replay svg"));
+    if ("flipped" in game.dataset) this.view.flip();
     this.ply = game.dataset.opens === "last" ? this.last : 0;
-    this.inLine = 0;  // moves played of the better line at this ply; 0 = in the game
+    this.inLine = 0;  // moves played of a line at this ply; 0 = in the game
+    this.lineName = "";
     this.goes = {
       first: () => this.go(0),
       back: () => this.inLine ? this.go(this.ply, this.inLine - 1) : this.go(this.ply - 1),
@@ -49,10 +51,11 @@ class Replay {
     curve.addEventListener("pointermove", event => { if (event.buttons & 1) follow(event); });
   }
 
-  get line() { return this.steps[this.ply].line ?? []; }
+  get line() { return this.steps[this.ply].lines?.[this.lineName] ?? []; }
 
-  go(ply, inLine = 0) {
+  go(ply, inLine = 0, lineName = this.lineName) {
     this.ply = Math.max(0, Math.min(this.last, ply));
+    this.lineName = lineName;
     this.inLine = Math.max(0, Math.min(this.line.length, inLine));
     Replay.active = this;
     this.show();
@@ -61,9 +64,9 @@ class Replay {
   show() {
     const step = this.steps[this.ply];
     const shown = this.inLine ? this.line[this.inLine - 1] : step;
-    const best = step.better && !this.inLine ? [[...step.better, "better"]] : [];
+    const arrows = this.inLine ? [] : ["better", "threat"].filter(kind => step[kind]).map(kind => [...step[kind], kind]);
     const glyph = step.glyph && !this.inLine ? [step.marked[1], ...step.glyph] : null;
-    this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows: best, glyph });
+    this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows, glyph });
     this.view.svg.setAttribute("aria-label", shown.text);
     this.sayIt(step);
     if (this.bar) showBar(this.bar, step.expected, step.score, this.view.flipped);
@@ -75,20 +78,21 @@ class Replay {
     this.list.scrollTop = link ? link.offsetTop - this.list.offsetTop - this.list.clientHeight / 2 : 0;
   }
 
-  // The words about a step, and the better line as links.
+  // The words about a step, and its other lines as links.
   sayIt(step) {
     const says = this.game.querySelector(".says");
     says.textContent = step.text;
-    if (!this.line.length) return;
-    says.append(document.createElement("br"), "Better line: ");
-    this.line.forEach((move, index) => {
-      const link = document.createElement("a");
-      link.href = "#";
-      link.textContent = move.text;
-      if (this.inLine === index + 1) link.setAttribute("aria-current", "true");
-      link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, index + 1); });
-      says.append(link, " ");
-    });
+    for (const name in step.lines ?? {}) {
+      says.append(document.createElement("br"), `${name}: `);
+      step.lines[name].forEach((move, index) => {
+        const link = document.createElement("a");
+        link.href = "#";
+        link.textContent = move.text;
+        if (name === this.lineName && this.inLine === index + 1) link.setAttribute("aria-current", "true");
+        link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, index + 1, name); });
+        says.append(link, " ");
+      });
+    }
   }
 
   copy(button) {

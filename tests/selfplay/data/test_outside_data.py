@@ -52,5 +52,7 @@ def test_opening_book_in_pgn_is_read(test_data: Path, tmp_path: Path) -> None:
 
 
 def test_default_openings_are_drawn_from_the_teacher(test_data: Path) -> None:
-    parts = [existing(test_data / "teacher" / f"part{number}.txt.xz") for number in (3, 4)]
-    assert [board.epd() for board, _ in draw_openings(parts, 500, seed=1)] == [board.epd() for board in load_openings()]
+    parts = [existing(test_data / "teacher" / f"part{number}.txt.xz") for number in (1, 2, 3, 4)]
+    assert [board.epd() for board, _ in draw_openings(parts, 5000, seed=1)] == [
+        board.epd() for board in load_openings()
+    ]

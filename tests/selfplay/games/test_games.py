@@ -288,8 +288,8 @@ def test_other_files_are_no_segments(tmp_path: Path) -> None:
 
 def test_default_openings_are_distinct_and_playable() -> None:
     boards = load_openings()
-    assert len(boards) == 500
-    assert len({board.epd() for board in boards}) == 500
+    assert len(boards) == 5000
+    assert len({board.epd() for board in boards}) == 5000
     assert all(len(board.piece_map()) >= 28 and not board.is_check() for board in boards)
 
 

@@ -70,6 +70,7 @@ def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
         ("crash", Reason.CRASH),
         ("quit", Reason.DISCONNECT),
         ("illegal", Reason.ILLEGAL),
+        ("pass", Reason.ILLEGAL),  # python-chess takes `bestmove 0000` for a move
         ("slow", Reason.TIME),
         ("hang", Reason.STALL),
     ],
@@ -331,6 +332,41 @@ def test_own_engine_is_not_taken_from_the_working_folder(tmp_path: Path, monkeyp
 def test_bad_time_controls_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="time control"):
         TimeControl.parse(text)
+
+
+@pytest.mark.parametrize("text", ["cmd=aino name='one", 'name=one cmd="aino \'"', "name=one cmd=' '"])
+def test_quotes_without_a_partner_are_told(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"No closing quotation|cmd= is missing"):
+        parse_contestant(text)
+
+
+def test_pairs_that_can_only_repeat_others_are_warned_of(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    assert "4 pairs share 2 openings" in match_of(games=8, openings=2, control=TimeControl(nodes=9)).warning
+    assert not match_of(games=4, openings=2, control=TimeControl(nodes=9)).warning
+    assert not match_of(games=8, openings=2, control=TimeControl(nodes=9, movetime_s=1.0)).warning
+    (tmp_path / "one.epd").write_text(f"{chess.STARTING_FEN}\n")
+    engines = [f'name={name} cmd="{sys.executable} {SCRIPT}"' for name in NAMES]
+    words = ["match", "--first", engines[0], "--second", engines[1], "--games", 4, "--nodes", 9, "--longest", 4]
+    output = aino_train(*words, "--openings", tmp_path / "one.epd", "--out", tmp_path / "match")
+    assert output.startswith("warning: 2 pairs share 1 openings")
+    assert "2 games repeat an earlier one move by move" in output
+
+
+def test_an_opening_that_cannot_be_read_is_left_out(
+    aino_train: Callable[..., str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fens = [f"4k3/8/8/8/8/8/{pawn}/4K3 w - - 0 1" for pawn in ("4P3", "3P4", "5P2")]
+    (tmp_path / "some.epd").write_text("\n".join(["nonsense", fens[0], "8/8 w - -", *fens[1:], "nonsense"]))
+    engines = [f'name={name} cmd="{sys.executable} {SCRIPT}"' for name in NAMES]
+    words = ["match", "--first", engines[0], "--second", engines[1], "--games", 8, "--movetime", 5, "--longest", 4]
+    aino_train(*words, "--openings", tmp_path / "some.epd", "--out", tmp_path / "match")
+    rows = [GameRow.from_json(line) for line in (tmp_path / "match" / "games.jsonl").read_text().splitlines()]
+    played = [row.start_fen for row in rows[::2]]
+    assert sorted(played[:3]) == sorted(fens)
+    assert played[3] == played[0], "used up, they start over"
+    assert sum("opening left out" in message for message in caplog.messages) == 3
+    settings = json.loads((tmp_path / "match" / "match.json").read_text())
+    assert settings["openings"] == {"count": 6, "first": fens[0], "last": fens[2]}
 
 
 def test_odd_number_of_games_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -18,7 +19,18 @@ NAMES = "one", "two"
 
 def row(number: int, result: str, offender: str = "", reason: str = "checkmate") -> GameRow:
     white, black = NAMES if number % 2 == 0 else NAMES[::-1]
-    return GameRow(number, white, black, "", "e2e4 e7e5", result, reason, offender, "why" * bool(offender), (0.0, 0.0))
+    return GameRow(
+        number,
+        white,
+        black,
+        f"opening {number // 2}",
+        "e2e4 e7e5",
+        result,
+        reason,
+        offender,
+        "why" * bool(offender),
+        (0.0, 0.0),
+    )
 
 
 ROWS = [row(0, "1-0"), row(1, "0-1"), row(2, "1/2-1/2"), row(3, "1-0", "one", "no answer"), row(4, "1-0")]
@@ -68,3 +80,11 @@ def test_json_has_no_infinite_numbers() -> None:
     assert values["estimate"]["score"] == 1.0
     assert values["estimate"]["elo"] is None
     assert values["games"] == 2
+
+
+def test_games_that_repeat_others_are_told() -> None:
+    rows = [row(number, "1/2-1/2") for number in range(4)]
+    again = [replace(one, number=one.number + 4) for one in rows[:2]]
+    assert standing(rows, NAMES).copies == 0
+    lines = standing_lines(standing(rows + again, NAMES), NAMES, "800 nodes a move")
+    assert "  2 games repeat an earlier one move by move: the intervals are too narrow" in lines

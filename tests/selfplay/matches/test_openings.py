@@ -9,7 +9,8 @@ import chess
 import pytest
 
 from engine.errors import DataError
-from selfplay.matches.opening_book import load_book, opening_board
+from selfplay.matches.opening_book import MOST_UNREADABLE, OpeningOrder, load_book, opening_board
+from selfplay.records.opening_set import load_openings
 
 PGN = """[Event "one"]
 [Result "*"]
@@ -33,7 +34,7 @@ CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 def test_own_set_is_the_default() -> None:
     book = load_book()
-    assert len(book) == 500
+    assert len(book) == 5000
     assert all(opening_board(opening).is_valid() for opening in book[:10])
 
 
@@ -80,6 +81,39 @@ def test_chess960_openings_keep_their_castling_rights(tmp_path: Path) -> None:
     pgn.write_text(PGN)
     with pytest.raises(DataError, match="not a game of Chess960"):
         load_book(pgn, chess960=True)[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '\ufeff[Event "one"]\n\n1. e4 *\n\n[Event "two"]\n\n1. d4 *\n',
+        '[White "one"]\n\n1. e4 *\n\n[White "two"]\n\n1. d4 *\n',
+        "1. e4 *\n\n1. d4 *\n",
+        "1. e4 *\n1. d4 *\n",
+        '[Event "one"]\n\n1. e4 {see\n[Event "two"]\nfor more} *\n\n[Event "two"]\n\n1. d4 *\n',
+        '[Event "one"]\n\n1. e4 ; {no comment\n*\n\n[Event "two"]\n\n1. d4 *\n',
+    ],
+    ids=["byte order mark", "no event", "no tags", "no blank lines", "a comment like a tag", "a brace in a comment"],
+)
+def test_no_opening_of_an_odd_pgn_is_lost(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "book.pgn"
+    path.write_text(text, encoding="utf-8")
+    assert [opening.partition(" moves ")[2] for opening in load_book(path)] == ["e2e4", "d2d4"]
+
+
+def test_a_byte_order_mark_loses_no_position(tmp_path: Path) -> None:
+    path = tmp_path / "book.epd"
+    path.write_text(f"\ufeff{chess.STARTING_FEN}\n", encoding="utf-8")
+    assert list(load_book(path)) == [board.fen() for board in load_openings(path)] == [chess.STARTING_FEN]
+
+
+def test_a_book_of_another_kind_is_refused_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "book.epd"
+    for lines in (1, MOST_UNREADABLE + 5):
+        path.write_text("nonsense\n" * lines)
+        with pytest.raises(DataError, match=r"book\.epd:"):
+            OpeningOrder(load_book(path), seed=1)[0]
+    assert len(caplog.messages) == 1 + MOST_UNREADABLE - 1
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])

@@ -158,5 +158,8 @@ def test_error_rates_are_kept() -> None:
 def test_senseless_tests_are_refused() -> None:
     with pytest.raises(ConfigError, match="elo0 < elo1"):
         Sprt(5.0, 5.0)
+    for elo in ((math.nan, 5.0), (0.0, math.nan), (-math.inf, 5.0)):
+        with pytest.raises(ConfigError, match="finite elo0"):
+            Sprt(*elo)
     with pytest.raises(ConfigError):
         Sprt(alpha=0.7)

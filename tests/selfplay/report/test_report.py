@@ -15,13 +15,14 @@ import pytest
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import RunError
 from engine.pages.chart import HEIGHT, WIDTH
+from selfplay.matches.statistics import score_from_elo
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.facts import PlayedThrough, read_facts
 from selfplay.report.opening_tree import opening_tree
-from selfplay.report.page import _strength_chart, _strength_over_hours, report_page
+from selfplay.report.page import _strength_over_hours, report_page
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
@@ -71,8 +72,8 @@ GAMES = [
 ]
 
 
-def gate_result(elo: float, low: float, high: float, accepted: bool = True) -> GateResult:
-    return GateResult(accepted, True, (0, 0, 2, 6, 2), 3.0, 0.75, elo, low, high)
+def gate_result(elo: float, accepted: bool = True) -> GateResult:
+    return GateResult(accepted, True, (0, 0, 2, 6, 2), 3.0, score_from_elo(elo), elo, elo - 40, elo + 40)
 
 
 def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
@@ -148,10 +149,10 @@ def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> N
 
 
 def test_curves_stay_inside_their_box() -> None:
-    curve = Curve("a", [(1, 5.0), (2, -3.0), (9, 1.0)], band=[(1, 4.0, 6.0), (9, -5.0, 7.0)])
+    curve = Curve("a", [(1, 5.0), (2, -3.0), (9, 1.0)])
     drawn = draw(Chart("title", [curve, Curve("empty", [])]))
     assert drawn is not None
-    numbers = [float(word) for word in re.findall(r"[\d.]+", drawn.lines[0] + drawn.bands[0])]
+    numbers = [float(word) for word in re.findall(r"[\d.]+", drawn.lines[0])]
     assert all(0 <= x <= WIDTH for x in numbers[::2])
     assert all(0 <= y <= HEIGHT for y in numbers[1::2])
     assert (drawn.lines[1], drawn.dots[1]) == ("", "")
@@ -178,22 +179,24 @@ def test_single_point_is_drawn() -> None:
 
 
 def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
-    gates = [gate_result(30, 0, 60), gate_result(-40, -80, 0, accepted=False), gate_result(50, 10, 90)]
+    gates = [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]
     run_with(tmp_path, gates).close()
     facts = read_facts(tmp_path)
-    found = [(g.strength.elo, g.strength.low, g.strength.high) for g in facts.generations if g.strength]
-    assert found == [(30, 0, 60), (30, 0, 60), (80, 30, 130), (80, 30, 130)]
+    assert [g.gained for g in facts.generations] == pytest.approx([30, 30, 80, 80])
 
 
 def test_strength_is_drawn_over_the_hours_up_to_the_end_of_each_generation(tmp_path: Path) -> None:
-    run_with(
-        tmp_path, [gate_result(30, 0, 60), gate_result(-40, -80, 0, accepted=False), gate_result(50, 10, 90)]
-    ).close()
+    run_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]).close()
     generations = read_facts(tmp_path).generations
     hours = [0.5, 2.0, 0.5, 9.0]  # the last one is still playing
     timed = [replace(one, hours=spent) for one, spent in zip(generations, hours, strict=True)]
     (curve,) = _strength_over_hours(timed).curves
-    assert curve.points == [(0.0, 0.0), (0.5, 30.0), (2.5, 30.0), (3.0, 80.0)]
+    assert curve.points == [
+        (0.0, 0.0),
+        (0.5, pytest.approx(30.0)),
+        (2.5, pytest.approx(30.0)),
+        (3.0, pytest.approx(80.0)),
+    ]
     assert draw(_strength_over_hours(timed[3:])) is None
 
 
@@ -201,23 +204,12 @@ def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
     endless = float("inf")
     perfect = GateResult(True, True, (0, 0, 0, 0, 10), 3.0, 1.0, endless, endless, endless)
     run_with(tmp_path, [perfect]).close()
-    strength = read_facts(tmp_path).generations[0].strength
-    assert strength is not None
-    assert strength.elo == pytest.approx(636.4, abs=0.1)  # 400 log10(19.5 / 0.5)
-    assert strength.low < strength.elo - 100
-
-
-def test_unbounded_end_of_an_interval_does_not_spread(tmp_path: Path) -> None:
-    half_open = GateResult(True, True, (0, 0, 2, 2, 6), 3.0, 0.85, 301.0, 150.0, float("inf"))
-    run_with(tmp_path, [half_open]).close()
-    strength = read_facts(tmp_path).generations[0].strength
-    assert strength is not None
-    assert strength.elo == pytest.approx(301.3, abs=0.1)  # 400 log10(0.85 / 0.15)
-    assert strength.low < strength.elo < strength.high < strength.elo + 400
+    gained = read_facts(tmp_path).generations[0].gained
+    assert gained == pytest.approx(636.4, abs=0.1)  # 400 log10(19.5 / 0.5)
 
 
 def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
-    run = run_with(tmp_path, [gate_result(30, 0, 60)])
+    run = run_with(tmp_path, [gate_result(30)])
     run.close()
     facts = read_facts(tmp_path)
     first, second = facts.generations
@@ -238,7 +230,7 @@ def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
 
 
 def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
-    run_with(tmp_path / "a<b>", [gate_result(30, 0, 60)]).close()
+    run_with(tmp_path / "a<b>", [gate_result(30)]).close()
     text = report_page(read_facts(tmp_path / "a<b>"))
     assert "<h1>a&lt;b&gt;</h1>" in text
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
@@ -247,7 +239,7 @@ def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
     assert "has to generate next" in text
 
 
-@pytest.mark.parametrize("gates", [[], [gate_result(30, 0, 60)]])
+@pytest.mark.parametrize("gates", [[], [gate_result(30)]])
 def test_report_command_leaves_the_run_alone(
     gates: list[GateResult], tmp_path: Path, aino_train: Callable[..., str]
 ) -> None:
@@ -260,6 +252,17 @@ def test_report_command_leaves_the_run_alone(
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path: Path) -> None:
+    """Equal candidates, of which the gate let those pass that were lucky: their sum is no measured gain."""
+    gates = [gate_result(elo, accepted=elo > 0) for elo in (35, -20, 25, -40)]
+    run_with(tmp_path, gates).close()
+    text = report_page(read_facts(tmp_path))
+    assert "<dt>Elo gained, at most</dt><dd>+60</dd>" in text
+    assert "an upper bound: it rises even where no candidate is stronger" in text
+    assert 'class="band"' not in text
+    assert "95% interval. It is Elo" not in text
+
+
 def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a self-play run; reports are for runs of `loop`, `pretrain` and `tune`"):
         read_facts(tmp_path)
@@ -269,24 +272,10 @@ def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_lost_run_database_is_told_apart_from_another_folder(tmp_path: Path) -> None:
-    run_with(tmp_path, [gate_result(30, 0, 60)]).close()
+    run_with(tmp_path, [gate_result(30)]).close()
     (tmp_path / "ledger.sqlite").unlink()
     with pytest.raises(RunError, match="the run database is missing; `aino-train loop"):
         read_facts(tmp_path)
-
-
-def test_wide_intervals_leave_the_curve_of_strength_readable(tmp_path: Path) -> None:
-    """A perfect first gate and a few games: an interval of 1,000 Elo beside steps of 20."""
-    wide = GateResult(True, True, (0, 0, 0, 0, 2), 3.0, 1.0, float("inf"), -1000.0, float("inf"))
-    run_with(tmp_path, [gate_result(20, -900, 800), wide, gate_result(30, -600, 700)]).close()
-    chart = _strength_chart(read_facts(tmp_path).generations)
-    drawn = draw(chart)
-    assert drawn is not None
-    elos = [y for _, y in chart.curves[0].points]
-    span = max(elos) - min(elos)
-    assert "cut off" in chart.note
-    assert len(drawn.y_marks) >= 2
-    assert all(-span - 100 <= y <= max(elos) + span + 100 for _, *ends in chart.curves[0].band for y in ends)
 
 
 def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> None:
@@ -318,7 +307,7 @@ def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train
 
 
 def test_report_goes_on_beside_damaged_games(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    run = run_with(tmp_path, [gate_result(30, 0, 60)])
+    run = run_with(tmp_path, [gate_result(30)])
     run.close()
     path = tmp_path / "replay" / "gen-00001.replay"
     path.write_bytes(path.read_bytes()[:-5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 import subprocess
 import sys
@@ -99,7 +100,8 @@ def test_full_disk_is_said_and_nothing_is_lost(
 
 def test_full_disk_at_the_very_beginning(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     with largest_file(10):
-        assert "large. Finished work is kept" in aino_train("loop", tmp_path, *FLAGS, status=1)
+        told = aino_train("loop", tmp_path, *FLAGS, status=1)
+    assert re.search(r"File too large \(.*config\.toml\)\. Finished work is kept", told)
     assert not list(tmp_path.glob("*.toml"))
 
 
@@ -178,7 +180,7 @@ def test_damaged_older_games_are_left_out_with_a_warning(
     assert run_phase(run, Phase.GENERATE, never)
     flip(segment_path(run.replay, 1), 0.5)
     with caplog.at_level(logging.WARNING):
-        assert fit(run, 2, lambda progress: None, never) is not None
+        assert fit(run, 2, lambda progress: None, lambda text: None, never) is not None
     assert "gen-00001.replay" in caplog.text
     assert replay_set(run, 1).n_games == 5
     run.close()
@@ -249,7 +251,7 @@ def test_lost_best_network_is_promoted_again(straight: RunFolder, tmp_path: Path
     assert run_generations(run, 1, never)
     best = run.best.read_bytes()
     run.best.unlink()
-    run.ensure_first_network(None)
+    run.ensure_first_network()
     assert run.best.read_bytes() == best
     run.close()
 

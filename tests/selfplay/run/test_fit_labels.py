@@ -49,7 +49,7 @@ def test_labels_teach_beside_the_games(tmp_path: Path) -> None:
     for name, labels in (("without", ""), ("with", str(tmp_path / "labels"))):
         fit = {**FIT, "labels": labels, "labels_share": 0.75}
         run = RunFolder(tmp_path / name, {**SETTINGS, "fit": fit})
-        run.ensure_first_network(None)
+        run.ensure_first_network()
         assert run_generations(run, 1, lambda: False)
         losses.append(value_loss(run.candidate(1), chunk.values))
         run.close()
@@ -59,7 +59,7 @@ def test_labels_teach_beside_the_games(tmp_path: Path) -> None:
 def test_an_empty_label_folder_is_named(tmp_path: Path) -> None:
     LabelWriter(tmp_path / "labels", {}).close()
     run = RunFolder(tmp_path / "run", {**SETTINGS, "fit": {**FIT, "labels": str(tmp_path / "labels")}})
-    run.ensure_first_network(None)
+    run.ensure_first_network()
     with pytest.raises(RunError, match="labels: a label folder without a label"):
         run_generations(run, 1, lambda: False)
     run.close()

@@ -95,8 +95,8 @@ def test_generation_of_the_sparse_family(tmp_path: Path) -> None:
         "gate": {"pairs": 2, "visits": 6, "longest": 24},
     }
     run = RunFolder(tmp_path, values)
-    run.ensure_first_network(None)
+    run.ensure_first_network()
     assert run_generations(run, 1, lambda: False)
     assert run.ledger.current() == (1, Phase.DONE)
-    assert sorted(run.ledger.gate_points(1)) == [0, 1, 2, 3]
+    assert [sorted(points) for points in run.ledger.gate_points(1).values()] == [[0, 1, 2, 3]]
     run.close()

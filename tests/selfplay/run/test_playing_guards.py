@@ -133,7 +133,7 @@ def test_summary_counts_what_it_says() -> None:
 def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> None:
     values = {"net": "8x1", "games": {"count": 2, "visits": 2, "longest": 4, "most_draws": 0.5}}
     run = RunFolder(tmp_path, values)
-    run.ensure_first_network(None)
+    run.ensure_first_network()
     write_segment(run.replay, 1, draws(1.0))
     seen: list[GameSettings] = []
     told: list[str] = []

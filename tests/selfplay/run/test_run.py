@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -46,7 +47,7 @@ TINY_FLAGS = [
 
 def open_run(path: Path) -> RunFolder:
     run = RunFolder(path, TINY)
-    run.ensure_first_network(None)
+    run.ensure_first_network()
     return run
 
 
@@ -60,7 +61,8 @@ def outcome(run: RunFolder) -> tuple[list[bytes], dict[str, np.ndarray], dict[in
     assert torn == 0
     model, _ = dit.load(run.candidate(1))
     moves = [record.moves.tobytes() for record in sorted(records, key=lambda record: record.number)]
-    return moves, model.named_parameters(), run.ledger.gate_points(1)
+    (points,) = run.ledger.gate_points(1).values()
+    return moves, model.named_parameters(), points
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +177,7 @@ def test_initial_network_is_taken_over(aino_train: Callable[..., str], straight:
         dit.load(path)[0].named_parameters() for path in (tmp_path / "nets/best.dit", straight.candidate(1))
     )
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
-    assert "new runs" in aino_train("fit", tmp_path, "--initial", straight.candidate(1), status=1)
+    assert "new runs" in aino_train("fit", tmp_path, "--initial", straight.candidate(0), status=1)
 
 
 def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight: RunFolder, tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight: Run
     for kind in ("before", "after"):
         assert run.ledger.losses(1, kind)[0]["policy"] == straight.ledger.losses(1, kind)[0]["policy"]
     assert run_phase(run, Phase.GATE, never)
-    assert run.ledger.gate_points(1) == straight.ledger.gate_points(1)
+    assert [*run.ledger.gate_points(1).values()] == [*straight.ledger.gate_points(1).values()]
     run.close()
 
 
@@ -203,7 +205,7 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight: Run
 
 
 def test_verdict_waits_for_missing_pairs() -> None:
-    settings = GateSettings(pairs=2)
+    settings = GateSettings(pairs=2, accept_score=0.52)
     assert GateTest(settings, {0: 1.0, 1: 1.0, 2: 1.0}).verdict is None
     assert GateTest(settings, {2: 1.0, 3: 1.0}).verdict is None
     result = GateTest(settings, {0: 1.0, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
@@ -233,7 +235,7 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
     write_openings(openings, [(board, 0) for board in load_openings()[:3]])
     undecided = {**TINY["gate"], "pairs": 50, "elo0": -1.0, "elo1": 1.0}
     run = RunFolder(tmp_path / "run", {**TINY, "gate": undecided, "openings": str(openings)})
-    run.ensure_first_network(None)
+    run.ensure_first_network()
     assert run_generations(run, 1, never)
     result = run.ledger.gate(1)
     run.close()
@@ -349,6 +351,39 @@ def test_damaged_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"not a database at all" * 100)
     with pytest.raises(RunError, match="ledger"):
         Ledger(tmp_path / "ledger.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("generations", (1, "banquet", "", 1e9, None)),
+        ("generations", (1, "fit", "", "yesterday", None)),
+        ("games", (1, 0, None, 0, "other")),
+        ("games", (1, 0, 30, 7, "other")),
+        ("games", (1, 0, 30, 1, "fire")),
+        ("imports", (1, "x.pgn", "many", 0)),
+        ("losses", (1, 0, "train", 1.0, 1.0, None, None)),
+        ("losses", (1, 8, "after", 1.0, None, None, 0.3)),
+        ("losses", (1, 8, "after", 1.0, 1.0, 0.1, None)),
+        ("candidate_games", (1, 0, "", 4.0, 30, "other")),
+        ("gates", (1, 1, 1, "[1, 2", 3.0, 0.6, 70.0, 10.0, 130.0)),
+        ("gates", (1, 1, 1, "[0, 0, 0, 0, 0]", 3.0, 0.6, 70.0, 10.0, 130.0)),
+        ("gates", (1, 1, 1, "[0, 0, 1, 1, 1]", 3.0, 0.6, None, 10.0, 130.0)),
+    ],
+)
+def test_impossible_row_of_the_run_database_is_named(
+    table: str, row: tuple[object, ...], tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    open_run(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection:
+        if table != "generations":
+            connection.execute("INSERT INTO generations VALUES (1, 'gate', '', 1e9, NULL)")
+        connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        connection.commit()
+    for command in ("report", "gate"):
+        said = aino_train(command, tmp_path, status=1)
+        assert f"ledger.sqlite: impossible row in {table}: (1, " in said
+        assert "the run database is rebuilt" in said
 
 
 def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:

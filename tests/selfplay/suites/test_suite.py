@@ -168,6 +168,28 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
             read_puzzles(path)
 
 
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [("x,8/8 w,e2e4,1,", "not a puzzle"), ("short,8/1k6/6R1/7n/8/8/8/K2R4 b - - 0 1,b7a7 d1d7,900", "not a puzzle"),
+     (f'"{"x" * 200_000}",,,,', "field larger than")],
+    ids=["no position", "no themes", "a huge field"],
+)  # fmt: skip
+def test_rows_that_are_no_puzzles_are_told(row: str, error: str, tmp_path: Path) -> None:
+    path = tmp_path / "puzzles.csv"
+    path.write_text(f"{PUZZLES.splitlines()[0]}\n{row}\n")
+    with pytest.raises(DataError, match=error):
+        read_puzzles(path)
+
+
+def test_puzzles_may_have_a_byte_order_mark_and_foreign_letters(tmp_path: Path) -> None:
+    path = tmp_path / "puzzles.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + PUZZLES.replace("mateIn2", "m\xe4t").encode("latin-1"))
+    assert [one.name for one in read_puzzles(path)] == ["two", "one"]
+    suite = tmp_path / "own.epd"
+    suite.write_bytes(b"\xef\xbb\xbf" + f'{BACK_RANK} bm Ra8; id "\xe4";\n'.encode("latin-1"))
+    assert [one.best for one in read_epd(suite)] == [{"a1a8"}]
+
+
 # ---- solving --------------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +280,13 @@ def test_uci_engine_solves_too() -> None:
     solver = UciSolver(replace(scripted, command=(*scripted.command[:2], "crash", "1")), TimeControl(nodes=100))
     with pytest.raises(ConfigError, match="scripted failed"):
         solver.solve(chess.Board(), fresh=True)
+    solver.close()
+
+
+def test_a_pass_does_not_solve_a_position_with_a_move_to_avoid() -> None:
+    solver = UciSolver(Contestant("passes", (sys.executable, str(SCRIPT), "pass", "1")), TimeControl(nodes=100))
+    with pytest.raises(ConfigError, match="no move in a position with legal moves"):
+        solve_problem(problem(f"{BACK_RANK} am h4;"), solver)
     solver.close()
 
 

@@ -98,7 +98,7 @@ def test_positions_of_a_list_are_labelled(tmp_path: Path, aino_train: Callable[.
     assert (packed.n_games, illegal) == (4, 0)
     assert packed.usable.all()
     assert packed.wdl[2, 0] > 0.99
-    assert sorted(one.name for one in out.parent.iterdir()) == ["lock", "new.txt.xz"]
+    assert sorted(one.name for one in out.parent.iterdir()) == ["lock", "new.teacher.json", "new.txt.xz"]
 
 
 def test_games_are_labelled_once_a_position(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
@@ -246,6 +246,26 @@ def test_finished_labels_can_be_extended(tmp_path: Path, pgn_file: Path, aino_tr
     assert sum(check_labels(line) for line in lines_of(out)) == 20
 
 
+def test_labels_of_another_teacher_are_not_mixed_in(
+    tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path
+) -> None:
+    out, positions = tmp_path / "new.txt.xz", tmp_path / "positions.epd"
+    positions.write_text("\n".join(EPD) + "\n")
+    words = ["label", "--epd", positions, "--out", out]
+    aino_train(*words, "--engine", ENGINE, "--count", 2)
+    lines = lines_of(out)
+    for other in (("--net", material_net_file), ("--engine", ENGINE, "--nodes", 5), ("--engine", f"{ENGINE} crash 9")):
+        assert "holds labels of another teacher" in aino_train(*words, *other, status=1)
+    assert lines_of(out) == lines
+    (tmp_path / "new.teacher.json").unlink()
+    assert "holds labels of another teacher" in aino_train(*words, "--engine", ENGINE, status=1), "it does not tell"
+    (tmp_path / "new.teacher.json").write_text("[")
+    assert "not a note" in aino_train(*words, "--engine", ENGINE, status=1)
+    out.unlink()
+    aino_train(*words, "--net", material_net_file)
+    assert len(lines_of(out)) == 4
+
+
 @pytest.mark.parametrize("how", ["crash", "hang", "illegal"])
 def test_faulty_engines_cost_one_position(
     tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str], how: str
@@ -302,15 +322,17 @@ def test_engines_that_are_none_are_refused() -> None:
 
 
 def test_torn_line_is_cut_and_other_damage_told(tmp_path: Path, teacher_lines: list[str]) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.teacher.json").write_text("{}")
     with atomic_write(tmp_path / "a.txt.part") as stream:
         stream.write((teacher_lines[0] + "\n" + teacher_lines[1][:70]).encode())
-    out = LabelFile(tmp_path / "a.txt.xz")
+    out = LabelFile(tmp_path / "a.txt.xz", {})
     out.close()
     assert out.cut_bytes == 70
     assert lines_of(out.part) == teacher_lines[:1]
     (tmp_path / "b.txt.part").write_text("nonsense\n" + teacher_lines[0] + "\n")
     with pytest.raises(DataError, match=r"b\.txt\.part:1"):
-        LabelFile(tmp_path / "b.txt.xz")
+        LabelFile(tmp_path / "b.txt.xz", {})
 
 
 def test_positions_without_label_or_result() -> None:

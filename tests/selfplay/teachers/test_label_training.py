@@ -27,6 +27,8 @@ from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
 from selfplay.training.mixture import Draws, Mixture, SparseMixture
 
+HELD_OUT, TRAINED = 700, 20_000  # roots
+
 
 @pytest.fixture(scope="module")
 def drawn(material_net):
@@ -84,7 +86,7 @@ def test_order_is_the_feistel_network_by_its_definition():
 def test_targets_of_a_batch_are_those_of_its_rows(drawn):
     for rows in (drawn.values, drawn.scored):
         rows = rows.copy()
-        fields_of(rows)["root"] = 1
+        fields_of(rows)["root"] = TRAINED
         fields_of(rows)["score"][:3] = [31_990, -31_990, 3_001]
         wdl = filled(rows, np.arange(len(rows))).wdl
         np.testing.assert_array_equal(wdl, wdl_of_labels(rows))
@@ -138,8 +140,8 @@ def test_scored_moves_teach_the_policy_of_all_legal_moves(drawn):
 
 def test_held_out_roots_take_no_part(drawn):
     rows = drawn.scored.copy()
-    fields_of(rows)["root"][::2] = 64 * 7
-    fields_of(rows)["root"][1::2] = 1
+    fields_of(rows)["root"][::2] = HELD_OUT
+    fields_of(rows)["root"][1::2] = TRAINED
     batch = filled(rows, np.arange(len(rows)))
     assert (batch.wdl[::2] == 0).all()
     assert (batch.n_moves[::2] == 0).all()
@@ -149,7 +151,7 @@ def test_held_out_roots_take_no_part(drawn):
 
 def test_plies_to_the_end_are_learnt_where_a_game_tells(drawn):
     rows = drawn.values[:2].copy()
-    fields_of(rows)["root"], fields_of(rows)["plies_left"] = 1, [0, 80]
+    fields_of(rows)["root"], fields_of(rows)["plies_left"] = TRAINED, [0, 80]
     np.testing.assert_allclose(filled(rows, np.arange(2)).moves_left, [-1.0, 0.8])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
@@ -205,6 +206,12 @@ def test_endings_are_legal_and_small(tmp_path, material_net_file, material_net, 
     values = LabelFolder(tmp_path).values
     assert (fields_of(values)["kind"] & 15 == ENDINGS).all()
     assert max(int(word).bit_count() for word in values[:, 0]) <= 7
+
+
+def test_shares_that_are_no_numbers_are_refused():
+    for shares in (Shares(games=math.nan), Shares(games=math.inf), Shares(games=-1.0)):
+        with pytest.raises(ConfigError, match="with a positive sum"):
+            LabelPlan(shares=shares)
 
 
 def test_sources_without_positions_are_refused(tmp_path, material_net_file, material_net, roots):

@@ -8,8 +8,13 @@ import pytest
 from engine.board.layout import CASTLING, SIDE
 from engine.errors import DataError
 from engine.evaluation import make_evaluator
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig
+from engine.nn import dit
+from selfplay.data.teacher import read_teacher
 from selfplay.main import main
 from selfplay.records.calibration import LONE_SCORES
+from selfplay.records.collect import collect
 from selfplay.records.targets import wdl_from_score
 from selfplay.teachers.quality import (
     STATIC,
@@ -22,6 +27,7 @@ from selfplay.teachers.quality import (
     teacher_cp,
     teacher_judge,
 )
+from selfplay.training.sparse import SparseFamily
 from tests.selfplay.teachers.nets import random_positions
 
 
@@ -97,3 +103,15 @@ def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, 
     assert "teacher, depth 2" in shown
     truth.write_text("nonsense\n")
     assert main(["measure", "--net", str(material_net_file), "--truth", str(truth)]) == 1
+
+
+def test_networks_are_scored_on_labelled_games(tmp_path, teacher_file, capfd):
+    model = build_sparse(SparseConfig.parse("sparse-128"), np.random.default_rng(1))
+    dit.save(tmp_path / "net.dit", model, {})
+    assert main(["measure", "--teacher", str(teacher_file), str(tmp_path / "net.dit")]) == 0
+    scores = SparseFamily(SparseConfig.parse("sparse-128")).heldout(collect(read_teacher(teacher_file))[0], 10**6)
+    value = scores.evaluate(model).value
+    printed = capfd.readouterr().out
+    assert "12 games" in printed
+    assert f"{value:.4f}" in printed
+    assert main(["measure"]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_b
 from selfplay.records.positions import PositionSet
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of_model
-from selfplay.training.heldout import split_by_game
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Map, Mixture
@@ -205,16 +205,16 @@ def test_mixture_keeps_its_shares(positions: PositionSet) -> None:
     assert total == 50
 
 
+@pytest.mark.parametrize("shares", [[math.nan, 1.0], [1.0, math.inf], [-1.0, 2.0], [0.0, 0.0]])
+def test_shares_that_are_no_weights_are_refused(shares: list[float], positions: PositionSet) -> None:
+    with pytest.raises(ConfigError, match="with a positive sum"):
+        Mixture([positions, positions], shares, 8, seed=1)
+
+
 def test_share_without_usable_positions_is_refused(positions: PositionSet) -> None:
     empty = positions.games(0, 0)
     with pytest.raises(ConfigError, match="no usable positions"):
         Mixture([positions, empty], [1.0, 1.0], 8, seed=1)
-
-
-def test_held_out_games_are_the_last_ones(positions: PositionSet) -> None:
-    training, heldout = split_by_game(positions, 0.25)
-    assert (training.n_games, heldout.n_games) == (9, 3)
-    assert np.array_equal(heldout.moves, positions.moves[-heldout.n_positions :])
 
 
 def test_held_out_scores_do_not_depend_on_threads(positions: PositionSet) -> None:
@@ -243,6 +243,17 @@ def test_pretrain_writes_a_network_and_resumes(
     command("run", "again.dit", "--positions", 320)
     again, _ = dit.load(tmp_path / "again.dit")
     assert_same(model.named_parameters(), again.named_parameters())
+
+
+def test_a_pretraining_removes_what_a_killed_one_was_writing(teacher_file: Path, tmp_path: Path) -> None:
+    """Every kill left one more unfinished checkpoint, hundreds of megabytes with a large network."""
+    files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
+    left = tmp_path / "run" / ".checkpoint.npz.123.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=32, files=files)
+    Pretraining(tmp_path / "run", settings, load_training_data(files, None, lambda text: None)).close()
+    assert not left.exists()
 
 
 def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, tmp_path: Path) -> None:

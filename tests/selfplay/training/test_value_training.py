@@ -21,7 +21,9 @@ from engine.network.sparse.value_parameters import (
     new_value_tables,
 )
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
+from engine.nn.numeric import numeric_gradient
 from selfplay.data.label_sampler import LabelRows, held_out
+from selfplay.data.split import Split, root_limit
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.label_folder import LabelFolder
 from selfplay.records.positions import PositionSet
@@ -32,12 +34,12 @@ from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from selfplay.training.value_trunk import ValueHeldOut, ValuePass, tables_of
-from tests.gradient.numeric import numeric_gradient
 from tests.selfplay.teachers.nets import material_labels
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
 NET = str(CONFIG)
 BATCH = 64
+SPLIT = Split(root_limit(0.05))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def labels(folder: Path) -> LabelRows:
-    return LabelRows("labels", np.array(LabelFolder(folder).values))
+    return LabelRows("labels", np.array(LabelFolder(folder).values), split=SPLIT)
 
 
 def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
@@ -110,7 +112,10 @@ def gradients_by_layers(
 
 
 def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
-    allowed, weights = np.flatnonzero(~held_out(labels.rows)), LossWeights(value=0.7, moves_left=0.3, siblings=2.0)
+    allowed, weights = (
+        np.flatnonzero(~held_out(labels.rows, SPLIT)),
+        LossWeights(value=0.7, moves_left=0.3, siblings=2.0),
+    )
     numbers = np.concatenate([allowed[:60], allowed[::-70][:30]])
     batch = batch_of(labels, numbers)
     assert 10 < np.count_nonzero(batch.n_coming < 0) < len(numbers)  # listed anew, and as changes
@@ -160,10 +165,9 @@ def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
 
 def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
     model = build_sparse(CONFIG, np.random.default_rng(1))
-    heldout = ValueHeldOut(labels, CONFIG.value)
-    assert heldout.n_positions == np.count_nonzero(held_out(labels.rows))
-    batch = new_value_batch(heldout.n_positions)
-    ValueSampler(labels, CONFIG.value, everything=True).fill(np.flatnonzero(held_out(labels.rows)), batch)
+    heldout = ValueHeldOut(labels, CONFIG.value, limit=200)
+    batch = new_value_batch(200)
+    ValueSampler(labels, CONFIG.value, everything=True).fill(np.arange(200), batch)
     (value, _), _ = gradients_by_layers(model.children()[VALUE_TRUNK], batch, LossWeights())
     for threads in (1, 2):
         assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
@@ -212,7 +216,7 @@ def test_rows_stay_within_what_integers_hold(labels: LabelRows) -> None:
 
 
 def test_rows_of_held_out_roots_teach_nothing(labels: LabelRows) -> None:
-    left_out = np.flatnonzero(held_out(labels.rows))
+    left_out = np.flatnonzero(held_out(labels.rows, SPLIT))
     batch = batch_of(labels, left_out)
     assert len(left_out) > 5
     assert not batch.wdl.any()

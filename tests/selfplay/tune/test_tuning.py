@@ -153,6 +153,7 @@ def test_range_and_start_are_the_engines_own() -> None:
         ("Width speed=1", "expected NAME and start"),
         ("Width step=x", "is not a number"),
         ("step=1", "name is missing"),
+        ("Width 'step=1", "No closing quotation"),
     ],
 )
 def test_an_option_that_cannot_be_tuned_is_an_error(text: str, error: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum, load_tensors
-from engine.nn import Activation, BatchNorm, Dense, Dropout, Layer, Sequential
+from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Dropout, Layer, Sequential
 from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, RNG, Case
 
@@ -133,6 +133,22 @@ def outputs_of(layer: Layer, case: Case) -> list[Any]:
     single = tuple(part.astype(np.float32) if part.dtype.kind == "f" else part for part in x)
     y, _ = layer.forward(single if isinstance(case.x, tuple) else single[0], training=True, **case.options)
     return [part.tolist() for part in (y.values() if isinstance(y, dict) else [y])]
+
+
+def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was saved, and refused when it was loaded: the number was taken for a size."""
+
+    class Limited(Activation):
+        kind = "limited"
+        settings = ("largest",)
+
+        def __init__(self, largest: int) -> None:
+            super().__init__("relu")
+            self.largest = largest
+
+    monkeypatch.setitem(REGISTRY, "limited", Limited)
+    save(tmp_path / "own.dit", Sequential(Dense(2, 3, RNG), Limited(10**9)))
+    assert load(tmp_path / "own.dit")[0].config()["layers"]["limited1"] == {"layer": "limited", "largest": 10**9}
 
 
 def test_a_loaded_dropout_draws_masks(tmp_path: Path) -> None:
@@ -331,7 +347,7 @@ def entry(header: dict[str, Any]) -> dict[str, Any]:
         (lambda h: h["tensors"].clear(), "more than"),
         (lambda h: h["model"].update(layer="transformer"), "unknown layer 'transformer'"),
         (lambda h: h["model"]["layers"]["act"].update(function="magic"), "unknown activation 'magic'"),
-        (lambda h: h["model"]["layers"]["a"].update(inputs=1 << 40), "needs more than"),
+        (lambda h: h["model"]["layers"]["a"].update(inputs=1 << 40), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=1 << 40), "needs more than"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "expected channels >= 1"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +66,62 @@ def test_a_changed_callee_in_another_module_changes_the_cache_folder(tmp_path, m
     assert before[0] != after[0]
     assert before[1] == after[1]
     fresh_hash(callee)
+
+
+def test_another_processor_or_python_believed_the_mark_that_everything_was_compiled(tmp_path, monkeypatch):
+    source = tmp_path / "source.py"
+    source.write_text("VALUE = 1\n")
+    before = fresh_hash(source)
+    with monkeypatch.context() as patch:
+        patch.setattr(jit.numba.config, "CPU_NAME", "generic")
+        assert fresh_hash(source) != before
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.implementation, "cache_tag", "another-python")
+        assert fresh_hash(source) != before
+    assert fresh_hash(source) == before
+
+
+COUNT = """
+import numpy as np
+from engine.native.compile_events import CompileTimes
+with CompileTimes() as times:
+    from engine.board.attacks import in_check
+    in_check(np.zeros(16, np.uint64))
+import engine
+print(len(times.compilations), engine.__file__)
+"""
+
+
+def test_second_installation_at_another_path_compiled_everything_again(tmp_path):
+    counts = []
+    for name in ("first", "second"):
+        shutil.copytree(ROOT / "engine", tmp_path / name / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+        environment = os.environ | {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path / name)}
+        command = [sys.executable, "-P", "-c", COUNT]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        count, path = done.stdout.split()
+        assert Path(path).is_relative_to(tmp_path / name)
+        counts.append(int(count))
+    assert counts[0] > 0
+    assert counts[1] == 0
+
+
+def test_kernels_of_old_versions_stayed_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
+    monkeypatch.setattr(jit, "cache_folder", lambda source: tmp_path / "used")
+    long_ago = time.time() - (jit.UNUSED_DAYS + 1) * 86400
+    for name in ("used", "unused", "recent"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kernel.nbc").touch()
+    for name in ("used", "unused"):
+        os.utime(tmp_path / name, (long_ago, long_ago))
+
+    @jit.kernel()
+    def double(x):
+        return x + x
+
+    jit.remove_unused()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["recent", "used"]
 
 
 def test_a_user_without_a_home_folder_keeps_kernels_elsewhere(monkeypatch):

@@ -6,20 +6,13 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.attacks import ATTACK_WORDS, write_attacks
 from engine.board.convert import row_from_board
-from engine.board.layout import BLACK, ROW_WORDS, WHITE
+from engine.board.layout import BLACK, ROW_WORDS, SIDE, WHITE
 from engine.errors import ConfigError, ShapeError
-from engine.network.sparse.features import (
-    CASTLING_FEATURE,
-    COUNTER_FEATURE,
-    EN_PASSANT_FEATURE,
-    MEN_BUCKETS,
-    men_bucket,
-)
+from engine.network.sparse.features import MEN_BUCKETS, men_bucket
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig, sparse_config_of
-from engine.network.sparse.value_features import KING_BUCKET_COUNTS, KING_ROWS, MAX_VIEW, king_buckets, write_views
+from engine.network.sparse.value_features import KING_BUCKET_COUNTS, MAX_VIEW, king_buckets, write_view_of
 from engine.network.sparse.value_parameters import (
     FINEST_SCALE,
     WEIGHT_LIMIT,
@@ -38,12 +31,12 @@ CONFIG = ValueConfig(width=128, king_buckets=8)
 
 def views_of(board: chess.Board, buckets: int = 16) -> tuple[list[int], list[int]]:
     """Rows of the mover's view and of the other's."""
-    row, attacks = row_from_board(board), np.zeros((2, ATTACK_WORDS), np.uint64)
-    for side in range(2):
-        write_attacks(row, np.int64(side), attacks[side])
-    features = np.zeros(2 * MAX_VIEW, np.int16)
-    count = write_views(row, attacks, king_buckets(buckets), features)
-    return features[:count].tolist(), features[MAX_VIEW : MAX_VIEW + count].tolist()
+    row, found = row_from_board(board), []
+    for side in (int(row[SIDE]), 1 - int(row[SIDE])):
+        features = np.zeros(MAX_VIEW, np.int16)
+        count = write_view_of(row, side, king_buckets(buckets), features)
+        found.append(features[:count].tolist())
+    return found[0], found[1]
 
 
 def sorted_views(board: chess.Board) -> list[list[int]]:
@@ -59,17 +52,7 @@ def expected_view(board: chess.Board, side: chess.Color, buckets: int) -> list[i
     found = []
     for square, piece in board.piece_map().items():
         number = (0 if piece.color == side else 6) + piece.piece_type - 1
-        state = board.is_attacked_by(piece.color, square) * 2 + board.is_attacked_by(not piece.color, square)
-        found.append((number * 4 + state) * 64 + (square ^ flip))
-        found.append(KING_ROWS + (bucket * 12 + number) * 64 + (square ^ flip))
-    for rook in chess.SquareSet(board.clean_castling_rights()):
-        owner = board.color_at(rook)
-        towards_h = ((rook ^ flip) & 7) > ((board.king(owner) ^ flip) & 7)
-        found.append(3072 + CASTLING_FEATURE + 2 * (owner != side) + towards_h)
-    if board.has_legal_en_passant():
-        found.append(3072 + EN_PASSANT_FEATURE + chess.square_file(board.ep_square ^ flip))
-    if board.halfmove_clock >= 20:
-        found.append(3072 + COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
+        found.append((bucket * 12 + number) * 64 + (square ^ flip))
     return sorted(found)
 
 
@@ -144,15 +127,15 @@ def test_no_position_exceeds_the_bound_of_the_accumulators() -> None:
 
 
 def test_the_bound_is_reached_where_all_rows_add_up() -> None:
-    """32 pieces on their worst squares, all rights, en passant and the counter."""
+    """32 pieces on their worst squares."""
     _, tables = new_value_tables(CONFIG)
     tables.weight[:] = 0.25
     tables.bias[:] = -0.5
-    assert largest_accumulator(tables, CONFIG) == pytest.approx(0.25 * (2 * 32 + 4 + 1 + 1) + 0.5)
+    assert largest_accumulator(tables, CONFIG) == pytest.approx(0.25 * 32 + 0.5)
 
 
 @pytest.mark.parametrize(
-    ("size", "scale"), [(0.01, FINEST_SCALE), (0.25, FINEST_SCALE), (1.0, 256), (WEIGHT_LIMIT, 128)]
+    ("size", "scale"), [(0.01, FINEST_SCALE), (0.5, FINEST_SCALE), (1.5, 512), (WEIGHT_LIMIT, 256)]
 )
 def test_the_scale_is_the_finest_that_cannot_overflow(size: float, scale: int) -> None:
     _, tables = new_value_tables(CONFIG)
@@ -169,7 +152,7 @@ def test_integers_answer_as_the_numbers_they_round() -> None:
     for board in some_boards(8, 30):
         whole = accumulators(rounded, board)
         assert np.abs(whole).max() <= np.iinfo(np.int16).max
-        assert np.abs(whole / scale - accumulators(tables, board)).max() <= (2 * 32 + 7) / 2 / scale
+        assert np.abs(whole / scale - accumulators(tables, board)).max() <= 33 / 2 / scale
 
 
 @pytest.mark.parametrize("number", [np.inf, np.nan, 1e6])

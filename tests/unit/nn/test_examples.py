@@ -18,7 +18,7 @@ import pytest
 
 import engine.nn.examples
 from engine.errors import DataError
-from engine.nn import LOSSES, REGISTRY
+from engine.nn import LOSSES, REGISTRY, datasets
 from engine.nn.examples import (
     common,
     digits,
@@ -30,14 +30,13 @@ from engine.nn.examples import (
     sentiment,
     sequence,
     sine,
-    strokes,
     vanishing,
 )
 from engine.nn.layers import ACTIVATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 README = Path(engine.nn.__file__).parent / "README.md"
-NOT_RUN = {"boards", "common", "games", "strokes"}  # parts of others
+NOT_RUN = {"boards", "common", "games"}  # parts of others
 NAMES = [module.name for module in pkgutil.iter_modules(engine.nn.examples.__path__) if module.name not in NOT_RUN]
 QUICK = ["gradients", "vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
 
@@ -69,7 +68,7 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     for block in blocks:
         exec(block, names)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     assert (tmp_path / "history.png").exists()
     assert names["grads"]["dense1.weight"].shape == (16, 2)
     predicted = names["net"].predict(names["x"]).argmax(axis=1)
@@ -155,18 +154,18 @@ def test_a_gru_remembers_two_numbers() -> None:
 
 def test_small_digits_are_read_by_a_convolutional_net() -> None:
     pytest.importorskip("sklearn")
-    history = digits.run(digits.small_digits(), (32, 64), epochs=15).history
+    history = digits.run(datasets.small_digits(), (32, 64), epochs=15).history
     assert history["validation_accuracy"][-1] > 0.97
 
 
 def test_drawn_digits_are_read_by_a_small_net() -> None:
-    history = digits.run(digits.strokes(seed=2), (8, 16), epochs=8, rate=5e-3).history
+    history = digits.run(datasets.digits(seed=2), (8, 16), epochs=8, rate=5e-3).history
     assert history["validation_accuracy"][-1] > 0.95
 
 
 def test_drawn_digits_repeat_with_the_seed_and_have_all_classes() -> None:
-    images, classes = strokes.drawn_digits(200, np.random.default_rng(3))
-    again, _ = strokes.drawn_digits(200, np.random.default_rng(3))
+    images, classes = datasets.drawn_digits(200, np.random.default_rng(3))
+    again, _ = datasets.drawn_digits(200, np.random.default_rng(3))
     assert np.array_equal(images, again)
     assert (images.shape, images.dtype, classes.dtype) == ((200, 1, 16, 16), np.float32, np.int64)
     assert images.min() == 0
@@ -196,7 +195,7 @@ def idx(magic: int, array: np.ndarray) -> bytes:
 
 
 def test_mnist_files_are_read_in_all_three_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digits, "MNIST_HELD_OUT", 2)
+    monkeypatch.setattr(datasets, "MNIST_HELD_OUT", 2)
     rng = np.random.default_rng(1)
     images, labels = rng.integers(0, 256, (5, 28, 28)).astype(np.uint8), np.array([3, 1, 4, 1, 5], np.uint8)
     for name in ("plain", "packed", "table"):
@@ -211,7 +210,7 @@ def test_mnist_files_are_read_in_all_three_forms(tmp_path: Path, monkeypatch: py
     names = "label," + ",".join(f"pixel{i}" for i in range(784))
     (tmp_path / "table" / "mnist_train.csv").write_text("\n".join([names, *rows]))
     for name in ("plain", "packed", "table"):
-        found = digits.mnist(tmp_path / name)
+        found = datasets.digits(tmp_path / name)
         assert found.train.inputs.shape == (3, 1, 32, 32)
         assert found.held_out.targets.tolist() == [1, 5]
         assert np.allclose(found.train.inputs[1, 0, 2:30, 2:30], images[1] / 255)
@@ -219,21 +218,21 @@ def test_mnist_files_are_read_in_all_three_forms(tmp_path: Path, monkeypatch: py
 
 def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found none"):
-        digits.mnist(tmp_path)
+        datasets.mnist(tmp_path)
     path = tmp_path / "train-images-idx3-ubyte"
     for content in (b"", idx(2049, np.zeros((2, 2, 2), np.uint8)), idx(2051, np.zeros((2, 2, 2), np.uint8))[:-1]):
         path.write_bytes(content)
         with pytest.raises(DataError, match="expected IDX data"):
-            digits.mnist(tmp_path)
+            datasets.mnist(tmp_path)
     (tmp_path / "mnist_train.csv").write_text("1,2,3\n")
     with pytest.raises(DataError, match="784 pixels"):
-        digits.mnist(tmp_path)
+        datasets.mnist(tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_mnist_is_read_with_99_percent(test_data: Path) -> None:
-    history = digits.run(digits.mnist(test_data / "digits"), (16, 32, 64), epochs=12).history
+    history = digits.run(datasets.mnist(test_data / "digits"), (16, 32, 64), epochs=12).history
     assert history["validation_accuracy"][-1] > 0.99
 
 

@@ -152,6 +152,16 @@ def test_joined_rows_answer_like_one_array() -> None:
         JoinedRows([])
 
 
+def test_joined_rows_are_chosen_by_a_mask_as_those_of_an_array() -> None:
+    """A mask was taken for row numbers 0 and 1."""
+    whole = np.arange(14).reshape(7, 2)
+    rows, mask = JoinedRows([whole[:3], whole[3:]]), np.array([True, False, False, True, False, False, True])
+    assert np.array_equal(rows[mask], whole[mask])
+    for wrong in (mask[:3], np.array([0.0, 1.0]), 3, np.array([[1]])):
+        with pytest.raises(ConfigError, match="expected row numbers, or a bool for each of 7 rows"):
+            rows[wrong]
+
+
 def test_loaders_refuse_what_they_cannot_use() -> None:
     data = pixels(images())
     with pytest.raises(ShapeError, match=r"\[40, 39\]"):

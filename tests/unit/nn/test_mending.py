@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+import engine.nn
 from engine.errors import AinoError, ConfigError, DataError, ShapeError
 from engine.nn import (
     SGD,
@@ -31,7 +33,7 @@ from engine.nn import (
     sigmoid_binary_cross_entropy,
     softmax_cross_entropy,
 )
-from engine.nn.mending import ELSEWHERE
+from engine.nn.mending import ARGUMENTS_ELSEWHERE, CLASSES_ELSEWHERE, ELSEWHERE
 
 X = np.random.default_rng(2).standard_normal((8, 3)).astype(np.float32)
 CLASSES = (X[:, 0] > 0).astype(np.int64)
@@ -149,6 +151,45 @@ def test_a_name_from_another_library_is_told_what_does_the_same_here(name: str) 
     with pytest.raises(AttributeError, match=rf"'Sequential' object has no attribute '{name}'; here: .") as caught:
         getattr(net(), name)
     assert ELSEWHERE[name] in str(caught.value)
+
+
+@pytest.mark.parametrize("name", CLASSES_ELSEWHERE)
+def test_a_class_from_another_library_is_told_what_to_write(name: str) -> None:
+    assert name not in vars(engine.nn)
+    with pytest.raises(ImportError, match=rf"engine\.nn has no {name}; here: .") as caught:
+        getattr(engine.nn, name)
+    for word in re.findall(r"\w+(?=\()", str(caught.value)):
+        assert word in vars(engine.nn)
+    for activation in re.findall(r'Activation\("(\w+)"\)', str(caught.value)):
+        Activation(activation)
+
+
+def test_an_import_of_a_class_from_another_library_is_told_what_to_write() -> None:
+    with pytest.raises(ImportError, match=r"has no Linear; here: Dense\(inputs, outputs, rng\)"):
+        from engine.nn import Linear  # noqa: F401
+    with pytest.raises(AttributeError, match=r"'engine\.nn' has no attribute 'Colour'"):
+        engine.nn.Colour  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ARGUMENTS_ELSEWHERE)
+def test_an_argument_of_another_library_is_told_what_to_write(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^Dense has no {name}; here: \w"):
+        Dense(3, 2, rng(), **{name: 1})
+
+
+def test_an_unknown_argument_is_an_ordinary_type_error_and_a_part_may_have_any_name() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        Dense(3, 2, rng(), colour=1)
+    assert list(Sequential(activation=Activation("relu")).layers) == ["activation"]
+
+
+def test_layers_are_found_by_place_and_columns_by_in() -> None:
+    model = Sequential(Dense(3, 2, rng()), Activation("relu"))
+    assert (model[0], model[-1]) == tuple(model) == tuple(model.layers.values())
+    trainer = Trainer(model, mse, Adam(), 0.1)
+    history = trainer.fit(Data(X, X[:, :2]), 1)
+    assert "loss" in history
+    assert "accuracy" not in history
 
 
 def test_a_name_that_no_library_has_is_an_ordinary_attribute_error() -> None:

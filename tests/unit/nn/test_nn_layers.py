@@ -322,6 +322,71 @@ def test_settings_out_of_range_are_config_errors(build: Callable[[], Layer]) -> 
         build()
 
 
+def emptied(x: object) -> object:
+    return tuple(map(emptied, x)) if isinstance(x, tuple) else x[:0]
+
+
+IMAGES = np.zeros((2, 16, 8, 8))
+NATIVE = [  # of a size for which there are kernels
+    Case(Conv2D(16, 16, 3, rng()), IMAGES),
+    Case(Conv2D(16, 16, 1, rng()), IMAGES),
+    Case(BatchNorm(16, relu=True), IMAGES),
+    Case(Residual(Sequential(Conv2D(16, 16, 3, rng())), SqueezeExcitation(16, 4, rng())), IMAGES),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("case", [*CASES, *NATIVE], ids=str)
+def test_an_empty_batch_has_an_empty_result_and_gradients_of_zero(case: Case, dtype: type) -> None:
+    """Reshaping to a side of -1 had no answer in Flatten, attention and recurrent layers."""
+    layer = case.layer.astype(dtype)
+    empty = layer.prepared(emptied(case.x))
+    nothing, backward = layer.forward(empty, **{name: mask[:0] for name, mask in case.options.items()})
+    assert shape_of(nothing) == (0, *shape_of(layer(case.x, **case.options))[1:])
+    dx, grads = backward(nothing)
+    assert not any(gradient.any() for gradient in grads.values())
+    assert not isinstance(dx, np.ndarray) or dx.shape == empty.shape
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: Conv2D(16, 16, 3, rng()),
+        lambda: Conv2D(16, 16, 1, rng()),
+        lambda: BatchNorm(16, relu=True),
+        lambda: SqueezeExcitation(16, 4, rng()),
+        lambda: Residual(Sequential(Conv2D(16, 16, 3, rng()), BatchNorm(16))),
+        lambda: small_network().trunk.children()["block"],
+    ],
+)
+def test_a_gradient_in_double_precision_is_not_read_as_single_precision(layer: Callable[[], Layer]) -> None:
+    """The kernels took its memory for float32: gradients of 1e36, or NaN."""
+    x, dy = (rng().standard_normal((4, 16, 8, 8)).astype(np.float32) for _ in range(2))
+    _, backward = layer().forward(x, training=True)
+    dx, grads = backward(dy)
+    dx_double, grads_double = backward(dy.astype(np.float64))
+    assert np.allclose(dx, dx_double, atol=1e-5)
+    assert all(np.allclose(grads[name], grads_double[name], rtol=1e-4, atol=1e-4) for name in grads)
+
+
+def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
+    """It had two names: an optimizer stepped it twice, and a copy in another dtype made two layers of it."""
+    shared, relu = Dense(3, 3, rng()), Activation("relu")
+    assert len(Sequential(Dense(3, 3, rng()), relu, Dense(3, 3, rng()), relu).named_parameters()) == 4
+    with pytest.raises(ConfigError, match="dense1 and dense2 are one layer, which would be trained twice"):
+        Sequential(shared, relu, shared)
+    with pytest.raises(ConfigError, match=r"a and b\.inner are one layer"):
+        Sequential(a=shared, b=Sequential(inner=shared))
+    with pytest.raises(ConfigError, match=r"trunk\.dense1 and value are one layer"):
+        MultiHead(Sequential(shared), {"value": shared})
+
+
+def test_the_running_variance_is_the_biased_one() -> None:
+    norm = BatchNorm(1, momentum=1.0)
+    norm.forward(np.array([[0.0], [2.0]], np.float32), training=True)
+    assert norm.buffers["running_variance"].tolist() == [1.0]  # the unbiased one is 2
+
+
 def test_gradients_for_unknown_heads_are_refused() -> None:
     network = small_network()
     _, backward = network.forward(image(), training=True)

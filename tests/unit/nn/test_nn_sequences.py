@@ -74,6 +74,16 @@ def test_a_place_that_may_look_at_nothing_gets_zero() -> None:
     assert not dquery[0, 0].any()
 
 
+def test_attention_to_an_empty_context_is_zero() -> None:
+    layer = CrossAttention(4, 3, 2, rng())
+    layer.parts["output"].params["bias"][...] = 1.5
+    y, backward = layer.forward((np.ones((2, 5, 4), np.float32), np.zeros((2, 0, 3), np.float32)))
+    assert np.array_equal(y, np.full((2, 5, 4), 1.5))
+    (dx, dcontext), _ = backward(np.ones_like(y))
+    assert not dx.any()
+    assert dcontext.shape == (2, 0, 3)
+
+
 def test_attention_does_not_depend_on_the_order_of_the_context() -> None:
     layer, x, context = CrossAttention(4, 3, 2, rng()), sequence(), sequence(2, 6, 3)
     order = np.array([5, 2, 0, 1, 4, 3])
@@ -131,7 +141,7 @@ def test_the_last_state_alone_is_the_last_of_all(kind: type[RNN]) -> None:
     assert np.array_equal(every.forward(x)[0][:, -1], last.forward(x)[0])
 
 
-def test_recurrent_layers_can_be_stacked_and_used_twice() -> None:
+def test_recurrent_layers_can_be_stacked_and_called_twice() -> None:
     layer = GRU(4, 4, rng())
     model = Sequential(first=layer, second=LSTM(4, 2, rng(), last=True))
     x, other = sequence(), sequence(3, 7, 4)

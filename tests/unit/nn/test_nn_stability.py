@@ -58,6 +58,15 @@ def test_activations_have_their_limits_at_a_thousand(name: str) -> None:
     assert dx.tolist() == pytest.approx([slope_left, right / HUGE if right > 1 else 0.0])
 
 
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_and_slopes_stay_finite_where_the_square_of_x_is_not(name: str) -> None:
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        y, slope = ACTIVATIONS[name](np.array([-1e38, -1e20, 1e20, 1e38], np.float32))
+        dx = slope(np.ones(4, np.float32))
+    assert np.isfinite(y).all()
+    assert dx.tolist() == pytest.approx(ACTIVATIONS[name](np.float32([-1e3, -1e3, 1e3, 1e3]))[1](np.ones(4)).tolist())
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_stay_finite(name: str) -> None:
     prediction = np.array([[HUGE, -HUGE, 0.0], [-HUGE, -HUGE, HUGE]], np.float32)

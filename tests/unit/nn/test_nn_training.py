@@ -57,6 +57,22 @@ def test_masked_actions_take_no_probability_and_no_gradient() -> None:
     assert np.allclose(gradient, 0)
 
 
+def test_a_target_that_the_mask_forbids_is_refused() -> None:
+    """It took no part in the loss, and nobody was told."""
+    logits, mask = np.zeros((2, 3)), np.array([[True, True, False], [True, True, True]])
+    assert softmax_cross_entropy(logits, np.array([1, 2]), mask)[0] > 0
+    for targets in (np.array([2, 2]), np.array([[0.5, 0, 0.5], [1, 0, 0]])):
+        with pytest.raises(DataError, match="expected targets 0 where the mask is False"):
+            softmax_cross_entropy(logits, targets, mask)
+
+
+@pytest.mark.parametrize("targets", [np.array([[0.3], [2.0]]), np.array([0, 0])])
+def test_a_softmax_over_one_output_is_refused(targets: np.ndarray) -> None:
+    """Its probability is 1 whatever the output is: such a training ran at loss 0 and learned nothing."""
+    with pytest.raises(ShapeError, match=r"at least 2 outputs, found 1.*use mse for numbers"):
+        softmax_cross_entropy(np.zeros((2, 1)), targets)
+
+
 def test_mean_squared_error_and_huber_have_their_textbook_values() -> None:
     prediction, target = np.array([[0.5], [3.0]]), np.zeros((2, 1))
     assert mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
@@ -185,6 +201,13 @@ def test_schedules_rise_peak_and_end() -> None:
     assert Constant(0.3)(7) == 0.3
     with pytest.raises(ConfigError):
         WarmupCosine(peak=1.0, total=5, warmup=5)
+
+
+def test_a_warm_up_over_a_share_of_the_run_needs_a_start() -> None:
+    """Without one it began at peak / warmup, 20 times the peak."""
+    with pytest.raises(ConfigError, match="less than one step needs a start"):
+        WarmupCosine(peak=0.1, total=1.0, warmup=0.05)
+    assert WarmupCosine(peak=0.1, total=1.0, warmup=0.05, start=0.01)(0.0) == pytest.approx(0.001)
 
 
 def test_rate_over_the_progress_of_a_run_rises_then_falls() -> None:

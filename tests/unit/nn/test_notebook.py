@@ -1,21 +1,48 @@
-"""The notebook: small, free of its author's machine, and every cell runs."""
+"""The notebooks: small, free of their author's machine; every cell runs and what is claimed comes true."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import engine.nn.examples
+import engine.nn
 
-PATH = Path(engine.nn.examples.__file__).parent / "first_network.ipynb"
+FOLDER = Path(engine.nn.__file__).parent
+FIRST = FOLDER / "examples" / "first_network.ipynb"
+COURSE = sorted((FOLDER / "course").glob("*.ipynb"))
 LARGEST = 60_000  # bytes, with its outputs
-NOTEBOOK = json.loads(PATH.read_text(encoding="utf-8"))
-CODE = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
+# What a notebook of the course prints at its end, as a pattern with a number, and between which numbers that lies.
+LEARNED = {
+    "1_neuron": (r"loss [\d.]+ -> ([\d.e-]+)", 0, 1e-6),
+    "2_softmax": (r"32 bends +held-out accuracy ([\d.]+)%", 90, 100),
+    "3_convolution": (r"convolution .* accuracy ([\d.]+)%", 90, 100),
+    "4_recurrent": (r"GRU: held-out error ([\d.]+)", 0, 0.05),
+    "5_attention": (r"letters right ([\d.]+)%", 90, 100),
+    "6_policy_value": (r"generation 5 .* alone ([\d.]+)%", 80, 100),
+}
+
+
+def cells(path: Path, kind: str) -> list[str]:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def printed(path: Path) -> list[str]:
+    """What every cell prints, run as plain Python: no notebook program is needed."""
+    names: dict[str, object] = {"__name__": "notebook"}
+    texts = []
+    for number, source in enumerate(cells(path, "code")):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile(source, f"{path.name}, cell {number}", "exec"), names)
+        texts.append(out.getvalue())
+    return texts
 
 
 @pytest.fixture
@@ -29,38 +56,56 @@ def no_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     matplotlib.use(before)
 
 
-def test_the_notebook_is_small_and_says_that_there_is_no_autograd() -> None:
-    assert PATH.stat().st_size < LARGEST
-    assert "no autograd" in "".join(NOTEBOOK["cells"][0]["source"])
-    assert NOTEBOOK["nbformat"] == 4
-    assert set(NOTEBOOK["metadata"]) == {"kernelspec", "language_info"}
-    assert not any(cell["metadata"] for cell in NOTEBOOK["cells"])
+@pytest.mark.parametrize("path", [FIRST, *COURSE], ids=lambda path: path.stem)
+def test_a_notebook_is_small_and_free_of_its_authors_machine(path: Path) -> None:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert path.stat().st_size < LARGEST
+    assert notebook["nbformat"] == 4
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+    assert not any(cell["metadata"] for cell in notebook["cells"])
 
 
 @pytest.mark.usefixtures("no_windows")
-def test_every_cell_of_the_notebook_runs_and_prints_what_the_text_promises() -> None:
-    """As plain Python: no notebook program is needed."""
-    names: dict[str, object] = {}
-    printed = []
-    for number, source in enumerate(CODE):
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            exec(compile(source, f"cell {number}", "exec"), names)
-        printed.append(out.getvalue())
-    text = "".join(printed)
+def test_every_cell_of_the_first_notebook_runs_and_prints_what_the_text_promises() -> None:
+    texts = printed(FIRST)
+    text = "".join(texts)
+    assert "no autograd" in cells(FIRST, "markdown")[0]
     assert "[1, 64]" in text
     formula, difference = text.partition("formula ")[2].split()[:3:2]
     assert float(formula) == pytest.approx(float(difference), abs=1e-7)
     assert float(text.partition("held-out accuracy ")[2].partition("%")[0]) > 85
-    assert printed[-1].count("\n- ") + 1 == 4
-    assert "reshape targets to [-1]" in printed[-1]
+    assert texts[-1].count("\n- ") + 1 == 4
+    assert "reshape targets to [-1]" in texts[-1]
+
+
+@pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
+def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path: Path) -> None:
+    text = "".join(printed(path))
+    assert "WRONG" not in text, "a gradient"
+    assert "False" not in text, "a formula"
+    pattern, least, most = LEARNED[path.stem]
+    found = re.search(pattern, text)
+    assert found is not None
+    assert least <= float(found[1]) <= most
+    *_, exercises, solutions = cells(path, "markdown")
+    assert exercises.startswith("## Exercises")
+    assert solutions.startswith("## Solutions")
+    assert re.findall(r"(?m)^\d", exercises) == re.findall(r"(?m)^\d", solutions)
+
+
+@pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
+def test_a_notebook_of_the_course_is_on_the_reading_list_and_links_its_files(path: Path) -> None:
+    assert f"(course/{path.name})" in (FOLDER / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", "".join(cells(path, "markdown")))
+    assert links
+    assert not [link for link in links if not (path.parent / link).exists()]
 
 
 def test_the_notebook_runs_in_a_kernel(tmp_path: Path) -> None:
     """Where the extra `notebook` is installed."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    notebook = nbformat.read(PATH, as_version=4)
+    notebook = nbformat.read(FIRST, as_version=4)
     nbformat.validate(notebook)
     place = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=250, startup_timeout=250, resources=place).execute()

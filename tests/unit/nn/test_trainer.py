@@ -26,6 +26,7 @@ from engine.nn import (
     TrainerSettings,
     WarmupCosine,
     accuracy,
+    dit,
     mse,
     softmax_cross_entropy,
 )
@@ -164,6 +165,63 @@ def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_pa
     again.fit(examples(), 200, validation=held_out)
     assert again.history == history
     assert again.evaluate(held_out)["loss"] == min(losses)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_training_with_patience_in_two_parts_is_training_in_one(tmp_path: Path, saved: bool) -> None:
+    """The second part began at the best weights, with the state of the optimizer at the last ones."""
+    held_out = Data(examples(40, seed=7).inputs, np.random.default_rng(6).integers(0, 2, 40))
+    whole, parts = trainer(patience=8), trainer(patience=8)
+    whole.fit(examples(), 8, held_out)
+    parts.fit(examples(), 6, held_out)
+    losses = parts.history["validation_loss"]
+    assert losses.index(min(losses)) < 5, "the best weights are the last ones: nothing is tested"
+    assert parts.evaluate(held_out)["loss"] == min(losses)
+    if saved:
+        parts.save(tmp_path / "run.npz")
+        parts = trainer(patience=8)
+        parts.resume(tmp_path / "run.npz")
+    parts.fit(examples(), 8, held_out)
+    assert_same(whole, parts)
+    parts.fit(examples(), 8, held_out)  # nothing left to do
+    assert_same(whole, parts)
+
+
+def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path: Path) -> None:
+    """The first epoch was trained, and then could not be written."""
+
+    def single(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.float32, np.ndarray]:
+        loss, gradient = softmax_cross_entropy(outputs, targets)
+        return np.float32(loss), gradient
+
+    def made() -> Trainer:
+        metrics = {"count": lambda outputs, targets: np.int64(3), "nothing": lambda outputs, targets: float("nan")}
+        layer = Dense(np.int64(3), np.int64(2), np.random.default_rng(0))
+        return Trainer(layer, single, AdamW(), lambda step: np.float32(0.01), metrics=metrics)
+
+    run = made()
+    run.fit(examples(), 2, examples(), checkpoint=tmp_path / "run.npz")
+    again = made()
+    again.resume(tmp_path / "run.npz")
+    assert repr(again.history) == repr(run.history)
+    assert {type(value) for record in run.history for value in record.values()} == {int, float}
+    dit.save(tmp_path / "model.dit", run.model, {"accuracy": np.float32(0.5)})
+
+
+def test_a_step_that_fails_leaves_the_running_statistics_alone() -> None:
+    """They were NaN from then on, although the weights had been kept."""
+    run, data = trainer(), examples()
+    run.fit(data, 1)
+    before = {name: array.copy() for name, array in everything(run).items()}
+    for broken in (
+        Data(np.full((8, 3), np.nan, np.float32), data.targets[:8]),
+        Data(data.inputs[:8], data.targets[:, None]),
+    ):
+        with pytest.raises((TrainingError, ShapeError)):
+            run.step(broken)
+    with pytest.raises(ConfigError):
+        run.step(Data(data.inputs[:8], data.targets[:8]), rate=-1.0)
+    assert all(np.array_equal(array, before[name]) for name, array in everything(run).items())
 
 
 def test_a_loss_that_is_not_a_number_ends_training() -> None:

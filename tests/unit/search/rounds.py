@@ -5,8 +5,7 @@ from __future__ import annotations
 from engine.evaluation.protocol import LeafBatch
 from engine.search.session import Search
 from engine.search.tree import LEAVES, MAX_ROUND, ROOT
-from engine.search.visits import gather
-from engine.search.walk import apply
+from engine.search.visits import apply, gather
 
 
 def gather_leaves(search: Search, leaves: LeafBatch, limit: int) -> int:

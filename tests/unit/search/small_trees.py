@@ -5,17 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.search.params import SearchParams
-from engine.search.tree import (
-    NO_PARENT,
-    Tree,
-    new_tree,
-)
-from engine.search.walk import (
-    expand,
-    finish_known,
-    finish_visit,
-    new_node,
-)
+from engine.search.tree import NO_PARENT, Tree, new_tree
+from engine.search.visit import expand, finish_known, finish_visit, new_node
 
 PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 
@@ -32,7 +23,7 @@ def small_tree(priors: list[float]) -> Tree:
 def grow(tree: Tree, node: int, priors: list[float]) -> None:
     """Give a node edges."""
     logits = np.log(np.array(priors, np.float32)) * np.float32(PARAMS.policy_temperature)
-    expand.py_func(tree, PARAMS, node, np.arange(len(priors), dtype=np.uint16), logits, len(priors))
+    tree.state[node] = expand.py_func(tree, PARAMS, node, np.arange(len(priors), dtype=np.uint16), logits, len(priors))
 
 
 def add_child(tree: Tree, node: int, place: int) -> int:
@@ -48,7 +39,7 @@ def add_child(tree: Tree, node: int, place: int) -> int:
 def visit(tree: Tree, node: int, place: int, value: float, draw: float = 0.0) -> int:
     """A new child, visited once with a value for the side that moved into it."""
     child = add_child(tree, node, place)
-    finish_visit.py_func(tree, child, value, draw, 30.0)
+    finish_visit.py_func(tree, child, tree.state[child], value, draw, 30.0)
     return child
 
 

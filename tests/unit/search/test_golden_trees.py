@@ -8,11 +8,10 @@ import pytest
 from engine.board.convert import encode_move, stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.params import SearchParams
-from engine.search.run import InKernelRounds, Runner
+from engine.search.run import Runner
 from engine.search.session import Search
-from engine.search.tree import (
-    new_tree,
-)
+from engine.search.tree import new_tree
+from engine.search.walkers import Walkers
 
 pytestmark = pytest.mark.plain
 
@@ -48,9 +47,9 @@ def favourites(fen: str) -> dict[str, int]:
     board = chess.Board(fen)
     search = Search(SearchParams(needs_planes=False), new_tree(2000))
     search.set_position(stack_from_board(board))
-    runner = Runner(search, InKernelRounds(search, MaterialEvaluator(), 1), 1)
+    runner = Runner(search, Walkers(search, MaterialEvaluator(), 1))
     while search.visits < 400 and not search.is_proven:
-        runner.advance(400 - search.visits)
+        runner.advance(400)
     runner.finish()
     visits = {int(move): int(count) for move, count in zip(search.root_moves(), search.root_visits(), strict=True)}
     moves = {board.uci(move): visits[encode_move(board, move)] for move in board.legal_moves}

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from engine.search.priors import advise, take_back
-from engine.search.puct import moves_left_utility, select_edge
+from engine.search.priors import advise, keep_moves, take_back
+from engine.search.puct import exploration_scale, moves_left_utility, score_edges, select_edge
 from engine.search.tree import (
     LOSS,
     ROOT,
@@ -22,6 +22,13 @@ def test_edges_are_sorted_by_prior_and_equal_ones_keep_their_order():
     tree = small_tree([0.1, 0.4, 0.1, 0.4])
     assert tree.move[:4].tolist() == [1, 3, 0, 2]
     assert tree.prior[:4] == pytest.approx([0.4, 0.4, 0.1, 0.1])
+
+
+def test_moves_of_prior_0_that_are_kept_alone_share_the_prior():
+    tree = small_tree([0.5, 0.3, 0.2])
+    tree.prior[:3] = 1.0, 0.0, 0.0
+    keep_moves(tree, ROOT, np.array([1, 2], np.uint16))
+    assert tree.prior[:2].tolist() == [0.5, 0.5]
 
 
 def test_selection_weighs_value_against_exploration():
@@ -62,6 +69,21 @@ def test_a_lost_move_is_not_looked_at_again_and_does_not_lower_the_others_hopes(
     visit(tree, ROOT, 1, -0.9)
     before = select_edge.py_func(tree, PARAMS, ROOT, 0.0)
     assert before == 2
+
+
+@pytest.mark.parametrize("draw_score", [0.0, -0.6])
+def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
+    params = PARAMS._replace(cpuct_deviation=0.7, root_cpuct_scale=1.5, draw_score=draw_score)
+    params = params._replace(moves_left_max_effect=0.3, moves_left_slope=0.02)
+    tree, rng = small_tree([0.3, 0.25, 0.2, 0.15, 0.1]), np.random.default_rng(3)
+    u, s = np.zeros(5, np.float32), np.zeros(5, np.float32)
+    for chosen in range(5):
+        score_edges.py_func(tree, params, ROOT, draw_score, u, s)
+        assert select_edge.py_func(tree, params, ROOT, draw_score) == s.argmax()
+        visits = np.where(tree.child[:5] > 0, tree.visits[tree.child[:5]], 0)
+        assert u == pytest.approx(exploration_scale.py_func(tree, params, ROOT) * tree.prior[:5] / (1 + visits))
+        child = visit(tree, ROOT, chosen, 0.9 - rng.random() / 5, draw=rng.random() / 10)
+        tree.moves_left[child] = 60 * rng.random()
 
 
 def test_draws_are_worth_what_the_draw_score_says():

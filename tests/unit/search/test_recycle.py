@@ -14,13 +14,15 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
 from engine.options import EngineOptions
 from engine.search import compaction, recycle
+from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.report import Reporter, outline
-from engine.search.run import BatchedRounds, InKernelRounds, Runner
+from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree, new_tree
-from tests.unit.search.flat import FlatEvaluator
+from engine.search.walkers import Walkers
+from tests.unit.search.flat import FlatEvaluator, tree_fingerprint
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
 
@@ -29,14 +31,20 @@ def searched(room: int, visits: int, threads: int = 1, evaluator: Evaluator | No
     """A search in a tree of so many nodes, with the evaluator `material` by default."""
     search = Search(SearchParams(needs_planes=False, late_policy=True), new_tree(room))
     search.set_position(stack_from_board(chess.Board(POSITION)))
-    in_kernel = InKernelRounds(search, MaterialEvaluator(), threads)
-    rounds = in_kernel if evaluator is None else BatchedRounds(search, evaluator)
-    runner = Runner(search, rounds, threads)
+    search_on(search, visits, threads, evaluator)
+    return search
+
+
+def search_on(search: Search, visits: int, threads: int = 1, evaluator: Evaluator | None = None) -> None:
+    """Visits until the root has so many."""
+    runner = Runner(
+        search,
+        Walkers(search, MaterialEvaluator(), threads) if evaluator is None else Batches(search, evaluator, threads),
+    )
     while search.visits < visits:
-        runner.advance(visits - search.visits)
+        runner.advance(visits)
     runner.finish()
     runner.close()
-    return search
 
 
 def make_room(tree: Tree) -> None:
@@ -66,16 +74,15 @@ def assert_consistent(tree: Tree) -> None:
     assert not tree.in_flight[:count].any()
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_full_tree_learns_on_and_is_the_same_every_time(threads):
-    first, second = (searched(1500, 6000, threads) for _ in range(2))
+def test_a_full_tree_learns_on_and_is_the_same_every_time():
+    first, second = (searched(1500, 6000) for _ in range(2))
     assert outline(first, 1, 300) == outline(second, 1, 300)
     assert first.visits == 6000
     assert first.tree.counters[SHRINKS] > 3
     assert first.was_full
     assert first.fullness == 1.0
     assert_consistent(first.tree)
-    roomy = searched(20_000, 6000, threads)
+    roomy = searched(20_000, 6000)
     assert roomy.tree.counters[SHRINKS] == 0
     assert abs(first.root_value()[0] - roomy.root_value()[0]) < 0.1
 
@@ -151,23 +158,101 @@ def reachable_is_whole(tree: Tree) -> None:
         waiting += children.tolist()
 
 
-def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch):
+@pytest.mark.parametrize("slices", range(0, 110, 12))
+def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, slices):
     monkeypatch.setattr(compaction, "SLICE", 50)
+    search = searched(1500, 900)
+    info = new_reporter(search).infos()[0]
+    visits = search.root_visits()[search.best_order()[0]]
+    search.make_room()
+    for _ in range(slices):
+        if search.needs_room:
+            search.make_room()
+    assert search.set_position(stack_after(*info.pv[:1]))
+    assert search.visits == visits
+    search.finish_making_room()
+    assert_consistent(search.tree)
+
+
+def stack_after(*moves: chess.Move) -> np.ndarray:
     board = chess.Board(POSITION)
-    outlines = []
-    for slices_before in (3, 100_000):
-        search = searched(1500, 900)
-        best = new_reporter(search).infos()[0].pv[0]
+    for move in moves:
+        board.push(move)
+    return stack_from_board(board)
+
+
+def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkeypatch):
+    search = searched(20_000, 3000)
+    monkeypatch.setattr(compaction, "SLICE", 50)
+    info, used = new_reporter(search).infos()[0], int(search.tree.counters[NODES])
+    assert search.set_position(stack_after(info.pv[0]))
+    assert search.tree.counters[NODES] == used
+    before, visits, slices = new_reporter(search).infos()[0].pv, search.root_visits().copy(), 0
+    assert before[:3] == info.pv[1:4]
+    while search.needs_room:
         search.make_room()
-        for _ in range(slices_before):
+        reachable_is_whole(search.tree)
+        assert (search.root_visits() == visits).all()
+        assert new_reporter(search).infos()[0].pv[:3] == before[:3]
+        assert search.new_visits == 0
+        slices += 1
+    assert slices > 100
+    assert search.tree.counters[NODES] < used
+    assert_consistent(search.tree)
+
+
+def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkeypatch):
+    monkeypatch.setattr(compaction, "SLICE", 50)
+    trees = []
+    for slices in (*range(0, 200, 9), 100_000):
+        search = searched(20_000, 3000)
+        moves = new_reporter(search).infos()[0].pv
+        assert search.set_position(stack_after(*moves[:1]))
+        for _ in range(slices):
             if search.needs_room:
                 search.make_room()
-        after = board.copy()
-        after.push(best)
-        assert search.set_position(stack_from_board(after))
+        assert search.set_position(stack_after(*moves[:2]))
+        search.finish_making_room()
         assert_consistent(search.tree)
-        outlines.append(outline(search, 1, 300))
-    assert outlines[0] == outlines[1]
+        trees.append(tree_fingerprint(search))
+    assert len(set(trees)) == 1
+
+
+def test_moves_left_out_leave_nothing_in_a_tree_that_gets_full():
+    """Their nodes once stayed without an edge, and whatever walked along edges to them never arrived."""
+    search = searched(1500, 1000)
+    least = search.root_moves()[-1:].copy()
+    search.restrict_root(least)
+    assert (search.root_moves() == least).all()
+    search.finish_making_room()
+    assert_consistent(search.tree)
+    search_on(search, 5000)
+    assert search.tree.counters[SHRINKS] > 0
+    assert_consistent(search.tree)
+    assert search.visits == 5000 == 1 + search.root_visits().sum()
+
+
+def test_a_restricted_root_forgets_what_other_moves_were_worth():
+    search = searched(20_000, 3000)
+    order = search.best_order()
+    q, visits, left = search.root_q().copy(), search.root_visits().copy(), order[1:3]
+    own = search.own_value[0]
+    search.restrict_root(search.root_moves()[left].copy())
+    assert search.visits == 1 + visits[left].sum()
+    assert search.root_value()[0] == pytest.approx((own + (q * visits)[left].sum()) / search.visits)
+
+
+def test_a_mate_that_is_left_out_is_not_the_roots_value():
+    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K1R1 w - - 0 1")
+    with Engine(EngineOptions(evaluator="material", hash_mib=8, threads=1)) as engine:
+        engine.set_position(board)
+        assert engine.search(Limits(nodes=1)).infos[0].score_mate == 1
+        moves = tuple(chess.Move.from_uci(text) for text in ("g1h1", "e1e2"))
+        result = engine.search(Limits(nodes=300, searchmoves=moves))
+        assert result.infos[0].score_mate is None
+        assert result.root.q < 1.0
+        assert result.root.v < 1.0
+        assert_consistent(engine._search.tree)
 
 
 def test_the_clock_of_a_very_long_search_is_set_back():
@@ -208,9 +293,12 @@ def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
         assert_consistent(engine._search.tree)
 
 
-def test_a_search_by_depth_ends_when_the_tree_is_full():
+@pytest.mark.parametrize("limits", [Limits(depth=100), Limits(mate=5)])
+def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has_room_for(limits):
     with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
         engine.set_position(chess.Board(POSITION))
-        result = engine.search(Limits(depth=100))
-        assert result.best_move is not None
-        assert engine._search.was_full
+        for _ in range(2):  # The second time the tree was full before.
+            result = engine.search(limits)
+            assert result.best_move is not None
+            assert engine._search.was_full
+            assert result.nodes >= len(engine._search.tree.nodes)

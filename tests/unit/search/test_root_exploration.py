@@ -14,9 +14,10 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.search.params import DEVIATION_VISITS, TYPICAL_DEVIATION, SearchParams
 from engine.search.priors import temper_priors
 from engine.search.puct import deviation, select_edge
-from engine.search.run import InKernelRounds, Runner
+from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import ROOT, new_tree
+from engine.search.walkers import Walkers
 from tests.unit.search.small_trees import small_tree, visit
 
 PARAMS = SearchParams(needs_planes=False, late_policy=True, mate_moves=1)
@@ -25,9 +26,9 @@ PARAMS = SearchParams(needs_planes=False, late_policy=True, mate_moves=1)
 def searched(params: SearchParams, visits: int) -> Search:
     search = Search(params, new_tree(3000))
     search.set_position(stack_from_board(chess.Board()))
-    runner = Runner(search, InKernelRounds(search, MaterialEvaluator(), 1), 1)
+    runner = Runner(search, Walkers(search, MaterialEvaluator(), 1))
     while search.visits < visits:
-        runner.advance(visits - search.visits)
+        runner.advance(visits)
     runner.close()
     return search
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import chess
 import numpy as np
@@ -13,7 +13,7 @@ from engine import Engine
 from engine.board.convert import stack_from_board
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.material import MaterialEvaluator
-from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.sparse.inference import SparseNet
@@ -22,11 +22,13 @@ from engine.network.sparse.parameters import SparseConfig
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
+from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
-from engine.search.run import BatchedRounds, InKernelRounds, Rounds, Runner
+from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
+from engine.search.walkers import Walkers
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
 
@@ -47,7 +49,7 @@ def tower() -> FusedTower:
     return FusedTower.from_model(build_tower(config, np.random.default_rng(3)), config)
 
 
-def test_batched_rounds_build_one_tree_at_any_number_of_threads(tower):
+def test_batches_build_one_tree_at_any_number_of_threads(tower):
     hashes = set()
     for count in (1, 2, 4) * 3:
         evaluator = NetworkEvaluator(tower, count)
@@ -59,37 +61,35 @@ def test_batched_rounds_build_one_tree_at_any_number_of_threads(tower):
     assert len(hashes) == 1
 
 
-def material_tree(count: int, nodes: int) -> str:
-    with Engine(EngineOptions(hash_mib=8, threads=count, evaluator="material")) as engine:
+def material_tree() -> str:
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as engine:
         engine.set_position(chess.Board(POSITION))
-        assert engine.search(Limits(nodes=nodes)).nodes == nodes
+        assert engine.search(Limits(nodes=3000)).nodes == 3000
         return tree_hash(engine._search)
 
 
-def test_a_search_over_material_builds_one_tree_for_one_thread_and_one_for_several():
-    assert len({material_tree(1, 3000) for _ in range(3)}) == 1
-    assert len({material_tree(count, 3000) for count in (2, 2, 3, 4)}) == 1
+def test_one_thread_over_material_builds_one_tree():
+    assert len({material_tree() for _ in range(3)}) == 1
 
 
-def sparse_tree(count: int) -> str:
+def sparse_tree() -> str:
     config = SparseConfig(width=128)
     net = build_sparse(config, np.random.default_rng(3))
     evaluator = SparseEvaluator(SparseNet(dict(net.named_parameters()), config))
-    with Engine(EngineOptions(hash_mib=8, threads=count), evaluator) as engine:
+    with Engine(EngineOptions(hash_mib=8, threads=1), evaluator) as engine:
         engine.set_position(chess.Board(POSITION))
         assert engine.search(Limits(nodes=2000)).nodes == 2000
         return tree_hash(engine._search)
 
 
-def test_a_search_with_a_sparse_net_builds_one_tree_for_one_thread_and_one_for_several():
-    assert len({sparse_tree(1) for _ in range(2)}) == 1
-    assert len({sparse_tree(count) for count in (2, 2, 4)}) == 1
+def test_one_thread_with_a_sparse_net_builds_one_tree():
+    assert len({sparse_tree() for _ in range(2)}) == 1
 
 
-def test_a_tree_that_is_kept_and_searched_on_is_one_for_several_threads():
+def test_a_tree_that_is_kept_and_searched_on_is_one_for_one_thread():
     hashes = set()
-    for count in (2, 3, 4):
-        with Engine(EngineOptions(hash_mib=8, threads=count)) as engine:  # the shipped net, with advice
+    for _ in range(2):
+        with Engine(EngineOptions(hash_mib=8, threads=1)) as engine:  # the shipped net, with advice
             board = chess.Board(POSITION)
             for nodes in (1500, 2500, 400):
                 engine.set_position(board)
@@ -104,11 +104,11 @@ class Pieces:
     def __init__(self, sizes: Iterator[int]) -> None:
         self.search = Search(SearchParams(needs_planes=False), new_tree(5000))
         self.search.set_position(stack_from_board(chess.Board(POSITION)))
-        runner = Runner(self.search, InKernelRounds(self.search, MaterialEvaluator(), 1), 1)
-        runner._call_visits = next(sizes)  # visits until it looks at the clock
+        walkers = Walkers(self.search, MaterialEvaluator(), 1)
+        runner = Runner(self.search, walkers)
         while self.search.visits < 800:
-            runner.advance(800 - self.search.visits)
-            runner._call_visits = next(sizes)
+            walkers._call_visits = next(sizes)  # visits until it looks at the clock
+            runner.advance(800)
 
 
 def test_where_a_loop_is_interrupted_leaves_no_trace():
@@ -116,36 +116,32 @@ def test_where_a_loop_is_interrupted_leaves_no_trace():
 
 
 class Overlapping:
-    """A search of so many visits in rounds that overlap nearly from the start."""
+    """A search of so many visits in batches that overlap nearly from the start."""
 
-    def __init__(self, rounds_of: Callable[[Search], Rounds], threads: int, visits: int, planes: bool) -> None:
-        self.search = Search(SearchParams(needs_planes=planes), new_tree(5000))
+    def __init__(self, evaluator: Evaluator, threads: int, visits: int) -> None:
+        self.search = Search(SearchParams(), new_tree(5000))
         self.search.set_position(stack_from_board(chess.Board(POSITION)))
-        rounds = rounds_of(self.search)
-        rounds.overlap_from = 8
-        runner = Runner(self.search, rounds, threads)
+        batches = Batches(self.search, evaluator, threads)
+        batches.overlap_from = 8
+        runner = Runner(self.search, batches)
         while self.search.visits < visits:
-            runner.advance(visits - self.search.visits)
+            runner.advance(visits)
         runner.finish()
         runner.close()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_rounds_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads):
-    in_kernel = Overlapping(lambda search: InKernelRounds(search, MaterialEvaluator(), threads), threads, 1000, False)
-    batched = Overlapping(lambda search: BatchedRounds(search, NetworkEvaluator(tower)), threads, 1000, True)
-    for search in (in_kernel.search, batched.search):
-        assert search.visits == 1000
-        assert not search.tree.in_flight[: search.tree.counters[NODES]].any()
-        assert search.root_visits().sum() == 999
+def test_batches_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads):
+    search = Overlapping(NetworkEvaluator(tower), threads, 1000).search
+    assert search.visits == 1000
+    assert not search.tree.in_flight[: search.tree.counters[NODES]].any()
+    assert search.root_visits().sum() == 999
 
 
 def test_a_cache_changes_no_tree(tower):
-    def cached(search: Search) -> Rounds:
-        return BatchedRounds(search, CachedEvaluator(NetworkEvaluator(tower), 0.1))
-
-    plain = Overlapping(lambda search: BatchedRounds(search, NetworkEvaluator(tower)), 2, 1500, True)
-    assert tree_hash(Overlapping(cached, 2, 1500, True).search) == tree_hash(plain.search)
+    cached = CachedEvaluator(NetworkEvaluator(tower), 0.1)
+    plain = Overlapping(NetworkEvaluator(tower), 2, 1500).search
+    assert tree_hash(Overlapping(cached, 2, 1500).search) == tree_hash(plain)
 
 
 class Failing(NetworkEvaluator):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine.board.convert import stack_from_board
+from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import new_leaf_batch
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
@@ -48,6 +49,7 @@ def test_a_second_occurrence_in_the_path_is_a_draw_and_taken_back_when_the_root_
     for _ in range(2):
         board.push(chess.Move.from_uci(best_uci(tree_search, board)))
         assert tree_search.set_position(stack_from_board(board))
+        tree_search.finish_making_room()
         nodes = int(tree_search.tree.counters[NODES])
         assert not (tree_search.tree.state[:nodes] == 3).any()
         check_consistency(tree_search)
@@ -74,9 +76,21 @@ def test_the_played_moves_subtree_is_kept_with_its_statistics():
         visits = result.children[0].visits
         stack = stack_from_board(board)
         assert player._search.set_position(stack)
+        player._search.finish_making_room()
         assert player._search.visits == visits
         assert reply[1] in player._search.root_moves()
         check_consistency(player._search)
+
+
+@pytest.mark.parametrize(("clock", "later"), [(0, 98), (98, 0)])
+def test_the_same_position_with_another_halfmove_clock_gets_another_tree(clock, later):
+    mate_in_two = "k7/8/2K5/8/8/8/8/7R w - - {} 90"
+    with engine(evaluator=MaterialEvaluator()) as player:
+        player.set_position(chess.Board(mate_in_two.format(clock)))
+        before = player.search(Limits(nodes=3000)).infos[0]
+        player.set_position(chess.Board(mate_in_two.format(later)))
+        after = player.search(Limits(nodes=3000)).infos[0]
+    assert (before.score_mate, after.score_mate) == ((2, None) if clock == 0 else (None, 2))
 
 
 def test_another_game_forgets_the_tree():

@@ -27,9 +27,7 @@ from engine.search.tree import (
     reset_edge,
     reset_node,
 )
-from engine.search.walk import (
-    new_node,
-)
+from engine.search.visit import new_node
 from tests.unit.search.small_trees import grow, visit
 
 pytestmark = pytest.mark.plain
@@ -74,7 +72,7 @@ def test_every_field_of_the_table_is_allocated_reset_and_moved():
         assert all(getattr(tree, name).shape == (count,) for name in fields)
         assert all(getattr(tree, name).dtype == field.dtype for name, field in fields.items())
     loose = set(NODE_FIELDS) - set(RECORD_FIELDS)
-    others = {"nodes", "twin", "stack", "scratch_moves", "scratch_priors", "counters"}
+    others = {"nodes", "twin", "counters", "stack", "scratch_moves", "scratch_priors", "depths"}
     assert {*loose, *EDGE_FIELDS, *others} == set(Tree._fields)
     assert set(tree.nodes.dtype.names) == set(RECORD_FIELDS)
     for fields, reset, move in ((NODE_FIELDS, reset_node, move_node), (EDGE_FIELDS, reset_edge, move_edge)):

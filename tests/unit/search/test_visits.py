@@ -12,17 +12,17 @@ PROGRAM = """
 import chess, numpy as np
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
-from engine.evaluation.protocol import new_leaf_batch
-from engine.search.tree import new_round
 from engine.search.params import SearchParams
-from engine.search.visits import evaluate_share, new_scratch
+from engine.search.session import Search
+from engine.search.tree import new_tree
+from engine.search.visits import new_walker, run_visits
 
-leaves, in_flight = new_leaf_batch(1), new_round()
-leaves.rows[0] = stack_from_board(chess.Board())[-1]
-model, params = MaterialEvaluator().new_model(), SearchParams(needs_planes=False)
-evaluate_share(in_flight, params, leaves, np.int64(0), np.int64(0), np.int64(1), model, new_scratch())
-assert leaves.n_moves[0] == 20 and leaves.wdl[0].sum() > 0.99
-print(sum(evaluate_share.stats.cache_misses.values()), sum(evaluate_share.stats.cache_hits.values()))
+search = Search(SearchParams(needs_planes=False), new_tree(100))
+search.set_position(stack_from_board(chess.Board()))
+walker = new_walker(MaterialEvaluator().new_model())
+run_visits(search.tree, search.params, walker, np.array([1]), np.int64(1), np.int64(0))
+assert walker.leaves.n_moves[0] == 20 and walker.leaves.wdl[0].sum() > 0.99
+print(sum(run_visits.stats.cache_misses.values()), sum(run_visits.stats.cache_hits.values()))
 """
 
 

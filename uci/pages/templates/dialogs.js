@@ -8,8 +8,7 @@ function openDialog(id) {
   dialog.showModal();
 }
 
-// Errors that the server tells while a dialog waits for its answer are shown in it.
-let waitingDialog = null;
+// Errors that the server tells while a dialog waits for its answer are shown in it, with what was entered.
 function dialogSays(message) {
   if (!waitingDialog || message.kind !== "error") return;
   waitingDialog.querySelector(".error").textContent = message.text;
@@ -19,7 +18,7 @@ function dialogSays(message) {
 document.querySelectorAll("[data-open]").forEach(button => button.addEventListener("click", () => openDialog(button.dataset.open)));
 document.querySelectorAll("[data-ask]").forEach(button => button.addEventListener("click", () => openDialog("sure")));
 
-function choices(dialog) {
+function gameChoices(dialog) {
   const form = dialog.querySelector("form");
   const clock = form.clock.value === "own" ? form.own.value || "10" : form.clock.value;
   return { side: form.side.value, level: form.level.value, clock };
@@ -31,11 +30,13 @@ for (const id of ["new-game", "from-here"]) {
   form.start?.addEventListener("change", () => { form.querySelector(".own-start").hidden = form.start.value !== "number"; });
 }
 
+const FIRST_LEVEL = "elo 1400";  // which a casual player enjoys
+
 // Starts a dialog's choices with those of the game that is on.
 function choose(id) {
   const form = $(id).querySelector("form");
   if (state.human) form.side.value = state.human;
-  setChoice(form.level, state.level);
+  setChoice(form.level, state.asks ? FIRST_LEVEL : state.level);
 }
 
 let positionToPlay = null;  // a FEN from the set-up dialog
@@ -44,15 +45,17 @@ const closing = {
   "new-game"(dialog) {
     const form = dialog.querySelector("form");
     const chess960 = form.start.value === "number" ? form.number.value || "518" : form.start.value;
-    send("new", { ...choices(dialog), fen: "", chess960 });
+    send("new", { ...gameChoices(dialog), fen: "", chess960 });
   },
   "from-here"(dialog) {
-    if (positionToPlay) send("new", { ...choices(dialog), fen: positionToPlay, chess960: "" });
-    else send("play_from_here", choices(dialog));
+    if (!positionToPlay) { send("play_from_here", gameChoices(dialog)); return; }
+    waitingDialog = $("setup");
+    send("new", { ...gameChoices(dialog), fen: positionToPlay, chess960: "" });
   },
   sure: () => send("resign"),
   load(dialog) {
     waitingDialog = dialog;
+    if (isTooLong($("load-text").value)) { dialogSays({ kind: "error", text: tooLong() }); return; }
     const game = $("load-games").hidden ? 1 : Number($("load-games").querySelector("select").value);
     send("load", { text: $("load-text").value, game });
   },
@@ -69,12 +72,15 @@ for (const id in closing) $(id).addEventListener("close", () => {
 
 // ---- loading ----
 
+const isTooLong = text => text.length > Number($("load-text").dataset.longest);
+const tooLong = () => `The PGN is longer than ${Number($("load-text").dataset.longest).toLocaleString("en")} characters.`;
+
 $("load-text").addEventListener("input", () => { $("load-games").hidden = true; });
 $("load-file").addEventListener("change", async event => {
   const file = event.target.files[0];
   if (!file) return;
   const text = await file.text();
-  if (text.length > 250000) { $("load").querySelector(".error").textContent = "The file is longer than 250,000 characters."; return; }
+  if (isTooLong(text)) { $("load").querySelector(".error").textContent = tooLong(); return; }
   $("load-text").value = text;
   $("load-games").hidden = true;
 });
@@ -179,5 +185,12 @@ const opening = {
   setup() { setUpFrom(shownStep().fen); showSetup(); $("setup-fen").value = shownStep().fen; },
   "new-game"() { choose("new-game"); },
   "from-here"() { positionToPlay = null; choose("from-here"); },
-  load() { waitingDialog = null; },
+  look() {
+    const form = $("look").querySelector("form");
+    form.board.value = choices.board;
+    for (const name of ["coordinates", "sound"]) form[name].checked = choices[name] === "on";
+  },
 };
+$("look").querySelectorAll("[name]").forEach(field => field.addEventListener("change", () =>
+  setLook(field.name, field.type === "checkbox" ? (field.checked ? "on" : "off") : field.value)));
+

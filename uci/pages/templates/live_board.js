@@ -2,7 +2,8 @@
 const DRAG_FROM = 4;  // pixels; a shorter way is a click
 
 class LiveBoard {
-  // `onMove(uci)` is told the choice; `onPremove([from, to])` a move made while the opponent thinks.
+  // `onMove(uci)` is told the choice; `onPremove([from, to])` a move made while the opponent thinks, or null where it
+  // is taken back.
   constructor(host, onMove, onPremove, announce) {
     this.host = host;
     this.view = new BoardView(host.querySelector("svg"));
@@ -12,13 +13,14 @@ class LiveBoard {
     this.base = { placement: "8/8/8/8/8/8/8/8", marked: [] };
     this.legal = [];
     this.premoves = null;  // "white" or "black" while that side may make a move in advance
-    this.selected = this.cursor = this.drag = null;
+    this.selected = this.cursor = this.drag = this.drawing = null;
+    this.drawn = [];  // [from, to] of arrows, [square, square] of circles
     host.addEventListener("pointerdown", event => this.press(event));
     host.addEventListener("mousedown", event => { if (!event.target.closest(".promotion")) event.preventDefault(); });
     host.addEventListener("pointermove", event => this.pull(event));
     host.addEventListener("pointerup", event => this.release(event));
     host.addEventListener("pointercancel", () => this.letGo());
-    host.addEventListener("contextmenu", event => { event.preventDefault(); this.unselect(); });
+    host.addEventListener("contextmenu", event => event.preventDefault());
     host.addEventListener("keydown", event => this.key(event));
     host.addEventListener("blur", () => { this.cursor = null; this.draw(); });
   }
@@ -29,6 +31,7 @@ class LiveBoard {
     this.base = base;
     this.legal = legal;
     this.premoves = premoves;
+    if (changed) this.drawn = [];
     if (changed && this.drag === null) this.selected = null;
     if (changed) this.closePromotion();
     this.draw();
@@ -36,7 +39,10 @@ class LiveBoard {
 
   draw() {
     const targets = this.legal.filter(([source]) => source === this.selected).map(([, target]) => target);
-    this.view.show({ ...this.base, selected: this.selected, targets: [...new Set(targets)], cursor: this.cursor });
+    const arrows = this.drawn.filter(([from, to]) => from !== to).map(pair => [...pair, "drawn"]);
+    const circles = this.drawn.filter(([from, to]) => from === to).map(([square]) => square);
+    this.view.show({ ...this.base, arrows: [...this.base.arrows ?? [], ...arrows], circles, selected: this.selected,
+      targets: [...new Set(targets)], cursor: this.cursor });
   }
 
   flip(flipped) { this.view.flip(flipped); this.draw(); }
@@ -47,14 +53,27 @@ class LiveBoard {
     return Boolean(this.premoves && letter && (letter === letter.toUpperCase()) === (this.premoves === "white"));
   }
 
+  // Takes back a premove, the choice of a piece, and what was drawn.
+  cancel() {
+    this.drawn = [];
+    this.selected = this.cursor = null;
+    this.onPremove(null);
+    this.draw();
+  }
+
   press(event) {
-    if (event.button !== 0 || event.target.closest(".promotion")) return;
+    if (event.target.closest(".promotion")) return;
+    if (event.button === 2) {
+      this.drawing = this.view.squareAt(event);
+      this.host.setPointerCapture(event.pointerId);
+    }
+    if (event.button !== 0) return;
     document.activeElement?.blur();  // so that the keys go through the game after a click
     this.cursor = null;
     const square = this.view.squareAt(event);
     if (square === null) return;
     if (this.selected !== null && this.selected !== square && this.moveTo(square)) return;
-    if (!this.canTake(square)) { this.unselect(); return; }
+    if (!this.canTake(square)) { this.cancel(); return; }
     this.wasSelected = this.selected === square;
     this.selected = square;
     this.draw();
@@ -75,7 +94,19 @@ class LiveBoard {
     if (drag.piece.nextSibling) drag.piece.parentNode.append(drag.piece);  // above the others
   }
 
+  // Draws an arrow or a circle, or removes it. A circle where a premove waits takes that back.
+  finishDrawing(to) {
+    const from = this.drawing;
+    this.drawing = null;
+    if (from === null || to === null) return;
+    if (from === to && (this.base.arrows ?? []).some(([, , kind]) => kind === "premove")) { this.cancel(); return; }
+    const others = this.drawn.filter(pair => pair[0] !== from || pair[1] !== to);
+    this.drawn = others.length < this.drawn.length ? others : [...this.drawn, [from, to]];
+    this.draw();
+  }
+
   release(event) {
+    if (event.button === 2) { this.finishDrawing(this.view.squareAt(event)); return; }
     const drag = this.drag;
     this.drag = null;
     if (!drag) return;
@@ -171,7 +202,7 @@ class LiveBoard {
       if (this.selected !== null && this.selected !== this.cursor && this.moveTo(this.cursor)) this.cursor = null;
       else this.selected = this.canTake(this.cursor) && this.selected !== this.cursor ? this.cursor : null;
     } else if (event.key === "Escape") {
-      this.selected = this.cursor = null;
+      this.cancel();
     } else {
       return;
     }

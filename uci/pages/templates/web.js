@@ -9,12 +9,20 @@ let browsed = null;    // the ply that is looked at in a game, null for the late
 let lines = null;      // the latest lines of analysis
 let hint = null;       // the latest hint
 let premove = null;    // [from, to] to play as soon as it is legal
+let waitingDialog = null;  // the dialog whose wish the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
 let socket = null;
-let sound = localStorage.getItem("aino-sound") !== "off";
+const choices = { board: "brown", coordinates: "on", sound: "on" };  // what the page looks and sounds like
+for (const name in choices) choices[name] = localStorage.getItem(`aino-${name}`) ?? choices[name];
 
 function send(wish, fields = {}) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: wish, ...fields }));
+}
+
+function setLook(name, value) {
+  choices[name] = value;
+  localStorage.setItem(`aino-${name}`, value);
+  document.documentElement.dataset[name] = value;
 }
 
 function say(text, kind = "note") {
@@ -23,7 +31,7 @@ function say(text, kind = "note") {
 }
 
 const live = new LiveBoard($("board"), uci => { premove = null; send("move", { uci }); },
-  squares => { premove = squares; show(); }, text => say(text));
+  squares => { premove = squares; if (state) show(); }, text => say(text));
 const moveList = new MoveList($("moves"), show), lineList = new MoveList($("line-list"), show);
 
 // ---- what is shown ----
@@ -242,6 +250,7 @@ const answers = {
   state(message) {
     const before = state;
     state = message;
+    waitingDialog = null;
     received = performance.now();
     $("curtain").hidden = true;
     if (!before || before.steps.length !== state.steps.length || before.steps[0].fen !== state.steps[0].fen) browsed = null;
@@ -255,6 +264,7 @@ const answers = {
     }
     if (!state.thinking || state.analysing) playPremove();
     show();
+    if (!before && state.asks) openDialog("new-game");
   },
   lines(message) {
     lines = message;
@@ -299,7 +309,7 @@ function playPremove() {
 }
 
 function playSound(san) {
-  if (!sound) return;
+  if (choices.sound === "off") return;
   try {
     playSound.context ??= new AudioContext();
     const { context } = playSound, at = context.currentTime;
@@ -312,7 +322,7 @@ function playSound(san) {
     tone.connect(volume).connect(context.destination);
     tone.start(at);
     tone.stop(at + 0.12);
-  } catch { sound = false; }
+  } catch { choices.sound = "off"; }
 }
 
 function look(variation, ply) {
@@ -370,7 +380,8 @@ const keys = {
   ArrowLeft: goes.back, ArrowRight: goes.on, Home: goes.first, End: goes.last, f: goes.flip,
   "/": () => $("typed-move").focus(), h: () => send("hint"), u: () => send("take_back"), n: () => openDialog("new-game"),
   a: () => { if (state.isGame) tells.analyse(); }, l: () => { if (state.analysing) toggle("lines-on"); },
-  s: () => { sound = !sound; localStorage.setItem("aino-sound", sound ? "on" : "off"); say(`Sound ${sound ? "on" : "off"}.`); },
+  s: () => { setLook("sound", choices.sound === "on" ? "off" : "on"); say(`Sound ${choices.sound}.`); },
+  Escape: () => live.cancel(),
   "?": () => openDialog("keys"),
 };
 document.addEventListener("keydown", event => {
@@ -401,5 +412,6 @@ function connect() {
   });
 }
 
+for (const name in choices) setLook(name, choices[name]);
 setInterval(showClocks, 100);
 connect();

@@ -9,29 +9,23 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
 from engine.search.params import LC0
+from engine.search.proofs import best_bounds, is_decided, mate_distance
 from engine.search.reroot import undo_visits
 from engine.search.session import Search
 from engine.search.tree import (
     DRAW,
-    EXPANDED,
     LOSS,
     NO_PARENT,
     REPEATED,
     ROOT,
+    STUNTED,
     UNKNOWN_DISTANCE,
     WIN,
     Tree,
     new_tree,
 )
-from engine.search.walk import (
-    apply,
-    best_bounds,
-    expand,
-    finish_known,
-    is_decided,
-    mate_distance,
-    new_node,
-)
+from engine.search.visit import expand, finish_known, new_node
+from engine.search.visits import apply
 from tests.unit.search.flat import BlunderingEvaluator, search
 from tests.unit.search.rounds import gather_leaves
 from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, small_tree, visit
@@ -118,7 +112,7 @@ def test_a_full_tree_leaves_the_node_without_edges():
     node = add_child(tree, ROOT, 0)
     tree.counters[1] = tree.move.size
     grow(tree, node, [0.5, 0.5])
-    assert tree.state[node] != EXPANDED
+    assert tree.state[node] == STUNTED
     assert tree.n_edges[node] == 0
 
 

@@ -1,0 +1,174 @@
+"""Data sets: digits drawn by strokes, which need no download, and handwritten ones from files one has.
+
+from engine.nn import datasets
+train, held_out = datasets.digits()  # drawn, of 16x16 pixels
+train, held_out = datasets.digits("folder")  # MNIST, from its files in this folder, of 32x32 pixels
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib
+import itertools
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.errors import DataError
+from engine.nn.data import Data
+
+DRAWN = 3000
+MNIST_HELD_OUT = 10_000
+IMAGE_MAGIC, LABEL_MAGIC = 2051, 2049  # first number of an IDX file of images, and of labels
+
+
+class Digits(NamedTuple):
+    """Images float32 [B, 1, H, W] in [0, 1] with classes int64 [B], to train on and held out."""
+
+    train: Data
+    held_out: Data
+
+
+def digits(folder: str | Path | None = None, seed: int = 0) -> Digits:
+    """Return MNIST from its files in ``folder`` (see ``mnist``); without one 3,000 drawn digits, a fifth held out."""
+    if folder is not None:
+        return mnist(folder)
+    images, classes = drawn_digits(DRAWN, np.random.default_rng(seed))
+    return _split(images, classes, DRAWN // 5)
+
+
+def small_digits(seed: int = 0) -> Digits:
+    """scikit-learn's 1,797 handwritten digits of 8x8. Raises DataError without scikit-learn."""
+    try:
+        datasets = importlib.import_module("sklearn.datasets")
+    except ModuleNotFoundError as error:
+        mend = "python -m pip install scikit-learn"
+        raise DataError(f"these digits come with scikit-learn, which is not installed: {mend}") from error
+    found = datasets.load_digits()
+    images = (found.images / 16).astype(np.float32)[:, None]
+    order = np.random.default_rng(seed).permutation(len(images))
+    return _split(images[order], found.target[order].astype(np.int64), len(images) // 5)
+
+
+def mnist(folder: str | Path) -> Digits:
+    """MNIST's 60,000 training digits, the last 10,000 of them held out, 28x28 with a border of 2 to make it 32x32.
+
+    ``folder`` holds train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz), or mnist_train.csv (label, pixels).
+    Raises DataError when there is neither or a file has another form.
+    """
+    folder = Path(folder)
+    table = folder / "mnist_train.csv"
+    if table.exists():
+        images, labels = _read_csv(table)
+    else:
+        images = _read_idx(folder, "train-images-idx3-ubyte", IMAGE_MAGIC, 3)
+        labels = _read_idx(folder, "train-labels-idx1-ubyte", LABEL_MAGIC, 1)
+    if len(images) != len(labels) or len(images) <= MNIST_HELD_OUT:
+        raise DataError(f"{folder}: expected 60,000 digits with labels, found {len(images)} and {len(labels)}")
+    bordered = np.pad(images.astype(np.float32) / 255, ((0, 0), (2, 2), (2, 2)))[:, None]
+    return _split(bordered, labels.astype(np.int64), MNIST_HELD_OUT)
+
+
+def _split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
+    return Digits(Data(images[:-held_out], labels[:-held_out]), Data(images[-held_out:], labels[-held_out:]))
+
+
+def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarray:
+    """An IDX file: magic and sides as big-endian u32, then bytes."""
+    plain, packed = folder / name, folder / f"{name}.gz"
+    if not plain.exists() and not packed.exists():
+        raise DataError(f"{folder}: expected {name}, {name}.gz or mnist_train.csv, found none of them")
+    data = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+    header = struct.Struct(f">{1 + dimensions}I")
+    found, *shape = header.unpack_from(data) if len(data) >= header.size else (0,)
+    if found != magic or len(data) - header.size != int(np.prod(shape)):
+        raise DataError(f"{folder / name}: expected IDX data with magic {magic} in full, found magic {found}")
+    return np.frombuffer(data, np.uint8, offset=header.size).reshape(shape)
+
+
+def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with path.open(newline="") as file:
+        rows = [row for row in csv.reader(file) if row and row[0].isdecimal()]  # without the line of names, if any
+    try:
+        table = np.array(rows, np.uint8).reshape(len(rows), 1 + 28 * 28)
+    except ValueError as error:
+        raise DataError(f"{path}: expected lines of a label and 784 pixels: {error}") from error
+    return table[:, 1:].reshape(-1, 28, 28), table[:, 0]
+
+
+# ---- drawing ------------------------------------------------------------------------------------------------------
+
+# Each digit is a few lines through fixed points. Every picture moves the points at random, then turns, stretches and
+# shifts the whole digit, draws it with a pen of random width, and adds noise.
+SIDE = 16  # rows and columns of a picture
+# The lines of each digit as points x,y in percent of the picture, x to the right and y down; "|" begins a new line.
+LINES = (
+    "50,10 28,22 22,50 28,78 50,90 72,78 78,50 72,22 50,10",
+    "32,28 54,10 54,90",
+    "24,30 36,13 64,13 74,32 24,88 78,88",
+    "25,16 60,11 74,28 48,47 77,68 60,89 22,84",
+    "58,10 20,62 82,62 | 62,38 62,92",
+    "75,10 31,10 27,45 60,42 77,63 61,88 24,85",
+    "66,10 36,38 25,68 45,90 72,74 58,52 28,62",
+    "20,12 80,12 42,90",
+    "50,48 30,30 50,10 70,30 50,48 26,70 50,90 74,70 50,48",
+    "72,38 42,48 28,28 54,10 74,30 70,62 56,90",
+)
+WOBBLE = 0.03  # standard deviation of a point's move; all these are set by hand
+TURN, STRETCH, SLANT = 0.15, 0.12, 0.15  # of the digit's angle in radians, its size, and its lean
+SHIFT = 0.04
+NOISE = 0.1
+
+
+def drawn_digits(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw ``count`` digits in random order: images float32 [count, 1, 16, 16] in [0, 1], classes int64 [count]."""
+    classes = rng.integers(0, len(LINES), count)
+    images = np.empty((count, 1, SIDE, SIDE), np.float32)
+    for digit, lines in enumerate(LINES):
+        places = np.flatnonzero(classes == digit)
+        images[places, 0] = _drawn(*_segments(lines), len(places), rng)
+    return images, classes
+
+
+def _segments(lines: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the segments of all lines start and end, each [S, 2] as (x, y) in [0, 1]."""
+    pairs = [
+        pair
+        for line in lines.split("|")
+        for pair in itertools.pairwise([tuple(map(int, point.split(","))) for point in line.split()])
+    ]
+    starts, ends = (np.array(column) / 100 for column in zip(*pairs, strict=True))
+    return starts, ends
+
+
+def _drawn(starts: np.ndarray, ends: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    points, places = np.unique(np.concatenate([starts, ends]), axis=0, return_inverse=True)
+    moved = points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))  # one move for segments that meet
+    angle, slant = TURN * rng.standard_normal(count), SLANT * rng.standard_normal(count)
+    turn = np.stack([np.cos(angle), -np.sin(angle) + slant, np.sin(angle), np.cos(angle)], axis=1).reshape(-1, 2, 2)
+    turn *= 1 + STRETCH * rng.standard_normal((count, 2, 1))
+    moved = moved @ turn.swapaxes(1, 2) + 0.5 + SHIFT * rng.standard_normal((count, 1, 2))
+    joined = moved[:, places.reshape(-1)]
+    width = rng.uniform(0.03, 0.07, (count, 1))
+    ink = np.exp(-((_distances(joined[:, : len(starts)], joined[:, len(starts) :]) / width) ** 2))
+    noisy = ink + NOISE * rng.standard_normal(ink.shape)
+    return noisy.clip(0, 1).reshape(count, SIDE, SIDE).astype(np.float32)
+
+
+def _distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Distance of every pixel to the nearest of the segments: starts and ends [B, S, 2] -> [B, pixels]."""
+    centres = (np.arange(SIDE) + 0.5) / SIDE
+    pixels = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)  # (pixels, 2) as (x, y), row by row
+    nearest = np.full((len(starts), len(pixels)), np.inf)
+    for start, end in zip(starts.swapaxes(0, 1), ends.swapaxes(0, 1), strict=True):
+        along, away = end - start, pixels - start[:, None]  # (B, 2), (B, pixels, 2)
+        length = (along * along).sum(axis=1)[:, None] + 1e-9
+        share = ((away * along[:, None]).sum(axis=2) / length).clip(
+            0, 1
+        )  # where along the segment the pixel is closest
+        gap = away - share[:, :, None] * along[:, None]
+        nearest = np.minimum(nearest, np.sqrt((gap * gap).sum(axis=2)))
+    return nearest

@@ -1,0 +1,136 @@
+"""Are these gradients right? Backward passes against central differences in float64.
+
+print(gradient_check(layer, x))
+assert gradient_check(my_loss, outputs, targets).error < 1e-6
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Layer
+
+STEP = 1e-6
+TOLERANCE = 1e-6  # a larger error is a mistake in the formula, or an input at a kink
+ROUNDING = 1e-8  # of a central difference of outputs of about 1
+SEED = 7  # of dropout masks and of the weights of the outputs
+
+
+class CheckedTensor(NamedTuple):
+    """One input or parameter, with its gradient computed in both ways."""
+
+    name: str
+    by_hand: np.ndarray
+    numeric: np.ndarray
+    error: float  # |a - n| / (|a| + |n|), with Euclidean norms over the tensor; 0 where both are 0
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What ``gradient_check`` returns; printed, it is a table."""
+
+    tensors: tuple[CheckedTensor, ...]
+
+    @property
+    def error(self) -> float:
+        """The largest relative error of a tensor; that of a right gradient is below 1e-6, mostly below 1e-8."""
+        return max((tensor.error for tensor in self.tensors), default=0.0)
+
+    def __repr__(self) -> str:
+        width = max(len("gradient of"), *(len(tensor.name) for tensor in self.tensors))
+        lines = [f"{'gradient of':{width}}  {'shape':16} {'by hand':>12} {'differences':>12} {'error':>9}"]
+        for name, by_hand, numeric, error in self.tensors:
+            norms = (f"{np.linalg.norm(gradient):12.5g}" for gradient in (by_hand, numeric))
+            mark = "  WRONG" if error >= TOLERANCE else ""
+            lines.append(f"{name:{width}}  {list(by_hand.shape)!s:16} {' '.join(norms)} {error:9.1e}{mark}")
+        return "\n".join(lines)
+
+
+def gradient_check(
+    checked: Layer | Callable[..., tuple[float, Any]], *inputs: Any, training: bool = True, **options: Any
+) -> GradientCheck:
+    """Compare the gradients of a layer or a loss with central differences, (f(p + h) - f(p - h)) / 2h for every number.
+
+    checked: a Layer, for which inputs is its x (an array, or a tuple of arrays), or a loss, for which they are the
+    outputs and the targets. ``options`` go to ``forward`` or to the loss. The check works on a copy in float64, whose
+    parameters it moves a little off special values such as biases of 0. A layer's outputs become one number as a sum
+    with random weights. Inputs should be small, since all is computed twice for each number, and away from kinks.
+
+    Raises ConfigError unless backward returns a gradient for each parameter, ShapeError for one of another shape.
+    """
+    if not isinstance(checked, Layer):
+        return _checked_loss(checked, *inputs, **options)
+    rng, x = np.random.default_rng(SEED), _doubles(inputs[0])
+    layer = checked.astype(np.float64)
+    parameters = layer.named_parameters()
+    for tensor in parameters.values():
+        tensor += 0.3 * rng.standard_normal(tensor.shape)
+    layer.reseed(SEED)
+    buffers = {name: array.copy() for name, array in layer.named_buffers().items()}
+    y, backward = layer.forward(x, training, **options)
+    weights = {name: rng.standard_normal(part.shape) for name, part in _parts(y, "y").items()}
+    dx, grads = backward(weights if isinstance(y, dict) else weights["y"])
+    if grads.keys() != parameters.keys():
+        raise ConfigError(f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}")
+
+    def value() -> float:
+        layer.load_buffers(buffers)
+        layer.reseed(SEED)
+        outputs = _parts(layer.forward(x, training, **options)[0], "y")
+        return float(sum((weights[name] * part).sum() for name, part in outputs.items()))
+
+    by_hand = {name: part for name, part in _parts(dx, "x").items() if part is not None}
+    by_input = {name: part for name, part in _parts(x, "x").items() if name in by_hand}
+    tensors = {**by_input, **parameters}
+    return GradientCheck(tuple(_compared(name, {**by_hand, **grads}[name], value, tensors[name]) for name in tensors))
+
+
+def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarray:
+    """Return central differences of ``value`` over every element of ``tensor``, changed in place and then restored."""
+    gradient = np.zeros_like(tensor)
+    for place in np.ndindex(tensor.shape):
+        kept = tensor[place]
+        tensor[place] = kept + STEP
+        above = value()
+        tensor[place] = kept - STEP
+        below = value()
+        tensor[place] = kept
+        gradient[place] = (above - below) / (2 * STEP)
+    return gradient
+
+
+def _checked_loss(loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any) -> GradientCheck:
+    outputs = _doubles(outputs)
+    _, by_hand = loss(outputs, *targets, **options)
+    check = _compared("outputs", by_hand, lambda: loss(outputs, *targets, **options)[0], outputs)
+    return GradientCheck((check,))
+
+
+def _compared(name: str, by_hand: np.ndarray, value: Callable[[], float], tensor: np.ndarray) -> CheckedTensor:
+    if by_hand.shape != tensor.shape:
+        raise ShapeError(f"gradient of {name}: expected {list(tensor.shape)}, found {list(by_hand.shape)}")
+    numeric = numeric_gradient(value, tensor)
+    size = float(np.linalg.norm(by_hand) + np.linalg.norm(numeric))
+    is_zero = np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING  # by mathematics
+    error = 0.0 if is_zero else float(np.linalg.norm(by_hand - numeric)) / size
+    return CheckedTensor(name, by_hand, numeric, error)
+
+
+def _doubles(x: Any) -> Any:
+    """Return a copy of an input, or of a tuple of inputs, with floats in float64."""
+    if isinstance(x, tuple):
+        return tuple(_doubles(part) for part in x)
+    x = np.asarray(x)
+    return x.astype(np.float64) if x.dtype.kind == "f" else x
+
+
+def _parts(value: Any, name: str) -> dict[str, Any]:
+    """Return inputs or outputs by name; for a tuple these are x0, x1, ..."""
+    if isinstance(value, tuple):
+        return {f"{name}{number}": part for number, part in enumerate(value)}
+    return value if isinstance(value, dict) else {name: value}

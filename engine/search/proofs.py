@@ -1,0 +1,132 @@
+"""Proven results: bounds on every node's result, and how they spread towards the root.
+
+The rules or a tablebase decide leaves, and bounds on the ancestors follow. Every node keeps bounds on its result
+(MCTS-solver, Winands et al. 2008; draws as in Lc0's sticky endgames). The lower (upper) bound for its mover is the
+maximum of the children's lower (upper) bounds. Equal bounds decide a node, and its past visits then count as that
+result. A draw by repetition within the search path proves nothing, because it holds on that path only.
+
+Bounds only ever narrow, so that several threads may spread them at once: whoever narrows a child's bounds looks at the
+parent afterwards, and sees what all others wrote before.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.native.ordering import lock, unlock
+from engine.search.tree import DRAW, LOSS, NO_NODE, NO_PARENT, ROOT, UNKNOWN_DISTANCE, WIN
+
+
+@kernel()
+def is_decided(tree, node):
+    """Whether a node's result is known."""
+    return tree.nodes[node].lower == tree.nodes[node].upper
+
+
+@kernel()
+def decide(tree, node, result, plies):
+    """Mark a new leaf as decided, with ``result`` for the side that moved into it and mate in ``plies``."""
+    tree.nodes[node].lower = result
+    tree.nodes[node].upper = result
+    tree.nodes[node].mate_plies = plies
+
+
+@kernel()
+def spread(tree, params, node):
+    """Update the bounds of the ancestors of ``node``, whose own bounds have just changed."""
+    node = np.int64(tree.nodes[node].parent)
+    while node != NO_PARENT and (node != ROOT or params.decide_root):
+        lock(tree.nodes, node)
+        narrowed = not is_decided(tree, node) and narrow(tree, node)
+        decided = narrowed and is_decided(tree, node)
+        difference, draws = settle_past_visits(tree, node) if decided else (0.0, 0.0)
+        unlock(tree.nodes, node)
+        if not narrowed:
+            return
+        if decided:
+            correct_ancestors(tree, node, difference, draws)
+        node = np.int64(tree.nodes[node].parent)
+
+
+@kernel()
+def narrow(tree, node):
+    """Narrow the bounds of a node, which the caller has locked, by those of its children; returns whether it did."""
+    lower, upper = best_bounds(tree, node)
+    lower = max(lower, -np.int64(tree.nodes[node].upper))
+    upper = min(upper, -np.int64(tree.nodes[node].lower))
+    if tree.nodes[node].lower == -upper and tree.nodes[node].upper == -lower:
+        return False
+    tree.nodes[node].lower = -upper
+    tree.nodes[node].upper = -lower
+    if lower == upper:
+        tree.nodes[node].mate_plies = mate_distance(tree, node, lower)
+    return True
+
+
+@kernel()
+def best_bounds(tree, node):
+    """Bounds (lower, upper) on the best result that the mover of ``node`` can reach."""
+    lower, upper = np.int64(LOSS), np.int64(LOSS)
+    first = tree.nodes[node].first_edge
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        child = tree.child[edge]
+        if child == NO_NODE:
+            upper = np.int64(WIN)
+        else:
+            lower = max(lower, np.int64(tree.nodes[child].lower))
+            upper = max(upper, np.int64(tree.nodes[child].upper))
+        if lower == WIN:
+            break
+    return lower, upper
+
+
+@kernel()
+def mate_distance(tree, node, result):
+    """Plies to mate at a node whose mover has the proven ``result``: the shortest win, or the longest defence."""
+    if result == DRAW:
+        return np.int64(0)
+    found = np.int64(UNKNOWN_DISTANCE)
+    first = tree.nodes[node].first_edge
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        child = tree.child[edge]
+        if child == NO_NODE or tree.nodes[child].lower != result or tree.nodes[child].upper != result:
+            continue
+        plies = np.int64(tree.nodes[child].mate_plies)
+        if plies == UNKNOWN_DISTANCE:
+            if result == LOSS:
+                return plies  # This defence may be the longest, and its length is unknown.
+        elif found == UNKNOWN_DISTANCE or (plies < found) == (result == WIN):
+            found = plies
+    return found + 1 if found != UNKNOWN_DISTANCE else found
+
+
+@kernel()
+def settle_past_visits(tree, node):
+    """Make all past visits of a decided node, which the caller has locked, count as its result.
+
+    Returns the changes (of the value sum, of the draw sum), which its ancestors need too.
+    """
+    visits = tree.nodes[node].visits
+    difference = np.float64(tree.nodes[node].lower) * visits - tree.nodes[node].value_sum
+    draws = (visits if tree.nodes[node].lower == DRAW else 0.0) - tree.nodes[node].draw_sum
+    tree.nodes[node].square = np.float32(abs(tree.nodes[node].lower))
+    tree.nodes[node].value_sum += difference
+    tree.nodes[node].draw_sum += draws
+    return difference, draws
+
+
+@kernel()
+def correct_ancestors(tree, node, difference, draws):
+    """Add changes of a node's sums to its ancestors, up to one that is decided and counts as its own result."""
+    node = np.int64(tree.nodes[node].parent)
+    while node != NO_PARENT:
+        difference = -difference
+        lock(tree.nodes, node)
+        decided = is_decided(tree, node)
+        if not decided:
+            tree.nodes[node].value_sum += difference
+            tree.nodes[node].draw_sum += draws
+        parent = np.int64(tree.nodes[node].parent)
+        unlock(tree.nodes, node)
+        node = np.int64(NO_PARENT) if decided else parent

@@ -1,0 +1,385 @@
+"""One visit, from the root to a leaf and back: walk down, judge, back up. The phases, in their order.
+
+Down: a visit follows the best edges from the root to a leaf. Visits in flight lower a child's U (virtual loss), which
+spreads the visits of several threads and the leaves of a batch. The first visit to reach a leaf claims it, by making it
+BUSY. One that reaches a leaf that another visit has claimed is a collision.
+
+At the leaf: the rules, or a mate in one, may decide the position without an evaluation.
+
+Up: the visit expands its leaf, unless only its value was evaluated, and averages the evaluation into every node up to
+the root. Then proofs spread (`proofs`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.ending import CHECKMATE, ONGOING, game_end
+from engine.board.layout import KEY, REPETITIONS
+from engine.board.makemove import copy_row, push
+from engine.board.movegen import generate
+from engine.native.jit import kernel
+from engine.native.ordering import add, lock, publish, unlock
+from engine.search.proofs import decide, is_decided, spread
+from engine.search.puct import select_edge
+from engine.search.tree import (
+    BUSY,
+    CANNOT_SHRINK,
+    CLOCK,
+    DEEPEST,
+    DEPTH_SUM,
+    DESCENTS,
+    DRAW,
+    EDGES,
+    EXPANDED,
+    LOSS,
+    MAX_DEPTH,
+    NO_NODE,
+    NO_PARENT,
+    NODES,
+    PATH_REPETITION,
+    PENDING,
+    REPEATED,
+    ROOM_EDGES,
+    ROOM_NODES,
+    ROOM_SHARE,
+    ROOT,
+    ROOT_PLY,
+    STUNTED,
+    TERMINAL,
+    UNKNOWN,
+    VALUED,
+    WIN,
+    reset_edge,
+    reset_node,
+)
+from engine.search.twins import enter, note_position, teacher_of_value
+from engine.tactics.mates import mating_move
+
+# ---- down ------------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def is_finished(tree, params):
+    """Whether the root is decided, so that more visits cannot change the result."""
+    return tree.counters[NODES] > 0 and params.decide_root and is_decided(tree, ROOT)
+
+
+@kernel()
+def needs_room(tree):
+    """Whether so little room is left that old parts of the tree have to give way (`recycle`) before the next visit."""
+    if tree.counters[CANNOT_SHRINK] != 0:
+        return False
+    nodes_left = tree.nodes.size - tree.counters[NODES]
+    edges_left = tree.move.size - tree.counters[EDGES]
+    return nodes_left < min(ROOM_NODES, tree.nodes.size // ROOM_SHARE) or edges_left < min(
+        ROOM_EDGES, tree.move.size // ROOM_SHARE
+    )
+
+
+@kernel()
+def reach(tree, node):
+    """`hold` a node; returns its state before."""
+    lock(tree.nodes, node)
+    state = hold(tree, node)
+    unlock(tree.nodes, node)
+    return state
+
+
+@kernel()
+def hold(tree, node):
+    """Count one more visit in flight at a node, which the caller has locked, and `claim` it."""
+    tree.nodes[node].in_flight += 1
+    return claim(tree, node)
+
+
+@kernel()
+def claim(tree, node):
+    """Make a node BUSY that is to be evaluated, and which the caller has locked; returns its state before."""
+    state = np.int64(tree.nodes[node].state)
+    if state in (PENDING, VALUED):
+        tree.nodes[node].state = BUSY
+    return state
+
+
+@kernel()
+def descend(tree, params, node, depth, state):
+    """Walk down from ``node`` at ``depth``, which had this state when the visit reached it, until the walk must stop.
+
+    Returns (node, depth, state) of the last node. PENDING and VALUED: the visit has claimed it. BUSY: another one has.
+    The node's position is in ``tree.stack[ROOT_PLY + depth]``.
+    """
+    ply = tree.counters[ROOT_PLY]
+    draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
+    while state == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
+        edge = select_edge(tree, params, node, draw_score)
+        push(tree.stack, ply + depth, tree.move[edge])
+        child = np.int64(tree.child[edge])
+        if child != NO_NODE:
+            state = reach(tree, child)
+        else:
+            child, state = add_child(tree, params, node, edge, ply + depth + 1)
+            if child == NO_NODE:
+                break  # The tree is full, so the visit ends at this node.
+        depth += 1
+        draw_score = -draw_score
+        node = child
+        if params.twins and tree.nodes[node].visits & (tree.nodes[node].visits - 1) == 0:
+            enter(tree, node)  # At first, and now and then: it may have more visits by now than the twin before it.
+    return node, depth, state
+
+
+@kernel()
+def add_child(tree, params, node, edge, ply):
+    """Reach a new child behind an edge, whose position is in ``tree.stack[ply]``, or one that another thread has just
+    added. Returns (child, its state), or (NO_NODE, EXPANDED) if the tree is full.
+    """
+    lock(tree.nodes, node)
+    child = np.int64(tree.child[edge])
+    is_new = child == NO_NODE
+    if is_new:
+        child = new_node(tree, node)
+        if child != NO_NODE:
+            tree.nodes[child].in_flight = 1
+            tree.nodes[child].state = BUSY
+            if params.twins:
+                note_position(tree, child, ply)
+            publish(tree.child, edge, child)
+    unlock(tree.nodes, node)
+    if child == NO_NODE:
+        return child, np.int64(EXPANDED)
+    return child, np.int64(PENDING) if is_new else reach(tree, child)
+
+
+@kernel()
+def new_node(tree, parent):
+    """Add a node without edges that waits for its evaluation; returns its number, or NO_NODE if the tree is full."""
+    node = add(tree.counters, np.int64(NODES), np.int64(1))
+    if node >= tree.nodes.size:
+        add(tree.counters, np.int64(NODES), np.int64(-1))
+        return np.int64(NO_NODE)
+    reset_node(tree, node)
+    tree.nodes[node].parent = parent
+    return node
+
+
+@kernel()
+def note_depth(tree, depth):
+    """Count a descent."""
+    tree.depths[DESCENTS] += 1
+    tree.depths[DEPTH_SUM] += depth
+    tree.depths[DEEPEST] = max(tree.depths[DEEPEST], depth)
+
+
+@kernel()
+def take_back(tree, node):
+    """Undo a visit in flight that ended at ``node``."""
+    while node != NO_PARENT:
+        lock(tree.nodes, node)
+        tree.nodes[node].in_flight -= 1
+        unlock(tree.nodes, node)
+        node = np.int64(tree.nodes[node].parent)
+
+
+# ---- at the leaf -----------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def finish_at_once(tree, params, node, state):
+    """Finish a visit that needs no evaluation, at a node that it found in this state; returns whether it did."""
+    if state != PENDING and state != VALUED:
+        repeat_visit(tree, node, state)
+        return True
+    twin = teacher_of_value(tree, node) if params.twins and state == PENDING else np.int64(NO_NODE)
+    if twin != NO_NODE:
+        learn_value(tree, node, twin)
+    return twin != NO_NODE
+
+
+@kernel()
+def repeat_visit(tree, node, state):
+    """Revisit a node that has nothing new to offer: it is decided, drawn, too deep, or has no room for children."""
+    value, draw, moves_left = mean_of(tree, node)
+    finish_visit(tree, node, state, value, draw, moves_left)
+
+
+@kernel()
+def learn_value(tree, node, twin):
+    """Finish the first visit of a node with the mean value of its twin."""
+    value, draw, moves_left = mean_of(tree, twin)
+    tree.nodes[node].memo = tree.nodes[twin].memo
+    finish_visit(tree, node, np.int64(VALUED), value, draw, moves_left)
+
+
+@kernel()
+def mean_of(tree, node):
+    """(mean value, mean draw probability, mean plies left) of a node that was visited."""
+    lock(tree.nodes, node)
+    visits = tree.nodes[node].visits
+    value, draw = tree.nodes[node].value_sum / visits, tree.nodes[node].draw_sum / visits
+    moves_left = np.float64(tree.nodes[node].moves_left)
+    unlock(tree.nodes, node)
+    return value, draw, moves_left
+
+
+@kernel()
+def judge(tree, params, node, ply, leaves, leaf):
+    """Copy the position in ``tree.stack[ply]`` to a leaf and ask the rules; returns (known, mate_plies) as in `Round`.
+
+    Generates the leaf's moves. The root is checked for checkmate only: the search must find a move there, even if a
+    draw can be claimed.
+    """
+    row, moves = leaves.rows[leaf], leaves.moves[leaf]
+    copy_row(tree.stack[ply], row)
+    if node != ROOT and repeats_path(tree, ply):
+        return np.int64(REPEATED), np.int64(0)
+    count = generate(row, moves)
+    leaves.n_moves[leaf] = count
+    end = game_end(row, count)
+    if end == CHECKMATE:
+        return np.int64(WIN), np.int64(0)
+    if node != ROOT:
+        if end != ONGOING:
+            return np.int64(DRAW), np.int64(0)
+        if params.mate_in_one and mating_move(row, moves, count, tree.stack[-1], tree.scratch_moves) >= 0:
+            return np.int64(LOSS), np.int64(1)
+    return np.int64(UNKNOWN), np.int64(0)
+
+
+@kernel()
+def repeats_path(tree, ply):
+    """Whether the position at ``ply`` occurred once before, at or after the root, so that the search made a cycle."""
+    if tree.stack[ply, REPETITIONS] != np.uint64(1):
+        return False  # The rules call a third occurrence a draw.
+    earlier = ply - 4
+    while earlier >= tree.counters[ROOT_PLY]:
+        if tree.stack[earlier, KEY] == tree.stack[ply, KEY]:
+            return True
+        earlier -= 2
+    return False
+
+
+# ---- up --------------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def finish_known(tree, params, node, known, mate_plies):
+    """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of ``known``."""
+    if known == REPEATED:
+        finish_visit(tree, node, np.int64(PATH_REPETITION), 0.0, 1.0, 0.0)
+        return
+    decide(tree, node, known, mate_plies)
+    moves_left = np.float64(max(mate_plies, np.int64(0)))
+    finish_visit(tree, node, np.int64(TERMINAL), np.float64(known), 1.0 if known == DRAW else 0.0, moves_left)
+    spread(tree, params, node)
+
+
+@kernel()
+def finish_evaluated(tree, node, state, leaves, leaf):
+    """Finish a visit whose evaluation is in ``leaves[leaf]``; its node is in ``state`` from now on."""
+    tree.nodes[node].memo = leaves.memo[leaf]
+    value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
+    finish_visit(tree, node, state, value, np.float64(leaves.wdl[leaf, 1]), np.float64(leaves.moves_left[leaf]))
+
+
+@kernel()
+def finish_visit(tree, node, state, value, draw, moves_left):
+    """Count a visit on ``node``, which is in ``state`` from now on, and all its ancestors, which are expanded.
+
+    ``value`` is for the side that moved into ``node``. A decided ancestor counts this visit as its proven result,
+    whatever the visit found.
+    """
+    clock = tree.counters[CLOCK] + 1
+    while node != NO_PARENT:
+        lock(tree.nodes, node)
+        if is_decided(tree, node):
+            value = np.float64(tree.nodes[node].lower)
+            draw = 1.0 if tree.nodes[node].lower == DRAW else 0.0
+        tree.nodes[node].state = state
+        tree.nodes[node].in_flight -= 1
+        tree.nodes[node].visits += 1
+        tree.nodes[node].used_at = clock
+        tree.nodes[node].value_sum += value
+        tree.nodes[node].draw_sum += draw
+        tree.nodes[node].square += np.float32((value * value - tree.nodes[node].square) / tree.nodes[node].visits)
+        tree.nodes[node].moves_left += np.float32((moves_left - tree.nodes[node].moves_left) / tree.nodes[node].visits)
+        if node == ROOT:
+            tree.counters[CLOCK] += 1
+        parent = np.int64(tree.nodes[node].parent)
+        unlock(tree.nodes, node)
+        state = np.int64(EXPANDED)
+        value = -value
+        moves_left += 1.0
+        node = parent
+
+
+# ---- edges -----------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def expand(tree, params, node, moves, logits, count):
+    """Give a node its edges, sorted by prior = softmax(logits / temperature).
+
+    Returns its state from now on: EXPANDED, or STUNTED if they do not fit.
+    """
+    highest = logits[0]
+    for i in range(1, count):
+        highest = max(highest, logits[i])
+    total = 0.0
+    temperature = params.policy_temperature
+    if node == ROOT and params.root_temperature > 0:
+        temperature = params.root_temperature
+    weights = tree.scratch_priors
+    for i in range(count):
+        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / temperature)
+        if not weight >= 0.0:
+            weight = 0.0  # A network that overflowed: places by weight need numbers.
+        total += weight
+        weights[i] = np.float32(weight)
+    if total == 0.0:
+        weights[:count] = np.float32(1.0)
+        total = np.float64(count)
+    return add_edges(tree, node, moves, np.int64(0), count, np.float32(total))
+
+
+@kernel()
+def take_moves(tree, node, twin):
+    """Give a node the moves and priors of its twin; returns what `expand` returns."""
+    first, count = np.int64(tree.nodes[twin].first_edge), np.int64(tree.nodes[twin].n_edges)
+    for i in range(count):
+        tree.scratch_priors[i] = tree.prior[first + i]
+    return add_edges(tree, node, tree.move, first, count, np.float32(1.0))
+
+
+@kernel()
+def add_edges(tree, node, moves, begin, count, total):
+    """Give a node edges for ``moves[begin : begin + count]``; returns what `expand` returns.
+
+    Their priors are the weights in ``tree.scratch_priors``, in the order of the moves, divided by ``total``.
+    """
+    first, weights = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors
+    if first + count > tree.move.size:
+        add(tree.counters, np.int64(EDGES), -np.int64(count))
+        return np.int64(STUNTED)
+    for i in range(count):
+        edge = first + rank(weights, i, count)
+        reset_edge(tree, edge)
+        tree.prior[edge] = weights[i] / total
+        tree.move[edge] = moves[begin + i]
+    tree.nodes[node].first_edge = first
+    tree.nodes[node].n_edges = count
+    return np.int64(EXPANDED)
+
+
+@kernel()
+def rank(weights, i, count):
+    """The place of ``weights[i]`` among ``count`` sorted weights, highest first; equal ones keep their order.
+
+    Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to predict.
+    """
+    place, weight = np.int64(0), weights[i]
+    for other in range(i):
+        place += weights[other] >= weight
+    for other in range(i + 1, count):
+        place += weights[other] > weight
+    return place

@@ -1,0 +1,81 @@
+"""What is held out of training: whole games, by a hash of their moves, the same ones for every source and command.
+
+A game's root is sixteen bits of its hash (`duplicates.game_keys`); labels drawn around a game carry it. Roots below a
+limit are held out, so the share held out by one command contains that of another with a smaller share. A held-out
+position that other games reach, too, is no longer unseen: what games of the training contain is not scored, and what
+is scored is skipped where labels contain it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from selfplay.data.duplicates import fill_game_keys, game_keys, position_keys
+from selfplay.records.positions import PositionSet
+
+ROOTS = 1 << 16
+HELD_OUT_SHARE = 1 / 64  # of the games; commands that look for unseen positions rely on it
+
+
+def root_limit(share: float) -> int:
+    """Roots below this are held out."""
+    return round(share * ROOTS)
+
+
+def roots_of(keys: np.ndarray) -> np.ndarray:
+    """The roots int64[n] of games with these hashes uint64[n]."""
+    return (keys >> np.uint64(48)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Split:
+    """What label rows leave out.
+
+    Attributes:
+        limit: rows with a root below this.
+        keys: sorted keys uint64[n] of positions that are scored.
+    """
+
+    limit: int = root_limit(HELD_OUT_SHARE)
+    keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+
+def is_held_out_game(start: np.ndarray, moves: np.ndarray) -> bool:
+    """Whether commands hold out the game with this start uint64[16] and moves uint16[n]."""
+    keys = np.zeros(1, np.uint64)
+    fill_game_keys(start[None], np.array([0, len(moves)]), moves, keys)
+    return bool(roots_of(keys)[0] < root_limit(HELD_OUT_SHARE))
+
+
+def limit_for(sets: Iterable[PositionSet], share: float) -> int:
+    """The limit that holds out `share` of all games, and at least one game of these sets; 0 if they are no two."""
+    roots = np.unique(np.concatenate([np.zeros(0, np.int64), *(roots_of(game_keys(one)) for one in sets)]))
+    return max(root_limit(share), int(roots[0]) + 1) if len(roots) > 1 else 0
+
+
+def without_held_out(positions: PositionSet, limit: int) -> PositionSet:
+    """The set with the positions of held-out games marked as unusable; copies nothing else."""
+    trained = roots_of(game_keys(positions)) >= limit
+    return replace(positions, usable=positions.usable & np.repeat(trained, np.diff(positions.game_first)))
+
+
+def held_out_games(positions: PositionSet, limit: int) -> PositionSet:
+    """A copy of the held-out games."""
+    return positions.select(roots_of(game_keys(positions)) < limit)
+
+
+def unseen(heldout: PositionSet, training: Iterable[PositionSet], limit: int) -> tuple[PositionSet, Split]:
+    """(held-out games whose usable positions occur in no usable position of `training`, what labels leave out)."""
+    keys = position_keys(heldout)
+    known = np.unique(keys)
+    seen = np.zeros(len(known), np.bool_)
+    for one in training:
+        found = position_keys(one)[one.usable]
+        places = np.minimum(np.searchsorted(known, found), max(0, len(known) - 1))
+        if len(known):
+            seen[places[known[places] == found]] = True
+    usable = heldout.usable & ~np.isin(keys, known[seen])
+    return replace(heldout, usable=usable), Split(limit, np.unique(keys[usable]))

@@ -1,0 +1,276 @@
+"""Phases that are begun from a given network, find nothing to do, are not due, or are resumed with other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.errors import ConfigError, DataError, RunError
+from engine.nn import dit
+from selfplay.records.opening_set import load_openings, write_openings
+from selfplay.records.replay import published_games, segment_path, write_segment
+from selfplay.run.config import GateSettings, default_config
+from selfplay.run.folder import RunFolder
+from selfplay.run.gating import GateTest
+from selfplay.run.ledger import Phase
+from selfplay.run.phases import adopt_candidate, run_generations, run_phase
+from selfplay.training.families import family_of
+from tests.selfplay.run.test_run import TINY, TINY_FLAGS, never, open_run
+
+
+def network(path: Path, net: str, seed: int = 1) -> Path:
+    """A file with a random network."""
+    dit.save(path, family_of(net).build(np.random.default_rng(seed)))
+    return path
+
+
+def run_with(path: Path, section: str, **settings: object) -> RunFolder:
+    """The tiny run with some settings of a section changed."""
+    run = RunFolder(path, {**TINY, section: {**TINY[section], **settings}})
+    run.ensure_first_network()
+    return run
+
+
+# ---- the initial network ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("net", ["sparse-128", "sparse-128+v128", "16x1"])
+def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net: str, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {}, network(tmp_path / "first.dit", net))
+    run.close()
+    assert run.config == default_config(net)
+    assert RunFolder(tmp_path / "run", {}).config == default_config(net)
+
+
+def test_label_folder_teaches_beside_a_sparse_initial_network(tmp_path: Path) -> None:
+    first = network(tmp_path / "first.dit", "sparse-128")
+    run = RunFolder(tmp_path / "run", {"fit": {"labels": "labels"}}, first)
+    assert run.config.fit.labels == "labels"
+    run.close()
+
+
+def test_net_that_contradicts_the_initial_network_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    first = network(tmp_path / "first.dit", "sparse-128")
+    said = aino_train("loop", tmp_path / "run", "--net=32x4", "--initial", first, status=1)
+    assert f"{first} is a network sparse-128, but net is '32x4'" in said
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_command_that_began_a_run_from_a_network_continues_it(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    first = network(tmp_path / "first.dit", "16x1")
+    command = ["loop", tmp_path / "run", "--initial", first, *TINY_FLAGS, "--gate.accept_score=0", "--generations", 1]
+    aino_train(*command)
+    assert "generation 2: candidate" in aino_train(*command)
+    run = RunFolder(tmp_path / "run", {}, first)
+    run.ledger.note_gate(2, verdict(GateSettings(pairs=1, accept_score=0.0), [0.5, 0.5]))
+    run.best.unlink()
+    run.ensure_first_network()  # promotes the newest network again, not the initial one
+    assert run.best.read_bytes() == run.candidate(2).read_bytes()
+    run.close()
+
+
+def test_run_does_not_continue_from_another_initial_network(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {}, network(tmp_path / "first.dit", "16x1"))
+    run.ensure_first_network()
+    run.close()
+    run = RunFolder(tmp_path / "run", {}, network(tmp_path / "other.dit", "16x1", seed=2))
+    with pytest.raises(ConfigError, match=r"this run did not start from .*other\.dit; --initial is for new runs"):
+        run.ensure_first_network()
+    run.close()
+    with pytest.raises(ConfigError, match="net is '16x1' in this run and cannot change"):
+        RunFolder(tmp_path / "run", {}, network(tmp_path / "wider.dit", "24x1"))
+
+
+# ---- nothing to learn from ----------------------------------------------------------------------------------------
+
+
+def test_candidate_needs_no_held_out_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=1"]
+    aino_train("generate", tmp_path / "run", *flags)
+    candidate = network(tmp_path / "new.dit", "16x1", seed=2)
+    assert "no held-out positions" in aino_train("fit", tmp_path / "run", "--candidate", candidate)
+    assert "candidate" in aino_train("gate", tmp_path / "run")
+    aino_train("report", tmp_path / "run")
+
+
+def test_candidate_is_taken_where_no_game_can_be_learned_from(tmp_path: Path) -> None:
+    run = run_with(tmp_path / "run", "games", full_share=0.0)
+    assert run_phase(run, Phase.GENERATE, never)
+    assert adopt_candidate(run, network(tmp_path / "new.dit", "16x1", seed=2))
+    assert run.ledger.current() == (1, Phase.GATE)
+    run.close()
+
+
+def test_one_game_is_fitted(tmp_path: Path) -> None:
+    run = run_with(tmp_path, "games", count=1)
+    assert run_generations(run, 1, never)
+    assert run.ledger.losses(1, "train")
+    assert not run.ledger.losses(1, "after")
+    run.close()
+
+
+def test_games_without_a_position_to_learn_from_are_played_again(tmp_path: Path) -> None:
+    run = run_with(tmp_path, "games", full_share=0.0)
+    with pytest.raises(RunError, match=r"no position to learn from\. They are given up"):
+        run_generations(run, 1, never)
+    assert run.ledger.current() == (1, Phase.GENERATE)
+    run.close()
+    run = run_with(tmp_path, "games", full_share=1.0, count=4)
+    assert run_generations(run, 1, never)
+    assert len(published_games(run.replay, 1)) == run.ledger.game_count(1) == 4
+    run.close()
+
+
+def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_ones(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    assert run_generations(run, 1, never)
+    run.close()
+    run = run_with(tmp_path, "games", full_share=0.0)
+    assert run_generations(run, 1, never)
+    assert run.ledger.current() == (2, Phase.DONE)
+    run.close()
+
+
+def test_imported_games_that_are_lost_do_not_stop_the_run_for_good(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    write_segment(run.replay, 1, [])
+    run.ledger.note_import(1, "", [("games.pgn", 1, 0)], [(0, 10, 1, "other")])
+    segment_path(run.replay, 1).unlink()
+    with pytest.raises(RunError, match="no position to learn from"):
+        run_generations(run, 1, never)
+    assert run_generations(run, 1, never)
+    assert len(published_games(run.replay, 1)) == run.ledger.game_count(1) == 6
+    assert not run.ledger.imports()
+    run.close()
+
+
+def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path: Path) -> None:
+    drawn = [chess.Board("8/8/4k3/8/8/3K4/8/8 w - - 0 1"), chess.Board("8/8/4k3/8/8/3KB3/8/8 b - - 0 1")]
+    openings = tmp_path / "openings.epd"
+    write_openings(openings, [(board, 0) for board in [*drawn, load_openings()[0]]])
+    run = RunFolder(tmp_path / "run", {**TINY, "openings": str(openings)})
+    assert np.array_equal(run.opening_rows(), [row_from_board(load_openings()[0])])
+    write_openings(openings, [(board, 0) for board in drawn])
+    with pytest.raises(DataError, match=r"openings\.epd: every position in it is a draw at once"):
+        run.opening_rows()
+    run.close()
+
+
+def test_fewer_games_than_before_the_damage_are_enough(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    assert run_phase(run, Phase.GENERATE, never)
+    run.close()
+    segment_path(tmp_path / "replay", 1).unlink()
+    run = run_with(tmp_path, "games", count=3)
+    assert run_generations(run, 1, never)
+    assert run.ledger.game_count(1) == 3
+    run.close()
+
+
+def test_lost_candidate_is_trained_again(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    assert run_phase(run, Phase.GENERATE, never)
+    assert run_phase(run, Phase.FIT, never)
+    candidate = run.candidate(1).read_bytes()
+    run.candidate(1).unlink()
+    assert run_generations(run, 1, never)
+    assert run.candidate(1).read_bytes() == candidate
+    run.close()
+
+
+# ---- phases that are not due, or resumed with other settings --------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", [Phase.FIT, Phase.GATE])
+def test_mistyped_phase_of_a_finished_run_begins_no_generation(phase: Phase, tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    run.ledger.begin_generation(1, "")
+    run.ledger.enter_phase(1, Phase.DONE)
+    with pytest.raises(RunError, match="generation 2 has to generate first"):
+        run_phase(run, phase, never)
+    assert run.ledger.current() == (1, Phase.DONE)
+    run.close()
+
+
+def stopped_after(calls: int) -> Callable[[], bool]:
+    """A stop function that is true after so many calls."""
+    left = iter([False] * calls)
+    return lambda: next(left, True)
+
+
+def test_training_resumed_with_other_settings_begins_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    resumed, straight = (open_run(tmp_path / name) for name in ("resumed", "straight"))
+    assert run_phase(resumed, Phase.GENERATE, never)
+    assert not run_phase(resumed, Phase.FIT, stopped_after(5))
+    assert run_phase(straight, Phase.GENERATE, never)
+    for run in (resumed, straight):
+        run.close()
+    resumed, straight = (run_with(tmp_path / name, "fit", batch_size=16) for name in ("resumed", "straight"))
+    for run in (resumed, straight):
+        assert run_phase(run, Phase.FIT, never)
+    assert "begins again" in capsys.readouterr().out
+    (ours, _), (theirs, _) = (dit.load(run.candidate(1)) for run in (resumed, straight))
+    mine = ours.named_parameters()
+    assert all(np.array_equal(mine[name], one) for name, one in theirs.named_parameters().items())
+    assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
+    for run in (resumed, straight):
+        run.close()
+
+
+def test_gate_resumed_with_other_settings_counts_its_own_games(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resumed, straight = (open_run(tmp_path / name) for name in ("resumed", "straight"))
+    for run in (resumed, straight):
+        assert run_phase(run, Phase.GENERATE, never)
+        assert run_phase(run, Phase.FIT, never)
+    resumed.close()
+    resumed = run_with(tmp_path / "resumed", "gate", visits=12, longest=10, pairs=9)
+    seen = [0]
+
+    def after_some_games() -> bool:
+        seen[0] = sum(map(len, resumed.ledger.gate_points(1).values()))
+        return seen[0] >= 3
+
+    assert not run_phase(resumed, Phase.GATE, after_some_games)
+    resumed.close()
+    resumed = open_run(tmp_path / "resumed")
+    for run in (resumed, straight):
+        assert run_phase(run, Phase.GATE, never)
+    assert f"{seen[0]} gate games were played under other settings and do not count" in capsys.readouterr().out
+    assert resumed.ledger.gate(1) == straight.ledger.gate(1)
+    ((conditions, points),) = straight.ledger.gate_points(1).items()
+    assert resumed.ledger.gate_points(1)[conditions] == points
+    for run in (resumed, straight):
+        run.close()
+
+
+# ---- the gate's error rate ----------------------------------------------------------------------------------------
+
+
+def verdict(settings: GateSettings, points: list[float]) -> object:
+    """The verdict over games with these points of the candidate."""
+    result = GateTest(settings, dict(enumerate(points))).verdict
+    assert result is not None
+    return result
+
+
+@pytest.mark.parametrize("alpha", [0.05, GateSettings.alpha])
+def test_equal_candidate_is_promoted_no_more_often_than_alpha(alpha: float) -> None:
+    """All results of three pairs of games without draws, each as likely as any other."""
+    settings = GateSettings(pairs=3, alpha=alpha)
+    promoted = [GateTest(settings, dict(enumerate(points))).verdict for points in product((0.0, 1.0), repeat=6)]
+    assert sum(result is not None and result.accepted for result in promoted) <= alpha * len(promoted)
+
+
+def test_score_at_the_limit_promotes_where_it_is_asked_to() -> None:
+    points = [1.0, 0.5, 0.5, 0.5]
+    assert not GateTest(GateSettings(pairs=2), dict(enumerate(points))).verdict.accepted
+    assert GateTest(GateSettings(pairs=2, accept_score=0.6), dict(enumerate(points))).verdict.accepted
+    assert not GateTest(GateSettings(pairs=2, accept_score=0.7), dict(enumerate(points))).verdict.accepted

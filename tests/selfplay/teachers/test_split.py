@@ -1,0 +1,136 @@
+"""No position that a network is scored on was trained on, whichever source it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.board.layout import ROW_WORDS
+from selfplay.data.duplicates import game_keys, position_keys
+from selfplay.data.label_sampler import LabelRows, LabelSampler
+from selfplay.data.pgn import read_pgn
+from selfplay.data.sparse_sampler import new_sparse_batch
+from selfplay.data.split import Split, held_out_games, limit_for, roots_of, unseen, without_held_out
+from selfplay.records.label_folder import LabelFolder, fields_of
+from selfplay.records.packed import keys_of_rows
+from selfplay.records.positions import PositionSet
+from selfplay.teachers.label_tasks import LabelTask, Sampling, tasks_of_games
+from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
+from tests.selfplay.conftest import random_game
+
+SHARE = 0.25
+
+
+def keys_of(rows: np.ndarray) -> np.ndarray:
+    keys = np.zeros(len(rows), np.uint64)
+    assert keys_of_rows(np.ascontiguousarray(rows), np.zeros(ROW_WORDS, np.uint64), keys) == -1
+    return keys
+
+
+def trained_rows(labels: LabelRows) -> np.ndarray:
+    """The rows that teach something."""
+    count = labels.n_positions
+    batch = new_sparse_batch(count)
+    LabelSampler(labels).fill(np.arange(count), np.full(count, -1), batch)
+    return np.ascontiguousarray(labels.rows[batch.wdl.any(axis=1)])
+
+
+@pytest.fixture
+def data(tmp_path: Path, teacher_file: Path, aino_train: Callable[..., str], material_net_file: Path) -> TrainingData:
+    """Labelled games, and labels drawn around them."""
+    flags = ["--count", 6000, "--chunk-rows", 3000, "--filter-mib", 1, "--shares", "games=1", "siblings=1", "book=0.2"]
+    folder = tmp_path / "labels"
+    aino_train("teach", "--net", material_net_file, "--teacher", teacher_file, "--out", folder, *flags)
+    files = SourceFiles(teacher=(teacher_file,), labels=(folder,), heldout_share=SHARE)
+    return load_training_data(files, None, lambda text: None)
+
+
+def test_labels_around_held_out_games_teach_nothing(data: TrainingData, teacher_file: Path) -> None:
+    assert isinstance(data.heldout, PositionSet)
+    roots = roots_of(game_keys(data.heldout))
+    scored = position_keys(data.heldout)[data.heldout.usable]
+    assert data.heldout.n_games >= 2
+    assert len(scored) > 40
+    labels = [one for one in data.sets if isinstance(one, LabelRows)]
+    assert len(labels) == 2
+    for one in labels:
+        around = np.isin(fields_of(one.rows)["root"], roots)
+        assert around.mean() > SHARE / 2
+        rows = trained_rows(one)
+        assert len(rows) > len(one.rows) / 4
+        assert not np.isin(fields_of(rows)["root"], roots).any()
+        assert not np.isin(keys_of(rows), scored).any()
+
+
+def test_a_position_of_two_roots_is_on_one_side(data: TrainingData) -> None:
+    labels = next(one for one in data.sets if isinstance(one, LabelRows))
+    rows = np.array(labels.rows)
+    fields_of(rows)["root"] = 2**16 - 1  # all drawn from games that are not held out
+    assert np.isin(keys_of(rows), labels.split.keys).any()
+    kept = trained_rows(LabelRows("labels", rows, split=labels.split))
+    assert len(kept) > len(rows) / 2
+    assert not np.isin(keys_of(kept), labels.split.keys).any()
+
+
+def test_positions_that_training_games_contain_are_not_scored(positions: PositionSet) -> None:
+    limit = limit_for([positions], SHARE)
+    training = without_held_out(positions, limit)
+    heldout, split = unseen(held_out_games(positions, limit), [training], limit)
+    scored = position_keys(heldout)[heldout.usable]
+    first = position_keys(heldout)[heldout.game_first[:-1]]
+    assert not np.isin(first, scored).any()  # every game has the start position
+    assert not np.isin(scored, position_keys(training)[training.usable]).any()
+    np.testing.assert_array_equal(np.unique(scored), split.keys)
+
+
+def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(positions: PositionSet) -> None:
+    few, many = (
+        set(game_keys(held_out_games(positions, limit_for([positions], share))).tolist()) for share in (0.01, 0.5)
+    )
+    assert len(few) == 1
+    assert few < many
+
+
+def test_a_single_game_is_trained_on(positions: PositionSet) -> None:
+    one = positions.games(0, 1)
+    limit = limit_for([one], 0.9)
+    assert without_held_out(one, limit).usable.all()
+    assert held_out_games(one, limit).n_games == 0
+
+
+def test_labels_off_the_path_of_held_out_games_are_not_made(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    path = tmp_path / "games.pgn"
+    path.write_text("".join(f'[Result "1-0"]\n\n{random_pgn(rng)} 1-0\n\n' for _ in range(500)))
+
+    def tasks(**sampling: object) -> list[LabelTask]:
+        return list(tasks_of_games(read_pgn(path), Sampling(per_game=4, **sampling)))  # type: ignore[arg-type]
+
+    everything, off_path, held_out = len(tasks()), len(tasks(off_path=True)), len(tasks(held_out=True))
+    assert held_out > 0
+    assert everything == 500
+    assert off_path + held_out == 500
+    half = [task.plies for task in tasks(deviate=0.5)]
+    assert sum(map(len, half)) < 4 * 500  # held-out games give no deviations
+    assert sum(len(task.plies) for task in tasks(deviate=1.0, held_out=True)) == 4 * held_out
+
+
+def random_pgn(rng: np.random.Generator) -> str:
+    board = random_game(rng, 12)
+    return board.root().variation_san(board.move_stack)
+
+
+def test_label_rows_alone_are_split(tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path) -> None:
+    folder = tmp_path / "labels"
+    flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--shares", "endings=1"]
+    aino_train("teach", "--net", material_net_file, "--out", folder, *flags)
+    data = load_training_data(SourceFiles(labels=(folder,), heldout_share=SHARE), None, lambda text: None)
+    assert isinstance(data.heldout, LabelRows)
+    assert isinstance(data.sets[0], LabelRows)
+    assert 100 < data.heldout.n_positions < 2900
+    assert not np.isin(keys_of(trained_rows(data.sets[0])), keys_of(data.heldout.rows)).any()
+    assert len(LabelFolder(folder).values) == data.sets[0].n_positions
+    assert data.sets[0].split != Split()

@@ -1,0 +1,97 @@
+"""Several threads that visit one tree: it is whole whenever they stand still."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import encode_move, stack_from_board
+from engine.evaluation.material import MaterialEvaluator
+from engine.search.params import SearchParams
+from engine.search.run import Runner
+from engine.search.session import Search
+from engine.search.tree import LOSS, UNKNOWN_DISTANCE, new_tree
+from engine.search.walkers import Walkers
+from tests.unit.search.flat import tree_fingerprint
+from tests.unit.search.shared_trees import POSITIONS, assert_whole, wander
+
+
+class Tables:
+    """Endgame tables with up to three pieces that give one answer to everything."""
+
+    largest = 3
+
+    def __init__(self, answer: int | None) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    def wdl(self, row: np.ndarray) -> int | None:
+        self.asked += 1
+        return self.answer
+
+
+def searched(fen: str, threads: int, visits: int, room: int = 20_000, tables: Tables | None = None) -> Search:
+    search = Search(SearchParams(needs_planes=False, late_policy=True), new_tree(room))
+    search.set_position(stack_from_board(chess.Board(fen)))
+    walkers = Walkers(search, MaterialEvaluator(), threads)
+    walkers.tablebase = tables
+    runner = Runner(search, walkers)
+    while search.visits < visits and not search.is_proven:
+        runner.advance(visits)
+    runner.finish()
+    runner.close()
+    return search
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16])
+def test_the_node_limit_is_kept_to_the_visit(threads):
+    search = searched(POSITIONS[1], threads, 3000)
+    assert search.visits == 3000
+    assert search.root_visits().sum() == 2999
+    assert_whole(search)
+
+
+@pytest.mark.parametrize("threads", [1, 16])
+@pytest.mark.parametrize("fen", POSITIONS[:9])
+def test_trees_are_whole_in_mates_endings_and_repetitions(fen, threads):
+    assert_whole(searched(fen, threads, 3000))
+
+
+@pytest.mark.parametrize("threads", [2, 16])
+def test_a_full_tree_is_whole_and_goes_on(threads):
+    search = searched(POSITIONS[1], threads, 12_000, room=2048)
+    assert search.was_full
+    assert search.visits == 12_000
+    assert_whole(search)
+
+
+@pytest.mark.parametrize("threads", [2, 16])
+def test_any_order_of_searches_leaves_whole_trees(threads):
+    assert wander(threads, 20_000) >= 20_000
+
+
+KING_AND_PAWN = "8/8/8/3k4/8/3KP3/8/8 w - - 0 1"
+
+
+def test_tables_that_know_nothing_leave_no_trace():
+    tables = Tables(None)
+    asked = searched(KING_AND_PAWN, 1, 3000, tables=tables)
+    assert tables.asked > 100
+    assert tree_fingerprint(asked) == tree_fingerprint(searched(KING_AND_PAWN, 1, 3000))
+
+
+def test_tables_are_not_asked_where_too_many_pieces_are_left():
+    tables = Tables(0)
+    asked = searched(POSITIONS[1], 1, 3000, tables=tables)
+    assert tables.asked == 0
+    assert tree_fingerprint(asked) == tree_fingerprint(searched(POSITIONS[1], 1, 3000))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_what_tables_know_is_certain(threads):
+    search = searched(KING_AND_PAWN, threads, 3000, tables=Tables(2))
+    pushed = search.root_moves().tolist().index(encode_move(chess.Board(KING_AND_PAWN), chess.Move.from_uci("e3e4")))
+    assert search.root_proven()[pushed] == LOSS
+    assert search.root_mate_plies()[pushed] == UNKNOWN_DISTANCE
+    assert_whole(search)

@@ -1,0 +1,76 @@
+"""A player's accuracy as Lichess computes it (https://lichess.org/page/accuracy).
+
+Half is the mean of the moves' accuracies, weighted by how volatile the game is around each, and half is their harmonic
+mean, which bad moves pull down.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import chess
+
+__all__ = ["START_CP", "RatedMove", "accuracy", "rated_moves", "win_percent", "winning_cp"]
+
+START_CP = 15  # what Lichess takes for the usual start position
+_MOST_CP = 1000  # larger scores and mates count as this
+_CP_SLOPE = 0.00368208  # of the log odds of winning, fitted by Lichess to games of people and Stockfish's centipawns
+_UNCERTAINTY = 1.0  # percent that an analysis gives away for its own faults
+_WINDOW = (2, 8)  # positions around a move in which volatility is measured; a tenth of the game within these limits
+_WEIGHT = (0.5, 12.0)
+
+
+class RatedMove(NamedTuple):
+    """A move's accuracy, 0..100, and its weight in the mean."""
+
+    accuracy: float
+    weight: float
+
+
+def win_percent(score_cp: float) -> float:
+    """Chances among people, 0..100, at a score on Stockfish's scale."""
+    return 100.0 / (1.0 + math.exp(-_CP_SLOPE * score_cp))
+
+
+def winning_cp(chances: float) -> int:
+    """The score on Stockfish's scale at which people have these winning chances, 0..1: `win_percent` turned round."""
+    limit = win_percent(_MOST_CP) / 100.0
+    share = _within(chances, (1.0 - limit, limit))
+    return round(math.log(share / (1.0 - share)) / _CP_SLOPE)
+
+
+def rated_moves(scores_cp: Sequence[float], first: chess.Color) -> list[RatedMove]:
+    """The moves between some scores, which are White's, before and after each move; `first` makes the first one."""
+    chances = [win_percent(_within(score, (-_MOST_CP, _MOST_CP))) for score in scores_cp]
+    size = int(_within((len(chances) - 1) // 10, _WINDOW))
+    windows = [chances[:size]] * (size - 2) + [chances[at : at + size] for at in range(max(1, len(chances) - size + 1))]
+    moves = []
+    for ply, ((before, after), window) in enumerate(zip(itertools.pairwise(chances), windows, strict=False)):
+        is_white = (ply % 2 == 0) == first
+        loss = before - after if is_white else after - before
+        moves.append(RatedMove(_move_accuracy(loss), _within(statistics.pstdev(window), _WEIGHT)))
+    return moves
+
+
+def accuracy(moves: Sequence[RatedMove]) -> float | None:
+    """The accuracy of a player who made these moves, 0..100; None without any."""
+    if not moves:
+        return None
+    mean = sum(move.accuracy * move.weight for move in moves) / sum(move.weight for move in moves)
+    return (mean + len(moves) / sum(1.0 / max(1.0, move.accuracy) for move in moves)) / 2.0
+
+
+def _move_accuracy(loss: float) -> float:
+    """0..100 for a loss in percent of winning chances."""
+    if loss <= 0.0:
+        return 100.0
+    raw = 103.1668100711649 * math.exp(-0.04354415386753951 * loss) - 3.166924740191411
+    return _within(raw + _UNCERTAINTY, (0.0, 100.0))
+
+
+def _within(value: float, limits: tuple[float, float]) -> float:
+    return max(limits[0], min(limits[1], value))
