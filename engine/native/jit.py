@@ -1,40 +1,33 @@
 """The ``kernel`` decorator and where compiled kernels are kept.
 
-Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
-machine code in the cache. Here each module's kernels get their own folder, named by a hash of all that they depend on:
-the sources of that module and of every project module that it imports, directly or indirectly, and what compiles them
-for which processor. Installations with equal sources share it, wherever they lie.
+Each kernel is kept by a hash of all that its machine code depends on (`dependencies`), in a folder for the compiler,
+the processor and the version of Python. Installations of Aino share it, wherever they lie, as far as they are equal.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import hashlib
 import os
-import re
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numba
+from numba.core import sigutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.registry import cpu_target
 
+from engine.native.dependencies import kernel_digest, language_digest
 from engine.native.whole import ByType, Kernel
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
 UNUSED_DAYS = 30  # Kernels that no process has asked for in this time are deleted. Set by hand.
-_SOURCE_ROOT = Path(__file__).resolve().parents[2]
-_IMPORT = re.compile(
-    r"^\s*from\s+((?:engine|selfplay)[\w.]*)\s+import\s+(?:\(([^)]*)\)|([^(\n]*))"
-    r"|^\s*import\s+((?:engine|selfplay)[\w.]*)",
-    re.MULTILINE,
-)
 
 
 def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
@@ -47,8 +40,8 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled = _compiled(function, fastmath={"contract"} if contract else False)
-        if not numba.config.DISABLE_JIT and cache_folder(Path(function.__code__.co_filename)) is not None:
-            compiled._cache = _KernelCache(function)
+        if not numba.config.DISABLE_JIT and cache_folder() is not None:
+            compiled._cache = _KernelCache(compiled)
         return compiled
 
     return decorate
@@ -58,8 +51,7 @@ def kernel_by_type(stub: Callable[..., Any]) -> tuple[Any, Callable[[type, Any],
     """Dispatch kernels (model, leaves, leaf) on the type of ``model``, a NamedTuple.
 
     Returns the function that kernels call, and a function that registers a kernel for a type. Numba cannot cache a
-    kernel that takes a function as argument, but it caches a call that the caller's compilation resolves by type. The
-    caller's module must import the registering modules, if only for type checking, so that its cache key covers them.
+    kernel that takes a function as argument, but it caches a call that the caller's compilation resolves by type.
     """
     function = ByType(stub)
     return function, function.register
@@ -87,59 +79,91 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
 class _KernelLocator(_CacheLocator):
     """Tells Numba to keep a kernel in our folder, and leaves ``numba.config`` as others in the process set it."""
 
-    def __init__(self, folder: Path, function: Callable[..., Any]) -> None:
-        self._folder = folder
-        self._lineno = function.__code__.co_firstlineno
-
-    @classmethod
-    def from_function(cls, function: Callable[..., Any], source: str) -> _KernelLocator | None:
-        folder = cache_folder(Path(source))
-        if folder is None:
-            return None
-        _note_use(folder)
-        return cls(folder, function)
+    def __init__(self, digest: str) -> None:
+        self._digest = digest
 
     def get_cache_path(self) -> str:
-        return str(self._folder)
+        return str(cache_folder())
 
     def get_source_stamp(self) -> str:
-        return ""  # The folder's name stands for the sources.
+        return ""  # The digest stands for the sources.
 
     def get_disambiguator(self) -> str:
-        return str(self._lineno)
+        return self._digest
 
 
-class _KernelCacheFiles(CompileResultCacheImpl):
-    _locator_classes: ClassVar = [_KernelLocator]
+class _Version(FunctionCache):
+    """Numba's cache of one kernel, with the code and the constants that it has in this process."""
+
+    def __init__(self, function: Callable[..., Any], digest: str) -> None:
+        class Files(CompileResultCacheImpl):
+            @property
+            def locator(self) -> _KernelLocator:
+                return _KernelLocator(digest)
+
+            def __init__(self, function: Callable[..., Any]) -> None:
+                self._filename_base = self.get_filename_base(f"{function.__module__}.{function.__qualname__}", "")
+
+        self._impl_class = Files
+        super().__init__(function)
 
 
-class _KernelCache(FunctionCache):
-    """Numba's cache of one kernel. A full disk or a damaged file costs one compilation instead of raising."""
+class _KernelCache:
+    """What Numba calls a kernel's cache: one `_Version` for each set of named tuples among the arguments.
 
-    _impl_class = _KernelCacheFiles
+    What a kernel depends on is known once it is called; then every module that it calls is imported. A full disk or a
+    damaged file costs one compilation instead of raising.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+        self._versions: dict[str, _Version] = {}
+
+    @property
+    def cache_path(self) -> str:
+        return str(cache_folder())
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
+        version = self._version(signature)
         try:
-            return super().load_overload(signature, target_context)
+            found = version.load_overload(signature, target_context)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
             with contextlib.suppress(OSError):
-                self.flush()
+                version.flush()
             return None
+        if found is not None:
+            _note_use(Path(version._cache_file._index_path))
+        return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
         with contextlib.suppress(OSError):
-            super().save_overload(signature, data)
+            self._version(signature).save_overload(signature, data)
+
+    def _version(self, signature: Any) -> _Version:
+        digest = kernel_digest(self._kernel, sigutils.normalize_signature(signature)[0])
+        if digest not in self._versions:
+            self._versions[digest] = _Version(self._kernel.py_func, digest)
+        return self._versions[digest]
 
 
 # ---- where compiled kernels live ----------------------------------------------------------------------------------
 
 
-def cache_folder(source: Path) -> Path | None:
-    """The folder for one module's kernels, or None when no place on this machine is writable."""
+def cache_folder() -> Path | None:
+    """The folder of this process's kernels, or None when no place on this machine is writable."""
     base = cache_base()
-    return None if base is None else base / _closure_hash(source.resolve())
+    return None if base is None else base / _compiler_hash()
+
+
+@functools.cache
+def sources_hash() -> str:
+    """Hash over all sources from which kernels are made."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @functools.cache
@@ -181,52 +205,32 @@ def _temporary_folder() -> str:
     return str(folder) if status.st_uid == os.getuid() and not status.st_mode & 0o022 else ""
 
 
-@functools.cache
-def _note_use(folder: Path) -> None:
-    """Keep a folder from `remove_unused`, once in a process."""
-    with contextlib.suppress(OSError):  # It is not there yet, or may only be read.
-        os.utime(folder)
+def _note_use(index: Path) -> None:
+    """Keep a kernel from `remove_unused`."""
+    with contextlib.suppress(OSError):  # It may be there to be read only.
+        os.utime(index)
 
 
 def remove_unused() -> None:
-    """Delete the kernels of versions that no process has used for UNUSED_DAYS days."""
+    """Delete the kernels, and the marks that all are compiled, that no process has used for UNUSED_DAYS days."""
     base = cache_base()
-    for folder in [] if base is None else base.iterdir():
+    long_ago = time.time() - UNUSED_DAYS * 86400
+    for path in [] if base is None else base.glob("*/*"):
         with contextlib.suppress(OSError):  # another process may be at it
-            if time.time() - folder.stat().st_mtime > UNUSED_DAYS * 86400:
-                shutil.rmtree(folder)
+            if path.suffix != ".nbc" and path.stat().st_mtime < long_ago:
+                for data in path.parent.glob(f"{glob.escape(path.stem)}.*.nbc"):
+                    data.unlink()
+                path.unlink()
 
 
 @functools.cache
-def _closure_hash(source: Path) -> str:
-    """Hash over a module's source, those of all project modules it reaches by imports, the compiler and the processor.
+def _compiler_hash() -> str:
+    """Hash over what compiles kernels, for which processor.
 
     Numba keeps kernels of several processors and versions of Python apart in one folder, but what else lies there, such
     as the mark that everything is compiled, is about one of them.
     """
     processor = cpu_target.target_context.codegen().magic_tuple()
-    digest = hashlib.sha256(repr((numba.__version__, sys.implementation.cache_tag, processor)).encode())
-    if numba.config.BOUNDSCHECK:
-        digest.update(b"bounds checked")  # Numba's own cache key ignores bounds checking
-    reached: set[Path] = set()
-    waiting = [source]
-    while waiting:
-        path = waiting.pop()
-        if path in reached:
-            continue
-        reached.add(path)
-        waiting.extend(_project_imports(path))
-    for path in sorted(reached):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _project_imports(path: Path) -> tuple[Path, ...]:
-    found = []
-    for module, several, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
-        base = _SOURCE_ROOT.joinpath(*(module or plain).split("."))
-        words = re.findall(r"(\w+)(?:\s+as\s+\w+)?", several or names)
-        submodules = [base / word for word in words]
-        found += [p.with_suffix(".py") for p in (base, *submodules) if p.with_suffix(".py").is_file()]
-    return tuple(found)
+    bounds = "bounds checked" if numba.config.BOUNDSCHECK else ""  # Numba's own cache key ignores bounds checking
+    parts = (numba.__version__, sys.implementation.cache_tag, processor, bounds, language_digest())
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

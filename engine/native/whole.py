@@ -243,14 +243,14 @@ class ByType:
 
     def __init__(self, stub: Callable[..., Any]) -> None:
         self._function = functools.singledispatch(stub)
-        self._kernels: dict[type, Any] = {}
+        self.kernels: dict[type, Any] = {}
         self._numba_type_ = types.Dispatcher(self)  # type: ignore[type-var]
         self.__name__ = stub.__name__
 
     def register(self, kind: type, implementation: Any) -> None:
         """Use this kernel for first arguments of this type."""
         self._function.register(kind, implementation)
-        self._kernels[kind] = implementation
+        self.kernels[kind] = implementation
 
     def __call__(self, *arguments: Any) -> Any:
         return self._function(*arguments)
@@ -267,6 +267,6 @@ class ByType:
 
     def _chosen(self, args: Any) -> Any:
         kind = getattr(args[0], "instance_class", None)
-        if kind not in self._kernels:
+        if kind not in self.kernels:
             raise TypingError(f"{self.__name__}: no kernel for {args[0]}")
-        return self._kernels[kind]
+        return self.kernels[kind]

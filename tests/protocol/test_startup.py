@@ -90,7 +90,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(background, "_TELL_S", 0.1)
     cache = tmp_path / "cache"
     cache.mkdir()
-    monkeypatch.setattr(jit, "cache_folder", lambda source: cache)
+    monkeypatch.setattr(jit, "cache_folder", lambda: cache)
     return cache
 
 
@@ -221,7 +221,7 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "from uci.loading import background\n"
-        "background.jit.cache_folder = lambda source: Path(sys.argv[1])\n"
+        "background.jit.cache_folder = lambda: Path(sys.argv[1])\n"
         "background._COMPILER = 'pretended_compiler'\n"
         "background.Preparation(background.EngineOptions(), 'sparse')\n"
     )
@@ -308,7 +308,7 @@ def test_where_no_process_can_be_started_the_first_search_compiles(
 
 
 def test_where_nothing_can_be_kept_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "cache_folder", lambda source: None)
+    monkeypatch.setattr(jit, "cache_folder", lambda: None)
     assert Preparation(OPTIONS, "material").finished
 
 

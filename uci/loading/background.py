@@ -15,10 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import player
 from engine.errors import StillCompilingError
 from engine.native import jit
 from engine.options import EngineOptions
@@ -60,7 +58,7 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
 
     `needed` is its evaluator's `kernels_needed`: a net under another path needs no others.
     """
-    folder = jit.cache_folder(Path(player.__file__))
+    folder = jit.cache_folder()
     if folder is None:
         return None
     deciding: dict[str, Any] = {"preset": options.preset}
@@ -71,7 +69,7 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    name = hashlib.sha256(json.dumps([needed, deciding]).encode()).hexdigest()[:16]
+    name = hashlib.sha256(json.dumps([needed, deciding, jit.sources_hash()]).encode()).hexdigest()[:16]
     return Place(folder, name, json.dumps(chosen))
 
 

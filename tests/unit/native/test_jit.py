@@ -45,40 +45,16 @@ def test_lanes_are_summed_in_one_order():
     assert total_of_lanes(numbers) == pytest.approx(numbers[3:19].sum(), abs=1e-5)
 
 
-def fresh_hash(path) -> str:
-    jit._closure_hash.cache_clear()
-    jit._project_imports.cache_clear()
-    return jit._closure_hash(path)
-
-
-def test_a_changed_callee_in_another_module_changes_the_cache_folder(tmp_path, monkeypatch):
-    package = tmp_path / "engine"
-    package.mkdir()
-    callee, between, caller, stranger = (package / f"{name}.py" for name in ("callee", "between", "caller", "stranger"))
-    callee.write_text("VALUE = 1\n")
-    between.write_text("import math\nfrom engine.stranger import x\nfrom engine.callee import VALUE  # a constant\n")
-    caller.write_text("from engine.stranger import x\nfrom engine import (\n    between,\n)\n\nf(1)\n")
-    stranger.write_text("import math\n")
-    monkeypatch.setattr(jit, "_SOURCE_ROOT", tmp_path)
-    before = fresh_hash(caller), fresh_hash(stranger)
-    callee.write_text("VALUE = 2\n")
-    after = fresh_hash(caller), fresh_hash(stranger)
-    assert before[0] != after[0]
-    assert before[1] == after[1]
-    fresh_hash(callee)
-
-
-def test_another_processor_or_python_believed_the_mark_that_everything_was_compiled(tmp_path, monkeypatch):
-    source = tmp_path / "source.py"
-    source.write_text("VALUE = 1\n")
-    before = fresh_hash(source)
+def test_another_processor_or_python_believed_the_mark_that_everything_was_compiled(monkeypatch):
+    fresh_hash = jit._compiler_hash.__wrapped__
+    before = fresh_hash()
     with monkeypatch.context() as patch:
         patch.setattr(jit.numba.config, "CPU_NAME", "generic")
-        assert fresh_hash(source) != before
+        assert fresh_hash() != before
     with monkeypatch.context() as patch:
         patch.setattr(sys.implementation, "cache_tag", "another-python")
-        assert fresh_hash(source) != before
-    assert fresh_hash(source) == before
+        assert fresh_hash() != before
+    assert fresh_hash() == before
 
 
 COUNT = """
@@ -92,36 +68,56 @@ print(len(times.compilations), engine.__file__)
 """
 
 
-def test_second_installation_at_another_path_compiled_everything_again(tmp_path):
-    counts = []
-    for name in ("first", "second"):
-        shutil.copytree(ROOT / "engine", tmp_path / name / "engine", ignore=shutil.ignore_patterns("__pycache__"))
-        environment = os.environ | {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path / name)}
-        command = [sys.executable, "-P", "-c", COUNT]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        count, path = done.stdout.split()
-        assert Path(path).is_relative_to(tmp_path / name)
-        counts.append(int(count))
-    assert counts[0] > 0
-    assert counts[1] == 0
+def compilations(root: Path, cache: Path) -> int:
+    """How many kernels a process compiles with the sources below a folder, which it takes from there."""
+    environment = os.environ | {"AINO_CACHE_DIR": str(cache), "PYTHONPATH": str(root)}
+    command = [sys.executable, "-P", "-c", COUNT]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    count, path = done.stdout.split()
+    assert Path(path).is_relative_to(root)
+    return int(count)
+
+
+@pytest.fixture
+def copy_of_sources(tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(ROOT / "engine", root / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+def test_second_installation_at_another_path_compiled_everything_again(tmp_path, copy_of_sources):
+    shutil.copytree(copy_of_sources, tmp_path / "second")
+    assert compilations(copy_of_sources, tmp_path) > 0
+    assert compilations(tmp_path / "second", tmp_path) == 0
+
+
+def test_a_changed_comment_compiled_everything_again(tmp_path, copy_of_sources):
+    assert compilations(copy_of_sources, tmp_path) > 0
+    for source in (copy_of_sources / "engine/board").glob("*.py"):
+        text = source.read_text()
+        source.write_text(text.replace('"""', '"""Other words. ', 1).replace("\n\n\n", "\n\n\n# A comment.\n\n\n"))
+    jit_source = copy_of_sources / "engine/native/jit.py"
+    jit_source.write_text(f"# A comment.\n{jit_source.read_text()}")
+    assert compilations(copy_of_sources, tmp_path) == 0
 
 
 def test_kernels_of_old_versions_stayed_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
-    monkeypatch.setattr(jit, "cache_folder", lambda source: tmp_path / "used")
-    long_ago = time.time() - (jit.UNUSED_DAYS + 1) * 86400
-    for name in ("used", "unused", "recent"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "kernel.nbc").touch()
-    for name in ("used", "unused"):
-        os.utime(tmp_path / name, (long_ago, long_ago))
 
-    @jit.kernel()
     def double(x):
         return x + x
 
+    used, unused = jit.kernel()(double), jit.kernel()(lambda x: x - x)
+    assert (used(21), unused(21)) == (42, 0)
+    (folder,) = tmp_path.iterdir()
+    assert len(list(folder.iterdir())) == 4
+    long_ago = time.time() - (jit.UNUSED_DAYS + 1) * 86400
+    for path in folder.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    assert jit.kernel()(double)(21) == 42  # from the cache
     jit.remove_unused()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["recent", "used"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".nbc", ".nbi"]
+    assert all("double" in path.name for path in folder.iterdir())
 
 
 def test_a_user_without_a_home_folder_keeps_kernels_elsewhere(monkeypatch):

@@ -1,0 +1,169 @@
+"""What a kernel's machine code depends on: its own code, that of all kernels it reaches, and the constants they use.
+
+Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
+machine code in the cache, and a changed comment would compile everything again. Here the key is made of Python's byte
+code, without docstrings and line numbers. What `engine.native` adds to Numba, instructions that are written down in
+LLVM's language, is covered as a whole by `language_digest`.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+
+from engine.native.whole import ByType
+
+_Intrinsic = type(intrinsic(lambda context: None))
+_CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, enum.Enum, types.Type)
+
+
+class _Part(NamedTuple):
+    """A function by itself."""
+
+    digest: bytes  # of its code, the constants it uses and the names of the functions it calls
+    calls: tuple[Any, ...]  # functions, kernels and `ByType`s
+
+
+def kernel_digest(kernel: Any, signature: Iterable[Any]) -> str:
+    """Hash over what decides the machine code of a kernel for arguments of these Numba types.
+
+    Of a `ByType`'s kernels, those count whose types are among the arguments.
+    """
+    kinds = {kind.__qualname__: kind for kind in _tuples_in(signature)}
+    parts = {_part(function).digest for function in _reached(kernel, set(kinds.values()))}
+    fields = sorted((name, kind._fields) for name, kind in kinds.items())
+    return _hash(repr(fields).encode(), *sorted(parts)).hex()[:24]
+
+
+@functools.cache
+def language_digest() -> str:
+    """Hash over the sources of `engine.native`, without docstrings and comments."""
+    folder = Path(__file__).parent
+    trees = [ast.parse(path.read_bytes()) for path in sorted(folder.glob("*.py"))]
+    return _hash(*(ast.dump(_without_docstrings(tree)).encode() for tree in trees)).hex()
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return tree
+
+
+def _tuples_in(kinds: Iterable[Any]) -> Iterator[Any]:
+    """The classes of the named tuples among Numba types, and of those inside them."""
+    for kind in kinds:
+        if isinstance(kind, types.BaseTuple):  # type: ignore[attr-defined]
+            yield from _tuples_in(kind.types)
+        if isinstance(kind, types.BaseNamedTuple):  # type: ignore[attr-defined]
+            yield kind.instance_class
+
+
+def _reached(kernel: Any, kinds: set[type]) -> Iterator[FunctionType]:
+    """All functions that a kernel calls, directly or not, itself included, each of them once."""
+    seen: set[int] = set()
+    waiting = [kernel]
+    while waiting:
+        called = waiting.pop()
+        if id(called) in seen:
+            continue
+        seen.add(id(called))
+        if isinstance(called, ByType):
+            waiting += [one for kind, one in called.kernels.items() if kind in kinds]
+            continue
+        function = _function_of(called)
+        if function is not None:
+            yield called
+            waiting += _part(called).calls
+
+
+def _function_of(called: Any) -> FunctionType | None:
+    """The Python function behind a kernel, an intrinsic or itself; None for anything else."""
+    function = getattr(called, "py_func", called)
+    if isinstance(function, _Intrinsic):
+        function = function._defn
+    return function if isinstance(function, FunctionType) else None
+
+
+@functools.cache
+def _part(called: Any) -> _Part:
+    function = _function_of(called)
+    assert function is not None
+    used = list(_used(function))
+    calls = tuple(value for _, value in used if isinstance(value, ByType) or _function_of(value) is not None)
+    options = getattr(called, "targetoptions", {})
+    lines = [
+        f"{called.__module__}.{function.__qualname__} {sorted((name, str(value)) for name, value in options.items())}",
+        _code_text(function.__code__, function.__doc__),
+        *(f"{name} = {_text(value)}" for name, value in used),
+    ]
+    return _Part(_hash(*(line.encode() for line in lines)), calls)
+
+
+def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """What a function takes from around it: globals, attributes of modules, cells of closures, defaults."""
+    for name in sorted(_names(function.__code__)):
+        if name in function.__globals__:
+            value = function.__globals__[name]
+            yield name, value
+            if isinstance(value, ModuleType):
+                known: Mapping[str, Any] = vars(value)
+                yield from (
+                    (f"{name}.{inner}", known[inner]) for inner in sorted(_names(function.__code__) & known.keys())
+                )
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        yield name, cell.cell_contents
+    for number, value in enumerate(function.__defaults__ or ()):
+        yield f"default {number}", value
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (one for one in code.co_consts if isinstance(one, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _code_text(code: CodeType, doc: str | None) -> str:
+    constants = code.co_consts
+    if doc is not None and constants and constants[0] == doc:
+        constants = constants[1:]
+    inner = [_code_text(one, None) if isinstance(one, CodeType) else _text(one) for one in constants]
+    return repr((code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_argcount, inner))
+
+
+def _text(value: Any) -> str:
+    """A constant, in a form that is the same in every process; of functions and the like the name."""
+    if isinstance(value, enum.Enum):
+        return f"{type(value).__qualname__}.{value.name} {_text(value.value)}"
+    if isinstance(value, _CONSTANTS):
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape} {_hash(np.ascontiguousarray(value).tobytes()).hex()}"
+    if isinstance(value, tuple):
+        return f"{type(value).__qualname__}({', '.join(map(_text, value))})"
+    if isinstance(value, frozenset):
+        return f"{{{', '.join(sorted(map(_text, value)))}}}"
+    if isinstance(value, type):
+        members = [f"{one.name} {_text(one.value)}" for one in value] if issubclass(value, enum.Enum) else ()
+        return f"{value.__qualname__} {getattr(value, '_fields', ())} {members}"
+    function = _function_of(value)
+    if function is not None:
+        return f"{function.__module__}.{function.__qualname__}"
+    return f"{type(value).__name__} {getattr(value, '__name__', '')}"
+
+
+def _hash(*texts: bytes) -> bytes:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(len(text).to_bytes(8, "little"))
+        digest.update(text)
+    return digest.digest()

@@ -1,0 +1,123 @@
+"""What kernels are kept by: what they compute, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numba import typeof
+
+from engine.native import jit
+from engine.native.dependencies import kernel_digest
+
+SOURCE = """
+import numpy as np
+from typing import NamedTuple
+from engine.native.jit import kernel, kernel_by_type
+
+LIMIT = 10
+TABLE = np.arange(4)
+
+class Model(NamedTuple):
+    first: np.ndarray
+    second: np.ndarray
+
+class Other(NamedTuple):
+    first: np.ndarray
+
+def _write(model, i): raise TypeError
+write, register = kernel_by_type(_write)
+
+@kernel()
+def write_model(model, i):
+    model.first[i] = 1
+register(Model, write_model)
+
+@kernel()
+def write_other(model, i):
+    model.first[i] = 2
+register(Other, write_other)
+
+@kernel()
+def callee(x, by=2):
+    return x * by
+
+@kernel()
+def stranger(x):
+    return x - 1
+
+@kernel()
+def caller(model, i):
+    \"\"\"What it does.\"\"\"
+    write(model, i)
+    return callee(i) + LIMIT + TABLE[i]
+"""
+
+
+def made(source: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "made"}
+    exec(compile(source, __file__, "exec"), names)
+    return names
+
+
+def digest(source: str, model: str = "Model", kernel: str = "caller") -> str:
+    names = made(source)
+    fields = len(names[model]._fields)
+    return kernel_digest(names[kernel], (typeof(names[model](*[np.zeros(4)] * fields)), typeof(0)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 10", "LIMIT = 11"),  # a constant of the kernel
+        ("np.arange(4)", "np.arange(4) + 1"),  # a table
+        ("x * by", "x + by"),  # a callee
+        ("by=2", "by=3"),  # its default argument
+        ("first[i] = 1", "first[i] = 3"),  # a callee by type
+        ("    first: np.ndarray\n    second: np.ndarray", "    second: np.ndarray\n    first: np.ndarray"),
+        ("kernel()\ndef callee", "kernel(contract=True)\ndef callee"),
+        ('model, i):\n    "', 'model, i, k=0):\n    "'),
+    ],
+)
+def test_a_change_of_what_is_computed_is_another_kernel(old: str, new: str) -> None:
+    assert old in SOURCE
+    assert digest(SOURCE.replace(old, new)) != digest(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("What it does", "Other words"),
+        ("LIMIT = 10", "# A comment.\n\nLIMIT = 10"),
+        ("x - 1", "x - 2"),  # a kernel that is not called
+        ("first[i] = 2", "first[i] = 4"),  # the same call with another type
+    ],
+)
+def test_any_other_change_is_the_same_kernel(old: str, new: str) -> None:
+    assert old in SOURCE
+    assert digest(SOURCE.replace(old, new)) == digest(SOURCE)
+
+
+def test_types_of_arguments_choose_what_is_called() -> None:
+    assert digest(SOURCE) != digest(SOURCE, "Other")
+
+
+class Nested(NamedTuple):
+    model: Any
+
+
+def test_a_tuple_within_a_tuple_counts() -> None:
+    names = made(SOURCE)
+    inner = names["Model"](np.zeros(4), np.zeros(4))
+    (alone, nested) = (kernel_digest(names["stranger"], (typeof(one),)) for one in (inner, Nested(inner)))
+    assert alone != nested
+
+
+@jit.kernel()
+def counts_itself(x):
+    return 0 if x == 0 else counts_itself(x - 1) + 1
+
+
+def test_a_kernel_that_calls_itself_has_a_digest() -> None:
+    assert len(kernel_digest(counts_itself, (typeof(1),))) == 24
