@@ -52,6 +52,7 @@ class Option:
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
     old_choices: tuple[tuple[str, str], ...] = ()  # (former name, present name) of a choice; both are understood
     old_field: str = ""  # former name of the field, still understood as flag and key
+    takes_place: bool = False  # whether a combo also takes the place of one's own class, package.module:name
 
     @property
     def default(self) -> Value:
@@ -74,7 +75,7 @@ class Option:
         if self.type == "check":
             return "true, false"
         if self.type == "combo":
-            return ", ".join(self.choices)
+            return ", ".join((*self.choices, *(["package.module:name"] if self.takes_place else [])))
         if self.min is None or self.max is None:
             return "text" if self.type == "string" else "-"
         return f"{self.min:.10g} to {self.max:.10g}"
@@ -210,8 +211,9 @@ OPTIONS: tuple[Option, ...] = (
         "combo",
         "evaluator",
         "Choose what judges positions. auto takes what fits the net: sparse for a sparse net, hybrid for a tower, "
-        "network for a tower with SearchPreset lc0. material needs no net",
+        "network for a tower with SearchPreset lc0. material needs no net. package.module:name is a network of yours",
         choices=EVALUATORS,
+        takes_place=True,
     ),
     Option(
         "Backend",
@@ -421,7 +423,8 @@ def parse_value(option: Option, text: str) -> Value:
             value = {"true": True, "false": False}[text.lower()]
         elif option.type == "combo":
             value = {choice.lower(): choice for choice in option.choices}.get(text.lower(), "")
-            value = value or dict(option.old_choices)[text.lower()]
+            if not value:
+                value = text if option.takes_place and ":" in text else dict(option.old_choices)[text.lower()]
         else:
             value = "" if text == EMPTY else text
     except (ValueError, KeyError):
@@ -447,7 +450,7 @@ def _check_value(option: Option, value: Value) -> None:
     if good and isinstance(value, int | float) and option.min is not None and option.max is not None:
         good = option.min <= value <= option.max  # false for NaN too
     if good and option.choices:
-        good = value in option.choices
+        good = value in option.choices or (option.takes_place and ":" in str(value))
     if good and isinstance(value, str):
         good = value.isprintable()  # no file has control characters in its name, and the system refuses some
     if not good:

@@ -1,7 +1,8 @@
 """Leaf evaluators, which search asks about positions.
 
-`protocol.py` is the contract; `tower.py`, `sparse.py`, `material.py` and `hybrid.py` implement it, and `factory.py`
-chooses one by name. The package's names load on first use, so importing it compiles nothing and reads no weights.
+`protocol.py` is the contract; `tower.py`, `sparse.py`, `material.py` and `hybrid.py` implement it, `own.py` takes
+networks of others, and `factory.py` chooses one by name. The package's names load on first use, so importing it
+compiles nothing and reads no weights.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ _HOME = {
     "MaterialEvaluator": "material",
     "HybridEvaluator": "hybrid",
     "SparseEvaluator": "sparse",
+    "PlanesEvaluator": "own",
+    "planes_of": "own",
+    "board_planes": "own",
+    "legal_policy": "own",
     "make_evaluator": "factory",
 }
 

@@ -22,14 +22,20 @@ def make_evaluator(
     backend: str = "numpy",
     blend: bool = True,
 ) -> Evaluator:
-    """Make an evaluator by name. `net_path` is as in `load_net`, `hybrid_weight` is the share of material in `hybrid`,
-    and `backend`, as in `get_backend`, is where a tower is evaluated.
+    """Make an evaluator by name, or by the place of one's own (`load_own`). `net_path` is as in `load_net`,
+    `hybrid_weight` is the share of material in `hybrid`, and `backend`, as in `get_backend`, is where a tower is
+    evaluated.
 
     The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net, and `auto` is `hybrid`
     with a tower, `network` without `blend`. Among the shipped nets, `network` and `hybrid` take the tower. Raises
     ConfigError for an unknown name or a backend that does not answer, NetFileError for a net that cannot be loaded or
     is not of the evaluator's family; the error's `option` names the option at fault.
     """
+    if ":" in name:
+        from engine.evaluation.own import load_own
+
+        with blaming("evaluator"):
+            return load_own(name)
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
     if name == "material":

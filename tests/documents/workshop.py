@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.machine import find_stockfish
 from engine.network.weights import default_net_path
-from tests.documents.pages import ROOT
+from tests.documents.pages import ROOT, blocks
 from tests.selfplay.conftest import random_game, teacher_line
 
 __all__ = ["SKIPPED", "new_workshop", "reduced", "run", "why_skipped"]
@@ -143,6 +143,8 @@ def new_workshop(folder: Path) -> Path:
         (folder / name).mkdir()
     for net in ("new.dit", "old.dit", "net.dit", "first.dit", "weights/sparse-768.dit"):
         shutil.copy(default_net_path(), folder / net)
+    tiny = next(block for block in blocks("docs/own-network.md") if "class Tiny" in block.text)
+    (folder / "tiny.py").write_text(tiny.text, encoding="utf-8")
     _export_teacher(folder)
     return folder
 

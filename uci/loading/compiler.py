@@ -94,7 +94,7 @@ def _compile(place: Place) -> None:
 
     options = EngineOptions(**json.loads(place.choice))
     advised = options.tactical_nodes > 0
-    steps = SEARCH_STEPS[options.evaluator] + ADVICE_STEPS * advised
+    steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS["network"]) + ADVICE_STEPS * advised
     with contextlib.suppress(OSError):
         place.progress.write_text(f"{steps:{_TOTAL_BYTES - 1}}\n", encoding="ascii")
     with _counting(place):

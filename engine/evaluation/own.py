@@ -1,0 +1,128 @@
+"""Networks that are not Aino's: any callable from planes to policy and values becomes an evaluator.
+
+class Net:                       # in my_net.py
+    def __call__(self, planes):  # float32 [N, 112, 8, 8], as `planes_of` describes them
+        return logits, wdl       # [N, 1858] of Lc0's policy moves, [N, 3] chances of win, draw and loss
+
+aino play --evaluator my_net:Net             # or Engine(evaluator=PlanesEvaluator(Net()))
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import chess
+import numpy as np
+
+from engine.board.convert import decode_move, stack_from_board
+from engine.errors import AinoError, ConfigError, ShapeError
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+from engine.network.policy_map import POLICY_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PlanesToOutputs = Callable[[np.ndarray], Sequence[Any]]
+
+DEFAULT_BATCH = 32  # positions of a full batch. Set by hand.
+PLIES_LEFT = 60.0  # of every position, for a network that does not say. Set by hand.
+
+
+class PlanesEvaluator:
+    """Evaluator that asks `network` (planes -> logits, wdl[, plies left]) about a batch of positions at a time.
+
+    An attribute `batch` of the network is the size of a full batch (default 32); smaller ones come, too. Whether a tree
+    is the same in every run depends on whether the network answers the same for a position beside any others.
+    """
+
+    name = "own"
+    needs_planes = True
+
+    def __init__(self, network: PlanesToOutputs) -> None:
+        self.network = network
+        self.round_size = int(getattr(network, "batch", DEFAULT_BATCH))
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """Fill logits, wdl and moves_left of the first `count` leaves. Raises ShapeError for other outputs."""
+        outputs = [np.asarray(output, np.float32) for output in self.network(planes_of(leaves.masks[:count]))]
+        shapes = [output.shape for output in outputs]
+        if shapes[:2] != [(count, POLICY_SIZE), (count, 3)] or len(outputs) > 3:
+            expected = f"logits [{count}, {POLICY_SIZE}], wdl [{count}, 3] and perhaps plies left [{count}]"
+            raise ShapeError(f"the network {self.network!r} gave {shapes}: expected {expected}")
+        leaves.logits[:count] = np.take_along_axis(outputs[0], leaves.policy_index[:count].astype(np.int64), axis=1)
+        leaves.wdl[:count] = outputs[1]
+        leaves.moves_left[:count] = outputs[2].reshape(count) if len(outputs) == 3 else PLIES_LEFT
+
+    def close(self) -> None:
+        """Call the network's `close`, if it has one."""
+        getattr(self.network, "close", lambda: None)()
+
+
+def planes_of(masks: np.ndarray) -> np.ndarray:
+    """Planes float32 [N, 112, 8, 8], ranks then files from a1, of words uint64 [N, 112] (`LeafBatch.masks`).
+
+    The planes are those of Lc0 (`engine.network.planes`), seen from the side to move: plane 0 has its pawns, 6 the
+    opponent's, 13 its pawns a ply ago; 109 is the fifty-move counter in plies.
+    """
+    bits = np.unpackbits(np.ascontiguousarray(masks, "<u8").view(np.uint8), axis=-1, bitorder="little")
+    planes = bits.reshape(-1, PLANES, 8, 8).astype(np.float32)
+    planes[:, FIFTY_MOVE_PLANE] = masks[:, FIFTY_MOVE_PLANE, None, None]
+    return planes
+
+
+def board_planes(boards: Sequence[chess.Board]) -> np.ndarray:
+    """Planes float32 [N, 112, 8, 8] of boards with their games so far, as `planes_of` describes them."""
+    leaves = new_leaf_batch(len(boards))
+    for leaf, board in enumerate(boards):
+        fill_leaf(leaves, leaf, stack_from_board(board))
+    return planes_of(leaves.masks[: len(boards)])
+
+
+def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, float]:
+    """Probabilities of a board's legal moves, likeliest first, from policy logits [1858]."""
+    leaves = new_leaf_batch(1)
+    fill_leaf(leaves, 0, stack_from_board(board))
+    count = int(leaves.n_moves[0])
+    chosen = np.asarray(logits, np.float64)[leaves.policy_index[0, :count]]
+    weights = np.exp(chosen - chosen.max(initial=-np.inf))
+    moves = [decode_move(leaves.rows[0], int(move), board.chess960) for move in leaves.moves[0, :count]]
+    ranked = sorted(zip(moves, weights / weights.sum(), strict=True), key=lambda pair: -pair[1])
+    return {move: float(share) for move, share in ranked}
+
+
+def load_own(place: str) -> Evaluator:
+    """The evaluator `package.module:name`, from Python's path or the current folder.
+
+    `name` is a class or function without arguments that gives a network for `PlanesEvaluator`, or an `Evaluator`
+    itself. Raises ConfigError when it cannot be imported or made, or is neither.
+    """
+    module, _, name = place.partition(":")
+    try:
+        with _current_folder_on_path():
+            made = getattr(importlib.import_module(module), name)()
+    except AinoError:
+        raise
+    except Exception as error:  # whatever somebody else's module raises
+        raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}") from error
+    if all(hasattr(made, need) for need in ("evaluate", "round_size", "needs_planes", "close")):
+        return made
+    if callable(made):
+        return PlanesEvaluator(made)
+    raise ConfigError(f"evaluator {place!r}: expected a callable or an Evaluator, got {type(made).__name__}")
+
+
+@contextmanager
+def _current_folder_on_path() -> Iterator[None]:
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
