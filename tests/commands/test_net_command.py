@@ -68,7 +68,7 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["convert", "small.dit", "small.onnx"], ".pb.gz"),
+        (["convert", "small.dit", "small.txt"], ".pb.gz"),
         (["export", "small.dit", "--out", "small.dit2"], ".pb.gz"),
         (["convert", "small.dit", "./small.dit"], "the net itself"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),

@@ -5,7 +5,7 @@
 The other runtimes are optional: each is timed if it is installed (`pip install onnx onnxruntime openvino`).
 Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians and the
 quartiles of our own. Ours starts from bit masks (planes are expanded inside), theirs from ready float planes; ours ends
-with the logits of the legal moves, theirs with all planes of the policy head. Weights are random: time does not
+with the logits of the legal moves, theirs with those of all policy moves. Weights are random: time does not
 depend on them.
 """
 
@@ -29,7 +29,7 @@ from engine.measuring import new_parser
 from engine.network.planes import expand
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
-from uci.bench.onnx_tower import onnx_tower
+from engine.network.tower.onnx_graph import onnx_tower
 
 Run = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
 WINOGRAD_PRODUCTS = 36 * 4  # element-wise products of a layer, channel in and channel out: 4 tiles of 4x4 squares

@@ -1,4 +1,4 @@
-"""`aino net info|convert|export`: describes a net file, and converts nets from and to Lc0's files."""
+"""`aino net info|convert|export`: describes a net file, and converts nets for other programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
+from engine.network import export
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.writer import SUFFIXES
@@ -23,6 +24,7 @@ EXAMPLES = """\
 examples:
   aino net info                             the net that comes with Aino
   aino net info my.dit --json               the header of another net
+  aino net export --out tower.onnx          the tower that comes with Aino, for ONNX Runtime
 """
 
 
@@ -34,11 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     info.add_argument("--json", action="store_true", help="print everything as one JSON object")
     convert = actions.add_parser("convert", help="write a tower in the format of another suffix")
     convert.add_argument("file", type=Path, metavar="FILE", help="read this net file: .dit, .pb or .pb.gz")
-    convert.add_argument("target", type=Path, metavar="TARGET", help="write this file: .dit, .pb or .pb.gz")
-    export = actions.add_parser("export", help="write a tower as .pb.gz, for lc0 to play")
+    text = "write this file: .dit, .pb, .pb.gz, .npz or .onnx"
+    convert.add_argument("target", type=Path, metavar="TARGET", help=text)
+    text = "write a tower as .pb.gz, for lc0 to play, or any net as .npz or .onnx"
+    exporting = actions.add_parser("export", help=text)
     text = "read this net file (default: the tower that comes with Aino)"
-    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
-    export.add_argument("--out", type=Path, metavar="TARGET", help="write this file (default: FILE's name with .pb.gz)")
+    exporting.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
+    exporting.add_argument(
+        "--out", type=Path, metavar="TARGET", help="write this file (default: FILE's name with .pb.gz)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,15 +56,19 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.target if arguments.action == "convert" else _export_target(path, arguments.out)
     if target.exists() and target.samefile(path):
         raise ConfigError(f"{target} is the net itself")
-    write_tower(target, read_tower(path))
+    if target.suffix in export.SUFFIXES:
+        export.export_net(path, target)
+    else:
+        write_tower(target, read_tower(path))
     print(f"{target}  {target.stat().st_size:,} bytes")
     return 0
 
 
 def _export_target(path: Path, chosen: Path | None) -> Path:
     target = chosen or Path(path.name.split(".")[0] + SUFFIXES[1])
-    if not target.name.endswith(SUFFIXES):
-        raise ConfigError(f"the name of a net for lc0 ends in {' or '.join(SUFFIXES)}, not {target.name!r}")
+    if not target.name.endswith((*SUFFIXES, *export.SUFFIXES)):
+        known = ", ".join((*SUFFIXES, *export.SUFFIXES))
+        raise ConfigError(f"the name of an exported net ends in one of {known}, not {target.name!r}")
     return target
 
 

@@ -1,7 +1,4 @@
-"""A tower as an ONNX graph, so that other runtimes can be timed on exactly our net: batch norm folded, gates included.
-
-A helper of the benchmarks and their test; `onnx` is not a dependency of Aino; callers must have it installed.
-"""
+"""A tower as an ONNX graph: batch norm folded, gates included. Needs the package `onnx`, which Aino does not."""
 
 from __future__ import annotations
 
@@ -10,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import ConfigError
+from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES
+from engine.network.policy_map import CONV_INDEX, POLICY_SIZE
 from engine.network.tower.folding import folded_convolution
 from engine.network.tower.model import TowerConfig
 
@@ -77,18 +77,33 @@ class TowerGraph:
 
 
 def onnx_tower(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> bytes:
-    """The serialised model, outputs named and shaped as the tower's, but wdl as probabilities."""
-    from onnx import TensorProto, checker, helper
+    """The serialised model: planes [N, 112, 8, 8] -> policy [N, 1858], wdl [N, 3] as chances, moves_left [N, 1], plies.
+
+    Raises ConfigError where `onnx` is missing, or for a tower with other heads or activations.
+    """
+    kinds = config.activation, config.policy, config.value
+    if kinds != ("relu", "convolution", "wdl") or not config.moves_left_channels:
+        expected = "ReLU, a convolutional policy, win-draw-loss and moves left"
+        raise ConfigError(f"only towers with {expected} can be written as ONNX, not {config.describe()}")
+    try:
+        from onnx import TensorProto, checker, helper
+    except ImportError as error:
+        raise ConfigError("an ONNX file needs the package onnx: pip install onnx") from error
 
     graph = TowerGraph(tensors)
     x = graph.conv("planes", "trunk.input_conv", "trunk.input_norm")
     for number in range(config.blocks):
         x = graph.block(x, f"trunk.block{number}", config.filters, config.se_ratio > 0)
     policy = graph.conv(graph.conv(x, "policy.conv1", "policy.norm1"), "policy.conv2", relu=False)
+    moves = graph.constant(CONV_INDEX.astype(np.int64))
+    hundreds = graph.node("Relu", graph.dense_head(x, "moves_left"))
     results = {
-        "policy": (policy, [None, config.policy_planes, 8, 8]),
+        "policy": (graph.node("Gather", graph.node("Flatten", policy), moves, axis=1), [None, POLICY_SIZE]),
         "wdl": (graph.node("Softmax", graph.dense_head(x, "wdl"), axis=1), [None, 3]),
-        "moves_left": (graph.dense_head(x, "moves_left"), [None, 1]),
+        "moves_left": (
+            graph.node("Mul", hundreds, graph.constant(np.array([MOVES_LEFT_SCALE], np.float32))),
+            [None, 1],
+        ),
     }
     for name, (result, _) in results.items():
         graph.nodes.append(helper.make_node("Identity", [result], [name]))

@@ -1,0 +1,87 @@
+"""Exported networks answer as before: the `.npz` by the page's reader in plain NumPy, the `.onnx` by its runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.errors import ConfigError
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.own import board_planes
+from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.tower import NetworkEvaluator
+from engine.files.dit_file import load_tensors
+from engine.network.export import export_net
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.weights import default_net_path, load_network
+from engine.nn import dit
+from tests.documents.pages import blocks
+from tests.selfplay.conftest import random_game
+
+POSITIONS = 10
+
+
+@pytest.fixture(scope="module")
+def boards() -> list[chess.Board]:
+    rng = np.random.default_rng(3)
+    return [random_game(rng, 7 * number) for number in range(POSITIONS)]
+
+
+def answers(net: FusedTower, boards: list[chess.Board]) -> LeafBatch:
+    leaves = new_leaf_batch(len(boards))
+    for leaf, board in enumerate(boards):
+        fill_leaf(leaves, leaf, stack_from_board(board))
+    NetworkEvaluator(net, 1).evaluate(leaves, len(boards))
+    return leaves
+
+
+def assert_same(outputs: Any, leaves: LeafBatch) -> None:
+    policy, wdl, plies = outputs
+    for leaf, count in enumerate(leaves.n_moves[:POSITIONS]):
+        chosen = policy[leaf, leaves.policy_index[leaf, :count]]
+        np.testing.assert_allclose(chosen, leaves.logits[leaf, :count], atol=1e-4)
+    np.testing.assert_allclose(wdl, leaves.wdl[:POSITIONS], atol=1e-5)
+    np.testing.assert_allclose(plies[:, 0], leaves.moves_left[:POSITIONS], atol=1e-3)
+
+
+def test_the_reader_of_the_page_computes_what_the_tower_computes(tmp_path: Path, boards: list[chess.Board]) -> None:
+    export_net(default_net_path(entry="default_tower"), tmp_path / "tower.npz")
+    page: dict[str, Any] = {"__name__": "page"}
+    exec(next(block.text for block in blocks("docs/own-network.md") if "class Tower" in block.text), page)
+    tower = page["Tower"](tmp_path / "tower.npz")
+    assert_same(tower(board_planes(boards)), answers(load_network(), boards))
+
+
+def test_onnx_runtime_computes_what_the_tower_computes(tmp_path: Path, boards: list[chess.Board]) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    export_net(default_net_path(entry="default_tower"), tmp_path / "tower.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "tower.onnx"))
+    outputs = session.run(["policy", "wdl", "moves_left"], {"planes": board_planes(boards)})
+    assert_same(outputs, answers(load_network(), boards))
+
+
+def test_every_array_of_a_sparse_network_is_in_its_npz(tmp_path: Path) -> None:
+    export_net(default_net_path(), tmp_path / "sparse.npz")
+    _, tensors = load_tensors(default_net_path())
+    with np.load(tmp_path / "sparse.npz") as written:
+        assert set(written) == {"model", *tensors}
+        assert all(np.array_equal(written[name], array) for name, array in tensors.items())
+
+
+def test_what_cannot_be_exported_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    scalar = tmp_path / "scalar.dit"
+    dit.save(scalar, build_tower(TowerConfig(filters=16, blocks=1, value="scalar"), np.random.default_rng(1)))
+    for source in (scalar, default_net_path()):
+        with pytest.raises(ConfigError):
+            export_net(source, tmp_path / "net.onnx")
+    with pytest.raises(ConfigError, match=r"\.npz or \.onnx"):
+        export_net(scalar, tmp_path / "net.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["scalar.dit"]
