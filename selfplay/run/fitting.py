@@ -99,9 +99,8 @@ def fit(
     training, heldout, split = _window(run, generation)
     if not training.usable.any():
         raise NothingToLearn(f"{run.path}: generation {generation}: the games have no position to learn from")
-    best, _ = dit.load(run.best)
-    family = family_of_model(best)
-    model = family.current(best)
+    model, _ = dit.load(run.best)
+    family = family_of_model(model)
     score = _scorer(run, family, heldout)
     before = score(model)
     data, total_steps = _training_data(training, heldout, split, settings), _total_steps(settings)
@@ -123,12 +122,10 @@ def fit(
 def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     """Make a network that was trained elsewhere the candidate. Raises RunError for another architecture's."""
     (best, _), (candidate, _) = dit.load(run.best), dit.load(path)
-    family = family_of_model(best)
-    best, candidate = family.current(best), family.current(candidate)
     if candidate.config() != best.config():
         raise RunError(f"{path}: not of the architecture of {run.best}")
     _, heldout, _ = _window(run, generation)
-    score = _scorer(run, family, heldout)
+    score = _scorer(run, family_of_model(best), heldout)
     result = FitResult(score(best), score(candidate))
     run.ledger.forget_losses(generation)
     _publish(run, generation, candidate, result, {"kind": "adopted", "from": path.name}, 0)

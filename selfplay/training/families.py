@@ -63,10 +63,6 @@ class Family(Protocol):
         """A network with random weights."""
         ...
 
-    def current(self, model: Layer) -> Layer:
-        """A loaded network in the form that is trained today; older ones may have another, with the same outputs."""
-        ...
-
     def part(self, model: Layer) -> Layer:
         """The part of a network that is trained, perhaps all of it."""
         ...

@@ -184,11 +184,10 @@ class Pretraining:
 
 def _first_model(settings: PretrainSettings) -> Layer:
     """The network that a new run begins with. Raises ConfigError if `start_from` has another architecture."""
-    family = family_of(settings.net)
-    model = family.build(np.random.default_rng(settings.seed))
+    model = family_of(settings.net).build(np.random.default_rng(settings.seed))
     if settings.start_from is None:
         return model
-    start = family.current(dit.load(settings.start_from)[0])
+    start, _ = dit.load(settings.start_from)
     wanted = model.config()
     if start.config() == {name: value for name, value in wanted.items() if name != VALUE_TRUNK}:
         return model.with_children({**model.children(), **start.children()})

@@ -22,7 +22,7 @@ from engine.network.sparse.gradients import (
     new_position_gradients,
     new_scratch,
 )
-from engine.network.sparse.model import build_sparse, in_present_form
+from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import (
     PARAMETERS,
     SparseConfig,
@@ -35,7 +35,6 @@ from engine.network.sparse.parameters import (
 from engine.network.sparse.rows import BLOCK, HALF_BLOCK
 from engine.network.sparse.value_parameters import VALUE_TRUNK
 from engine.nn.layer import Layer
-from engine.nn.layers import ListNetwork
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
@@ -66,10 +65,6 @@ class SparseFamily:
     def build(self, rng: np.random.Generator) -> Layer:
         """A sparse network with random weights."""
         return build_sparse(self._config, rng)
-
-    def current(self, model: Layer) -> Layer:
-        """Give a value head without versions the versions that it has today."""
-        return in_present_form(model) if isinstance(model, ListNetwork) else model
 
     def part(self, model: Layer) -> Layer:
         """All but the value trunk."""

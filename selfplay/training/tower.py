@@ -49,10 +49,6 @@ class TowerFamily:
         """A tower with random weights."""
         return build_tower(self._config, rng)
 
-    def current(self, model: Layer) -> Layer:
-        """Return a tower as it is."""
-        return model
-
     def part(self, model: Layer) -> Layer:
         """The whole network."""
         return model

@@ -75,10 +75,6 @@ class ValueFamily:
         """A sparse network with random weights."""
         return build_sparse(self._config, rng)
 
-    def current(self, model: Layer) -> Layer:
-        """Return the network as it is: only its value trunk is trained."""
-        return model
-
     def part(self, model: Layer) -> Layer:
         """The value trunk."""
         return model.children()[VALUE_TRUNK]

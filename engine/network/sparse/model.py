@@ -16,9 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.network.sparse.features import FEATURES, MEN_BUCKETS, MOVE_SORTS, POLICY_ROWS
-from engine.network.sparse.parameters import OUTPUTS, PARAMETERS, SparseConfig, in_present_shape, sparse_config_of
+from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
-from engine.nn.layer import Layer
 from engine.nn.layers import (
     Activation,
     ChosenDense,
@@ -47,24 +46,6 @@ def build_sparse(config: SparseConfig, rng: np.random.Generator) -> ListNetwork:
     value_trunk = None if config.value is None else build_value_trunk(config.value, rng)
     policy = ScoredRows(config.units, POLICY_ROWS, MOVE_SORTS, rng)
     return ListNetwork(trunk, policy, {"value": value}, value_trunk)
-
-
-def in_present_form(model: Layer) -> Layer:
-    """A sparse network to be trained: one without phases or versions of the value head gets them; same outputs.
-
-    Units that the head's second layer did not have begin with random inputs, and without effect.
-    """
-    config, tensors = sparse_config_of(model.config()), model.named_parameters()
-    present = in_present_shape(tensors, config)
-    if present is tensors:
-        return model
-    new = build_sparse(config, np.random.default_rng(0))
-    if PARAMETERS["output"] not in tensors:
-        inner = PARAMETERS["inner"]
-        present = {**present, inner: present[inner].copy()}
-        present[inner][:, config.hidden :] = new.named_parameters()[inner][:, config.hidden :]
-    new.load_parameters(present)
-    return new
 
 
 def build_value_head(config: SparseConfig, rng: np.random.Generator) -> ChosenSequential:

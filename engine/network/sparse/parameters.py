@@ -4,8 +4,7 @@ Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_bias}
 {weight,bias}. `value_parameters.py` has those of the value trunk, which a network may have besides.
 
 The value head has three layers with a ReLU after the first and the second, in eight versions, of which a position's
-`men_bucket` chooses one. Networks made before it had one version of two layers, and features without phases;
-`fill_tables` reads them, too.
+`men_bucket` chooses one.
 """
 
 from __future__ import annotations
@@ -24,15 +23,10 @@ from engine.network.sparse.features import (
     FEATURES,
     MEN_BUCKETS,
     MOVE_SORTS,
-    PASSED_FEATURE,
-    PHASES,
-    PIECE_NUMBERS,
     POLICY_ROWS,
-    STATE_FEATURES,
 )
 from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
-FEATURES_OF_A_PHASE = 12 * PIECE_NUMBERS + STATE_FEATURES  # all that networks without phases have
 OUTPUTS = 4  # win, draw, loss, moves left
 STEP = 64  # the accumulator's width is a multiple of this, because kernels take four lanes of each half at once
 
@@ -49,9 +43,6 @@ PARAMETERS = {
     "output": "value.output.weight",
     "output_bias": "value.output.bias",
 }
-
-# The names of a value head made before its layers had versions.
-HEAD_WITHOUT_VERSIONS = [f"value.{layer}.{kind}" for layer in ("dense1", "dense2") for kind in ("weight", "bias")]
 
 
 @dataclass(frozen=True)
@@ -159,57 +150,9 @@ def named_views(tables: Tables, config: SparseConfig) -> dict[str, np.ndarray]:
 
 def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.ndarray]) -> None:
     """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
-    tensors = in_present_shape(tensors, config)
     for name, view in named_views(tables, config).items():
         if name not in tensors:
             raise ConfigError(f"the sparse network has no tensor {name!r}")
         if tensors[name].shape != view.shape:
             raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
         view[:] = tensors[name]
-
-
-def in_present_shape(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Mapping[str, np.ndarray]:
-    """The parameters of an older network as a present one has them, with the same outputs; those of others as they are.
-
-    Raises ShapeError.
-    """
-    return in_phases(in_versions(tensors, config))
-
-
-def in_phases(tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-    """Parameters whose features have phases, from those of an older network: each phase has a copy of its rows.
-
-    Older networks know no passed pawns, and the oldest not all of the state: their weights for those are zero.
-    """
-    name = PARAMETERS["weight"]
-    if name not in tensors or tensors[name].ndim != 2 or len(tensors[name]) > FEATURES_OF_A_PHASE:
-        return tensors
-    weight = tensors[name]
-    width, n_pieces = weight.shape[1], 12 * PIECE_NUMBERS
-    weight = np.pad(weight, ((0, FEATURES_OF_A_PHASE - len(weight)), (0, 0)))
-    pieces = np.repeat(weight[:n_pieces].reshape(12, 1, PIECE_NUMBERS, width), PHASES, axis=1)
-    passed = np.zeros((FEATURES - PASSED_FEATURE, width), np.float32)
-    return {**tensors, name: np.concatenate([pieces.reshape(-1, width), *[weight[n_pieces:]] * PHASES, passed])}
-
-
-def in_versions(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Mapping[str, np.ndarray]:
-    """Parameters whose value head has versions, from those of an older network with one version of two layers.
-
-    The outputs stay the same: its units pass through the second layer unchanged, because they are not negative, and the
-    other units of that layer are always zero. Other parameters are returned as they are. Raises ShapeError.
-    """
-    if PARAMETERS["output"] in tensors or not tensors.keys() >= set(HEAD_WITHOUT_VERSIONS):
-        return tensors
-    hidden, hidden_bias, output, output_bias = (tensors[name] for name in HEAD_WITHOUT_VERSIONS)
-    if output.shape != (OUTPUTS, config.hidden):  # `fill_tables` checks the others, which are taken as they are
-        raise ShapeError(f"value.dense2.weight: expected {[OUTPUTS, config.hidden]}, found {list(output.shape)}")
-    unused = config.inner - config.hidden
-    head = {
-        "hidden": hidden,
-        "hidden_bias": hidden_bias,
-        "inner": np.eye(config.inner, config.hidden, dtype=np.float32),
-        "inner_bias": np.zeros(config.inner, np.float32),
-        "output": np.pad(output, ((0, 0), (0, unused))),
-        "output_bias": output_bias,
-    }
-    return {**tensors, **{PARAMETERS[name]: np.stack([array] * MEN_BUCKETS) for name, array in head.items()}}

@@ -28,7 +28,7 @@ from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import SparseMixture
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
-from tests.unit.network.test_sparse import versions_of, without_versions
+from tests.unit.network.test_sparse import versions_of
 
 CONFIG = SparseConfig(width=128, hidden=8)
 BATCH = 64
@@ -129,20 +129,6 @@ def test_pretrain_trains_a_sparse_network(aino_train: Callable[..., str], teache
     # The same command finds the run finished and writes the same network.
     aino_train(*words, "--out", tmp_path / "again.dit")
     assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
-
-
-def test_training_goes_on_from_a_network_whose_value_head_has_no_versions(
-    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
-) -> None:
-    start = without_versions(build_sparse(SparseConfig(width=128), np.random.default_rng(1)))
-    dit.save(tmp_path / "start.dit", start)
-    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", "sparse-128", "--batch", 64]
-    words += ["--positions", 640, "--start-from", tmp_path / "start.dit", "--run", tmp_path / "run"]
-    aino_train(*words, "--out", tmp_path / "net.dit")
-    trained = dit.load(tmp_path / "net.dit")[0].named_parameters()
-    first = trained["value.dense1.weight"]
-    assert first.shape[0] == 8
-    assert np.any(first[7] != start.named_parameters()["value.dense1.weight"])
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------

@@ -37,15 +37,14 @@ from engine.network.sparse.features import (
 )
 from engine.network.sparse.gradients import version_of
 from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import build_sparse, in_present_form
-from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
 from engine.network.sparse.quantization import accumulator_scale, head_scale, largest_accumulator, quantized
 from engine.network.sparse.short_rows import UNIT
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
 from engine.nn import dit
-from engine.nn.layer import Layer
-from engine.nn.layers import Activation, Dense, ListNetwork, Sequential, SparseDense
+from engine.nn.layers import ListNetwork
 from engine.tactics.quiescence import new_space, settled_value
 from engine.tactics.see import see
 from tests.unit.board.board_positions import odd_position
@@ -319,100 +318,12 @@ def test_leaf_evaluation_equals_the_layers_but_for_rounding() -> None:
     assert wdl.std() > 0.02
 
 
-def without_versions(model: Layer) -> Layer:
-    """The network with a value head as older files have it: two layers, and the same for any number of men."""
-    rng, config = np.random.default_rng(5), sparse_config_of(model.config())
-    head = Sequential(
-        dense1=Dense(config.units, config.hidden, rng),
-        activation=Activation("relu"),
-        dense2=Dense(config.hidden, OUTPUTS, rng, initialization="glorot"),
-    )
-    for tensor in head.named_parameters().values():
-        tensor += 0.05 * rng.standard_normal(tensor.shape).astype(np.float32)
-    return model.with_children({**model.children(), "value": head})
-
-
-def test_a_value_head_without_versions_plays_as_its_own_layers_say() -> None:
-    leaves = batch_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
-    count = int(np.count_nonzero(leaves.n_moves))
-    model = without_versions(small_model(6))
-    assert sparse_config_of(model.config()) == CONFIG
-    SparseEvaluator(SparseNet(model.named_parameters(), CONFIG)).evaluate(leaves, count)
-    _, wdl, moves_left = layers_outputs(model, leaves, count)
-    assert np.allclose(leaves.wdl[:count], wdl, atol=1e-3)
-    assert np.allclose(leaves.moves_left[:count], moves_left, atol=0.2)
-    assert wdl.std() > 0.02
-
-
-def without_phases(model: ListNetwork) -> Layer:
-    """The network with as many features as older files have, those of its endings."""
-    accumulator = SparseDense(12 * 256 + STATE_FEATURES, CONFIG.width, np.random.default_rng(5), active=28)
-    weight, bias = (model.named_parameters()[f"trunk.accumulator.{name}"] for name in ("weight", "bias"))
-    pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 256, -1)[:, 0].reshape(12 * 256, -1)
-    state = weight[PIECE_FEATURES : PIECE_FEATURES + STATE_FEATURES]
-    weight[PASSED_FEATURE:] = 0  # such files know no passed pawns
-    accumulator.load_parameters({"weight": np.concatenate([pieces, state]), "bias": bias})
-    trunk = model.trunk.with_children({**model.trunk.children(), "accumulator": accumulator})
-    return model.with_children({**model.children(), "trunk": trunk})
-
-
-def lists_without_phases(inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """The same inputs with the numbers that features had before there were phases."""
-    features = inputs[0]
-    piece, rest = np.divmod(features, PHASES * 256)
-    piece_numbers = piece * 256 + rest % 256
-    state_numbers = 12 * 256 + (features - PIECE_FEATURES) % STATE_FEATURES
-    numbers = np.where(features < PIECE_FEATURES, piece_numbers, state_numbers)
-    return np.where((features < 0) | (features >= PASSED_FEATURE), -1, numbers), *inputs[1:]
-
-
-def test_a_network_without_phases_plays_as_its_own_layers_say_and_learns_them() -> None:
-    leaves = batch_of([board for board in some_boards(7, 120) if list(board.legal_moves)])
-    count = int(np.count_nonzero(leaves.n_moves))
-    model = small_model()
-    old = without_phases(model)
-    assert sparse_config_of(old.config()) == CONFIG
-    SparseEvaluator(SparseNet(old.named_parameters(), CONFIG)).evaluate(leaves, count)
-    inputs = lists_of(leaves, count)
-    before, _ = old.forward(lists_without_phases(inputs))
-    _, wdl, _ = layers_outputs(model, leaves, count)
-    weights = np.exp(before["value"][:, :3])
-    expected = weights / weights.sum(axis=1, keepdims=True)
-    assert np.allclose(leaves.wdl[:count], expected, atol=1e-3)
-    assert np.abs(wdl - expected).max() > 0.01  # middlegames were another network's
-    present = in_present_form(old)
-    assert present.config() == model.config()
-    after, _ = present.forward(inputs)
-    for name, array in before.items():
-        assert np.allclose(after[name], array, rtol=0, atol=1e-6), name
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [*[(name, name) for name in ("dense1.weight", "dense1.bias", "dense2.weight")], ("dense2.bias", "output.bias")],
-)
-def test_a_value_head_without_versions_of_another_size_is_refused(name: str, shown: str) -> None:
-    tensors = dict(without_versions(small_model()).named_parameters())
-    tensors[f"value.{name}"] = tensors[f"value.{name}"][:-1]
-    with pytest.raises(ShapeError, match=rf"value\.{shown}"):
-        SparseNet(tensors, CONFIG)
-
-
-def test_a_value_head_without_versions_gets_them_for_training() -> None:
-    leaves = batch_of([board for board in some_boards(7, 120) if list(board.legal_moves)])
-    count = int(np.count_nonzero(leaves.n_moves))
-    old = without_versions(small_model())
-    model = in_present_form(old)
-    assert model.config() == build_sparse(CONFIG, np.random.default_rng(1)).config()
-    inputs = lists_of(leaves, count)
-    assert len(set(inputs[3])) == 8
-    before, _ = old.forward(inputs)
-    after, backward = model.forward(inputs)
-    for name, array in before.items():
-        assert np.allclose(after[name], array, rtol=0, atol=1e-6), name
-    _, grads = backward({name: np.ones_like(array) for name, array in after.items()})
-    assert np.all(np.any(grads["value.output.weight"][:, :, CONFIG.hidden :], axis=(1, 2)))  # new units can learn
-    assert in_present_form(model) is model
+def test_a_network_with_a_missing_or_smaller_tensor_is_refused() -> None:
+    tensors = dict(small_model().named_parameters())
+    with pytest.raises(ConfigError, match=r"no tensor 'value\.output\.bias'"):
+        SparseNet({name: array for name, array in tensors.items() if name != "value.output.bias"}, CONFIG)
+    with pytest.raises(ShapeError, match=r"value\.output\.bias"):
+        SparseNet({**tensors, "value.output.bias": tensors["value.output.bias"][:-1]}, CONFIG)
 
 
 def test_the_version_follows_the_number_of_men() -> None:
@@ -433,7 +344,7 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     loaded, _ = dit.load(default_net_path())
     evaluator = make_evaluator("sparse")
     evaluator.evaluate(leaves, count)
-    logits, wdl, _ = layers_outputs(in_present_form(loaded), leaves, count)
+    logits, wdl, _ = layers_outputs(loaded, leaves, count)
     same = []
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
