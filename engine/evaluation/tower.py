@@ -6,8 +6,6 @@ from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
 from engine.network.tower.inference import FusedTower
-from engine.network.tower.teamwork import TowerTeam
-from engine.options import usable_cpus
 
 ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
 
@@ -24,22 +22,13 @@ class NetworkEvaluator:
         self.fused = fused
         self.architecture = repr(fused.config)
         self._pool = ThreadPool(threads, "evaluate")
-        self._team: TowerTeam | None = TowerTeam(fused, self._pool, usable_cpus())
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""
-        team = self._team
-        if team is not None and 0 < count <= CHUNK:
-            inputs = leaves.masks, leaves.policy_index, leaves.n_moves
-            if team.evaluate(*inputs, count, leaves.logits, leaves.wdl, leaves.moves_left):
-                return
-        elif team is not None:
-            team.rest()
         self._pool.share(count, CHUNK, lambda first, last: self.evaluate_part(leaves, first, last))
 
     def close(self) -> None:
-        """Stop the worker threads. A lone position can still be evaluated, by the calling thread."""
-        self._team = None
+        """Stop the worker threads."""
         self._pool.close()
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:

@@ -1,6 +1,6 @@
-"""Words that threads share inside kernels: reads, writes, claims and sums that other threads see in order, and locks.
+"""Words that threads share inside kernels: reads, writes and sums that other threads see in order, and locks.
 
-What a thread wrote before `publish` is seen by every thread that reads the word with `observe` or wins it with `claim`.
+What a thread wrote before `publish` is seen by every thread that reads the word with `observe`.
 
 A lock is one byte, the field `lock` of a record: 0 while it is free. What it guards lies in the same record, so that
 locking fetches the line of the processor's cache that is needed anyway. A lock is held for some nanoseconds, and a
@@ -20,7 +20,7 @@ from numba.extending import intrinsic, overload
 
 from engine.native.jit import kernel
 
-__all__ = ["SPACING", "add", "claim", "give_way", "lock", "observe", "publish", "relax", "unlock"]
+__all__ = ["SPACING", "add", "give_way", "lock", "observe", "publish", "relax", "unlock"]
 
 SPACING: Final = 8  # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
 
@@ -66,16 +66,6 @@ def _native_publish(typing_context, words, index, value):
         return context.get_dummy_value()
 
     return numba.types.void(words, numba.types.int64, words.dtype), codegen
-
-
-@intrinsic
-def _native_claim(typing_context, words, index, expected, value):
-    def codegen(context, builder, signature, arguments):
-        address = _address(context, builder, signature.args[0], *arguments[:2])
-        pair = builder.cmpxchg(address, *arguments[2:], "acq_rel", "acquire")
-        return builder.extract_value(pair, 1)
-
-    return numba.types.boolean(words, numba.types.int64, numba.types.int64, numba.types.int64), codegen
 
 
 @intrinsic
@@ -155,14 +145,6 @@ def add(words, index, value):
     return before
 
 
-def claim(words, index, expected, value):
-    """Change a word from ``expected`` to ``value``; returns whether this thread was the one to do it."""
-    if words[index] != expected:
-        return False
-    words[index] = value
-    return True
-
-
 def try_lock(records, number):
     """Take the lock of a record of a contiguous record array [n] if it is free; returns whether it was."""
     if records[number].lock:
@@ -197,11 +179,6 @@ def _observe(words, index):
 @overload(publish, inline="always")
 def _publish(words, index, value):
     return lambda words, index, value: _native_publish(words, index, value)
-
-
-@overload(claim, inline="always")
-def _claim(words, index, expected, value):
-    return lambda words, index, expected, value: _native_claim(words, index, expected, value)
 
 
 @overload(relax, inline="always")

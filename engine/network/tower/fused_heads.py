@@ -13,15 +13,13 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
-from engine.native.team import meet, part_of
 from engine.network.tower.fused_winograd import BOARD, INNER
-from engine.network.tower.multiply import Rows, all_of, columns_of, multiply
+from engine.network.tower.multiply import Rows, multiply
 from engine.network.tower.smooth import mish_in_place
 
 ORIGIN = np.int64(0)
 HALVES = np.int64(2)  # A rank is two groups of four squares.
 SQUARES = np.int64(64)
-RANKS = (np.int64(0), np.int64(8))  # All ranks.
 
 
 class OneByOne(NamedTuple):
@@ -55,72 +53,60 @@ class HeadSpace(NamedTuple):
 
 
 @kernel(contract=True)
-def value_heads(heads, value, moves_left, boards, count, smooth, space, share):
-    """Compute space.value and space.left of `count` positions from boards [8, 10, 10, C].
-
-    They are complete for the share that begins first. Returns False if the threads gave up.
-    """
+def value_heads(heads, value, moves_left, boards, count, smooth, space):
+    """Compute space.value and space.left of `count` positions from boards [8, 10, 10, C]."""
     value_channels, left_channels = heads.split
     width = np.int64(len(heads.bias))
-    ranks = part_of(np.int64(8), share)
     for p in range(count):
-        convolve_squares(heads, boards, p, ranks, space.features, ORIGIN)
-        activate_rows(space.features, heads.bias, 8 * ranks[0], 8 * ranks[1], all_of(width), smooth)
-        _take_columns(space.features, width, ORIGIN, ranks, space.value_features, p, value_channels)
-        _take_columns(space.features, width, value_channels, ranks, space.left_features, p, left_channels)
-    if not meet(share):
-        return False
-    _hidden_layer(value, count, smooth, space.value_features, space.value_hidden, share)
+        convolve_squares(heads, boards, p, space.features, ORIGIN)
+        activate_rows(space.features, heads.bias, SQUARES, smooth)
+        _take_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
+        _take_columns(space.features, width, value_channels, space.left_features, p, left_channels)
+    _hidden_layer(value, count, smooth, space.value_features, space.value_hidden)
+    _last_layer(value, count, space.value_hidden, space.value)
     if left_channels:
-        _hidden_layer(moves_left, count, smooth, space.left_features, space.left_hidden, share)
-    if not meet(share):
-        return False
-    if share.number == 0:
-        _last_layer(value, count, space.value_hidden, space.value)
-        if left_channels:
-            _last_layer(moves_left, count, space.left_hidden, space.left)
-    return True
+        _hidden_layer(moves_left, count, smooth, space.left_features, space.left_hidden)
+        _last_layer(moves_left, count, space.left_hidden, space.left)
 
 
 @kernel(contract=True)
-def convolve_squares(heads, boards, p, ranks, features, to):
-    """Write the 1x1 convolutions of some ranks of position p, without bias, to features [64, F] at features[to]."""
+def convolve_squares(heads, boards, p, features, to):
+    """Write the 1x1 convolutions of position p, without bias, to features [64, F] at features[to]."""
     width = np.int64(len(heads.bias))
-    for rank in range(ranks[0], ranks[1]):
+    for rank in range(8):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
         rows, out = Rows(board, heads.channels, 4 * heads.channels), Rows(to + rank * 8 * width, width, 4 * width)
-        multiply(boards, rows, heads.channels, heads.weight, ORIGIN, all_of(width), features, out, HALVES, ORIGIN)
+        multiply(boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES, ORIGIN)
 
 
 @kernel(contract=True)
-def activate_rows(array, bias, first, last, columns, smooth):
-    """Apply act(x + bias) in place to some columns of rows `first` to `last`, each as long as the bias."""
-    width = columns.width
-    for row in range(first * width, last * width, width):
-        for c in range(columns.first, columns.last, LANES):
+def activate_rows(array, bias, rows, smooth):
+    """Apply act(x + bias) in place to the first rows, each as long as the bias."""
+    width = len(bias)
+    for row in range(0, rows * width, width):
+        for c in range(0, width, LANES):
             x = load(array, row + c) + load(bias, c)
             store(array, row + c, relu(x) if smooth is None else x)
     if smooth is not None:
-        mish_in_place(array, first * width, last - first, columns)
+        mish_in_place(array, ORIGIN, rows * width)
 
 
 @kernel()
-def _take_columns(features, width, column, ranks, out, p, columns):
-    """Copy `columns` columns of some ranks of features [64, width] to row p of out [8, 64, columns]."""
-    for square in range(8 * ranks[0], 8 * ranks[1]):
+def _take_columns(features, width, column, out, p, columns):
+    """Copy `columns` columns of features [64, width] to row p of out [8, 64, columns]."""
+    for square in range(64):
         for c in range(columns):
             out[(p * 64 + square) * columns + c] = features[square * width + column + c]
 
 
 @kernel(contract=True)
-def _hidden_layer(head, count, smooth, features, hidden, share):
-    """hidden [8, H] = act(features weight1 + bias1), a share of it; the row count is rounded up to fours."""
+def _hidden_layer(head, count, smooth, features, hidden):
+    """hidden [8, H] = act(features weight1 + bias1); the row count is rounded up to fours."""
     width = np.int64(len(head.bias1))
-    columns = columns_of(width, share)
     inner = len(head.weight1) // width
     rows, to = Rows(ORIGIN, inner, 4 * inner), Rows(ORIGIN, width, 4 * width)
-    multiply(features, rows, inner, head.weight1, ORIGIN, columns, hidden, to, (count + 3) // 4, ORIGIN)
-    activate_rows(hidden, head.bias1, ORIGIN, count, columns, smooth)
+    multiply(features, rows, inner, head.weight1, ORIGIN, width, hidden, to, (count + 3) // 4, ORIGIN)
+    activate_rows(hidden, head.bias1, count, smooth)
 
 
 @kernel(contract=True)

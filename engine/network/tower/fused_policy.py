@@ -18,9 +18,9 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, store
 from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_INDEX
-from engine.network.tower.fused_heads import ORIGIN, RANKS, SQUARES, OneByOne, activate_rows, convolve_squares
+from engine.network.tower.fused_heads import ORIGIN, SQUARES, OneByOne, activate_rows, convolve_squares
 from engine.network.tower.fused_winograd import multiply_places, output_transform
-from engine.network.tower.multiply import Rows, all_of, columns_of, multiply
+from engine.network.tower.multiply import Rows, multiply
 from engine.network.tower.smooth import selu_lanes
 
 DENSE, LINEAR = np.int64(8), np.bool_(False)
@@ -66,13 +66,12 @@ class PolicySpace(NamedTuple):
 
 
 @kernel(contract=True)
-def convolution_planes(head, transformed, count, space, share):
-    """Compute a share of space.answers [8, 64, K] from the already transformed output of the first convolution."""
-    planes = len(head.bias)
-    columns = columns_of(planes, share)
-    multiply_places(transformed, head.weight, columns, count, space.multiplied)
+def convolution_planes(head, transformed, count, space):
+    """Compute space.answers [8, 64, K] from the already transformed output of the first convolution."""
+    planes = np.int64(len(head.bias))
+    multiply_places(transformed, head.weight, planes, count, space.multiplied)
     for p in range(count):
-        output_transform(space.multiplied, p, head.bias, columns, space.answers, p * 64 * planes, DENSE, LINEAR)
+        output_transform(space.multiplied, p, head.bias, planes, space.answers, p * 64 * planes, DENSE, LINEAR)
 
 
 @kernel()
@@ -93,8 +92,8 @@ def _classical_features(head, boards, count, smooth, space):
     """Compute space.answers [8, 64, F] from boards [8, 10, 10, C], the trunk's output."""
     width = np.int64(len(head.squares.bias))
     for p in range(count):
-        convolve_squares(head.squares, boards, p, RANKS, space.answers, p * 64 * width)
-    activate_rows(space.answers, head.squares.bias, ORIGIN, count * SQUARES, all_of(width), smooth)
+        convolve_squares(head.squares, boards, p, space.answers, p * 64 * width)
+    activate_rows(space.answers, head.squares.bias, count * SQUARES, smooth)
 
 
 @kernel(contract=True)
@@ -116,13 +115,13 @@ def _queries_and_keys(head, boards, count, smooth, space):
     """Compute space.answers [8, 64, 2 D] from boards [8, 10, 10, C]; the activation is SELU in every tower."""
     width, columns = len(head.squares.bias), np.int64(len(head.bias))
     for p in range(count):
-        convolve_squares(head.squares, boards, p, RANKS, space.embedded, ORIGIN)
+        convolve_squares(head.squares, boards, p, space.embedded, ORIGIN)
         for row in range(0, 64 * width, width):
             for c in range(0, width, LANES):
                 store(space.embedded, row + c, selu_lanes(load(space.embedded, row + c) + load(head.squares.bias, c)))
         start = p * 64 * columns
         rows, to = Rows(ORIGIN, width, 4 * width), Rows(start, columns, 4 * columns)
-        multiply(space.embedded, rows, width, head.weight, ORIGIN, all_of(columns), space.answers, to, GROUPS, ORIGIN)
+        multiply(space.embedded, rows, width, head.weight, ORIGIN, columns, space.answers, to, GROUPS, ORIGIN)
         for row in range(start, start + 64 * columns, columns):
             for c in range(0, columns, LANES):
                 store(space.answers, row + c, load(space.answers, row + c) + load(head.bias, c))

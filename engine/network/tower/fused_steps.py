@@ -16,21 +16,14 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
-from engine.native.team import CALL_LOOKS, STAND_BY_LOOKS, alone, call, meet, nothing, stand_by
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, value_heads, write_probabilities
 from engine.network.tower.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
 from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
 from engine.network.tower.input_layer import InputLayer, convolve_masks
-from engine.network.tower.multiply import all_of, columns_of
 from engine.network.tower.smooth import mish_in_place
 
-# Numbers of threads; from 1 on they are helpers.
-ALONE = -1
-CALLER = 0
-
 PADDED = np.int64(BOARD)  # Squares along a board with its border.
-SQUARES_PADDED = np.int64(BOARD * BOARD)
 
 
 class Gates(NamedTuple):
@@ -56,11 +49,10 @@ class Weights(NamedTuple):
 
 
 class Space(NamedTuple):
-    """The buffers for one chunk, of one thread or of T threads that share the chunk."""
+    """The buffers of one thread for one chunk."""
 
     boards: np.ndarray  # [8, 10, 10, C] the residual stream, borders zero
-    transformed: np.ndarray  # V of C channels
-    transformed_next: np.ndarray  # V of the next layer; one thread alone may use the same buffer for both
+    transformed: np.ndarray  # V of C channels, of one layer and then of the next
     multiplied: np.ndarray  # M of C channels
     policy: PolicySpace
     heads: HeadSpace
@@ -68,166 +60,115 @@ class Space(NamedTuple):
     sums: np.ndarray  # [10, 10, C] one position's board while the input layer adds up its bits
     dense: np.ndarray  # [8, 8, C]
     means: np.ndarray  # [8, C] means over the squares, by position
-    hidden: np.ndarray  # [T, H] each thread's own
+    hidden: np.ndarray  # [H]
     gates: np.ndarray  # [2 C]
 
 
 @kernel(contract=True)
-def take_part(masks, first, count, weights, smooth, space, wdl, moves_left, words, thread):
-    """Compute a chunk as `forward` does, ALONE or as the CALLER of helpers who stand by; other threads help callers.
-
-    Returns whether the chunk is computed. One kernel with one call, because each would contain the forward pass, and
-    compiling that takes seconds.
-    """
-    is_computed, share = False, alone(words, count)
-    if thread != ALONE:
-        share = next_share(words, thread, count)
-    while share.members > 0:
-        is_computed = forward(masks, first, share.size, weights, smooth, space, wdl, moves_left, share)
-        share = nothing(words) if thread <= CALLER else next_share(words, thread, count)
-    return is_computed
-
-
-@kernel()
-def next_share(words, thread, count):
-    """The caller's share of a chunk of `count` positions, or that of a helper once there is a call."""
-    if thread == CALLER:
-        return call(words, count, np.int64(CALL_LOOKS))
-    return stand_by(words, thread, np.int64(STAND_BY_LOOKS))
-
-
-@kernel(contract=True)
-def forward(masks, first, count, weights, smooth, space, wdl, moves_left, share):
+def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
     """Evaluate masks[first : first + count], at most one chunk, into the same rows of wdl and moves_left.
 
     A convolutional head finds its planes in space.policy afterwards; the other kinds of heads start from space.boards.
-    Threads that share the chunk compute some channels of each layer, from the input of all channels; the outputs are
-    written by share 0. Every number is the same however many they are, for no sum is ever split. Returns False if the
-    threads gave up, and the outputs are undefined.
     """
     channels = weights.heads.channels
-    _first_layer(masks, first, count, weights.input, columns_of(channels, share), smooth, space)
+    _first_layer(masks, first, count, weights.input, channels, smooth, space)
     blocks = weights.gates.squeeze_bias.shape[0]
-    source, target = space.transformed, space.transformed_next
     for layer in range(weights.trunk_bias.shape[0]):
-        if not meet(share):
-            return False
-        multiply_places(source, weights.trunk[layer], columns_of(channels, share), count, space.multiplied)
+        multiply_places(space.transformed, weights.trunk[layer], channels, count, space.multiplied)
         if layer < 2 * blocks and layer % 2 == 1:
-            if not _residual_step(
-                weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space, target, share
-            ):
-                return False
+            _residual_step(weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space)
         else:
-            _plain_step(weights.trunk_bias[layer], count, columns_of(channels, share), smooth, space, target)
-        source, target = target, source
-    if not meet(share):
-        return False
+            _plain_step(weights.trunk_bias[layer], count, channels, smooth, space)
     if len(weights.policy.bias):
-        convolution_planes(weights.policy, source, count, space.policy, share)
-    if not value_heads(
-        weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads, share
-    ):
-        return False
-    if share.number == 0:
-        for p in range(count):
-            write_probabilities(space.heads.value, p, len(weights.value.bias2) == 1, wdl[first + p])
-            moves_left[first + p] = max(space.heads.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
-    return True
+        convolution_planes(weights.policy, space.transformed, count, space.policy)
+    value_heads(weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads)
+    for p in range(count):
+        write_probabilities(space.heads.value, p, len(weights.value.bias2) == 1, wdl[first + p])
+        moves_left[first + p] = max(space.heads.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
 @kernel(contract=True)
-def _first_layer(masks, first, count, layer, columns, smooth, space):
+def _first_layer(masks, first, count, layer, channels, smooth, space):
     """Set boards = act(conv + bias) and transform it for the next convolution."""
-    channels = columns.width
     board = BOARD * BOARD * channels
     for p in range(count):
         rectify = np.bool_(smooth is None)
-        convolve_masks(masks[first + p], layer, columns, space.sums, space.boards, p * board, rectify)
+        convolve_masks(masks[first + p], layer, channels, space.sums, space.boards, p * board, rectify)
         if smooth is not None:
-            mish_in_place(space.boards, p * board, SQUARES_PADDED, columns)
-        input_transform(space.boards, p * board, columns, space.transformed, p)
+            mish_in_place(space.boards, p * board, board)
+        input_transform(space.boards, p * board, channels, space.transformed, p)
 
 
 @kernel(contract=True)
-def _plain_step(bias, count, columns, smooth, space, target):
+def _plain_step(bias, count, channels, smooth, space):
     """Compute act(conv + bias) and transform it for the next convolution; nothing else needs the board."""
-    a1 = INNER * columns.width
+    a1 = INNER * channels
     for p in range(count):
-        output_transform(space.multiplied, p, bias, columns, space.board, a1, PADDED, np.bool_(smooth is None))
+        output_transform(space.multiplied, p, bias, channels, space.board, a1, PADDED, np.bool_(smooth is None))
         if smooth is not None:
-            mish_in_place(space.board, ORIGIN, SQUARES_PADDED, columns)
-        input_transform(space.board, ORIGIN, columns, target, p)
+            mish_in_place(space.board, ORIGIN, BOARD * BOARD * channels)
+        input_transform(space.board, ORIGIN, channels, space.transformed, p)
 
 
 @kernel(contract=True)
-def _residual_step(bias, count, gates, block, smooth, space, target, share):
-    """Set boards = act(gate(conv + bias) + boards) and transform it for the next convolution.
-
-    Returns False if the threads gave up: a gate needs the means of all channels.
-    """
-    columns = columns_of(np.int64(len(bias)), share)
-    board = BOARD * BOARD * columns.width
+def _residual_step(bias, count, gates, block, smooth, space):
+    """Set boards = act(gate(conv + bias) + boards) and transform it for the next convolution."""
+    channels = np.int64(len(bias))
+    board = BOARD * BOARD * channels
     for p in range(count):
-        output_transform(space.multiplied, p, bias, columns, space.dense, ORIGIN, DENSE, LINEAR)
+        output_transform(space.multiplied, p, bias, channels, space.dense, ORIGIN, DENSE, LINEAR)
         if gates.squeeze_bias.shape[1]:
-            _take_means(space, p, columns)
-            if not meet(share):
-                return False
-            hidden = share.number * gates.squeeze_bias.shape[1]
-            _squeeze(gates.squeeze[block], gates.squeeze_bias[block], p, columns.width, smooth, space, hidden)
-            _excite(gates.excite[block], gates.excite_bias[block], columns, space, hidden)
-            _add_gated(space, columns, p * board, smooth)
+            _take_means(space, p, channels)
+            _squeeze(gates.squeeze[block], gates.squeeze_bias[block], p, channels, smooth, space)
+            _excite(gates.excite[block], gates.excite_bias[block], channels, space)
+            _add_gated(space, channels, p * board, smooth)
         else:
-            _add_plain(space, columns, p * board, smooth)
+            _add_plain(space, channels, p * board, smooth)
         if smooth is not None:
-            mish_in_place(space.boards, p * board, SQUARES_PADDED, columns)
-        input_transform(space.boards, p * board, columns, target, p)
-    return True
+            mish_in_place(space.boards, p * board, board)
+        input_transform(space.boards, p * board, channels, space.transformed, p)
 
 
 @kernel(contract=True)
-def _take_means(space, p, columns):
+def _take_means(space, p, channels):
     """Mean over the squares of space.dense."""
-    for c in range(columns.first, columns.last, LANES):
+    for c in range(0, channels, LANES):
         total = splat(0.0)
         for square in range(64):
-            total = total + load(space.dense, square * columns.width + c)
-        store(space.means, p * columns.width + c, total * splat(1.0 / 64.0))
+            total = total + load(space.dense, square * channels + c)
+        store(space.means, p * channels + c, total * splat(1.0 / 64.0))
 
 
 @kernel(contract=True)
-def _squeeze(weight, bias, p, channels, smooth, space, to):
-    """act(dense layer of the means) into space.hidden; each thread computes all of it, which is little, for itself."""
+def _squeeze(weight, bias, p, channels, smooth, space):
+    """act(dense layer of the means) into space.hidden."""
     units = np.int64(len(bias))
     for h in range(0, units, LANES):
         total = load(bias, h)
         for c in range(channels):
             total = total + spread(space.means, p * channels + c) * load(weight, c * units + h)
-        store(space.hidden, to + h, relu(total) if smooth is None else total)
+        store(space.hidden, h, relu(total) if smooth is None else total)
     if smooth is not None:
-        mish_in_place(space.hidden, to, np.int64(1), all_of(units))
+        mish_in_place(space.hidden, ORIGIN, units)
 
 
 @kernel(contract=True)
-def _excite(weight, bias, columns, space, hidden):
+def _excite(weight, bias, channels, space):
     """Dense layer of space.hidden -> (sigmoid scales, shifts) into space.gates."""
-    channels = columns.width
     units = len(weight) // (2 * channels)
     for half in range(2):
-        for c in range(half * channels + columns.first, half * channels + columns.last, LANES):
+        for c in range(half * channels, (half + 1) * channels, LANES):
             total = load(bias, c)
             for h in range(units):
-                total = total + spread(space.hidden, hidden + h) * load(weight, h * 2 * channels + c)
+                total = total + spread(space.hidden, h) * load(weight, h * 2 * channels + c)
             store(space.gates, c, total)
-    for c in range(columns.first, columns.last):
+    for c in range(channels):
         space.gates[c] = np.float32(1) / (np.float32(1) + math.exp(-space.gates[c]))
 
 
 @kernel(contract=True)
-def _add_gated(space, columns, start, smooth):
-    channels = columns.width
-    for c in range(columns.first, columns.last, LANES):
+def _add_gated(space, channels, start, smooth):
+    for c in range(0, channels, LANES):
         scale, shift = load(space.gates, c), load(space.gates, channels + c)
         for square in range(64):
             at = start + (INNER + (square >> 3) * BOARD + (square & 7)) * channels + c
@@ -236,10 +177,9 @@ def _add_gated(space, columns, start, smooth):
 
 
 @kernel(contract=True)
-def _add_plain(space, columns, start, smooth):
-    channels = columns.width
+def _add_plain(space, channels, start, smooth):
     for square in range(64):
         at = start + (INNER + (square >> 3) * BOARD + (square & 7)) * channels
-        for c in range(columns.first, columns.last, LANES):
+        for c in range(0, channels, LANES):
             total = load(space.dense, square * channels + c) + load(space.boards, at + c)
             store(space.boards, at + c, relu(total) if smooth is None else total)

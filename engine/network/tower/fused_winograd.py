@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, prefetch, relu, store
+from engine.native.lanes import LANES, load, relu, store
 from engine.native.memory import aligned_copy, aligned_zeros
 from engine.network.tower.multiply import Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d
@@ -36,24 +36,18 @@ def products_buffer(positions: int, channels: int) -> np.ndarray:
 
 
 @kernel(contract=True)
-def multiply_places(transformed, filters, columns, count, multiplied):
-    """M[i] = V[i] U[i] for the 36 places of `count` positions, and for some of the C_out = columns.width channels.
-
-    `filters` are those of `transform_weights`.
-    """
-    outputs = columns.width
+def multiply_places(transformed, filters, outputs, count, multiplied):
+    """M[i] = V[i] U[i] for the 36 places of `count` positions; `filters` are those of `transform_weights`."""
     channels = len(filters) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):
-        for i in range((place + 1) * from_stride, (place + 1) * from_stride + TILES * channels, LANES):
-            prefetch(transformed, i)  # Another thread may have written it, and this one can work meanwhile.
         multiply(
             transformed,
             Rows(place * from_stride, channels, TILES * channels),
             channels,
             filters,
             place * channels * outputs,
-            columns,
+            outputs,
             multiplied,
             Rows(place * to_stride, outputs, TILES * outputs),
             count,
@@ -62,15 +56,14 @@ def multiply_places(transformed, filters, columns, count, multiplied):
 
 
 @kernel()
-def input_transform(board, start, columns, products, position):
-    """Write V of the padded board that starts at board[start] to its four rows of `products`, for some channels."""
-    channels = columns.width
+def input_transform(board, start, channels, products, position):
+    """Write V of the padded board that starts at board[start] to its four rows of `products`."""
     stride = len(products) // PLACES
     step = BOARD * channels
     for tile in range(TILES):
         at = start + ((tile >> 1) * 4 * BOARD + (tile & 1) * 4) * channels
         to = (position * TILES + tile) * channels
-        for c in range(columns.first, columns.last, LANES):
+        for c in range(0, channels, LANES):
             input_tile(board, at + c, step, channels, products, to + c, stride)
 
 
@@ -104,15 +97,14 @@ def _output_tile(products, at, stride, bias, board, to, step, channels, rectify)
 
 
 @kernel()
-def output_transform(products, position, bias, columns, board, start, side, rectify):
-    """Write Y + bias of one position, for some channels, with ReLU if `rectify` is true.
+def output_transform(products, position, bias, channels, board, start, side, rectify):
+    """Write Y + bias of one position, with ReLU if `rectify` is true.
 
     The squares go to a board of `side` squares a rank (8 dense, 10 padded) whose square a1 is at board[start].
     """
-    channels = columns.width
     stride = len(products) // PLACES
     for tile in range(TILES):
         at = (position * TILES + tile) * channels
         to = start + ((tile >> 1) * 4 * side + (tile & 1) * 4) * channels
-        for c in range(columns.first, columns.last, LANES):
+        for c in range(0, channels, LANES):
             _output_tile(products, at + c, stride, load(bias, c), board, to + c, side * channels, channels, rectify)

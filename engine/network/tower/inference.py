@@ -6,33 +6,30 @@ an eighth of eight.
 
 Memory: a thread makes its buffers for one chunk of eight positions at its first call, and they never grow: 1.4 MiB for
 a 64x6 net and 2.3 MiB for 128x10. Threads share the weights, which take 11 and 54 MiB in the layout of the products.
-Larger batches run in chunks and need no more memory (`uci/bench/inference_memory.py`). Threads that share a chunk
-(`teamwork`) do so in one more set of buffers, 1.7 and 2.8 MiB.
+Larger batches run in chunks and need no more memory (`uci/bench/inference_memory.py`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
 from engine.native.memory import aligned_zeros
-from engine.native.team import new_words
 from engine.network.outputs import CHUNK
 from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.folding import fold
 from engine.network.tower.fused_heads import HeadSpace
 from engine.network.tower.fused_policy import STEPS, Attention, Convolution, PolicySpace
-from engine.network.tower.fused_steps import ALONE, Space, take_part
+from engine.network.tower.fused_steps import Space, forward
 from engine.network.tower.fused_winograd import BOARD, products_buffer
 from engine.network.tower.model import SQUARES, TowerConfig
 from engine.nn.layer import Layer
 
-NOBODY = new_words(1)  # The words of a thread that works alone.
 ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
 
 
@@ -95,19 +92,7 @@ class FusedTower:
         if not hasattr(self._local, "space"):
             self._local.space = self.new_space()
         space = self._local.space
-        take_part(masks, first, count, self.weights, self.smooth, space, wdl, moves_left, NOBODY, ALONE)
-        self.write_logits(space, policy_index, n_moves, first, count, logits)
-
-    def write_logits(
-        self,
-        space: Space,
-        policy_index: np.ndarray,
-        n_moves: np.ndarray,
-        first: int,
-        count: int,
-        logits: np.ndarray,
-    ) -> None:
-        """Write the logits of a chunk whose forward pass was computed in `space`; arguments as in `evaluate_chunk`."""
+        forward(masks, first, count, self.weights, self.smooth, space, wdl, moves_left)
         prepare, move_logits = STEPS[self.config.policy]
         if prepare is not None:
             prepare(self.policy, space.boards, count, self.smooth, space.policy)
@@ -118,16 +103,14 @@ class FusedTower:
         extra = () if isinstance(self.policy, Convolution) else self.policy
         return _bytes_of(self.weights) + _bytes_of(extra), _bytes_of(self.new_space())
 
-    def new_space(self, threads: int = 1) -> Space:
-        """Make buffers for one chunk, and for so many threads that share it."""
+    def new_space(self) -> Space:
+        """Make buffers for one chunk."""
         weights = self.weights
         channels = int(weights.heads.channels)
         board = BOARD * BOARD * channels
-        transformed = products_buffer(CHUNK, channels)
         return Space(
             boards=aligned_zeros(CHUNK * board),
-            transformed=transformed,
-            transformed_next=transformed if threads == 1 else products_buffer(CHUNK, channels),
+            transformed=products_buffer(CHUNK, channels),
             multiplied=products_buffer(CHUNK, channels),
             policy=self._new_policy_space(),
             heads=self._new_head_space(),
@@ -135,7 +118,7 @@ class FusedTower:
             sums=aligned_zeros(board),
             dense=aligned_zeros(SQUARES * channels),
             means=aligned_zeros(CHUNK * channels),
-            hidden=aligned_zeros(threads * weights.gates.squeeze_bias.shape[1]),
+            hidden=aligned_zeros(weights.gates.squeeze_bias.shape[1]),
             gates=aligned_zeros(2 * channels),
         )
 
@@ -173,12 +156,6 @@ def _is_finite(part: object) -> bool:
 
 
 def _bytes_of(part: object) -> int:
-    return sum({id(array): array.nbytes for array in _arrays_of(part)}.values())
-
-
-def _arrays_of(part: object) -> Iterator[np.ndarray]:
     if isinstance(part, tuple):
-        for inner in part:
-            yield from _arrays_of(inner)
-    elif isinstance(part, np.ndarray):
-        yield part
+        return sum(map(_bytes_of, part))
+    return part.nbytes if isinstance(part, np.ndarray) else 0

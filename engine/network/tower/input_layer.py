@@ -42,36 +42,34 @@ def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
 
 
 @kernel()
-def convolve_masks(masks, layer, columns, sums, board, start, rectify):
+def convolve_masks(masks, layer, channels, sums, board, start, rectify):
     """Write conv(planes) + bias of one position, masks uint64 [112], to some channels of the padded board at
     board[start].
 
     Applies ReLU if `rectify` is true; `sums` is scratch for one padded board.
     """
-    for square in range(0, BOARD * BOARD * columns.width, columns.width):
-        for c in range(square + columns.first, square + columns.last, LANES):
-            store(sums, c, splat(0.0))
+    for i in range(0, BOARD * BOARD * channels, LANES):
+        store(sums, i, splat(0.0))
     for plane in range(PLANES):
         mask = masks[plane]
         if plane == FIFTY_MOVE_PLANE:
-            _add_full_plane(layer.full, plane, np.float32(mask), columns, sums)
+            _add_full_plane(layer.full, plane, np.float32(mask), channels, sums)
         elif mask == ALL_ONES:
-            _add_full_plane(layer.full, plane, np.float32(1), columns, sums)
+            _add_full_plane(layer.full, plane, np.float32(1), channels, sums)
         else:
-            _add_bits(layer.taps, plane, mask, columns, sums)
-    _finish(sums, layer.bias, columns, board, start, rectify)
+            _add_bits(layer.taps, plane, mask, channels, sums)
+    _finish(sums, layer.bias, channels, board, start, rectify)
 
 
 @kernel()
-def _add_bits(taps, plane, mask, columns, sums):
+def _add_bits(taps, plane, mask, channels, sums):
     """Add each set bit's taps, three squares of a rank at a time."""
-    channels = columns.width
     while mask != ZERO:
         square = ctz(mask)
         at = ((square >> 3) * BOARD + (square & 7)) * channels
         tap = plane * 9 * channels
         for _ in range(3):
-            for c in range(columns.first, columns.last, LANES):  # Three at once: looping alone would cost as much.
+            for c in range(0, channels, LANES):  # Three at once: looping alone would cost as much.
                 a = load(sums, at + c) + load(taps, tap + c)
                 b = load(sums, at + c + channels) + load(taps, tap + c + channels)
                 d = load(sums, at + c + 2 * channels) + load(taps, tap + c + 2 * channels)
@@ -84,19 +82,19 @@ def _add_bits(taps, plane, mask, columns, sums):
 
 
 @kernel()
-def _add_full_plane(full, plane, factor, columns, sums):
+def _add_full_plane(full, plane, factor, channels, sums):
     times = splat(factor)
     for square in range(64):
-        at = (INNER + (square >> 3) * BOARD + (square & 7)) * columns.width
-        source = (plane * 64 + square) * columns.width
-        for c in range(columns.first, columns.last, LANES):
+        at = (INNER + (square >> 3) * BOARD + (square & 7)) * channels
+        source = (plane * 64 + square) * channels
+        for c in range(0, channels, LANES):
             store(sums, at + c, load(sums, at + c) + times * load(full, source + c))
 
 
 @kernel()
-def _finish(sums, bias, columns, board, start, rectify):
+def _finish(sums, bias, channels, board, start, rectify):
     for square in range(64):
-        at = (INNER + (square >> 3) * BOARD + (square & 7)) * columns.width
-        for c in range(columns.first, columns.last, LANES):
+        at = (INNER + (square >> 3) * BOARD + (square & 7)) * channels
+        for c in range(0, channels, LANES):
             x = load(sums, at + c) + load(bias, c)
             store(board, start + at + c, relu(x) if rectify else x)

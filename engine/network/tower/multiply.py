@@ -14,7 +14,6 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, WIDE_REGISTERS, load, prefetch, splat, spread, store
-from engine.native.team import part_of
 
 BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # Width of the widest block of columns, in lanes.
 
@@ -41,66 +40,39 @@ class Rows(NamedTuple):
     group: int | np.int64  # floats from group to group
 
 
-class Columns(NamedTuple):
-    """Which columns of a matrix are wanted, channels of a layer for example; all three are multiples of 16."""
-
-    width: int | np.int64  # of the whole matrix
-    first: int | np.int64
-    last: int | np.int64  # the first one not wanted
-
-
-@kernel()
-def all_of(width):
-    """All columns."""
-    return Columns(width, np.int64(0), width)
-
-
-@kernel()
-def columns_of(width, share):
-    """The columns that are one thread's share."""
-    first, last = part_of(width // LANES, share)
-    return Columns(width, first * LANES, last * LANES)
-
-
 @kernel(contract=True)
 def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups, b_next):
-    """out = a b for `groups` groups of four rows and some columns. All arrays are flat float32.
+    """out = a b for `groups` groups of four rows. All arrays are flat float32.
 
-    Rows of a have `inner` floats. b is [inner, columns.width], `packed`, from b[b_at] on. While one block is multiplied
-    the next is brought into the cache; after the last one that of b[b_next], the matrix of the caller's next product.
+    Rows of a have `inner` floats. b is [inner, columns], `packed`, from b[b_at] on; `columns` is a multiple of 16.
+    While one block is multiplied the next is brought into the cache; after the last one that of b[b_next], the matrix
+    of the caller's next product.
     """
-    c = np.int64(columns.first)
-    while c < columns.last:
-        start, width = _block_of(c, columns.width)
-        at = b_at + start * inner + c - start
-        wanted = min(columns.last, start + width) - c
-        if start + width < columns.last:
-            ahead = (start + width) * inner + b_at - at
+    c = np.int64(0)
+    while c < columns:
+        width = _block_width(columns - c)
+        at = b_at + c * inner
+        ahead = width * inner if c + width < columns else b_next - at
+        if BLOCK_LANES >= 4 and width == 4 * LANES:
+            _columns_of_4(a, a_rows, inner, b, at, ahead, out, out_rows, c, groups)
+        elif BLOCK_LANES >= 2 and width == 2 * LANES:
+            _columns_of_2(a, a_rows, inner, b, at, ahead, out, out_rows, c, groups)
         else:
-            start_next, _ = _block_of(columns.first, columns.width)
-            ahead = b_next + start_next * inner + columns.first - start_next - at
-        if BLOCK_LANES >= 4 and wanted >= 4 * LANES:
-            _columns_of_4(a, a_rows, inner, b, at, width, ahead, out, out_rows, c, groups)
-            c += 4 * LANES
-        elif BLOCK_LANES >= 2 and wanted >= 2 * LANES:
-            _columns_of_2(a, a_rows, inner, b, at, width, ahead, out, out_rows, c, groups)
-            c += 2 * LANES
-        else:
-            _columns_of_1(a, a_rows, inner, b, at, width, ahead, out, out_rows, c, groups)
-            c += LANES
+            _columns_of_1(a, a_rows, inner, b, at, ahead, out, out_rows, c, groups)
+        c += width
 
 
 @kernel()
-def _block_of(column, columns):
-    """First column and width of the block of a `packed` matrix that holds a column."""
-    width = np.int64(BLOCK_LANES * LANES)  # A power of two, so that -width masks the rest of a division.
-    while (column & -width) + width > columns:  # The last blocks are narrower.
+def _block_width(columns):
+    """Width of the next block of a `packed` matrix that has so many columns left."""
+    width = np.int64(BLOCK_LANES * LANES)
+    while width > columns:  # The last blocks are narrower.
         width >>= 1
-    return column & -width, width
+    return width
 
 
 @kernel(contract=True)
-def _columns_of_4(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, column, groups):
+def _columns_of_4(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)
         r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = splat(0.0)
@@ -119,7 +91,7 @@ def _columns_of_4(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, colum
             r0, r1, r2, r3 = r0 + x * b0, r1 + x * b1, r2 + x * b2, r3 + x * b3
             x = spread(a, k + 3 * a_rows.step)
             s0, s1, s2, s3 = s0 + x * b0, s1 + x * b1, s2 + x * b2, s3 + x * b3
-            row += b_step
+            row += 4 * LANES
         to = out_rows.at + group * out_rows.group + column
         _store_4(out, to, p0, p1, p2, p3)
         _store_4(out, to + out_rows.step, q0, q1, q2, q3)
@@ -136,7 +108,7 @@ def _store_4(out, at, first, second, third, fourth):
 
 
 @kernel(contract=True)
-def _columns_of_2(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, column, groups):
+def _columns_of_2(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = q0 = q1 = r0 = r1 = s0 = s1 = splat(0.0)
         at = a_rows.at + group * a_rows.group
@@ -154,7 +126,7 @@ def _columns_of_2(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, colum
             r0, r1 = r0 + x * b0, r1 + x * b1
             x = spread(a, k + 3 * a_rows.step)
             s0, s1 = s0 + x * b0, s1 + x * b1
-            row += b_step
+            row += 2 * LANES
         to = out_rows.at + group * out_rows.group + column
         _store_2(out, to, p0, p1)
         _store_2(out, to + out_rows.step, q0, q1)
@@ -169,7 +141,7 @@ def _store_2(out, at, first, second):
 
 
 @kernel(contract=True)
-def _columns_of_1(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, column, groups):
+def _columns_of_1(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, groups):
     for group in range(groups):
         p = q = r = s = splat(0.0)
         at = a_rows.at + group * a_rows.group
@@ -182,7 +154,7 @@ def _columns_of_1(a, a_rows, inner, b, b_at, b_step, ahead, out, out_rows, colum
             q = q + spread(a, k + a_rows.step) * b0
             r = r + spread(a, k + 2 * a_rows.step) * b0
             s = s + spread(a, k + 3 * a_rows.step) * b0
-            row += b_step
+            row += LANES
         to = out_rows.at + group * out_rows.group + column
         store(out, to, p)
         store(out, to + out_rows.step, q)

@@ -48,8 +48,7 @@ def selu_lanes(x):
 
 
 @kernel(contract=True)
-def mish_in_place(array, start, rows, columns):
-    """Apply mish in place to some columns of `rows` rows of columns.width floats, from array[start] on."""
-    for row in range(start, start + rows * columns.width, columns.width):
-        for c in range(row + columns.first, row + columns.last, LANES):
-            store(array, c, mish_lanes(load(array, c)))
+def mish_in_place(array, start, count):
+    """Apply mish in place to `count` floats, whole lanes, from array[start] on."""
+    for i in range(start, start + count, LANES):
+        store(array, i, mish_lanes(load(array, i)))

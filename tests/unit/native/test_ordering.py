@@ -6,31 +6,10 @@ import numpy as np
 import pytest
 
 from engine.native.jit import kernel
-from engine.native.ordering import add, claim, lock, observe, publish, try_lock, unlock
+from engine.native.ordering import add, lock, observe, publish, try_lock, unlock
 from engine.native.pool import ThreadPool
 
 RECORD = np.dtype((np.record, np.dtype([("sum", np.int64), ("lock", np.uint8)], align=True)))
-
-
-@kernel()
-def count_claims(words, taken, number):
-    """Claim every word that is free, and wait until the others have done as much; returns how many it got."""
-    for i in range(words.size):
-        if claim(words, np.int64(i), np.int64(0), number):
-            taken[number] += 1
-    publish(taken, number + 8, np.int64(1))
-    while observe(taken, np.int64(9)) + observe(taken, np.int64(10)) < 2:
-        pass
-    return taken[number]
-
-
-def test_each_word_is_claimed_by_one_thread():
-    words, taken = np.zeros(200_000, np.int64), np.zeros(16, np.int64)
-    count_claims(np.ones(1, np.int64), np.ones(16, np.int64), np.int64(1))  # compiled
-    with ThreadPool(2, "claim") as pool:
-        found = pool.map(lambda number: int(count_claims(words, taken, np.int64(number))), [1, 2])
-    assert sum(found) == len(words)
-    assert [int((words == number).sum()) for number in (1, 2)] == found
 
 
 @kernel()
@@ -56,11 +35,9 @@ def test_threads_that_count_together_lose_nothing(threads):
 
 def test_plain_words_and_locks_do_what_compiled_ones_do():
     words, records = np.zeros(3, np.int64), np.zeros(2, RECORD)
-    assert claim(words, 1, 0, 5)
-    assert not claim(words, 1, 0, 6)
     publish(words, 2, 7)
     assert add(words, 2, 2) == 7
-    assert [observe(words, place) for place in range(3)] == [0, 5, 9]
+    assert [observe(words, place) for place in range(3)] == [0, 0, 9]
     assert try_lock(records, 1)
     assert not try_lock(records, 1)
     unlock(records, 1)

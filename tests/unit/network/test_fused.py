@@ -11,7 +11,6 @@ import pytest
 from engine.errors import ConfigError, ShapeError
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
-from engine.native.team import Share, new_words
 from engine.network import planes
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
 from engine.network.tower import multiply as multiply_module
@@ -26,7 +25,7 @@ from engine.network.tower.fused_winograd import (
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.input_layer import convolve_masks, input_layer
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.tower.multiply import Rows, all_of, columns_of, multiply, packed
+from engine.network.tower.multiply import Rows, multiply, packed
 from tests.unit.network.lc0_nets import random_masks
 from uci.bench.inference_memory import MIB, measure
 
@@ -130,13 +129,13 @@ def test_winograd_convolution_is_a_convolution():
     transformed, multiplied = products_buffer(boards, channels), products_buffer(boards, outputs)
     y = np.zeros(64 * outputs, np.float32)
     for board in range(boards):
-        input_transform(padded, board * BOARD * BOARD * channels, all_of(channels), transformed, board)
-    multiply_places(transformed, transform_weights(weights), all_of(outputs), boards, multiplied)
+        input_transform(padded, board * BOARD * BOARD * channels, channels, transformed, board)
+    multiply_places(transformed, transform_weights(weights), outputs, boards, multiplied)
     for board in range(boards):
-        output_transform(multiplied, board, bias, all_of(outputs), y, 0, 8, False)
+        output_transform(multiplied, board, bias, outputs, y, 0, 8, False)
         expected = reference_convolution(x[board], weights) + bias
         np.testing.assert_allclose(y.reshape(8, 8, outputs), expected, atol=2e-4)
-        output_transform(multiplied, board, bias, all_of(outputs), y, 0, 8, True)
+        output_transform(multiplied, board, bias, outputs, y, 0, 8, True)
         np.testing.assert_allclose(y.reshape(8, 8, outputs), np.maximum(expected, 0), atol=2e-4)
 
 
@@ -147,25 +146,10 @@ def test_products_are_matrix_products_row_by_row(columns):
     out, shuffled = np.zeros((2, 12, columns), np.float32)
     order = rng.permutation(12)
     rows, to = Rows(0, 24, 96), Rows(0, columns, 4 * columns)
-    multiply(a.reshape(-1), rows, 24, packed(b), 0, all_of(columns), out.reshape(-1), to, 3, 0)
-    multiply(a[order].reshape(-1), rows, 24, packed(b), 0, all_of(columns), shuffled.reshape(-1), to, 3, 0)
+    multiply(a.reshape(-1), rows, 24, packed(b), 0, columns, out.reshape(-1), to, 3, 0)
+    multiply(a[order].reshape(-1), rows, 24, packed(b), 0, columns, shuffled.reshape(-1), to, 3, 0)
     np.testing.assert_allclose(out, a @ b, atol=1e-5)
     np.testing.assert_array_equal(shuffled, out[order])
-
-
-@pytest.mark.parametrize("columns", [16, 48, 80, 112, 128])
-@pytest.mark.parametrize("members", [2, 3, 5])
-def test_parts_of_a_product_have_the_bits_of_the_whole(columns, members):
-    rng = np.random.default_rng(11)
-    a, b = rng.normal(size=(8, 24)).astype(np.float32), rng.normal(size=(24, columns)).astype(np.float32)
-    whole, parts = np.zeros((2, 8, columns), np.float32)
-    rows, to = Rows(0, 24, 96), Rows(0, columns, 4 * columns)
-    multiply(a.reshape(-1), rows, 24, packed(b), 0, all_of(columns), whole.reshape(-1), to, 2, 0)
-    words = new_words(1)
-    for number in range(members):
-        part = columns_of(columns, Share(words, np.int64(number), np.int64(members), np.int64(1)))
-        multiply(a.reshape(-1), rows, 24, packed(b), 0, part, parts.reshape(-1), to, 2, 0)
-    np.testing.assert_array_equal(parts, whole)
 
 
 @pytest.mark.plain
@@ -173,17 +157,14 @@ def test_parts_of_a_product_have_the_bits_of_the_whole(columns, members):
 @pytest.mark.parametrize("columns", [16, 48, 80, 112, 128])
 def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
     monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)  # 4 where registers hold sixteen floats, else 1.
-    for name in ("multiply", "_block_of", "_columns_of_4", "_columns_of_2", "_columns_of_1", "_store_4", "_store_2"):
+    for name in ("multiply", "_block_width", "_columns_of_4", "_columns_of_2", "_columns_of_1", "_store_4", "_store_2"):
         monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
     rng = np.random.default_rng(12)
     a, b = rng.normal(size=(8, 3)).astype(np.float32), rng.normal(size=(3, columns)).astype(np.float32)
     rows, to = Rows(0, 3, 12), Rows(0, columns, 4 * columns)
-    for members in (1, 2, 3, 5):
-        out = np.full((8, columns), np.nan, np.float32)
-        for number in range(members):
-            part = columns_of(columns, Share(new_words(1), np.int64(number), np.int64(members), np.int64(1)))
-            multiply_module.multiply(a.reshape(-1), rows, 3, packed(b), 0, part, out.reshape(-1), to, 2, 0)
-        np.testing.assert_allclose(out, a @ b, atol=1e-5)
+    out = np.full((8, columns), np.nan, np.float32)
+    multiply_module.multiply(a.reshape(-1), rows, 3, packed(b), 0, columns, out.reshape(-1), to, 2, 0)
+    np.testing.assert_allclose(out, a @ b, atol=1e-5)
 
 
 def test_the_first_layer_reads_masks_like_expanded_planes():
@@ -197,7 +178,7 @@ def test_the_first_layer_reads_masks_like_expanded_planes():
     layer = input_layer(weights, bias)
     for one, wanted in zip(masks, x, strict=True):
         board, sums = np.zeros(100 * 16, np.float32), np.zeros(100 * 16, np.float32)
-        convolve_masks(one, layer, all_of(16), sums, board, 0, True)
+        convolve_masks(one, layer, 16, sums, board, 0, True)
         inner = board.reshape(10, 10, 16)[1:9, 1:9]
         np.testing.assert_allclose(inner, np.maximum(reference_convolution(wanted, weights) + bias, 0), atol=1e-3)
         assert not board.reshape(10, 10, 16)[[0, -1]].any()
