@@ -20,8 +20,8 @@ class Use(NamedTuple):
 
 
 _LC0_HAS_ITS_OWN = (
-    "cpuct_init", "cpuct_base", "cpuct_factor", "fpu_reduction", "policy_temperature", "root_policy_temperature",
-    "root_cpuct_scale", "cpuct_deviation", "tactical_nodes", "draw_score", "contempt", "moves_left_max_effect",
+    "cpuct_init", "cpuct_base", "cpuct_factor", "fpu_reduction", "policy_temperature", "cpuct_deviation",
+    "tactical_nodes", "draw_score", "contempt", "moves_left_max_effect",
     "moves_left_threshold", "moves_left_slope", "minibatch_size", "max_collisions",
 )  # fmt: skip
 

@@ -112,8 +112,6 @@ class EngineOptions:
     cpuct_factor: float = 3.894
     fpu_reduction: float = 0.330
     policy_temperature: float = 1.359
-    root_policy_temperature: float = 0.0
-    root_cpuct_scale: float = 1.0
     cpuct_deviation: float = -1.0
     tactical_nodes: float = 4.0
     preset: str = "aino"
@@ -122,7 +120,6 @@ class EngineOptions:
     moves_left_max_effect: float = 0.0345
     moves_left_threshold: float = 0.8
     moves_left_slope: float = 0.0027
-    smart_pruning_factor: float = 0.0
     minibatch_size: int = 0
     max_collisions: int = 32
     temperature: float = 0.0
@@ -259,22 +256,6 @@ OPTIONS: tuple[Option, ...] = (
         10.0,
     ),
     Option(
-        "RootPolicyTemperature",
-        "float",
-        "root_policy_temperature",
-        "Flatten the move priors at the root by this softmax temperature (0 = PolicyTemperature)",
-        0.0,
-        100.0,
-    ),
-    Option(
-        "RootCPuctScale",
-        "float",
-        "root_cpuct_scale",
-        "Multiply exploration at the root by this factor",
-        0.0,
-        100.0,
-    ),
-    Option(
         "CPuctDeviation",
         "float",
         "cpuct_deviation",
@@ -322,14 +303,6 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "MovesLeftSlope", "float", "moves_left_slope", "Change Q by this much per ply of the game's length", 0.0, 1.0
-    ),
-    Option(
-        "SmartPruningFactor",
-        "float",
-        "smart_pruning_factor",
-        "Stop early when the best move can hardly change (0 = never); higher stops sooner",
-        0.0,
-        10.0,
     ),
     Option(
         "MinibatchSize",

@@ -23,7 +23,6 @@ from engine.search.params import (
     LEAST_INFO_GAP_MS,
     LOOK_INTERVAL_MS,
     PROMISING_SHARE,
-    SPEED_LEAST_VISITS,
 )
 from engine.search.report import Reporter
 from engine.search.result import OnInfo, SearchResult, mate_moves
@@ -46,7 +45,6 @@ class SearchOrder:
     by_tables: bool = False  # Play the move that comes first in endgame tables, which know every root move.
     overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
     saved_ms: float = 0.0  # Left over from the plans of earlier moves.
-    smart_pruning_factor: float = 0.0  # Stop once the best move can hardly change (`Stopper`). 0 = never.
     on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
     control: SearchControl = field(default_factory=SearchControl)
 
@@ -113,7 +111,7 @@ class Stopper:
             return self.clock.is_over(settled=False)
         self._next_check_ms = elapsed + CHECK_INTERVAL_MS + CHECK_SHARE * elapsed
         visits = self._search.root_visits()
-        if self._limits.movetime_ms is None and self._is_decided(visits, elapsed):
+        if len(visits) == 1 and self._limits.movetime_ms is None:
             return True
         return self.clock.is_over(self._is_settled(visits))
 
@@ -122,21 +120,6 @@ class Stopper:
         most = int(visits.argmax())
         q = np.where(visits >= PROMISING_SHARE * visits[most], self._search.root_q(), -2.0)
         return int(q.argmax()) == most
-
-    def _is_decided(self, visits: np.ndarray, elapsed: float) -> bool:
-        """Whether no move can overtake the most visited one any more (smart pruning).
-
-        The visits that fit into the time left, at the speed so far, are divided by `smart_pruning_factor`. A factor
-        above 1 stops a little too early, because not all of these visits would go to one move.
-        """
-        if len(visits) == 1:
-            return True
-        done = self._search.new_visits
-        if done < SPEED_LEAST_VISITS or self._order.smart_pruning_factor == 0.0:
-            return False
-        second, most = np.partition(visits, -2)[-2:]
-        possible = done / max(elapsed, 1.0) * self.clock.rest_ms(self._is_settled(visits))
-        return bool(most - second > possible / self._order.smart_pruning_factor)
 
 
 class SearchDriver:

@@ -30,8 +30,6 @@ class SearchParams(NamedTuple):
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
     twins: bool = True  # Whether a new node learns from another one with its position (`twins`).
-    root_temperature: float = 0.0  # Policy temperature of the root alone. 0 = that of all nodes.
-    root_cpuct_scale: float = 1.0  # Exploration at the root, relative to other nodes.
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
@@ -99,7 +97,6 @@ LAST_MOVE_SHARE: Final = 0.9  # The same for the last move before the next time 
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
 CHECK_INTERVAL_MS: Final = 4.0  # Milliseconds between two looks at whether the move can still change. Set by hand.
 CHECK_SHARE: Final = 0.05  # And this share of the time so far: each look costs a tenth of a millisecond. Set by hand.
-SPEED_LEAST_VISITS: Final = 64  # Visits of a search before its speed is known. Set by hand.
 # When lines are shown, in milliseconds. Set by hand, so that a GUI has something at once.
 FIRST_INFOS_MS: Final = (50.0, 100.0, 200.0, 500.0, 1000.0)  # Moments of the first sets of lines.
 INFO_INTERVAL_MS: Final = 1000.0  # Between two sets after those, as long as the best move stays.

@@ -83,21 +83,6 @@ def set_priors(tree, node, priors):
 
 
 @kernel()
-def temper_priors(tree, node, power):
-    """Raise a node's priors to a power and scale their sum to 1; their order stays."""
-    first, count = np.int64(tree.nodes[node].first_edge), np.int64(tree.nodes[node].n_edges)
-    highest = np.float32(0.0)
-    for edge in range(first, first + count):
-        highest = max(highest, tree.prior[edge])
-    total = np.float32(0.0)
-    for edge in range(first, first + count):
-        tree.prior[edge] = np.float32(np.float64(tree.prior[edge] / highest) ** power)
-        total += tree.prior[edge]
-    for edge in range(first, first + count):
-        tree.prior[edge] /= total
-
-
-@kernel()
 def move_to_tried(tree, node, edge):
     """Move an untried edge to the front of the untried ones before it gets a child; returns its new position."""
     first = np.int64(tree.nodes[node].first_edge)

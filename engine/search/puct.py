@@ -19,7 +19,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.search.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE, TYPICAL_DEVIATION
-from engine.search.tree import LOSS, NO_NODE, ROOT
+from engine.search.tree import LOSS, NO_NODE
 
 NO_EDGE = -1  # No edge was found.
 
@@ -43,8 +43,6 @@ def deviation(tree, node):
 def exploration_scale(tree, params, node):
     """What the prior of an unvisited edge of ``node`` is multiplied by to give its U."""
     strength = exploration(params, tree.nodes[node].visits) * np.sqrt(max(1, tree.nodes[node].visits - 1))
-    if node == ROOT:
-        strength *= params.root_cpuct_scale
     if params.cpuct_deviation > 0:
         strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
     return np.float32(strength)

@@ -11,7 +11,7 @@ from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, has_late_policy
 from engine.search.params import MATE_PRIOR, SPARSE_CPUCT_DEVIATION, SearchParams
-from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back, temper_priors
+from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
 from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.recycle import make_room
 from engine.search.reroot import forget_the_rest, reroot
@@ -96,13 +96,6 @@ class Search(RootView):
         draw = draw * visits - float(tree.draw_sum[children].sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
-    def _temper_root(self) -> None:
-        """Give a root that was an inner node the root's policy temperature."""
-        params = self.params
-        if params.root_temperature > 0:
-            take_back(self.tree, np.int64(ROOT))
-            temper_priors(self.tree, np.int64(ROOT), params.policy_temperature / params.root_temperature)
-
     def clear(self) -> None:
         """Forget the whole tree, including visits in flight."""
         self.generation += 1
@@ -146,7 +139,6 @@ class Search(RootView):
             reroot(tree, node)
             self._room = forget_the_rest(tree)
             self.own_value = self._root_without_children()
-            self._temper_root()
         return True
 
     def _child_reaching(self, node: int, row: np.ndarray, target: np.ndarray, after: np.ndarray) -> int:

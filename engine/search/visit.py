@@ -326,12 +326,9 @@ def expand(tree, params, node, moves, logits, count):
     for i in range(1, count):
         highest = max(highest, logits[i])
     total = 0.0
-    temperature = params.policy_temperature
-    if node == ROOT and params.root_temperature > 0:
-        temperature = params.root_temperature
     weights = tree.scratch_priors
     for i in range(count):
-        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / temperature)
+        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature)
         if not weight >= 0.0:
             weight = 0.0  # A network that overflowed: places by weight need numbers.
         total += weight

@@ -73,7 +73,7 @@ def test_a_lost_move_is_not_looked_at_again_and_does_not_lower_the_others_hopes(
 
 @pytest.mark.parametrize("draw_score", [0.0, -0.6])
 def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
-    params = PARAMS._replace(cpuct_deviation=0.7, root_cpuct_scale=1.5, draw_score=draw_score)
+    params = PARAMS._replace(cpuct_deviation=0.7, draw_score=draw_score)
     params = params._replace(moves_left_max_effect=0.3, moves_left_slope=0.02)
     tree, rng = small_tree([0.3, 0.25, 0.2, 0.15, 0.1]), np.random.default_rng(3)
     u, s = np.zeros(5, np.float32), np.zeros(5, np.float32)
