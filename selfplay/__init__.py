@@ -3,7 +3,7 @@
 records/      games and training targets in memory and on disk; imports none of the other packages
 data/         reads labels and games, samples training batches
 teachers/     another engine's value net, run in this process to label positions
-games/        self-play actors
+games/        games of self-play and gate, many at once
 training/     the parts of each network family, the learner, held-out scores, supervised pretraining
 run/          run folders: configuration, run database, generate, fit, gate, loop
 report/       the report of a run as one HTML file

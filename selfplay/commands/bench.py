@@ -44,14 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     text = "use FILTERSxBLOCKS or sparse-WIDTH with random weights (default %(default)s)"
     parser.add_argument("--net", default="64x6", metavar="NET", help=text)
-    text = "use this many CPU threads (default %(default)s)"
+    text = "train on this many threads, and play on as many processes (default %(default)s)"
     parser.add_argument("--threads", type=int, default=2, metavar="N", help=text)
     text = f"train on this many positions per step (default {TOWER_RECIPE.batch_size} for towers, "
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
     text = "search this many visits per self-play move (default %(default)s)"
     parser.add_argument("--visits", type=int, default=GameSettings.visits, metavar="N", help=text)
-    text = "play this many games at once in each thread (default %(default)s)"
+    text = "play this many games at once in each process (default %(default)s)"
     parser.add_argument("--games", type=int, default=GameSettings.concurrent, metavar="N", help=text)
     text = "evaluate towers in self-play with this backend (default %(default)s)"
     parser.add_argument("--backend", default=GameSettings.backend, choices=BACKEND_NAMES, help=text)
@@ -80,9 +80,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     recipe = family.recipe
     batch_size = recipe.batch_size if arguments.batch is None else arguments.batch
     learning = LearnerSettings(batch_size, recipe.weight_decay, threads=arguments.threads)
-    playing = GameSettings(
-        concurrent=arguments.games, actors=arguments.threads, visits=arguments.visits, backend=arguments.backend
-    )
+    playing = GameSettings(concurrent=arguments.games, visits=arguments.visits, backend=arguments.backend)
     settings = {name: getattr(arguments, name) for name in ("net", "threads", "visits", "backend")}
     settings["batch"] = batch_size
     settings["games at once"] = arguments.games * arguments.threads
@@ -95,7 +93,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         line.update(0.6, "self-play")
         net = Path(folder) / "net.dit"
         dit.save(net, family.build(np.random.default_rng(SEED)))
-        self_play = self_play_speeds(net, playing, arguments.seconds)
+        self_play = self_play_speeds(net, playing, arguments.threads, arguments.seconds)
     return {"machine": describe_machine(), "settings": settings, "sampling": sampling, "training": training,
             "self-play": self_play}  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from selfplay.commands.runs import add_run_arguments, work_on_run
+from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_phase
 
@@ -19,8 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = EXAMPLE
     add_run_arguments(parser)
+    add_play_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out this one phase. If another phase is due, the error names it."""
-    return work_on_run(arguments, lambda folder, stop: run_phase(folder, Phase.GATE, stop))
+    with play_backend(arguments) as play:
+        return work_on_run(arguments, lambda folder, stop: run_phase(folder, Phase.GATE, stop, play))

@@ -10,12 +10,12 @@ from pathlib import Path
 from engine.command_line import INTERRUPTED
 from engine.errors import ConfigError, RunError
 from engine.live_lines import show
+from engine.options import usable_cpus
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.run.config import add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
-from selfplay.run.generating import play_here
-from selfplay.run.playing import PlayBackend
+from selfplay.run.playing import PlayBackend, play_numbers
 from selfplay.run.workers import WorkerPool
 
 __all__ = ["add_play_arguments", "add_run_arguments", "play_backend", "work_on_run"]
@@ -34,13 +34,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where self-play games are played. This is not configuration: the games are the same anywhere."""
+    """Declare where games are played. This is not configuration: the games are the same anywhere."""
     parser.add_argument(
         "--workers",
         type=int,
         default=0,
         metavar="N",
-        help="play on N processes, or N actors of the cluster (default: threads of this process; all of the cluster)",
+        help="play on N processes, or N actors of the cluster (default: one for each processor); 1 = in this process",
     )
     parser.add_argument(
         "--cluster",
@@ -59,10 +59,9 @@ def play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
 
         with connected(arguments.cluster, arguments.workers, show) as play:
             yield play
-    elif arguments.workers:
-        yield WorkerPool(arguments.workers, show)
     else:
-        yield play_here
+        count = arguments.workers or usable_cpus()
+        yield WorkerPool(count, show) if count > 1 else play_numbers
 
 
 def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callable[[], bool]], bool]) -> int:

@@ -1,1 +1,1 @@
-"""Plays self-play games: settings, players, actors, resignation."""
+"""Plays self-play games: settings, players, seats, resignation."""

@@ -18,8 +18,7 @@ class GameSettings:
     """
 
     count: int = setting(128, "play this many games in a generation", least=1)
-    concurrent: int = setting(32, "play this many games at once in each actor; each adds one leaf to a batch", least=1)
-    actors: int = setting(2, "play on this many threads, in self-play and gate; each has games of its own", least=1)
+    concurrent: int = setting(32, "play this many games at once in each worker; each adds one leaf to a batch", least=1)
     backend: str = setting("numpy", "evaluate towers with this; auto = a GPU where one answers", BACKEND_NAMES)
     visits: int = setting(128, "search a move that becomes a training target for this many root visits", least=1)
     fast_visits: int = setting(24, "search a move that is only played for this many root visits", least=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,11 +12,20 @@ from engine.board.makemove import push
 from selfplay.games.player import TreePlayer
 from selfplay.records.endings import game_ending
 
-__all__ = ["GateGame"]
+__all__ = ["GateGame", "GateRecord"]
+
+
+class GateRecord(NamedTuple):
+    """A finished game of a gate."""
+
+    number: int
+    candidate_points: float  # 1, 1/2 or 0
+    plies: int
+    ending: str
 
 
 class GateGame:
-    """A PooledGame of two evaluators. The candidate has Black in odd-numbered games."""
+    """A PooledGame of two evaluators, with a `record()` once it is finished. The candidate has Black in odd ones."""
 
     def __init__(self, number: int, start: np.ndarray, visits: int, longest: int) -> None:
         self.number = number
@@ -37,18 +47,12 @@ class GateGame:
         side = int(self._stack[self.ply, SIDE])
         return side ^ (self.number & 1)
 
-    @property
-    def candidate_points(self) -> float:
-        """The candidate's 1, 1/2 or 0 points; valid once the game is finished."""
+    def record(self) -> GateRecord:
+        """What the finished game leaves."""
         assert self._ending is not None
-        white = self._ending[1]
-        return (1 + (white if self.number % 2 == 0 else -white)) / 2
-
-    @property
-    def ending(self) -> str:
-        """Why the game ended."""
-        assert self._ending is not None
-        return self._ending[0].name.lower()
+        ending, white = self._ending
+        points = (1 + (white if self.number % 2 == 0 else -white)) / 2
+        return GateRecord(self.number, points, self.ply, ending.name.lower())
 
     def sit_down(self, players: Sequence[TreePlayer]) -> None:
         """Empty both trees and begin the first move."""

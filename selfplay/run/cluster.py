@@ -1,4 +1,4 @@
-"""Self-play on a Ray cluster: one actor per processor on every node; lost actors are replaced.
+"""The games of self-play and gate on a Ray cluster: one actor per processor on every node; lost actors are replaced.
 
 Every node needs this package, of the same version, in the environment that its Ray runs in; the versions are compared.
 Nodes with different processors or BLAS libraries compute different last bits, so they play the same games only if
@@ -18,14 +18,13 @@ from typing import Any
 
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write
-from selfplay.records.game import SelfPlayRecord
-from selfplay.run.playing import GenerationTask, PlayBackend
+from selfplay.run.playing import PlayBackend, PlayTask, shared_task
 from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised, shared_task
+from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised
 
 __all__ = ["RayBackend", "connected"]
 
-KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses one
+KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses up to two
 
 
 @contextlib.contextmanager
@@ -51,7 +50,7 @@ def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterat
 class RayBackend:
     """A PlayBackend of `workers` actors; 0 means one per processor that the cluster has when a call begins.
 
-    Needs a connection to the cluster. The network is sent to every node once per call, and the actors live as long as
+    Needs a connection to the cluster. The networks are sent to every node once per call, and the actors live as long as
     the call. An actor that is lost, with its node or alone, is replaced as soon as a processor is free on any node.
     `tell` gets a message about it. Raises as `play_supervised` does.
     """
@@ -66,9 +65,9 @@ class RayBackend:
 
     def __call__(
         self,
-        task: GenerationTask,
+        task: PlayTask,
         numbers: Sequence[int],
-        finish: Callable[[SelfPlayRecord], None],
+        finish: Callable[[Any], None],
         stop: Callable[[], bool],
     ) -> None:
         """Play the games of these numbers; see `PlayBackend`."""
@@ -91,15 +90,15 @@ def _ray() -> Any:
 class _Actors:
     """The Crew of one call."""
 
-    def __init__(self, task: GenerationTask, size: int) -> None:
+    def __init__(self, task: PlayTask, size: int) -> None:
         self.size = size
         self._ray = _ray()
         self._new_actor = self._ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_StationActor)
         self._task = self._ray.put(task)
-        self._net = self._ray.put(task.net.read_bytes())
+        self._nets = self._ray.put([net.read_bytes() for net in task.nets])
 
     def hire(self) -> _ActorWorker:
-        return _ActorWorker(self._ray, self._new_actor.remote(self._task, self._net, source_hash()))
+        return _ActorWorker(self._ray, self._new_actor.remote(self._task, self._nets, source_hash()))
 
     def ready(self, workers: Sequence[_ActorWorker], timeout_s: float) -> Sequence[_ActorWorker]:
         references = {worker.reference: worker for worker in workers}
@@ -140,8 +139,8 @@ def _first_line(error: Exception) -> str:
 class _StationActor:
     """A Station in a process of the cluster."""
 
-    def __init__(self, task: GenerationTask, net: bytes, source: str) -> None:
-        self._station = Station(replace(task, net=_node_copy(net)), source)
+    def __init__(self, task: PlayTask, nets: list[bytes], source: str) -> None:
+        self._station = Station(replace(task, nets=tuple(map(_node_copy, nets))), source)
 
     def exchange(self, numbers: list[int]) -> Report:
         return self._station.exchange(numbers)

@@ -35,8 +35,9 @@ __all__ = [
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
-FORMAT = 2  # version of the run folder, written in the first line of config.toml
+FORMAT = 3  # version of the run folder, written in the first line of config.toml
 NOT_IN_FORMAT_1 = {"fit": {"weight_decay": 0.01}}  # values that format 1 always used
+UNTIL_FORMAT_2 = ("games", "actors")  # a setting without effect on the games
 DEFAULT_NET = "32x4"
 EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # networks whose defaults the help shows
 
@@ -132,7 +133,7 @@ class RunConfig:
     fit: FitSettings
     net: str = setting(DEFAULT_NET, "train a tower, FILTERSxBLOCKS, or a sparse network such as sparse-256")
     seed: int = setting(1, "seed all random numbers of the run with this", least=0)
-    threads: int = setting(2, "train on this many threads; self-play and gate use games.actors", least=1)
+    threads: int = setting(2, "train on this many threads; self-play and gate use --workers", least=1)
     openings: str = setting("", "take openings from this EPD file; empty = Aino's own set")
     games: GameSettings = field(default_factory=GameSettings)
     gate: GateSettings = field(default_factory=GateSettings)
@@ -196,8 +197,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     values = read_settings(path)
     found = values.pop("format", FORMAT)
     if found == 1:
-        return merged(NOT_IN_FORMAT_1, values)
-    if found != FORMAT:
+        values = merged(NOT_IN_FORMAT_1, values)
+    if found in (1, 2):
+        section, name = UNTIL_FORMAT_2
+        values.get(section, {}).pop(name, None)
+    elif found != FORMAT:
         raise ConfigError(f"{path}: made by another version of Aino: expected format {FORMAT}, found {found!r}")
     return values
 

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from engine.evaluation import make_evaluator
 from engine.search.params import SearchParams
-from selfplay.games.gate_game import GateGame
+from selfplay.games.gate_game import GateGame, GateRecord
 from selfplay.games.seats import Seating
 from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
-from selfplay.run.actors import play_with_actors
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import GateResult
+from selfplay.run.playing import PlayBackend, PlayTask, play_numbers
 
-__all__ = ["GateProgress", "GateTest", "gate"]
+__all__ = ["GateProgress", "GateTask", "GateTest", "gate"]
 
 OPENING_STREAM = 0x6A7E  # separates the choice of gate openings from other random numbers
+
+
+@dataclass(frozen=True)
+class GateTask(PlayTask):
+    """The games of a gate between two networks, the candidate first.
+
+    Attributes:
+        gate: their limits.
+    """
+
+    gate: GateSettings
+
+    def new_game(self, number: int) -> GateGame:
+        """As in PlayTask."""
+        order = np.random.default_rng([self.seed, self.generation, OPENING_STREAM]).permutation(len(self.openings))
+        return GateGame(number, self.openings[order[number // 2]], self.gate.visits, self.gate.longest)
+
+    def seating(self) -> Seating:
+        """As in PlayTask."""
+        return Seating(self.settings.concurrent, SearchParams(mate_moves=1), self.gate.visits, self.gate.longest)
+
+    def shortest(self) -> Self:
+        """As in PlayTask."""
+        return replace(self, gate=replace(self.gate, visits=2, longest=2))
 
 
 @dataclass(frozen=True)
@@ -91,12 +115,13 @@ def gate(
     report: Callable[[GateProgress], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
+    play: PlayBackend = play_numbers,
 ) -> GateResult | None:
     """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped.
 
     No opening is played by two pairs: nothing is random in a gate, so the second pair would repeat the first.
     """
-    openings, games = run.opening_rows(), run.config.games
+    openings = run.opening_rows()
     settings = replace(run.config.gate, pairs=min(run.config.gate.pairs, len(openings)))
     conditions, played = _conditions(run, generation, openings), run.ledger.gate_points(generation)
     test = GateTest(settings, played.get(conditions, {}))
@@ -104,31 +129,18 @@ def gate(
     if result is None and (others := sum(map(len, played.values())) - len(test.points)):
         tell(f"generation {generation}: {others} gate games were played under other settings and do not count")
 
-    def finish(game: GateGame) -> None:
+    def finish(game: GateRecord) -> None:
         nonlocal result
-        run.ledger.note_gate_game(generation, game.number, conditions, game.candidate_points, game.ply, game.ending)
+        run.ledger.note_gate_game(generation, game.number, conditions, game.candidate_points, game.plies, game.ending)
         test.note(game.number, game.candidate_points)
         result = result or test.verdict
         report(test.progress)
 
     if result is None:
         numbers = [number for number in range(2 * settings.pairs) if number not in test.points]
-        play_with_actors(
-            _new_games(run, generation, openings, numbers),
-            lambda: [
-                make_evaluator("network", net, threads=1, backend=games.backend)
-                for net in (run.candidate(generation), run.best)
-            ],
-            games.actors,
-            Seating(
-                games=min(games.concurrent, max(1, -(-len(numbers) // games.actors))),
-                params=SearchParams(mate_moves=1),
-                visits=settings.visits,
-                plies=settings.longest,
-            ),
-            finish,
-            lambda: result is not None or stop(),
-        )
+        nets = run.candidate(generation), run.best
+        task = GateTask(run.config.seed, generation, run.config.games, nets, np.array(openings), run.config.gate)
+        play(task, numbers, finish, lambda: result is not None or stop())
     if result is None:
         return None
     # We save the verdict before the promotion: a crash in between repeats the promotion, never the match.
@@ -144,12 +156,3 @@ def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray])
     limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest}".encode()
     parts = (limits, np.array(openings).tobytes(), run.candidate(generation).read_bytes(), run.best.read_bytes())
     return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
-def _new_games(
-    run: RunFolder, generation: int, openings: Sequence[np.ndarray], numbers: list[int]
-) -> Iterator[GateGame]:
-    order = np.random.default_rng([run.config.seed, generation, OPENING_STREAM]).permutation(len(openings))
-    for number in numbers:
-        start = openings[order[number // 2]]
-        yield GateGame(number, start, run.config.gate.visits, run.config.gate.longest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from selfplay.run.guards import SelfPlaySummary, guarded_settings, summarise
 from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
-__all__ = ["GenerateProgress", "generate", "play_here"]
+__all__ = ["GenerateProgress", "generate"]
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,13 @@ class GenerateProgress:
     positions_per_s: float
 
 
-def play_here(
-    task: GenerationTask, numbers: Sequence[int], finish: Callable[[SelfPlayRecord], None], stop: Callable[[], bool]
-) -> None:
-    """The PlayBackend of one machine: this process, with as many threads as the settings have actors."""
-    play_numbers(task, numbers, finish, stop, task.settings.actors)
-
-
 def generate(
     run: RunFolder,
     generation: int,
     report: Callable[[GenerateProgress], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
-    play: PlayBackend = play_here,
+    play: PlayBackend = play_numbers,
 ) -> bool:
     """Play the generation's missing games with the best network; True once it is published, False if stopped."""
     writer = ReplayWriter(run.replay, generation)
@@ -79,7 +72,7 @@ def generate(
 
 def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:
     return GenerationTask(
-        run.config.seed, generation, settings, run.best, np.array(run.opening_rows()), run.start_row()
+        run.config.seed, generation, settings, (run.best,), np.array(run.opening_rows()), run.start_row()
     )
 
 

@@ -13,19 +13,21 @@ from selfplay.run.config import config_text
 from selfplay.run.fitting import FitProgress, FitResult, NothingToLearn, adopt, fit
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateProgress, gate
-from selfplay.run.generating import GenerateProgress, generate, play_here
+from selfplay.run.generating import GenerateProgress, generate
 from selfplay.run.ledger import Phase
-from selfplay.run.playing import PlayBackend
+from selfplay.run.playing import PlayBackend, play_numbers
 
 __all__ = ["adopt_candidate", "run_generations", "run_phase"]
 
 LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
 
-def run_generations(run: RunFolder, count: int | None, stop: Callable[[], bool], play: PlayBackend = play_here) -> bool:
+def run_generations(
+    run: RunFolder, count: int | None, stop: Callable[[], bool], play: PlayBackend = play_numbers
+) -> bool:
     """Finish `count` generations (None: without end), of which one may have been begun before; False when stopped.
 
-    `play` plays the self-play games.
+    `play` plays the games of self-play and gate.
     """
     finished = 0
     while count is None or finished < count:
@@ -36,7 +38,7 @@ def run_generations(run: RunFolder, count: int | None, stop: Callable[[], bool],
     return True
 
 
-def run_phase(run: RunFolder, wanted: Phase, stop: Callable[[], bool], play: PlayBackend = play_here) -> bool:
+def run_phase(run: RunFolder, wanted: Phase, stop: Callable[[], bool], play: PlayBackend = play_numbers) -> bool:
     """Carry out one phase, if it is the next one; False when stopped. Raises RunError when another phase is due."""
     return _carry_out(run, _demand(run, wanted), wanted, stop, play)
 
@@ -171,7 +173,7 @@ def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacke
             text = f"{progress.games} games, score {progress.score:.1%}, LLR {progress.llr:+.2f}"
             line.update(progress.games / progress.of_games, text)
 
-        result = gate(run, number, report, show, stop)
+        result = gate(run, number, report, show, stop, play)
     if result is None:
         return False
     show(

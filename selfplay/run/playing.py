@@ -1,50 +1,74 @@
-"""Self-play of one generation without the run folder: a worker's task and how it plays.
+"""The games of a generation's phase without the run folder: a worker's task and how it plays.
 
-A game depends only on the task and the game's number, never on other games, the thread, the process or the machine
-that plays it. So any number of workers may share the numbers, and a replayed lost game comes out the same.
+A game depends only on the task and the game's number, never on other games, the process or the machine that plays it.
+So any number of workers may share the numbers, and a replayed lost game comes out the same.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
+from engine.evaluation.protocol import InKernelEvaluator
 from engine.search.params import SearchParams
 from selfplay.games.game_settings import GameSettings
-from selfplay.games.seats import Seating
+from selfplay.games.player import KernelVisits
+from selfplay.games.pool import play_games, play_in_turn
+from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
-from selfplay.records.game import SelfPlayRecord
-from selfplay.run.actors import play_with_actors
 
-__all__ = ["GenerationTask", "PlayBackend", "play_numbers"]
+__all__ = ["GenerationTask", "PlayBackend", "PlayTask", "play_numbers", "shared_task"]
 
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
 
 
 @dataclass(frozen=True)
-class GenerationTask:
-    """Everything that the games of a generation depend on; picklable.
+class PlayTask(ABC):
+    """Everything that the games of a phase depend on; picklable.
 
     Attributes:
         seed, generation: with a game's number, the seed of its random numbers.
-        settings: how the games are played.
-        net: `.dit` file of the network that plays, where this process finds it.
+        settings: how self-play games are played; of the gate, how many games at once and by which backend.
+        nets: `.dit` files of the networks that play, where this process finds them.
         openings: uint64[n, 16] start rows to draw from.
-        start: uint64[16], the start row of the other games.
     """
 
     seed: int
     generation: int
     settings: GameSettings
-    net: Path
+    nets: tuple[Path, ...]
     openings: np.ndarray
+
+    @abstractmethod
+    def new_game(self, number: int) -> Any:
+        """The PooledGame of that number, at its beginning; its `record()` is what a finished one leaves."""
+
+    @abstractmethod
+    def seating(self) -> Seating:
+        """How many games are played at once, and their limits."""
+
+    @abstractmethod
+    def shortest(self) -> Self:
+        """The task with games of hardly a move, to load the networks and the kernels."""
+
+
+@dataclass(frozen=True)
+class GenerationTask(PlayTask):
+    """Self-play games.
+
+    Attributes:
+        start: uint64[16], the start row of the games without an opening.
+    """
+
     start: np.ndarray
 
     def new_game(self, number: int) -> SelfPlayGame:
@@ -57,39 +81,48 @@ class GenerationTask:
             row = row_from_board(chess.Board.from_chess960_pos(int(rng.integers(CHESS960_STARTS))))
         return SelfPlayGame(row, self.settings, self.seed, self.generation, number)
 
+    def seating(self) -> Seating:
+        """As in PlayTask."""
+        settings = self.settings
+        params = SearchParams(decide_root=settings.gumbel == 0, mate_moves=1)
+        return Seating(settings.concurrent, params, max(settings.visits, settings.fast_visits), settings.longest)
 
-PlayBackend = Callable[
-    [GenerationTask, Sequence[int], Callable[[SelfPlayRecord], None], Callable[[], bool]],
-    None,
-]
-"""Plays the games of these numbers and hands each record over, by one thread at a time; returns early when asked to
-stop, with the games in flight given up."""
+    def shortest(self) -> Self:
+        """As in PlayTask."""
+        return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
+
+
+PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Callable[[], bool]], None]
+"""Plays the games of these numbers and hands each record over, one at a time; returns early when asked to stop, with
+the games in flight given up."""
+
+
+def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
+    """The task for one of so many workers: it has no more games at once than its share of them."""
+    concurrent = min(task.settings.concurrent, max(1, -(-games // workers)))
+    return replace(task, settings=replace(task.settings, concurrent=concurrent))
 
 
 def play_numbers(
-    task: GenerationTask,
-    numbers: Iterable[int],
-    finish: Callable[[SelfPlayRecord], None],
-    stop: Callable[[], bool],
-    threads: int,
+    task: PlayTask, numbers: Iterable[int], finish: Callable[[Any], None], stop: Callable[[], bool]
 ) -> None:
-    """Play the games of these numbers in this process; `finish` gets each record as its game ends.
+    """The PlayBackend of the calling thread: many games at once, or one where all evaluators work inside kernels.
 
     Numbers that are no sequence are drawn one at a time, as games end and leave room for others.
     """
-    settings = task.settings
-    share = -(-len(numbers) // threads) if isinstance(numbers, Sequence) else settings.concurrent
-    games: Iterator[SelfPlayGame] = (task.new_game(number) for number in numbers)
-    play_with_actors(
-        games,
-        lambda: [make_evaluator("network", task.net, threads=1, backend=settings.backend)],
-        threads,
-        Seating(
-            games=min(settings.concurrent, max(1, share)),
-            params=SearchParams(decide_root=settings.gumbel == 0, mate_moves=1),
-            visits=max(settings.visits, settings.fast_visits),
-            plies=settings.longest,
-        ),
-        lambda game: finish(game.record()),
-        stop,
-    )
+    if isinstance(numbers, Sequence):
+        task = shared_task(task, len(numbers), 1)
+    evaluators = [make_evaluator("network", net, threads=1, backend=task.settings.backend) for net in task.nets]
+    games: Iterator[Any] = (task.new_game(number) for number in numbers)
+    kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
+    in_turn = len(kernels) == len(evaluators)
+    seating = replace(task.seating(), games=1) if in_turn else task.seating()
+    tables = [Seats(one, seating) for one in evaluators]
+    try:
+        if in_turn:
+            play_in_turn(games, tables, kernels, lambda game: finish(game.record()), stop)
+        else:
+            play_games(games, tables, lambda game: finish(game.record()), stop)
+    finally:
+        for evaluator in evaluators:
+            evaluator.close()

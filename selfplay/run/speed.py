@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -13,7 +15,6 @@ import chess
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
-from engine.native.pool import ThreadPool
 from engine.search.params import SearchParams
 from engine.search.session import Search
 from engine.search.tree import DESCENTS
@@ -33,30 +34,31 @@ SEED = 1
 Speeds = dict[str, float]
 
 
-def self_play_speeds(net: Path, settings: GameSettings, seconds: float) -> Speeds:
-    """Speeds a second of `settings.actors` threads, each measured for about `seconds`.
+def self_play_speeds(net: Path, settings: GameSettings, workers: int, seconds: float) -> Speeds:
+    """Speeds a second of so many processes, each measured for about `seconds`.
 
-    `raw evaluations` are those of the evaluator alone at the same batch and threads. In-kernel searches use no batches:
+    `raw evaluations` are those of the evaluator alone at the same batch and workers. In-kernel searches use no batches:
     for them `visits` are counted, and `share of the search alone` is the share of the time spent inside the kernel.
     """
-    with ThreadPool(settings.actors, "speed") as pool:
-        rounds = [_measure_round(net, settings, seconds / ROUNDS, pool) for _ in range(ROUNDS)]
+    with ProcessPoolExecutor(workers, get_context("spawn")) if workers > 1 else ThreadPoolExecutor(1) as pool:
+        rounds = [_measure_round(net, settings, seconds / ROUNDS, workers, pool) for _ in range(ROUNDS)]
     return {name: median(one[name] for one in rounds) for name in rounds[0]}
 
 
-def _measure_round(net: Path, settings: GameSettings, seconds: float, pool: ThreadPool) -> Speeds:
-    def on_every_thread(measure: Callable[[Path, GameSettings, float], Speeds], one: GameSettings) -> Speeds:
-        results = pool.map(lambda _: measure(net, one, seconds), range(one.actors))
+def _measure_round(net: Path, settings: GameSettings, seconds: float, workers: int, pool: Executor) -> Speeds:
+    def by_workers(measure: Callable[[Path, GameSettings, float], Speeds], one: GameSettings, count: int) -> Speeds:
+        asked = [pool.submit(measure, net, one, seconds) for _ in range(count)]
+        results = [each.result() for each in asked]
         return {name: sum(result[name] for result in results) for name in results[0]}
 
-    speeds = on_every_thread(_raw_speed, settings)
-    playing = on_every_thread(_kernel_speeds if _is_in_kernel(net) else _batch_speeds, settings)
+    speeds = by_workers(_raw_speed, settings, workers)
+    playing = by_workers(_kernel_speeds if _is_in_kernel(net) else _batch_speeds, settings, workers)
     if "inside" in playing:
-        speeds |= {"visits/s": playing["visits"], "share of the search alone": playing["inside"] / settings.actors}
+        speeds |= {"visits/s": playing["visits"], "share of the search alone": playing["inside"] / workers}
     else:
         speeds |= {"evaluations/s": playing["evaluations"],
                    "share of raw": playing["evaluations"] / speeds["raw evaluations/s"]}  # fmt: skip
-    plain = on_every_thread(_batch_speeds, replace(settings, concurrent=1, actors=1))
+    plain = by_workers(_batch_speeds, replace(settings, concurrent=1), 1)
     return speeds | {
         "positions/s": playing["positions"],
         f"games of {GAME_PLIES} plies/s": playing["positions"] / GAME_PLIES,
@@ -72,7 +74,7 @@ def _is_in_kernel(net: Path) -> bool:
 
 
 class _Table:
-    """One thread's evaluator, seats and endless games."""
+    """One worker's evaluator, seats and endless games."""
 
     def __init__(self, net: Path, settings: GameSettings) -> None:
         self.evaluator = make_evaluator("network", net, threads=1, backend=settings.backend)

@@ -13,12 +13,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.errors import AinoError, ConfigError, RunError
-from selfplay.records.game import SelfPlayRecord, encode_record
-from selfplay.run.playing import GenerationTask, play_numbers
+from selfplay.run.playing import PlayTask, play_numbers
 
 __all__ = ["Report", "Station", "source_hash"]
 
@@ -43,12 +43,12 @@ class Report:
     """A station's answer.
 
     Attributes:
-        records: games finished since the last report, encoded.
+        records: of the games finished since the last report.
         wanted: how many more games it would take now.
         error: what ended the station's work, if something did; it plays no more.
     """
 
-    records: list[bytes]
+    records: list[Any]
     wanted: int
     error: AinoError | None = None
 
@@ -60,12 +60,12 @@ class Station:
     ConfigError.
     """
 
-    def __init__(self, task: GenerationTask, source: str) -> None:
+    def __init__(self, task: PlayTask, source: str) -> None:
         self._task = task
         self._source = source
         self._changed = threading.Condition()
         self._numbers: deque[int] = deque()
-        self._records: list[bytes] = []
+        self._records: list[Any] = []
         self._error: AinoError | None = None
         self._waiting = False  # there is room for another game, but none is queued
         self._idle = False
@@ -113,7 +113,7 @@ class Station:
                 raise ConfigError(f"a worker runs another version of the program than its supervisor ({place})")
             self._warm_up()
             while self._has_games():
-                play_numbers(self._task, self._draw(), self._finish, self._pulse, threads=1)
+                play_numbers(self._task, self._draw(), self._finish, self._pulse)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever supervises
             if not isinstance(error, AinoError):
                 _log.exception("a worker failed")
@@ -131,9 +131,8 @@ class Station:
             return not self._closed
 
     def _warm_up(self) -> None:
-        """Load the network and the kernels before the first report: until then no other worker compiles them, too."""
-        short = replace(self._task.settings, visits=2, fast_visits=2, longest=2)
-        play_numbers(replace(self._task, settings=short), [0], lambda record: None, self._pulse, threads=1)
+        """Load the networks and the kernels before the first report: until then no other worker compiles them, too."""
+        play_numbers(self._task.shortest(), [0], lambda record: None, self._pulse)
 
     def _draw(self) -> Iterator[int]:
         """The numbers as the games have room for them, until there are none."""
@@ -148,9 +147,9 @@ class Station:
                 number = self._numbers.popleft()
             yield number
 
-    def _finish(self, record: SelfPlayRecord) -> None:
+    def _finish(self, record: Any) -> None:
         with self._changed:
-            self._records.append(encode_record(record))
+            self._records.append(record)
             self._changed.notify_all()
 
     def _pulse(self) -> bool:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from engine.errors import AinoError, ConfigError, RunError
-from selfplay.records.game import SelfPlayRecord, decode_record
-from selfplay.run.playing import GenerationTask
 from selfplay.run.station import Report
 
-__all__ = ["PATIENCE_S", "Crew", "Worker", "WorkerLost", "play_supervised", "shared_task"]
+__all__ = ["PATIENCE_S", "Crew", "Worker", "WorkerLost", "play_supervised"]
 
 PATIENCE_S = 600.0  # a worker silent this long is lost; compiling all kernels on a busy machine takes less
 ATTEMPTS = 3  # give up after one game loses this many workers, or this many in a row never report
@@ -60,16 +58,10 @@ class Crew(Protocol[AnyWorker]):
         ...
 
 
-def shared_task(task: GenerationTask, games: int, workers: int) -> GenerationTask:
-    """The task for one of so many workers: it has no more games at once than its share of them."""
-    concurrent = min(task.settings.concurrent, max(1, -(-games // workers)))
-    return replace(task, settings=replace(task.settings, concurrent=concurrent))
-
-
 def play_supervised(
     crew: Crew[AnyWorker],
     numbers: Sequence[int],
-    finish: Callable[[SelfPlayRecord], None],
+    finish: Callable[[Any], None],
     stop: Callable[[], bool],
     tell: Callable[[str], None],
     patience_s: float = PATIENCE_S,
@@ -77,8 +69,7 @@ def play_supervised(
     """Play the games with the crew's workers; `finish` gets each record once, here. All workers are ended on return.
 
     `tell` gets a message about each lost worker. Raises an error that workers reported, or RunError, once a game has
-    taken ATTEMPTS workers with it, or so many in a row were lost at their start; a ConfigError at once; DataError for a
-    record that cannot be read.
+    taken ATTEMPTS workers with it, or so many in a row were lost at their start; a ConfigError at once.
     """
     supervisor = _Supervisor(crew, numbers, finish, tell, patience_s)
     try:
@@ -103,7 +94,7 @@ class _Supervisor(Generic[AnyWorker]):
         self,
         crew: Crew[AnyWorker],
         numbers: Sequence[int],
-        finish: Callable[[SelfPlayRecord], None],
+        finish: Callable[[Any], None],
         tell: Callable[[str], None],
         patience_s: float,
     ) -> None:
@@ -165,8 +156,7 @@ class _Supervisor(Generic[AnyWorker]):
         except WorkerLost as lost:
             self._lose(post, str(lost))
             return
-        for payload in report.records:
-            record = decode_record(payload)
+        for record in report.records:
             post.held.discard(record.number)
             if record.number in self.unfinished:
                 self.unfinished.remove(record.number)

@@ -1,4 +1,4 @@
-"""Self-play on several processes of this machine, each with its own games; lost processes are replaced.
+"""Several processes of this machine that play a phase's games, each its own; lost processes are replaced.
 
 Processes rather than threads: only kernels run without the interpreter's lock; the rest of a game needs it.
 """
@@ -12,12 +12,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, resource_tracker
+from typing import Any
 
 from engine.errors import ConfigError
-from selfplay.records.game import SelfPlayRecord
-from selfplay.run.playing import GenerationTask
+from selfplay.run.playing import PlayTask, shared_task
 from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised, shared_task
+from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised
 
 __all__ = ["WorkerPool"]
 
@@ -25,7 +25,7 @@ __all__ = ["WorkerPool"]
 class WorkerPool:
     """A PlayBackend of `count` processes, which live for the length of a call.
 
-    They share nothing but the network's file and the kernel cache, ignore Ctrl-C, which their parent handles,
+    They share nothing but the networks' files and the kernel cache, ignore Ctrl-C, which their parent handles,
     and end with their parent, however it ends. `tell` gets a message about each worker that was lost and replaced.
     Raises ConfigError for a count below 1; the call raises as `play_supervised` does.
     """
@@ -42,9 +42,9 @@ class WorkerPool:
 
     def __call__(
         self,
-        task: GenerationTask,
+        task: PlayTask,
         numbers: Sequence[int],
-        finish: Callable[[SelfPlayRecord], None],
+        finish: Callable[[Any], None],
         stop: Callable[[], bool],
     ) -> None:
         """Play the games of these numbers; see `PlayBackend`."""
@@ -55,7 +55,7 @@ class WorkerPool:
 class _Processes:
     """The Crew of one call."""
 
-    def __init__(self, task: GenerationTask, size: int) -> None:
+    def __init__(self, task: PlayTask, size: int) -> None:
         self.size = size
         self._task = task
 
@@ -70,7 +70,7 @@ class _Processes:
 class _WorkerProcess:
     """The Worker that lives in a process of its own, at the other end of a pipe."""
 
-    def __init__(self, task: GenerationTask) -> None:
+    def __init__(self, task: PlayTask) -> None:
         # "spawn": a fork would copy the locks of threads that are not there.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
@@ -119,7 +119,7 @@ def _interrupts_held() -> Iterator[None]:
 # ---- in the worker's process --------------------------------------------------------------------------------------
 
 
-def _serve(pipe: connection.Connection, task: GenerationTask, source: str) -> None:
+def _serve(pipe: connection.Connection, task: PlayTask, source: str) -> None:
     """Answer the parent until it closes the pipe or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="watch", daemon=True).start()

@@ -43,6 +43,7 @@ SETTINGS = {
 }
 FLAGS = [
     "--net=16x1",
+    "--workers=1",
     *(f"--{part}.{name}={value}" for part, values in SETTINGS.items() for name, value in values.items()),
 ]
 PHASES = {"generate": 0.6, "fit": 0.5, "gate": 0.4, "promote": 0.04}  # seconds after its beginning to kill within
@@ -180,9 +181,9 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     train("loop", killed, *FLAGS, "--generations", 1)
     generations = published_generations(killed / "replay")[-1]
     if generations > 1:
-        train("loop", straight, "--generations", generations - 1)
+        train("loop", straight, "--workers=1", "--generations", generations - 1)
     for run in (killed, straight):
-        train("generate", run)
+        train("generate", run, "--workers=1")
     if lives.live_and_die(["fit", str(killed)], killed, "fit", rng.uniform(0, PHASES["fit"])):
         died["fit"] += 1
     if place(killed) == "fit":

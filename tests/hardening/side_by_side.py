@@ -27,7 +27,7 @@ from tests.protocol.aino_process import ROOT, AinoProcess
 MOVE_MS = 100
 LATE_S = 10.0  # the machine has fewer cores than processes
 TINY = (
-    "--net=16x1", "--games.count=8", "--games.visits=8", "--games.longest=60", "--fit.positions=512",
+    "--workers=1", "--net=16x1", "--games.count=8", "--games.visits=8", "--games.longest=60", "--fit.positions=512",
     "--fit.batch_size=64", "--fit.shard_size=32", "--gate.pairs=2", "--gate.visits=8", "--gate.longest=60",
 )  # fmt: skip
 ENDINGS = (0, INTERRUPTED)  # exit status of a training that was interrupted

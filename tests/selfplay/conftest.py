@@ -60,11 +60,12 @@ def positions(teacher_lines: list[str]) -> PositionSet:
 
 @pytest.fixture
 def aino_train(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs an `aino-train` command that must succeed; returns what it printed."""
+    """Runs an `aino-train` command that must succeed; returns what it printed. Games are played in this process."""
     from selfplay.main import main
 
     def call(*words: object, status: int = 0) -> str:
-        assert main([str(word) for word in words]) == status
+        flags = ["--workers=1"] if words[0] in ("generate", "gate", "loop") else []
+        assert main([*(str(word) for word in words), *flags]) == status
         captured = capsys.readouterr()
         return captured.out if status == 0 else captured.out + captured.err
 

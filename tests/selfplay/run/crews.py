@@ -27,7 +27,7 @@ def tiny_task(folder: Path, net: str = "16x1", visits: int = 8, longest: int = 4
     dit.save(path, family_of(net).build(np.random.default_rng(1)), {})
     settings = GameSettings(concurrent=4, visits=visits, fast_visits=4, longest=longest, resign_below=-1.0)
     openings = np.array([row_from_board(board) for board in load_openings()])
-    return GenerationTask(3, 1, settings, path, openings, row_from_board(chess.Board()))
+    return GenerationTask(3, 1, settings, (path,), openings, row_from_board(chess.Board()))
 
 
 def games_of(play: PlayBackend, task: GenerationTask, numbers: Sequence[int]) -> dict[int, bytes]:
@@ -43,8 +43,8 @@ def games_of(play: PlayBackend, task: GenerationTask, numbers: Sequence[int]) ->
 
 
 def games_here(task: GenerationTask, numbers: Sequence[int]) -> dict[int, bytes]:
-    """What one thread of this process plays."""
-    return games_of(lambda *arguments: play_numbers(*arguments, threads=1), task, numbers)
+    """What this process plays."""
+    return games_of(play_numbers, task, numbers)
 
 
 def children(parent: int, title: bytes = b"") -> list[int]:

@@ -106,7 +106,7 @@ def test_broken_net_is_named_by_its_own_error(
 ) -> None:
     play, told = cluster
     broken = tmp_path / "broken.dit"
-    broken.write_bytes(task.net.read_bytes()[:100])
+    broken.write_bytes(task.nets[0].read_bytes()[:100])
     with pytest.raises(NetFileError, match=r"\.dit"):
-        games_of(play, replace(task, net=broken), NUMBERS)
+        games_of(play, replace(task, nets=(broken,)), NUMBERS)
     told.clear()

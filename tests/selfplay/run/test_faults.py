@@ -288,9 +288,9 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
 def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     open_run(tmp_path).close()
     config = tmp_path / "config.toml"
-    config.write_text(config.read_text().replace("format = 2", "format = 3"))
+    config.write_text(config.read_text().replace("format = 3", "format = 4"))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 2, found 3"):
+    with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 3, found 4"):
         open_run(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -308,7 +308,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=30"]
+    command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=30", "--workers=1"]
     with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
         deadline = time.monotonic() + 120
         while not part_path(tmp_path / "replay", 1).is_file():

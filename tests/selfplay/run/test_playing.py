@@ -1,4 +1,4 @@
-"""Playing the games of a task: the same games on any number of threads, in batches and inside the kernel."""
+"""Playing the games of a task: the same games in any company, in batches and inside the kernel."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ def task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     net = tmp_path_factory.mktemp("net") / "net.dit"
     dit.save(net, family_of(request.param).build(np.random.default_rng(1)))
     openings = np.array([row_from_board(board) for board in load_openings()[:20]])
-    return GenerationTask(3, 1, SETTINGS, net, openings, row_from_board(chess.Board()))
+    return GenerationTask(3, 1, SETTINGS, (net,), openings, row_from_board(chess.Board()))
 
 
-def play(task: GenerationTask, numbers: Iterable[int], threads: int = 1) -> dict[int, bytes]:
+def play(task: GenerationTask, numbers: Iterable[int]) -> dict[int, bytes]:
     records: list[SelfPlayRecord] = []
-    play_numbers(task, numbers, records.append, lambda: False, threads)
+    play_numbers(task, numbers, records.append, lambda: False)
     return {record.number: encode_record(record) for record in records}
 
 
-def test_games_do_not_depend_on_company_threads_or_process(task: GenerationTask) -> None:
+def test_games_do_not_depend_on_company_or_process(task: GenerationTask) -> None:
     together = play(task, NUMBERS)
     assert sorted(together) == NUMBERS
     assert len(set(together.values())) == len(NUMBERS)
-    assert play(task, reversed(NUMBERS), threads=2) == together
+    assert play(task, reversed(NUMBERS)) == together
     elsewhere = pickle.loads(pickle.dumps(task))
     assert play(elsewhere, [3]) == {3: together[3]}
 
 
 def test_gumbel_root_plays_the_same_games_everywhere(task: GenerationTask) -> None:
     gumbel = replace(task, settings=replace(SETTINGS, gumbel=4))
-    together = play(gumbel, NUMBERS, threads=2)
+    together = play(gumbel, NUMBERS)
     assert len(set(together.values())) == len(NUMBERS)
     assert play(gumbel, [7]) == {7: together[7]}
     assert together != play(task, NUMBERS)
@@ -62,7 +62,7 @@ def test_gumbel_root_plays_the_same_games_everywhere(task: GenerationTask) -> No
 
 def test_games_are_legal_and_searched_as_told(task: GenerationTask) -> None:
     records: list[SelfPlayRecord] = []
-    play_numbers(task, NUMBERS, records.append, lambda: False, 1)
+    play_numbers(task, NUMBERS, records.append, lambda: False)
     positions, illegal = collect(training_game(record, 0.5) for record in records)
     assert illegal == 0
     assert 0 < np.count_nonzero(positions.usable) < positions.n_positions
@@ -77,14 +77,14 @@ def test_games_are_legal_and_searched_as_told(task: GenerationTask) -> None:
 def test_stop_gives_up_the_games_in_flight(task: GenerationTask) -> None:
     calls = iter(range(1000))
     records: list[SelfPlayRecord] = []
-    play_numbers(task, range(50), records.append, lambda: next(calls) > 30, 1)
+    play_numbers(task, range(50), records.append, lambda: next(calls) > 30)
     assert len(records) < 50
 
 
 def test_missing_network_is_an_error(task: GenerationTask, tmp_path: Path) -> None:
-    missing = GenerationTask(1, 1, SETTINGS, tmp_path / "none.dit", task.openings, task.start)
+    missing = GenerationTask(1, 1, SETTINGS, (tmp_path / "none.dit",), task.openings, task.start)
     with pytest.raises(NetFileError, match="none"):
-        play_numbers(missing, [0], print, lambda: False, 2)
+        play_numbers(missing, [0], print, lambda: False)
 
 
 def test_generation_of_the_sparse_family(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
 
 
 def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
-    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=24"]
+    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=24", "--workers=1"]
     command = [sys.executable, "-m", "selfplay.main", "generate", str(tmp_path / "killed"), *flags]
     part = segment_path(tmp_path / "killed" / "replay", 1).with_suffix(".part")
     with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
@@ -311,6 +311,7 @@ def test_run_of_the_first_format_goes_on_with_the_settings_it_began_with(straigh
     text = config_text(straight.config)
     assert "weight_decay = 0.01\n" in text
     text = text.replace(f"format = {FORMAT}", "format = 1").replace("weight_decay = 0.01\n", "")
+    text = text.replace("[games]\n", "[games]\nactors = 2\n")
     (tmp_path / "config.toml").write_text(text)
     first = straight.candidate(0).read_bytes()
     (tmp_path / "nets" / "best.dit").write_bytes(first)
