@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from selfplay.matches.statistics import score_from_elo
+
 __all__ = ["LadderRating", "fit_rung", "most_informative_rung"]
 
 GRID_ELO = 10.0
@@ -77,8 +79,7 @@ def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
 
 def _expected(elos: np.ndarray, rung: int) -> np.ndarray:
     """Expected score float64[elos, stretches] against a rung."""
-    scores = 1.0 / (1.0 + 10.0 ** (-np.multiply.outer(elos - rung, STRETCHES) / 400.0))
-    return np.clip(scores, 1e-9, 1.0 - 1e-9)
+    return np.clip(score_from_elo(np.multiply.outer(elos - rung, STRETCHES)), 1e-9, 1.0 - 1e-9)
 
 
 def _normalised(log_weight: np.ndarray) -> np.ndarray:

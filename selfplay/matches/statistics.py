@@ -8,10 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from engine.errors import ConfigError
+
+Numbers = TypeVar("Numbers", float, np.ndarray)
 
 __all__ = [
     "NORMAL_95",
@@ -66,8 +69,8 @@ def elo_from_score(score: float) -> float:
     return 400.0 * math.log10(score / (1.0 - score))
 
 
-def score_from_elo(elo: float) -> float:
-    """Expected score in 0..1 for an Elo difference."""
+def score_from_elo(elo: Numbers) -> Numbers:
+    """Expected scores in 0..1 for Elo differences."""
     return 1.0 / (1.0 + 10.0 ** (-elo / 400.0))
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from selfplay.records.packed import SOURCES
-from selfplay.records.targets import SCORE_LIMIT_CP, WIN_CENTRE_CP, WIN_SCALE_CP
+from selfplay.records.targets import SCORE_LIMIT_CP, WIN_CENTRE_CP, WIN_SCALE_CP, win_and_loss
 
 __all__ = [
     "CALM_VALUES",
@@ -39,8 +39,7 @@ class Calibration(NamedTuple):
     def wdl(self, score_cp: np.ndarray) -> np.ndarray:
         """Win, draw, loss float32[n, 3] of scores [n]."""
         cp = np.clip(np.asarray(score_cp, np.float64), -SCORE_LIMIT_CP, SCORE_LIMIT_CP) + self.shift
-        win = 1.0 / (1.0 + np.exp((self.centre - cp) / self.scale))
-        loss = 1.0 / (1.0 + np.exp((self.centre + cp) / self.scale))
+        win, loss = win_and_loss(cp, self.centre, self.scale)
         return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
 
     def long_search_cp(self, score_cp: np.ndarray) -> np.ndarray:
@@ -59,8 +58,8 @@ class Calibration(NamedTuple):
 
 def _win_minus_loss(calibration: Calibration, score_cp: np.ndarray) -> np.ndarray:
     cp = np.asarray(score_cp, np.float64) + calibration.shift
-    centre, scale = calibration.centre, calibration.scale
-    return 1.0 / (1.0 + np.exp((centre - cp) / scale)) - 1.0 / (1.0 + np.exp((centre + cp) / scale))
+    win, loss = win_and_loss(cp, calibration.centre, calibration.scale)
+    return win - loss
 
 
 LONG_SEARCH = Calibration(0.0, WIN_CENTRE_CP, WIN_SCALE_CP)  # the scale that all others are fitted to

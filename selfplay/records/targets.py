@@ -44,9 +44,13 @@ def wdl_from_score(score_cp: np.ndarray) -> np.ndarray:
     w = s((cp - 100) / 60), l = s((-cp - 100) / 60), d = 1 - w - l, with s the logistic function.
     """
     cp = np.clip(np.asarray(score_cp, np.float32), -SCORE_LIMIT_CP, SCORE_LIMIT_CP)
-    win = 1.0 / (1.0 + np.exp((WIN_CENTRE_CP - cp) / WIN_SCALE_CP))
-    loss = 1.0 / (1.0 + np.exp((WIN_CENTRE_CP + cp) / WIN_SCALE_CP))
+    win, loss = win_and_loss(cp, WIN_CENTRE_CP, WIN_SCALE_CP)
     return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
+
+
+def win_and_loss(cp: np.ndarray, centre: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities s((cp - centre) / scale) and s((-cp - centre) / scale) of centipawn scores."""
+    return 1.0 / (1.0 + np.exp((centre - cp) / scale)), 1.0 / (1.0 + np.exp((centre + cp) / scale))
 
 
 def score_from_value(value: np.ndarray) -> np.ndarray:

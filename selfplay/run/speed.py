@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -40,15 +41,15 @@ def self_play_speeds(net: Path, settings: GameSettings, workers: int, seconds: f
     `raw evaluations` are those of the evaluator alone at the same batch and workers. In-kernel searches use no batches:
     for them `visits` are counted, and `share of the search alone` is the share of the time spent inside the kernel.
     """
-    with ProcessPoolExecutor(workers, get_context("spawn")) if workers > 1 else ThreadPoolExecutor(1) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) if workers > 1 else nullcontext() as pool:
         rounds = [_measure_round(net, settings, seconds / ROUNDS, workers, pool) for _ in range(ROUNDS)]
     return {name: median(one[name] for one in rounds) for name in rounds[0]}
 
 
-def _measure_round(net: Path, settings: GameSettings, seconds: float, workers: int, pool: Executor) -> Speeds:
+def _measure_round(net: Path, settings: GameSettings, seconds: float, workers: int, pool: Executor | None) -> Speeds:
     def by_workers(measure: Callable[[Path, GameSettings, float], Speeds], one: GameSettings, count: int) -> Speeds:
-        asked = [pool.submit(measure, net, one, seconds) for _ in range(count)]
-        results = [each.result() for each in asked]
+        asked = [pool.submit(measure, net, one, seconds) for _ in range(count)] if pool else []
+        results = [each.result() for each in asked] or [measure(net, one, seconds)]
         return {name: sum(result[name] for result in results) for name in results[0]}
 
     speeds = by_workers(_raw_speed, settings, workers)

@@ -17,7 +17,8 @@ from engine.board.layout import KING, WHITE
 from engine.native.bits import ctz
 from engine.native.integer_lanes import load_shorts, store_shorts
 from engine.native.jit import kernel
-from selfplay.teachers.net_file import STOCKFISH_15, aligned
+from engine.native.memory import aligned_zeros
+from selfplay.teachers.net_file import STOCKFISH_15
 
 __all__ = ["BUCKETS", "WIDTH", "Accumulators", "advance", "new_accumulators", "start"]
 
@@ -43,17 +44,17 @@ class Accumulators(NamedTuple):
 
 def new_accumulators(plies: int) -> Accumulators:
     """New accumulators for one thread."""
-    inputs, hidden = aligned(WIDTH, np.uint8), aligned(32, np.uint8)
+    inputs, hidden = aligned_zeros(WIDTH, dtype=np.uint8), aligned_zeros(32, dtype=np.uint8)
     return Accumulators(
-        values=aligned(plies * 2 * WIDTH, np.int16),
-        psqt=aligned(plies * 2 * BUCKETS, np.int32),
+        values=aligned_zeros(plies * 2 * WIDTH, dtype=np.int16),
+        psqt=aligned_zeros(plies * 2 * BUCKETS, dtype=np.int32),
         indices=np.zeros(64, np.int64),
         changed=np.zeros((16, 3), np.int64),
         inputs=inputs,
         input_quads=inputs.view(np.int32),
         hidden=hidden,
         hidden_quads=hidden.view(np.int32),
-        sums=aligned(32, np.int32),
+        sums=aligned_zeros(32, dtype=np.int32),
     )
 
 

@@ -15,15 +15,15 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from engine.errors import NetFileError
+from engine.native.memory import aligned_copy
 
-__all__ = ["STOCKFISH_15", "NetShape", "StockfishNet", "aligned", "read_stockfish_net"]
+__all__ = ["STOCKFISH_15", "NetShape", "StockfishNet", "read_stockfish_net"]
 
 VERSION = 0x7AF32F20
 STACK_HASH = 0x63336A4A  # of the layers 1024 -> 15 + 1 -> 32 -> 1 after the transformer
 LONGEST_DESCRIPTION = 4096  # bytes; real descriptions have under a hundred
 PREFIX = struct.Struct("<III")
 HASH = struct.Struct("<I")
-CACHE_LINE = 64
 
 # The transformer's hash is the feature set's hash, exclusive-ored with twice the width.
 FEATURE_SETS = {0x7F234CB8: "HalfKAv2_hm", 0x5F234CB8: "HalfKAv2", 0x5D69D5B8: "HalfKP"}
@@ -67,14 +67,6 @@ class StockfishNet(NamedTuple):
     weight_2: np.ndarray  # int8 [B * 32]
 
 
-def aligned(size: int, dtype: type[np.generic]) -> np.ndarray:
-    """Zeros [size], aligned to a cache line."""
-    n_bytes = size * np.dtype(dtype).itemsize
-    raw = np.zeros(n_bytes + CACHE_LINE, np.uint8)
-    start = -raw.ctypes.data % CACHE_LINE
-    return raw[start : start + n_bytes].view(dtype)
-
-
 def read_stockfish_net(path: Path, shape: NetShape = STOCKFISH_15) -> StockfishNet:
     """Read and check a net file. Raises NetFileError if it is missing, damaged or of another architecture."""
     try:
@@ -110,7 +102,7 @@ class _Reader:
         psqt = self._array("<i4", shape.features * shape.buckets)
         stacks = [self._stack(shape, number) for number in range(shape.buckets)]
         parts = (bias, weight, psqt, *(np.concatenate(part) for part in zip(*stacks, strict=True)))
-        return StockfishNet(*map(_aligned_copy, parts))
+        return StockfishNet(*(aligned_copy(part, part.dtype.newbyteorder("=")) for part in parts))
 
     def _transformer_hash(self, shape: NetShape) -> None:
         (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
@@ -150,9 +142,3 @@ def _architecture_name(transformer_hash: int) -> str:
 def _by_four_inputs(weight: np.ndarray, outputs: int) -> np.ndarray:
     """int8 [outputs * inputs] reordered so that four inputs of all outputs lie side by side."""
     return weight.reshape(outputs, -1, 4).transpose(1, 0, 2).reshape(-1)
-
-
-def _aligned_copy(array: np.ndarray) -> np.ndarray:
-    out = aligned(array.size, array.dtype.newbyteorder("=").type)
-    out[:] = array
-    return out

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from selfplay.teachers.net_file import aligned
+from engine.native.memory import aligned_zeros
 
 __all__ = ["SCORED_SALT", "add_new", "new_filter"]
 
@@ -21,7 +21,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 def new_filter(mib: int) -> np.ndarray:
     """An empty filter, uint64; `mib` is a power of two."""
-    return aligned(mib << 17, np.uint64)
+    return aligned_zeros(mib << 17, dtype=np.uint64)
 
 
 @kernel()

@@ -69,8 +69,8 @@ class SparseNet:
         model = SparseModel(
             tables=self.tables,
             sight=new_sight(),
-            accumulator=aligned_zeros(self.config.width // 2).view(np.int16),
-            units=aligned_zeros(self.config.units // 2).view(np.int16),
+            accumulator=aligned_zeros(self.config.width, dtype=np.int16),
+            units=aligned_zeros(self.config.units, dtype=np.int16),
             hidden=aligned_zeros(self.config.hidden),
             inner=aligned_zeros(self.config.inner),
             outputs=aligned_zeros(LANES),

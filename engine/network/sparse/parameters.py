@@ -16,15 +16,15 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from engine.errors import ConfigError, ShapeError
+from engine.errors import ConfigError
 from engine.native.lanes import LANES
-from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import (
     FEATURES,
     MEN_BUCKETS,
     MOVE_SORTS,
     POLICY_ROWS,
 )
+from engine.network.sparse.tables import copy_into, flat_tables, named_tables
 from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
@@ -135,24 +135,15 @@ def parameter_shapes(config: SparseConfig) -> dict[str, tuple[int, ...]]:
 
 def new_tables(config: SparseConfig) -> tuple[np.ndarray, Tables]:
     """(flat vector of zeros, tables as views of it, each beginning on a cache line)."""
-    sizes = {name: int(np.prod(shape)) for name, shape in parameter_shapes(config).items()}
-    starts = np.cumsum([0, *(-(-size // LANES) * LANES for size in sizes.values())])
-    flat = aligned_zeros(int(starts[-1]))
-    views = [flat[start : start + size] for start, size in zip(starts, sizes.values(), strict=False)]
-    return flat, Tables(*views)
+    flat, tables = flat_tables(parameter_shapes(config))
+    return flat, Tables(*tables)
 
 
 def named_views(tables: Tables, config: SparseConfig) -> dict[str, np.ndarray]:
     """Views of the tables in their own shapes, by the names of the layers' parameters."""
-    shapes = parameter_shapes(config)
-    return {PARAMETERS[name]: getattr(tables, name).reshape(shapes[name]) for name in Tables._fields}
+    return named_tables(tables, parameter_shapes(config), PARAMETERS)
 
 
 def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.ndarray]) -> None:
     """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
-    for name, view in named_views(tables, config).items():
-        if name not in tensors:
-            raise ConfigError(f"the sparse network has no tensor {name!r}")
-        if tensors[name].shape != view.shape:
-            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
-        view[:] = tensors[name]
+    copy_into(named_views(tables, config), tensors, "the sparse network")

@@ -104,7 +104,7 @@ def by_input(layers: np.ndarray) -> np.ndarray:
 
 def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
     """round(scale * weights) as int16, beginning on a cache line."""
-    out = aligned_zeros(-(-weights.size // 2)).view(np.int16)[: weights.size]
+    out = aligned_zeros(weights.size, dtype=np.int16)
     out[:] = np.rint(weights * np.float32(scale))
     return out
 

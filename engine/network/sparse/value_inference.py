@@ -131,7 +131,7 @@ def _as_quads(dense1: np.ndarray) -> np.ndarray:
     """round(DENSE1_SCALE * weights [8, 16, W]) as bytes, 16 outputs for every four units, as `dot_bytes` takes them."""
     versions, outputs, width = dense1.shape
     rounded = np.rint(dense1 * DENSE1_SCALE).astype(np.int8).reshape(versions, outputs, width // QUAD, QUAD)
-    flat = aligned_zeros(rounded.size // 4).view(np.int8)
+    flat = aligned_zeros(rounded.size, dtype=np.int8)
     flat[:] = rounded.transpose(0, 2, 1, 3).reshape(-1)
     return flat
 
@@ -139,9 +139,9 @@ def _as_quads(dense1: np.ndarray) -> np.ndarray:
 def new_value_model(tables: IntegerValueTables) -> ValueModel:
     """A model for one thread: the shared tables, accumulators of empty boards, and scratch."""
     width, slots = len(tables.bias), 4 * int(tables.n_buckets[0])
-    accumulators = aligned_zeros(slots * width // 2).view(np.int16)
+    accumulators = aligned_zeros(slots * width, dtype=np.int16)
     accumulators.reshape(slots, width)[:] = tables.bias
-    quads = aligned_zeros(width // QUAD).view(np.int32)
+    quads = aligned_zeros(width // QUAD, dtype=np.int32)
     return ValueModel(
         tables=tables,
         boards=np.zeros((slots, 12), np.uint64),
@@ -152,7 +152,7 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
         quads=quads,
         hidden1=aligned_zeros(2 * HIDDEN_1),
         hidden2=aligned_zeros(HIDDEN_2),
-        sums=aligned_zeros(HIDDEN_1).view(np.int32),
+        sums=aligned_zeros(HIDDEN_1, dtype=np.int32),
         outputs=aligned_zeros(LANES),
     )
 

@@ -20,10 +20,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from engine.errors import ConfigError, ShapeError
-from engine.native.lanes import LANES
-from engine.native.memory import aligned_zeros
+from engine.errors import ConfigError
 from engine.network.sparse.features import MEN_BUCKETS
+from engine.network.sparse.tables import copy_into, flat_tables, named_tables
 from engine.network.sparse.value_features import BUCKET_ROWS, KING_BUCKET_COUNTS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
@@ -121,27 +120,18 @@ def value_shapes(config: ValueConfig) -> dict[str, tuple[int, ...]]:
 
 def new_value_tables(config: ValueConfig) -> tuple[np.ndarray, ValueTables]:
     """(flat vector of zeros, tables as views of it, each beginning on a cache line)."""
-    sizes = {name: int(np.prod(shape)) for name, shape in value_shapes(config).items()}
-    starts = np.cumsum([0, *(-(-size // LANES) * LANES for size in sizes.values())])
-    flat = aligned_zeros(int(starts[-1]))
-    views = [flat[start : start + size] for start, size in zip(starts, sizes.values(), strict=False)]
-    return flat, ValueTables(*views)
+    flat, tables = flat_tables(value_shapes(config))
+    return flat, ValueTables(*tables)
 
 
 def named_value_views(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
     """Views of the tables in their own shapes, by the names of the layers' parameters."""
-    shapes = value_shapes(config)
-    return {VALUE_PARAMETERS[name]: getattr(tables, name).reshape(shapes[name]) for name in ValueTables._fields}
+    return named_tables(tables, value_shapes(config), VALUE_PARAMETERS)
 
 
 def fill_value_tables(tables: ValueTables, config: ValueConfig, tensors: Mapping[str, np.ndarray]) -> None:
     """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
-    for name, view in named_value_views(tables, config).items():
-        if name not in tensors:
-            raise ConfigError(f"the value trunk has no tensor {name!r}")
-        if tensors[name].shape != view.shape:
-            raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
-        view[...] = tensors[name]
+    copy_into(named_value_views(tables, config), tensors, "the value trunk")
 
 
 def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
