@@ -28,10 +28,10 @@ from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
 from engine.idle_options import Use, idle_options
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
-from engine.search.advice import Advisor
 from engine.search.batches import Batches
-from engine.search.book import OpeningBook
+from engine.search.book import PolyglotBook
 from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, plan_for
+from engine.search.hints import HintSource
 from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Limits, SavedTime, SearchControl
 from engine.search.params import LC0, SearchParams
@@ -55,13 +55,13 @@ _TREE_FIELDS = ("hash_mib", "minibatch_size", "limit_strength", "elo", *_EVALUAT
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
-def split_hash(hash_mib: float, batched: bool, advised: bool) -> tuple[float, float, float]:
+def split_hash(hash_mib: float, batched: bool, hinted: bool) -> tuple[float, float, float]:
     """Split ``hash_mib`` into (tree, cache, alpha-beta's table), all in MiB.
 
     Evaluations inside kernels are too cheap to be worth caching.
     """
     cache = min(MOST_CACHE_MIB, CACHE_SHARE * hash_mib) if batched else 0.0
-    table = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if advised else 0.0
+    table = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if hinted else 0.0
     return hash_mib - cache - table, cache, table
 
 
@@ -111,7 +111,9 @@ class Engine:
 
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
-        self._advisor = Advisor(self._search, self._table_mib) if self._search.params.tactical_nodes > 0 else None
+        self._hint_source = (
+            HintSource(self._search, self._table_mib) if self._search.params.tactical_nodes > 0 else None
+        )
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.minibatch_size
             self._visits: Walkers | Batches = Batches(
@@ -178,7 +180,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
-        self.warm_up_advice()
+        self.warm_up_hints()
         for board, limits in _rehearsals():
             self.set_position(board)
             self.search(limits)
@@ -186,10 +188,10 @@ class Engine:
         self.board = chess.Board()
         self.new_game()
 
-    def warm_up_advice(self) -> None:
+    def warm_up_hints(self) -> None:
         """Compile or load the kernels of alpha-beta, a part of `warm_up`."""
-        if self._advisor is not None:
-            self._advisor.warm_up()
+        if self._hint_source is not None:
+            self._hint_source.warm_up()
 
     def new_game(self) -> None:
         """Forget the tree, all cached evaluations and the saved time."""
@@ -277,7 +279,7 @@ class Engine:
         self._visits.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
         playing = limits.clock_ms(board.turn) is not None and not analysing
-        self._runner.advisor = None if playing else self._advisor
+        self._runner.hint_source = None if playing else self._hint_source
         driver = self._driver(
             SearchOrder(
                 board=board,
@@ -371,11 +373,11 @@ def _open_tables(options: EngineOptions) -> Tablebase:
     return Tablebase(options.syzygy_path, options.syzygy_probe_limit, options.syzygy_fifty_move_rule)
 
 
-def _open_book(options: EngineOptions) -> OpeningBook | None:
+def _open_book(options: EngineOptions) -> PolyglotBook | None:
     if not (options.own_book and options.book_file):
         return None
     with blaming("book_file"):
-        return OpeningBook(os.path.expanduser(options.book_file))
+        return PolyglotBook(os.path.expanduser(options.book_file))
 
 
 def _new_generator(options: EngineOptions) -> np.random.Generator:

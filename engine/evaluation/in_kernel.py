@@ -2,8 +2,8 @@
 
 Each family's module registers its kernels by the type of its model; only a family in use is imported and compiled into
 the search. A leaf's first visit may need its value alone: `evaluate_value` and `evaluate_policy` together write what
-`evaluate_leaf` writes, bit for bit. What the second would compute again, the first leaves in the leaf's memo, which a
-search keeps with the node.
+`evaluate_leaf` writes, bit for bit. What the second would compute again, the first leaves in the leaf's quiet
+level, which a search keeps with the node.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ __all__ = ["evaluate_leaf", "evaluate_policy", "evaluate_value", "register_famil
 
 
 def _evaluate_leaf(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and memo (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""
     raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
 
 
 def _evaluate_value(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read the row of leaves[leaf]; write its wdl, moves left and memo."""
+    """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
 
 
 def _evaluate_policy(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read row, legal moves and memo of leaves[leaf]; write its logits."""
+    """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
     raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
 
 

@@ -25,7 +25,7 @@ class LeafBatch(NamedTuple):
     logits: np.ndarray  # float32 [R, 218] out: policy logits of the legal moves, before the policy temperature
     wdl: np.ndarray  # float32 [R, 3] out: probabilities of win, draw, loss for the side to move of that row
     moves_left: np.ndarray  # float32 [R] out: expected plies to the end of the game
-    memo: np.ndarray  # int16 [R] out: what an in-kernel evaluator's value leaves for its policy of the same position
+    quiet_level: np.ndarray  # int16 [R] out: what an in-kernel value leaves for the policy of its position
 
 
 def new_leaf_batch(size: int) -> LeafBatch:
@@ -40,7 +40,7 @@ def new_leaf_batch(size: int) -> LeafBatch:
         logits=np.zeros((size, MAX_MOVES), np.float32),
         wdl=np.zeros((size, 3), np.float32),
         moves_left=np.zeros(size, np.float32),
-        memo=np.zeros(size, np.int16),
+        quiet_level=np.zeros(size, np.int16),
     )
 
 

@@ -127,7 +127,7 @@ def is_start_position(row):
 
 
 @kernel()
-def expand(masks, planes):
+def fill_planes(masks, planes):
     """Expand words to floats: ``masks`` uint64 [B, 112] -> ``planes`` float32 [B, 8, 8, 112], squares then channels."""
     for b in range(masks.shape[0]):
         for square in range(64):

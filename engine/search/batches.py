@@ -17,8 +17,8 @@ from engine.evaluation.cache import CachedEvaluator, OpenQuestions
 from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, new_leaf_batch
 from engine.evaluation.tablebase import Tablebase
 from engine.network.outputs import CHUNK
-from engine.search.advice import Advisor
 from engine.search.crew import Crew, SharedWork
+from engine.search.hints import HintSource
 from engine.search.params import BATCHED_SMALLEST_ROUND, BATCHED_VISITS_PER_LEAF
 from engine.search.session import Search
 from engine.search.table_answers import known_result
@@ -68,8 +68,8 @@ class Batches:
         self._crew = Crew(self._work, threads)
         # Room for a whole batch in each: there is no half one while the tree is small.
         self._waiting, self._next = (RoundInFlight(self.most_leaves, self._cache is not None) for _ in range(2))
-        self._advice = SharedWork(for_helpers=True)
-        self._advisor: Advisor | None = None
+        self._hints = SharedWork(for_helpers=True)
+        self._hint_source: HintSource | None = None
 
     def run(self, until: int) -> None:
         """One batch, small while the tree is small, until the root has ``until`` visits at most."""
@@ -89,14 +89,14 @@ class Batches:
         """Complete the visits in flight. The tree may be changed."""
         self._complete(self._waiting)
 
-    def let_answer(self, advisor: Advisor) -> None:
-        """Let a helper answer an advisor's questions while batches go on."""
-        self._advisor = advisor
-        self._crew.hand_out(self._advice, 1, 1)
+    def let_answer(self, hint_source: HintSource) -> None:
+        """Let a helper answer an hint_source's questions while batches go on."""
+        self._hint_source = hint_source
+        self._crew.hand_out(self._hints, 1, 1)
 
     def await_answers(self) -> None:
         """Wait until the helper has answered."""
-        self._crew.complete(self._advice)
+        self._crew.complete(self._hints)
 
     def dismiss(self) -> None:
         """Let the helpers sleep until the next search."""
@@ -135,10 +135,10 @@ class Batches:
         apply(self._search.tree, flight.visits, self._search.params, flight.leaves, 0)
 
     def _work(self, work: SharedWork, start: int, end: int, worker: int) -> None:
-        """Answer questions ``start`` to ``end`` of a batch, or those of the advisor."""
+        """Answer questions ``start`` to ``end`` of a batch, or those of the hint_source."""
         if not isinstance(work, RoundInFlight):
-            assert self._advisor is not None
-            self._advisor.answer()
+            assert self._hint_source is not None
+            self._hint_source.answer()
             return
         batch = work.leaves if self._cache is None else work.unanswered.asked
         if self._parts is not None:

@@ -14,7 +14,7 @@ from engine.errors import DataError
 ENTRY_BYTES = 16  # key, move, weight, learn: big-endian u64, u16, u16, u32
 
 
-class OpeningBook:
+class PolyglotBook:
     """A Polyglot book (.bin), its entries sorted by position.
 
     Raises DataError for a file that is missing or is no such book.
@@ -32,7 +32,7 @@ class OpeningBook:
         except OSError as error:
             raise DataError(f"{path}: the book cannot be read: {error.strerror}") from error
 
-    def __enter__(self) -> OpeningBook:
+    def __enter__(self) -> PolyglotBook:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from engine.native.jit import kernel
+from engine.search.transpositions import enter_all
 from engine.search.tree import EDGES, NO_NODE, NO_PARENT, NODES, ROOT, Tree, move_edge, move_node
-from engine.search.twins import enter_all
 
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
 BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
@@ -32,7 +32,7 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
     between two slices; visits wait until all are done.
     """
     used, kept, kept_edges = len(new_number), int(new_number.max()) + 1, 0
-    tree.twin[:] = ROOT
+    tree.table[:] = ROOT
     order = yield from nodes_by_edges(tree, new_number)
     for first, last in slices(len(order)):
         kept_edges = int(move_edges(tree, order, first, last, np.int64(kept_edges)))

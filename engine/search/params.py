@@ -21,7 +21,7 @@ class SearchParams(NamedTuple):
     moves_left_max_effect: float = 0.0  # Most that the moves left may add to Q. 0 = ignore them. Set by hand.
     moves_left_threshold: float = 0.8  # |Q| of the parent from which the moves left count. Lc0.
     moves_left_slope: float = 0.0027  # Q for each ply of difference in moves left. Lc0.
-    tactical_nodes: float = 0.0  # Positions that alpha-beta looks at for each visit (`advice`). 0 = none.
+    tactical_nodes: float = 0.0  # Positions that alpha-beta looks at for each visit (`hints`). 0 = none.
     max_collisions: int = 512  # Collisions that end a round. Set by hand.
     mate_in_one: bool = True  # Look for a mating move when a leaf is reached.
     mate_moves: int = 3  # Search the root for forced mates of up to this many moves first. 1 = not at all. Set by hand.
@@ -29,7 +29,7 @@ class SearchParams(NamedTuple):
     choose_by_value: bool = True  # Choose by value where visits allow it (`root.favourite`); else by visits.
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
-    twins: bool = True  # Whether a new node learns from another one with its position (`twins`).
+    transpositions: bool = True  # Whether a new node learns from another one with its position (`transpositions`).
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
@@ -40,7 +40,7 @@ LC0 = SearchParams(
     mate_moves=1,
     decide_root=False,
     choose_by_value=False,
-    twins=False,
+    transpositions=False,
 )
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
 
@@ -73,17 +73,17 @@ VISITS_PER_VISIT: Final = 32  # Visits of the root for each one under way. Set b
 COLLISION_LOOKS: Final = 64  # Looks at a leaf that another thread evaluates, then the visit is taken back. Set by hand.
 LOOK_PAUSES: Final = 8  # Pauses, some ten nanoseconds each, before each of these looks. Set by hand.
 
-# ---- questions to alpha-beta (`advice`) ------------------------------------------------------------------------------
+# ---- questions to alpha-beta (`hints`) ------------------------------------------------------------------------------
 
-ADVICE_LEAST_VISITS: Final = 256  # Visits of a node that is asked about, and between two questions. Set by hand.
-ADVICE_LONGEST_WAIT: Final = 2048  # Most visits between two questions in trees below 524,288 visits. Set by hand.
-ADVICE_MARGIN_CP: Final = 80  # Centipawns that a move has to win to be advised. Set by hand.
-ADVICE_PRIOR: Final = 0.4  # Prior of an advised move. Set by hand.
-ADVICE_PLIES: Final = 10  # Plies of an advised line. Set by hand.
-ADVICE_INNER_SHARE: Final = 0.125  # Positions for each visit of an inner node, relative to the root's. Set by hand.
-ADVICE_QUESTIONS: Final = 16  # Most questions at a time. Set by hand.
-ADVICE_POSITIONS: Final = 8_000  # Most positions for one question. Set by hand.
-ADVICE_POSITIONS_TOGETHER: Final = 16_000  # Most positions for all questions: 10 to 20 ms. Set by hand.
+HINT_LEAST_VISITS: Final = 256  # Visits of a node that is asked about, and between two questions. Set by hand.
+HINT_LONGEST_WAIT: Final = 2048  # Most visits between two questions in trees below 524,288 visits. Set by hand.
+HINT_MARGIN_CP: Final = 80  # Centipawns that a move has to win to be hinted. Set by hand.
+HINT_PRIOR: Final = 0.4  # Prior of an hinted move. Set by hand.
+HINT_PLIES: Final = 10  # Plies of an hinted line. Set by hand.
+HINT_INNER_SHARE: Final = 0.125  # Positions for each visit of an inner node, relative to the root's. Set by hand.
+HINT_QUESTIONS: Final = 16  # Most questions at a time. Set by hand.
+HINT_POSITIONS: Final = 8_000  # Most positions for one question. Set by hand.
+HINT_POSITIONS_TOGETHER: Final = 16_000  # Most positions for all questions: 10 to 20 ms. Set by hand.
 
 # ---- the clock (`limits`, `job`) -------------------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
-"""The priors of a node's edges. This module makes every change after `visit.expand`: advice, noise and restrictions.
+"""The priors of a node's edges. This module makes every change after `visit.expand`: hints, noise and restrictions.
 
 Two invariants hold after every change: a node's priors sum to 1, and its edges are in order. Edges that were tried
 (that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
 at the first untried edge, because none behind it can score higher.
 
-Advice temporarily raises the prior of one move that something other than the policy suggests: the search for forced
-mates (`mates`) or alpha-beta (`advice`). A node has one advised move at a time; `take_back` restores its prior.
+A hint temporarily raises the prior of one move that something other than the policy suggests: the search for forced
+mates (`mates`) or alpha-beta (`hints`). A node has one hinted move at a time; `restore` restores its prior.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from engine.search.tree import EDGE_FIELDS, NO_NODE, Tree, swap_edges
 
 
 @kernel()
-def advise(tree, node, move, hinted_prior):
-    """Raise the prior of a move of ``node`` to ``hinted_prior`` unless it is larger; returns its child or NO_NODE.
+def hint(tree, node, move, raised_prior):
+    """Raise the prior of a move of ``node`` to ``raised_prior`` unless it is larger; returns its child or NO_NODE.
 
-    Earlier advice for another move, or a smaller prior for this one, is taken back first, so advice never adds up.
+    An earlier hint for another move, or a smaller prior for this one, is taken back first, so hints never add up.
     """
     edge = find_edge(tree, node, move)
-    if tree.advised[node] != move or (edge != NO_NODE and tree.prior[edge] < hinted_prior):
-        take_back(tree, node)
+    if tree.hinted[node] != move or (edge != NO_NODE and tree.prior[edge] < raised_prior):
+        restore(tree, node)
         edge = find_edge(tree, node, move)
     if edge == NO_NODE:
         return np.int64(NO_NODE)
     child = np.int64(tree.child[edge])
     prior = tree.prior[edge]
-    if prior < hinted_prior:
-        tree.advised[node] = move
+    if prior < raised_prior:
+        tree.hinted[node] = move
         tree.own_prior[node] = prior
-        set_prior(tree, node, edge, hinted_prior)
+        set_prior(tree, node, edge, raised_prior)
     return child
 
 
 @kernel()
-def take_back(tree, node):
-    """Restore the original prior of the advised move of ``node``, if there is one."""
-    if tree.advised[node] != NO_MOVE:
-        edge = find_edge(tree, node, tree.advised[node])
+def restore(tree, node):
+    """Restore the original prior of the hinted move of ``node``, if there is one."""
+    if tree.hinted[node] != NO_MOVE:
+        edge = find_edge(tree, node, tree.hinted[node])
         if edge != NO_NODE:
             set_prior(tree, node, edge, tree.own_prior[node])
-        tree.advised[node] = NO_MOVE
+        tree.hinted[node] = NO_MOVE
 
 
 @kernel()
@@ -114,7 +114,7 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
 
     What lies behind the others stays in memory until `reroot.forget_the_rest`.
     """
-    take_back(tree, np.int64(node))
+    restore(tree, np.int64(node))
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
     kept = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
     edges = slice(first, first + len(kept))

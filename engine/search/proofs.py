@@ -33,7 +33,7 @@ def decide(tree, node, result, plies):
 
 
 @kernel()
-def spread(tree, params, node):
+def update_ancestors(tree, params, node):
     """Update the bounds of the ancestors of ``node``, whose own bounds have just changed."""
     node = np.int64(tree.nodes[node].parent)
     while node != NO_PARENT and (node != ROOT or params.decide_root):

@@ -74,6 +74,6 @@ def mark_used(tree, latest, new_number, begin, end, kept):
             tree.nodes[node].state = VALUED
             tree.nodes[node].n_edges = 0
             tree.asked_at[node] = 0
-            tree.advised[node] = NO_MOVE
+            tree.hinted[node] = NO_MOVE
         reach_children(tree, np.int64(node), new_number)
     return kept

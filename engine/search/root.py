@@ -11,6 +11,7 @@ from engine.board.makemove import make
 from engine.native.jit import kernel
 from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.puct import score_edges
+from engine.search.transpositions import with_moves
 from engine.search.tree import (
     DEEPEST,
     DEPTH_SUM,
@@ -27,7 +28,6 @@ from engine.search.tree import (
     WIN,
     Tree,
 )
-from engine.search.twins import with_moves
 from engine.tactics.mates import mating_start, new_mate_space
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
@@ -68,19 +68,19 @@ class RootView:
         return self.tree.move[edges.start : edges.stop]
 
     def root_priors(self) -> np.ndarray:
-        """P as the search uses it, with advice and noise, float32."""
+        """P as the search uses it, with hints and noise, float32."""
         edges = self._edges(ROOT)
         return self.tree.prior[edges.start : edges.stop]
 
     def own_priors(self, node: int) -> np.ndarray:
-        """P of a node's edges before advice raised one of them (`priors`), float32."""
+        """P of a node's edges before a hint raised one of them (`priors`), float32."""
         tree, edges = self.tree, self._edges(node)
         priors = tree.prior[edges.start : edges.stop].copy()
-        advised = tree.move[edges.start : edges.stop] == tree.advised[node]
-        if tree.advised[node] != NO_MOVE and advised.any():
+        hinted = tree.move[edges.start : edges.stop] == tree.hinted[node]
+        if tree.hinted[node] != NO_MOVE and hinted.any():
             own = tree.own_prior[node]
-            priors *= (1.0 - own) / (1.0 - priors[advised])
-            priors[advised] = own
+            priors *= (1.0 - own) / (1.0 - priors[hinted])
+            priors[hinted] = own
         return priors
 
     def _of_children(self, field: np.ndarray, missing: float) -> np.ndarray:
@@ -116,7 +116,7 @@ class RootView:
         """V, the evaluator's own value of the position after each move, float64; 0 for moves never visited.
 
         A child's value sum is its own value minus the value sums of its children. A decided child counts as its result,
-        and one that had a twin when it was new began with the twin's mean value.
+        and one that had a transposition when it was new began with the transposition's mean value.
         """
         tree = self.tree
         values = np.zeros(len(self.root_moves()))
@@ -227,7 +227,7 @@ class RootView:
         """The line that starts with root move ``first``: (position row before the move, move code) pairs.
 
         It goes on with the shortest proven win, else the most visited move, else the longest loss, and ends where moves
-        of twins lead back to a position; a mating move that is known without a search is its last.
+        of transpositions lead back to a position; a mating move that is known without a search is its last.
         """
         rows = np.empty((MOST_SHOWN + 1, ROW_WORDS), np.uint64)
         moves = np.empty(MOST_SHOWN, np.uint16)

@@ -1,15 +1,15 @@
 """Carries out the visits of one search after the other, in batches (`batches`) or by all threads (`walkers`).
 
 In between, old parts of a full tree give way, a root that has just got its moves is looked at for a mate, and
-alpha-beta is asked for advice (`advice`): after a fixed number of visits, and with batches while these go on.
+alpha-beta is asked for hints (`hints`): after a fixed number of visits, and with batches while these go on.
 """
 
 from __future__ import annotations
 
 import time
 
-from engine.search.advice import Advisor
 from engine.search.batches import Batches
+from engine.search.hints import HintSource
 from engine.search.params import CALL_SECONDS
 from engine.search.session import Search
 from engine.search.walkers import Walkers
@@ -18,7 +18,7 @@ from engine.search.walkers import Walkers
 class Runner:
     """Carries out visits of a search's tree, as `visits` does."""
 
-    advisor: Advisor | None = None  # Advises the search, where there is one. Changes between searches only.
+    hint_source: HintSource | None = None  # Gives the search hints, where there is one. Changes between searches only.
 
     def __init__(self, search: Search, visits: Walkers | Batches) -> None:
         self._search = search
@@ -28,12 +28,12 @@ class Runner:
         """Carry out some visits in a few milliseconds, until the root has ``until`` at most, or none while something
         else takes them.
         """
-        search, visits, advisor = self._search, self._visits, self.advisor
-        if isinstance(visits, Walkers) and advisor is not None and advisor.is_asking:
+        search, visits, hint_source = self._search, self._visits, self.hint_source
+        if isinstance(visits, Walkers) and hint_source is not None and hint_source.is_asking:
             visits.set_off(until)
-            if advisor.answer_next():
+            if hint_source.answer_next():
                 visits.pause()
-                advisor.take_answers()
+                hint_source.take_answers()
             return
         if search.needs_room:
             self._make_room()
@@ -41,16 +41,16 @@ class Runner:
         is_new = not search.is_expanded
         if is_new:
             until = search.visits + 1
-        elif isinstance(visits, Walkers) and advisor is not None:
-            until = min(until, search.visits + max(1, advisor.visits_left()))
+        elif isinstance(visits, Walkers) and hint_source is not None:
+            until = min(until, search.visits + max(1, hint_source.visits_left()))
         visits.run(until)
         if is_new:
             search.look_for_mate()
-        if advisor is not None and advisor.visits_left() == 0:
+        if hint_source is not None and hint_source.visits_left() == 0:
             visits.pause()
             self.settle()
-            if advisor.collect() and isinstance(visits, Batches):
-                visits.let_answer(advisor)
+            if hint_source.collect() and isinstance(visits, Batches):
+                visits.let_answer(hint_source)
 
     def _make_room(self) -> None:
         """Let old parts of the tree give way, for a few milliseconds."""
@@ -68,8 +68,8 @@ class Runner:
 
         In haste, what alpha-beta has not answered yet stays open until `settle`, which must come before the tree moves.
         """
-        if self.advisor is not None:
-            self.advisor.in_haste = in_haste
+        if self.hint_source is not None:
+            self.hint_source.in_haste = in_haste
         self._visits.rest()
         if not in_haste:
             self.settle()
@@ -77,12 +77,12 @@ class Runner:
 
     def settle(self) -> None:
         """Take alpha-beta's answers to everything it was asked. No thread may visit the tree."""
-        if self.advisor is not None:
-            self.advisor.in_haste = False
+        if self.hint_source is not None:
+            self.hint_source.in_haste = False
             if isinstance(self._visits, Batches):
                 self._visits.await_answers()
-            self.advisor.answer()
-            self.advisor.take_answers()
+            self.hint_source.answer()
+            self.hint_source.take_answers()
 
     def close(self) -> None:
         """Stop the threads. The runner is not used afterwards."""

@@ -11,7 +11,7 @@ from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, has_late_policy
 from engine.search.params import MATE_PRIOR, SPARSE_CPUCT_DEVIATION, SearchParams
-from engine.search.priors import advise, keep_moves, move_to_tried, set_priors, take_back
+from engine.search.priors import hint, keep_moves, move_to_tried, restore, set_priors
 from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.recycle import make_room
 from engine.search.reroot import forget_the_rest, reroot
@@ -103,7 +103,7 @@ class Search(RootView):
         self._kept_visits = 0
         self._room = None
         if self.tree.counters[NODES] > 0:
-            self.tree.twin[:] = ROOT  # No thread may find what another has not made anew.
+            self.tree.table[:] = ROOT  # No thread may find what another has not made anew.
         self.tree.counters[:] = 0
         self.in_flight.counts[:] = 0
 
@@ -118,7 +118,7 @@ class Search(RootView):
     def _keep_subtree(self, stack: np.ndarray) -> bool:
         """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node.
 
-        A twin's subtree is of no use here: its repetitions are those of another line.
+        A transposition's subtree is of no use here: its repetitions are those of another line.
         """
         tree = self.tree
         old_ply = int(tree.counters[ROOT_PLY])
@@ -184,7 +184,7 @@ class Search(RootView):
     def _hint_at_mate(self) -> None:
         """Give the move that starts a forced mate most of the root's prior."""
         if self.forced_move != NO_MOVE:
-            advise(self.tree, np.int64(ROOT), self.forced_move, np.float32(MATE_PRIOR))
+            hint(self.tree, np.int64(ROOT), self.forced_move, np.float32(MATE_PRIOR))
 
     def restrict_root(self, allowed: np.ndarray) -> None:
         """Keep only the root moves in ``allowed`` (uint16) and renormalise their priors. The root must be expanded.
@@ -209,7 +209,7 @@ class Search(RootView):
 
     def add_root_noise(self, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
         """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be expanded."""
-        take_back(self.tree, np.int64(ROOT))
+        restore(self.tree, np.int64(ROOT))
         priors = self.root_priors()
         noise = rng.dirichlet(np.full(len(priors), alpha))
         set_priors(self.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))

@@ -98,7 +98,7 @@ class Node:
 
     value_sum: Annotated[float, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
     draw_sum: Annotated[float, NodeField(np.float64)]  # Sum of the draw probabilities.
-    key: Annotated[int, NodeField(np.uint64)]  # Key of the position, or 0 if it has no twins (`twins`).
+    key: Annotated[int, NodeField(np.uint64)]  # Key of the position; 0 is left out of `transpositions`.
     first_edge: Annotated[int, NodeField(np.int64)]  # 64 bits, because a large tree has more than 2^31 edges.
     visits: Annotated[int, NodeField(np.int32)]  # N, the finished visits.
     parent: Annotated[int, NodeField(np.int32, NO_PARENT)]
@@ -107,7 +107,7 @@ class Node:
     moves_left: Annotated[float, NodeField(np.float32)]  # Mean plies to the end of the game.
     in_flight: Annotated[int, NodeField(np.int16)]  # Visits begun and not finished, the virtual loss.
     mate_plies: Annotated[int, NodeField(np.int16)]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
-    memo: Annotated[int, NodeField(np.int16)]  # What the evaluator's value left for its policy.
+    quiet_level: Annotated[int, NodeField(np.int16)]  # What the evaluator's value left for its policy.
     n_edges: Annotated[int, NodeField(np.uint8)]  # At most 218.
     state: Annotated[int, NodeField(np.int8, PENDING)]  # One of PENDING ... VALUED.
     lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
@@ -119,16 +119,16 @@ class Tree(NamedTuple):
     """N nodes, E edges. One line a field: allocation, reset, moving and views of a tree are made from these tables."""
 
     nodes: np.ndarray  # record array [N], the fields of `Node`.
-    # more of the nodes, for advice (`priors`)
-    asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`advice`).
-    advised: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
-    own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the advised move without the hint.
+    # more of the nodes, for hints (`priors`)
+    asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`hints`).
+    hinted: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
+    own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the hinted move without the hint.
     # edges
     move: Annotated[np.ndarray, EdgeField(np.uint16, int(NO_MOVE))]
     prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P.
     child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
-    # the table of twins
-    twin: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.
+    # the transposition table
+    table: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.
     counters: np.ndarray  # int64 [N_COUNTERS]
     # each thread's own: the current path, scratch, and how deep its descents were
     stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
@@ -159,9 +159,9 @@ NODE_TYPE: Final = np.dtype(
     (np.record, np.dtype([(name, field.dtype) for name, field in RECORD_FIELDS.items()], align=True))
 )  # np.record: plain Python writes `nodes[node].visits`, too.
 CACHE_LINE: Final = 64  # Bytes of a line of the processor's cache, on which a node begins.
-BYTES_PER_TWIN: Final = 8  # Most that the table of twins has for each node.
+BYTES_PER_PLACE: Final = 8  # Most that the transposition table has for each node.
 BYTES_PER_NODE: Final = (
-    NODE_TYPE.itemsize + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values()) + BYTES_PER_TWIN
+    NODE_TYPE.itemsize + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values()) + BYTES_PER_PLACE
 )
 BYTES_PER_EDGE: Final = sum(np.dtype(field.dtype).itemsize for field in EDGE_FIELDS.values())
 
@@ -240,7 +240,7 @@ def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE)
     return Tree(
         nodes=records,
         **arrays,
-        twin=np.zeros(1 << (nodes - 1).bit_length(), np.int32),
+        table=np.zeros(1 << (nodes - 1).bit_length(), np.int32),
         counters=np.zeros(N_COUNTERS, np.int64),
         **_own_fields(history + MAX_DEPTH + 2),
     )

@@ -1,4 +1,4 @@
-"""One visit, from the root to a leaf and back: walk down, judge, back up. The phases, in their order.
+"""One visit, from the root to a leaf and back: walk down, ask the rules, back up. The phases, in their order.
 
 Down: a visit follows the best edges from the root to a leaf. Visits in flight lower a child's U (virtual loss), which
 spreads the visits of several threads and the leaves of a batch. The first visit to reach a leaf claims it, by making it
@@ -20,8 +20,9 @@ from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, publish, unlock
-from engine.search.proofs import decide, is_decided, spread
+from engine.search.proofs import decide, is_decided, update_ancestors
 from engine.search.puct import select_edge
+from engine.search.transpositions import enter, note_position, teacher_of_value
 from engine.search.tree import (
     BUSY,
     CANNOT_SHRINK,
@@ -53,7 +54,6 @@ from engine.search.tree import (
     reset_edge,
     reset_node,
 )
-from engine.search.twins import enter, note_position, teacher_of_value
 from engine.tactics.mates import mating_move
 
 # ---- down ------------------------------------------------------------------------------------------------------------
@@ -124,8 +124,8 @@ def descend(tree, params, node, depth, state):
         depth += 1
         draw_score = -draw_score
         node = child
-        if params.twins and tree.nodes[node].visits & (tree.nodes[node].visits - 1) == 0:
-            enter(tree, node)  # At first, and now and then: it may have more visits by now than the twin before it.
+        if params.transpositions and tree.nodes[node].visits & (tree.nodes[node].visits - 1) == 0:
+            enter(tree, node)  # At first, and now and then: it may have more visits by now than the one before it.
     return node, depth, state
 
 
@@ -142,7 +142,7 @@ def add_child(tree, params, node, edge, ply):
         if child != NO_NODE:
             tree.nodes[child].in_flight = 1
             tree.nodes[child].state = BUSY
-            if params.twins:
+            if params.transpositions:
                 note_position(tree, child, ply)
             publish(tree.child, edge, child)
     unlock(tree.nodes, node)
@@ -190,10 +190,10 @@ def finish_at_once(tree, params, node, state):
     if state != PENDING and state != VALUED:
         repeat_visit(tree, node, state)
         return True
-    twin = teacher_of_value(tree, node) if params.twins and state == PENDING else np.int64(NO_NODE)
-    if twin != NO_NODE:
-        learn_value(tree, node, twin)
-    return twin != NO_NODE
+    other = teacher_of_value(tree, node) if params.transpositions and state == PENDING else np.int64(NO_NODE)
+    if other != NO_NODE:
+        learn_value(tree, node, other)
+    return other != NO_NODE
 
 
 @kernel()
@@ -204,10 +204,10 @@ def repeat_visit(tree, node, state):
 
 
 @kernel()
-def learn_value(tree, node, twin):
-    """Finish the first visit of a node with the mean value of its twin."""
-    value, draw, moves_left = mean_of(tree, twin)
-    tree.nodes[node].memo = tree.nodes[twin].memo
+def learn_value(tree, node, other):
+    """Finish the first visit of a node with the mean value of its transposition."""
+    value, draw, moves_left = mean_of(tree, other)
+    tree.nodes[node].quiet_level = tree.nodes[other].quiet_level
     finish_visit(tree, node, np.int64(VALUED), value, draw, moves_left)
 
 
@@ -223,7 +223,7 @@ def mean_of(tree, node):
 
 
 @kernel()
-def judge(tree, params, node, ply, leaves, leaf):
+def ask_rules(tree, params, node, ply, leaves, leaf):
     """Copy the position in ``tree.stack[ply]`` to a leaf and ask the rules; returns (known, mate_plies) as in `Round`.
 
     Generates the leaf's moves. The root is checked for checkmate only: the search must find a move there, even if a
@@ -271,13 +271,13 @@ def finish_known(tree, params, node, known, mate_plies):
     decide(tree, node, known, mate_plies)
     moves_left = np.float64(max(mate_plies, np.int64(0)))
     finish_visit(tree, node, np.int64(TERMINAL), np.float64(known), 1.0 if known == DRAW else 0.0, moves_left)
-    spread(tree, params, node)
+    update_ancestors(tree, params, node)
 
 
 @kernel()
 def finish_evaluated(tree, node, state, leaves, leaf):
     """Finish a visit whose evaluation is in ``leaves[leaf]``; its node is in ``state`` from now on."""
-    tree.nodes[node].memo = leaves.memo[leaf]
+    tree.nodes[node].quiet_level = leaves.quiet_level[leaf]
     value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
     finish_visit(tree, node, state, value, np.float64(leaves.wdl[leaf, 1]), np.float64(leaves.moves_left[leaf]))
 
@@ -340,9 +340,9 @@ def expand(tree, params, node, moves, logits, count):
 
 
 @kernel()
-def take_moves(tree, node, twin):
-    """Give a node the moves and priors of its twin; returns what `expand` returns."""
-    first, count = np.int64(tree.nodes[twin].first_edge), np.int64(tree.nodes[twin].n_edges)
+def take_moves(tree, node, other):
+    """Give a node the moves and priors of its transposition; returns what `expand` returns."""
+    first, count = np.int64(tree.nodes[other].first_edge), np.int64(tree.nodes[other].n_edges)
     for i in range(count):
         tree.scratch_priors[i] = tree.prior[first + i]
     return add_edges(tree, node, tree.move, first, count, np.float32(1.0))

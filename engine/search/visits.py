@@ -29,6 +29,7 @@ from engine.native.ordering import give_way, lock, observe, relax, unlock
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
 from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES, VISITS_PER_VISIT
+from engine.search.transpositions import teacher_of_moves
 from engine.search.tree import (
     BUSY,
     COLLISIONS,
@@ -42,8 +43,8 @@ from engine.search.tree import (
     UNKNOWN,
     VALUED,
 )
-from engine.search.twins import teacher_of_moves
 from engine.search.visit import (
+    ask_rules,
     claim,
     descend,
     expand,
@@ -52,7 +53,6 @@ from engine.search.visit import (
     finish_known,
     hold,
     is_finished,
-    judge,
     needs_room,
     new_node,
     note_depth,
@@ -95,7 +95,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         if finish_at_once(tree, params, node, state):
             continue
         leaf, ply = first + counts[LEAVES], tree.counters[ROOT_PLY] + depth
-        known, plies = judge(tree, params, node, ply, leaves, leaf)
+        known, plies = ask_rules(tree, params, node, ply, leaves, leaf)
         if known != UNKNOWN:
             finish_known(tree, params, node, known, plies)
             continue
@@ -200,7 +200,7 @@ def begin_visit(tree, params, walker, until):
         give_way()
     elif not finish_at_once(tree, params, node, state):
         ply = tree.counters[ROOT_PLY] + depth
-        walker.leaf[KNOWN], walker.leaf[PLIES] = judge(tree, params, node, ply, walker.leaves, np.int64(0))
+        walker.leaf[KNOWN], walker.leaf[PLIES] = ask_rules(tree, params, node, ply, walker.leaves, np.int64(0))
         walker.leaf[NODE] = node
     return True
 
@@ -251,17 +251,17 @@ def look_again(tree, node):
 
 @kernel()
 def give_edges(tree, params, node, ply, walker):
-    """Expand a node that was VALUED, whose position is in ``tree.stack[ply]``, by its twin's moves or its own policy.
+    """Expand a node that was VALUED, whose position is in ``tree.stack[ply]``, by a transposition's moves or its own.
 
     Returns its new state.
     """
     leaves = walker.leaves
-    twin = teacher_of_moves(tree, node) if params.twins else np.int64(NO_NODE)
-    if twin != NO_NODE:
-        state = take_moves(tree, node, twin)
+    other = teacher_of_moves(tree, node) if params.transpositions else np.int64(NO_NODE)
+    if other != NO_NODE:
+        state = take_moves(tree, node, other)
     else:
         copy_row(tree.stack[ply], leaves.rows[0])
-        leaves.memo[0] = tree.nodes[node].memo
+        leaves.quiet_level[0] = tree.nodes[node].quiet_level
         leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
         evaluate_policy(walker.model, leaves, np.int64(0))
         state = expand(tree, params, node, leaves.moves[0], leaves.logits[0], leaves.n_moves[0])

@@ -26,7 +26,7 @@ from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
 from selfplay.teachers.draw_sources import Shares, games_of_sets, new_roots
-from selfplay.teachers.labelling import LabelPlan, LabelRun, Progress, TreeNet, file_hash
+from selfplay.teachers.labelling import LabelPlan, LabelRun, TeachProgress, TreeNet, file_hash
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 
 EXAMPLE = """examples:
@@ -127,7 +127,7 @@ def _label(labels: LabelRun, arguments: argparse.Namespace, stop: StopFlag) -> i
     show(f"{arguments.out}: {labels.published.values:,} positions so far")
     with live_line(f"labels {arguments.out.name}", LOG_S) as line:
 
-        def report(now: Progress) -> None:
+        def report(now: TeachProgress) -> None:
             done = now.published.values / arguments.count
             line.update(min(1.0, done), f"{now.published.values:,} positions, {now.values_per_s:,.0f}/s")
 

@@ -15,7 +15,7 @@ from selfplay.data.text_files import numbered_lines
 __all__ = ["draw_openings"]
 
 LATEST_PLY = 8  # plies from the start of a teacher game, which is already an opening position
-BALANCED_CP = 30  # the most that the best move may be worth, for either side
+MOST_CP = 30  # the most that the best move may be worth, for either side
 FEWEST_PIECES = 28
 
 
@@ -23,7 +23,7 @@ def draw_openings(files: Iterable[Path], count: int, seed: int) -> list[tuple[ch
     """Draw distinct balanced positions, at most one per game: (board, score in centipawns from the side to move).
 
     Takes from each teacher game the first position, within LATEST_PLY plies of its start, that is not in check, has at
-    least FEWEST_PIECES pieces and a best move within +-BALANCED_CP. Raises DataError when there are too few.
+    least FEWEST_PIECES pieces and a best move within +-MOST_CP. Raises DataError when there are too few.
     """
     found: dict[str, tuple[chess.Board, int]] = {}
     for path in files:
@@ -44,8 +44,8 @@ def _balanced_positions(path: Path) -> Iterator[tuple[chess.Board, int]]:
             for ply in body.split(";", LATEST_PLY)[:LATEST_PLY]:
                 move, _, labels = ply.partition(":")
                 scores = [int(label.partition("=")[2]) for label in labels.split(",") if label]
-                score_cp = max(scores, default=BALANCED_CP + 1)  # without scores the position is unlabelled
-                if abs(score_cp) <= BALANCED_CP and len(board.piece_map()) >= FEWEST_PIECES and not board.is_check():
+                score_cp = max(scores, default=MOST_CP + 1)  # without scores the position is unlabelled
+                if abs(score_cp) <= MOST_CP and len(board.piece_map()) >= FEWEST_PIECES and not board.is_check():
                     yield board, score_cp
                     break
                 board.push_uci(move)

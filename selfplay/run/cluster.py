@@ -74,8 +74,8 @@ class RayBackend:
         count = self._workers or int(_ray().cluster_resources().get("CPU", 0))
         if count < 1:
             raise RunError("the Ray cluster has no processors")
-        crew = _Actors(shared_task(task, len(numbers), count), count)
-        play_supervised(crew, numbers, finish, stop, self._tell, self._patience_s)
+        group = _Actors(shared_task(task, len(numbers), count), count)
+        play_supervised(group, numbers, finish, stop, self._tell, self._patience_s)
 
 
 def _ray() -> Any:
@@ -88,7 +88,7 @@ def _ray() -> Any:
 
 
 class _Actors:
-    """The Crew of one call."""
+    """The WorkerGroup of one call."""
 
     def __init__(self, task: PlayTask, size: int) -> None:
         self.size = size

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from engine.errors import AinoError, ConfigError, RunError
 from selfplay.run.station import Report
 
-__all__ = ["PATIENCE_S", "Crew", "Worker", "WorkerLost", "play_supervised"]
+__all__ = ["PATIENCE_S", "Worker", "WorkerGroup", "WorkerLost", "play_supervised"]
 
 PATIENCE_S = 600.0  # a worker silent this long is lost; compiling all kernels on a busy machine takes less
 ATTEMPTS = 3  # give up after one game loses this many workers, or this many in a row never report
@@ -44,7 +44,7 @@ class Worker(Protocol):
 AnyWorker = TypeVar("AnyWorker", bound=Worker)
 
 
-class Crew(Protocol[AnyWorker]):
+class WorkerGroup(Protocol[AnyWorker]):
     """Makes workers for one task and tells which have answered."""
 
     size: int  # workers at a time
@@ -59,19 +59,19 @@ class Crew(Protocol[AnyWorker]):
 
 
 def play_supervised(
-    crew: Crew[AnyWorker],
+    group: WorkerGroup[AnyWorker],
     numbers: Sequence[int],
     finish: Callable[[Any], None],
     stop: Callable[[], bool],
     tell: Callable[[str], None],
     patience_s: float = PATIENCE_S,
 ) -> None:
-    """Play the games with the crew's workers; `finish` gets each record once, here. All workers are ended on return.
+    """Play the games with the group's workers; `finish` gets each record once, here. All workers are ended on return.
 
     `tell` gets a message about each lost worker. Raises an error that workers reported, or RunError, once a game has
     taken ATTEMPTS workers with it, or so many in a row were lost at their start; a ConfigError at once.
     """
-    supervisor = _Supervisor(crew, numbers, finish, tell, patience_s)
+    supervisor = _Supervisor(group, numbers, finish, tell, patience_s)
     try:
         while supervisor.unfinished and not stop():
             supervisor.advance()
@@ -92,14 +92,14 @@ class _Post(Generic[AnyWorker]):
 class _Supervisor(Generic[AnyWorker]):
     def __init__(
         self,
-        crew: Crew[AnyWorker],
+        group: WorkerGroup[AnyWorker],
         numbers: Sequence[int],
         finish: Callable[[Any], None],
         tell: Callable[[str], None],
         patience_s: float,
     ) -> None:
         self.unfinished = set(numbers)
-        self._crew = crew
+        self._group = group
         self._finish = finish
         self._tell = tell
         self._patience_s = patience_s
@@ -114,7 +114,7 @@ class _Supervisor(Generic[AnyWorker]):
         for post in [post for post in self._posts if post.asked is None and self._pending]:
             self._give(post, 1)
         asked = {id(post.worker): post for post in self._posts if post.asked is not None}
-        for worker in self._crew.ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
+        for worker in self._group.ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
             self._hear(asked[id(worker)])
         for post in list(self._posts):
             if post.asked is not None and time.monotonic() - post.asked > self._patience_s:
@@ -128,15 +128,15 @@ class _Supervisor(Generic[AnyWorker]):
     def _hire(self) -> None:
         """One worker first: once it is up, the kernels are compiled for the others."""
         up = any(post.greeted for post in self._posts)
-        wanted = min(self._crew.size, len(self.unfinished)) if up else 1
+        wanted = min(self._group.size, len(self.unfinished)) if up else 1
         while len(self._posts) < wanted:
-            post = _Post(self._crew.hire())
+            post = _Post(self._group.hire())
             self._posts.append(post)
             self._ask(post, [])
 
     def _give(self, post: _Post[AnyWorker], wanted: int) -> None:
         """Hand out games; towards the end fewer at a time, so that nobody has games waiting while others rest."""
-        fair = -(-len(self._pending) // (2 * self._crew.size))
+        fair = -(-len(self._pending) // (2 * self._group.size))
         lot = [self._pending.popleft() for _ in range(min(wanted, fair))]
         post.held.update(lot)
         if post.held:

@@ -48,12 +48,12 @@ class WorkerPool:
         stop: Callable[[], bool],
     ) -> None:
         """Play the games of these numbers; see `PlayBackend`."""
-        crew = _Processes(shared_task(task, len(numbers), self._count), self._count)
-        play_supervised(crew, numbers, finish, stop, self._tell, self._patience_s)
+        group = _Processes(shared_task(task, len(numbers), self._count), self._count)
+        play_supervised(group, numbers, finish, stop, self._tell, self._patience_s)
 
 
 class _Processes:
-    """The Crew of one call."""
+    """The WorkerGroup of one call."""
 
     def __init__(self, task: PlayTask, size: int) -> None:
         self.size = size

@@ -22,13 +22,13 @@ from selfplay.records.packed import (
 from selfplay.teachers.alpha_beta import deep_value, score_moves
 from selfplay.teachers.drawing import pack_best_moves
 from selfplay.teachers.net_file import StockfishNet
+from selfplay.teachers.quality import BALANCED_CP
 from selfplay.teachers.quiet_search import begin, new_teacher, to_cp
 from selfplay.teachers.static_value import static_value
 
 __all__ = ["Composition", "composition", "count_wrong_labels"]
 
 PART = 1 << 22  # rows per pass
-BALANCED_CP = 150
 
 
 @dataclass(frozen=True)

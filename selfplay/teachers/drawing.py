@@ -134,7 +134,7 @@ def offer(space, ply, value, source, root, plies_left):
     if _thinned(space.rng, value) or space.counts[0] >= space.counts[3]:
         return
     limit = np.int64(space.limits[0] * UNITS_PER_CP)
-    calm = not in_check(row) and is_calm(teacher, ply, value, limit)
+    calm = not in_check(row) and is_settled(teacher, ply, value, limit)
     if calm and generate(row, teacher.moves[ply]) == 0:
         return  # stalemate
     kind = source | (CALM if calm else 0)
@@ -161,7 +161,7 @@ def _from_ply(value, ply):
 
 
 @kernel()
-def is_calm(teacher, ply, value, limit):
+def is_settled(teacher, ply, value, limit):
     """Whether no capture wins material and quiescence stays within `limit` units of the static `value`."""
     row = teacher.rows[ply]
     moves, gains = teacher.moves[ply], teacher.scores[ply]

@@ -29,7 +29,7 @@ from selfplay.teachers.drawing import new_draw_space, score_noted
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
 
-__all__ = ["Drawn", "LabelPlan", "LabelRun", "Progress", "TreeNet", "draw_chunk", "file_hash"]
+__all__ = ["Drawn", "LabelPlan", "LabelRun", "TeachProgress", "TreeNet", "draw_chunk", "file_hash"]
 
 VERSION = 4  # raise this when the same settings give different labels
 MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
@@ -87,7 +87,7 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Progress:
+class TeachProgress:
     """Progress of a run."""
 
     published: Published
@@ -165,7 +165,7 @@ class LabelRun:
         """Totals of the folder."""
         return self._writer.published
 
-    def run(self, count: int, threads: int, report: Callable[[Progress], None], stop: Callable[[], bool]) -> bool:
+    def run(self, count: int, threads: int, report: Callable[[TeachProgress], None], stop: Callable[[], bool]) -> bool:
         """Publish chunks until the folder has `count` values (True) or `stop()` (False)."""
         begun, at_first = time.monotonic(), self.published.values
         with ThreadPool(threads, "label") as pool:
@@ -178,7 +178,7 @@ class LabelRun:
                 drawn = pool.map(self._draw, numbers)
                 self._publish(drawn, count)
                 speed = (self.published.values - at_first) / (time.monotonic() - begun)
-                report(Progress(self.published, speed))
+                report(TeachProgress(self.published, speed))
         return True
 
     def close(self) -> None:

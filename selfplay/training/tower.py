@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.planes import PLANES, expand
+from engine.network.planes import PLANES, fill_planes
 from engine.network.policy_map import CONV_INDEX, POLICY_PLANES
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn.averaging import refresh_statistics
@@ -87,7 +87,7 @@ class TowerFamily:
 def planes_of(masks: np.ndarray) -> np.ndarray:
     """Input planes float32[B, 112, 8, 8] of masks uint64[B, 112]; the memory behind them is channels-last."""
     planes = np.empty((len(masks), 8, 8, PLANES), np.float32)
-    expand(masks, planes)
+    fill_planes(masks, planes)
     return planes.transpose(0, 3, 1, 2)
 
 

@@ -14,7 +14,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.commands.terminal_game import Time, play, settings
 from tests.protocol.fake_engine import FakeEngine
-from uci.game.clock import GameClock, TimeControl, clock_text, parse_time_control
+from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.game.resume import saved_game
@@ -28,7 +28,7 @@ from uci.play.record import record_of
 
 def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
     now = Time()
-    clock = GameClock(TimeControl(60, 2), now)
+    clock = GameClock(GameTime(60, 2), now)
     clock.start(chess.WHITE)
     now.seconds = 10
     clock.start(chess.WHITE)
@@ -46,13 +46,13 @@ def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
     def pause() -> None:
         now.seconds += 40
 
-    clock = GameClock(TimeControl(60, 0), now)
+    clock = GameClock(GameTime(60, 0), now)
     game, end, output = play("e4", "d4", "Nf3", clock=clock, pause=pause)
     assert end == GameEnd("0-1", "White lost on time")
     assert "[you 1:00, Aino 1:00] 1. your move" in output
     assert game.clock_times == {1: 60, 2: 60, 3: 20, 4: 60}, "the first move is free"
     board = chess.Board("k7/8/8/8/8/8/4R3/4K3 w - - 0 1")
-    clock = GameClock(TimeControl(30, 0), now)
+    clock = GameClock(GameTime(30, 0), now)
     end = play("Re3", "Re4", board=board, clock=clock, pause=pause)[1]
     assert end == GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
 
@@ -63,7 +63,7 @@ def test_takeback_gives_the_time_back() -> None:
     def pause() -> None:
         now.seconds += 10
 
-    game, _, output = play("e4", "d4", "Nc3", "takeback", clock=GameClock(TimeControl(60, 0), now), pause=pause)
+    game, _, output = play("e4", "d4", "Nc3", "takeback", clock=GameClock(GameTime(60, 0), now), pause=pause)
     prompts = [line for line in output.splitlines() if line.startswith("[you")]
     assert [line.split("]")[0] for line in prompts] == [
         "[you 1:00, Aino 1:00",
@@ -76,9 +76,9 @@ def test_takeback_gives_the_time_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "control"), [("5+3", TimeControl(300, 3)), ("0.5", TimeControl(30, 0)), (" 90+30 ", TimeControl(5400, 30))]
+    ("text", "control"), [("5+3", GameTime(300, 3)), ("0.5", GameTime(30, 0)), (" 90+30 ", GameTime(5400, 30))]
 )
-def test_time_controls_are_minutes_and_seconds(text: str, control: TimeControl) -> None:
+def test_time_controls_are_minutes_and_seconds(text: str, control: GameTime) -> None:
     assert parse_time_control(text) == control
 
 
@@ -101,7 +101,7 @@ def test_flag_falls_at_the_prompt() -> None:
             raise FlagFell
         return "e4"
 
-    clock = GameClock(TimeControl(60, 0), Time())
+    clock = GameClock(GameTime(60, 0), Time())
     engine, console = FakeEngine(EngineOptions()), Console(file=io.StringIO())
     game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE, clock), asked_too_long)  # type: ignore[arg-type]
     assert loop.play(game) == GameEnd("0-1", "White lost on time")
@@ -128,7 +128,7 @@ def test_saved_game_gives_back_sides_levels_and_clocks() -> None:
     assert (saved.human, saved.board.fullmove_number) == (chess.WHITE, 2)
     assert saved.levels == dict.fromkeys(chess.COLORS, Level(elo=1500))
     assert saved.clock is not None
-    assert saved.clock.control == TimeControl(600, 5)
+    assert saved.clock.control == GameTime(600, 5)
     assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [480, 580]
     assert saved.clock_times == {1: 598, 2: 580, 3: 480}
     earlier = saved_game(saved_text(), ply=1)
@@ -138,7 +138,7 @@ def test_saved_game_gives_back_sides_levels_and_clocks() -> None:
 
 def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
     time = Time()
-    clock = GameClock(TimeControl(600, 5), time)
+    clock = GameClock(GameTime(600, 5), time)
     game = saved_text()
     clock.set_left(chess.WHITE, 480)
     clock.set_left(chess.BLACK, 580)
@@ -160,7 +160,7 @@ def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
 
 @pytest.mark.parametrize(("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)])
 def test_only_an_unfinished_game_is_saved_with_its_clocks(end: GameEnd, kept: bool) -> None:
-    game, _, _ = play("e4", clock=GameClock(TimeControl(60, 0), Time()))
+    game, _, _ = play("e4", clock=GameClock(GameTime(60, 0), Time()))
     headers = record_of(game, end).headers
     assert ("WhiteClock" in headers, "BlackClock" in headers) == (kept, kept)
 
@@ -174,7 +174,7 @@ def test_game_of_others_gives_its_position_alone() -> None:
 
 
 def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
-    clock = GameClock(TimeControl(60, 0), Time())
+    clock = GameClock(GameTime(60, 0), Time())
     clock.set_left(chess.WHITE, 3)
     before = settings(chess.WHITE, clock)
     before.levels = {chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=2)}

@@ -29,7 +29,7 @@ from uci.bench import compile_times
 from uci.bench.engine_process import COMMAND, AinoProcess
 from uci.bench.startup import measure_start, no_home
 from uci.loading import background
-from uci.loading.background import Preparation, Progress
+from uci.loading.background import LoadingProgress, Preparation
 from uci.loading.child import child_environment
 from uci.loading.compiler import Place
 from uci.loading.patient import PatientEngine
@@ -102,7 +102,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder: Path) -> None:
-    told: list[Progress] = []
+    told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert told
     assert all(0 < progress.done <= progress.total == 10 for progress in told)
@@ -141,7 +141,7 @@ def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch:
 
 
 def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:
-    told: list[Progress] = []
+    told: list[LoadingProgress] = []
     first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "material")
     second.wait(told.append)
     first.wait(None)
@@ -237,7 +237,7 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
     (folder / "stop").touch()
-    told: list[Progress] = []
+    told: list[LoadingProgress] = []
     preparation = Preparation(OPTIONS, "material")
     wait_for((folder / "work").exists)
     assert preparation._compiler is not None
@@ -267,7 +267,7 @@ def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> No
 
 def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(folder: Path) -> None:
     (folder / "fail").touch()
-    told: list[Progress] = []
+    told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert not list(folder.glob("compiled-*"))
     assert [str(one).split("; ")[1] for one in told if one.problem] == [
@@ -278,7 +278,7 @@ def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(fol
 
 def test_search_that_was_stopped_compiled_after_all_when_the_compiler_failed(folder: Path) -> None:
     (folder / "fail").touch()
-    failed: list[Progress] = []
+    failed: list[LoadingProgress] = []
     with pytest.raises(StillCompilingError):
         Preparation(OPTIONS, "material").wait(failed.append, lambda: len(failed) == 2)
 

@@ -306,11 +306,11 @@ def test_the_lc0_preset_blended_a_towers_values_with_material():
 
 
 def test_hash_is_shared_between_tree_cache_and_table():
-    parts = split_hash(256, batched=True, advised=True)
+    parts = split_hash(256, batched=True, hinted=True)
     assert sum(parts) == 256
     assert min(parts) > 0
-    assert split_hash(16, batched=False, advised=False) == (16, 0.0, 0.0)
-    assert sum(split_hash(1, batched=False, advised=True)) == 1
+    assert split_hash(16, batched=False, hinted=False) == (16, 0.0, 0.0)
+    assert sum(split_hash(1, batched=False, hinted=True)) == 1
     with Engine(EngineOptions(hash_mib=16, evaluator="network", threads=1)) as player:
         tree = player._search.tree
         assert isinstance(player._cache, CachedEvaluator)

@@ -13,7 +13,7 @@ from engine.board.convert import stack_from_board
 from engine.board.layout import empty_stack
 from engine.board.perft import perft
 from engine.native.jit import kernel
-from engine.network.planes import PLANES, encode, expand
+from engine.network.planes import PLANES, encode, fill_planes
 from uci.tools.perft import count_with_python_chess
 
 __all__ = ["measure_board"]
@@ -62,5 +62,5 @@ def _encode_game(stack, masks):
 
 
 def _expand(masks: np.ndarray, planes: np.ndarray) -> int:
-    expand(masks, planes)
+    fill_planes(masks, planes)
     return len(masks)

@@ -26,7 +26,7 @@ from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.measuring import new_parser
-from engine.network.planes import expand
+from engine.network.planes import fill_planes
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.tower.onnx_graph import onnx_tower
@@ -87,7 +87,7 @@ def positions(batch: int) -> LeafBatch:
 def float_planes(masks: np.ndarray) -> np.ndarray:
     """uint64 [B, 112] -> float32 [B, 112, 8, 8]."""
     planes = np.empty((len(masks), 8, 8, 112), np.float32)
-    expand(masks, planes)
+    fill_planes(masks, planes)
     return np.ascontiguousarray(planes.transpose(0, 3, 1, 2))
 
 

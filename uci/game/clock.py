@@ -13,7 +13,7 @@ import chess
 from engine.errors import ConfigError
 from engine.search.limits import Limits
 
-__all__ = ["CLOCK_HEADERS", "GameClock", "TimeControl", "clock_text", "parse_time_control"]
+__all__ = ["CLOCK_HEADERS", "GameClock", "GameTime", "clock_text", "parse_time_control"]
 
 # The PGN headers that say what the clocks of an adjourned game show, as hours:minutes:seconds.
 CLOCK_HEADERS = {chess.WHITE: "WhiteClock", chess.BLACK: "BlackClock"}
@@ -23,7 +23,7 @@ _MOST_MINUTES, _MOST_INCREMENT_S = 1440.0, 3600.0
 
 
 @dataclass(frozen=True)
-class TimeControl:
+class GameTime:
     """Seconds a side for the game, and seconds added after each move."""
 
     seconds: float
@@ -35,12 +35,12 @@ class TimeControl:
         return f"{self.seconds:g}" + (f"+{self.increment:g}" if self.increment else "")
 
 
-def parse_time_control(text: str) -> TimeControl:
+def parse_time_control(text: str) -> GameTime:
     """`5+3` is five minutes and three seconds a move, `10` ten minutes. Raises ConfigError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?", text.strip())
     if match is None or not 0 < float(match[1]) <= _MOST_MINUTES or float(match[2] or 0) > _MOST_INCREMENT_S:
         raise ConfigError(f"clock {text!r}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day")
-    return TimeControl(60 * float(match[1]), float(match[2] or 0))
+    return GameTime(60 * float(match[1]), float(match[2] or 0))
 
 
 def clock_text(seconds: float) -> str:
@@ -61,7 +61,7 @@ def _header_text(seconds: float) -> str:
 class GameClock:
     """Two clocks, at most one of which runs. `now` counts seconds, as time.monotonic does."""
 
-    def __init__(self, control: TimeControl, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, control: GameTime, now: Callable[[], float] = time.monotonic) -> None:
         self.control = control
         self.now = now
         self._left = {chess.WHITE: control.seconds, chess.BLACK: control.seconds}

@@ -10,7 +10,7 @@ import chess
 import chess.pgn
 
 from engine.errors import ConfigError
-from uci.game.clock import GameClock, TimeControl
+from uci.game.clock import GameClock, GameTime
 from uci.game.level import Level, parse_level
 from uci.terminal.reading import board_at
 
@@ -66,7 +66,7 @@ def _clocks(game: chess.pgn.Game, board: chess.Board) -> tuple[GameClock | None,
     match = _TIME_CONTROL.fullmatch(game.headers.get("TimeControl", ""))
     if match is None or not float(match[1]):
         return None, {}
-    clock = GameClock(TimeControl(float(match[1]), float(match[2] or 0)))
+    clock = GameClock(GameTime(float(match[1]), float(match[2] or 0)))
     times: dict[int, float] = {}
     for ply, node in enumerate(game.mainline(), 1):
         left = node.clock()

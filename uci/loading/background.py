@@ -23,7 +23,7 @@ from engine.options import EngineOptions
 from uci.loading.child import child_environment
 from uci.loading.compiler import LOCKED, Place
 
-__all__ = ["Preparation", "Progress", "place_of"]
+__all__ = ["LoadingProgress", "Preparation", "place_of"]
 
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has
@@ -33,7 +33,7 @@ _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while ano
 _TELL_S = 2.0  # between two messages about the progress
 
 
-class Progress(NamedTuple):
+class LoadingProgress(NamedTuple):
     """How far the compiler is, or what went wrong."""
 
     done: int
@@ -63,7 +63,7 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
         return None
     deciding: dict[str, Any] = {"preset": options.preset}
     deciding["threads"] = min(2, options.thread_count)
-    deciding["tactical_nodes"] = float(options.tactical_nodes > 0)  # Whether there is advice, not how much.
+    deciding["tactical_nodes"] = float(options.tactical_nodes > 0)  # Whether there are hints, not how much.
     chosen = {field: getattr(options, field) for field in _ENGINE_FIELDS} | deciding | {"hash_mib": COMPILER_HASH_MIB}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class Preparation:
         same = place is self._place or (place and self._place and place.name == self._place.name)
         return self if same else Preparation(options, needed)
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> LoadingProgress | None:
         """How far the compiler is; None before it has compiled anything, which it may not have to."""
         assert self._place is not None
         done, total = self._place.counted()
@@ -110,7 +110,7 @@ class Preparation:
             self._step = now, done
             seconds, count = now - self._first[0], done - self._first[1]
             self._expected_s = seconds / count * (total - done) if count else None
-        return Progress(done, total, self._seconds_left(now, done == total))
+        return LoadingProgress(done, total, self._seconds_left(now, done == total))
 
     def _seconds_left(self, now: float, is_last: bool) -> float | None:
         """Counts down between two steps, because a long one says nothing about the pace of the others."""
@@ -118,7 +118,7 @@ class Preparation:
             return None
         return max(0.0 if is_last else 1.0, self._expected_s - (now - self._step[0]))
 
-    def wait(self, tell: Callable[[Progress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
+    def wait(self, tell: Callable[[LoadingProgress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
         """Wait until the kernels are in the cache, or nobody will put them there: then the first search compiles.
 
         `tell` hears of the progress every two seconds. Raises StillCompilingError once `stopped` gives true.
@@ -127,7 +127,7 @@ class Preparation:
         while not self.finished:
             problem = self._check()
             if problem and tell is not None:
-                tell(Progress(0, 1, None, problem))
+                tell(LoadingProgress(0, 1, None, problem))
             progress, now = self.progress(), time.monotonic()
             if stopped():
                 raise StillCompilingError(f"no search yet, {progress or 'compiling'}")

@@ -25,7 +25,7 @@ LOCKED: Final = 3  # Exit status of a compiler that found another one at work.
 # Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; and for alpha-beta.
 # Counted on two processors for the default engine, by estimate for the others.
 SEARCH_STEPS = {"auto": 271, "sparse": 271, "hybrid": 330, "network": 300, "material": 200}
-ADVICE_STEPS = 100
+HINT_STEPS = 100
 
 _TOTAL_BYTES = 6  # digits and a line end, at the beginning of the file of progress
 
@@ -65,12 +65,12 @@ class Place(NamedTuple):
 def main(folder: str, name: str, choice: str, part: str = "") -> int:
     """Compiles everything for these options (JSON), unless that was done or another process is at it.
 
-    Returns the exit status. The `part` "advice" is compiled without asking.
+    Returns the exit status. The `part` "hints" is compiled without asking.
     """
     place = Place(Path(folder), name, choice)
     if part:
         with _counting(place):
-            _compile_advice(place)
+            _compile_hints(place)
         return 0
     lock = FileLock(place.lock)
     with contextlib.suppress(OSError):  # a full disk, or a file system without locks: two compilers cost time only
@@ -93,33 +93,33 @@ def _compile(place: Place) -> None:
     from engine.player import Engine
 
     options = EngineOptions(**json.loads(place.choice))
-    advised = options.tactical_nodes > 0
-    steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS["network"]) + ADVICE_STEPS * advised
+    hinted = options.tactical_nodes > 0
+    steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS["network"]) + HINT_STEPS * hinted
     with contextlib.suppress(OSError):
         place.progress.write_text(f"{steps:{_TOTAL_BYTES - 1}}\n", encoding="ascii")
     with _counting(place):
-        if advised and usable_cpus() > 1:
-            with _advice_compiler(place), Engine(replace(options, tactical_nodes=0.0)) as engine:
+        if hinted and usable_cpus() > 1:
+            with _hint_compiler(place), Engine(replace(options, tactical_nodes=0.0)) as engine:
                 engine.warm_up()
         with Engine(options) as engine:
             engine.warm_up()
     remove_unused()  # What is new may take the place of an old version.
 
 
-def _compile_advice(place: Place) -> None:
+def _compile_hints(place: Place) -> None:
     from engine.options import EngineOptions
     from engine.player import Engine
 
     with Engine(EngineOptions(**json.loads(place.choice))) as engine:
-        engine.warm_up_advice()
+        engine.warm_up_hints()
 
 
 @contextlib.contextmanager
-def _advice_compiler(place: Place) -> Iterator[None]:
+def _hint_compiler(place: Place) -> Iterator[None]:
     """Has another process compile alpha-beta meanwhile, and waits for it; if none can be started, nothing happens."""
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "uci.loading.compiler", *map(str, place), "advice"],
+            [sys.executable, "-P", "-m", "uci.loading.compiler", *map(str, place), "hints"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

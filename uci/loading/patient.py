@@ -10,7 +10,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchResult
-from uci.loading.background import Preparation, Progress
+from uci.loading.background import LoadingProgress, Preparation
 
 __all__ = ["PatientEngine"]
 
@@ -23,7 +23,7 @@ class PatientEngine(Engine):
 
     def __init__(self, options: EngineOptions | None = None, evaluator: Evaluator | None = None) -> None:
         super().__init__(options, evaluator)
-        self.on_wait: Callable[[Progress], None] | None = None
+        self.on_wait: Callable[[LoadingProgress], None] | None = None
         self._preparation = Preparation(self.options, kernels_needed(self.evaluator))
         self._is_warm = False
         self._warm_if_prepared()
@@ -33,7 +33,7 @@ class PatientEngine(Engine):
         """Whether a search begins at once."""
         return self._preparation.finished
 
-    def wait(self, tell: Callable[[Progress], None] | None = None, control: SearchControl | None = None) -> None:
+    def wait(self, tell: Callable[[LoadingProgress], None] | None = None, control: SearchControl | None = None) -> None:
         """Wait until the engine is prepared; `tell` hears of the progress. Raises StillCompilingError once stopped."""
         if not self.is_prepared:
             self._preparation.wait(tell, lambda: control is not None and control.stopped)

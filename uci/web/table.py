@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import chess
 import chess.pgn
 
-from uci.game.clock import GameClock, TimeControl
+from uci.game.clock import GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level
@@ -28,7 +28,7 @@ class Setup:
     board: chess.Board = field(default_factory=chess.Board)
     human: chess.Color | None = chess.WHITE
     level: Level = DEFAULT_LEVEL
-    control: TimeControl | None = None
+    control: GameTime | None = None
     clock: GameClock | None = None  # of a continued game, in place of a control
     clock_times: Mapping[int, float] = field(default_factory=dict)  # of that game: seconds left to the mover by ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a loaded game

@@ -82,7 +82,7 @@ class SparseNet:
 
 @kernel(contract=True)
 def evaluate_leaf(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and memo (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""
     settle_leaf(model, leaves, leaf)
     write_policy(model, leaves, leaf)
     write_value(model, leaves, leaf)
@@ -90,13 +90,13 @@ def evaluate_leaf(model, leaves, leaf):
 
 @kernel(contract=True)
 def evaluate_policy(model, leaves, leaf):
-    """Read row, legal moves and memo of leaves[leaf]; write its logits."""
+    """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
     write_policy(model, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_value(model, leaves, leaf):
-    """Read the row of leaves[leaf]; write its wdl, moves left and memo."""
+    """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     settle_leaf(model, leaves, leaf)
     fill_value_units(model, leaves, leaf)
     write_value(model, leaves, leaf)
@@ -104,14 +104,14 @@ def evaluate_value(model, leaves, leaf):
 
 @kernel()
 def settle_leaf(model, leaves, leaf):
-    """Quiescence, half the time of an evaluation; its level stays with the leaf (`LeafBatch.memo`)."""
-    leaves.memo[leaf] = settled_level(leaves.rows[leaf], model.sight)
+    """Quiescence, half the time of an evaluation; its level stays with the leaf (`LeafBatch.quiet_level`)."""
+    leaves.quiet_level[leaf] = settled_level(leaves.rows[leaf], model.sight)
 
 
 @kernel(contract=True)
 def fill_value_units(model, leaves, leaf):
     """Compute the heads' inputs without looking at the moves."""
-    fill_units(model, write_features(leaves.rows[leaf], np.int64(leaves.memo[leaf]), model.sight))
+    fill_units(model, write_features(leaves.rows[leaf], np.int64(leaves.quiet_level[leaf]), model.sight))
 
 
 @kernel(contract=True)
@@ -127,7 +127,7 @@ def fill_units(model, n_features):
 def write_policy(model, leaves, leaf):
     """Compute the heads' inputs and write the logits."""
     n_moves = np.int64(leaves.n_moves[leaf])
-    level = np.int64(leaves.memo[leaf])
+    level = np.int64(leaves.quiet_level[leaf])
     fill_units(model, write_view(leaves.rows[leaf], leaves.moves[leaf], n_moves, level, model.sight))
     tables, units, unit = model.tables, len(model.units), model.tables.policy_unit[0]
     for i in range(n_moves):
@@ -156,7 +156,7 @@ def write_outputs(outputs, leaves, leaf):
 
 @kernel(contract=True)
 def evaluate_leaf_by_trunks(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and memo (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""
     settle_leaf(model.policy, leaves, leaf)
     write_policy(model.policy, leaves, leaf)
     write_mean_value(model, leaves, leaf)
@@ -164,13 +164,13 @@ def evaluate_leaf_by_trunks(model, leaves, leaf):
 
 @kernel(contract=True)
 def evaluate_policy_by_trunk(model, leaves, leaf):
-    """Read row, legal moves and memo of leaves[leaf]; write its logits."""
+    """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
     write_policy(model.policy, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_value_by_trunks(model, leaves, leaf):
-    """Read the row of leaves[leaf]; write its wdl, moves left and memo."""
+    """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     settle_leaf(model.policy, leaves, leaf)
     fill_value_units(model.policy, leaves, leaf)
     write_mean_value(model, leaves, leaf)

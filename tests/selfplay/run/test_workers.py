@@ -214,7 +214,7 @@ class Pretender:
         self.killed = True
 
 
-class PretendedCrew:
+class PretendedGroup:
     """Pretenders, all of them remembered."""
 
     def __init__(
@@ -232,35 +232,35 @@ class PretendedCrew:
         return list(workers)
 
 
-def supervise(crew: PretendedCrew, told: list[str]) -> list[int]:
+def supervise(group: PretendedGroup, told: list[str]) -> list[int]:
     """Numbers of the games in the order in which they were finished."""
     finished: list[int] = []
-    play_supervised(crew, NUMBERS, lambda record: finished.append(record.number), never, told.append)
+    play_supervised(group, NUMBERS, lambda record: finished.append(record.number), never, told.append)
     return finished
 
 
 def test_lots_are_small_and_every_game_is_handed_out_once(expected: dict[int, bytes]) -> None:
-    crew, told = PretendedCrew(expected), []
-    assert sorted(supervise(crew, told)) == list(NUMBERS)
-    assert 1 < max(worker.largest_lot for worker in crew.hired) <= 4
-    assert len(crew.hired) == 2
-    assert all(worker.killed for worker in crew.hired)
+    group, told = PretendedGroup(expected), []
+    assert sorted(supervise(group, told)) == list(NUMBERS)
+    assert 1 < max(worker.largest_lot for worker in group.hired) <= 4
+    assert len(group.hired) == 2
+    assert all(worker.killed for worker in group.hired)
     assert not told
 
 
 def test_deadly_game_is_given_up_after_some_workers(expected: dict[int, bytes]) -> None:
-    crew, told = PretendedCrew(expected, poison=[3]), []
+    group, told = PretendedGroup(expected, poison=[3]), []
     with pytest.raises(RunError, match=r"3 workers were lost with game .*pretended to die"):
-        supervise(crew, told)
+        supervise(group, told)
     assert len(told) == ATTEMPTS - 1
-    assert all(worker.killed for worker in crew.hired)
+    assert all(worker.killed for worker in group.hired)
 
 
 def test_workers_that_never_start_are_given_up(expected: dict[int, bytes]) -> None:
-    crew = PretendedCrew(expected, size=8, stillborn=True)
+    group = PretendedGroup(expected, size=8, stillborn=True)
     with pytest.raises(RunError, match="at their start"):
-        supervise(crew, [])
-    assert len(crew.hired) == ATTEMPTS
+        supervise(group, [])
+    assert len(group.hired) == ATTEMPTS
 
 
 # ---- the station --------------------------------------------------------------------------------------------------

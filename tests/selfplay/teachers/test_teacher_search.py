@@ -12,7 +12,7 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.teachers.alpha_beta import deep_value, score_moves, score_moves_deeply
-from selfplay.teachers.drawing import is_calm
+from selfplay.teachers.drawing import is_settled
 from selfplay.teachers.quiet_search import MATE, begin, new_teacher, settled_value, to_cp
 from selfplay.teachers.static_value import static_value
 from tests.selfplay.teachers.nets import random_positions
@@ -57,7 +57,7 @@ def test_guarded_pawn_is_left_alone(material_net):
 def test_calm_positions_have_nothing_to_win(material_net, fen, calm):
     teacher, row = new_teacher(material_net), row_of(fen)
     value = static_units(teacher, row)
-    assert is_calm(teacher, np.int64(0), value, np.int64(40 * 3.61)) == calm
+    assert is_settled(teacher, np.int64(0), value, np.int64(40 * 3.61)) == calm
 
 
 def score_all(teacher, row, exact: int) -> dict[int, int]:

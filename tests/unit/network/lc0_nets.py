@@ -52,7 +52,7 @@ def fused_answers(tower: FusedTower, masks: np.ndarray) -> NetAnswers:
 def expanded(masks: np.ndarray) -> np.ndarray:
     """Masks uint64 [N, 112] -> planes float32 [N, 112, 8, 8]."""
     x = np.zeros((len(masks), 8, 8, 112), np.float32)
-    planes.expand(masks, x)
+    planes.fill_planes(masks, x)
     return x.transpose(0, 3, 1, 2)
 
 

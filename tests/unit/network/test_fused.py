@@ -71,7 +71,7 @@ def test_fused_inference_agrees_with_the_training_path(config):
     rng = np.random.default_rng(3)
     model, masks = random_model(config, rng), random_masks(11, rng)
     x = np.zeros((len(masks), 8, 8, 112), np.float32)
-    planes.expand(masks, x)
+    planes.fill_planes(masks, x)
     outputs, _ = model.forward(x.transpose(0, 3, 1, 2))
     policy, wdl, moves_left = infer(FusedTower.from_model(model, config), masks)
     logits = outputs["policy"].reshape(len(masks), -1)[:, HEAD_INDEX[config.policy]]
@@ -174,7 +174,7 @@ def test_the_first_layer_reads_masks_like_expanded_planes():
     masks = random_masks(6, rng)
     masks[:, 109] = rng.integers(0, 100, 6)
     x = np.zeros((6, 8, 8, 112), np.float32)
-    planes.expand(masks, x)
+    planes.fill_planes(masks, x)
     layer = input_layer(weights, bias)
     for one, wanted in zip(masks, x, strict=True):
         board, sums = np.zeros(100 * 16, np.float32), np.zeros(100 * 16, np.float32)

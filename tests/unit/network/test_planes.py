@@ -16,7 +16,7 @@ from engine.board.convert import board_from_row, decode_move, encode_move, row_f
 from engine.board.fen import parse_fen
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
-from engine.network.planes import PLANES, encode, expand
+from engine.network.planes import PLANES, encode, fill_planes
 from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
 from tests.unit.board.board_positions import ODD_FENS, chess960_start, choose_move, odd_position
 from tests.unit.network.planes_reference import (
@@ -48,7 +48,7 @@ def compare_game(start: chess.Board, moves: Iterable[chess.Move]) -> int:
     for ply in range(len(stack)):
         encode(stack, ply, 0, masks[ply])
         compare_policy_indices(stack[ply], start.chess960)
-    expand(masks, planes)
+    fill_planes(masks, planes)
     np.testing.assert_array_equal(masks, np.array(expected, np.uint64), err_msg=played.fen())
     np.testing.assert_array_equal(planes, expand_plain(expected), err_msg=played.fen())
     return len(stack)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.search.priors import advise, keep_moves, take_back
+from engine.search.priors import hint, keep_moves, restore
 from engine.search.puct import exploration_scale, moves_left_utility, score_edges, select_edge
 from engine.search.tree import (
     LOSS,
@@ -45,9 +45,9 @@ def test_selection_weighs_value_against_exploration():
 
 def test_a_visited_move_behind_untried_ones_by_prior_is_still_looked_at():
     tree = small_tree([0.5, 0.3, 0.2])
-    advise.py_func(tree, ROOT, np.uint16(2), np.float32(0.6))
+    hint.py_func(tree, ROOT, np.uint16(2), np.float32(0.6))
     visit(tree, ROOT, 0, 0.9)
-    take_back.py_func(tree, ROOT)
+    restore.py_func(tree, ROOT)
     assert tree.move[:3].tolist() == [2, 0, 1]  # tried first, then by prior
     tree.value_sum[ROOT] = 0.0
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0

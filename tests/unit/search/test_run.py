@@ -89,7 +89,7 @@ def test_one_thread_with_a_sparse_net_builds_one_tree():
 def test_a_tree_that_is_kept_and_searched_on_is_one_for_one_thread():
     hashes = set()
     for _ in range(2):
-        with Engine(EngineOptions(hash_mib=8, threads=1)) as engine:  # the shipped net, with advice
+        with Engine(EngineOptions(hash_mib=8, threads=1)) as engine:  # the shipped net, with hints
             board = chess.Board(POSITION)
             for nodes in (1500, 2500, 400):
                 engine.set_position(board)

@@ -14,10 +14,10 @@ from engine.board.convert import decode_move, encode_move, row_from_board, stack
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.measuring import tree_hash
 from engine.options import EngineOptions
-from engine.search.advice import ask, new_questions
+from engine.search.hints import ask, new_questions
 from engine.search.limits import Limits, SearchControl
-from engine.search.params import ADVICE_MARGIN_CP, ADVICE_PRIOR, SearchParams
-from engine.search.priors import advise, find_edge, take_back
+from engine.search.params import HINT_MARGIN_CP, HINT_PRIOR, SearchParams
+from engine.search.priors import find_edge, hint, restore
 from engine.search.result import SearchResult
 from engine.search.session import Search
 from engine.search.tree import NO_NODE, ROOT
@@ -34,7 +34,7 @@ from engine.tactics.alphabeta import (
 from engine.tactics.quiescence import MATE_CP
 
 WINDOW = np.int64(MATE_CP)
-SHARE = np.float32(ADVICE_PRIOR)
+SHARE = np.float32(HINT_PRIOR)
 QUEEN_GIVEN_UP = "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1"  # mate in two
 COMBINATIONS = [  # of the WAC suite (Reinfeld, "Win at Chess"): the first move is nothing that a game would show
     ("r5k1/pb2rpp1/1p6/2p4q/5R2/2PB2Q1/P1P3PP/5R1K w - - 0 1", "f4h4"),
@@ -60,7 +60,7 @@ def better_than(space: AlphaBeta, fen: str, first: str, nodes: int = 20_000) -> 
     legal = sorted(board.legal_moves, key=lambda move: move.uci() != first)
     moves = np.zeros(MAX_MOVES, np.uint16)
     moves[: len(legal)] = [encode_move(board, move) for move in legal]
-    found = find_better(space, row, moves, np.int64(len(legal)), np.int64(ADVICE_MARGIN_CP), np.int64(nodes))
+    found = find_better(space, row, moves, np.int64(len(legal)), np.int64(HINT_MARGIN_CP), np.int64(nodes))
     return None if found == NO_MOVE else decode_move(row, int(found))
 
 
@@ -145,7 +145,7 @@ def edges_of(search: Search) -> dict[int, tuple[float, int]]:
     return {int(tree.move[e]): (float(tree.prior[e]), int(tree.child[e])) for e in range(first, first + count)}
 
 
-def test_an_advised_move_gets_its_prior_and_gives_it_back() -> None:
+def test_a_hinted_move_gets_its_prior_and_gives_it_back() -> None:
     player, _ = searched(evaluator="material", tactical_nodes=0.0)
     with player:
         search = player._search
@@ -153,14 +153,14 @@ def test_an_advised_move_gets_its_prior_and_gives_it_back() -> None:
         ranked = sorted(before, key=lambda move: before[move][0])
         own = search.own_priors(ROOT).copy()
         for move in (ranked[0], ranked[1], ranked[0]):
-            advise(search.tree, np.int64(ROOT), np.uint16(move), SHARE)
+            hint(search.tree, np.int64(ROOT), np.uint16(move), SHARE)
             changed = edges_of(search)
             priors = search.root_priors()
-            assert changed[move] == (pytest.approx(ADVICE_PRIOR), before[move][1])
+            assert changed[move] == (pytest.approx(HINT_PRIOR), before[move][1])
             assert priors.sum() == pytest.approx(1.0, abs=1e-5)
             assert (np.diff(priors) <= 0).all()  # `select_edge` relies on it
             assert sorted(search.own_priors(ROOT), reverse=True) == pytest.approx(list(own), rel=1e-4)
-        take_back(search.tree, np.int64(ROOT))
+        restore(search.tree, np.int64(ROOT))
         assert edges_of(search) == {move: (pytest.approx(p, rel=1e-4), child) for move, (p, child) in before.items()}
         assert (np.diff(search.root_priors()) <= 0).all()
 
@@ -173,11 +173,11 @@ def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
         search.root_priors()[:] = (1.0 - 0.9) / (len(search.root_priors()) - 1)
         search.root_priors()[0] = 0.9
         priors = search.root_priors().copy()
-        assert advise(search.tree, np.int64(ROOT), likely, SHARE) == search.children(ROOT)[0]
-        assert advise(search.tree, np.int64(ROOT), absent, SHARE) == NO_NODE
+        assert hint(search.tree, np.int64(ROOT), likely, SHARE) == search.children(ROOT)[0]
+        assert hint(search.tree, np.int64(ROOT), absent, SHARE) == NO_NODE
         assert find_edge(search.tree, np.int64(ROOT), absent) == NO_NODE
         assert (search.root_priors() == priors).all()
-        assert search.tree.advised[ROOT] == NO_MOVE
+        assert search.tree.hinted[ROOT] == NO_MOVE
 
 
 # ---- the search ----------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("fen", "move"), COMBINATIONS)
 def test_combinations_that_the_tree_overlooks(fen: str, move: str) -> None:
-    """The policy gives the move a few percent, and 20,000 visits without advice do not find it."""
+    """The policy gives the move a few percent, and 20,000 visits without hints do not find it."""
     for nodes_per_visit, finds in ((0.0, False), (4.0, True)):
         player, result = searched(fen, 20_000, tactical_nodes=nodes_per_visit)
         player.close()
@@ -225,9 +225,9 @@ def test_a_towers_tree_is_the_same_at_any_number_of_threads() -> None:
 
 def stop_between_answers(player: Engine) -> None:
     """Begin a search and stop it when alpha-beta has answered a question and not yet all."""
-    advisor, control = player._advisor, SearchControl()
-    assert advisor is not None
-    plain = advisor.answer_next
+    hint_source, control = player._hint_source, SearchControl()
+    assert hint_source is not None
+    plain = hint_source.answer_next
 
     def answer_and_stop() -> bool:
         was_last = plain()
@@ -235,7 +235,7 @@ def stop_between_answers(player: Engine) -> None:
             control.stop()
         return was_last
 
-    with patch.object(advisor, "answer_next", answer_and_stop):
+    with patch.object(hint_source, "answer_next", answer_and_stop):
         player.search(Limits(nodes=5000), control=control)
     assert control.stopped
 
@@ -247,8 +247,8 @@ def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing() -> None:
             player.set_position(chess.Board(COMBINATIONS[0][0]))
             if stopped:
                 stop_between_answers(player)
-                assert player._advisor is not None
-                assert player._advisor.is_asking
+                assert player._hint_source is not None
+                assert player._hint_source.is_asking
             player.search(Limits(nodes=5000))
             trees.append(tree_hash(player))
     assert trees[0] == trees[1]
@@ -269,8 +269,8 @@ def test_open_questions_do_not_outlive_a_game(evaluator: str, threads: int) -> N
     assert trees[0] == trees[1]
 
 
-def test_advice_survives_a_move_of_the_game() -> None:
-    """The subtree that is kept takes along what was advised in it."""
+def test_hints_survive_a_move_of_the_game() -> None:
+    """The subtree that is kept takes its hints along."""
     fen, move = COMBINATIONS[0]
     with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
         board = chess.Board(fen)
@@ -280,11 +280,11 @@ def test_advice_survives_a_move_of_the_game() -> None:
         tree = player._search.tree
         played = player._search.root_moves() == encode_move(board, result.best_move)
         child = int(player._search.children(ROOT)[played][0])
-        asked, advised = int(tree.asked_at[child]), int(tree.advised[child])
+        asked, hinted = int(tree.asked_at[child]), int(tree.hinted[child])
         assert asked > 0
         board.push(result.best_move)
         assert player._search.set_position(stack_from_board(board))
-        assert (int(tree.asked_at[ROOT]), int(tree.advised[ROOT])) == (asked, advised)
+        assert (int(tree.asked_at[ROOT]), int(tree.hinted[ROOT])) == (asked, hinted)
 
 
 def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:
@@ -292,11 +292,11 @@ def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:
     for options in (EngineOptions(preset="lc0", hash_mib=8), EngineOptions(tactical_nodes=0.0, hash_mib=8)):
         with Engine(options) as player:
             assert player._search.params.tactical_nodes == 0.0
-            assert player._advisor is None
+            assert player._hint_source is None
 
 
 @pytest.mark.parametrize(
-    ("limits", "options", "advised"),
+    ("limits", "options", "hinted"),
     [
         ({}, {}, True),
         ({"movetime_ms": 60_000}, {}, True),
@@ -304,11 +304,11 @@ def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:
         ({"white_time_ms": 600_000, "black_time_ms": 600_000}, {"analyse_mode": True}, True),
     ],
 )
-def test_it_is_off_in_games_with_a_clock(limits: dict[str, int], options: dict[str, object], advised: bool) -> None:
+def test_it_is_off_in_games_with_a_clock(limits: dict[str, int], options: dict[str, object], hinted: bool) -> None:
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=32, **options)) as engine:
         engine.set_position(chess.Board())
         engine.search(Limits(nodes=2_000, **limits))
-        assert (engine._search.tree.asked_at[ROOT] > 0) == advised
+        assert (engine._search.tree.asked_at[ROOT] > 0) == hinted
         engine.search(Limits(nodes=4_000))
         assert engine._search.tree.asked_at[ROOT] > 0
 
@@ -344,20 +344,20 @@ def test_a_question_is_its_nodes_position_and_moves() -> None:
         assert before.isdisjoint(questions.node[: questions.n_asked[0]])  # they wait for more visits
 
 
-def test_advice_and_a_restricted_root() -> None:
-    """A search of some moves only takes what the one before was advised back, and shows what the policy gave."""
+def test_hints_and_a_restricted_root() -> None:
+    """A search of some moves only takes back the hints of the one before, and shows what the policy gave."""
     fen, move = COMBINATIONS[0]
     with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
         player.set_position(chess.Board(fen))
         player.search(Limits(nodes=20_000))
-        assert player._search.tree.advised[ROOT] != NO_MOVE
+        assert player._search.tree.hinted[ROOT] != NO_MOVE
         only = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move),)))
         assert [child.prior for child in only.children] == [pytest.approx(1.0)]
         both = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move), chess.Move.from_uci("h6f8"))))
         assert sum(child.prior for child in both.children) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_a_full_tree_is_advised_like_any_other() -> None:
+def test_a_full_tree_gets_hints_like_any_other() -> None:
     with Engine(EngineOptions(hash_mib=1, threads=1)) as player:
         player.set_position(chess.Board(COMBINATIONS[0][0]))
         assert player.search(Limits(nodes=20_000)).best_move is not None
@@ -365,6 +365,6 @@ def test_a_full_tree_is_advised_like_any_other() -> None:
         assert player._search.tree.asked_at[ROOT] > 0
 
 
-def test_a_better_move_that_the_tree_prefers_already_needs_no_advice(space: AlphaBeta) -> None:
+def test_a_better_move_that_the_tree_prefers_already_needs_no_hint(space: AlphaBeta) -> None:
     assert better_than(space, QUEEN_GIVEN_UP, "d5d8") is None
     assert space.nodes_left[0] > 0  # it mates: nothing is looked for

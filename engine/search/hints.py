@@ -1,9 +1,9 @@
-"""Advice from alpha-beta: it checks the tree's most visited nodes and points the tree to better moves it overlooked.
+"""Hints from alpha-beta: it checks the tree's most visited nodes and points the tree to better moves it overlooked.
 
 Averaged values and learned priors judge positions well, but miss a combination that begins with an unlikely move. That
 move gets few visits, and their mean counts the refutations that fail as much as the one that works. So alpha-beta
 checks nodes with many visits: some plies ahead, does another move win more material than the most visited one, by a
-margin? Such a move, and the line that follows it, get a large prior. The advice only makes the tree look; the tree's
+margin? Such a move, and the line that follows it, get a large prior. A hint only makes the tree look; the tree's
 own values still decide. It holds until the node is checked again with another outcome, which restores the move's prior.
 
 Baier and Winands 2018, "MCTS-Minimax Hybrids with State Evaluations" (informed priors).
@@ -21,17 +21,17 @@ from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.native.jit import kernel
 from engine.search.params import (
-    ADVICE_INNER_SHARE,
-    ADVICE_LEAST_VISITS,
-    ADVICE_LONGEST_WAIT,
-    ADVICE_MARGIN_CP,
-    ADVICE_PLIES,
-    ADVICE_POSITIONS,
-    ADVICE_POSITIONS_TOGETHER,
-    ADVICE_PRIOR,
-    ADVICE_QUESTIONS,
+    HINT_INNER_SHARE,
+    HINT_LEAST_VISITS,
+    HINT_LONGEST_WAIT,
+    HINT_MARGIN_CP,
+    HINT_PLIES,
+    HINT_POSITIONS,
+    HINT_POSITIONS_TOGETHER,
+    HINT_PRIOR,
+    HINT_QUESTIONS,
 )
-from engine.search.priors import advise, take_back
+from engine.search.priors import hint, restore
 from engine.search.proofs import is_decided
 from engine.search.session import Search
 from engine.search.tree import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
@@ -39,7 +39,7 @@ from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_be
 
 
 class Questions(NamedTuple):
-    """Up to Q = ADVICE_QUESTIONS nodes for alpha-beta to check, and its answers."""
+    """Up to Q = HINT_QUESTIONS nodes for alpha-beta to check, and its answers."""
 
     n_asked: np.ndarray  # int64 [1]: number of questions, at most Q.
     left: np.ndarray  # int64 [1]: positions that new questions may still assign to alpha-beta.
@@ -48,7 +48,7 @@ class Questions(NamedTuple):
     moves: np.ndarray  # uint16 [Q, 218]: the node's legal moves, the most visited first.
     n_moves: np.ndarray  # int64 [Q]: number of legal moves.
     positions: np.ndarray  # int64 [Q]: alpha-beta may search at most this many positions.
-    line: np.ndarray  # uint16 [Q, ADVICE_PLIES]: a better move and the line that follows it, up to NO_MOVE.
+    line: np.ndarray  # uint16 [Q, HINT_PLIES]: a better move and the line that follows it, up to NO_MOVE.
     path: np.ndarray  # uint64 [MAX_DEPTH + 2, 16]: scratch for the positions from the root down to a node.
 
 
@@ -57,18 +57,18 @@ def new_questions() -> Questions:
     return Questions(
         n_asked=np.zeros(1, np.int64),
         left=np.zeros(1, np.int64),
-        node=np.zeros(ADVICE_QUESTIONS, np.int32),
-        row=np.zeros((ADVICE_QUESTIONS, ROW_WORDS), np.uint64),
-        moves=np.zeros((ADVICE_QUESTIONS, MAX_MOVES), np.uint16),
-        n_moves=np.zeros(ADVICE_QUESTIONS, np.int64),
-        positions=np.zeros(ADVICE_QUESTIONS, np.int64),
-        line=np.zeros((ADVICE_QUESTIONS, ADVICE_PLIES), np.uint16),
+        node=np.zeros(HINT_QUESTIONS, np.int32),
+        row=np.zeros((HINT_QUESTIONS, ROW_WORDS), np.uint64),
+        moves=np.zeros((HINT_QUESTIONS, MAX_MOVES), np.uint16),
+        n_moves=np.zeros(HINT_QUESTIONS, np.int64),
+        positions=np.zeros(HINT_QUESTIONS, np.int64),
+        line=np.zeros((HINT_QUESTIONS, HINT_PLIES), np.uint16),
         path=np.zeros((MAX_DEPTH + 2, ROW_WORDS), np.uint64),
     )
 
 
-class Advisor:
-    """Advises one search; alpha-beta may search ``search.params.tactical_nodes`` positions per visit of the root.
+class HintSource:
+    """Gives one search hints; alpha-beta may search ``search.params.tactical_nodes`` positions per visit of the root.
 
     Attributes:
         in_haste: whether `answer` leaves questions open, because somebody waits.
@@ -87,7 +87,7 @@ class Advisor:
     def visits_left(self) -> int:
         """Number of root visits until it is time to call `collect` again."""
         self._follow_the_tree()
-        wait = max(ADVICE_LEAST_VISITS, min(ADVICE_LONGEST_WAIT, self._asked_at // 8), self._asked_at // 256)
+        wait = max(HINT_LEAST_VISITS, min(HINT_LONGEST_WAIT, self._asked_at // 8), self._asked_at // 256)
         return max(0, self._asked_at + wait - self._search.visits)
 
     def collect(self) -> bool:
@@ -97,7 +97,7 @@ class Advisor:
         self._asked_at = search.visits
         self._questions.path[0] = search.root_row()
         self._questions.n_asked[0] = self._answered = 0
-        self._questions.left[0] = ADVICE_POSITIONS_TOGETHER
+        self._questions.left[0] = HINT_POSITIONS_TOGETHER
         if not search.is_proven and search.forced_move == NO_MOVE:
             ask(search.tree, self._questions, np.int64(ROOT), np.int64(0), search.params.tactical_nodes)
         return self._questions.n_asked[0] > 0
@@ -143,26 +143,26 @@ class Advisor:
 def ask(tree, questions, node, depth, nodes_per_visit):
     """Ask about ``node``, whose position is questions.path[depth], and nodes below it, if visits grew enough since."""
     visits = np.int64(tree.nodes[node].visits)
-    if visits < ADVICE_LEAST_VISITS or depth >= MAX_DEPTH:
+    if visits < HINT_LEAST_VISITS or depth >= MAX_DEPTH:
         return
     if tree.nodes[node].state != EXPANDED or is_decided(tree, node):
         return
-    if questions.n_asked[0] == ADVICE_QUESTIONS or questions.left[0] <= 0:
+    if questions.n_asked[0] == HINT_QUESTIONS or questions.left[0] <= 0:
         return
     new_visits = visits - np.int64(tree.asked_at[node])
-    share = 1.0 if node == ROOT else ADVICE_INNER_SHARE
+    share = 1.0 if node == ROOT else HINT_INNER_SHARE
     grown = new_visits > 0 and (node == ROOT or new_visits >= tree.asked_at[node])
     if grown and tree.nodes[node].n_edges > 1:
         write_question(tree, questions, node, depth)
         last = questions.n_asked[0] - 1
         wanted = np.int64(share * nodes_per_visit * new_visits)
-        questions.positions[last] = min(wanted, ADVICE_POSITIONS, questions.left[0])
+        questions.positions[last] = min(wanted, HINT_POSITIONS, questions.left[0])
         questions.left[0] -= questions.positions[last]
         tree.asked_at[node] = visits
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = np.int64(tree.child[edge])
-        if child != NO_NODE and tree.nodes[child].visits >= ADVICE_LEAST_VISITS:
+        if child != NO_NODE and tree.nodes[child].visits >= HINT_LEAST_VISITS:
             make(questions.path[depth], tree.move[edge], questions.path[depth + 1])
             ask(tree, questions, child, depth + 1, nodes_per_visit)
 
@@ -196,8 +196,8 @@ def answer(space, questions, k):
         line[i] = NO_MOVE
     copy_row(questions.row[k], row)
     moves, count = questions.moves[k], questions.n_moves[k]
-    move = find_better(space, row, moves, count, np.int64(ADVICE_MARGIN_CP), questions.positions[k])
-    for i in range(ADVICE_PLIES):
+    move = find_better(space, row, moves, count, np.int64(HINT_MARGIN_CP), questions.positions[k])
+    for i in range(HINT_PLIES):
         line[i] = move
         if move == NO_MOVE:
             break
@@ -211,10 +211,10 @@ def take_answers(tree, questions):
     """Raise the priors along each line that was found, as far as the tree is expanded."""
     for k in range(questions.n_asked[0]):
         node = np.int64(questions.node[k])
-        if questions.line[k, 0] == NO_MOVE and tree.advised[node] != questions.moves[k, 0]:
-            take_back(tree, node)
+        if questions.line[k, 0] == NO_MOVE and tree.hinted[node] != questions.moves[k, 0]:
+            restore(tree, node)
         for move in questions.line[k]:
             if move == NO_MOVE or node == NO_NODE or tree.nodes[node].state != EXPANDED:
                 break
-            node = advise(tree, node, move, np.float32(ADVICE_PRIOR))
+            node = hint(tree, node, move, np.float32(HINT_PRIOR))
     questions.n_asked[0] = 0

@@ -16,6 +16,14 @@ from engine.search.params import LC0, SearchParams
 from engine.search.recycle import make_room
 from engine.search.run import Runner
 from engine.search.session import Search
+from engine.search.transpositions import (
+    LATEST_HALFMOVE,
+    enter,
+    find_transposition,
+    note_position,
+    teacher_of_moves,
+    teacher_of_value,
+)
 from engine.search.tree import (
     EXPANDED,
     NO_NODE,
@@ -28,7 +36,6 @@ from engine.search.tree import (
     VALUED,
     new_tree,
 )
-from engine.search.twins import LATEST_HALFMOVE, enter, find_twin, note_position, teacher_of_moves, teacher_of_value
 from engine.search.visit import finish_at_once, take_moves
 from engine.search.walkers import Walkers
 from tests.unit.search.flat import FlatEvaluator
@@ -36,11 +43,11 @@ from tests.unit.search.small_trees import PARAMS, add_child, grow, small_tree, v
 
 KINGS_WALK = "8/2k5/3p4/p2P1p2/P2P1P2/8/1K6/8 w - - 0 1"
 MIDDLE_GAME = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
-KEY_OF_TWINS = np.uint64(12345)
+SHARED_KEY = np.uint64(12345)
 
 
-def searched(fen: str, visits: int, twins: bool = True, evaluator=None) -> Search:
-    params = SearchParams(needs_planes=False, late_policy=True, mate_moves=1, twins=twins)
+def searched(fen: str, visits: int, transpositions: bool = True, evaluator=None) -> Search:
+    params = SearchParams(needs_planes=False, late_policy=True, mate_moves=1, transpositions=transpositions)
     search = Search(params, new_tree(2 * visits))
     search.set_position(stack_from_board(chess.Board(fen)))
     runner = Runner(
@@ -54,7 +61,7 @@ def searched(fen: str, visits: int, twins: bool = True, evaluator=None) -> Searc
 
 
 def by_position(search: Search) -> dict[int, list[int]]:
-    """The nodes of each position that may have twins."""
+    """The nodes of each position that may have transpositions."""
     nodes = defaultdict(list)
     for node in range(1, int(search.tree.counters[NODES])):
         if search.tree.key[node]:
@@ -62,45 +69,45 @@ def by_position(search: Search) -> dict[int, list[int]]:
     return nodes
 
 
-def twins_of_one_visit(value: float = 0.25) -> tuple:
+def transpositions_of_one_visit(value: float = 0.25) -> tuple:
     """A small tree with a node of one key, visited three times, and a new one with the same key."""
     tree = small_tree([0.5, 0.3, 0.2])
-    twin = visit(tree, ROOT, 0, value, draw=0.5)
-    tree.key[twin], tree.memo[twin], tree.state[twin] = KEY_OF_TWINS, 7, VALUED
-    grow(tree, twin, [0.1, 0.6, 0.3])
-    visit(tree, twin, 1, -0.75)
-    visit(tree, twin, 0, 0.5)
-    enter.py_func(tree, twin)
+    other = visit(tree, ROOT, 0, value, draw=0.5)
+    tree.key[other], tree.quiet_level[other], tree.state[other] = SHARED_KEY, 7, VALUED
+    grow(tree, other, [0.1, 0.6, 0.3])
+    visit(tree, other, 1, -0.75)
+    visit(tree, other, 0, 0.5)
+    enter.py_func(tree, other)
     node = add_child(tree, ROOT, 1)
-    tree.key[node] = KEY_OF_TWINS
-    return tree, twin, node
+    tree.key[node] = SHARED_KEY
+    return tree, other, node
 
 
-def test_a_new_node_begins_with_the_mean_value_of_its_twin():
-    tree, twin, node = twins_of_one_visit()
+def test_a_new_node_begins_with_the_mean_value_of_its_transposition():
+    tree, other, node = transpositions_of_one_visit()
     root_before = float(tree.value_sum[ROOT])
-    mean = float(tree.value_sum[twin]) / 3
+    mean = float(tree.value_sum[other]) / 3
     assert finish_at_once.py_func(tree, PARAMS, node, PENDING)
     assert (tree.visits[node], tree.in_flight[node], tree.state[node]) == (1, 0, VALUED)
     assert float(tree.value_sum[node]) == mean
-    assert float(tree.draw_sum[node]) == float(tree.draw_sum[twin]) / 3
-    assert tree.moves_left[node] == tree.moves_left[twin]
-    assert tree.memo[node] == 7
+    assert float(tree.draw_sum[node]) == float(tree.draw_sum[other]) / 3
+    assert tree.moves_left[node] == tree.moves_left[other]
+    assert tree.quiet_level[node] == 7
     assert float(tree.value_sum[ROOT]) == pytest.approx(root_before - mean)
 
 
-def test_without_twins_a_new_node_waits_for_its_evaluation():
-    tree, _, node = twins_of_one_visit()
-    assert not finish_at_once.py_func(tree, PARAMS._replace(twins=False), node, PENDING)
-    assert not LC0.twins
-    assert not searched(KINGS_WALK, 300, twins=False).tree.key[:100].any()
+def test_without_transpositions_a_new_node_waits_for_its_evaluation():
+    tree, _, node = transpositions_of_one_visit()
+    assert not finish_at_once.py_func(tree, PARAMS._replace(transpositions=False), node, PENDING)
+    assert not LC0.transpositions
+    assert not searched(KINGS_WALK, 300, transpositions=False).tree.key[:100].any()
 
 
-def test_a_twin_teaches_its_moves_with_their_priors_in_the_order_of_the_priors():
-    tree, twin, node = twins_of_one_visit()
+def test_a_transposition_teaches_its_moves_with_their_priors_in_the_order_of_the_priors():
+    tree, other, node = transpositions_of_one_visit()
     finish_at_once.py_func(tree, PARAMS, node, PENDING)
-    assert teacher_of_moves.py_func(tree, node) == twin
-    assert take_moves.py_func(tree, node, twin) == EXPANDED
+    assert teacher_of_moves.py_func(tree, node) == other
+    assert take_moves.py_func(tree, node, other) == EXPANDED
     first = int(tree.first_edge[node])
     assert tree.move[first : first + 3].tolist() == [1, 2, 0]
     assert tree.prior[first : first + 3] == pytest.approx([0.6, 0.3, 0.1])
@@ -108,35 +115,35 @@ def test_a_twin_teaches_its_moves_with_their_priors_in_the_order_of_the_priors()
 
 
 def test_moves_that_do_not_fit_are_not_taken():
-    tree, twin, node = twins_of_one_visit()
+    tree, other, node = transpositions_of_one_visit()
     tree = tree._replace(move=tree.move[: int(tree.counters[1]) + 2])
-    assert take_moves.py_func(tree, node, twin) == STUNTED
+    assert take_moves.py_func(tree, node, other) == STUNTED
     assert tree.n_edges[node] == 0
 
 
-def test_priors_raised_by_advice_are_not_taught():
-    tree, twin, node = twins_of_one_visit()
-    tree.advised[twin] = 1
+def test_priors_raised_by_hints_are_not_taught():
+    tree, other, node = transpositions_of_one_visit()
+    tree.hinted[other] = 1
     assert teacher_of_moves.py_func(tree, node) == NO_NODE
 
 
 @pytest.mark.parametrize(("field", "value"), [("visits", 0), ("state", TERMINAL), ("key", np.uint64(99))])
 def test_a_node_that_knows_nothing_teaches_nothing(field, value):
-    tree, twin, node = twins_of_one_visit()
-    getattr(tree, field)[twin] = value
+    tree, other, node = transpositions_of_one_visit()
+    getattr(tree, field)[other] = value
     assert teacher_of_value.py_func(tree, node) == NO_NODE
 
 
-def test_the_table_keeps_the_twin_with_the_most_visits():
-    tree, twin, node = twins_of_one_visit()
+def test_the_table_keeps_the_node_with_the_most_visits():
+    tree, other, node = transpositions_of_one_visit()
     third = add_child(tree, ROOT, 2)
-    tree.key[third] = KEY_OF_TWINS
+    tree.key[third] = SHARED_KEY
     enter.py_func(tree, node)
-    assert find_twin.py_func(tree, third) == twin
+    assert find_transposition.py_func(tree, third) == other
     tree.visits[node] = 4
     enter.py_func(tree, node)
-    assert find_twin.py_func(tree, third) == node
-    assert find_twin.py_func(tree, twin) == node
+    assert find_transposition.py_func(tree, third) == node
+    assert find_transposition.py_func(tree, other) == node
 
 
 @pytest.mark.parametrize(
@@ -148,7 +155,7 @@ def test_the_table_keeps_the_twin_with_the_most_visits():
         ("b2b3 c7b7 b3b2 b7c7", 0, False),
     ],
 )
-def test_positions_that_depend_on_the_way_there_have_no_twins(moves, halfmoves, has_key):
+def test_positions_that_depend_on_the_way_there_have_no_transpositions(moves, halfmoves, has_key):
     board = chess.Board(KINGS_WALK)
     board.halfmove_clock = halfmoves
     for move in moves.split():
@@ -163,7 +170,7 @@ def test_positions_that_depend_on_the_way_there_have_no_twins(moves, halfmoves, 
 
 
 @pytest.mark.parametrize("fen", [KINGS_WALK, MIDDLE_GAME])
-def test_twins_have_the_same_moves_and_the_priors_that_each_would_have_by_itself(fen):
+def test_transpositions_have_the_same_moves_and_the_priors_that_each_would_have_by_itself(fen):
     search = searched(fen, 4000)
     tree, compared = search.tree, 0
     for nodes in by_position(search).values():
@@ -187,11 +194,11 @@ class Counting(FlatEvaluator):
         super().evaluate(leaves, count)
 
 
-def test_twins_save_evaluations_of_the_batched_evaluators_too():
+def test_transpositions_save_evaluations_of_the_batched_evaluators_too():
     asked = []
-    for twins in (True, False):
+    for transpositions in (True, False):
         evaluator = Counting()
-        searched(KINGS_WALK, 3000, twins, evaluator)
+        searched(KINGS_WALK, 3000, transpositions, evaluator)
         asked.append(evaluator.asked)
     assert asked[0] < 0.8 * asked[1]
 
@@ -215,21 +222,21 @@ def test_the_table_is_made_again_when_nodes_move():
     tree = search.tree
     for node in range(1, int(tree.counters[NODES])):
         if tree.key[node] and tree.state[node] != PATH_REPETITION:
-            twin = int(find_twin(tree, np.int64(node)))
-            in_place = int(tree.twin[int(tree.key[node]) % len(tree.twin)])
-            assert in_place == node or twin != NO_NODE or tree.key[in_place] != tree.key[node]
-            assert twin == NO_NODE or (tree.key[twin] == tree.key[node] and tree.visits[twin] >= tree.visits[node])
+            other = int(find_transposition(tree, np.int64(node)))
+            in_place = int(tree.table[int(tree.key[node]) % len(tree.table)])
+            assert in_place == node or other != NO_NODE or tree.key[in_place] != tree.key[node]
+            assert other == NO_NODE or (tree.key[other] == tree.key[node] and tree.visits[other] >= tree.visits[node])
 
 
-def test_the_subtree_of_a_twin_is_not_kept_because_its_repetitions_are_those_of_another_line():
+def test_the_subtree_of_a_transposition_is_not_kept_because_its_repetitions_are_those_of_another_line():
     search = searched(KINGS_WALK, 6000)
     tree = search.tree
-    pairs = [(node, int(find_twin(tree, np.int64(node)))) for node in range(1, int(tree.counters[NODES]))]
-    node, twin = max(
-        ((node, twin) for node, twin in pairs if tree.state[node] == VALUED and tree.state[twin] == EXPANDED),
+    pairs = [(node, int(find_transposition(tree, np.int64(node)))) for node in range(1, int(tree.counters[NODES]))]
+    node, other = max(
+        ((node, other) for node, other in pairs if tree.state[node] == VALUED and tree.state[other] == EXPANDED),
         key=lambda pair: int(tree.visits[pair[1]]),
     )
-    assert tree.visits[twin] > 2
+    assert tree.visits[other] > 2
     board = chess.Board(KINGS_WALK)
     for code in moves_to(search, node):
         board.push(decode_move(stack_from_board(board)[-1], code, False))
