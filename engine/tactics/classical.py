@@ -5,6 +5,8 @@ Every term is a pair (middlegame, endgame), mixed by the phase (24 with all piec
 piece-square tables come from formulas over the distances to the edge and to the side's own back rank. The evaluation
 aims to be right about what is soon won or lost and roughly right about the rest; quiescence search resolves captures
 before it calls this evaluation.
+
+Every constant, those of the tables' formulas included, is set by hand where no other source is named.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ from engine.board.layout import (
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
-FULL_PHASE = 24
-PHASE = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K
+FULL_PHASE = 24  # The weights below of all pieces on the board. Letouzey, Fruit 2.1.
+PHASE = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K. Letouzey, Fruit 2.1.
 MATERIAL = np.array([[88, 325, 340, 470, 960, 0], [109, 305, 325, 525, 985, 0]], np.int64)  # [middlegame, endgame]
 
 MOBILITY = np.array([[0, 6, 4, 4, 2, 0], [0, 4, 3, 3, 6, 0]], np.int64)  # centipawns per safe square reached
@@ -40,7 +42,7 @@ BISHOP_PAIR = (38, 50)
 DOUBLED_PAWN = (-14, -26)
 ISOLATED_PAWN = (-16, -9)
 PASSED_PAWN = np.array([[0, 0, 0, 4, 18, 48, 96, 0], [0, 5, 10, 29, 50, 98, 162, 0]], np.int64)  # by rank
-BLOCKED_PASSER_PERCENT = 60
+BLOCKED_PASSER_PERCENT = 60  # of a passed pawn's value while a piece stands before it
 ROOK_OPEN_FILE = (30, 10)
 ROOK_HALF_OPEN_FILE = (17, 14)
 PAWN_ATTACKS_PIECE = (46, 33)
@@ -49,9 +51,14 @@ SHIELD_PAWN = 13  # centipawns per pawn in front of the king
 OPEN_FILE_AT_KING = -14
 LOST_CASTLING = -28  # centipawns for a king in the centre without castling rights
 EARLY_QUEEN = -7  # centipawns per undeveloped minor piece while the queen is out
-TEMPO = 14
+TEMPO = 14  # centipawns for the side to move
 MOP_UP_EDGE = 12  # centipawns per step of the bare king away from the centre
 MOP_UP_NEAR = 6  # centipawns per step of the winning king towards the bare king
+DANGER_UNITS = 64  # the square of a king's danger is divided by this to give centipawns
+ALL_CHANCES = 16  # sixteenths of a lead that count
+OPPOSITE_BISHOP_CHANCES = 8  # the same with opposite bishops and pawns alone
+NO_PAWN_CHANCES = 3  # the same for a leader without pawns that is not well ahead
+WELL_AHEAD = 400  # centipawns of pieces: more than a minor piece, less than a rook
 
 FILES = np.array([0x0101010101010101 << f for f in range(8)], np.uint64)
 BACK_RANKS = np.array([0xFF, 0xFF << 56], np.uint64)
@@ -118,7 +125,7 @@ def evaluate(row):
     phase = game_phase(row)
     lead = _side_score(row, side, phase) - _side_score(row, 1 - side, phase)
     leader = side if lead > 0 else 1 - side
-    return lead * _winning_chances(row, leader) // 16 + TEMPO
+    return lead * _winning_chances(row, leader) // ALL_CHANCES + TEMPO
 
 
 @kernel()
@@ -147,7 +154,7 @@ def _side_score(row, side, phase):
     endgame += pawn_endgame + hit * PAWN_ATTACKS_PIECE[1] + loose * HANGING_PIECE[1]
     middlegame += _king_shelter(row, side) + _development(row, side)
     if row[QUEEN] & row[WHITE + side]:
-        middlegame += danger * danger // 64
+        middlegame += danger * danger // DANGER_UNITS
     if popcount(theirs) == 1:
         endgame += _mop_up(row, side, enemy_king)
     return _taper(middlegame, endgame, phase)
@@ -278,9 +285,10 @@ def _winning_chances(row, side):
         bishops = row[BISHOP]
         only_bishops = not (row[KNIGHT] | row[ROOK] | row[QUEEN])
         if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & other) == 1:
-            return 16 if bool(bishops & leader & DARK_SQUARES) == bool(bishops & other & DARK_SQUARES) else 8
-        return 16
+            is_alike = bool(bishops & leader & DARK_SQUARES) == bool(bishops & other & DARK_SQUARES)
+            return ALL_CHANCES if is_alike else OPPOSITE_BISHOP_CHANCES
+        return ALL_CHANCES
     lead = np.int64(0)
     for kind in range(KNIGHT, KING):
         lead += MATERIAL[1, kind] * (popcount(row[kind] & leader) - popcount(row[kind] & other))
-    return 16 if lead > 400 else 3
+    return ALL_CHANCES if lead > WELL_AHEAD else NO_PAWN_CHANCES
