@@ -117,13 +117,6 @@ class Tablebase:
 
     # ---- at the root ----
 
-    def best_moves(self, board: chess.Board) -> list[chess.Move]:
-        """The moves that keep the result under the fifty-move rule, and win soonest or delay a loss longest.
-
-        Empty if tables are missing. Without DTZ tables, all moves that keep the result.
-        """
-        return best_ranked(self.ranks(board))
-
     def ranks(self, board: chess.Board) -> dict[chess.Move, Rank]:
         """(WDL, progress in this phase, progress in the next one) of every legal move; higher is better.
 

@@ -55,7 +55,6 @@ RECORD = np.dtype(
 )
 
 # Bits of `invariance_info` in the classical input format.
-PROVEN = 1 << 3
 LENGTH_LIMIT = 1 << 4
 ADJUDICATED = 1 << 5
 NOT_FOR_TRAINING = 1 << 6  # such records keep the game's moves complete

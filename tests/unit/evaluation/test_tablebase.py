@@ -11,7 +11,7 @@ import chess.syzygy
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.evaluation.tablebase import Tablebase
+from engine.evaluation.tablebase import Tablebase, best_ranked
 
 CURSED = "4B3/6Nk/8/4K3/8/8/n7/8 w - - 0 1"  # bishop and knight against knight take more than fifty moves here
 BLESSED = "2N2k2/8/8/6KB/8/8/7n/8 b - - 0 1"
@@ -33,8 +33,12 @@ def wdl(tables: Tablebase, fen: str) -> int | None:
     return tables.wdl(row_from_board(chess.Board(fen)))
 
 
+def best_moves(tables: Tablebase, board: chess.Board) -> list[chess.Move]:
+    return best_ranked(tables.ranks(board))
+
+
 def best(tables: Tablebase, fen: str) -> set[str]:
-    return {move.uci() for move in tables.best_moves(chess.Board(fen))}
+    return {move.uci() for move in best_moves(tables, chess.Board(fen))}
 
 
 # ---- results ------------------------------------------------------------------------------------------------------
@@ -81,14 +85,14 @@ def test_what_is_not_in_the_tables_is_unknown(tables):
 def test_positions_with_castling_rights_are_left_to_the_search_also_in_chess960(tables):
     board = chess.Board("4k3/8/8/8/8/8/8/1R2K3 w B - 0 1", chess960=True)
     assert board.clean_castling_rights()
-    assert tables.best_moves(board) == []
+    assert best_moves(tables, board) == []
     assert tables.wdl(row_from_board(board)) is None
 
 
 def test_rights_that_a_fen_only_claims_do_not_hide_the_tables(tables):
     board = chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")
     board.castling_rights = chess.BB_A1 | chess.BB_H1
-    assert tables.best_moves(board)
+    assert best_moves(tables, board)
 
 
 def test_the_probe_limit_is_a_limit_on_men(folder):
@@ -96,7 +100,7 @@ def test_the_probe_limit_is_a_limit_on_men(folder):
     assert tables.largest == 3
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K7 w - - 0 1") == 2
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K6r w - - 0 1") is None
-    assert Tablebase(str(folder), probe_limit=0).best_moves(chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
+    assert best_moves(Tablebase(str(folder), probe_limit=0), chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
 
 
 # ---- root moves ---------------------------------------------------------------------------------------------------
@@ -129,7 +133,7 @@ def test_a_winning_move_that_repeats_for_the_third_time_is_no_winning_move(table
     assert board.is_repetition(3)
     board.pop()
     assert tables._rank(board, repeating, True) == (0, 0, 0)
-    assert repeating not in tables.best_moves(board)
+    assert repeating not in best_moves(tables, board)
 
 
 # ---- the fifty-move rule -------------------------------------------------------------------------------------------
@@ -142,10 +146,10 @@ def test_a_win_that_comes_too_late_ranks_below_a_win_and_above_a_draw(tables):
     plies = tables._tables.probe_dtz(board)
     assert 40 < plies < 100
     in_time, too_late = chess.Board(KBN.format(98 - plies)), chess.Board(KBN.format(102 - plies))
-    move = tables.best_moves(in_time)[0]
+    move = best_moves(tables, in_time)[0]
     assert tables._rank(in_time, move, True)[0] == 2
     assert tables._rank(too_late, move, True)[0] == 1
-    assert tables.best_moves(too_late)  # still the nearest way: the opponent may err
+    assert best_moves(tables, too_late)  # still the nearest way: the opponent may err
     without_rule = Tablebase.__new__(Tablebase)
     without_rule.__dict__.update(tables.__dict__, fifty_move_rule=False)
     assert without_rule._rank(too_late, move, True)[0] == 2
@@ -153,12 +157,12 @@ def test_a_win_that_comes_too_late_ranks_below_a_win_and_above_a_draw(tables):
 
 def test_a_loser_that_the_fifty_move_rule_saves_is_not_lost(tables):
     board = chess.Board(KBN.format(0))
-    board.push(tables.best_moves(board)[0])
+    board.push(best_moves(tables, board)[0])
     plies = -tables._tables.probe_dtz(board)
     board.halfmove_clock = 102 - plies
-    assert {tables._rank(board, move, True)[0] for move in tables.best_moves(board)} == {-1}
+    assert {tables._rank(board, move, True)[0] for move in best_moves(tables, board)} == {-1}
     board.halfmove_clock = 0
-    assert {tables._rank(board, move, True)[0] for move in tables.best_moves(board)} == {-2}
+    assert {tables._rank(board, move, True)[0] for move in best_moves(tables, board)} == {-2}
 
 
 def test_the_hundredth_quiet_ply_draws_unless_it_mates(tables):
@@ -177,11 +181,11 @@ def test_the_clock_is_reset_in_time(tables):
 
 def test_no_folder_and_an_empty_one(tmp_path):
     board = chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")
-    assert Tablebase("").best_moves(board) == []
+    assert best_moves(Tablebase(""), board) == []
     empty = Tablebase(str(tmp_path))
-    assert (empty.largest, empty.best_moves(board), empty.take_problems()) == (0, [], [])
+    assert (empty.largest, best_moves(empty, board), empty.take_problems()) == (0, [], [])
     missing = Tablebase(str(tmp_path / "nowhere"))
-    assert missing.best_moves(board) == []
+    assert best_moves(missing, board) == []
     (problem,) = missing.take_problems()
     assert "nowhere" in problem
     assert missing.take_problems() == []
@@ -193,7 +197,7 @@ def test_files_that_are_no_tables_are_named_and_left_out(tmp_path, content):
     (tmp_path / "README.txt").write_text("not a table")
     (tmp_path / "KXvK.rtbw").write_bytes(b"no such piece")
     tables = Tablebase(str(tmp_path))
-    assert tables.best_moves(chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
+    assert best_moves(tables, chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
     (problem,) = tables.take_problems()
     assert "KQvK.rtbw" in problem
 
@@ -221,7 +225,7 @@ def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_excep
     tables = Tablebase(str(tmp_path))
     board = chess.Board("8/8/8/8/4k3/2r5/1Q6/K7 b - - 0 1")
     for _ in range(3):
-        assert set(tables.best_moves(board)) <= set(board.legal_moves)
+        assert set(best_moves(tables, board)) <= set(board.legal_moves)
     if damage == "cut":
         (problem,) = tables.take_problems()  # told once, not at every probe
         assert "KQvKR" in problem
@@ -233,7 +237,7 @@ def test_without_distances_the_result_is_kept(tmp_path, folder):
         shutil.copy(folder / f"{name}.rtbw", tmp_path)
     tables = Tablebase(str(tmp_path))
     board = chess.Board("8/5P2/8/8/8/8/2k5/K7 w - - 0 1")
-    moves = {move.uci() for move in tables.best_moves(board)}
+    moves = {move.uci() for move in best_moves(tables, board)}
     assert moves >= {"f7f8q", "f7f8r", "a1a2"}
     assert not moves & {"f7f8n", "f7f8b"}
     assert tables.take_problems() == []
