@@ -24,7 +24,7 @@ from engine.network.sparse.features import (
     MOVE_SORTS,
     POLICY_ROWS,
 )
-from engine.network.sparse.tables import copy_into, flat_tables, named_tables
+from engine.network.sparse.flat_tables import copy_into, flat_tables, named_tables
 from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left

@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.network.sparse.features import MEN_BUCKETS
-from engine.network.sparse.tables import copy_into, flat_tables, named_tables
+from engine.network.sparse.flat_tables import copy_into, flat_tables, named_tables
 from engine.network.sparse.value_features import BUCKET_ROWS, KING_BUCKET_COUNTS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
