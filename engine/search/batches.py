@@ -90,7 +90,7 @@ class Batches:
         self._complete(self._waiting)
 
     def let_answer(self, hint_source: HintSource) -> None:
-        """Let a helper answer an hint_source's questions while batches go on."""
+        """Let a helper answer a hint source's questions while batches go on."""
         self._hint_source = hint_source
         self._crew.hand_out(self._hints, 1, 1)
 
@@ -135,7 +135,7 @@ class Batches:
         apply(self._search.tree, flight.visits, self._search.params, flight.leaves, 0)
 
     def _work(self, work: SharedWork, start: int, end: int, worker: int) -> None:
-        """Answer questions ``start`` to ``end`` of a batch, or those of the hint_source."""
+        """Answer questions ``start`` to ``end`` of a batch, or those of the hint source."""
         if not isinstance(work, RoundInFlight):
             assert self._hint_source is not None
             self._hint_source.answer()

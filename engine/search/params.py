@@ -73,13 +73,13 @@ VISITS_PER_VISIT: Final = 32  # Visits of the root for each one under way. Set b
 COLLISION_LOOKS: Final = 64  # Looks at a leaf that another thread evaluates, then the visit is taken back. Set by hand.
 LOOK_PAUSES: Final = 8  # Pauses, some ten nanoseconds each, before each of these looks. Set by hand.
 
-# ---- questions to alpha-beta (`hints`) ------------------------------------------------------------------------------
+# ---- questions to alpha-beta (`hints`) -------------------------------------------------------------------------------
 
 HINT_LEAST_VISITS: Final = 256  # Visits of a node that is asked about, and between two questions. Set by hand.
 HINT_LONGEST_WAIT: Final = 2048  # Most visits between two questions in trees below 524,288 visits. Set by hand.
-HINT_MARGIN_CP: Final = 80  # Centipawns that a move has to win to be hinted. Set by hand.
-HINT_PRIOR: Final = 0.4  # Prior of an hinted move. Set by hand.
-HINT_PLIES: Final = 10  # Plies of an hinted line. Set by hand.
+HINT_MARGIN_CP: Final = 80  # Centipawns that a move has to win to be a hint. Set by hand.
+HINT_PRIOR: Final = 0.4  # Prior of a hinted move. Set by hand.
+HINT_PLIES: Final = 10  # Plies of a hinted line. Set by hand.
 HINT_INNER_SHARE: Final = 0.125  # Positions for each visit of an inner node, relative to the root's. Set by hand.
 HINT_QUESTIONS: Final = 16  # Most questions at a time. Set by hand.
 HINT_POSITIONS: Final = 8_000  # Most positions for one question. Set by hand.

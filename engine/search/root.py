@@ -116,7 +116,7 @@ class RootView:
         """V, the evaluator's own value of the position after each move, float64; 0 for moves never visited.
 
         A child's value sum is its own value minus the value sums of its children. A decided child counts as its result,
-        and one that had a transposition when it was new began with the transposition's mean value.
+        and one whose position was known when it was new began with the mean value found there.
         """
         tree = self.tree
         values = np.zeros(len(self.root_moves()))
