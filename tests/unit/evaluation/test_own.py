@@ -14,7 +14,7 @@ from engine.errors import ConfigError, ShapeError
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.own import PlanesEvaluator, board_planes, legal_policy, load_own, planes_of
 from engine.evaluation.protocol import new_leaf_batch
-from engine.network.planes import expand
+from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 
 GAMES = ("", "e4 c5 Nf3", "d4 d5 c4 dxc4 e4 b5", "Nf3 Nf6 Ng1 Ng8 Nf3 Nf6", "e4 e5 Nf3 Nc6 Bb5 a6 O-O")
@@ -49,7 +49,7 @@ def test_planes_are_those_that_towers_read() -> None:
     for leaf, moves in enumerate(GAMES):
         fill_leaf(leaves, leaf, stack_from_board(game(moves)))
     expected = np.zeros((len(GAMES), 8, 8, 112), np.float32)
-    expand(leaves.masks[: len(GAMES)], expected)
+    fill_planes(leaves.masks[: len(GAMES)], expected)
     assert np.array_equal(planes_of(leaves.masks[: len(GAMES)]), expected.transpose(0, 3, 1, 2))
     assert np.array_equal(board_planes([game(moves) for moves in GAMES]), expected.transpose(0, 3, 1, 2))
 
