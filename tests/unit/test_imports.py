@@ -25,10 +25,7 @@ NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
-COMMANDS = {
-    f"engine.{name}"
-    for name in ("command_line", "console", "live_lines", "machine", "measuring", "option_forms", "pages")
-}
+COMMANDS = {f"engine.{name}" for name in ("command_line", "console", "live_lines", "machine", "option_forms", "pages")}
 ENGINE = PLAYER | COMMANDS | {"engine", "engine.nn", "engine.player"}
 # The floors of self-play, lowest first; all of them may use the small modules beside its folders.
 SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "settings", "threads")}
@@ -50,7 +47,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.tune": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
     "selfplay.report": REPORT,
-    "selfplay.measure": RUN,
     "selfplay.commands": REPORT | {"selfplay.report", "selfplay.suites", "selfplay.teachers"},
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
     "engine.command_line": {"engine.errors"},
@@ -64,7 +60,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.backend": BASE,
     "engine.machine": {"engine.options"},
     "engine.files": {"engine.errors"},
-    "engine.measuring": PLAYER | {"engine", "engine.player"},
     "engine.native": BASE,
     "engine.nn": TOOLS,
     "engine.pages": {"engine.errors", "engine.files"},
@@ -82,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uci.main": ENGINE | {"uci"},
     "uci.loading": ENGINE | {"uci"},
     "uci.tools": ENGINE | {"uci"},
-    "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.annotate"},
+    "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools"},
     "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
     "uci.pages": ENGINE | {"uci"},
     "uci.terminal": FOR_PEOPLE - {"uci.terminal"},

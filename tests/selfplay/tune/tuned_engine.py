@@ -15,7 +15,7 @@ import sys
 
 import chess
 
-from selfplay.measure.scripted_engine import position_of
+from tests.selfplay.scripted_engine import position_of
 
 
 def main(log: str) -> None:

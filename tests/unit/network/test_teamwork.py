@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from benchmarks.inference import positions
 from engine.evaluation import tower as tower_module
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
@@ -25,7 +26,6 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.tower.teamwork import LONGEST_BREAK, TowerTeam
 from tests.unit.network.lc0_nets import random_masks
 from tests.unit.network.test_fused import CONFIGS, random_model
-from uci.bench.inference import positions
 
 WIDE = replace(CONFIGS["small"], filters=64)
 EVER = 1 << 60

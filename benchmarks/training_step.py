@@ -1,6 +1,6 @@
 """A whole training step (forward, losses, backward, AdamW) of a tower, ours against PyTorch on the CPU, in one run.
 
-    python -m tests.benchmark.training_step --net 64x6 --batch 256 --threads 2
+    python -m benchmarks.training_step --net 64x6 --batch 256 --threads 2
 
 PyTorch is not a dependency: without it, only our figure is printed. Both take turns, round by round, so that a busy
 machine slows both; the table shows the median round of each.

@@ -1,4 +1,4 @@
-"""How long a GUI waits: `python -m uci.bench.startup [FLAGS FOR AINO]` prints one table.
+"""How long a GUI waits: `python -m benchmarks.startup [FLAGS FOR AINO]` prints one table.
 
     warm              everything compiled before; median of five starts
     cold              an empty kernel cache
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from engine.native.pool import ThreadPool
-from uci.bench.engine_process import START_S, AinoProcess
+from tests.protocol.aino_process import START_S, AinoProcess
 
 __all__ = ["Start", "measure_start", "measure_together", "no_home"]
 

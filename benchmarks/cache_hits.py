@@ -1,6 +1,6 @@
 """Does an evaluation cache pay? Hit rate, and nodes per second with and without it, in a game and in an analysis.
 
-    python -m tests.benchmark.cache_hits --evaluators hybrid network --nodes 2000 --positions 20
+    python -m benchmarks.cache_hits --evaluators hybrid network --nodes 2000 --positions 20
 
 `game` searches one side's positions of a game in order and keeps the subtree; `analysis` searches every position of it
 from the last to the first, as when one steps back in a GUI. Both ways take turns, so that a busy machine slows both.
@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import chess
 
+from benchmarks.measuring import game_boards, new_parser, report
 from engine import Engine
 from engine.evaluation import make_evaluator
 from engine.evaluation.cache import CachedEvaluator
-from engine.measuring import game_boards, new_parser, report
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 

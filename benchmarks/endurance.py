@@ -1,6 +1,6 @@
 """Memory over a long life: many visits on a tree that fills up, and many searches in one process.
 
-    python -m tests.benchmark.endurance --visits 10000000 --searches 500 --hash-mib 256
+    python -m benchmarks.endurance --visits 10000000 --searches 500 --hash-mib 256
 
 One position is searched until its root has `--visits` visits. Then positions of many games are searched one after
 another, some of them with the subtree kept. Resident memory is sampled all the time (Linux). It may grow by `Hash` and
@@ -18,8 +18,8 @@ from contextlib import contextmanager
 import chess
 import numpy as np
 
+from benchmarks.measuring import Progress, new_engine, new_parser, report, resident_bytes
 from engine import Engine
-from engine.measuring import Progress, new_engine, new_parser, report, resident_bytes
 from engine.search.limits import Limits
 
 ALLOWANCE_MIB = 100

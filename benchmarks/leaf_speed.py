@@ -1,6 +1,6 @@
 """Speed of a search's questions to a sparse network: values and policies apart, and both in one call.
 
-    python -m tests.benchmark.leaf_speed --nets sparse-768 sparse-768+v256 sparse-768+v512
+    python -m benchmarks.leaf_speed --nets sparse-768 sparse-768+v256 sparse-768+v512
 
 Positions are those of random games, all weights random. The times are CPU times of one thread, the best of five rounds.
 """
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from benchmarks.measuring import Row, new_parser, report
+from benchmarks.sparse_speed import LEAVES, best_of, some_leaves
 from engine.evaluation.in_kernel import evaluate_policy, evaluate_value
 from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
-from engine.measuring import Row, new_parser, report
 from engine.native.jit import kernel
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
-from tests.benchmark.sparse_speed import LEAVES, best_of, some_leaves
 
 
 @kernel()

@@ -1,7 +1,7 @@
 """Nodes a second against another engine that searches a tree with the same network, lc0 for example.
 
     aino net export --out tower.pb.gz
-    python -m uci.bench.rival_speed --rival "lc0 --weights=tower.pb.gz --backend=blas" --threads 1 2
+    python -m benchmarks.rival_speed --rival "lc0 --weights=tower.pb.gz --backend=blas" --threads 1 2
 
 Both engines are UCI processes with the same number of threads and take turns on the positions of one game, each with an
 empty tree. The table has the medians of nodes a second, the median and quartiles of the ratios, and `per CPU`, the
@@ -18,8 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.measuring import Row, game_boards, new_parser, report
-from uci.bench.engine_process import COMMAND, START_S, EngineProcess
+from benchmarks.measuring import Row, game_boards, new_parser, report
+from tests.protocol.aino_process import COMMAND, START_S, EngineProcess
 
 EVERY = 5  # positions of the game from one that is searched to the next
 

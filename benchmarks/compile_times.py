@@ -1,4 +1,4 @@
-"""What the first start compiles: `python -m uci.bench.compile_times [CHECKOUT]` lists kernels and their CPU seconds.
+"""What the first start compiles: `python -m benchmarks.compile_times [CHECKOUT]` lists kernels and their CPU seconds.
 
 With the folder of another checkout, that one's times stand beside ours. Each engine is the default one, in a process of
 its own with an empty cache. Seconds are without those of kernels compiled meanwhile, so that they may be added up.
@@ -19,7 +19,7 @@ from engine.native.compile_events import Compilation
 
 __all__ = ["compile_times", "start"]
 
-_OURS = Path(__file__).resolve().parents[2]
+_OURS = Path(__file__).resolve().parents[1]
 _LONGEST_S = 1800.0
 _SHOWN = 25  # functions with a line of their own
 

@@ -1,6 +1,6 @@
 """Kill a tiny run with `kill -9` at random moments, resume it, and compare it with an undisturbed run.
 
-    python -m tests.benchmark.kill_campaign --kills 100 --seed 1
+    python -m benchmarks.kill_campaign --kills 100 --seed 1
 
 Each process is killed at a random moment of a phase drawn at random: while games are played, the candidate is trained,
 the gate is played, or between the gate's verdict and the first game of the next generation (promotion). After every
@@ -27,15 +27,15 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measuring import Progress, new_parser, report
 from engine.files import dit_file
-from engine.measuring import Progress, new_parser, report
 from selfplay.main import main as aino_train
 from selfplay.records.game import encode_record
 from selfplay.records.replay import part_path, published_generations, read_segment, segment_path
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 SETTINGS = {
     "games": {"count": 16, "concurrent": 3, "visits": 12, "longest": 40, "resign_below": -1.0},
     "fit": {"positions": 2048, "batch_size": 32, "shard_size": 16, "window": 2, "checkpoint_s": 0.05},

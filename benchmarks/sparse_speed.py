@@ -1,6 +1,6 @@
 """Speed of the sparse family: evaluations inside the kernel, batches sampled, positions trained.
 
-    python -m tests.benchmark.sparse_speed --nets sparse-512 sparse-768 sparse-1024 --threads 2
+    python -m benchmarks.sparse_speed --nets sparse-512 sparse-768 sparse-1024 --threads 2
 
 Positions are those of random games, with the features and policy rows computed every time. Evaluations and samples are
 timed by the CPU time of the one thread that makes them, training by the wall clock; the best of five rounds count.
@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 import chess
 import numpy as np
 
+from benchmarks.measuring import Row, new_parser, random_games, report
 from engine.board.convert import row_from_board
 from engine.board.movegen import generate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
-from engine.measuring import Row, new_parser, random_games, report
 from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
 from engine.network.sparse.inference import SparseNet

@@ -1,6 +1,6 @@
 """Fused inference against ONNX Runtime and OpenVINO on the CPU: same net, same positions, same threads, one run.
 
-    python -m uci.bench.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
+    python -m benchmarks.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
 
 The other runtimes are optional: each is timed if it is installed (`pip install onnx onnxruntime openvino`).
 Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians and the
@@ -21,11 +21,11 @@ from typing import Any
 import chess
 import numpy as np
 
+from benchmarks.measuring import new_parser
 from engine.board.convert import stack_from_board
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
-from engine.measuring import new_parser
 from engine.network.planes import expand
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower

@@ -1,6 +1,6 @@
 """Measure the referee's own CPU time, per move and while it waits, with engines that use almost none.
 
-python -m selfplay.measure.match_referee --games 20 --wait 5
+python -m benchmarks.match_referee --games 20 --wait 5
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.series import Match, MatchSettings
+from tests.selfplay import scripted_engine
 
-SCRIPT = Path(__file__).with_name("scripted_engine.py")
+SCRIPT = Path(scripted_engine.__file__)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

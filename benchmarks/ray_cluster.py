@@ -1,6 +1,6 @@
 """Self-play on a Ray cluster of two nodes on this machine, one of which is killed halfway and comes back.
 
-    python -m tests.benchmark.ray_cluster --net 16x1 --games 60
+    python -m benchmarks.ray_cluster --net 16x1 --games 60
 
 Needs Ray (`pip install 'aino-chess[cluster]'`) and Linux. Three runs of the same games: worker processes, the cluster,
 and the cluster while its second node is killed after a sixth of the games and a new one joins after a quarter. `same`
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.measuring import new_parser, report
+from benchmarks.measuring import new_parser, report
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import connected
 from selfplay.run.playing import GenerationTask, PlayBackend

@@ -1,6 +1,6 @@
 """Evaluations a second of the tower on a GPU by batch, against PyTorch (channels last, half precision) in one run.
 
-    python -m tests.benchmark.gpu_inference --nets 64x6 128x10 256x15 --batches 64 256 512 1024 2048
+    python -m benchmarks.gpu_inference --nets 64x6 128x10 256x15 --batches 64 256 512 1024 2048
 
 Needs CuPy and a GPU that answers; PyTorch is timed if it is installed. Ours starts from bit masks in host memory and
 ends with the logits of the legal moves there; theirs starts from planes that already lie on the device.
@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from benchmarks.inference import positions
 from engine.backend import Backend, get_backend
 from engine.evaluation.device import DeviceEvaluator
 from engine.network.planes import PLANES
 from engine.network.tower.gpu import DeviceTower
 from engine.network.tower.model import TowerConfig, build_tower
-from uci.bench.inference import positions
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,7 +60,7 @@ def our_run(config: TowerConfig, batch: int, backend: Backend) -> Callable[[], N
 def torch_run(config: TowerConfig, batch: int) -> Callable[[], None]:
     import torch
 
-    from tests.benchmark.training_step import torch_tower
+    from benchmarks.training_step import torch_tower
 
     model = torch_tower(torch, config).eval().half().to("cuda", memory_format=torch.channels_last)
     planes = torch.zeros(batch, PLANES, 8, 8, dtype=torch.half, device="cuda")

@@ -1,6 +1,6 @@
 """Time from `stop` to `bestmove`, through a real UCI process that is busy searching.
 
-    python -m uci.bench.stop_latency --stops 200 --threads 2
+    python -m benchmarks.stop_latency --stops 200 --threads 2
 
 Each stop ends a `go infinite` that has run for a random fraction of a second, taking the positions of a game in turn,
 so that some searches keep part of the tree. One row for each evaluator: median, 95th percentile and worst, in
@@ -14,8 +14,8 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from engine.measuring import EVALUATORS, Progress, game_boards, new_parser, report
-from uci.bench.engine_process import AinoProcess
+from benchmarks.measuring import EVALUATORS, Progress, game_boards, new_parser, report
+from tests.protocol.aino_process import AinoProcess
 
 SHORTEST_S, LONGEST_S = 0.05, 0.5
 

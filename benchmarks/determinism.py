@@ -1,6 +1,6 @@
 """Does the same search give the same tree? A hash over all its nodes and edges, by evaluator and threads.
 
-    python -m tests.benchmark.determinism --threads 1 2 4 --runs 3
+    python -m benchmarks.determinism --threads 1 2 4 --runs 3
 
 Every run is a fresh process that searches some positions of a game in order and keeps the subtree. Batched evaluators
 must give one tree whatever the threads (`across threads`); evaluators inside kernels give one tree for one thread, and
@@ -14,8 +14,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from benchmarks.measuring import EVALUATORS, game_boards, new_engine, new_parser, report, tree_hash
 from engine.evaluation.protocol import InKernelEvaluator
-from engine.measuring import EVALUATORS, game_boards, new_engine, new_parser, report, tree_hash
 from engine.search.limits import Limits
 
 POSITIONS = slice(6, 14, 2)

@@ -1,6 +1,6 @@
 """Count time forfeits, illegal moves and crashes in games at a very fast clock. There must be none.
 
-    python -m selfplay.measure.forfeits --games 150 --tc 1+0.01 --out forfeits
+    python -m benchmarks.forfeits --games 150 --tc 1+0.01 --out forfeits
 
 Plays two matches of `--games` games with `aino-train match`: Aino against itself, and against Stockfish if it is
 installed (at its weakest setting, so that games last). The same command resumes a stopped run. The exit status is 1
@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring import new_parser, report
 from engine.machine import find_stockfish
-from engine.measuring import new_parser, report
 
 FAULTS = ("time forfeit", "no answer", "illegal move", "crash", "disconnect")
 AINO = "aino"
