@@ -14,8 +14,7 @@ import random
 import sys
 
 import chess
-
-from tests.selfplay.scripted_engine import position_of
+from scripted_engine import position_of  # beside this script
 
 
 def main(log: str) -> None:
