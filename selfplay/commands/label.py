@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import live_line, show
 from engine.errors import ConfigError
-from engine.live_lines import live_line, show
 from selfplay.data.pgn import PgnSelection, read_pgn
 from selfplay.data.teacher import read_unlabelled, teacher_files
 from selfplay.interrupt import StopFlag

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.option_forms import markdown_table
+from engine.cli.option_forms import markdown_table
 
 __all__ = ["OPTIONS", "main", "with_option_table"]
 

@@ -17,7 +17,7 @@ import pytest
 
 import selfplay.main
 import uci.main
-from engine.option_forms import options_from_mapping
+from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
 from tests.documents.pages import PAGES, ROOT, Block, blocks, commands, inline_commands
 from tests.documents.workshop import new_workshop, reduced, run, why_skipped

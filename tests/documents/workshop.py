@@ -15,7 +15,7 @@ import chess
 import chess.pgn
 import numpy as np
 
-from engine.machine import find_stockfish
+from engine.cli.machine import find_stockfish
 from engine.network.weights import default_net_path
 from tests.documents.pages import ROOT, blocks
 from tests.selfplay.conftest import random_game, teacher_line

@@ -19,14 +19,14 @@ import chess
 import numpy as np
 
 from engine.board.convert import stack_from_board
-from engine.console import make_console, say
+from engine.cli.console import make_console, say
+from engine.cli.machine import blas_kernel, describe_machine
+from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
-from engine.machine import blas_kernel, describe_machine
 from engine.network.weights import is_default, load_net
-from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, DataError, NetFileError, RunError
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, encode_record

@@ -8,8 +8,8 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from engine.errors import ConfigError
+from engine.files.settings_file import read_settings
 from engine.options import EMPTY, OPTIONS, EngineOptions, Option, Value, parse_value
-from engine.settings_file import read_settings
 
 __all__ = [
     "add_flags",
