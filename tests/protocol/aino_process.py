@@ -1,4 +1,7 @@
-"""A UCI engine as a process of its own, spoken to line by line."""
+"""A UCI engine as a process of its own, spoken to line by line.
+
+No python-chess here: the tests send bytes that it would never send, and read lines that it would drop.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.records": ENGINE | SELFPLAY_TOOLS | {"weights"},
     "selfplay.data": RECORDS,
     "selfplay.games": RECORDS,
-    "selfplay.teachers": RECORDS | {"selfplay.data", "selfplay.games"},
+    "selfplay.teachers": MATCHES | {"selfplay.data", "selfplay.matches"},
     "selfplay.training": TRAINING,
     "selfplay.matches": MATCHES | {"selfplay.data"},
     "selfplay.suites": MATCHES | {"selfplay.matches"},
