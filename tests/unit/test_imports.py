@@ -86,6 +86,7 @@ ONLY_IMPORTERS = {
     "numba": {
         "engine.native.bits",
         "engine.native.compile_events",
+        "engine.native.dependencies",
         "engine.native.integer_lanes",
         "engine.native.jit",
         "engine.native.lanes",
