@@ -5,8 +5,8 @@
         result = engine.search(Limits(nodes=1000))
 
 Modules and folders in dependency order, each importing only earlier ones: errors, options, backend, files, native; nn
-and board; tactics; network; evaluation; search; and `player`, the facade. The commands' web pages share `pages`. The
-package's names load on first use, so importing it costs nothing.
+and board; tactics; network; evaluation; search; and `player`, the facade. The commands share `cli` and, for web
+pages, `pages`. The package's names load on first use, so importing it costs nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every engine option in one table.
 
 `OPTIONS` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the table in
-docs/options.md are made from it (`option_forms`), and `EngineOptions` holds the values. Both modules import the
+docs/options.md are made from it (`cli.option_forms`), and `EngineOptions` holds the values. Both modules import the
 standard library only, because `uci` is answered from them before anything heavy is loaded.
 
     name, flag, key     `Hash` (UCI), `--hash-mib` (command line), `hash_mib` (TOML and Python): one row serves all

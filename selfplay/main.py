@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from engine.command_line import run_subcommand, unknown_command
+from engine.cli.command_line import run_subcommand, unknown_command
 
 __all__ = ["COMMANDS", "main", "module_name"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from engine.machine import find_stockfish
+from engine.cli.machine import find_stockfish
 
 # An example that takes long shows that the machine is busy, or that something compiles, and no fault.
 settings.register_profile("aino", deadline=None)

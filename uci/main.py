@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from engine.command_line import run_subcommand, unknown_command
+from engine.cli.command_line import run_subcommand, unknown_command
 from uci import __version__
 
 __all__ = ["SUBCOMMANDS", "main"]

@@ -1,1 +1,1 @@
-"""Complete files or none: atomic writes, `.dit` nets, NumPy archives. Nothing that is read is ever executed."""
+"""Complete files or none: atomic writes, `.dit` nets, NumPy archives, TOML. Nothing that is read is ever executed."""

@@ -22,11 +22,11 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import load_tensors
+from engine.files.settings_file import read_settings
 from engine.network.lc0.schema import is_lc0
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.parameters import sparse_config_of
-from engine.settings_file import read_settings
 
 if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, which need the learning library
     from engine.network.tower.inference import FusedTower

@@ -37,7 +37,7 @@ data.py augmentation.py         examples: arrays, or a loader for more than fits
 datasets.py     digits: drawn ones, and MNIST from its files
 parallel.py     one batch over several threads
 trainer.py callbacks.py history.py checkpoint.py progress.py        training as a whole
-metrics.py      accuracy, confusion matrix
+metrics.py      accuracy, confusion matrix; figures.py asks for Matplotlib
 numeric.py      central differences, against which every gradient is checked
 mending.py      what error messages advise
 dit.py          saving and loading; legacy.py reads files of the older `aino` 2.2.0 package

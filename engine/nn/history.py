@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import ConfigError
+from engine.nn.figures import new_figure
 
 Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; validation_loss, validation_METRIC
 
@@ -37,11 +38,9 @@ class History:
 
     def plot(self, path: str | Path, title: str = "") -> None:
         """Plot every column over the epochs to an image file; validation is dashed. Needs Matplotlib."""
-        from matplotlib.figure import Figure
-
         names = [name for name in self._columns() if name not in ("epoch", "step", "rate")]
         titles = list(dict.fromkeys(name.removeprefix("validation_") for name in names))
-        figure = Figure(figsize=(5 * max(len(titles), 1), 4), layout="constrained")
+        figure = new_figure(5 * max(len(titles), 1), 4)
         for number, name in enumerate(titles, start=1):
             axes = figure.add_subplot(1, len(titles), number)
             for column, style in ((name, "-"), (f"validation_{name}", "--")):

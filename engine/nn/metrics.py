@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.backend import to_numpy
 from engine.errors import DataError, ShapeError
+from engine.nn.figures import new_figure
 
 Array = Any
 
@@ -57,8 +58,6 @@ def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | 
     ``names`` are the classes' names (default: their numbers). Raises ShapeError unless the matrix is square with a name
     for each row.
     """
-    from matplotlib.figure import Figure
-
     labels = [str(number) for number in range(len(matrix))] if names is None else list(names)
     if matrix.shape != (len(labels), len(labels)):
         raise ShapeError(
@@ -66,7 +65,7 @@ def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | 
         )
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2.5 + 0.4 * len(labels)
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = new_figure(side, side)
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(matrix.shape):

@@ -57,7 +57,7 @@ C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.
 
 # ---- the root (`root`, `session`) ------------------------------------------------------------------------------------
 
-BOUND_WIDTH: Final = 4.0  # A move's lower bound is Q - width / sqrt(N). Measured with `python -m uci.bench.regret`.
+BOUND_WIDTH: Final = 4.0  # A move's lower bound is Q - width / sqrt(N). See docs/what-was-tried.md.
 BOUND_FROM: Final = 1000  # Visits of a move below which its visits are trusted more than its value. Set by hand.
 PROMISING_SHARE: Final = 0.1  # A move with this share of the most visits may be the better one. Set by hand.
 MATE_PRIOR: Final = 0.75  # Prior of a root move that starts a forced mate. Set by hand.

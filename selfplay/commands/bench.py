@@ -15,9 +15,9 @@ import numpy as np
 
 from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
+from engine.cli.live_lines import live_line, show
+from engine.cli.machine import describe_machine
 from engine.errors import ConfigError
-from engine.live_lines import live_line, show
-from engine.machine import describe_machine
 from engine.nn import dit
 from selfplay.data.game_files import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.cli.live_lines import LiveLine, live_line, show
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
-from engine.live_lines import LiveLine, live_line, show
 from selfplay.data.v6 import write_archive
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run.exchange import chunks_of_run, games_of_run, pgn_text

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.cli.live_lines import live_line, show
 from engine.errors import ConfigError
-from engine.live_lines import live_line, show
 from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.data.pgn import PgnSelection
 from selfplay.run.exchange import Stopped, import_games

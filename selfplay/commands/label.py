@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import live_line, show
 from engine.errors import ConfigError
-from engine.live_lines import live_line, show
+from selfplay.commands.referee import quiet_driver
 from selfplay.data.pgn import PgnSelection, read_pgn
 from selfplay.data.teacher import read_unlabelled, teacher_files
 from selfplay.interrupt import StopFlag
@@ -130,6 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: LabelFile, stop: Callable[[], bool]) -> bool:
+    quiet_driver()
     new_teacher = _new_teacher(arguments)
     known = _known_keys(arguments.known)
     show(f"{arguments.out.name}: {len(out.keys):,} positions so far, {len(known):,} known from elsewhere")
@@ -163,9 +165,7 @@ def _new_teacher(arguments: argparse.Namespace) -> NewTeacher:
         net = read_stockfish_net(arguments.net)
         return lambda tell: NetTeacher(net, arguments.depth, arguments.multipv)
     contestant = parse_contestant(arguments.engine)
-    new_engine = partial(
-        UciEngine, contestant.command, contestant.options, arguments.multipv, arguments.nodes, arguments.timeout
-    )
+    new_engine = partial(UciEngine, contestant, arguments.multipv, arguments.nodes, arguments.timeout)
     return partial(UciTeacher, new_engine)
 
 

@@ -10,8 +10,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from engine.command_line import INTERRUPTED
-from engine.live_lines import live_view, show
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import live_view, show
 from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from engine.live_lines import show
+from engine.cli.live_lines import show
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
 from selfplay.run.folder import best_net
 from selfplay.run.phases import run_generations

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import live_view, show
 from engine.errors import ConfigError
-from engine.live_lines import live_view, show
 from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock

@@ -11,9 +11,9 @@ from time import thread_time
 import numpy as np
 from rich.table import Table
 
+from engine.cli.live_lines import show, show_view
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
-from engine.live_lines import show, show_view
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from selfplay.data.teacher import read_teacher, teacher_files

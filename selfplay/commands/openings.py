@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engine.live_lines import show
+from engine.cli.live_lines import show
 from selfplay.data.balanced_openings import draw_openings
 from selfplay.data.teacher import teacher_files
 from selfplay.records.opening_set import write_openings

@@ -6,9 +6,9 @@ import argparse
 import shlex
 from pathlib import Path
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import LiveLine, live_line, show
 from engine.errors import ConfigError
-from engine.live_lines import LiveLine, live_line, show
 from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock

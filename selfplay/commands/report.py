@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.cli.live_lines import live_line, show
 from engine.errors import ConfigError
-from engine.live_lines import live_line, show
 from engine.pages.render import write_page
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page

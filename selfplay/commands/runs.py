@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import show
 from engine.errors import ConfigError, RunError
-from engine.live_lines import show
 from engine.options import usable_cpus
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock

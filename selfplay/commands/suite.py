@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import live_line, show, show_view
+from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
-from engine.live_lines import live_line, show, show_view
-from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from selfplay.commands.referee import quiet_driver
 from selfplay.interrupt import StopFlag

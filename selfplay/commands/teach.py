@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import live_line, show
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
-from engine.live_lines import live_line, show
 from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games

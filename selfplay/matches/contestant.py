@@ -22,6 +22,7 @@ from selfplay.matches.control import TimeControl
 
 __all__ = [
     "ENGINE_HELP",
+    "START_TIMEOUT_S",
     "Contestant",
     "ask",
     "close_engine",

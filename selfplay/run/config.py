@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import ConfigError
-from engine.settings_file import read_settings
+from engine.files.settings_file import read_settings
 from selfplay.games.game_settings import GameSettings
 from selfplay.matches.statistics import Sprt
 from selfplay.settings import check_settings, help_of, required_setting, setting

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.cli.live_lines import live_line, show
 from engine.errors import RunError
-from engine.live_lines import live_line, show
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
 from selfplay.run.fitting import FitProgress, FitResult, NothingToLearn, adopt, fit

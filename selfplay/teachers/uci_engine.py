@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import chess.engine
 
 from engine.errors import AinoError, ConfigError
+from selfplay.matches.contestant import START_TIMEOUT_S, Contestant, ask, close_engine, open_engine
 from selfplay.records.targets import MATE_SCORE_CP
 
 __all__ = ["EngineDied", "UciEngine", "parse_info"]
 
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
-START_TIMEOUT_S = 300.0  # limit for the first `uci` and `isready`, as kernels may have to be compiled
-QUIT_TIMEOUT_S = 2.0
 
 
 class EngineDied(AinoError):
@@ -50,65 +48,58 @@ def parse_info(line: str) -> Info | None:
     return Info(rank, move, score)
 
 
-@dataclass
+class _Order(chess.engine.BaseCommand[list[str]]):
+    """Lines for the engine, answered by its lines up to one that begins with `last`.
+
+    Kept as text: python-chess would play the moves of every line on a board, which takes longer than the search.
+    """
+
+    def __init__(self, protocol: chess.engine.Protocol, lines: Sequence[str], last: str) -> None:
+        super().__init__(protocol)
+        self._lines, self._last = lines, last
+        self._answer: list[str] = []
+
+    def start(self) -> None:
+        for line in self._lines:
+            self._engine.send_line(line)
+
+    def line_received(self, line: str) -> None:
+        self._answer.append(line)
+        if line.split(maxsplit=1)[:1] == [self._last]:
+            if not self.result.done():  # else it came too late
+                self.result.set_result(self._answer)
+            self.set_finished()
+
+
 class UciEngine:
     """A running engine. One thread at a time may use it; `close` ends it.
 
-    Raises ConfigError if the engine does not start, EngineDied if it later exits or does not answer in time.
+    Raises ConfigError if the engine does not start or lacks an option, EngineDied if it later exits or does not answer
+    in time.
     """
 
-    command: Sequence[str]
-    options: Sequence[tuple[str, str]] = ()
-    multipv: int = 5
-    nodes: int = 3_000
-    timeout_s: float = 60.0
-    _process: subprocess.Popen[str] = field(init=False, repr=False)
-    _known: set[str] = field(init=False, repr=False)  # names of the engine's options, in lower case
-
-    def __post_init__(self) -> None:
-        try:
-            self._process = subprocess.Popen(
-                list(self.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                text=True, bufsize=1, encoding="utf-8", errors="replace",
-            )  # fmt: skip
-        except OSError as error:
-            raise ConfigError(f"{' '.join(self.command)!r} does not start: {error}") from error
-        try:
-            self._start()
-        except EngineDied as error:
+    def __init__(self, contestant: Contestant, multipv: int = 5, nodes: int = 3_000, timeout_s: float = 60.0) -> None:
+        self.multipv, self.nodes, self.timeout_s = multipv, nodes, timeout_s
+        self._engine = open_engine(contestant)
+        self._known = self._engine.protocol.options
+        if multipv > 1 and "MultiPV" not in self._known:
             self.close()
-            raise ConfigError(f"{' '.join(self.command)!r} is no UCI engine: {error}") from error
-        except BaseException:
-            self.close()
-            raise
-
-    def _start(self) -> None:
-        """Shake hands and set the options."""
-        lines = self._ask("uci", "uciok", START_TIMEOUT_S)
-        names = [line.split(" name ", 1)[1] for line in lines if line.startswith("option name ")]
-        self._known = {name.split(" type ")[0].strip().lower() for name in names}
-        wanted = (*self.options, ("MultiPV", str(self.multipv))) if self.multipv > 1 else self.options
-        for name, value in wanted:
-            if name.lower() not in self._known:
-                raise ConfigError(f"{' '.join(self.command)!r} has no UCI option {name!r}")
-            self._send(f"setoption name {name} value {value}")
-        self._ask("isready", "readyok", START_TIMEOUT_S)
+            raise ConfigError(f"{contestant.name} has no UCI option 'MultiPV'")
 
     def new_game(self, chess960: bool) -> None:
         """Tell the engine that positions of a new game follow."""
-        if "uci_chess960" in self._known:
-            self._send(f"setoption name UCI_Chess960 value {'true' if chess960 else 'false'}")
-        self._send("ucinewgame")
-        self._ask("isready", "readyok", START_TIMEOUT_S)
+        wanted = {"MultiPV": str(self.multipv), "UCI_Chess960": str(chess960).lower()}
+        lines = [f"setoption name {name} value {wanted[name]}" for name in wanted if name in self._known]
+        self._ask([*lines, "ucinewgame", "isready"], "readyok", START_TIMEOUT_S)
 
     def labels(self, fen: str, moves: Sequence[str]) -> list[tuple[str, int]]:
         """(move, centipawns from the side to move), best first, of the position after `moves`; empty if no legal move.
 
         Uses the engine's last line of every rank. A move named twice keeps its better rank.
         """
-        self._send(f"position fen {fen}" + (f" moves {' '.join(moves)}" if moves else ""))
+        position = f"position fen {fen}" + (f" moves {' '.join(moves)}" if moves else "")
         lines: dict[int, Info] = {}
-        for line in self._ask(f"go nodes {self.nodes}", "bestmove", self.timeout_s):
+        for line in self._ask([position, f"go nodes {self.nodes}"], "bestmove", self.timeout_s):
             if line.startswith("info ") and (info := parse_info(line)) is not None:
                 lines[info.rank] = info
         scores: dict[str, int] = {}
@@ -118,37 +109,13 @@ class UciEngine:
 
     def close(self) -> None:
         """Quit the engine, or kill it if it does not exit."""
-        with contextlib.suppress(EngineDied):
-            self._send("quit")
-        try:
-            self._process.wait(QUIT_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        close_engine(self._engine)
 
-    def _send(self, line: str) -> None:
-        assert self._process.stdin is not None
+    def _ask(self, lines: Sequence[str], last: str, timeout_s: float) -> list[str]:
+        """Send lines; return the answer up to the line that begins with `last`."""
         try:
-            self._process.stdin.write(line + "\n")
-        except (OSError, ValueError) as error:
-            raise EngineDied(f"it ended with status {self._process.poll()}") from error
-
-    def _ask(self, line: str, last: str, timeout_s: float) -> list[str]:
-        """Send a line; return the answer up to the line that begins with `last`."""
-        assert self._process.stdout is not None
-        watchdog = threading.Timer(timeout_s, self._process.kill)
-        watchdog.start()
-        answer = []
-        try:
-            self._send(line)
-            while text := self._process.stdout.readline():
-                answer.append(text.strip())
-                if text.split(maxsplit=1)[:1] == [last]:
-                    return answer
-        finally:
-            watchdog.cancel()
-        raise EngineDied(f"no {last!r} to {line!r} within {timeout_s:g} s: it ended, or was ended")
+            request = self._engine.protocol.communicate(lambda protocol: _Order(protocol, lines, last))
+            return ask(self._engine, request, timeout_s)
+        except (chess.engine.EngineError, TimeoutError) as error:
+            why = str(error) or f"no {last!r} within {timeout_s:g} s"
+            raise EngineDied(f"no answer to {lines[-1]!r}: {why}") from error

@@ -111,7 +111,6 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert results["bytes a position"] == 128
     assert results["evaluations/s"]["material 1 thread batch 64"] > 0
     assert results["search nodes/s"]["material 1 thread"] > 0
-    assert 0 < results["start s"]["uciok"] < results["start s"]["readyok"]
     assert results["machine"]["python"] == platform.python_version()
     assert re.fullmatch(r"\d+ [0-9a-f]{8}", results["signature"]["material"])
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.style import Style
 
-from engine.console import say
+from engine.cli.console import say
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, PLAIN
 from uci.game.game_file import game_from_board, save
 from uci.terminal.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board

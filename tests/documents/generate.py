@@ -1,7 +1,6 @@
-"""Write the generated parts of the documents anew: `python -m tests.documents.generate`.
+"""Write the table in `docs/options.md` anew: `python -m tests.documents.generate`.
 
-The pages of `docs/reference` come from docstrings, the table in `docs/options.md` from the option table. `--modules`
-prints the modules to name to `pdoc`, so that it shows all of them, and writes nothing.
+`--modules` prints the modules to name to `pdoc`, so that it shows all of them, and writes nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.option_forms import markdown_table
-from tests.documents.reference import PAGES, reference
+from engine.cli.option_forms import markdown_table
 
-__all__ = ["ROOT", "main", "module_names", "with_option_table"]
+__all__ = ["OPTIONS", "main", "with_option_table"]
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ROOT / "docs" / "options.md"
@@ -44,16 +42,12 @@ def module_names() -> Iterator[str]:
 
 
 def main() -> None:
-    """Write the pages into the working tree, or print the modules."""
+    """Write the table into the working tree, or print the modules."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--modules", action="store_true", help="print the modules to name to pdoc, and write nothing")
     if parser.parse_args().modules:
         print(*module_names(), sep="\n")
         return
-    folder = ROOT / "docs" / "reference"
-    folder.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
-        (folder / name).write_text(reference(page), encoding="utf-8")
     OPTIONS.write_text(with_option_table(OPTIONS.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -27,6 +27,7 @@ PAGES = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "engine/nn/README.md",
+    "weights/README.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")),
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

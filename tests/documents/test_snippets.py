@@ -17,7 +17,7 @@ import pytest
 
 import selfplay.main
 import uci.main
-from engine.option_forms import options_from_mapping
+from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
 from tests.documents.pages import PAGES, ROOT, Block, blocks, commands, inline_commands
 from tests.documents.workshop import new_workshop, reduced, run, why_skipped
@@ -65,7 +65,7 @@ def check_words(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     elif program == "python" and rest[0] == "-m":
         found = importlib.util.find_spec(rest[1])
         assert found is not None, f"no module {rest[1]}"
-        if rest[1].startswith(("uci.", "selfplay.", "tests.")):
+        if rest[1].startswith(("uci.", "selfplay.", "tests.", "benchmarks.")):
             if found.submodule_search_locations is not None:
                 found = importlib.util.find_spec(f"{rest[1]}.__main__")
             assert found is not None, f"{rest[1]} cannot be run"
@@ -87,7 +87,7 @@ def subcommand(program: str, name: str) -> ModuleType:
 
 def check_flags(source: Path, words: list[str]) -> None:
     """Fails if a flag is in neither the module nor what measuring commands share."""
-    text = source.read_text(encoding="utf-8") + (ROOT / "engine" / "measuring.py").read_text(encoding="utf-8")
+    text = source.read_text(encoding="utf-8") + (ROOT / "benchmarks" / "measuring.py").read_text(encoding="utf-8")
     missing = [word for word in words if word.startswith("--") and f'"{word}"' not in text]
     assert not missing, f"{source}: no {missing}"
 
@@ -114,7 +114,7 @@ def test_commands_in_the_running_text_exist(page: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    "text", [".venv/bin/aino play --no-such-flag", "python -m uci.no_such_module", "python -m uci.bench.regret --x"]
+    "text", [".venv/bin/aino play --no-such-flag", "python -m uci.no_such_module", "python -m benchmarks.startup --x"]
 )
 def test_a_command_that_is_not_understood_is_noticed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (words,) = commands(text)
@@ -150,7 +150,7 @@ def test_settings_are_accepted(page: str) -> None:
 
 
 def test_examples_cover_the_packages() -> None:
-    text = (ROOT / "docs" / "reference" / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"(?m)^## `([\w.]+)`", text))
     folders: dict[str, Any] = {
         "engine": {"board", "tactics", "network", "evaluation", "search", "nn"},

@@ -15,7 +15,7 @@ import chess
 import chess.pgn
 import numpy as np
 
-from engine.machine import find_stockfish
+from engine.cli.machine import find_stockfish
 from engine.network.weights import default_net_path
 from tests.documents.pages import ROOT, blocks
 from tests.selfplay.conftest import random_game, teacher_line
@@ -80,7 +80,7 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
     (r"play --web", "serves until Ctrl-C; tests/commands and tests/browser run it"),
-    (r"uci\.bench\.|selfplay\.measure\.forfeits|tests\.benchmark|tests\.gradient", "minutes: its flags are tested"),
+    (r"-m benchmarks\.|tests\.gradient", "minutes: its flags are tested"),
     (r"aino warmup", "compiles every kernel; tests/commands runs it"),
     (r"aino bench --signature", "tests/regression runs it"),
 )
@@ -128,7 +128,7 @@ def new_workshop(folder: Path) -> Path:
     for move in OPERA.split():
         opera.push_san(move)
     _write_pgn(folder / "game.pgn", [opera])
-    for name in ("games.pgn", "matches.pgn", "moments.pgn"):
+    for name in ("games.pgn", "matches.pgn"):
         _write_pgn(folder / name, [random_game(rng, 30) for _ in range(8)])
     (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n", encoding="ascii")
     (folder / "puzzles.csv").write_text(f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii")
@@ -138,10 +138,9 @@ def new_workshop(folder: Path) -> Path:
         (folder / suite).write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
     (folder / "noob_3moves.epd").write_text(f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n', encoding="ascii")
     _write_labels(folder, rng)  # Of the roots of these games some are held out.
-    _write_pgn(folder / "whole.pgn", [random_game(rng, 30) for _ in range(8)])
     for name in ("weights", "docs"):
         (folder / name).mkdir()
-    for net in ("new.dit", "old.dit", "net.dit", "first.dit", "weights/sparse-768.dit"):
+    for net in ("new.dit", "old.dit", "first.dit", "weights/sparse-768.dit"):
         shutil.copy(default_net_path(), folder / net)
     tiny = next(block for block in blocks("docs/own-network.md") if "class Tiny" in block.text)
     (folder / "tiny.py").write_text(tiny.text, encoding="utf-8")
@@ -192,10 +191,8 @@ def _write_labels(folder: Path, rng: np.random.Generator) -> None:
         stream.write("result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in moves))
     lines = "".join(f"{board.fen()}|20|25\n" for board in boards if not board.is_check())
     (folder / "truth.txt").write_text(lines, encoding="ascii")
-    with lzma.open(folder / "truth.txt.xz", "wt") as stream:
-        stream.write(lines)
     label = "{fen}|*|{move}:{move}=20\n"
-    with lzma.open(folder / "searched.txt.xz", "wt") as stream:
+    with lzma.open(folder / "searched" / "part0.txt.xz", "wt") as stream:
         for board in boards:
             if (move := next(iter(board.legal_moves), None)) is not None:
                 stream.write(label.format(fen=board.fen(), move=move.uci()))

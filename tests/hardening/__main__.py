@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.measuring import report
+from benchmarks.measuring import report
 from tests.hardening.checks import Check, checks
 from tests.protocol.aino_process import ROOT
 

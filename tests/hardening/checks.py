@@ -68,23 +68,21 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
         *fuzzers,
         Check("fuzz-uci", lines, "lines", module("tests.protocol.fuzz", "--lines", lines, "--seed", seed)),
         Check("fuzz-options", lines, "lines", module("tests.protocol.fuzz_options", "--lines", lines, "--seed", seed)),
-        Check("determinism", size(3, 2), "runs each", module("tests.benchmark.determinism", "--runs", size(3, 2))),
+        Check("determinism", size(3, 2), "runs each", module("benchmarks.determinism", "--runs", size(3, 2))),
         Check(
             "endurance",
             visits,
             "visits",
-            module("tests.benchmark.endurance", "--visits", visits, "--searches", size(500, 20)),
+            module("benchmarks.endurance", "--visits", visits, "--searches", size(500, 20)),
         ),
         Check("side-by-side", seconds, "seconds", module("tests.hardening.side_by_side", "--seconds", seconds)),
-        Check(
-            "kill-campaign", kills, "kills", module("tests.benchmark.kill_campaign", "--kills", kills, "--seed", seed)
-        ),
+        Check("kill-campaign", kills, "kills", module("benchmarks.kill_campaign", "--kills", kills, "--seed", seed)),
         # Two matches, against itself and against Stockfish.
         Check(
             "forfeits",
             games,
             "games",
-            module("selfplay.measure.forfeits", "--games", games // 2, "--out", logs / "forfeits"),
+            module("benchmarks.forfeits", "--games", games // 2, "--out", logs / "forfeits"),
         ),
         tests(
             "bounds",

@@ -29,8 +29,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.measuring import Progress
 from engine.errors import AinoError
-from engine.measuring import Progress
 from tests.hardening.mutations import mutated, noise
 from tests.hardening.target import Target
 

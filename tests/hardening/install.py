@@ -24,7 +24,7 @@ from pathlib import Path
 
 import chess
 
-from engine.measuring import report
+from benchmarks.measuring import report
 from tests.protocol.aino_process import ROOT, EngineProcess
 
 PYTHONS = ("3.11", "3.12", "3.13")

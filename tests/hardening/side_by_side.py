@@ -21,7 +21,7 @@ from pathlib import Path
 
 import chess
 
-from engine.command_line import INTERRUPTED
+from engine.cli.command_line import INTERRUPTED
 from tests.protocol.aino_process import ROOT, AinoProcess
 
 MOVE_MS = 100

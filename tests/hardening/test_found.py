@@ -18,9 +18,9 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
+from engine.cli.option_forms import load_toml
 from engine.errors import ConfigError, DataError, FenError, NetFileError
 from engine.nn.checkpoint import read_checkpoint
-from engine.option_forms import load_toml
 from selfplay.data.v6_games import chunk_of_game
 from selfplay.matches.opening_book import load_book
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record

@@ -10,11 +10,11 @@ import chess
 import numpy as np
 import pytest
 
-from selfplay.measure import scripted_engine
 from selfplay.records.replay import write_segment
 from tests.hardening import limited
 from tests.protocol.aino_process import START_S, EngineProcess
 from tests.protocol.lines import best_move, scored
+from tests.selfplay import scripted_engine
 from tests.selfplay.data.test_v6 import searched_game
 from tests.selfplay.teachers import scripted_teacher
 from tests.selfplay.teachers.nets import material_net_bytes

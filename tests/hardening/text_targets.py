@@ -14,8 +14,8 @@ from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
+from engine.cli.option_forms import load_toml
 from engine.errors import DataError, FenError
-from engine.option_forms import load_toml
 from engine.options import EngineOptions
 from selfplay.data.pgn import read_pgn
 from selfplay.matches.opening_book import load_book

@@ -1,11 +1,139 @@
-"""Aino as a process of its own, from this copy of the sources."""
+"""A UCI engine as a process of its own, spoken to line by line.
+
+No python-chess here: the tests send bytes that it would never send, and read lines that it would drop.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
-from uci.bench.engine_process import ANSWER_S, COMMAND, START_S, AinoProcess, EngineProcess
+from uci.loading.child import child_environment
 
 __all__ = ["ANSWER_S", "COMMAND", "ROOT", "START_S", "AinoProcess", "EngineProcess"]
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "uci"]
+START_S = 200.0  # seconds; enough to compile everything on a busy machine
+ANSWER_S = 60.0
+
+
+class EngineProcess:
+    """A started engine; every read has a deadline, so that a hanging engine fails the test."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            command,
+            env={**child_environment(), **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._errors: list[bytes] = []
+        self._readers = [threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.decode().rstrip("\r\n"))
+        self._lines.put(None)
+
+    def _read_errors(self) -> None:
+        """Read stderr too, because an engine that writes a lot there must not block on a full pipe."""
+        assert self.process.stderr is not None
+        self._errors.extend(self.process.stderr)
+
+    def send(self, *lines: str) -> None:
+        self.send_bytes("".join(f"{line}\n" for line in lines).encode())
+
+    def send_bytes(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def read_until(self, word: str, seconds: float = ANSWER_S) -> list[str]:
+        """All lines up to the first that begins with a word, that one included; compiling may take longer."""
+        deadline = time.monotonic() + seconds
+        seen: list[str] = []
+        while not seen or seen[-1].split(" ")[0] != word:
+            line = self._next(deadline, word)
+            assert line is not None, f"the engine ended before {word!r}: {seen}"
+            seen.append(line)
+            if line.startswith("info string compiling"):
+                deadline = max(deadline, time.monotonic() + seconds)
+        return seen
+
+    def read_for(self, seconds: float) -> list[str]:
+        """All lines that come within a time."""
+        deadline = time.monotonic() + seconds
+        seen = []
+        with contextlib.suppress(queue.Empty):
+            while (line := self._lines.get(timeout=max(0.001, deadline - time.monotonic()))) is not None:
+                seen.append(line)
+        return seen
+
+    def read_to_end(self, seconds: float = ANSWER_S) -> list[str]:
+        """All lines until the process closes its output."""
+        deadline = time.monotonic() + seconds
+        seen = []
+        while (line := self._next(deadline, "the end")) is not None:
+            seen.append(line)
+        return seen
+
+    def _next(self, deadline: float, wanted: str) -> str | None:
+        try:
+            return self._lines.get(timeout=max(0.001, deadline - time.monotonic()))
+        except queue.Empty:
+            raise AssertionError(f"the engine did not say {wanted!r} in time") from None
+
+    def go(self, position: str, command: str, seconds: float = ANSWER_S) -> list[str]:
+        """All lines of one search; `position` as after the word position."""
+        self.send(f"position {position}", f"go {command}")
+        return self.read_until("bestmove", seconds)
+
+    def ready(self) -> list[str]:
+        """Sends isready and waits for the answer."""
+        self.send("isready")
+        return self.read_until("readyok", START_S)
+
+    def close_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def finish(self) -> tuple[int, str]:
+        """Exit status and stderr, once the process has ended by itself."""
+        status = self.process.wait(ANSWER_S)
+        self._readers[1].join()
+        return status, b"".join(self._errors).decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):  # the dead engine never read its input
+                pipe.close()
+
+
+class AinoProcess(EngineProcess):
+    """Aino with some command-line flags, and without the options that the user of this machine may keep in a file."""
+
+    def __init__(self, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+        config = () if "--config" in flags else ("--config", os.devnull)
+        super().__init__([*COMMAND, *config, *flags], environment)

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import chess
 
+from engine.cli.option_forms import changes
 from engine.errors import NetFileError, blaming
-from engine.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchInfo, SearchResult

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine import machine
-from engine.console import make_console
+from engine.cli import machine
+from engine.cli.console import make_console
 from engine.errors import DataError, NetFileError, blaming
 from engine.network import weights
 from engine.options import EngineOptions

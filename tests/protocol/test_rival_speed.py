@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from uci.bench import rival_speed
+from benchmarks import rival_speed
 
 ENGINE = """
 import sys, time

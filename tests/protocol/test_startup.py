@@ -18,16 +18,16 @@ from pathlib import Path
 import chess.engine
 import pytest
 
+from benchmarks import compile_times
+from benchmarks.startup import measure_start, no_home
 from engine.errors import StillCompilingError
 from engine.native import jit
 from engine.native.compile_events import Compilation
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
-from uci.bench import compile_times
-from uci.bench.engine_process import COMMAND, AinoProcess
-from uci.bench.startup import measure_start, no_home
 from uci.loading import background
 from uci.loading.background import LoadingProgress, Preparation
 from uci.loading.child import child_environment

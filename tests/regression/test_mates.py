@@ -10,7 +10,6 @@ import pytest
 from engine import Engine
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from uci.bench.mates import read_suite
 
 # In one move: by what piece, and as few others as can be.
 IN_ONE = {
@@ -73,6 +72,14 @@ def prove(result, board: chess.Board, mate: int, key_move: str) -> None:
         board.push(move)
     assert board.is_checkmate()
     assert len(board.move_stack) == 2 * found - 1
+
+
+def read_suite(path: Path, limit: int = 0) -> list[chess.Board]:
+    """The positions of a file of FENs in which there is a move; `limit` of them, evenly spread."""
+    boards = [chess.Board(line.strip()) for line in path.read_text().splitlines() if line.strip()]
+    boards = [board for board in boards if board.is_valid() and any(board.legal_moves)]
+    step = max(1, len(boards) // limit) if limit else 1
+    return boards[::step][: limit or None]
 
 
 @pytest.mark.slow

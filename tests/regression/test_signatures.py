@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli.machine import blas_kernel
 from engine.errors import NetFileError
-from engine.machine import blas_kernel
 from uci.bench.signature import POSITIONS, SETTINGS, sign
 
 TEXT = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 
 import selfplay.main
 import uci.main
-from engine.command_line import HelpFormatter
+from engine.cli.command_line import HelpFormatter
 
 TOP = [(uci.main.main, uci.main.SUBCOMMANDS), (selfplay.main.main, selfplay.main.COMMANDS)]
 

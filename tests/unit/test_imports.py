@@ -18,18 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
-BASE = {"engine.errors", "engine.idle_options", "engine.options", "engine.settings_file"}
-TOOLS = BASE | {"engine.backend", "engine.files", "engine.native"}
+BASE = {"engine.errors", "engine.files", "engine.idle_options", "engine.options"}
+TOOLS = BASE | {"engine.backend", "engine.native"}
 TACTICS = TOOLS | {"engine.board"}
 NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
 EVALUATION = NETWORK | {"engine.network"}
 SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
-COMMANDS = {
-    f"engine.{name}"
-    for name in ("command_line", "console", "live_lines", "machine", "measuring", "option_forms", "pages")
-}
-ENGINE = PLAYER | COMMANDS | {"engine", "engine.nn", "engine.player"}
+ENGINE = PLAYER | {"engine", "engine.cli", "engine.nn", "engine.pages", "engine.player"}
 # The floors of self-play, lowest first; all of them may use the small modules beside its folders.
 SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "settings", "threads")}
 RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
@@ -43,28 +39,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.records": ENGINE | SELFPLAY_TOOLS | {"weights"},
     "selfplay.data": RECORDS,
     "selfplay.games": RECORDS,
-    "selfplay.teachers": RECORDS | {"selfplay.data", "selfplay.games"},
+    "selfplay.teachers": MATCHES | {"selfplay.data", "selfplay.matches"},
     "selfplay.training": TRAINING,
     "selfplay.matches": MATCHES | {"selfplay.data"},
     "selfplay.suites": MATCHES | {"selfplay.matches"},
     "selfplay.tune": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
     "selfplay.report": REPORT,
-    "selfplay.measure": RUN,
     "selfplay.commands": REPORT | {"selfplay.report", "selfplay.suites", "selfplay.teachers"},
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
-    "engine.command_line": {"engine.errors"},
-    "engine.console": set(),
-    "engine.live_lines": set(),
     "engine.errors": set(),
     "engine.idle_options": {"engine.options"},
-    "engine.option_forms": BASE,
     "engine.options": {"engine.errors"},
-    "engine.settings_file": {"engine.errors"},
     "engine.backend": BASE,
-    "engine.machine": {"engine.options"},
+    "engine.cli": BASE,
     "engine.files": {"engine.errors"},
-    "engine.measuring": PLAYER | {"engine", "engine.player"},
     "engine.native": BASE,
     "engine.nn": TOOLS,
     "engine.pages": {"engine.errors", "engine.files"},
@@ -82,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uci.main": ENGINE | {"uci"},
     "uci.loading": ENGINE | {"uci"},
     "uci.tools": ENGINE | {"uci"},
-    "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.annotate"},
+    "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools"},
     "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
     "uci.pages": ENGINE | {"uci"},
     "uci.terminal": FOR_PEOPLE - {"uci.terminal"},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine import live_lines
-from engine.live_lines import live_line
+from engine.cli import live_lines
+from engine.cli.live_lines import live_line
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ConfigError
-from engine.option_forms import (
+from engine.cli.option_forms import (
     add_flags,
     load_toml,
     markdown_table,
@@ -17,6 +16,7 @@ from engine.option_forms import (
     options_from_mapping,
     uci_lines,
 )
+from engine.errors import ConfigError
 from engine.options import OPTIONS, EngineOptions, find_option, set_option
 
 ROOT = Path(__file__).resolve().parents[2]

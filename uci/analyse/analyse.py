@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from engine.command_line import INTERRUPTED
-from engine.console import make_console, say
-from engine.option_forms import add_flags, options_from_flags
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.console import make_console, say
+from engine.cli.option_forms import add_flags, options_from_flags
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult

@@ -15,10 +15,10 @@ from markupsafe import Markup
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from engine.command_line import INTERRUPTED
-from engine.console import harmless, make_console, say
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.console import harmless, make_console, say
+from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, DataError
-from engine.option_forms import add_flags, options_from_flags
 from engine.pages.render import write_page
 from engine.player import Engine
 from engine.search.limits import Limits

@@ -1,4 +1,4 @@
-"""`aino bench`: speed of move generation, board planes, evaluation, search and start on this machine.
+"""`aino bench`: speed of move generation, board planes, evaluation and search on this machine.
 
 Every speed is the best of several runs, taken in one process. The signatures show whether the search has
 changed (`signature`).
@@ -19,24 +19,23 @@ import chess
 import numpy as np
 
 from engine.board.convert import stack_from_board
-from engine.console import make_console, say
+from engine.cli.console import make_console, say
+from engine.cli.machine import blas_kernel, describe_machine
+from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
-from engine.machine import blas_kernel, describe_machine
 from engine.network.weights import is_default, load_net
-from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.bench.board_speed import measure_board
 from uci.bench.signature import SETTINGS, sign
-from uci.bench.start_speed import measure_start
 
 __all__ = ["EXAMPLES", "PARTS", "add_arguments", "measure", "run", "signatures"]
 
-PARTS = ("board", "evaluation", "search", "start", "signature")
+PARTS = ("board", "evaluation", "search", "signature")
 POSITIONS = (
     chess.STARTING_FEN,
     "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
@@ -67,8 +66,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
     text = "print only the signatures of the search: nodes, checksum of the trees, BLAS kernel where it counts"
     parser.add_argument("--signature", action="store_true", help=text)
-    text = "time a start with an empty kernel cache, too; compiling everything takes up to two minutes"
-    parser.add_argument("--cold", action="store_true", help=text)
     text = "time each run for this many seconds (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
     add_flags(parser, only=("threads", "hash_mib", "weights_file", "hybrid_weight"))
@@ -86,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{name:10}{entry}")
         return 0
     with _progress() as tell:
-        results = measure(options_from_flags(arguments), arguments.seconds, arguments.only, arguments.cold, tell)
+        results = measure(options_from_flags(arguments), arguments.seconds, arguments.only, tell)
     if arguments.json:
         print(json.dumps(results, indent=2))
         return 0
@@ -101,10 +98,9 @@ def measure(
     options: EngineOptions,
     seconds: float = 0.3,
     parts: tuple[str, ...] = PARTS,
-    cold: bool = False,
     tell: Callable[[str], None] = lambda part: None,
 ) -> dict[str, Any]:
-    """Measurements by name: speeds per second, times in seconds. `tell` gets the name of each part as it begins.
+    """Measurements by name: speeds per second. `tell` gets the name of each part as it begins.
 
     A net that cannot be loaded leaves its rows out and says so.
     """
@@ -115,9 +111,6 @@ def measure(
         results |= measure_board(lambda work: _speed(work, seconds), game, PERFT_DEPTH)
     if "evaluation" in parts or "search" in parts:
         results |= _measure_evaluators(options, seconds, parts, tell)
-    if "start" in parts:
-        tell("Measuring the start of new processes")
-        results["start s"] = measure_start(cold)
     if "signature" in parts:
         tell("Searching for the signature")
         results["signature"] = signatures()

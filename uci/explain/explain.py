@@ -11,10 +11,10 @@ import chess
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from engine.console import make_console, say, waiting
+from engine.cli.console import make_console, say, waiting
+from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.evaluation.protocol import Evaluator
-from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from engine.pages.render import write_page
 from engine.player import Engine

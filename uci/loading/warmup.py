@@ -10,10 +10,10 @@ from dataclasses import replace
 import chess
 
 from engine.board.perft import perft
-from engine.console import make_console, waiting
+from engine.cli.console import make_console, waiting
+from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import NetFileError
 from engine.network.weights import is_default, load_net
-from engine.option_forms import add_flags, options_from_flags
 from engine.options import EVALUATORS, EngineOptions
 from uci.loading.loader import make_engine
 

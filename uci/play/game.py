@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import chess
 from rich.console import Console
 
-from engine.console import say, waiting
+from engine.cli.console import say, waiting
 from engine.search.result import SearchResult
 from uci.game.clock import GameClock, clock_text
 from uci.game.level import Level

@@ -14,9 +14,9 @@ import chess
 from rich.console import Console
 
 from engine.board.fen import parse_fen
-from engine.console import make_console, say
+from engine.cli.console import make_console, say
+from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
-from engine.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game

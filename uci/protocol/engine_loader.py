@@ -50,7 +50,7 @@ class EngineLoader:
 
     def _warn_of_memory(self, hash_mib: int) -> None:
         """Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it."""
-        from engine.machine import physical_memory_mib
+        from engine.cli.machine import physical_memory_mib
 
         memory_mib = physical_memory_mib()
         if memory_mib is not None and hash_mib > memory_mib:

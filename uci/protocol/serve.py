@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from engine.cli.option_forms import add_flags, changes, load_toml, options_from_flags
 from engine.errors import ConfigError
-from engine.option_forms import add_flags, changes, load_toml, options_from_flags
 from engine.options import EngineOptions
 from uci import __version__
 from uci.protocol.session import Session

@@ -15,8 +15,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from engine.cli.option_forms import uci_lines
 from engine.errors import AinoError, ConfigError
-from engine.option_forms import uci_lines
 from engine.options import EngineOptions, Value, find_option, set_option
 from uci import __version__
 from uci.loading.loader import DemandRefused, EngineFactory, make_engine

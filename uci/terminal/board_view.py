@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from engine.console import can_show
+from engine.cli.console import can_show
 from uci.terminal.verdict import Verdict
 
 __all__ = ["BoardStyle", "captured_text", "choose_style", "render_bar", "render_board"]

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine.console import make_console, say, waiting
+from engine.cli.console import make_console, say, waiting
+from engine.cli.live_lines import live_line
+from engine.cli.option_forms import changes
 from engine.errors import StillCompilingError
-from engine.live_lines import live_line
-from engine.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import SearchResult

@@ -15,7 +15,7 @@ from pathlib import Path
 import chess.pgn
 from rich.console import Console
 
-from engine.console import say
+from engine.cli.console import say
 from engine.player import Engine
 from uci.game.game_file import default_path, save
 from uci.web.conductor import Conductor, Desk

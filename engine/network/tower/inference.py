@@ -6,7 +6,7 @@ an eighth of eight.
 
 Memory: a thread makes its buffers for one chunk of eight positions at its first call, and they never grow: 1.4 MiB for
 a 64x6 net and 2.3 MiB for 128x10. Threads share the weights, which take 11 and 54 MiB in the layout of the products.
-Larger batches run in chunks and need no more memory (`uci/bench/inference_memory.py`).
+Larger batches run in chunks and need no more memory.
 """
 
 from __future__ import annotations

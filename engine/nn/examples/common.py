@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from engine.errors import AinoError, DataError
+from engine.nn.figures import new_figure
 from engine.nn.history import Record
 
 DATA_VARIABLE = "AINO_TEST_DATA"
@@ -57,9 +58,7 @@ def show(record: Record) -> None:
 
 def save_plot(path: Path, draw: Callable[[Any], None]) -> None:
     """Save a picture with one pair of axes, on which ``draw`` draws. Needs Matplotlib."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = new_figure(6, 4)
     draw(figure.add_subplot())
     figure.savefig(path)
     print(f"saved {path}")

@@ -28,7 +28,7 @@ from selfplay.matches.control import TimeControl
 from selfplay.matches.play import FAULTS, Reason
 from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
-from selfplay.measure import scripted_engine
+from tests.selfplay import scripted_engine
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(scripted_engine.__file__)

@@ -1,6 +1,6 @@
 """Actors of a Ray cluster play the games of one thread, also when one of them is lost; skipped where Ray is missing.
 
-A cluster of two nodes, one of which is killed: `python -m tests.benchmark.ray_cluster`.
+A cluster of two nodes, one of which is killed: `python -m benchmarks.ray_cluster`.
 """
 
 from __future__ import annotations

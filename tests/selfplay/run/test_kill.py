@@ -1,4 +1,4 @@
-"""A few kills of the campaign: `python -m tests.benchmark.kill_campaign` makes a hundred."""
+"""A few kills of the campaign: `python -m benchmarks.kill_campaign` makes a hundred."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.kill_campaign import PHASES, Broken, Watch, campaign
 from selfplay.records.replay import segment_path
 from selfplay.run.phases import run_generations
-from tests.benchmark.kill_campaign import PHASES, Broken, Watch, campaign
 from tests.selfplay.run.test_run import never, open_run
 
 

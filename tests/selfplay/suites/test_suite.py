@@ -15,13 +15,13 @@ from engine.errors import ConfigError, DataError, MoveError
 from engine.options import EngineOptions
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.measure import scripted_engine
 from selfplay.suites.epd import parse_epd_line, read_epd, read_move
 from selfplay.suites.problem import Problem
 from selfplay.suites.puzzles import read_puzzles
 from selfplay.suites.score import grouped, solve_all, solve_problem, tally
 from selfplay.suites.score_text import suite_json
 from selfplay.suites.solver import Answer, EngineSolver, Step, UciSolver, found_at
+from tests.selfplay import scripted_engine
 
 SCRIPT = Path(scripted_engine.__file__)
 BACK_RANK = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - -"  # Ra8 mates

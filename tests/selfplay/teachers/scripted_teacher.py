@@ -1,6 +1,6 @@
 """A UCI engine with MultiPV for label tests: a move's score is a function of its text, so answers are known.
 
-python scripted_teacher.py [crash|hang|illegal N]: misbehaves at the N-th `go` since it started.
+python scripted_teacher.py [crash|hang|illegal N]: misbehaves at the N-th `go` since its first new game.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def answer(board: chess.Board, multipv: int, how: str) -> None:
 
 def main(how: str, at: int) -> None:
     """Answer commands until `quit`."""
-    board, multipv, searches = chess.Board(), 1, 0
+    board, multipv, searches, playing = chess.Board(), 1, 0, False
     for line in sys.stdin:
         words = line.split()
         if words[0] == "uci":
@@ -46,11 +46,14 @@ def main(how: str, at: int) -> None:
             print("readyok")
         elif words[0] == "position":
             split = words.index("moves") if "moves" in words else len(words)
-            board = chess.Board(" ".join(words[2:split]), chess960=board.chess960)
+            fen = chess.STARTING_FEN if words[1] == "startpos" else " ".join(words[2:split])
+            board = chess.Board(fen, chess960=board.chess960)
             for move in words[split + 1 :]:
                 board.push_uci(move)
+        elif words[0] == "ucinewgame":
+            playing = True
         elif words[0] == "go":
-            searches += 1
+            searches += playing
             bad = how if searches == at else ""
             if bad == "crash":
                 sys.exit(3)

@@ -22,6 +22,7 @@ from engine.files.atomic import atomic_write
 from selfplay.data.label_sampler import held_out
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import parse_teacher_line, read_teacher, read_unlabelled
+from selfplay.matches.contestant import Contestant
 from selfplay.records.calibration import GAME_SCORES, LONE_SCORES
 from selfplay.records.collect import collect
 from selfplay.records.label_folder import LabelFolder
@@ -282,7 +283,7 @@ def test_faulty_engines_cost_one_position(
 
 def test_an_engine_that_always_dies_ends_the_work(tmp_path: Path, pgn_file: Path, aino_train: Callable) -> None:
     flags = ["label", "--engine", f"{ENGINE} crash 1", "--pgn", pgn_file, "--out", tmp_path / "new.txt.xz"]
-    assert "ended" in aino_train(*flags, status=1)
+    assert "died" in aino_train(*flags, status=1)
 
 
 def test_bad_flags_are_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
@@ -314,11 +315,11 @@ def test_info_lines_as_engines_print_them() -> None:
 
 def test_engines_that_are_none_are_refused() -> None:
     with pytest.raises(ConfigError, match="does not start"):
-        UciEngine(["/does/not/exist"])
-    with pytest.raises(ConfigError, match="no UCI engine"):
-        UciEngine([sys.executable, "-c", "pass"])
+        UciEngine(Contestant("none", ("/does/not/exist",)))
+    with pytest.raises(ConfigError, match="does not start"):
+        UciEngine(Contestant("none", (sys.executable, "-c", "pass")))
     with pytest.raises(ConfigError, match="no UCI option 'Level'"):
-        UciEngine(TEACHER, [("Level", "3")])
+        UciEngine(Contestant("teacher", tuple(TEACHER), (("Level", "3"),)))
 
 
 def test_torn_line_is_cut_and_other_damage_told(tmp_path: Path, teacher_lines: list[str]) -> None:

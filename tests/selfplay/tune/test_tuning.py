@@ -25,7 +25,7 @@ from selfplay.tune.tunable import Tunable, parse_wish, resolve
 from selfplay.tune.tuning import Tuning, TuningSettings, pair_results
 
 ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = Path(__file__).with_name("tuned_engine.py")
+SCRIPT = Path(__file__).parents[1] / "tuned_engine.py"
 BOTH_MATE = "6k1/2R2ppp/8/8/8/8/1r3PPP/6K1 w - - 0 1"  # Rc8 mates; Black's Rb1 would.
 WIDTH = Tunable("Width", 20.0, 0.0, 100.0, step=8.0, rate=0.15, whole=True)
 SHARPNESS = Tunable("Sharpness", 1.5, 0.0, 5.0, step=0.3, rate=0.15)

@@ -6,6 +6,7 @@ import chess
 import numpy as np
 import pytest
 
+from benchmarks.measuring import game_boards, tree_hash
 from engine import Engine
 from engine.board.convert import row_from_board, stack_from_board
 from engine.errors import ConfigError
@@ -13,7 +14,6 @@ from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluat
 from engine.evaluation.cache import BYTES_PER_ENTRY, MAX_KEPT_MOVES, WAYS, CachedEvaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
-from engine.measuring import game_boards, tree_hash
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions

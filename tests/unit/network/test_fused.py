@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from benchmarks.measuring import resident_bytes
 from engine.errors import ConfigError, ShapeError
+from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.tower import NetworkEvaluator
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
 from engine.network import planes
@@ -27,8 +33,9 @@ from engine.network.tower.input_layer import convolve_masks, input_layer
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.tower.multiply import Rows, multiply, packed
 from tests.unit.network.lc0_nets import random_masks
-from uci.bench.inference_memory import MIB, measure
 
+MIB = 1 << 20
+BATCHES = (1, 5, 8, 64)  # positions at once, used in turn
 SMALL = TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=3, moves_left_hidden=8)
 CONFIGS = {
     "small": SMALL,
@@ -229,9 +236,31 @@ def test_an_empty_batch_is_no_work():
 @pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])
 def test_evaluations_allocate_nothing(kind):
     tower = FusedTower.from_model(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
-    growths = [measure(tower, 60_000) for _ in range(2)]  # Other threads allocate now and then; a leak shows each time.
-    assert min(growth.blocks for growth in growths) < 2000  # Python fills its free lists; one a batch would be 3,000.
-    assert min(growth.resident for growth in growths) < 1 << 20
+    growths = [growth(tower, 60_000) for _ in range(2)]  # Other threads allocate now and then; a leak shows each time.
+    assert min(blocks for blocks, _ in growths) < 2000  # Python fills its free lists; one a batch would be 3,000.
+    assert min(resident for _, resident in growths) < MIB
+
+
+def growth(tower: FusedTower, evaluations: int) -> tuple[int, int]:
+    """What so many evaluations leave behind: blocks of memory that Python holds, and resident bytes."""
+    leaves = new_leaf_batch(max(BATCHES))
+    leaves.masks[:] = random_masks(len(leaves.masks), np.random.default_rng(1))
+    leaves.n_moves[:] = 40
+    with closing(NetworkEvaluator(tower)) as evaluator:
+        evaluate(evaluator, leaves, 10)
+        before = held()
+        evaluate(evaluator, leaves, evaluations // sum(BATCHES))
+        return held()[0] - before[0], held()[1] - before[1]
+
+
+def evaluate(evaluator: NetworkEvaluator, leaves: LeafBatch, rounds: int) -> None:
+    for batch in BATCHES * rounds:
+        evaluator.evaluate(leaves, batch)
+
+
+def held() -> tuple[int, int]:
+    gc.collect()
+    return sys.getallocatedblocks(), resident_bytes()
 
 
 @pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])

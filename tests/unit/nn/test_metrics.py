@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine.errors import DataError, ShapeError
+from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn import accuracy, confusion_matrix, plot_confusion
 
 OUTPUTS = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [5.0, 4.0, 0.0], [0.0, 0.0, 1.0]], np.float32)
@@ -44,6 +45,12 @@ def test_confusion_refuses_targets_that_are_no_classes() -> None:
     for targets in (np.eye(3)[TRUTH], TRUTH.astype(float), TRUTH[:3]):
         with pytest.raises(ShapeError, match=r"integer targets \[B\]"):
             confusion_matrix(OUTPUTS, targets)
+
+
+def test_a_picture_without_matplotlib_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigError, match=r"pip install '\.\[plots\]'"):
+        plot_confusion(np.eye(2, dtype=int), tmp_path / "none.png")
 
 
 def test_confusion_is_drawn_with_its_classes(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import chess
 import numpy as np
 import pytest
 
+from benchmarks.measuring import tree_hash
 from engine import Engine
 from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import MAX_MOVES, NO_MOVE
-from engine.measuring import tree_hash
 from engine.options import EngineOptions
 from engine.search.hints import ask, new_questions
 from engine.search.limits import Limits, SearchControl

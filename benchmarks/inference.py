@@ -1,0 +1,201 @@
+"""Fused inference against ONNX Runtime and OpenVINO on the CPU: same net, same positions, same threads, one run.
+
+    python -m benchmarks.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
+
+The other runtimes are optional: each is timed if it is installed (`pip install onnx onnxruntime openvino`).
+Contestants take turns, round by round, so that a busy machine slows all of them; the table shows medians and the
+quartiles of our own. Ours starts from bit masks (planes are expanded inside), theirs from ready float planes; ours ends
+with the logits of the legal moves, theirs with those of all policy moves. Weights are random: time does not
+depend on them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import chess
+import numpy as np
+
+from benchmarks.measuring import new_parser
+from engine.board.convert import stack_from_board
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.tower import NetworkEvaluator
+from engine.network.planes import fill_planes
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.onnx_graph import onnx_tower
+
+Run = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
+WINOGRAD_PRODUCTS = 36 * 4  # element-wise products of a layer, channel in and channel out: 4 tiles of 4x4 squares
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = new_parser(__doc__)
+    parser.add_argument("--nets", type=TowerConfig.parse, nargs="+", default=[TowerConfig()])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 64])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=9)
+    text = "time each contestant this many seconds in each round (default %(default)s)"
+    parser.add_argument("--seconds", type=float, default=0.25, help=text)
+    options = parser.parse_args(arguments)
+    rows = []
+    for config in options.nets:
+        model = build_tower(config, np.random.default_rng(0))
+        tensors = {**model.named_parameters(), **model.named_buffers()}
+        for threads in options.threads:
+            for batch in options.batches:
+                contestants = contestants_of(tensors, config, batch, threads)
+                speeds = race(contestants, batch, options.rounds, options.seconds)
+                rows.append({"net": str(config), "threads": threads, "batch": batch, **summary(speeds)})
+                if not options.json:
+                    show(rows[-1])
+    peak = peak_gflops()
+    shares = [share_of_peak(config, rows, peak) for config in options.nets]
+    if options.json:
+        print(json.dumps({"rows": rows, "shares": shares}))
+        return
+    for share in shares:
+        text = (
+            "{net}: {mflop:.1f} MFLOP a position in Winograd products; the fastest batch runs {gflops:.0f} of the "
+            "{peak_gflops:.0f} GFLOP/s a thread that a large matrix product reaches: {share:.0%}"
+        )
+        print(text.format(**share))
+
+
+def positions(batch: int) -> LeafBatch:
+    """Leaves of positions from random games, as the search hands them over."""
+    leaves = new_leaf_batch(batch)
+    rng = np.random.default_rng(7)
+    board = chess.Board()
+    for leaf in range(batch):
+        if board.is_game_over() or len(board.move_stack) > 80:
+            board = chess.Board()
+        moves = list(board.legal_moves)
+        board.push(moves[rng.integers(len(moves))])
+        if board.is_game_over():
+            board = chess.Board()
+        fill_leaf(leaves, leaf, stack_from_board(board))
+    return leaves
+
+
+def float_planes(masks: np.ndarray) -> np.ndarray:
+    """uint64 [B, 112] -> float32 [B, 112, 8, 8]."""
+    planes = np.empty((len(masks), 8, 8, 112), np.float32)
+    fill_planes(masks, planes)
+    return np.ascontiguousarray(planes.transpose(0, 3, 1, 2))
+
+
+def contestants_of(tensors: dict[str, np.ndarray], config: TowerConfig, batch: int, threads: int) -> dict[str, Run]:
+    """One call a batch; the first is ours."""
+    leaves = positions(batch)
+    planes = float_planes(leaves.masks[:batch])
+    evaluator = NetworkEvaluator(FusedTower(tensors, config), threads)
+
+    def ours() -> np.ndarray:
+        evaluator.evaluate(leaves, batch)
+        return leaves.wdl[:batch]
+
+    runs: dict[str, Run] = {"aino": ours}
+    if importlib.util.find_spec("onnx") is None:
+        return runs
+    graph = onnx_tower(tensors, config)
+    if importlib.util.find_spec("onnxruntime") is not None:
+        runs["onnxruntime fp32"] = onnxruntime_run(graph, planes, threads)
+    if importlib.util.find_spec("openvino") is not None:
+        for precision in ("f32", "bf16"):
+            runs[f"openvino {precision}"] = openvino_run(graph, planes, threads, precision)
+    return runs
+
+
+def onnxruntime_run(graph: bytes, planes: np.ndarray, threads: int) -> Run:
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
+    return lambda: session.run(["policy", "wdl", "moves_left"], {"planes": planes})[1]
+
+
+def openvino_run(graph: bytes, planes: np.ndarray, threads: int, precision: str) -> Run:
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(graph)
+    model.reshape({"planes": list(planes.shape)})
+    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": 1}
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    tensor = openvino.Tensor(planes, shared_memory=True)
+    return lambda: request.infer({"planes": tensor}, share_outputs=True)["wdl"]
+
+
+def race(contestants: dict[str, Run], batch: int, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Positions a second of every contestant in every round. The contestants must agree on the values."""
+    speeds: dict[str, list[float]] = {name: [] for name in contestants}
+    expected = contestants["aino"]()
+    for name, run in contestants.items():
+        np.testing.assert_allclose(run(), expected, atol=0.02 if "bf16" in name else 1e-4, err_msg=name)
+        run()  # compiles, allocates
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            calls, start = 0, time.perf_counter()
+            while time.perf_counter() - start < seconds:
+                run()
+                calls += 1
+            speeds[name].append(calls * batch / (time.perf_counter() - start))
+    return speeds
+
+
+def summary(speeds: dict[str, list[float]]) -> dict[str, Any]:
+    medians = {name: round(statistics.median(values)) for name, values in speeds.items()}
+    low, _, high = statistics.quantiles(speeds["aino"], n=4)
+    return {**medians, "quartiles": [round(low), round(high)]}
+
+
+def show(row: dict[str, Any]) -> None:
+    others = {name: speed for name, speed in row.items() if " " in name}
+    text = "  ".join(f"{name} {speed:,} ({row['aino'] / speed:.2f}x)" for name, speed in others.items())
+    low, high = row["quartiles"]
+    print(f"{row['net']:7} {row['threads']} threads  batch {row['batch']:3}  aino {row['aino']:,} "
+          f"[{low:,}, {high:,}]  {text}", flush=True)  # fmt: skip
+
+
+def tower_flops(config: TowerConfig) -> int:
+    """Floating-point operations per position in the Winograd products of the 3x3 convolutions after the first. They are
+    nearly all of the work, because the first layer only adds up rows for the planes that are set.
+    """
+    f = config.filters
+    return 2 * WINOGRAD_PRODUCTS * (f * f * (2 * config.blocks + 1) + f * config.policy_planes)
+
+
+def share_of_peak(config: TowerConfig, rows: list[dict[str, Any]], peak: float) -> dict[str, Any]:
+    """How much of a thread's arithmetic our fastest row of this net uses."""
+    best = max(row["aino"] / row["threads"] for row in rows if row["net"] == str(config))
+    gflops = best * tower_flops(config) / 1e9
+    return {"net": str(config), "mflop": tower_flops(config) / 1e6, "gflops": gflops, "peak_gflops": peak,
+            "share": gflops / peak}  # fmt: skip
+
+
+def peak_gflops(size: int = 1024, rounds: int = 9) -> float:
+    """GFLOP/s of BLAS's float32 matrix product on one thread, the best of several."""
+    from threadpoolctl import threadpool_limits
+
+    a = np.random.default_rng(0).random((size, size), np.float32)
+    best = 0.0
+    with threadpool_limits(1):
+        for _ in range(rounds):
+            start = time.perf_counter()
+            np.matmul(a, a)
+            best = max(best, 2 * size**3 / (time.perf_counter() - start) / 1e9)
+    return best
+
+
+if __name__ == "__main__":
+    main()

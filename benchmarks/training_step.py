@@ -1,0 +1,162 @@
+"""A whole training step (forward, losses, backward, AdamW) of a tower, ours against PyTorch on the CPU, in one run.
+
+    python -m benchmarks.training_step --net 64x6 --batch 256 --threads 2
+
+PyTorch is not a dependency: without it, only our figure is printed. Both take turns, round by round, so that a busy
+machine slows both; the table shows the median round of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.network.planes import PLANES
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn import AdamW, DataParallel, huber, softmax_cross_entropy
+
+Step = Callable[[], float]  # returns the loss
+
+
+class Batch:
+    """Made-up positions: sparse planes, a move, an outcome and a length each."""
+
+    def __init__(self, size: int, config: TowerConfig) -> None:
+        rng = np.random.default_rng(0)
+        self.size = size
+        self.planes = (rng.random((size, 8, 8, PLANES)) < 0.1).astype(np.float32)  # channels last
+        self.moves = rng.integers(0, config.policy_planes * 64, size)
+        self.outcomes = rng.integers(0, 3, size)
+        self.lengths = rng.random((size, 1)).astype(np.float32)
+
+
+def our_step(config: TowerConfig, batch: Batch, threads: int) -> Step:
+    """A step of this project's library; each thread takes an equal share of the batch."""
+    model = build_tower(config, np.random.default_rng(0))
+    optimizer = AdamW()
+    runner = DataParallel(model, -(-batch.size // threads), threads)
+
+    def loss(outputs: dict[str, np.ndarray], part: slice) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
+        policy = outputs["policy"].transpose(0, 2, 3, 1)  # as it lies in memory
+        move_loss, dpolicy = softmax_cross_entropy(policy.reshape(len(policy), -1), batch.moves[part])
+        outcome_loss, dwdl = softmax_cross_entropy(outputs["wdl"], batch.outcomes[part])
+        length_loss, dlength = huber(outputs["moves_left"], batch.lengths[part])
+        gradients = {"policy": dpolicy.reshape(policy.shape).transpose(0, 3, 1, 2), "wdl": dwdl, "moves_left": dlength}
+        return move_loss + outcome_loss + length_loss, gradients, {}
+
+    def step() -> float:
+        result = runner.step(batch.size, lambda part: batch.planes[part].transpose(0, 3, 1, 2), loss)
+        optimizer.step(model.named_parameters(), result.grads, 1e-3)
+        return result.loss
+
+    return step
+
+
+def torch_step(config: TowerConfig, batch: Batch, threads: int, channels_last: bool) -> Step:
+    """The same net, losses and optimizer in PyTorch."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = torch_tower(torch, config).to(memory_format=layout)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    planes = torch.from_numpy(batch.planes).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    moves, outcomes = torch.from_numpy(batch.moves), torch.from_numpy(batch.outcomes)
+    lengths = torch.from_numpy(batch.lengths)
+    functional = torch.nn.functional
+
+    def step() -> float:
+        policy, wdl, moves_left = model(planes)
+        loss = functional.cross_entropy(policy.permute(0, 2, 3, 1).flatten(1), moves)
+        loss = loss + functional.cross_entropy(wdl, outcomes) + functional.huber_loss(moves_left, lengths)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return step
+
+
+def torch_tower(torch: Any, config: TowerConfig) -> Any:
+    nn, filters = torch.nn, config.filters
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(
+                nn.Conv2d(filters, filters, 3, padding=1, bias=False),
+                nn.BatchNorm2d(filters),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(filters, filters, 3, padding=1, bias=False),
+                nn.BatchNorm2d(filters),
+            )
+            hidden = filters // config.se_ratio
+            self.gate = nn.Sequential(nn.Linear(filters, hidden), nn.ReLU(), nn.Linear(hidden, 2 * filters))
+
+        def forward(self, x: Any) -> Any:
+            y = self.body(x)
+            scale, shift = self.gate(y.mean((2, 3)))[:, :, None, None].chunk(2, 1)
+            return torch.relu(torch.sigmoid(scale) * y + shift + x)
+
+    def conv_norm(inputs: int, outputs: int, size: int) -> list[Any]:
+        conv = nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
+        return [conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+    def dense_head(channels: int, hidden: int, outputs: int) -> Any:
+        dense = [nn.Flatten(), nn.Linear(64 * channels, hidden), nn.ReLU(), nn.Linear(hidden, outputs)]
+        return nn.Sequential(*conv_norm(filters, channels, 1), *dense)
+
+    class Tower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.trunk = nn.Sequential(*conv_norm(PLANES, filters, 3), *(Block() for _ in range(config.blocks)))
+            last = nn.Conv2d(filters, config.policy_planes, 3, padding=1)
+            self.policy = nn.Sequential(*conv_norm(filters, filters, 3), last)
+            self.wdl = dense_head(config.value_channels, config.value_hidden, 3)
+            self.moves_left = dense_head(config.moves_left_channels, config.moves_left_hidden, 1)
+
+        def forward(self, x: Any) -> Any:
+            shared = self.trunk(x)
+            return self.policy(shared), self.wdl(shared), self.moves_left(shared)
+
+    return Tower()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--net", type=TowerConfig.parse, default=TowerConfig())
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=5, help="time this many steps in each round (default %(default)s)")
+    options = parser.parse_args(arguments)
+    batch = Batch(options.batch, options.net)
+    steps = {"aino": our_step(options.net, batch, options.threads)}
+    if importlib.util.find_spec("torch") is not None:
+        steps["torch fp32"] = torch_step(options.net, batch, options.threads, channels_last=False)
+        steps["torch fp32 channels last"] = torch_step(options.net, batch, options.threads, channels_last=True)
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for step in steps.values():
+        step()  # compiles, allocates
+    for _ in range(options.rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            losses = [step() for _ in range(options.steps)]
+            seconds[name].append((time.perf_counter() - start) / options.steps)
+            assert np.isfinite(losses).all()
+    speeds = {name: options.batch / statistics.median(values) for name, values in seconds.items()}
+    print(f"{options.net}, batch {options.batch}, {options.threads} threads, median positions/s")
+    for name, speed in speeds.items():
+        ratio = f"   aino is {speeds['aino'] / speed:.2f} times as fast" if name != "aino" else ""
+        print(f"{name:26}{speed:8.0f}{ratio}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Convert the option table to and from its other forms: `uci` answer, command-line flags, TOML, docs/options.md."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+from engine.errors import ConfigError
+from engine.files.settings_file import read_settings
+from engine.options import EMPTY, OPTIONS, EngineOptions, Option, Value, parse_value
+
+__all__ = [
+    "add_flags",
+    "changes",
+    "load_toml",
+    "markdown_table",
+    "options_from_flags",
+    "options_from_mapping",
+    "uci_lines",
+]
+
+
+def uci_lines(options: EngineOptions) -> list[str]:
+    """The `option name ... type ...` lines of the answer to `uci`, with the values in force as defaults.
+
+    Many GUIs send every option back with its announced value. That way they do not undo what a file or flag has set.
+    """
+    return [_uci_line(option, options) for option in OPTIONS]
+
+
+def _uci_line(option: Option, options: EngineOptions) -> str:
+    kind = "string" if option.type == "float" else option.type
+    line = f"option name {option.name} type {kind}"
+    if option.type == "button":
+        return line
+    line += f" default {_text(getattr(options, option.field)) or EMPTY}"
+    if option.type == "spin":
+        line += f" min {option.range_text.replace(' to ', ' max ')}"
+    return line + "".join(f" var {choice}" for choice in option.choices)
+
+
+def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
+    """Add one flag for each option (or for the fields in `only`), and `--config` for a TOML file of options."""
+    group = parser.add_argument_group("engine options")
+    group.add_argument("--config", type=Path, metavar="FILE", help="read engine options from this TOML file")
+    for option in OPTIONS:
+        if not option.field or (only and option.field not in only):
+            continue
+        text = option.help.replace("%", "%%")
+        if option.type == "check":
+            group.add_argument(*option.flags, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            default = f"{text} (default {_text(option.default) or 'empty'})"
+            group.add_argument(*option.flags, default=None, metavar=_metavar(option), help=default)
+
+
+def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
+    """Options from flags, which override `--config`, which overrides `base` (the defaults). Raises ConfigError."""
+    config = getattr(arguments, "config", None)
+    options = load_toml(config) if config else base or EngineOptions()
+    given: dict[str, Value] = {}
+    for option in OPTIONS:
+        value = getattr(arguments, option.field, None) if option.field else None
+        if value is not None:
+            given[option.field] = value if isinstance(value, bool) else parse_value(option, value)
+    return replace(options, **given)  # type: ignore[arg-type]
+
+
+def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
+    """Field names and new values of the options that differ between `before` and `after`."""
+    return {name: value for name, value in asdict(after).items() if value != getattr(before, name)}
+
+
+def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
+    """Options from field names and values, as read from TOML. Raises ConfigError for unknown keys and bad values."""
+    former = {option.old_field: option.field for option in OPTIONS if option.old_field}
+    values = {former.get(name, name): value for name, value in values.items()}
+    known = [field.name for field in fields(EngineOptions)]
+    unknown = sorted(values.keys() - set(known))
+    if unknown:
+        raise ConfigError(f"unknown engine option {unknown[0]!r}, expected one of: {', '.join(known)}")
+    return EngineOptions(**values)  # type: ignore[arg-type]
+
+
+def load_toml(path: str | Path) -> EngineOptions:
+    """Options from a TOML file of `field = value` lines. Raises ConfigError naming the file."""
+    values = read_settings(path)
+    try:
+        return options_from_mapping(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def markdown_table() -> str:
+    """The table of `docs/options.md`."""
+    lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
+    for option in OPTIONS:
+        flag = f"`{option.flag}`" if option.field else "-"
+        default = f"`{_text(option.default)}`" if _text(option.default) else "-"
+        names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
+        lines.append(f"| {names} | {flag} | {default} | {option.range_text} | {option.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _metavar(option: Option) -> str:
+    if option.choices:
+        return "|".join(option.choices)
+    return {"spin": "N", "float": "X"}.get(option.type, "TEXT")
