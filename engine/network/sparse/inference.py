@@ -1,8 +1,7 @@
 """The sparse network for playing: one kernel, one position, no batch, no allocation, in int16 (`quantization`).
 
-A network with a value trunk (`value_inference`) has two values in calm positions, that of the policy's own trunk and
-that of the value trunk. Its value is their mean: a search drifts to positions that its judge overrates, and two judges
-seldom overrate the same ones. Where something can be won the policy's trunk, which knows how much, judges alone.
+In a network with a value trunk (`value_inference`), that trunk judges calm positions. Where something can be won the
+policy's trunk does, which knows how much.
 """
 
 from __future__ import annotations
@@ -49,7 +48,6 @@ class TwoTrunkModel(NamedTuple):
 
     policy: SparseModel
     value: ValueModel
-    wdl: np.ndarray  # float32 [3] of the value trunk
 
 
 class SparseNet:
@@ -77,7 +75,7 @@ class SparseNet:
         )
         if self.value_tables is None:
             return model
-        return TwoTrunkModel(model, new_value_model(self.value_tables), np.zeros(3, np.float32))
+        return TwoTrunkModel(model, new_value_model(self.value_tables))
 
 
 @kernel(contract=True)
@@ -156,43 +154,37 @@ def write_outputs(outputs, leaves, leaf):
 
 @kernel(contract=True)
 def evaluate_leaf_by_trunks(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and memo (`LeafBatch`)."""
     settle_leaf(model.policy, leaves, leaf)
     write_policy(model.policy, leaves, leaf)
-    write_mean_value(model, leaves, leaf)
+    if is_calm(model.policy.sight):
+        write_calm_value(model.value, leaves, leaf)
+    else:
+        write_value(model.policy, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_policy_by_trunk(model, leaves, leaf):
-    """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
+    """Read row, legal moves and memo of leaves[leaf]; write its logits."""
     write_policy(model.policy, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_value_by_trunks(model, leaves, leaf):
-    """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
+    """Read the row of leaves[leaf]; write its wdl, moves left and memo."""
     settle_leaf(model.policy, leaves, leaf)
-    fill_value_units(model.policy, leaves, leaf)
-    write_mean_value(model, leaves, leaf)
+    if is_calm(model.policy.sight):
+        write_calm_value(model.value, leaves, leaf)
+    else:
+        fill_value_units(model.policy, leaves, leaf)
+        write_value(model.policy, leaves, leaf)
 
 
 @kernel(contract=True)
-def write_mean_value(model, leaves, leaf):
-    """Write wdl and moves left: of calm positions the means of both trunks', else the policy trunk's.
-
-    The leaf is settled and the inputs of the policy trunk's heads are computed.
-    """
-    write_value(model.policy, leaves, leaf)
-    if not is_calm(model.policy.sight):
-        return
-    value_trunk_outputs(model.value, leaves.rows[leaf])
-    outputs = model.value.outputs
-    softmax_of_3(outputs, model.wdl)
-    half = np.float32(0.5)
-    for k in range(3):
-        leaves.wdl[leaf, k] = half * (leaves.wdl[leaf, k] + model.wdl[k])
-    plies = max(outputs[3] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
-    leaves.moves_left[leaf] = half * (leaves.moves_left[leaf] + plies)
+def write_calm_value(model, leaves, leaf):
+    """Write wdl and moves left of a calm position by the value trunk."""
+    value_trunk_outputs(model, leaves.rows[leaf])
+    write_outputs(model.outputs, leaves, leaf)
 
 
 @kernel(contract=True)

@@ -168,7 +168,7 @@ def evaluated(config: SparseConfig, tensors: dict[str, np.ndarray]) -> LeafBatch
     return leaves
 
 
-def test_an_evaluator_takes_the_policy_from_one_trunk_and_in_calm_positions_the_mean_of_both_values():
+def test_an_evaluator_takes_the_policy_from_one_trunk_and_in_calm_positions_the_value_from_the_other():
     config = SparseConfig.parse("sparse-128+v128")
     net = network(config)
     tensors = dict(net.named_parameters())
@@ -179,13 +179,11 @@ def test_an_evaluator_takes_the_policy_from_one_trunk_and_in_calm_positions_the_
     chances = np.exp(outputs[:, :3]) / np.exp(outputs[:, :3]).sum(axis=1, keepdims=True)
     calm = np.array([is_calm(board) for board, _ in zip(positions(), range(POSITIONS), strict=False)])
     assert POSITIONS / 4 < calm.sum() < 3 / 4 * POSITIONS
-    mean = (one.wdl[:POSITIONS] + chances) / 2
-    np.testing.assert_allclose(both.wdl[:POSITIONS][calm], mean[calm], atol=0.01)
+    np.testing.assert_allclose(both.wdl[:POSITIONS][calm], chances[calm], atol=0.02)
     assert np.abs(both.wdl[:POSITIONS] - one.wdl[:POSITIONS])[calm].max() > 0.05
     np.testing.assert_array_equal(both.wdl[:POSITIONS][~calm], one.wdl[:POSITIONS][~calm])
     plies = MOVES_LEFT_SCALE * np.maximum(outputs[:, 3], 0)
-    mean_plies = (one.moves_left[:POSITIONS] + plies) / 2
-    np.testing.assert_allclose(both.moves_left[:POSITIONS][calm], mean_plies[calm], atol=1.0)
+    np.testing.assert_allclose(both.moves_left[:POSITIONS][calm], plies[calm], atol=2.0)
     np.testing.assert_array_equal(both.moves_left[:POSITIONS][~calm], one.moves_left[:POSITIONS][~calm])
 
 
