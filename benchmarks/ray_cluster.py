@@ -24,7 +24,7 @@ from selfplay.run.playing import GenerationTask, PlayBackend
 from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import children, never, tiny_task
 
-NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
+NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20}
 # A node counts as dead after ten checks, where Ray's own setting takes half a minute: the games would be over.
 HEAD = {
     **NODE,

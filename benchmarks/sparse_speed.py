@@ -21,7 +21,7 @@ from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
 from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
-from engine.network.sparse.inference import SparseNet
+from engine.network.sparse.inference import SparseModel, SparseNet
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.tactics.quiescence import settled_value
@@ -74,6 +74,7 @@ def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> 
     config = SparseConfig.parse(name)
     network = build_sparse(config, np.random.default_rng(1))
     model = SparseEvaluator(SparseNet(network.named_parameters(), config)).new_model()
+    assert isinstance(model, SparseModel)  # for networks with one trunk
     evaluation = best_of(lambda: evaluate_leaves(model, leaves, 0, LEAVES), time.thread_time)
     seeing = best_of(lambda: look_at_all(model.sight, leaves), time.thread_time)
     settling = best_of(lambda: settle_all(model.sight.captures, leaves), time.thread_time)

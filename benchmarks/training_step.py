@@ -85,7 +85,8 @@ def torch_step(config: TowerConfig, batch: Batch, threads: int, channels_last: b
 
 
 def torch_tower(torch: Any, config: TowerConfig) -> Any:
-    nn, filters = torch.nn, config.filters
+    nn: Any = torch.nn
+    filters = config.filters
 
     class Block(nn.Module):
         def __init__(self) -> None:
