@@ -17,8 +17,6 @@ from pathlib import Path
 from engine.native import compile_events
 from engine.native.compile_events import Compilation
 
-__all__ = ["compile_times", "start"]
-
 _OURS = Path(__file__).resolve().parents[1]
 _LONGEST_S = 1800.0
 _SHOWN = 25  # functions with a line of their own

@@ -24,8 +24,6 @@ from pathlib import Path
 from engine.native.pool import ThreadPool
 from tests.protocol.aino_process import START_S, AinoProcess
 
-__all__ = ["Start", "measure_start", "measure_together", "no_home"]
-
 WARM_STARTS = 5
 ENGINES_AT_ONCE = 4
 

@@ -18,21 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = [
-    "AinoError",
-    "ConfigError",
-    "DataError",
-    "FenError",
-    "MoveError",
-    "NetFileError",
-    "RunError",
-    "ShapeError",
-    "StillCompilingError",
-    "TrainingError",
-    "blaming",
-    "why_unreadable",
-]
-
 
 class AinoError(Exception):
     """Base class of all errors raised on purpose by this project.

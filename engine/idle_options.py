@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from engine.options import OPTIONS, EngineOptions
 
-__all__ = ["Use", "idle_options"]
-
 
 class Use(NamedTuple):
     """How the engine really evaluates, after its options have been applied."""

@@ -17,19 +17,6 @@ from typing import Literal
 
 from engine.errors import ConfigError
 
-__all__ = [
-    "EMPTY",
-    "EVALUATORS",
-    "OPTIONS",
-    "EngineOptions",
-    "Option",
-    "Value",
-    "find_option",
-    "parse_value",
-    "set_option",
-    "usable_cpus",
-]
-
 OptionType = Literal["spin", "check", "combo", "string", "float", "button"]
 Value = bool | int | float | str
 

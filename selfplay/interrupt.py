@@ -6,8 +6,6 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
-__all__ = ["StopFlag"]
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -8,8 +8,6 @@ from types import TracebackType
 from engine.errors import RunError
 from engine.native.locks import FileLock
 
-__all__ = ["FolderLock"]
-
 
 class FolderLock:
     """Context manager that holds `folder`/lock. Raises RunError when another process holds the lock."""

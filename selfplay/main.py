@@ -12,8 +12,6 @@ from importlib import metadata
 
 from engine.cli.command_line import run_subcommand, unknown_command
 
-__all__ = ["COMMANDS", "main", "module_name"]
-
 COMMANDS = {
     "loop": "play games, train on them and gate the candidate, again and again; resumable at any point",
     "generate": "play self-play games into a run's replay",

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from engine.errors import ConfigError
 
-__all__ = ["check_settings", "check_weights", "help_of", "required_setting", "setting"]
-
 Value = TypeVar("Value", int, float, str)
 
 _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # every comparison is false for NaN

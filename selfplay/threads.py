@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from engine.native.pool import ThreadPool
 
-__all__ = ["run_on_threads"]
-
 
 def run_on_threads(count: int, name: str, work: Callable[[Callable[[], bool]], None], stop: Callable[[], bool]) -> None:
     """Call `work(halted)` on `count` threads and wait for all of them.

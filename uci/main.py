@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from engine.cli.command_line import run_subcommand, unknown_command
 from uci import __version__
 
-__all__ = ["SUBCOMMANDS", "main"]
-
 # name -> (module as `run_subcommand` wants it, help)
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "uci": ("uci.protocol.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),

@@ -25,8 +25,6 @@ import chess
 
 from engine.errors import FenError
 
-__all__ = ["check_playable", "parse_fen"]
-
 _FIELDS = ("placement", "side", "castling", "en passant", "halfmove", "fullmove")
 _DEFAULTS = ("-", "-", "0", "1")  # castling, en passant, halfmove, fullmove
 _LONGEST_QUOTE = 100  # characters of the offending text that a message quotes

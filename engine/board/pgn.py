@@ -5,8 +5,6 @@ from __future__ import annotations
 import chess
 import chess.pgn
 
-__all__ = ["GameBuilder"]
-
 
 class GameBuilder(chess.pgn.GameBuilder[chess.pgn.Game]):
     """Builder for `chess.pgn.read_game`: a line ends before an unplayable move, and the lines around it continue.

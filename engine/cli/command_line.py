@@ -14,8 +14,6 @@ from typing import NoReturn
 
 from engine.errors import AinoError
 
-__all__ = ["INTERRUPTED", "USAGE", "HelpFormatter", "run_subcommand", "unknown_command"]
-
 FAILED = 1  # Exit status after an error reported on stderr.
 USAGE = 2  # Exit status after a command line that cannot be understood.
 INTERRUPTED = 130  # Exit status of an interrupted command, as in shells.

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-__all__ = ["can_show", "harmless", "make_console", "say", "waiting"]
-
 
 def make_console(stderr: bool = False) -> Console:
     """A console on stdout or stderr that writes "?" for characters missing from its encoding instead of failing."""

@@ -19,8 +19,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["LiveLine", "live_line", "live_view", "show", "show_view"]
-
 PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
 
 _console = Console(highlight=False, soft_wrap=True)

@@ -13,8 +13,6 @@ from threadpoolctl import threadpool_info
 
 from engine.options import usable_cpus
 
-__all__ = ["blas_kernel", "describe_machine", "find_stockfish", "physical_memory_mib"]
-
 _LIBRARIES = ("numpy", "numba", "llvmlite")
 
 

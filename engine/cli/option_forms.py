@@ -11,16 +11,6 @@ from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
 from engine.options import EMPTY, OPTIONS, EngineOptions, Option, Value, parse_value
 
-__all__ = [
-    "add_flags",
-    "changes",
-    "load_toml",
-    "markdown_table",
-    "options_from_flags",
-    "options_from_mapping",
-    "uci_lines",
-]
-
 
 def uci_lines(options: EngineOptions) -> list[str]:
     """The `option name ... type ...` lines of the answer to `uci`, with the values in force as defaults.

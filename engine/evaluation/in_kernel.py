@@ -13,8 +13,6 @@ from typing import Any
 from engine.evaluation.protocol import LeafBatch
 from engine.native.jit import kernel_by_type
 
-__all__ = ["evaluate_leaf", "evaluate_policy", "evaluate_value", "register_family"]
-
 
 def _evaluate_leaf(model: Any, leaves: LeafBatch, leaf: int) -> None:
     """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""

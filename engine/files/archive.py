@@ -17,8 +17,6 @@ import numpy as np
 
 from engine.errors import NetFileError
 
-__all__ = ["read_arrays"]
-
 MAX_MEMBERS = 10_000
 
 _NPY_HEADER = re.compile(

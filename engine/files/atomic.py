@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_write", "naming", "remove_left_behind", "sync_folder"]
-
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:

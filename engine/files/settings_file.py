@@ -8,8 +8,6 @@ from typing import Any
 
 from engine.errors import ConfigError
 
-__all__ = ["read_settings"]
-
 # Python's TOML reader takes time and memory quadratic in a dotted key's length, so input is limited to these sizes.
 LARGEST_FILE = 1 << 16  # In bytes. No settings are that long.
 LONGEST_LINE = 1 << 10  # In bytes.

@@ -12,8 +12,6 @@ from numba.core import event
 
 _PARTS_A_STEP = 3  # To optimise this many callees takes about as long as to translate one. Measured.
 
-__all__ = ["Compilation", "CompileTimes"]
-
 
 class Compilation(NamedTuple):
     """One compilation of one function for one signature."""

@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import IO
 
-__all__ = ["FileLock"]
-
 _RETRY_S = 0.1
 
 if sys.platform == "win32":

@@ -20,8 +20,6 @@ from numba.extending import intrinsic, overload
 
 from engine.native.jit import kernel
 
-__all__ = ["SPACING", "add", "give_way", "lock", "observe", "publish", "relax", "unlock"]
-
 SPACING: Final = 8  # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
 
 LOCK_LOOKS: Final = 200  # Looks at a lock that is held, some ten nanoseconds each, before others may run.

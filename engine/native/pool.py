@@ -9,8 +9,6 @@ from typing import Any, Self, TypeVar
 
 from engine.errors import ConfigError
 
-__all__ = ["ThreadPool"]
-
 Result = TypeVar("Result")
 
 

@@ -26,8 +26,6 @@ from numba.core.errors import LoweringError, NumbaError, TypingError
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
-__all__ = ["ByType", "Kernel"]
-
 # How Numba begins the names of
 _ENVIRONMENT = "_ZN08NumbaEnv"  # a function's environment,
 _WRAPPER = "_ZN7cpython"  # the function that Python calls,

@@ -10,8 +10,6 @@ import chess
 import chess.svg
 from markupsafe import Markup
 
-__all__ = ["Arrow", "board_svg", "describe_board", "piece_shapes"]
-
 SQUARE = 45  # Side of a square in SVG units; python-chess draws its pieces at this size.
 SIDE = 8 * SQUARE
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["HEIGHT", "WIDTH", "Point", "area_path", "line_path", "place", "share"]
-
 WIDTH, HEIGHT = 600, 200  # SVG units; the view boxes in the templates have this size.
 
 Point = tuple[float, float]

@@ -11,8 +11,6 @@ from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from engine.pages.board import piece_shapes
 
-__all__ = ["new_nonce", "page_environment", "write_page"]
-
 
 def page_environment(package: str, maker: str) -> jinja2.Environment:
     """An environment with the package's `templates/` first and the common ones second; it escapes values.

@@ -16,8 +16,6 @@ from engine.search.params import PRIOR_VISITS
 from engine.search.result import RootMove
 from engine.search.root import RootView
 
-__all__ = ["MEASURED", "MoveChoice", "StrengthPlan", "choose_move", "choose_weaker", "decayed_temperature", "plan_for"]
-
 
 @dataclass(frozen=True)
 class StrengthPlan:

@@ -12,8 +12,6 @@ from queue import Empty, SimpleQueue
 
 from engine.native.pool import ThreadPool
 
-__all__ = ["Crew", "SharedWork"]
-
 
 class SharedWork:
     """Work that `Crew` hands out to threads in shares."""

@@ -22,8 +22,6 @@ from engine.search.params import C_SCALE, C_VISIT
 from engine.search.session import Search
 from engine.search.tree import ROOT, WIN
 
-__all__ = ["SequentialHalving", "halving_schedule"]
-
 
 def halving_schedule(considered: int, visits: int) -> list[tuple[int, int]]:
     """The phases of sequential halving: (moves still considered, visits per move). The last may run out of visits."""

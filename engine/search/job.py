@@ -30,8 +30,6 @@ from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import MAX_VISITS, UNKNOWN_DISTANCE, WIN
 
-__all__ = ["SearchDriver", "SearchJob", "SearchOrder", "Stopper"]
-
 
 @dataclass(frozen=True)
 class SearchOrder:

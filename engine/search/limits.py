@@ -22,8 +22,6 @@ from engine.search.params import (
     SPARE_OVERHEADS,
 )
 
-__all__ = ["Clock", "Limits", "SavedTime", "SearchControl"]
-
 
 @dataclass(frozen=True)
 class Limits:

@@ -8,8 +8,6 @@ from engine.board.makemove import copy_row, make
 from engine.native.jit import kernel
 from engine.search.tree import MAX_DEPTH, NO_PARENT, ROOT_PLY
 
-__all__ = ["new_path", "put_position"]
-
 
 def new_path() -> np.ndarray:
     """Room for the moves from the root to a node, uint16 [MAX_DEPTH + 1]."""

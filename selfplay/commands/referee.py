@@ -10,8 +10,6 @@ from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import DEFAULT_PLIES, OpeningBook, load_book
 
-__all__ = ["add_referee_flags", "adjudication_of", "book_of", "control_of", "quiet_driver"]
-
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0
 

@@ -18,8 +18,6 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.playing import PlayBackend, play_numbers
 from selfplay.run.workers import WorkerPool
 
-__all__ = ["add_play_arguments", "add_run_arguments", "play_backend", "work_on_run"]
-
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the run folder, the first network and all settings."""

@@ -12,8 +12,6 @@ from engine.board.fen import parse_fen
 from engine.errors import DataError
 from selfplay.data.text_files import numbered_lines
 
-__all__ = ["draw_openings"]
-
 LATEST_PLY = 8  # plies from the start of a teacher game, which is already an opening position
 MOST_CP = 30  # the most that the best move may be worth, for either side
 FEWEST_PIECES = 28

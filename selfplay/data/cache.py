@@ -16,8 +16,6 @@ from selfplay.records.collect import GameRecord, collect, verified_pieces
 from selfplay.records.positions import PositionSet
 from selfplay.records.store import map_set, write_set
 
-__all__ = ["ResumableReader", "Watch", "load_or_parse"]
-
 log = logging.getLogger(__name__)
 
 GAMES_PER_LOOK = 100  # games between two reports of progress

@@ -11,8 +11,6 @@ from engine.board.makemove import make
 from engine.native.jit import kernel
 from selfplay.records.positions import PositionSet
 
-__all__ = ["game_keys", "position_keys", "without_known_games"]
-
 # Odd constant of a multiplicative hash: Steele, Lea & Flood 2014 (SplitMix64).
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

@@ -23,8 +23,6 @@ from selfplay.records.collect import GameRecord
 from selfplay.records.targets import WHITE_POINTS, blend_wdl, wdl_from_result, wdl_from_score
 from selfplay.records.uci_text import MOVE_OF_TEXT
 
-__all__ = ["read_engine_games", "read_human_games", "record_of_result"]
-
 
 def read_engine_games(path: Path) -> Iterator[GameRecord]:
     """Games of an engine collection. Positions without an evaluation are not usable.

@@ -21,16 +21,6 @@ from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, policy_from_scores
 
-__all__ = [
-    "LabelOrder",
-    "LabelRows",
-    "LabelSampler",
-    "held_out",
-    "rows_of",
-    "wdl_of_labels",
-    "write_target",
-]
-
 EVERYWHERE = Split()  # the roots that every command holds out
 ROUNDS = 4  # rounds of the Feistel network
 ROUND_KEY = np.uint64(0x9E3779B1)

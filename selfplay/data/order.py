@@ -6,8 +6,6 @@ import numpy as np
 
 from selfplay.records.positions import PositionSet, offsets
 
-__all__ = ["EpochOrder"]
-
 
 class EpochOrder:
     """Draws usable positions without replacement, epoch after epoch, `group` positions of a game at a time.

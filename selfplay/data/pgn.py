@@ -19,8 +19,6 @@ from selfplay.data.text_files import Bookmark, SkipLog, numbered_lines
 from selfplay.records.collect import LONGEST_GAME, GameRecord
 from selfplay.records.targets import WHITE_POINTS
 
-__all__ = ["ALL_GAMES", "PgnReader", "PgnSelection", "game_texts", "read_pgn"]
-
 TAG_LINE = re.compile(r'\[\w+\s+"')
 RESULTS = (*WHITE_POINTS, "*")
 WHOLE_COMMENT = re.compile(r"\{[^}]*\}|;.*")

@@ -19,8 +19,6 @@ from engine.network.planes import (
     PLANES_PER_POSITION,
 )
 
-__all__ = ["history_of_planes", "row_of_planes"]
-
 STANDARD_RIGHTS = {chess.H1: chess.E1, chess.A1: chess.E1, chess.H8: chess.E8, chess.A8: chess.E8}  # rook -> king
 
 

@@ -18,8 +18,6 @@ from engine.network.policy_map import INDEX_TO_UCI, policy_index
 from selfplay.records.positions import PROBABILITY_ONE, PositionSet
 from selfplay.records.targets import moves_left_target
 
-__all__ = ["MIRROR", "SWAP_COLOURS", "PositionSampler", "TrainingBatch", "new_training_batch"]
-
 PROBABILITY_UNIT = np.float32(1.0 / PROBABILITY_ONE)
 
 # Bits of a position's augmentation. Both leave the game of chess unchanged, so the targets stay exact.

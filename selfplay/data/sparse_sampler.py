@@ -16,8 +16,6 @@ from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import moves_left_target, wdl_from_score
 
-__all__ = ["SparseBatch", "SparseSampler", "new_sparse_batch", "write_features"]
-
 
 class SparseBatch(NamedTuple):
     """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side.

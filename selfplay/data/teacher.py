@@ -31,14 +31,6 @@ from selfplay.records.targets import (
 )
 from selfplay.records.uci_text import MOVE_OF_TEXT
 
-__all__ = [
-    "UNKNOWN_RESULT",
-    "parse_teacher_line",
-    "read_teacher",
-    "read_unlabelled",
-    "teacher_files",
-]
-
 UNKNOWN_RESULT = "*"  # result of an abandoned game, or of one never played
 
 

@@ -16,8 +16,6 @@ from typing import Any, BinaryIO, TextIO
 
 from engine.errors import DataError
 
-__all__ = ["Bookmark", "SkipLog", "numbered_lines"]
-
 log = logging.getLogger(__name__)
 
 LONGEST_LINE = 1 << 24  # characters; no valid file has a longer line

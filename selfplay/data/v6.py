@@ -21,8 +21,6 @@ from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE,
 from engine.network.policy_map import POLICY_SIZE
 from selfplay.records.collect import LONGEST_GAME
 
-__all__ = ["CLASSICAL_INPUT", "RECORD", "masks_of", "new_records", "read_chunks", "write_archive", "write_chunk"]
-
 VERSION = 6
 CLASSICAL_INPUT = 1
 STORED_PLANES = 104  # planes of the boards; single bytes give the planes after them

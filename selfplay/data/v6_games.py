@@ -32,8 +32,6 @@ from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
 from selfplay.records.targets import wdl_from_result
 
-__all__ = ["chunk_of_game", "game_of_chunk", "read_v6"]
-
 MOST_VISITS = 65_535  # most visits of one move in a replay record
 PIECE_PLANES = 12  # piece planes of one board in the history
 SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 1

@@ -23,8 +23,6 @@ from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT
 
-__all__ = ["ValueBatch", "ValueSampler", "new_value_batch"]
-
 
 class ValueBatch(NamedTuple):
     """B positions with targets for the side to move; rows from n_rows on are undefined.

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from engine.backend import BACKEND_NAMES
 from selfplay.settings import check_settings, setting
 
-__all__ = ["GameSettings"]
-
 
 @dataclass(frozen=True)
 class GameSettings:

@@ -12,8 +12,6 @@ from engine.board.makemove import push
 from selfplay.games.player import TreePlayer
 from selfplay.records.endings import game_ending
 
-__all__ = ["GateGame", "GateRecord"]
-
 
 class GateRecord(NamedTuple):
     """A finished game of a gate."""

@@ -9,8 +9,6 @@ from engine.search.gumbel import SequentialHalving
 from engine.search.session import Search
 from engine.search.visits import new_walker, run_visits
 
-__all__ = ["KernelVisits", "RootNoise", "TreePlayer"]
-
 
 class RootNoise:
     """Dirichlet noise for one search."""

@@ -8,8 +8,6 @@ from typing import Protocol, TypeVar
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import Seats
 
-__all__ = ["PooledGame", "play_games", "play_in_turn"]
-
 
 class PooledGame(Protocol):
     """A game that leaves the search to its pool, so that games can share batches."""

@@ -9,8 +9,6 @@ import numpy as np
 from engine.board.layout import SIDE
 from selfplay.records.game import SelfPlayRecord
 
-__all__ = ["giving_up", "safe_threshold"]
-
 LEAST_MEASURED = 20  # fewest given-up games from which an error rate is taken
 STEPS = 5  # halvings of the threshold's distance to -1 before resigning is turned off
 NEVER = -1.0

@@ -20,8 +20,6 @@ from engine.search.tree import EXPANDED, NODES, ROOT, Round, Tree, new_round, ne
 from engine.search.visits import apply, gather
 from selfplay.games.player import TreePlayer
 
-__all__ = ["Seating", "Seats"]
-
 SPARE_NODES = 256  # besides two nodes per visit; mates found at leaves use nodes but no visits
 PAUSED = -1  # in `slots`: the seat waits for Python, not for an evaluation
 

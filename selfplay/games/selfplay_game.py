@@ -17,8 +17,6 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import score_from_value
 
-__all__ = ["SelfPlayGame", "game_seed"]
-
 U16_MAX = 65_535
 LEAST_VISITS = 8  # of a move whose value teaches: the values of fewer are hardly more than the network's own
 WHOLE = 30_000  # sum of the weights of a target that does not come from visit counts

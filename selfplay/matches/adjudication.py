@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from engine.errors import ConfigError
 
-__all__ = ["Adjudication", "DrawRule", "ResignRule"]
-
 
 @dataclass(frozen=True)
 class DrawRule:

@@ -17,8 +17,6 @@ from engine.files.atomic import atomic_write, naming
 from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
-__all__ = ["GameRow", "MatchArchive"]
-
 SURELY_MATE_CP = MATE_SCORE_CP - 1000
 
 

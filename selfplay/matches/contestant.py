@@ -20,18 +20,6 @@ import chess.engine
 from engine.errors import ConfigError
 from selfplay.matches.control import TimeControl
 
-__all__ = [
-    "ENGINE_HELP",
-    "START_TIMEOUT_S",
-    "Contestant",
-    "ask",
-    "close_engine",
-    "open_engine",
-    "parse_contestant",
-    "set_options",
-    "split_words",
-]
-
 ENGINE_HELP = (
     "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC; "
     "the command `aino` is this installation's engine"

@@ -9,8 +9,6 @@ import chess.engine
 
 from engine.errors import ConfigError
 
-__all__ = ["TimeControl"]
-
 
 @dataclass(frozen=True)
 class TimeControl:

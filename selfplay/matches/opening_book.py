@@ -29,8 +29,6 @@ from selfplay.data.pgn import game_texts
 from selfplay.data.text_files import SkipLog
 from selfplay.records.opening_set import parse_position
 
-__all__ = ["OpeningBook", "OpeningOrder", "load_book", "opening_board", "readable"]
-
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
 LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size

@@ -18,8 +18,6 @@ from selfplay.matches.contestant import ask
 from selfplay.matches.control import TimeControl
 from selfplay.records.targets import MATE_SCORE_CP
 
-__all__ = ["FAULTS", "MatchGame", "Player", "Reason", "Rules", "Thought", "play_match_game"]
-
 
 class Reason(StrEnum):
     """Why a match game ended. The last five are faults, counted against the loser."""

@@ -16,8 +16,6 @@ import numpy as np
 
 from selfplay.matches.statistics import score_from_elo
 
-__all__ = ["LadderRating", "fit_rung", "most_informative_rung"]
-
 GRID_ELO = 10.0
 BEYOND_ELO = 800.0  # the even rung may lie this far outside the rungs
 STRETCHES = np.exp(np.linspace(math.log(0.3), math.log(1.8), 13))

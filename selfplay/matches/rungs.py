@@ -18,8 +18,6 @@ from selfplay.matches.runner import PlannedGame, play_games
 from selfplay.matches.series import count_faults, settings_json
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
-__all__ = ["Ladder", "LadderSettings", "LadderStanding"]
-
 SURE = 0.975  # stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it
 OUTSIDE_PAIRS = 15
 

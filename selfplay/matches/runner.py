@@ -18,8 +18,6 @@ from selfplay.matches.opening_book import opening_board
 from selfplay.matches.play import Player, Rules, play_match_game
 from selfplay.threads import run_on_threads
 
-__all__ = ["PlannedGame", "Schedule", "play_games"]
-
 LOOK_AGAIN_S = 0.5  # A table without a game looks this often whether the match was stopped.
 
 

@@ -24,15 +24,6 @@ from selfplay.matches.statistics import (
     pentanomial,
 )
 
-__all__ = [
-    "Match",
-    "MatchSettings",
-    "MatchStanding",
-    "count_faults",
-    "settings_json",
-    "standing",
-]
-
 
 @dataclass(frozen=True)
 class MatchSettings:

@@ -16,18 +16,6 @@ from selfplay.matches.archive import GameRow
 from selfplay.matches.series import MatchStanding
 from selfplay.matches.statistics import EloEstimate, Sprt
 
-__all__ = [
-    "Pace",
-    "estimate_text",
-    "fault_lines",
-    "game_line",
-    "match_json",
-    "match_view",
-    "score_text",
-    "sprt_text",
-    "standing_lines",
-]
-
 
 def score_text(now: MatchStanding) -> str:
     """Wins, draws, losses and score so far."""

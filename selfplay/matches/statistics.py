@@ -16,19 +16,6 @@ from engine.errors import ConfigError
 
 Numbers = TypeVar("Numbers", float, np.ndarray)
 
-__all__ = [
-    "NORMAL_95",
-    "EloEstimate",
-    "Sprt",
-    "SprtState",
-    "complete_pairs",
-    "elo_from_score",
-    "estimate_elo",
-    "leading_pairs",
-    "pentanomial",
-    "score_from_elo",
-]
-
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
 PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero

@@ -14,20 +14,6 @@ import numpy as np
 from selfplay.records.packed import SOURCES
 from selfplay.records.targets import SCORE_LIMIT_CP, WIN_CENTRE_CP, WIN_SCALE_CP, win_and_loss
 
-__all__ = [
-    "CALM_VALUES",
-    "DEEPEST",
-    "DEEP_VALUES",
-    "GAME_SCORES",
-    "LONE_SCORES",
-    "LONG_SEARCH",
-    "MOVE_SCORES",
-    "UNSETTLED_VALUES",
-    "Calibration",
-    "cross_entropy",
-    "fit_calibration",
-]
-
 
 class Calibration(NamedTuple):
     """w = s((cp + shift - centre) / scale), l = s((-cp - shift - centre) / scale), d = 1 - w - l; all centipawns."""

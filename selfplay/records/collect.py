@@ -15,8 +15,6 @@ from engine.native.jit import kernel
 from selfplay.records.positions import PROBABILITY_ONE, UNKNOWN_MOVES_LEFT, PositionSet, concatenate, offsets
 from selfplay.records.uci_text import king_takes_rook
 
-__all__ = ["LONGEST_GAME", "GameRecord", "collect", "verified_pieces"]
-
 GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
 LONGEST_GAME = 12_000  # plies; no game under the 75-move rule is longer
 LONGEST_COUNT = 65_535  # plies; `moves_left` is 16 bits wide

@@ -10,8 +10,6 @@ from engine.board import ending
 from engine.board.layout import MAX_MOVES, SIDE
 from engine.board.movegen import generate
 
-__all__ = ["Ending", "game_ending"]
-
 
 class Ending(IntEnum):
     """Why a game ended. Replay records store these numbers, so they must not change."""

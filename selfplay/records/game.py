@@ -24,8 +24,6 @@ from selfplay.records.endings import Ending
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import wdl_from_result
 
-__all__ = ["SelfPlayRecord", "decode_record", "encode_record", "training_game"]
-
 HEADER = struct.Struct("<IIbBHI")
 SIDES = (0, 1, -1)  # neither, White, Black
 

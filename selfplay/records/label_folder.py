@@ -28,8 +28,6 @@ from engine.files.atomic import atomic_write, naming, sync_folder
 from selfplay.records.calibration import DEEPEST
 from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
 
-__all__ = ["Chunk", "LabelFolder", "LabelWriter", "Published", "fields_of"]
-
 JOURNAL, VALUES, SCORED, SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
 MAGIC = b"AJ01"
 RECORD = struct.Struct("<4sIQQQIIII")  # magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record

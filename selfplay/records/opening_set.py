@@ -17,8 +17,6 @@ from engine.board.fen import parse_fen
 from engine.errors import DataError, FenError
 from engine.files.atomic import atomic_write
 
-__all__ = ["load_openings", "parse_position", "write_openings"]
-
 
 def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """Load the positions of an EPD (or FEN) file with one position per line, or of the default set.

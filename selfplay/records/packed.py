@@ -37,19 +37,6 @@ from engine.board.zobrist import compute_key
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
-__all__ = [
-    "CALM",
-    "SCORED_WORDS",
-    "SOURCES",
-    "SOURCE_MASK",
-    "TOP_MOVES",
-    "VALUE_FIELDS",
-    "VALUE_WORDS",
-    "keys_of_rows",
-    "pack_row",
-    "unpack_row",
-]
-
 VALUE_WORDS, SCORED_WORDS = 4, 8
 TOP_MOVES = 8
 CALM = 16  # bit of the kind: nothing hangs, the score is the static value

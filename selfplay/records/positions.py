@@ -13,16 +13,6 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS
 
-__all__ = [
-    "PROBABILITY_ONE",
-    "UNKNOWN_MOVES_LEFT",
-    "UNKNOWN_SCORE",
-    "PositionSet",
-    "concatenate",
-    "empty_set",
-    "offsets",
-]
-
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
 UNKNOWN_SCORE = -32_768  # of a target's move
 UNKNOWN_MOVES_LEFT = 0  # known values are at least 1, because a move was played in every position

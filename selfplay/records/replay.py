@@ -17,17 +17,6 @@ from engine.errors import DataError
 from engine.files.atomic import atomic_write, sync_folder
 from selfplay.records.game import HEADER, SelfPlayRecord, decode_record, encode_record
 
-__all__ = [
-    "ReplayWriter",
-    "part_path",
-    "published_games",
-    "published_generations",
-    "read_segment",
-    "reopen_segment",
-    "segment_path",
-    "write_segment",
-]
-
 MAGIC = b"AINOREP1"
 FRAME = struct.Struct("<II")
 LARGEST_RECORD = 1 << 22  # bytes; a length beyond it is damage, not a game

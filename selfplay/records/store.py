@@ -18,8 +18,6 @@ from engine.errors import DataError
 from engine.files.atomic import sync_folder
 from selfplay.records.positions import PositionSet, empty_set
 
-__all__ = ["map_set", "write_set"]
-
 VERSION = 3
 OFFSETS = ("game_first", "target_first")  # arrays that keep counting across pieces and have one extra entry
 

@@ -6,17 +6,6 @@ import numpy as np
 
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT
 
-__all__ = [
-    "MATE_SCORE_CP",
-    "WHITE_POINTS",
-    "blend_wdl",
-    "moves_left_target",
-    "policy_from_scores",
-    "score_from_value",
-    "wdl_from_result",
-    "wdl_from_score",
-]
-
 # Result text -> White's result: win 1, draw 0, loss -1.
 WHITE_POINTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
 

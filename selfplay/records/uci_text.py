@@ -11,8 +11,6 @@ from engine.board.attacks import piece_at
 from engine.board.layout import CASTLING, KING, SIDE, WHITE
 from engine.native.jit import kernel
 
-__all__ = ["MOVE_OF_TEXT", "king_takes_rook", "text_of_move"]
-
 
 def _move_table() -> dict[str, int]:
     """All pairs of squares, and all steps onto a last rank with each promotion letter."""

@@ -20,8 +20,6 @@ from selfplay.run.config import RunConfig, configured, read_toml
 from selfplay.run.guards import summarise
 from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
 
-__all__ = ["UNBOUNDED", "GamesSummary", "Generation", "PlayedThrough", "RunFacts", "read_facts"]
-
 UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
 
 

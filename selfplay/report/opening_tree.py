@@ -11,8 +11,6 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import KEY
 from selfplay.records.game import SelfPlayRecord
 
-__all__ = ["Branch", "opening_tree"]
-
 PLIES = 8
 LEAST_SHARE = 0.02  # a branch with a smaller share of all games is left out
 LEAST_GAMES = 2

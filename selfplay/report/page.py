@@ -16,8 +16,6 @@ from selfplay.report.facts import UNBOUNDED, Generation, PlayedThrough, RunFacts
 from selfplay.report.samples import Sample, ending_words
 from selfplay.run.config import config_text
 
-__all__ = ["report_page"]
-
 
 def report_page(facts: RunFacts) -> str:
     """The page's HTML."""

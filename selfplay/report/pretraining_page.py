@@ -12,8 +12,6 @@ from engine.pages.chart import Point
 from engine.pages.render import page_environment
 from selfplay.report.charts import Chart, Curve, draw
 
-__all__ = ["PretrainingFacts", "is_pretraining", "pretraining_page", "read_pretraining"]
-
 CONFIG, LOG = "config.json", "log.jsonl"  # as `selfplay.training.pretraining` writes them
 MILLION = 1e6
 

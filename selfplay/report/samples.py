@@ -13,8 +13,6 @@ from engine.board.layout import SIDE
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 
-__all__ = ["Sample", "Step", "choose_samples", "ending_words", "sample_of_game"]
-
 RESULTS = {1: "1-0", 0: "½-½", -1: "0-1"}
 KINDS: tuple[Callable[[SelfPlayRecord], bool], ...] = (
     lambda game: game.ending is Ending.CHECKMATE and game.white_points > 0,

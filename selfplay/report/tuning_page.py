@@ -10,8 +10,6 @@ from engine.pages.render import page_environment
 from selfplay.report.charts import Chart, Curve, draw
 from selfplay.tune.outcome import TuningFacts, setoption_lines, toml_lines
 
-__all__ = ["tuning_page"]
-
 MOST_POINTS = 500  # Points of a curve; more cannot be told apart.
 WINDOW = 0.1  # Share of the pairs over which the results are averaged.
 

@@ -22,8 +22,6 @@ from selfplay.run.playing import PlayBackend, PlayTask, shared_task
 from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised
 
-__all__ = ["RayBackend", "connected"]
-
 KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses up to two
 
 

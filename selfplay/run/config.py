@@ -18,21 +18,6 @@ from selfplay.training.families import family_of
 from selfplay.training.recipe import Recipe
 from selfplay.training.sparse import SparseFamily
 
-__all__ = [
-    "FIXED",
-    "FitSettings",
-    "GateSettings",
-    "RunConfig",
-    "add_config_flags",
-    "config_text",
-    "configured",
-    "default_config",
-    "flag_values",
-    "merged",
-    "overlay",
-    "read_toml",
-]
-
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
 FORMAT = 3  # version of the run folder, written in the first line of config.toml

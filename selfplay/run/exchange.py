@@ -31,8 +31,6 @@ from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase, ledger_row
 
-__all__ = ["Imported", "Stopped", "chunks_of_run", "games_of_run", "import_games", "pgn_text"]
-
 RESULTS = {points: text for text, points in WHITE_POINTS.items()}
 
 

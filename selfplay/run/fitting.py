@@ -26,8 +26,6 @@ from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, label_sets
 
-__all__ = ["FitProgress", "FitResult", "NothingToLearn", "adopt", "fit", "learner_settings", "replay_set"]
-
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
 SEED_OF_FIT = 7919  # the seed is the run's plus this times the generation, so each generation has its own order

@@ -31,8 +31,6 @@ from selfplay.run.ledger import GateResult, Ledger
 from selfplay.run.rebuild import rebuild_ledger
 from selfplay.training.families import family_of, net_of_model
 
-__all__ = ["RunFolder", "best_net"]
-
 
 def best_net(run: Path) -> Path:
     """The file of a run's promoted network."""

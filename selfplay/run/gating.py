@@ -18,8 +18,6 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import GateResult
 from selfplay.run.playing import PlayBackend, PlayTask, play_numbers
 
-__all__ = ["GateProgress", "GateTask", "GateTest", "gate"]
-
 OPENING_STREAM = 0x6A7E  # separates the choice of gate openings from other random numbers
 
 

@@ -16,8 +16,6 @@ from selfplay.run.guards import SelfPlaySummary, guarded_settings, summarise
 from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
-__all__ = ["GenerateProgress", "generate"]
-
 
 @dataclass(frozen=True)
 class GenerateProgress:

@@ -17,8 +17,6 @@ from selfplay.games.resignation import safe_threshold
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations
 
-__all__ = ["SelfPlaySummary", "guarded", "guarded_settings", "summarise"]
-
 GENERATIONS = 4  # count wrong resignations over this many newest generations; one has too few games played through
 
 

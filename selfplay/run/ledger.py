@@ -17,8 +17,6 @@ from engine.errors import RunError
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 
-__all__ = ["GateResult", "GenerationRow", "Ledger", "Phase", "SelfPlayRow", "ledger_row"]
-
 VERSION = 1  # version of the tables below
 SELF_PLAY_FIELDS = ("games", "drawn", "given_up", "wrong", "resign_below", "opening_share", "temperature_plies")
 SCHEMA = """

@@ -17,8 +17,6 @@ from selfplay.run.generating import GenerateProgress, generate
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend, play_numbers
 
-__all__ = ["adopt_candidate", "run_generations", "run_phase"]
-
 LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
 

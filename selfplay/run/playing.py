@@ -25,8 +25,6 @@ from selfplay.games.pool import play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 
-__all__ = ["GenerationTask", "PlayBackend", "PlayTask", "play_numbers", "shared_task"]
-
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
 

@@ -14,8 +14,6 @@ from selfplay.records.replay import part_path, published_generations, read_segme
 from selfplay.run.config import RunConfig, config_text
 from selfplay.run.ledger import GateResult, Ledger, Phase, ledger_row
 
-__all__ = ["rebuild_ledger"]
-
 
 def rebuild_ledger(ledger: Ledger, replay: Path, nets: Path, gates: Path, config: RunConfig) -> int:
     """Enter the folder's generations into an empty run database; returns their number.

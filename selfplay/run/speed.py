@@ -25,8 +25,6 @@ from selfplay.games.pool import play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 
-__all__ = ["self_play_speeds"]
-
 ROUNDS = 6  # repeats of each measurement, interleaved so that a change in machine speed affects all of them
 GAME_PLIES = 100  # assumed length of a game when converting to games per second
 WARM_UP = 8  # untimed batches

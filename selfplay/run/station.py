@@ -20,8 +20,6 @@ from typing import Any
 from engine.errors import AinoError, ConfigError, RunError
 from selfplay.run.playing import PlayTask, play_numbers
 
-__all__ = ["Report", "Station", "source_hash"]
-
 BEAT_S = 1.0  # seconds after which a station with no news reports that it is still playing
 RESERVE = 4  # games a station keeps queued, so that it never waits for the next one
 

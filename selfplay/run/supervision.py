@@ -14,8 +14,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from engine.errors import AinoError, ConfigError, RunError
 from selfplay.run.station import Report
 
-__all__ = ["PATIENCE_S", "Worker", "WorkerGroup", "WorkerLost", "play_supervised"]
-
 PATIENCE_S = 600.0  # a worker silent this long is lost; compiling all kernels on a busy machine takes less
 ATTEMPTS = 3  # give up after one game loses this many workers, or this many in a row never report
 WAIT_S = 0.2  # seconds between checks for a stop

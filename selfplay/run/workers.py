@@ -19,8 +19,6 @@ from selfplay.run.playing import PlayTask, shared_task
 from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised
 
-__all__ = ["WorkerPool"]
-
 
 class WorkerPool:
     """A PlayBackend of `count` processes, which live for the length of a call.

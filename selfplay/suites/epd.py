@@ -17,8 +17,6 @@ from engine.board.fen import parse_fen
 from engine.errors import DataError, FenError, MoveError
 from selfplay.suites.problem import Problem
 
-__all__ = ["parse_epd_line", "read_epd", "read_move"]
-
 _OPERATION = re.compile(r'\s*((?:[^;"]|"[^"]*")*);?')  # text up to a semicolon outside quotes
 _COUNT = re.compile(r"[0-9]{1,6}")
 _GRADES = re.compile(r"[^\s,]+=[0-9]{1,6}(,\s*[^\s,]+=[0-9]{1,6})*")

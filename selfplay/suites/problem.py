@@ -9,8 +9,6 @@ from typing import TypeVar
 import chess
 import numpy as np
 
-__all__ = ["Problem", "sample"]
-
 Item = TypeVar("Item")
 
 

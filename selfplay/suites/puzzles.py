@@ -10,8 +10,6 @@ import chess
 from engine.errors import DataError
 from selfplay.suites.problem import Problem, sample
 
-__all__ = ["BAND", "read_puzzles"]
-
 BAND = 200  # width of a rating band, in rating points
 COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
 

@@ -14,8 +14,6 @@ from selfplay.suites.problem import Problem
 from selfplay.suites.solver import Solver, Step, found_at
 from selfplay.threads import run_on_threads
 
-__all__ = ["Outcome", "Tally", "grouped", "solve_all", "solve_problem", "tally"]
-
 
 @dataclass(frozen=True)
 class Outcome:

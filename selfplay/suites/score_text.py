@@ -11,8 +11,6 @@ from rich.table import Table
 
 from selfplay.suites.score import Outcome, Tally, grouped, tally
 
-__all__ = ["suite_json", "suite_table", "thresholds"]
-
 COLUMNS = 5  # maximum number of node-count columns
 FEW = 5  # groups with fewer problems get no row
 

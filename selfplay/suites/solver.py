@@ -17,8 +17,6 @@ from engine.search.limits import Limits
 from selfplay.matches.contestant import Contestant, ask, close_engine, open_engine
 from selfplay.matches.control import TimeControl
 
-__all__ = ["Answer", "EngineSolver", "Solver", "Step", "UciSolver", "found_at"]
-
 STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
 FIRST_STAGE = 8
 PATIENCE_S = 60.0  # allow a UCI engine this much beyond its time; with a node limit, this much in all

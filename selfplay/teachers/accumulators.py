@@ -20,8 +20,6 @@ from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from selfplay.teachers.net_file import STOCKFISH_15
 
-__all__ = ["BUCKETS", "WIDTH", "Accumulators", "advance", "new_accumulators", "start"]
-
 WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
 KING_FEATURES = 704  # features for each square of the side's own king
 BLOCK = 256  # columns held in registers at once

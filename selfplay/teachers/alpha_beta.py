@@ -15,8 +15,6 @@ from selfplay.teachers.accumulators import advance
 from selfplay.teachers.quiet_search import MATE, MAX_PLY, begin, quiescence, settled_value
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-__all__ = ["deep_value", "score_moves", "score_moves_deeply"]
-
 EXACT, AT_MOST, AT_LEAST = 0, 1, 2  # bound type of a table's score
 EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
 # Move order: table move, captures that do not lose material, killers, quiet moves, losing captures.

@@ -26,8 +26,6 @@ from selfplay.teachers.quality import BALANCED_CP
 from selfplay.teachers.quiet_search import begin, new_teacher, to_cp
 from selfplay.teachers.static_value import static_value
 
-__all__ = ["Composition", "composition", "count_wrong_labels"]
-
 PART = 1 << 22  # rows per pass
 
 

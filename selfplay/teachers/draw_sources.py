@@ -35,8 +35,6 @@ from selfplay.teachers.accumulators import advance, start
 from selfplay.teachers.drawing import begin_walk, below, offer, step_down, uniform, walk
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-__all__ = ["Games", "Roots", "Shares", "draw_source", "games_of_sets", "new_roots"]
-
 
 @dataclass(frozen=True)
 class Shares:

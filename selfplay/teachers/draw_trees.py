@@ -20,8 +20,6 @@ from selfplay.teachers.draw_sources import TREES, Games, put_game_position
 from selfplay.teachers.drawing import DrawSpace, below, offer, uniform
 from selfplay.teachers.static_value import static_value
 
-__all__ = ["TreeSource"]
-
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
 SIZES = (1, 2, 4)  # times half the visits asked for, drawn for each tree, so that trees of several ages are seen
 SPARE_NODES = 256  # mates found at leaves use nodes but no visits

@@ -34,18 +34,6 @@ from selfplay.teachers.quiet_search import (
 )
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-__all__ = [
-    "DrawSpace",
-    "begin_walk",
-    "below",
-    "new_draw_space",
-    "offer",
-    "pack_best_moves",
-    "score_noted",
-    "uniform",
-    "walk",
-]
-
 DECIDED_CP, LOST_CP = 400, 1000  # positions beyond these keep DECIDED_SHARE and LOST_SHARE
 DECIDED_SHARE, LOST_SHARE = 0.4, 0.1
 GOOD_MOVE_CP = 150  # moves with a smaller static loss are offered by GOOD_SHARE, others by POOR_SHARE

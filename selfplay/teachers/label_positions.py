@@ -30,8 +30,6 @@ from selfplay.records.collect import collect
 from selfplay.teachers.label_tasks import LabelTask
 from selfplay.threads import run_on_threads
 
-__all__ = ["LabelFile", "LabelProgress", "NewTeacher", "PositionTeacher", "label_positions", "labelled_keys"]
-
 SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
 
 

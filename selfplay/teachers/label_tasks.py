@@ -23,8 +23,6 @@ from selfplay.records.opening_set import parse_position
 from selfplay.records.packed import SOURCE_MASK, SOURCES, unpack_row
 from selfplay.records.uci_text import king_takes_rook, text_of_move
 
-__all__ = ["LabelTask", "Sampling", "positions_of_file", "positions_of_labels", "tasks_of_games"]
-
 
 @dataclass(frozen=True)
 class LabelTask:

@@ -17,8 +17,6 @@ from engine.search.result import Branch
 from selfplay.data.teacher import UNKNOWN_RESULT
 from selfplay.teachers.label_tasks import LabelTask
 
-__all__ = ["TreeSampling", "positions_of_trees"]
-
 WIDEST = 60  # most moves followed per node; more are hardly ever visited
 
 

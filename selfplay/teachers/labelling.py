@@ -29,8 +29,6 @@ from selfplay.teachers.drawing import new_draw_space, score_noted
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
 
-__all__ = ["Drawn", "LabelPlan", "LabelRun", "TeachProgress", "TreeNet", "draw_chunk", "file_hash"]
-
 VERSION = 4  # raise this when the same settings give different labels
 MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread

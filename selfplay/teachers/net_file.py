@@ -17,8 +17,6 @@ import numpy as np
 from engine.errors import NetFileError
 from engine.native.memory import aligned_copy
 
-__all__ = ["STOCKFISH_15", "NetShape", "StockfishNet", "read_stockfish_net"]
-
 VERSION = 0x7AF32F20
 STACK_HASH = 0x63336A4A  # of the layers 1024 -> 15 + 1 -> 32 -> 1 after the transformer
 LONGEST_DESCRIPTION = 4096  # bytes; real descriptions have under a hundred

@@ -15,8 +15,6 @@ from selfplay.teachers.label_tasks import LabelTask
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import new_teacher, to_cp
 
-__all__ = ["NetTeacher"]
-
 
 class NetTeacher:
     """Scores the best moves of positions by a search of `depth` plies. One thread may use it.

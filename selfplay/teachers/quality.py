@@ -35,8 +35,6 @@ from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
 from selfplay.teachers.static_value import static_value
 
-__all__ = ["STATIC", "Measures", "Siblings", "Truth", "calm_mask", "measure", "read_truth", "siblings_of", "teacher_cp"]
-
 STATIC = -1  # depth that means the static value; 0 is quiescence
 BALANCED_CP = 150
 CALM_CP = 40

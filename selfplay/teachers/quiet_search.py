@@ -17,17 +17,6 @@ from selfplay.teachers.accumulators import Accumulators, advance, new_accumulato
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-__all__ = [
-    "MATE",
-    "MAX_PLY",
-    "Teacher",
-    "begin",
-    "new_teacher",
-    "quiescence",
-    "settled_value",
-    "to_cp",
-]
-
 MATE = 30_000  # units; a mate in n plies scores this minus n
 MAX_PLY = 40
 EVASION_PLIES = 6  # below the leaf, these plies try every evasion of a check

@@ -12,8 +12,6 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 
-__all__ = ["SCORED_SALT", "add_new", "new_filter"]
-
 SCORED_SALT = np.uint64(0x5C0BED)  # keeps rows with scored moves apart from those without
 _BLOCK_WORDS = 8
 _MIX = np.uint64(0x9E3779B97F4A7C15)

@@ -18,8 +18,6 @@ from engine.native.integer_lanes import (
 from engine.native.jit import kernel
 from selfplay.teachers.accumulators import BUCKETS, WIDTH
 
-__all__ = ["MOST_UNITS", "UNITS_PER_CP", "net_value", "static_value"]
-
 UNITS_PER_CP = 3.61  # Stockfish 15.1's NormalizeToPawnValue of 361
 MOST_UNITS = 20_000  # limit of static values, well below mates
 # Middle-game values of P N B R Q K in units, for the material part.

@@ -11,8 +11,6 @@ from engine.errors import AinoError, ConfigError
 from selfplay.matches.contestant import START_TIMEOUT_S, Contestant, ask, close_engine, open_engine
 from selfplay.records.targets import MATE_SCORE_CP
 
-__all__ = ["EngineDied", "UciEngine", "parse_info"]
-
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
 
 

@@ -12,8 +12,6 @@ from selfplay.records.uci_text import MOVE_OF_TEXT, king_takes_rook
 from selfplay.teachers.label_tasks import LabelTask
 from selfplay.teachers.uci_engine import EngineDied, UciEngine
 
-__all__ = ["UciTeacher"]
-
 MOST_DEATHS = 3  # give up after this many engine deaths in a row
 
 

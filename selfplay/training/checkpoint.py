@@ -11,8 +11,6 @@ import numpy as np
 from engine.errors import NetFileError, RunError
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
-
 
 def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
     """Write arrays and JSON-able values atomically and durably. Raises RunError when the file cannot be written."""

@@ -22,8 +22,6 @@ from selfplay.training.sparse import SparseFamily
 from selfplay.training.tower import TowerFamily
 from selfplay.training.value_trunk import ValueFamily
 
-__all__ = ["PARTS", "Batches", "Family", "HeldOut", "family_of", "family_of_model", "net_of_model"]
-
 PARTS = ("policy", "value")  # what to train of a network with a value trunk
 
 

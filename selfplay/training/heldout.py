@@ -10,8 +10,6 @@ from engine.errors import ConfigError
 from selfplay.records.positions import PositionSet
 from selfplay.training.losses import LossSums
 
-__all__ = ["NO_GAMES", "HeldOutScores", "scores_of", "spread_positions"]
-
 NO_GAMES = "nothing to hold out: give at least one file of games or teacher labels beside the labels"
 
 

@@ -17,8 +17,6 @@ from selfplay.training.families import Batches, Family
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.recipe import LearnerSettings
 
-__all__ = ["Learner"]
-
 
 class Learner:
     """A model in training. Call `step` repeatedly, `averaged_model` for the network to play with, `close` last.

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Self
 
-__all__ = ["LossSums", "LossWeights", "Losses"]
-
 
 @dataclass(frozen=True)
 class LossWeights:

@@ -15,8 +15,6 @@ from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.settings import check_weights
 
-__all__ = ["AnySet", "Draws", "Map", "Mixture", "SparseMixture"]
-
 GROUP = 8  # positions that a sparse batch takes from one game; they share its replay, the largest cost
 CHUNKS = 32  # parts of a sparse batch that threads fill independently
 

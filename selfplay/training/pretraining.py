@@ -30,8 +30,6 @@ from selfplay.training.losses import Losses
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData
 
-__all__ = ["PretrainSettings", "Pretraining", "ProgressReport"]
-
 # A continued run may change these settings. A longer run continues at the rate of its new schedule.
 CHANGEABLE = {"minutes", "positions", "checkpoint_minutes", "evaluate_minutes"}
 LOG_STEPS = 20  # steps between progress reports and training lines in the log

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from engine.errors import ConfigError
 from selfplay.training.losses import LossWeights
 
-__all__ = ["SPARSE_RECIPE", "TOWER_RECIPE", "VALUE_RECIPE", "LearnerSettings", "Recipe"]
-
 
 @dataclass(frozen=True)
 class Recipe:

@@ -23,8 +23,6 @@ from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import keys_of_rows
 from selfplay.records.positions import PositionSet
 
-__all__ = ["SourceFiles", "TrainingData", "label_sets", "load_training_data"]
-
 LEAST_GAMES = 2  # one to train on, one to hold out
 MOST_LOOKED_AT, MOST_SCORED = 1 << 20, 1 << 13  # rows of a label folder, to find those that are scored
 

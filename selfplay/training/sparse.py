@@ -46,8 +46,6 @@ from selfplay.training.mixture import AnySet, SparseMixture
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
-__all__ = ["SparseFamily", "SparseGradients", "SparseHeldOut", "SparsePass", "loss_sums"]
-
 PART = 256  # positions per unit of a thread's work
 # Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe or not, do too.
 SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}

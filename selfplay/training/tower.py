@@ -28,8 +28,6 @@ from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
-__all__ = ["TowerFamily", "TowerGradients", "TowerHeldOut", "dual_head_loss", "legal_logits", "planes_of"]
-
 # Place of each policy move in the head's channels-last memory: square * planes + plane.
 HEAD_PLACE = ((CONV_INDEX % 64) * POLICY_PLANES + CONV_INDEX // 64).astype(np.int64)
 CHUNK = 256  # positions of one forward pass

@@ -49,8 +49,6 @@ from selfplay.training.mixture import AnySet, Draws, Map
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
-__all__ = ["ValueFamily", "ValueHeldOut", "ValueMixture", "ValueTrunkGradients"]
-
 PART = 256  # positions per unit of a thread's work
 FILLED = 1024  # positions that a sampler fills at a time
 ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size

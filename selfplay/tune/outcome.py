@@ -16,8 +16,6 @@ from selfplay.tune.spsa import Schedule, Spsa
 from selfplay.tune.tunable import Tunable
 from selfplay.tune.tuning import TuningStanding, pair_results
 
-__all__ = ["KIND", "TuningFacts", "is_tuning", "outcome_json", "read_tuning", "setoption_lines", "toml_lines"]
-
 KIND: Final = "tuning"  # The settings are in tuning.json.
 
 

@@ -25,8 +25,6 @@ import numpy as np
 from engine.errors import ConfigError
 from selfplay.tune.tunable import Tunable
 
-__all__ = ["ALPHA", "GAMMA", "Schedule", "Spsa"]
-
 ALPHA: Final = 0.602
 GAMMA: Final = 0.101
 STABILITY: Final = 0.1  # A as a share of N.

@@ -13,8 +13,6 @@ from engine.errors import ConfigError
 from engine.options import find_option
 from selfplay.matches.contestant import split_words
 
-__all__ = ["OPTION_HELP", "RATE", "OptionWish", "Tunable", "parse_wish", "resolve"]
-
 OPTION_HELP = (
     "tune this option; the flag is given once for each: NAME start=VALUE min=VALUE max=VALUE step=VALUE rate=VALUE, "
     "all but NAME may be left out. Start and range are the engine's own by default. step: how far from the centre both "

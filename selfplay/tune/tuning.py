@@ -24,8 +24,6 @@ from selfplay.matches.series import count_faults, settings_json
 from selfplay.tune.spsa import Schedule, Spsa
 from selfplay.tune.tunable import Tunable
 
-__all__ = ["LAG", "Tuning", "TuningSettings", "TuningStanding", "pair_results"]
-
 LAG = 8  # Pairs under way at once at most; enough for several games at once. Set by hand.
 
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from engine.cli.option_forms import markdown_table
 
-__all__ = ["OPTIONS", "main", "with_option_table"]
-
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ROOT / "docs" / "options.md"
 TABLE_HEAD = "| UCI option |"

@@ -8,19 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = [
-    "PAGES",
-    "ROOT",
-    "Block",
-    "anchors",
-    "blocks",
-    "commands",
-    "inline_commands",
-    "links",
-    "plain_text",
-    "sections",
-]
-
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     "README.md",

@@ -20,8 +20,6 @@ from engine.network.weights import default_net_path
 from tests.documents.pages import ROOT, blocks
 from tests.selfplay.conftest import random_game, teacher_line
 
-__all__ = ["SKIPPED", "new_workshop", "reduced", "run", "why_skipped"]
-
 COMMAND_S = 600  # the first command of a kind may have to compile its kernels on a busy machine
 SCRIPTS = {"aino": "-m uci", "aino-train": "-m selfplay.main", "python": "", "pip": "-m pip"}
 OPERA = (

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from tests.hardening.targets import TARGETS
 
-__all__ = ["Check", "checks"]
-
 FUZZED_FILES = 100_000  # of each format
 SMALL_KERNELS = ("-m", "plain", "-W", "ignore::RuntimeWarning")  # NumPy's scalars warn where words wrap around
 BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")

@@ -34,8 +34,6 @@ from engine.errors import AinoError
 from tests.hardening.mutations import mutated, noise
 from tests.hardening.target import Target
 
-__all__ = ["Report", "fuzz", "main"]
-
 NOISE_SHARE = 0.05  # of the inputs
 SEALED_SHARE = 0.6  # of the others: mutated inside, then packed and with their checksums right
 LONGEST_S = 5.0  # of processor time, for one input

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from tests.protocol.aino_process import ROOT
 
-__all__ = ["command", "run", "without_network"]
-
 LONGEST_S = 280
 
 _LIMITED = """

@@ -6,8 +6,6 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-__all__ = ["LONGEST_INPUT", "mutated", "noise"]
-
 LONGEST_INPUT = 1 << 18  # bytes
 MOST_MUTATIONS = 6  # of one input
 LONG_RUN_SHARE = 0.02  # of the mutations: something repeated by the ten thousand

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Target"]
-
 
 def _as_it_is(inside: bytes) -> bytes:
     return inside

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from tests.hardening import game_targets, label_targets, net_targets, text_targets
 from tests.hardening.target import Target
 
-__all__ = ["TARGETS"]
-
 TARGETS: dict[str, Callable[[], Target]] = {
     "fen": text_targets.fen,
     "pgn": text_targets.pgn,

@@ -18,8 +18,6 @@ from typing import Self
 
 from uci.loading.child import child_environment
 
-__all__ = ["ANSWER_S", "COMMAND", "ROOT", "START_S", "AinoProcess", "EngineProcess"]
-
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "uci"]
 START_S = 200.0  # seconds; enough to compile everything on a busy machine

@@ -18,8 +18,6 @@ import chess
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.test_process import read_cases
 
-__all__ = ["Fuzzer", "command", "run"]
-
 BATCH = 500  # lines between checks
 HANG_S = 280.0  # without a line is a hang, also on a busy machine
 LONG_EVERY = 5_000  # lines, on average, between those of a megabyte

@@ -27,8 +27,6 @@ from engine.options import OPTIONS, Option
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.fuzz import HANG_S, MARK, command
 
-__all__ = ["Mixer", "run"]
-
 BATCH = 200  # lines between checks
 CONVERSATION = 4_000  # lines to one process: every new one is set options before it is loaded
 FINISHED = ("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3")

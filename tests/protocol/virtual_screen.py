@@ -13,8 +13,6 @@ from pathlib import Path
 
 from uci.loading.child import child_environment
 
-__all__ = ["SEARCH_PATH", "find_program", "processes_left", "virtual_screen"]
-
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])  # where Debian puts games
 SCREEN = "1100x700x24"
 POLL_S = 0.05

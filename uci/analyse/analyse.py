@@ -24,8 +24,6 @@ from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import BadLine, Source, read_sources
 from uci.terminal.waiting import Interrupted, ready_engine, search_interruptibly
 
-__all__ = ["EXAMPLES", "add_arguments", "parse", "run"]
-
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
 
 _DEFAULT_LIMITS = Limits(movetime_ms=5000)

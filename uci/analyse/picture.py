@@ -25,8 +25,6 @@ from uci.analyse.view import as_table, searched_lines
 from uci.terminal.board_view import BoardStyle, render_board
 from uci.terminal.reading import read_source
 
-__all__ = ["OPERA_GAME", "as_svg", "draw", "main"]
-
 OPERA_GAME = "rn2kb1r/p3qppp/2p2n2/1p2p1B1/2B1P3/1QN5/PPP2PPP/R3K2R w KQkq - 0 10"  # Morphy against two, Paris 1858.
 LINES = 3
 COLUMNS = 78  # Width of the picture in characters.

@@ -14,8 +14,6 @@ from engine.search.result import SearchInfo, SearchResult
 from uci.terminal.reading import Source
 from uci.terminal.verdict import Verdict
 
-__all__ = ["LINE_PLIES", "as_json", "as_table", "as_text", "game_over_text", "searched_lines"]
-
 LINE_PLIES = 16  # plies shown of each line
 
 

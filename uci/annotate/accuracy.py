@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 import chess
 
-__all__ = ["START_CP", "RatedMove", "accuracy", "rated_moves", "win_percent", "winning_cp"]
-
 START_CP = 15  # what Lichess takes for the usual start position
 _MOST_CP = 1000  # larger scores and mates count as this
 _CP_SLOPE = 0.00368208  # of the log odds of winning, fitted by Lichess to games of people and Stockfish's centipawns

@@ -29,8 +29,6 @@ from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
 
-__all__ = ["EXAMPLES", "add_arguments", "annotate_game", "run"]
-
 _DEFAULT_LIMITS = Limits(nodes=20_000)
 _PAGE_PAUSE = 20.0  # wait this many times as long as writing the page takes before writing it again
 EXAMPLES = """\

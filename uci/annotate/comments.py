@@ -12,8 +12,6 @@ from uci.annotate.judge import BRILLIANT, GREAT
 from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.terminal.verdict import Verdict
 
-__all__ = ["LINE_PLIES", "add_comments", "how_reviewed", "mend_result", "move_comment"]
-
 LINE_PLIES = 8  # plies shown of a better line
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move

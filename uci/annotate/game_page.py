@@ -16,8 +16,6 @@ from uci.pages.render import render
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict
 
-__all__ = ["game_section", "page"]
-
 _SIDES = (chess.WHITE, chess.BLACK)
 
 

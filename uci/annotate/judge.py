@@ -9,20 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = [
-    "BLUNDER",
-    "BRILLIANT",
-    "GREAT",
-    "INACCURACY",
-    "MISTAKE",
-    "Judgement",
-    "is_only_move",
-    "judge",
-    "judge_loss",
-    "least_loss",
-    "winning_chances",
-]
-
 
 @dataclass(frozen=True)
 class Judgement:

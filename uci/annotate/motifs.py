@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import chess
 
-__all__ = ["WORTH", "Balance", "balance", "gain_on", "mate_pattern", "motif"]
-
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 100}
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
 _LOOKED_AT = 3  # moves of the attacker in which a motif may begin or win something

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 import chess
 
-__all__ = ["PHASES", "phases"]
-
 PHASES = ("opening", "middlegame", "endgame")
 # As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without its measure of how
 # mixed the two sides' pieces are.

@@ -9,8 +9,6 @@ import chess
 
 from uci.annotate.motifs import WORTH, Balance, balance, gain_on, mate_pattern, motif
 
-__all__ = ["Lines", "is_sacrifice", "reason"]
-
 _LEAST_DIFFERENCE = 1  # pawns between two lines; less is no reason
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 _SETTLED_PLIES = 8  # of a line; what comes later is seldom forced

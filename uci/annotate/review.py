@@ -38,8 +38,6 @@ from uci.terminal.waiting import search_interruptibly
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["GameReview", "MoveReview", "ReviewInterrupted", "deeper", "review_game"]
-
 _SUSPICIOUS = 0.05  # winning chances; above this loss the best move is searched as thoroughly as the move played
 _MISSED = 0.1  # winning chances; less than this is the noise of two searches
 _HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find

@@ -33,8 +33,6 @@ from engine.search.limits import Limits
 from uci.bench.board_speed import measure_board
 from uci.bench.signature import SETTINGS, sign
 
-__all__ = ["EXAMPLES", "PARTS", "add_arguments", "measure", "run", "signatures"]
-
 PARTS = ("board", "evaluation", "search", "signature")
 POSITIONS = (
     chess.STARTING_FEN,

@@ -16,8 +16,6 @@ from engine.native.jit import kernel
 from engine.network.planes import PLANES, encode, fill_planes
 from uci.tools.perft import count_with_python_chess
 
-__all__ = ["measure_board"]
-
 POSITIONS = {
     "start": chess.STARTING_FEN,
     "Kiwipete": "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",

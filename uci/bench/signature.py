@@ -19,8 +19,6 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import Branch
 
-__all__ = ["POSITIONS", "SETTINGS", "Signature", "sign"]
-
 
 @dataclass(frozen=True)
 class Setting:

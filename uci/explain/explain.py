@@ -26,8 +26,6 @@ from uci.terminal.limit_flags import MOST_NODES, checked
 from uci.terminal.reading import Source, read_source
 from uci.terminal.waiting import ready_engine
 
-__all__ = ["EXAMPLES", "add_arguments", "explain", "parse", "run"]
-
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
 
 _DEFAULT_NODES, _DEFAULT_SECONDS = 100_000, 3.0  # whichever comes first

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from engine.evaluation.protocol import Evaluator
     from engine.player import Engine
 
-__all__ = ["Part", "Threat", "find_threat", "input_planes", "judge_at_sight", "piece_weights", "value_parts", "wins"]
-
 
 @dataclass(frozen=True)
 class Threat:

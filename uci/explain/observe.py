@@ -18,8 +18,6 @@ from uci.terminal.waiting import search_interruptibly
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["Observation", "Snapshot", "observe", "schedule"]
-
 _GROWTH = 1.35  # factor by which nodes grow from one snapshot to the next
 _TREE_SHARE = 0.02  # smallest share of visits for a move to appear in the tree
 _WIDEST = 4  # most replies shown per node

@@ -18,8 +18,6 @@ from uci.pages.render import render
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict
 
-__all__ = ["Explanation", "page"]
-
 _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
 _LINE_PLIES = 10
 _WINS_SHOWN = 6

@@ -12,8 +12,6 @@ from markupsafe import Markup
 from engine.network.planes import CASTLING_PLANE, FIFTY_MOVE_PLANE, HISTORY
 from engine.pages.board import board_svg
 
-__all__ = ["Sight", "show_features", "show_history", "show_planes", "show_weights"]
-
 _KINDS = ("pawns", "knights", "bishops", "rooks", "queen", "king")
 _CASTLING = ("our queenside", "our kingside", "their queenside", "their kingside")
 _STANDINGS = {  # attacked, defended

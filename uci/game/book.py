@@ -8,8 +8,6 @@ import chess
 
 from uci.terminal.opening_names import named_lines_beyond
 
-__all__ = ["book_move"]
-
 _LONGEST_PLIES = 8
 _LEAST_LINES = 2  # named openings that a move must lead to; a curiosity has one
 

@@ -13,8 +13,6 @@ import chess
 from engine.errors import ConfigError
 from engine.search.limits import Limits
 
-__all__ = ["CLOCK_HEADERS", "GameClock", "GameTime", "clock_text", "parse_time_control"]
-
 # The PGN headers that say what the clocks of an adjourned game show, as hours:minutes:seconds.
 CLOCK_HEADERS = {chess.WHITE: "WhiteClock", chess.BLACK: "BlackClock"}
 

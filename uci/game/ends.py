@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import chess
 
-__all__ = ["DRAW_FROM_PLY", "UNFINISHED", "GameEnd", "accepts_draw", "end_by_flag", "end_by_resigning", "end_on_board"]
-
 DRAW_FROM_PLY = 30  # Aino does not agree to a draw earlier in a game
 _DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this
 

@@ -15,8 +15,6 @@ import chess.pgn
 from uci.terminal.opening_names import opening_name
 from uci.terminal.reading import read_game, read_games
 
-__all__ = ["LAST", "default_path", "game_from_board", "games_folder", "load_game", "save", "saved_games"]
-
 LAST = "last"  # names the game saved last
 REVIEWED = ".annotated"  # in the names of reviews
 

@@ -10,8 +10,6 @@ from engine.options import EngineOptions, find_option
 from engine.search.limits import Limits
 from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
-__all__ = ["DEFAULT_LEVEL", "LEVEL_FORMS", "NAMED_LEVELS", "Level", "level_choices", "parse_level"]
-
 DEFAULT_MOVETIME_S = 2.0
 _FULL = "full strength"
 _PATIENCE_S, _MOVES_LEFT = 8.0, 40  # the longest answer where the clock has more for each of so many moves

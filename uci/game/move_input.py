@@ -8,8 +8,6 @@ import chess
 
 from engine.errors import MoveError
 
-__all__ = ["read_human_move"]
-
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
 _SHORT, _LONG = "O-O", "O-O-O"
 _WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT) | dict.fromkeys(

@@ -14,8 +14,6 @@ from uci.game.clock import GameClock, GameTime
 from uci.game.level import Level, parse_level
 from uci.terminal.reading import board_at
 
-__all__ = ["PERSON", "SavedGame", "player_name", "saved_game"]
-
 PERSON = "You"  # the person's name in the headers
 _TIME_CONTROL = re.compile(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?")
 

@@ -23,8 +23,6 @@ from engine.options import EngineOptions
 from uci.loading.child import child_environment
 from uci.loading.compiler import LOCKED, Place
 
-__all__ = ["LoadingProgress", "Preparation", "place_of"]
-
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has
 _ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # what the compiler's engine has as ours

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["child_environment"]
-
 
 def child_environment() -> dict[str, str]:
     """An environment in which `python -P -m MODULE` finds the modules that this process does.

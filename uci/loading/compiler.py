@@ -18,8 +18,6 @@ from typing import Final, NamedTuple
 from engine.native.locks import FileLock
 from uci.loading.child import child_environment
 
-__all__ = ["LOCKED", "Place", "main"]
-
 LOCKED: Final = 3  # Exit status of a compiler that found another one at work.
 
 # Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; and for alpha-beta.

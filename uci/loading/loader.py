@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from engine.player import Engine
     from uci.loading.patient import PatientEngine
 
-__all__ = ["DemandRefused", "EngineFactory", "change_engine", "load_engine", "make_engine"]
-
 EngineFactory = Callable[[EngineOptions], "Engine"]
 SomeEngine = TypeVar("SomeEngine", bound="Engine")
 

@@ -12,8 +12,6 @@ from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchResult
 from uci.loading.background import LoadingProgress, Preparation
 
-__all__ = ["PatientEngine"]
-
 
 class PatientEngine(Engine):
     """Its searches wait until the kernels are in the cache. `on_wait` hears of the progress meanwhile.

@@ -17,9 +17,6 @@ from engine.network.weights import is_default, load_net
 from engine.options import EVALUATORS, EngineOptions
 from uci.loading.loader import make_engine
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
-
-
 EXAMPLES = """\
 Kernels are compiled once for each version and machine, and kept in the user's cache folder (or AINO_CACHE_DIR).
 

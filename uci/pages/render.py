@@ -9,8 +9,6 @@ import jinja2
 from engine.pages.render import page_environment
 from uci import __version__
 
-__all__ = ["render"]
-
 
 def render(template: str, **context: object) -> str:
     """The text of a template filled in; values are escaped, unless they are Markup."""

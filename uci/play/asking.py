@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-__all__ = ["Countdown", "FlagFell", "ask"]
-
 _LAST_SECONDS = 10.0  # below this the clock is shown in tenths of a second
 
 

@@ -26,8 +26,6 @@ from uci.terminal.waiting import search_interruptibly
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["Ask", "GameSettings", "TerminalGame"]
-
 _HINT_LEVEL = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
 
 

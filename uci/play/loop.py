@@ -18,8 +18,6 @@ from uci.play.typed_commands import COMMANDS
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict
 
-__all__ = ["play"]
-
 _LEAST_COMMAND = 3  # letters; we do not treat a shorter word as a misspelt command
 
 

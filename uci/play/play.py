@@ -30,8 +30,6 @@ from uci.terminal.board_view import choose_style
 from uci.terminal.limit_flags import checked
 from uci.terminal.waiting import ready_engine
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
-
 _CHESS960_STARTS = 960
 _THIS_MACHINE = "127.0.0.1"
 EXAMPLES = """\

@@ -12,8 +12,6 @@ from uci.game.clock import parse_time_control
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.play.typed_commands import COMMANDS
 
-__all__ = ["ask_choices", "completions"]
-
 DEFAULT_SIDE, DEFAULT_LEVEL, NO_CLOCK = "white", "medium", "none"
 _SIDES = ("white", "black", "random")
 Read = TypeVar("Read")

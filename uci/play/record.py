@@ -12,8 +12,6 @@ from uci.game.game_file import default_path, game_from_board, games_folder, save
 from uci.game.resume import PERSON, player_name
 from uci.play.game import GameSettings, TerminalGame
 
-__all__ = ["keep", "record_of"]
-
 
 def record_of(game: TerminalGame, end: GameEnd = UNFINISHED) -> chess.pgn.Game:
     """The PGN of a terminal game, so far or to its end."""

@@ -11,8 +11,6 @@ from uci.play.game import TerminalGame
 from uci.play.loop import play
 from uci.play.record import keep, record_of
 
-__all__ = ["sit_down"]
-
 # What can be typed after a game, by its first letter or in full.
 _CHOICES = ("again", "swap", "takeback", "annotate", "quit")
 

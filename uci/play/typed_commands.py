@@ -23,8 +23,6 @@ from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 
-__all__ = ["COMMANDS", "Command", "help_text"]
-
 _MOST_LISTED = 8  # saved games named when none was asked for
 _MOVES_FORM = """\
 a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3"""

@@ -18,8 +18,6 @@ from engine.search.result import SearchResult
 from uci.bench.bench import POSITIONS
 from uci.tools.perft import MAX_DEPTH
 
-__all__ = ["HELP", "bench_lines", "evaluation_lines", "perft_lines", "tree_lines"]
-
 HELP = """\
 uci                              who this is, and all options
 isready                          loads the engine if need be, then says readyok

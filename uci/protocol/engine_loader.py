@@ -15,8 +15,6 @@ from uci.protocol.writer import Writer
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["EngineLoader"]
-
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
 
 

@@ -19,8 +19,6 @@ import chess
 
 from engine.search.result import RootMove, RootPosition, SearchResult
 
-__all__ = ["move_stats"]
-
 
 def move_stats(result: SearchResult, board: chess.Board) -> list[str]:
     """The lines, least visited move first, in Lc0's order. Empty when nothing was searched."""

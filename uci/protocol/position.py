@@ -8,8 +8,6 @@ from engine.board.fen import parse_fen
 from engine.errors import MoveError
 from uci.protocol.words import PositionCommand
 
-__all__ = ["PositionKeeper", "read_move"]
-
 MOST_PLIES = 20_000  # the longest possible game has fewer plies, and every ply takes time at each `go`
 
 

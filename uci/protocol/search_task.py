@@ -23,8 +23,6 @@ from uci.protocol.writer import Writer, info_string
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["SearchTask", "any_move", "make_limits"]
-
 _CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
 
 

@@ -18,8 +18,6 @@ from uci import __version__
 from uci.protocol.session import Session
 from uci.protocol.writer import Writer
 
-__all__ = ["EXAMPLES", "add_arguments", "default_config", "run"]
-
 LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
 
 # What a person sees who starts the engine in a terminal; a GUI does not get it.

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from uci.protocol.search_task import SearchTask
     from uci.protocol.tasks import Task
 
-__all__ = ["Session"]
-
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
 
 

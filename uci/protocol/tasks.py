@@ -11,8 +11,6 @@ from engine.errors import StillCompilingError
 from engine.search.limits import SearchControl
 from uci.protocol.writer import Writer, info_string
 
-__all__ = ["LinesTask", "Task"]
-
 
 class Task(threading.Thread):
     """One piece of work. Only the reading thread calls `stop`, `ponderhit` and `join`.

@@ -16,17 +16,6 @@ if TYPE_CHECKING:
 
     from engine.search.result import SearchInfo
 
-__all__ = [
-    "GoCommand",
-    "PositionCommand",
-    "format_current_move",
-    "format_info",
-    "parse_go",
-    "parse_position",
-    "parse_setoption",
-    "split_command",
-]
-
 # Maps a UCI word to a field of engine.search.limits.Limits and to the smallest value allowed there.
 # A clock may be negative: a side that has overstepped its time still wants a move.
 _NUMBERS: dict[str, tuple[str, int | None]] = {

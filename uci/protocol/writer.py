@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-__all__ = ["Writer", "info_string"]
-
 
 def info_string(message: str) -> str:
     """A message as one UCI line, even if it contains line breaks."""

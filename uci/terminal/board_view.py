@@ -12,8 +12,6 @@ from rich.text import Text
 from engine.cli.console import can_show
 from uci.terminal.verdict import Verdict
 
-__all__ = ["BoardStyle", "captured_text", "choose_style", "render_bar", "render_board"]
-
 _LIGHT, _DARK = "#b99a72", "#7f5f45"  # both dark enough for white pieces and light enough for black ones
 _LIGHT_MARKED, _DARK_MARKED = "#a9a948", "#77782c"  # squares of the last move
 _IN_CHECK = "#a83232"  # the square of a king in check

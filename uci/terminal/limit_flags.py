@@ -8,8 +8,6 @@ from typing import TypeVar
 from engine.errors import ConfigError
 from engine.search.limits import Limits
 
-__all__ = ["MOST_NODES", "MOST_SECONDS", "add_limit_flags", "checked", "limits_from_flags"]
-
 MOST_SECONDS = 86_400.0
 MOST_NODES = 10**9
 Number = TypeVar("Number", int, float)

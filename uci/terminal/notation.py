@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import chess
 
-__all__ = ["move_number"]
-
 
 def move_number(board: chess.Board) -> str:
     """The number before the next move: `12.`, or `12...` for Black's."""

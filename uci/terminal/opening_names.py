@@ -11,8 +11,6 @@ import chess
 
 from engine.errors import DataError
 
-__all__ = ["is_named", "named_lines_beyond", "opening_name", "read_table"]
-
 
 def opening_name(board: chess.Board) -> str:
     """The name of the latest named position in a board's game; "" if no position has a name."""

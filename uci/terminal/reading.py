@@ -18,18 +18,6 @@ from engine.board.fen import check_playable, parse_fen
 from engine.board.pgn import GameBuilder
 from engine.errors import ConfigError, DataError, FenError, why_unreadable
 
-__all__ = [
-    "BadLine",
-    "Source",
-    "board_at",
-    "games_of_text",
-    "read_every_game",
-    "read_game",
-    "read_games",
-    "read_source",
-    "read_sources",
-]
-
 START_WORD = "startpos"
 STDIN_WORD = "-"
 COMMENT = "#"

@@ -8,8 +8,6 @@ import chess
 
 from engine.search.result import RootMove, SearchInfo, per_mille
 
-__all__ = ["Verdict"]
-
 _MOST_CP = 1500  # centipawns; the largest score that is shown
 _WON, _DRAWN, _LOST = (1000, 0, 0), (0, 1000, 0), (0, 0, 1000)
 

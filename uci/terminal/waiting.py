@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from engine.player import Engine
     from engine.search.result import OnInfo
 
-__all__ = ["Interrupted", "ready_engine", "search_interruptibly", "wait_with_bar"]
-
 _STOP_POLL_S = 0.1  # the waiting main thread checks for Ctrl-C this often
 
 

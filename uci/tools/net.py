@@ -17,9 +17,6 @@ from engine.network.sparse.parameters import sparse_config_of
 from engine.network.tower.model import tower_config_of
 from engine.network.weights import default_net_path
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
-
-
 EXAMPLES = """\
 examples:
   aino net info                             the net that comes with Aino

@@ -11,8 +11,6 @@ from engine.board.fen import parse_fen
 from engine.board.perft import divide, perft
 from engine.errors import ConfigError
 
-__all__ = ["EXAMPLES", "MAX_DEPTH", "add_arguments", "count_with_python_chess", "parse", "run"]
-
 parse = argparse.ArgumentParser.parse_intermixed_args  # lets options stand between DEPTH and FEN
 MAX_DEPTH = 20  # the start position has more than 10^28 sequences of 20 plies
 

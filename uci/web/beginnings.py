@@ -16,8 +16,6 @@ from uci.game.level import parse_level
 from uci.terminal.reading import board_at, games_of_text
 from uci.web.table import MOST_PLIES, Setup
 
-__all__ = ["LoadedGame", "chosen_game", "chosen_position", "loaded_game"]
-
 _MOST_GAMES = 300  # games of a PGN that the page lists
 _CHESS960_STARTS = 960
 # Comments, tags and brackets of variations.

@@ -29,8 +29,6 @@ from uci.web.table import Setup, Table
 from uci.web.thinker import Thinker
 from uci.web.wishes import read_wish
 
-__all__ = ["Conductor", "Desk"]
-
 _HINT = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 _REVIEW = Limits(nodes=20_000)

@@ -23,8 +23,6 @@ from uci.web.server import ADDRESS, WebServer
 from uci.web.table import Setup
 from uci.web.thinker import Thinker
 
-__all__ = ["serve_board"]
-
 
 def serve_board(
     console: Console,

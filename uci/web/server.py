@@ -29,8 +29,6 @@ from uci.pages.render import render
 from uci.web.conductor import Conductor
 from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN
 
-__all__ = ["ADDRESS", "WebServer"]
-
 ADDRESS = "127.0.0.1"
 _EVERY = "0.0.0.0"  # stands for all addresses of this machine
 _MOST_TABS = 8  # most tabs open at a time; all but one of them wait

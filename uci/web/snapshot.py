@@ -14,8 +14,6 @@ from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
 
-__all__ = ["StepCache", "legal_moves", "lines_of", "snapshot", "verdict_at_end"]
-
 _LINE_PLIES = 12  # plies shown of a line of analysis
 _CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8, chess.C8: chess.A8}
 

@@ -16,8 +16,6 @@ from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level
 from uci.game.resume import PERSON, player_name
 
-__all__ = ["MOST_PLIES", "Setup", "Table", "Variation"]
-
 MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 
 

@@ -19,8 +19,6 @@ from uci.annotate.review import GameReview, review_game
 if TYPE_CHECKING:
     from engine.player import Engine
 
-__all__ = ["Adapt", "OnLines", "Thinker"]
-
 _STOP_AGAIN_S = 0.05  # seconds between stops: a review starts many searches, and each must be stopped
 _CLOSING_S = 5.0  # the longest time that an engine gets to end its work
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from engine.errors import DataError
 
-__all__ = ["LONGEST_MESSAGE", "LONGEST_PGN", "WISHES", "read_wish"]
-
 LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
 LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
 _LONGEST_FEN = 200
