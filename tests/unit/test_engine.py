@@ -21,6 +21,7 @@ from engine.board.convert import row_from_board
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.material import CHECK_DEPTH
 from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.tablebase import best_ranked
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.player import split_hash
@@ -475,7 +476,7 @@ def test_analysis_shows_every_move_and_the_tables_order_them(test_data):
         board = chess.Board("8/8/8/8/8/2k5/8/K5Q1 w - - 0 1")  # some moves lose the queen
         player.set_position(board)
         result = player.search(Limits(nodes=200))
-        best = player._tablebase.best_moves(board)
+        best = best_ranked(player._tablebase.ranks(board))
     assert len(result.infos) == board.legal_moves.count()
     scores = [info.wdl for info in result.infos]
     assert scores == sorted(scores, reverse=True)

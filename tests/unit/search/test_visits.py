@@ -34,6 +34,6 @@ def test_a_second_start_compiles_nothing_though_the_evaluator_is_resolved_by_typ
             [sys.executable, "-c", PROGRAM], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
         )
         answers.append(done.stdout.split())
-        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()})
+        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")})
     assert answers == [["1", "0"], ["0", "1"]]  # (compiled, loaded)
     assert kept[0] == kept[1]
