@@ -19,6 +19,7 @@ import selfplay.main
 import uci.main
 from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
+from selfplay.run.config import configured
 from tests.documents.pages import PAGES, ROOT, Block, blocks, commands, inline_commands
 from tests.documents.workshop import new_workshop, reduced, run, why_skipped
 
@@ -142,7 +143,8 @@ def test_commands_run_one_after_the_other(page: str, tmp_path: Path, stockfish: 
 def test_settings_are_accepted(page: str) -> None:
     for block in blocks(page):
         if block.language == "toml":
-            options_from_mapping(tomllib.loads(block.text))
+            read = configured if page == "docs/training.md" else options_from_mapping  # of a run, or of the engine
+            read(tomllib.loads(block.text))
         if block.language == "yaml":
             names = re.findall(r"(?m)^    ([\w ]+): ", block.text)
             assert names
