@@ -104,7 +104,8 @@ def _long_run(rng: random.Random, data: bytearray, samples: Sequence[bytes], wor
     """Something short, ten thousand times: deep nesting, endless fields, and what makes bad expressions backtrack."""
     piece = rng.choice(words) if words and rng.randrange(2) else bytes(data[_slice(rng, data)])[:16] or b"x"
     place = _place(rng, data)
-    data[place:place] = piece * rng.choice((30, 1000, 40_000 // len(piece)))
+    repeats = min(rng.choice((30, 1000, 40_000 // len(piece))), LONGEST_INPUT // len(piece))  # the rest is cut off
+    data[place:place] = piece * repeats
 
 
 _MUTATIONS: tuple[Mutation, ...] = (
