@@ -25,10 +25,12 @@ def _uci_line(option: Option, options: EngineOptions) -> str:
     line = f"option name {option.name} type {kind}"
     if option.type == "button":
         return line
-    line += f" default {_text(getattr(options, option.field)) or EMPTY}"
+    value = _text(getattr(options, option.field))
+    line += f" default {value or EMPTY}"
     if option.type == "spin":
         line += f" min {option.range_text.replace(' to ', ' max ')}"
-    return line + "".join(f" var {choice}" for choice in option.choices)
+    own = (value,) if option.choices and value not in option.choices else ()  # a class of somebody's own
+    return line + "".join(f" var {choice}" for choice in (*option.choices, *own))
 
 
 def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:

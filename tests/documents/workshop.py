@@ -140,6 +140,7 @@ def new_workshop(folder: Path) -> Path:
         (folder / name).mkdir()
     for net in ("new.dit", "old.dit", "first.dit", "weights/sparse-768.dit"):
         shutil.copy(default_net_path(), folder / net)
+    shutil.copy(default_net_path(entry="default_tower"), folder / "weights/tower-64x6.dit")
     tiny = next(block for block in blocks("docs/own-network.md") if "class Tiny" in block.text)
     (folder / "tiny.py").write_text(tiny.text, encoding="utf-8")
     _export_teacher(folder)

@@ -10,6 +10,7 @@ import pytest
 
 from engine import Engine, EngineOptions, Limits
 from engine.board.convert import stack_from_board
+from engine.cli.option_forms import uci_lines
 from engine.errors import ConfigError, ShapeError
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.own import PlanesEvaluator, board_planes, legal_policy, load_own, planes_of
@@ -112,6 +113,12 @@ def test_a_class_in_the_current_folder_is_an_evaluator() -> None:
         engine.set_options(EngineOptions(evaluator="material", threads=1))
         assert engine.evaluator.name == "material"
     assert load_own("somebodys_module:evaluator").name == "material"
+
+
+def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> None:
+    (line,) = [line for line in uci_lines(EngineOptions(evaluator="a.b:C")) if " Evaluator " in line]
+    assert "default a.b:C" in line
+    assert "var sparse var a.b:C" in line
 
 
 @pytest.mark.usefixtures("somewhere")
