@@ -23,7 +23,7 @@ from engine.board.convert import decode_move, stack_from_board
 from engine.errors import AinoError, ConfigError, ShapeError
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
-from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+from engine.network.planes import PLANES, fill_planes
 from engine.network.policy_map import POLICY_SIZE
 
 if TYPE_CHECKING:
@@ -71,10 +71,9 @@ def planes_of(masks: np.ndarray) -> np.ndarray:
     The planes are those of Lc0 (`engine.network.planes`), seen from the side to move: plane 0 has its pawns, 6 the
     opponent's, 13 its pawns a ply ago; 109 is the fifty-move counter in plies.
     """
-    bits = np.unpackbits(np.ascontiguousarray(masks, "<u8").view(np.uint8), axis=-1, bitorder="little")
-    planes = bits.reshape(-1, PLANES, 8, 8).astype(np.float32)
-    planes[:, FIFTY_MOVE_PLANE] = masks[:, FIFTY_MOVE_PLANE, None, None]
-    return planes
+    planes = np.empty((len(masks), 8, 8, PLANES), np.float32)
+    fill_planes(np.ascontiguousarray(masks), planes)
+    return np.ascontiguousarray(planes.transpose(0, 3, 1, 2))
 
 
 def board_planes(boards: Sequence[chess.Board]) -> np.ndarray:

@@ -69,8 +69,8 @@ def _tuples_in(kinds: Iterable[Any]) -> Iterator[Any]:
             yield kind.instance_class
 
 
-def _reached(kernel: Any, kinds: set[type]) -> Iterator[FunctionType]:
-    """All functions that a kernel calls, directly or not, itself included, each of them once."""
+def _reached(kernel: Any, kinds: set[type]) -> Iterator[Any]:
+    """All functions and kernels that a kernel calls, directly or not, itself included, each of them once."""
     seen: set[int] = set()
     waiting = [kernel]
     while waiting:
@@ -80,9 +80,7 @@ def _reached(kernel: Any, kinds: set[type]) -> Iterator[FunctionType]:
         seen.add(id(called))
         if isinstance(called, ByType):
             waiting += [one for kind, one in called.kernels.items() if kind in kinds]
-            continue
-        function = _function_of(called)
-        if function is not None:
+        else:
             yield called
             waiting += _part(called).calls
 

@@ -92,19 +92,17 @@ class _KernelLocator(_CacheLocator):
         return self._digest
 
 
+class _KernelFiles(CompileResultCacheImpl):
+    def __init__(self, function: Callable[..., Any], digest: str) -> None:
+        self._locator = _KernelLocator(digest)
+        self._filename_base = self.get_filename_base(f"{function.__module__}.{function.__qualname__}", "")
+
+
 class _Version(FunctionCache):
     """Numba's cache of one kernel, with the code and the constants that it has in this process."""
 
     def __init__(self, function: Callable[..., Any], digest: str) -> None:
-        class Files(CompileResultCacheImpl):
-            @property
-            def locator(self) -> _KernelLocator:
-                return _KernelLocator(digest)
-
-            def __init__(self, function: Callable[..., Any]) -> None:
-                self._filename_base = self.get_filename_base(f"{function.__module__}.{function.__qualname__}", "")
-
-        self._impl_class = Files
+        self._impl_class = functools.partial(_KernelFiles, digest=digest)
         super().__init__(function)
 
 

@@ -154,7 +154,7 @@ def write_outputs(outputs, leaves, leaf):
 
 @kernel(contract=True)
 def evaluate_leaf_by_trunks(model, leaves, leaf):
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and memo (`LeafBatch`)."""
+    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""
     settle_leaf(model.policy, leaves, leaf)
     write_policy(model.policy, leaves, leaf)
     if is_calm(model.policy.sight):
@@ -165,13 +165,13 @@ def evaluate_leaf_by_trunks(model, leaves, leaf):
 
 @kernel(contract=True)
 def evaluate_policy_by_trunk(model, leaves, leaf):
-    """Read row, legal moves and memo of leaves[leaf]; write its logits."""
+    """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
     write_policy(model.policy, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_value_by_trunks(model, leaves, leaf):
-    """Read the row of leaves[leaf]; write its wdl, moves left and memo."""
+    """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     settle_leaf(model.policy, leaves, leaf)
     if is_calm(model.policy.sight):
         write_calm_value(model.value, leaves, leaf)
