@@ -51,21 +51,26 @@ class ExponentialAverage(_Average):
     """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at the first p.
 
     With ``quick_start`` the n-th update decays by at most (1 + n) / (10 + n). The average then follows quickly at
-    first; otherwise it would remember the random start for thousands of steps.
+    first; otherwise it would remember the random start for thousands of steps. With ``every`` k, k updates are one with
+    the k-th power of the decay, which saves the memory traffic of large tables.
     """
 
-    def __init__(self, decay: float, quick_start: bool = False) -> None:
+    def __init__(self, decay: float, quick_start: bool = False, every: int = 1) -> None:
         super().__init__()
         if not 0 <= decay < 1:
             raise ConfigError(f"ExponentialAverage: decay must be in [0, 1), not {decay}")
+        if every < 1:
+            raise ConfigError(f"ExponentialAverage: every must be at least 1, not {every}")
         self.decay = decay
         self.quick_start = quick_start
+        self.every = every
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
         """Add the current parameters to the average, on the threads of ``pool`` if there is one."""
         self.count += 1
-        decay = min(self.decay, (1 + self.count) / (10 + self.count)) if self.quick_start else self.decay
-        self._move(params, 1 - decay, pool)
+        if self.count % self.every == 0 or not self.tensors:
+            decay = min(self.decay, (1 + self.count) / (10 + self.count)) if self.quick_start else self.decay
+            self._move(params, 1 - decay**self.every, pool)
 
 
 class StochasticAverage(_Average):

@@ -281,26 +281,29 @@ class SharedRowsAdamW(AdamW):
     def _update(
         self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
     ) -> None:
-        if name in self.shared:
-            self._shared_update(name, parameter, gradient, self._rates(learning_rate, 0.0), pool)
-        super()._update(name, parameter, gradient, learning_rate, pool)
-
-    def _shared_update(
-        self, name: str, parameter: Array, gradient: Array, rates: AdamRates, pool: ThreadPool | None
-    ) -> None:
+        if name not in self.shared:
+            super()._update(name, parameter, gradient, learning_rate, pool)
+            return
         outer, rows, inner = self.shared[name]
-        flat = flat_views(parameter, gradient)
-        if flat is None or len(parameter) < outer * rows * inner:
-            raise ShapeError(f"{name}: expected float32 of {outer * rows * inner} rows or more for {self.shared[name]}")
-        groups, width = outer * inner, parameter.shape[1]
-        part = parameter[:groups]
-        moments = [self._slot(slot, name, part).reshape(-1) for slot in ("shared_mean", "shared_square")]
+        groups, width, shared_rows = outer * inner, parameter.shape[1], outer * rows * inner
+        mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
+        flat = flat_views(parameter, gradient, mean, square)
+        if flat is None or len(parameter) < shared_rows:
+            raise ShapeError(f"{name}: expected float32 of {shared_rows} rows or more for {self.shared[name]}")
+        table, slopes, *own = flat
+        shared = [self._slot(slot, name, parameter[:groups]).reshape(-1) for slot in ("shared_mean", "shared_square")]
+        rates, shared_rates = self._rates(learning_rate, self.weight_decay), self._rates(learning_rate, 0.0)
 
-        def work(first: int, last: int) -> None:
-            scratch = np.empty(width, np.float32)
-            shared_adam_step(*flat, *moments, np.int64(rows), np.int64(inner), first, last, rates, scratch)
+        def step_groups(first: int, last: int) -> None:
+            total, moments = np.empty(width, np.float32), (tuple(own), tuple(shared))
+            sizes = np.int64(rows), np.int64(inner)
+            shared_adam_step(table, slopes, *moments, *sizes, first, last, rates, shared_rates, total)
 
-        on_stretches(pool, groups, GROUPS, work)
+        def step_others(first: int, last: int) -> None:
+            adam_step(table, slopes, *own, shared_rows * width + first, shared_rows * width + last, rates)
+
+        on_stretches(pool, groups, GROUPS, step_groups)
+        on_stretches(pool, table.size - shared_rows * width, STRETCH, step_others)
 
 
 def _where_the_rate_lives(optimizer: str, *given: Any) -> str:

@@ -52,10 +52,12 @@ class Family(Protocol):
     Attributes:
         recipe: default training settings.
         clips: whether gradients are clipped.
+        average_every: steps between two updates of the averaged weights.
     """
 
     recipe: Recipe
     clips: bool
+    average_every: int
 
     def build(self, rng: np.random.Generator) -> Layer:
         """A network with random weights."""

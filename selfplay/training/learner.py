@@ -41,7 +41,7 @@ class Learner:
             family.optimizer(settings),
             Constant(0.0) if schedule is None else schedule,
             TrainerSettings(batch_size=settings.batch_size, clip_norm=settings.clip_norm if family.clips else None),
-            average=ExponentialAverage(settings.average_decay, quick_start=True),
+            average=ExponentialAverage(settings.average_decay, quick_start=True, every=family.average_every),
         )
 
     @property

@@ -33,7 +33,7 @@ TOWER_RECIPE = Recipe(batch_size=256, peak_rate=2e-3, weight_decay=1e-2, variati
 SPARSE_RECIPE = Recipe(batch_size=8192, peak_rate=4e-3, weight_decay=0.8, variations=0.3, fit_positions=262_144)
 
 # A hundred million labels are each seen once or twice, so there is little to memorise.
-VALUE_RECIPE = Recipe(batch_size=8192, peak_rate=2e-3, weight_decay=0.05, variations=0.0, fit_positions=262_144)
+VALUE_RECIPE = Recipe(batch_size=8192, peak_rate=3e-3, weight_decay=0.05, variations=0.0, fit_positions=262_144)
 
 
 @dataclass(frozen=True)

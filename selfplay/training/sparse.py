@@ -56,6 +56,7 @@ class SparseFamily:
 
     recipe = SPARSE_RECIPE
     clips = False  # the gradient's norm would need one more pass over all tables
+    average_every = 1
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config

@@ -39,6 +39,7 @@ class TowerFamily:
 
     recipe = TOWER_RECIPE
     clips = True
+    average_every = 1
 
     def __init__(self, config: TowerConfig) -> None:
         self._config = config

@@ -52,6 +52,7 @@ from selfplay.training.source_files import TrainingData
 PART = 256  # positions per unit of a thread's work
 FILLED = 1024  # positions that a sampler fills at a time
 ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
+LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
 GROUP_OF_ROWS = 8  # consecutive label rows that are drawn together; siblings share most of their work
 PREFIX = f"{VALUE_TRUNK}."
 ROWS = VALUE_PARAMETERS["weight"].removeprefix(PREFIX)
@@ -62,6 +63,7 @@ class ValueFamily:
 
     recipe = VALUE_RECIPE
     clips = False
+    average_every = 8  # steps; each pass over the tables costs as much as a sixth of a step
 
     def __init__(self, config: SparseConfig) -> None:
         if config.value is None:
@@ -180,10 +182,11 @@ class ValueTrunkGradients(GradientSource):
         self.pool = self._pass.pool
 
     def gradients(self, batch: ValueBatch, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource; nothing here is random."""
+        """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
         count = len(batch.n_rows)
         on_stretches(self.pool, len(self._slopes), STRETCH, self._clear)
-        on_stretches(self.pool, len(self._tables.weight), STRETCH, self._limit)
+        if seed[-1] % LIMIT_EVERY == 0:
+            on_stretches(self.pool, len(self._tables.weight), STRETCH, self._limit)
         limit_stretch(self._tables.dense1, DENSE1_LIMIT, 0, len(self._tables.dense1))
         self._pass.positions(self._tables, batch, count, self._weights)
         self._pass.columns(batch, count, self._slope_tables)

@@ -47,12 +47,13 @@ def adam_step(parameter, gradient, mean, square, first, last, rates):
 
 
 @kernel()
-def shared_adam_step(parameter, gradient, mean, square, rows, inner, first, last, rates, total):
-    """Step the parts that rows share, for groups first..last-1; `total` float32 [width] is scratch.
+def shared_adam_step(parameter, gradient, own, shared, rows, inner, first, last, rates, shared_rates, total):
+    """Step the rows of groups first..last-1, and the parts that they share; `total` float32 [width] is scratch.
 
-    The table is [outer, rows, inner, width]. A group is one (outer, inner); its moments start at group * width.
+    The table is [outer, rows, inner, width]. A group is one (outer, inner); its moments start at group * width of
+    ``shared``, (mean, square), and those of its rows lie in ``own`` as the rows do.
     """
-    width = len(total)
+    width, keep = len(total), np.float32(rates.keep)
     for group in range(first, last):
         start = (group // inner * rows * inner + group % inner) * width
         total[:] = 0
@@ -61,11 +62,12 @@ def shared_adam_step(parameter, gradient, mean, square, rows, inner, first, last
             for c in range(width):
                 total[c] += gradient[at + c]
         for c in range(width):
-            total[c] = adam_change(total[c], mean, square, group * width + c, rates)
+            total[c] = adam_change(total[c], *shared, group * width + c, shared_rates)
         for k in range(rows):
             at = start + k * inner * width
-            for c in range(width):
-                parameter[at + c] -= total[c]
+            for i in range(at, at + width):
+                change = adam_change(gradient[i], *own, i, rates)
+                parameter[i] = keep * (parameter[i] - total[i - at]) - change
 
 
 @kernel()

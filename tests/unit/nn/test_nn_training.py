@@ -177,6 +177,20 @@ def test_exponential_average_approaches_a_constant_geometrically() -> None:
     assert float(average.tensors["w"][0]) == pytest.approx(1 - 0.9**10)
 
 
+def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would() -> None:
+    average = ExponentialAverage(0.9, every=5)
+    average.update({"w": np.zeros(1)})
+    seen = []
+    for _ in range(9):
+        average.update({"w": np.ones(1)})
+        seen.append(float(average.tensors["w"][0]))
+    assert seen[:3] == [0.0] * 3
+    assert seen[3:8] == [pytest.approx(1 - 0.9**5)] * 5
+    assert seen[8] == pytest.approx(1 - 0.9**10)
+    with pytest.raises(ConfigError, match="every"):
+        ExponentialAverage(0.9, every=0)
+
+
 def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
     """Files hold row order, convolution weights do not: mixed orders would slow down every later step."""
     weight = np.arange(12, dtype=np.float32).reshape(3, 4).T
