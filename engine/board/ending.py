@@ -29,7 +29,7 @@ STALEMATE: Final = 2
 INSUFFICIENT_MATERIAL: Final = 3
 SEVENTY_FIVE_MOVES: Final = 4
 FIVEFOLD_REPETITION: Final = 5
-FIFTY_MOVES: Final = 6  # this result and later ones must be claimed by a player; engines always claim
+FIFTY_MOVES: Final = 6  # from this result on, draws that a player must claim; engines always do
 THREEFOLD_REPETITION: Final = 7
 
 FIFTY_MOVE_PLIES: Final = 100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed

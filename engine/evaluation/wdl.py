@@ -2,10 +2,10 @@
 
     Q = atan(cp / 220) / 1.5637541897        d = 0.55 (1 - |Q|)        w = (1 - d + Q) / 2        l = (1 - d - Q) / 2
 
-The curve has the shape of the centipawn scores that a search reports, which the evaluator's `cp_scale` scales. Its long
-tails distinguish a queen and a rook from a queen, so a won position still has better and worse moves; a logistic curve
-would call both 1.0. With Lc0's 90 centipawns in place of 220 the search over material plays worse: 42.5% of 240
-games at 200 nodes a move, Elo -53 [-90, -16].
+A search reports centipawns by the same curve, stretched by the evaluator's `cp_scale`. Its long tails distinguish a
+queen and a rook from a queen, so a won position still has better and worse moves; a logistic curve would call both 1.0.
+With Lc0's 90 centipawns in place of 220 the search over material plays worse: 42.5% of 240 games at 200 nodes a move,
+Elo -53 [-90, -16].
 """
 
 from __future__ import annotations

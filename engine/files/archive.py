@@ -29,7 +29,7 @@ _ZIP_ERRORS = (OSError, ValueError, EOFError, KeyError, RuntimeError, struct.err
 def read_arrays(path: Path, kind: str, skip: Container[str] = ()) -> dict[str, np.ndarray]:
     """All arrays by name, read-only, except those in `skip`. No member can claim more memory than the file has bytes.
 
-    Raises NetFileError, whose message calls the file a `kind`.
+    Raises NetFileError; `kind` says in its message what the file should be.
     """
     try:
         with zipfile.ZipFile(path) as archive:

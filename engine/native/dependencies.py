@@ -2,8 +2,8 @@
 
 Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
 machine code in the cache, and a changed comment would compile everything again. Here the key is made of Python's byte
-code, without docstrings and line numbers. What `engine.native` adds to Numba, instructions that are written down in
-LLVM's language, is covered as a whole by `language_digest`.
+code, without docstrings and line numbers. `language_digest` covers the instructions that `engine.native` adds to
+Numba in LLVM's language, all of them together.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Part(NamedTuple):
 def kernel_digest(kernel: Any, signature: Iterable[Any]) -> str:
     """Hash over what decides the machine code of a kernel for arguments of these Numba types.
 
-    Of a `ByType`'s kernels, those count whose types are among the arguments.
+    Of the kernels of a `ByType`, only those for types among the arguments count.
     """
     kinds = {kind.__qualname__: kind for kind in _tuples_in(signature)}
     parts = {_part(function).digest for function in _reached(kernel, set(kinds.values()))}

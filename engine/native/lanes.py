@@ -1,8 +1,9 @@
 """Sixteen float32 as one value, for kernels: a NumPy array in plain Python, one vector when compiled.
 
 Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that the rows overlap, and its code
-runs several times slower than memory allows; a vector type makes the intent explicit. Machines with narrower registers
-split a vector. Multiplications and additions of lanes may fuse even in kernels without ``contract``.
+runs several times slower than memory allows; a vector type makes the intent explicit. On machines with
+narrower registers one value fills several. Multiplications and additions of lanes may fuse even in kernels without
+``contract``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Kernels that are optimised once, as a whole: one that Python calls, with all kernels that it reaches.
 
-Numba optimises a function and makes machine code of it when it compiles it, and does both again in every function that
-calls it, directly or not: for the last of a chain of ten calls, ten times. Here a kernel that another one calls is only
-translated to LLVM's language. The one that Python calls links the translations of all that it reaches, and the
-optimiser sees each of them once.
+Numba optimises a callee and makes machine code of it inside each of its callers again: the last in a chain of ten
+calls is compiled ten times. Here a kernel that another one calls is only translated to LLVM's language. The one that
+Python calls links the translations of all that it reaches, and the optimiser sees each of them once.
 
 So a kernel is two dispatchers: the one that Python calls, whose machine code is cached, and behind it a `_Part` for
 calls by other kernels, which is never cached.
@@ -26,7 +25,7 @@ from numba.core.errors import LoweringError, NumbaError, TypingError
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
-# How Numba begins the names of
+# Prefixes of the names that Numba gives to
 _ENVIRONMENT = "_ZN08NumbaEnv"  # a function's environment,
 _WRAPPER = "_ZN7cpython"  # the function that Python calls,
 _UNRESOLVED = ".numba.unresolved$"  # an address that is filled in at run time.

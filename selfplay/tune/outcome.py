@@ -46,7 +46,7 @@ def _pairs(options: tuple[Tunable, ...], values: np.ndarray) -> list[tuple[Tunab
 
 @dataclass(frozen=True)
 class TuningFacts:
-    """A folder of a tuning run. `results` are points of the first side minus those of the second, by pair in order."""
+    """What a tuning run's folder holds. `results`: the first side's points minus the second's, for each pair."""
 
     name: str
     settings: dict[str, Any]

@@ -86,10 +86,10 @@ def parse_wish(text: str) -> OptionWish:
 def resolve(
     wish: OptionWish, offered: Mapping[str, chess.engine.Option], is_aino: bool, values: Mapping[str, str]
 ) -> Tunable:
-    """Complete a wish from what the engine offers. `values` are options that were given values beside the tuned ones.
+    """Complete a wish from what the engine offers. `values`: what the user set, by option, beside the tuned ones.
 
-    An engine tells no range of fractions, because UCI has none: those of Aino's options are known, other engines' must
-    be given. Raises ConfigError for an option that is unknown or not a number, and for a range beyond the engine's.
+    UCI has no fractions, so engines declare no range for them. Aino's ranges are known, other engines' must be given.
+    Raises ConfigError for an option that is unknown or not a number, and for a range beyond the engine's.
     """
     option = offered.get(wish.name)
     if option is None:

@@ -94,7 +94,7 @@ class Thinker:
     async def search(
         self, board: chess.Board, adapt: Adapt, limits: Limits, on_lines: OnLines | None = None
     ) -> SearchResult | None:
-        """Searches a position; `on_lines` is called in the event loop, not after a cancellation."""
+        """Searches a position. `on_lines` is called in the event loop, and no more once the call is cancelled."""
         number = self.cancel()
         loop = asyncio.get_running_loop()
 
@@ -147,7 +147,7 @@ class Thinker:
         return review if number == self._latest else None
 
     async def _watched(self, work: Callable[[], Answer], number: int) -> Answer:
-        """The answer of some work whose searches have controls of their own; a cancellation stops each of them."""
+        """Runs work that starts several searches, each with its own control; when cancelled, stops every one."""
         assert self._engine is not None
         task = asyncio.ensure_future(_in_thread(work))
         while not task.done():
