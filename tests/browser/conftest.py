@@ -7,9 +7,12 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.browser.devtools import Chromium
 
 PHONE, DESKTOP = 360, 1280  # CSS pixels
 
@@ -34,6 +37,12 @@ def browser() -> str:
         if program is not None:
             return program
     pytest.skip("no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def chromium(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(browser, tmp_path_factory.mktemp("profile")) as running:
+        yield running
 
 
 def ask(browser: str, folder: Path, text: str, width: int, act: str) -> object:

@@ -13,6 +13,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from tests.browser.conftest import DESKTOP, EXCESS, PHONE, ask
+from tests.browser.devtools import Chromium
 from uci.annotate.game_page import game_section, page
 from uci.annotate.review import review_game
 from uci.main import main
@@ -126,6 +127,51 @@ def test_cards_and_curve_go_to_their_moves(browser: str, tmp_path: Path, annotat
     return seen;
     """
     assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == ["Nf6??", "Qxf7#", "e4"]
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_the_reader_looks_for_a_better_move_before_the_answer_shows(
+    chromium: Chromium, tmp_path: Path, annotated_page: str, width: int
+) -> None:
+    (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
+    tab = chromium.open((tmp_path / "page.html").as_uri(), width)
+    step = "replays[0].steps[6]"
+    answer, san, legal = tab.script(f"[{step}.answer, {step}.lines.Better[0].text, {step}.legal]")
+    answer_is_told = f"document.querySelector('#g1m6').innerText.includes({san.split()[-1]!r})"
+
+    def move(uci: str) -> None:
+        tab.wait_for("document.querySelector('.live').getBoundingClientRect().top > -1")
+        tab.drag([
+            tab.script(f"""(() => {{
+              const box = document.querySelector('.live svg').getBoundingClientRect();
+              const at = [7.5 - {chess.parse_square(name) % 8}, {chess.parse_square(name) // 8} + .5];
+              return [box.x + at[0] / 8 * box.width, box.y + at[1] / 8 * box.height];
+            }})()""")
+            for name in (uci[:2], uci[2:4])
+        ])  # fmt: skip
+
+    assert not tab.script(answer_is_told)
+    tab.click("#g1m6 [data-try]")
+    assert tab.text(".says") == "Black played Nf6. Find a better move."
+    assert not tab.script("document.querySelector('.replay').checkVisibility()")
+    for tried, said in (("g8f6", "is what Black played"), ("a7a6", "prefers another move")):
+        assert tried in [uci for _, _, uci in legal]
+        move(tried)
+        assert said in tab.text(".says")
+    move(answer)
+    assert tab.text(".says").startswith(f"Yes! {san} is better. 3... Nf6??")
+    assert tab.script("[replays[0].ply, replays[0].inLine, replays[0].lineName]") == [6, 1, "Better"]
+    assert tab.script("document.querySelector('.replay').checkVisibility()")
+    tab.click(".columns [data-try]")
+    tab.click("[data-answer]")
+    assert tab.text(".says").startswith(f"The answer: {san} is better.")
+    tab.click(".columns [data-try]")
+    tab.press("Tab")  # away from the board, whose own arrow keys choose squares
+    tab.press("Home")
+    assert tab.text(".says").startswith("Start position")
+    assert not tab.script("document.querySelector('.better-moves').checkVisibility()")
+    assert tab.failures == []
+    tab.close()
 
 
 def test_fen_and_pgn_are_copied(browser: str, tmp_path: Path, annotated_page: str) -> None:

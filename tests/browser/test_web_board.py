@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,12 +38,6 @@ class SlowEngine(ScriptedEngine):
         self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
     ) -> SearchResult:
         return Engine.search(self, replace(limits, infinite=True), on_info, control)
-
-
-@pytest.fixture(scope="module")
-def chromium(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium(browser, tmp_path_factory.mktemp("profile")) as running:
-        yield running
 
 
 def square(tab: Tab, name: str) -> tuple[float, float]:

@@ -38,7 +38,7 @@ def test_human_notations_are_read(text: str, fen: str, uci: str) -> None:
         ("hello", chess.STARTING_FEN, "cannot read 'hello'"),
         ("Z0", chess.STARTING_FEN, "cannot read 'Z0'"),  # python-chess: a null move
         ("0000", chess.STARTING_FEN, "cannot read '0000'"),
-        ("e5", chess.STARTING_FEN, "'moves' lists"),
+        ("e5", chess.STARTING_FEN, "e5 is illegal"),
         ("Ne5", chess.STARTING_FEN, "with a knight you can play Na3, Nc3, Nf3, Nh3"),
         ("Qf3", chess.STARTING_FEN, "to that square you can play Nf3"),
         ("e2e5", chess.STARTING_FEN, "from e2 you can play e3, e4"),

@@ -59,8 +59,8 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
         node.add_line(move.reply_line[:LINE_PLIES])
 
 
-def move_comment(move: MoveReview) -> str:
-    """Why a judged move is bad, what it costs, and what was better.
+def move_comment(move: MoveReview, with_answer: bool = True) -> str:
+    """Why a judged move is bad, what it costs, and, with the answer, what was better.
 
     `Blunder: loses a rook to a fork of king and rook by the knight on c7. Costs 31% winning chances: 64% to 33%.
     Better was Qe2.` For an only move, what the others cost: `The only good move: any other costs 18% winning chances or
@@ -73,7 +73,8 @@ def move_comment(move: MoveReview) -> str:
     if move.judgement == GREAT:
         return f"The only good move: any other costs {move.gap:.0%} winning chances or more."
     before, after = move.chances
-    better = f" Better was {move.board.san(move.best_line[0])}." if move.best_line and not move.is_best else ""
+    tells = with_answer and move.best_line and not move.is_best
+    better = f" Better was {move.board.san(move.best_line[0])}." if tells else ""
     name = move.judgement.name.capitalize()
     begins = f"{name}: {move.reason}. Costs" if move.reason else f"{name}, costs"
     return f"{begins} {before - after:.0%} winning chances: {before:.0%} to {after:.0%}.{better}"

@@ -90,14 +90,11 @@ def _dot(move: MoveReview, plies: int) -> dict[str, object]:
 
 def _turning_point(move: MoveReview) -> dict[str, object]:
     arrows = [Arrow(move.move.from_square, move.move.to_square, "played")]
-    if move.best_line and not move.is_best:
-        arrows.insert(0, Arrow(move.best_line[0].from_square, move.best_line[0].to_square, "better"))
     return {
         "ply": move.ply,
         "title": f"{move.number} {move.san}{move.judgement.symbol if move.judgement else ''}",
         "kind": _kind(move),
-        "comment": move_comment(move),
-        "line": move.board.variation_san(move.best_line[:LINE_PLIES]),
+        "comment": move_comment(move, with_answer=False),
         "reply": _after(move).variation_san(move.reply_line[:LINE_PLIES]),
         "board": board_svg(move.board, perspective=move.mover, arrows=arrows, label=f"Before {move.number} {move.san}"),
     }
@@ -110,6 +107,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     """
     start = review.game.board()
     steps = [{**_position(start, None, "Start position"), **_verdict(review.start)}]
+    turning_points = review.turning_points
     for move in review.moves:
         after = _after(move)
         symbol = move.judgement.symbol if move.judgement else ""
@@ -125,8 +123,20 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
                     step["threat"] = [move.reply_line[0].from_square, move.reply_line[0].to_square]
                     lines["Refutation"] = _line(after, move.reply_line)
                 step["lines"] = lines
+                step |= _question(move) if move in turning_points else {}
         steps.append(step)
     return steps
+
+
+def _question(move: MoveReview) -> dict[str, object]:
+    """What the page needs to ask for a better move; `better_moves.js` has the names."""
+    return {
+        "mover": chess.COLOR_NAMES[move.mover].title(),
+        "san": move.san,
+        "played": move.move.uci(),
+        "answer": move.best_line[0].uci(),
+        "legal": [[legal.from_square, legal.to_square, legal.uci()] for legal in move.board.legal_moves],
+    }
 
 
 def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[str, object]:

@@ -35,7 +35,7 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     if any(isinstance(error, chess.AmbiguousMoveError) for error in errors):
         raise MoveError(f"{text} is ambiguous: {_list_moves(board, _same_target(board, cleaned))}")
     if all(isinstance(error, chess.InvalidMoveError) for error in errors):
-        raise MoveError(f"cannot read {text!r}: write e4, Nf3, exd5, O-O, e8=Q or e2e4; 'help' lists the rest")
+        raise MoveError(f"cannot read {text!r}: write e4, Nf3, exd5, O-O, e8=Q or e2e4")
     raise MoveError(_why_illegal(board, text, cleaned))
 
 
@@ -97,7 +97,7 @@ def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
     moves = [move for move in board.legal_moves if board.piece_type_at(move.from_square) == kind]
     if moves and kind != chess.PAWN:
         return f"{text} is illegal; with a {chess.piece_name(kind)} you can play {_list_moves(board, moves)}"
-    return f"{text} is illegal; 'moves' lists the legal moves"
+    return f"{text} is illegal"
 
 
 def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:

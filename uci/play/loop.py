@@ -99,6 +99,6 @@ def _opinion(result: SearchResult, mover: chess.Color) -> str:
 
 
 def _with_guess(error: MoveError, word: str, names: Iterable[str]) -> MoveError:
-    """The error, with a command's name added where the word looks like a slip of it."""
+    """The error, with a command's name added where the word looks like a slip of it, or with the way to them all."""
     close = difflib.get_close_matches(word, names, 1) if len(word) >= _LEAST_COMMAND else []
-    return MoveError(f"{error}; did you mean '{close[0]}'?") if close else error
+    return MoveError(f"{error}; did you mean '{close[0]}'?" if close else f"{error}; 'help' lists what you can type")
