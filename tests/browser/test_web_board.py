@@ -370,13 +370,18 @@ def test_the_look_of_the_board_is_chosen_and_stays(chromium: Chromium, tmp_path:
         tab.script("""(() => {
           const form = document.querySelector('#look form');
           form.board.value = 'blue';
-          form.board.dispatchEvent(new Event('change'));
+          form.pieces.value = 'letters';
+          for (const name of ['board', 'pieces']) form[name].dispatchEvent(new Event('change'));
         })()""")
         tab.click("#look [name=coordinates]")
         tab.click("#look .ends button")
         tab.go(server.url)
         tab.wait_for("typeof state !== 'undefined' && state")
         assert tab.script(light) != before
+        assert tab.script("document.getElementById('black-knight').textContent") == "N"
+        tab.script("setLook('pieces', 'classic')")
+        assert tab.script("document.getElementById('black-knight').textContent.trim()") == ""
+        assert tab.script("document.querySelectorAll('#black-knight path').length") > 1
         assert tab.script("getComputedStyle(document.querySelector('#board .coordinates')).display") == "none"
         tab.script("localStorage.clear()")
         assert tab.failures == []
@@ -388,7 +393,7 @@ def test_the_first_page_asks_what_game_is_wanted(chromium: Chromium, tmp_path: P
     with web_board(tmp_path, Setup(is_asked=True)) as server:
         tab = chromium.open(server.url, width)
         tab.wait_for("state && document.querySelector('#new-game').open")
-        assert tab.script("document.querySelector('#new-game [name=level]').value") == "elo 1400"
+        assert tab.script("document.querySelector('#new-game [name=level]').value") == "elo 1600"
         assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>
           select.getBoundingClientRect().right <= document.querySelector('#new-game').getBoundingClientRect().right)""")
         buttons = "[...document.querySelectorAll('.menu button')].filter(one => one.offsetHeight)"

@@ -28,9 +28,10 @@ def asked(*answers: str) -> tuple[tuple[str, str, str], str]:
 
 def test_enter_takes_the_defaults_of_the_three_questions() -> None:
     choices, said = asked("", "", "")
-    assert choices == ("white", "elo 1400", "")
+    assert choices == ("white", "elo 1600", "")
     assert said.count("[") == 3
-    assert "medium like a casual player" in said
+    assert "medium (1600) is like a club player" in said
+    assert "by estimate" in said
 
 
 def test_answers_are_read_forgivingly_and_bad_ones_asked_again() -> None:

@@ -62,9 +62,11 @@ class Level:
 
 
 DEFAULT_LEVEL = Level()
-# Set by hand: a beginner, a club player, a strong one; on Stockfish's scale, as UCI_Elo.
-NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1400), "hard": Level(elo=2000)}
-_LIKE = {"easy": "a beginner", "medium": "a casual player", "hard": "a club player"}  # estimates
+# Set by hand on Stockfish's scale, as UCI_Elo. Whom they are like, and that Lichess's scale is near, are estimates.
+NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1600), "hard": Level(elo=2000)}
+DEFAULT_NAME = "medium"  # which a club player enjoys
+_LIKE = {500: "a newcomer", 800: "a beginner", 1200: "a casual player", 1600: "a club player", 2000: "an expert"}
+SCALE = "numbers are about those of Lichess, by estimate"
 NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 
@@ -93,8 +95,14 @@ def level_choices() -> list[tuple[str, str]]:
     """Levels for a menu, from the weakest to full strength: what `parse_level` reads, and what people read."""
     least, most = _elo_range()
     elos = sorted({least, *range(-(-least // _ELO_STEP) * _ELO_STEP, most, _ELO_STEP), most})
-    names = {level.elo: f", {name}: {_LIKE[name]}" for name, level in NAMED_LEVELS.items() if level.elo is not None}
-    return [*((f"elo {elo}", f"{elo} Elo{names.get(elo, '')}") for elo in elos), (_FULL, "Full strength")]
+    likes = {elo: f", like {like}" for elo, like in _LIKE.items()}
+    return [*((f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos), (_FULL, "Full strength")]
+
+
+def names_text() -> str:
+    """The named levels in words: `easy (800) is like a beginner, ...`."""
+    named = ((name, level.elo) for name, level in NAMED_LEVELS.items() if level.elo is not None)
+    return ", ".join(f"{name} ({elo}) is like {_LIKE[elo]}" for name, elo in named)
 
 
 def _elo_range() -> tuple[int, int]:

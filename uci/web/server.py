@@ -24,7 +24,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.errors import ConfigError
 from engine.pages.render import new_nonce
-from uci.game.level import level_choices
+from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, SCALE, level_choices
 from uci.pages.render import render
 from uci.web.conductor import Conductor
 from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN
@@ -220,7 +220,10 @@ class PageHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page."""
-        self.show_page("web.html.j2", title="Aino", levels=level_choices(), longest_pgn=LONGEST_PGN)
+        first = NAMED_LEVELS[DEFAULT_NAME].text
+        self.show_page(
+            "web.html.j2", title="Aino", levels=level_choices(), first_level=first, scale=SCALE, longest_pgn=LONGEST_PGN
+        )
 
 
 class ReviewHandler(_Guarded):

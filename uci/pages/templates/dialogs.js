@@ -30,13 +30,11 @@ for (const id of ["new-game", "from-here"]) {
   form.start?.addEventListener("change", () => { form.querySelector(".own-start").hidden = form.start.value !== "number"; });
 }
 
-const FIRST_LEVEL = "elo 1400";  // which a casual player enjoys
-
 // Starts a dialog's choices with those of the game that is on.
 function choose(id) {
   const form = $(id).querySelector("form");
   if (state.human) form.side.value = state.human;
-  setChoice(form.level, state.asks ? FIRST_LEVEL : state.level);
+  setChoice(form.level, state.asks ? form.dataset.firstLevel : state.level);
 }
 
 let positionToPlay = null;  // a FEN from the set-up dialog
@@ -187,7 +185,7 @@ const opening = {
   "from-here"() { positionToPlay = null; choose("from-here"); },
   look() {
     const form = $("look").querySelector("form");
-    form.board.value = choices.board;
+    for (const name of ["board", "pieces"]) form[name].value = choices[name];
     for (const name of ["coordinates", "sound"]) form[name].checked = choices[name] === "on";
   },
 };

@@ -12,7 +12,7 @@ let premove = null;    // [from, to] to play as soon as it is legal
 let waitingDialog = null;  // the dialog whose wish the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
 let socket = null;
-const choices = { board: "brown", coordinates: "on", sound: "on" };  // what the page looks and sounds like
+const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on" };  // what the page looks and sounds like
 for (const name in choices) choices[name] = localStorage.getItem(`aino-${name}`) ?? choices[name];
 
 function send(wish, fields = {}) {
@@ -23,6 +23,20 @@ function setLook(name, value) {
   choices[name] = value;
   localStorage.setItem(`aino-${name}`, value);
   document.documentElement.dataset[name] = value;
+  if (name === "pieces") drawPieces(value);
+}
+
+// Replaces the shapes to which all boards refer: the classic ones, symbols of the system's font, or letters on discs.
+function drawPieces(kind) {
+  for (const piece of document.querySelectorAll(".shapes g[id]")) {
+    piece.classic ??= [...piece.childNodes];
+    const [side, name] = piece.id.split("-"), number = Object.values(NAMES).indexOf(name);
+    const symbol = "♟♞♝♜♛♚"[number] + "\ufe0e", letter = "PNBRQK"[number];
+    const drawn = { symbols: [shape("text", { class: `symbol ${side}`, x: 22.5, y: 36 }, symbol)], letters: [
+      shape("circle", { class: `disc ${side}`, cx: 22.5, cy: 22.5, r: 17 }),
+      shape("text", { class: `letter ${side}`, x: 22.5, y: 30 }, letter)] };
+    piece.replaceChildren(...drawn[kind] ?? piece.classic);
+  }
 }
 
 function say(text, kind = "note") {
