@@ -10,13 +10,14 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engine.errors import AinoError
 
 FAILED = 1  # Exit status after an error reported on stderr.
 USAGE = 2  # Exit status after a command line that cannot be understood.
 INTERRUPTED = 130  # Exit status of an interrupted command, as in shells.
+_HELP_COLUMN = 26  # Of a flag's help; most flags fit before it.
 
 
 def unknown_command(program: str, word: str, known: Iterable[str]) -> int:
@@ -34,13 +35,7 @@ def run_subcommand(program: str, name: str, description: str, module: ModuleType
     The module has `add_arguments(parser)` and `run(arguments) -> exit status`. It may have EXAMPLES, which end its
     help, and `parse(parser, words)`, for command lines that argparse alone would misread.
     """
-    parser = _Parser(
-        prog=f"{program} {name}",
-        description=description,
-        epilog=getattr(module, "EXAMPLES", None),
-        formatter_class=HelpFormatter,
-    )
-    module.add_arguments(parser)
+    parser = make_parser(program, name, description, module, is_brief="--help-all" not in words)
     parse = getattr(module, "parse", argparse.ArgumentParser.parse_args)
     try:
         status = int(module.run(parse(parser, words)))
@@ -61,8 +56,25 @@ def run_subcommand(program: str, name: str, description: str, module: ModuleType
     return status
 
 
-class _Parser(argparse.ArgumentParser):
+def make_parser(
+    program: str, name: str, description: str, module: ModuleType, is_brief: bool = False
+) -> argparse.ArgumentParser:
+    """The parser of one subcommand. The help of a brief one leaves out most engine options, which `--help-all` has."""
+    parser = CommandParser(
+        prog=f"{program} {name}",
+        description=description,
+        epilog=getattr(module, "EXAMPLES", None),
+        formatter_class=HelpFormatter,
+    )
+    parser.is_brief = is_brief
+    module.add_arguments(parser)
+    return parser
+
+
+class CommandParser(argparse.ArgumentParser):
     """Guesses which flag a mistyped one was meant to be."""
+
+    is_brief = False
 
     def error(self, message: str) -> NoReturn:
         words = message.partition("unrecognized arguments: ")[2].split()
@@ -81,6 +93,9 @@ def _flush_stdout() -> None:
 
 class HelpFormatter(argparse.HelpFormatter):
     """Wraps prose to the terminal's width but keeps indented lines, which are examples to copy, unchanged."""
+
+    def __init__(self, prog: str, **keywords: Any) -> None:
+        super().__init__(prog, max_help_position=_HELP_COLUMN, **keywords)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = itertools.groupby(text.splitlines(), key=_stands_alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
 from engine.options import EMPTY, OPTIONS, EngineOptions, Option, Value, parse_value
+
+_USUAL = ("threads", "weights_file")  # fields whose flags every help shows
 
 
 def uci_lines(options: EngineOptions) -> list[str]:
@@ -34,18 +37,26 @@ def _uci_line(option: Option, options: EngineOptions) -> str:
 
 
 def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
-    """Add one flag for each option (or for the fields in `only`), and `--config` for a TOML file of options."""
+    """Add one flag for each option (or for the fields in `only`), and `--config` for a TOML file of options.
+
+    The help of a brief parser shows the usual ones, in a sentence each, and those of `only`.
+    """
+    is_brief = getattr(parser, "is_brief", False) and not only
     group = parser.add_argument_group("engine options")
     group.add_argument("--config", type=Path, metavar="FILE", help="read engine options from this TOML file")
+    if not only:
+        group.add_argument("--help-all", action="help", help="show every engine option, too, and exit")
     for option in OPTIONS:
         if not option.field or (only and option.field not in only):
             continue
         text = option.help.replace("%", "%%")
+        default = f" (default {_text(option.default) or 'empty'})"
+        if is_brief:
+            text, default = (re.split(r"\. | \(", text)[0] if option.field in _USUAL else argparse.SUPPRESS), ""
         if option.type == "check":
             group.add_argument(*option.flags, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            default = f"{text} (default {_text(option.default) or 'empty'})"
-            group.add_argument(*option.flags, default=None, metavar=_metavar(option), help=default)
+            group.add_argument(*option.flags, default=None, metavar=_metavar(option), help=text + default)
 
 
 def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:

@@ -49,6 +49,21 @@ def test_every_subcommand_has_help(name: str, capsys: pytest.CaptureFixture[str]
     assert f"aino {name}" in capsys.readouterr().out
 
 
+def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    for flag in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            main(["play", flag])
+    brief, _, full = capsys.readouterr().out.rpartition("usage: aino play")
+    assert len(brief.splitlines()) <= 50
+    assert "--cpuct-init" in full
+    assert "--cpuct-init" not in brief
+    for flag in ("the game:", "--load FILE", "--black-level LEVEL", "--port N", "--threads N", "--help-all"):
+        assert flag in brief
+
+
 def test_unknown_subcommand_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paly"]) == 2
     assert main(["xyzzy"]) == 2

@@ -36,45 +36,43 @@ EXAMPLES = """\
 examples:
   aino play                                 asks for your side, the level and the clock
   aino play --side black --level "elo 1000" --clock 10+5
-  aino play --side white --level full --scores
   aino play --load last                     continue the game saved last
-  aino play --load game.pgn                 continue another one, with its sides, level and clocks
   aino play --chess960                      a random start position of Fischer Random
-  aino play --web                           a board in the browser
-  aino play --web --host 0.0.0.0            the same, also for a phone in this network
+  aino play --web --host 0.0.0.0            a board in the browser, also for a phone in this network
   aino play --side none --level "time 1"    watch Aino play itself
 
-In the game 'help' lists what you can type. However it ends, the game is saved as PGN, in the folder that is named at
-the start.
+In the game 'help' lists what you can type. However it ends, the game is saved.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino play [options]"
     sides = ("white", "black", "random", "none")
-    text = "choose your side; none = watch (default white, or that of the loaded game)"
-    parser.add_argument("--side", choices=sides, help=text)
-    level = parser.add_mutually_exclusive_group()
-    level.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS} (default)")
-    level.add_argument("--movetime", metavar="S", help="think for this many seconds a move, as --level 'time S'")
-    level.add_argument("--nodes", metavar="N", help="search this many positions a move, as --level 'nodes N'")
-    parser.add_argument("--black-level", metavar="LEVEL", help="set another level for Black, with --side none")
-    parser.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds per move")
-    start = parser.add_mutually_exclusive_group()
+    game = parser.add_argument_group("the game")
+    text = f"choose {', '.join(sides[:-1])}, or none to watch"
+    game.add_argument("--side", choices=sides, metavar="SIDE", help=text)
+    level = game.add_mutually_exclusive_group()
+    level.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS}")
+    level.add_argument("--movetime", metavar="S", help="think for S seconds a move, as --level 'time S'")
+    level.add_argument("--nodes", metavar="N", help="search N positions a move, as --level 'nodes N'")
+    game.add_argument("--black-level", metavar="LEVEL", help="set another level for Black, with --side none")
+    game.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds a move")
+    group = parser.add_argument_group("where it starts")
+    start = group.add_mutually_exclusive_group()
     start.add_argument("--fen", help="start from this position")
-    start.add_argument("--load", metavar="FILE", help=f"continue a game of this PGN file, or {LAST} for the latest")
     start.add_argument("--position", type=int, metavar="N", help="start from this Chess960 position, 0 to 959")
-    text = "use game number N of --load (default: 1; of last, the last)"
-    parser.add_argument("--game", type=int, metavar="N", help=text)
-    parser.add_argument("--ply", type=int, metavar="N", help="keep N plies of the loaded game (default: all)")
-    parser.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default: a file of its own)")
-    parser.add_argument("--bar", action="store_true", help="show the evaluation bar under the board")
-    parser.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
-    parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
+    start.add_argument("--load", metavar="FILE", help=f"continue a game of this PGN file, or the {LAST} one")
+    group.add_argument("--game", type=int, metavar="N", help="use its game number N (default 1; of last: the last)")
+    group.add_argument("--ply", type=int, metavar="N", help="keep N plies of it (default: all)")
+    shown = parser.add_argument_group("what it shows and saves")
+    shown.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default: a file of its own)")
+    shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
+    shown.add_argument("--bar", action="store_true", help="show an evaluation bar, too, with --scores")
+    shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
     browser = parser.add_argument_group("board in the browser")
     browser.add_argument("--web", action="store_true", help="play on a board in the browser")
     browser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
-    text = "listen on this address (default %(default)s, this machine only; 0.0.0.0 for all, to play on a phone)"
+    text = "listen here (default %(default)s; 0.0.0.0 for phones)"
     browser.add_argument("--host", default=_THIS_MACHINE, metavar="ADDRESS", help=text)
     browser.add_argument("--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)")
     add_flags(parser)
