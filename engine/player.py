@@ -29,6 +29,7 @@ from engine.idle_options import Use, idle_options
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.search.batches import Batches
+from engine.search.beside_mates import search_beside_mates
 from engine.search.book import PolyglotBook
 from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, plan_for
 from engine.search.hints import HintSource
@@ -280,24 +281,28 @@ class Engine:
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
         playing = limits.clock_ms(board.turn) is not None and not analysing
         self._runner.hint_source = None if playing else self._hint_source
-        driver = self._driver(
-            SearchOrder(
-                board=board,
-                limits=limits,
-                choice=self._choice(board, limits),
-                begun=begun,
-                only=only,
-                by_tables=bool(ranks) and analysing,
-                overhead_ms=self.options.move_overhead_ms,
-                saved_ms=self._saved_time.left_for(board),
-                on_info=on_info,
-                control=control,
-            ),
-            ranks,
-            first_hits,
+        order = SearchOrder(
+            board=board,
+            limits=limits,
+            choice=self._choice(board, limits),
+            begun=begun,
+            only=only,
+            by_tables=bool(ranks) and analysing,
+            overhead_ms=self.options.move_overhead_ms,
+            saved_ms=self._saved_time.left_for(board),
+            on_info=on_info,
+            control=control,
         )
+        reporter = self._reporter(board, ranks, first_hits)
+        fills_lines = self.options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
+        driver = SearchDriver(self._search, self._runner, reporter, order)
+
+        def run(part: SearchOrder) -> SearchResult:
+            self._root_was_changed |= bool(part.only)
+            return SearchDriver(self._search, self._runner, reporter, part).run()
+
         try:
-            result = driver.run()
+            result = search_beside_mates(order, self.options.multi_pv, run) if fills_lines else driver.run()
         except BaseException:
             self._runner.close()
             self._search.clear()  # Otherwise some of its visits would stay in flight forever.
@@ -352,11 +357,10 @@ class Engine:
             strength=self._plan(limits),
         )
 
-    def _driver(self, order: SearchOrder, ranks: Mapping[chess.Move, Rank], first_hits: int) -> SearchDriver:
+    def _reporter(self, board: chess.Board, ranks: Mapping[chess.Move, Rank], first_hits: int) -> Reporter:
         tablebase = self._tablebase if self._tablebase.largest else None
         cp_scale = cp_scale_of(self.evaluator)
-        reporter = Reporter(self._search, order.board, self.options.multi_pv, tablebase, cp_scale, first_hits, ranks)
-        return SearchDriver(self._search, self._runner, reporter, order)
+        return Reporter(self._search, board, self.options.multi_pv, tablebase, cp_scale, first_hits, ranks)
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""

@@ -7,7 +7,8 @@
                  batches over the threads of `crew`, `run` one of both; `table_answers` is asked about leaves, and
                  `hints` says what visits may overlook
     one search   `session` and `root` the tree as an object, `limits` with clock and control, `result` and `report` what
-                 it tells, `choice` the move at the end, `gumbel` another root; `job` joins them
+                 it tells, `choice` the move at the end, `gumbel` another root; `job` joins them, and
+                 `beside_mates` goes on for further lines
     no search    `book` the opening book
 
 Knows batched evaluators by their protocol and in-kernel ones by their kernel, and imports no learning library.
