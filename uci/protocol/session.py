@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.option_forms import uci_lines
 from engine.errors import AinoError, ConfigError
-from engine.options import EngineOptions, Value, find_option, set_option
+from engine.options import OPTIONS, EngineOptions, Value, find_option, set_option
 from uci import __version__
 from uci.loading.loader import DemandRefused, EngineFactory, make_engine
 from uci.protocol import words
@@ -113,15 +113,9 @@ class Session:
                 traceback.print_exc(file=sys.stderr)
                 self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
         elif line.strip():
-            self.writer.info(f"unknown command: {line.strip()[:200]}{self._guess(line)}")
+            guess = _guess(line.split()[0], ["quit", *self._commands])
+            self.writer.info(f"unknown command: {line.strip()[:200]}{guess}")
         return True
-
-    def _guess(self, line: str) -> str:
-        """The command that a line may be meant for, in words; "" for none."""
-        import difflib
-
-        close = difflib.get_close_matches(line.split()[0].lower(), ["quit", *self._commands], 1)
-        return f"; did you mean {close[0]}?" if close else ""
 
     # ---- commands ---------------------------------------------------------------------------------------------------
 
@@ -143,7 +137,7 @@ class Session:
         name, value = words.parse_setoption(text)
         option = find_option(name)
         if option is None:
-            self.writer.info(f"unknown option: {name}")
+            self.writer.info(f"unknown option: {name}{_guess(name, [option.name for option in OPTIONS])}")
         elif option.type == "button":
             self._ucinewgame("")
         elif value is None:
@@ -298,3 +292,12 @@ class Session:
             self._task.join(QUIT_TIMEOUT_S)
         if self._loader.engine is not None and not self._working():
             self._loader.engine.close()
+
+
+def _guess(word: str, names: Iterable[str]) -> str:
+    """The name that a word may be meant for, in words; "" for none."""
+    import difflib
+
+    by_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(word.lower(), by_lower, 1)
+    return f"; did you mean {by_lower[close[0]]}?" if close else ""
