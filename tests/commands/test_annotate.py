@@ -13,12 +13,12 @@ from types import SimpleNamespace
 
 import chess
 import chess.pgn
-import numpy as np
 import pytest
 from rich.console import Console
 
 import uci.annotate.annotate as annotate_command
 import uci.annotate.review as annotate_review
+from benchmarks.reviews import lichess_accuracies, pgn_scores
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
@@ -52,17 +52,6 @@ RETI = """\
 
 1. e4 c6 2. d4 d5 3. Nc3 dxe4 4. Nxe4 Nf6 5. Qd3 e5 6. dxe5 Qa5+ 7. Bd2 Qxe5 8. O-O-O {natural} 8... Nxe4
 9. Qd8+ Kxd8 10. Bg5+ Kc7 11. Bd8# 1-0
-"""
-# Anderssen against Kieseritzky, London 1851, from move 17 on. 18. Bd6 offers the rooks where simple moves win,
-# 18...Bxg1 misses 18...Qxa1+, and 20...Na6 runs into a mate that ends with a queen sacrifice.
-IMMORTAL = """\
-[White "Adolf Anderssen"]
-[Black "Lionel Kieseritzky"]
-[SetUp "1"]
-[FEN "rnb1k1nr/p2p1ppp/5q2/1pbN1N1P/4PBP1/3P1Q2/PPP5/R4KR1 b kq - 2 17"]
-[Result "1-0"]
-
-17... Qxb2 18. Bd6 Bxg1 19. e5 Qxa1+ 20. Ke2 Na6 21. Nxg7+ Kd8 22. Qf6+ Nxf6 23. Be7# 1-0
 """
 FOOLS_MATE = '[White "<b>Fool & Co</b>"]\n[Result "0-1"]\n\n1. f3 e5 2. g4 Qh4# 0-1\n'
 
@@ -174,34 +163,6 @@ def test_a_score_and_its_winning_chances_turn_into_each_other() -> None:
     assert [winning_cp(chances) for chances in (0.0, 1.0)] == [-1000, 1000]
 
 
-def lichess_accuracies(text: str) -> list[float | None]:
-    """White's and Black's accuracy from the evaluations in a PGN, as the code of Lichess has it, line by line.
-
-    https://github.com/lichess-org/lila, modules/analyse/src/main/AccuracyPercent.scala
-    """
-    evaluations = re.findall(r"\[%eval (#?)(-?[\d.]+)", text)
-    cps = [1000 if mate and float(v) > 0 else -1000 if mate else 100 * float(v) for mate, v in evaluations]
-    win = 50 + 50 * (2 / (1 + np.exp(-0.00368208 * np.clip([15, *cps], -1000, 1000))) - 1)
-    size = min(8, max(2, len(cps) // 10))
-    windows = [win[:size]] * (min(size, len(win)) - 2) + [win[i : i + size] for i in range(len(win) - size + 1)]
-    weights = [min(12.0, max(0.5, float(np.std(window)))) for window in windows]
-    sides: list[list[tuple[float, float]]] = [[], []]
-    for i, weight in enumerate(weights):
-        before, after = (win[i], win[i + 1]) if i % 2 == 0 else (win[i + 1], win[i])
-        raw = 103.1668100711649 * np.exp(-0.04354415386753951 * (before - after)) - 3.166924740191411 + 1
-        sides[i % 2].append((100.0 if after >= before else min(100.0, max(0.0, float(raw))), weight))
-    return [
-        (
-            sum(value * weight for value, weight in side) / sum(weight for _, weight in side)
-            + len(side) / sum(1 / max(1.0, value) for value, _ in side)
-        )
-        / 2
-        if side
-        else None
-        for side in sides
-    ]
-
-
 @pytest.mark.parametrize("seed", range(10))
 def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -> None:
     rng = random.Random(seed)
@@ -213,7 +174,7 @@ def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -
         script[board.epd()] = {move.uci(): score for move, score in zip(board.legal_moves, scores, strict=True)}
         board.push(rng.choice(list(board.legal_moves)))
     found = review(chess.pgn.Game.from_board(board), ScriptedEngine(script))
-    expected = lichess_accuracies(str(add_comments(found)))
+    expected = lichess_accuracies(pgn_scores(str(add_comments(found))))
     for side, right in zip((chess.WHITE, chess.BLACK), expected, strict=True):
         assert found.accuracy(side) == pytest.approx(right, abs=0.01)
 
@@ -221,7 +182,9 @@ def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -
 def test_four_bad_moves_cost_more_than_their_mean() -> None:
     """The loser of the fool's mate has one fair and one losing move."""
     found = review(read(FOOLS_MATE), ScriptedEngine({}))
-    assert found.accuracy(chess.WHITE) == pytest.approx(lichess_accuracies(str(add_comments(found)))[0], abs=0.01)
+    assert found.accuracy(chess.WHITE) == pytest.approx(
+        lichess_accuracies(pgn_scores(str(add_comments(found))))[0], abs=0.01
+    )
     assert accuracy([RatedMove(100.0, 1.0), RatedMove(0.0, 1.0)]) == pytest.approx((50 + 2 / 1.01) / 2)
     assert accuracy([]) is None
 
@@ -683,19 +646,6 @@ def test_file_without_games_writes_nothing(tmp_path: Path, capsys: pytest.Captur
     assert main(["annotate", str(tmp_path / "missing.pgn"), *FAST]) == 1
     assert "missing.pgn" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_blunders_of_the_immortal_game_are_found(tmp_path: Path) -> None:
-    path = tmp_path / "immortal.pgn"
-    path.write_text(IMMORTAL, encoding="utf-8")
-    assert main(["annotate", str(path), "--nodes", "20000", *FAST[:-1], "64"]) == 0
-    (game,) = annotated(tmp_path / "immortal.annotated.pgn")
-    nags = {node.san(): node.nags for node in game.mainline()}
-    assert 4 in nags["Na6"]
-    assert nags["Bd6"] & {2, 4}
-    assert nags["Bxg1"] & {2, 4, 6}
-    assert not any(nags[san] for san in ("Nxg7+", "Qf6+", "Be7#"))
 
 
 def test_comment_names_the_loss_and_the_better_move() -> None:

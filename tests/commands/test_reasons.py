@@ -150,3 +150,10 @@ def test_mates_have_patterns() -> None:
     assert mate_pattern(board, moves(board, "Nf7#")) == "smothered mate"
     board = chess.Board("6k1/5pp1/7p/8/8/8/5PPP/1R4K1 w - - 0 1")
     assert mate_pattern(board, moves(board, "Rb8+ Kh7")) == "mate"
+
+
+@pytest.mark.parametrize(("cost_cp", "sentence"), [(120.0, "loses a pawn: the pawn on e5 is unguarded"), (30.0, "")])
+def test_material_is_no_reason_where_the_evaluation_hardly_changes(cost_cp: float, sentence: str) -> None:
+    board = position("e4 e5 Nf3")
+    played, better = (moves(board, text) for text in ("h6 Nxe5", "Nc6 Bb5"))
+    assert reason(Lines(board, played, better, cost_cp=cost_cp)) == sentence

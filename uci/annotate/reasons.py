@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from uci.annotate.motifs import WORTH, Balance, balance, gain_on, mate_pattern, 
 
 _LEAST_DIFFERENCE = 1  # pawns between two lines; less is no reason
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
+_LEAST_COST_CP = 50  # that the evaluation must lose for each pawn named; material that has compensation is no reason
 _SETTLED_PLIES = 8  # of a line; what comes later is seldom forced
 
 
@@ -26,6 +28,7 @@ class Lines:
     better: Sequence[chess.Move]
     mate_played: int | None = None
     mate_better: int | None = None
+    cost_cp: float = math.inf  # what the evaluation loses by the move
 
 
 def reason(lines: Lines) -> str:
@@ -53,7 +56,8 @@ def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int) -> st
 
 def _material(lines: Lines) -> str:
     played, better = (_settled(lines, line) for line in (lines.played, lines.better))
-    if better.pawns - played.pawns < _LEAST_DIFFERENCE:
+    difference = better.pawns - played.pawns
+    if difference < _LEAST_DIFFERENCE or lines.cost_cp < _LEAST_COST_CP * difference:
         return ""
     if played.promotions < min(0, better.promotions):
         return "lets a pawn promote"

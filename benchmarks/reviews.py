@@ -1,0 +1,169 @@
+"""Check reviews that `aino annotate` wrote, with code and an engine that are not Aino's.
+
+    python -m benchmarks.reviews games.annotated.pgn --engine stockfish --nodes 200000
+
+The first table compares the accuracies of each review with Lichess's formula, applied to the evaluations in the same
+PGN and to the engine's own. The second asks the engine about every sentence: that a mate is allowed or missed, that
+what is lost or missed costs at least so much, and that the better move is better. Exit status 1 if an accuracy differs
+by more than rounding, or the engine contradicts a sentence about a mate.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import chess
+import chess.engine
+import chess.pgn
+import numpy as np
+
+from benchmarks.measuring import Row, new_parser, report
+
+_WORTH = {"queen": 9, "rook": 5, "bishop": 3, "knight": 3, "pawn": 1}
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
+_ROUNDING = 0.6  # percent; PGN has whole percents and hundredths of pawns
+_SHARE = 0.5  # of the pawns that a sentence names, which the engine must see lost: there is compensation for a part
+
+
+# ---- accuracy -------------------------------------------------------------------------------------------------------
+
+
+def lichess_accuracies(scores_cp: Sequence[float]) -> list[float | None]:
+    """White's and Black's accuracy from White's score after each move of a game that begins at the start position.
+
+    As the code of Lichess has it, line by line:
+    https://github.com/lichess-org/lila, modules/analyse/src/main/AccuracyPercent.scala
+    """
+    win = 50 + 50 * (2 / (1 + np.exp(-0.00368208 * np.clip([15, *scores_cp], -1000, 1000))) - 1)
+    size = min(8, max(2, len(scores_cp) // 10))
+    windows = [win[:size]] * (min(size, len(win)) - 2) + [win[i : i + size] for i in range(len(win) - size + 1)]
+    weights = [min(12.0, max(0.5, float(np.std(window)))) for window in windows]
+    sides: list[list[tuple[float, float]]] = [[], []]
+    for i, weight in enumerate(weights):
+        before, after = (win[i], win[i + 1]) if i % 2 == 0 else (win[i + 1], win[i])
+        raw = 103.1668100711649 * np.exp(-0.04354415386753951 * (before - after)) - 3.166924740191411 + 1
+        sides[i % 2].append((100.0 if after >= before else min(100.0, max(0.0, float(raw))), weight))
+    return [
+        (
+            sum(value * weight for value, weight in side) / sum(weight for _, weight in side)
+            + len(side) / sum(1 / max(1.0, value) for value, _ in side)
+        )
+        / 2
+        if side
+        else None
+        for side in sides
+    ]
+
+
+def pgn_scores(text: str) -> list[float]:
+    """White's scores in centipawns, a mate as 1000, from the evaluations in a PGN."""
+    found = re.findall(r"\[%eval (#?)(-?[\d.]+)", text)
+    return [(1000 if float(value) > 0 else -1000) if mate else 100 * float(value) for mate, value in found]
+
+
+def compare(game: chess.pgn.Game, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit) -> list[Row]:
+    """A row for each side: Aino's accuracy, Lichess's for Aino's evaluations, and Lichess's for the engine's."""
+    told = [float(text) for text in re.findall(r"accuracy (\d+)%", game.comment)[:2]]
+    of_aino = lichess_accuracies(pgn_scores(str(game)))
+    scores = []
+    for node in game.mainline():
+        if not node.board().is_game_over():
+            scores.append(engine.analyse(node.board(), limit)["score"].white().score(mate_score=1000))
+    of_engine = lichess_accuracies(scores)
+    name = f"{game.headers['White']} - {game.headers['Black']}"
+    return [
+        {"game": name, "side": side, "plies": game.end().ply(), "aino": told[at], "lichess": round(of_aino[at] or 0, 1),
+         "equal": abs(told[at] - (of_aino[at] or 0)) < _ROUNDING, "lichess_of_engine": round(of_engine[at] or 0, 1)}
+        for at, side in enumerate(("white", "black"))
+    ]  # fmt: skip
+
+
+# ---- sentences ------------------------------------------------------------------------------------------------------
+
+
+def pawns_named(text: str) -> int:
+    """What a sentence's first noun phrase is worth in pawns: `a rook and two pawns for a bishop` is 4."""
+    won, _, lost = re.split(r" to | by |: ", text)[0].partition(" for ")
+
+    def worth(part: str) -> int:
+        words = re.findall(r"(a|the|two|three|four|five) (queen|rook|bishop|knight|pawn)", part)
+        return sum(_NUMBERS.get(number, 1) * _WORTH[piece] for number, piece in words)
+
+    return 2 if "the exchange" in won else worth(won) - worth(lost)
+
+
+def check_move(
+    node: chess.pgn.ChildNode, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit
+) -> Iterator[Row]:
+    """A row for each claim of a judged move's comment."""
+    board, mover = node.parent.board(), node.parent.turn()
+    found = re.search(
+        r"(?:Blunder|Mistake|Inaccuracy)(?:: (.*?)\. Costs|, costs).*?(?:Better was (\S+)\.|$)", node.comment
+    )
+    if found is None:
+        return
+    reason, better = found[1] or "", found[2]
+
+    def score_after(move: chess.Move | None) -> chess.engine.Score:
+        after = board.copy()
+        if move is not None:
+            after.push(move)
+        return engine.analyse(after, limit)["score"].pov(mover)
+
+    best, played = score_after(None), score_after(node.move)
+    named = {"game": node.game().headers["White"], "move": board.variation_san([node.move])}
+
+    def row(claim: str, said: object, holds: bool) -> Row:
+        return {**named, "claim": claim, "engine": str(said), "holds": holds}
+
+    if better:
+        other = score_after(board.parse_san(better))
+        yield row(f"better was {better}", f"{other} against {played}", other > played)
+    for claim, moves in re.findall(r"(allows|misses) (?:a )?(?:[\w-]+ )?mate in (\d+)", reason):
+        mate = played.mate() if claim == "allows" else best.mate()
+        is_right = mate is not None and (mate < 0 if claim == "allows" else mate > 0)
+        yield row(f"{claim} mate in {moves}", f"mate in {abs(mate)}" if mate is not None else str(played), is_right)
+    if material := re.match(r"(?:loses|misses a win of|misses .*?, which wins) (.*)", reason):
+        pawns = pawns_named(material[1])
+        drop = (best.score(mate_score=3000) - played.score(mate_score=3000)) / 100
+        yield row(f"costs {pawns} pawns: {reason}"[:90], f"{drop:.1f} pawns", drop >= _SHARE * pawns)
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+def check(paths: Iterable[Path], command: str, nodes: int) -> tuple[list[Row], list[Row]]:
+    """The rows of both tables, for the reviews in some PGN files."""
+    limit = chess.engine.Limit(nodes=nodes)
+    accuracies: list[Row] = []
+    claims: list[Row] = []
+    with chess.engine.SimpleEngine.popen_uci(command) as engine:
+        for path in paths:
+            with path.open(encoding="utf-8") as file:
+                while (game := chess.pgn.read_game(file)) is not None:
+                    accuracies += compare(game, engine, limit)
+                    for node in game.mainline():
+                        claims += check_move(node, engine, limit)
+    return accuracies, claims
+
+
+def main() -> int:
+    """Print both tables; the exit status."""
+    parser = new_parser(__doc__)
+    parser.add_argument("pgn", nargs="+", type=Path, help="check the reviews in these files")
+    parser.add_argument("--engine", default="stockfish", help="ask this UCI engine (default %(default)s)")
+    parser.add_argument("--nodes", type=int, default=200_000, help="nodes a position (default %(default)s)")
+    arguments = parser.parse_args()
+    accuracies, claims = check(arguments.pgn, arguments.engine, arguments.nodes)
+    report(accuracies, arguments.json)
+    report(claims, arguments.json)
+    wrong = [row for row in claims if not row["holds"]]
+    print(f"{len(claims) - len(wrong)} of {len(claims)} claims hold", file=sys.stderr)
+    return int(any(not row["equal"] for row in accuracies) or any("mate" in str(row["claim"]) for row in wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Famous games as `aino annotate` reviews them without any flag: what must be marked, and what Stockfish says to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chess.pgn
+import pytest
+
+from benchmarks.reviews import check, pawns_named
+from uci.main import main
+
+OPERA = """\
+[White "Paul Morphy"]
+[Black "Duke Karl / Count Isouard"]
+[Result "1-0"]
+
+1. e4 e5 2. Nf3 d6 3. d4 Bg4 4. dxe5 Bxf3 5. Qxf3 dxe5 6. Bc4 Nf6 7. Qb3 Qe7 8. Nc3 c6 9. Bg5 b5 10. Nxb5 cxb5
+11. Bxb5+ Nbd7 12. O-O-O Rd8 13. Rxd7 Rxd7 14. Rd1 Qe6 15. Bxd7+ Nxd7 16. Qb8+ Nxb8 17. Rd8# 1-0
+"""
+IMMORTAL = """\
+[White "Adolf Anderssen"]
+[Black "Lionel Kieseritzky"]
+[Result "1-0"]
+
+1. e4 e5 2. f4 exf4 3. Bc4 Qh4+ 4. Kf1 b5 5. Bxb5 Nf6 6. Nf3 Qh6 7. d3 Nh5 8. Nh4 Qg5 9. Nf5 c6 10. g4 Nf6 11. Rg1 cxb5
+12. h4 Qg6 13. h5 Qg5 14. Qf3 Ng8 15. Bxf4 Qf6 16. Nc3 Bc5 17. Nd5 Qxb2 18. Bd6 Bxg1 19. e5 Qxa1+ 20. Ke2 Na6
+21. Nxg7+ Kd8 22. Qf6+ Nxf6 23. Be7# 1-0
+"""
+EVERGREEN = """\
+[White "Adolf Anderssen"]
+[Black "Jean Dufresne"]
+[Result "1-0"]
+
+1. e4 e5 2. Nf3 Nc6 3. Bc4 Bc5 4. b4 Bxb4 5. c3 Ba5 6. d4 exd4 7. O-O d3 8. Qb3 Qf6 9. e5 Qg6 10. Re1 Nge7 11. Ba3 b5
+12. Qxb5 Rb8 13. Qa4 Bb6 14. Nbd2 Bb7 15. Ne4 Qf5 16. Bxd3 Qh5 17. Nf6+ gxf6 18. exf6 Rg8 19. Rad1 Qxf3 20. Rxe7+ Nxe7
+21. Qxd7+ Kxd7 22. Bf5+ Ke8 23. Bd7+ Kf8 24. Bxe7# 1-0
+"""
+BAD, BRILLIANT = {2, 4, 6}, {3}  # NAGs
+# A game, and of its moves: who plays it at which number, one of the marks it must have, and words of its comment.
+CLASSICS = {
+    "opera": (OPERA, {
+        "6... Nf6": (BAD, "loses two pawns"),
+        "11... Nbd7": (BAD, "Better was"),
+        "13. Rxd7": (BRILLIANT, "sacrifice"),
+        "15... Nxd7": ({2}, "allows mate in 2"),
+        "16. Qb8+": (BRILLIANT, "sacrifice"),
+    }),
+    "immortal": (IMMORTAL, {
+        "18. Bd6": ({2, 4}, "loses a rook"),
+        "18... Bxg1": (BAD, "Better was Qxa1+"),
+        "20... Na6": ({2, 4}, "allows mate in"),
+        "22. Qf6+": (BRILLIANT, "sacrifice"),
+    }),
+    "evergreen": (EVERGREEN, {
+        "17. Nf6+": ({2, 4}, "loses a knight for a pawn"),
+        "19. Rad1": (BAD, "Better was"),
+        "20... Nxe7": ({4}, "allows mate in 4"),
+        "21. Qxd7+": (BRILLIANT, "sacrifice"),
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLASSICS)
+def test_a_famous_game_is_marked_as_it_must_be_and_stockfish_agrees(name: str, tmp_path: Path, stockfish: str) -> None:
+    text, expected = CLASSICS[name]
+    path = tmp_path / "game.pgn"
+    path.write_text(text, encoding="utf-8")
+    assert main(["annotate", str(path), "--threads", "1"]) == 0
+    reviewed = tmp_path / "game.annotated.pgn"
+    with reviewed.open(encoding="utf-8") as file:
+        game = chess.pgn.read_game(file)
+    assert game is not None
+    nodes = {f"{(node.ply() + 1) // 2}.{'' if node.ply() % 2 else '..'} {node.san()}": node for node in game.mainline()}
+    for move, (marks, words) in expected.items():
+        assert nodes[move].nags & marks, f"{move}: {nodes[move].nags} {nodes[move].comment}"
+        assert words in nodes[move].comment
+    assert not any(nodes[move].nags & BAD for move in list(nodes)[-3:]), "the mate itself"
+    accuracies, claims = check([reviewed], stockfish, 100_000)
+    assert all(row["equal"] for row in accuracies), accuracies
+    wrong = [row for row in claims if not row["holds"]]
+    assert not [row for row in wrong if "mate" in str(row["claim"])]
+    assert len(wrong) <= len(claims) / 3
+
+
+@pytest.mark.parametrize(
+    ("text", "pawns"),
+    [
+        ("a rook: the rook on a1 is unguarded", 5),
+        ("a knight for a pawn to a fork of king and queen by the queen on a5", 2),
+        ("the exchange: a bishop attacks the rook on d5", 2),
+        ("two pawns", 2),
+        ("a rook and a pawn", 6),
+    ],
+)
+def test_the_material_that_a_sentence_names_is_counted(text: str, pawns: int) -> None:
+    assert pawns_named(text) == pawns
