@@ -8,12 +8,14 @@ from pathlib import Path
 
 import chess
 import pytest
+from rich.console import Console
 
 from engine.search.limits import Limits
 from tests.commands.terminal_game import play
 from uci.game.book import book_move
 from uci.game.level import DEFAULT_LEVEL, parse_level
 from uci.play.questions import ask_choices, completions
+from uci.web.launch import _draw_code
 
 
 def asked(*answers: str) -> tuple[tuple[str, str, str], str]:
@@ -80,3 +82,19 @@ def test_tab_completes_commands_and_moves() -> None:
 def test_after_leaving_a_line_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert "`aino play --load last` goes on with it" in play("e4", f"fen {chess.STARTING_FEN}")[2]
+
+
+def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only() -> None:
+    segno = pytest.importorskip("segno")
+    url = "http://192.168.1.7:40123/Ab3dEf6hIj9lMn2pQr5tUv8xYz1BcD4f/"
+    drawn = {}
+    for is_terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=is_terminal, width=60)
+        _draw_code(console, url)
+        drawn[is_terminal] = console.file.getvalue()  # type: ignore[attr-defined]
+    halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}  # the two modules of a character; dark is blank
+    rows = [[halves[letter] for letter in line] for line in drawn[True].splitlines() if line.strip(" ")]
+    modules = [[pair[half] for pair in row] for row in rows for half in (0, 1)]
+    matrix = [list(row) for row in segno.make(url, micro=False).matrix]
+    assert [row[2:-2] for row in modules[2 : 2 + len(matrix)]] == matrix
+    assert drawn[False] == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import io
 import random
 import signal
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 import chess.pgn
 from rich.console import Console
 
-from engine.cli.console import say
+from engine.cli.console import can_show, say
 from engine.player import Engine
 from uci.game.game_file import default_path, save
 from uci.web.conductor import Conductor, Desk
@@ -59,6 +60,8 @@ async def _serve(
     who = "Who knows this address can open it, from any machine" if server.is_open else "Only this machine can open it"
     say(console, f"Aino's board: {server.url}")
     say(console, f"{who}. Games are saved in {path}. Ctrl-C here ends Aino.")
+    if server.is_open:
+        _draw_code(console, server.url)
     try:
         with _ended_by_signals() as ended:
             if open_browser:  # in a thread, because some browsers return when they are closed
@@ -74,6 +77,18 @@ async def _serve(
         await thinker.close()
         if where is not None:
             say(console, where)
+
+
+def _draw_code(console: Console, url: str) -> None:
+    """The address as a QR code for a phone's camera, in a terminal, where segno is installed."""
+    try:
+        import segno
+    except ImportError:
+        return
+    picture = io.StringIO()
+    segno.make(url, micro=False).terminal(picture, border=2, compact=True)
+    if console.is_terminal and can_show(console, picture.getvalue()):
+        say(console, picture.getvalue())
 
 
 def _saver(path: Path) -> Callable[[chess.pgn.Game], str]:

@@ -1,0 +1,76 @@
+"""No page breaks a rule of axe-core, which checks what screen readers, keyboards and eyes need. Skipped without it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import chess
+import pytest
+
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.devtools import Chromium, Tab
+from tests.browser.web_board import web_board
+from uci.main import main
+from uci.web.table import Setup
+
+DIALOGS = ("new-game", "setup", "load", "keep", "look", "keys")
+GAME = '[White "A"]\n[Black "B"]\n\n1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6 4. Qxf7# 1-0\n'
+SMALL = ("--nodes", "100", "--threads", "1", "--hash-mib", "16")
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script's text."""
+    found = importlib.util.find_spec("axe_core_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-core-python is not installed")
+    return Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(tab: Tab, axe: str) -> list[str]:
+    """The rules that the page breaks, and where."""
+    tab.script(f"{axe}; 1")
+    tab.script("Promise.all(document.getAnimations().map(one => one.finished)).then(() => 1)")
+    found = tab.script("axe.run().then(done => done.violations.map(rule => [rule.id, rule.nodes.map(n => n.target)]))")
+    return [f"{rule}: {places}" for rule, places in found]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(DESKTOP, False), (PHONE, True)])
+def test_the_board_and_its_dialogs_break_no_rule(
+    chromium: Chromium, tmp_path: Path, axe: str, width: int, dark: bool
+) -> None:
+    with web_board(tmp_path, Setup(chess.Board())) as server:
+        tab = chromium.open(server.url, width, dark=dark)
+        tab.wait_for("state")
+        assert violations(tab, axe) == []
+        for dialog in DIALOGS:
+            tab.script(f"openDialog({dialog!r})")
+            assert violations(tab, axe) == [], dialog
+            tab.script(f"document.getElementById({dialog!r}).close('cancel')")
+        tab.script("send('analyse', { on: true })")
+        tab.wait_for("linesFit()")
+        assert violations(tab, axe) == []
+        tab.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("axe")
+    (folder / "game.pgn").write_text(GAME, encoding="utf-8")
+    assert main(["annotate", str(folder / "game.pgn"), *SMALL]) == 0
+    assert main(["explain", "startpos", "--out", str(folder / "explain.html"), *SMALL]) == 0
+    return {"review": folder / "game.annotated.html", "explain": folder / "explain.html"}
+
+
+@pytest.mark.parametrize(("width", "dark"), [(DESKTOP, False), (PHONE, True)])
+@pytest.mark.parametrize("name", ["review", "explain"])
+def test_a_page_in_a_file_breaks_no_rule(
+    chromium: Chromium, pages: dict[str, Path], axe: str, name: str, width: int, dark: bool
+) -> None:
+    tab = chromium.open(pages[name].as_uri(), width, dark=dark)
+    assert violations(tab, axe) == []
+    if name == "review":
+        tab.click(".columns [data-try]")
+        assert violations(tab, axe) == []
+    tab.close()
