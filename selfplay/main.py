@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from engine.cli.command_line import run_subcommand, unknown_command
+from engine.cli.manual import add_manual_flags
 
 COMMANDS = {
     "loop": "play games, train on them and gate the candidate, again and again; resumable at any point",
@@ -46,12 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Train Aino: self-play, supervised learning, matches. Each command has --help.",
     )
     parser.add_argument("--version", action="version", version=f"Aino {metadata.version('aino-chess')}")
+    add_manual_flags(parser, {command: (module_name(command), text) for command, text in COMMANDS.items()})
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command, text in COMMANDS.items():
         subparsers.add_parser(command, help=text.replace("%", "%%"))
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         return unknown_command("aino-train", words[0], COMMANDS)
-    name = parser.parse_args(words[:1]).command
+    name = parser.parse_args(words if words[:1] == ["--completion"] else words[:1]).command
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return run_subcommand("aino-train", name, COMMANDS[name], importlib.import_module(module_name(name)), words[1:])
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +47,36 @@ def test_help_of_every_training_command_has_an_example(name: str, capsys: pytest
     with pytest.raises(SystemExit):
         selfplay.main.main([name, "--help"])
     assert f"  aino-train {name} " in capsys.readouterr().out.rpartition("example")[2]
+
+
+@pytest.mark.parametrize(("main", "commands"), TOP, ids=["aino", "aino-train"])
+def test_completion_and_man_page_know_every_command_and_flag(
+    main: Callable[[Sequence[str]], int], commands: Iterable[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("shtab")
+    printed = []
+    for words in (["--completion", "bash"], ["--man"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 0
+        printed.append(capsys.readouterr().out)
+    script, page = printed
+    first = next(iter(commands))
+    for name in commands:
+        assert re.search(rf"subparsers.*\b{name}\b", script)
+        assert re.search(rf"^\.SS [a-z-]+ {name}$", page, re.M)
+    for flag in ("--help-all", "--cpuct-init") if first == "uci" else ("--out", "--games"):
+        assert flag in script
+        assert flag.replace("-", "\\-") in page
+    assert not [line for line in page.splitlines() if re.match(r"[.'](?!TH|SH|SS|TP|PP|nf|fi|B )", line)]
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="needs man")
+def test_man_shows_the_page_without_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        uci.main.main(["--man"])
+    (tmp_path / "aino.1").write_text(capsys.readouterr().out, encoding="utf-8")
+    words = ["man", "--warnings=w", "-l", str(tmp_path / "aino.1")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    assert "--black-level LEVEL" in done.stdout

@@ -87,9 +87,9 @@ class MoveReview:
     @property
     def reason(self) -> str:
         """Why the move is worse than the best one; "" where no rule knows."""
-        mates = (_mate(verdict, self.mover) for verdict in (self.after, self.before))
+        played, better = (_mate(verdict, self.mover) for verdict in (self.after, self.before))
         cost_cp = (self.before.score_cp - self.after.score_cp) * (1 if self.mover == chess.WHITE else -1)
-        return reason(Lines(self.board, (self.move, *self.reply_line), self.best_line, *mates, cost_cp=cost_cp))
+        return reason(Lines(self.board, (self.move, *self.reply_line), self.best_line, played, better, cost_cp))
 
     @property
     def is_best(self) -> bool:
