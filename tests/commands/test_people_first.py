@@ -22,18 +22,19 @@ def asked(*answers: str) -> tuple[tuple[str, str, str], str]:
     said, rest = io.StringIO(), iter(answers)
 
     def ask(question: str) -> str:
-        said.write(question)
+        said.write(f"{question}\n")
         return next(rest)
 
-    return ask_choices(ask, said.write), said.getvalue()
+    return ask_choices(ask, lambda text: said.write(f"{text}\n")), said.getvalue()
 
 
 def test_enter_takes_the_defaults_of_the_three_questions() -> None:
     choices, said = asked("", "", "")
     assert choices == ("white", "elo 1600", "")
     assert said.count("[") == 3
-    assert "medium (1600) is like a club player" in said
+    assert "medium  1600, like a club player" in said
     assert "by estimate" in said
+    assert max(map(len, said.splitlines())) <= 60
 
 
 def test_answers_are_read_forgivingly_and_bad_ones_asked_again() -> None:

@@ -99,10 +99,12 @@ def level_choices() -> list[tuple[str, str]]:
     return [*((f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos), (_FULL, "Full strength")]
 
 
-def names_text() -> str:
-    """The named levels in words: `easy (800) is like a beginner, ...`."""
-    named = ((name, level.elo) for name, level in NAMED_LEVELS.items() if level.elo is not None)
-    return ", ".join(f"{name} ({elo}) is like {_LIKE[elo]}" for name, elo in named)
+def levels_text() -> str:
+    """The levels in lines that fit a narrow terminal."""
+    named = [(name, level.elo) for name, level in NAMED_LEVELS.items() if level.elo is not None]
+    rows = [f"  {name:<8}{elo}, like {_LIKE[elo]}" for name, elo in named]
+    others = ["  full    full strength", "  or elo 1500, time 2 (seconds a move), nodes 500 (a move)"]
+    return "\n".join([f"Levels; {SCALE}:", *rows, *others])
 
 
 def _elo_range() -> tuple[int, int]:

@@ -9,7 +9,7 @@ import chess
 
 from engine.errors import ConfigError
 from uci.game.clock import parse_time_control
-from uci.game.level import DEFAULT_NAME, LEVEL_FORMS, SCALE, names_text, parse_level
+from uci.game.level import DEFAULT_NAME, levels_text, parse_level
 from uci.play.typed_commands import COMMANDS
 
 DEFAULT_SIDE, NO_CLOCK = "white", "none"
@@ -19,7 +19,7 @@ Read = TypeVar("Read")
 
 def ask_choices(ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[str, str, str]:
     """Side, level and clock ("" for none) of a new game; Enter takes what stands in brackets. Raises EOFError."""
-    say(f"Levels: {LEVEL_FORMS}.\n{names_text()}; {SCALE}.")
+    say(levels_text())
     side = _answer(ask, say, f"Your side: white, black or random [{DEFAULT_SIDE}]: ", _side, DEFAULT_SIDE)
     level = _answer(ask, say, f"Aino's level [{DEFAULT_NAME}]: ", lambda text: parse_level(text).text, DEFAULT_NAME)
     clock = _answer(ask, say, f"Clock, such as 10 or 5+3 [{NO_CLOCK}]: ", _clock, NO_CLOCK)
