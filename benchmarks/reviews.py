@@ -124,7 +124,7 @@ def check_move(
         yield row(f"better was {better}", f"{other} against {played}", other > played)
     for claim, moves in re.findall(r"(allows|misses) (?:a )?(?:[\w-]+ )?mate in (\d+)", reason):
         mate = played.mate() if claim == "allows" else best.mate()
-        is_right = mate is not None and (mate < 0 if claim == "allows" else mate > 0)
+        is_right = mate is not None and (mate < 0 if claim == "allows" else mate > 0) and abs(mate) <= int(moves)
         yield row(f"{claim} mate in {moves}", f"mate in {abs(mate)}" if mate is not None else str(played), is_right)
     if material := re.match(r"(?:loses|misses a win of|misses .*?, which wins) (.*)", reason):
         pawns = pawns_named(material[1])
