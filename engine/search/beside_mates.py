@@ -23,7 +23,9 @@ def search_beside_mates(order: SearchOrder, count: int, run: Callable[[SearchOrd
 
     def merged(infos: Sequence[SearchInfo]) -> list[SearchInfo]:
         now = infos[0]
-        known = [replace(line, nodes=now.nodes, nps=now.nps, time_ms=now.time_ms, depth=now.depth) for line in lines]
+        known = [
+            replace(now, score_cp=line.score_cp, score_mate=line.score_mate, wdl=line.wdl, pv=line.pv) for line in lines
+        ]
         best_first = sorted([*known, *infos], key=lambda info: _moves_to_win(info.score_mate))
         return [replace(info, multipv=rank) for rank, info in enumerate(best_first[:count], 1)]
 
