@@ -100,7 +100,7 @@ def markdown_table() -> str:
     """The table of `docs/options.md`."""
     lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
     for option in OPTIONS:
-        flag = f"`{option.flag}`" if option.field else "-"
+        flag = f"`{option.flags[0]}`" if option.field else "-"
         default = f"`{_text(option.default)}`" if _text(option.default) else "-"
         names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
         lines.append(f"| {names} | {flag} | {default} | {option.range_text} | {option.help} |")

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
+from engine.settings import REQUIRED, check_settings, help_of, setting
 from selfplay.games.game_settings import GameSettings
 from selfplay.matches.statistics import Sprt
-from selfplay.settings import check_settings, help_of, required_setting, setting
 from selfplay.training.families import family_of
 from selfplay.training.recipe import Recipe
 from selfplay.training.sparse import SparseFamily
@@ -31,11 +31,12 @@ EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # netwo
 class FitSettings:
     """Training of a candidate, which starts from the best network. Raises ConfigError for values out of range."""
 
-    positions: int = required_setting("train on this many positions, counting repeats", least=1)
-    batch_size: int = required_setting("use this many positions in a training step", least=2)
-    peak_rate: float = required_setting("use this peak learning rate", above=0)
-    weight_decay: float = required_setting("shrink each weight by the learning rate times this, every step", least=0)
-    variations: float = required_setting(
+    positions: int = setting(REQUIRED, "train on this many positions, counting repeats", least=1)
+    batch_size: int = setting(REQUIRED, "use this many positions in a training step", least=2)
+    peak_rate: float = setting(REQUIRED, "use this peak learning rate", above=0)
+    weight_decay: float = setting(REQUIRED, "shrink each weight by the learning rate times this, every step", least=0)
+    variations: float = setting(
+        REQUIRED,
         "replace this share of the positions by one after a move that their search valued, with that value as target",
         least=0,
         most=1,

@@ -19,10 +19,10 @@ from engine.board.layout import KEY, ROW_WORDS
 from engine.errors import ConfigError, DataError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.pool import ThreadPool
+from engine.settings import check_weights
 from selfplay.records.calibration import DEEPEST
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.records.packed import keys_of_rows
-from selfplay.settings import check_weights
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
 from selfplay.teachers.draw_trees import TreeSource
 from selfplay.teachers.drawing import new_draw_space, score_noted

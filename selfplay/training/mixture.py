@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.settings import check_weights
 from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler
 from selfplay.data.order import EpochOrder
 from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, TrainingBatch, new_training_batch
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
-from selfplay.settings import check_weights
 
 GROUP = 8  # positions that a sparse batch takes from one game; they share its replay, the largest cost
 CHUNKS = 32  # parts of a sparse batch that threads fill independently

@@ -115,7 +115,7 @@ def resolve(
 def _range(option: chess.engine.Option, is_aino: bool) -> tuple[float | None, float | None]:
     own = find_option(option.name) if is_aino else None
     if own is not None and own.type in ("spin", "float"):
-        return own.min, own.max
+        return own.bounds["least"], own.bounds["most"]
     return option.min, option.max
 
 

@@ -122,10 +122,8 @@ class Mixer:
             return rng.choice([choice for choice in option.choices if choice != "sparse"])
         if option.type == "string":
             return rng.choice(self.files.choices(option.field))
-        assert option.min is not None
-        assert option.max is not None
-        most = MODEST.get(option.field, option.max)
-        return str(rng.randint(int(option.min), int(most)) if option.type == "spin" else rng.uniform(option.min, most))
+        least, most = option.bounds["least"], MODEST.get(option.field, option.bounds["most"])
+        return str(rng.randint(int(least), int(most)) if option.type == "spin" else rng.uniform(least, most))
 
     def _note(self, option: Option, value: str) -> None:
         """What the option must lead to."""

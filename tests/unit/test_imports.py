@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
-BASE = {"engine.errors", "engine.files", "engine.idle_options", "engine.options"}
+BASE = {"engine.errors", "engine.files", "engine.idle_options", "engine.options", "engine.settings"}
 TOOLS = BASE | {"engine.backend", "engine.native"}
 TACTICS = TOOLS | {"engine.board"}
 NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
@@ -27,7 +27,7 @@ SEARCH = (EVALUATION | {"engine.evaluation"}) - {"engine.nn"}
 PLAYER = SEARCH | {"engine.search"}
 ENGINE = PLAYER | {"engine", "engine.cli", "engine.nn", "engine.pages", "engine.player"}
 # The floors of self-play, lowest first; all of them may use the small modules beside its folders.
-SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "settings", "threads")}
+SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "threads")}
 RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
@@ -50,7 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
     "engine.errors": set(),
     "engine.idle_options": {"engine.options"},
-    "engine.options": {"engine.errors"},
+    "engine.options": {"engine.errors", "engine.settings"},
+    "engine.settings": {"engine.errors"},
     "engine.backend": BASE,
     "engine.cli": BASE,
     "engine.files": {"engine.errors"},

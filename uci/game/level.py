@@ -110,6 +110,4 @@ def levels_text() -> str:
 def _elo_range() -> tuple[int, int]:
     option = find_option("UCI_Elo")
     assert option is not None
-    assert option.min is not None
-    assert option.max is not None
-    return int(option.min), int(option.max)
+    return int(option.bounds["least"]), int(option.bounds["most"])

@@ -19,6 +19,7 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
+from engine.settings import help_of
 from selfplay.commands import pretrain
 from selfplay.lock import FolderLock
 from selfplay.main import main
@@ -31,7 +32,6 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
-from selfplay.settings import help_of
 from selfplay.training.families import family_of
 
 TINY = {

@@ -30,7 +30,7 @@ def chosen(children: list[RootMove], plan: StrengthPlan, draws: int = 400) -> Co
 def test_the_option_offers_what_lies_between_measured_ratings():
     option = find_option("UCI_Elo")
     assert option is not None
-    assert MEASURED[0][0] <= option.min < option.max <= MEASURED[-1][0]
+    assert MEASURED[0][0] <= option.bounds["least"] < option.bounds["most"] <= MEASURED[-1][0]
 
 
 def test_stronger_means_more_nodes_and_less_chance():

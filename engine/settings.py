@@ -1,0 +1,71 @@
+"""Settings as fields of dataclasses. A field holds name, default, allowed values and help in one place; everything that
+shows or reads it is made from there: UCI options, TOML keys, command-line flags and the documents.
+
+Imports the standard library only, because `uci` is answered before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, field, fields
+from typing import Any, TypeVar
+
+from engine.errors import ConfigError
+
+Value = TypeVar("Value", bool, int, float, str)
+
+REQUIRED: Any = MISSING  # the default of a field that has none
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # every comparison is false for NaN
+    "least": ("at least", operator.ge),
+    "above": ("above", operator.gt),
+    "most": ("at most", operator.le),
+    "below": ("below", operator.lt),
+}
+
+
+def setting(default: Value, text: str, choices: Iterable[str] = (), **more: Any) -> Value:
+    """A dataclass field with its help.
+
+    more: any of `least`, `above`, `most` and `below`, for a number; anything else goes to the field's metadata.
+    """
+    bounds = {name: more.pop(name) for name in _BOUNDS if more.get(name) is not None}
+    return field(default=default, metadata={"help": text, "choices": tuple(choices), "bounds": bounds, **more})
+
+
+def allows(value: Any, choices: Iterable[str], bounds: Mapping[str, float]) -> bool:
+    """Whether a value is one of the choices, if there are any, and within the bounds."""
+    return (not choices or value in choices) and all(_BOUNDS[name][1](value, bound) for name, bound in bounds.items())
+
+
+def range_text(choices: Iterable[str], bounds: Mapping[str, float]) -> str:
+    """What `allows` allows, in words; "" when it is everything."""
+    if bounds.keys() == {"least", "most"}:
+        return f"{bounds['least']:.10g} to {bounds['most']:.10g}"
+    return ", ".join(choices) or " and ".join(f"{_BOUNDS[name][0]} {bound:.10g}" for name, bound in bounds.items())
+
+
+def check_settings(settings: Any, place: str = "") -> None:
+    """Raise ConfigError if a field does not allow its value. The message puts `place` before the field's name."""
+    for one in fields(settings):
+        value, allowed = getattr(settings, one.name), _allowed(one)
+        if not allows(value, *allowed):
+            raise ConfigError(f"{place}{one.name}: expected {range_text(*allowed)}, got {value!r}")
+
+
+def check_weights(what: str, weights: Iterable[float]) -> None:
+    """Raise ConfigError unless the weights of a mixture are finite, none is negative, and one is positive."""
+    weights = list(weights)
+    if not (all(0.0 <= weight < math.inf for weight in weights) and sum(weights) > 0.0):
+        raise ConfigError(f"{what}: expected non-negative finite numbers with a positive sum, got {weights}")
+
+
+def help_of(one: Field[Any]) -> str:
+    """A field's help text, followed by its allowed values."""
+    text, allowed = one.metadata["help"], range_text(*_allowed(one))
+    return f"{text} ({allowed})" if allowed else text
+
+
+def _allowed(one: Field[Any]) -> tuple[tuple[str, ...], Mapping[str, float]]:
+    return one.metadata.get("choices", ()), one.metadata.get("bounds", {})
