@@ -36,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def play(games: int, behaviour: str, patience_s: float = 60.0) -> tuple[float, float, int]:
     """Play a match between scripted engines. Returns (CPU seconds of this process, elapsed seconds, moves)."""
-    engines = [Contestant(f"engine{n}", (sys.executable, str(SCRIPT), behaviour, str(n))) for n in (1, 2)]
+    first, second = (Contestant(f"engine{n}", (sys.executable, str(SCRIPT), behaviour, str(n))) for n in (1, 2))
+    control, book = TimeControl(nodes=1), load_book()
     settings = MatchSettings(
-        engines[0], engines[1], TimeControl(nodes=1), games, load_book(), longest=200, patience_s=patience_s
+        first=first, second=second, control=control, games=games, openings=book, longest=200, patience_s=patience_s
     )
     with tempfile.TemporaryDirectory() as folder:
         archive = MatchArchive(Path(folder), settings.description())

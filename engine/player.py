@@ -35,7 +35,7 @@ from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, 
 from engine.search.hints import HintSource
 from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Limits, SavedTime, SearchControl
-from engine.search.params import LC0, SearchParams
+from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
 from engine.search.run import Runner
@@ -129,19 +129,7 @@ class Engine:
         options = self.options
         if options.preset == "lc0":
             return LC0._replace(needs_planes=self.evaluator.needs_planes)
-        params = SearchParams(
-            cpuct_init=float(options.cpuct_init),
-            cpuct_base=float(options.cpuct_base),
-            cpuct_factor=float(options.cpuct_factor),
-            fpu_reduction=float(options.fpu_reduction),
-            policy_temperature=float(options.policy_temperature),
-            moves_left_max_effect=float(options.moves_left_max_effect),
-            moves_left_threshold=float(options.moves_left_threshold),
-            moves_left_slope=float(options.moves_left_slope),
-            tactical_nodes=float(options.tactical_nodes),
-            max_collisions=options.max_collisions,
-        )
-        params, deviation = suited_to(self.evaluator, params), float(options.cpuct_deviation)
+        params, deviation = suited_to(self.evaluator, params_of(options)), float(options.cpuct_deviation)
         return params if deviation < 0 else params._replace(cpuct_deviation=deviation)
 
     def set_options(self, options: EngineOptions) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from engine.options import EngineOptions
+
 
 class SearchParams(NamedTuple):
     """What the search kernels are told, fixed for one search."""
@@ -31,6 +33,12 @@ class SearchParams(NamedTuple):
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
     transpositions: bool = True  # Whether a new node learns from another one with its position (`transpositions`).
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
+
+
+def params_of(options: EngineOptions) -> SearchParams:
+    """The parameters that options name alike, but for what each search and its evaluator decide."""
+    names = (SearchParams._field_defaults.keys() & vars(options).keys()) - {"draw_score", "cpuct_deviation"}
+    return SearchParams(**{name: type(SearchParams._field_defaults[name])(getattr(options, name)) for name in names})
 
 
 LC0 = SearchParams(

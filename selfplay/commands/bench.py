@@ -17,6 +17,7 @@ from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
 from engine.cli.live_lines import live_line, show
 from engine.cli.machine import describe_machine
+from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.nn import dit
 from selfplay.data.game_files import record_of_result
@@ -44,19 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     text = "use FILTERSxBLOCKS or sparse-WIDTH with random weights (default %(default)s)"
     parser.add_argument("--net", default="64x6", metavar="NET", help=text)
-    text = "train on this many threads, and play on as many processes (default %(default)s)"
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help=text)
+    add_flag(parser, "--threads", 2, "train on this many threads, and play on as many processes")
     text = f"train on this many positions per step (default {TOWER_RECIPE.batch_size} for towers, "
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
-    text = "search this many visits per self-play move (default %(default)s)"
-    parser.add_argument("--visits", type=int, default=GameSettings.visits, metavar="N", help=text)
-    text = "play this many games at once in each process (default %(default)s)"
-    parser.add_argument("--games", type=int, default=GameSettings.concurrent, metavar="N", help=text)
+    add_flag(parser, "--visits", GameSettings.visits, "search this many visits per self-play move")
+    add_flag(parser, "--games", GameSettings.concurrent, "play this many games at once in each process")
     text = "evaluate towers in self-play with this backend (default %(default)s)"
     parser.add_argument("--backend", default=GameSettings.backend, choices=BACKEND_NAMES, help=text)
-    text = "measure each speed for this many seconds (default %(default)s)"
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help=text)
+    add_flag(parser, "--seconds", 10.0, "measure each speed for this many seconds", "S")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.cli.live_lines import LiveLine, live_line, show
+from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from selfplay.data.v6 import write_archive
@@ -24,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="read this run folder; nothing in it is changed")
     parser.add_argument("--pgn", type=Path, metavar="FILE.pgn", help="write the games as PGN")
     parser.add_argument("--v6", type=Path, metavar="FILE.tar", help="write Lc0 training chunks of version 6")
-    text = "begin with this generation (default %(default)s)"
-    parser.add_argument("--first", type=int, default=1, metavar="N", help=text)
+    add_flag(parser, "--first", 1, "begin with this generation")
     parser.add_argument("--last", type=int, metavar="N", help="end with this generation (default: the newest)")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from engine.cli.live_lines import live_line, show
+from engine.cli.setting_flags import add_files
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.data.pgn import PgnSelection
@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     add_run_arguments(parser)
     group = parser.add_argument_group("games (at least one file)")
-    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="import PGN collections")
+    add_files(group, "--pgn", "import PGN collections")
     text = "leave out games in which a player is below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "leave out Chess960 games of the PGN collections"
     group.add_argument("--pgn-standard", action="store_true", help=text)
     text = "import Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
-    group.add_argument("--v6", type=Path, nargs="+", default=[], metavar="PATH", help=text)
+    add_files(group, "--v6", text, "PATH")
 
 
 def run(arguments: argparse.Namespace) -> int:

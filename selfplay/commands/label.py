@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_line, show
+from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.pgn import PgnSelection, read_pgn
@@ -65,14 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_source_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help="label positions of PGN games")
+    add_files(group, "--pgn", "label positions of PGN games")
     text = "leave out games in which a player is below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    text = "label these positions, one per line (EPD or FEN)"
-    group.add_argument("--epd", type=Path, nargs="+", default=[], metavar="FILE", help=text)
+    add_files(group, "--epd", "label these positions, one per line (EPD or FEN)")
     group.add_argument("--run", type=Path, metavar="RUN", help="label positions of a run's games, newest first")
-    text = "label the positions of labelled games again (files or folders of *.txt.xz)"
-    group.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="PATH", help=text)
+    add_files(group, "--teacher", "label the positions of labelled games again (files or folders of *.txt.xz)", "PATH")
     text = "label held-out positions of a label folder (aino-train teach), drawn at random"
     group.add_argument("--labels", type=Path, metavar="FOLDER", help=text)
     text = "label only positions of this source of the label folder (default: any)"
@@ -83,26 +82,20 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--deviate", type=float, default=0.0, metavar="X", help=text)
     text = "label only games that trainings hold out (one in 64 by a hash of the moves), for `measure --truth`"
     group.add_argument("--held-out", action="store_true", help=text)
-    group.add_argument("--seed", type=int, default=1, help="seed all draws with this (default %(default)s)")
+    add_flag(group, "--seed", 1, "seed all draws with this")
     text = "replace each position by about N positions from Aino's search tree of it"
     group.add_argument("--tree", type=int, default=0, metavar="N", help=text)
-    text = "search this many nodes for --tree; each search takes half to twice as many (default %(default)s)"
-    group.add_argument("--tree-nodes", type=int, default=600, metavar="N", help=text)
-    text = "skip positions that are in these label files or folders"
-    group.add_argument("--known", type=Path, nargs="+", default=[], metavar="PATH", help=text)
-    text = "stop when the file has N positions (default %(default)s)"
-    group.add_argument("--count", type=int, default=100_000, metavar="N", help=text)
+    add_flag(group, "--tree-nodes", 600, "search this many nodes for --tree; each search takes half to twice as many")
+    add_files(group, "--known", "skip positions that are in these label files or folders", "PATH")
+    add_flag(group, "--count", 100_000, "stop when the file has N positions")
 
 
 def _add_search_flags(group: argparse._ArgumentGroup) -> None:
-    text = "let --engine search this many nodes per position (default %(default)s)"
-    group.add_argument("--nodes", type=int, default=3_000, help=text)
+    add_flag(group, "--nodes", 3_000, "let --engine search this many nodes per position")
     text = "search this many plies of alpha-beta before quiescence, with --net (default %(default)s)"
     group.add_argument("--depth", type=int, choices=tuple(GAME_SCORES), default=2, help=text)
-    text = "score this many moves per position (default %(default)s)"
-    group.add_argument("--multipv", type=int, default=5, metavar="N", help=text)
-    text = "give up on a position after this many seconds (default %(default)s)"
-    group.add_argument("--timeout", type=float, default=60.0, metavar="S", help=text)
+    add_flag(group, "--multipv", 5, "score this many moves per position")
+    add_flag(group, "--timeout", 60.0, "give up on a position after this many seconds", "S")
     group.add_argument(
         "--concurrency",
         type=int,

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_view, show
-from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
+from engine.cli.setting_flags import add_setting_flags, given_settings
+from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
@@ -40,17 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "play against Stockfish, or another engine with UCI_LimitStrength and UCI_Elo (default: %(default)s)"
     parser.add_argument("--opponent", default="name=stockfish cmd=stockfish", metavar="ENGINE", help=text)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
-
-    def number(name: str, field: str, text: str, metavar: str = "ELO") -> None:
-        default = getattr(LadderSettings, field)
-        kind = type(default)
-        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)s)")
-
-    number("--lowest", "lowest", "start the ladder at this Elo; the opponent's UCI_Elo must allow it")
-    number("--highest", "highest", "end the ladder at this Elo")
-    number("--step", "step", "set neighbouring rungs this many Elo apart")
-    number("--games", "games", "play at most N games, an even number", "N")
-    number("--precision", "precision", "stop when the 95%% interval is within this many Elo of its centre")
+    add_setting_flags(parser, LadderSettings)
     add_referee_flags(parser)
 
 
@@ -59,19 +50,8 @@ def settings_of(arguments: argparse.Namespace) -> LadderSettings:
     return LadderSettings(
         engine=parse_contestant(arguments.engine, arguments.margin_ms),
         opponent=parse_contestant(arguments.opponent, arguments.margin_ms),
-        control=control_of(arguments),
-        openings=book_of(arguments),
-        lowest=arguments.lowest,
-        highest=arguments.highest,
-        step=arguments.step,
-        games=arguments.games,
-        precision=arguments.precision,
-        seed=arguments.seed,
-        concurrency=arguments.concurrency,
-        longest=arguments.longest,
-        adjudication=adjudication_of(arguments),
-        patience_s=arguments.patience,
-        chess960=arguments.chess960,
+        **given_settings(LadderSettings, arguments),
+        **series_of(arguments),
     )
 
 

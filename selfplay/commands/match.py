@@ -7,8 +7,9 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_view, show
+from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
-from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
+from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
@@ -38,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first", required=True, metavar="ENGINE", help=f"play with this engine: {ENGINE_HELP}")
     parser.add_argument("--second", required=True, metavar="ENGINE", help="play against this engine, in the same form")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
-    text = "play this many games, an even number; with --sprt, at most this many (default %(default)s)"
-    parser.add_argument("--games", type=int, default=20, help=text)
+    add_flag(parser, "--games", 20, "play this many games, an even number; with --sprt, at most this many")
     text = "stop once the test decides between ELO1 and ELO0 as the first engine's lead (pentanomial GSPRT)"
     parser.add_argument("--sprt", type=float, nargs=2, metavar=("ELO0", "ELO1"), help=text)
     text = "allow --sprt these error rates (default 0.05 0.05)"
@@ -54,16 +54,9 @@ def settings_of(arguments: argparse.Namespace) -> MatchSettings:
     return MatchSettings(
         first=parse_contestant(arguments.first, arguments.margin_ms),
         second=parse_contestant(arguments.second, arguments.margin_ms),
-        control=control_of(arguments),
         games=arguments.games,
-        openings=book_of(arguments),
-        seed=arguments.seed,
-        concurrency=arguments.concurrency,
-        longest=arguments.longest,
         sprt=Sprt(*arguments.sprt, *(arguments.sprt_errors or ())) if arguments.sprt else None,
-        adjudication=adjudication_of(arguments),
-        patience_s=arguments.patience,
-        chess960=arguments.chess960,
+        **series_of(arguments),
     )
 
 

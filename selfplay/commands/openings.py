@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from engine.cli.live_lines import show
+from engine.cli.setting_flags import add_flag
 from selfplay.data.balanced_openings import draw_openings
 from selfplay.data.teacher import teacher_files
 from selfplay.records.opening_set import write_openings
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="read teacher labels from files, or folders of *.txt.xz",
     )
-    parser.add_argument("--count", type=int, default=5000, help="draw this many positions (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="seed the draw with this (default %(default)s)")
+    add_flag(parser, "--count", 5000, "draw this many positions")
+    add_flag(parser, "--seed", 1, "seed the draw with this")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.epd", help="write the openings here")
 
 

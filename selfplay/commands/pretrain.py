@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LiveLine, live_line, show
+from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
@@ -35,17 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data_flags(group: argparse._ArgumentGroup) -> None:
-    def files(name: str, metavar: str, text: str, *former: str) -> None:
-        group.add_argument(name, *former, type=Path, nargs="+", default=[], metavar=metavar, help=text)
-
-    files("--teacher", "PATH", "learn from teacher labels: files, or folders of *.txt.xz")
-    files("--engine-games", "FILE", "learn from engine games with evaluations, JSON lines")
-    files("--human-games", "FILE", "learn from human games, tab-separated")
-    files("--pgn", "FILE", "learn from PGN collections of any size")
-    files("--v6", "PATH", "learn from Lc0 training chunks of version 6: gzip files, tar archives or folders of them")
+    add_files(group, "--teacher", "learn from teacher labels: files, or folders of *.txt.xz", "PATH")
+    add_files(group, "--engine-games", "learn from engine games with evaluations, JSON lines")
+    add_files(group, "--human-games", "learn from human games, tab-separated")
+    add_files(group, "--pgn", "learn from PGN collections of any size")
+    add_files(
+        group,
+        "--v6",
+        "learn from Lc0 training chunks of version 6: gzip files, tar archives or folders of them",
+        "PATH",
+    )
     text = "learn from labels of tree positions (aino-train label --tree), in the form of --teacher"
-    files("--tree-labels", "PATH", text, "--searched")
-    files("--labels", "FOLDER", "learn from label folders (aino-train teach); sparse networks only")
+    add_files(group, "--tree-labels", text, "PATH", "--searched")
+    add_files(group, "--labels", "learn from label folders (aino-train teach); sparse networks only", "FOLDER")
     text = "leave out PGN games in which a player is below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "leave out Chess960 games of the PGN collections"
@@ -58,17 +61,13 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     )
     text = "score networks on held-out games of the file whose name starts with NAME (default %(default)s)"
     group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
-    text = "hold out this share of all games, by a hash of their moves (default %(default)s)"
-    group.add_argument("--heldout-share", type=float, default=defaults.heldout_share, metavar="X", help=text)
+    text = "hold out this share of all games, by a hash of their moves"
+    add_flag(group, "--heldout-share", defaults.heldout_share, text)
     text = "keep parsed data in this folder (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
 
 def _add_run_flags(group: argparse._ArgumentGroup) -> None:
-
-    def setting(name: str, default: float | str, text: str = "") -> None:
-        group.add_argument(name, type=type(default), default=default, help=f"{text} (default %(default)s)")
-
     text = "keep the run in this folder; the same command continues it"
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
     group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="write the trained network here")
@@ -79,7 +78,7 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length.add_argument("--minutes", type=float, default=0.0, help=text)
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
     text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH; with a value trunk sparse-WIDTH+vWIDTH)"
-    setting("--net", DEFAULT_NET, text)
+    add_flag(group, "--net", DEFAULT_NET, text)
     text = "train this part of a network with a value trunk; the value trunk learns from --labels (default %(default)s)"
     group.add_argument("--part", choices=PARTS, default=PARTS[0], help=text)
     text = "start from this network's weights instead of random ones; it must match --net but may lack the value trunk"
@@ -87,37 +86,33 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     tower, sparse, value = TOWER_RECIPE, SPARSE_RECIPE, VALUE_RECIPE
     text = f"use this peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks"
     text += f", {value.peak_rate} for value trunks)"
-    group.add_argument("--rate", type=float, help=text)
+    group.add_argument("--rate", type=float, dest="peak_rate", metavar="X", help=text)
     text = f"train on this many positions per step (default {tower.batch_size} for towers, "
     text += f"{sparse.batch_size} for sparse networks)"
-    group.add_argument("--batch", type=int, help=text)
+    group.add_argument("--batch", type=int, dest="batch_size", metavar="N", help=text)
     text = "replace this share of scored positions by the one after a scored move"
     text += f" (sparse networks only; default {sparse.variations})"
-    group.add_argument("--variations", type=float, help=text)
+    group.add_argument("--variations", type=float, metavar="X", help=text)
     text = "shrink each weight by the learning rate times this, every step (decoupled weight decay; "
     text += f"default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
     text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
     text = "weight the loss of siblings, centred within each group, by this (value trunks only)"
-    setting("--siblings", LossWeights.siblings, text)
-    setting("--threads", LearnerSettings.threads, "train on this many threads")
-    setting("--seed", PretrainSettings.seed, "seed all random numbers with this")
+    add_flag(group, "--siblings", LossWeights.siblings, text)
+    add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
+    add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
     text = "evaluate on held-out games this many minutes apart"
-    setting("--evaluate-minutes", PretrainSettings.evaluate_minutes, text)
+    add_flag(group, "--evaluate-minutes", PretrainSettings.evaluate_minutes, text)
     text = "save a checkpoint this many minutes apart"
-    setting("--checkpoint-minutes", PretrainSettings.checkpoint_minutes, text)
+    add_flag(group, "--checkpoint-minutes", PretrainSettings.checkpoint_minutes, text)
 
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     """The flags as settings. Raises ConfigError for values out of range."""
+    kinds = ("teacher", "engine_games", "human_games", "pgn", "v6", "labels")
     files = SourceFiles(
-        teacher=tuple(arguments.teacher),
-        engine_games=tuple(arguments.engine_games),
-        human_games=tuple(arguments.human_games),
-        pgn=tuple(arguments.pgn),
-        v6=tuple(arguments.v6),
+        **{name: tuple(getattr(arguments, name)) for name in kinds},
         searched=tuple(arguments.tree_labels),
-        labels=tuple(arguments.labels),
         pgn_selection=PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard),
         shares=_shares(arguments.mixture),
         heldout_file=arguments.heldout_file,
@@ -126,28 +121,13 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     )
     recipe = family_of(arguments.net, arguments.part).recipe
 
-    def given(value: float | None, default: float) -> float:
-        return default if value is None else value
-
-    learner = LearnerSettings(
-        batch_size=int(given(arguments.batch, recipe.batch_size)),
-        threads=arguments.threads,
-        variations=given(arguments.variations, recipe.variations),
-        weight_decay=given(arguments.weight_decay, recipe.weight_decay),
-        loss=LossWeights(siblings=arguments.siblings),
-    )
+    of_recipe = {name: getattr(recipe, name) for name in ("batch_size", "variations", "weight_decay", "peak_rate")}
+    given = {name: value for name in of_recipe if (value := getattr(arguments, name)) is not None}
+    peak_rate = (values := of_recipe | given).pop("peak_rate")
+    learner = LearnerSettings(**values, threads=arguments.threads, loss=LossWeights(siblings=arguments.siblings))
+    same = ("net", "part", "start_from", "minutes", "positions", "seed", "checkpoint_minutes", "evaluate_minutes")
     return PretrainSettings(
-        net=arguments.net,
-        part=arguments.part,
-        start_from=arguments.start_from,
-        minutes=arguments.minutes,
-        positions=arguments.positions,
-        peak_rate=given(arguments.rate, recipe.peak_rate),
-        seed=arguments.seed,
-        checkpoint_minutes=arguments.checkpoint_minutes,
-        evaluate_minutes=arguments.evaluate_minutes,
-        learner=learner,
-        files=files,
+        **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files
     )
 
 

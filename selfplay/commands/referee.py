@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
+from engine.cli.setting_flags import add_flag
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.control import TimeControl
-from selfplay.matches.opening_book import DEFAULT_PLIES, OpeningBook, load_book
+from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
+from selfplay.matches.series import SeriesSettings
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0
@@ -22,23 +25,19 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
     either.add_argument("--movetime", metavar="S", help="think for this many seconds per move")
     text = "search this many nodes per move; may be combined with --tc or --movetime"
     control.add_argument("--nodes", metavar="N", help=text)
-    text = "let a clock be overstepped by this many milliseconds (default %(default)s)"
-    control.add_argument("--margin-ms", type=float, default=MARGIN_MS, metavar="MS", help=text)
-    text = "stop an engine that answers this many seconds late; it loses the game (default %(default)s)"
-    control.add_argument("--patience", type=float, default=30.0, metavar="S", help=text)
+    add_flag(control, "--margin-ms", MARGIN_MS, "let a clock be overstepped by this many milliseconds", "MS")
+    text = "stop an engine that answers this many seconds late; it loses the game"
+    add_flag(control, "--patience", SeriesSettings.patience_s, text, "S")
     _add_opening_flags(parser.add_argument_group("openings, each played with both colours"))
     _add_ending_flags(parser.add_argument_group("games that end early"))
-    text = "play this many games at once (default %(default)s)"
-    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help=text)
+    add_flag(parser, "--concurrency", SeriesSettings.concurrency, "play this many games at once")
 
 
 def _add_opening_flags(group: argparse._ArgumentGroup) -> None:
     text = "read openings from a .pgn or .epd file, plain or in a .zip (default: Aino's own set)"
     group.add_argument("--openings", type=Path, metavar="FILE", help=text)
-    text = "take this many plies from each PGN opening (default %(default)s)"
-    group.add_argument("--opening-plies", type=int, default=DEFAULT_PLIES, metavar="N", help=text)
-    text = "shuffle the openings with this random seed (default %(default)s)"
-    group.add_argument("--seed", type=int, default=1, help=text)
+    add_flag(group, "--opening-plies", DEFAULT_PLIES, "take this many plies from each PGN opening")
+    add_flag(group, "--seed", SeriesSettings.seed, "shuffle the openings with this random seed")
     group.add_argument("--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings")
 
 
@@ -48,8 +47,7 @@ def _add_ending_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text)
     text = "call a loss when both engines score a side at -CP or worse for MOVES moves each (off; alone %(const)s)"
     group.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text)
-    text = "call a draw after this many plies (default %(default)s)"
-    group.add_argument("--longest", type=int, default=400, metavar="PLIES", help=text)
+    add_flag(group, "--longest", SeriesSettings.longest, "call a draw after this many plies", "PLIES")
 
 
 def quiet_driver() -> None:
@@ -57,20 +55,17 @@ def quiet_driver() -> None:
     logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
 
 
-def control_of(arguments: argparse.Namespace) -> TimeControl:
-    """The time control. Raises ConfigError."""
-    given = TimeControl.of(arguments.tc, arguments.movetime, arguments.nodes, arguments.margin_ms)
-    return given or TimeControl.parse(DEFAULT_CLOCK, arguments.margin_ms)
-
-
-def book_of(arguments: argparse.Namespace) -> OpeningBook:
-    """The openings. Raises DataError."""
-    return load_book(arguments.openings, arguments.opening_plies, arguments.chess960)
-
-
-def adjudication_of(arguments: argparse.Namespace) -> Adjudication:
-    """The rules for ending games early. Raises ConfigError."""
-    return Adjudication(
-        DrawRule.parse(arguments.draw) if arguments.draw else None,
-        ResignRule.parse(arguments.resign) if arguments.resign else None,
-    )
+def series_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields of SeriesSettings. Raises ConfigError, and DataError for openings."""
+    margin_ms = arguments.margin_ms
+    control = TimeControl.of(arguments.tc, arguments.movetime, arguments.nodes, margin_ms)
+    return {
+        "control": control or TimeControl.parse(DEFAULT_CLOCK, margin_ms),
+        "openings": load_book(arguments.openings, arguments.opening_plies, arguments.chess960),
+        "adjudication": Adjudication(
+            DrawRule.parse(arguments.draw) if arguments.draw else None,
+            ResignRule.parse(arguments.resign) if arguments.resign else None,
+        ),
+        "patience_s": arguments.patience,
+        **{name: getattr(arguments, name) for name in ("seed", "concurrency", "longest", "chess960")},
+    }

@@ -11,6 +11,7 @@ from typing import Any
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_line, show, show_view
 from engine.cli.option_forms import add_flags, options_from_flags
+from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from engine.options import EngineOptions
@@ -48,12 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", metavar="N", help=text)
     text = "think for this many seconds per move; with --nodes, whichever limit comes first"
     parser.add_argument("--movetime", metavar="S", help=text)
-    text = "solve this many positions at once, one engine each; Threads then defaults to 1 (default %(default)s)"
-    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help=text)
+    text = "solve this many positions at once, one engine each; Threads then defaults to 1"
+    add_flag(parser, "--concurrency", 1, text)
     text = "solve N positions per file, drawn at random (default: all)"
     parser.add_argument("--limit", type=int, metavar="N", help=text)
-    text = "draw with this random seed for --limit (default %(default)s)"
-    parser.add_argument("--limit-seed", type=int, default=1, metavar="N", help=text)
+    add_flag(parser, "--limit-seed", 1, "draw with this random seed for --limit")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and every outcome to this file")
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_line, show
+from engine.cli.setting_flags import add_files, add_flag, add_setting_flags, given_settings
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
@@ -53,45 +54,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_game_flags(group: argparse._ArgumentGroup) -> None:
-    text = "draw around games of teacher labels: files, or folders of *.txt.xz"
-    group.add_argument("--teacher", type=Path, nargs="+", default=[], metavar="PATH", help=text)
-    text = "draw around engine games, JSON lines"
-    group.add_argument("--engine-games", type=Path, nargs="+", default=[], metavar="FILE", help=text)
-    text = "draw around human games, tab-separated"
-    group.add_argument("--human-games", type=Path, nargs="+", default=[], metavar="FILE", help=text)
-    text = "draw around games of PGN collections"
-    group.add_argument("--pgn", type=Path, nargs="+", default=[], metavar="FILE", help=text)
+    add_files(group, "--teacher", "draw around games of teacher labels: files, or folders of *.txt.xz", "PATH")
+    add_files(group, "--engine-games", "draw around engine games, JSON lines")
+    add_files(group, "--human-games", "draw around human games, tab-separated")
+    add_files(group, "--pgn", "draw around games of PGN collections")
     group.add_argument("--run", type=Path, metavar="RUN", help="draw around the self-play games of a training run")
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
 
 def _add_label_flags(group: argparse._ArgumentGroup) -> None:
-    defaults = LabelPlan()
-    text = "stop when the folder has this many positions with a value (default %(default)s)"
-    group.add_argument("--count", type=int, default=1_000_000, metavar="N", help=text)
-    text = "label on this many threads (default %(default)s)"
-    group.add_argument("--threads", type=int, default=1, metavar="N", help=text)
-
-    def setting(name: str, text: str) -> None:
-        default = getattr(defaults, name.lstrip("-").replace("-", "_"))
-        group.add_argument(name, type=type(default), default=default, metavar="X", help=f"{text} (default {default})")
-
-    setting("--seed", "seed all draws with this")
-    setting("--calm-cp", "keep positions whose captures change the value by at most this many centipawns")
-    setting("--unsettled-share", "keep this share of the other positions, with quiescence's value")
-    setting("--scored-share", "score all moves of this many positions for each one with a value")
-    text = "label with alpha-beta of this many plies over quiescence search; 0 = static values of calm positions"
-    setting("--depth", text)
-    setting("--tree-visits", "search trees to draw from for this many visits; each takes half, once or twice as many")
-    setting("--chunk-rows", "draw this many positions at a time")
-    setting(
-        "--filter-mib",
-        "remember labelled positions in this many MiB, a power of two; 512 suffices for 200 million",
-    )
+    add_flag(group, "--count", 1_000_000, "stop when the folder has this many positions with a value")
+    add_flag(group, "--threads", 1, "label on this many threads")
+    add_setting_flags(group, LabelPlan)
     text = "search those trees with this sparse network (default: the one that comes with Aino)"
     group.add_argument("--tree-net", type=Path, metavar="FILE.dit", help=text)
-    weights = " ".join(f"{name}={weight}" for name, weight in asdict(defaults.shares).items())
+    weights = " ".join(f"{name}={weight}" for name, weight in asdict(Shares()).items())
     text = f"draw from the sources with these relative weights (default {weights})"
     group.add_argument("--mixture", "--shares", nargs="+", default=[], metavar="SOURCE=X", help=text)
 
@@ -101,10 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     net = read_stockfish_net(arguments.net)
     if arguments.check > 0:
         return _check(arguments, net)
-    plan = LabelPlan(
-        **{field.name: getattr(arguments, field.name) for field in fields(LabelPlan) if field.name != "shares"},
-        shares=_shares(arguments.mixture),
-    )
+    plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
     tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
     with FolderLock(arguments.out):
         roots = new_roots(games_of_sets(_games(arguments)))

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_view, show
+from engine.cli.setting_flags import add_flag
 from engine.pages.render import write_page
-from selfplay.commands.referee import add_referee_flags, adjudication_of, book_of, control_of, quiet_driver
+from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
@@ -45,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine", default="aino", metavar="ENGINE", help=f"tune this engine: {ENGINE_HELP} (default %(default)s)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
-    text = "play this many pairs of games (default %(default)s); the schedule of steps depends on it"
-    parser.add_argument("--pairs", type=int, default=5000, metavar="N", help=text)
-    text = "let a pair start from the values that all but this many pairs before it have led to (default %(default)s)"
-    parser.add_argument("--lag", type=int, default=LAG, metavar="N", help=text)
+    add_flag(parser, "--pairs", 5000, "play this many pairs of games; the schedule of steps depends on it")
+    add_flag(
+        parser, "--lag", LAG, "let a pair start from the values that all but this many pairs before it have led to"
+    )
     add_referee_flags(parser)
 
 
@@ -56,21 +57,9 @@ def settings_of(arguments: argparse.Namespace) -> TuningSettings:
     """The flags as settings; the engine is asked for its options. Raises ConfigError and DataError."""
     wishes = [parse_wish(text) for text in arguments.option]
     engine = parse_contestant(arguments.engine, arguments.margin_ms)
-    control, openings, adjudication = control_of(arguments), book_of(arguments), adjudication_of(arguments)
-    return TuningSettings(
-        engine=engine,
-        options=ask_for_options(engine, wishes),
-        control=control,
-        openings=openings,
-        pairs=arguments.pairs,
-        lag=arguments.lag,
-        seed=arguments.seed,
-        concurrency=arguments.concurrency,
-        longest=arguments.longest,
-        adjudication=adjudication,
-        patience_s=arguments.patience,
-        chess960=arguments.chess960,
-    )
+    series = series_of(arguments)
+    options = ask_for_options(engine, wishes)
+    return TuningSettings(engine=engine, options=options, pairs=arguments.pairs, lag=arguments.lag, **series)
 
 
 def ask_for_options(contestant: Contestant, wishes: list[OptionWish]) -> tuple[Tunable, ...]:

@@ -2,58 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from engine.errors import ConfigError
-from selfplay.matches.adjudication import Adjudication
+from engine.settings import setting
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
-from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder
-from selfplay.matches.play import Rules
 from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
 from selfplay.matches.runner import PlannedGame, play_games
-from selfplay.matches.series import count_faults, settings_json
+from selfplay.matches.series import SeriesSettings, count_faults
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
 SURE = 0.975  # stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it
 OUTSIDE_PAIRS = 15
 
 
-@dataclass(frozen=True)
-class LadderSettings:
-    """Which engine climbs, how games are played, and when the ladder stops."""
+@dataclass(frozen=True, kw_only=True)
+class LadderSettings(SeriesSettings):
+    """Which engine climbs, and when the ladder stops. Elo: Stockfish 15.1 accepts 1350 to 2850."""
+
+    FREE = ("games", "precision")
 
     engine: Contestant
     opponent: Contestant  # Stockfish; the ladder sets UCI_LimitStrength and UCI_Elo
-    control: TimeControl
-    openings: Sequence[str]
-    lowest: int = 1350  # Elo: Stockfish 15.1 accepts 1350 to 2850
-    highest: int = 2850
-    step: int = 50
-    games: int = 200  # maximum number of games
-    precision: float = 50.0  # Elo: stop when half the 95% interval is no longer than this
-    seed: int = 1  # shuffles the openings
-    concurrency: int = 1
-    longest: int = 400  # plies; a game that reaches it is a draw
-    adjudication: Adjudication = field(default_factory=Adjudication)
-    patience_s: float = 30.0  # see Rules
-    chess960: bool = False
+    lowest: int = setting(1350, "start the ladder at this Elo; the opponent's UCI_Elo must allow it", metavar="ELO")
+    highest: int = setting(2850, "end the ladder at this Elo", metavar="ELO")
+    step: int = setting(50, "set neighbouring rungs this many Elo apart", metavar="ELO")
+    games: int = setting(200, "play at most N games, an even number")
+    precision: float = setting(50.0, "stop when the 95% interval is within this many Elo of its centre", metavar="ELO")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.step > 0 and 0 <= self.lowest < self.highest) or not self.precision > 0:
             raise ConfigError("ladder: expected lowest < highest and a step and a precision above 0")
         if self.games < 2 or self.games % 2:
             raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
-        if self.concurrency < 1 or not self.openings:
-            raise ConfigError("a ladder needs openings and a concurrency of at least 1")
-        self.rules()  # raises for bad values
-
-    def rules(self) -> Rules:
-        """The rules of every game."""
-        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
 
     @property
     def rungs(self) -> list[int]:
@@ -64,15 +49,6 @@ class LadderSettings:
         """The opponent on that rung."""
         options = (("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
         return replace(self.opponent, name=f"{self.opponent.name}-{rung}", options=self.opponent.options + options)
-
-    def resolved(self) -> dict[str, Any]:
-        """Every setting as JSON values."""
-        return settings_json(self)
-
-    def description(self) -> dict[str, Any]:
-        """The settings that must stay the same when a ladder is resumed, as JSON values."""
-        free = ("games", "precision", "concurrency", "patience_s")
-        return {key: value for key, value in self.resolved().items() if key not in free}
 
 
 @dataclass(frozen=True)

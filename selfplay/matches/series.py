@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication
@@ -25,37 +25,68 @@ from selfplay.matches.statistics import (
 )
 
 
-@dataclass(frozen=True)
-class MatchSettings:
-    """Who plays, the time control and the number of games."""
+@dataclass(frozen=True, kw_only=True)
+class SeriesSettings:
+    """How the games of a match, a ladder or a tuning are played. Raises ConfigError for bad values."""
 
-    first: Contestant
-    second: Contestant
-    control: TimeControl  # for both, unless a contestant has its own
-    games: int  # even, as each opening is played with both colours; an SPRT may stop earlier
+    FREE: ClassVar[tuple[str, ...]] = ()  # more settings that may differ when a series is resumed
+
+    control: TimeControl  # for all, unless a contestant has its own
     openings: Sequence[str]  # in the form of `selfplay.matches.opening_book`, such as a FEN
-    seed: int = 1  # shuffles the openings
+    seed: int = 1  # of all draws, such as the order of the openings
     concurrency: int = 1
     longest: int = 400  # plies; a game that reaches it is a draw
-    sprt: Sprt | None = None  # ends the match when it reaches a decision
     adjudication: Adjudication = field(default_factory=Adjudication)
     patience_s: float = 30.0  # see Rules
     chess960: bool = False
 
     def __post_init__(self) -> None:
+        if self.concurrency < 1 or not self.openings:
+            raise ConfigError("games need openings and a concurrency of at least 1")
+        self.rules()  # raises for bad values
+
+    def rules(self) -> Rules:
+        """The rules of every game."""
+        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
+
+    def description(self) -> dict[str, Any]:
+        """The settings that must stay the same when a series is resumed, as JSON values."""
+        free = (*self.FREE, "concurrency", "patience_s")
+        return {key: value for key, value in self.resolved().items() if key not in free}
+
+    def resolved(self) -> dict[str, Any]:
+        """Every setting as JSON values. `openings` becomes their number, the first and the last one.
+
+        Raises DataError where no opening can be read.
+        """
+        numbers = range(len(self.openings))
+        first, last = (next(readable(self.openings, order)) for order in (numbers, reversed(numbers)))
+        values = {
+            one.name: asdict(value) if hasattr(value := getattr(self, one.name), "__dataclass_fields__") else value
+            for one in fields(self)
+        }
+        return values | {"openings": {"count": len(self.openings), "first": first, "last": last}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchSettings(SeriesSettings):
+    """Who plays, and the number of games."""
+
+    FREE = ("games",)
+
+    first: Contestant
+    second: Contestant
+    games: int  # even, as each opening is played with both colours; an SPRT may stop earlier
+    sprt: Sprt | None = None  # ends the match when it reaches a decision
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.games < 2 or self.games % 2:
             raise ConfigError(
                 f"games: expected an even number of at least 2 (pairs with colours swapped), got {self.games}"
             )
         if self.first.name == self.second.name:
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
-        if self.concurrency < 1 or not self.openings:
-            raise ConfigError("a match needs openings and a concurrency of at least 1")
-        self.rules()  # raises for bad values
-
-    def rules(self) -> Rules:
-        """The rules of every game."""
-        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
 
     @property
     def warning(self) -> str:
@@ -67,29 +98,6 @@ class MatchSettings:
             f"{self.games // 2:,} pairs share {len(self.openings):,} openings, and only nodes limit the engines: with "
             "one thread each they play the same games again, and the intervals come out too narrow. Use more openings"
         )
-
-    def description(self) -> dict[str, Any]:
-        """The settings that must stay the same when a match is resumed, as JSON values."""
-        resolved = self.resolved()
-        return {key: value for key, value in resolved.items() if key not in ("games", "concurrency", "patience_s")}
-
-    def resolved(self) -> dict[str, Any]:
-        """Every setting as JSON values."""
-        return settings_json(self)
-
-
-def settings_json(settings: Any) -> dict[str, Any]:
-    """The fields of a settings dataclass as JSON values. `openings` becomes their number, the first and the last one.
-
-    Raises DataError where no opening can be read.
-    """
-    openings, numbers = settings.openings, range(len(settings.openings))
-    first, last = (next(readable(openings, order)) for order in (numbers, reversed(numbers)))
-    values = {
-        one.name: asdict(value) if hasattr(value := getattr(settings, one.name), "__dataclass_fields__") else value
-        for one in fields(settings)
-    }
-    return values | {"openings": {"count": len(openings), "first": first, "last": last}}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from engine.search.params import SearchParams
 from selfplay.games.gate_game import GateGame, GateRecord
-from selfplay.games.seats import Seating
+from selfplay.games.seats import Seating, game_params
 from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
@@ -38,7 +37,7 @@ class GateTask(PlayTask):
 
     def seating(self) -> Seating:
         """As in PlayTask."""
-        return Seating(self.settings.concurrent, SearchParams(mate_moves=1), self.gate.visits, self.gate.longest)
+        return Seating(self.settings.concurrent, game_params(), self.gate.visits, self.gate.longest)
 
     def shortest(self) -> Self:
         """As in PlayTask."""

@@ -18,11 +18,10 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
-from engine.search.params import SearchParams
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import play_games, play_in_turn
-from selfplay.games.seats import Seating, Seats
+from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
@@ -82,7 +81,7 @@ class GenerationTask(PlayTask):
     def seating(self) -> Seating:
         """As in PlayTask."""
         settings = self.settings
-        params = SearchParams(decide_root=settings.gumbel == 0, mate_moves=1)
+        params = game_params(decide_root=settings.gumbel == 0)
         return Seating(settings.concurrent, params, max(settings.visits, settings.fast_visits), settings.longest)
 
     def shortest(self) -> Self:

@@ -16,13 +16,12 @@ import chess
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
-from engine.search.params import SearchParams
 from engine.search.session import Search
 from engine.search.tree import DESCENTS
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import play_games, play_in_turn
-from selfplay.games.seats import Seating, Seats
+from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 
 ROUNDS = 6  # repeats of each measurement, interleaved so that a change in machine speed affects all of them
@@ -79,7 +78,7 @@ class _Table:
         self.evaluator = make_evaluator("network", net, threads=1, backend=settings.backend)
         self._settings = settings
         visits = max(settings.visits, settings.fast_visits)
-        self.seating = Seating(settings.concurrent, SearchParams(mate_moves=1), visits, settings.longest)
+        self.seating = Seating(settings.concurrent, game_params(), visits, settings.longest)
         self.started: list[SelfPlayGame] = []
 
     def games(self) -> Iterator[SelfPlayGame]:

@@ -19,7 +19,7 @@ from engine.board.layout import KEY, ROW_WORDS
 from engine.errors import ConfigError, DataError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.pool import ThreadPool
-from engine.settings import check_weights
+from engine.settings import check_settings, check_weights, setting
 from selfplay.records.calibration import DEEPEST
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.records.packed import keys_of_rows
@@ -37,38 +37,28 @@ REBUILD_ROWS = 1 << 20
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """Settings that, with the net and the games, determine the labels.
+    """Settings that, with the net and the games, determine the labels. Raises ConfigError."""
 
-    Attributes:
-        seed: random seed of all draws.
-        chunk_rows: values per chunk, before duplicates are removed.
-        calm_cp: largest difference of quiescence and static value in a calm position, centipawns.
-        unsettled_share: share of positions that are not calm to keep, labelled with quiescence's value.
-        scored_share: positions with all moves scored, per position with a value.
-        depth: plies of alpha-beta behind every value; 0 = static values, and quiescence's of positions not calm.
-        tree_visits: visits of a search whose tree is a source; each search has half, once or twice as many.
-        filter_mib: memory of the duplicate filter, a power of two; 512 MiB for 200 million positions.
-        shares: mixture weights of the sources.
-    """
-
-    seed: int = 1
-    chunk_rows: int = 65_536
-    calm_cp: float = 40.0
-    unsettled_share: float = 0.05
-    scored_share: float = 0.05
-    depth: int = 0
-    tree_visits: int = 600
-    filter_mib: int = 512
+    # fmt: off
+    seed: int = setting(1, "seed all draws with this", least=0)
+    calm_cp: float = setting(40.0,
+        "keep positions whose captures change the value by at most this many centipawns", least=0)
+    unsettled_share: float = setting(0.05,
+        "keep this share of the other positions, with quiescence's value", least=0, most=1)
+    scored_share: float = setting(0.05,
+        "score all moves of this many positions for each one with a value", least=0, most=1)
+    depth: int = setting(0, "label with alpha-beta of this many plies over quiescence search; 0 = static values of "
+        "calm positions", least=0, most=DEEPEST)
+    tree_visits: int = setting(600,
+        "search trees to draw from for this many visits; each takes half, once or twice as many", least=1)
+    chunk_rows: int = setting(65_536, "draw this many positions at a time", least=1)
+    filter_mib: int = setting(512,
+        "remember labelled positions in this many MiB, a power of two; 512 suffices for 200 million")
     shares: Shares = field(default_factory=Shares)
+    # fmt: on
 
     def __post_init__(self) -> None:
-        for name in ("unsettled_share", "scored_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
-        if not 0 <= self.depth <= DEEPEST:
-            raise ConfigError(f"depth: expected 0 to {DEEPEST} plies, got {self.depth}")
-        if min(self.chunk_rows, self.tree_visits) < 1 or not self.calm_cp >= 0 or self.seed < 0:
-            raise ConfigError(f"expected positive numbers, got {self}")
+        check_settings(self)
         if self.filter_mib < 1 or self.filter_mib & (self.filter_mib - 1):
             raise ConfigError(f"filter_mib: expected a power of two, got {self.filter_mib}")
         check_weights("shares of the sources", asdict(self.shares).values())

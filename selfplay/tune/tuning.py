@@ -6,71 +6,50 @@ results by number, so that a killed run goes on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from engine.errors import ConfigError
-from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
-from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder
-from selfplay.matches.play import Rules
 from selfplay.matches.runner import PlannedGame, play_games
-from selfplay.matches.series import count_faults, settings_json
+from selfplay.matches.series import SeriesSettings, count_faults
 from selfplay.tune.spsa import Schedule, Spsa
 from selfplay.tune.tunable import Tunable
 
 LAG = 8  # Pairs under way at once at most; enough for several games at once. Set by hand.
 
 
-@dataclass(frozen=True)
-class TuningSettings:
-    """Which engine and options, how games are played, and how many pairs of them."""
+@dataclass(frozen=True, kw_only=True)
+class TuningSettings(SeriesSettings):
+    """Which engine and options, and how many pairs of games. The seed also chooses the directions."""
 
     engine: Contestant
     options: tuple[Tunable, ...]
-    control: TimeControl
-    openings: Sequence[str]
     pairs: int
     lag: int = LAG
-    seed: int = 1  # Shuffles the openings and chooses the directions.
-    concurrency: int = 1
-    longest: int = 400  # Plies; a game that reaches it is a draw.
-    adjudication: Adjudication = field(default_factory=Adjudication)
-    patience_s: float = 30.0  # See Rules.
-    chess960: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         names = [option.name for option in self.options]
         if not names or len(set(names)) < len(names):
             raise ConfigError(f"expected options to tune, each once, got {names}")
         set_twice = sorted(set(names) & {name for name, _ in self.engine.options})
         if set_twice:
             raise ConfigError(f"the engine's options and the tuned ones overlap: {', '.join(set_twice)}")
-        if self.concurrency < 1 or not self.openings:
-            raise ConfigError("tuning needs openings and a concurrency of at least 1")
-        self.schedule()
-        self.rules()  # Both raise for bad values.
+        self.schedule()  # raises for bad values
 
     def schedule(self) -> Schedule:
         """Number of iterations and lag."""
         return Schedule(self.pairs, self.lag)
 
-    def rules(self) -> Rules:
-        """The rules of every game."""
-        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
-
     def resolved(self) -> dict[str, Any]:
-        """Every setting as JSON values."""
-        return settings_json(self) | {"options": [vars(option) for option in self.options]}
-
-    def description(self) -> dict[str, Any]:
-        """The settings that must stay the same when tuning is resumed, as JSON values."""
-        return {key: value for key, value in self.resolved().items() if key not in ("concurrency", "patience_s")}
+        """As in SeriesSettings."""
+        return super().resolved() | {"options": [vars(option) for option in self.options]}
 
     def player(self, side: str, values: np.ndarray) -> Contestant:
         """The engine with some values of the tuned options, float64[n]."""

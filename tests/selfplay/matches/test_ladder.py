@@ -59,7 +59,8 @@ def test_next_rung_lies_where_the_engine_is_believed() -> None:
 
 def ladder_settings(**changes: object) -> LadderSettings:
     engine, opponent = Contestant("climber", ("climber",)), Contestant("stockfish", ("stockfish",))
-    return LadderSettings(engine, opponent, TimeControl(1.0), [chess.STARTING_FEN], **changes)  # type: ignore[arg-type]
+    values = {"control": TimeControl(1.0), "openings": [chess.STARTING_FEN]} | changes
+    return LadderSettings(engine=engine, opponent=opponent, **values)  # type: ignore[arg-type]
 
 
 @pytest.fixture

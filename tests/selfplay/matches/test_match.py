@@ -43,9 +43,8 @@ def match_of(*behaviour: object, games: int = 2, openings: int = 1, **settings: 
     """A match in which the second engine behaves as told."""
     fens = [chess.STARTING_FEN, "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2"]
     settings = {"control": TimeControl.parse("1+0.01"), "longest": 12, "patience_s": 1.0} | settings
-    return MatchSettings(
-        scripted("one"), scripted("two", *behaviour), games=games, openings=tuple(fens[:openings]), **settings
-    )
+    first, second = scripted("one"), scripted("two", *behaviour)
+    return MatchSettings(first=first, second=second, games=games, openings=tuple(fens[:openings]), **settings)
 
 
 def played(settings: MatchSettings, folder: Path, stop_after: int | None = None) -> list[GameRow]:

@@ -162,10 +162,12 @@ def test_an_option_that_cannot_be_tuned_is_an_error(text: str, error: str) -> No
 
 
 def test_options_are_tuned_once_and_not_set_besides() -> None:
+    series = {"control": TimeControl(nodes=1), "openings": ("",), "pairs": 10}
     with pytest.raises(ConfigError, match="each once"):
-        TuningSettings(Contestant("e", ("e",)), (WIDTH, WIDTH), TimeControl(nodes=1), ("",), 10)
+        TuningSettings(engine=Contestant("e", ("e",)), options=(WIDTH, WIDTH), **series)  # type: ignore[arg-type]
+    engine = Contestant("e", ("e",), (("Width", "3"),))
     with pytest.raises(ConfigError, match="overlap: Width"):
-        TuningSettings(Contestant("e", ("e",), (("Width", "3"),)), (WIDTH,), TimeControl(nodes=1), ("",), 10)
+        TuningSettings(engine=engine, options=(WIDTH,), **series)  # type: ignore[arg-type]
 
 
 def test_values_are_written_for_guis_and_for_ainos_own_file() -> None:

@@ -1,0 +1,34 @@
+"""Command-line flags made from a default and a help text, or from the fields of a dataclass of settings."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+
+def add_flag(group: argparse._ActionsContainer, flag: str, default: float | str, text: str, metavar: str = "") -> None:
+    """A flag whose value has the type of its default, which the help shows."""
+    kind = type(default)
+    metavar = metavar or {int: "N", float: "X"}.get(kind, "TEXT")
+    group.add_argument(flag, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)s)")
+
+
+def add_files(group: argparse._ActionsContainer, flag: str, text: str, metavar: str = "FILE", *former: str) -> None:
+    """A flag with any number of paths; none is the default."""
+    group.add_argument(flag, *former, type=Path, nargs="+", default=[], metavar=metavar, help=text)
+
+
+def add_setting_flags(group: argparse._ActionsContainer, settings: type[Any]) -> None:
+    """A flag for each field that has a help text and a default: `--calm-cp` for `calm_cp`."""
+    for one in fields(settings):
+        if "help" in one.metadata:
+            default: Any = one.default
+            text, metavar = one.metadata["help"].replace("%", "%%"), one.metadata.get("metavar", "")
+            add_flag(group, "--" + one.name.replace("_", "-"), default, text, metavar)
+
+
+def given_settings(settings: type[Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """The values of those flags, by field."""
+    return {one.name: getattr(arguments, one.name) for one in fields(settings) if "help" in one.metadata}
