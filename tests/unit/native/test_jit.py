@@ -57,6 +57,20 @@ def test_another_processor_or_python_believed_the_mark_that_everything_was_compi
     assert fresh_hash() == before
 
 
+def test_what_the_sources_of_instructions_say_is_noted_until_they_change(monkeypatch, tmp_path):
+    folder = tmp_path / "native"
+    shutil.copytree(ROOT / "engine" / "native", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    read = []
+    monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
+    monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
+    monkeypatch.setattr(jit, "language_digest", lambda: read.append(1) or f"digest {len(read)}")
+    assert [jit._language(), jit._language()] == ["digest 1", "digest 1"]
+    os.utime(folder / "lanes.py", ns=(1, 1))
+    assert jit._language() == "digest 2"
+    monkeypatch.setattr(jit, "cache_base", lambda: None)
+    assert jit._language() == "digest 3"
+
+
 COUNT = """
 import numpy as np
 from engine.native.compile_events import CompileTimes
