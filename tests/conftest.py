@@ -14,6 +14,32 @@ from engine.cli.machine import find_stockfish
 settings.register_profile("aino", deadline=None)
 settings.load_profile("aino")
 
+# The tests marked `quick`, as beginnings of paths below this folder: they start no process and no browser, and train
+# nothing. They are for the loop of editing and trying.
+QUICK = (
+    "gradient/", "perft/", "unit/board/", "unit/evaluation/test_cache", "unit/evaluation/test_material", "unit/files/",
+    "unit/native/", "unit/nn/", "unit/search/", "unit/test_options", "protocol/test_parser",
+    "selfplay/matches/test_statistics", "selfplay/records/",
+)  # fmt: skip
+NOT_QUICK = ("unit/native/test_jit", "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook")
+
+
+def is_quick(path: Path) -> bool:
+    name = path.relative_to(Path(__file__).parent).as_posix()
+    return name.startswith(QUICK) and not name.startswith(NOT_QUICK)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Spare `-m quick` the imports of all other tests."""
+    others = config.option.markexpr == "quick" and collection_path.name.startswith("test_")
+    return True if others and not is_quick(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_quick(item.path) and item.get_closest_marker("slow") is None:
+            item.add_marker("quick")
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:

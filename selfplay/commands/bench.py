@@ -35,14 +35,12 @@ GAMES, PLIES = 100, 80  # random games that are trained on; speed does not depen
 SEED = 1
 
 
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train bench --net sparse-768 --json
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     text = "use FILTERSxBLOCKS or sparse-WIDTH with random weights (default %(default)s)"
     parser.add_argument("--net", default="64x6", metavar="NET", help=text)
     add_flag(parser, "--threads", 2, "train on this many threads, and play on as many processes")

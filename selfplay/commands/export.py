@@ -14,14 +14,12 @@ from selfplay.data.v6 import write_archive
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run.exchange import chunks_of_run, games_of_run, pgn_text
 
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train export run1 --pgn games.pgn
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     parser.add_argument("run", type=Path, metavar="RUN", help="read this run folder; nothing in it is changed")
     parser.add_argument("--pgn", type=Path, metavar="FILE.pgn", help="write the games as PGN")
     parser.add_argument("--v6", type=Path, metavar="FILE.tar", help="write Lc0 training chunks of version 6")

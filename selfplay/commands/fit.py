@@ -9,7 +9,7 @@ from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import adopt_candidate, run_phase
 
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train fit run1
   aino-train fit run1 --candidate mine.dit
 
@@ -18,8 +18,6 @@ EXAMPLE = """example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     add_run_arguments(parser)
     parser.add_argument(
         "--candidate",

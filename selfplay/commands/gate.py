@@ -8,7 +8,7 @@ from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_b
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_phase
 
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train gate run1
 
 A candidate that passes becomes RUN/nets/best.dit, with which the next generation is played.
@@ -16,8 +16,6 @@ A candidate that passes becomes RUN/nets/best.dit, with which the next generatio
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     add_run_arguments(parser)
     add_play_arguments(parser)
 

@@ -8,7 +8,7 @@ from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_b
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_phase
 
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train generate run1 --games.count 256 --games.visits 200
 
 `aino-train fit RUN` comes next; `aino-train loop RUN` does all of it again and again.
@@ -16,8 +16,6 @@ EXAMPLE = """example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     add_run_arguments(parser)
     add_play_arguments(parser)
 

@@ -13,7 +13,7 @@ from selfplay.data.pgn import PgnSelection
 from selfplay.run.exchange import Stopped, import_games
 from selfplay.run.folder import RunFolder
 
-EXAMPLE = """The games become the next generation to train on: `aino-train loop RUN` continues from there.
+EXAMPLES = """The games become the next generation to train on: `aino-train loop RUN` continues from there.
 
 example:
   aino-train import run1 --pgn games.pgn --pgn-min-elo 2400
@@ -21,8 +21,6 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     add_run_arguments(parser)
     group = parser.add_argument_group("games (at least one file)")
     add_files(group, "--pgn", "import PGN collections")

@@ -36,7 +36,7 @@ from selfplay.teachers.net_teacher import NetTeacher
 from selfplay.teachers.uci_engine import UciEngine
 from selfplay.teachers.uci_teacher import UciTeacher
 
-EXAMPLE = """examples:
+EXAMPLES = """examples:
 label positions of a run's games, and positions after moves that its searches only considered
   aino-train label --engine "cmd=stockfish option.Hash=1" --run run1 --per-game 20 --deviate 0.5 \\
     --count 200000 --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
@@ -52,8 +52,6 @@ label held-out positions of a label folder by long searches, for `aino-train mea
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     teacher = parser.add_mutually_exclusive_group(required=True)
     text = "ask this UCI engine: a command, or words cmd=COMMAND option.NAME=VALUE"
     teacher.add_argument("--engine", metavar="ENGINE", help=text)

@@ -22,7 +22,7 @@ from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
 from selfplay.matches.standings import Pace, fault_lines, game_line
 from selfplay.matches.statistics import EloEstimate
 
-EXAMPLE = """examples:
+EXAMPLES = """examples:
   aino-train ladder --tc 1+0.01 --concurrency 2 --out ladder1
   aino-train ladder --engine "name=net cmd=aino option.Threads=1 option.WeightsFile=my.dit" --tc 10+0.1 --out ladder2
 
@@ -34,8 +34,6 @@ command continues.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     text = f"measure this engine: {ENGINE_HELP} (default: %(default)s)"
     parser.add_argument("--engine", default="aino", metavar="ENGINE", help=text)
     text = "play against Stockfish, or another engine with UCI_LimitStrength and UCI_Elo (default: %(default)s)"

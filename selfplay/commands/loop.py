@@ -10,7 +10,7 @@ from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_b
 from selfplay.run.folder import best_net
 from selfplay.run.phases import run_generations
 
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train loop run1 --initial first.dit --generations 10
   aino-train report run1
 
@@ -20,8 +20,6 @@ Without --initial it starts from random weights. Ctrl-C stops at once; the same 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     add_run_arguments(parser)
     add_play_arguments(parser)
     parser.add_argument(

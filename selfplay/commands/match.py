@@ -34,8 +34,6 @@ engines write there); the same command continues a match that was stopped or kil
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLES
     parser.add_argument("--first", required=True, metavar="ENGINE", help=f"play with this engine: {ENGINE_HELP}")
     parser.add_argument("--second", required=True, metavar="ENGINE", help="play against this engine, in the same form")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")

@@ -44,7 +44,7 @@ from selfplay.teachers.quality import (
 from selfplay.training.families import family_of_model
 
 LEAST_RESULTS = 100  # positions with a result that are worth a fit
-EXAMPLE = """examples:
+EXAMPLES = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
   aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
   aino-train measure --teacher new-games.txt.xz new.dit weights/tower-64x6.dit
@@ -55,8 +55,6 @@ labelled games, too; what they say about a network is true only if it did not le
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     text = "label siblings and tell calm positions with this value net, as Stockfish 15.1 writes it (export_net)"
     parser.add_argument("--net", type=Path, metavar="FILE", help=text)
     text = "compare with the values of long searches in this file; repeat the flag for other kinds of positions"

@@ -11,14 +11,12 @@ from selfplay.data.balanced_openings import draw_openings
 from selfplay.data.teacher import teacher_files
 from selfplay.records.opening_set import write_openings
 
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train openings --teacher labels/ --count 5000 --out openings.epd
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     parser.add_argument(
         "--teacher",
         type=Path,

@@ -21,7 +21,7 @@ from selfplay.training.source_files import SourceFiles, TrainingData, load_train
 
 DEFAULT_NET = "64x6"
 LOG_S = 60.0  # seconds between progress lines while reading, when the output is not a terminal
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
@@ -29,8 +29,6 @@ Ctrl-C stops at once; the same command continues. `aino play --weights-file firs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     _add_data_flags(parser.add_argument_group("data (at least one file)"))
     _add_run_flags(parser.add_argument_group("run"))
 
@@ -78,7 +76,7 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length.add_argument("--minutes", type=float, default=0.0, help=text)
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
     text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH; with a value trunk sparse-WIDTH+vWIDTH)"
-    add_flag(group, "--net", DEFAULT_NET, text)
+    add_flag(group, "--net", DEFAULT_NET, text, "NET")
     text = "train this part of a network with a value trunk; the value trunk learns from --labels (default %(default)s)"
     group.add_argument("--part", choices=PARTS, default=PARTS[0], help=text)
     text = "start from this network's weights instead of random ones; it must match --net but may lack the value trunk"

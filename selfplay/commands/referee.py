@@ -18,7 +18,6 @@ MARGIN_MS = 20.0
 
 
 def add_referee_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare them."""
     control = parser.add_argument_group(f"time control (default --tc {DEFAULT_CLOCK})")
     either = control.add_mutually_exclusive_group()
     either.add_argument("--tc", metavar="BASE+INC", help="play with a clock: base time and increment in seconds")

@@ -14,14 +14,12 @@ from selfplay.report.pretraining_page import PretrainingFacts, is_pretraining, p
 from selfplay.report.tuning_page import tuning_page
 from selfplay.tune.outcome import is_tuning, read_tuning
 
-EXAMPLE = """example:
+EXAMPLES = """example:
   aino-train report run1 --out report.html
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     parser.add_argument(
         "run",
         type=Path,

@@ -39,8 +39,6 @@ DEFAULT_NODES = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLES
     text = "solve these .epd or .fen suites and .csv puzzles"
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=text)
     text = f"test this UCI engine: {ENGINE_HELP} (default: Aino in this process, with the engine options below)"

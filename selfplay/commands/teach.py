@@ -30,7 +30,7 @@ from selfplay.teachers.draw_sources import Shares, games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TeachProgress, TreeNet, file_hash
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 
-EXAMPLE = """examples:
+EXAMPLES = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish
   aino-train teach --net teacher.nnue --engine-games games.jsonl.xz --human-games games.tsv.xz \\
     --count 200000000 --threads 2 --out labels
@@ -41,8 +41,6 @@ LOG_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLE
     text = "label with this value net, as Stockfish 15.1 writes it (export_net)"
     parser.add_argument("--net", type=Path, required=True, metavar="FILE", help=text)
     text = "continue this label folder, or create it"

@@ -39,8 +39,6 @@ PAGE_S = 60.0  # Write the page this often.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
-    parser.epilog = EXAMPLES
     parser.add_argument("--option", required=True, action="append", metavar="OPTION", help=OPTION_HELP)
     parser.add_argument(
         "--engine", default="aino", metavar="ENGINE", help=f"tune this engine: {ENGINE_HELP} (default %(default)s)"
