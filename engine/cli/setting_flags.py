@@ -1,18 +1,18 @@
 """Command-line flags made from a default and a help text, or from the fields of a dataclass of settings."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 
-def add_flag(group: argparse._ActionsContainer, flag: str, default: float | str, text: str, metavar: str = "") -> None:
-    """A flag whose value has the type of its default, which the help shows."""
-    kind = type(default)
-    metavar = metavar or {int: "N", float: "X"}.get(kind, "TEXT")
-    group.add_argument(flag, type=kind, default=default, metavar=metavar, help=f"{text} (default %(default)s)")
+def add_flag(
+    group: argparse._ActionsContainer, flag: str, default: Any, text: str, metavar: str = "", **more: Any
+) -> None:
+    """A flag whose value has the type of its default, which the help shows; more: as in `add_argument`."""
+    kind, text = type(default), f"{text} (default %(default)s)"
+    name = None if "choices" in more else metavar or {int: "N", float: "X"}.get(kind, "TEXT")
+    group.add_argument(flag, type=kind, default=default, metavar=name, help=text, **more)
 
 
 def add_files(group: argparse._ActionsContainer, flag: str, text: str, metavar: str = "FILE", *former: str) -> None:

@@ -1,7 +1,5 @@
 """`aino-train bench`: speed of self-play, sampling and training on this machine."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import time
@@ -41,16 +39,15 @@ EXAMPLES = """example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    text = "use FILTERSxBLOCKS or sparse-WIDTH with random weights (default %(default)s)"
-    parser.add_argument("--net", default="64x6", metavar="NET", help=text)
+    add_flag(parser, "--net", "64x6", "use FILTERSxBLOCKS or sparse-WIDTH with random weights", "NET")
     add_flag(parser, "--threads", 2, "train on this many threads, and play on as many processes")
     text = f"train on this many positions per step (default {TOWER_RECIPE.batch_size} for towers, "
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
     add_flag(parser, "--visits", GameSettings.visits, "search this many visits per self-play move")
     add_flag(parser, "--games", GameSettings.concurrent, "play this many games at once in each process")
-    text = "evaluate towers in self-play with this backend (default %(default)s)"
-    parser.add_argument("--backend", default=GameSettings.backend, choices=BACKEND_NAMES, help=text)
+    text = "evaluate towers in self-play with this backend"
+    add_flag(parser, "--backend", GameSettings.backend, text, choices=BACKEND_NAMES)
     add_flag(parser, "--seconds", 10.0, "measure each speed for this many seconds", "S")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -1,7 +1,5 @@
 """`aino-train export`: a run's games as PGN, and as Lc0 training chunks."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from pathlib import Path

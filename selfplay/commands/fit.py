@@ -1,7 +1,5 @@
 """`aino-train fit`: train the generation's candidate."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`aino-train gate`: play the candidate against the best network."""
 
-from __future__ import annotations
-
 import argparse
 
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run

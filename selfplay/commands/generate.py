@@ -1,7 +1,5 @@
 """`aino-train generate`: play the next generation's self-play games."""
 
-from __future__ import annotations
-
 import argparse
 
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run

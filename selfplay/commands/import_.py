@@ -1,7 +1,5 @@
 """`aino-train import`: PGN games and Lc0 training chunks as the next generation of a run."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """`aino-train label`: teacher labels for positions, from any UCI engine with MultiPV or a value net of Stockfish."""
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Callable, Iterator
@@ -90,17 +88,11 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
 
 def _add_search_flags(group: argparse._ArgumentGroup) -> None:
     add_flag(group, "--nodes", 3_000, "let --engine search this many nodes per position")
-    text = "search this many plies of alpha-beta before quiescence, with --net (default %(default)s)"
-    group.add_argument("--depth", type=int, choices=tuple(GAME_SCORES), default=2, help=text)
+    text = "search this many plies of alpha-beta before quiescence, with --net"
+    add_flag(group, "--depth", 2, text, choices=tuple(GAME_SCORES))
     add_flag(group, "--multipv", 5, "score this many moves per position")
     add_flag(group, "--timeout", 60.0, "give up on a position after this many seconds", "S")
-    group.add_argument(
-        "--concurrency",
-        type=int,
-        default=1,
-        metavar="N",
-        help="run this many engines or threads in parallel (default %(default)s)",
-    )
+    add_flag(group, "--concurrency", 1, "run this many engines or threads in parallel")
 
 
 def run(arguments: argparse.Namespace) -> int:

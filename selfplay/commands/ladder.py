@@ -1,7 +1,5 @@
 """`aino-train ladder`: the Stockfish rung at which an engine scores 50%."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from rich.text import Text
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_view, show
-from engine.cli.setting_flags import add_setting_flags, given_settings
+from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings
 from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
@@ -34,10 +32,9 @@ command continues.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    text = f"measure this engine: {ENGINE_HELP} (default: %(default)s)"
-    parser.add_argument("--engine", default="aino", metavar="ENGINE", help=text)
-    text = "play against Stockfish, or another engine with UCI_LimitStrength and UCI_Elo (default: %(default)s)"
-    parser.add_argument("--opponent", default="name=stockfish cmd=stockfish", metavar="ENGINE", help=text)
+    add_flag(parser, "--engine", "aino", f"measure this engine: {ENGINE_HELP}", "ENGINE")
+    text = "play against Stockfish, or another engine with UCI_LimitStrength and UCI_Elo"
+    add_flag(parser, "--opponent", "name=stockfish cmd=stockfish", text, "ENGINE")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
     add_setting_flags(parser, LadderSettings)
     add_referee_flags(parser)

@@ -1,7 +1,5 @@
 """`aino-train loop`: generate, fit, gate, again and again."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 

@@ -1,7 +1,5 @@
 """`aino-train match`: UCI engine against UCI engine."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`aino-train measure`: how well networks judge, against long searches and on games that nothing learned from."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from contextlib import closing

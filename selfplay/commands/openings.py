@@ -1,7 +1,5 @@
 """`aino-train openings`: draw a set of balanced openings from teacher labels."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

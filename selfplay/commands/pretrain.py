@@ -1,7 +1,5 @@
 """`aino-train pretrain`: supervised training from teacher labels and game collections."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 from pathlib import Path
@@ -38,12 +36,8 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--engine-games", "learn from engine games with evaluations, JSON lines")
     add_files(group, "--human-games", "learn from human games, tab-separated")
     add_files(group, "--pgn", "learn from PGN collections of any size")
-    add_files(
-        group,
-        "--v6",
-        "learn from Lc0 training chunks of version 6: gzip files, tar archives or folders of them",
-        "PATH",
-    )
+    text = "learn from Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
+    add_files(group, "--v6", text, "PATH")
     text = "learn from labels of tree positions (aino-train label --tree), in the form of --teacher"
     add_files(group, "--tree-labels", text, "PATH", "--searched")
     add_files(group, "--labels", "learn from label folders (aino-train teach); sparse networks only", "FOLDER")
@@ -57,8 +51,8 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--mixture", "--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})"
     )
-    text = "score networks on held-out games of the file whose name starts with NAME (default %(default)s)"
-    group.add_argument("--heldout-file", default=defaults.heldout_file, metavar="NAME", help=text)
+    text = "score networks on held-out games of the file whose name starts with NAME"
+    add_flag(group, "--heldout-file", defaults.heldout_file, text, "NAME")
     text = "hold out this share of all games, by a hash of their moves"
     add_flag(group, "--heldout-share", defaults.heldout_share, text)
     text = "keep parsed data in this folder (default: in the run folder)"
@@ -69,16 +63,16 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text = "keep the run in this folder; the same command continues it"
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
     group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="write the trained network here")
-    text = "store the network's weights in this type (default %(default)s)"
-    group.add_argument("--storage", choices=("float32", "float16"), default="float32", help=text)
+    text = "store the network's weights in this type"
+    add_flag(group, "--storage", "float32", text, choices=("float32", "float16"))
     length = group.add_mutually_exclusive_group(required=True)
     text = "train for this many minutes, over all sessions of the run"
     length.add_argument("--minutes", type=float, default=0.0, help=text)
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
     text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH; with a value trunk sparse-WIDTH+vWIDTH)"
     add_flag(group, "--net", DEFAULT_NET, text, "NET")
-    text = "train this part of a network with a value trunk; the value trunk learns from --labels (default %(default)s)"
-    group.add_argument("--part", choices=PARTS, default=PARTS[0], help=text)
+    text = "train this part of a network with a value trunk; the value trunk learns from --labels"
+    add_flag(group, "--part", PARTS[0], text, choices=PARTS)
     text = "start from this network's weights instead of random ones; it must match --net but may lack the value trunk"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
     tower, sparse, value = TOWER_RECIPE, SPARSE_RECIPE, VALUE_RECIPE

@@ -1,7 +1,5 @@
 """Flags shared by `match` and `ladder`: time control, openings, adjudication, concurrency."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

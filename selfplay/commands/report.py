@@ -1,7 +1,5 @@
 """`aino-train report`: one HTML file about a run of `loop`, `pretrain` or `tune`."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

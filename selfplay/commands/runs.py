@@ -1,7 +1,5 @@
 """What the commands on a run folder share: their flags, the lock, interruption."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager

@@ -1,7 +1,5 @@
 """`aino-train suite`: how many test-suite positions and puzzles an engine solves."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """`aino-train teach`: label calm positions in bulk, with a value net of Stockfish 15.1 inside this process."""
 
-from __future__ import annotations
-
 import argparse
 from contextlib import closing
 from dataclasses import asdict, fields

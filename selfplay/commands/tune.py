@@ -1,7 +1,5 @@
 """`aino-train tune`: numeric options of a UCI engine by games against itself."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from pathlib import Path
@@ -40,9 +38,7 @@ PAGE_S = 60.0  # Write the page this often.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--option", required=True, action="append", metavar="OPTION", help=OPTION_HELP)
-    parser.add_argument(
-        "--engine", default="aino", metavar="ENGINE", help=f"tune this engine: {ENGINE_HELP} (default %(default)s)"
-    )
+    add_flag(parser, "--engine", "aino", f"tune this engine: {ENGINE_HELP}", "ENGINE")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write games and results here")
     add_flag(parser, "--pairs", 5000, "play this many pairs of games; the schedule of steps depends on it")
     add_flag(
