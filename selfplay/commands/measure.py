@@ -15,30 +15,12 @@ from engine.evaluation import make_evaluator
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from selfplay.data.teacher import read_teacher, teacher_files
-from selfplay.records.calibration import (
-    CALM_VALUES,
-    LONE_SCORES,
-    LONG_SEARCH,
-    UNSETTLED_VALUES,
-    cross_entropy,
-    fit_calibration,
-)
+from selfplay.records import calibration
 from selfplay.records.collect import collect
 from selfplay.records.positions import concatenate
 from selfplay.records.targets import wdl_from_score
+from selfplay.teachers import quality
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
-from selfplay.teachers.quality import (
-    STATIC,
-    Judge,
-    Truth,
-    calm_mask,
-    evaluator_judge,
-    measure,
-    read_truth,
-    siblings_of,
-    teacher_cp,
-    teacher_judge,
-)
 from selfplay.training.families import family_of_model
 
 LEAST_RESULTS = 100  # positions with a result that are worth a fit
@@ -74,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     net = read_stockfish_net(arguments.net)
     for path in arguments.truth:
-        truth = read_truth(path)
-        calm = calm_mask(net, truth.rows)
+        truth = quality.read_truth(path)
+        calm = quality.calm_mask(net, truth.rows)
         _measure(path.name, arguments.judges, net, truth, calm)
         if arguments.fit:
             _fit(net, truth, calm)
@@ -94,8 +76,8 @@ def _score(judges: list[str], paths: list[Path]) -> None:
     show_view(table)
 
 
-def _measure(name: str, judges: list[str], net: StockfishNet, truth: Truth, calm: np.ndarray) -> None:
-    siblings = siblings_of(net, truth)
+def _measure(name: str, judges: list[str], net: StockfishNet, truth: quality.Truth, calm: np.ndarray) -> None:
+    siblings = quality.siblings_of(net, truth)
     show(
         f"{name}: {len(truth.rows):,} positions, {calm.mean():.1%} calm; "
         f"{len(siblings.rows):,} siblings, {siblings.quiet.mean():.1%} quiet and near the best"
@@ -106,7 +88,7 @@ def _measure(name: str, judges: list[str], net: StockfishNet, truth: Truth, calm
         begun = thread_time()
         judge(truth.rows)
         speed = len(truth.rows) / (thread_time() - begun)
-        found = measure(judge, truth, calm, siblings)
+        found = quality.measure(judge, truth, calm, siblings)
         table.add_row(
             judge_name, f"{found.error:.4f}", f"{found.calm_error:.4f}", f"{found.balanced_error:.4f}",
             f"{found.siblings:.3f} +- {found.siblings_error:.3f}", f"{speed:,.0f}",
@@ -114,30 +96,30 @@ def _measure(name: str, judges: list[str], net: StockfishNet, truth: Truth, calm
     show_view(table)
 
 
-def _judges(names: list[str], net: StockfishNet) -> Iterator[tuple[str, Judge]]:
+def _judges(names: list[str], net: StockfishNet) -> Iterator[tuple[str, quality.Judge]]:
     for name in names:
         path = None if name in ("default", "material") else name
         with closing(make_evaluator("material" if name == "material" else "auto", path)) as evaluator:
-            yield name, evaluator_judge(evaluator)
-    yield "teacher, static", teacher_judge(net, STATIC, CALM_VALUES["trees"])
-    yield "teacher, quiescence", teacher_judge(net, 0, UNSETTLED_VALUES["trees"])
-    yield "teacher, depth 1", teacher_judge(net, 1, LONE_SCORES[1])
-    yield "teacher, depth 2", teacher_judge(net, 2, LONE_SCORES[2])
+            yield name, quality.evaluator_judge(evaluator)
+    yield "teacher, static", quality.teacher_judge(net, quality.STATIC, calibration.CALM_VALUES["trees"])
+    yield "teacher, quiescence", quality.teacher_judge(net, 0, calibration.UNSETTLED_VALUES["trees"])
+    yield "teacher, depth 1", quality.teacher_judge(net, 1, calibration.LONE_SCORES[1])
+    yield "teacher, depth 2", quality.teacher_judge(net, 2, calibration.LONE_SCORES[2])
 
 
-def _fit(net: StockfishNet, truth: Truth, calm: np.ndarray) -> None:
+def _fit(net: StockfishNet, truth: quality.Truth, calm: np.ndarray) -> None:
     """Fit on every second position, and show the error on the others."""
     wdl = wdl_from_score(truth.score_cp)
     even = np.arange(len(wdl)) % 2 == 0
     everything = np.ones(len(wdl), np.bool_)
     for name, depth, where in (
-        ("calm, static", STATIC, calm),
+        ("calm, static", quality.STATIC, calm),
         ("not calm, quiescence", 0, ~calm),
         ("all, depth 1", 1, everything),
         ("all, depth 2", 2, everything),
     ):
-        score_cp = teacher_cp(net, truth.rows, depth)
-        fitted = fit_calibration(score_cp[where & even], wdl[where & even])
+        score_cp = quality.teacher_cp(net, truth.rows, depth)
+        fitted = calibration.fit_calibration(score_cp[where & even], wdl[where & even])
         errors = ((fitted.wdl(score_cp) - wdl)[where & ~even]) @ np.array([1.0, 0.0, -1.0])
         square = np.mean(errors**2)
         show(f"{name}: {fitted}, mean error {errors.mean():+.4f}, square {square:.4f} on the other half")
@@ -148,9 +130,12 @@ def _fit(net: StockfishNet, truth: Truth, calm: np.ndarray) -> None:
 
 def _fit_results(score_cp: np.ndarray, result_wdl: np.ndarray) -> None:
     """Show what the results of the games say about the scale of the long searches themselves."""
-    fitted = fit_calibration(score_cp, result_wdl)
-    errors = (LONG_SEARCH.wdl(score_cp) - result_wdl) @ np.array([1.0, 0.0, -1.0])
-    least, common = cross_entropy(fitted, score_cp, result_wdl), cross_entropy(LONG_SEARCH, score_cp, result_wdl)
+    fitted = calibration.fit_calibration(score_cp, result_wdl)
+    errors = (calibration.LONG_SEARCH.wdl(score_cp) - result_wdl) @ np.array([1.0, 0.0, -1.0])
+    least, common = (
+        calibration.cross_entropy(fitted, score_cp, result_wdl),
+        calibration.cross_entropy(calibration.LONG_SEARCH, score_cp, result_wdl),
+    )
     show(
         f"long search against {len(score_cp):,} results: {fitted} with cross-entropy {least:.4f}; the common scale has "
         f"{common:.4f}, mean error {errors.mean():+.4f} +- {errors.std() / len(errors) ** 0.5:.4f}"

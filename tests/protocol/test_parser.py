@@ -11,16 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, FenError
-from uci.protocol.words import (
-    GoCommand,
-    PositionCommand,
-    format_info,
-    format_moves,
-    parse_go,
-    parse_position,
-    parse_setoption,
-    split_command,
-)
+from uci.protocol import words
 
 COMMANDS = ("uci", "go", "debug")
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
@@ -61,7 +52,7 @@ def info(**changes: object) -> SimpleNamespace:
     ],
 )
 def test_split_command_skips_unknown_words(line: str, expected: tuple[str, str]) -> None:
-    assert split_command(line, COMMANDS) == expected
+    assert words.split_command(line, COMMANDS) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,33 +67,33 @@ def test_split_command_skips_unknown_words(line: str, expected: tuple[str, str])
     ],
 )
 def test_setoption_takes_names_and_values_with_spaces(text: str, expected: tuple[str, str | None]) -> None:
-    assert parse_setoption(text) == expected
+    assert words.parse_setoption(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "name", "Hash value 3", "value 3"])
 def test_setoption_without_a_name_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="setoption"):
-        parse_setoption(text)
+        words.parse_setoption(text)
 
 
 def test_position_forms() -> None:
-    assert parse_position("startpos") == PositionCommand(None, ())
-    assert parse_position("startpos moves e2e4 e7e5") == PositionCommand(None, ("e2e4", "e7e5"))
-    assert parse_position(f"fen {KIWIPETE}") == PositionCommand(KIWIPETE, ())
-    assert parse_position(f"fen {KIWIPETE} moves e1g1") == PositionCommand(KIWIPETE, ("e1g1",))
+    assert words.parse_position("startpos") == words.PositionCommand(None, ())
+    assert words.parse_position("startpos moves e2e4 e7e5") == words.PositionCommand(None, ("e2e4", "e7e5"))
+    assert words.parse_position(f"fen {KIWIPETE}") == words.PositionCommand(KIWIPETE, ())
+    assert words.parse_position(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(KIWIPETE, ("e1g1",))
 
 
 @pytest.mark.parametrize("text", ["", "moves e2e4", "startpos e2e4", "fen", "fen moves e2e4", "nonsense"])
 def test_position_without_a_position_is_refused(text: str) -> None:
     with pytest.raises(FenError, match="position"):
-        parse_position(text)
+        words.parse_position(text)
 
 
 # ---- go -------------------------------------------------------------------------------------------------------------
 
 
 def test_go_with_clocks() -> None:
-    command = parse_go("wtime 60000 btime -5 winc 1000 binc 0 movestogo 12")
+    command = words.parse_go("wtime 60000 btime -5 winc 1000 binc 0 movestogo 12")
     assert command.numbers == {
         "white_time_ms": 60000,
         "black_time_ms": -5,
@@ -116,39 +107,39 @@ def test_go_with_clocks() -> None:
 
 @pytest.mark.parametrize("text", ["", "infinite", "searchmoves e2e4", "winc 100 binc 100", "ponder", "movestogo 4"])
 def test_go_without_a_bound_is_infinite(text: str) -> None:
-    assert parse_go(text).infinite
+    assert words.parse_go(text).infinite
 
 
 @pytest.mark.parametrize("text", ["wtime 1", "btime 1", "movetime 1", "nodes 1", "depth 1", "mate 1"])
 def test_go_with_one_bound_is_not_infinite(text: str) -> None:
-    assert not parse_go(text).infinite
+    assert not words.parse_go(text).infinite
 
 
 def test_go_searchmoves_end_at_the_next_word() -> None:
-    command = parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
+    command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
     assert command.searchmoves == ("e2e4", "d2d4")
     assert command.numbers == {"nodes": 10}
     assert command.ponder
-    assert parse_go("searchmoves 0000").searchmoves == ("0000",)
-    assert parse_go("depth 2").searchmoves is None
+    assert words.parse_go("searchmoves 0000").searchmoves == ("0000",)
+    assert words.parse_go("depth 2").searchmoves is None
 
 
 def test_go_searchmoves_without_moves_restricts_nothing() -> None:
-    command = parse_go("searchmoves nodes 10")
+    command = words.parse_go("searchmoves nodes 10")
     assert command.searchmoves is None
     assert command.numbers == {"nodes": 10}
 
 
 def test_go_raises_numbers_to_what_makes_sense() -> None:
-    command = parse_go("nodes 0 depth -3 movetime 0 mate 0 movestogo 0 winc -10")
+    command = words.parse_go("nodes 0 depth -3 movetime 0 mate 0 movestogo 0 winc -10")
     assert command.numbers == {
         "nodes": 1, "depth": 1, "movetime_ms": 1, "mate": 1, "moves_to_go": 1, "white_increment_ms": 0,
     }  # fmt: skip
 
 
 def test_go_perft_is_no_search_bound() -> None:
-    assert parse_go("perft 3").perft == 3
-    assert "perft" not in parse_go("perft 3").numbers
+    assert words.parse_go("perft 3").perft == 3
+    assert "perft" not in words.parse_go("perft 3").numbers
 
 
 @pytest.mark.parametrize(
@@ -162,23 +153,23 @@ def test_go_perft_is_no_search_bound() -> None:
     ],
 )
 def test_go_skips_what_it_cannot_read_and_says_so(text: str, numbers: dict[str, int]) -> None:
-    command = parse_go(text)
+    command = words.parse_go(text)
     assert command.numbers == numbers
     assert len(command.problems) == 1
 
 
 def test_go_bounds_absurd_numbers() -> None:
-    assert parse_go("nodes " + "9" * 40).numbers["nodes"] == 2**63 - 1
+    assert words.parse_go("nodes " + "9" * 40).numbers["nodes"] == 2**63 - 1
 
 
 @given(st.text())
 def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
-    assert split_command(text, COMMANDS)[0] in {"", *COMMANDS}
-    assert isinstance(parse_go(text), GoCommand)
+    assert words.split_command(text, COMMANDS)[0] in {"", *COMMANDS}
+    assert isinstance(words.parse_go(text), words.GoCommand)
     with contextlib.suppress(FenError):
-        assert isinstance(parse_position(text), PositionCommand)
+        assert isinstance(words.parse_position(text), words.PositionCommand)
     with contextlib.suppress(ConfigError):
-        assert parse_setoption(text)[0]
+        assert words.parse_setoption(text)[0]
 
 
 # ---- info -----------------------------------------------------------------------------------------------------------
@@ -186,16 +177,16 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
 
 def test_info_line_has_all_integers_in_place() -> None:
     expected = "info depth 7 seldepth 12 multipv 1 score cp 21 nodes 500 nps 14705 hashfull 3 tbhits 0 time 34 pv e2e4"
-    assert format_info(info(), chess.Board()) == expected + " e7e5"
+    assert words.format_info(info(), chess.Board()) == expected + " e7e5"
 
 
 def test_info_line_shows_mates_and_wdl() -> None:
-    line = format_info(info(score_mate=-3), chess.Board(), show_wdl=True)
+    line = words.format_info(info(score_mate=-3), chess.Board(), show_wdl=True)
     assert "score mate -3 wdl 300 500 200 nodes" in line
 
 
 def test_castling_is_written_as_the_variant_wants() -> None:
     castle, reply = chess.Move.from_uci("e1g1"), chess.Move.from_uci("h3g2")
-    assert format_moves([castle, reply], chess.Board(KIWIPETE)) == ["e1g1", "h3g2"]
-    assert format_moves([castle, reply], chess.Board(KIWIPETE, chess960=True)) == ["e1h1", "h3g2"]
-    assert format_moves([chess.Move.from_uci("e1h1")], chess.Board(KIWIPETE)) == ["e1g1"]
+    assert words.format_moves([castle, reply], chess.Board(KIWIPETE)) == ["e1g1", "h3g2"]
+    assert words.format_moves([castle, reply], chess.Board(KIWIPETE, chess960=True)) == ["e1h1", "h3g2"]
+    assert words.format_moves([chess.Move.from_uci("e1h1")], chess.Board(KIWIPETE)) == ["e1g1"]

@@ -8,14 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.option_forms import (
-    add_flags,
-    load_toml,
-    markdown_table,
-    options_from_flags,
-    options_from_mapping,
-    uci_lines,
-)
+from engine.cli import option_forms
 from engine.errors import ConfigError
 from engine.options import OPTIONS, EngineOptions, find_option, set_option
 
@@ -24,14 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def parse_flags(*flags: str) -> EngineOptions:
     parser = argparse.ArgumentParser()
-    add_flags(parser)
-    return options_from_flags(parser.parse_args(flags))
+    option_forms.add_flags(parser)
+    return option_forms.options_from_flags(parser.parse_args(flags))
 
 
 @pytest.mark.parametrize(("flag", "key"), [("--minibatch-size", "minibatch_size"), ("--round-size", "round_size")])
 def test_former_name_of_an_option_is_still_a_flag_and_a_key(flag: str, key: str) -> None:
     assert parse_flags(flag, "7").minibatch_size == 7
-    assert options_from_mapping({key: 9}).minibatch_size == 9
+    assert option_forms.options_from_mapping({key: 9}).minibatch_size == 9
 
 
 def test_every_field_has_exactly_one_row() -> None:
@@ -42,7 +35,7 @@ def test_every_field_has_exactly_one_row() -> None:
 
 
 def test_documents_show_the_table() -> None:
-    assert markdown_table() in (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    assert option_forms.markdown_table() in (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 
 
 def test_options_that_bots_insist_on_exist() -> None:
@@ -53,11 +46,11 @@ def test_options_that_bots_insist_on_exist() -> None:
 def test_names_of_other_engines_are_understood_and_not_listed() -> None:
     assert set_option(EngineOptions(), "MoveOverheadMs", "200") == EngineOptions(move_overhead_ms=200)
     assert set_option(EngineOptions(), "debug log file", "uci.log") == EngineOptions(log_file="uci.log")
-    assert not any("MoveOverheadMs" in line for line in uci_lines(EngineOptions()))
+    assert not any("MoveOverheadMs" in line for line in option_forms.uci_lines(EngineOptions()))
 
 
 def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
-    lines = uci_lines(EngineOptions())
+    lines = option_forms.uci_lines(EngineOptions())
     assert "option name Hash type spin default 256 min 1 max 65536" in lines
     assert "option name Ponder type check default false" in lines
     assert "option name SyzygyPath type string default <empty>" in lines
@@ -159,12 +152,12 @@ def test_bad_config_file_is_named(tmp_path: Path, text: str) -> None:
     config = tmp_path / "aino.toml"
     config.write_text(text + "\n")
     with pytest.raises(ConfigError, match=r"aino\.toml"):
-        load_toml(config)
+        option_forms.load_toml(config)
 
 
 def test_unknown_key_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="hash_mib"):
-        options_from_mapping({"hash": 1})
+        option_forms.options_from_mapping({"hash": 1})
 
 
 def test_thread_count_is_at_least_one_and_what_was_asked_for() -> None:

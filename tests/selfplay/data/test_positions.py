@@ -14,18 +14,11 @@ import pytest
 from engine.board.convert import board_from_row, decode_move
 from engine.errors import DataError
 from engine.network.policy_map import INDEX_TO_UCI
+from selfplay.data import sampler
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.order import EpochOrder
 from selfplay.data.pgn import read_pgn
-from selfplay.data.sampler import (
-    MIRROR,
-    MIRROR_INDEX,
-    SWAP_COLOURS,
-    PositionSampler,
-    TrainingBatch,
-    new_training_batch,
-)
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.records.collect import collect
@@ -51,10 +44,10 @@ def board_row(board: chess.Board) -> np.ndarray:
     return row_from_board(board)
 
 
-def sample(positions: PositionSet, augment: int) -> TrainingBatch:
-    batch = new_training_batch(positions.n_positions)
+def sample(positions: PositionSet, augment: int) -> sampler.TrainingBatch:
+    batch = sampler.new_training_batch(positions.n_positions)
     numbers = np.arange(positions.n_positions)
-    PositionSampler(positions).fill(numbers, np.full(len(numbers), augment, np.uint8), batch)
+    sampler.PositionSampler(positions).fill(numbers, np.full(len(numbers), augment, np.uint8), batch)
     return batch
 
 
@@ -265,7 +258,7 @@ def test_mirrored_positions_are_those_of_the_mirrored_game(tmp_path: Path) -> No
     mirrored_fen = "/".join(rank[::-1] for rank in ranks.split("/")) + " " + rest
     mirrored = f"{mirrored_fen}|1-0|" + line.split("|")[2].translate(swap)
     original, reflection = (collect([parse_teacher_line(text)])[0] for text in (line, mirrored))
-    a, b = sample(original, MIRROR), sample(reflection, 0)
+    a, b = sample(original, sampler.MIRROR), sample(reflection, 0)
     assert np.array_equal(a.masks, b.masks)
     for position in range(3):
         pairs_a = sorted(zip(a.policy_index[position], a.policy[position], strict=True))
@@ -273,15 +266,15 @@ def test_mirrored_positions_are_those_of_the_mirrored_game(tmp_path: Path) -> No
 
 
 def test_mirroring_waits_until_castling_is_over(positions: PositionSet) -> None:
-    assert np.array_equal(sample(positions, MIRROR).masks[0], sample(positions, 0).masks[0])
+    assert np.array_equal(sample(positions, sampler.MIRROR).masks[0], sample(positions, 0).masks[0])
 
 
 def test_mirror_table_is_its_own_inverse() -> None:
-    assert np.array_equal(MIRROR_INDEX[MIRROR_INDEX], np.arange(1858))
+    assert np.array_equal(sampler.MIRROR_INDEX[sampler.MIRROR_INDEX], np.arange(1858))
 
 
 def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:
-    changed = sample(positions, 0).masks != sample(positions, SWAP_COLOURS).masks
+    changed = sample(positions, 0).masks != sample(positions, sampler.SWAP_COLOURS).masks
     assert changed[:, 108].all()
     assert not np.delete(changed, 108, axis=1).any()
 

@@ -16,56 +16,55 @@ from selfplay.main import main
 from selfplay.records.calibration import LONE_SCORES
 from selfplay.records.collect import collect
 from selfplay.records.targets import wdl_from_score
-from selfplay.teachers.quality import (
-    STATIC,
-    Truth,
-    calm_mask,
-    evaluator_judge,
-    measure,
-    read_truth,
-    siblings_of,
-    teacher_cp,
-    teacher_judge,
-)
+from selfplay.teachers import quality
 from selfplay.training.sparse import SparseFamily
 from tests.selfplay.teachers.nets import random_positions
 
 
 def test_the_labeller_itself_orders_siblings_perfectly(random_net):
     rows = random_positions(40, 3)
-    truth = Truth(rows, np.zeros(40, np.int64), np.zeros((40, 3), np.float32))
-    siblings = siblings_of(random_net, truth)
+    truth = quality.Truth(rows, np.zeros(40, np.int64), np.zeros((40, 3), np.float32))
+    siblings = quality.siblings_of(random_net, truth)
     siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
-    found = measure(teacher_judge(random_net, 2, LONE_SCORES[2]), truth, np.ones(40, np.bool_), siblings)
+    found = quality.measure(
+        quality.teacher_judge(random_net, 2, LONE_SCORES[2]), truth, np.ones(40, np.bool_), siblings
+    )
     assert found.siblings == pytest.approx(1.0)
     guess = np.random.default_rng(1).random(100_000)
-    chance = measure(lambda rows: guess[: len(rows)], truth, np.ones(40, np.bool_), siblings)
+    chance = quality.measure(lambda rows: guess[: len(rows)], truth, np.ones(40, np.bool_), siblings)
     assert abs(chance.siblings) < 0.2
     assert chance.siblings_error > 0
 
 
 def test_error_is_that_of_the_positions_meant(random_net):
     rows = random_positions(60, 4)
-    score_cp = teacher_cp(random_net, rows, STATIC)
-    truth = Truth(rows, score_cp, np.zeros((60, 3), np.float32))
+    score_cp = quality.teacher_cp(random_net, rows, quality.STATIC)
+    truth = quality.Truth(rows, score_cp, np.zeros((60, 3), np.float32))
     calm = np.arange(60) % 2 == 0
     wdl = wdl_from_score(score_cp)
     q = wdl[:, 0] - wdl[:, 2]
-    siblings = siblings_of(random_net, Truth(rows, np.zeros(60, np.int64), np.zeros((60, 3), np.float32)))
+    siblings = quality.siblings_of(
+        random_net, quality.Truth(rows, np.zeros(60, np.int64), np.zeros((60, 3), np.float32))
+    )
     shifted = {
         row.tobytes(): value + (0.5 if i % 2 == 0 else 0.0) for i, (row, value) in enumerate(zip(rows, q, strict=True))
     }
-    found = measure(lambda some: np.array([shifted.get(row.tobytes(), 0.0) for row in some]), truth, calm, siblings)
+    found = quality.measure(
+        lambda some: np.array([shifted.get(row.tobytes(), 0.0) for row in some]), truth, calm, siblings
+    )
     assert found.calm_error == pytest.approx(0.25)
     assert found.error == pytest.approx(0.125)
 
 
 @pytest.mark.slow
 def test_shipped_net_has_the_figures_that_are_known(test_data, stockfish_net):
-    truth = read_truth(test_data / "truth" / "trees-30000-nodes.txt.xz")
+    truth = quality.read_truth(test_data / "truth" / "trees-30000-nodes.txt.xz")
     evaluator = make_evaluator("auto")
-    found = measure(
-        evaluator_judge(evaluator), truth, calm_mask(stockfish_net, truth.rows), siblings_of(stockfish_net, truth)
+    found = quality.measure(
+        quality.evaluator_judge(evaluator),
+        truth,
+        quality.calm_mask(stockfish_net, truth.rows),
+        quality.siblings_of(stockfish_net, truth),
     )
     evaluator.close()
     assert found.error == pytest.approx(0.0571, abs=0.002)
@@ -80,14 +79,14 @@ def test_truth_is_read_from_labels_of_games_and_positions(tmp_path):
     path.write_text(
         f"{start}|1-0|e2e4:e2e4=25,d2d4=31;e7e5;g1f3:g1f3=40\n{castling}|*|e8g8;e1c1:e1c1=-7\n{start}|9|12\n"
     )
-    truth = read_truth(path)
+    truth = quality.read_truth(path)
     assert truth.score_cp.tolist() == [31, 40, -7, 12]
     assert truth.rows[:, SIDE].tolist() == [0, 0, 0, 0]
     assert truth.result_wdl.tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert bin(int(truth.rows[2, CASTLING])).count("1") == 2
     path.write_text(f"{start}|*|e2e5:e2e4=25\n")
     with pytest.raises(DataError, match=r"truth\.txt:1"):
-        read_truth(path)
+        quality.read_truth(path)
 
 
 def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, capfd):

@@ -8,26 +8,7 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board import ending
-from engine.board.attacks import (
-    ATTACK_WORDS,
-    BY_ANY,
-    BY_KING,
-    BY_MINOR,
-    BY_PAWN,
-    BY_QUEEN,
-    BY_ROOK,
-    BY_TWO,
-    attackers,
-    check_squares,
-    checkers,
-    in_check,
-    is_attacked,
-    pawn_attack_set,
-    piece_at,
-    piece_attacks,
-    write_attacks,
-)
+from engine.board import attacks, ending
 from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import BLACK, HALFMOVE, KEY, MAX_MOVES, PAWN, REPETITIONS, ROW_WORDS, WHITE, empty_stack
 from engine.board.movegen import generate
@@ -212,10 +193,10 @@ def test_attacks_of_every_square(fen):
     occupied = row[WHITE] | row[BLACK]
     for square in chess.SQUARES:
         piece = board.piece_type_at(square)
-        assert piece_at(row, square) == (piece - 1 if piece else -1)
+        assert attacks.piece_at(row, square) == (piece - 1 if piece else -1)
         for side, color in enumerate((chess.WHITE, chess.BLACK)):
-            assert attackers(row, square, occupied, side) == board.attackers_mask(color, square)
-            assert is_attacked(row, square, occupied, side) == board.is_attacked_by(color, square)
+            assert attacks.attackers(row, square, occupied, side) == board.attackers_mask(color, square)
+            assert attacks.is_attacked(row, square, occupied, side) == board.is_attacked_by(color, square)
 
 
 def test_checkers_are_named_and_no_check_has_none():
@@ -225,8 +206,8 @@ def test_checkers_are_named_and_no_check_has_none():
         ("3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1", "d3 a6"),
     ]:
         row = row_from_board(chess.Board(fen))
-        assert int(checkers(row)) == int(chess.SquareSet(chess.parse_square(name) for name in squares.split()))
-        assert bool(in_check(row)) == bool(squares)
+        assert int(attacks.checkers(row)) == int(chess.SquareSet(chess.parse_square(name) for name in squares.split()))
+        assert bool(attacks.in_check(row)) == bool(squares)
 
 
 @pytest.mark.parametrize("fen", ODD_FENS)
@@ -234,20 +215,23 @@ def test_attack_sets_of_a_side_are_those_of_its_pieces(fen):
     board = chess.Board(fen, chess960=True)
     row = row_from_board(board)
     for side, color in ((0, chess.WHITE), (1, chess.BLACK)):
-        sets = np.zeros(ATTACK_WORDS, np.uint64)
-        write_attacks(row, side, sets)
+        sets = np.zeros(attacks.ATTACK_WORDS, np.uint64)
+        attacks.write_attacks(row, side, sets)
         reach = [(piece.piece_type, int(board.attacks(square))) for square, piece in board.piece_map().items()
                  if piece.color == color]  # fmt: skip
-        words = {BY_PAWN: [chess.PAWN], BY_MINOR: [chess.KNIGHT, chess.BISHOP], BY_ROOK: [chess.ROOK],
-                 BY_QUEEN: [chess.QUEEN], BY_KING: [chess.KING], BY_ANY: list(chess.PIECE_TYPES)}  # fmt: skip
+        words = {
+            attacks.BY_PAWN: [chess.PAWN], attacks.BY_MINOR: [chess.KNIGHT, chess.BISHOP],
+            attacks.BY_ROOK: [chess.ROOK], attacks.BY_QUEEN: [chess.QUEEN], attacks.BY_KING: [chess.KING],
+            attacks.BY_ANY: list(chess.PIECE_TYPES),
+        }  # fmt: skip
         for word, kinds in words.items():
             assert int(sets[word]) == union(targets for kind, targets in reach if kind in kinds), (word, fen)
         # A queen on the same line as a rook is two attackers; two pawns count as two as well.
         by_pawn = [int(board.attacks(square)) for square in board.pieces(chess.PAWN, color)]
         others = [targets for kind, targets in reach if kind != chess.PAWN]
         twice = [square for square in range(64) if sum(targets >> square & 1 for targets in by_pawn + others) > 1]
-        assert int(sets[BY_TWO]) == sum(1 << square for square in twice), fen
-        assert int(pawn_attack_set(row[PAWN] & row[WHITE + side], side)) == union(by_pawn)
+        assert int(sets[attacks.BY_TWO]) == sum(1 << square for square in twice), fen
+        assert int(attacks.pawn_attack_set(row[PAWN] & row[WHITE + side], side)) == union(by_pawn)
 
 
 @pytest.mark.parametrize("fen", ODD_FENS)
@@ -256,7 +240,7 @@ def test_checking_squares_are_those_from_which_a_piece_attacks_the_king(fen):
     row = row_from_board(board)
     king = board.king(not board.turn)
     kinds = chess.PAWN, chess.KNIGHT, chess.BISHOP, chess.ROOK
-    for kind, squares in zip(kinds, check_squares(row), strict=True):
+    for kind, squares in zip(kinds, attacks.check_squares(row), strict=True):
         for square in set(range(64)) - {king}:
             twin = board.copy(stack=False)
             twin.set_piece_at(square, chess.Piece(kind, board.turn))
@@ -269,7 +253,7 @@ def test_a_piece_reaches_what_python_chess_says(kind):
     for square in range(64):
         twin = board.copy(stack=False)
         twin.set_piece_at(square, chess.Piece(kind, chess.WHITE))
-        reach = piece_attacks(kind - 1, square, np.uint64(twin.occupied))
+        reach = attacks.piece_attacks(kind - 1, square, np.uint64(twin.occupied))
         assert int(reach) == int(twin.attacks(square))
 
 
