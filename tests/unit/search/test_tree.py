@@ -58,7 +58,7 @@ def test_edges_beyond_two_to_the_31_are_found_again():
 
 
 def test_the_largest_hash_can_be_numbered():
-    largest = max(int(option.max or 0) for option in OPTIONS if option.field == "hash_mib")
+    largest = max(int(option.bounds["most"]) for option in OPTIONS if option.field == "hash_mib")
     tree = new_tree(1)
     for mebibytes in (largest, 10**9):
         nodes = nodes_for(mebibytes)
