@@ -22,9 +22,9 @@ def make_evaluator(
     backend: str = "numpy",
     blend: bool = True,
 ) -> Evaluator:
-    """Make an evaluator by name, or by the place of one's own (`load_own`). `net_path` is as in `load_net`,
-    `hybrid_weight` is the share of material in `hybrid`, and `backend`, as in `get_backend`, is where a tower is
-    evaluated.
+    """Make an evaluator by name, or by the place of one's own (`load_own`). `net_path` is as in `load_net`, except
+    that one's own gets no weights where it stands for a shipped net. `hybrid_weight` is the share of material in
+    `hybrid`, and `backend`, as in `get_backend`, is where a tower is evaluated.
 
     The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net, and `auto` is `hybrid`
     with a tower, `network` without `blend`. Among the shipped nets, `network` and `hybrid` take the tower. Raises
@@ -33,9 +33,10 @@ def make_evaluator(
     """
     if ":" in name:
         from engine.evaluation.own import load_own
+        from engine.network.weights import is_default
 
         with blaming("evaluator"):
-            return load_own(name)
+            return load_own(name, None if is_default(net_path) else net_path)
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
     if name == "material":

@@ -5,6 +5,8 @@ class Net:                       # in my_net.py
         return logits, wdl       # [N, 1858] of Lc0's policy moves, [N, 3] chances of win, draw and loss
 
 aino play --evaluator my_net:Net             # or Engine(evaluator=PlanesEvaluator(Net()))
+
+`selfplay.training.own` says what else a class needs to be trained by self-play.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from engine.board.convert import decode_move, stack_from_board
 from engine.errors import AinoError, ConfigError, ShapeError
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.files.dit_file import load_tensors
 from engine.network.planes import PLANES, fill_planes
 from engine.network.policy_map import POLICY_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PlanesToOutputs = Callable[[np.ndarray], Sequence[Any]]
 
@@ -51,18 +55,24 @@ class PlanesEvaluator:
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves. Raises ShapeError for other outputs."""
-        outputs = [np.asarray(output, np.float32) for output in self.network(planes_of(leaves.masks[:count]))]
-        shapes = [output.shape for output in outputs]
-        if shapes[:2] != [(count, POLICY_SIZE), (count, 3)] or len(outputs) > 3:
-            expected = f"logits [{count}, {POLICY_SIZE}], wdl [{count}, 3] and perhaps plies left [{count}]"
-            raise ShapeError(f"the network {self.network!r} gave {shapes}: expected {expected}")
-        leaves.logits[:count] = np.take_along_axis(outputs[0], leaves.policy_index[:count].astype(np.int64), axis=1)
-        leaves.wdl[:count] = outputs[1]
-        leaves.moves_left[:count] = outputs[2].reshape(count) if len(outputs) == 3 else PLIES_LEFT
+        policy, wdl, *plies_left = outputs_of(self.network, planes_of(leaves.masks[:count]))
+        leaves.logits[:count] = np.take_along_axis(policy, leaves.policy_index[:count].astype(np.int64), axis=1)
+        leaves.wdl[:count] = wdl
+        leaves.moves_left[:count] = plies_left[0].reshape(count) if plies_left else PLIES_LEFT
 
     def close(self) -> None:
         """Call the network's `close`, if it has one."""
         getattr(self.network, "close", lambda: None)()
+
+
+def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]:
+    """A network's outputs as float32: logits [N, 1858], wdl [N, 3], perhaps plies left. Raises ShapeError."""
+    outputs, count = [np.asarray(output, np.float32) for output in network(planes)], len(planes)
+    shapes = [output.shape for output in outputs]
+    if shapes[:2] != [(count, POLICY_SIZE), (count, 3)] or len(outputs) > 3:
+        expected = f"logits [{count}, {POLICY_SIZE}], wdl [{count}, 3] and perhaps plies left [{count}]"
+        raise ShapeError(f"the network {network!r} gave {shapes}: expected {expected}")
+    return outputs
 
 
 def planes_of(masks: np.ndarray) -> np.ndarray:
@@ -96,20 +106,28 @@ def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, flo
     return {move: float(share) for move, share in ranked}
 
 
-def load_own(place: str) -> Evaluator:
-    """The evaluator `package.module:name`, from Python's path or the current folder.
+def make_own(place: str, **arguments: Any) -> Any:
+    """What the class or function `package.module:name`, from Python's path or the current folder, makes of arguments.
 
-    `name` is a class or function without arguments that gives a network for `PlanesEvaluator`, or an `Evaluator`
-    itself. Raises ConfigError when it cannot be imported or made, or is neither.
+    Raises ConfigError when it cannot be imported or made.
     """
     module, _, name = place.partition(":")
     try:
         with _current_folder_on_path():
-            made = getattr(importlib.import_module(module), name)()
+            return getattr(importlib.import_module(module), name)(**arguments)
     except AinoError:
         raise
     except Exception as error:  # whatever somebody else's module raises
         raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}") from error
+
+
+def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:
+    """The evaluator `package.module:name`, made without arguments, or with `weights` of a `.dit` file: arrays by name.
+
+    It is a network for `PlanesEvaluator`, or an `Evaluator` itself. Raises as `make_own`, ConfigError when it is
+    neither, and NetFileError for the file.
+    """
+    made = make_own(place) if net_path is None else make_own(place, weights=load_tensors(net_path)[1])
     if all(hasattr(made, need) for need in ("evaluate", "round_size", "needs_planes", "close")):
         return made
     if callable(made):

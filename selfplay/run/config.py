@@ -14,7 +14,7 @@ from engine.files.settings_file import read_settings
 from engine.settings import REQUIRED, check_settings, help_of, setting
 from selfplay.games.game_settings import GameSettings
 from selfplay.matches.statistics import Sprt
-from selfplay.training.families import family_of
+from selfplay.training.families import run_family_of
 from selfplay.training.recipe import Recipe
 from selfplay.training.sparse import SparseFamily
 
@@ -117,7 +117,10 @@ class RunConfig:
     """All settings of a run; `configured` fills in the defaults. Raises ConfigError for values out of range."""
 
     fit: FitSettings
-    net: str = setting(DEFAULT_NET, "train a tower, FILTERSxBLOCKS, or a sparse network such as sparse-256")
+    net: str = setting(
+        DEFAULT_NET,
+        "train a tower, FILTERSxBLOCKS, a sparse network such as sparse-256, or your own, module:Class",
+    )
     seed: int = setting(1, "seed all random numbers of the run with this", least=0)
     threads: int = setting(2, "train on this many threads; self-play and gate use --workers", least=1)
     openings: str = setting("", "take openings from this EPD file; empty = Aino's own set")
@@ -125,7 +128,7 @@ class RunConfig:
     gate: GateSettings = field(default_factory=GateSettings)
 
     def __post_init__(self) -> None:
-        family = family_of(self.net)
+        family = run_family_of(self.net)
         check_settings(self)
         if self.fit.labels and not isinstance(family, SparseFamily):
             raise ConfigError(f"fit.labels: label folders teach sparse networks only, and net is {self.net}")
@@ -136,7 +139,7 @@ SECTIONS: dict[str, type[Any]] = {"fit": FitSettings, "games": GameSettings, "ga
 
 def default_config(net: str) -> RunConfig:
     """The default configuration of a new run for a network. Raises ConfigError for the net."""
-    return RunConfig(net=net, fit=FitSettings.of(family_of(net).recipe))
+    return RunConfig(net=net, fit=FitSettings.of(run_family_of(net).recipe))
 
 
 def configured(values: Mapping[str, Any]) -> RunConfig:

@@ -20,9 +20,10 @@ from selfplay.records.replay import published_games, published_generations, segm
 from selfplay.run.config import FitSettings, RunConfig
 from selfplay.run.folder import RunFolder
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.families import Family, family_of_model
+from selfplay.training.families import AnyFamily, run_family_of
 from selfplay.training.heldout import HeldOutScores
 from selfplay.training.learner import Learner
+from selfplay.training.own import OwnFamily, OwnLearner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, label_sets
 
@@ -97,15 +98,13 @@ def fit(
     training, heldout, split = _window(run, generation)
     if not training.usable.any():
         raise NothingToLearn(f"{run.path}: generation {generation}: the games have no position to learn from")
-    model, _ = dit.load(run.best)
-    family = family_of_model(model)
+    model, family = run.load(run.best), run_family_of(run.config.net)
     score = _scorer(run, family, heldout)
     before = score(model)
     data, total_steps = _training_data(training, heldout, split, settings), _total_steps(settings)
     seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
     rates = WarmupCosine.over_progress(settings.peak_rate)
-    batches = family.batches(data, how, seed)
-    learner = Learner(family, model, batches, how, lambda step: rates(step / total_steps))
+    learner = _learner(family, model, data, how, seed, lambda step: rates(step / total_steps))
     try:
         if not _train(run, generation, learner, report, tell, stop):
             return None
@@ -119,11 +118,11 @@ def fit(
 
 def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     """Make a network that was trained elsewhere the candidate. Raises RunError for another architecture's."""
-    (best, _), (candidate, _) = dit.load(run.best), dit.load(path)
+    best, candidate = run.load(run.best), run.load(path)
     if candidate.config() != best.config():
         raise RunError(f"{path}: not of the architecture of {run.best}")
     _, heldout, _ = _window(run, generation)
-    score = _scorer(run, family_of_model(best), heldout)
+    score = _scorer(run, run_family_of(run.config.net), heldout)
     result = FitResult(score(best), score(candidate))
     run.ledger.forget_losses(generation)
     _publish(run, generation, candidate, result, {"kind": "adopted", "from": path.name}, 0)
@@ -145,7 +144,21 @@ def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet, 
     return training, *unseen(held_out_games(window, limit), [training], limit)
 
 
-def _scorer(run: RunFolder, family: Family, heldout: PositionSet) -> Callable[[Layer], HeldOutScores | None]:
+def _learner(
+    family: AnyFamily,
+    model: Layer,
+    data: TrainingData,
+    how: LearnerSettings,
+    seed: int,
+    schedule: Callable[[int], float],
+) -> Learner | OwnLearner:
+    """What trains a network of the family."""
+    if isinstance(family, OwnFamily):
+        return OwnLearner(family, model, family.batches(data, how, seed), schedule)
+    return Learner(family, model, family.batches(data, how, seed), how, schedule)
+
+
+def _scorer(run: RunFolder, family: AnyFamily, heldout: PositionSet) -> Callable[[Layer], HeldOutScores | None]:
     """What scores a model on held-out games; None where no position is unseen."""
     if not heldout.usable.any():
         return lambda model: None
@@ -188,7 +201,7 @@ def _total_steps(settings: FitSettings) -> int:
 def _train(
     run: RunFolder,
     generation: int,
-    learner: Learner,
+    learner: Learner | OwnLearner,
     report: Callable[[FitProgress], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
@@ -226,7 +239,7 @@ def _train(
     return learner.steps_done >= total_steps
 
 
-def _conditions(run: RunFolder, learner: Learner) -> dict[str, Any]:
+def _conditions(run: RunFolder, learner: Learner | OwnLearner) -> dict[str, Any]:
     """All that decides what a training's batches are and what it makes of them; its checkpoint fits no others."""
     settings = asdict(run.config.fit)
     del settings["checkpoint_s"]

@@ -24,12 +24,14 @@ from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError, RunError
 from engine.files.atomic import atomic_write, remove_left_behind
 from engine.nn import dit
+from engine.nn.layer import Layer
 from selfplay.records.endings import game_ending
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import GateResult, Ledger
 from selfplay.run.rebuild import rebuild_ledger
-from selfplay.training.families import family_of, net_of_model
+from selfplay.training.families import load_model, net_of_model, run_family_of
+from selfplay.training.own import is_own
 
 
 def best_net(run: Path) -> Path:
@@ -101,7 +103,7 @@ class RunFolder:
         Raises ConfigError where the run began with another network than the initial one.
         """
         first = self.candidate(0)
-        if self._initial is not None and first.is_file() and not _are_equal(self._initial, first):
+        if self._initial is not None and first.is_file() and not self._are_equal(self._initial, first):
             raise ConfigError(f"{self.path}: this run did not start from {self._initial}; --initial is for new runs")
         if self.best.is_file():
             return
@@ -112,9 +114,9 @@ class RunFolder:
 
     def _make_first_network(self, path: Path) -> None:
         if self._initial is not None:
-            dit.save(path, dit.load(self._initial)[0], {"kind": "initial", "from": self._initial.name})
+            dit.save(path, self.load(self._initial), {"kind": "initial", "from": self._initial.name})
         else:
-            model = family_of(self.config.net).build(np.random.default_rng(self.config.seed))
+            model = run_family_of(self.config.net).build(np.random.default_rng(self.config.seed))
             dit.save(path, model, {"kind": "random", "seed": self.config.seed})
 
     def promote(self, generation: int) -> None:
@@ -124,6 +126,16 @@ class RunFolder:
             raise RunError(f"{source} is missing: cannot promote generation {generation}")
         with atomic_write(self.best) as stream, open(source, "rb") as network:
             shutil.copyfileobj(network, stream)
+
+    def load(self, path: Path) -> Layer:
+        """A network of the kind that the run trains. Raises NetFileError."""
+        return load_model(path, self.config.net)
+
+    def _are_equal(self, one: Path, other: Path) -> bool:
+        """Whether two files hold the same network."""
+        ours, theirs = self.load(one), self.load(other)
+        mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
+        return ours.config() == theirs.config() and all(np.array_equal(mine[name], others[name]) for name in others)
 
     # ---- gates ----------------------------------------------------------------------------------------------------
 
@@ -164,15 +176,10 @@ class RunFolder:
 
 
 def _net_of_file(path: Path, wanted: str | None) -> str:
-    """The kind of the network in a file. Raises ConfigError where another kind is wanted."""
+    """The kind of the network in a file; a class of one's own must be wanted. Raises ConfigError for another kind."""
+    if wanted is not None and is_own(wanted):
+        return wanted
     found = net_of_model(dit.load(path)[0])
     if wanted not in (None, found):
         raise ConfigError(f"--initial: {path} is a network {found}, but net is {wanted!r}")
     return found
-
-
-def _are_equal(one: Path, other: Path) -> bool:
-    """Whether two files hold the same network."""
-    (ours, _), (theirs, _) = dit.load(one), dit.load(other)
-    mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
-    return ours.config() == theirs.config() and all(np.array_equal(mine[name], others[name]) for name in others)

@@ -136,7 +136,8 @@ def gate(
     if result is None:
         numbers = [number for number in range(2 * settings.pairs) if number not in test.points]
         nets = run.candidate(generation), run.best
-        task = GateTask(run.config.seed, generation, run.config.games, nets, np.array(openings), run.config.gate)
+        rows, config = np.array(openings), run.config
+        task = GateTask(config.seed, generation, config.games, nets, rows, config.gate, net=config.net)
         play(task, numbers, finish, lambda: result is not None or stop())
     if result is None:
         return None

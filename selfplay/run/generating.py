@@ -69,9 +69,8 @@ def generate(
 
 
 def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:
-    return GenerationTask(
-        run.config.seed, generation, settings, (run.best,), np.array(run.opening_rows()), run.start_row()
-    )
+    openings, config = np.array(run.opening_rows()), run.config
+    return GenerationTask(config.seed, generation, settings, (run.best,), openings, run.start_row(), net=config.net)
 
 
 def _tell_changes(plain: GameSettings, guarded: GameSettings, tell: Callable[[str], None]) -> None:

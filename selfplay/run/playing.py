@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ from selfplay.games.player import KernelVisits
 from selfplay.games.pool import play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.training.own import is_own
 
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
@@ -37,6 +38,7 @@ class PlayTask(ABC):
         settings: how self-play games are played; of the gate, how many games at once and by which backend.
         nets: `.dit` files of the networks that play, where this process finds them.
         openings: uint64[n, 16] start rows to draw from.
+        net: what the run trains, which may be a class of one's own.
     """
 
     seed: int
@@ -44,6 +46,7 @@ class PlayTask(ABC):
     settings: GameSettings
     nets: tuple[Path, ...]
     openings: np.ndarray
+    net: str = field(default="", kw_only=True)
 
     @abstractmethod
     def new_game(self, number: int) -> Any:
@@ -109,7 +112,8 @@ def play_numbers(
     """
     if isinstance(numbers, Sequence):
         task = shared_task(task, len(numbers), 1)
-    evaluators = [make_evaluator("network", net, threads=1, backend=task.settings.backend) for net in task.nets]
+    name = task.net if is_own(task.net) else "network"
+    evaluators = [make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets]
     games: Iterator[Any] = (task.new_game(number) for number in numbers)
     kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
     in_turn = len(kernels) == len(evaluators)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.files.dit_file import load_tensors
 from engine.network.sparse.parameters import SparseConfig, sparse_config_of
 from engine.network.tower.model import TowerConfig, tower_config_of
+from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.layers import ListNetwork
 from engine.nn.optimizers import Optimizer
 from engine.nn.parallel import GradientSource
 from selfplay.training.heldout import HeldOutScores
 from selfplay.training.mixture import AnySet, Map
+from selfplay.training.own import OwnFamily, OwnWeights, is_own
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
 from selfplay.training.sparse import SparseFamily
@@ -122,3 +126,16 @@ def family_of(net: str, part: str = "policy") -> Family:
     if part == "value":
         raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
     return TowerFamily(TowerConfig.parse(net))
+
+
+AnyFamily = Family | OwnFamily
+
+
+def run_family_of(net: str) -> AnyFamily:
+    """`family_of`, and the family of a class of one's own for its place, package.module:Class."""
+    return OwnFamily(net) if is_own(net) else family_of(net)
+
+
+def load_model(path: Path, net: str) -> Layer:
+    """The network in a file of a run that trains `net`. Raises NetFileError as `dit.load`."""
+    return OwnWeights(load_tensors(path)[1]) if is_own(net) else dit.load(path)[0]

@@ -57,7 +57,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(teach (?!.*--count)(?!.*--check).*)$", r"\1 --count 8"),
     (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1 --tree-visits 20"),
     (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
-    (r"(play --weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
+    (r"(play .*--weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
     (r"(analyse (?!.*--nodes).*)$", r"\1 --nodes 20"),
     (r"(annotate .*)$", r"\1 --nodes 20"),
     (r"(aino bench (?!.*--only)(?!.*--signature).*)$", r"\1 --only board --seconds 0.01"),
@@ -141,10 +141,15 @@ def new_workshop(folder: Path) -> Path:
     for net in ("new.dit", "old.dit", "first.dit", "weights/sparse-768.dit"):
         shutil.copy(default_net_path(), folder / net)
     shutil.copy(default_net_path(entry="default_tower"), folder / "weights/tower-64x6.dit")
-    tiny = next(block for block in blocks("docs/own-network.md") if "class Tiny" in block.text)
-    (folder / "tiny.py").write_text(tiny.text, encoding="utf-8")
+    for name in ("tiny", "small"):
+        (folder / f"{name}.py").write_text(own_network(name.capitalize()), encoding="utf-8")
     _export_teacher(folder)
     return folder
+
+
+def own_network(name: str) -> str:
+    """The module of a class on the page about networks of one's own."""
+    return next(block.text for block in blocks("docs/own-network.md") if f"class {name}:" in block.text)
 
 
 def _add_scripts(folder: Path) -> None:

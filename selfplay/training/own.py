@@ -1,0 +1,185 @@
+"""Networks of others in the self-play loop: `aino-train loop RUN --net package.module:Class`.
+
+The class is an `OwnNetwork`: besides its forward pass it takes one training step, and gives and takes its weights.
+Aino plays the games, makes the batches, keeps the weights in `.dit` files, and lets candidates play the gate. Such a
+file names no code: what runs is what `--net` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from engine.errors import ConfigError, RunError, TrainingError
+from engine.evaluation.own import make_own, outputs_of, planes_of
+from engine.network.policy_map import POLICY_SIZE
+from engine.nn.layer import Layer
+from engine.nn.losses import softmax_cross_entropy
+from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
+from selfplay.records.positions import PositionSet
+from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
+from selfplay.training.losses import Losses, LossSums
+from selfplay.training.mixture import AnySet, Mixture
+from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
+from selfplay.training.source_files import TrainingData
+
+CHUNK = 256  # positions of one forward pass that scores a network
+LEAST_CHANCE = 1e-9  # of an outcome, whose logarithm is a loss
+
+
+class PlanesBatch(NamedTuple):
+    """B positions with targets, everything seen from the side to move; rows of zeros where a target is unknown."""
+
+    planes: np.ndarray  # float32 [B, 112, 8, 8]
+    policy: np.ndarray  # float32 [B, 1858] shares of the search's visits
+    legal: np.ndarray  # bool [B, 1858] legal moves
+    wdl: np.ndarray  # float32 [B, 3] chances of win, draw and loss
+    plies_left: np.ndarray  # float32 [B]; below 0 if unknown
+
+
+class OwnNetwork(Protocol):
+    """What a class needs to be trained. It is called with `seed`, an integer, to make a network with random weights,
+    and with `weights`, a dictionary as its method gives it, to make one again.
+    """
+
+    def __call__(self, planes: np.ndarray) -> Any:
+        """(logits [N, 1858], chances [N, 3][, plies left [N]]), as for `engine.evaluation.PlanesEvaluator`."""
+        ...
+
+    def train(self, batch: PlanesBatch, rate: float) -> tuple[float, float]:
+        """Take one training step at this learning rate; return the losses of policy and value before it."""
+        ...
+
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """All weights by name. Files store them as float32."""
+        ...
+
+
+class OwnWeights(Layer):
+    """The weights of a network that is not made of layers, as `dit.save` stores them."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        super().__init__()
+        self.params = {name: np.array(array, np.float32) for name, array in weights.items()}
+
+    def config(self) -> dict[str, Any]:
+        """Names and shapes, which make an architecture."""
+        return {"layer": "own", "shapes": {name: list(array.shape) for name, array in self.params.items()}}
+
+
+def is_own(net: str) -> bool:
+    """Whether `--net` names a class."""
+    return ":" in net
+
+
+class OwnFamily:
+    """Networks of the class at `place`, package.module:Class, which is imported when the first network is made."""
+
+    recipe = TOWER_RECIPE
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def network(self, model: Layer) -> OwnNetwork:
+        """The network with these weights. Raises ConfigError as `make_own`."""
+        return make_own(self._place, weights={name: array.copy() for name, array in model.params.items()})
+
+    def build(self, rng: np.random.Generator) -> OwnWeights:
+        """Random weights."""
+        made = make_own(self._place, seed=int(rng.integers(2**31)))
+        if missing := [name for name in ("__call__", "train", "weights") if not hasattr(made, name)]:
+            raise ConfigError(f"net {self._place!r}: to be trained it needs {', '.join(missing)}")
+        return OwnWeights(made.weights())
+
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Mixture:
+        """Batches as towers learn from; `OwnLearner` makes a `PlanesBatch` of each."""
+        return Mixture(data.sets, data.shares, settings.batch_size, seed)
+
+    def heldout(self, positions: AnySet, limit: int) -> OwnHeldOut:
+        """A held-out sample. Raises ConfigError for single positions."""
+        if not isinstance(positions, PositionSet):
+            raise ConfigError(NO_GAMES)
+        return OwnHeldOut(self, positions, limit)
+
+
+class OwnLearner:
+    """As `Learner`, for a network that takes its own steps.
+
+    A training that was interrupted continues from the weights alone: what the network keeps besides, such as an
+    optimizer's momentum, begins anew.
+    """
+
+    def __init__(self, family: OwnFamily, model: Layer, batches: Mixture, schedule: Callable[[int], float]) -> None:
+        self.batches, self.steps_done = batches, 0
+        self._family, self._schedule = family, schedule
+        self._network = family.network(model)
+
+    def step(self) -> Losses:
+        """Train on the next batch. Returns the losses before the step. Raises TrainingError when one is not finite."""
+        policy, value = self._network.train(
+            planes_batch(self.batches.batch(self.steps_done)), self._schedule(self.steps_done)
+        )
+        if not np.isfinite([policy, value]).all():
+            raise TrainingError(f"step {self.steps_done + 1}: the losses are {policy} and {value}")
+        self.steps_done += 1
+        return Losses(float(policy), float(value), 0.0)
+
+    def averaged_model(self) -> OwnWeights:
+        """The weights to play with; the network averages them itself, or does not."""
+        return OwnWeights(self._network.weights())
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """The weights and the number of steps."""
+        return self.averaged_model().params, {"steps_done": self.steps_done}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
+        """Continue from `state()`. Raises RunError for the state of something else."""
+        if not isinstance(values.get("steps_done"), int):
+            raise RunError("the checkpoint is not that of this training")
+        self._network, self.steps_done = self._family.network(OwnWeights(arrays)), values["steps_done"]
+
+    def close(self) -> None:
+        """Call the network's `close`, if it has one."""
+        getattr(self._network, "close", lambda: None)()
+
+
+def planes_batch(batch: TrainingBatch) -> PlanesBatch:
+    """A batch with its planes as numbers and its moves among all 1858."""
+    count = len(batch.n_moves)
+    rows, columns = np.nonzero(np.arange(batch.policy.shape[1]) < batch.n_moves[:, None])
+    places = rows, batch.policy_index[rows, columns]
+    policy, legal = np.zeros((count, POLICY_SIZE), np.float32), np.zeros((count, POLICY_SIZE), np.bool_)
+    policy[places], legal[places] = batch.policy[rows, columns], True
+    return PlanesBatch(planes_of(batch.masks), policy, legal, batch.wdl.copy(), batch.moves_left.copy())
+
+
+class OwnHeldOut:
+    """A fixed sample of a set, evenly spaced."""
+
+    def __init__(self, family: OwnFamily, positions: PositionSet, limit: int) -> None:
+        numbers = spread_positions(positions, limit)
+        self.n_positions = len(numbers)
+        self._family = family
+        self._batch = new_training_batch(len(numbers))
+        PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of a network with these weights, which uses as many threads as it likes."""
+        network, sums = self._family.network(model), np.zeros(7)
+        for first in range(0, self.n_positions, CHUNK):
+            sums += _score_sums(network, planes_batch(self._batch.part(first, min(first + CHUNK, self.n_positions))))
+        hits, *totals = sums.tolist()
+        return scores_of(hits, LossSums(*totals))
+
+
+def _score_sums(network: OwnNetwork, batch: PlanesBatch) -> np.ndarray:
+    """Best moves found, then the fields of `LossSums`; moves left are not scored."""
+    count = len(batch.planes)
+    logits, wdl, *_ = outputs_of(network, batch.planes)
+    policy_loss, _ = softmax_cross_entropy(logits, batch.policy, batch.legal)
+    value_loss, _ = softmax_cross_entropy(np.log(np.maximum(wdl, LEAST_CHANCE)), batch.wdl)
+    with_policy, with_value = (target.any(axis=1) for target in (batch.policy, batch.wdl))
+    hits = with_policy & (np.where(batch.legal, logits, -np.inf).argmax(axis=1) == batch.policy.argmax(axis=1))
+    return np.array([hits.sum(), count * policy_loss, count * value_loss, 0, with_policy.sum(), with_value.sum(), 0])
