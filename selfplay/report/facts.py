@@ -57,7 +57,7 @@ class Generation:
     """One generation. A field is None or empty until its step has run.
 
     Attributes:
-        training: rows (share of training done, policy loss, value loss) from training batches.
+        training: losses of training batches by step, as the run database has them.
         before, after: losses on held-out games of the starting network and of the candidate.
         gained: Elo of the best network after the gate above the first network, at most: the sum of the promoted
             candidates' differences in their gates. The games that it sums up also chose the candidates.
@@ -69,7 +69,7 @@ class Generation:
     hours: float
     games: GamesSummary | None
     played_through: PlayedThrough
-    training: list[tuple[float, float, float]]
+    training: list[dict[str, float]]
     before: dict[str, float] | None
     after: dict[str, float] | None
     gate: GateResult | None
@@ -126,7 +126,6 @@ def _generation(
     number = row.number
     summary = summarise(games, config.games)
     gate = ledger.gate(number)
-    steps = ledger.losses(number, "train")
     before, after = (ledger.losses(number, kind)[-1:] for kind in ("before", "after"))
     return Generation(
         number=number,
@@ -135,7 +134,7 @@ def _generation(
         hours=((row.finished or time.time()) - row.started) / 3600,
         games=_summary(ledger.games(number)),
         played_through=PlayedThrough(summary.given_up, summary.wrong),
-        training=[(loss["step"] / steps[-1]["step"], loss["policy"], loss["value"]) for loss in steps],
+        training=ledger.losses(number, "train"),
         before=before[0] if before else None,
         after=after[0] if after else None,
         gate=gate,

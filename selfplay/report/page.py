@@ -89,8 +89,10 @@ def _strength_over_hours(generations: list[Generation]) -> Chart:
 
 def _loss_chart(name: str, generations: list[Generation]) -> Chart:
     """A chart of losses. Training batches are drawn between the previous generation and the one they made."""
-    key, column = name.lower(), {"Policy": 1, "Value": 2}[name]
-    training = [(g.number - 1 + row[0], row[column]) for g in generations for row in g.training]
+    key = name.lower()
+    training = [
+        (g.number - 1 + row["step"] / g.training[-1]["step"], row[key]) for g in generations for row in g.training
+    ]
     before, after = (
         [(g.number, losses[key]) for g in generations if (losses := getattr(g, kind)) is not None]
         for kind in ("before", "after")

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import chess
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
@@ -123,7 +124,9 @@ def play_numbers(
         if in_turn:
             play_in_turn(games, tables, kernels, lambda game: finish(game.record()), stop)
         else:
-            play_games(games, tables, lambda game: finish(game.record()), stop)
+            # There is a worker for each processor, so the products of a network of one's own get one thread each.
+            with threadpool_limits(limits=1, user_api="blas"):
+                play_games(games, tables, lambda game: finish(game.record()), stop)
     finally:
         for evaluator in evaluators:
             evaluator.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,20 +15,23 @@ import numpy as np
 import pytest
 
 from engine.board.convert import encode_move, row_from_board
-from engine.errors import RunError
+from engine.errors import ConfigError, RunError
 from engine.pages.chart import HEIGHT, WIDTH
 from selfplay.matches.statistics import score_from_elo
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
+from selfplay.report.comparison_page import comparison_page
 from selfplay.report.facts import PlayedThrough, read_facts
+from selfplay.report.metrics import Metrics, read_metrics, write_events
 from selfplay.report.opening_tree import opening_tree
 from selfplay.report.page import _strength_over_hours, report_page
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
-from selfplay.run.ledger import GateResult, Phase, ledger_row
+from selfplay.run.ledger import SCHEMA, GateResult, Phase, ledger_row
+from tests.documents.pages import ROOT
 from tests.selfplay.run.test_run import TINY
 
 LOST, EVEN, WON = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
@@ -218,7 +223,7 @@ def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
     assert second.games is None
     assert (first.games.games, first.games.positions, first.games.mean_plies) == (4, 18, 4.5)
     assert (first.games.draws, first.games.resigned, first.games.white_score) == (0.5, 0.25, 0.5)
-    assert first.training == [(0.5, 2.5, 1.0), (1.0, 2.0, 1.0)]
+    assert [(row["step"], row["policy"], row["value"]) for row in first.training] == [(10, 2.5, 1.0), (20, 2.0, 1.0)]
     assert first.after is not None
     assert (first.before, first.after["policy"]) == (None, 2.0)
     assert first.played_through == PlayedThrough(2, 1)
@@ -288,7 +293,9 @@ def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> Non
     assert "There is no test of resignations yet" in report_page(read_facts(tmp_path))
 
 
-def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def write_pretraining(tmp_path: Path) -> None:
+    """The folder of a supervised run of 60 steps with one held-out scoring, killed while it wrote."""
+    tmp_path.mkdir(exist_ok=True)
     (tmp_path / "config.json").write_text(json.dumps({"net": "64x6", "minutes": 3.0, "positions": 0}))
     losses = {"policy": 3.0, "value": 0.9, "moves_left": 0.1}
     lines = [
@@ -297,6 +304,10 @@ def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train
         for step in (20, 40, 60)
     ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 8')
+
+
+def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    write_pretraining(tmp_path)
     told = aino_train("report", tmp_path)
     assert "15,360 positions, 1 held-out evaluations" in told
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -314,3 +325,84 @@ def test_report_goes_on_beside_damaged_games(tmp_path: Path, caplog: pytest.LogC
     assert read_facts(tmp_path).tree.games == 3
     assert "damaged bytes" in caplog.text
     assert len(published_games(run.replay, 1)) == 3
+
+
+# ---- numbers and comparisons --------------------------------------------------------------------------------------
+
+
+def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)]).close()
+    aino_train("report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv")
+    (run,) = json.loads((tmp_path / "run.json").read_text())
+    assert (run["run"], run["x"]) == ("run", "generation")
+    assert run["settings"]["games.visits"] == TINY["games"]["visits"]
+    first, second, third = run["rows"]
+    assert {"games": 4, "positions": 18, "policy": 2.0, "top1": 0.3, "elo": 30, "accepted": 1}.items() <= first.items()
+    assert (second["accepted"], second["gained"]) == (0, pytest.approx(first["gained"]))
+    assert "elo" not in third
+    assert run["steps"][0] == {"generation": 1, "step": 10, "policy": 2.5, "value": 1.0}
+    table = list(csv.DictReader((tmp_path / "run.csv").read_text().splitlines()))
+    assert [row["elo"] for row in table] == ["30.0", "-40.0", ""]
+    assert {row["run"] for row in table} == {"run"}
+
+
+def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    run_with(tmp_path / "slow", [gate_result(30)]).close()
+    run_with(tmp_path / "again", [gate_result(10), gate_result(20)]).close()
+    out = tmp_path / "both.html"
+    assert "2 runs" in aino_train("report", tmp_path / "slow", tmp_path / "again", "--out", out)
+    text = out.read_text(encoding="utf-8")
+    assert text.count('class="series s1" d="M0 6H28"') == text.count("<figure") >= 4
+    write_pretraining(tmp_path / "supervised")
+    told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
+    assert "only runs of one kind" in told
+    assert "another name" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
+
+
+def test_settings_that_differ_are_listed() -> None:
+    one = Metrics("a", "generation", {"seed": 1, "net": "16x1"}, [{"generation": 1, "policy": 2.0}], [])
+    other = replace(one, run="b", settings={"seed": 2, "net": "16x1"})
+    text = comparison_page([one, other])
+    assert '<th scope="row">seed</th><td>1</td><td>2</td>' in text
+    assert '<th scope="row">net</th>' not in text
+    with pytest.raises(ConfigError, match="at most 4"):
+        comparison_page([one] * 5)
+
+
+def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
+    write_pretraining(tmp_path)
+    metrics = read_metrics(tmp_path)
+    assert [(row["positions"], row["top1"]) for row in metrics.rows] == [(15360, 0.31)]
+    assert [row["step"] for row in metrics.steps] == [20, 40]
+    assert metrics.settings["net"] == "64x6"
+
+
+def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run_with(tmp_path / "run", [gate_result(30)]).close()
+    write_events(tmp_path / "events", [read_metrics(tmp_path / "run")])
+    events = accumulators.EventAccumulator(str(tmp_path / "events" / "run"))
+    events.Reload()
+    found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
+    assert [(one.step, one.tensor_proto.float_val[0]) for one in found["rows/elo"]] == [(1, 30.0)]
+    assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
+    with pytest.raises(RunError, match="remove it first"):
+        write_events(tmp_path / "events", [read_metrics(tmp_path / "run")])
+
+
+def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:
+    """In the order of the tables; a column may be followed by its meaning."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").partition("## Take the numbers out")[2]
+    described = {cells[1].strip("` "): re.findall(r"`(\w+)`", cells[2]) for cells in map(cells_of, page.splitlines())}
+    tables = sqlite3.connect(":memory:")
+    tables.executescript(SCHEMA)
+    for (name,) in tables.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        assert described[name] == [row[1] for row in tables.execute(f"PRAGMA table_info({name})")], name
+    run_with(tmp_path, [gate_result(30)]).close()
+    columns = set(read_metrics(tmp_path).rows[0])
+    assert columns <= set(re.findall(r"`(\w+)`", page)), columns
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a line of a table, with empty ones around them and at the end."""
+    return [*line.split("|"), "", "", ""]

@@ -1,0 +1,135 @@
+"""A run's numbers as rows, for programs: JSON, CSV, TensorBoard, and the page that compares runs.
+
+`read_metrics` reads a run of `loop`, `pretrain` or `tune`. docs/training.md describes the columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError, RunError
+from selfplay.report.facts import Generation, read_facts
+from selfplay.report.pretraining_page import is_pretraining, read_pretraining
+from selfplay.tune.outcome import is_tuning, read_tuning
+
+Row = dict[str, float]
+LOSSES = ("policy", "value", "moves_left", "top1")
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """A run.
+
+    Attributes:
+        x: the column by which rows go on: "generation", "positions" or "pairs".
+        settings: by name, such as "games.visits".
+        rows: one for each generation, each scoring on held-out games, or each pair of games.
+        steps: losses of training batches.
+    """
+
+    run: str
+    x: str
+    settings: dict[str, Any]
+    rows: list[Row]
+    steps: list[Row]
+
+
+def read_metrics(path: Path, tell: Callable[[float], None] = lambda share: None) -> Metrics:
+    """Read the folder of a run, even of an active one; arguments and errors as `read_facts`."""
+    name = path.resolve().name
+    if is_pretraining(path):
+        run = read_pretraining(path)
+        rows = [_logged(row, row["scores"]) for row in run.heldout]
+        steps = [_logged(row, row["losses"]) for row in run.training]
+        return Metrics(name, "positions", dict(_flat(run.config)), rows, steps)
+    if is_tuning(path):
+        tuning = read_tuning(path)
+        names = [option.name for option in tuning.options]
+        rows = [{"pairs": k, **dict(zip(names, values, strict=True))} for k, values in enumerate(tuning.path.tolist())]
+        return Metrics(name, "pairs", dict(_flat(tuning.settings)), rows, [])
+    facts = read_facts(path, tell)
+    hours = accumulate(one.hours for one in facts.generations)
+    rows = [_generation_row(one, end) for one, end in zip(facts.generations, hours, strict=True)]
+    steps = [{"generation": one.number, **_known(row)} for one in facts.generations for row in one.training]
+    return Metrics(name, "generation", dict(_flat(asdict(facts.config))), rows, steps)
+
+
+def _logged(row: Mapping[str, Any], values: Mapping[str, float]) -> Row:
+    return {"positions": row["positions"], "step": row["step"], "hours": row["elapsed_s"] / 3600, **values}
+
+
+def _generation_row(one: Generation, hours: float) -> Row:
+    row: Row = {"generation": one.number, "hours": hours}
+    if one.games is not None:
+        names = ("games", "positions", "mean_plies", "draws", "resigned", "white_score")
+        row |= {name: getattr(one.games, name) for name in names}
+    for prefix, losses in (("before_", one.before), ("", one.after)):
+        row |= {prefix + name: losses[name] for name in LOSSES if losses and losses[name] is not None}
+    if (gate := one.gate) is not None:
+        row |= {"accepted": int(gate.accepted), "gate_games": 2 * sum(gate.pentanomial), "gate_score": gate.score}
+        row |= {"elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
+    return row if one.gained is None else {**row, "gained": one.gained}
+
+
+def _known(row: Mapping[str, float | None]) -> Row:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _flat(values: Mapping[str, Any], place: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value
+
+
+# ---- for programs -------------------------------------------------------------------------------------------------
+
+
+def metrics_json(runs: Sequence[Metrics]) -> str:
+    """A list of runs, each with the fields of `Metrics`."""
+    return json.dumps([asdict(run) for run in runs], indent=1)
+
+
+def metrics_csv(runs: Sequence[Metrics]) -> str:
+    """The rows of all runs as one table; its first column names the run."""
+    rows = [{"run": run.run, **row} for run in runs for row in run.rows]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return table.getvalue()
+
+
+def write_events(folder: Path, runs: Sequence[Metrics]) -> None:
+    """Write TensorBoard's event files, a folder for each run; steps are generations, positions or pairs.
+
+    Training losses of a self-play run are numbered on through its generations. Raises ConfigError without TensorBoard
+    and RunError where a folder has a run's events already.
+    """
+    try:
+        from tensorboard.summary import Writer
+    except ImportError:
+        raise ConfigError("--tensorboard needs TensorBoard: pip install '.[tensorboard]' in Aino's folder") from None
+    for run in runs:
+        place = folder / run.run
+        if place.exists():
+            raise RunError(f"{place} is there already, and TensorBoard would show its events twice: remove it first")
+        writer = Writer(str(place))
+        for row in run.rows:
+            _add(writer, "rows", row, int(row[run.x]), (run.x,))
+        for number, row in enumerate(run.steps):
+            _add(writer, "training", row, int(row.get("positions", number)), ("generation", "positions", "step"))
+        writer.close()
+
+
+def _add(writer: Any, group: str, row: Row, step: int, places: Iterable[str]) -> None:
+    for name in row.keys() - set(places):
+        writer.add_scalar(f"{group}/{name}", float(row[name]), step)
