@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,17 @@ import pytest
 from engine import Engine, EngineOptions, Limits
 from engine.errors import ConfigError, RunError
 from engine.files.dit_file import load_tensors
+from engine.nn import dit
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.run.fitting import replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_phase
+from selfplay.run.playing import play_numbers
 from selfplay.run.workers import WorkerPool
 from selfplay.training.own import OwnFamily, OwnLearner, planes_batch
 from tests.documents.workshop import own_network
+from tests.selfplay.run.crews import games_of, tiny_task
 from tests.selfplay.run.test_run import TINY, TINY_FLAGS, never
 
 NET = "small_net:Small"
@@ -85,6 +89,26 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> N
         moves = slice(plain.n_moves[row])
         assert np.array_equal(batch.policy[row, plain.policy_index[row, moves]], plain.policy[row, moves])
         assert batch.planes[row, :12].sum() == sum(int(word).bit_count() for word in plain.masks[row, :12])
+
+
+COUNTING = """
+from threadpoolctl import threadpool_info
+from small_net import Small
+
+class Counting(Small):
+    def __call__(self, planes):
+        counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        assert set(counts) == {1}, counts
+        return super().__call__(planes)
+"""
+
+
+def test_products_of_several_workers_once_took_turns_on_all_processors(folder: Path) -> None:
+    """Each worker's products had as many threads as the machine has processors: a tenth of the speed."""
+    (folder / "counting.py").write_text(COUNTING)
+    dit.save(folder / "net.dit", OwnFamily(NET).build(np.random.default_rng(1)))
+    task = replace(tiny_task(folder, visits=4, longest=4), nets=(folder / "net.dit",), net="counting:Counting")
+    assert len(games_of(play_numbers, task, [0, 1])) == 2
 
 
 @pytest.mark.parametrize(
