@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from engine.search.limits import Limits
     from engine.search.result import SearchInfo, SearchResult
 
+__version__ = "0.1.0"
+
 _HOME = {
     "Engine": "player",
     "EngineOptions": "options",

@@ -7,8 +7,9 @@
     tensors                 each at a multiple of 64 bytes, zeros in between; the file ends with the last tensor
 
 Header: "model" (nested layer configurations), "tensors" (a list of name, dtype, shape, offset in bytes from the first
-tensor, crc32), "provenance" (backend, device, library versions), "card" (how it was trained), "configuration" (the
-resolved settings of the run) and "crc32" (of the header's own canonical JSON without that entry).
+tensor, crc32), "provenance" (Aino's version and commit, date, command, seed, backend, device, library versions),
+"card" (how it was trained), "configuration" (the resolved settings of the run) and "crc32" (of the header's own
+canonical JSON without that entry).
 
 Every fault raises NetFileError, which names the file, what was expected and what was found. Every size is compared with
 the size of the file before anything is allocated.

@@ -12,6 +12,7 @@ import numpy as np
 from engine.backend import NUMPY, backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import DTYPES, load_tensors, save_tensors
+from engine.files.provenance import provenance
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.legacy import is_legacy, load_legacy
 
@@ -37,9 +38,11 @@ def save(
     path = Path(path)
     arrays = _stored_arrays(path, model, dtype)
     backend = backend_of_all(model.named_parameters())
+    machine = {"backend": backend.name, "device": backend.device, "versions": backend.versions()}
+    seed = {"seed": configuration["seed"]} if configuration and "seed" in configuration else {}
     header = {
         "model": model.config(),
-        "provenance": {"backend": backend.name, "device": backend.device, "versions": backend.versions()},
+        "provenance": {**provenance(), **seed, **machine},
         "card": dict(card or {}),
         "configuration": dict(configuration or {}),
     }

@@ -5,8 +5,10 @@ import shlex
 
 from engine.cli.live_lines import show
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
+from selfplay.run.config import read_toml
 from selfplay.run.folder import best_net
 from selfplay.run.phases import run_generations
+from selfplay.training.own import is_own
 
 EXAMPLES = """example:
   aino-train loop run1 --initial first.dit --generations 10
@@ -36,7 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     if best.is_file():
         run_name, net_name = shlex.quote(str(arguments.run)), shlex.quote(str(best))
         show(f"the best network so far is {best}")
-        show(f"  play against it:  aino play --weights-file {net_name}")
+        net = read_toml(arguments.run / "config.toml")["net"]
+        evaluator = f"--evaluator {net} " if is_own(net) else ""
+        show(f"  play against it:  aino play {evaluator}--weights-file {net_name}")
         show(f"  see the run:      aino-train report {run_name}")
         show(f"  continue: aino-train loop {run_name}")
     return status

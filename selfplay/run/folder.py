@@ -117,7 +117,7 @@ class RunFolder:
             dit.save(path, self.load(self._initial), {"kind": "initial", "from": self._initial.name})
         else:
             model = run_family_of(self.config.net).build(np.random.default_rng(self.config.seed))
-            dit.save(path, model, {"kind": "random", "seed": self.config.seed})
+            dit.save(path, model, {"kind": "random"}, configuration=asdict(self.config))
 
     def promote(self, generation: int) -> None:
         """Make a generation's network the best one: complete on disk before it takes the name. Safe to repeat."""

@@ -7,12 +7,14 @@ import json
 import platform
 import re
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import chess.pgn
 import pytest
 
+import engine
 import selfplay.main
 from engine.options import EngineOptions
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
@@ -39,6 +41,13 @@ def test_version_and_help_name_everything(capsys: pytest.CaptureFixture[str]) ->
     output = capsys.readouterr().out
     assert f"Aino {__version__}" in output
     assert all(name in output for name in SUBCOMMANDS)
+
+
+@pytest.mark.parametrize("module", ["engine", "selfplay", "uci"])
+def test_every_package_with_a_command_runs_as_a_module(module: str) -> None:
+    words = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True)
+    assert done.stdout.strip() == f"Aino {engine.__version__}"
 
 
 @pytest.mark.parametrize("name", SUBCOMMANDS)

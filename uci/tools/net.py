@@ -120,4 +120,4 @@ def _architecture(model: Any) -> str:
     try:
         return f"{sparse_config_of(model)}: one accumulator, moves scored one by one"
     except ConfigError:
-        return f"neither a tower nor a sparse network: a {model.get('layer')}"
+        return f"neither a tower nor a sparse network: {model.get('layer')}"

@@ -52,6 +52,7 @@ def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(
     flags = [*TINY_FLAGS, "--fit.positions=960", "--workers=1", "--gate.accept_score=0.01"]
     told = aino_train("loop", folder / "run", f"--net={NET}", *flags, "--generations", 2)
     assert "generation 2: candidate" in told
+    assert f"aino play --evaluator {NET} --weights-file" in told
     run = RunFolder(folder / "run", {})
     for generation in (1, 2):
         check_learning(run, generation)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import struct
+import sys
 import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import engine
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum, load_tensors
 from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Dropout, Layer, Sequential
@@ -81,6 +85,20 @@ def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
     assert header["configuration"] == {"rate": 0.1}
     assert header["provenance"]["backend"] == "numpy"
     assert header["provenance"]["versions"]["numpy"] == np.__version__
+
+
+def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/bin/aino-train", "fit", "--seed=3", "--out=/home/me/a b.dit", "runs/one"])
+    before = datetime.now(UTC).replace(microsecond=0)
+    save(path, small_model(), configuration={"seed": 3})
+    found = load(path)[1]["provenance"]
+    assert found["aino"] == engine.__version__
+    assert found["command"] == "aino-train fit --seed=3 '--out=a b.dit' runs/one"
+    assert before <= datetime.fromisoformat(found["date"]) <= datetime.now(UTC)
+    assert found["seed"] == 3
+    root = Path(engine.__file__).parents[1]
+    assert ("commit" in found) == (root / ".git").exists()
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", found.get("commit", "0" * 40))
 
 
 def test_tensors_can_be_read_without_the_model(path: Path) -> None:

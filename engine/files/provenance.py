@@ -1,0 +1,41 @@
+"""Where a file comes from: Aino's version and commit, the date, and the command that wrote it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from engine import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def provenance() -> dict[str, str]:
+    """What is known here and now; paths lose folders that say nothing on another machine.
+
+    `commit` is there where Aino runs from its repository, with "-dirty" after changed files.
+    """
+    commit = _commit(ROOT)
+    return {
+        "aino": __version__,
+        **({"commit": commit} if commit else {}),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(re.sub(r"(^|=)/.*/", r"\1", word) for word in sys.argv),
+    }
+
+
+@cache
+def _commit(root: Path) -> str:
+    """The commit of a repository's work tree; "" where this is none, or Git is not installed."""
+    if not (root / ".git").exists():
+        return ""
+    words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
