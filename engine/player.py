@@ -247,10 +247,10 @@ class Engine:
     ) -> SearchResult:
         begun = time.monotonic()
         if not any(board.legal_moves):
-            return SearchResult(None, None, [], [], 0, 0)
+            return SearchResult(None, None, [], [], 0, 0, board=board)
         book_move = self._book_move(board, limits)
         if book_move is not None:
-            return SearchResult(book_move, None, [], [], 0, 0)
+            return SearchResult(book_move, None, [], [], 0, 0, board=board)
         self._runner.settle()
         params = self._search.params._replace(draw_score=self._draw_score(limits))
         if self._root_was_changed or params != self._search.params:

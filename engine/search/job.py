@@ -204,6 +204,7 @@ class SearchDriver:
             nodes=self._reporter.nodes,
             time_ms=infos[0].time_ms,
             root=self._reporter.root_position(),
+            board=self._order.board,
         )
 
 

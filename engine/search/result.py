@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from html import escape
+from typing import Any
 
 import chess
 
@@ -71,7 +73,7 @@ class RootPosition:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The end of a search. ``best_move`` is None only where no legal move exists."""
+    """The end of a search, which a notebook shows as a board and a table. ``best_move`` is None only without any."""
 
     best_move: chess.Move | None
     ponder_move: chess.Move | None
@@ -80,6 +82,49 @@ class SearchResult:
     nodes: int
     time_ms: int
     root: RootPosition | None = None  # None where nothing was searched.
+    board: chess.Board | None = None  # The position.
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The root moves, best first, as rows of plain values: ``pandas.DataFrame(result.rows())``."""
+        return [_plain(child) for child in self.children]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain JSON values: moves in UCI notation, the position as FEN."""
+        return _plain(self)
+
+    def _repr_html_(self) -> str:
+        """The position with the best move as an arrow, and the lines."""
+        if self.board is None:
+            return f"<p>{escape(str(self))}</p>"
+        from chess import svg
+
+        board, best = self.board, self.best_move
+        arrows = [svg.Arrow(best.from_square, best.to_square)] if best else []
+        lines = "".join(
+            f"<tr><td>{_score(info)}</td><td>{' / '.join(f'{share / 10:.0f}' for share in info.wdl)}</td>"
+            f'<td style="text-align:left">{board.variation_san(info.pv)}</td></tr>'
+            for info in self.infos
+        )
+        head = "<tr><th>Score</th><th>Win / draw / loss in %</th><th>Line</th></tr>"
+        picture = svg.board(board, orientation=board.turn, arrows=arrows, size=320)
+        return f"{picture}<table>{head}{lines}</table><p>{self.nodes:,} nodes, {self.time_ms:,} ms</p>"
+
+
+def _score(info: SearchInfo) -> str:
+    return f"{info.score_cp / 100:+.2f}" if info.score_mate is None else f"#{info.score_mate}"
+
+
+def _plain(value: Any) -> Any:
+    """Plain JSON values of results: dataclasses by their fields, moves as UCI, boards as FEN."""
+    if isinstance(value, chess.Move):
+        return value.uci()
+    if isinstance(value, chess.Board):
+        return value.fen()
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    return value
 
 
 @dataclass(frozen=True)

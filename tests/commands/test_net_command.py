@@ -49,7 +49,7 @@ def test_info_of_other_networks_says_what_they_are(tmp_path: Path, capsys: pytes
     assert main(["net", "info", str(tmp_path / "dense.dit")]) == 0
     text = capsys.readouterr().out
     assert "sparse-128" in text
-    assert "neither a tower nor a sparse network: a dense" in text
+    assert "neither a tower nor a sparse network: dense" in text
 
 
 def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:

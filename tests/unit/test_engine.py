@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
 import struct
 import threading
@@ -525,3 +526,37 @@ def test_a_failed_evaluation_leaves_an_engine_that_can_search():
 def test_no_nodes_at_all_still_give_a_move():
     with engine() as player:
         assert player.search(Limits(nodes=0)).best_move is not None
+
+
+# ---- in a notebook --------------------------------------------------------------------------------------------------
+
+
+def test_a_result_is_shown_as_a_board_and_taken_out_as_rows():
+    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1")
+    with engine() as player:
+        player.set_position(board)
+        result = player.search(Limits(nodes=200))
+    page = result._repr_html_()
+    assert page.startswith("<svg")
+    assert 'class="arrow"' in page
+    assert "<td>#1</td>" in page
+    assert "1. Rd8#" in page
+    rows = result.rows()
+    assert {row["move"] for row in rows} == {move.uci() for move in board.legal_moves}
+    assert rows[0]["move"] == "d1d8"
+    assert rows[0]["visits"] == result.children[0].visits
+    assert rows[0]["pv"] == ["d1d8"]
+    values = result.to_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert (values["best_move"], values["board"], values["nodes"]) == ("d1d8", board.fen(), result.nodes)
+    assert values["infos"][0]["pv"] == ["d1d8"]
+
+
+def test_a_result_without_a_search_is_shown_too():
+    mated = chess.Board("3R2k1/5ppp/8/8/8/8/5PPP/6K1 b - - 0 1")
+    with engine() as player:
+        player.set_position(mated)
+        result = player.search(Limits(nodes=1))
+    assert result._repr_html_().startswith("<svg")
+    assert result.rows() == []
+    assert "SearchResult" in replace(result, board=None)._repr_html_()
