@@ -52,9 +52,10 @@ from typing import TYPE_CHECKING
 from engine.nn import datasets as datasets
 from engine.nn.augmentation import chained, random_mirror, random_shift
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
-from engine.nn.callbacks import Callback, SaveBest
+from engine.nn.callbacks import Callback, LiveCurve, SaveBest
 from engine.nn.clipping import clip_global_norm, global_norm
 from engine.nn.data import Data, JoinedRows, Loader
+from engine.nn.figures import plot_histograms
 from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import (
@@ -95,6 +96,7 @@ from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp
 from engine.nn.parallel import DataParallel
 from engine.nn.schedules import Constant, WarmupCosine
+from engine.nn.summary import activations
 from engine.nn.trainer import Trainer, TrainerSettings
 
 __all__ = [
@@ -129,6 +131,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "ListNetwork",
+    "LiveCurve",
     "Loader",
     "MaxPool2D",
     "MultiHead",
@@ -149,6 +152,7 @@ __all__ = [
     "TwoViews",
     "WarmupCosine",
     "accuracy",
+    "activations",
     "chained",
     "clip_global_norm",
     "confusion_matrix",
@@ -160,6 +164,7 @@ __all__ = [
     "mse",
     "numeric_gradient",
     "plot_confusion",
+    "plot_histograms",
     "random_mirror",
     "random_shift",
     "refresh_statistics",

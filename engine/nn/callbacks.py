@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.nn import dit
-from engine.nn.history import Record
+from engine.nn.history import History, Record
 
 
 class Callback:
@@ -44,6 +44,28 @@ class SaveBest(Callback):
         best = max(values) if self.highest else min(values)
         if values.index(best) == len(values) - 1 and math.isfinite(best):
             dit.save(self.path, trainer.model, {"epoch": record["epoch"], self.measure: best})
+
+
+class LiveCurve(Callback):
+    """Shows the history in a notebook and draws it anew after every epoch. Needs Matplotlib and IPython."""
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        """Draw. Raises ConfigError outside a notebook that has IPython."""
+        if self._shown is None:
+            self._shown = _display(trainer.history)
+        else:
+            self._shown.update(trainer.history)
+
+
+def _display(history: History) -> Any:
+    try:
+        from IPython.display import display
+    except ImportError:
+        raise ConfigError("LiveCurve draws in notebooks: pip install '.[notebook]' in Aino's folder") from None
+    return display(history, display_id=True)
 
 
 class _EachEpoch(Callback):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from engine.backend import to_numpy
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,3 +21,20 @@ def new_figure(width: float, height: float) -> Figure:
     except ImportError:
         raise ConfigError("pictures need Matplotlib: pip install '.[plots]' in Aino's folder") from None
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def plot_histograms(arrays: Mapping[str, Any], path: str | Path, title: str = "") -> None:
+    """Draw a histogram of each array's numbers to an image file: weights, activations or gradients. Needs Matplotlib.
+
+    ``arrays`` are by name, as from ``model.named_parameters()``, ``activations(model, x)`` or ``backward``.
+    """
+    columns = max(1, math.ceil(math.sqrt(len(arrays))))
+    rows = max(1, math.ceil(len(arrays) / columns))
+    figure = new_figure(3 * columns, 2.2 * rows)
+    for place, (name, array) in enumerate(arrays.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.hist(to_numpy(array).ravel(), bins=50)
+        axes.set_title(f"{name} {list(array.shape)}", fontsize=8)
+        axes.tick_params(labelsize=7)
+    figure.suptitle(title)
+    figure.savefig(path)

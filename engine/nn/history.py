@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from engine.errors import ConfigError
 from engine.nn.figures import new_figure
@@ -36,7 +38,7 @@ class History:
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
-    def plot(self, path: str | Path, title: str = "") -> None:
+    def plot(self, path: str | Path | IO[bytes], title: str = "") -> None:
         """Plot every column over the epochs to an image file; validation is dashed. Needs Matplotlib."""
         names = [name for name in self._columns() if name not in ("epoch", "step", "rate")]
         titles = list(dict.fromkeys(name.removeprefix("validation_") for name in names))
@@ -52,6 +54,12 @@ class History:
             axes.legend()
         figure.suptitle(title)
         figure.savefig(path)
+
+    def _repr_png_(self) -> bytes:
+        """The plot, which a notebook shows."""
+        picture = io.BytesIO()
+        self.plot(picture)
+        return picture.getvalue()
 
     def _columns(self) -> list[str]:
         return list(dict.fromkeys(name for record in self.records for name in record))

@@ -14,7 +14,7 @@ def summary_table(model: Any, x: Any = None) -> str:
     The columns are the dotted name, the layer, its output, the shapes of its parameters and how many numbers they hold.
     Running statistics and other buffers are not counted.
     """
-    outputs = None if x is None else _output_shapes(model, x)
+    outputs = None if x is None else {path: list(y.shape) for path, y in activations(model, x).items()}
     titles = ("name", "layer", *(() if outputs is None else ("output",)), "parameters", "numbers")
     rows = [titles]
     for path, layer in _leaves(model):
@@ -50,26 +50,26 @@ def _count(arrays: dict[str, Any]) -> int:
     return sum(array.size for array in arrays.values())
 
 
-def _output_shapes(model: Any, x: Any) -> dict[str, str]:
-    """Run the model on ``x`` as inference; return the output shapes of all layers of the table, by path."""
-    shapes: dict[str, str] = {}
-    traced = _traced(model, "", shapes)
+def activations(model: Any, x: Any) -> dict[str, Any]:
+    """Run the model on ``x`` as inference; return the outputs of all layers of the table by dotted name, in order."""
+    outputs: dict[str, Any] = {}
+    traced = _traced(model, "", outputs)
     traced(x)
-    return shapes
+    return outputs
 
 
-def _traced(layer: Any, path: str, shapes: dict[str, str]) -> Any:
-    """Return a copy of the layer, sharing its arrays, whose parts note the shapes of their outputs."""
+def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
+    """Return a copy of the layer, sharing its arrays, whose parts note their outputs."""
     children = layer.children()
     twin = layer.with_children(
-        {name: _traced(child, f"{path}.{name}" if path else name, shapes) for name, child in children.items()}
+        {name: _traced(child, f"{path}.{name}" if path else name, outputs) for name, child in children.items()}
     )
     if layer.params or not children:
         plain_forward = twin.forward
 
         def forward(*arguments: Any, **options: Any) -> Any:
             y, backward = plain_forward(*arguments, **options)
-            shapes[path] = str(list(y.shape))
+            outputs[path] = y
             return y, backward
 
         vars(twin)["forward"] = forward

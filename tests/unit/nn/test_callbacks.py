@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from engine.nn import Adam, Callback, Data, Dense, SaveBest, Trainer, TrainerSettings, dit, mse
-from engine.nn.history import Record
+from engine.nn import (
+    Activation,
+    Adam,
+    Callback,
+    Data,
+    Dense,
+    LiveCurve,
+    SaveBest,
+    Sequential,
+    Trainer,
+    TrainerSettings,
+    activations,
+    dit,
+    mse,
+    plot_histograms,
+)
+from engine.nn.history import History, Record
 
 RNG = np.random.default_rng(6)
 X = RNG.standard_normal((20, 2)).astype(np.float32)
@@ -93,3 +110,46 @@ def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path) -
         assert run.steps_done == 0
     with pytest.raises(ConfigError, match="no 'validation_loss'"):
         trainer().fit(DATA, 1, callbacks=[SaveBest(tmp_path / "best.dit")])
+
+
+# ---- pictures -------------------------------------------------------------------------------------------------------
+
+
+def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[list[int]] = []
+
+    class Display:
+        """Stands for IPython's: draws what it is given."""
+
+        def update(self, history: History) -> None:
+            assert history._repr_png_().startswith(b"\x89PNG")
+            shown[-1].append(len(history))
+
+    def display(history: History, display_id: bool) -> Display:
+        shown.append([len(history)])
+        return Display()
+
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(version_info=(9, 0), get_ipython=lambda: None))
+    trainer().fit(DATA, epochs=3, callbacks=[LiveCurve()])
+    assert shown == [[1, 2, 3]]
+
+
+def test_a_live_curve_without_ipython_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(ConfigError, match="notebook"):
+        trainer().fit(DATA, epochs=1, callbacks=[LiveCurve()])
+
+
+def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    model = Sequential(first=Dense(2, 3, rng), act=Activation("relu"), out=Dense(3, 1, rng))
+    found = activations(model, X)
+    assert list(found) == ["first", "act", "out"]
+    assert np.array_equal(found["act"], np.maximum(found["first"], 0))
+    assert np.array_equal(found["out"], model(X))
+    y, backward = model.forward(X, training=True)
+    _, grads = backward(mse(y, DATA.targets)[1])
+    for number, arrays in enumerate((model.named_parameters(), found, grads, {})):
+        plot_histograms(arrays, tmp_path / f"{number}.png", "title")
+        assert (tmp_path / f"{number}.png").read_bytes().startswith(b"\x89PNG")
