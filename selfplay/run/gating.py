@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from engine.files.dit_file import load_tensors
 from selfplay.games.gate_game import GateGame, GateRecord
 from selfplay.games.seats import Seating, game_params
 from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
@@ -152,5 +153,6 @@ def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray])
     """A name for all that a gate's games depend on besides their numbers: networks, openings and limits."""
     settings = run.config.gate
     limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest}".encode()
-    parts = (limits, np.array(openings).tobytes(), run.candidate(generation).read_bytes(), run.best.read_bytes())
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+    weights = (load_tensors(path)[1] for path in (run.candidate(generation), run.best))  # files also hold their date
+    arrays = [np.array(openings), *(array for tensors in weights for array in tensors.values())]
+    return hashlib.sha256(b"".join([limits, *(array.tobytes() for array in arrays)])).hexdigest()
