@@ -103,7 +103,7 @@ ONLY_IMPORTERS = {
     "msvcrt": {"engine.native.locks"},
 }
 # What an import of another name brings along.
-DISTRIBUTIONS = {"cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {"IPython": "ipykernel", "cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
 
 def modules() -> dict[str, ast.Module]:
