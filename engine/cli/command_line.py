@@ -52,7 +52,7 @@ def run_subcommand(program: str, name: str, description: str, module: ModuleType
         status = FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
-    _flush_stdout()
+    flush_stdout()
     return status
 
 
@@ -83,7 +83,7 @@ class CommandParser(argparse.ArgumentParser):
         super().error(f"{message}; did you mean {', '.join(guesses)}?" if guesses else message)
 
 
-def _flush_stdout() -> None:
+def flush_stdout() -> None:
     """Flush stdout. If that fails, discard the rest; otherwise the interpreter would retry and complain."""
     try:
         sys.stdout.flush()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from engine.cli.command_line import FAILED, make_parser
+from engine.cli.command_line import FAILED, flush_stdout, make_parser
 
 _SHELLS = ("bash", "zsh", "tcsh")
 Commands = Mapping[str, tuple[str, str]]  # name -> (module, help)
@@ -29,6 +30,13 @@ class _Printing(argparse.Action):
         super().__init__(*words, **keywords)
         self.commands = commands
 
+    def finish(self, parser: argparse.ArgumentParser, text: str) -> None:
+        """Print and exit; a reader such as `head` may leave early."""
+        with contextlib.suppress(BrokenPipeError):
+            print(text, end="")
+        flush_stdout()
+        parser.exit()
+
 
 class _Completion(_Printing):
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
@@ -36,14 +44,12 @@ class _Completion(_Printing):
             import shtab
         except ImportError:
             parser.exit(FAILED, f"{parser.prog}: --completion needs `pip install shtab`\n")
-        print(shtab.complete(_whole_parser(parser, self.commands), values))
-        parser.exit()
+        self.finish(parser, f"{shtab.complete(_whole_parser(parser, self.commands), values)}\n")
 
 
 class _ManPage(_Printing):
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
-        print(man_page(parser, self.commands), end="")
-        parser.exit()
+        self.finish(parser, man_page(parser, self.commands))
 
 
 def _whole_parser(top: argparse.ArgumentParser, commands: Commands) -> argparse.ArgumentParser:

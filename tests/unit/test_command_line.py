@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -69,6 +71,16 @@ def test_completion_and_man_page_know_every_command_and_flag(
         assert flag in script
         assert flag.replace("-", "\\-") in page
     assert not [line for line in page.splitlines() if re.match(r"[.'](?!TH|SH|SS|TP|PP|nf|fi|B )", line)]
+
+
+def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
+    """As with `aino --man | head -1`: nobody reads the pipe."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "uci", "--man"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(shutil.which("man") is None, reason="needs man")
