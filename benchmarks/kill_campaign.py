@@ -202,13 +202,13 @@ def compare(killed: Path, straight: Path, generations: int) -> None:
     ours, theirs = (RunFolder(path, {}) for path in (killed, straight))
     for number in range(1, generations + 2):
         _compare_games(ours, theirs, number)
-        _compare_bytes(ours.candidate(number), theirs.candidate(number))
+        _compare_nets(ours.candidate(number), theirs.candidate(number))
         if ours.ledger.gate(number) != theirs.ledger.gate(number):
             raise Broken(f"generation {number}: another verdict")
         for kind in ("train", "before", "after"):
             if ours.ledger.losses(number, kind) != theirs.ledger.losses(number, kind):
                 raise Broken(f"generation {number}: other losses of kind {kind}")
-    _compare_bytes(ours.best, theirs.best)
+    _compare_nets(ours.best, theirs.best)
     (mine, values), (other, values_of_other) = (
         load_checkpoint(run.fit_checkpoint(generations + 1)) for run in (ours, theirs)
     )
@@ -231,8 +231,11 @@ def _compare_games(ours: RunFolder, theirs: RunFolder, number: int) -> None:
         raise Broken(f"generation {number}: other games")
 
 
-def _compare_bytes(mine: Path, other: Path) -> None:
-    if mine.read_bytes() != other.read_bytes():
+def _compare_nets(mine: Path, other: Path) -> None:
+    """Compare all but the files' provenance, which has their date and command."""
+    headers, tensors = zip(*(dit_file.load_tensors(path) for path in (mine, other)), strict=True)
+    described = [{name: header[name] for name in header if name not in ("provenance", "crc32")} for header in headers]
+    if described[0] != described[1] or any(tensors[0][name].tobytes() != tensors[1][name].tobytes() for name in tensors[0]):
         raise Broken(f"{mine} differs from {other}")
 
 
