@@ -233,9 +233,9 @@ def _compare_games(ours: RunFolder, theirs: RunFolder, number: int) -> None:
 
 def _compare_nets(mine: Path, other: Path) -> None:
     """Compare all but the files' provenance, which has their date and command."""
-    headers, tensors = zip(*(dit_file.load_tensors(path) for path in (mine, other)), strict=True)
-    described = [{name: header[name] for name in header if name not in ("provenance", "crc32")} for header in headers]
-    if described[0] != described[1] or any(tensors[0][name].tobytes() != tensors[1][name].tobytes() for name in tensors[0]):
+    (header, weights), (its_header, its_weights) = (dit_file.load_tensors(path) for path in (mine, other))
+    same = all(header[name] == its_header[name] for name in header if name not in ("provenance", "crc32"))
+    if not same or any(weights[name].tobytes() != its_weights[name].tobytes() for name in weights):
         raise Broken(f"{mine} differs from {other}")
 
 
