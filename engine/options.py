@@ -25,7 +25,7 @@ Value = bool | int | float | str
 
 EMPTY = "<empty>"  # how UCI writes a string without characters
 EVALUATORS = ("auto", "network", "material", "hybrid", "sparse")
-_AUTO_THREADS = 2  # more search threads than this are asked for, never taken
+_AUTO_THREADS = 4  # More are only taken when asked for: speed with more has never been measured.
 _KINDS: dict[type, OptionType] = {bool: "check", int: "spin", float: "float"}
 
 
@@ -76,8 +76,8 @@ class EngineOptions:
     hash_mib: int = _option("Hash", 256,
         "Use this much memory for the search tree and all caches together, in MiB", (1, 65536), aliases=("RamLimitMb",))
     threads: int = _option("Threads", 0,
-        "Search with this many threads (0 = automatic: two where the machine has them). With a sparse net or without a "
-        "net only one thread gives the same analysis every time", (0, 256))
+        "Search with this many threads (0 = automatic: the machine's cores, at most four). With a sparse net or without "
+        "a net only one thread gives the same analysis every time", (0, 256))
     move_overhead_ms: int = _option("Move Overhead", 30,
         "Reserve this many milliseconds of every move for the connection to the GUI",
         (0, 10000), aliases=("MoveOverheadMs",))
@@ -170,7 +170,7 @@ class EngineOptions:
 
     @property
     def thread_count(self) -> int:
-        """Search threads to start: `threads`, or for 0 as many as the machine has, at most two."""
+        """Search threads to start: `threads`, or for 0 as many as the machine has, at most four."""
         return self.threads or min(_AUTO_THREADS, usable_cpus())
 
 

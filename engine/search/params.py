@@ -32,6 +32,7 @@ class SearchParams(NamedTuple):
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
     transpositions: bool = True  # Whether a new node learns from another one with its position (`transpositions`).
+    avoid_busy: bool = False  # Whether a visit passes by children that another thread is evaluating.
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
@@ -78,6 +79,8 @@ MOST_THREADS: Final = 256  # Threads that visit one tree at most, as many as the
 BATCHED_SMALLEST_ROUND: Final = 4  # Leaves of the smallest round for a batched evaluator. Set by hand.
 BATCHED_VISITS_PER_LEAF: Final = 16  # A round grows by one leaf for this many visits of the root. Set by hand.
 VISITS_PER_VISIT: Final = 32  # Visits of the root for each one under way. Set by hand.
+STINT_VISITS: Final = 8  # Most visits of a stint (`stint`). Set by hand.
+STINT_SHARE: Final = 64  # Visits of a node for each of a stint that begins there. Set by hand.
 COLLISION_LOOKS: Final = 64  # Looks at a leaf that another thread evaluates, then the visit is taken back. Set by hand.
 LOOK_PAUSES: Final = 8  # Pauses, some ten nanoseconds each, before each of these looks. Set by hand.
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.search.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE, TYPICAL_DEVIATION
-from engine.search.tree import LOSS, NO_NODE
+from engine.search.tree import BUSY, LOSS, NO_NODE
 
 NO_EDGE = -1  # No edge was found.
 
@@ -105,6 +105,10 @@ def select_edge(tree, params, node, draw_score):
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.child[edge]
         u = scale * tree.prior[edge]
+        if params.avoid_busy and child != NO_NODE and tree.nodes[child].state == BUSY:
+            if tree.nodes[child].visits > 0:
+                visited_prior += tree.prior[edge]
+            continue  # Another thread evaluates it. Where all children are busy, the visit waits at the first.
         if child != NO_NODE and tree.nodes[child].visits > 0:
             if tree.nodes[child].upper != LOSS:
                 visited_prior += tree.prior[edge]

@@ -9,7 +9,7 @@ import numpy as np
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
-from engine.evaluation.protocol import Evaluator, has_late_policy
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, has_late_policy
 from engine.search.params import MATE_PRIOR, SPARSE_CPUCT_DEVIATION, SearchParams
 from engine.search.priors import hint, keep_moves, move_to_tried, restore, set_priors
 from engine.search.proofs import best_bounds, settle_past_visits
@@ -41,6 +41,7 @@ def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
     return params._replace(
         needs_planes=evaluator.needs_planes,
         late_policy=has_late_policy(evaluator),
+        avoid_busy=isinstance(evaluator, InKernelEvaluator),
         cpuct_deviation=SPARSE_CPUCT_DEVIATION if evaluator.name == "sparse" else 0.0,
     )
 

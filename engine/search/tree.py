@@ -22,6 +22,7 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE, empty_stack
 from engine.native.jit import generated_kernel
+from engine.native.ordering import SPACING
 
 ROOT: Final = 0
 NO_NODE: Final = -1
@@ -35,8 +36,6 @@ PATH_REPETITION: Final = 3  # The node is a draw only because its position occur
 STUNTED: Final = 4  # The node was evaluated, but there was no room for its edges.
 VALUED: Final = 5  # The node has a value; its policy and its edges come with its second visit.
 BUSY: Final = 6  # The node belongs to a visit under way, which evaluates it or gives it edges.
-
-NO_STATE: Final = -1  # In place of a state where there is none.
 
 # Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it. LOSS and WIN while
 # nothing is known; equal bounds decide the node.
@@ -59,6 +58,19 @@ N_COUNTERS: Final = 11
 DEEPEST: Final = 0  # Plies from the root to the deepest leaf so far.
 DEPTH_SUM: Final = 1  # Sum of the plies of all descents, for the mean depth.
 DESCENTS: Final = 2  # Number of descents.
+
+# Words of `stint`.
+BASE: Final = 0  # The node below which the thread's visits are made; the ROOT where there is no stint.
+BASE_DEPTH: Final = 1  # Its plies from the root.
+RESERVED: Final = 2  # Visits that its ancestors count as in flight.
+DONE: Final = 3  # Those of them that are finished.
+LEFT: Final = 4  # Those of them that have not begun.
+
+# Words of `earned`: sums over the finished visits of a stint, seen by the side that moved into the base.
+VALUES: Final = 0
+DRAWS: Final = 1  # Draw probabilities.
+SQUARES: Final = 2  # Squares of the values.
+PLIES_LEFT: Final = 3  # Plies from the base to the end of the game.
 
 # Words of a round's `counts`.
 LEAVES: Final = 0  # Number of leaves in flight.
@@ -130,11 +142,13 @@ class Tree(NamedTuple):
     # the transposition table
     table: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.
     counters: np.ndarray  # int64 [N_COUNTERS]
-    # each thread's own: the current path, scratch, and how deep its descents were
+    # each thread's own: the current path, its stint, scratch, and how deep its descents were
     stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
+    stint: np.ndarray  # int64 [8]: where its visits begin (`stint`).
+    earned: np.ndarray  # float64 [8]: what the visits of its stint brought.
     scratch_moves: np.ndarray  # uint16 [218]
     scratch_priors: np.ndarray  # float32 [218]
-    depths: np.ndarray  # int64 [3]
+    depths: np.ndarray  # int64 [8]
 
     def __getattr__(self, name: str) -> np.ndarray:
         """A field of `Node` for all nodes, as a view."""
@@ -257,10 +271,17 @@ def _own_fields(rows: int) -> dict[str, np.ndarray]:
     """What each thread has for itself."""
     return {
         "stack": empty_stack(rows),
+        "stint": own_line(np.int64),
+        "earned": own_line(np.float64),
         "scratch_moves": np.empty(MAX_MOVES, np.uint16),
         "scratch_priors": np.empty(MAX_MOVES, np.float32),
-        "depths": np.zeros(3, np.int64),
+        "depths": own_line(np.int64),
     }
+
+
+def own_line(dtype: type) -> np.ndarray:
+    """Zeros, eight words of 8 bytes, whose lines of the processor's cache hold nothing else."""
+    return np.zeros(3 * SPACING, dtype)[SPACING : 2 * SPACING]
 
 
 def nodes_for(mebibytes: float, edges_per_node: int = EDGES_PER_NODE) -> int:

@@ -24,32 +24,37 @@ from engine.search.proofs import decide, is_decided, update_ancestors
 from engine.search.puct import select_edge
 from engine.search.transpositions import enter, note_position, teacher_of_value
 from engine.search.tree import (
+    BASE,
     BUSY,
     CANNOT_SHRINK,
     CLOCK,
     DEEPEST,
     DEPTH_SUM,
     DESCENTS,
+    DONE,
     DRAW,
+    DRAWS,
     EDGES,
     EXPANDED,
     LOSS,
     MAX_DEPTH,
     NO_NODE,
-    NO_PARENT,
     NODES,
     PATH_REPETITION,
     PENDING,
+    PLIES_LEFT,
     REPEATED,
     ROOM_EDGES,
     ROOM_NODES,
     ROOM_SHARE,
     ROOT,
     ROOT_PLY,
+    SQUARES,
     STUNTED,
     TERMINAL,
     UNKNOWN,
     VALUED,
+    VALUES,
     WIN,
     reset_edge,
     reset_node,
@@ -172,9 +177,9 @@ def note_depth(tree, depth):
 
 
 @kernel()
-def take_back(tree, node):
-    """Undo a visit in flight that ended at ``node``."""
-    while node != NO_PARENT:
+def take_back(tree, node, end):
+    """Undo a visit in flight that ended at ``node``, up to its ancestor ``end``, which keeps it."""
+    while node != end:
         lock(tree.nodes, node)
         tree.nodes[node].in_flight -= 1
         unlock(tree.nodes, node)
@@ -284,13 +289,13 @@ def finish_evaluated(tree, node, state, leaves, leaf):
 
 @kernel()
 def finish_visit(tree, node, state, value, draw, moves_left):
-    """Count a visit on ``node``, which is in ``state`` from now on, and all its ancestors, which are expanded.
+    """Count a visit on ``node``, which is in ``state`` from now on, and its ancestors up to the stint's base.
 
-    ``value`` is for the side that moved into ``node``. A decided ancestor counts this visit as its proven result,
-    whatever the visit found.
+    All these are expanded. ``value`` is for the side that moved into ``node``. A decided ancestor counts this visit as
+    its proven result, whatever the visit found.
     """
-    clock = tree.counters[CLOCK] + 1
-    while node != NO_PARENT:
+    clock, base = tree.counters[CLOCK] + 1, tree.stint[BASE]
+    while True:
         lock(tree.nodes, node)
         if is_decided(tree, node):
             value = np.float64(tree.nodes[node].lower)
@@ -307,10 +312,18 @@ def finish_visit(tree, node, state, value, draw, moves_left):
             tree.counters[CLOCK] += 1
         parent = np.int64(tree.nodes[node].parent)
         unlock(tree.nodes, node)
+        if node == base:
+            break
         state = np.int64(EXPANDED)
         value = -value
         moves_left += 1.0
         node = parent
+    tree.stint[DONE] += 1
+    if base != ROOT:
+        tree.earned[VALUES] += value
+        tree.earned[DRAWS] += draw
+        tree.earned[SQUARES] += value * value
+        tree.earned[PLIES_LEFT] += moves_left
 
 
 # ---- edges -----------------------------------------------------------------------------------------------------------

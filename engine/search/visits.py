@@ -25,18 +25,23 @@ from engine.evaluation.in_kernel import evaluate_leaf, evaluate_policy, evaluate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.native.bits import popcount
 from engine.native.jit import kernel
-from engine.native.ordering import give_way, lock, observe, relax, unlock
+from engine.native.ordering import give_way, lock, relax, unlock
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
-from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES, VISITS_PER_VISIT
+from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES
+from engine.search.proofs import is_decided
+from engine.search.stint import begin_stint, end_stint
 from engine.search.transpositions import teacher_of_moves
 from engine.search.tree import (
+    BASE,
+    BASE_DEPTH,
     BUSY,
     COLLISIONS,
+    EXPANDED,
     LEAVES,
+    LEFT,
     NO_NODE,
     NO_PARENT,
-    NO_STATE,
     NODES,
     ROOT,
     ROOT_PLY,
@@ -51,7 +56,6 @@ from engine.search.visit import (
     finish_at_once,
     finish_evaluated,
     finish_known,
-    hold,
     is_finished,
     needs_room,
     new_node,
@@ -129,7 +133,7 @@ def apply(tree, in_flight, params, leaves, first):
         else:
             finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
     for k in range(in_flight.counts[COLLISIONS]):
-        take_back(tree, np.int64(in_flight.collision_nodes[k]))
+        take_back(tree, np.int64(in_flight.collision_nodes[k]), np.int64(NO_PARENT))
     in_flight.counts[LEAVES] = 0
     in_flight.counts[COLLISIONS] = 0
 
@@ -164,70 +168,63 @@ def new_walker(model: FamilyModel) -> Walker:
 
 @kernel()
 def run_visits(tree, params, walker, until, limit, most_men):
-    """Carry out ``limit`` visits on this thread; fewer if all threads together reach ``until[0]`` visits of the root,
-    the root is decided, the tree is full, or endgame tables may know the leaf, which has at most ``most_men`` pieces.
+    """Carry out ``limit`` visits on this thread, and those that end a stint; fewer if all threads together reach
+    ``until[0]`` visits of the root, the root is decided, the tree is full, or endgame tables may know the leaf, which
+    has at most ``most_men`` pieces.
 
     Such a leaf stays in ``walker.leaf``: write there what tables know, and call again with what is left of ``limit``,
     which is returned.
     """
     make_root(tree)
-    while limit > 0 or walker.leaf[NODE] != NO_NODE:
+    while walker.leaf[NODE] != NO_NODE or may_begin(tree, params, until, limit):
         if walker.leaf[NODE] == NO_NODE:
             limit -= 1
-            if is_finished(tree, params) or needs_room(tree) or not begin_visit(tree, params, walker, until):
-                break
+            begin_visit(tree, params, walker)
             if walker.leaf[NODE] != NO_NODE and may_be_in_tables(walker, most_men):
                 break
         if walker.leaf[NODE] != NO_NODE:
             finish_leaf(tree, params, walker)
+        if tree.stint[LEFT] == 0 or is_decided(tree, tree.stint[BASE]):
+            end_stint(tree, params)
     return limit
 
 
 @kernel()
-def begin_visit(tree, params, walker, until):
-    """Begin a visit and finish it if it needs no evaluation; else its leaf is in ``walker.leaf``.
+def may_begin(tree, params, until, limit):
+    """Whether the next visit may begin: one of the stint, or the first of a new one, which begins here."""
+    if tree.stint[LEFT] > 0:
+        return True
+    return limit > 0 and not is_finished(tree, params) and not needs_room(tree) and begin_stint(tree, params, until)
 
-    Returns False if there are as many visits as wanted.
-    """
-    state, is_over = enter_root(tree, observe(until, np.int64(0)))
-    if is_over or state == NO_STATE:
-        give_way()
-        return not is_over
-    node, depth, state = walk_down(tree, params, walker, state)
+
+@kernel()
+def begin_visit(tree, params, walker):
+    """Begin a visit of the stint, and finish it if it needs no evaluation; else its leaf is in ``walker.leaf``."""
+    base, depth = tree.stint[BASE], tree.stint[BASE_DEPTH]
+    tree.stint[LEFT] -= 1
+    state = np.int64(tree.nodes[base].state)
+    if state != EXPANDED:
+        lock(tree.nodes, base)
+        state = claim(tree, base)
+        unlock(tree.nodes, base)
+    node, depth, state = walk_down(tree, params, walker, base, depth, state)
     note_depth(tree, depth)
     if state == BUSY:
-        take_back(tree, node)
+        take_back(tree, node, base)
         give_way()
     elif not finish_at_once(tree, params, node, state):
         ply = tree.counters[ROOT_PLY] + depth
         walker.leaf[KNOWN], walker.leaf[PLIES] = ask_rules(tree, params, node, ply, walker.leaves, np.int64(0))
         walker.leaf[NODE] = node
-    return True
 
 
 @kernel()
-def enter_root(tree, until):
-    """Reach the root; returns (its state before, whether the visits begun and finished are ``until`` already).
-
-    The state is NO_STATE if no visit begins: in small trees few may be under way, because each needs what others find.
-    """
-    lock(tree.nodes, np.int64(ROOT))
-    visits, under_way = np.int64(tree.nodes[ROOT].visits), np.int64(tree.nodes[ROOT].in_flight)
-    is_over = visits + under_way >= until
-    state = np.int64(NO_STATE)
-    if not is_over and under_way * VISITS_PER_VISIT <= visits:
-        state = hold(tree, np.int64(ROOT))
-    unlock(tree.nodes, np.int64(ROOT))
-    return state, is_over
-
-
-@kernel()
-def walk_down(tree, params, walker, state):
-    """Walk down from the root, whose state the visit has found; give edges to a VALUED node on the way, and wait for a
+def walk_down(tree, params, walker, node, depth, state):
+    """Walk down from a node, whose state the visit has found; give edges to a VALUED node on the way, and wait for a
     BUSY one. Returns what `visit.descend` returns; BUSY if that took too long.
     """
     looks = COLLISION_LOOKS
-    node, depth, state = descend(tree, params, np.int64(ROOT), np.int64(0), state)
+    node, depth, state = descend(tree, params, node, depth, state)
     while state == VALUED or (state == BUSY and looks > 0):
         if state == VALUED:
             state = give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, walker)

@@ -1,0 +1,88 @@
+"""Stints: visits in a row below one node leave the sums that visits from the root would, the same every time."""
+
+from __future__ import annotations
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.evaluation.material import MaterialEvaluator
+from engine.search.params import STINT_SHARE, STINT_VISITS, SearchParams
+from engine.search.session import Search
+from engine.search.stint import begin_stint, end_stint
+from engine.search.tree import BASE, EXPANDED, LEFT, NO_PARENT, NODES, RESERVED, ROOT, new_tree
+from engine.search.visits import new_walker, run_visits
+from tests.unit.search.flat import tree_fingerprint
+from tests.unit.search.shared_trees import POSITIONS, assert_whole
+
+VISITS = 3 * STINT_VISITS * STINT_VISITS * STINT_SHARE  # Enough for the longest stints.
+
+
+def searched(fen: str, visits: int, call: int) -> Search:
+    """A search of one thread with so many visits in each call of the kernel."""
+    search = Search(SearchParams(needs_planes=False, late_policy=True, avoid_busy=True), new_tree(visits + 4000))
+    search.set_position(stack_from_board(chess.Board(fen)))
+    walker = new_walker(MaterialEvaluator().new_model())
+    while search.visits < visits and not search.is_proven:
+        run_visits(search.tree, search.params, walker, np.array([visits]), np.int64(call), np.int64(0))
+    return search
+
+
+@pytest.fixture(scope="module")
+def middlegame() -> Search:
+    return searched(POSITIONS[1], VISITS, VISITS)
+
+
+def test_sums_of_every_node_are_those_of_its_children_and_its_own(middlegame):
+    assert middlegame.visits == VISITS
+    assert_whole(middlegame)
+    nodes = middlegame.tree.nodes[: int(middlegame.tree.counters[NODES])]
+    parents, visits = nodes["parent"], nodes["visits"].astype(float)
+    inner = (nodes["state"] == EXPANDED) & (nodes["lower"] != nodes["upper"])
+    has_parent = parents != NO_PARENT
+    for field, step in (("square", 0.0), ("moves_left", 1.0)):
+        totals = nodes[field] * visits
+        below = np.bincount(parents[has_parent], (totals + step * visits)[has_parent], len(nodes))
+        own = totals[inner] - below[inner]
+        assert (own > -1e-3 * totals[inner] - 1e-3).all(), field
+        assert (own < 300.0 + 1e-3 * totals[inner]).all(), field
+
+
+@pytest.mark.parametrize("fen", [POSITIONS[1], POSITIONS[7]])
+def test_the_tree_does_not_depend_on_the_visits_of_a_call(fen):
+    prints = {tree_fingerprint(searched(fen, VISITS // 2, call)) for call in (1, 7, 1000, VISITS)}
+    assert len(prints) == 1
+
+
+def test_a_stint_reserves_its_visits_from_the_root_to_a_base_and_gives_them_back(middlegame):
+    tree = middlegame.tree
+    before = tree.nodes.copy()
+    assert begin_stint(tree, middlegame.params, np.array([10 * VISITS]))
+    base = int(tree.stint[BASE])
+    assert base != ROOT
+    assert tree.stint[LEFT] == tree.stint[RESERVED] == STINT_VISITS
+    assert tree.visits[base] >= STINT_VISITS * STINT_SHARE
+    path = [base]
+    while path[-1] != ROOT:
+        path.append(int(tree.parent[path[-1]]))
+    assert np.array_equal(np.flatnonzero(tree.in_flight), sorted(path))
+    assert (tree.in_flight[path] == STINT_VISITS).all()
+    end_stint(tree, middlegame.params)
+    for name in ("in_flight", "visits", "value_sum", "draw_sum"):
+        assert np.array_equal(tree.nodes[name], before[name])
+
+
+def test_stints_end_where_enough_visits_are_under_way(middlegame):
+    tree, until = middlegame.tree, np.array([VISITS + 3])
+    assert begin_stint(tree, middlegame.params, until)
+    assert tree.stint[RESERVED] == 3
+    end_stint(tree, middlegame.params)
+    assert not begin_stint(tree, middlegame.params, np.array([VISITS]))
+    assert not tree.in_flight.any()
+
+
+def test_in_a_small_tree_every_visit_begins_at_the_root():
+    search = searched(POSITIONS[1], STINT_VISITS * STINT_SHARE, 1000)
+    assert begin_stint(search.tree, search.params, np.array([VISITS]))
+    assert (search.tree.stint[BASE], search.tree.stint[RESERVED]) == (ROOT, 1)
