@@ -10,21 +10,24 @@ from typing import Final, NamedTuple
 
 from engine.options import EngineOptions
 
+# No alpha-beta beside the tree, and no moves-left utility: so self-play searches, where no clock runs.
+_PLAIN: Final = EngineOptions(tactical_nodes=0.0, moves_left_max_effect=0.0, max_collisions=512)
+
 
 class SearchParams(NamedTuple):
-    """What the search kernels are told, fixed for one search."""
+    """What the search kernels are told, fixed for one search. The first are options, whose help says what they do."""
 
-    cpuct_init: float = 1.3  # Exploration in a node without visits. Measured by games (docs/what-was-tried.md).
-    cpuct_base: float = 38739.0  # Visits around which exploration begins to grow. Lc0.
-    cpuct_factor: float = 3.894  # Growth of exploration for each e-fold of (visits + base) / base. Lc0.
-    fpu_reduction: float = 0.330  # Q that an unvisited move loses once all priors are visited. Lc0.
-    policy_temperature: float = 1.359  # Priors are softmax(logits / temperature). Lc0.
-    draw_score: float = 0.0  # Worth of a draw to the root's side to move, in [-1, 1]. Lc0.
-    moves_left_max_effect: float = 0.0  # Most that the moves left may add to Q. 0 = ignore them. Set by hand.
-    moves_left_threshold: float = 0.8  # |Q| of the parent from which the moves left count. Lc0.
-    moves_left_slope: float = 0.0027  # Q for each ply of difference in moves left. Lc0.
-    tactical_nodes: float = 0.0  # Positions that alpha-beta looks at for each visit (`hints`). 0 = none.
-    max_collisions: int = 512  # Collisions that end a round. Set by hand.
+    cpuct_init: float = _PLAIN.cpuct_init  # Measured by games (docs/what-was-tried.md).
+    cpuct_base: float = _PLAIN.cpuct_base  # Lc0.
+    cpuct_factor: float = _PLAIN.cpuct_factor  # For each e-fold of (visits + base) / base. Lc0.
+    fpu_reduction: float = _PLAIN.fpu_reduction  # Lc0.
+    policy_temperature: float = _PLAIN.policy_temperature  # Lc0.
+    draw_score: float = _PLAIN.draw_score  # To the root's side to move.
+    moves_left_max_effect: float = _PLAIN.moves_left_max_effect  # Set by hand.
+    moves_left_threshold: float = _PLAIN.moves_left_threshold  # Lc0.
+    moves_left_slope: float = _PLAIN.moves_left_slope  # Lc0.
+    tactical_nodes: float = _PLAIN.tactical_nodes
+    max_collisions: int = _PLAIN.max_collisions  # Collisions that end a round. Set by hand.
     mate_in_one: bool = True  # Look for a mating move when a leaf is reached.
     mate_moves: int = 3  # Search the root for forced mates of up to this many moves first. 1 = not at all. Set by hand.
     decide_root: bool = True  # Let proofs reach the root and end the search. Lc0 does not.

@@ -13,8 +13,7 @@ import numpy as np
 
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
-from engine.options import EngineOptions
-from engine.search.params import SearchParams, params_of
+from engine.search.params import SearchParams
 from engine.search.proofs import is_decided
 from engine.search.session import Search, suited_to
 from engine.search.tree import EXPANDED, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
@@ -24,13 +23,10 @@ from selfplay.games.player import TreePlayer
 SPARE_NODES = 256  # besides two nodes per visit; mates found at leaves use nodes but no visits
 PAUSED = -1  # in `slots`: the seat waits for Python, not for an evaluation
 
-# No clock runs that alpha-beta could be measured against, and games may be long.
-_OPTIONS = EngineOptions(tactical_nodes=0.0, moves_left_max_effect=0.0, max_collisions=512)
-
 
 def game_params(decide_root: bool = True) -> SearchParams:
-    """How the searches of self-play and gate games are guided; as in SearchParams."""
-    return params_of(_OPTIONS)._replace(mate_moves=1, decide_root=decide_root)
+    """How the searches of self-play and gate games are guided."""
+    return SearchParams(mate_moves=1, decide_root=decide_root)
 
 
 @dataclass(frozen=True)
