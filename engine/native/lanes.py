@@ -16,6 +16,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
+from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, overload, register_model, type_callable
 
 LANES = 16
@@ -142,6 +143,16 @@ def _native_minimum(typing_context, x, limit):
 
 
 @intrinsic
+def _native_square_root(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        kind, name = ir.FunctionType(_VECTOR, [_VECTOR]), f"llvm.sqrt.v{LANES}f32"
+        root = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(root, arguments)
+
+    return _lanes(_lanes), codegen
+
+
+@intrinsic
 def _native_scale_by_power(typing_context, x, shifted):
     def codegen(context, builder, signature, arguments):
         integers = ir.VectorType(ir.IntType(32), LANES)
@@ -211,6 +222,11 @@ def minimum(lanes, limit):
     return np.minimum(lanes, limit)
 
 
+def square_root(lanes):
+    """The square root in every lane."""
+    return np.sqrt(lanes)
+
+
 def scale_by_power(lanes, shifted):
     """x * 2^n in every lane, where ``shifted`` is 1.5 * 2^23 + n and the result is a normal number.
 
@@ -262,6 +278,11 @@ def _lane_sum(lanes):
 @overload(minimum, inline="always")
 def _minimum(lanes, limit):
     return lambda lanes, limit: _native_minimum(lanes, limit)
+
+
+@overload(square_root, inline="always")
+def _square_root(lanes):
+    return lambda lanes: _native_square_root(lanes)
 
 
 @overload(scale_by_power, inline="always")

@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
+from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
 from engine.nn.operations.updates import STRETCH, AdamRates, adam_step, flat_views, on_stretches, shared_adam_step
 
@@ -262,7 +263,7 @@ class SharedRowsAdamW(AdamW):
 
     The table stores only the sum. By the chain rule the shared part's gradient is the sum over its rows. That part
     takes its own Adam step, which is added to all of its rows. A rarely seen row thus learns from its group, at no
-    cost in inference. ``shared`` names the tables, float32 [rows, width] in host memory.
+    cost in inference. ``shared`` names the tables, float32 [rows, width] in host memory, width a multiple of 16.
     """
 
     slots = ("mean", "square", "shared_mean", "shared_square")
@@ -288,8 +289,9 @@ class SharedRowsAdamW(AdamW):
         groups, width, shared_rows = outer * inner, parameter.shape[1], outer * rows * inner
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
         flat = flat_views(parameter, gradient, mean, square)
-        if flat is None or len(parameter) < shared_rows:
-            raise ShapeError(f"{name}: expected float32 of {shared_rows} rows or more for {self.shared[name]}")
+        if flat is None or len(parameter) < shared_rows or width % LANES:
+            expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
+            raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
         table, slopes, *own = flat
         shared = [self._slot(slot, name, parameter[:groups]).reshape(-1) for slot in ("shared_mean", "shared_square")]
         rates, shared_rates = self._rates(learning_rate, self.weight_decay), self._rates(learning_rate, 0.0)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, splat, square_root, store
 from engine.native.pool import ThreadPool
 
 STRETCH = 1 << 18  # elements that a thread updates at a time
@@ -53,21 +54,29 @@ def shared_adam_step(parameter, gradient, own, shared, rows, inner, first, last,
     The table is [outer, rows, inner, width]. A group is one (outer, inner); its moments start at group * width of
     ``shared``, (mean, square), and those of its rows lie in ``own`` as the rows do.
     """
-    width, keep = len(total), np.float32(rates.keep)
+    width, keep = len(total), splat(rates.keep)
     for group in range(first, last):
         start = (group // inner * rows * inner + group % inner) * width
-        total[:] = 0
+        for c in range(0, width, LANES):
+            slope = splat(0.0)
+            for k in range(rows):
+                slope = slope + load(gradient, start + k * inner * width + c)
+            store(total, c, _change_of_lanes(slope, *shared, group * width + c, shared_rates))
         for k in range(rows):
             at = start + k * inner * width
-            for c in range(width):
-                total[c] += gradient[at + c]
-        for c in range(width):
-            total[c] = adam_change(total[c], *shared, group * width + c, shared_rates)
-        for k in range(rows):
-            at = start + k * inner * width
-            for i in range(at, at + width):
-                change = adam_change(gradient[i], *own, i, rates)
-                parameter[i] = keep * (parameter[i] - total[i - at]) - change
+            for c in range(0, width, LANES):
+                change = _change_of_lanes(load(gradient, at + c), *own, at + c, rates)
+                store(parameter, at + c, keep * (load(parameter, at + c) - load(total, c)) - change)
+
+
+@kernel()
+def _change_of_lanes(gradient, mean, square, i, rates):
+    """`adam_change` for sixteen elements, from [i] on."""
+    m = splat(rates.beta1) * load(mean, i) + splat(1 - rates.beta1) * gradient
+    v = splat(rates.beta2) * load(square, i) + splat(1 - rates.beta2) * (gradient * gradient)
+    store(mean, i, m)
+    store(square, i, v)
+    return m / (square_root(v) + splat(rates.epsilon)) * splat(rates.scale)
 
 
 @kernel()

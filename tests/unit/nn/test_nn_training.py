@@ -289,6 +289,8 @@ def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
     assert np.allclose(table["w"], expected, atol=1e-6)
     with pytest.raises(ShapeError, match="24 rows or more"):
         optimizer.step({"w": table["w"][:9]}, {"w": table["w"][:9]}, 1e-2)
+    with pytest.raises(ShapeError, match="multiples of 16 columns"):
+        SharedRowsAdamW({"w": shared}).step({"w": table["w"][:, :8].copy()}, {"w": table["w"][:, :8].copy()}, 1e-2)
 
 
 def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() -> None:
