@@ -312,7 +312,9 @@ class Trainer:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = layer_from_config(self.model.config(), np.random.default_rng(0))
         twin = twin.to(backend_of_all(self._average.tensors))
-        twin.load_parameters({**self._tensors(), **self._average.tensors})
+        twin.adopt_parameters({name: array.copy(order="K") for name, array in self._average.tensors.items()})
+        tensors = self._tensors()
+        twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})
         return twin
 
     def _tensors(self) -> dict[str, Array]:

@@ -12,18 +12,18 @@ from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
-from engine.network.sparse.rows import HALF_BLOCK
 from engine.network.sparse.value_features import BUCKET_ROWS
 from engine.network.sparse.value_gradients import (
     ValueGradients,
     ValueScratch,
-    add_dense1_columns,
     add_small_layers,
-    add_view_columns,
     learn_values,
     limit_stretch,
     new_value_gradients,
     new_value_scratch,
+    slab_gradients,
+    sum_slab,
+    transpose_dense1,
 )
 from engine.network.sparse.value_parameters import (
     DENSE1_LIMIT,
@@ -37,6 +37,7 @@ from engine.network.sparse.value_parameters import (
     new_value_tables,
     value_config_of,
 )
+from engine.network.sparse.value_slabs import SLAB, from_slabs, in_slabs
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
@@ -55,7 +56,7 @@ ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator,
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
 GROUP_OF_ROWS = 8  # consecutive label rows that are drawn together; siblings share most of their work
 PREFIX = f"{VALUE_TRUNK}."
-ROWS = VALUE_PARAMETERS["weight"].removeprefix(PREFIX)
+ROWS, DENSE1 = (VALUE_PARAMETERS[name].removeprefix(PREFIX) for name in ("weight", "dense1"))
 
 
 class ValueFamily:
@@ -76,14 +77,18 @@ class ValueFamily:
         return build_sparse(self._config, rng)
 
     def part(self, model: Layer) -> Layer:
-        """The value trunk."""
-        return model.children()[VALUE_TRUNK]
+        """The value trunk; once it has gradients, its tables are in slabs."""
+        return model.children()[VALUE_TRUNK].replica()
 
     def joined(self, model: Layer, part: Layer) -> Layer:
         """`model` with another value trunk, whose rows fit integers."""
-        rows = part.named_parameters()[ROWS]
-        np.clip(rows, -WEIGHT_LIMIT, WEIGHT_LIMIT, out=rows)
-        return model.with_children({**model.children(), VALUE_TRUNK: part})
+        named, shapes = part.named_parameters(), model.children()[VALUE_TRUNK].named_parameters()
+        for name in (ROWS, DENSE1):
+            named[name] = from_slabs(named[name], self._value.width).reshape(shapes[name].shape)
+        named[ROWS] = np.clip(named[ROWS], -WEIGHT_LIMIT, WEIGHT_LIMIT)
+        trunk = part.replica()
+        trunk.adopt_parameters(named)
+        return model.with_children({**model.children(), VALUE_TRUNK: trunk})
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
         """Batches of both views."""
@@ -101,7 +106,7 @@ class ValueFamily:
         one position's gradient leaves such rows to move in proportion to their gradients.
         """
         epsilon = ONE_POSITION / settings.batch_size
-        shared = {ROWS: SharedRows(1, self._value.king_buckets, BUCKET_ROWS)}
+        shared = {ROWS: SharedRows(self._value.width // SLAB, self._value.king_buckets, BUCKET_ROWS)}
         return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
 
     def refresh(self, model: Layer, coming: Iterator[ValueBatch]) -> None:
@@ -113,16 +118,19 @@ class ValueFamily:
 
 
 def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
-    """(sizes, copies of the parameters as tables) of a value trunk."""
+    """(sizes, copies of the parameters as tables, those of the trunk's width in slabs) of a value trunk."""
     config = value_config_of(trunk.config())
     _, tables = new_value_tables(config)
     fill_value_tables(tables, config, {PREFIX + name: array for name, array in trunk.named_parameters().items()})
+    for table in (tables.weight, tables.dense1):
+        table[:] = in_slabs(table.reshape(-1, config.width)).reshape(-1)
     return config, tables
 
 
 def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
-    """Views of tables by the names of the trunk's own parameters."""
-    return {name.removeprefix(PREFIX): view for name, view in named_value_views(tables, config).items()}
+    """Views of tables in slabs by the names of the trunk's own parameters."""
+    views = {name.removeprefix(PREFIX): view for name, view in named_value_views(tables, config).items()}
+    return {**views, ROWS: tables.weight.reshape(-1, SLAB), DENSE1: tables.dense1.reshape(-1, SLAB)}
 
 
 # ---- batches ------------------------------------------------------------------------------------------------------
@@ -175,7 +183,7 @@ class ValueTrunkGradients(GradientSource):
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
         config, self._tables = tables_of(trunk)
         trunk.adopt_parameters(_named(self._tables, config))
-        self._slopes, self._slope_tables = new_value_tables(config)
+        _, self._slope_tables = new_value_tables(config)
         self._grads = _named(self._slope_tables, config)
         self._pass = ValuePass(config, settings.batch_size, settings.threads)
         self._weights = settings.loss
@@ -184,17 +192,13 @@ class ValueTrunkGradients(GradientSource):
     def gradients(self, batch: ValueBatch, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource; nothing here is random, and the seed's last number is that of the step."""
         count = len(batch.n_rows)
-        on_stretches(self.pool, len(self._slopes), STRETCH, self._clear)
         if seed[-1] % LIMIT_EVERY == 0:
             on_stretches(self.pool, len(self._tables.weight), STRETCH, self._limit)
         limit_stretch(self._tables.dense1, DENSE1_LIMIT, 0, len(self._tables.dense1))
-        self._pass.positions(self._tables, batch, count, self._weights)
-        self._pass.columns(batch, count, self._slope_tables)
+        self._pass.forward(self._tables, batch, count, self._weights)
+        self._pass.backward(self._tables, batch, count, self._slope_tables)
         sums = self._pass.sums(count)
         return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
-
-    def _clear(self, first: int, last: int) -> None:
-        self._slopes[first:last] = 0
 
     def _limit(self, first: int, last: int) -> None:
         limit_stretch(self._tables.weight, WEIGHT_LIMIT, first, last)
@@ -208,10 +212,12 @@ class ValuePass:
         self.gradients: ValueGradients = new_value_gradients(config, size)
         self.pool = ThreadPool(threads, "train")
         self._local = threading.local()
+        self._slabs = range(config.width // SLAB)
 
-    def positions(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
-        """Phase one over batch[:count]: fills `gradients`, including losses."""
+    def forward(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
+        """Run batch[:count] forward, and back to dense1: fills `gradients`, including losses."""
         scale = 1.0 / count
+        transpose_dense1(tables, self.gradients)
 
         def learn(part: tuple[int, int]) -> None:
             learn_values(
@@ -226,17 +232,16 @@ class ValuePass:
                 self.gradients,
             )
 
+        self.pool.map(lambda slab: sum_slab(tables, batch, count, slab, self._scratch(), self.gradients), self._slabs)
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
-    def columns(self, batch: ValueBatch, count: int, tables: ValueTables) -> None:
-        """Phase two: add the gradients of batch[:count] to `tables`."""
-        gradients, width = self.gradients, self.config.width
-        work: list[Callable[[], None]] = []
-        for column in range(0, width, HALF_BLOCK):
-            work.append(lambda c=column: add_view_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
-        for column in range(0, width, HALF_BLOCK):
-            work.append(lambda c=column: add_dense1_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
-        work.append(lambda: add_small_layers(batch, count, gradients, tables))
+    def backward(self, tables: ValueTables, batch: ValueBatch, count: int, slopes: ValueTables) -> None:
+        """Write the gradients of batch[:count], after `forward`, to `slopes`."""
+        work: list[Callable[[], None]] = [
+            lambda slab=slab: slab_gradients(tables, batch, count, slab, self.gradients, slopes)  # type: ignore[misc]
+            for slab in self._slabs
+        ]
+        work.append(lambda: add_small_layers(batch, count, self.gradients, slopes))
         self.pool.map(lambda part: part(), work)
 
     def sums(self, count: int) -> LossSums:
@@ -251,7 +256,7 @@ class ValuePass:
 
     def _scratch(self) -> ValueScratch:
         if not hasattr(self._local, "scratch"):
-            self._local.scratch = new_value_scratch(self.config)
+            self._local.scratch = new_value_scratch()
         return self._local.scratch
 
 
@@ -270,6 +275,6 @@ class ValueHeldOut:
         """Scores of the model's value trunk; the same for any number of threads."""
         config, tables = tables_of(model.children()[VALUE_TRUNK])
         forward = ValuePass(config, self.n_positions, threads)
-        forward.positions(tables, self._batch, self.n_positions, LossWeights())
+        forward.forward(tables, self._batch, self.n_positions, LossWeights())
         forward.close()
         return scores_of(0, forward.sums(self.n_positions))

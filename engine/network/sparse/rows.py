@@ -24,8 +24,8 @@ def add_rows(table, width, numbers, count, start, out):
             s2, s3 = s2 + load(table, at + 32), s3 + load(table, at + 48)
             s4, s5 = s4 + load(table, at + 64), s5 + load(table, at + 80)
             s6, s7 = s6 + load(table, at + 96), s7 + load(table, at + 112)
-        _store_4(out, c, s0, s1, s2, s3)
-        _store_4(out, c + 64, s4, s5, s6, s7)
+        store_4(out, c, s0, s1, s2, s3)
+        store_4(out, c + 64, s4, s5, s6, s7)
 
 
 @kernel(contract=True)
@@ -40,8 +40,8 @@ def subtract_rows(table, width, numbers, count, out):
             s2, s3 = s2 - load(table, at + 32), s3 - load(table, at + 48)
             s4, s5 = s4 - load(table, at + 64), s5 - load(table, at + 80)
             s6, s7 = s6 - load(table, at + 96), s7 - load(table, at + 112)
-        _store_4(out, c, s0, s1, s2, s3)
-        _store_4(out, c + 64, s4, s5, s6, s7)
+        store_4(out, c, s0, s1, s2, s3)
+        store_4(out, c + 64, s4, s5, s6, s7)
 
 
 @kernel(contract=True)
@@ -54,11 +54,12 @@ def add_weighted_rows(table, width, numbers, factors, count, out):
             x = spread(factors, i)
             s0, s1 = s0 + x * load(table, at), s1 + x * load(table, at + 16)
             s2, s3 = s2 + x * load(table, at + 32), s3 + x * load(table, at + 48)
-        _store_4(out, c, s0, s1, s2, s3)
+        store_4(out, c, s0, s1, s2, s3)
 
 
 @kernel()
-def _store_4(out, at, first, second, third, fourth):
+def store_4(out, at, first, second, third, fourth):
+    """Write 64 numbers, given as four vectors, to out[at : at + 64]."""
     store(out, at, first)
     store(out, at + LANES, second)
     store(out, at + 2 * LANES, third)

@@ -1,4 +1,4 @@
-"""Forward and backward pass of the value trunk over a training batch, in two phases as in `gradients.py`.
+"""Forward and backward pass of the value trunk over a training batch.
 
 With a the accumulators, u the units, h and g the hidden layers, y the outputs, p = softmax(y_0..2), t the targets,
 s = sum(t) and e the error of moves left, every gradient times 1 / B:
@@ -11,11 +11,15 @@ Siblings, positions after moves of one position, have a loss of their own, becau
 q = p_0 - p_2, t of the targets likewise, and c(x) = x minus its mean over the siblings of a batch, it is
 v / 2 sum (c(q) - c(t))^2, whose gradient is v (c(q) - c(t)) p_j (s_j - q) more in dy_j, s = (1, 0, -1).
 
-Phase one computes these for every position, phase two the sums over positions, each column of a table by one call.
+Three phases: forward through the accumulators and dense1, slab by slab (`value_slabs.py`); the other layers, position
+by position; back through dense1 and the accumulators, slab by slab. Slabs are the outer loop because the rows of
+a position are scattered: within a slab they come from the core's cache, in whole tables from main memory. What lies
+between dense1 and the accumulators is therefore computed twice and never stored.
 
-A batch lists a view as changes of the view before it, in the previous position. Phase one therefore adds and subtracts
-a few rows. Phase two has P, the sum of da over the positions since the view was listed anew: a row that is there in
-positions i to j has the gradient P_j - P_(i-1), so only rows that come or go are written, and all at the end.
+A batch lists a view as changes of the view before it, in the previous position. The forward pass therefore adds and
+subtracts a few rows. The backward pass has P, the sum of da over the positions since the view was listed anew: a row
+that is there in positions i to j has the gradient P_j - P_(i-1), so only rows that come or go are written, and all at
+the end.
 """
 
 from __future__ import annotations
@@ -30,27 +34,26 @@ from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, whe
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import MEN_BUCKETS
 from engine.network.sparse.inference import softmax_of_3
-from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row, subtract_rows
+from engine.network.sparse.rows import add_4, clip, store_4
 from engine.network.sparse.value_features import MAX_VIEW
-from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
+from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig, ValueTables
+from engine.network.sparse.value_slabs import HALF_SLAB, SLAB
 
 
 class ValueScratch(NamedTuple):
-    """One thread's buffers of phase one."""
+    """One thread's buffers."""
 
-    white: np.ndarray  # float32 [W] accumulator of White's view
-    black: np.ndarray  # float32 [W] of Black's
-    dunits: np.ndarray  # float32 [W]
+    units: np.ndarray  # float32 [64] of a slab
     outputs: np.ndarray  # float32 [4]
     probabilities: np.ndarray  # float32 [3]
-    numbers: np.ndarray  # int16 [8, 16] rows of dense1 of each version
 
 
 class ValueGradients(NamedTuple):
-    """Results of phase one for B positions. Its backward pass puts gradients in the place of values."""
+    """Results of the passes over B positions. The second phase puts gradients in the place of values."""
 
-    units: np.ndarray  # float32 [B * W]
-    accumulator: np.ndarray  # float32 [B * 2 * W] a, then da, of White's view, then of Black's
+    accumulator: np.ndarray  # float32 [W / 64 * B * 2 * 64] a of White's view, then of Black's, in slabs
+    transposed: np.ndarray  # float32 [W / 64 * 8 * 64 * 16] dense1 in slabs, of each version [unit, k]
+    sums: np.ndarray  # float32 [W / 64, B, 16] what each slab adds to h
     hidden: np.ndarray  # float32 [B, 16] h, then dh
     pairs: np.ndarray  # float32 [B, 32] min(max(h, 0), 1), min(h^2, 1)
     inner: np.ndarray  # float32 [B, 32] g, then dg
@@ -61,23 +64,17 @@ class ValueGradients(NamedTuple):
     known: np.ndarray  # float32 [B, 2] s of each loss: 1, or 0 if the target is unknown
 
 
-def new_value_scratch(config: ValueConfig) -> ValueScratch:
+def new_value_scratch() -> ValueScratch:
     """Buffers for one thread."""
-    return ValueScratch(
-        white=aligned_zeros(config.width),
-        black=aligned_zeros(config.width),
-        dunits=aligned_zeros(config.width),
-        outputs=aligned_zeros(VALUE_OUTPUTS),
-        probabilities=aligned_zeros(3),
-        numbers=np.arange(MEN_BUCKETS * HIDDEN_1, dtype=np.int16).reshape(MEN_BUCKETS, HIDDEN_1),
-    )
+    return ValueScratch(units=aligned_zeros(SLAB), outputs=aligned_zeros(VALUE_OUTPUTS), probabilities=aligned_zeros(3))
 
 
 def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
     """Buffers for a batch of `size` positions."""
     return ValueGradients(
-        units=aligned_zeros(size * config.width),
         accumulator=aligned_zeros(size * 2 * config.width),
+        transposed=aligned_zeros(MEN_BUCKETS * HIDDEN_1 * config.width),
+        sums=aligned_zeros(config.width // SLAB, size, HIDDEN_1),
         hidden=aligned_zeros(size, HIDDEN_1),
         pairs=aligned_zeros(size, 2 * HIDDEN_1),
         inner=aligned_zeros(size, HIDDEN_2),
@@ -89,75 +86,89 @@ def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
     )
 
 
-# ---- phase one: positions -----------------------------------------------------------------------------------------
+# ---- phase one: forward, slab by slab -------------------------------------------------------------------------------
+
+
+def transpose_dense1(tables: ValueTables, out: ValueGradients) -> None:
+    """Fill `out.transposed`."""
+    slabs = out.transposed.reshape(-1, MEN_BUCKETS, SLAB, HIDDEN_1)
+    slabs[...] = tables.dense1.reshape(-1, MEN_BUCKETS, HIDDEN_1, SLAB).swapaxes(2, 3)
+
+
+@kernel(contract=True)
+def sum_slab(tables, batch, count, slab, scratch, out):
+    """Compute a slab of the accumulators of batch[:count], and what its units add to h."""
+    size, zero = len(out.hidden), splat(0.0)
+    w0 = w1 = w2 = w3 = b0 = b1 = b2 = b3 = zero
+    for b in range(count):
+        w0, w1, w2, w3 = _next_view(tables, batch, b, np.int64(0), slab, w0, w1, w2, w3)
+        b0, b1, b2, b3 = _next_view(tables, batch, b, np.int64(1), slab, b0, b1, b2, b3)
+        at = (slab * size + b) * 2 * SLAB
+        store_4(out.accumulator, at, w0, w1, w2, w3)
+        store_4(out.accumulator, at + SLAB, b0, b1, b2, b3)
+        white = np.int64(batch.side[b]) * HALF_SLAB  # the mover's units come first
+        store(scratch.units, white, clip(w0) * clip(w2))
+        store(scratch.units, white + LANES, clip(w1) * clip(w3))
+        store(scratch.units, HALF_SLAB - white, clip(b0) * clip(b2))
+        store(scratch.units, HALF_SLAB - white + LANES, clip(b1) * clip(b3))
+        h0 = h1 = h2 = h3 = zero
+        at = (slab * MEN_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1
+        for i in range(LANES):
+            h0 = h0 + spread(scratch.units, i) * load(out.transposed, at + i * HIDDEN_1)
+            h1 = h1 + spread(scratch.units, i + 16) * load(out.transposed, at + (i + 16) * HIDDEN_1)
+            h2 = h2 + spread(scratch.units, i + 32) * load(out.transposed, at + (i + 32) * HIDDEN_1)
+            h3 = h3 + spread(scratch.units, i + 48) * load(out.transposed, at + (i + 48) * HIDDEN_1)
+        store(out.sums[slab, b], 0, (h0 + h1) + (h2 + h3))
+
+
+@kernel(contract=True)
+def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
+    """A slab of the accumulator of position b, from that of position b - 1."""
+    first, coming = side * MAX_VIEW, np.int64(batch.n_coming[b, side])
+    start = slab * (len(tables.weight) // len(tables.bias)) * SLAB
+    if b > 0 and coming >= 0:
+        for i in range(first, first + coming):
+            at = start + batch.changes[b, i] * SLAB
+            s0, s1 = s0 + load(tables.weight, at), s1 + load(tables.weight, at + 16)
+            s2, s3 = s2 + load(tables.weight, at + 32), s3 + load(tables.weight, at + 48)
+        for i in range(first + coming, first + coming + batch.n_going[b, side]):
+            at = start + batch.changes[b, i] * SLAB
+            s0, s1 = s0 - load(tables.weight, at), s1 - load(tables.weight, at + 16)
+            s2, s3 = s2 - load(tables.weight, at + 32), s3 - load(tables.weight, at + 48)
+        return s0, s1, s2, s3
+    column, half = slab * HALF_SLAB, len(tables.bias) // 2
+    s0, s1 = load(tables.bias, column), load(tables.bias, column + 16)
+    s2, s3 = load(tables.bias, half + column), load(tables.bias, half + column + 16)
+    for i in range(first, first + batch.n_rows[b]):
+        at = start + batch.features[b, i] * SLAB
+        s0, s1 = s0 + load(tables.weight, at), s1 + load(tables.weight, at + 16)
+        s2, s3 = s2 + load(tables.weight, at + 32), s3 + load(tables.weight, at + 48)
+    return s0, s1, s2, s3
+
+
+# ---- phase two: the other layers, position by position --------------------------------------------------------------
 
 
 @kernel(contract=True)
 def learn_values(tables, batch, first, last, scale, value_weight, left_weight, sibling_weight, scratch, out):
-    """Run batch[first:last] forward and backward; `scale`, 1 / B of the whole batch, multiplies the gradients."""
+    """Run batch[first:last] forward and back to dh; `scale`, 1 / B of the whole batch, multiplies the gradients."""
     for b in range(first, last):
-        _judge_position(tables, batch, b, b == first, scratch, out)
+        _judge_units(tables, np.int64(batch.version[b]), b, out, scratch.outputs)
         _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out)
     if sibling_weight > 0:
         _siblings_gradient(batch, first, last, scale * sibling_weight, out)
     for b in range(first, last):
-        _position_gradient(tables, batch, b, scratch, out)
-
-
-@kernel(contract=True)
-def _judge_position(tables, batch, b, anew, scratch, out):
-    """Evaluate position b: its accumulators, units and layers, and the scratch's outputs.
-
-    Unless `anew`, the scratch's accumulators are those of position b - 1.
-    """
-    width, version, side = len(scratch.white), np.int64(batch.version[b]), np.int64(batch.side[b])
-    sum_view(tables, batch, b, np.int64(0), anew, scratch.white)
-    sum_view(tables, batch, b, np.int64(1), anew, scratch.black)
-    at = 2 * b * width
-    for c in range(0, width, LANES):
-        store(out.accumulator, at + c, load(scratch.white, c))
-        store(out.accumulator, at + width + c, load(scratch.black, c))
-    mover, other = (scratch.black, scratch.white) if side else (scratch.white, scratch.black)
-    pair_products(mover, width // 2, out.units, b * width)
-    pair_products(other, width // 2, out.units, b * width + width // 2)
-    _judge_units(tables, version, b, out, scratch.outputs)
-
-
-@kernel(contract=True)
-def _position_gradient(tables, batch, b, scratch, out):
-    """From the gradient of position b's outputs to that of its layers and accumulators."""
-    width, version, side = len(scratch.dunits), np.int64(batch.version[b]), np.int64(batch.side[b])
-    _hidden_gradient(tables, version, out, b)
-    for c in range(0, width, LANES):
-        store(scratch.dunits, c, splat(0.0))
-    add_weighted_rows(tables.dense1, width, scratch.numbers[version], out.hidden[b], HIDDEN_1, scratch.dunits)
-    half = width // 2
-    _view_gradient(scratch.dunits, side * half, half, out.accumulator, 2 * b * width)
-    _view_gradient(scratch.dunits, (1 - side) * half, half, out.accumulator, (2 * b + 1) * width)
-
-
-@kernel(contract=True)
-def sum_view(tables, batch, b, side, anew, accumulator):
-    """Bring the accumulator of a side's view, float32 [W], from position b - 1 to b, or make it anew."""
-    width, coming = len(accumulator), batch.n_coming[b, side]
-    if anew or coming < 0:
-        numbers = batch.features[b, side * MAX_VIEW : (side + 1) * MAX_VIEW]
-        add_rows(tables.weight, width, numbers, batch.n_rows[b], tables.bias, accumulator)
-        return
-    numbers = batch.changes[b, side * MAX_VIEW : (side + 1) * MAX_VIEW]
-    add_rows(tables.weight, width, numbers, coming, accumulator, accumulator)
-    subtract_rows(tables.weight, width, numbers[coming:], batch.n_going[b, side], accumulator)
+        _hidden_gradient(tables, np.int64(batch.version[b]), out, b)
 
 
 @kernel(contract=True)
 def _judge_units(tables, version, b, out, outputs):
-    """From the units of position b to its layers and outputs [4]."""
-    width = len(tables.bias)
+    """From what the slabs of position b add up to, to its layers and outputs [4]."""
     hidden, pairs, inner, active = out.hidden[b], out.pairs[b], out.inner[b], out.active[b]
-    for k in range(HIDDEN_1):
-        row = version * HIDDEN_1 + k
-        hidden[k] = score_row(tables.dense1, row * width, out.units, b * width, width) + tables.dense1_bias[row]
-    one, h = splat(1.0), load(hidden, 0)
+    one, h = splat(1.0), load(tables.dense1_bias, version * HIDDEN_1)
+    for slab in range(len(out.sums)):
+        h = h + load(out.sums[slab, b], 0)
+    store(hidden, 0, h)
     store(pairs, 0, clip(h))
     store(pairs, HIDDEN_1, one - clip(one - h * h))
     for o in range(HIDDEN_2):
@@ -242,69 +253,103 @@ def _hidden_gradient(tables, version, out, b):
     store(out.hidden[b], 0, where_positive(h, where_positive(one - h, plain)) + inside)
 
 
-@kernel(contract=True)
-def _view_gradient(dunits, first, half, accumulator, at):
-    """From the gradient of a view's units, dunits[first : first + half], to accumulator[at : at + 2 half], in place."""
-    one = splat(1.0)
-    for c in range(0, half, LANES):
-        a, b, dy = load(accumulator, at + c), load(accumulator, at + half + c), load(dunits, first + c)
-        store(accumulator, at + c, where_positive(a, where_positive(one - a, dy * clip(b))))
-        store(accumulator, at + half + c, where_positive(b, where_positive(one - b, dy * clip(a))))
-
-
-# ---- phase two: columns -------------------------------------------------------------------------------------------
+# ---- phase three: backward, slab by slab ----------------------------------------------------------------------------
 
 
 @kernel(contract=True)
-def add_view_columns(batch, count, gradients, width, column, tables):
-    """Add `count` positions to the gradients of the rows and their bias, in columns `column` to `column` + 64."""
-    zero, da = splat(0.0), gradients.accumulator
-    for side in range(2):
-        first = side * MAX_VIEW
-        p0 = p1 = p2 = p3 = zero
-        for b in range(count):
-            coming = batch.n_coming[b, side]
-            if coming < 0:
-                if b > 0:
-                    _add_to_rows(tables, batch, b - 1, first, width, column, p0, p1, p2, p3)
-                p0 = p1 = p2 = p3 = zero
-            else:
-                going = first + coming
-                for i in range(first, going):
-                    to = batch.changes[b, i] * width + column
-                    add_4(tables.weight, to, zero - p0, zero - p1, zero - p2, zero - p3)
-                for i in range(going, going + batch.n_going[b, side]):
-                    add_4(tables.weight, batch.changes[b, i] * width + column, p0, p1, p2, p3)
-            at = (2 * b + side) * width + column
-            p0, p1 = p0 + load(da, at), p1 + load(da, at + 16)
-            p2, p3 = p2 + load(da, at + 32), p3 + load(da, at + 48)
-        _add_to_rows(tables, batch, count - 1, first, width, column, p0, p1, p2, p3)
-
-
-@kernel(contract=True)
-def _add_to_rows(tables, batch, b, first, width, column, p0, p1, p2, p3):
-    """Add four vectors to the rows of a view of position b, and to the bias."""
-    for i in range(first, first + batch.n_rows[b]):
-        add_4(tables.weight, batch.features[b, i] * width + column, p0, p1, p2, p3)
-    add_4(tables.bias, column, p0, p1, p2, p3)
-
-
-@kernel(contract=True)
-def add_dense1_columns(batch, count, gradients, width, column, tables):
-    """Add `count` positions to the gradients of dense1, in columns `column` to `column` + 64."""
-    y = gradients.units
+def slab_gradients(tables, batch, count, slab, gradients, slopes):
+    """Write a slab of the gradients of dense1, of the rows and of their bias, from batch[:count]."""
+    rows, layer = len(tables.weight) // len(tables.bias) * SLAB, MEN_BUCKETS * HIDDEN_1 * SLAB
+    slopes.weight[slab * rows : (slab + 1) * rows] = 0
+    slopes.dense1[slab * layer : (slab + 1) * layer] = 0
+    column, half, size = slab * HALF_SLAB, len(tables.bias) // 2, len(gradients.hidden)
+    slopes.bias[column : column + HALF_SLAB] = 0
+    slopes.bias[half + column : half + column + HALF_SLAB] = 0
+    p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)  # P of White's view, and of Black's
     for b in range(count):
-        at = b * width + column
-        y0, y1, y2, y3 = load(y, at), load(y, at + 16), load(y, at + 32), load(y, at + 48)
-        for k in range(HIDDEN_1):
-            if gradients.hidden[b, k] != 0:
-                x, row = spread(gradients.hidden[b], k), batch.version[b] * HIDDEN_1 + k
-                add_4(tables.dense1, row * width + column, x * y0, x * y1, x * y2, x * y3)
+        p0, p1, p2, p3 = _settle_view(batch, b, np.int64(0), slab, p0, p1, p2, p3, slopes)
+        q0, q1, q2, q3 = _settle_view(batch, b, np.int64(1), slab, q0, q1, q2, q3, slopes)
+        at, a = (slab * size + b) * 2 * SLAB, gradients.accumulator
+        w0, w1, w2, w3 = load(a, at), load(a, at + 16), load(a, at + 32), load(a, at + 48)
+        b0, b1, b2, b3 = load(a, at + 64), load(a, at + 80), load(a, at + 96), load(a, at + 112)
+        white = np.int64(batch.side[b]) * HALF_SLAB
+        black, to = HALF_SLAB - white, slab * layer + batch.version[b] * HIDDEN_1 * SLAB
+        x0, x1, y0, y1 = _dense1_gradient(
+            tables.dense1,
+            gradients.hidden[b],
+            to + white,
+            to + black,
+            clip(w0) * clip(w2),
+            clip(w1) * clip(w3),
+            clip(b0) * clip(b2),
+            clip(b1) * clip(b3),
+            slopes.dense1,
+        )
+        p0, p1 = p0 + _factor_gradient(w0, w2, x0), p1 + _factor_gradient(w1, w3, x1)
+        p2, p3 = p2 + _factor_gradient(w2, w0, x0), p3 + _factor_gradient(w3, w1, x1)
+        q0, q1 = q0 + _factor_gradient(b0, b2, y0), q1 + _factor_gradient(b1, b3, y1)
+        q2, q3 = q2 + _factor_gradient(b2, b0, y0), q3 + _factor_gradient(b3, b1, y1)
+    _add_to_rows(batch, count - 1, np.int64(0), slab, p0, p1, p2, p3, slopes)
+    _add_to_rows(batch, count - 1, np.int64(1), slab, q0, q1, q2, q3, slopes)
+
+
+@kernel(contract=True)
+def _dense1_gradient(dense1, dh, white, black, u0, u1, v0, v1, slopes):
+    """Add a position to the gradient of dense1; returns that of its units, in four vectors like u and v.
+
+    dh [16]. white, black: where the first row's weights of the units of White's view, u, and of Black's, v, are.
+    """
+    x0 = x1 = y0 = y1 = splat(0.0)
+    for k in range(HIDDEN_1):
+        if dh[k] != 0:
+            x, w, b = spread(dh, k), white + k * SLAB, black + k * SLAB
+            x0, x1 = x0 + x * load(dense1, w), x1 + x * load(dense1, w + LANES)
+            y0, y1 = y0 + x * load(dense1, b), y1 + x * load(dense1, b + LANES)
+            _add_2(slopes, w, x, u0, u1)
+            _add_2(slopes, b, x, v0, v1)
+    return x0, x1, y0, y1
+
+
+@kernel(contract=True)
+def _factor_gradient(a, b, dy):
+    """The gradient of a, where y = clip(a) clip(b)."""
+    return where_positive(a, where_positive(splat(1.0) - a, dy * clip(b)))
+
+
+@kernel(contract=True)
+def _settle_view(batch, b, side, slab, p0, p1, p2, p3, slopes):
+    """Give the rows that come and go at position b their part of P; returns P, which starts again with a new list."""
+    coming, zero = np.int64(batch.n_coming[b, side]), splat(0.0)
+    if b > 0 and coming >= 0:
+        start = slab * (len(slopes.weight) // len(slopes.bias)) * SLAB
+        first, going = side * MAX_VIEW, side * MAX_VIEW + coming
+        for i in range(first, going):
+            at = start + batch.changes[b, i] * SLAB
+            add_4(slopes.weight, at, zero - p0, zero - p1, zero - p2, zero - p3)
+        for i in range(going, going + batch.n_going[b, side]):
+            add_4(slopes.weight, start + batch.changes[b, i] * SLAB, p0, p1, p2, p3)
+        return p0, p1, p2, p3
+    if b > 0:
+        _add_to_rows(batch, b - 1, side, slab, p0, p1, p2, p3, slopes)
+    return zero, zero, zero, zero
+
+
+@kernel(contract=True)
+def _add_to_rows(batch, b, side, slab, p0, p1, p2, p3, slopes):
+    """Add four vectors to the rows of a view of position b, and to the bias."""
+    start = slab * (len(slopes.weight) // len(slopes.bias)) * SLAB
+    for i in range(side * MAX_VIEW, side * MAX_VIEW + batch.n_rows[b]):
+        add_4(slopes.weight, start + batch.features[b, i] * SLAB, p0, p1, p2, p3)
+    column, half, one = slab * HALF_SLAB, len(slopes.bias) // 2, splat(1.0)
+    _add_2(slopes.bias, column, one, p0, p1)
+    _add_2(slopes.bias, half + column, one, p2, p3)
 
 
 @kernel(contract=True)
 def add_small_layers(batch, count, gradients, tables):
-    """Add `count` positions to the gradients of dense2, of the output layer and of the layers' biases."""
+    """Write the gradients of dense2, of the output layer and of the layers' biases, from batch[:count]."""
+    for table in (tables.dense1_bias, tables.dense2, tables.dense2_bias, tables.output, tables.output_bias):
+        table[:] = 0
     for b in range(count):
         version = np.int64(batch.version[b])
         at = version * HIDDEN_1

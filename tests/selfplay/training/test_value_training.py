@@ -17,9 +17,11 @@ from engine.network.sparse.value_parameters import (
     VALUE_TRUNK,
     WEIGHT_LIMIT,
     ValueConfig,
+    ValueTables,
     named_value_views,
     new_value_tables,
 )
+from engine.network.sparse.value_slabs import from_slabs
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
 from engine.nn.numeric import numeric_gradient
 from selfplay.data.label_sampler import LabelRows, held_out
@@ -33,7 +35,7 @@ from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
-from selfplay.training.value_trunk import ValueHeldOut, ValuePass, tables_of
+from selfplay.training.value_trunk import ROWS, ValueHeldOut, ValuePass, tables_of
 from tests.selfplay.teachers.nets import material_labels
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
@@ -124,11 +126,14 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
     config, tables = tables_of(trunk)
     _, slopes = new_value_tables(config)
     passes = ValuePass(config, len(numbers), threads=2)
-    passes.positions(tables, batch, len(numbers), weights)
-    passes.columns(batch, len(numbers), slopes)
+    slopes = ValueTables(*(np.full_like(table, 7.0) for table in slopes))  # of the step before
+    passes.forward(tables, batch, len(numbers), weights)
+    passes.backward(tables, batch, len(numbers), slopes)
     passes.close()
     losses, expected = gradients_by_layers(trunk, batch, weights)
     assert np.allclose(passes.gradients.losses.mean(axis=0), losses, rtol=1e-4)
+    for table in (slopes.weight, slopes.dense1):
+        table[:] = from_slabs(table, config.width).reshape(-1)
     found = named_value_views(slopes, config)
     assert found.keys() == set(VALUE_PARAMETERS.values())
     for name, gradient in expected.items():
@@ -207,9 +212,12 @@ def test_checkpoint_continues_bit_for_bit(labels: LabelRows, tmp_path: Path) -> 
 
 def test_rows_stay_within_what_integers_hold(labels: LabelRows) -> None:
     learner = small_learner(labels)
-    rows = learner.model.named_parameters()[VALUE_PARAMETERS["weight"]]
-    rows[:100] = 3.0
+    state, values = learner.state()
+    (name,) = (name for name, array in state.items() if name.endswith(ROWS) and array.max() > 0)
+    state[name][:100] = 3.0
+    learner.restore(state, values)
     learner.step(1e-3)
+    rows = learner.state()[0][name]
     assert np.abs(rows).max() < WEIGHT_LIMIT + 0.01
     assert np.abs(learner.averaged_model().named_parameters()[VALUE_PARAMETERS["weight"]]).max() <= WEIGHT_LIMIT
     learner.close()
