@@ -64,7 +64,7 @@ class ValueFamily:
 
     recipe = VALUE_RECIPE
     clips = False
-    average_every = 8  # steps; each pass over the tables costs as much as a sixth of a step
+    average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
 
     def __init__(self, config: SparseConfig) -> None:
         if config.value is None:

@@ -29,22 +29,6 @@ def add_rows(table, width, numbers, count, start, out):
 
 
 @kernel(contract=True)
-def subtract_rows(table, width, numbers, count, out):
-    """out [width] -= the sum of rows numbers[:count] of table [rows, width]; width is a multiple of 128."""
-    for c in range(0, width, BLOCK):
-        s0, s1, s2, s3 = load(out, c), load(out, c + 16), load(out, c + 32), load(out, c + 48)
-        s4, s5, s6, s7 = load(out, c + 64), load(out, c + 80), load(out, c + 96), load(out, c + 112)
-        for i in range(count):
-            at = numbers[i] * width + c
-            s0, s1 = s0 - load(table, at), s1 - load(table, at + 16)
-            s2, s3 = s2 - load(table, at + 32), s3 - load(table, at + 48)
-            s4, s5 = s4 - load(table, at + 64), s5 - load(table, at + 80)
-            s6, s7 = s6 - load(table, at + 96), s7 - load(table, at + 112)
-        store_4(out, c, s0, s1, s2, s3)
-        store_4(out, c + 64, s4, s5, s6, s7)
-
-
-@kernel(contract=True)
 def add_weighted_rows(table, width, numbers, factors, count, out):
     """out [width] += the sum of factors[i] times row numbers[i]; width is a multiple of 64."""
     for c in range(0, width, HALF_BLOCK):
