@@ -84,18 +84,12 @@ def needs_room(tree):
 
 @kernel()
 def reach(tree, node):
-    """`hold` a node; returns its state before."""
+    """Count one more visit in flight at a node, and `claim` it; returns its state before."""
     lock(tree.nodes, node)
-    state = hold(tree, node)
+    tree.nodes[node].in_flight += 1
+    state = claim(tree, node)
     unlock(tree.nodes, node)
     return state
-
-
-@kernel()
-def hold(tree, node):
-    """Count one more visit in flight at a node, which the caller has locked, and `claim` it."""
-    tree.nodes[node].in_flight += 1
-    return claim(tree, node)
 
 
 @kernel()

@@ -5,8 +5,9 @@ Both go the way of `visit`. A batched evaluator answers many leaves at once: vis
 until then, so that the others spread, and are taken back.
 
 If the evaluator is itself a kernel (`evaluation.in_kernel`), every thread carries out one whole visit after the other,
-and any number of threads do so on one tree (`run_visits`). A thread whose visit collides waits until the leaf has its
-value, which takes some microseconds, and goes on from there.
+some in a row below one node (`stint`), and any number of threads do so on one tree (`run_visits`). A visit passes by
+leaves that other threads are evaluating (`puct`). Where there is nothing else it waits for one, some microseconds, and
+goes on from there.
 
 More than half of all leaves get no second visit, and need no policy and no edges. With ``params.late_policy`` a leaf's
 first visit computes its value alone; the second computes its policy on the way down, gives it edges and goes on.
