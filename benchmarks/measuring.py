@@ -8,16 +8,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import chess
-import numpy as np
 
 from engine import Engine
-from engine.board.layout import MAX_MOVES, ROW_WORDS
-from engine.board.makemove import make
-from engine.board.movegen import generate
 from engine.options import EngineOptions
 
 EVALUATORS = ("sparse", "hybrid", "network", "material")
@@ -68,31 +64,10 @@ class Progress:
             print(f"{self._name}: {done:,} of {self._total:,}, {left:.0f} s left", file=sys.stderr, flush=True)
 
 
-def data_folder() -> Path:
-    """The folder that AINO_TEST_DATA names; exits the script if it names none."""
-    folder = os.environ.get("AINO_TEST_DATA", "")
-    if not Path(folder).is_dir() or not folder:
-        sys.exit("AINO_TEST_DATA names no folder: this measurement needs outside data")
-    return Path(folder)
-
-
 def resident_bytes() -> int:
     """Bytes of memory that the process holds; 0 if the system does not report it (outside Linux)."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
-
-
-def random_games(rng: np.random.Generator, start: np.ndarray, count: int) -> Iterator[list[int]]:
-    """Yield the move codes of random games of at most 100 plies from a position row."""
-    rows, legal = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
-    for _ in range(count):
-        rows[0] = start
-        moves: list[int] = []
-        while len(moves) < 100 and (n := generate(rows[0], legal)):
-            moves.append(int(legal[rng.integers(n)]))
-            make(rows[0], np.int64(moves[-1]), rows[1])
-            rows[0] = rows[1]
-        yield moves
 
 
 def game_boards() -> list[chess.Board]:

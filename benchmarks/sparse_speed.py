@@ -11,13 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import chess
 import numpy as np
 
-from benchmarks.measuring import Row, new_parser, random_games, report
-from engine.board.convert import row_from_board
-from engine.board.movegen import generate
-from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from benchmarks.inference import positions
+from benchmarks.measuring import Row, new_parser, report
+from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
 from engine.native.jit import kernel
 from engine.network.sparse.features import write_view
@@ -25,8 +23,7 @@ from engine.network.sparse.inference import SparseModel, SparseNet
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.tactics.quiescence import settled_value
-from selfplay.data.game_files import record_of_result
-from selfplay.records.collect import collect
+from selfplay.commands.bench import random_positions
 from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of_model
 from selfplay.training.learner import Learner
@@ -44,29 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--nets", nargs="+", default=["sparse-512", "sparse-768", "sparse-1024"], metavar="NET")
     parser.add_argument("--threads", type=int, default=2, help="train on this many threads (default %(default)s)")
     options = parser.parse_args(arguments)
-    start = row_from_board(chess.Board())
-    games, _ = collect(
-        record_of_result(start, moves, 0) for moves in random_games(np.random.default_rng(1), start, 500)
-    )
-    leaves = some_leaves()
+    games, leaves = random_positions(np.random.default_rng(1), games=500), positions(LEAVES)
     report([measured(net, leaves, games, options.threads) for net in options.nets], options.json)
-
-
-def some_leaves() -> LeafBatch:
-    """Positions of random games with their legal moves."""
-    leaves, leaf = new_leaf_batch(LEAVES), 0
-    rng = np.random.default_rng(2)
-    while leaf < LEAVES:
-        board = chess.Board()
-        for _ in range(int(rng.integers(8, 80))):
-            moves = list(board.legal_moves)
-            if not moves:
-                break
-            board.push(moves[rng.integers(len(moves))])
-        leaves.rows[leaf] = row_from_board(board)
-        leaves.n_moves[leaf] = generate(leaves.rows[leaf], leaves.moves[leaf])
-        leaf += bool(leaves.n_moves[leaf])
-    return leaves
 
 
 def measured(name: str, leaves: LeafBatch, games: PositionSet, threads: int) -> Row:

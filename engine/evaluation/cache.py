@@ -5,10 +5,8 @@ includes the history planes, so two orders of the same moves are different entri
 keep their subtree, hardly ever hit. It pays off where trees are discarded: when an analysis steps back through a game,
 and after a ponder miss.
 
-    python -m benchmarks.cache_hits
-
-measures both. The table is four-way set-associative and replaces the least recently used entry of a set. All work is
-done on the calling thread in the order of the leaves, so the number of threads changes nothing.
+The table is four-way set-associative and replaces the least recently used entry of a set. All work is done on the
+calling thread in the order of the leaves, so the number of threads changes nothing.
 """
 
 from __future__ import annotations

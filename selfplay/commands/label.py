@@ -1,4 +1,4 @@
-"""`aino-train label`: teacher labels for positions, from any UCI engine with MultiPV or a value net of Stockfish."""
+"""`aino-train label`: teacher labels for positions, from any UCI engine with MultiPV."""
 
 import argparse
 import math
@@ -17,20 +17,16 @@ from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.pgn import PgnSelection, read_pgn
-from selfplay.data.teacher import read_unlabelled, teacher_files
+from selfplay.data.teacher import teacher_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.contestant import parse_contestant
-from selfplay.records.calibration import GAME_SCORES
 from selfplay.records.game import training_game
 from selfplay.records.packed import SOURCES
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.label_positions import LabelFile, LabelProgress, NewTeacher, label_positions, labelled_keys
 from selfplay.teachers.label_tasks import LabelTask, Sampling, positions_of_file, positions_of_labels, tasks_of_games
 from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
-from selfplay.teachers.labelling import file_hash
-from selfplay.teachers.net_file import read_stockfish_net
-from selfplay.teachers.net_teacher import NetTeacher
 from selfplay.teachers.uci_engine import UciEngine
 from selfplay.teachers.uci_teacher import UciTeacher
 
@@ -41,8 +37,6 @@ label positions of a run's games, and positions after moves that its searches on
 label positions from Aino's search trees of a PGN file's games, for `aino-train pretrain --tree-labels`
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
-label the positions of labelled games again, by two plies of alpha-beta in this process; `pretrain --teacher` reads them
-  aino-train label --net teacher.nnue --teacher labels/ --count 2000000 --concurrency 2 --out relabelled/games.txt.xz
 label held-out positions of a label folder by long searches, for `aino-train measure --truth`
   aino-train label --engine "cmd=stockfish option.Hash=16" --labels labels --label-source siblings --nodes 30000 \\
     --multipv 1 --count 2000 --out truth/siblings.txt.xz
@@ -50,11 +44,8 @@ label held-out positions of a label folder by long searches, for `aino-train mea
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    teacher = parser.add_mutually_exclusive_group(required=True)
     text = "ask this UCI engine: a command, or words cmd=COMMAND option.NAME=VALUE"
-    teacher.add_argument("--engine", metavar="ENGINE", help=text)
-    text = "search in this process with this value net, as Stockfish 15.1 writes it (export_net)"
-    teacher.add_argument("--net", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--engine", required=True, metavar="ENGINE", help=text)
     text = "write the labels here; run the same command again to continue"
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.txt.xz", help=text)
     _add_source_flags(parser.add_argument_group("positions (at least one source)"))
@@ -67,7 +58,6 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     add_files(group, "--epd", "label these positions, one per line (EPD or FEN)")
     group.add_argument("--run", type=Path, metavar="RUN", help="label positions of a run's games, newest first")
-    add_files(group, "--teacher", "label the positions of labelled games again (files or folders of *.txt.xz)", "PATH")
     text = "label held-out positions of a label folder (aino-train teach), drawn at random"
     group.add_argument("--labels", type=Path, metavar="FOLDER", help=text)
     text = "label only positions of this source of the label folder (default: any)"
@@ -87,12 +77,10 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_search_flags(group: argparse._ArgumentGroup) -> None:
-    add_flag(group, "--nodes", 3_000, "let --engine search this many nodes per position")
-    text = "search this many plies of alpha-beta before quiescence, with --net"
-    add_flag(group, "--depth", 2, text, choices=tuple(GAME_SCORES))
+    add_flag(group, "--nodes", 3_000, "let the engine search this many nodes per position")
     add_flag(group, "--multipv", 5, "score this many moves per position")
     add_flag(group, "--timeout", 60.0, "give up on a position after this many seconds", "S")
-    add_flag(group, "--concurrency", 1, "run this many engines or threads in parallel")
+    add_flag(group, "--concurrency", 1, "run this many engines in parallel")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -131,8 +119,6 @@ def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: Label
 
 def _teacher(arguments: argparse.Namespace) -> dict[str, Any]:
     """All that the labels of a position depend on."""
-    if arguments.net is not None:
-        return {"net": file_hash(arguments.net), "depth": arguments.depth, "multipv": arguments.multipv}
     engine = parse_contestant(arguments.engine)
     return {
         "command": list(engine.command),
@@ -144,17 +130,14 @@ def _teacher(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _new_teacher(arguments: argparse.Namespace) -> NewTeacher:
     """What makes a thread's teacher."""
-    if arguments.net is not None:
-        net = read_stockfish_net(arguments.net)
-        return lambda tell: NetTeacher(net, arguments.depth, arguments.multipv)
     contestant = parse_contestant(arguments.engine)
     new_engine = partial(UciEngine, contestant, arguments.multipv, arguments.nodes, arguments.timeout)
     return partial(UciTeacher, new_engine)
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if not (arguments.pgn or arguments.epd or arguments.run or arguments.teacher or arguments.labels):
-        raise ConfigError("nothing to label: give at least one of --pgn, --epd, --run, --teacher and --labels")
+    if not (arguments.pgn or arguments.epd or arguments.run or arguments.labels):
+        raise ConfigError("nothing to label: give at least one of --pgn, --epd, --run and --labels")
     for name in ("nodes", "multipv", "concurrency", "count", "tree_nodes"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(arguments, name)}")
@@ -170,7 +153,6 @@ def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
     selection = PgnSelection(least_elo=arguments.pgn_min_elo)
     sources = [positions_of_file(path) for path in arguments.epd]
     sources += [tasks_of_games(read_pgn(path, selection), sampling) for path in arguments.pgn]
-    sources += [tasks_of_games(read_unlabelled(path), sampling) for path in teacher_files(arguments.teacher)]
     if arguments.labels:
         sources.append(positions_of_labels(arguments.labels, arguments.label_source, arguments.seed))
     if arguments.run:

@@ -39,7 +39,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     text = "learn from Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
     add_files(group, "--v6", text, "PATH")
     text = "learn from labels of tree positions (aino-train label --tree), in the form of --teacher"
-    add_files(group, "--tree-labels", text, "PATH", "--searched")
+    add_files(group, "--tree-labels", text, "PATH")
     add_files(group, "--labels", "learn from label folders (aino-train teach); sparse networks only", "FOLDER")
     text = "leave out PGN games in which a player is below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
@@ -48,9 +48,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     defaults = SourceFiles()
     text = "mix the kinds above with these weights in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
-    group.add_argument(
-        "--mixture", "--shares", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})"
-    )
+    group.add_argument("--mixture", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
     text = "score networks on held-out games of the file whose name starts with NAME"
     add_flag(group, "--heldout-file", defaults.heldout_file, text, "NAME")
     text = "hold out this share of all games, by a hash of their moves"

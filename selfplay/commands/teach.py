@@ -67,7 +67,7 @@ def _add_label_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tree-net", type=Path, metavar="FILE.dit", help=text)
     weights = " ".join(f"{name}={weight}" for name, weight in asdict(Shares()).items())
     text = f"draw from the sources with these relative weights (default {weights})"
-    group.add_argument("--mixture", "--shares", nargs="+", default=[], metavar="SOURCE=X", help=text)
+    group.add_argument("--mixture", nargs="+", default=[], metavar="SOURCE=X", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from engine.network.sparse.features import Sight, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.sparse_sampler import SparseBatch, write_features
 from selfplay.data.split import Split
-from selfplay.records.calibration import CALM_VALUES, DEEP_VALUES, DEEPEST, MOVE_SCORES, UNSETTLED_VALUES
+from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, policy_from_scores
@@ -29,7 +29,7 @@ ROUND_KEY = np.uint64(0x9E3779B1)
 def rows_of(folder: LabelFolder, split: Split = EVERYWHERE) -> tuple[LabelRows, LabelRows]:
     """A folder's rows with a value, and those with scored moves."""
     name = str(folder.folder)
-    return LabelRows(name, folder.values, folder.depth, split), LabelRows(name, folder.scored, split=split)
+    return LabelRows(name, folder.values, split), LabelRows(name, folder.scored, split)
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,11 @@ class LabelRows:
     Attributes:
         name: for messages.
         rows: the rows.
-        depth: plies of alpha-beta behind the values; see `LabelFolder`.
         split: which rows are not trained on.
     """
 
     name: str
     rows: np.ndarray
-    depth: int = 0
     split: Split = EVERYWHERE
 
     @property
@@ -136,7 +134,7 @@ class LabelSampler:
         rows = np.ascontiguousarray(self._labels.rows[numbers])
         split = self._labels.split
         held = np.int64(split.limit), split.keys
-        bad = fill_labels(rows, *_policy(rows), TARGETS[self._labels.depth], held, self._buffers, batch)
+        bad = fill_labels(rows, *_policy(rows), TARGETS, held, self._buffers, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
 
@@ -148,27 +146,26 @@ LAST_SOURCE = len(SOURCES) - 1
 CALM_TARGETS, UNSETTLED_TARGETS, SCORED_TARGETS = (len(SOURCES) * group for group in range(3))
 
 
-def _targets(depth: int) -> np.ndarray:
+def _targets() -> np.ndarray:
     """Win, draw, loss float32[3 * sources, 2 * MOST_CP + 1, 3] of calm rows, unsettled ones and scored ones by source.
 
     The second index is the score in centipawns + MOST_CP; larger scores count as MOST_CP.
     """
-    score_cp = np.arange(-MOST_CP, MOST_CP + 1)
-    values = (CALM_VALUES, UNSETTLED_VALUES) if depth == 0 else (DEEP_VALUES[depth],) * 2
-    return np.stack([group[source].wdl(score_cp) for group in (*values, MOVE_SCORES) for source in SOURCES])
+    score_cp, groups = np.arange(-MOST_CP, MOST_CP + 1), (CALM_VALUES, UNSETTLED_VALUES, MOVE_SCORES)
+    return np.stack([group[source].wdl(score_cp) for group in groups for source in SOURCES])
 
 
-TARGETS = tuple(_targets(depth) for depth in range(DEEPEST + 1))  # by plies of alpha-beta behind the values
+TARGETS = _targets()
 
 
-def wdl_of_labels(rows: np.ndarray, depth: int = 0) -> np.ndarray:
-    """Win, draw, loss float32[n, 3] of packed rows, each kind on its own calibrated scale; see `LabelRows`."""
+def wdl_of_labels(rows: np.ndarray) -> np.ndarray:
+    """Win, draw, loss float32[n, 3] of packed rows, each kind on its own calibrated scale."""
     fields = fields_of(rows)
     group = np.where(fields["kind"] & CALM, CALM_TARGETS, UNSETTLED_TARGETS)
     if rows.shape[1] == SCORED_WORDS:
         group = np.full(len(rows), SCORED_TARGETS)
     source = np.minimum(fields["kind"] & SOURCE_MASK, LAST_SOURCE)
-    return TARGETS[depth][group + source, np.clip(fields["score"].astype(np.int64), -MOST_CP, MOST_CP) + MOST_CP]
+    return TARGETS[group + source, np.clip(fields["score"].astype(np.int64), -MOST_CP, MOST_CP) + MOST_CP]
 
 
 @kernel()

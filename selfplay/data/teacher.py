@@ -9,7 +9,6 @@ is unknown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from selfplay.data.game_files import record_of_result
 from selfplay.data.text_files import numbered_lines
 from selfplay.records.collect import GameRecord
 from selfplay.records.positions import offsets
@@ -55,25 +53,6 @@ def read_teacher(path: Path) -> Iterator[GameRecord]:
             yield parse_teacher_line(line)
         except (KeyError, ValueError, OverflowError) as error:
             raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
-
-
-def read_unlabelled(path: Path) -> Iterator[GameRecord]:
-    """The games of one label file without their labels, to be labelled anew. Raises DataError as `read_teacher`."""
-    for number, line in numbered_lines(path, "ascii"):
-        try:
-            yield _game_alone(line)
-        except (KeyError, ValueError, OverflowError) as error:
-            raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
-
-
-def _game_alone(line: str) -> GameRecord:
-    """A line's moves and result; errors as `parse_teacher_line`."""
-    fen, result, body = line.split("|")
-    start = row_from_board(parse_fen(fen, chess960=True))
-    moves = [MOVE_OF_TEXT[ply.partition(":")[0]] for ply in body.split(";")]
-    if result == UNKNOWN_RESULT:
-        return replace(record_of_result(start, moves, 0), wdl=np.zeros((len(moves), 3), np.float32), ended=False)
-    return record_of_result(start, moves, WHITE_POINTS[result])
 
 
 def parse_teacher_line(line: str) -> GameRecord:

@@ -83,7 +83,7 @@ class ValueSampler:
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
         fields = fields_of(rows)
-        batch.wdl[:count] = wdl_of_labels(rows, self._labels.depth)
+        batch.wdl[:count] = wdl_of_labels(rows)
         plies = np.minimum(fields["plies_left"], MOVES_LEFT_LIMIT).astype(np.float32)
         batch.moves_left[:count] = np.where(plies > 0, plies / MOVES_LEFT_SCALE, np.float32(-1))
         if not self._everything:

@@ -28,30 +28,8 @@ class Calibration(NamedTuple):
         win, loss = win_and_loss(cp, self.centre, self.scale)
         return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
 
-    def long_search_cp(self, score_cp: np.ndarray) -> np.ndarray:
-        """Centipawns int64[n] that a long search would give for the same W - L; mates stay as they are.
-
-        Files of scores that `wdl_from_score` reads are written with these.
-        """
-        score = np.asarray(score_cp, np.int64)
-        grid = np.arange(-2 * INVERTED_CP, 2 * INVERTED_CP + 1)
-        wanted = _win_minus_loss(LONG_SEARCH, grid)
-        within = np.interp(_win_minus_loss(self, np.clip(score, -INVERTED_CP, INVERTED_CP)), wanted, grid)
-        beyond = np.sign(score) * np.maximum(np.abs(score) - INVERTED_CP, 0)
-        found = np.clip(np.rint(within).astype(np.int64) + beyond, -LARGEST_SCORE_CP, LARGEST_SCORE_CP)
-        return np.where(np.abs(score) > LARGEST_SCORE_CP, score, found)
-
-
-def _win_minus_loss(calibration: Calibration, score_cp: np.ndarray) -> np.ndarray:
-    cp = np.asarray(score_cp, np.float64) + calibration.shift
-    win, loss = win_and_loss(cp, calibration.centre, calibration.scale)
-    return win - loss
-
 
 LONG_SEARCH = Calibration(0.0, WIN_CENTRE_CP, WIN_SCALE_CP)  # the scale that all others are fitted to
-INVERTED_CP = 800  # beyond it W - L is 1 within 10^-6, and differences of scores stay as they are
-LARGEST_SCORE_CP = 30_000  # larger ones are mates
-
 # Fitted by `aino-train measure --fit` to 30,000-node searches: 7,199 positions of trees, 2,312 of games and 400 of each
 # other source. Centre and scale are common where the sources agree within error. The shift says how much more the side
 # to move gets out of a position than its value shows, which is most where its opponent has just moved at random.
@@ -71,15 +49,8 @@ UNSETTLED_VALUES = {source: Calibration(12.0, 80.0, 55.0) for source in SOURCES}
 MOVE_SCORES = {source: Calibration(shift, 85.0, 55.0) for source, shift in _MOVE_SHIFTS.items()} | {
     "games": Calibration(3.0, 95.0, 63.0)
 }
-# By depth of alpha-beta in plies: scores of games' positions, and of positions off a game's path, as in trees.
-GAME_SCORES = {1: MOVE_SCORES["games"], 2: Calibration(0.0, 92.0, 60.0)}
+# Scores of alpha-beta by its depth in plies, of positions off a game's path, as in trees.
 LONE_SCORES = {1: Calibration(12.0, 85.0, 55.0), 2: Calibration(4.0, 80.0, 50.0)}
-DEEPEST = 2  # plies of alpha-beta that a label's value may have
-# The same by source, as a label folder has them.
-DEEP_VALUES = {
-    1: MOVE_SCORES,
-    2: {source: (GAME_SCORES if source == "games" else LONE_SCORES)[2] for source in SOURCES},
-}
 
 SHIFTS, CENTRES, SCALES = np.arange(-12.0, 37.0, 3.0), np.arange(40.0, 141.0, 5.0), np.arange(30.0, 101.0, 5.0)
 

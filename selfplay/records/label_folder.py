@@ -25,7 +25,6 @@ import numpy as np
 
 from engine.errors import DataError, RunError
 from engine.files.atomic import atomic_write, naming, sync_folder
-from selfplay.records.calibration import DEEPEST
 from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
 
 JOURNAL, VALUES, SCORED, SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
@@ -58,7 +57,6 @@ class LabelFolder:
 
     Attributes:
         settings: inputs of the labels.
-        depth: plies of alpha-beta behind its values; 0 = static values, and quiescence's of positions not calm.
         published: totals so far.
         values: uint64 [N, 4] packed rows.
         scored: uint64 [M, 8] packed rows.
@@ -69,9 +67,6 @@ class LabelFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings = _read_settings(folder / SETTINGS)
-        self.depth = self.settings.get("depth", 0)
-        if type(self.depth) is not int or not 0 <= self.depth <= DEEPEST:
-            raise DataError(f"{folder / SETTINGS}: depth: expected 0 to {DEEPEST} plies, found {self.depth!r}")
         records = _read_journal(folder / JOURNAL)
         self.published = _published(records)
         self._records = records

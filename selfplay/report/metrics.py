@@ -1,6 +1,7 @@
 """A run's numbers as rows, for programs: JSON, CSV, TensorBoard, and the page that compares runs.
 
-`read_metrics` reads a run of `loop`, `pretrain` or `tune`. docs/training.md describes the columns.
+`read_run` reads a run of `loop`, `pretrain` or `tune`, and `metrics_of` makes the rows. docs/training.md describes the
+columns.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, RunError
-from selfplay.report.facts import Generation, read_facts
-from selfplay.report.pretraining_page import is_pretraining, read_pretraining
-from selfplay.tune.outcome import is_tuning, read_tuning
+from selfplay.report.facts import Generation, RunFacts, read_facts
+from selfplay.report.pretraining_page import PretrainingFacts, is_pretraining, read_pretraining
+from selfplay.tune.outcome import TuningFacts, is_tuning, read_tuning
 
 Row = dict[str, float]
+AnyFacts = RunFacts | PretrainingFacts | TuningFacts
 LOSSES = ("policy", "value", "moves_left", "top1")
 
 
@@ -41,24 +43,27 @@ class Metrics:
     steps: list[Row]
 
 
-def read_metrics(path: Path, tell: Callable[[float], None] = lambda share: None) -> Metrics:
+def read_run(path: Path, tell: Callable[[float], None] = lambda share: None) -> AnyFacts:
     """Read the folder of a run, even of an active one; arguments and errors as `read_facts`."""
-    name = path.resolve().name
     if is_pretraining(path):
-        run = read_pretraining(path)
+        return read_pretraining(path)
+    return read_tuning(path) if is_tuning(path) else read_facts(path, tell)
+
+
+def metrics_of(run: AnyFacts) -> Metrics:
+    """The numbers of a run."""
+    if isinstance(run, PretrainingFacts):
         rows = [_logged(row, row["scores"]) for row in run.heldout]
         steps = [_logged(row, row["losses"]) for row in run.training]
-        return Metrics(name, "positions", dict(_flat(run.config)), rows, steps)
-    if is_tuning(path):
-        tuning = read_tuning(path)
-        names = [option.name for option in tuning.options]
-        rows = [{"pairs": k, **dict(zip(names, values, strict=True))} for k, values in enumerate(tuning.path.tolist())]
-        return Metrics(name, "pairs", dict(_flat(tuning.settings)), rows, [])
-    facts = read_facts(path, tell)
-    hours = accumulate(one.hours for one in facts.generations)
-    rows = [_generation_row(one, end) for one, end in zip(facts.generations, hours, strict=True)]
-    steps = [{"generation": one.number, **_known(row)} for one in facts.generations for row in one.training]
-    return Metrics(name, "generation", dict(_flat(asdict(facts.config))), rows, steps)
+        return Metrics(run.name, "positions", dict(_flat(run.config)), rows, steps)
+    if isinstance(run, TuningFacts):
+        names = [option.name for option in run.options]
+        rows = [{"pairs": k, **dict(zip(names, values, strict=True))} for k, values in enumerate(run.path.tolist())]
+        return Metrics(run.name, "pairs", dict(_flat(run.settings)), rows, [])
+    hours = accumulate(one.hours for one in run.generations)
+    rows = [_generation_row(one, end) for one, end in zip(run.generations, hours, strict=True)]
+    steps = [{"generation": one.number, **_known(row)} for one in run.generations for row in one.training]
+    return Metrics(run.name, "generation", dict(_flat(asdict(run.config))), rows, steps)
 
 
 def _logged(row: Mapping[str, Any], values: Mapping[str, float]) -> Row:

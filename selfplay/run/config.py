@@ -21,8 +21,6 @@ from selfplay.training.sparse import SparseFamily
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
 FORMAT = 3  # version of the run folder, written in the first line of config.toml
-NOT_IN_FORMAT_1 = {"fit": {"weight_decay": 0.01}}  # values that format 1 always used
-UNTIL_FORMAT_2 = ("games", "actors")  # a setting without effect on the games
 DEFAULT_NET = "32x4"
 EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # networks whose defaults the help shows
 
@@ -185,12 +183,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Nested values of a TOML file. Raises ConfigError when it cannot be read or belongs to another format."""
     values = read_settings(path)
     found = values.pop("format", FORMAT)
-    if found == 1:
-        values = merged(NOT_IN_FORMAT_1, values)
-    if found in (1, 2):
-        section, name = UNTIL_FORMAT_2
-        values.get(section, {}).pop(name, None)
-    elif found != FORMAT:
+    if found != FORMAT:
         raise ConfigError(f"{path}: made by another version of Aino: expected format {FORMAT}, found {found!r}")
     return values
 

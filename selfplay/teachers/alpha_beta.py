@@ -58,22 +58,6 @@ def score_moves(teacher, row, moves, count, scores, exact):
 
 
 @kernel()
-def score_moves_deeply(teacher, row, moves, count, scores, exact, depth):
-    """`score_moves` by alpha-beta of `depth` plies from `row` on; 1 is `score_moves` itself."""
-    score_moves(teacher, row, moves, count, scores, exact)
-    if depth <= 1:
-        return
-    _forget_killers(teacher)
-    child = teacher.rows[1]
-    for i in range(count):
-        make(row, moves[i], child)
-        advance(teacher.net, teacher.acc, np.int64(0), row, child)
-        least = scores[exact - 1] if i >= exact else np.int64(-MATE)
-        score = -_search(teacher, np.int64(1), depth - 1, np.int64(-MATE), -least)
-        _insert(moves, scores, i, score)
-
-
-@kernel()
 def _settled_child(teacher, beta):
     """Units for the side to move of rows[1], exact below beta."""
     child = teacher.rows[1]

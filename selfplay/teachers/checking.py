@@ -19,11 +19,11 @@ from selfplay.records.packed import (
     VALUE_WORDS,
     unpack_row,
 )
-from selfplay.teachers.alpha_beta import deep_value, score_moves
+from selfplay.teachers.alpha_beta import score_moves
 from selfplay.teachers.drawing import pack_best_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quality import BALANCED_CP
-from selfplay.teachers.quiet_search import begin, new_teacher, to_cp
+from selfplay.teachers.quiet_search import begin, new_teacher, settled_value, to_cp
 from selfplay.teachers.static_value import static_value
 
 PART = 1 << 22  # rows per pass
@@ -58,31 +58,31 @@ def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int, seed
     teacher = new_teacher(net)
     for rows, check in ((labels.values, count_wrong_values), (labels.scored, count_wrong_scores)):
         numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))
-        wrong += check(teacher, np.ascontiguousarray(rows[numbers]), np.int64(labels.depth))
+        wrong += check(teacher, np.ascontiguousarray(rows[numbers]))
     return wrong
 
 
 @kernel()
-def count_wrong_values(teacher, rows, depth):
-    """Count packed rows [N, 4] without the teacher's value: by alpha-beta of `depth` plies, or static if calm."""
+def count_wrong_values(teacher, rows):
+    """Count packed rows [N, 4] without the teacher's value: static if calm, else that of quiescence."""
     row, wrong = np.zeros(ROW_WORDS, np.uint64), 0
     for i in range(len(rows)):
         if not unpack_row(rows[i], row):
             wrong += 1
             continue
-        if depth == 0 and rows[i, 3] >> np.uint64(56) & np.uint64(CALM):
+        if rows[i, 3] >> np.uint64(56) & np.uint64(CALM):
             begin(teacher, row)
             value = static_value(teacher.net, teacher.acc, np.int64(0), row)
         else:
-            value = deep_value(teacher, row, depth)
+            value = settled_value(teacher, row)
         if to_cp(value) & 0xFFFF != np.int64(rows[i, 3]) & 0xFFFF:
             wrong += 1
     return wrong
 
 
 @kernel()
-def count_wrong_scores(teacher, rows, depth):
-    """Count packed rows [N, 8] without the teacher's best moves and their scores, which no `depth` changes."""
+def count_wrong_scores(teacher, rows):
+    """Count packed rows [N, 8] without the teacher's best moves and their scores."""
     row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(SCORED_WORDS, np.uint64), 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
     for i in range(len(rows)):

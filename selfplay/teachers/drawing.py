@@ -21,7 +21,7 @@ from engine.tactics.quiescence import forcing_moves, immediate_gain
 from engine.tactics.see import see
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
 from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, start
-from selfplay.teachers.alpha_beta import deep_value, score_moves
+from selfplay.teachers.alpha_beta import score_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import (
     CHECK_PLIES,
@@ -48,10 +48,8 @@ class DrawSpace(NamedTuple):
     """All buffers of one thread: N rows of values, M rows with scored moves."""
 
     teacher: Teacher
-    deep: Teacher  # for values of alpha-beta, so that the walk keeps its stack
     rng: np.ndarray  # uint64 [1] state of SplitMix64
     limits: np.ndarray  # float64 [3] calm limit in centipawns, share of positions not calm, share scored
-    depth: np.ndarray  # int64 [1] plies of alpha-beta behind a value; 0 = static values, and quiescence's if not calm
     moves: np.ndarray  # uint16 [218]
     scores: np.ndarray  # int64 [218]
     values: np.ndarray  # uint64 [N, 4] packed
@@ -62,17 +60,13 @@ class DrawSpace(NamedTuple):
     counts: np.ndarray  # int64 [4] values, noted, positions offered; values at which to stop
 
 
-def new_draw_space(
-    net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float], depth: int = 0
-) -> DrawSpace:
+def new_draw_space(net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]) -> DrawSpace:
     """Buffers for `size` values."""
     n_scored = int(size * limits[2]) + 1
     return DrawSpace(
         teacher=new_teacher(net),
-        deep=new_teacher(net),
         rng=np.array([seed], np.uint64),
         limits=np.array(limits),
-        depth=np.array([depth]),
         moves=np.zeros(MAX_MOVES, np.uint16),
         scores=np.zeros(MAX_MOVES, np.int64),
         values=np.zeros((size, VALUE_WORDS), np.uint64),
@@ -129,9 +123,7 @@ def offer(space, ply, value, source, root, plies_left):
     _note(space, row, kind, root, plies_left)
     if not calm and uniform(space.rng) >= space.limits[1]:
         return
-    if space.depth[0] > 0:
-        value = deep_value(space.deep, row, space.depth[0])
-    elif not calm:
+    if not calm:
         teacher.nodes[0] = 0
         value = _from_ply(quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply)
     at = space.counts[0]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from selfplay.data.duplicates import position_keys
 from selfplay.data.teacher import read_teacher
 from selfplay.records.collect import collect
 from selfplay.teachers.label_tasks import LabelTask
+from selfplay.teachers.uci_teacher import UciTeacher
 from selfplay.threads import run_on_threads
 
 SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
@@ -42,23 +43,7 @@ class LabelProgress:
     positions_per_s: float
 
 
-class PositionTeacher(Protocol):
-    """Scores the best moves of positions. Each thread has its own."""
-
-    def begin(self, task: LabelTask) -> None:
-        """Positions of this task follow."""
-        ...
-
-    def labels(self, ply: int) -> list[tuple[str, int]]:
-        """(move in UCI notation, centipawns of the side to move), best first; empty without a legal move."""
-        ...
-
-    def close(self) -> None:
-        """End whatever it runs."""
-        ...
-
-
-NewTeacher = Callable[[Callable[[str], None]], PositionTeacher]  # given a function that tells people of a problem
+NewTeacher = Callable[[Callable[[str], None]], UciTeacher]  # given a function that tells people of a problem
 
 
 def labelled_keys(path: Path) -> np.ndarray:

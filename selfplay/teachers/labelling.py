@@ -20,7 +20,6 @@ from engine.errors import ConfigError, DataError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.pool import ThreadPool
 from engine.settings import check_settings, check_weights, setting
-from selfplay.records.calibration import DEEPEST
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.records.packed import keys_of_rows
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
@@ -47,8 +46,6 @@ class LabelPlan:
         "keep this share of the other positions, with quiescence's value", least=0, most=1)
     scored_share: float = setting(0.05,
         "score all moves of this many positions for each one with a value", least=0, most=1)
-    depth: int = setting(0, "label with alpha-beta of this many plies over quiescence search; 0 = static values of "
-        "calm positions", least=0, most=DEEPEST)
     tree_visits: int = setting(600,
         "search trees to draw from for this many visits; each takes half, once or twice as many", least=1)
     chunk_rows: int = setting(65_536, "draw this many positions at a time", least=1)
@@ -100,7 +97,7 @@ def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tr
     """Draw and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
-    space = new_draw_space(net, seed, plan.chunk_rows, limits, plan.depth)
+    space = new_draw_space(net, seed, plan.chunk_rows, limits)
     weights = np.array(list(asdict(plan.shares).values()))
     if tree_net is None:
         weights[TREES] = 0.0
@@ -196,8 +193,7 @@ class LabelRun:
 
 
 def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None) -> dict[str, Any]:
-    """Everything that the labels depend on, in the folder's form; a `depth` of 0 is left out, as in older folders."""
-    values = {name: value for name, value in asdict(plan).items() if name != "depth" or value}
+    """Everything that the labels depend on, in the folder's form."""
     games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
         "version": VERSION,
@@ -205,7 +201,7 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
         "tree_net": tree_net.name if tree_net is not None else "",
         "games": len(roots.games.starts),
         "games_hash": games,
-        **values,
+        **asdict(plan),
     }
 
 

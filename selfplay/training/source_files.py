@@ -147,7 +147,7 @@ def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingDa
     split = replace(split, keys=np.unique(keys))
     found = list(label_sets(files.labels, files.shares[-1], files.scored_share, split, tell))
     sets, shares = zip(*found, strict=True)
-    return TrainingData(sets, shares, LabelRows(str(folder.folder), heldout, folder.depth))
+    return TrainingData(sets, shares, LabelRows(str(folder.folder), heldout))
 
 
 def label_sets(

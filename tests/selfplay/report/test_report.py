@@ -24,7 +24,7 @@ from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.comparison_page import comparison_page
 from selfplay.report.facts import PlayedThrough, read_facts
-from selfplay.report.metrics import Metrics, read_metrics, write_events
+from selfplay.report.metrics import Metrics, metrics_of, read_run, write_events
 from selfplay.report.opening_tree import opening_tree
 from selfplay.report.page import _strength_over_hours, report_page
 from selfplay.report.samples import choose_samples, sample_of_game
@@ -330,9 +330,19 @@ def test_report_goes_on_beside_damaged_games(tmp_path: Path, caplog: pytest.LogC
 # ---- numbers and comparisons --------------------------------------------------------------------------------------
 
 
-def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_the_numbers_of_a_run_are_rows_for_other_programs(
+    tmp_path: Path, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)]).close()
+    read: list[int] = []
+
+    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
+        read.append(number)
+        return published_games(replay, number)
+
+    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
     aino_train("report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv")
+    assert read == sorted(set(read)) != [], "the games are read once for the page and the files"
     (run,) = json.loads((tmp_path / "run.json").read_text())
     assert (run["run"], run["x"]) == ("run", "generation")
     assert run["settings"]["games.visits"] == TINY["games"]["visits"]
@@ -371,7 +381,7 @@ def test_settings_that_differ_are_listed() -> None:
 
 def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
     write_pretraining(tmp_path)
-    metrics = read_metrics(tmp_path)
+    metrics = metrics_of(read_run(tmp_path))
     assert [(row["positions"], row["top1"]) for row in metrics.rows] == [(15360, 0.31)]
     assert [row["step"] for row in metrics.steps] == [20, 40]
     assert metrics.settings["net"] == "64x6"
@@ -380,14 +390,14 @@ def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
 def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run_with(tmp_path / "run", [gate_result(30)]).close()
-    write_events(tmp_path / "events", [read_metrics(tmp_path / "run")])
+    write_events(tmp_path / "events", [metrics_of(read_run(tmp_path / "run"))])
     events = accumulators.EventAccumulator(str(tmp_path / "events" / "run"))
     events.Reload()
     found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["rows/elo"]] == [(1, 30.0)]
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
     with pytest.raises(RunError, match="remove it first"):
-        write_events(tmp_path / "events", [read_metrics(tmp_path / "run")])
+        write_events(tmp_path / "events", [metrics_of(read_run(tmp_path / "run"))])
 
 
 def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:
@@ -399,7 +409,7 @@ def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) ->
     for (name,) in tables.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         assert described[name] == [row[1] for row in tables.execute(f"PRAGMA table_info({name})")], name
     run_with(tmp_path, [gate_result(30)]).close()
-    columns = set(read_metrics(tmp_path).rows[0])
+    columns = set(metrics_of(read_run(tmp_path)).rows[0])
     assert columns <= set(re.findall(r"`(\w+)`", page)), columns
 
 

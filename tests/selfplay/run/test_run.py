@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from selfplay.main import main
 from selfplay.records.game import encode_record
 from selfplay.records.opening_set import load_openings, write_openings
 from selfplay.records.replay import read_segment, segment_path
-from selfplay.run.config import FORMAT, GateSettings, config_text, configured, default_config, read_toml
+from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
@@ -303,25 +302,6 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
     changed = RunFolder(tmp_path, {"fit": {"weight_decay": 0.125}})
     assert learner_settings(changed.config).weight_decay == 0.125
     changed.close()
-
-
-def test_run_of_the_first_format_goes_on_with_the_settings_it_began_with(straight: RunFolder, tmp_path: Path) -> None:
-    shutil.copytree(straight.path / "replay", tmp_path / "replay")
-    shutil.copytree(straight.path / "nets", tmp_path / "nets")
-    text = config_text(straight.config)
-    assert "weight_decay = 0.01\n" in text
-    text = text.replace(f"format = {FORMAT}", "format = 1").replace("weight_decay = 0.01\n", "")
-    text = text.replace("[games]\n", "[games]\nactors = 2\n")
-    (tmp_path / "config.toml").write_text(text)
-    first = straight.candidate(0).read_bytes()
-    (tmp_path / "nets" / "best.dit").write_bytes(first)
-    (tmp_path / "nets" / "gen-00001.dit").unlink()
-    run = RunFolder(tmp_path, {})
-    assert run.config == straight.config
-    assert run_generations(run, 1, never)
-    assert outcome(run)[1].keys() == outcome(straight)[1].keys()
-    assert all(np.array_equal(ours, outcome(straight)[1][name]) for name, ours in outcome(run)[1].items())
-    run.close()
 
 
 def test_network_of_a_run_cannot_change(tmp_path: Path) -> None:

@@ -14,26 +14,21 @@ import chess.pgn
 import numpy as np
 import pytest
 
-from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import KEY, ROW_WORDS
 from engine.errors import ConfigError, DataError
 from engine.files.atomic import atomic_write
 from selfplay.data.label_sampler import held_out
 from selfplay.data.pgn import read_pgn
-from selfplay.data.teacher import parse_teacher_line, read_teacher, read_unlabelled
+from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.matches.contestant import Contestant
-from selfplay.records.calibration import GAME_SCORES, LONE_SCORES
 from selfplay.records.collect import collect
 from selfplay.records.label_folder import LabelFolder
 from selfplay.records.replay import write_segment
-from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.label_positions import LabelFile, labelled_keys
 from selfplay.teachers.label_tasks import Sampling, positions_of_file, tasks_of_games
 from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
 from selfplay.teachers.labelling import keys_of_rows
-from selfplay.teachers.net_file import read_stockfish_net
-from selfplay.teachers.quiet_search import new_teacher, to_cp
 from selfplay.teachers.uci_engine import Info, UciEngine, parse_info
 from tests.selfplay.conftest import random_game
 from tests.selfplay.data.test_v6 import STARTS, searched_game
@@ -164,48 +159,11 @@ def test_positions_that_a_search_looks_at_are_labelled(
     assert all(line.split("|")[1] == "*" for line in lines_of(out))
 
 
-def test_positions_of_labelled_games_are_scored_again_in_this_process(
-    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str], material_net_file: Path
-) -> None:
-    first, again = tmp_path / "first.txt.xz", tmp_path / "again.txt.xz"
-    aino_train("label", "--engine", ENGINE, "--pgn", pgn_file, "--out", first)
-    (tmp_path / "list.epd").write_text("\n".join(EPD) + "\n")
-    aino_train("label", "--engine", ENGINE, "--epd", tmp_path / "list.epd", "--out", tmp_path / "list.txt.xz")
-    flags = ["label", "--net", material_net_file, "--teacher", first, tmp_path / "list.txt.xz", "--multipv", 3]
-    aino_train(*flags, "--concurrency", 2, "--out", again)
-    old = {line.split("|")[0]: line for line in lines_of(first)}
-    lines = lines_of(again)
-    assert sorted(line.split("|")[1] for line in lines) == ["*"] * 3 + ["0-1", "1-0", "1/2-1/2"]
-    teacher = new_teacher(read_stockfish_net(material_net_file))
-    scored = 0
-    for line in lines:
-        fen, result, body = line.split("|")
-        board = parse_fen(fen, chess960=True)
-        board.chess960 = board.has_chess960_castling_rights()
-        if result != "*":
-            assert fen in old
-        for ply in body.split(";"):
-            played, _, labels = ply.partition(":")
-            if labels:
-                scores = [int(label.split("=")[1]) for label in labels.split(",")]
-                assert scores == sorted(scores, reverse=True)
-                assert len(scores) == min(3, board.legal_moves.count())
-                value = to_cp(deep_value(teacher, row_from_board(board), np.int64(2)))
-                scale = (GAME_SCORES if result != "*" else LONE_SCORES)[2]
-                assert scores[0] == scale.long_search_cp(np.array([value]))[0]
-                scored += 1
-            board.push_uci(played)
-    assert scored == 37  # the start position once
-    packed, illegal = collect(read_teacher(again))
-    assert illegal == 0
-    assert packed.usable.sum() == 37
-
-
 def test_held_out_positions_of_a_label_folder_are_labelled(
     tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path
 ) -> None:
     folder = tmp_path / "labels"
-    flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--shares", "book=1", "endings=1"]
+    flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "book=1", "endings=1"]
     aino_train("teach", "--net", material_net_file, "--out", folder, *flags)
     out = tmp_path / "endings.txt.xz"
     aino_train("label", "--engine", ENGINE, "--labels", folder, "--label-source", "endings", "--count", 9, "--out", out)
@@ -247,15 +205,13 @@ def test_finished_labels_can_be_extended(tmp_path: Path, pgn_file: Path, aino_tr
     assert sum(check_labels(line) for line in lines_of(out)) == 20
 
 
-def test_labels_of_another_teacher_are_not_mixed_in(
-    tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path
-) -> None:
+def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     out, positions = tmp_path / "new.txt.xz", tmp_path / "positions.epd"
     positions.write_text("\n".join(EPD) + "\n")
     words = ["label", "--epd", positions, "--out", out]
     aino_train(*words, "--engine", ENGINE, "--count", 2)
     lines = lines_of(out)
-    for other in (("--net", material_net_file), ("--engine", ENGINE, "--nodes", 5), ("--engine", f"{ENGINE} crash 9")):
+    for other in (("--engine", ENGINE, "--nodes", 5), ("--engine", f"{ENGINE} crash 9")):
         assert "holds labels of another teacher" in aino_train(*words, *other, status=1)
     assert lines_of(out) == lines
     (tmp_path / "new.teacher.json").unlink()
@@ -263,7 +219,7 @@ def test_labels_of_another_teacher_are_not_mixed_in(
     (tmp_path / "new.teacher.json").write_text("[")
     assert "not a note" in aino_train(*words, "--engine", ENGINE, status=1)
     out.unlink()
-    aino_train(*words, "--net", material_net_file)
+    aino_train(*words, "--engine", f"{ENGINE} crash 9")
     assert len(lines_of(out)) == 4
 
 
@@ -290,8 +246,6 @@ def test_bad_flags_are_refused(tmp_path: Path, aino_train: Callable[..., str]) -
     base = ["label", "--engine", ENGINE, "--out", tmp_path / "new.txt.xz"]
     assert "--pgn" in aino_train(*base, status=1)
     assert "--nodes" in aino_train(*base, "--epd", "x", "--nodes", 0, status=1)
-    with pytest.raises(SystemExit):
-        aino_train(*base, "--epd", "x", "--net", "y")
     assert "no published games" in aino_train(*base, "--run", tmp_path, status=1)
     assert ".txt.xz" in aino_train(*base[:3], "--out", tmp_path / "new.txt", "--epd", "x", status=1)
 
@@ -347,22 +301,6 @@ def test_positions_without_label_or_result() -> None:
     assert decided.wdl[2].tolist() == [1, 0, 0]
     assert decided.wdl[1, 2] > record.wdl[1, 2]
     assert parse_teacher_line(f"{fen}|1-0|e2e4;e7e5").usable.tolist() == [False, False]
-
-
-def test_games_are_read_without_their_labels(tmp_path: Path) -> None:
-    path = tmp_path / "games.txt"
-    path.write_text(f"{chess.STARTING_FEN}|0-1|e2e4;e7e5:e7e5=0\n{chess.STARTING_FEN}|*|e2e4:e2e4=30\n")
-    decided, unknown = read_unlabelled(path)
-    assert decided.wdl[:, 0].tolist() == [0, 1]
-    assert unknown.wdl.tolist() == [[0, 0, 0]]
-    assert [task.result for task in tasks_of_games([decided, unknown], Sampling())] == ["0-1", "*"]
-    both_castle = EPD[1].replace(" b ", " w ")
-    path.write_text(f"{both_castle}|1-0|e1g1;e8c8;g1h1\n")
-    (task,) = tasks_of_games(read_unlabelled(path), Sampling())
-    assert [task.move_text(ply) for ply in task.plies] == ["e1g1", "e8c8", "g1h1"]
-    path.write_text("nonsense\n")
-    with pytest.raises(DataError, match=r"games\.txt:1"):
-        list(read_unlabelled(path))
 
 
 def test_broken_position_lists_name_the_line(tmp_path: Path) -> None:

@@ -13,10 +13,6 @@ from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, hel
 from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.records.calibration import (
     CALM_VALUES,
-    DEEP_VALUES,
-    GAME_SCORES,
-    LONE_SCORES,
-    LONG_SEARCH,
     MOVE_SCORES,
     Calibration,
     fit_calibration,
@@ -93,17 +89,6 @@ def test_targets_of_a_batch_are_those_of_its_rows(drawn):
         assert wdl[0, 0] == wdl[1, 2] == wdl[2, 0] == 1.0
 
 
-@pytest.mark.parametrize("depth", [1, 2])
-def test_values_that_look_ahead_have_a_scale_of_their_own(depth: int, drawn):
-    rows, numbers = drawn.values, np.arange(len(drawn.values))
-    batch, fields = new_sparse_batch(len(rows)), fields_of(drawn.values)
-    LabelSampler(LabelRows("labels", rows, depth)).fill(numbers, np.full(len(rows), -1), batch)
-    np.testing.assert_array_equal(batch.wdl[~held_out(rows)], wdl_of_labels(rows, depth)[~held_out(rows)])
-    for number, source in enumerate(SOURCES):
-        of_source = ~held_out(rows) & (fields["kind"] & SOURCE_MASK == number)
-        np.testing.assert_allclose(batch.wdl[of_source], DEEP_VALUES[depth][source].wdl(fields["score"][of_source]))
-
-
 def test_values_teach_the_value_alone(drawn):
     numbers = np.arange(len(drawn.values))
     batch, trained = filled(drawn.values, numbers), ~held_out(drawn.values)
@@ -174,16 +159,6 @@ def test_calibration_that_made_the_truth_is_found_again():
     score_cp = np.random.default_rng(1).normal(0, 200, 4000)
     true = Calibration(shift=6.0, centre=90.0, scale=70.0)
     assert fit_calibration(score_cp, true.wdl(score_cp)) == true
-
-
-def test_scores_written_for_long_searches_mean_the_same():
-    score_cp = np.arange(-1500, 1501)
-    for calibration in (*GAME_SCORES.values(), *LONE_SCORES.values()):
-        meant, written = calibration.wdl(score_cp), LONG_SEARCH.wdl(calibration.long_search_cp(score_cp))
-        np.testing.assert_allclose(written[:, 0] - written[:, 2], meant[:, 0] - meant[:, 2], atol=0.004)
-        assert (np.diff(calibration.long_search_cp(score_cp)) >= 0).all()
-    mates = np.array([31_997, -31_990])
-    assert LONE_SCORES[1].long_search_cp(mates).tolist() == mates.tolist()
 
 
 def test_a_set_with_a_tiny_share_had_batches_with_fewer_positions_than_none():

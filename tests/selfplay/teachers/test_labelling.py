@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
@@ -130,24 +129,6 @@ def test_labels_are_the_teachers_and_no_position_comes_twice(
         assert not in_check(row)
 
 
-@pytest.mark.parametrize("depth", [1, 2])
-def test_values_may_look_ahead(depth: int, tmp_path, random_net_file, random_net, roots):
-    plan = replace(PLAN, depth=depth)
-    assert label(tmp_path / "deep", random_net_file, random_net, roots, 400, plan=plan)
-    assert label(tmp_path / "static", random_net_file, random_net, roots, 400)
-    deep, static = LabelFolder(tmp_path / "deep"), LabelFolder(tmp_path / "static")
-    assert (deep.depth, static.depth) == (depth, 0)
-    assert count_wrong_labels(deep, random_net, 500) == 0
-    rows = np.array(deep.values[:400])
-    np.testing.assert_array_equal(rows[:, :3], static.values[:400, :3])  # the positions are the same
-    assert (fields_of(rows)["score"] != fields_of(np.array(static.values[:400]))["score"]).mean() > 0.9
-    settings = json.loads((tmp_path / "deep" / "settings.json").read_text())
-    for wrong in (3, -1, 1.0, "1", None):
-        (tmp_path / "deep" / "settings.json").write_text(json.dumps({**settings, "depth": wrong}))
-        with pytest.raises(DataError, match=f"depth: expected 0 to 2 plies, found {wrong!r}"):
-            LabelFolder(tmp_path / "deep")
-
-
 def test_wrong_labels_are_found(tmp_path, material_net_file, material_net, random_net, roots):
     assert label(tmp_path, material_net_file, material_net, roots, 1000)
     assert count_wrong_labels(LabelFolder(tmp_path), random_net, 500) > 400
@@ -271,13 +252,13 @@ FLAGS = ("--chunk-rows", "300", "--filter-mib", "1", "--scored-share", "0.1", "-
 
 def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
     flags = ["teach", "--net", str(material_net_file), "--out", str(tmp_path / "labels")]
-    assert main([*flags, *FLAGS, "--shares", "endings=1", "book=2"]) == 0
+    assert main([*flags, *FLAGS, "--mixture", "endings=1", "book=2"]) == 0
     assert main([*flags, "--check", "500"]) == 0
     shown = capfd.readouterr().out
     assert "0 differ" in shown
     assert "book 6" in shown
     assert "endings 3" in shown
-    assert main([*flags, *FLAGS, "--shares", "castles=1"]) == 1
+    assert main([*flags, *FLAGS, "--mixture", "castles=1"]) == 1
 
 
 def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:

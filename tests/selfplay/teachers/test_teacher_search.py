@@ -11,7 +11,7 @@ from engine.board.fen import parse_fen
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
-from selfplay.teachers.alpha_beta import deep_value, score_moves, score_moves_deeply
+from selfplay.teachers.alpha_beta import deep_value, score_moves
 from selfplay.teachers.drawing import is_settled
 from selfplay.teachers.quiet_search import MATE, begin, new_teacher, settled_value, to_cp
 from selfplay.teachers.static_value import static_value
@@ -88,19 +88,6 @@ def test_first_scores_are_exact_and_the_others_no_better(material_net):
         best = sorted(exact.values(), reverse=True)[:8]
         assert sorted(bounded.values(), reverse=True)[:8] == best
         assert all(bounded[move] == exact[move] or bounded[move] <= best[-1] for move in exact)
-
-
-def test_deep_scores_of_moves_are_the_values_of_their_positions(material_net):
-    teacher = new_teacher(material_net)
-    for row in random_positions(8, 5):
-        moves, scores = legal_moves(row), np.zeros(MAX_MOVES, np.int64)
-        count, exact = np.int64(len(moves)), np.int64(3)
-        score_moves_deeply(teacher, row, moves, count, scores, exact, np.int64(2))
-        plain = {move: -plain_value(teacher, after(row, move), 1, 1) for move in moves}
-        assert scores[:3].tolist() == sorted(plain.values(), reverse=True)[:3]
-        assert all(plain[move] == score for move, score in zip(moves[:3], scores, strict=False))
-        assert all(plain[move] <= scores[2] for move in moves[3:])
-        assert scores[0] == deep_value(teacher, row, np.int64(2))
 
 
 def plain_value(teacher, row, ply: int, depth: int) -> int:
