@@ -24,7 +24,7 @@ from selfplay.matches.contestant import parse_contestant
 from selfplay.records.game import training_game
 from selfplay.records.packed import SOURCES
 from selfplay.records.replay import published_games, published_generations
-from selfplay.teachers.label_positions import LabelFile, LabelProgress, NewTeacher, label_positions, labelled_keys
+from selfplay.teachers.label_positions import LabelFile, NewTeacher, label_positions, labelled_keys
 from selfplay.teachers.label_tasks import LabelTask, Sampling, positions_of_file, positions_of_labels, tasks_of_games
 from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
 from selfplay.teachers.uci_engine import UciEngine
@@ -107,13 +107,8 @@ def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: Label
     known = _known_keys(arguments.known)
     show(f"{arguments.out.name}: {len(out.keys):,} positions so far, {len(known):,} known from elsewhere")
     with live_line(f"labels {arguments.out.name}") as line:
-
-        def report(now: LabelProgress) -> None:
-            speed = f"{now.positions_per_s:,.1f} positions/s"
-            line.update(now.positions / now.of_positions, f"{now.positions:,} of {now.of_positions:,}, {speed}")
-
         return label_positions(
-            tasks, new_teacher, out, known, arguments.count, arguments.concurrency, report, show, stop
+            tasks, new_teacher, out, known, arguments.count, arguments.concurrency, line.update, show, stop
         )
 
 

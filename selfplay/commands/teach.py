@@ -25,7 +25,7 @@ from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
 from selfplay.teachers.draw_sources import Shares, games_of_sets, new_roots
-from selfplay.teachers.labelling import LabelPlan, LabelRun, TeachProgress, TreeNet, file_hash
+from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, file_hash
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 
 EXAMPLES = """examples:
@@ -97,12 +97,7 @@ def _tree_net(path: Path) -> TreeNet:
 def _label(labels: LabelRun, arguments: argparse.Namespace, stop: StopFlag) -> int:
     show(f"{arguments.out}: {labels.published.values:,} positions so far")
     with live_line(f"labels {arguments.out.name}", LOG_S) as line:
-
-        def report(now: TeachProgress) -> None:
-            done = now.published.values / arguments.count
-            line.update(min(1.0, done), f"{now.published.values:,} positions, {now.values_per_s:,.0f}/s")
-
-        finished = labels.run(arguments.count, arguments.threads, report, stop.is_set)
+        finished = labels.run(arguments.count, arguments.threads, line.update, stop.is_set)
     published = labels.published
     if not finished:
         show(f"stopped at {published.values:,} positions; the same command continues")

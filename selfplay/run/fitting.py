@@ -33,16 +33,6 @@ SEED_OF_FIT = 7919  # the seed is the run's plus this times the generation, so e
 
 
 @dataclass(frozen=True)
-class FitProgress:
-    """Progress of a fit: fraction done, last batch's losses, positions per second of this call."""
-
-    progress: float
-    policy: float
-    value: float
-    positions_per_s: float
-
-
-@dataclass(frozen=True)
 class FitResult:
     """Scores on the window's held-out games: of the network to begin with, and of the candidate; None without any."""
 
@@ -86,13 +76,13 @@ def learner_settings(config: RunConfig) -> LearnerSettings:
 def fit(
     run: RunFolder,
     generation: int,
-    report: Callable[[FitProgress], None],
+    report: Callable[[float, str], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> FitResult | None:
     """Train and write the candidate; None when stopped, with a checkpoint from which the next call continues.
 
-    Raises NothingToLearn.
+    `report` gets the share of the training that is done, 0..1, and a text about it. Raises NothingToLearn.
     """
     settings = run.config.fit
     training, heldout, split = _window(run, generation)
@@ -202,7 +192,7 @@ def _train(
     run: RunFolder,
     generation: int,
     learner: Learner | OwnLearner,
-    report: Callable[[FitProgress], None],
+    report: Callable[[float, str], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> bool:
@@ -231,7 +221,8 @@ def _train(
         if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
             run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
             speed = (learner.steps_done - first) * batch_size / (now - started)
-            report(FitProgress(learner.steps_done / total_steps, losses.policy, losses.value, speed))
+            text = f"policy {losses.policy:.3f} value {losses.value:.3f}, {speed:,.0f} positions/s"
+            report(learner.steps_done / total_steps, text)
         if now - saved >= run.config.fit.checkpoint_s:
             save()
             saved = now

@@ -45,16 +45,6 @@ class GateTask(PlayTask):
         return replace(self, gate=replace(self.gate, visits=2, longest=2))
 
 
-@dataclass(frozen=True)
-class GateProgress:
-    """Progress of a gate: games played, maximum number of games, and the test's state."""
-
-    games: int
-    of_games: int
-    llr: float
-    score: float
-
-
 class GateTest:
     """The games of a gate, and the test that they decide.
 
@@ -100,23 +90,24 @@ class GateTest:
         )
 
     @property
-    def progress(self) -> GateProgress:
-        """What was played so far; at least one game."""
-        return GateProgress(
-            len(self.points), 2 * self._settings.pairs, self._state.llr, float(np.mean(list(self.points.values())))
-        )
+    def progress(self) -> tuple[float, str]:
+        """(share of the games that were played, a text about them); at least one game."""
+        score = np.mean(list(self.points.values()))
+        text = f"{len(self.points)} games, score {score:.1%}, LLR {self._state.llr:+.2f}"
+        return len(self.points) / (2 * self._settings.pairs), text
 
 
 def gate(
     run: RunFolder,
     generation: int,
-    report: Callable[[GateProgress], None],
+    report: Callable[[float, str], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
     play: PlayBackend = play_numbers,
 ) -> GateResult | None:
     """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped.
 
+    `report` gets the share of the games that were played, 0..1, and a text about them.
     No opening is played by two pairs: nothing is random in a gate, so the second pair would repeat the first.
     """
     openings = run.opening_rows()
@@ -132,7 +123,7 @@ def gate(
         run.ledger.note_gate_game(generation, game.number, conditions, game.candidate_points, game.plies, game.ending)
         test.note(game.number, game.candidate_points)
         result = result or test.verdict
-        report(test.progress)
+        report(*test.progress)
 
     if result is None:
         numbers = [number for number in range(2 * settings.pairs) if number not in test.points]

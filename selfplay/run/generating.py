@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
@@ -17,26 +17,18 @@ from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
 
-@dataclass(frozen=True)
-class GenerateProgress:
-    """Progress of self-play: games and positions so far, target number of games, and both rates per second."""
-
-    games: int
-    of_games: int
-    positions: int
-    games_per_s: float
-    positions_per_s: float
-
-
 def generate(
     run: RunFolder,
     generation: int,
-    report: Callable[[GenerateProgress], None],
+    report: Callable[[float, str], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
     play: PlayBackend = play_numbers,
 ) -> bool:
-    """Play the generation's missing games with the best network; True once it is published, False if stopped."""
+    """Play the generation's missing games with the best network; True once it is published, False if stopped.
+
+    `report` gets the share of the games that are there, 0..1, and a text about them.
+    """
     writer = ReplayWriter(run.replay, generation)
     if writer.cut_bytes:
         tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again")
@@ -44,16 +36,17 @@ def generate(
     _tell_changes(run.config.games, settings, tell)
     missing = [number for number in range(settings.count) if number not in writer.games]
     started, played, begun_with = time.monotonic(), 0, len(writer.games)
-    total = sum(len(stored.moves) for stored in writer.games.values())
 
     def finish(record: SelfPlayRecord) -> None:
         nonlocal played
         writer.append(record)
         run.ledger.note_games(generation, [ledger_row(record)])
         played += len(record.moves)
-        seconds, games = time.monotonic() - started, len(writer.games)
-        speeds = ((games - begun_with) / seconds, played / seconds)
-        report(GenerateProgress(games, settings.count, total + played, *speeds))
+        report(len(writer.games) / settings.count, f"{len(writer.games)}/{settings.count} games, {speed()}")
+
+    def speed() -> str:
+        seconds = time.monotonic() - started
+        return f"{(len(writer.games) - begun_with) / seconds:,.2f} games/s, {played / seconds:,.1f} positions/s"
 
     try:
         run.ledger.note_games(generation, [ledger_row(record) for record in writer.games.values()], anew=True)
@@ -63,6 +56,9 @@ def generate(
             run.ledger.note_self_play(generation, asdict(summary))
             writer.publish()
             tell(_summary_text(generation, summary))
+            if missing:
+                positions = sum(len(game.moves) for game in writer.games.values())
+                tell(f"generation {generation}: {len(writer.games)} games, {positions:,} positions ({speed()})")
     finally:
         writer.close()
     return len(writer.games) >= settings.count

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.cli.live_lines import live_line, show
 from engine.errors import RunError
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
-from selfplay.run.fitting import FitProgress, FitResult, NothingToLearn, adopt, fit
+from selfplay.run.fitting import FitResult, NothingToLearn, adopt, fit
 from selfplay.run.folder import RunFolder
-from selfplay.run.gating import GateProgress, gate
-from selfplay.run.generating import GenerateProgress, generate
+from selfplay.run.gating import gate
+from selfplay.run.generating import generate
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend, play_numbers
 
@@ -87,58 +86,28 @@ def _all_games_there(run: RunFolder, number: int) -> bool:
     return not damaged and len(games) == run.ledger.game_count(number)
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A phase's action and the phase that follows."""
-
-    work: Callable[[RunFolder, int, Callable[[], bool], PlayBackend], bool]
-    following: Phase
-
-
 def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], bool], play: PlayBackend) -> bool:
-    step = STEPS[phase]
+    work, following = STEPS[phase]
     if number > run.ledger.current()[0]:
         run.ledger.begin_generation(number, config_text(run.config))
-    if stop() or not step.work(run, number, stop, play):
+    if stop() or not work(run, number, stop, play):
         show(f"generation {number}: stopped in {phase}; the same command continues")
         return False
-    run.ledger.enter_phase(number, step.following)
+    run.ledger.enter_phase(number, following)
     return True
 
 
 def _generate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     if _all_games_there(run, number):
         return True  # a process published it and was killed before updating the run database
-    last = None
     with live_line(f"generation {number}: games", LOG_S) as line:
-
-        def report(progress: GenerateProgress) -> None:
-            nonlocal last
-            last = progress
-            text = f"{progress.games}/{progress.of_games} games, {_speed(progress)}"
-            line.update(progress.games / progress.of_games, text)
-
-        done = generate(run, number, report, show, stop, play)
-    if done and last is not None:
-        show(f"generation {number}: {last.games} games, {last.positions:,} positions ({_speed(last)})")
-    return done
-
-
-def _speed(progress: GenerateProgress) -> str:
-    return f"{progress.games_per_s:,.2f} games/s, {progress.positions_per_s:,.1f} positions/s"
+        return generate(run, number, line.update, show, stop, play)
 
 
 def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     with live_line(f"generation {number}: training", LOG_S) as line:
-
-        def report(progress: FitProgress) -> None:
-            text = (
-                f"policy {progress.policy:.3f} value {progress.value:.3f}, {progress.positions_per_s:,.0f} positions/s"
-            )
-            line.update(progress.progress, text)
-
         try:
-            result = fit(run, number, report, show, stop)
+            result = fit(run, number, line.update, show, stop)
         except NothingToLearn as error:
             run.ledger.begin_again(number)
             segment_path(run.replay, number).unlink(missing_ok=True)
@@ -166,12 +135,7 @@ def _show_losses(number: int, result: FitResult) -> None:
 def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     run.fit_checkpoint(number).unlink(missing_ok=True)
     with live_line(f"generation {number}: gate", LOG_S) as line:
-
-        def report(progress: GateProgress) -> None:
-            text = f"{progress.games} games, score {progress.score:.1%}, LLR {progress.llr:+.2f}"
-            line.update(progress.games / progress.of_games, text)
-
-        result = gate(run, number, report, show, stop, play)
+        result = gate(run, number, line.update, show, stop, play)
     if result is None:
         return False
     show(
@@ -183,8 +147,9 @@ def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacke
     return True
 
 
-STEPS = {
-    Phase.GENERATE: _Step(_generate, Phase.FIT),
-    Phase.FIT: _Step(_fit, Phase.GATE),
-    Phase.GATE: _Step(_gate, Phase.DONE),
+# What a phase does, and the phase that follows it.
+STEPS: dict[Phase, tuple[Callable[[RunFolder, int, Callable[[], bool], PlayBackend], bool], Phase]] = {
+    Phase.GENERATE: (_generate, Phase.FIT),
+    Phase.FIT: (_fit, Phase.GATE),
+    Phase.GATE: (_gate, Phase.DONE),
 }

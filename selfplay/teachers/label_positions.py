@@ -34,15 +34,6 @@ from selfplay.threads import run_on_threads
 SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
 
 
-@dataclass(frozen=True)
-class LabelProgress:
-    """Progress: positions labelled, target number, and positions per second of this call."""
-
-    positions: int
-    of_positions: int
-    positions_per_s: float
-
-
 NewTeacher = Callable[[Callable[[str], None]], UciTeacher]  # given a function that tells people of a problem
 
 
@@ -146,13 +137,14 @@ def label_positions(
     known: np.ndarray,
     count: int,
     concurrency: int,
-    report: Callable[[LabelProgress], None],
+    report: Callable[[float, str], None],
     tell: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> bool:
     """Label positions until `out` has `count` of them or the tasks end; False when stopped before.
 
-    known: sorted keys uint64[n] of positions that have labels elsewhere. Raises the teacher's errors, such as
+    known: sorted keys uint64[n] of positions that have labels elsewhere. `report` gets the share that is labelled,
+    0..1, and a text about it. Raises the teacher's errors, such as
     EngineDied.
     """
     shared = _Shared(tasks, out, known, count, report, tell)
@@ -168,7 +160,7 @@ class _Shared:
     out: LabelFile
     known: np.ndarray
     count: int
-    report: Callable[[LabelProgress], None]
+    report: Callable[[float, str], None]
     tell: Callable[[str], None]
 
     def __post_init__(self) -> None:
@@ -203,7 +195,7 @@ class _Shared:
             self.out.append(label_line(task, labels), (int(task.stack[ply, KEY]) for ply in labels))
             done = len(self.out.keys)
             speed = (done - self._before) / (time.monotonic() - self._started)
-            self.report(LabelProgress(done, self.count, speed))
+            self.report(done / self.count, f"{done:,} of {self.count:,}, {speed:,.1f} positions/s")
 
     def say(self, text: str) -> None:
         with self._lock:

@@ -71,14 +71,6 @@ class Drawn(NamedTuple):
     offered: int
 
 
-@dataclass(frozen=True)
-class TeachProgress:
-    """Progress of a run."""
-
-    published: Published
-    values_per_s: float  # since this process started
-
-
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     with open(path, "rb") as stream:
@@ -150,8 +142,11 @@ class LabelRun:
         """Totals of the folder."""
         return self._writer.published
 
-    def run(self, count: int, threads: int, report: Callable[[TeachProgress], None], stop: Callable[[], bool]) -> bool:
-        """Publish chunks until the folder has `count` values (True) or `stop()` (False)."""
+    def run(self, count: int, threads: int, report: Callable[[float, str], None], stop: Callable[[], bool]) -> bool:
+        """Publish chunks until the folder has `count` values (True) or `stop()` (False).
+
+        `report` gets the share of `count` that is there, 0..1, and a text about it.
+        """
         begun, at_first = time.monotonic(), self.published.values
         with ThreadPool(threads, "label") as pool:
             while self.published.values < count:
@@ -162,8 +157,9 @@ class LabelRun:
                 numbers = range(first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing)))
                 drawn = pool.map(self._draw, numbers)
                 self._publish(drawn, count)
-                speed = (self.published.values - at_first) / (time.monotonic() - begun)
-                report(TeachProgress(self.published, speed))
+                done = self.published.values
+                speed = (done - at_first) / (time.monotonic() - begun)
+                report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True
 
     def close(self) -> None:

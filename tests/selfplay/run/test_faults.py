@@ -180,7 +180,7 @@ def test_damaged_older_games_are_left_out_with_a_warning(
     assert run_phase(run, Phase.GENERATE, never)
     flip(segment_path(run.replay, 1), 0.5)
     with caplog.at_level(logging.WARNING):
-        assert fit(run, 2, lambda progress: None, lambda text: None, never) is not None
+        assert fit(run, 2, lambda share, text: None, lambda text: None, never) is not None
     assert "gen-00001.replay" in caplog.text
     assert replay_set(run, 1).n_games == 5
     run.close()

@@ -143,7 +143,7 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
         for number in numbers:
             finish(replace(game_of([0.0, -1.0], points=1, gave_up=-1), generation=2, number=number))
 
-    assert generate(run, 2, lambda progress: None, told.append, lambda: False, play)
+    assert generate(run, 2, lambda share, text: None, told.append, lambda: False, play)
     assert seen[0].opening_share == 1.0
     assert any("games.opening_share is 1 instead of 0.5" in text for text in told)
     assert any("0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in told)

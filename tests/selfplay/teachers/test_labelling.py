@@ -77,7 +77,7 @@ def label(
     run = LabelRun(folder, net_file, net, roots, plan, tree_net)
     last = run.published.chunks + chunks
     try:
-        return run.run(count, threads, lambda progress: None, lambda: run.published.chunks >= last)
+        return run.run(count, threads, lambda share, text: None, lambda: run.published.chunks >= last)
     finally:
         run.close()
 
