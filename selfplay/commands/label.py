@@ -24,11 +24,10 @@ from selfplay.matches.contestant import parse_contestant
 from selfplay.records.game import training_game
 from selfplay.records.packed import SOURCES
 from selfplay.records.replay import published_games, published_generations
-from selfplay.teachers.label_positions import LabelFile, NewTeacher, label_positions, labelled_keys
+from selfplay.teachers.label_positions import LabelFile, label_positions, labelled_keys
 from selfplay.teachers.label_tasks import LabelTask, Sampling, positions_of_file, positions_of_labels, tasks_of_games
 from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
 from selfplay.teachers.uci_engine import UciEngine
-from selfplay.teachers.uci_teacher import UciTeacher
 
 EXAMPLES = """examples:
 label positions of a run's games, and positions after moves that its searches only considered
@@ -103,12 +102,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: LabelFile, stop: Callable[[], bool]) -> bool:
     quiet_driver()
-    new_teacher = _new_teacher(arguments)
+    contestant = parse_contestant(arguments.engine)
+    new_engine = partial(UciEngine, contestant, arguments.multipv, arguments.nodes, arguments.timeout)
     known = _known_keys(arguments.known)
     show(f"{arguments.out.name}: {len(out.keys):,} positions so far, {len(known):,} known from elsewhere")
     with live_line(f"labels {arguments.out.name}") as line:
         return label_positions(
-            tasks, new_teacher, out, known, arguments.count, arguments.concurrency, line.update, show, stop
+            tasks, new_engine, out, known, arguments.count, arguments.concurrency, line.update, show, stop
         )
 
 
@@ -121,13 +121,6 @@ def _teacher(arguments: argparse.Namespace) -> dict[str, Any]:
         "nodes": arguments.nodes,
         "multipv": arguments.multipv,
     }
-
-
-def _new_teacher(arguments: argparse.Namespace) -> NewTeacher:
-    """What makes a thread's teacher."""
-    contestant = parse_contestant(arguments.engine)
-    new_engine = partial(UciEngine, contestant, arguments.multipv, arguments.nodes, arguments.timeout)
-    return partial(UciTeacher, new_engine)
 
 
 def _check(arguments: argparse.Namespace) -> None:

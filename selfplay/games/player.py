@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.search.gumbel import SequentialHalving
 from engine.search.session import Search
 from engine.search.visits import new_walker, run_visits
-
-
-class RootNoise:
-    """Dirichlet noise for one search."""
-
-    def __init__(self, rng: np.random.Generator, share: float, alpha: float) -> None:
-        self._rng = rng
-        self._share = share
-        self._alpha = alpha
-
-    def add(self, search: Search) -> None:
-        """Mix the noise into the expanded root."""
-        search.add_root_noise(self._rng, self._share, self._alpha)
 
 
 class TreePlayer:
@@ -38,11 +27,14 @@ class TreePlayer:
         self.search = search
         self.target = 0
         self._visits = 0
-        self._noise: RootNoise | None = None
+        self._noise: Callable[[Search], None] | None = None
         self._halving: SequentialHalving | None = None
 
-    def begin(self, stack: np.ndarray, visits: int, noise: RootNoise | None = None) -> None:
-        """Start on the last position of stack uint64[n, 16]; visits already in the tree count."""
+    def begin(self, stack: np.ndarray, visits: int, noise: Callable[[Search], None] | None = None) -> None:
+        """Start on the last position of stack uint64[n, 16]; visits already in the tree count.
+
+        noise: changes the priors of the expanded root.
+        """
         self.search.set_position(stack)
         self.search.finish_making_room()
         self._visits = visits
@@ -75,7 +67,7 @@ class TreePlayer:
     def _begin_visits(self) -> None:
         self.target = self._visits
         if self._noise is not None:
-            self._noise.add(self.search)
+            self._noise(self.search)
 
 
 class KernelVisits:

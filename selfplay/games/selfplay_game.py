@@ -10,8 +10,9 @@ from engine.board.layout import ROW_WORDS, SIDE
 from engine.board.makemove import push
 from engine.search.choice import choose_move
 from engine.search.gumbel import SequentialHalving
+from engine.search.session import Search
 from selfplay.games.game_settings import GameSettings
-from selfplay.games.player import RootNoise, TreePlayer
+from selfplay.games.player import TreePlayer
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.positions import UNKNOWN_SCORE
@@ -128,8 +129,10 @@ class SelfPlayGame:
             self._player.begin_halving(stack, self._halving)
             return
         noisy = full and settings.noise_share > 0
-        noise = RootNoise(self._rng, settings.noise_share, settings.noise_alpha) if noisy else None
-        self._player.begin(stack, visits, noise)
+        self._player.begin(stack, visits, self._add_noise if noisy else None)
+
+    def _add_noise(self, search: Search) -> None:
+        search.add_root_noise(self._rng, self._settings.noise_share, self._settings.noise_alpha)
 
     def _choose(self) -> tuple[int, np.ndarray]:
         """Choose the move to play and the policy target by visits."""

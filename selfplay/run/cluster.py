@@ -18,9 +18,9 @@ from typing import Any
 
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write
-from selfplay.run.playing import PlayBackend, PlayTask, shared_task
+from selfplay.run.playing import PlayBackend, PlayTask
 from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised
+from selfplay.run.supervision import SupervisedPlay, WorkerLost
 
 KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses up to two
 
@@ -45,35 +45,21 @@ def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterat
         ray.shutdown()
 
 
-class RayBackend:
+class RayBackend(SupervisedPlay):
     """A PlayBackend of `workers` actors; 0 means one per processor that the cluster has when a call begins.
 
     Needs a connection to the cluster. The networks are sent to every node once per call, and the actors live as long as
     the call. An actor that is lost, with its node or alone, is replaced as soon as a processor is free on any node.
-    `tell` gets a message about it. Raises as `play_supervised` does.
     """
 
-    def __init__(
-        self, workers: int = 0, tell: Callable[[str], None] = lambda text: None, patience_s: float = PATIENCE_S
-    ) -> None:
-        source_hash()  # before the sources on disk can change
-        self._workers = workers
-        self._tell = tell
-        self._patience_s = patience_s
-
-    def __call__(
-        self,
-        task: PlayTask,
-        numbers: Sequence[int],
-        finish: Callable[[Any], None],
-        stop: Callable[[], bool],
-    ) -> None:
-        """Play the games of these numbers; see `PlayBackend`."""
+    def _count(self) -> int:
         count = self._workers or int(_ray().cluster_resources().get("CPU", 0))
         if count < 1:
             raise RunError("the Ray cluster has no processors")
-        group = _Actors(shared_task(task, len(numbers), count), count)
-        play_supervised(group, numbers, finish, stop, self._tell, self._patience_s)
+        return count
+
+    def _group(self, task: PlayTask, count: int) -> _Actors:
+        return _Actors(task, count)
 
 
 def _ray() -> Any:

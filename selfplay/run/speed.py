@@ -1,4 +1,4 @@
-"""How fast self-play is on this machine: against the evaluator alone, and against one game at a time."""
+"""How fast self-play is on this machine, beside the evaluator alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 
 ROUNDS = 6  # repeats of each measurement, interleaved so that a change in machine speed affects all of them
-GAME_PLIES = 100  # assumed length of a game when converting to games per second
 WARM_UP = 8  # untimed batches
 SEED = 1
 
@@ -44,25 +43,19 @@ def self_play_speeds(net: Path, settings: GameSettings, workers: int, seconds: f
 
 
 def _measure_round(net: Path, settings: GameSettings, seconds: float, workers: int, pool: Executor | None) -> Speeds:
-    def by_workers(measure: Callable[[Path, GameSettings, float], Speeds], one: GameSettings, count: int) -> Speeds:
-        asked = [pool.submit(measure, net, one, seconds) for _ in range(count)] if pool else []
-        results = [each.result() for each in asked] or [measure(net, one, seconds)]
+    def by_workers(measure: Callable[[Path, GameSettings, float], Speeds]) -> Speeds:
+        asked = [pool.submit(measure, net, settings, seconds) for _ in range(workers)] if pool else []
+        results = [each.result() for each in asked] or [measure(net, settings, seconds)]
         return {name: sum(result[name] for result in results) for name in results[0]}
 
-    speeds = by_workers(_raw_speed, settings, workers)
-    playing = by_workers(_kernel_speeds if _is_in_kernel(net) else _batch_speeds, settings, workers)
+    speeds = by_workers(_raw_speed)
+    playing = by_workers(_kernel_speeds if _is_in_kernel(net) else _batch_speeds)
     if "inside" in playing:
         speeds |= {"visits/s": playing["visits"], "share of the search alone": playing["inside"] / workers}
     else:
         speeds |= {"evaluations/s": playing["evaluations"],
                    "share of raw": playing["evaluations"] / speeds["raw evaluations/s"]}  # fmt: skip
-    plain = by_workers(_batch_speeds, replace(settings, concurrent=1), 1)
-    return speeds | {
-        "positions/s": playing["positions"],
-        f"games of {GAME_PLIES} plies/s": playing["positions"] / GAME_PLIES,
-        "positions/s, one game at a time": plain["positions"],
-        "times one game at a time": playing["positions"] / plain["positions"],
-    }
+    return speeds | {"positions/s": playing["positions"]}
 
 
 def _is_in_kernel(net: Path) -> bool:

@@ -6,13 +6,15 @@ A replayed lost game comes out the same, so results do not depend on which worke
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from engine.errors import AinoError, ConfigError, RunError
-from selfplay.run.station import Report
+from selfplay.run.playing import PlayTask, shared_task
+from selfplay.run.station import Report, source_hash
 
 PATIENCE_S = 600.0  # a worker silent this long is lost; compiling all kernels on a busy machine takes less
 ATTEMPTS = 3  # give up after one game loses this many workers, or this many in a row never report
@@ -75,6 +77,37 @@ def play_supervised(
             supervisor.advance()
     finally:
         supervisor.close()
+
+
+class SupervisedPlay(ABC):
+    """A PlayBackend of `workers` workers, which live for the length of a call.
+
+    `tell` gets a message about each worker that was lost and replaced. A call raises as `play_supervised` does.
+    """
+
+    def __init__(
+        self, workers: int, tell: Callable[[str], None] = lambda text: None, patience_s: float = PATIENCE_S
+    ) -> None:
+        source_hash()  # before the sources on disk can change
+        self._workers = workers
+        self._tell = tell
+        self._patience_s = patience_s
+
+    def __call__(
+        self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Callable[[], bool]
+    ) -> None:
+        """Play the games of these numbers; see `PlayBackend`."""
+        count = self._count()
+        group = self._group(shared_task(task, len(numbers), count), count)
+        play_supervised(group, numbers, finish, stop, self._tell, self._patience_s)
+
+    def _count(self) -> int:
+        """Workers of the call that begins now."""
+        return self._workers
+
+    @abstractmethod
+    def _group(self, task: PlayTask, count: int) -> WorkerGroup[Any]:
+        """New workers for a task."""
 
 
 @dataclass(eq=False)

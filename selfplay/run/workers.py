@@ -10,44 +10,23 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import connection, resource_tracker
-from typing import Any
 
-from engine.errors import ConfigError
-from selfplay.run.playing import PlayTask, shared_task
+from selfplay.run.playing import PlayTask
 from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import PATIENCE_S, WorkerLost, play_supervised
+from selfplay.run.supervision import SupervisedPlay, WorkerLost
 
 
-class WorkerPool:
-    """A PlayBackend of `count` processes, which live for the length of a call.
+class WorkerPool(SupervisedPlay):
+    """A PlayBackend of `workers` processes.
 
     They share nothing but the networks' files and the kernel cache, ignore Ctrl-C, which their parent handles,
-    and end with their parent, however it ends. `tell` gets a message about each worker that was lost and replaced.
-    Raises ConfigError for a count below 1; the call raises as `play_supervised` does.
+    and end with their parent, however it ends.
     """
 
-    def __init__(
-        self, count: int, tell: Callable[[str], None] = lambda text: None, patience_s: float = PATIENCE_S
-    ) -> None:
-        if count < 1:
-            raise ConfigError(f"workers: expected at least 1, got {count}")
-        source_hash()  # before the sources on disk can change
-        self._count = count
-        self._tell = tell
-        self._patience_s = patience_s
-
-    def __call__(
-        self,
-        task: PlayTask,
-        numbers: Sequence[int],
-        finish: Callable[[Any], None],
-        stop: Callable[[], bool],
-    ) -> None:
-        """Play the games of these numbers; see `PlayBackend`."""
-        group = _Processes(shared_task(task, len(numbers), self._count), self._count)
-        play_supervised(group, numbers, finish, stop, self._tell, self._patience_s)
+    def _group(self, task: PlayTask, count: int) -> _Processes:
+        return _Processes(task, count)
 
 
 class _Processes:

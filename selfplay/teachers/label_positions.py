@@ -28,13 +28,11 @@ from selfplay.data.duplicates import position_keys
 from selfplay.data.teacher import read_teacher
 from selfplay.records.collect import collect
 from selfplay.teachers.label_tasks import LabelTask
+from selfplay.teachers.uci_engine import UciEngine
 from selfplay.teachers.uci_teacher import UciTeacher
 from selfplay.threads import run_on_threads
 
 SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
-
-
-NewTeacher = Callable[[Callable[[str], None]], UciTeacher]  # given a function that tells people of a problem
 
 
 def labelled_keys(path: Path) -> np.ndarray:
@@ -132,7 +130,7 @@ class LabelFile:
 
 def label_positions(
     tasks: Iterator[LabelTask],
-    new_teacher: NewTeacher,
+    new_engine: Callable[[], UciEngine],
     out: LabelFile,
     known: np.ndarray,
     count: int,
@@ -148,7 +146,7 @@ def label_positions(
     EngineDied.
     """
     shared = _Shared(tasks, out, known, count, report, tell)
-    run_on_threads(concurrency, "labels", lambda halted: _work(shared, new_teacher, halted), stop)
+    run_on_threads(concurrency, "labels", lambda halted: _work(shared, new_engine, halted), stop)
     return not stop()
 
 
@@ -207,9 +205,9 @@ def _contains(known: np.ndarray, key: int) -> bool:
     return place < len(known) and int(known[place]) == key
 
 
-def _work(shared: _Shared, new_teacher: NewTeacher, halted: Callable[[], bool]) -> None:
+def _work(shared: _Shared, new_engine: Callable[[], UciEngine], halted: Callable[[], bool]) -> None:
     """One worker with its teacher."""
-    with closing(new_teacher(shared.say)) as teacher:
+    with closing(UciTeacher(new_engine, shared.say)) as teacher:
         while (found := shared.next_task(halted)) is not None:
             task, plies = found
             teacher.begin(task)

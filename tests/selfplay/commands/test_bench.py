@@ -13,9 +13,6 @@ from selfplay.commands.bench import random_positions
 COMMON = {
     "raw evaluations/s",
     "positions/s",
-    "games of 100 plies/s",
-    "positions/s, one game at a time",
-    "times one game at a time",
 }
 
 

@@ -110,11 +110,6 @@ def test_stop_gives_up_the_games_in_flight(task: GenerationTask, expected: dict[
     assert not multiprocessing.active_children()
 
 
-def test_pool_of_nobody_is_refused() -> None:
-    with pytest.raises(ConfigError, match="workers"):
-        WorkerPool(0)
-
-
 # ---- commands -----------------------------------------------------------------------------------------------------
 
 FLAGS = ["--net=16x1", "--games.count=40", "--games.visits=24", "--games.longest=60", "--games.resign_below=-1"]
