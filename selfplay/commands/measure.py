@@ -28,9 +28,9 @@ EXAMPLES = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
   aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
   aino-train measure --teacher new-games.txt.xz new.dit weights/tower-64x6.dit
-A judge is a net file, `default` for the net that comes with Aino, or `material`. A file of truth has lines FEN|cp|cp of
-the long search|..., or those that `aino-train label` writes, say with --nodes 30000 --multipv 1. That command makes the
-labelled games, too; what they say about a network is true only if it did not learn from them.
+A judge is a net file, `default` for the net that comes with Aino, or `material`. A --truth file holds what `aino-train
+label` writes, say with --nodes 30000 --multipv 1, or lines FEN|cp|cp of the long search. The games of --teacher come
+from that command, too; use games that no judge has learned from.
 """
 
 

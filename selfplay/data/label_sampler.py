@@ -47,11 +47,6 @@ class LabelRows:
     split: Split = EVERYWHERE
 
     @property
-    def n_games(self) -> int:
-        """Every row is a game of its own."""
-        return len(self.rows)
-
-    @property
     def n_positions(self) -> int:
         """Number of rows."""
         return len(self.rows)

@@ -1,9 +1,9 @@
 """What is held out of training: whole games, by a hash of their moves, the same ones for every source and command.
 
 A game's root is sixteen bits of its hash (`duplicates.game_keys`); labels drawn around a game carry it. Roots below a
-limit are held out, so the share held out by one command contains that of another with a smaller share. A held-out
-position that other games reach, too, is no longer unseen: what games of the training contain is not scored, and what
-is scored is skipped where labels contain it.
+limit are held out, so the share held out by one command contains that of another with a smaller share. A position of
+a held-out game that also occurs in a training game is not unseen, and is not scored. Where labels contain a position
+that is scored, they teach nothing.
 """
 
 from __future__ import annotations

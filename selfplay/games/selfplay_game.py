@@ -19,7 +19,7 @@ from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import score_from_value
 
 U16_MAX = 65_535
-LEAST_VISITS = 8  # of a move whose value teaches: the values of fewer are hardly more than the network's own
+LEAST_VISITS = 8  # a move with fewer gives no value target: its value is hardly more than the network's own
 WHOLE = 30_000  # sum of the weights of a target that does not come from visit counts
 
 

@@ -21,7 +21,7 @@ NORMAL_95 = 1.959964  # two-sided 95% quantile
 PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
 SCORE_MARGIN = 1e-6  # keeps the tilted distributions of the SPRT positive
 # A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent such games give
-# half. It is what a few pairs are mixed with, as if that many pairs had shown it. Set by hand.
+# half. The variance of a few pairs is mixed with this one, which weighs as much as two more pairs. Set by hand.
 INDEPENDENT_SHARE, PRIOR_SHARE_PAIRS = 0.5, 2.0
 
 
@@ -153,11 +153,8 @@ class Sprt:
         stronger, weaker = (_tilted(shares, score_from_elo(elo)) for elo in (self.elo1, self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
-    def decision(self, counts: np.ndarray) -> bool | None:
-        """True accepts elo1, False accepts elo0, None plays on."""
-        return self._decided_by(self.log_likelihood_ratio(counts))
-
-    def _decided_by(self, ratio: float) -> bool | None:
+    def decision(self, ratio: float) -> bool | None:
+        """What a log-likelihood ratio decides: True accepts elo1, False accepts elo0, None plays on."""
         reject, accept = self.bounds
         return True if ratio >= accept else False if ratio <= reject else None
 
@@ -173,7 +170,7 @@ class Sprt:
                 break
             counts += pentanomial([points])
             ratio = self.log_likelihood_ratio(counts)
-            state = SprtState(tuple(counts.tolist()), ratio, self._decided_by(ratio))
+            state = SprtState(tuple(counts.tolist()), ratio, self.decision(ratio))
         return state
 
 

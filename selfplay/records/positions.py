@@ -61,23 +61,6 @@ class PositionSet:
         """Number of positions, P."""
         return len(self.moves)
 
-    def games(self, first: int, last: int) -> PositionSet:
-        """The games first..last-1 as a new set that copies only the offsets."""
-        position, end = int(self.game_first[first]), int(self.game_first[last])
-        target, target_end = int(self.target_first[position]), int(self.target_first[end])
-        return PositionSet(
-            starts=self.starts[first:last],
-            game_first=self.game_first[first : last + 1] - position,
-            moves=self.moves[position:end],
-            target_first=self.target_first[position : end + 1] - target,
-            target_moves=self.target_moves[target:target_end],
-            target_probs=self.target_probs[target:target_end],
-            target_scores=self.target_scores[target:target_end],
-            wdl=self.wdl[position:end],
-            moves_left=self.moves_left[position:end],
-            usable=self.usable[position:end],
-        )
-
     def select(self, keep: np.ndarray) -> PositionSet:
         """The games whose keep bool[G] is True, in order."""
         keep_position = np.repeat(keep, np.diff(self.game_first))

@@ -227,12 +227,6 @@ class Ledger:
         row = (generation, *(summary[name] for name in SELF_PLAY_FIELDS))
         self._write("INSERT OR REPLACE INTO self_play VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row])
 
-    def self_play(self, generation: int) -> dict[str, float]:
-        """The statistics saved by `note_self_play`; empty if there are none."""
-        query = f"SELECT {', '.join(SELF_PLAY_FIELDS)} FROM self_play WHERE generation = ?"
-        rows = self._read(query, generation)
-        return dict(zip(SELF_PLAY_FIELDS, rows[0], strict=True)) if rows else {}
-
     def note_import(
         self,
         generation: int,

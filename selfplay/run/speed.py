@@ -138,8 +138,8 @@ def _batch_speeds(net: Path, settings: GameSettings, seconds: float) -> Speeds:
     seats = Seats(_CountingEvaluator(table.evaluator, count), table.seating)
     play_games(table.games(), [seats], lambda game: None, stop)
     table.evaluator.close()
-    # Games begin and move together: how many evaluations a move takes is counted from their start to the last batch
-    # before which a move was made, whatever the clock's start and end cut off.
+    # All games move at about the same time. The evaluations of a move are therefore counted from the first batch to
+    # the last one that ended a move, not over the timed part, which may begin and end anywhere between two moves.
     elapsed = evaluated[-1][0] - evaluated[WARM_UP][0]
     evaluations = sum(positions for _, positions, _ in evaluated[WARM_UP + 1 :]) / elapsed
     moves = evaluated[-1][2]

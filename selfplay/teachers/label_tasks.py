@@ -65,8 +65,8 @@ class Sampling:
         deviate: share of them replaced by the position after another move, so that labels also answer bad moves. The
             search visited that move if the game records visits; otherwise it is any legal move.
         seed: random seed of the draws.
-        off_path: whether trees are grown from the positions; like deviations, positions of trees do not tell of which
-            game they are, so none are drawn from games that trainings hold out.
+        off_path: whether trees are grown from the positions. A position of a tree does not tell which game it came
+            from, and neither does a deviation, so none is drawn from games that trainings hold out.
         held_out: draw from held-out games alone, to measure with.
     """
 

@@ -58,6 +58,12 @@ def positions(teacher_lines: list[str]) -> PositionSet:
     return packed
 
 
+def games_of(positions: PositionSet, first: int, last: int) -> PositionSet:
+    """The games first..last-1 of a set."""
+    numbers = np.arange(positions.n_games)
+    return positions.select((numbers >= first) & (numbers < last))
+
+
 @pytest.fixture
 def aino_train(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Runs an `aino-train` command that must succeed; returns what it printed. Games are played in this process."""

@@ -24,6 +24,7 @@ from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.records.collect import collect
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
 from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_result, wdl_from_score
+from tests.selfplay.conftest import games_of
 
 CASTLING_GAME = "e2e4 e7e5 g1f3 g8f6 f1c4 f8c5 e1g1 e8g8 f1e1".split()
 
@@ -87,7 +88,7 @@ def test_broken_label_line_names_file_and_line(tmp_path: Path, teacher_lines: li
 
 
 def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
-    joined = concatenate([positions.games(0, 5), positions.games(5, positions.n_games)])
+    joined = concatenate([games_of(positions, 0, 5), games_of(positions, 5, positions.n_games)])
     for name in PositionSet.__dataclass_fields__:
         assert np.array_equal(getattr(positions, name), getattr(joined, name)), name
 

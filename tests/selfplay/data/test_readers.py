@@ -28,7 +28,7 @@ from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
 from selfplay.records.collect import GameRecord, collect
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.source_files import SourceFiles, load_training_data
-from tests.selfplay.conftest import random_game
+from tests.selfplay.conftest import games_of, random_game
 
 FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
 
@@ -213,9 +213,9 @@ def test_engine_games_begin_where_they_say(tmp_path: Path) -> None:
 
 def test_equal_games_are_kept_once(positions: PositionSet) -> None:
     known: set[int] = set()
-    double, repeated = without_known_games(concatenate([positions, positions.games(0, 4)]), known)
+    double, repeated = without_known_games(concatenate([positions, games_of(positions, 0, 4)]), known)
     assert repeated == 4
-    assert double.usable.tolist() == [True] * positions.n_positions + [False] * positions.games(0, 4).n_positions
+    assert double.usable.tolist() == [True] * positions.n_positions + [False] * games_of(positions, 0, 4).n_positions
     again, repeated = without_known_games(positions, known)
     assert (repeated, again.usable.any()) == (positions.n_games, False)
     assert len(set(game_keys(positions).tolist())) == positions.n_games

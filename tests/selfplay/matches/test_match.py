@@ -290,25 +290,18 @@ def test_engines_are_described_in_words() -> None:
             parse_contestant(bad)
 
 
-def test_unknown_option_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"options": (("Depth", "3"),)}, "no UCI option 'Depth'"),
+        ({"options": (("Level", "10"),)}, "options cannot be set"),
+        ({"command": ("no-such-engine",)}, "no-such-engine' does not start"),
+    ],
+)
+def test_engine_that_cannot_be_had_as_told_is_an_error(changed: dict[str, Any], named: str, tmp_path: Path) -> None:
     settings = match_of()
-    odd = Contestant("two", settings.second.command, (("Depth", "3"),))
-    with pytest.raises(ConfigError, match="no UCI option 'Depth'"):
-        played(replace(settings, second=odd), tmp_path)
-
-
-def test_option_value_out_of_range_is_an_error(tmp_path: Path) -> None:
-    settings = match_of()
-    odd = Contestant("two", settings.second.command, (("Level", "10"),))
-    with pytest.raises(ConfigError, match="options cannot be set"):
-        played(replace(settings, second=odd), tmp_path)
-
-
-def test_missing_program_is_an_error(tmp_path: Path) -> None:
-    settings = match_of()
-    gone = Contestant("two", (str(tmp_path / "no-such-engine"),))
-    with pytest.raises(ConfigError, match="no-such-engine' does not start"):
-        played(replace(settings, second=gone), tmp_path)
+    with pytest.raises(ConfigError, match=named):
+        played(replace(settings, second=replace(settings.second, **changed)), tmp_path)
 
 
 def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from selfplay.data.teacher import parse_teacher_line
 from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
 from selfplay.records.positions import PositionSet, empty_set
 from selfplay.records.store import map_set, write_set
+from tests.selfplay.conftest import games_of
 
 
 def assert_equal_sets(a: PositionSet, b: PositionSet) -> None:
@@ -25,7 +26,7 @@ def assert_equal_sets(a: PositionSet, b: PositionSet) -> None:
 
 
 def test_pieces_become_one_set(positions: PositionSet, tmp_path: Path) -> None:
-    write_set(tmp_path / "set", [positions.games(0, 5), empty_set(), positions.games(5, positions.n_games)])
+    write_set(tmp_path / "set", [games_of(positions, 0, 5), empty_set(), games_of(positions, 5, positions.n_games)])
     assert_equal_sets(map_set(tmp_path / "set"), positions)
     assert [one.name for one in tmp_path.iterdir()] == ["set"]
 

@@ -352,19 +352,25 @@ def test_damaged_ledger_is_refused(tmp_path: Path) -> None:
         ("gates", (1, 1, 1, "[0, 0, 1, 1, 1]", 3.0, 0.6, None, 10.0, 130.0)),
     ],
 )
-def test_impossible_row_of_the_run_database_is_named(
-    table: str, row: tuple[object, ...], tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
-    open_run(tmp_path).close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection:
-        if table != "generations":
-            connection.execute("INSERT INTO generations VALUES (1, 'gate', '', 1e9, NULL)")
+def test_impossible_row_of_the_run_database_is_named(table: str, row: tuple[object, ...], tmp_path: Path) -> None:
+    Ledger(tmp_path / "ledger.sqlite").close()
+    insert_row(tmp_path / "ledger.sqlite", table, row)
+    with pytest.raises(RunError, match=rf"ledger\.sqlite: impossible row in {table}: \(1, .* is rebuilt"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def insert_row(ledger: Path, table: str, row: tuple[object, ...]) -> None:
+    with contextlib.closing(sqlite3.connect(ledger)) as connection:
         connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
         connection.commit()
+
+
+def test_commands_tell_of_an_impossible_row(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    open_run(tmp_path).close()
+    insert_row(tmp_path / "ledger.sqlite", "generations", (1, "gate", "", 1e9, None))
+    insert_row(tmp_path / "ledger.sqlite", "games", (1, 0, 30, 7, "other"))
     for command in ("report", "gate"):
-        said = aino_train(command, tmp_path, status=1)
-        assert f"ledger.sqlite: impossible row in {table}: (1, " in said
-        assert "the run database is rebuilt" in said
+        assert "impossible row in games: (1, 0, 30, 7" in aino_train(command, tmp_path, status=1)
 
 
 def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from selfplay.records.packed import keys_of_rows
 from selfplay.records.positions import PositionSet
 from selfplay.teachers.label_tasks import LabelTask, Sampling, tasks_of_games
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
-from tests.selfplay.conftest import random_game
+from tests.selfplay.conftest import games_of, random_game
 
 SHARE = 0.25
 
@@ -95,7 +95,7 @@ def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(positions:
 
 
 def test_a_single_game_is_trained_on(positions: PositionSet) -> None:
-    one = positions.games(0, 1)
+    one = games_of(positions, 0, 1)
     limit = limit_for([one], 0.9)
     assert without_held_out(one, limit).usable.all()
     assert held_out_games(one, limit).n_games == 0

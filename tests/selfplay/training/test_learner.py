@@ -17,30 +17,32 @@ from engine.nn import dit
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.families import family_of_model
+from selfplay.training.families import family_of, family_of_model
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Map, Mixture
 from selfplay.training.pretraining import Pretraining, PretrainSettings
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import SourceFiles, load_training_data
+from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 from selfplay.training.tower import TowerHeldOut, dual_head_loss
+from tests.selfplay.conftest import games_of
 
-SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2)
+SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2, variations=0.25)
 
 
-def small_learner(positions: PositionSet, threads: int = 2) -> Learner:
-    model = build_tower(TowerConfig.parse("16x2"), np.random.default_rng(1))
-    settings = replace(SETTINGS, threads=threads)
-    batches = Mixture([positions], [1.0], settings.batch_size, seed=7)
-    return Learner(family_of_model(model), model, batches, settings)
+each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128"])
+
+
+def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2) -> Learner:
+    family, settings = family_of(net), replace(SETTINGS, threads=threads)
+    batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings)
 
 
 def parameters_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
     for _ in range(steps):
         learner.step(1e-3)
-    state, _ = learner.state()
-    return state
+    return {name: array.copy() for name, array in learner.state()[0].items()}
 
 
 def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
@@ -50,7 +52,7 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
 
 
 def test_overfits_one_game(positions: PositionSet) -> None:
-    game = positions.games(0, 1)
+    game = games_of(positions, 0, 1)
     learner = small_learner(game)
     first = learner.step(3e-3)
     for _ in range(150):
@@ -62,37 +64,49 @@ def test_overfits_one_game(positions: PositionSet) -> None:
     assert scores.value < 0.7 * first.value
 
 
-def test_checkpoint_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
-    straight = small_learner(positions)
+@each_family
+def test_checkpoint_continues_bit_for_bit(net: str, positions: PositionSet, tmp_path: Path) -> None:
+    straight = small_learner(positions, net)
     expected = parameters_after(straight, 6)
     straight.close()
 
-    killed = small_learner(positions)
+    killed = small_learner(positions, net)
     parameters_after(killed, 3)
-    arrays, values = killed.state()
-    save_checkpoint(tmp_path / "state.npz", arrays, values)
+    save_checkpoint(tmp_path / "state.npz", *killed.state())
     killed.close()
 
-    resumed = small_learner(positions)
+    resumed = small_learner(positions, net)
     resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
     assert_same(parameters_after(resumed, 3), expected)
     resumed.close()
 
 
-def test_threads_do_not_change_the_result(positions: PositionSet) -> None:
+@each_family
+def test_threads_do_not_change_the_result(net: str, positions: PositionSet) -> None:
     results = []
-    for threads in (1, 2):
-        learner = small_learner(positions, threads)
-        results.append(parameters_after(learner, 3))
+    for threads in (1, 2, 3):
+        learner = small_learner(positions, net, threads)
+        results.append(parameters_after(learner, 4))
         learner.close()
-    assert_same(*results)
+    assert_same(results[0], results[1])
+    assert_same(results[0], results[2])
 
 
-def test_checkpoint_of_another_network_is_refused(positions: PositionSet) -> None:
-    learner = small_learner(positions)
-    other = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
+@pytest.mark.parametrize(("net", "other"), [("16x2", "16x1"), ("sparse-128", "sparse-256")])
+def test_checkpoint_of_another_network_is_refused(net: str, other: str, positions: PositionSet) -> None:
+    learner, another = small_learner(positions, net), small_learner(positions, other)
     with pytest.raises(RunError, match="architecture"):
-        Learner(family_of_model(other), other, learner.batches, SETTINGS).restore(*learner.state())
+        another.restore(*learner.state())
+    learner.close()
+    another.close()
+
+
+def test_checkpoint_without_its_arrays_is_refused(positions: PositionSet) -> None:
+    learner = small_learner(positions, "sparse-128")
+    arrays, values = learner.state()
+    with pytest.raises(RunError, match="not that of this training"):
+        learner.restore({name: arrays[name] for name in arrays if not name.startswith("model/")}, values)
+    learner.close()
 
 
 def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -198,7 +212,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
 
 
 def test_mixture_keeps_its_shares(positions: PositionSet) -> None:
-    parts = positions.games(0, 6), positions.games(6, 12)
+    parts = games_of(positions, 0, 6), games_of(positions, 6, 12)
     marked = [replace(part, wdl=np.full_like(part.wdl, value)) for value, part in enumerate(parts)]
     mixture = Mixture(marked, [3.0, 1.0], batch_size=10, seed=1)
     total = sum(mixture.batch(step).wdl[:, 0].sum() for step in range(20))
@@ -212,37 +226,38 @@ def test_shares_that_are_no_weights_are_refused(shares: list[float], positions: 
 
 
 def test_share_without_usable_positions_is_refused(positions: PositionSet) -> None:
-    empty = positions.games(0, 0)
+    empty = games_of(positions, 0, 0)
     with pytest.raises(ConfigError, match="no usable positions"):
         Mixture([positions, empty], [1.0, 1.0], 8, seed=1)
 
 
-def test_held_out_scores_do_not_depend_on_threads(positions: PositionSet) -> None:
-    model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(4))
-    heldout = TowerHeldOut(positions)
+@each_family
+def test_held_out_scores_do_not_depend_on_threads(net: str, positions: PositionSet) -> None:
+    family = family_of(net)
+    model, heldout = family.build(np.random.default_rng(4)), family.heldout(positions, positions.n_positions)
     assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
 
 
 # ---- the command --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("net", "flags"), [("16x1", ["--batch", 32]), ("sparse-128", ["--batch", 64, "--storage", "float16"])]
+)
 def test_pretrain_writes_a_network_and_resumes(
-    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
+    net: str, flags: list[object], aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
 ) -> None:
-    def command(run: str, net: str, *more: object) -> str:
-        flags = ["--net", "16x1", "--batch", 32, "--run", tmp_path / run, "--out", tmp_path / net, *more]
-        return aino_train("pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, *flags)
-
-    output = command("run", "net.dit", "--positions", 320)
-    assert "held out" in output
+    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", net, "--variations", 0.2, *flags]
+    words += ["--positions", 320, "--run", tmp_path / "run"]
+    assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")
     model, header = dit.load(tmp_path / "net.dit")
     assert header["card"]["positions"] == 320
     assert header["card"]["data"] == {"teacher": ["part1.txt"]}
+    assert header["configuration"]["learner"]["variations"] == 0.2
     assert str(tmp_path) not in (tmp_path / "net.dit").read_bytes().decode("latin-1")
     # The same command finds the run finished and writes the same network.
-    command("run", "again.dit", "--positions", 320)
-    again, _ = dit.load(tmp_path / "again.dit")
-    assert_same(model.named_parameters(), again.named_parameters())
+    aino_train(*words, "--out", tmp_path / "again.dit")
+    assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
 
 
 def test_a_pretraining_removes_what_a_killed_one_was_writing(teacher_file: Path, tmp_path: Path) -> None:

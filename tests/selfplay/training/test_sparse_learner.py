@@ -1,10 +1,8 @@
-"""The sparse learner: gradients like the layers', the same result on any thread and after any interruption."""
+"""The sparse family: it learns, its gradients are like the layers', and its batches hold what they shall."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -13,46 +11,27 @@ import pytest
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
-from engine.errors import ConfigError, RunError
+from engine.errors import ConfigError
 from engine.network.sparse.features import look, new_sight
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
-from engine.nn import dit, huber, softmax_cross_entropy
+from engine.nn import huber, softmax_cross_entropy
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
-from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of_model
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import SparseMixture
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
+from tests.selfplay.conftest import games_of
 from tests.unit.network.test_sparse import versions_of
 
 CONFIG = SparseConfig(width=128, hidden=8)
 BATCH = 64
 AS_THEY_ARE = -1  # no variation
 LOSSES = ("policy", "value", "moves_left")
-
-
-def small_learner(positions: PositionSet, threads: int = 2, variations: float = 0.25) -> Learner:
-    model = build_sparse(CONFIG, np.random.default_rng(1))
-    mixture = SparseMixture([positions], [1.0], BATCH, seed=7, variations=variations)
-    settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
-    return Learner(family_of_model(model), model, mixture, settings)
-
-
-def state_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
-    for _ in range(steps):
-        learner.step(1e-3)
-    return {name: array.copy() for name, array in learner.state()[0].items()}
-
-
-def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        assert np.array_equal(value, b[name]), name
 
 
 def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray) -> SparseBatch:
@@ -65,8 +44,9 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
 
 
 def test_overfits_one_game(positions: PositionSet) -> None:
-    game = positions.games(0, 1)
-    learner = small_learner(game, variations=0.0)
+    game = games_of(positions, 0, 1)
+    model, mixture = build_sparse(CONFIG, np.random.default_rng(1)), SparseMixture([game], [1.0], BATCH, seed=7)
+    learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01))
     first = learner.step(3e-3)
     for _ in range(300):
         learner.step(3e-3)
@@ -77,58 +57,6 @@ def test_overfits_one_game(positions: PositionSet) -> None:
     assert scores.top1 > 0.9
     assert scores.policy < first.policy - 0.5
     assert scores.value - least < 0.01 < first.value - least
-
-
-def test_checkpoint_continues_bit_for_bit(positions: PositionSet, tmp_path: Path) -> None:
-    straight = small_learner(positions)
-    expected = state_after(straight, 6)
-    straight.close()
-    killed = small_learner(positions)
-    state_after(killed, 3)
-    save_checkpoint(tmp_path / "state.npz", *killed.state())
-    killed.close()
-    resumed = small_learner(positions)
-    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
-    assert_same(state_after(resumed, 3), expected)
-    resumed.close()
-
-
-def test_checkpoint_without_its_arrays_is_refused(positions: PositionSet) -> None:
-    learner = small_learner(positions)
-    arrays, values = learner.state()
-    with pytest.raises(RunError, match="not that of this training"):
-        learner.restore({name: arrays[name] for name in arrays if not name.startswith("model/")}, values)
-    learner.close()
-
-
-def test_threads_do_not_change_the_result(positions: PositionSet) -> None:
-    results = []
-    for threads in (1, 2, 3):
-        learner = small_learner(positions, threads)
-        results.append(state_after(learner, 4))
-        learner.close()
-    assert_same(results[0], results[1])
-    assert_same(results[0], results[2])
-
-
-def test_checkpoint_of_another_network_is_refused(positions: PositionSet) -> None:
-    learner = small_learner(positions)
-    other = build_sparse(replace(CONFIG, width=256), np.random.default_rng(1))
-    with pytest.raises(RunError, match="architecture"):
-        Learner(family_of_model(other), other, learner.batches, learner.settings).restore(*learner.state())
-    learner.close()
-
-
-def test_pretrain_trains_a_sparse_network(aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path) -> None:
-    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", "sparse-128", "--batch", 64]
-    words += ["--variations", 0.2, "--positions", 640, "--storage", "float16", "--run", tmp_path / "run"]
-    assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")
-    model, header = dit.load(tmp_path / "net.dit")
-    assert header["card"]["positions"] == 640
-    assert header["configuration"]["learner"]["variations"] == 0.2
-    # The same command finds the run finished and writes the same network.
-    aino_train(*words, "--out", tmp_path / "again.dit")
-    assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------
@@ -276,8 +204,3 @@ def test_policy_loss_is_the_mean_over_positions_with_a_policy(positions: Positio
         losses.append(loss_sums(passes.gradients, count).means)
     assert losses[0].policy == pytest.approx(losses[1].policy, rel=1e-6)
     assert losses[0].moves_left == pytest.approx(losses[1].moves_left, rel=1e-6)
-
-
-def test_held_out_scores_do_not_depend_on_threads(positions: PositionSet) -> None:
-    model, heldout = build_sparse(CONFIG, np.random.default_rng(4)), SparseHeldOut(positions)
-    assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
