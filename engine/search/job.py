@@ -67,10 +67,6 @@ class Stopper:
         """The opponent has played the expected move."""
         self.pondering, self.clock = False, self._new_clock()
 
-    def visits_left(self) -> int:
-        """Number of visits until the node limit, or until the counter is full."""
-        return max(0, self.most_visits - self._search.visits)
-
     def is_over(self) -> bool:
         """Whether to stop now."""
         if self._order.control.stopped:
@@ -86,8 +82,10 @@ class Stopper:
 
     def _reached_fixed_limit(self) -> bool:
         limits, search = self._limits, self._search
-        if self.visits_left() == 0:
+        if search.visits >= self.most_visits:
             return True
+        if limits.depth is None and limits.mate is None:
+            return False
         if limits.depth is not None and round(search.mean_depth) >= limits.depth:
             return True
         if limits.mate is not None:
@@ -98,8 +96,7 @@ class Stopper:
             if winning and mate_moves(plies + 1, True) <= limits.mate:
                 return True
         # Neither may ever be reached: give up after as many visits as the tree has room for.
-        is_vain = search.was_full and search.new_visits >= len(search.tree.nodes)
-        return (limits.depth is not None or limits.mate is not None) and is_vain
+        return search.was_full and search.new_visits >= len(search.tree.nodes)
 
     def _is_out_of_time(self) -> bool:
         if self.clock.planned_ms is None or self._limits.infinite:
