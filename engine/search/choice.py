@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.search.params import PRIOR_VISITS
 from engine.search.result import RootMove
-from engine.search.root import RootView
+from engine.search.root import Root
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,14 @@ class MoveChoice:
     strength: StrengthPlan | None = None  # Plays weaker by this plan.
 
 
-def choose_move(search: RootView, temperature: float, rng: np.random.Generator) -> int:
+def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int:
     """Index of the root move to play: drawn by visits^(1 / temperature), or the best one at temperature 0.
 
     A proven win is played, and a move known to lose is not drawn while there is another.
     """
-    proven = search.root_proven()
-    visits = np.where(proven < 0, 0, search.root_visits()).astype(np.float64)
-    if temperature == 0.0 or (proven > 0).any() or visits.max() == 0:
-        return int(search.best_order()[0])
+    visits = np.where(root.proven < 0, 0, root.visits).astype(np.float64)
+    if temperature == 0.0 or (root.proven > 0).any() or visits.max() == 0:
+        return root.order()[0]
     bounds = np.cumsum((visits / visits.max()) ** (1.0 / temperature))
     return int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
 

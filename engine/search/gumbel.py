@@ -19,6 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.search.params import C_SCALE, C_VISIT
+from engine.search.root import Root
 from engine.search.session import Search
 from engine.search.tree import ROOT, WIN
 
@@ -59,9 +60,10 @@ class SequentialHalving:
             self._begin(search)
             self._plan = self._plan_of(search)
         self._show_all(search)
-        step = next(self._plan, None) if self._left > 0 and not (search.root_proven() == WIN).any() else None
+        root = search.root()
+        step = next(self._plan, None) if self._left > 0 and not (root.proven == WIN).any() else None
         if step is None:
-            self.best = int(np.argmax(np.where(search.root_proven() == WIN, np.inf, self._scores(search))))
+            self.best = int(np.argmax(np.where(root.proven == WIN, np.inf, self._scores(root))))
             return 0
         move, visits = step
         visits = min(visits, self._left)
@@ -69,22 +71,23 @@ class SequentialHalving:
         search.tree.first_edge[ROOT], search.tree.n_edges[ROOT] = self._first + move, 1
         return visits
 
-    def improved_policy(self, search: Search) -> np.ndarray:
+    def improved_policy(self, root: Root) -> np.ndarray:
         """softmax(l + s(completed q)) over the root moves, float64; proven wins share all of it equally."""
-        won = search.root_proven() == WIN
+        won = root.proven == WIN
         if won.any():
             return won / won.sum()
-        scores = self._logits + _transformed(search, self._completed_q(search))
+        scores = self._logits + _transformed(root, self._completed_q(root))
         weights = np.exp(scores - scores.max())
         return weights / weights.sum()
 
     def _begin(self, search: Search) -> None:
-        tree, priors = search.tree, search.root_priors().astype(np.float64)
-        self._first, self._count = int(tree.first_edge[ROOT]), int(tree.n_edges[ROOT])
+        root, edges = search.root(), search.edges()
+        self._first, self._count = edges.start, len(root.moves)
+        priors = root.priors.astype(np.float64)
         # Undo the temperature of the priors; otherwise every generation of training would flatten the policy again.
         self._logits = search.params.policy_temperature * np.log(np.maximum(priors, np.finfo(np.float32).tiny))
         self._noise = np.zeros(self._count) if self._rng is None else self._rng.gumbel(size=self._count)
-        self._own_value = search.root_value()[0]
+        self._own_value = root.position.q
         self._chosen = np.argsort(-(self._noise + self._logits), kind="stable")[: min(self._considered, self._left)]
 
     def _show_all(self, search: Search) -> None:
@@ -93,21 +96,20 @@ class SequentialHalving:
     def _plan_of(self, search: Search) -> Iterator[tuple[int, int]]:
         """Yield (move, visits); each phase ranks the moves by their scores when it begins."""
         for moves, visits in halving_schedule(len(self._chosen), self._left):
-            self._chosen = self._chosen[np.argsort(-self._scores(search)[self._chosen], kind="stable")[:moves]]
+            self._chosen = self._chosen[np.argsort(-self._scores(search.root())[self._chosen], kind="stable")[:moves]]
             for move in self._chosen.tolist():
                 yield move, visits
 
-    def _scores(self, search: Search) -> np.ndarray:
+    def _scores(self, root: Root) -> np.ndarray:
         """g + l + s(q) of the moves still considered; -inf for all other moves."""
-        scores = self._noise + self._logits + _transformed(search, self._completed_q(search))
+        scores = self._noise + self._logits + _transformed(root, self._completed_q(root))
         chosen = np.full(self._count, -np.inf)
         chosen[self._chosen] = scores[self._chosen]
         return chosen
 
-    def _completed_q(self, search: Search) -> np.ndarray:
-        visits, priors = search.root_visits(), search.root_priors().astype(np.float64)
-        proven = search.root_proven()
-        q = np.where(proven != 0, proven, search.root_q())
+    def _completed_q(self, root: Root) -> np.ndarray:
+        visits, priors = root.visits, root.priors.astype(np.float64)
+        q = np.where(root.proven != 0, root.proven, root.q)
         known = visits > 0
         if not known.any():
             return np.full(self._count, self._own_value)
@@ -116,6 +118,6 @@ class SequentialHalving:
         return np.where(known, q, mixed)
 
 
-def _transformed(search: Search, q: np.ndarray) -> np.ndarray:
+def _transformed(root: Root, q: np.ndarray) -> np.ndarray:
     """s(q) of every root move."""
-    return (C_VISIT + search.root_visits().max()) * C_SCALE * (q + 1.0) / 2.0
+    return (C_VISIT + root.visits.max()) * C_SCALE * (q + 1.0) / 2.0

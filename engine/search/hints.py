@@ -84,11 +84,11 @@ class HintSource:
         self._generation = search.generation
         self._asked_at = 0  # Visits of the root when `collect` last ran.
 
-    def visits_left(self) -> int:
-        """Number of root visits until it is time to call `collect` again."""
+    def due_at(self) -> int:
+        """Visits of the root at which it is time to call `collect` again."""
         self._follow_the_tree()
-        wait = max(HINT_LEAST_VISITS, min(HINT_LONGEST_WAIT, self._asked_at // 8), self._asked_at // 256)
-        return max(0, self._asked_at + wait - self._search.visits)
+        asked_at = self._asked_at
+        return asked_at + max(HINT_LEAST_VISITS, min(HINT_LONGEST_WAIT, asked_at // 8), asked_at // 256)
 
     def collect(self) -> bool:
         """Write a question for each node that alpha-beta should check; returns whether there are any."""

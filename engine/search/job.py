@@ -22,7 +22,6 @@ from engine.search.params import (
     INFO_INTERVAL_MS,
     LEAST_INFO_GAP_MS,
     LOOK_INTERVAL_MS,
-    PROMISING_SHARE,
 )
 from engine.search.report import Reporter
 from engine.search.result import OnInfo, SearchResult, mate_moves
@@ -68,10 +67,6 @@ class Stopper:
         """The opponent has played the expected move."""
         self.pondering, self.clock = False, self._new_clock()
 
-    def visits_left(self) -> int:
-        """Number of visits until the node limit, or until the counter is full."""
-        return max(0, self.most_visits - self._search.visits)
-
     def is_over(self) -> bool:
         """Whether to stop now."""
         if self._order.control.stopped:
@@ -87,19 +82,21 @@ class Stopper:
 
     def _reached_fixed_limit(self) -> bool:
         limits, search = self._limits, self._search
-        if self.visits_left() == 0:
+        if search.visits >= self.most_visits:
             return True
+        if limits.depth is None and limits.mate is None:
+            return False
         if limits.depth is not None and round(search.mean_depth) >= limits.depth:
             return True
         if limits.mate is not None:
-            best = search.best_order()[0]
-            plies = int(search.root_mate_plies()[best])
-            winning = search.root_proven()[best] == WIN and plies != UNKNOWN_DISTANCE
+            root = search.root()
+            best = root.order()[0]
+            plies = int(root.mate_plies[best])
+            winning = root.proven[best] == WIN and plies != UNKNOWN_DISTANCE
             if winning and mate_moves(plies + 1, True) <= limits.mate:
                 return True
         # Neither may ever be reached: give up after as many visits as the tree has room for.
-        is_vain = search.was_full and search.new_visits >= len(search.tree.nodes)
-        return (limits.depth is not None or limits.mate is not None) and is_vain
+        return search.was_full and search.new_visits >= len(search.tree.nodes)
 
     def _is_out_of_time(self) -> bool:
         if self.clock.planned_ms is None or self._limits.infinite:
@@ -108,16 +105,10 @@ class Stopper:
         if elapsed < self._next_check_ms:
             return self.clock.is_over(settled=False)
         self._next_check_ms = elapsed + CHECK_INTERVAL_MS + CHECK_SHARE * elapsed
-        visits = self._search.root_visits()
-        if len(visits) == 1 and self._limits.movetime_ms is None:
+        root = self._search.root()
+        if len(root.moves) == 1 and self._limits.movetime_ms is None:
             return True
-        return self.clock.is_over(self._is_settled(visits))
-
-    def _is_settled(self, visits: np.ndarray) -> bool:
-        """Whether the most visited move also has the best value among the moves with a good share of the visits."""
-        most = int(visits.argmax())
-        q = np.where(visits >= PROMISING_SHARE * visits[most], self._search.root_q(), -2.0)
-        return int(q.argmax()) == most
+        return self.clock.is_over(root.is_settled())
 
 
 class SearchDriver:
@@ -170,30 +161,28 @@ class SearchDriver:
         if self._order.on_info is None or elapsed < self._next_look_ms:
             return
         self._next_look_ms = elapsed + LOOK_INTERVAL_MS
-        best = self._best_move()
+        root = self._search.root()
+        best = int(root.moves[root.order()[0]])
         if elapsed >= self._next_info_ms or best != self._told_best:
             self._runner.pause()
-            infos = self._reporter.infos()
+            infos = self._reporter.infos_now()
             self._told_best = best
             self._next_look_ms = infos[0].time_ms + LEAST_INFO_GAP_MS
             soon = [moment for moment in FIRST_INFOS_MS if moment > elapsed]
             self._next_info_ms = soon[0] if soon else elapsed + INFO_INTERVAL_MS
             self._order.on_info(infos)
 
-    def _best_move(self) -> int:
-        """The code of the best root move so far."""
-        return int(self._search.root_moves()[self._search.best_order()[0]])
-
     def _result(self) -> SearchResult:
-        choice, children = self._order.choice, self._reporter.root_moves()
+        choice, root, reporter = self._order.choice, self._search.root(), self._reporter
+        order = reporter.order(root)
+        children = reporter.root_moves(root, order)
         if choice.strength is not None:
             best = choose_weaker(children, choice.strength, choice.rng)
         elif self._order.by_tables:
             best = children[0]
         else:
-            index = choose_move(self._search, choice.temperature, choice.rng)
-            best = next(child for child in children if child.move == self._reporter.move(index))
-        infos = self._reporter.infos(best.move)
+            best = children[order.index(choose_move(root, choice.temperature, choice.rng))]
+        infos = reporter.infos(root, order, children, first=children.index(best))
         if self._order.on_info is not None:
             self._order.on_info(infos)
         return SearchResult(
@@ -201,9 +190,9 @@ class SearchDriver:
             ponder_move=best.pv[1] if len(best.pv) > 1 else None,
             infos=infos,
             children=children,
-            nodes=self._reporter.nodes,
+            nodes=self._search.new_visits,
             time_ms=infos[0].time_ms,
-            root=self._reporter.root_position(),
+            root=root.position,
             board=self._order.board,
         )
 

@@ -49,6 +49,17 @@ def restore(tree, node):
 
 
 @kernel()
+def own_priors(tree, node, priors):
+    """Write P of a node's edges, float32 [n], as it was before a hint raised one of them (`priors`)."""
+    first, scale, own = np.int64(tree.nodes[node].first_edge), np.float32(1.0), tree.own_prior[node]
+    edge = find_edge(tree, node, tree.hinted[node]) if tree.hinted[node] != NO_MOVE else np.int64(NO_NODE)
+    if edge != NO_NODE:
+        scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.prior[edge])
+    for i in range(priors.size):
+        priors[i] = own if first + i == edge else tree.prior[first + i] * scale
+
+
+@kernel()
 def find_edge(tree, node, move):
     """The edge of a move, or NO_NODE if the node has no such move."""
     first = np.int64(tree.nodes[node].first_edge)

@@ -1,8 +1,10 @@
-"""The root's statistics and the principal variations, read from a tree between rounds."""
+"""The root at one moment, read from the tree in one go, and the lines that begin there."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -10,17 +12,14 @@ from engine.board.layout import KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.native.jit import kernel
 from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
-from engine.search.puct import score_edges
+from engine.search.result import RootPosition
 from engine.search.transpositions import with_moves
 from engine.search.tree import (
-    DEEPEST,
-    DEPTH_SUM,
-    DESCENTS,
     DRAW,
-    EXPANDED,
     LOSS,
     NO_NODE,
-    NODES,
+    NODE_TYPE,
+    RECORD_FIELDS,
     ROOT,
     ROOT_PLY,
     TERMINAL,
@@ -32,126 +31,42 @@ from engine.tactics.mates import mating_start, new_mate_space
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
 MOST_SHOWN = 40  # A principal variation shows at most this many moves.
+FRESH_NODE: Final = np.array(tuple(field.reset for field in RECORD_FIELDS.values()), NODE_TYPE)  # Never visited.
 
 
-class RootView:
-    """Statistics of the root and its moves. Arrays follow the order of `root_moves`; values are from the point of view
-    of the root's side to move.
+@dataclass(frozen=True)
+class Root:
+    """The root and its n moves, in the order of their edges; no moves while it is not expanded.
+
+    All that is reported, chosen or asked between visits is computed from it. Values are from the point of view of the
+    root's side to move.
     """
 
-    trees: list[Tree]  # The tree as each thread sees it.
     params: SearchParams
-    forced_move: np.uint16 = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
-    forced_in: int = 0  # Full moves to the mate that `forced_move` starts.
+    forced_move: np.uint16  # A move that starts a forced mate (`tactics.mates`), or NO_MOVE.
+    position: RootPosition
+    row: np.ndarray  # uint64 [16]
+    moves: np.ndarray  # uint16 [n]: codes.
+    children: np.ndarray  # int32 [n]: nodes, or NO_NODE for moves never tried.
+    priors: np.ndarray  # float32 [n]: P as the search uses it, with hints and noise.
+    visits: np.ndarray  # int32 [n]: N.
+    q: np.ndarray  # float64 [n]: Q, the mean values, win minus loss; -1 (the worst) without visits.
+    draws: np.ndarray  # float64 [n]: mean draw probabilities.
+    moves_left: np.ndarray  # float32 [n]: mean plies to the end of the game; 0 without visits.
+    proven: np.ndarray  # int8 [n]: WIN or LOSS where it is proven, else DRAW.
+    can_win: np.ndarray  # bool [n]: whether it is not proven that the move does not win.
+    mate_plies: np.ndarray  # int32 [n]: plies to mate after each proven win or loss, or UNKNOWN_DISTANCE.
 
-    @property
-    def tree(self) -> Tree:
-        """The tree as the thread sees it that owns the search."""
-        return self.trees[0]
-
-    def _edges(self, node: int) -> range:
-        first = int(self.tree.first_edge[node])
-        return range(first, first + int(self.tree.n_edges[node]))
-
-    def children(self, node: int) -> np.ndarray:
-        """Child nodes in the order of the edges, int32; NO_NODE for a move that was never tried."""
-        edges = self._edges(node)
-        return self.tree.child[edges.start : edges.stop]
-
-    def root_row(self) -> np.ndarray:
-        """The root's position, uint64 [16]."""
-        return self.tree.stack[int(self.tree.counters[ROOT_PLY])]
-
-    def root_moves(self) -> np.ndarray:
-        """Move codes, uint16; empty while the root is not expanded."""
-        edges = self._edges(ROOT) if self.is_expanded else range(0)
-        return self.tree.move[edges.start : edges.stop]
-
-    def root_priors(self) -> np.ndarray:
-        """P as the search uses it, with hints and noise, float32."""
-        edges = self._edges(ROOT)
-        return self.tree.prior[edges.start : edges.stop]
-
-    def own_priors(self, node: int) -> np.ndarray:
-        """P of a node's edges before a hint raised one of them (`priors`), float32."""
-        tree, edges = self.tree, self._edges(node)
-        priors = tree.prior[edges.start : edges.stop].copy()
-        hinted = tree.move[edges.start : edges.stop] == tree.hinted[node]
-        if tree.hinted[node] != NO_MOVE and hinted.any():
-            own = tree.own_prior[node]
-            priors *= (1.0 - own) / (1.0 - priors[hinted])
-            priors[hinted] = own
-        return priors
-
-    def _of_children(self, field: np.ndarray, missing: float) -> np.ndarray:
-        nodes = self.children(ROOT)
-        values = field[np.maximum(nodes, ROOT)]  # NO_NODE reads the root's value; the next line replaces it.
-        values[nodes == NO_NODE] = missing
-        return values
-
-    def root_visits(self) -> np.ndarray:
-        """N, the visits of each move, int32."""
-        return self._of_children(self.tree.visits, 0).astype(np.int32)
-
-    def root_q(self) -> np.ndarray:
-        """Q, the mean values, win minus loss, float64; -1 (the worst) for moves never visited."""
-        visits = np.maximum(self.root_visits(), 1)
-        return np.where(self.root_visits() > 0, self._of_children(self.tree.value_sum, 0.0) / visits, -1.0)
-
-    def root_draws(self) -> np.ndarray:
-        """Mean draw probabilities, float64."""
-        return self._of_children(self.tree.draw_sum, 0.0) / np.maximum(self.root_visits(), 1)
-
-    def root_moves_left(self) -> np.ndarray:
-        """Mean plies to the end of the game, float64; 0 for moves never visited."""
-        return np.where(self.root_visits() > 0, self._of_children(self.tree.moves_left, 0.0), 0.0)
-
-    def root_scores(self) -> tuple[np.ndarray, np.ndarray]:
-        """U, the exploration bonus, and S, by which the search compares moves, float32."""
-        u, s = (np.empty(len(self.root_moves()), np.float32) for _ in range(2))
-        score_edges(self.tree, self.params, np.int64(ROOT), np.float64(self.params.draw_score), u, s)
-        return u, s
-
-    def root_own_values(self) -> np.ndarray:
-        """V, the evaluator's own value of the position after each move, float64; 0 for moves never visited.
-
-        A child's value sum is its own value minus the value sums of its children. A decided child counts as its result,
-        and one whose position was known when it was new began with the mean value found there.
-        """
-        tree = self.tree
-        values = np.zeros(len(self.root_moves()))
-        for index, child in enumerate(self.children(ROOT)):
-            if child != NO_NODE and tree.visits[child] > 0:
-                grandchildren = self.children(int(child))
-                known = tree.value_sum[grandchildren[grandchildren != NO_NODE]].sum()
-                decided = tree.lower[child] == tree.upper[child]
-                values[index] = tree.lower[child] if decided else np.clip(tree.value_sum[child] + known, -1.0, 1.0)
-        return values
-
-    def root_proven(self) -> np.ndarray:
-        """WIN or LOSS for each move where it is proven, else DRAW, int8."""
-        lower, upper = self._of_children(self.tree.lower, LOSS), self._of_children(self.tree.upper, WIN)
-        return np.where(lower == upper, lower, DRAW).astype(np.int8)
-
-    def root_mate_plies(self) -> np.ndarray:
-        """Plies to mate after each proven win or loss, int32; UNKNOWN_DISTANCE if a tablebase proved it."""
-        return self._of_children(self.tree.mate_plies, 0).astype(np.int32)
-
-    def root_fpu(self, q: float) -> float:
-        """First-play urgency: the Q of an unvisited root move by the formula in `puct`; ``q`` is the root's Q."""
-        seen = float(self.root_priors()[(self.root_visits() > 0) & (self.root_proven() != LOSS)].sum())
-        return max(-1.0, q - self.params.fpu_reduction * math.sqrt(seen))
-
-    def root_value(self) -> tuple[float, float]:
-        """The root's mean value as (win minus loss, draw probability)."""
-        visits = max(int(self.tree.visits[ROOT]), 1)
-        return -float(self.tree.value_sum[ROOT]) / visits, float(self.tree.draw_sum[ROOT]) / visits
-
-    def root_wdl(self) -> tuple[float, float, float]:
+    def wdl(self) -> tuple[float, float, float]:
         """The root's mean win, draw and loss probabilities."""
-        q, draw = self.root_value()
-        draw = min(draw, 1.0 - abs(q))
+        q = self.position.q
+        draw = min(self.position.draw, 1.0 - abs(q))
         return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
+
+    def first_play_urgency(self, q: float) -> float:
+        """The Q of an unvisited move by the formula in `puct`; ``q`` is the root's Q."""
+        seen = float(self.priors[(self.visits > 0) & (self.proven != LOSS)].sum())
+        return max(-1.0, q - self.params.fpu_reduction * math.sqrt(seen))
 
     def forced_index(self) -> int | None:
         """Index of the move that starts a forced mate, or None.
@@ -160,8 +75,7 @@ class RootView:
         """
         if self.forced_move == NO_MOVE:
             return None
-        open_wins = self._of_children(self.tree.upper, WIN) == WIN
-        found = np.flatnonzero((self.root_moves() == self.forced_move) & open_wins)
+        found = np.flatnonzero((self.moves == self.forced_move) & self.can_win)
         return int(found[0]) if len(found) else None
 
     def favourite(self) -> int:
@@ -174,74 +88,81 @@ class RootView:
         forced = self.forced_index()
         if forced is not None:
             return forced
-        visits = np.where(self.root_proven() == LOSS, 0, self.root_visits())
+        visits = np.where(self.proven == LOSS, 0, self.visits)
         if not self.params.choose_by_value or visits.max() < BOUND_FROM:
             return int(visits.argmax())
-        bounds = self.root_q() - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
+        bounds = self.q - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
         return int(np.where(visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max()), bounds, -np.inf).argmax())
 
-    def best_order(self) -> np.ndarray:
-        """Indices of the root moves, best first: proven wins (shortest first), the favourite, then by visits, Q and P;
+    def is_settled(self) -> bool:
+        """Whether the most visited move also has the best value among the moves with a good share of the visits."""
+        most = int(self.visits.argmax())
+        promising = np.where(self.visits >= PROMISING_SHARE * self.visits[most], self.q, -2.0)
+        return int(promising.argmax()) == most
+
+    def order(self) -> list[int]:
+        """Indices of the moves, best first: proven wins (shortest first), the favourite, then by visits, Q and P;
         proven losses come last.
         """
-        others = np.arange(len(self.root_moves())) != self.favourite()
-        proven = self.root_proven().astype(int)
-        plies = self.root_mate_plies()
-        counted = plies != UNKNOWN_DISTANCE
+        others = np.arange(len(self.moves)) != self.favourite()
+        proven, plies = self.proven.astype(int), self.mate_plies
         # Shorter mates and longer defences rank higher. A counted mate beats a tablebase win; a tablebase loss is last.
-        distance = np.where(counted, np.where(proven == WIN, -plies, plies), -MAX_PLIES * proven)
-        distance = np.where(proven == DRAW, 0, distance)
-        return np.lexsort((-self.root_priors(), -self.root_q(), -self.root_visits(), others, -distance, -proven))
+        distance = -proven * np.where(plies == UNKNOWN_DISTANCE, MAX_PLIES, plies)
+        best_first: list[int] = np.lexsort((-self.priors, -self.q, -self.visits, others, -distance, -proven)).tolist()
+        return best_first
 
-    # ---- the tree's state ----
 
-    @property
-    def is_expanded(self) -> bool:
-        """Whether the root has been given its moves."""
-        return bool(self.tree.counters[NODES] > 0 and self.tree.state[ROOT] == EXPANDED)
+def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
+    """The root as it is now; ``own_value`` is the evaluator's."""
+    root = tree.nodes[ROOT]
+    edges = slice(int(root["first_edge"]), int(root["first_edge"]) + int(root["n_edges"]))
+    children = tree.child[edges].copy()
+    nodes = tree.nodes[children]  # A copy. NO_NODE reads any node, which the next line replaces.
+    nodes[children == NO_NODE] = FRESH_NODE
+    visits, all_visits = nodes["visits"], int(root["visits"])
+    visited, counted = visits > 0, np.maximum(visits, 1)
+    return Root(
+        params=params,
+        forced_move=forced_move,
+        position=RootPosition(
+            visits=all_visits,
+            q=-float(root["value_sum"]) / max(all_visits, 1),
+            draw=float(root["draw_sum"]) / max(all_visits, 1),
+            v=own_value,
+            moves_left=float(root["moves_left"]),
+        ),
+        row=tree.stack[tree.counters[ROOT_PLY]].copy(),
+        moves=tree.move[edges].copy(),
+        children=children,
+        priors=tree.prior[edges].copy(),
+        visits=visits,
+        q=np.where(visited, nodes["value_sum"] / counted, -1.0),
+        draws=nodes["draw_sum"] / counted,
+        moves_left=np.where(visited, nodes["moves_left"], 0.0),
+        proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], DRAW),
+        can_win=nodes["upper"] == WIN,
+        mate_plies=nodes["mate_plies"].astype(np.int32),
+    )
 
-    @property
-    def is_proven(self) -> bool:
-        """Whether the root's result is certain: win, draw or loss."""
-        return bool(self.tree.counters[NODES] > 0 and self.tree.lower[ROOT] == self.tree.upper[ROOT])
 
-    @property
-    def visits(self) -> int:
-        """Number of visits of the root."""
-        return int(self.tree.visits[ROOT]) if self.tree.counters[NODES] else 0
+# ---- lines -----------------------------------------------------------------------------------------------------------
 
-    @property
-    def mean_depth(self) -> float:
-        """Mean depth, in plies, of the descents since the position was set."""
-        depths = np.sum([tree.depths for tree in self.trees], axis=0)
-        return float(depths[DEPTH_SUM] / max(1, depths[DESCENTS]))
 
-    @property
-    def deepest(self) -> int:
-        """Depth, in plies, of the deepest descent since the position was set."""
-        return max(int(tree.depths[DEEPEST]) for tree in self.trees)
+def principal_variation(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, int]]:
+    """The line that starts with a root move: (position row before the move, move code) pairs.
 
-    # ---- lines ----
-
-    def principal_variation(self, first: int) -> list[tuple[np.ndarray, int]]:
-        """The line that starts with root move ``first``: (position row before the move, move code) pairs.
-
-        It goes on with the shortest proven win, else the most visited move, else the longest loss, and ends where moves
-        of transpositions lead back to a position; a mating move that is known without a search is its last.
-        """
-        rows = np.empty((MOST_SHOWN + 1, ROW_WORDS), np.uint64)
-        moves = np.empty(MOST_SHOWN, np.uint16)
-        rows[0], moves[0] = self.root_row(), self.root_moves()[first]
-        length, node = follow_best(self.tree, np.int64(self.children(ROOT)[first]), rows, moves)
-        line = [(rows[ply], int(moves[ply])) for ply in range(length)]
-        if node != NO_NODE and length < MOST_SHOWN and self._mates_next(node):
+    It goes on with the shortest proven win, else the most visited move, else the longest loss, and ends where moves of
+    transpositions lead back to a position; a mating move that is known without a search is its last.
+    """
+    rows, moves = np.empty((MOST_SHOWN + 1, ROW_WORDS), np.uint64), np.empty(MOST_SHOWN, np.uint16)
+    rows[0], moves[0] = root.row, root.moves[index]
+    length, node = follow_best(tree, np.int64(root.children[index]), rows, moves)
+    line = list(zip(rows, moves[:length].tolist(), strict=False))
+    if node != NO_NODE and length < MOST_SHOWN:
+        last = tree.nodes[node]  # Whether the rules alone found that the side to move mates at once:
+        if (last.state, last.lower, last.mate_plies) == (TERMINAL, LOSS, 1):
             line.append((rows[length], int(mating_start(rows[length], np.int64(1), new_mate_space())[0])))
-        return line
-
-    def _mates_next(self, node: int) -> bool:
-        """Whether the rules alone found that the side to move at a node mates at once."""
-        tree = self.tree
-        return bool(tree.state[node] == TERMINAL and tree.lower[node] == LOSS and tree.mate_plies[node] == 1)
+    return line
 
 
 @kernel()

@@ -12,6 +12,7 @@ from engine.search.batches import Batches
 from engine.search.hints import HintSource
 from engine.search.params import CALL_SECONDS
 from engine.search.session import Search
+from engine.search.tree import MAX_VISITS
 from engine.search.walkers import Walkers
 
 
@@ -38,15 +39,15 @@ class Runner:
         if search.needs_room:
             self._make_room()
             return
-        is_new = not search.is_expanded
+        is_new, due_at = not search.is_expanded, hint_source.due_at() if hint_source is not None else MAX_VISITS
         if is_new:
             until = search.visits + 1
-        elif isinstance(visits, Walkers) and hint_source is not None:
-            until = min(until, search.visits + max(1, hint_source.visits_left()))
+        elif isinstance(visits, Walkers):
+            until = min(until, max(due_at, search.visits + 1))
         visits.run(until)
         if is_new:
             search.look_for_mate()
-        if hint_source is not None and hint_source.visits_left() == 0:
+        if hint_source is not None and search.visits >= due_at:
             visits.pause()
             self.settle()
             if hint_source.collect() and isinstance(visits, Batches):

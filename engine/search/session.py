@@ -15,8 +15,11 @@ from engine.search.priors import hint, keep_moves, move_to_tried, restore, set_p
 from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.recycle import make_room
 from engine.search.reroot import forget_the_rest, reroot
-from engine.search.root import RootView
+from engine.search.root import FRESH_NODE, Root, read_root
 from engine.search.tree import (
+    DEEPEST,
+    DEPTH_SUM,
+    DESCENTS,
     EDGES,
     EXPANDED,
     LOSS,
@@ -46,7 +49,7 @@ def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
     )
 
 
-class Search(RootView):
+class Search:
     """A search tree with its position. The modules `run` and `visits` carry out the visits.
 
     ``tree`` starts empty and has room for the whole search. ``in_flight`` is for callers that use the kernels of
@@ -55,16 +58,74 @@ class Search(RootView):
 
     def __init__(self, params: SearchParams, tree: Tree, in_flight: Round | None = None) -> None:
         self.params = params
-        self.trees = [tree]
+        self.tree = tree
+        self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
+        self._root = tree.nodes.view((np.void, tree.nodes.dtype))[ROOT]  # A view: single values are asked for often.
+        self.forced_move = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
+        self.forced_in = 0  # Full moves to the mate that `forced_move` starts.
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
         self._kept_visits = 0  # Those of the root's visits that earlier searches made.
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
+        if tree.counters[NODES] == 0:
+            tree.nodes[ROOT] = FRESH_NODE
 
     def share(self, threads: int) -> None:
         """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the first is `tree`."""
         self.trees = [self.tree, *(for_thread(self.tree) for _ in range(threads - 1))]
+
+    # ---- the root ----
+
+    def root(self) -> Root:
+        """The root as it is now."""
+        return read_root(self.tree, self.params, self.own_value[0], self.forced_move)
+
+    def root_row(self) -> np.ndarray:
+        """The root's position, uint64 [16]."""
+        row: np.ndarray = self.tree.stack[self.tree.counters[ROOT_PLY]]
+        return row
+
+    @property
+    def is_expanded(self) -> bool:
+        """Whether the root has been given its moves."""
+        return bool(self._root["state"] == EXPANDED)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the root's result is certain: win, draw or loss."""
+        return bool(self._root["lower"] == self._root["upper"])
+
+    @property
+    def visits(self) -> int:
+        """Number of visits of the root."""
+        return int(self._root["visits"])
+
+    @property
+    def new_visits(self) -> int:
+        """Number of visits of the root since the position was set."""
+        return self.visits - self._kept_visits
+
+    @property
+    def mean_depth(self) -> float:
+        """Mean depth, in plies, of the descents since the position was set."""
+        depths = np.sum([tree.depths for tree in self.trees], axis=0)
+        return float(depths[DEPTH_SUM] / max(1, depths[DESCENTS]))
+
+    @property
+    def deepest(self) -> int:
+        """Depth, in plies, of the deepest descent since the position was set."""
+        return max(int(tree.depths[DEEPEST]) for tree in self.trees)
+
+    def edges(self, node: int = ROOT) -> slice:
+        """Where the edges of a node lie."""
+        first = int(self.tree.nodes[node]["first_edge"])
+        return slice(first, first + int(self.tree.nodes[node]["n_edges"]))
+
+    def _children(self) -> np.ndarray:
+        """Nodes behind those root moves that were tried, int32."""
+        children = self.tree.child[self.edges()]
+        return children[children != NO_NODE]
 
     # ---- positions ----
 
@@ -88,11 +149,11 @@ class Search(RootView):
     def _root_without_children(self) -> tuple[float, float]:
         """`own_value` of a root that kept its subtree; a decided root counts as its result."""
         tree, visits = self.tree, self.visits
-        q, draw = self.root_value()
+        position = self.root().position
+        q, draw = position.q, position.draw
         if self.is_proven:
             return q, draw
-        children = self.children(ROOT)
-        children = children[children != NO_NODE]
+        children = self._children()
         q = q * visits - float(tree.value_sum[children].sum())
         draw = draw * visits - float(tree.draw_sum[children].sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
@@ -106,6 +167,7 @@ class Search(RootView):
         if self.tree.counters[NODES] > 0:
             self.tree.table[:] = ROOT  # No thread may find what another has not made anew.
         self.tree.counters[:] = 0
+        self.tree.nodes[ROOT] = FRESH_NODE
         self.in_flight.counts[:] = 0
 
     def _install_history(self, stack: np.ndarray) -> None:
@@ -114,6 +176,7 @@ class Search(RootView):
             if len(tree.stack) < rows:
                 self.trees[thread] = tree._replace(stack=empty_stack(rows))
             self.trees[thread].stack[: len(stack)] = stack
+        self.tree = self.trees[0]
         self.tree.counters[ROOT_PLY] = len(stack) - 1
 
     def _keep_subtree(self, stack: np.ndarray) -> bool:
@@ -143,25 +206,24 @@ class Search(RootView):
         return True
 
     def _child_reaching(self, node: int, row: np.ndarray, target: np.ndarray, after: np.ndarray) -> int:
-        for edge in self._edges(node):
-            child = int(self.tree.child[edge])
+        edges = self.edges(node)
+        for move, child in zip(self.tree.move[edges], self.tree.child[edges].tolist(), strict=True):
             if child != NO_NODE:
-                make(row, self.tree.move[edge], after)
+                make(row, move, after)
                 if after[KEY] == target[KEY]:
-                    return child
+                    return int(child)
         return NO_NODE
 
     # ---- the root's moves ----
 
     def look_for_mate(self) -> None:
         """Find a mating move at the root after its first visit. Visits check all other nodes when they reach them."""
-        tree = self.tree
-        self.own_value = self.root_value()
+        tree, root = self.tree, self.root()
+        self.own_value = root.position.q, root.position.draw
         if not self.params.mate_in_one or not self.is_expanded:
             return
-        moves = np.ascontiguousarray(self.root_moves())
         after = np.empty(ROW_WORDS, np.uint64)
-        mating = mating_move(self.root_row(), moves, np.int64(len(moves)), after, tree.scratch_moves)
+        mating = mating_move(root.row, root.moves, np.int64(len(root.moves)), after, tree.scratch_moves)
         if mating < 0 or tree.counters[NODES] >= tree.parent.size:
             self._lead_to_mate()
             return
@@ -196,8 +258,7 @@ class Search(RootView):
         keep_moves(tree, ROOT, allowed)
         self._room = forget_the_rest(tree)
         self._hint_at_mate()
-        children = self.children(ROOT)
-        children = children[children != NO_NODE]
+        children = self._children()
         tree.visits[ROOT] = 1 + tree.visits[children].sum()
         tree.value_sum[ROOT] = -self.own_value[0] - tree.value_sum[children].sum()
         tree.draw_sum[ROOT] = self.own_value[1] + tree.draw_sum[children].sum()
@@ -211,15 +272,10 @@ class Search(RootView):
     def add_root_noise(self, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
         """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be expanded."""
         restore(self.tree, np.int64(ROOT))
-        priors = self.root_priors()
+        priors = self.tree.prior[self.edges()]
         noise = rng.dirichlet(np.full(len(priors), alpha))
         set_priors(self.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
         self._hint_at_mate()
-
-    @property
-    def new_visits(self) -> int:
-        """Number of visits of the root since the position was set."""
-        return self.visits - self._kept_visits
 
     # ---- room ----
 

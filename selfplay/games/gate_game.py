@@ -62,9 +62,8 @@ class GateGame:
 
     def make_move(self) -> None:
         """Play the best move of the side to move, and begin the next one."""
-        search = self._players[self.evaluator].search
-        move = search.root_moves()[int(search.best_order()[0])]
-        push(self._stack, self.ply, np.uint16(move))
+        root = self._players[self.evaluator].search.root()
+        push(self._stack, self.ply, root.moves[root.order()[0]])
         self.ply += 1
         self._ending = game_ending(self._stack[self.ply], self.ply, self._longest)
         if not self.finished:

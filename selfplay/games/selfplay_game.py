@@ -10,6 +10,7 @@ from engine.board.layout import ROW_WORDS, SIDE
 from engine.board.makemove import push
 from engine.search.choice import choose_move
 from engine.search.gumbel import SequentialHalving
+from engine.search.root import Root
 from engine.search.session import Search
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer
@@ -82,13 +83,13 @@ class SelfPlayGame:
 
     def make_move(self) -> None:
         """Record the search's result, then resign or make the move, and begin the next one."""
-        settings, wdl = self._settings, self._player.search.root_wdl()
+        settings, root = self._settings, self._player.search.root()
         if self._halving is not None:
-            chosen, target = self._halving.best, WHOLE * self._halving.improved_policy(self._player.search)
+            chosen, target = self._halving.best, WHOLE * self._halving.improved_policy(root)
         else:
-            chosen, target = self._choose()
-        self._note(chosen, target, wdl)
-        if self._resigns(wdl[0] - wdl[2]):
+            chosen, target = self._choose(root)
+        self._note(root, chosen, target)
+        if self._resigns(root.position.q):
             self._ending = Ending.RESIGNATION, 1 if self._stack[self._ply, SIDE] == 1 else -1
             return
         push(self._stack, self._ply, np.uint16(self._moves[-1]))
@@ -134,26 +135,25 @@ class SelfPlayGame:
     def _add_noise(self, search: Search) -> None:
         search.add_root_noise(self._rng, self._settings.noise_share, self._settings.noise_alpha)
 
-    def _choose(self) -> tuple[int, np.ndarray]:
+    def _choose(self, root: Root) -> tuple[int, np.ndarray]:
         """Choose the move to play and the policy target by visits."""
-        search, settings = self._player.search, self._settings
+        settings = self._settings
         early = self._ply < settings.temperature_plies
-        chosen = choose_move(search, settings.temperature if early else settings.late_temperature, self._rng)
-        visits = search.root_visits()
-        if search.root_proven()[chosen] > 0:
+        chosen = choose_move(root, settings.temperature if early else settings.late_temperature, self._rng)
+        visits = root.visits
+        if root.proven[chosen] > 0:
             # A forced win is the target even without visits.
             visits = np.where(np.arange(len(visits)) == chosen, 1, 0)
         return chosen, np.minimum(visits, U16_MAX)
 
-    def _note(self, chosen: int, target: np.ndarray, wdl: tuple[float, float, float]) -> None:
-        search, weights = self._player.search, np.rint(target).astype(np.uint16)
+    def _note(self, root: Root, chosen: int, target: np.ndarray) -> None:
+        weights, proven = np.rint(target).astype(np.uint16), root.proven
         weighty = np.flatnonzero(weights)
-        moves, proven, visits = search.root_moves(), search.root_proven(), search.root_visits()
-        scores = score_from_value(np.where(proven != 0, proven, search.root_q()))
-        scores[(proven == 0) & (visits < LEAST_VISITS)] = UNKNOWN_SCORE
-        self._moves.append(int(moves[chosen]))
-        self._targets.append((moves[weighty].astype(np.uint16), weights[weighty], scores[weighty]))
-        self._root_wdl.append(wdl)
+        scores = score_from_value(np.where(proven != 0, proven, root.q))
+        scores[(proven == 0) & (root.visits < LEAST_VISITS)] = UNKNOWN_SCORE
+        self._moves.append(int(root.moves[chosen]))
+        self._targets.append((root.moves[weighty], weights[weighty], scores[weighty]))
+        self._root_wdl.append(root.wdl())
 
     def _resigns(self, value: float) -> bool:
         side = int(self._stack[self._ply, SIDE])

@@ -69,17 +69,17 @@ def test_schedule_of_nothing_is_refused() -> None:
 
 def test_visits_follow_the_schedule() -> None:
     search, halving = searched(START, 4, 32)
-    visits = np.sort(search.root_visits())[::-1]
+    visits = np.sort(search.root().visits)[::-1]
     # Phases (4, 4), (2, 8): two moves end with 12 visits, two with 4; the root has its own visit beside.
     assert visits[:5].tolist() == [12, 12, 4, 4, 0]
     assert search.visits == 33
-    assert search.root_visits()[halving.best] == 12
-    assert len(search.root_moves()) == 20
+    assert search.root().visits[halving.best] == 12
+    assert len(search.root().moves) == 20
 
 
 def test_without_noise_the_likeliest_moves_are_considered() -> None:
     search, _ = searched(START, 4, 32)
-    assert set(np.argsort(-search.root_priors())[:4]) == set(np.flatnonzero(search.root_visits()))
+    assert set(np.argsort(-search.root().priors)[:4]) == set(np.flatnonzero(search.root().visits))
 
 
 def test_noise_varies_the_considered_moves() -> None:
@@ -89,7 +89,8 @@ def test_noise_varies_the_considered_moves() -> None:
 
 def test_target_is_the_formula_of_the_paper() -> None:
     search, halving = searched(START, 4, 32)
-    visits, priors, q = search.root_visits(), search.root_priors().astype(float), search.root_q()
+    root = search.root()
+    visits, priors, q = root.visits, root.priors.astype(float), root.q
     seen = [k for k in range(20) if visits[k] > 0]
     own = -(search.tree.value_sum[0] + sum(visits[k] * q[k] for k in seen))
     mean = sum(priors[k] * q[k] for k in seen) / sum(priors[k] for k in seen)
@@ -100,27 +101,28 @@ def test_target_is_the_formula_of_the_paper() -> None:
         for k in range(20)
     ]
     expected = np.exp(np.array(scores) - max(scores))
-    assert np.allclose(halving.improved_policy(search), expected / expected.sum(), atol=1e-6)
+    assert np.allclose(halving.improved_policy(search.root()), expected / expected.sum(), atol=1e-6)
 
 
 def test_target_is_better_than_the_policy_by_the_search_s_own_values() -> None:
     for seed in range(8):
         search, halving = searched(START, 8, 48, np.random.default_rng(seed))
-        seen = search.root_visits() > 0
-        q, priors = search.root_q()[seen], search.root_priors()[seen]
-        target = halving.improved_policy(search)[seen]
+        root = search.root()
+        seen = root.visits > 0
+        q, priors = root.q[seen], root.priors[seen]
+        target = halving.improved_policy(search.root())[seen]
         assert (target * q).sum() / target.sum() > (priors * q).sum() / priors.sum()
 
 
 def test_mate_is_found_and_is_the_whole_target() -> None:
     search, halving = searched("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1", 8, 40, np.random.default_rng(1))
-    assert search.root_moves()[halving.best] == chess.A1 | chess.A8 << 6
-    assert halving.improved_policy(search)[halving.best] == 1.0
+    assert search.root().moves[halving.best] == chess.A1 | chess.A8 << 6
+    assert halving.improved_policy(search.root())[halving.best] == 1.0
 
 
 def test_only_legal_move_gets_all_visits() -> None:
     search, halving = searched("k7/8/1K6/8/8/8/8/1R6 b - - 0 1", 8, 10)
-    assert (halving.best, search.root_visits().tolist()) == (0, [10])
+    assert (halving.best, search.root().visits.tolist()) == (0, [10])
 
 
 # ---- games --------------------------------------------------------------------------------------------------------

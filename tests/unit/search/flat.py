@@ -14,7 +14,6 @@ from engine.search.tree import (
     NO_NODE,
     NODES,
     PENDING,
-    ROOT,
 )
 
 
@@ -65,12 +64,12 @@ def search(board: chess.Board, evaluator=None, **limits):
 
 def best_uci(tree_search: Search, board: chess.Board) -> str:
     """The most visited move that does not end the game."""
-    for index in np.argsort(-tree_search.root_visits()):
-        code = int(tree_search.root_moves()[index])
+    for index in np.argsort(-tree_search.root().visits):
+        code = int(tree_search.root().moves[index])
         move = chess.Move(code & 63, code >> 6 & 63)
         after = board.copy()
         after.push(move)
-        child = tree_search.children(ROOT)[index]
+        child = tree_search.root().children[index]
         if not after.is_game_over() and tree_search.tree.n_edges[child]:
             return move.uci()
     raise AssertionError("every move ends the game")
@@ -83,7 +82,7 @@ def check_consistency(tree_search: Search) -> None:
         assert tree.in_flight[node] == 0
         assert tree.state[node] != PENDING or tree.visits[node] == 0
         assert abs(tree.value_sum[node]) <= tree.visits[node] + 1e-6
-        children = [child for child in tree_search.children(node) if child != NO_NODE]
+        children = [child for child in tree_search.tree.child[tree_search.edges(node)] if child != NO_NODE]
         assert all(child > node and tree.parent[child] == node for child in children)
         if children:
             assert sum(tree.visits[child] for child in children) <= tree.visits[node]

@@ -48,7 +48,7 @@ def test_squares_of_values_are_their_mean_square():
     tree = search.tree
     mean = tree.value_sum[ROOT] / tree.visits[ROOT]
     assert mean * mean <= tree.square[ROOT] <= 1.0
-    child = search.children(ROOT)[search.favourite()]
+    child = search.root().children[search.root().favourite()]
     assert 0.0 < tree.square[child] <= 1.0
 
 

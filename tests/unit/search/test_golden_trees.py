@@ -51,7 +51,7 @@ def favourites(fen: str) -> dict[str, int]:
     while search.visits < 400 and not search.is_proven:
         runner.advance(400)
     runner.finish()
-    visits = {int(move): int(count) for move, count in zip(search.root_moves(), search.root_visits(), strict=True)}
+    visits = {int(move): int(count) for move, count in zip(search.root().moves, search.root().visits, strict=True)}
     moves = {board.uci(move): visits[encode_move(board, move)] for move in board.legal_moves}
     return dict(sorted(moves.items(), key=lambda item: (-item[1], item[0]))[:5])
 

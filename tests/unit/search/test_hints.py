@@ -17,7 +17,7 @@ from engine.options import EngineOptions
 from engine.search.hints import ask, new_questions
 from engine.search.limits import Limits, SearchControl
 from engine.search.params import HINT_MARGIN_CP, HINT_PRIOR, SearchParams
-from engine.search.priors import find_edge, hint, restore
+from engine.search.priors import find_edge, hint, own_priors, restore
 from engine.search.result import SearchResult
 from engine.search.session import Search
 from engine.search.tree import NO_NODE, ROOT
@@ -151,32 +151,35 @@ def test_a_hinted_move_gets_its_prior_and_gives_it_back() -> None:
         search = player._search
         before = edges_of(search)
         ranked = sorted(before, key=lambda move: before[move][0])
-        own = search.own_priors(ROOT).copy()
+        own, restored = np.empty((2, len(before)), np.float32)
+        own_priors(search.tree, np.int64(ROOT), own)
         for move in (ranked[0], ranked[1], ranked[0]):
             hint(search.tree, np.int64(ROOT), np.uint16(move), SHARE)
             changed = edges_of(search)
-            priors = search.root_priors()
+            priors = search.root().priors
             assert changed[move] == (pytest.approx(HINT_PRIOR), before[move][1])
             assert priors.sum() == pytest.approx(1.0, abs=1e-5)
             assert (np.diff(priors) <= 0).all()  # `select_edge` relies on it
-            assert sorted(search.own_priors(ROOT), reverse=True) == pytest.approx(list(own), rel=1e-4)
+            own_priors(search.tree, np.int64(ROOT), restored)
+            assert sorted(restored, reverse=True) == pytest.approx(list(own), rel=1e-4)
         restore(search.tree, np.int64(ROOT))
         assert edges_of(search) == {move: (pytest.approx(p, rel=1e-4), child) for move, (p, child) in before.items()}
-        assert (np.diff(search.root_priors()) <= 0).all()
+        assert (np.diff(search.root().priors) <= 0).all()
 
 
 def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
     player, _ = searched("6k1/8/8/8/8/8/8/K6R w - - 0 1", evaluator="material", tactical_nodes=0.0)
     with player:
         search = player._search
-        likely, absent = np.uint16(search.root_moves()[0]), np.uint16(1 << 6 | 2)
-        search.root_priors()[:] = (1.0 - 0.9) / (len(search.root_priors()) - 1)
-        search.root_priors()[0] = 0.9
-        priors = search.root_priors().copy()
-        assert hint(search.tree, np.int64(ROOT), likely, SHARE) == search.children(ROOT)[0]
+        likely, absent = np.uint16(search.root().moves[0]), np.uint16(1 << 6 | 2)
+        priors = search.root().priors
+        priors[:] = (1.0 - 0.9) / (len(priors) - 1)
+        priors[0] = 0.9
+        search.tree.prior[search.edges()] = priors
+        assert hint(search.tree, np.int64(ROOT), likely, SHARE) == search.root().children[0]
         assert hint(search.tree, np.int64(ROOT), absent, SHARE) == NO_NODE
         assert find_edge(search.tree, np.int64(ROOT), absent) == NO_NODE
-        assert (search.root_priors() == priors).all()
+        assert (search.root().priors == priors).all()
         assert search.tree.hinted[ROOT] == NO_MOVE
 
 
@@ -278,8 +281,8 @@ def test_hints_survive_a_move_of_the_game() -> None:
         result = player.search(Limits(nodes=20_000))
         assert result.best_move == chess.Move.from_uci(move)
         tree = player._search.tree
-        played = player._search.root_moves() == encode_move(board, result.best_move)
-        child = int(player._search.children(ROOT)[played][0])
+        played = player._search.root().moves == encode_move(board, result.best_move)
+        child = int(player._search.root().children[played][0])
         asked, hinted = int(tree.asked_at[child]), int(tree.hinted[child])
         assert asked > 0
         board.push(result.best_move)
@@ -327,16 +330,18 @@ def test_a_question_is_its_nodes_position_and_moves() -> None:
             node, line = int(questions.node[k]), []
             while node != ROOT:
                 parent = int(search.tree.parent[node])
-                line.append(int(search.tree.move[search._edges(parent)[list(search.children(parent)).index(node)]]))
+                edges = search.edges(parent)
+                line.append(int(search.tree.move[edges][search.tree.child[edges] == node][0]))
                 node = parent
             board = chess.Board()
             for code in reversed(line):
                 board.push(decode_move(row_from_board(board), code))
             moves = {decode_move(questions.row[k], int(m)) for m in questions.moves[k, : questions.n_moves[k]]}
             assert moves == set(board.legal_moves)
-            children = search.children(int(questions.node[k]))
+            edges = search.edges(int(questions.node[k]))
+            children = search.tree.child[edges]
             visits = np.where(children == NO_NODE, -1, search.tree.visits[children])
-            most = search.tree.move[search._edges(int(questions.node[k]))[int(visits.argmax())]]
+            most = search.tree.move[edges][int(visits.argmax())]
             assert questions.moves[k, 0] == most
         before = set(questions.node[:asked])
         questions.n_asked[0], questions.left[0] = 0, 10_000

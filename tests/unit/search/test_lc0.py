@@ -95,8 +95,8 @@ def our_visits(answer: dict[str, Any], net: FusedTower) -> dict[str, int]:
         if gather_leaves(search, leaves, 1):
             evaluator.evaluate(leaves)
             apply_leaves(search, leaves)
-    moves = [decode_move(search.root_row(), int(move), chess960=True).uci() for move in search.root_moves()]
-    return dict(zip(moves, search.root_visits().tolist(), strict=True))
+    moves = [decode_move(search.root_row(), int(move), chess960=True).uci() for move in search.root().moves]
+    return dict(zip(moves, search.root().visits.tolist(), strict=True))
 
 
 def compare(folder: Path, name: str, nodes: int, most: int | None = None) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from engine.board.movegen import generate
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.params import MATE_PRIOR
-from engine.search.root import RootView
+from engine.search.session import Search
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.unit.board.board_positions import odd_position
 
@@ -131,9 +131,9 @@ def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlie
     assert result.best_move == chess.Move.from_uci("d5d8")
 
 
-def ordered(view: RootView) -> bool:
+def ordered(search: Search) -> bool:
     """Whether the root's edges are in order: those tried first, each group by prior."""
-    tried, priors = view.children(0) >= 0, view.root_priors()
+    tried, priors = search.root().children >= 0, search.root().priors
     count = int(tried.sum())
     groups = (priors[:count], priors[count:])
     return bool(tried[:count].all()) and all((np.diff(group) <= 0).all() for group in groups)
@@ -148,7 +148,7 @@ def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options:
                 engine.set_position(board)
                 board.push(engine.search(Limits(nodes=nodes)).best_move)
                 assert ordered(engine._search)
-                assert engine._search.root_priors().sum() == pytest.approx(1.0, abs=1e-5)
+                assert engine._search.root().priors.sum() == pytest.approx(1.0, abs=1e-5)
                 if board.is_game_over():
                     break
 
@@ -159,7 +159,7 @@ def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again(
         engine.set_position(board)
         for _ in range(4):
             result = engine.search(Limits(nodes=1))
-            assert engine._search.root_priors()[0] == pytest.approx(MATE_PRIOR)
+            assert engine._search.root().priors[0] == pytest.approx(MATE_PRIOR)
             assert result.children[0].prior < 0.2  # the policy's own word
             assert result.children[0].prior + result.children[0].hint == pytest.approx(MATE_PRIOR)
 

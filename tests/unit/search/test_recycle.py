@@ -84,7 +84,7 @@ def test_a_full_tree_learns_on_and_is_the_same_every_time():
     assert_consistent(first.tree)
     roomy = searched(20_000, 6000)
     assert roomy.tree.counters[SHRINKS] == 0
-    assert abs(first.root_value()[0] - roomy.root_value()[0]) < 0.1
+    assert abs(first.root().position.q - roomy.root().position.q) < 0.1
 
 
 def test_batched_rounds_learn_on_too():
@@ -98,14 +98,14 @@ def test_what_was_used_least_recently_gives_way_and_keeps_its_value():
     search = searched(20_000, 2000)
     tree = search.tree
     before = {name: getattr(tree, name)[:3000].copy() for name in ("visits", "value_sum")}
-    moves, root_visits = search.root_moves().copy(), search.root_visits().copy()
+    moves, root_visits = search.root().moves, search.root().visits
     used = int(tree.counters[NODES])
     newest = int(tree.used_at[:used].max())
     make_room(tree)
     kept = int(tree.counters[NODES])
     assert 0.3 * used < kept < 0.7 * used
-    assert (search.root_moves() == moves).all()
-    assert (search.root_visits() == root_visits).all()
+    assert (search.root().moves == moves).all()
+    assert (search.root().visits == root_visits).all()
     assert (tree.visits[ROOT], tree.value_sum[ROOT]) == (before["visits"][ROOT], before["value_sum"][ROOT])
     states, stamps = tree.state[:kept], tree.used_at[:kept]
     closed = (states == VALUED) & (tree.visits[:kept] > 1)
@@ -131,11 +131,11 @@ def test_between_two_slices_the_tree_can_be_read(monkeypatch):
     monkeypatch.setattr(compaction, "SLICE", 50)
     reporter = new_reporter(search)
     before = reporter.infos()[0]
-    visits = search.root_visits().copy()
+    visits = search.root().visits
     readings = 0
     for _ in recycle.make_room(search.tree):
         reachable_is_whole(search.tree)
-        assert (search.root_visits() == visits).all()
+        assert (search.root().visits == visits).all()
         info = reporter.infos()[0]
         assert info.pv[:2] == before.pv[:2]
         assert (info.score_cp, info.nodes) == (before.score_cp, before.nodes)
@@ -162,8 +162,8 @@ def reachable_is_whole(tree: Tree) -> None:
 def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, slices):
     monkeypatch.setattr(compaction, "SLICE", 50)
     search = searched(1500, 900)
-    info = new_reporter(search).infos()[0]
-    visits = search.root_visits()[search.best_order()[0]]
+    info = new_reporter(search).infos_now()[0]
+    visits = search.root().visits[search.root().order()[0]]
     search.make_room()
     for _ in range(slices):
         if search.needs_room:
@@ -184,16 +184,16 @@ def stack_after(*moves: chess.Move) -> np.ndarray:
 def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkeypatch):
     search = searched(20_000, 3000)
     monkeypatch.setattr(compaction, "SLICE", 50)
-    info, used = new_reporter(search).infos()[0], int(search.tree.counters[NODES])
+    info, used = new_reporter(search).infos_now()[0], int(search.tree.counters[NODES])
     assert search.set_position(stack_after(info.pv[0]))
     assert search.tree.counters[NODES] == used
-    before, visits, slices = new_reporter(search).infos()[0].pv, search.root_visits().copy(), 0
+    before, visits, slices = new_reporter(search).infos_now()[0].pv, search.root().visits, 0
     assert before[:3] == info.pv[1:4]
     while search.needs_room:
         search.make_room()
         reachable_is_whole(search.tree)
-        assert (search.root_visits() == visits).all()
-        assert new_reporter(search).infos()[0].pv[:3] == before[:3]
+        assert (search.root().visits == visits).all()
+        assert new_reporter(search).infos_now()[0].pv[:3] == before[:3]
         assert search.new_visits == 0
         slices += 1
     assert slices > 100
@@ -206,7 +206,7 @@ def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkey
     trees = []
     for slices in (*range(0, 200, 9), 100_000):
         search = searched(20_000, 3000)
-        moves = new_reporter(search).infos()[0].pv
+        moves = new_reporter(search).infos_now()[0].pv
         assert search.set_position(stack_after(*moves[:1]))
         for _ in range(slices):
             if search.needs_room:
@@ -221,25 +221,25 @@ def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkey
 def test_moves_left_out_leave_nothing_in_a_tree_that_gets_full():
     """Their nodes once stayed without an edge, and whatever walked along edges to them never arrived."""
     search = searched(1500, 1000)
-    least = search.root_moves()[-1:].copy()
+    least = search.root().moves[-1:]
     search.restrict_root(least)
-    assert (search.root_moves() == least).all()
+    assert (search.root().moves == least).all()
     search.finish_making_room()
     assert_consistent(search.tree)
     search_on(search, 5000)
     assert search.tree.counters[SHRINKS] > 0
     assert_consistent(search.tree)
-    assert search.visits == 5000 == 1 + search.root_visits().sum()
+    assert search.visits == 5000 == 1 + search.root().visits.sum()
 
 
 def test_a_restricted_root_forgets_what_other_moves_were_worth():
     search = searched(20_000, 3000)
-    order = search.best_order()
-    q, visits, left = search.root_q().copy(), search.root_visits().copy(), order[1:3]
+    order = search.root().order()
+    q, visits, left = search.root().q, search.root().visits, order[1:3]
     own = search.own_value[0]
-    search.restrict_root(search.root_moves()[left].copy())
+    search.restrict_root(search.root().moves[left])
     assert search.visits == 1 + visits[left].sum()
-    assert search.root_value()[0] == pytest.approx((own + (q * visits)[left].sum()) / search.visits)
+    assert search.root().position.q == pytest.approx((own + (q * visits)[left].sum()) / search.visits)
 
 
 def test_a_mate_that_is_left_out_is_not_the_roots_value():

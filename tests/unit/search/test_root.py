@@ -32,11 +32,11 @@ def test_root_statistics_name_wins_and_losses_from_the_movers_side():
     count = gather_leaves(tree_search, leaves, 1)
     FlatEvaluator().evaluate(leaves, count)
     apply_leaves(tree_search, leaves)
-    index = list(tree_search.root_moves()).index(encode_move(board, chess.Move.from_uci("a1a8")))
-    assert tree_search.root_proven()[index] == WIN
+    index = list(tree_search.root().moves).index(encode_move(board, chess.Move.from_uci("a1a8")))
+    assert tree_search.root().proven[index] == WIN
     assert tree_search.is_proven
     assert tree_search.tree.lower[ROOT] == tree_search.tree.upper[ROOT] == LOSS
-    assert tree_search.root_wdl()[0] == 1.0
+    assert tree_search.root().wdl()[0] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,10 @@ def test_a_move_found_late_is_played_for_its_value(
             player.search(Limits(nodes=200))
             search = player._search
             search.params = search.params._replace(choose_by_value=by_value)
-            children = search.children(ROOT)
+            children = search.root().children
             search.tree.visits[children] = np.minimum(search.tree.visits[children], 1)
             for child, (visits, q) in zip(children, (first, second), strict=False):
                 search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
-            assert search.best_order()[0] == (chosen if by_value else 0)
-            assert choose_move(search, 0.0, np.random.default_rng(1)) == search.best_order()[0]
+            root = search.root()
+            assert root.order()[0] == (chosen if by_value else 0)
+            assert choose_move(root, 0.0, np.random.default_rng(1)) == root.order()[0]

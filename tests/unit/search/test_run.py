@@ -135,7 +135,7 @@ def test_batches_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads)
     search = Overlapping(NetworkEvaluator(tower), threads, 1000).search
     assert search.visits == 1000
     assert not search.tree.in_flight[: search.tree.counters[NODES]].any()
-    assert search.root_visits().sum() == 999
+    assert search.root().visits.sum() == 999
 
 
 def test_a_cache_changes_no_tree(tower):

@@ -11,6 +11,7 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import new_leaf_batch
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
+from engine.search.root import principal_variation
 from engine.search.session import Search
 from engine.search.tree import (
     NODES,
@@ -72,13 +73,14 @@ def test_the_played_moves_subtree_is_kept_with_its_statistics():
         player.set_position(board)
         result = player.search(Limits(nodes=2000))
         board.push(result.children[0].move)
-        reply = player._search.principal_variation(int(player._search.best_order()[0]))[1]
+        root = player._search.root()
+        reply = principal_variation(player._search.tree, root, root.order()[0])[1]
         visits = result.children[0].visits
         stack = stack_from_board(board)
         assert player._search.set_position(stack)
         player._search.finish_making_room()
         assert player._search.visits == visits
-        assert reply[1] in player._search.root_moves()
+        assert reply[1] in player._search.root().moves
         check_consistency(player._search)
 
 
@@ -122,8 +124,8 @@ def test_root_noise_keeps_the_priors_a_distribution():
     count = gather_leaves(tree_search, leaves, 1)
     FlatEvaluator().evaluate(leaves, count)
     apply_leaves(tree_search, leaves)
-    before = tree_search.root_priors().copy()
+    before = tree_search.root().priors
     tree_search.add_root_noise(np.random.default_rng(1), 0.25, 0.3)
-    after = tree_search.root_priors()
+    after = tree_search.root().priors
     assert after.sum() == pytest.approx(1.0, abs=1e-5)
     assert not np.allclose(before, after)

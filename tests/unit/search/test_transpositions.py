@@ -14,6 +14,7 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.search.batches import Batches
 from engine.search.params import LC0, SearchParams
 from engine.search.recycle import make_room
+from engine.search.root import principal_variation
 from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.transpositions import (
@@ -207,7 +208,7 @@ def test_a_node_that_learned_has_its_own_visits_and_values_add_up():
     search = searched(KINGS_WALK, 4000)
     tree = search.tree
     for node in range(int(tree.counters[NODES])):
-        children = search.children(node)
+        children = search.tree.child[search.edges(node)]
         children = children[children != NO_NODE]
         own = float(tree.value_sum[node] + tree.value_sum[children].sum())
         if tree.state[node] == EXPANDED and (tree.lower[node] != tree.upper[node]):
@@ -250,7 +251,7 @@ def moves_to(search: Search, node: int) -> list[int]:
     while node != ROOT:
         parent = int(tree.parent[node])
         first = int(tree.first_edge[parent])
-        place = int(np.flatnonzero(search.children(parent) == node)[0])
+        place = int(np.flatnonzero(search.tree.child[search.edges(parent)] == node)[0])
         codes.append(int(tree.move[first + place]))
         node = parent
     return codes[::-1]
@@ -258,6 +259,7 @@ def moves_to(search: Search, node: int) -> list[int]:
 
 def test_a_line_never_comes_back_to_a_position():
     search = searched(KINGS_WALK, 6000)
-    for index in range(len(search.root_moves())):
-        keys = [int(row[KEY]) for row, _ in search.principal_variation(index)]
+    root = search.root()
+    for index in range(len(root.moves)):
+        keys = [int(row[KEY]) for row, _ in principal_variation(search.tree, root, index)]
         assert len(set(keys)) == len(keys)

@@ -48,7 +48,7 @@ def searched(fen: str, threads: int, visits: int, room: int = 20_000, tables: Ta
 def test_the_node_limit_is_kept_to_the_visit(threads):
     search = searched(POSITIONS[1], threads, 3000)
     assert search.visits == 3000
-    assert search.root_visits().sum() == 2999
+    assert search.root().visits.sum() == 2999
     assert_whole(search)
 
 
@@ -91,7 +91,7 @@ def test_tables_are_not_asked_where_too_many_pieces_are_left():
 @pytest.mark.parametrize("threads", [1, 4])
 def test_what_tables_know_is_certain(threads):
     search = searched(KING_AND_PAWN, threads, 3000, tables=Tables(2))
-    pushed = search.root_moves().tolist().index(encode_move(chess.Board(KING_AND_PAWN), chess.Move.from_uci("e3e4")))
-    assert search.root_proven()[pushed] == LOSS
-    assert search.root_mate_plies()[pushed] == UNKNOWN_DISTANCE
+    pushed = search.root().moves.tolist().index(encode_move(chess.Board(KING_AND_PAWN), chess.Move.from_uci("e3e4")))
+    assert search.root().proven[pushed] == LOSS
+    assert search.root().mate_plies[pushed] == UNKNOWN_DISTANCE
     assert_whole(search)
