@@ -375,9 +375,9 @@ def test_messages_stay_on_one_line() -> None:
 
 def test_unknown_command_is_answered_with_the_nearest_one(talk: Conversation) -> None:
     talk.say("positon startpos", "xyzzy")
-    assert talk.infos() == ["unknown command: positon startpos; did you mean position?", "unknown command: xyzzy"]
+    assert talk.infos() == ["unknown command: positon startpos; did you mean 'position'?", "unknown command: xyzzy"]
 
 
 def test_an_unknown_option_is_answered_with_the_nearest_one(talk: Conversation) -> None:
     talk.say("setoption name MultPV value 3", "setoption name Zorro value 1")
-    assert talk.infos() == ["unknown option: MultPV; did you mean MultiPV?", "unknown option: Zorro"]
+    assert talk.infos() == ["unknown option: MultPV; did you mean 'MultiPV'?", "unknown option: Zorro"]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 import chess
 
-from engine.errors import AinoError, MoveError
+from engine.errors import AinoError, MoveError, did_you_mean
 from engine.search.result import SearchResult
 from uci.game.book import book_move
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
@@ -17,8 +14,6 @@ from uci.play.game import TerminalGame
 from uci.play.typed_commands import COMMANDS
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict
-
-_LEAST_COMMAND = 3  # letters; we do not treat a shorter word as a misspelt command
 
 
 def play(game: TerminalGame) -> GameEnd:
@@ -64,7 +59,8 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        raise _with_guess(error, word.lower(), COMMANDS) from None
+        advice = did_you_mean(COMMANDS, word) or "; 'help' lists what you can type"
+        raise MoveError(f"{error}{advice}") from None
     game.push(move)
     if end_on_board(game.board):
         game.show()
@@ -96,9 +92,3 @@ def _opinion(result: SearchResult, mover: chess.Color) -> str:
     if played:
         return Verdict.of_move(played[0]).seen_by_white(mover).white_text
     return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else "book"
-
-
-def _with_guess(error: MoveError, word: str, names: Iterable[str]) -> MoveError:
-    """The error, with a command's name added where the word looks like a slip of it, or with the way to them all."""
-    close = difflib.get_close_matches(word, names, 1) if len(word) >= _LEAST_COMMAND else []
-    return MoveError(f"{error}; did you mean '{close[0]}'?" if close else f"{error}; 'help' lists what you can type")
