@@ -6,10 +6,11 @@ import chess
 import chess.pgn
 import pytest
 
-from uci.game.clock import GameTime
+from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
+from uci.game.timed_game import Setup
 from uci.web.snapshot import StepCache, legal_moves, snapshot
-from uci.web.table import Setup, Table
+from uci.web.table import Table
 
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
 
@@ -35,7 +36,7 @@ def moves(*texts: str) -> list[chess.Move]:
 
 def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 2)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
     time.now = 30
     assert table.clock is not None
     assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
@@ -49,7 +50,7 @@ def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
 
 def test_flag_falls_while_nobody_moves() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 2)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
     play(table, "e4", "e5")
     time.now = 59.9
     assert not table.fall_of_flag()
@@ -61,7 +62,7 @@ def test_flag_falls_while_nobody_moves() -> None:
 
 def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 0)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     play(table, "e4", "e5")
     time.now = 61
     play(table, "Nf3")
@@ -72,7 +73,7 @@ def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
 @pytest.mark.parametrize("stop", ["wait", "analyse"])
 def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 2)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
     play(table, "e4", "e5")
     time.now = 10
     getattr(table, stop)(True)
@@ -88,7 +89,7 @@ def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
 
 def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 0)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     table.load(True)
     play(table, "e4")
     time.now = 100
@@ -103,7 +104,7 @@ def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
 
 def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 0)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     play(table, "e4", "e5")
     time.now = 20
     play(table, "Nf3", "Nc6")
@@ -176,7 +177,7 @@ def test_what_is_looked_at_stays_inside_the_line() -> None:
 
 
 def test_the_record_has_players_result_clock_and_variation() -> None:
-    table = Table(Setup(control=GameTime(60, 1)), Time())
+    table = Table(Setup(clock=GameClock(GameTime(60, 1), Time())))
     play(table, "f3", "e5", "g4", "Qh4#")
     table.analyse(True)
     table.look(False, 2)

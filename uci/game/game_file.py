@@ -73,7 +73,7 @@ def game_from_board(
 ) -> chess.pgn.Game:
     """The game on a board's move stack; `clock_times` are the mover's seconds left after each ply."""
     game = chess.pgn.Game.from_board(board)
-    game.headers.update(Event="Terminal game", Site="-", Round="-", Result=result)
+    game.headers.update(Site="-", Round="-", Result=result)
     game.headers.update(headers)
     name = opening_name(board)
     if name:

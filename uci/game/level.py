@@ -62,6 +62,7 @@ class Level:
 
 
 DEFAULT_LEVEL = Level()
+HINT_LEVEL = Level(movetime_s=1.0)  # of hints and answers to a draw: full strength, whatever Aino's level in the game
 # Set by hand on Stockfish's scale, as UCI_Elo. Whom they are like, and that Lichess's scale is near, are estimates.
 NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1600), "hard": Level(elo=2000)}
 DEFAULT_NAME = "medium"  # which a club player enjoys

@@ -18,7 +18,7 @@ from uci.terminal.verdict import Verdict
 
 def play(game: TerminalGame) -> GameEnd:
     """Plays to the end; leaving (quit, the end of input, Ctrl-C) gives result "*"."""
-    if game.settings.human is not None:
+    if game.human is not None:
         game.say("Moves like e4, Nf3 or g1f3; 'help' lists the rest.")
     game.show()
     try:
@@ -33,11 +33,10 @@ def play(game: TerminalGame) -> GameEnd:
 
 def _human_turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
-    clock = game.settings.clock
     check = "check! " if game.board.is_check() else ""
     try:
         text = game.ask(f"{move_number(game.board)} {check}your move: ")
-        if clock is not None and clock.left(game.board.turn) <= 0:
+        if game.is_flag_down:
             raise FlagFell
         return _obey(game, text)
     except FlagFell:
@@ -69,10 +68,10 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
 
 def _engine_turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
-    clock, mover = game.settings.clock, game.board.turn
+    mover = game.board.turn
     known = book_move(game.board, game.rng) if game.settings.book else None
-    result = SearchResult(known, None, [], [], 0, 0) if known else game.search(game.settings.levels[mover])
-    if clock is not None and clock.left(mover) <= 0:
+    result = SearchResult(known, None, [], [], 0, 0) if known else game.search(game.levels[mover])
+    if game.is_flag_down:
         return end_by_flag(game.board)
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
