@@ -20,6 +20,7 @@ from rich.console import Console
 
 from engine.board.fen import parse_fen
 from engine.options import EngineOptions
+from tests.boards import board_after
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.game.ends import GameEnd
@@ -123,9 +124,7 @@ def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
 
 
 def test_moves_and_captures_are_listed() -> None:
-    board = chess.Board()
-    for san in ("e4", "d5", "exd5", "Qxd5"):
-        board.push_san(san)
+    board = board_after("e4 d5 exd5 Qxd5")
     output = play("history", "board", board=board)[2]
     assert "1. e4 d5 2. exd5 Qxd5" in output
     assert "White took p, Black took P; material is even" in output

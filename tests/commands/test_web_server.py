@@ -22,6 +22,7 @@ from engine.errors import ConfigError, DataError, NetFileError
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchInfo, SearchResult
+from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock, GameTime
 from uci.game.game_file import save
@@ -497,9 +498,7 @@ def test_engine_answers_after_a_reload_in_its_thinking(tmp_path: Path) -> None:
 
 
 def test_draw_is_agreed_when_aino_is_not_better(tmp_path: Path) -> None:
-    board = chess.Board()
-    for san in QUIET_GAME.split():
-        board.push_san(san)
+    board = board_after(QUIET_GAME)
 
     async def act(visit: Visit) -> None:
         tab = await visit.tab()

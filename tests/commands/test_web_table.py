@@ -6,6 +6,7 @@ import chess
 import chess.pgn
 import pytest
 
+from tests.commands.terminal_game import Time
 from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
 from uci.game.timed_game import Setup
@@ -13,16 +14,6 @@ from uci.web.snapshot import StepCache, legal_moves, snapshot
 from uci.web.table import Table
 
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
-
-
-class Time:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def play(table: Table, *moves: str) -> None:
@@ -37,12 +28,12 @@ def moves(*texts: str) -> list[chess.Move]:
 def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
     time = Time()
     table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
-    time.now = 30
+    time.seconds = 30
     assert table.clock is not None
     assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
     play(table, "e4")
     assert table.clock.running == chess.BLACK
-    time.now = 40
+    time.seconds = 40
     play(table, "e5")
     assert (table.clock.left(chess.WHITE), table.clock.left(chess.BLACK)) == (60, 52)
     assert table.clock_times == {1: 60, 2: 52}
@@ -52,9 +43,9 @@ def test_flag_falls_while_nobody_moves() -> None:
     time = Time()
     table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
     play(table, "e4", "e5")
-    time.now = 59.9
+    time.seconds = 59.9
     assert not table.fall_of_flag()
-    time.now = 60.1
+    time.seconds = 60.1
     assert table.fall_of_flag()
     assert table.end is not None
     assert (table.end.result, table.end.reason) == ("0-1", "White lost on time")
@@ -64,7 +55,7 @@ def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
     time = Time()
     table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     play(table, "e4", "e5")
-    time.now = 61
+    time.seconds = 61
     play(table, "Nf3")
     assert table.plies == 2
     assert table.end is not None
@@ -75,15 +66,15 @@ def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
     time = Time()
     table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
     play(table, "e4", "e5")
-    time.now = 10
+    time.seconds = 10
     getattr(table, stop)(True)
     assert not table.is_running
-    time.now = 100
+    time.seconds = 100
     getattr(table, stop)(False)
     assert table.clock is not None
     assert table.clock.left(chess.WHITE) == 50
     assert table.clock.running == chess.WHITE
-    time.now = 101
+    time.seconds = 101
     assert table.clock.left(chess.WHITE) == 49
 
 
@@ -92,10 +83,10 @@ def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
     table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     table.load(True)
     play(table, "e4")
-    time.now = 100
+    time.seconds = 100
     assert not table.fall_of_flag()
     table.load(False)
-    time.now = 110
+    time.seconds = 110
     play(table, "e5")
     assert table.clock_times == {1: 60, 2: 50}
     assert table.clock is not None
@@ -106,7 +97,7 @@ def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
     time = Time()
     table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     play(table, "e4", "e5")
-    time.now = 20
+    time.seconds = 20
     play(table, "Nf3", "Nc6")
     assert table.take_back()
     assert [move.uci() for move in table.board.move_stack] == ["e2e4", "e7e5"]
