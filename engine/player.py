@@ -125,7 +125,7 @@ class Engine:
         return Runner(self._search, self._visits)
 
     def _params(self) -> SearchParams:
-        """All but the value of a draw, which each search decides."""
+        """The search's parameters but for the value of a draw, which each search sets."""
         options = self.options
         if options.preset == "lc0":
             return LC0._replace(needs_planes=self.evaluator.needs_planes)
