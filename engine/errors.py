@@ -14,7 +14,7 @@ AinoError
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,6 +72,15 @@ class FenError(AinoError, ValueError):
 
 class MoveError(AinoError, ValueError):
     """A move is unreadable, ambiguous or illegal in its position."""
+
+
+def did_you_mean(known: Iterable[str], *words: str) -> str:
+    """What an error message adds for misspelt words, as in `; did you mean 'play'?`; "" if no known word is near."""
+    from difflib import get_close_matches  # on demand: `uci` is answered without it
+
+    by_lower = {name.lower(): name for name in known}
+    guesses = [by_lower[near] for word in words for near in get_close_matches(word.lower(), by_lower, 1)]
+    return f"; did you mean {', '.join(map(repr, guesses))}?" if guesses else ""
 
 
 def why_unreadable(error: OSError) -> str:

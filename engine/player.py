@@ -25,9 +25,9 @@ from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
-from engine.idle_options import Use, idle_options
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
+from engine.options.idle import Use, idle_options
 from engine.search.batches import Batches
 from engine.search.beside_mates import search_beside_mates
 from engine.search.book import PolyglotBook
@@ -125,7 +125,7 @@ class Engine:
         return Runner(self._search, self._visits)
 
     def _params(self) -> SearchParams:
-        """All but the value of a draw, which each search decides."""
+        """The search's parameters but for the value of a draw, which each search sets."""
         options = self.options
         if options.preset == "lc0":
             return LC0._replace(needs_planes=self.evaluator.needs_planes)
@@ -282,23 +282,23 @@ class Engine:
             control=control,
         )
         reporter = self._reporter(board, ranks, first_hits)
-        fills_lines = self.options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
-        driver = SearchDriver(self._search, self._runner, reporter, order)
 
         def run(part: SearchOrder) -> SearchResult:
             self._root_was_changed |= bool(part.only)
-            return SearchDriver(self._search, self._runner, reporter, part).run()
+            driver = SearchDriver(self._search, self._runner, reporter, part)
+            result = driver.run()
+            if (unused_ms := driver.unused_ms) is not None:
+                self._saved_time.note(board, unused_ms)
+            return result
 
+        fills_lines = self.options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
         try:
-            result = search_beside_mates(order, self.options.multi_pv, run) if fills_lines else driver.run()
+            return search_beside_mates(order, self.options.multi_pv, run) if fills_lines else run(order)
         except BaseException:
             self._runner.close()
             self._search.clear()  # Otherwise some of its visits would stay in flight forever.
             self._runner = self._make_runner()
             raise
-        if (unused_ms := driver.unused_ms) is not None:
-            self._saved_time.note(board, unused_ms)
-        return result
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
         """The most visited part of the last search's tree; the engine must not be searching."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import itertools
 import os
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
-from engine.errors import AinoError
+from engine.errors import AinoError, did_you_mean
 
 FAILED = 1  # Exit status after an error reported on stderr.
 USAGE = 2  # Exit status after a command line that cannot be understood.
@@ -22,9 +21,8 @@ _HELP_COLUMN = 26  # Of a flag's help; most flags fit before it.
 
 def unknown_command(program: str, word: str, known: Iterable[str]) -> int:
     """Say on stderr that the program has no such subcommand, with a guess at what was meant; return the exit status."""
-    close = difflib.get_close_matches(word.lower(), known, 1)
-    guess = f"Did you mean {close[0]!r}? " if close else ""
-    print(f"{program}: unknown command {word!r}. {guess}`{program} --help` lists the commands.", file=sys.stderr)
+    guess = did_you_mean(known, word) or "."
+    print(f"{program}: unknown command {word!r}{guess} `{program} --help` lists the commands.", file=sys.stderr)
     return USAGE
 
 
@@ -77,10 +75,9 @@ class CommandParser(argparse.ArgumentParser):
     is_brief = False
 
     def error(self, message: str) -> NoReturn:
-        words = message.partition("unrecognized arguments: ")[2].split()
+        words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        guesses = [close[0] for word in words if (close := difflib.get_close_matches(word.split("=")[0], flags, 1))]
-        super().error(f"{message}; did you mean {', '.join(guesses)}?" if guesses else message)
+        super().error(message + did_you_mean(flags, *words))
 
 
 def flush_stdout() -> None:

@@ -32,7 +32,7 @@ def _uci_line(option: Option, options: EngineOptions) -> str:
     line += f" default {value or EMPTY}"
     if option.type == "spin":
         line += f" min {option.range_text.replace(' to ', ' max ')}"
-    own = (value,) if option.choices and value not in option.choices else ()  # a class of somebody's own
+    own = (value,) if option.choices and value not in option.choices else ()  # a class that the user has written
     return line + "".join(f" var {choice}" for choice in (*option.choices, *own))
 
 

@@ -2,8 +2,8 @@
 
 Each family's module registers its kernels by the type of its model; only a family in use is imported and compiled into
 the search. A leaf's first visit may need its value alone: `evaluate_value` and `evaluate_policy` together write what
-`evaluate_leaf` writes, bit for bit. What the second would compute again, the first leaves in the leaf's quiet
-level, which a search keeps with the node.
+`evaluate_leaf` writes, bit for bit. To spare the second a computation, the first stores the leaf's quiet level, which
+a search keeps with the node.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def provenance() -> dict[str, str]:
-    """What is known here and now; paths lose folders that say nothing on another machine.
+    """The origin of a file that is written now. Paths in the command lose their folders, which mean nothing elsewhere.
 
-    `commit` is there where Aino runs from its repository, with "-dirty" after changed files.
+    There is a `commit` if Aino runs from its repository; it ends in "-dirty" if files were changed since.
     """
     commit = _commit(ROOT)
     return {

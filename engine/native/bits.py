@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
-from numba.extending import intrinsic, overload
+from numba.types import boolean, int64, uint64
 
-
-@intrinsic
-def _native_ctz(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], context.get_constant(numba.types.boolean, False))
-
-    return numba.types.int64(numba.types.uint64), codegen
-
-
-@intrinsic
-def _native_popcount(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.ctpop(arguments[0])
-
-    return numba.types.int64(numba.types.uint64), codegen
-
-
-@intrinsic
-def _native_byteswap(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        return builder.bswap(arguments[0])
-
-    return numba.types.uint64(numba.types.uint64), codegen
+from engine.native.instructions import instruction
 
 
 def ctz(x):
@@ -37,9 +14,19 @@ def ctz(x):
     return (x & -x).bit_length() - 1 if x else 64
 
 
+@instruction(ctz, lambda x: int64(uint64))
+def _ctz(context, builder, signature, arguments):
+    return builder.cttz(arguments[0], context.get_constant(boolean, False))
+
+
 def popcount(x):
     """Number of set bits of a uint64."""
     return int(x).bit_count()
+
+
+@instruction(popcount, lambda x: int64(uint64))
+def _popcount(context, builder, signature, arguments):
+    return builder.ctpop(arguments[0])
 
 
 def byteswap(x):
@@ -47,16 +34,6 @@ def byteswap(x):
     return np.uint64(int.from_bytes(int(x).to_bytes(8, "little"), "big"))
 
 
-@overload(ctz, inline="always")
-def _ctz(x):
-    return lambda x: _native_ctz(np.uint64(x))
-
-
-@overload(popcount, inline="always")
-def _popcount(x):
-    return lambda x: _native_popcount(np.uint64(x))
-
-
-@overload(byteswap, inline="always")
-def _byteswap(x):
-    return lambda x: _native_byteswap(np.uint64(x))
+@instruction(byteswap, lambda x: uint64(uint64))
+def _byteswap(context, builder, signature, arguments):
+    return builder.bswap(arguments[0])

@@ -19,11 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
-from numba.extending import intrinsic
 
 from engine.native.whole import ByType
 
-_Intrinsic = type(intrinsic(lambda context: None))
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype, enum.Enum, types.Type)
 
 
@@ -86,10 +84,8 @@ def _reached(kernel: Any, kinds: set[type]) -> Iterator[Any]:
 
 
 def _function_of(called: Any) -> FunctionType | None:
-    """The Python function behind a kernel, an intrinsic or itself; None for anything else."""
+    """The Python function behind a kernel, or itself; None for anything else."""
     function = getattr(called, "py_func", called)
-    if isinstance(function, _Intrinsic):
-        function = function._defn
     return function if isinstance(function, FunctionType) else None
 
 

@@ -24,6 +24,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.registry import cpu_target
 
 from engine.files.atomic import atomic_write
+from engine.files.user_folder import user_folder
 from engine.native.dependencies import kernel_digest, language_digest
 from engine.native.whole import ByType, Kernel
 
@@ -168,7 +169,7 @@ def sources_hash() -> str:
 @functools.cache
 def cache_base() -> Path | None:
     """First writable of $AINO_CACHE_DIR, the user's cache folder and the temporary folder; None if there is none."""
-    candidates = [os.environ.get(CACHE_ENVIRONMENT_VARIABLE, ""), _user_cache_folder(), _temporary_folder()]
+    candidates = [os.environ.get(CACHE_ENVIRONMENT_VARIABLE, ""), user_folder("cache"), _temporary_folder()]
     for candidate in candidates:
         path = os.path.expanduser(candidate)
         if not path or path.startswith("~"):  # unset, or there is no home folder
@@ -181,14 +182,6 @@ def cache_base() -> Path | None:
         if os.access(folder, os.W_OK):
             return folder
     return None
-
-
-def _user_cache_folder() -> str:
-    if sys.platform == "win32":
-        return os.environ.get("LOCALAPPDATA", "")
-    if sys.platform == "darwin":
-        return "~/Library/Caches"
-    return os.environ.get("XDG_CACHE_HOME", "") or "~/.cache"
 
 
 def _temporary_folder() -> str:

@@ -16,8 +16,11 @@ import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils
-from numba.extending import intrinsic, lower_builtin, models, overload, register_model, type_callable
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import lower_builtin, models, register_model, type_callable
+from numba.types import float32, int64, void
+
+from engine.native.instructions import element_address, everywhere, instruction
 
 LANES = 16
 WIDE_REGISTERS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))  # one lane fits one register
@@ -38,128 +41,145 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, frontend_type, _VECTOR)
 
 
-# ---- instructions ---------------------------------------------------------------------------------------------------
+def _vector_address(context, builder, array_type, array, offset):
+    return builder.bitcast(element_address(context, builder, array_type, array, offset), _VECTOR.as_pointer())
 
 
-def _vector_pointer(context, builder, array_type, array, offset):
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
+# ---- what kernels call: plain Python, and below it the code that it is compiled to -----------------------------------
 
 
-@intrinsic
-def _native_load(typing_context, array, offset):
-    def codegen(context, builder, signature, arguments):
-        pointer = _vector_pointer(context, builder, signature.args[0], *arguments)
-        return builder.load(pointer, align=4)
-
-    return _lanes(array, numba.types.int64), codegen
+def load(array, offset):
+    """Load 16 floats of a contiguous float32 [n] from ``offset`` on, unchecked when compiled. Supports + - * /."""
+    return array[offset : offset + LANES].copy()
 
 
-@intrinsic
-def _native_store(typing_context, array, offset, value):
-    def codegen(context, builder, signature, arguments):
-        pointer = _vector_pointer(context, builder, signature.args[0], *arguments[:2])
-        builder.store(arguments[2], pointer, align=4)
-        return context.get_dummy_value()
-
-    return numba.types.void(array, numba.types.int64, _lanes), codegen
+@instruction(load, lambda array, offset: _lanes(array, int64))
+def _load(context, builder, signature, arguments):
+    return builder.load(_vector_address(context, builder, signature.args[0], *arguments), align=4)
 
 
-@intrinsic
-def _native_splat(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        empty = ir.Constant(_VECTOR, ir.Undefined)
-        first = builder.insert_element(empty, arguments[0], ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(first, empty, everywhere)
-
-    return _lanes(numba.types.float32), codegen
+def store(array, offset, lanes):
+    """Write sixteen floats into a contiguous float32 [n] array from ``offset`` on; unchecked when compiled."""
+    array[offset : offset + LANES] = lanes
 
 
-@intrinsic
-def _native_spread(typing_context, array, offset):
-    def codegen(context, builder, signature, arguments):
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        number = builder.load(builder.gep(data, [arguments[1]]))
-        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), everywhere)
-
-    return _lanes(array, numba.types.int64), codegen
+@instruction(store, lambda array, offset, lanes: void(array, int64, _lanes))
+def _store(context, builder, signature, arguments):
+    builder.store(arguments[2], _vector_address(context, builder, signature.args[0], *arguments[:2]), align=4)
+    return context.get_dummy_value()
 
 
-@intrinsic
-def _native_prefetch(typing_context, array, offset):
-    def codegen(context, builder, signature, arguments):
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
-        fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
-        builder.call(fetch, [pointer, number(0), number(3), number(1)])  # for reading, into all caches, of data
-        return context.get_dummy_value()
-
-    return numba.types.void(array, numba.types.int64), codegen
+def splat(x):
+    """Copy one number to all sixteen lanes."""
+    return np.full(LANES, x, np.float32)
 
 
-@intrinsic
-def _native_relu(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        zero = ir.Constant(_VECTOR, [0.0] * LANES)
-        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[0], zero)
-
-    return _lanes(_lanes), codegen
+@instruction(splat, lambda x: _lanes(float32))
+def _splat(context, builder, signature, arguments):
+    return everywhere(builder, _VECTOR, arguments[0])
 
 
-@intrinsic
-def _native_lane_sum(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        total, width = arguments[0], LANES
-        while width > 1:  # fold the upper half onto the lower: a fixed tree, so the bits never vary
-            width //= 2
-            halves = [ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width))) for k in (0, width)]
-            low, high = (builder.shuffle_vector(total, total, half) for half in halves)
-            total = builder.fadd(low, high)
-        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
-
-    return numba.types.float32(_lanes), codegen
+def spread(array, offset):
+    """Copy one float of a contiguous float32 [n] array to all sixteen lanes; unchecked when compiled."""
+    return np.full(LANES, array[offset], np.float32)
 
 
-@intrinsic
-def _native_where_positive(typing_context, sign, x):
-    def codegen(context, builder, signature, arguments):
-        zero = ir.Constant(_VECTOR, [0.0] * LANES)
-        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
-
-    return _lanes(_lanes, _lanes), codegen
+@instruction(spread, lambda array, offset: _lanes(array, int64))
+def _spread(context, builder, signature, arguments):
+    return everywhere(builder, _VECTOR, builder.load(element_address(context, builder, signature.args[0], *arguments)))
 
 
-@intrinsic
-def _native_minimum(typing_context, x, limit):
-    def codegen(context, builder, signature, arguments):
-        return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
-
-    return _lanes(_lanes, _lanes), codegen
+def prefetch(array, offset):
+    """Begin to bring ``array[offset]`` and its neighbours into the cache; the place may lie outside the array."""
 
 
-@intrinsic
-def _native_square_root(typing_context, x):
-    def codegen(context, builder, signature, arguments):
-        kind, name = ir.FunctionType(_VECTOR, [_VECTOR]), f"llvm.sqrt.v{LANES}f32"
-        root = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(root, arguments)
+@instruction(prefetch, lambda array, offset: void(array, int64))
+def _prefetch(context, builder, signature, arguments):
+    address = element_address(context, builder, signature.args[0], *arguments)
+    pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+    number = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+    fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+    builder.call(fetch, [pointer, number(0), number(3), number(1)])  # for reading, into all caches, of data
+    return context.get_dummy_value()
 
-    return _lanes(_lanes), codegen
+
+def relu(lanes):
+    """max(x, 0) in every lane."""
+    return np.maximum(lanes, np.float32(0))
 
 
-@intrinsic
-def _native_scale_by_power(typing_context, x, shifted):
-    def codegen(context, builder, signature, arguments):
-        integers = ir.VectorType(ir.IntType(32), LANES)
-        bits, power = (builder.bitcast(argument, integers) for argument in arguments)
-        return builder.bitcast(builder.add(bits, builder.shl(power, ir.Constant(integers, [23] * LANES))), _VECTOR)
+@instruction(relu, lambda lanes: _lanes(_lanes))
+def _relu(context, builder, signature, arguments):
+    return _where_positive(context, builder, signature, arguments * 2)
 
-    return _lanes(_lanes, _lanes), codegen
+
+def lane_sum(lanes):
+    """The sum of the sixteen lanes, halves added pairwise."""
+    while len(lanes) > 1:
+        lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
+    return lanes[0]
+
+
+@instruction(lane_sum, lambda lanes: float32(_lanes))
+def _lane_sum(context, builder, signature, arguments):
+    total, width = arguments[0], LANES
+    while width > 1:  # fold the upper half onto the lower: a fixed tree, so the bits never vary
+        width //= 2
+        halves = [ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width))) for k in (0, width)]
+        low, high = (builder.shuffle_vector(total, total, half) for half in halves)
+        total = builder.fadd(low, high)
+    return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+
+def minimum(lanes, limit):
+    """The smaller of two numbers in every lane."""
+    return np.minimum(lanes, limit)
+
+
+@instruction(minimum, lambda lanes, limit: _lanes(_lanes, _lanes))
+def _minimum(context, builder, signature, arguments):
+    return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
+
+
+def square_root(lanes):
+    """The square root in every lane."""
+    return np.sqrt(lanes)
+
+
+@instruction(square_root, lambda lanes: _lanes(_lanes))
+def _square_root(context, builder, signature, arguments):
+    kind, name = ir.FunctionType(_VECTOR, [_VECTOR]), f"llvm.sqrt.v{LANES}f32"
+    return builder.call(get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def scale_by_power(lanes, shifted):
+    """x * 2^n in every lane, where ``shifted`` is 1.5 * 2^23 + n and the result is a normal number.
+
+    Floats of that size have a spacing of 1, so the last bits of ``shifted`` are n; they are added to the exponent of x.
+    """
+    return (lanes * np.exp2(shifted - np.float32(1.5 * 2**23))).astype(np.float32)
+
+
+@instruction(scale_by_power, lambda lanes, shifted: _lanes(_lanes, _lanes))
+def _scale_by_power(context, builder, signature, arguments):
+    integers = ir.VectorType(ir.IntType(32), LANES)
+    bits, power = (builder.bitcast(argument, integers) for argument in arguments)
+    return builder.bitcast(builder.add(bits, builder.shl(power, ir.Constant(integers, [23] * LANES))), _VECTOR)
+
+
+def where_positive(sign, lanes):
+    """x where the lane's ``sign`` is > 0, else 0: what ReLU does to a gradient."""
+    return np.where(sign > 0, lanes, np.float32(0))
+
+
+@instruction(where_positive, lambda sign, lanes: _lanes(_lanes, _lanes))
+def _where_positive(context, builder, signature, arguments):
+    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
+
+
+# ---- operators -------------------------------------------------------------------------------------------------------
 
 
 def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
@@ -176,120 +196,3 @@ _lower_operator(operator.add, "fadd")
 _lower_operator(operator.sub, "fsub")
 _lower_operator(operator.mul, "fmul")
 _lower_operator(operator.truediv, "fdiv")
-
-
-# ---- what kernels call: plain Python, and the instruction that it is compiled to -------------------------------------
-
-
-def load(array, offset):
-    """Load 16 floats of a contiguous float32 [n] from ``offset`` on, unchecked when compiled. Supports + - * /."""
-    return array[offset : offset + LANES].copy()
-
-
-def store(array, offset, lanes):
-    """Write sixteen floats into a contiguous float32 [n] array from ``offset`` on; unchecked when compiled."""
-    array[offset : offset + LANES] = lanes
-
-
-def splat(x):
-    """Copy one number to all sixteen lanes."""
-    return np.full(LANES, x, np.float32)
-
-
-def spread(array, offset):
-    """Copy one float of a contiguous float32 [n] array to all sixteen lanes; unchecked when compiled."""
-    return np.full(LANES, array[offset], np.float32)
-
-
-def prefetch(array, offset):
-    """Begin to bring ``array[offset]`` and its neighbours into the cache; the place may lie outside the array."""
-
-
-def relu(lanes):
-    """max(x, 0) in every lane."""
-    return np.maximum(lanes, np.float32(0))
-
-
-def lane_sum(lanes):
-    """The sum of the sixteen lanes, halves added pairwise."""
-    while len(lanes) > 1:
-        lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
-    return lanes[0]
-
-
-def minimum(lanes, limit):
-    """The smaller of two numbers in every lane."""
-    return np.minimum(lanes, limit)
-
-
-def square_root(lanes):
-    """The square root in every lane."""
-    return np.sqrt(lanes)
-
-
-def scale_by_power(lanes, shifted):
-    """x * 2^n in every lane, where ``shifted`` is 1.5 * 2^23 + n and the result is a normal number.
-
-    Floats of that size have a spacing of 1, so the last bits of ``shifted`` are n; they are added to the exponent of x.
-    """
-    return (lanes * np.exp2(shifted - np.float32(1.5 * 2**23))).astype(np.float32)
-
-
-def where_positive(sign, lanes):
-    """x where the lane's ``sign`` is > 0, else 0: what ReLU does to a gradient."""
-    return np.where(sign > 0, lanes, np.float32(0))
-
-
-@overload(load, inline="always")
-def _load(array, offset):
-    return lambda array, offset: _native_load(array, offset)
-
-
-@overload(store, inline="always")
-def _store(array, offset, lanes):
-    return lambda array, offset, lanes: _native_store(array, offset, lanes)
-
-
-@overload(splat, inline="always")
-def _splat(x):
-    return lambda x: _native_splat(np.float32(x))
-
-
-@overload(spread, inline="always")
-def _spread(array, offset):
-    return lambda array, offset: _native_spread(array, offset)
-
-
-@overload(prefetch, inline="always")
-def _prefetch(array, offset):
-    return lambda array, offset: _native_prefetch(array, offset)
-
-
-@overload(relu, inline="always")
-def _relu(lanes):
-    return lambda lanes: _native_relu(lanes)
-
-
-@overload(lane_sum, inline="always")
-def _lane_sum(lanes):
-    return lambda lanes: _native_lane_sum(lanes)
-
-
-@overload(minimum, inline="always")
-def _minimum(lanes, limit):
-    return lambda lanes, limit: _native_minimum(lanes, limit)
-
-
-@overload(square_root, inline="always")
-def _square_root(lanes):
-    return lambda lanes: _native_square_root(lanes)
-
-
-@overload(scale_by_power, inline="always")
-def _scale_by_power(lanes, shifted):
-    return lambda lanes, shifted: _native_scale_by_power(lanes, shifted)
-
-
-@overload(where_positive, inline="always")
-def _where_positive(sign, lanes):
-    return lambda sign, lanes: _native_where_positive(sign, lanes)

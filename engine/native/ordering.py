@@ -14,10 +14,11 @@ import sys
 from typing import Final
 
 import llvmlite.binding
-import numba
 from llvmlite import ir
-from numba.extending import intrinsic, overload
+from numba.core.cgutils import get_or_insert_function
+from numba.types import boolean, int64, void
 
+from engine.native.instructions import element_address, instruction
 from engine.native.jit import kernel
 
 SPACING: Final = 8  # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
@@ -38,92 +39,10 @@ _PROCESSOR = llvmlite.binding.get_default_triple().split("-")[0]
 _PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.isb", [15])}
 
 
-def _address(context, builder, array_type, array, index):
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [index])
-
-
 def _lock_address(context, builder, array_type, records, number):
-    record = builder.bitcast(_address(context, builder, array_type, records, number), _BYTE.as_pointer())
-    return builder.gep(record, [ir.IntType(64)(array_type.dtype.offset("lock"))])
-
-
-@intrinsic
-def _native_observe(typing_context, words, index):
-    def codegen(context, builder, signature, arguments):
-        return builder.load_atomic(_address(context, builder, signature.args[0], *arguments), "acquire", 8)
-
-    return numba.types.int64(words, numba.types.int64), codegen
-
-
-@intrinsic
-def _native_publish(typing_context, words, index, value):
-    def codegen(context, builder, signature, arguments):
-        address = _address(context, builder, signature.args[0], *arguments[:2])
-        builder.store_atomic(arguments[2], address, "release", words.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return numba.types.void(words, numba.types.int64, words.dtype), codegen
-
-
-@intrinsic
-def _native_add(typing_context, words, index, value):
-    def codegen(context, builder, signature, arguments):
-        address = _address(context, builder, signature.args[0], *arguments[:2])
-        return builder.atomic_rmw("add", address, arguments[2], "acq_rel")
-
-    return numba.types.int64(words, numba.types.int64, numba.types.int64), codegen
-
-
-@intrinsic
-def _native_try_lock(typing_context, records, number):
-    def codegen(context, builder, signature, arguments):
-        address = _lock_address(context, builder, signature.args[0], *arguments)
-        return builder.icmp_unsigned("==", builder.atomic_rmw("xchg", address, _BYTE(1), "acquire"), _BYTE(0))
-
-    return numba.types.boolean(records, numba.types.int64), codegen
-
-
-@intrinsic
-def _native_is_locked(typing_context, records, number):
-    def codegen(context, builder, signature, arguments):
-        address = _lock_address(context, builder, signature.args[0], *arguments)
-        return builder.icmp_unsigned("!=", builder.load_atomic(address, "monotonic", 1), _BYTE(0))
-
-    return numba.types.boolean(records, numba.types.int64), codegen
-
-
-@intrinsic
-def _native_unlock(typing_context, records, number):
-    def codegen(context, builder, signature, arguments):
-        address = _lock_address(context, builder, signature.args[0], *arguments)
-        builder.store_atomic(_BYTE(0), address, "release", 1)
-        return context.get_dummy_value()
-
-    return numba.types.void(records, numba.types.int64), codegen
-
-
-@intrinsic
-def _native_give_way(typing_context):
-    def codegen(context, builder, signature, arguments):
-        kind = ir.FunctionType(ir.IntType(32), [])
-        builder.call(numba.core.cgutils.get_or_insert_function(builder.module, kind, _GIVE_WAY), [])
-        return context.get_dummy_value()
-
-    return numba.types.void(), codegen
-
-
-@intrinsic
-def _native_relax(typing_context):
-    def codegen(context, builder, signature, arguments):
-        if _PROCESSOR in _PAUSES:
-            name, numbers = _PAUSES[_PROCESSOR]
-            number = ir.IntType(32)
-            pause = builder.module.declare_intrinsic(name, fnty=ir.FunctionType(ir.VoidType(), [number] * len(numbers)))
-            builder.call(pause, [number(each) for each in numbers])
-        return context.get_dummy_value()
-
-    return numba.types.void(), codegen
+    record = element_address(context, builder, array_type, records, number)
+    offset = ir.IntType(64)(array_type.dtype.offset("lock"))
+    return builder.gep(builder.bitcast(record, _BYTE.as_pointer()), [offset])
 
 
 def observe(words, index):
@@ -131,9 +50,22 @@ def observe(words, index):
     return words[index]
 
 
+@instruction(observe, lambda words, index: int64(words, int64))
+def _observe(context, builder, signature, arguments):
+    return builder.load_atomic(element_address(context, builder, signature.args[0], *arguments), "acquire", 8)
+
+
 def publish(words, index, value):
     """Write a word of a contiguous int64 or int32 [n] array."""
     words[index] = value
+
+
+@instruction(publish, lambda words, index, value: void(words, int64, words.dtype))
+def _publish(context, builder, signature, arguments):
+    words = signature.args[0]
+    address = element_address(context, builder, words, *arguments[:2])
+    builder.store_atomic(arguments[2], address, "release", words.dtype.bitwidth // 8)
+    return context.get_dummy_value()
 
 
 def add(words, index, value):
@@ -141,6 +73,12 @@ def add(words, index, value):
     before = words[index]
     words[index] += value
     return before
+
+
+@instruction(add, lambda words, index, value: int64(words, int64, int64))
+def _add(context, builder, signature, arguments):
+    address = element_address(context, builder, signature.args[0], *arguments[:2])
+    return builder.atomic_rmw("add", address, arguments[2], "acq_rel")
 
 
 def try_lock(records, number):
@@ -151,9 +89,21 @@ def try_lock(records, number):
     return True
 
 
+@instruction(try_lock, lambda records, number: boolean(records, int64))
+def _try_lock(context, builder, signature, arguments):
+    address = _lock_address(context, builder, signature.args[0], *arguments)
+    return builder.icmp_unsigned("==", builder.atomic_rmw("xchg", address, _BYTE(1), "acquire"), _BYTE(0))
+
+
 def is_locked(records, number):
     """Whether a thread holds the lock of a record."""
     return bool(records[number].lock)
+
+
+@instruction(is_locked, lambda records, number: boolean(records, int64))
+def _is_locked(context, builder, signature, arguments):
+    address = _lock_address(context, builder, signature.args[0], *arguments)
+    return builder.icmp_unsigned("!=", builder.load_atomic(address, "monotonic", 1), _BYTE(0))
 
 
 def unlock(records, number):
@@ -161,52 +111,35 @@ def unlock(records, number):
     records[number].lock = 0
 
 
+@instruction(unlock, lambda records, number: void(records, int64))
+def _unlock(context, builder, signature, arguments):
+    builder.store_atomic(_BYTE(0), _lock_address(context, builder, signature.args[0], *arguments), "release", 1)
+    return context.get_dummy_value()
+
+
 def give_way():
     """Let another thread run on this processor, if one waits for it."""
+
+
+@instruction(give_way, lambda: void())
+def _give_way(context, builder, signature, arguments):
+    kind = ir.FunctionType(ir.IntType(32), [])
+    builder.call(get_or_insert_function(builder.module, kind, _GIVE_WAY), [])
+    return context.get_dummy_value()
 
 
 def relax():
     """Pause for some nanoseconds between two looks at a word, so that the other thread of a core gets on."""
 
 
-@overload(observe, inline="always")
-def _observe(words, index):
-    return lambda words, index: _native_observe(words, index)
-
-
-@overload(publish, inline="always")
-def _publish(words, index, value):
-    return lambda words, index, value: _native_publish(words, index, value)
-
-
-@overload(relax, inline="always")
-def _relax():
-    return lambda: _native_relax()
-
-
-@overload(add, inline="always")
-def _add(words, index, value):
-    return lambda words, index, value: _native_add(words, index, value)
-
-
-@overload(try_lock, inline="always")
-def _try_lock(records, number):
-    return lambda records, number: _native_try_lock(records, number)
-
-
-@overload(is_locked, inline="always")
-def _is_locked(records, number):
-    return lambda records, number: _native_is_locked(records, number)
-
-
-@overload(unlock, inline="always")
-def _unlock(records, number):
-    return lambda records, number: _native_unlock(records, number)
-
-
-@overload(give_way, inline="always")
-def _give_way():
-    return lambda: _native_give_way()
+@instruction(relax, lambda: void())
+def _relax(context, builder, signature, arguments):
+    if _PROCESSOR in _PAUSES:
+        name, numbers = _PAUSES[_PROCESSOR]
+        number = ir.IntType(32)
+        pause = builder.module.declare_intrinsic(name, fnty=ir.FunctionType(ir.VoidType(), [number] * len(numbers)))
+        builder.call(pause, [number(each) for each in numbers])
+    return context.get_dummy_value()
 
 
 @kernel()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 from typing import Any
+
+from engine.errors import did_you_mean
 
 # Names that PyTorch and Keras give to a model, and what does the same here.
 ELSEWHERE = {
@@ -94,9 +95,7 @@ def unknown_activation(name: object, known: Iterable[str]) -> str:
     word = str(name).lower()
     if "softmax" in word:
         return "; leave the outputs raw: softmax_cross_entropy contains the softmax"
-    word = ACTIVATIONS_ELSEWHERE.get(word, word)
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return did_you_mean(known, ACTIVATIONS_ELSEWHERE.get(word, word))
 
 
 # ---- inputs of layers ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.backend import BACKEND_NAMES
-from engine.settings import check_settings, setting
+from engine.options.settings import check_settings, setting
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
-from engine.settings import REQUIRED, check_settings, help_of, setting
+from engine.options.settings import REQUIRED, check_settings, help_of, setting
 from selfplay.games.game_settings import GameSettings
 from selfplay.matches.statistics import Sprt
 from selfplay.training.families import run_family_of

@@ -19,7 +19,7 @@ from engine.board.layout import KEY, ROW_WORDS
 from engine.errors import ConfigError, DataError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.pool import ThreadPool
-from engine.settings import check_settings, check_weights, setting
+from engine.options.settings import check_settings, check_weights, setting
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
 from selfplay.records.packed import keys_of_rows
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.settings import check_weights
+from engine.options.settings import check_weights
 from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler
 from selfplay.data.order import EpochOrder
 from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, TrainingBatch, new_training_batch

@@ -11,8 +11,8 @@ import pytest
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import web_board
+from uci.game.timed_game import Setup
 from uci.main import main
-from uci.web.table import Setup
 
 DIALOGS = ("new-game", "setup", "load", "keep", "look", "keys")
 GAME = '[White "A"]\n[Black "B"]\n\n1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6 4. Qxf7# 1-0\n'

@@ -19,8 +19,8 @@ from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchResult
 from tests.browser.devtools import WAIT_S, Chromium, Tab
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
-from uci.game.clock import GameTime
-from uci.web.table import Setup
+from uci.game.clock import GameClock, GameTime
+from uci.game.timed_game import Setup
 
 BACK_RANK = "6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"
 PROMOTION = "8/P6k/8/8/8/8/8/K7 w - - 0 1"
@@ -222,7 +222,7 @@ def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(chromium
 
 
 def test_the_clock_runs_from_the_first_move_and_its_flag_falls(chromium: Chromium, tmp_path: Path) -> None:
-    setup = Setup(chess.Board(), control=GameTime(1.5, 0.0))
+    setup = Setup(chess.Board(), clock=GameClock(GameTime(1.5, 0.0)))
     with web_board(tmp_path, setup, lambda: ScriptedEngine(SCHOLARS_MATE)) as server:
         tab = chromium.open(server.url)
         tab.wait_for("state")

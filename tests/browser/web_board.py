@@ -16,9 +16,9 @@ from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchResult
 from uci.game.game_file import save
+from uci.game.timed_game import Setup
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import WebServer
-from uci.web.table import Setup
 from uci.web.thinker import Thinker
 
 SMALL = EngineOptions(evaluator="material", threads=1, hash_mib=16)

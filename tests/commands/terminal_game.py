@@ -17,12 +17,14 @@ from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock
 from uci.game.ends import GameEnd
 from uci.game.level import Level
+from uci.game.timed_game import Setup
 from uci.play import loop
 from uci.play.asking import Countdown
-from uci.play.game import GameSettings, TerminalGame
+from uci.play.game import Ask, GameSettings, TerminalGame
 from uci.terminal.board_view import BoardStyle
 
 PLAIN = BoardStyle(color=False, symbols=False)
+ONE_NODE = Setup(levels=dict.fromkeys(chess.COLORS, Level(nodes=1)))
 FOOLS_MATE_NEXT = "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2"
 
 
@@ -90,11 +92,10 @@ def play(
 
     engine = engine_class(EngineOptions())
     console = Console(file=output, width=200)
-    chosen = settings(human, clock)
-    game = TerminalGame(console, engine, board or chess.Board(fen), chosen, ask)  # type: ignore[arg-type]
+    game = new_game(console, engine, ask, Setup(board or chess.Board(fen), human, clock=clock))
     return game, loop.play(game), output.getvalue()
 
 
-def settings(human: chess.Color | None, clock: GameClock | None = None) -> GameSettings:
-    levels = {chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=1)}
-    return GameSettings(human, levels, PLAIN, clock, scores=True)
+def new_game(console: Console, engine: FakeEngine, ask: Ask, setup: Setup = ONE_NODE) -> TerminalGame:
+    setup = replace(setup, levels=ONE_NODE.levels)
+    return TerminalGame(console, engine, setup, GameSettings(PLAIN, scores=True), ask)  # type: ignore[arg-type]

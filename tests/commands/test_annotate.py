@@ -23,6 +23,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
+from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
 from uci.annotate.accuracy import RatedMove, accuracy, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
@@ -60,13 +61,6 @@ def read(text: str) -> chess.pgn.Game:
     game = chess.pgn.read_game(io.StringIO(text))
     assert game is not None
     return game
-
-
-def position_after(*moves: str) -> chess.Board:
-    board = chess.Board()
-    for move in moves:
-        board.push_san(move)
-    return board
 
 
 class ScriptedEngine(FakeEngine):
@@ -287,8 +281,8 @@ def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
     game = read("1. e4 c6 2. d4 *")
     values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.45}]
     engine = ScriptedEngine(script_for(game, values))
-    engine.script[position_after("e4", "e5").epd()] = {"g1f3": 0.0}
-    engine.script[position_after("e4", "c6", "Nf3").epd()] = {"d7d5": -0.16}
+    engine.script[board_after("e4 e5").epd()] = {"g1f3": 0.0}
+    engine.script[board_after("e4 c6 Nf3").epd()] = {"d7d5": -0.16}
     _, second, third = review(game, engine).moves
     assert second.loss == pytest.approx(winning_chances(0.5) - winning_chances(0.42))
     assert second.judgement is None
@@ -418,8 +412,8 @@ def test_game_without_moves_is_reviewed() -> None:
 def test_comments_keep_what_was_there_and_read_back() -> None:
     game = read("{first} 1. e4 {mine} 1... a6 $1 (1... e5) 2. g4 *")
     engine = ScriptedEngine(script_for(game, [{"e2e4": 0.1}, {"e7e5": 0.0}, {"d2d4": 0.6}, {"e7e5": 0.5}]))
-    engine.script[position_after("e4", "e5").epd()] = {"g1f3": 0.1}
-    engine.script[position_after("e4", "a6", "d4").epd()] = {"e7e5": -0.6}
+    engine.script[board_after("e4 e5").epd()] = {"g1f3": 0.1}
+    engine.script[board_after("e4 a6 d4").epd()] = {"e7e5": -0.6}
     text = str(add_comments(review(game, engine)))
     again = read(text)
     assert again.errors == []

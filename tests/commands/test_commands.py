@@ -77,7 +77,7 @@ def test_unknown_subcommand_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["paly"]) == 2
     assert main(["xyzzy"]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "aino: unknown command 'paly'. Did you mean 'play'? `aino --help` lists the commands."
+    assert first == "aino: unknown command 'paly'; did you mean 'play'? `aino --help` lists the commands."
     assert second == "aino: unknown command 'xyzzy'. `aino --help` lists the commands."
 
 
@@ -202,7 +202,7 @@ def test_bad_level_or_position_is_an_error(flags: tuple[str, str], capsys: pytes
 def test_a_mistyped_flag_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["play", "--nodess", "5", "--scorse"])
-    assert "unrecognized arguments: --nodess 5 --scorse; did you mean --nodes, --scores?" in capsys.readouterr().err
+    assert "unrecognized arguments: --nodess 5 --scorse; did you mean '--nodes', '--scores'?" in capsys.readouterr().err
 
 
 def test_both_programs_tell_their_version(capsys: pytest.CaptureFixture[str]) -> None:

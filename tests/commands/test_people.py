@@ -14,6 +14,7 @@ import pytest
 from engine.errors import ConfigError, DataError, FenError
 from engine.search.limits import Limits
 from engine.search.result import RootMove
+from tests.boards import board_after
 from uci.main import SUBCOMMANDS, main
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.opening_names import is_named, opening_name, read_table
@@ -42,13 +43,6 @@ def games(tmp_path: Path) -> Path:
     return path
 
 
-def board_after(*moves: str) -> chess.Board:
-    board = chess.Board()
-    for move in moves:
-        board.push_san(move)
-    return board
-
-
 # ---- openings -------------------------------------------------------------------------------------------------------
 
 
@@ -66,11 +60,11 @@ def test_every_opening_is_legal_and_no_position_has_two_names() -> None:
 
 
 def test_opening_is_found_by_position_and_kept_after_it() -> None:
-    transposed = board_after("Nf3", "d5", "d4", "Nf6", "c4", "e6", "Nc3", "Be7")
+    transposed = board_after("Nf3 d5 d4 Nf6 c4 e6 Nc3 Be7")
     assert opening_name(transposed) == "Queen's Gambit Declined, Three Knights Variation"
     assert not is_named(transposed)
-    assert opening_name(board_after("e4", "c5")) == "Sicilian Defence"
-    assert is_named(board_after("e4", "c5"))
+    assert opening_name(board_after("e4 c5")) == "Sicilian Defence"
+    assert is_named(board_after("e4 c5"))
 
 
 def test_positions_of_no_opening_have_no_name() -> None:
@@ -106,7 +100,7 @@ def test_standard_input_holds_positions_or_a_game(monkeypatch: pytest.MonkeyPatc
         chess.STARTING_FEN,
     ]
     monkeypatch.setattr(sys, "stdin", io.StringIO(TWO_GAMES))
-    assert read_source(["-"], ply=2).board == board_after("e4", "e5")
+    assert read_source(["-"], ply=2).board == board_after("e4 e5")
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     with pytest.raises(DataError, match="empty"):
         read_source(["-"])

@@ -20,14 +20,14 @@ from rich.console import Console
 
 from engine.board.fen import parse_fen
 from engine.options import EngineOptions
-from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, play, settings
+from tests.boards import board_after
+from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.game.ends import GameEnd
 from uci.game.game_file import saved_games
 from uci.game.move_input import read_human_move
 from uci.main import main
 from uci.play import loop
-from uci.play.game import TerminalGame
 from uci.play.typed_commands import COMMANDS
 from uci.terminal.reading import read_game, read_games
 
@@ -124,9 +124,7 @@ def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
 
 
 def test_moves_and_captures_are_listed() -> None:
-    board = chess.Board()
-    for san in ("e4", "d5", "exd5", "Qxd5"):
-        board.push_san(san)
+    board = board_after("e4 d5 exd5 Qxd5")
     output = play("history", "board", board=board)[2]
     assert "1. e4 d5 2. exd5 Qxd5" in output
     assert "White took p, Black took P; material is even" in output
@@ -181,7 +179,7 @@ def test_level_is_shown_and_changed_and_a_bad_one_told() -> None:
     assert "level: elo 2000" in output
     assert "level: elo 900" in output
     assert "'99': expected easy, medium, hard, elo 1500" in output
-    options = game._engine.options
+    options = game.engine.options
     assert (options.limit_strength, options.elo) == (True, 900)
 
 
@@ -259,7 +257,7 @@ def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None
     def ask(prompt: str, countdown: object = None) -> str:
         return "e4"
 
-    game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE), ask)  # type: ignore[arg-type]
+    game = new_game(console, engine, ask)
     interrupt = threading.Timer(0.2, _thread.interrupt_main)
     interrupt.start()
     end = loop.play(game)

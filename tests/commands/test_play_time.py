@@ -12,16 +12,15 @@ from rich.console import Console
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.commands.terminal_game import Time, play, settings
+from tests.commands.terminal_game import Time, new_game, play
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.game.resume import saved_game
+from uci.game.timed_game import Setup, TimedGame
 from uci.play import loop
 from uci.play.asking import Countdown, FlagFell, _next_tick
-from uci.play.game import TerminalGame
-from uci.play.record import record_of
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
 
@@ -103,8 +102,9 @@ def test_flag_falls_at_the_prompt() -> None:
 
     clock = GameClock(GameTime(60, 0), Time())
     engine, console = FakeEngine(EngineOptions()), Console(file=io.StringIO())
-    game = TerminalGame(console, engine, chess.Board(), settings(chess.WHITE, clock), asked_too_long)  # type: ignore[arg-type]
-    assert loop.play(game) == GameEnd("0-1", "White lost on time")
+    assert loop.play(new_game(console, engine, asked_too_long, Setup(clock=clock))) == GameEnd(
+        "0-1", "White lost on time"
+    )
 
 
 @pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])
@@ -161,7 +161,7 @@ def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
 @pytest.mark.parametrize(("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)])
 def test_only_an_unfinished_game_is_saved_with_its_clocks(end: GameEnd, kept: bool) -> None:
     game, _, _ = play("e4", clock=GameClock(GameTime(60, 0), Time()))
-    headers = record_of(game, end).headers
+    headers = game.record(end).headers
     assert ("WhiteClock" in headers, "BlackClock" in headers) == (kept, kept)
 
 
@@ -176,8 +176,7 @@ def test_game_of_others_gives_its_position_alone() -> None:
 def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
     clock = GameClock(GameTime(60, 0), Time())
     clock.set_left(chess.WHITE, 3)
-    before = settings(chess.WHITE, clock)
-    before.levels = {chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=2)}
+    before = TimedGame(Setup(clock=clock, levels={chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=2)}))
     same, swapped = before.again(swap=False), before.again(swap=True)
     assert (same.human, swapped.human) == (chess.WHITE, chess.BLACK)
     assert swapped.levels == {chess.WHITE: Level(nodes=2), chess.BLACK: Level(nodes=1)}

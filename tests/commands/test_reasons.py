@@ -9,6 +9,7 @@ from pathlib import Path
 import chess
 import pytest
 
+from tests.boards import board_after
 from uci.annotate.motifs import mate_pattern, motif
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 
@@ -76,10 +77,7 @@ def position(text: str) -> chess.Board:
     """A FEN, or the position after moves from the start."""
     if "/" in text:
         return chess.Board(text)
-    board = chess.Board()
-    for san in text.split():
-        board.push_san(san)
-    return board
+    return board_after(text)
 
 
 def moves(board: chess.Board, text: str) -> list[chess.Move]:

@@ -22,14 +22,15 @@ from engine.errors import ConfigError, DataError, NetFileError
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchInfo, SearchResult
+from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
-from uci.game.clock import GameTime
+from uci.game.clock import GameClock, GameTime
 from uci.game.game_file import save
 from uci.game.level import parse_level
+from uci.game.timed_game import Setup
 from uci.web.beginnings import _unreadable_word
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import WebServer
-from uci.web.table import Setup
 from uci.web.thinker import Thinker
 from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN, WISHES, read_wish
 
@@ -304,7 +305,11 @@ def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is
         assert sans(state)[0] == "d4"
         assert thinking["steps"][-1]["san"] == "e4"
 
-    visited(tmp_path, act, Setup(level=parse_level("elo 1400"), control=GameTime(60.0, 0.0)))
+    visited(
+        tmp_path,
+        act,
+        Setup(levels=dict.fromkeys(chess.COLORS, parse_level("elo 1400")), clock=GameClock(GameTime(60.0, 0.0))),
+    )
 
 
 @pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
@@ -433,7 +438,11 @@ def test_levels_and_clocks_reach_the_engine(tmp_path: Path) -> None:
         assert visit.engine.limits[-1].nodes == 7
         assert not visit.engine.options.limit_strength
 
-    visited(tmp_path, act, Setup(level=parse_level("elo 1500"), control=GameTime(60, 2)))
+    visited(
+        tmp_path,
+        act,
+        Setup(levels=dict.fromkeys(chess.COLORS, parse_level("elo 1500")), clock=GameClock(GameTime(60, 2))),
+    )
 
 
 def test_taking_back_stops_a_thinking_engine_at_once(tmp_path: Path) -> None:
@@ -470,7 +479,7 @@ def test_game_waits_while_no_tab_is_open(tmp_path: Path) -> None:
         state = await (await visit.tab()).state()
         assert state["clock"]["running"] == "white"
 
-    visited(tmp_path, act, Setup(control=GameTime(60, 0)))
+    visited(tmp_path, act, Setup(clock=GameClock(GameTime(60, 0))))
 
 
 def test_engine_answers_after_a_reload_in_its_thinking(tmp_path: Path) -> None:
@@ -489,9 +498,7 @@ def test_engine_answers_after_a_reload_in_its_thinking(tmp_path: Path) -> None:
 
 
 def test_draw_is_agreed_when_aino_is_not_better(tmp_path: Path) -> None:
-    board = chess.Board()
-    for san in QUIET_GAME.split():
-        board.push_san(san)
+    board = board_after(QUIET_GAME)
 
     async def act(visit: Visit) -> None:
         tab = await visit.tab()
@@ -672,7 +679,7 @@ def test_ainos_clock_waits_until_the_engine_is_loaded(tmp_path: Path) -> None:
         assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
         assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
 
-    visited(tmp_path, act, Setup(control=GameTime(600, 0)), load=load)
+    visited(tmp_path, act, Setup(clock=GameClock(GameTime(600, 0))), load=load)
 
 
 def test_engine_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:

@@ -6,22 +6,14 @@ import chess
 import chess.pgn
 import pytest
 
-from uci.game.clock import GameTime
+from tests.commands.terminal_game import Time
+from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
+from uci.game.timed_game import Setup
 from uci.web.snapshot import StepCache, legal_moves, snapshot
-from uci.web.table import Setup, Table
+from uci.web.table import Table
 
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
-
-
-class Time:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def play(table: Table, *moves: str) -> None:
@@ -35,13 +27,13 @@ def moves(*texts: str) -> list[chess.Move]:
 
 def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 2)), time)
-    time.now = 30
+    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
+    time.seconds = 30
     assert table.clock is not None
     assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
     play(table, "e4")
     assert table.clock.running == chess.BLACK
-    time.now = 40
+    time.seconds = 40
     play(table, "e5")
     assert (table.clock.left(chess.WHITE), table.clock.left(chess.BLACK)) == (60, 52)
     assert table.clock_times == {1: 60, 2: 52}
@@ -49,11 +41,11 @@ def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
 
 def test_flag_falls_while_nobody_moves() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 2)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
     play(table, "e4", "e5")
-    time.now = 59.9
+    time.seconds = 59.9
     assert not table.fall_of_flag()
-    time.now = 60.1
+    time.seconds = 60.1
     assert table.fall_of_flag()
     assert table.end is not None
     assert (table.end.result, table.end.reason) == ("0-1", "White lost on time")
@@ -61,9 +53,9 @@ def test_flag_falls_while_nobody_moves() -> None:
 
 def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 0)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     play(table, "e4", "e5")
-    time.now = 61
+    time.seconds = 61
     play(table, "Nf3")
     assert table.plies == 2
     assert table.end is not None
@@ -72,29 +64,29 @@ def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
 @pytest.mark.parametrize("stop", ["wait", "analyse"])
 def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 2)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
     play(table, "e4", "e5")
-    time.now = 10
+    time.seconds = 10
     getattr(table, stop)(True)
     assert not table.is_running
-    time.now = 100
+    time.seconds = 100
     getattr(table, stop)(False)
     assert table.clock is not None
     assert table.clock.left(chess.WHITE) == 50
     assert table.clock.running == chess.WHITE
-    time.now = 101
+    time.seconds = 101
     assert table.clock.left(chess.WHITE) == 49
 
 
 def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 0)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     table.load(True)
     play(table, "e4")
-    time.now = 100
+    time.seconds = 100
     assert not table.fall_of_flag()
     table.load(False)
-    time.now = 110
+    time.seconds = 110
     play(table, "e5")
     assert table.clock_times == {1: 60, 2: 50}
     assert table.clock is not None
@@ -103,9 +95,9 @@ def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
 
 def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
     time = Time()
-    table = Table(Setup(control=GameTime(60, 0)), time)
+    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
     play(table, "e4", "e5")
-    time.now = 20
+    time.seconds = 20
     play(table, "Nf3", "Nc6")
     assert table.take_back()
     assert [move.uci() for move in table.board.move_stack] == ["e2e4", "e7e5"]
@@ -176,7 +168,7 @@ def test_what_is_looked_at_stays_inside_the_line() -> None:
 
 
 def test_the_record_has_players_result_clock_and_variation() -> None:
-    table = Table(Setup(control=GameTime(60, 1)), Time())
+    table = Table(Setup(clock=GameClock(GameTime(60, 1), Time())))
     play(table, "f3", "e5", "g4", "Qh4#")
     table.analyse(True)
     table.look(False, 2)

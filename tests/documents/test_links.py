@@ -29,7 +29,7 @@ def test_links_lead_to_files_and_headings_that_exist(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_a_page_names_exist(page: str) -> None:
-    """A name such as `engine/options.py` that begins with one of the project's folders."""
+    """A name such as `engine/player.py` that begins with one of the project's folders."""
     for name in INLINE.findall(plain_text(page)):
         if name.startswith(TOP) and re.fullmatch(r"[\w./-]+", name):
             assert (ROOT / name).exists(), f"{page}: there is no {name}"

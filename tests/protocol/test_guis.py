@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import chess
 import pytest
 
 from engine.native import jit
+from tests.boards import board_after
 from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.gui_game import ARGUMENTS, xboard_command
 from tests.protocol.virtual_screen import find_program, processes_left, virtual_screen
@@ -57,9 +57,7 @@ def wait_for(condition: Callable[[], bool], gui: subprocess.Popen[str]) -> None:
 def assert_legal(moves: list[str]) -> None:
     """At least ten moves from the start position, each of them legal."""
     assert len(moves) >= PLIES
-    board = chess.Board()
-    for move in moves:
-        board.push_uci(move)
+    board_after(moves)
 
 
 # ---- xboard, with Polyglot between -----------------------------------------------------------------------------------

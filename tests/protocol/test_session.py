@@ -14,6 +14,7 @@ import pytest
 
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchResult
+from tests.boards import board_after
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from uci.protocol.session import Session
 from uci.protocol.writer import Writer
@@ -56,22 +57,6 @@ def test_go_without_isready_or_position_plays_from_the_start(talk: Conversation)
     assert chess.Board().is_legal(move)
 
 
-def test_isready_is_answered_during_a_search(talk: Conversation) -> None:
-    talk.say("go infinite", "isready")
-    assert talk.answers("readyok") == ["readyok"]
-    assert talk.answers("bestmove") == []
-    talk.say("stop")
-    talk.wait_for("bestmove")
-
-
-def test_last_lines_are_the_complete_final_set(talk: Conversation) -> None:
-    talk.say("setoption name MultiPV value 3", "go nodes 1")
-    talk.wait_for("bestmove")
-    final = talk.lines[-4:-1]
-    assert [line.split("multipv ")[1][0] for line in final] == ["1", "2", "3"]
-    assert all("depth 2" in line for line in final)
-
-
 def test_searchmoves_and_limits_reach_the_engine(talk: Conversation) -> None:
     talk.say("go wtime 1000 btime 900 winc 10 searchmoves e2e4 d2d4")
     talk.wait_for("bestmove")
@@ -94,15 +79,6 @@ def test_no_bestmove_before_stop(talk: Conversation, go: str) -> None:
     assert nothing_follows(talk, "bestmove", 1)
 
 
-@pytest.mark.parametrize("position", [MATED, STALEMATE])
-@pytest.mark.parametrize("go", ["go infinite", "go ponder movetime 5"])
-def test_no_bestmove_before_stop_even_when_the_game_is_over(talk: Conversation, position: str, go: str) -> None:
-    talk.say(f"position {position}", go)
-    assert nothing_follows(talk, "bestmove", 0)
-    talk.say("stop")
-    assert talk.wait_for("bestmove") == ["bestmove (none)"]
-
-
 def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
     talk.say(f"position {MATED}", "go nodes 5")
     assert talk.wait_for("bestmove") == ["bestmove (none)"]
@@ -110,18 +86,6 @@ def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
     talk.say(f"position {STALEMATE}", "go nodes 5")
     talk.wait_for("bestmove", 2)
     assert "info depth 0 score cp 0" in talk.lines
-
-
-def test_searchmoves_none_has_no_bestmove(talk: Conversation) -> None:
-    talk.say("go nodes 5 searchmoves 0000")
-    assert talk.wait_for("bestmove") == ["bestmove (none)"]
-
-
-def test_ponderhit_lets_the_move_be_said(talk: Conversation) -> None:
-    talk.say("go ponder wtime 1000 btime 1000")
-    assert nothing_follows(talk, "bestmove", 0)
-    talk.say("ponderhit")
-    talk.wait_for("bestmove")
 
 
 def test_stop_and_ponderhit_when_idle_say_nothing(talk: Conversation) -> None:
@@ -259,9 +223,7 @@ def test_random_bytes_never_end_the_conversation(talk: Conversation) -> None:
 
 def test_position_with_more_moves_continues_the_old_one(talk: Conversation) -> None:
     talk.say("position startpos moves e2e4", "position startpos moves e2e4 e7e5 g1f3", "d")
-    expected = chess.Board()
-    for move in ("e2e4", "e7e5", "g1f3"):
-        expected.push_uci(move)
+    expected = board_after("e2e4 e7e5 g1f3")
     assert talk.lines[-1] == f"Fen: {expected.fen()}"
     talk.say("position startpos moves e2e4 c7c5", "d")
     assert "pp1ppppp" in talk.lines[-1]
@@ -375,9 +337,9 @@ def test_messages_stay_on_one_line() -> None:
 
 def test_unknown_command_is_answered_with_the_nearest_one(talk: Conversation) -> None:
     talk.say("positon startpos", "xyzzy")
-    assert talk.infos() == ["unknown command: positon startpos; did you mean position?", "unknown command: xyzzy"]
+    assert talk.infos() == ["unknown command: positon startpos; did you mean 'position'?", "unknown command: xyzzy"]
 
 
 def test_an_unknown_option_is_answered_with_the_nearest_one(talk: Conversation) -> None:
     talk.say("setoption name MultPV value 3", "setoption name Zorro value 1")
-    assert talk.infos() == ["unknown option: MultPV; did you mean MultiPV?", "unknown option: Zorro"]
+    assert talk.infos() == ["unknown option: MultPV; did you mean 'MultiPV'?", "unknown option: Zorro"]

@@ -26,6 +26,7 @@ from engine.native.compile_events import Compilation
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from tests.boards import board_after
 from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
 from uci.loading import background
@@ -292,9 +293,7 @@ def test_search_that_was_stopped_compiled_after_all_when_the_compiler_failed(fol
     ],
 )
 def test_stop_before_anything_was_compiled_took_any_move(moves: str, only: str, best: str) -> None:
-    board = chess.Board()
-    for move in moves.split():
-        board.push_uci(move)
+    board = board_after(moves)
     limits = Limits(searchmoves=tuple(map(chess.Move.from_uci, only.split())))
     assert any_move(board, limits, StillCompilingError("no search yet"))[-1] == f"bestmove {best}"
 

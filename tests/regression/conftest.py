@@ -19,6 +19,7 @@ from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
+from tests.unit.network.fused_tower import fused
 
 Play = Callable[[chess.Board, int], chess.Move]
 SearchIt = Callable[[chess.Board, int], SearchResult]
@@ -26,7 +27,7 @@ SearchIt = Callable[[chess.Board, int], SearchResult]
 
 def _random_net() -> FusedTower:
     config = TowerConfig.parse("16x2")
-    return FusedTower.from_model(build_tower(config, np.random.default_rng(7)), config)
+    return fused(build_tower(config, np.random.default_rng(7)), config)
 
 
 def _shipped_net() -> FusedTower:

@@ -9,6 +9,8 @@ from typing import Any
 import chess
 import pytest
 
+from tests.boards import board_after
+
 DISASTERS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("disasters.toml").read_text(encoding="utf-8"))[
     "disaster"
 ]
@@ -17,10 +19,7 @@ each_disaster = pytest.mark.parametrize("disaster", DISASTERS, ids=[entry["name"
 
 def board_before(disaster: dict[str, Any]) -> chess.Board:
     """The position in which the blunder is possible, its game on the move stack."""
-    board = chess.Board(disaster.get("fen", chess.STARTING_FEN))
-    for san in disaster["moves"].split():
-        board.push_san(san)
-    return board
+    return board_after(disaster["moves"], disaster.get("fen", chess.STARTING_FEN))
 
 
 def test_there_are_at_least_twenty_disasters():

@@ -14,17 +14,11 @@ from engine.board.layout import KEY
 from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from tests.boards import board_after
 
 NODES = (100, 400, 1600)
 BLUNDERS = (("f3 e5", "g4"), ("g4 e5", "f3"))
 POLICY_TEMPERATURE = EngineOptions().policy_temperature
-
-
-def board_after(moves: str) -> chess.Board:
-    board = chess.Board()
-    for san in moves.split():
-        board.push_san(san)
-    return board
 
 
 @pytest.mark.parametrize("nodes", NODES)

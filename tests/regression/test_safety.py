@@ -13,6 +13,7 @@ from engine.board.layout import KEY
 from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from tests.boards import board_after
 
 
 class Erratic:
@@ -143,9 +144,7 @@ def test_a_winning_side_does_not_repeat_for_the_third_time(search):
 
 
 def test_a_losing_side_takes_the_third_occurrence(search_material):
-    board = chess.Board("8/3k4/8/8/8/8/5PPP/Q5K1 b - - 0 1")
-    for text in ("d7e7", "a1b1", "e7e6", "b1a1", "e6e7", "a1c1", "e7e6", "c1a1"):
-        board.push_uci(text)
+    board = board_after("d7e7 a1b1 e7e6 b1a1 e6e7 a1c1 e7e6 c1a1", "8/3k4/8/8/8/8/5PPP/Q5K1 b - - 0 1")
     repeating = chess.Move.from_uci("e6e7")
     assert completes_third(board, repeating)
     assert search_material(board, 400).best_move == repeating

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
-BASE = {"engine.errors", "engine.files", "engine.idle_options", "engine.options", "engine.settings"}
+BASE = {"engine.errors", "engine.files", "engine.options"}
 TOOLS = BASE | {"engine.backend", "engine.native"}
 TACTICS = TOOLS | {"engine.board"}
 NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
@@ -49,9 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.commands": REPORT | {"selfplay.report", "selfplay.suites", "selfplay.teachers"},
     "selfplay.main": ENGINE | SELFPLAY_TOOLS | {"selfplay.commands"},
     "engine.errors": set(),
-    "engine.idle_options": {"engine.options"},
-    "engine.options": {"engine.errors", "engine.settings"},
-    "engine.settings": {"engine.errors"},
+    "engine.options": {"engine.errors"},
     "engine.backend": BASE,
     "engine.cli": BASE,
     "engine.files": {"engine", "engine.errors"},
@@ -90,13 +88,20 @@ ONLY_IMPORTERS = {
         "engine.native.bits",
         "engine.native.compile_events",
         "engine.native.dependencies",
+        "engine.native.instructions",
         "engine.native.integer_lanes",
         "engine.native.jit",
         "engine.native.lanes",
         "engine.native.ordering",
         "engine.native.whole",
     },
-    "llvmlite": {"engine.native.integer_lanes", "engine.native.lanes", "engine.native.ordering", "engine.native.whole"},
+    "llvmlite": {
+        "engine.native.instructions",
+        "engine.native.integer_lanes",
+        "engine.native.lanes",
+        "engine.native.ordering",
+        "engine.native.whole",
+    },
     "cupy": {"engine.backend"},
     "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool"},
     "fcntl": {"engine.native.locks"},

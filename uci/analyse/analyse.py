@@ -21,7 +21,7 @@ from engine.search.result import SearchInfo, SearchResult
 from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
 from uci.terminal.board_view import choose_style, render_board
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
-from uci.terminal.reading import BadLine, Source, read_sources
+from uci.terminal.reading import BadLine, Source, add_source_flags, read_sources
 from uci.terminal.waiting import Interrupted, ready_engine, search_interruptibly
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
@@ -43,10 +43,7 @@ analysed. Blank lines and those that begin with # are skipped.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino analyse POSITION [options]"
-    text = "take a FEN, a PGN file, startpos, or - for one FEN per line of standard input"
-    parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
-    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
-    parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
+    add_source_flags(parser, "take a FEN, a PGN file, startpos, or - for one FEN per line of standard input")
     add_limit_flags(parser, "five seconds", with_infinite=True)
     parser.add_argument("--json", action="store_true", help="print one JSON object per position, each on one line")
     add_flags(parser)

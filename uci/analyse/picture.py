@@ -23,7 +23,7 @@ from engine.search.limits import Limits
 from engine.search.result import SearchInfo
 from uci.analyse.view import as_table, searched_lines
 from uci.terminal.board_view import BoardStyle, render_board
-from uci.terminal.reading import read_source
+from uci.terminal.reading import add_source_flags, read_source
 
 OPERA_GAME = "rn2kb1r/p3qppp/2p2n2/1p2p1B1/2B1P3/1QN5/PPP2PPP/R3K2R w KQkq - 0 10"  # Morphy against two, Paris 1858.
 LINES = 3
@@ -75,10 +75,7 @@ def as_svg(picture: ConsoleRenderable) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Search a position and write its picture; exit status 1 for an error reported on stderr."""
     parser = argparse.ArgumentParser(prog="python -m uci.analyse.picture", description=__doc__)
-    text = "draw this FEN or PGN file (default: the Opera Game)"
-    parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
-    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
-    parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
+    add_source_flags(parser, "draw this FEN or PGN file (default: the Opera Game)")
     text = "search this many positions (default %(default)s)"
     parser.add_argument("--nodes", type=int, default=20_000, metavar="N", help=text)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="write the SVG here")

@@ -30,7 +30,7 @@ from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
 
 _DEFAULT_LIMITS = Limits(nodes=20_000)
-_PAGE_PAUSE = 20.0  # wait this many times as long as writing the page takes before writing it again
+_PAGE_PAUSE = 20.0  # pause between two writings of the page, in multiples of the time that the last one took
 EXAMPLES = """\
 examples:
   aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html

@@ -44,11 +44,6 @@ def winning_chances(expected: float) -> float:
     return 1.0 / (1.0 + ((1.0 - expected) / expected) ** _HUMAN_SLOPE)
 
 
-def least_loss(judgement: Judgement) -> float:
-    """The smallest loss that earns a bad move its judgement. Raises KeyError for another kind."""
-    return {kind: least for least, kind in _THRESHOLDS}[judgement]
-
-
 def is_only_move(gap: float, chances: float) -> bool:
     """Whether a move that leaves such winning chances is the only good one, given the `gap` to the best other move."""
     return gap >= _GREAT_GAP and _STILL_OPEN[0] <= chances <= _STILL_OPEN[1]

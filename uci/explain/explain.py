@@ -23,7 +23,7 @@ from uci.explain.observe import Observation, observe
 from uci.explain.position_page import Explanation, page
 from uci.explain.sight import Sight, show_features, show_history, show_planes, show_weights
 from uci.terminal.limit_flags import MOST_NODES, checked
-from uci.terminal.reading import Source, read_source
+from uci.terminal.reading import Source, add_source_flags, read_source
 from uci.terminal.waiting import ready_engine
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
@@ -42,10 +42,7 @@ The page is one file to open in a browser.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino explain POSITION [options]"
-    text = "take a FEN, a PGN file, startpos, or - for standard input"
-    parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
-    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
-    parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
+    add_source_flags(parser, "take a FEN, a PGN file, startpos, or - for standard input")
     text = "search this many positions (default: 100,000, or three seconds if that is sooner)"
     parser.add_argument("--nodes", type=int, metavar="N", help=text)
     text = "write the page here (default %(default)s)"

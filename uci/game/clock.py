@@ -66,6 +66,10 @@ class GameClock:
         self._running: chess.Color | None = None
         self._since = 0.0
 
+    def fresh(self) -> GameClock:
+        """Clocks of the same kind, on which no time has passed."""
+        return GameClock(self.control, self.now)
+
     def start(self, side: chess.Color) -> None:
         """Lets a side's clock run, if it does not already."""
         if self._running != side:

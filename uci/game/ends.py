@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 import chess
 
+from uci.terminal.verdict import Verdict
+
 DRAW_FROM_PLY = 30  # Aino does not agree to a draw earlier in a game
+TOO_EARLY = f"Aino wants to play on: it is too early, ask after move {DRAW_FROM_PLY // 2}"
+DECLINED = "Aino declines: it likes its position better"
 _DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this
 
 
@@ -19,6 +23,7 @@ class GameEnd:
 
 
 UNFINISHED = GameEnd("*", "unterminated")
+DRAW_AGREED = GameEnd("1/2-1/2", "draw agreed")
 
 
 def end_on_board(board: chess.Board) -> GameEnd | None:
@@ -49,6 +54,6 @@ def _win_against(loser: chess.Color) -> str:
     return "0-1" if loser == chess.WHITE else "1-0"
 
 
-def accepts_draw(expected: float) -> bool:
-    """Whether Aino agrees to a draw in a position in which it has these expected points, 0..1."""
-    return expected <= _DRAW_ENOUGH
+def accepts_draw(offerer: Verdict) -> bool:
+    """Whether Aino agrees to a draw in a position with this verdict, from the side of the person who offers it."""
+    return 1.0 - offerer.expected <= _DRAW_ENOUGH

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import sys
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import chess
 import chess.pgn
 
+from engine.files.user_folder import user_folder
 from uci.terminal.opening_names import opening_name
 from uci.terminal.reading import read_game, read_games
 
@@ -21,13 +21,7 @@ REVIEWED = ".annotated"  # in the names of reviews
 
 def games_folder() -> Path:
     """Where games are saved: aino/games in the system's folder for the user's data."""
-    if sys.platform == "win32":
-        base = os.environ.get("APPDATA", "~/AppData/Roaming")
-    elif sys.platform == "darwin":
-        base = "~/Library/Application Support"
-    else:
-        base = os.environ.get("XDG_DATA_HOME", "") or "~/.local/share"
-    return Path(os.path.expanduser(base), "aino", "games")
+    return Path(os.path.expanduser(user_folder("data")), "aino", "games")
 
 
 def default_path(now: datetime.datetime) -> Path:
@@ -73,7 +67,7 @@ def game_from_board(
 ) -> chess.pgn.Game:
     """The game on a board's move stack; `clock_times` are the mover's seconds left after each ply."""
     game = chess.pgn.Game.from_board(board)
-    game.headers.update(Event="Terminal game", Site="-", Round="-", Result=result)
+    game.headers.update(Site="-", Round="-", Result=result)
     game.headers.update(headers)
     name = opening_name(board)
     if name:

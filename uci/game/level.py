@@ -12,15 +12,15 @@ from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 DEFAULT_MOVETIME_S = 2.0
 _FULL = "full strength"
-_PATIENCE_S, _MOVES_LEFT = 8.0, 40  # the longest answer where the clock has more for each of so many moves
-_SLOWEST_S, _PACE_MOVES = 5.0, 120  # the longest pause of a limited level, and the share of its clock for one
+_PATIENCE_S, _MOVES_LEFT = 8.0, 40  # Aino answers within this time if its clock has more for each of so many moves
+_SLOWEST_S, _PACE_MOVES = 5.0, 120  # a limited level pauses for a 120th of its clock, five seconds at most
 _ELO_STEP = 200  # between the levels of a menu
 LEVEL_FORMS = "easy, medium, hard, elo 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
 
 
 @dataclass(frozen=True)
 class Level:
-    """One way of limiting the engine; at most one of the three is set. None of them: full strength, by the clock."""
+    """How Aino's strength is limited: by one field at most. With none it plays at full strength, by the clock."""
 
     elo: int | None = None
     movetime_s: float | None = None
@@ -36,7 +36,7 @@ class Level:
         return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
     def pace_s(self, clock: Limits | None, white: bool) -> float:
-        """Seconds that an answer takes at least: a limited level uses a share of its clock, as a person does."""
+        """The least time for an answer, in seconds: a limited level uses a share of its clock, as a person does."""
         if self.elo is None or clock is None:
             return 0.0
         return min(_SLOWEST_S, ((clock.clock_ms(white) or 0) / _PACE_MOVES + clock.increment_ms(white) / 2) / 1000)
@@ -62,6 +62,7 @@ class Level:
 
 
 DEFAULT_LEVEL = Level()
+HINT_LEVEL = Level(movetime_s=1.0)  # of hints and answers to a draw: full strength, whatever Aino's level in the game
 # Set by hand on Stockfish's scale, as UCI_Elo. Whom they are like, and that Lichess's scale is near, are estimates.
 NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1600), "hard": Level(elo=2000)}
 DEFAULT_NAME = "medium"  # which a club player enjoys

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import chess
 import chess.pgn
@@ -12,37 +10,24 @@ import chess.pgn
 from engine.errors import ConfigError
 from uci.game.clock import GameClock, GameTime
 from uci.game.level import Level, parse_level
+from uci.game.timed_game import PERSON, Setup
 from uci.terminal.reading import board_at
 
-PERSON = "You"  # the person's name in the headers
 _TIME_CONTROL = re.compile(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?")
 
 
-@dataclass(frozen=True)
-class SavedGame:
-    """A game to continue. `levels` is None where its players are not a person and Aino, or Aino alone."""
+def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
+    """The game after `ply` half-moves (None: all), as the headers and clock comments tell it. Raises DataError.
 
-    board: chess.Board
-    human: chess.Color | None = None
-    levels: Mapping[chess.Color, Level] | None = None  # Aino's level for each colour
-    clock: GameClock | None = None  # None where the game has none
-    clock_times: Mapping[int, float] = field(default_factory=dict)  # seconds left to the mover after each ply
-
-
-def player_name(level: Level) -> str:
-    """Aino's name in the headers."""
-    return f"Aino ({level.text})"
-
-
-def saved_game(game: chess.pgn.Game, ply: int | None = None) -> SavedGame:
-    """The game after `ply` half-moves (None: all), as the headers and clock comments tell it. Raises DataError."""
+    `levels` is None where its players are not a person and Aino, or Aino alone.
+    """
     board = board_at(game, ply)
     names = {side: game.headers.get(name, "") for side, name in ((chess.WHITE, "White"), (chess.BLACK, "Black"))}
     levels = {side: level for side in chess.COLORS if (level := _level(names[side])) is not None}
     people = [side for side in chess.COLORS if names[side] == PERSON]
     is_ours = len(levels) + len(people) == len(names) and levels
     clock, clock_times = _clocks(game, board)
-    return SavedGame(
+    return Setup(
         board=board,
         human=people[0] if people else None,
         levels={side: levels.get(side) or levels[not side] for side in chess.COLORS} if is_ours else None,

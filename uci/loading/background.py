@@ -72,7 +72,7 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
 
 
 class Preparation:
-    """Sees to it that an engine's kernels are in the cache; starts the compiler where they are not.
+    """Gets an engine's kernels into the cache: starts the compiler if they are missing, and again if it fails.
 
     `options` and `needed` as for `place_of`.
     """
@@ -117,7 +117,7 @@ class Preparation:
         return max(0.0 if is_last else 1.0, self._expected_s - (now - self._step[0]))
 
     def wait(self, tell: Callable[[LoadingProgress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Wait until the kernels are in the cache, or nobody will put them there: then the first search compiles.
+        """Waits until the kernels are in the cache, or until no compiler can be had and the first search must compile.
 
         `tell` hears of the progress every two seconds. Raises StillCompilingError once `stopped` gives true.
         """
@@ -135,9 +135,7 @@ class Preparation:
             time.sleep(_POLL_S)
 
     def _check(self) -> str:
-        """Note whether there is nothing left to wait for, and see to it that a compiler is at work; returns what is
-        wrong with it, in words.
-        """
+        """Updates `finished` and keeps a compiler at work; returns what went wrong with it in words, "" for nothing."""
         assert self._place is not None
         status = 0 if self._compiler is None else self._compiler.poll()
         if self._place.done.exists() or status == 0:  # It is 0 where none could be started or nothing can be kept.

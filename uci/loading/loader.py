@@ -33,7 +33,7 @@ _INSTEAD: dict[str, tuple[Value, ...]] = {
     "backend": ("auto", "numpy"),
     "book_file": ("",),
 }
-# The field to change when no value is left for the one at fault: `material` needs no net, and the least room.
+# The field to change when no value is left for the one at fault: `material` needs no net and the least memory.
 _LAST_RESORT = "evaluator"
 
 

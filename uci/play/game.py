@@ -1,11 +1,10 @@
-"""A terminal game: its position and clocks, the engine that plays in it, and the console that shows it."""
+"""A terminal game: the engine that plays in it, and the console that shows it."""
 
 from __future__ import annotations
 
-import datetime
 import random
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,9 +13,11 @@ from rich.console import Console
 
 from engine.cli.console import say, waiting
 from engine.search.result import SearchResult
-from uci.game.clock import GameClock, clock_text
-from uci.game.level import Level
-from uci.game.resume import SavedGame
+from uci.game.clock import clock_text
+from uci.game.ends import UNFINISHED, GameEnd
+from uci.game.game_file import default_path, games_folder, save
+from uci.game.level import HINT_LEVEL, Level
+from uci.game.timed_game import Setup, TimedGame
 from uci.play.asking import Countdown
 from uci.terminal.board_view import BoardStyle, captured_text, render_bar, render_board
 from uci.terminal.opening_names import opening_name
@@ -25,8 +26,6 @@ from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
     from engine.player import Engine
-
-_HINT_LEVEL = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
 
 
 class Ask(Protocol):
@@ -37,113 +36,68 @@ class Ask(Protocol):
 
 @dataclass
 class GameSettings:
-    """Who plays, and how it looks. `human` is None where Aino plays both sides."""
+    """How a game looks, and where it is saved; one's games at a terminal share them."""
 
-    human: chess.Color | None
-    levels: dict[chess.Color, Level]  # Aino's level for each colour
     style: BoardStyle
-    clock: GameClock | None = None
     pgn: Path | None = None  # where to save the game; None for a file of its own
     bar: bool = False  # whether to show the evaluation bar under every board
     book: bool = False  # whether Aino begins with known openings, by chance
     scores: bool = False  # whether to show what Aino thinks of its moves
-    started: datetime.datetime = field(default_factory=datetime.datetime.now)
-
-    def again(self, swap: bool) -> GameSettings:
-        """The settings of another game: fresh clocks, and the other colours where a `swap` is wanted."""
-        fresh = replace(self, started=datetime.datetime.now())
-        if self.clock is not None:
-            fresh.clock = GameClock(self.clock.control, self.clock.now)
-        if swap:
-            fresh.human = None if self.human is None else not self.human
-            fresh.levels = {side: self.levels[not side] for side in chess.COLORS}
-        return fresh
 
 
-class TerminalGame:
-    """A person against the engine, or the engine against itself: the position, the clocks, and what is shown of them.
+class TerminalGame(TimedGame):
+    """A game, and what is shown of it.
 
     `uci.play.loop` plays it; what can be typed besides moves is in `uci.play.typed_commands`.
     """
 
-    def __init__(self, console: Console, engine: Engine, board: chess.Board, settings: GameSettings, ask: Ask) -> None:
-        self.board = board
+    def __init__(self, console: Console, engine: Engine, setup: Setup, settings: GameSettings, ask: Ask) -> None:
+        super().__init__(setup)
         self.console = console
         self.settings = settings
-        self.clock_times: dict[int, float] = {}  # seconds left to the mover after each ply
         self.verdict: Verdict | None = None  # Aino's latest verdict, from White's view
-        self._engine = engine
+        self.engine = engine
         self.asker = ask
         self.rng = random.Random()
-        self._perspective = settings.human if settings.human is not None else chess.WHITE
-        self._start_ply = len(board.move_stack)
+        self._perspective = chess.WHITE if setup.human is None else setup.human
         self._opening = ""
-
-    # ---- changes of the position ------------------------------------------------------------------------------------
-
-    @property
-    def is_engine_turn(self) -> bool:
-        """Whether Aino is to move."""
-        return self.board.turn != self.settings.human
 
     @property
     def sides_text(self) -> str:
         """Who plays what, and how strongly."""
-        human, levels = self.settings.human, self.settings.levels
-        if human is None:
+        if self.human is None:
             return "Aino plays both sides"
-        return f"you have {chess.COLOR_NAMES[human].title()}; Aino's level: {levels[not human].text}"
-
-    @property
-    def has_new_moves(self) -> bool:
-        """Whether moves were played that no file has."""
-        return len(self.board.move_stack) > self._start_ply
-
-    def start_clock(self) -> None:
-        """Lets the mover's clock run; nobody's runs before the first move of a new or loaded game."""
-        if self.settings.clock is not None and self.has_new_moves:
-            self.settings.clock.start(self.board.turn)
-
-    def push(self, move: chess.Move) -> None:
-        """Plays a legal move and stops the mover's clock."""
-        mover = self.board.turn
-        self.board.push(move)
-        if self.settings.clock is not None:
-            self.settings.clock.stop()
-            self.clock_times[len(self.board.move_stack)] = self.settings.clock.left(mover)
+        return f"you have {chess.COLOR_NAMES[self.human].title()}; Aino's level: {self.level.text}"
 
     def take_back(self) -> bool:
-        """Undoes the person's last move and Aino's answer, if there is one, clocks included; False without a move."""
-        plies = 1 if self.is_engine_turn else 2
-        if len(self.board.move_stack) < plies:
-            return False
-        for _ in range(plies):
-            self.clock_times.pop(len(self.board.move_stack), None)
-            self.board.pop()
-        self._start_ply = min(self._start_ply, len(self.board.move_stack))
-        clock = self.settings.clock
-        if clock is not None:
-            ply = len(self.board.move_stack)
-            for side, left_after in ((not self.board.turn, ply), (self.board.turn, ply - 1)):
-                clock.set_left(side, self.clock_times.get(left_after, clock.control.seconds))
         self.verdict = None
-        return True
+        return super().take_back()
 
-    def replace_board(self, board: chess.Board) -> None:
-        """Continues from another position; the clocks start anew."""
-        clock = self.settings.clock
-        self.resume(SavedGame(board, clock=GameClock(clock.control, clock.now) if clock is not None else None))
-
-    def resume(self, saved: SavedGame) -> None:
-        """Continues a saved game, with its sides, levels and clocks if it names them."""
-        self.board = saved.board
-        self._start_ply = len(saved.board.move_stack)
+    def resume(self, setup: Setup) -> None:
+        """Leaves this game, which is saved, for another one, with its sides, levels and clocks where it names them."""
+        if self.plies > self.first_ply:
+            self.keep()
+        if setup.levels is None:
+            setup = replace(setup, human=self.human, levels=self.levels)
+        else:
+            self._perspective = chess.WHITE if setup.human is None else setup.human
+        self.begin(replace(setup, clock=setup.clock or self.clock))
         self.verdict = None
-        self.clock_times = dict(saved.clock_times)
-        self.settings.clock = saved.clock or self.settings.clock
-        if saved.levels is not None:
-            self.settings.human, self.settings.levels = saved.human, dict(saved.levels)
-            self._perspective = chess.WHITE if saved.human is None else saved.human
+
+    def keep(self, end: GameEnd = UNFINISHED) -> Path | None:
+        """Saves a game that has moves and says where; the file, or None. Shows a game that cannot be saved."""
+        if not self.plies:
+            return None
+        record = self.record(end)
+        path = self.settings.pgn or default_path(self.started)
+        try:
+            save(record, path)
+        except OSError as error:
+            self.say(f"cannot save the game in {path}: {error}\n\n{record}")
+            return None
+        goes_on = end == UNFINISHED and path.parent == games_folder()
+        self.say(f"saved to {path}" + ("; `aino play --load last` goes on with it" if goes_on else ""))
+        return path
 
     def flip(self) -> None:
         """Turns the board round."""
@@ -151,14 +105,14 @@ class TerminalGame:
 
     # ---- the engine -------------------------------------------------------------------------------------------------
 
-    def search(self, level: Level = _HINT_LEVEL) -> SearchResult:
+    def search(self, level: Level = HINT_LEVEL) -> SearchResult:
         """Searches the position, for a hint or at a level, and keeps the verdict; Ctrl-C stops it and is raised."""
-        clock = self.settings.clock
-        self._engine.set_options(level.options(self._engine.options))
-        self._engine.set_position(self.board)
-        left, begun, white = clock.limits() if clock is not None else None, time.monotonic(), self.board.turn
+        self.engine.set_options(level.options(self.engine.options))
+        self.engine.set_position(self.board)
+        begun, white = time.monotonic(), self.board.turn
+        left = self.clock.limits() if self.clock is not None else None
         with waiting(self.console, "Aino is thinking") as tell:
-            result = search_interruptibly(self._engine, level.limits(left, white), tell=tell)
+            result = search_interruptibly(self.engine, level.limits(left, white), tell=tell)
             time.sleep(max(0.0, level.pace_s(left, white) - (time.monotonic() - begun)))
         if result.infos:
             self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
@@ -190,7 +144,7 @@ class TerminalGame:
 
     def ask(self, prompt: str) -> str:
         """The person's answer, without spaces around it. Raises EOFError, and FlagFell when their time is up."""
-        clock, side = self.settings.clock, self.board.turn
+        clock, side = self.clock, self.board.turn
         if clock is None:
             return self.asker(prompt).strip()
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 import chess
 
-from engine.errors import AinoError, MoveError
+from engine.errors import AinoError, MoveError, did_you_mean
 from engine.search.result import SearchResult
 from uci.game.book import book_move
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
@@ -18,12 +15,10 @@ from uci.play.typed_commands import COMMANDS
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict
 
-_LEAST_COMMAND = 3  # letters; we do not treat a shorter word as a misspelt command
-
 
 def play(game: TerminalGame) -> GameEnd:
     """Plays to the end; leaving (quit, the end of input, Ctrl-C) gives result "*"."""
-    if game.settings.human is not None:
+    if game.human is not None:
         game.say("Moves like e4, Nf3 or g1f3; 'help' lists the rest.")
     game.show()
     try:
@@ -38,11 +33,10 @@ def play(game: TerminalGame) -> GameEnd:
 
 def _human_turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
-    clock = game.settings.clock
     check = "check! " if game.board.is_check() else ""
     try:
         text = game.ask(f"{move_number(game.board)} {check}your move: ")
-        if clock is not None and clock.left(game.board.turn) <= 0:
+        if game.is_flag_down:
             raise FlagFell
         return _obey(game, text)
     except FlagFell:
@@ -64,7 +58,8 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        raise _with_guess(error, word.lower(), COMMANDS) from None
+        advice = did_you_mean(COMMANDS, word) or "; 'help' lists what you can type"
+        raise MoveError(f"{error}{advice}") from None
     game.push(move)
     if end_on_board(game.board):
         game.show()
@@ -73,10 +68,10 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
 
 def _engine_turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
-    clock, mover = game.settings.clock, game.board.turn
+    mover = game.board.turn
     known = book_move(game.board, game.rng) if game.settings.book else None
-    result = SearchResult(known, None, [], [], 0, 0) if known else game.search(game.settings.levels[mover])
-    if clock is not None and clock.left(mover) <= 0:
+    result = SearchResult(known, None, [], [], 0, 0) if known else game.search(game.levels[mover])
+    if game.is_flag_down:
         return end_by_flag(game.board)
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
@@ -96,9 +91,3 @@ def _opinion(result: SearchResult, mover: chess.Color) -> str:
     if played:
         return Verdict.of_move(played[0]).seen_by_white(mover).white_text
     return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else "book"
-
-
-def _with_guess(error: MoveError, word: str, names: Iterable[str]) -> MoveError:
-    """The error, with a command's name added where the word looks like a slip of it, or with the way to them all."""
-    close = difflib.get_close_matches(word, names, 1) if len(word) >= _LEAST_COMMAND else []
-    return MoveError(f"{error}; did you mean '{close[0]}'?" if close else f"{error}; 'help' lists what you can type")

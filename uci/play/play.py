@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -21,7 +22,8 @@ from engine.options import EngineOptions
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
-from uci.game.resume import SavedGame, saved_game
+from uci.game.resume import saved_game
+from uci.game.timed_game import Setup
 from uci.play.asking import ask
 from uci.play.game import GameSettings, TerminalGame
 from uci.play.questions import ask_choices, completions
@@ -85,28 +87,29 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
         arguments.side, arguments.level, arguments.clock = ask_choices(ask, print)
-    saved = _start(arguments, options.chess960)
+    setup = _chosen(_start(arguments, options.chess960), arguments, options)
     console = make_console()
-    settings = _settings(arguments, options, console, saved)
     if arguments.web:
-        _play_in_browser(console, arguments, options, settings, saved)
+        _play_in_browser(console, arguments, options, setup)
         return 0
+    settings = GameSettings(
+        choose_style(console, arguments.ascii), arguments.pgn, arguments.bar, setup.human is not None, arguments.scores
+    )
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing
 
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
             say(console, "Aino compiles itself for this machine, which happens once. You can move meanwhile.")
-        game: TerminalGame | None = TerminalGame(console, engine, saved.board, settings, ask)
+        game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask)
         assert game is not None
         _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
-        game.clock_times.update(saved.clock_times)
         say(console, f"The game will be saved in {arguments.pgn or games_folder()}")
         if arguments.load is not None:
             say(console, game.sides_text)
         with _leaving_by_signal():
             while game is not None:
-                game = sit_down(game, engine, options)
+                game = sit_down(game, options)
     return 0
 
 
@@ -126,30 +129,18 @@ def _complete_with_tab(found: Callable[[str], list[str]]) -> None:
     readline.parse_and_bind("tab: complete")
 
 
-def _play_in_browser(
-    console: Console, arguments: argparse.Namespace, options: EngineOptions, settings: GameSettings, saved: SavedGame
-) -> None:
-    if settings.human is None:
+def _play_in_browser(console: Console, arguments: argparse.Namespace, options: EngineOptions, setup: Setup) -> None:
+    if setup.human is None:
         raise ConfigError("--web needs a side: white, black or random; `aino play --side none` shows Aino's own games")
     from uci.web.launch import serve_board
-    from uci.web.table import Setup
 
-    level = settings.levels[not settings.human]
-    setup = Setup(
-        saved.board,
-        settings.human,
-        level,
-        clock=settings.clock,
-        clock_times=saved.clock_times,
-        is_asked=_asks_first(arguments),
-    )
+    setup = replace(setup, is_asked=_asks_first(arguments))
     place = (arguments.host, checked("--port", arguments.port, 0, 65_535))
     serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, not arguments.no_browser, *place)
 
 
-def _settings(
-    arguments: argparse.Namespace, options: EngineOptions, console: Console, saved: SavedGame
-) -> GameSettings:
+def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions) -> Setup:
+    """The game to play from a position, which may be a saved game's: flags go before what that one says."""
     level = _level(arguments, options)
     levels = dict.fromkeys(chess.COLORS, level)
     human = {"black": chess.BLACK, "none": None, "random": random.random() < 0.5}.get(arguments.side, chess.WHITE)
@@ -160,16 +151,8 @@ def _settings(
         levels[chess.BLACK] = parse_level(arguments.black_level)
     elif arguments.black_level:
         parse_level(arguments.black_level)  # reports a bad one
-    return GameSettings(
-        human=human,
-        levels=levels,
-        style=choose_style(console, arguments.ascii),
-        clock=GameClock(parse_time_control(arguments.clock)) if arguments.clock else saved.clock,
-        pgn=arguments.pgn,
-        bar=arguments.bar,
-        book=human is not None,
-        scores=arguments.scores,
-    )
+    clock = GameClock(parse_time_control(arguments.clock)) if arguments.clock else saved.clock
+    return replace(saved, human=human, levels=levels, clock=clock)
 
 
 def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level:
@@ -183,17 +166,17 @@ def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level:
     return Level(elo=options.elo) if strength_is_limited else DEFAULT_LEVEL
 
 
-def _start(arguments: argparse.Namespace, chess960: bool) -> SavedGame:
+def _start(arguments: argparse.Namespace, chess960: bool) -> Setup:
     if arguments.load is not None:
         return saved_game(load_game(arguments.load, arguments.game), arguments.ply)
     if arguments.fen is not None:
-        return SavedGame(parse_fen(arguments.fen, chess960))
+        return Setup(parse_fen(arguments.fen, chess960))
     if arguments.position is None and not chess960:
-        return SavedGame(chess.Board())
+        return Setup()
     number = random.randrange(_CHESS960_STARTS) if arguments.position is None else arguments.position
     if not 0 <= number < _CHESS960_STARTS:
         raise ConfigError(f"--position: bad value {number}, expected 0 to {_CHESS960_STARTS - 1}")
-    return SavedGame(chess.Board.from_chess960_pos(number))
+    return Setup(chess.Board.from_chess960_pos(number))
 
 
 @contextlib.contextmanager

@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.options import EngineOptions
-from engine.player import Engine
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.play.game import TerminalGame
 from uci.play.loop import play
-from uci.play.record import keep, record_of
 
 # What can be typed after a game, by its first letter or in full.
 _CHOICES = ("again", "swap", "takeback", "annotate", "quit")
 
 
-def sit_down(game: TerminalGame, engine: Engine, options: EngineOptions) -> TerminalGame | None:
+def sit_down(game: TerminalGame, options: EngineOptions) -> TerminalGame | None:
     """Plays a game, saves it and asks what next; the next game, or None to leave.
 
     Whatever ends the game, it is saved if it has moves. `options` are the engine's own, without a level.
@@ -34,18 +32,17 @@ def sit_down(game: TerminalGame, engine: Engine, options: EngineOptions) -> Term
             end = UNFINISHED
             end = play(game)
     finally:
-        path = keep(game, end)
+        path = game.keep(end)
     if choice == "annotate" and path is not None:
-        choice = _annotate(game, engine, options, end, path)
+        choice = _annotate(game, options, end, path)
     if choice not in ("again", "swap"):
         return None
-    settings = game.settings.again(swap=choice == "swap")
-    return TerminalGame(game.console, engine, game.board.root(), settings, game.asker)
+    return TerminalGame(game.console, game.engine, game.again(swap=choice == "swap"), game.settings, game.asker)
 
 
 def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:
     """What the player wants after a game; leaving the input is quitting."""
-    left_out = {*but} if game.settings.human is not None else {*but, "takeback", "swap"}
+    left_out = {*but} if game.human is not None else {*but, "takeback", "swap"}
     left_out |= set() if game.board.move_stack else {"takeback", "annotate"}
     choices = [choice for choice in _CHOICES if choice not in left_out]
     initials = {choice[0] if choice != "annotate" else "n": choice for choice in choices}
@@ -60,10 +57,10 @@ def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:
             return initials.get(answer, answer)
 
 
-def _annotate(game: TerminalGame, engine: Engine, options: EngineOptions, end: GameEnd, path: Path) -> str:
+def _annotate(game: TerminalGame, options: EngineOptions, end: GameEnd, path: Path) -> str:
     """Reviews the game beside its file, and asks again what next."""
     from uci.annotate.annotate import annotate_game
 
-    engine.set_options(options)
-    annotate_game(game.console, engine, record_of(game, end), path)
+    game.engine.set_options(options)
+    annotate_game(game.console, game.engine, game.record(end), path)
     return _choose(game, but=("annotate", "takeback"))

@@ -13,12 +13,12 @@ from engine.board.fen import parse_fen
 from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
-from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
+from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, GameEnd, accepts_draw, end_by_resigning
 from uci.game.game_file import games_folder, load_game, save, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.game.resume import saved_game
+from uci.game.timed_game import Setup
 from uci.play.game import TerminalGame
-from uci.play.record import keep, record_of
 from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
@@ -86,33 +86,29 @@ def _takeback(game: TerminalGame, _: str) -> None:
 
 def _draw(game: TerminalGame, _: str) -> GameEnd | None:
     """Aino agrees when it thinks that it is not better, and not at the start of a game."""
-    if len(game.board.move_stack) < DRAW_FROM_PLY:
-        game.say(f"Aino wants to play on: it is too early, ask after move {DRAW_FROM_PLY // 2}")
+    if game.plies < DRAW_FROM_PLY:
+        game.say(TOO_EARLY)
         return None
-    game.search()
-    if game.verdict is None:
-        return None
-    expected = game.verdict.expected if game.settings.human == chess.BLACK else 1.0 - game.verdict.expected
-    if accepts_draw(expected):
-        return GameEnd("1/2-1/2", "draw agreed")
-    game.say("Aino declines: it likes its position better")
+    result = game.search()
+    if result.infos and accepts_draw(Verdict.of_info(result.infos[0])):
+        return DRAW_AGREED
+    game.say(DECLINED)
     return None
 
 
 def _resign(game: TerminalGame, _: str) -> GameEnd | None:
-    assert game.settings.human is not None
+    assert game.human is not None
     if game.confirms("Resign this game?"):
-        return end_by_resigning(game.settings.human)
+        return end_by_resigning(game.human)
     game.say("the game goes on")
     return None
 
 
 def _level(game: TerminalGame, argument: str) -> None:
-    side = not game.settings.human
     if argument:
-        game.settings.levels[side] = parse_level(argument)
+        game.level = parse_level(argument)
     change = "" if argument else f"; to change it, type level and one of: {LEVEL_FORMS}"
-    game.say(f"level: {game.settings.levels[side].text}{change}")
+    game.say(f"level: {game.level.text}{change}")
 
 
 def _easy(game: TerminalGame, _: str) -> None:
@@ -124,7 +120,7 @@ def _hard(game: TerminalGame, _: str) -> None:
 
 
 def _clock(game: TerminalGame, _: str) -> None:
-    clock = game.settings.clock
+    clock = game.clock
     if clock is None:
         game.say("there is no clock in this game; start with --clock 5+3 to have one")
         return
@@ -159,21 +155,19 @@ def _fen(game: TerminalGame, argument: str) -> None:
     if not argument:
         game.say(game.board.fen())
         return
-    board = parse_fen(argument, game.board.chess960)
-    _keep_unfinished(game)
-    game.replace_board(board)
+    game.resume(Setup(parse_fen(argument, game.board.chess960), clock=game.clock and game.clock.fresh()))
     game.show()
 
 
 def _pgn(game: TerminalGame, _: str) -> None:
-    game.say(str(record_of(game)))
+    game.say(str(game.record()))
 
 
 def _save(game: TerminalGame, argument: str) -> None:
     if not argument:
         raise ConfigError("save where? as in: save game.pgn (the game is saved at its end without asking, too)")
     try:
-        save(record_of(game), Path(os.path.expanduser(argument)))
+        save(game.record(), Path(os.path.expanduser(argument)))
     except OSError as error:
         raise ConfigError(f"cannot save to {argument}: {error.strerror}") from error
     game.say(f"saved to {argument}")
@@ -184,17 +178,10 @@ def _load(game: TerminalGame, argument: str) -> None:
     if not name:
         raise ConfigError(_saved_games_text())
     saved = saved_game(load_game(name, int(number) if number else None))
-    _keep_unfinished(game)
     game.resume(saved)
     game.show()
     if saved.levels is not None:
         game.say(game.sides_text)
-
-
-def _keep_unfinished(game: TerminalGame) -> None:
-    """Saves the game that another one is about to replace."""
-    if game.has_new_moves:
-        keep(game)
 
 
 def _saved_games_text() -> str:

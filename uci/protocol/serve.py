@@ -13,6 +13,7 @@ from typing import BinaryIO, NoReturn
 
 from engine.cli.option_forms import add_flags, changes, load_toml, options_from_flags
 from engine.errors import ConfigError
+from engine.files.user_folder import user_folder
 from engine.options import EngineOptions
 from uci import __version__
 from uci.protocol.session import Session
@@ -73,13 +74,7 @@ def _leave(status: int) -> NoReturn:
 
 def default_config() -> Path:
     """The user's optional file of `aino uci` options: aino/aino.toml in the system's folder for settings."""
-    if sys.platform == "win32":
-        base = os.environ.get("APPDATA", "~/AppData/Roaming")
-    elif sys.platform == "darwin":
-        base = "~/Library/Application Support"
-    else:
-        base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
-    return Path(os.path.expanduser(base), "aino", "aino.toml")
+    return Path(os.path.expanduser(user_folder("config")), "aino", "aino.toml")
 
 
 def _users_options(writer: Writer) -> EngineOptions:

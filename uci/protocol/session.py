@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engine.cli.option_forms import uci_lines
-from engine.errors import AinoError, ConfigError
+from engine.errors import AinoError, ConfigError, did_you_mean
 from engine.options import OPTIONS, EngineOptions, Value, find_option, set_option
 from uci import __version__
 from uci.loading.loader import DemandRefused, EngineFactory, make_engine
@@ -113,7 +113,7 @@ class Session:
                 traceback.print_exc(file=sys.stderr)
                 self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
         elif line.strip():
-            guess = _guess(line.split()[0], ["quit", *self._commands])
+            guess = did_you_mean(["quit", *self._commands], line.split()[0])
             self.writer.info(f"unknown command: {line.strip()[:200]}{guess}")
         return True
 
@@ -137,7 +137,7 @@ class Session:
         name, value = words.parse_setoption(text)
         option = find_option(name)
         if option is None:
-            self.writer.info(f"unknown option: {name}{_guess(name, [option.name for option in OPTIONS])}")
+            self.writer.info(f"unknown option: {name}{did_you_mean([option.name for option in OPTIONS], name)}")
         elif option.type == "button":
             self._ucinewgame("")
         elif value is None:
@@ -292,12 +292,3 @@ class Session:
             self._task.join(QUIT_TIMEOUT_S)
         if self._loader.engine is not None and not self._working():
             self._loader.engine.close()
-
-
-def _guess(word: str, names: Iterable[str]) -> str:
-    """The name that a word may be meant for, in words; "" for none."""
-    import difflib
-
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(word.lower(), by_lower, 1)
-    return f"; did you mean {by_lower[close[0]]}?" if close else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import re
 import sys
@@ -38,6 +39,13 @@ class BadLine:
 
     number: int
     error: FenError
+
+
+def add_source_flags(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds the words that `read_sources` reads, with `text` as their help, and --game and --ply."""
+    parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
+    parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
+    parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
 
 
 def read_sources(

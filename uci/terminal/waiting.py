@@ -26,7 +26,7 @@ _STOP_POLL_S = 0.1  # the waiting main thread checks for Ctrl-C this often
 
 
 def ready_engine(console: Console, options: EngineOptions, wait: bool = True) -> PatientEngine:
-    """An engine that is loaded and compiled; without `wait` its searches wait for what is not compiled yet.
+    """A loaded engine, compiled too; without `wait` it returns at once, and the first search waits for the compiler.
 
     Its messages about options and files go to stderr. The engine plays without a net if the net shipped with Aino is
     broken. Raises AinoErrors for anything broken that the options name.

@@ -11,10 +11,11 @@ import chess.pgn
 
 from engine.board.fen import parse_fen
 from engine.errors import ConfigError, DataError
-from uci.game.clock import parse_time_control
+from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
+from uci.game.timed_game import Setup
 from uci.terminal.reading import board_at, games_of_text
-from uci.web.table import MOST_PLIES, Setup
+from uci.web.table import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
 _CHESS960_STARTS = 960
@@ -55,7 +56,8 @@ def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
     Raises ConfigError.
     """
     human = random.random() < 0.5 if side == "random" else side == "white"
-    return Setup(board, human, parse_level(level), parse_time_control(clock) if clock else None)
+    levels = dict.fromkeys(chess.COLORS, parse_level(level))
+    return Setup(board, human, levels, GameClock(parse_time_control(clock)) if clock else None)
 
 
 def loaded_game(text: str, number: int) -> LoadedGame:

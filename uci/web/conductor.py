@@ -19,17 +19,17 @@ from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, page
 from uci.game.book import book_move
-from uci.game.ends import DRAW_FROM_PLY, GameEnd, accepts_draw, end_by_resigning
-from uci.game.level import Level, parse_level
+from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
+from uci.game.level import HINT_LEVEL, Level, parse_level
 from uci.game.move_input import read_human_move
+from uci.game.timed_game import Setup
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import chosen_game, chosen_position, loaded_game
 from uci.web.snapshot import StepCache, lines_of, snapshot, verdict_at_end
-from uci.web.table import Setup, Table
+from uci.web.table import Table
 from uci.web.thinker import Thinker
 from uci.web.wishes import read_wish
 
-_HINT = Level(movetime_s=1.0)  # hints use full strength, whatever the opponent's level
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 _REVIEW = Limits(nodes=20_000)
 
@@ -120,11 +120,9 @@ class Conductor:
 
     def _do_again(self, swap: bool) -> None:
         """The same game once more, from its start."""
-        table = self.table
-        if table.setup.human is None:
+        if not self.table.is_game:
             raise MoveError("there is no game to play again")
-        control = table.clock.control if table.clock is not None else None
-        self._replace_table(Setup(table.board.root(), table.setup.human != swap, table.level, control))
+        self._replace_table(self.table.again(swap))
 
     def _replace_table(self, setup: Setup) -> None:
         self._save()
@@ -168,7 +166,7 @@ class Conductor:
 
     async def _hint(self) -> None:
         board = self.table.board.copy()
-        result = await self._search(board, _HINT)
+        result = await self._search(board, HINT_LEVEL)
         if result is not None and result.best_move is not None:
             move = result.best_move
             line = lines_of(self.table, board, result.infos)["lines"][:1] if result.infos else []
@@ -180,24 +178,24 @@ class Conductor:
         if not table.is_human_turn:
             raise MoveError("offer a draw when it is your move")
         if table.plies < DRAW_FROM_PLY:
-            raise MoveError(f"Aino wants to play on: it is too early, ask after move {DRAW_FROM_PLY // 2}")
+            raise MoveError(TOO_EARLY)
         self._start(self._consider_draw())
 
     async def _consider_draw(self) -> None:
         self._say("Aino considers your offer")
-        result = await self._search(self.table.board.copy(), _HINT)
+        result = await self._search(self.table.board.copy(), HINT_LEVEL)
         if result is None or not result.infos or not self.table.is_human_turn:
             return
-        if accepts_draw(1.0 - Verdict.of_info(result.infos[0]).expected):
-            self.table.finish(GameEnd("1/2-1/2", "draw agreed"))
+        if accepts_draw(Verdict.of_info(result.infos[0])):
+            self.table.finish(DRAW_AGREED)
             self._changed()
         else:
-            self._say("Aino declines: it likes its position better")
+            self._say(DECLINED)
 
     def _do_resign(self) -> None:
-        if not self.table.is_running or self.table.setup.human is None:
+        if not self.table.is_running or self.table.human is None:
             raise MoveError("there is no game to resign")
-        self.table.finish(end_by_resigning(self.table.setup.human))
+        self.table.finish(end_by_resigning(self.table.human))
         self._changed()
 
     def _do_level(self, level: str) -> None:
@@ -407,9 +405,8 @@ class Conductor:
 
     def _save(self) -> str | None:
         """Saves a game in which the person has moved, once; returns where it is."""
-        start = self.table.setup.board
-        played = self.table.plies - len(start.move_stack)
-        aino_began = start.turn != self.table.setup.human
+        played = self.table.plies - self.table.first_ply
+        aino_began = self.table.setup.board.turn != self.table.human
         if self._is_saved or not self.table.is_game or played <= aino_began:
             return None
         self._is_saved = True

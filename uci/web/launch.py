@@ -19,9 +19,9 @@ from rich.console import Console
 from engine.cli.console import can_show, say
 from engine.player import Engine
 from uci.game.game_file import default_path, save
+from uci.game.timed_game import Setup
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import ADDRESS, WebServer
-from uci.web.table import Setup
 from uci.web.thinker import Thinker
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import chess
 
 from engine.search.result import SearchInfo
-from uci.game.resume import PERSON, player_name
 from uci.terminal.notation import move_number
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
@@ -77,18 +76,18 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
 def snapshot(table: Table, game: StepCache, variation: StepCache) -> dict[str, Any]:
     """The whole state of a table; the caches belong to it."""
     board, shown = table.board, table.shown
-    human = table.setup.human
+    human = table.human
     may_move = table.is_analysing or table.is_human_turn
     in_variation, ply = table.place
     return {
         "do": "state",
         "isGame": table.is_game,
-        "asks": table.setup.is_asked and table.plies == len(table.setup.board.move_stack),
+        "asks": table.setup.is_asked and table.plies == table.first_ply,
         "human": None if human is None else chess.COLOR_NAMES[human],
         "level": table.level.text,
         "analysing": table.is_analysing,
         "steps": game.steps(board.root(), board.move_stack),
-        "firstPly": len(table.setup.board.move_stack),
+        "firstPly": table.first_ply,
         "variation": _variation(table, variation),
         "place": {"variation": in_variation, "ply": ply},
         "legal": legal_moves(shown) if may_move else [],
@@ -122,10 +121,9 @@ def _clock(table: Table) -> dict[str, Any] | None:
 
 def _names(table: Table) -> dict[str, str]:
     headers = table.setup.headers
-    if table.setup.human is None:
-        return {"white": headers.get("White", "White"), "black": headers.get("Black", "Black")}
-    aino = chess.COLOR_NAMES[not table.setup.human]
-    return {chess.COLOR_NAMES[table.setup.human]: PERSON, aino: player_name(table.level)}
+    if table.is_game:
+        return {chess.COLOR_NAMES[side]: name for side, name in table.names.items()}
+    return {"white": headers.get("White", "White"), "black": headers.get("Black", "Black")}
 
 
 def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import chess
 import chess.pgn
 
-from uci.game.clock import GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
-from uci.game.level import DEFAULT_LEVEL, Level
-from uci.game.resume import PERSON, player_name
+from uci.game.timed_game import Setup, TimedGame
 
 MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """How a game begins: moves on the board's stack count as played. `human` is None on a board for analysis."""
-
-    board: chess.Board = field(default_factory=chess.Board)
-    human: chess.Color | None = chess.WHITE
-    level: Level = DEFAULT_LEVEL
-    control: GameTime | None = None
-    clock: GameClock | None = None  # of a continued game, in place of a control
-    clock_times: Mapping[int, float] = field(default_factory=dict)  # of that game: seconds left to the mover by ply
-    headers: Mapping[str, str] = field(default_factory=dict)  # of a loaded game
-    is_asked: bool = False  # whether the page asks first what game is wanted
 
 
 @dataclass
@@ -41,34 +23,29 @@ class Variation:
     moves: list[chess.Move]
 
 
-class Table:
-    """One game: who plays, the moves, the clocks, the end; and in analysis, the position that is looked at.
+class Table(TimedGame):
+    """One game, its end, and in analysis the position that is looked at. On a board for analysis nobody plays.
 
-    The clocks start with the game's first move. They wait while the game is analysed or nobody is at the board, and
+    The clocks wait while the game is analysed or nobody is at the board, and
     Aino's waits while the engine is being loaded.
     """
 
-    def __init__(self, setup: Setup, now: Callable[[], float] = time.monotonic) -> None:
-        self.setup = setup
-        self.board = setup.board.copy()
-        self.level = setup.level
-        self.clock = setup.clock or (GameClock(setup.control, now) if setup.control is not None else None)
-        self.clock_times = dict(setup.clock_times)  # seconds left to the mover after each ply
-        self.started = datetime.datetime.now()
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self.end = end_on_board(self.board) if self.is_game else None
         self.is_analysing = not self.is_game
         self.is_waiting = False  # nobody is at the board
         self.is_loading = False  # Aino cannot think yet
         self.variation: Variation | None = None
         self._in_variation = False
-        self._looked_at = len(self.board.move_stack)  # plies from the start of the game, through the variation or not
+        self._looked_at = self.plies  # plies from the start of the game, through the variation or not
 
     # ---- the game ---------------------------------------------------------------------------------------------------
 
     @property
     def is_game(self) -> bool:
         """Whether Aino plays in it; otherwise it is a board for analysis."""
-        return self.setup.human is not None
+        return self.human is not None
 
     @property
     def is_running(self) -> bool:
@@ -78,44 +55,31 @@ class Table:
     @property
     def is_engine_turn(self) -> bool:
         """Whether Aino is to move in a running game."""
-        return self.is_running and self.board.turn != self.setup.human
+        return self.is_running and super().is_engine_turn
 
     @property
     def is_human_turn(self) -> bool:
         """Whether the person is to move in a running game."""
-        return self.is_running and self.board.turn == self.setup.human
-
-    @property
-    def plies(self) -> int:
-        """Plies played."""
-        return len(self.board.move_stack)
+        return self.is_running and not super().is_engine_turn
 
     def play(self, move: chess.Move) -> None:
         """Plays a legal move of the running game. A flag that fell before it ends the game instead."""
         if self.fall_of_flag():
             return
-        mover = self.board.turn
-        self.board.push(move)
-        if self.clock is not None:
-            self.clock.stop()
-            self.clock_times[self.plies] = self.clock.left(mover)
+        self.push(move)
         self.end = end_on_board(self.board)
         self.run_clock()
 
     def run_clock(self) -> None:
-        """Lets the clock of the side to move run if the game does and its first move was made; else stops both."""
-        if self.clock is None:
-            return
-        turn = self.board.turn
-        can_move = not (self.is_loading and self.is_engine_turn)
-        if self.is_running and can_move and self.plies > len(self.setup.board.move_stack):
-            self.clock.start(turn)
-        else:
-            self.clock.set_left(turn, self.clock.left(turn))
+        """Lets the clock of the side to move run if the game does; else stops both."""
+        if self.is_running and not (self.is_loading and self.is_engine_turn):
+            self.start_clock()
+        elif self.clock is not None:
+            self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
 
     def fall_of_flag(self) -> bool:
         """Ends the game if the side to move has no time left; returns whether it did."""
-        if self.clock is None or not self.is_running or self.clock.left(self.board.turn) > 0:
+        if not (self.is_running and self.is_flag_down):
             return False
         self.finish(end_by_flag(self.board))
         return True
@@ -126,17 +90,10 @@ class Table:
         self.run_clock()
 
     def take_back(self) -> bool:
-        """Undoes the person's last move and what followed, also after the game has ended; False where there is none."""
-        count = 1 if self.board.turn != self.setup.human else 2
-        if not self.is_game or self.plies - len(self.setup.board.move_stack) < count:
+        """As in every game, but back to the setup at most; a game that has ended goes on."""
+        least = 1 if self.board.turn != self.human else 2
+        if not self.is_game or self.plies - self.first_ply < least or not super().take_back():
             return False
-        for _ in range(count):
-            self.clock_times.pop(self.plies, None)
-            self.board.pop()
-        if self.clock is not None:
-            times, at_first = self.clock_times, self.clock.control.seconds
-            self.clock.set_left(not self.board.turn, times.get(self.plies, at_first))
-            self.clock.set_left(self.board.turn, times.get(self.plies - 1, at_first))
         self.end = None
         self.variation = None
         self.look(False, self.plies)
@@ -221,24 +178,14 @@ class Table:
 
     # ---- its PGN ----------------------------------------------------------------------------------------------------
 
-    def record(self) -> chess.pgn.Game:
+    def record(self, end: GameEnd | None = None, event: str = "Web game") -> chess.pgn.Game:
         """The game as PGN, with the variation; the result is "*" while it lasts."""
-        headers = dict(self.setup.headers) if self.setup.headers else self._headers()
-        result = headers.get("Result", (self.end or UNFINISHED).result)
-        game = game_from_board(self.board, headers, result, self.clock_times)
+        if self.is_game:
+            game = super().record(end or self.end or UNFINISHED, event)
+        else:
+            headers = self.setup.headers or {"Event": "Analysis", "Date": f"{self.started:%Y.%m.%d}"}
+            game = game_from_board(self.board, headers, headers.get("Result", UNFINISHED.result), self.clock_times)
         if self.variation is not None:
             nodes: list[chess.pgn.GameNode] = [game, *game.mainline()]
             nodes[self.variation.fork].add_line(self.variation.moves)
         return game
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"Event": "Analysis", "Date": f"{self.started:%Y.%m.%d}"}
-        if self.setup.human is not None:
-            aino = player_name(self.level)
-            names = (PERSON, aino) if self.setup.human == chess.WHITE else (aino, PERSON)
-            end = self.end or UNFINISHED
-            headers |= {"Event": "Web game", "White": names[0], "Black": names[1], "Termination": end.reason}
-        if self.clock is not None:
-            headers["TimeControl"] = self.clock.control.pgn_text
-            headers |= self.clock.headers() if self.end is None else {}
-        return headers

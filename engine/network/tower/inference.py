@@ -13,24 +13,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 
-from engine.errors import ConfigError, ShapeError
+from engine.errors import ConfigError
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import CHUNK
-from engine.network.planes import PLANES
-from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.folding import fold
 from engine.network.tower.fused_heads import HeadSpace
 from engine.network.tower.fused_policy import STEPS, Attention, Convolution, PolicySpace
 from engine.network.tower.fused_steps import Space, forward
 from engine.network.tower.fused_winograd import BOARD, products_buffer
 from engine.network.tower.model import SQUARES, TowerConfig
-from engine.nn.layer import Layer
-
-ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
 
 
 class FusedTower:
@@ -49,30 +43,6 @@ class FusedTower:
         self.smooth = True if config.activation == "mish" else None
         self._local = threading.local()
 
-    @classmethod
-    def from_model(cls, model: Layer, config: TowerConfig) -> Self:
-        """Make a fused tower from a model that `build_tower` made."""
-        return cls(model.named_parameters() | model.named_buffers(), config)
-
-    def infer(self, masks: np.ndarray, policy: np.ndarray, wdl: np.ndarray, moves_left: np.ndarray) -> None:
-        """Evaluate any number n of positions with all 1858 policy logits: for checks, not for play.
-
-        masks uint64 [n, 112] from `planes.encode` -> policy float32 [n, 1858] logits in the order of `policy_map`;
-        wdl float32 [n, 3] probabilities of win, draw, loss for the side to move (a scalar value gives no draws);
-        moves_left float32 [n] plies, 0 without a moves-left head.
-        """
-        n = len(masks)
-        if masks.shape != (n, PLANES) or policy.shape != (n, POLICY_SIZE) or wdl.shape != (n, 3):
-            raise ShapeError(
-                f"expected masks [n, 112], policy [n, {POLICY_SIZE}], wdl [n, 3], "
-                f"found {list(masks.shape)}, {list(policy.shape)}, {list(wdl.shape)}"
-            )
-        n_moves = np.full(CHUNK, POLICY_SIZE, np.int32)
-        for first in range(0, n, CHUNK):
-            count = min(CHUNK, n - first)
-            answers = policy[first:], wdl[first:], moves_left[first:]
-            self.evaluate_chunk(masks[first:], ALL_MOVES, n_moves, 0, count, *answers)
-
     def evaluate_chunk(
         self,
         masks: np.ndarray,
@@ -87,7 +57,8 @@ class FusedTower:
         """Evaluate up to eight positions, rows first : first + count of arrays like those of `LeafBatch`.
 
         masks, policy_index int16 [R, any] with n_moves int32 [R] moves per row -> logits of these moves, float32, in
-        the shape of policy_index; wdl and moves_left as in `infer`.
+        the shape of policy_index; wdl float32 [R, 3], probabilities of win, draw, loss for the side to move (a scalar
+        value gives no draws); moves_left float32 [R] plies, 0 without a moves-left head.
         """
         if not hasattr(self._local, "space"):
             self._local.space = self.new_space()

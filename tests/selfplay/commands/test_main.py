@@ -32,7 +32,7 @@ def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lop"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "aino-train: unknown command 'dance'. `aino-train --help` lists the commands.",
-        "aino-train: unknown command 'lop'. Did you mean 'loop'? `aino-train --help` lists the commands.",
+        "aino-train: unknown command 'lop'; did you mean 'loop'? `aino-train --help` lists the commands.",
     ]
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
-from engine.settings import help_of
+from engine.options.settings import help_of
 from selfplay.commands import pretrain
 from selfplay.lock import FolderLock
 from selfplay.main import main

@@ -14,6 +14,7 @@ from engine.board.layout import BLACK, HALFMOVE, KEY, MAX_MOVES, PAWN, REPETITIO
 from engine.board.movegen import generate
 from engine.board.zobrist import compute_key
 from engine.errors import FenError, MoveError
+from tests.boards import board_after
 from tests.unit.board.board_positions import ODD_FENS, chess960_start
 
 
@@ -34,18 +35,14 @@ def test_a_position_takes_128_bytes():
 
 
 def test_stack_counts_repetitions_over_the_whole_game():
-    board = chess.Board()
-    for text in ["g1f3", "g8f6", "f3g1", "f6g8"] * 2 + ["e2e4"]:
-        board.push_uci(text)
+    board = board_after(["g1f3", "g8f6", "f3g1", "f6g8"] * 2 + ["e2e4"])
     stack = stack_from_board(board)
     assert list(stack[:, REPETITIONS]) == [0, 0, 0, 0, 1, 1, 1, 1, 2, 0]
     assert board_from_row(stack[-1]).fen(en_passant="fen") == board.fen(en_passant="fen")
 
 
 def test_a_lost_castling_right_makes_another_position():
-    board = chess.Board("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
-    for text in ["h1g1", "a8b8", "g1h1", "b8a8"] * 2:
-        board.push_uci(text)
+    board = board_after(["h1g1", "a8b8", "g1h1", "b8a8"] * 2, "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
     assert list(stack_from_board(board)[:, REPETITIONS]) == [0, 0, 0, 0, 0, 0, 1, 1, 1]
 
 
@@ -55,9 +52,7 @@ def test_an_en_passant_square_makes_another_position_only_where_a_capture_is_leg
         ("rnbqkbnr/ppp1pppp/8/8/3pP3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 2", [0, 0, 0, 0, 0]),
         ("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1", [0, 0, 0, 0, 1]),
     ]:
-        board = chess.Board(fen)
-        for text in [moves[1], moves[0], moves[3], moves[2]]:
-            board.push_uci(text)
+        board = board_after([moves[1], moves[0], moves[3], moves[2]], fen)
         assert list(stack_from_board(board)[:, REPETITIONS]) == repetitions
 
 
@@ -177,9 +172,7 @@ def test_insufficient_material_of_bare_endings(placement, insufficient):
 
 
 def test_clocks_count_as_python_chess_counts_them():
-    board = chess.Board()
-    for text in ["g1f3", "b8c6", "e2e4", "c6d4", "f3d4"]:
-        board.push_uci(text)
+    board = board_after("g1f3 b8c6 e2e4 c6d4 f3d4")
     assert list(stack_from_board(board)[:, HALFMOVE]) == [0, 1, 2, 0, 1, 0]
 
 

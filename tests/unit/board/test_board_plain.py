@@ -20,6 +20,7 @@ from engine.board.perft import perft
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import policy_index
 from engine.tactics.see import see
+from tests.boards import board_after
 from tests.unit.board.board_positions import ODD_FENS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,9 +29,7 @@ PROGRAM = "import json; from tests.unit.board.test_board_plain import answers; p
 
 def answers() -> list[list[int]]:
     """What the kernels say of a game's last position and of the odd ones, as plain integers."""
-    game = chess.Board()
-    for text in ["e2e4", "g8f6", "e4e5", "d7d5", "b1c3", "f6g8", "c3b1"]:
-        game.push_uci(text)
+    game = board_after("e2e4 g8f6 e4e5 d7d5 b1c3 f6g8 c3b1")
     return [about(board) for board in (game, *map(chess.Board, ODD_FENS))]
 
 

@@ -18,6 +18,7 @@ from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from tests.unit.network.fused_tower import fused
 
 MANY_MOVES = "R6R/3Q4/1Q4Q1/4Q3/2Q4Q/Q4Q2/pp1Q4/kBNN1KB1 w - - 0 1"  # 218
 
@@ -72,7 +73,7 @@ def answers(evaluator, boards: list[chess.Board]) -> list[int]:
 
 def small_net() -> FusedTower:
     config = TowerConfig.parse("16x2")
-    return FusedTower.from_model(build_tower(config, np.random.default_rng(3)), config)
+    return fused(build_tower(config, np.random.default_rng(3)), config)
 
 
 def test_only_new_questions_are_passed_on_and_in_order():

@@ -16,18 +16,18 @@ from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
 from engine.files import dit_file
 from engine.network import weights
-from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
 from engine.nn import dit
+from tests.unit.network.fused_tower import fused, infer
 
 CONFIG = TowerConfig(16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8)
 LEAVES = 37  # no multiple of a chunk
 
 
 def small_net() -> FusedTower:
-    return FusedTower.from_model(build_tower(CONFIG, np.random.default_rng(1)), CONFIG)
+    return fused(build_tower(CONFIG, np.random.default_rng(1)), CONFIG)
 
 
 MAKERS = {
@@ -114,8 +114,7 @@ def test_network_logits_are_the_policy_heads_at_each_moves_square():
     evaluator = NetworkEvaluator(tower)
     evaluator.evaluate(leaves, 8)
     evaluator.close()
-    policy, wdl, left = np.zeros((8, POLICY_SIZE), np.float32), np.zeros((8, 3), np.float32), np.zeros(8, np.float32)
-    tower.infer(leaves.masks[:8], policy, wdl, left)
+    policy, wdl, left = infer(tower, leaves.masks[:8])
     for leaf in range(8):
         n = leaves.n_moves[leaf]
         np.testing.assert_array_equal(leaves.logits[leaf, :n], policy[leaf, leaves.policy_index[leaf, :n]])
@@ -174,10 +173,8 @@ def net_folder(tmp_path):
 
 def test_a_net_file_plays_like_the_model_it_was_saved_from(net_folder):
     masks = sample_batch(8).masks
-    found, wanted = ([np.zeros(shape, np.float32) for shape in ((8, POLICY_SIZE), (8, 3), (8,))] for _ in range(2))
-    load_network(net_folder / "small.dit").infer(masks, *found)
-    small_net().infer(masks, *wanted)
-    for one, other in zip(found, wanted, strict=True):
+    played = load_network(net_folder / "small.dit")
+    for one, other in zip(infer(played, masks), infer(small_net(), masks), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -17,16 +17,10 @@ from engine.evaluation.own import PlanesEvaluator, board_planes, legal_policy, l
 from engine.evaluation.protocol import new_leaf_batch
 from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
+from tests.boards import board_after
 
 GAMES = ("", "e4 c5 Nf3", "d4 d5 c4 dxc4 e4 b5", "Nf3 Nf6 Ng1 Ng8 Nf3 Nf6", "e4 e5 Nf3 Nc6 Bb5 a6 O-O")
 ADVICE = "g1f3"  # seen from the mover: Black's g8f6
-
-
-def game(moves: str) -> chess.Board:
-    board = chess.Board()
-    for move in moves.split():
-        board.push_san(move)
-    return board
 
 
 class Advisor:
@@ -48,16 +42,16 @@ class Advisor:
 def test_planes_are_those_that_towers_read() -> None:
     leaves = new_leaf_batch(len(GAMES))
     for leaf, moves in enumerate(GAMES):
-        fill_leaf(leaves, leaf, stack_from_board(game(moves)))
+        fill_leaf(leaves, leaf, stack_from_board(board_after(moves)))
     expected = np.zeros((len(GAMES), 8, 8, 112), np.float32)
     fill_planes(leaves.masks[: len(GAMES)], expected)
     assert np.array_equal(planes_of(leaves.masks[: len(GAMES)]), expected.transpose(0, 3, 1, 2))
-    assert np.array_equal(board_planes([game(moves) for moves in GAMES]), expected.transpose(0, 3, 1, 2))
+    assert np.array_equal(board_planes([board_after(moves) for moves in GAMES]), expected.transpose(0, 3, 1, 2))
 
 
 @pytest.mark.parametrize("moves", ["", "e4"])
 def test_the_move_that_a_network_wants_is_played_by_both_sides(moves: str) -> None:
-    board, network = game(moves), Advisor()
+    board, network = board_after(moves), Advisor()
     with Engine(EngineOptions(threads=1), PlanesEvaluator(network)) as engine:
         engine.set_position(board)
         result = engine.search(Limits(nodes=40))

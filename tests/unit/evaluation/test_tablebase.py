@@ -12,6 +12,7 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.evaluation.tablebase import Tablebase, best_ranked
+from tests.boards import board_after
 
 CURSED = "4B3/6Nk/8/4K3/8/8/n7/8 w - - 0 1"  # bishop and knight against knight take more than fifty moves here
 BLESSED = "2N2k2/8/8/6KB/8/8/7n/8 b - - 0 1"
@@ -125,9 +126,7 @@ def test_the_defender_finds_the_only_move_that_draws(tables):
 
 
 def test_a_winning_move_that_repeats_for_the_third_time_is_no_winning_move(tables):
-    board = chess.Board("7k/8/8/8/8/8/8/KQ6 w - - 0 1")
-    for text in ("b1b3", "h8g7", "b3b1", "g7h8") * 2:
-        board.push_uci(text)
+    board = board_after(("b1b3", "h8g7", "b3b1", "g7h8") * 2, "7k/8/8/8/8/8/8/KQ6 w - - 0 1")
     repeating = chess.Move.from_uci("b1b3")
     board.push(repeating)
     assert board.is_repetition(3)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numba.core.typing import signature
 
 from engine.native import integer_lanes as lanes
+from engine.native.instructions import instruction
 from engine.native.jit import kernel
 from engine.native.lanes import store
 
@@ -44,11 +46,18 @@ def ints_kernel(totals, unsigned, signed, out):
     lanes.store_ints(out, 33, total + total)
 
 
+def portable_dot(total, unsigned_bytes, signed_bytes):
+    return lanes.dot_bytes(total, unsigned_bytes, signed_bytes)
+
+
+instruction(portable_dot, lambda *operands: signature(operands[0], *operands))(lanes._dot_by_products)
+
+
 @kernel()
 def both_products(totals, unsigned, signed, out):
     total, u, s = lanes.load_ints(totals, 0), lanes.load_ints(unsigned, 0), lanes.load_ints(signed, 0)
-    lanes.store_ints(out, 0, lanes._native_dot_bytes(total, u, s))
-    lanes.store_ints(out, 16, lanes._dot_by_products(total, u, s))
+    lanes.store_ints(out, 0, lanes.dot_bytes(total, u, s))
+    lanes.store_ints(out, 16, portable_dot(total, u, s))
 
 
 def test_shorts_are_those_of_plain_python():

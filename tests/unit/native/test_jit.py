@@ -136,7 +136,7 @@ def test_kernels_of_old_versions_stayed_for_ever(tmp_path, monkeypatch):
 
 def test_a_user_without_a_home_folder_keeps_kernels_elsewhere(monkeypatch):
     monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, "~nobody-of-that-name/cache")
-    monkeypatch.setattr(jit, "_user_cache_folder", lambda: "~nobody-of-that-name/.cache")
+    monkeypatch.setattr(jit, "user_folder", lambda kind: "~nobody-of-that-name/.cache")
     assert jit.cache_base.__wrapped__() == Path(jit._temporary_folder()) / "aino-kernels"
 
 

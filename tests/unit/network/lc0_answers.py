@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import chess
 import numpy as np
 
 from engine.board.convert import stack_from_board
 from engine.network.planes import encode
+from tests.boards import board_after
 
 LOGIT_ERROR = 1.5e-4  # of logits up to 17, by float32 Winograd convolutions against float64
 NETS = ("maia-1900", "meangirl-8")
@@ -40,9 +40,7 @@ def read_answers(data: Path, net: str, limit: int | None = None) -> Answers:
         value=np.array([record["v"] for record in records]),
     )
     for row, record in enumerate(records):
-        board = chess.Board(record["fen"])
-        for move in record["moves"]:
-            board.push_uci(move)
+        board = board_after(record["moves"], record["fen"])
         stack = stack_from_board(board)
         encode(stack, len(stack) - 1, 0, answers.masks[row])
         moves = len(record["policy"])

@@ -10,9 +10,10 @@ import numpy as np
 from engine.board.convert import stack_from_board
 from engine.network import planes
 from engine.network.lc0.reader import Lc0Net
-from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
+from engine.network.policy_map import HEAD_INDEX
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import build_tower
+from tests.unit.network.fused_tower import infer
 
 BATCH = 32
 
@@ -43,9 +44,7 @@ def training_answers(net: Lc0Net, masks: np.ndarray) -> NetAnswers:
 
 def fused_answers(tower: FusedTower, masks: np.ndarray) -> NetAnswers:
     """Of the path that plays."""
-    n = len(masks)
-    policy, wdl, left = np.zeros((n, POLICY_SIZE), np.float32), np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
-    tower.infer(masks, policy, wdl, left)
+    policy, wdl, left = infer(tower, masks)
     return NetAnswers(expanded(masks), policy, wdl[:, 0].astype(np.float64) - wdl[:, 2], left)
 
 

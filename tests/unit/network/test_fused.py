@@ -18,7 +18,7 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
 from engine.network import planes
-from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
+from engine.network.policy_map import HEAD_INDEX
 from engine.network.tower import multiply as multiply_module
 from engine.network.tower.fused_winograd import (
     BOARD,
@@ -32,6 +32,7 @@ from engine.network.tower.inference import FusedTower
 from engine.network.tower.input_layer import convolve_masks, input_layer
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.tower.multiply import Rows, multiply, packed
+from tests.unit.network.fused_tower import fused, infer
 from tests.unit.network.lc0_nets import random_masks
 
 MIB = 1 << 20
@@ -65,14 +66,6 @@ def random_model(config: TowerConfig, rng: np.random.Generator):
     return model
 
 
-def infer(tower: FusedTower, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    n = len(masks)
-    policy = np.zeros((n, POLICY_SIZE), np.float32)
-    wdl, moves_left = np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
-    tower.infer(masks, policy, wdl, moves_left)
-    return policy, wdl, moves_left
-
-
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
 def test_fused_inference_agrees_with_the_training_path(config):
     rng = np.random.default_rng(3)
@@ -80,7 +73,7 @@ def test_fused_inference_agrees_with_the_training_path(config):
     x = np.zeros((len(masks), 8, 8, 112), np.float32)
     planes.fill_planes(masks, x)
     outputs, _ = model.forward(x.transpose(0, 3, 1, 2))
-    policy, wdl, moves_left = infer(FusedTower.from_model(model, config), masks)
+    policy, wdl, moves_left = infer(fused(model, config), masks)
     logits = outputs["policy"].reshape(len(masks), -1)[:, HEAD_INDEX[config.policy]]
     np.testing.assert_allclose(policy, logits, atol=1e-4)
     np.testing.assert_allclose(wdl, wdl_of(outputs), atol=1e-4)
@@ -101,7 +94,7 @@ def wdl_of(outputs: dict[str, np.ndarray]) -> np.ndarray:
 def test_a_positions_bits_depend_on_nothing_but_the_position(config):
     rng = np.random.default_rng(4)
     masks = random_masks(20, rng)
-    tower = FusedTower.from_model(random_model(config, rng), config)
+    tower = fused(random_model(config, rng), config)
     alone = [np.concatenate(parts) for parts in zip(*(infer(tower, masks[i : i + 1]) for i in range(20)), strict=True)]
     order = rng.permutation(20)
     for shuffled, expected in zip(infer(tower, masks[order]), alone, strict=True):
@@ -112,7 +105,7 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
 
 def test_threads_do_not_share_buffers():
     rng = np.random.default_rng(5)
-    tower, masks = FusedTower.from_model(random_model(SMALL, rng), SMALL), random_masks(16, rng)
+    tower, masks = fused(random_model(SMALL, rng), SMALL), random_masks(16, rng)
     expected = infer(tower, masks)
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: infer(tower, masks), range(24)):
@@ -218,24 +211,15 @@ def test_folding_names_what_does_not_fit():
         FusedTower(tensors, replace(SMALL, activation="tanh"))
 
 
-def test_infer_refuses_arrays_of_other_shapes():
-    tower = FusedTower.from_model(build_tower(SMALL, np.random.default_rng(0)), SMALL)
-    policy, wdl, moves_left = np.zeros((2, 1858), np.float32), np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
-    with pytest.raises(ShapeError, match=r"masks \[n, 112\]"):
-        tower.infer(np.zeros((2, 104), np.uint64), policy, wdl, moves_left)
-    with pytest.raises(ShapeError, match="1858"):
-        tower.infer(np.zeros((2, 112), np.uint64), policy[:, :1000], wdl, moves_left)
-
-
 def test_an_empty_batch_is_no_work():
-    tower = FusedTower.from_model(build_tower(SMALL, np.random.default_rng(0)), SMALL)
+    tower = fused(build_tower(SMALL, np.random.default_rng(0)), SMALL)
     policy, wdl, moves_left = infer(tower, np.zeros((0, 112), np.uint64))
     assert len(policy) == len(wdl) == len(moves_left) == 0
 
 
 @pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])
 def test_evaluations_allocate_nothing(kind):
-    tower = FusedTower.from_model(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
+    tower = fused(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
     growths = [growth(tower, 60_000) for _ in range(2)]  # Other threads allocate now and then; a leak shows each time.
     assert min(blocks for blocks, _ in growths) < 2000  # Python fills its free lists; one a batch would be 3,000.
     assert min(resident for _, resident in growths) < MIB
@@ -266,6 +250,6 @@ def held() -> tuple[int, int]:
 @pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])
 def test_memory_is_what_the_documentation_says(net, weights, buffers):
     config = TowerConfig.parse(net)
-    found = FusedTower.from_model(build_tower(config, np.random.default_rng(0)), config).memory()
+    found = fused(build_tower(config, np.random.default_rng(0)), config).memory()
     assert found[0] / MIB == pytest.approx(weights, abs=0.5)
     assert found[1] / MIB == pytest.approx(buffers, abs=0.05)

@@ -18,6 +18,7 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.network.planes import PLANES, encode, fill_planes
 from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
+from tests.boards import board_after
 from tests.unit.board.board_positions import ODD_FENS, chess960_start, choose_move, odd_position
 from tests.unit.network.planes_reference import (
     POLICY_NAMES,
@@ -190,9 +191,7 @@ def test_indices_equal_lc0s(test_data, net):
         for record in map(json.loads, lines):
             if "index" not in record:
                 continue
-            board = chess.Board(record["fen"])
-            for move in record["moves"]:
-                board.push_uci(move)
+            board = board_after(record["moves"], record["fen"])
             row = row_from_board(board)
             for move, index in record["index"].items():
                 assert policy_index(row, np.uint16(encode_move(board, board.parse_uci(move)))) == index

@@ -29,6 +29,7 @@ from engine.search.limits import Limits
 from engine.search.params import LC0
 from engine.search.session import Search
 from engine.search.tree import new_tree
+from tests.unit.network.fused_tower import infer
 from tests.unit.search.rounds import apply_leaves, gather_leaves
 
 FAST_ROOTS = 8
@@ -56,16 +57,14 @@ class Lc0Evaluator:
     def __init__(self, net: FusedTower) -> None:
         self._net = net
         self._known: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
-        self._policy = np.empty((1, 1858), np.float32)
 
     def evaluate(self, leaves: LeafBatch) -> None:
         """Fill the first leaf."""
         key = int(leaves.rows[0, KEY]), int(leaves.rows[0, REPETITIONS])
         n = int(leaves.n_moves[0])
         if key not in self._known:
-            wdl = np.empty((1, 3), np.float32)
-            self._net.infer(leaves.masks[:1], self._policy, wdl, np.empty(1, np.float32))
-            priors = lc0_softmax(self._policy[0, leaves.policy_index[0, :n]]).astype(np.float64)
+            policy, wdl, _ = infer(self._net, leaves.masks[:1])
+            priors = lc0_softmax(policy[0, leaves.policy_index[0, :n]]).astype(np.float64)
             logits = np.log(priors, where=priors > 0, out=np.full(n, NO_PRIOR / TEMPERATURE)) * TEMPERATURE
             self._known[key] = logits, wdl[0]
         leaves.logits[0, :n], leaves.wdl[0] = self._known[key]

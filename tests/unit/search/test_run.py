@@ -29,6 +29,7 @@ from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
 from engine.search.walkers import Walkers
+from tests.unit.network.fused_tower import fused
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
 
@@ -46,7 +47,7 @@ def tree_hash(search: Search) -> str:
 @pytest.fixture(scope="module")
 def tower() -> FusedTower:
     config = TowerConfig.parse("16x2")
-    return FusedTower.from_model(build_tower(config, np.random.default_rng(3)), config)
+    return fused(build_tower(config, np.random.default_rng(3)), config)
 
 
 def test_batches_build_one_tree_at_any_number_of_threads(tower):

@@ -1,8 +1,8 @@
 """Every engine option in one table.
 
 `EngineOptions` is the only list of settings: the `uci` answer, `setoption`, command-line flags, TOML keys and the
-table in docs/options.md are made from it (`cli.option_forms`). Both modules import the standard library only, because
-`uci` is answered from them before anything heavy is loaded.
+table in docs/options.md are made from it (`cli.option_forms`). All of these import the standard library
+only, because `uci` is answered from them before anything heavy is loaded.
 
     name, flag, key     `Hash` (UCI), `--hash-mib` (command line), `hash_mib` (TOML and Python): one field serves all
     aliases             what other engines call the same thing: understood in `setoption`, not listed by `uci`
@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from engine.errors import ConfigError
-from engine.settings import allows, range_text, setting
+from engine.options.settings import allows, range_text, setting
 
 OptionType = Literal["spin", "check", "combo", "string", "float", "button"]
 Value = bool | int | float | str

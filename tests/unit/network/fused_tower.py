@@ -1,0 +1,28 @@
+"""A tower ready to play, made from the layers of a model, and its whole answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.network.outputs import CHUNK
+from engine.network.policy_map import POLICY_SIZE
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig
+from engine.nn.layer import Layer
+
+ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
+
+
+def fused(model: Layer, config: TowerConfig) -> FusedTower:
+    return FusedTower(model.named_parameters() | model.named_buffers(), config)
+
+
+def infer(tower: FusedTower, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits of all moves float32 [n, 1858], wdl [n, 3] and moves left [n] of masks uint64 [n, 112]."""
+    n = len(masks)
+    answers = np.zeros((n, POLICY_SIZE), np.float32), np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
+    n_moves = np.full(CHUNK, POLICY_SIZE, np.int32)
+    for first in range(0, n, CHUNK):
+        rest = (answer[first:] for answer in answers)
+        tower.evaluate_chunk(masks[first:], ALL_MOVES, n_moves, 0, min(CHUNK, n - first), *rest)
+    return answers

@@ -1,0 +1,127 @@
+"""A game against Aino: sides, levels, position, clocks and PGN; no engine, and nothing is shown."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import chess
+import chess.pgn
+
+from uci.game.clock import GameClock
+from uci.game.ends import UNFINISHED, GameEnd
+from uci.game.game_file import game_from_board
+from uci.game.level import DEFAULT_LEVEL, Level
+
+PERSON = "You"  # the person's name in the headers
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a game begins or goes on: moves on the board's stack count as played.
+
+    `human` is None where Aino plays both sides, and on a board for analysis.
+    """
+
+    board: chess.Board = field(default_factory=chess.Board)
+    human: chess.Color | None = chess.WHITE
+    levels: Mapping[chess.Color, Level] | None = None  # Aino's for each colour; None where nothing tells it
+    clock: GameClock | None = None
+    clock_times: Mapping[int, float] = field(default_factory=dict)  # seconds left to the mover after each ply
+    headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
+    is_asked: bool = False  # whether the web page asks first what game is wanted
+
+
+class TimedGame:
+    """A person against Aino, or Aino against itself. The clocks start with the first move after the setup."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.started = datetime.datetime.now()
+        self.begin(setup)
+
+    def begin(self, setup: Setup) -> None:
+        """Goes to the setup's position, with its sides, levels and clocks."""
+        self.setup = setup
+        self.board = setup.board.copy()
+        self.human = setup.human
+        self.levels = dict(setup.levels or dict.fromkeys(chess.COLORS, DEFAULT_LEVEL))
+        self.clock = setup.clock
+        self.clock_times = dict(setup.clock_times)
+        self.first_ply = self.plies  # plies played before the game began here
+
+    @property
+    def level(self) -> Level:
+        """Aino's level against the person."""
+        return self.levels[not self.human]
+
+    @level.setter
+    def level(self, level: Level) -> None:
+        self.levels[not self.human] = level
+
+    @property
+    def plies(self) -> int:
+        """Plies played."""
+        return len(self.board.move_stack)
+
+    @property
+    def is_engine_turn(self) -> bool:
+        """Whether Aino is to move."""
+        return self.board.turn != self.human
+
+    @property
+    def is_flag_down(self) -> bool:
+        """Whether the side to move has used up its time."""
+        return self.clock is not None and self.clock.left(self.board.turn) <= 0
+
+    def start_clock(self) -> None:
+        """Lets the mover's clock run; nobody's runs before the first move of a new or loaded game."""
+        if self.clock is not None and self.plies > self.first_ply:
+            self.clock.start(self.board.turn)
+
+    def push(self, move: chess.Move) -> None:
+        """Plays a legal move and stops the mover's clock."""
+        mover = self.board.turn
+        self.board.push(move)
+        if self.clock is not None:
+            self.clock.stop()
+            self.clock_times[self.plies] = self.clock.left(mover)
+
+    def take_back(self) -> bool:
+        """Undoes the person's last move and Aino's answer, if there is one, clocks included; False without a move."""
+        count = 1 if self.board.turn != self.human else 2
+        if self.plies < count:
+            return False
+        for _ in range(count):
+            self.clock_times.pop(self.plies, None)
+            self.board.pop()
+        self.first_ply = min(self.first_ply, self.plies)
+        if self.clock is not None:
+            for side, ply in ((not self.board.turn, self.plies), (self.board.turn, self.plies - 1)):
+                self.clock.set_left(side, self.clock_times.get(ply, self.clock.control.seconds))
+        return True
+
+    def again(self, swap: bool) -> Setup:
+        """The same game from its first position, with fresh clocks, and the other colours where a `swap` is wanted."""
+        human = None if self.human is None else self.human != swap
+        levels = {side: self.levels[side != swap] for side in chess.COLORS}
+        return Setup(self.board.root(), human, levels, self.clock and self.clock.fresh())
+
+    @property
+    def names(self) -> dict[chess.Color, str]:
+        """What the players are called: `You` and `Aino (elo 1500)`."""
+        return {side: PERSON if side == self.human else f"Aino ({self.levels[side].text})" for side in chess.COLORS}
+
+    def record(self, end: GameEnd = UNFINISHED, event: str = "Terminal game") -> chess.pgn.Game:
+        """The game as PGN, so far or to its end."""
+        headers = {
+            "Event": event,
+            "Date": f"{self.started:%Y.%m.%d}",
+            "White": self.names[chess.WHITE],
+            "Black": self.names[chess.BLACK],
+            "Termination": end.reason,
+        }
+        if self.clock is not None:
+            headers["TimeControl"] = self.clock.control.pgn_text
+            headers |= self.clock.headers() if end == UNFINISHED else {}
+        return game_from_board(self.board, headers, end.result, self.clock_times)
