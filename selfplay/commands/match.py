@@ -28,7 +28,7 @@ EXAMPLES = """examples:
   different conditions for the two
     aino-train match --first "name=aino cmd=aino tc=10+0.1" --second "name=sf cmd=stockfish nodes=2000" --out match3
   does Aino win what is won? every ending once, Aino with the side to move
-    aino-train match --openings selfplay/endings-won.epd --first-to-move --games 400 --tc 5+0.05 --out won \\
+    aino-train match --openings endings-won --first-to-move --games 400 --tc 5+0.05 --out won \\
         --first "name=aino cmd=aino option.Threads=1" --second "name=sf cmd=stockfish"
 
 FOLDER gets games.pgn, games.jsonl (one line a game), match.json (the settings), result.json, and stderr.log (what the

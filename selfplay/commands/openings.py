@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   aino-train openings --teacher labels/ --count 5000 --out openings.epd
   aino-train openings --teacher labels/ --endings won --engine stockfish --nodes 1000000 --count 400 --out won.epd
 """
+PATIENCE_S = 600.0  # Wait this long for an engine's judgement. Set by hand, for busy machines.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         quiet_driver()
         lines = 2 if arguments.endings == "held" else 1
-        with closing(UciEngine(parse_contestant(arguments.engine), lines, arguments.nodes)) as engine:
+        with closing(UciEngine(parse_contestant(arguments.engine), lines, arguments.nodes, PATIENCE_S)) as engine:
 
             def judge(fen: str) -> list[tuple[str, int]]:
                 engine.new_game(chess960=False)
