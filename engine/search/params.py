@@ -36,6 +36,7 @@ class SearchParams(NamedTuple):
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
     transpositions: bool = True  # Whether a new node learns from another one with its position (`transpositions`).
     avoid_busy: bool = False  # Whether a visit passes by children that another thread is evaluating.
+    small_endings: bool = True  # Use what is known of endings with few pieces (`tactics.small_endings`).
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
@@ -53,6 +54,7 @@ LC0 = SearchParams(
     decide_root=False,
     choose_by_value=False,
     transpositions=False,
+    small_endings=False,
 )
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
 

@@ -60,6 +60,7 @@ from engine.search.tree import (
     reset_node,
 )
 from engine.tactics.mates import mating_move
+from engine.tactics.small_endings import has_few_men, is_certain_draw, judge_small_ending
 
 # ---- down ------------------------------------------------------------------------------------------------------------
 
@@ -242,6 +243,8 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
             return np.int64(DRAW), np.int64(0)
         if params.mate_in_one and mating_move(row, moves, count, tree.stack[-1], tree.scratch_moves) >= 0:
             return np.int64(LOSS), np.int64(1)
+        if params.small_endings and has_few_men(row) and is_certain_draw(row):
+            return np.int64(DRAW), np.int64(0)
     return np.int64(UNKNOWN), np.int64(0)
 
 
@@ -274,11 +277,16 @@ def finish_known(tree, params, node, known, mate_plies):
 
 
 @kernel()
-def finish_evaluated(tree, node, state, leaves, leaf):
+def finish_evaluated(tree, params, node, state, leaves, leaf):
     """Finish a visit whose evaluation is in ``leaves[leaf]``; its node is in ``state`` from now on."""
     tree.nodes[node].quiet_level = leaves.quiet_level[leaf]
-    value = np.float64(leaves.wdl[leaf, 2]) - np.float64(leaves.wdl[leaf, 0])
-    finish_visit(tree, node, state, value, np.float64(leaves.wdl[leaf, 1]), np.float64(leaves.moves_left[leaf]))
+    value, draw = np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2]), np.float64(leaves.wdl[leaf, 1])
+    moves_left = np.float64(leaves.moves_left[leaf])
+    if params.small_endings and has_few_men(leaves.rows[leaf]):
+        value, draw, moves_left = judge_small_ending(
+            leaves.rows[leaf], tree.stack[tree.counters[ROOT_PLY]], value, draw, moves_left
+        )
+    finish_visit(tree, node, state, -value, draw, moves_left)
 
 
 @kernel()

@@ -143,7 +143,7 @@ def apply(tree, in_flight, params, leaves, first):
 def expand_and_finish(tree, params, node, leaves, leaf):
     """Finish a visit whose policy and value are in ``leaves[leaf]``."""
     state = expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
-    finish_evaluated(tree, node, state, leaves, leaf)
+    finish_evaluated(tree, params, node, state, leaves, leaf)
 
 
 # ---- evaluators inside kernels --------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def finish_leaf(tree, params, walker):
         finish_known(tree, params, node, known, walker.leaf[PLIES])
     elif params.late_policy and node != ROOT:
         evaluate_value(walker.model, walker.leaves, np.int64(0))
-        finish_evaluated(tree, node, np.int64(VALUED), walker.leaves, np.int64(0))
+        finish_evaluated(tree, params, node, np.int64(VALUED), walker.leaves, np.int64(0))
     else:
         evaluate_leaf(walker.model, walker.leaves, np.int64(0))
         expand_and_finish(tree, params, node, walker.leaves, np.int64(0))

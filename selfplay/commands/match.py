@@ -1,10 +1,11 @@
 """`aino-train match`: UCI engine against UCI engine."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_view, show
+from engine.cli.live_lines import live_view, show, show_view
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
@@ -12,6 +13,7 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
+from selfplay.matches.endings import ending_scores, ending_table
 from selfplay.matches.series import Match, MatchSettings
 from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
 from selfplay.matches.statistics import Sprt
@@ -25,6 +27,9 @@ EXAMPLES = """examples:
         --nodes 800 --sprt 0 10 --games 2000 --concurrency 2 --out match2
   different conditions for the two
     aino-train match --first "name=aino cmd=aino tc=10+0.1" --second "name=sf cmd=stockfish nodes=2000" --out match3
+  does Aino win what is won? every ending once, Aino with the side to move
+    aino-train match --openings endings-won --first-to-move --games 400 --tc 5+0.05 --out won \\
+        --first "name=aino cmd=aino option.Threads=1" --second "name=sf cmd=stockfish"
 
 FOLDER gets games.pgn, games.jsonl (one line a game), match.json (the settings), result.json, and stderr.log (what the
 engines write there); the same command continues a match that was stopped or killed.
@@ -40,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sprt", type=float, nargs=2, metavar=("ELO0", "ELO1"), help=text)
     text = "allow --sprt these error rates (default 0.05 0.05)"
     parser.add_argument("--sprt-errors", type=float, nargs=2, metavar=("ALPHA", "BETA"), help=text)
+    text = "play each opening once, the first engine with the side to move (for endings, with any number of games)"
+    parser.add_argument("--first-to-move", action="store_true", help=text)
     add_referee_flags(parser)
 
 
@@ -51,6 +58,7 @@ def settings_of(arguments: argparse.Namespace) -> MatchSettings:
         first=parse_contestant(arguments.first, arguments.margin_ms),
         second=parse_contestant(arguments.second, arguments.margin_ms),
         games=arguments.games,
+        first_to_move=arguments.first_to_move,
         sprt=Sprt(*arguments.sprt, *(arguments.sprt_errors or ())) if arguments.sprt else None,
         **series_of(arguments),
     )
@@ -78,8 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
 
         with live_view(lambda: match_view(now, names, settings.sprt, pace)):
             finished = match.play(report, stop.is_set)
-        archive.write_result(match_json(now))
+        endings = ending_scores(archive.rows.values())
+        archive.write_result(match_json(now) | {"endings": [asdict(score) for score in endings]})
     controls = dict.fromkeys(str(one.control or settings.control) for one in (settings.first, settings.second))
     for text in standing_lines(now, names, " against ".join(controls), settings.sprt):
         show(text)
+    if endings:
+        show_view(ending_table(endings))
     return 0 if finished else INTERRUPTED

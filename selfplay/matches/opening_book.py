@@ -29,6 +29,7 @@ from selfplay.data.pgn import game_texts
 from selfplay.data.text_files import SkipLog
 from selfplay.records.opening_set import parse_position
 
+SHIPPED = ("openings", "endings-won", "endings-held")  # sets that come with Aino: balanced openings, and `data.endings`
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
 LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size
@@ -66,7 +67,7 @@ class OpeningBook(Sequence[str]):
 
 
 def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False) -> OpeningBook:
-    """Load the openings of a file; Aino's own set by default.
+    """Load the openings of a file, or of a shipped set by its name in SHIPPED; Aino's own openings by default.
 
     A .pgn file gives the first `plies` plies of each game; any other file gives one position per line. Raises DataError
     when the file is unreadable or empty.
@@ -138,8 +139,9 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
 
 def _read_text(path: Path | None) -> tuple[str, str]:
     """Name and text of a file. A zip archive must hold exactly one file, which is returned."""
-    if path is None:
-        return "openings.epd", (importlib.resources.files("selfplay") / "openings.epd").read_text(encoding="utf-8")
+    if path is None or str(path) in SHIPPED:
+        name = f"{path or SHIPPED[0]}.epd"
+        return name, (importlib.resources.files("selfplay") / name).read_text(encoding="utf-8")
     try:
         if path.suffix.lower() != ".zip":
             return str(path), path.read_text(encoding="utf-8-sig", errors="replace")

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
+import chess
+
 from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.opening_book import OpeningOrder, readable
+from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import FAULTS, Rules
 from selfplay.matches.runner import PlannedGame, play_games
 from selfplay.matches.statistics import (
@@ -78,10 +80,13 @@ class MatchSettings(SeriesSettings):
     second: Contestant
     games: int  # even, as each opening is played with both colours; an SPRT may stop earlier
     sprt: Sprt | None = None  # ends the match when it reaches a decision
+    first_to_move: bool = False  # play each opening once, the first engine with the side to move
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.games < 2 or self.games % 2:
+        if self.first_to_move and self.sprt:
+            raise ConfigError("a test between two engines needs each opening with both colours")
+        if self.games < 2 - self.first_to_move or (self.games % 2 and not self.first_to_move):
             raise ConfigError(
                 f"games: expected an even number of at least 2 (pairs with colours swapped), got {self.games}"
             )
@@ -92,10 +97,11 @@ class MatchSettings(SeriesSettings):
     def warning(self) -> str:
         """What makes the games tell less than their number promises; empty for nothing."""
         controls = [one.control or self.control for one in (self.first, self.second)]
-        if self.games // 2 <= len(self.openings) or not all(one.is_nodes_alone for one in controls):
+        needed, what = (self.games, "games") if self.first_to_move else (self.games // 2, "pairs")
+        if needed <= len(self.openings) or not all(one.is_nodes_alone for one in controls):
             return ""
         return (
-            f"{self.games // 2:,} pairs share {len(self.openings):,} openings, and only nodes limit the engines: with "
+            f"{needed:,} {what} share {len(self.openings):,} openings, and only nodes limit the engines: with "
             "one thread each they play the same games again, and the intervals come out too narrow. Use more openings"
         )
 
@@ -152,7 +158,8 @@ class Match:
         self.settings = settings
         self._archive = archive
         self._openings = OpeningOrder(settings.openings, settings.seed)
-        self._missing = iter([number for number in range(settings.games) if number not in archive.rows])
+        self._numbers = [self._number_of(game) for game in range(settings.games)]
+        self._missing = iter([number for number in self._numbers if number not in archive.rows])
         self._points = {number: row.first_points for number, row in archive.rows.items()}
         self._sprt = SprtState()
         self._follow()
@@ -162,7 +169,7 @@ class Match:
         settings = self.settings
         if not self.decided:
             play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
-        return self.decided or all(number in self._archive.rows for number in range(settings.games))
+        return self.decided or all(number in self._archive.rows for number in self._numbers)
 
     def standing(self) -> MatchStanding:
         """The current standing."""
@@ -190,6 +197,12 @@ class Match:
         """Add a result to the SPRT."""
         self._points[row.number] = row.first_points
         self._follow()
+
+    def _number_of(self, game: int) -> int:
+        """The number of a game, which says who has White (`GameRow`)."""
+        if not self.settings.first_to_move:
+            return game
+        return 2 * game + (opening_board(self._openings[game], self.settings.chess960).turn == chess.BLACK)
 
     def _follow(self) -> None:
         if self.settings.sprt is not None:

@@ -87,7 +87,7 @@ def estimate_elo(counts: np.ndarray) -> EloEstimate:
         raise ConfigError("an Elo estimate needs at least one pair of games")
     score = float(counts @ PAIR_SCORES) / pairs
     worth = pairs / _variance_share(counts, score)
-    low, high = _wilson(score, worth)
+    low, high = wilson(score, worth)
     return EloEstimate(
         pairs, score, low, high, elo_from_score(score), elo_from_score(low), elo_from_score(high),
         los=0.5 * (1.0 + math.erf((score - 0.5) * math.sqrt(2.0 * worth))),
@@ -101,8 +101,8 @@ def _variance_share(counts: np.ndarray, score: float) -> float:
     return (pairs * seen + PRIOR_SHARE_PAIRS * INDEPENDENT_SHARE) / (pairs + PRIOR_SHARE_PAIRS)
 
 
-def _wilson(score: float, games: float) -> tuple[float, float]:
-    """The 95% interval of a score from so many games without draws."""
+def wilson(score: float, games: float) -> tuple[float, float]:
+    """The 95% interval of a score in 0..1 from so many games without draws. Draws make it too wide, not too narrow."""
     spread = NORMAL_95**2 / games
     middle = (score + spread / 2.0) / (1.0 + spread)
     half = math.sqrt(score * (1.0 - score) * spread + spread**2 / 4.0) / (1.0 + spread)

@@ -1,0 +1,148 @@
+"""What is known of endings with few pieces: certain draws, and how far a win has come.
+
+    draws       a pawn that cannot win (`pawn_endings`), two knights, bishops that cannot chase the king out of the
+                corner in which their rook's pawns would promote
+    wins        of pieces against a bare king, and of a queen against a rook: a network calls all these positions won
+                alike, so a search wanders; here a position is worth more, and mate is nearer, the nearer the losing
+                king is to the edge, or to a corner of the bishop's colour against bishop and knight, and to the other
+                king, and the fewer squares it has
+
+Values are of the side to move. The distances are those of mop-up evaluations: Slate and Atkin, Chess 4.5 (1977).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    DARK_SQUARES,
+    FILE_A,
+    FILE_H,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    ROOK,
+    SIDE,
+    WHITE,
+)
+from engine.native.bits import ctz, popcount
+from engine.native.jit import kernel
+from engine.tactics.pawn_endings import pawn_wins
+
+MOST_MEN = 5  # Positions with more pieces are left alone.
+# Values of a win at its beginning and at its end. A search that is in such an ending needs them far apart to see the
+# way (docs/what-was-tried.md); one that may choose another win needs to know that this is one.
+INSIDE, BEFORE, END = 0.2, 0.96, 1.0
+LONGEST_PLIES = 60.0  # Plies that the longest of these wins has left. Set by hand.
+QUEEN_WINS_FROM = 0.2  # Value from which an evaluator sees no rook's check that wins the queen. Set by hand.
+# How much of the way the losing king's corner is, or its edge and its squares; the rest is the distance of the kings.
+CORNER_SHARE, EDGE_SHARE, SQUARES_SHARE = 0.75, 0.45, 0.35  # Set by hand.
+
+
+@kernel()
+def has_few_men(row):
+    """Whether a position has so few pieces that this module may know it."""
+    return popcount(row[WHITE] | row[BLACK]) <= MOST_MEN
+
+
+@kernel()
+def is_certain_draw(row):
+    """Whether a position, uint64 [16], is known to be drawn with best play, at any halfmove clock."""
+    for strong in range(2):
+        own, other = row[WHITE + strong], row[BLACK - strong]
+        if other & ~row[KING] == ZERO:
+            pieces = own & ~row[KING]
+            if pieces == row[PAWN]:
+                return popcount(pieces) == 1 and not pawn_wins(row)
+            if pieces == row[KNIGHT]:
+                return popcount(pieces) <= 2
+            return pieces == row[PAWN] | row[BISHOP] and is_wrong_corner(row, np.int64(strong))
+    return False
+
+
+@kernel()
+def is_wrong_corner(row, strong):
+    """Whether bishops and pawns cannot win: all pawns on one rook's file, all bishops of the other colour than its last
+    square, and the lone king beside that square or on it.
+    """
+    pawns, bishops = row[PAWN], row[BISHOP]
+    if pawns == ZERO or (pawns & ~FILE_A and pawns & ~FILE_H):
+        return False
+    corner = np.int64(0 if pawns & FILE_A else 7) + 56 * (1 - strong)
+    colour = DARK_SQUARES if bit(corner) & DARK_SQUARES else ~DARK_SQUARES
+    return not bishops & colour and (KING_ATTACKS[corner] | bit(corner)) & bit(king_square(row, 1 - strong)) != ZERO
+
+
+@kernel()
+def judge_small_ending(row, root, value, draw, plies):
+    """(value in -1..1, draw probability, plies left) of a position, uint64 [16], for its side to move.
+
+    Takes what an evaluator said, and returns it unchanged where nothing is known. ``root``: the position, uint64 [16],
+    in which the search looks for a move.
+    """
+    for strong in range(2):
+        own, other = row[WHITE + strong] & ~row[KING], row[BLACK - strong] & ~row[KING]
+        sign = 1.0 if row[SIDE] == strong else -1.0
+        queen_wins = is_queen_against_rook(row, own, other) and sign * value > QUEEN_WINS_FROM
+        if not queen_wins and not wins_against_bare_king(row, np.int64(strong), own, other):
+            continue
+        progress = progress_of(row, np.int64(strong), own)
+        least = INSIDE if popcount(root[WHITE] | root[BLACK]) == popcount(row[WHITE] | row[BLACK]) else BEFORE
+        won = least + (END - least) * progress
+        return sign * won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
+    return value, draw, plies
+
+
+@kernel()
+def is_queen_against_rook(row, own, other):
+    """Whether one side's pieces ``own`` beside its king are a queen, and the other's a rook."""
+    return own == row[QUEEN] and other == row[ROOK] and popcount(own) == 1 and popcount(other) == 1
+
+
+@kernel()
+def wins_against_bare_king(row, strong, own, other):
+    """Whether one side's pieces ``own`` win against a bare king, which cannot take one of them now."""
+    if other != ZERO or own == ZERO:
+        return False
+    if own & row[PAWN] or own == row[KNIGHT]:
+        return False  # The network knows these well enough.
+    if own == row[BISHOP] and (own & DARK_SQUARES == ZERO or own & ~DARK_SQUARES == ZERO):
+        return False
+    touched = KING_ATTACKS[king_square(row, 1 - strong)] & own if row[SIDE] != strong else ZERO
+    while touched:
+        if not attackers(row, ctz(touched), row[WHITE] | row[BLACK], strong):
+            return False
+        touched &= touched - ONE
+    return True
+
+
+@kernel()
+def progress_of(row, strong, own):
+    """How far the win of the side ``strong`` with the pieces ``own`` has come, 0..1."""
+    winner, loser = king_square(row, strong), king_square(row, 1 - strong)
+    file, rank = loser & 7, loser >> 3
+    near = (7.0 - max(abs((winner & 7) - file), abs((winner >> 3) - rank))) / 5.0
+    if own == row[BISHOP] | row[KNIGHT] and popcount(own) == 2 and row[BISHOP]:
+        if row[BISHOP] & ~DARK_SQUARES:
+            file = 7 - file
+        return CORNER_SHARE * abs(7.0 - file - rank) / 7.0 + (1.0 - CORNER_SHARE) * near
+    from_edge = min(file, 7 - file) ** 2 + min(rank, 7 - rank) ** 2
+    taken = 1.0 - free_squares(row, loser, strong) / 8.0
+    rest = 1.0 - EDGE_SHARE - SQUARES_SHARE
+    return EDGE_SHARE * (1.0 - from_edge / 18.0) + SQUARES_SHARE * taken + rest * near
+
+
+@kernel()
+def free_squares(row, king, strong):
+    """Number of squares beside a king that the side ``strong`` does not attack."""
+    ring, count = KING_ATTACKS[king], 0.0
+    occupied = (row[WHITE] | row[BLACK]) & ~bit(king)
+    while ring:
+        if not attackers(row, ctz(ring), occupied, strong):
+            count += 1.0
+        ring &= ring - ONE
+    return count

@@ -1,0 +1,93 @@
+"""Draws endings to play out: positions of teacher games with few pieces, judged again by a strong engine.
+
+won     the side to move is better by WON_CP[0] to WON_CP[1] and has to win
+held    the side to move holds a draw by one move, no capture; its second choice loses by WON_CP[0] or more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import chess
+import numpy as np
+
+from engine.board.fen import parse_fen
+from engine.errors import DataError
+from selfplay.data.text_files import numbered_lines
+
+KINDS = ("won", "held")
+WON_CP = (220, 700)  # Set by hand: where a game that is not won was a mistake, and winning it takes play.
+DRAWN_CP = 30  # The most that a draw may be worth, for either side.
+PIECES = range(4, 17)
+Labels = Sequence[tuple[str, int]]  # (move, centipawns from the side to move), best first
+
+
+def is_ending(board: chess.Board, labels: Labels, kind: str) -> bool:
+    """Whether a position with these labels is an ending of a kind in KINDS."""
+    if board.is_check() or chess.popcount(board.occupied) not in PIECES or not labels:
+        return False
+    move, best = labels[0]
+    if kind == "won":
+        return WON_CP[0] <= best <= WON_CP[1]
+    loses = len(labels) > 1 and labels[1][1] <= -WON_CP[0]
+    return abs(best) <= DRAWN_CP and loses and not board.is_capture(chess.Move.from_uci(move))
+
+
+def draw_endings(
+    files: Iterable[Path], kind: str, count: int, seed: int, judge: Callable[[str], Labels]
+) -> Iterator[tuple[chess.Board, int]]:
+    """Yield distinct endings as (board, score in centipawns from the side to move), at most one from a game.
+
+    `judge` labels a FEN, best moves first; it decides, the labels of the files only propose. Every number of pieces
+    gets its turn as long as it has proposals. Raises DataError when fewer than `count` are found.
+    """
+    rng = np.random.default_rng(seed)
+    proposals: dict[int, list[chess.Board]] = {pieces: [] for pieces in PIECES}
+    for path in files:
+        for boards in _proposals(path, kind):
+            board = boards[rng.integers(len(boards))]
+            proposals[chess.popcount(board.occupied)].append(board)
+    for boards in proposals.values():
+        rng.shuffle(boards)
+    seen: set[str] = set()
+    while any(proposals.values()) and len(seen) < count:
+        for boards in filter(None, proposals.values()):
+            found = _next_of(boards, kind, judge, seen)
+            if found is not None and len(seen) < count:
+                seen.add(found[0].epd())
+                yield found
+    if len(seen) < count:
+        raise DataError(f"only {len(seen)} {kind} endings found, expected {count}")
+
+
+def _next_of(
+    boards: list[chess.Board], kind: str, judge: Callable[[str], Labels], seen: set[str]
+) -> tuple[chess.Board, int] | None:
+    """The next proposal, which is taken off, that the judge confirms."""
+    while boards:
+        board = boards.pop()
+        labels = judge(board.fen())
+        if board.epd() not in seen and is_ending(board, labels, kind):
+            return board, labels[0][1]
+    return None
+
+
+def _proposals(path: Path, kind: str) -> Iterator[list[chess.Board]]:
+    """The endings of each game of a file, by its own labels; halfmove clocks start at 0."""
+    for number, line in numbered_lines(path, "ascii"):
+        try:
+            fen, _, body = line.split("|")
+            board, found = parse_fen(fen), []
+            for ply in body.split(";"):
+                move, _, texts = ply.partition(":")
+                if chess.popcount(board.occupied) in PIECES:
+                    pairs = (text.split("=") for text in texts.split(",") if text)
+                    labels = sorted(((label, int(score)) for label, score in pairs), key=lambda one: -one[1])
+                    if is_ending(board, labels, kind):
+                        found.append(parse_fen(f"{board.epd()} 0 1"))
+                board.push_uci(move)
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
+        if found:
+            yield found

@@ -1,0 +1,79 @@
+"""Endings played out: who has the side to move, and the scores by kind of ending."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError
+from selfplay.matches.archive import GameRow
+from selfplay.matches.endings import ending_scores, groups_of
+from selfplay.matches.statistics import Sprt
+from tests.selfplay.matches.test_match import match_of, played
+
+WHITE_ROOK, BLACK_PAWN = "4k3/8/8/8/8/8/4P3/R3K3 w - - 0 1", "4k3/4p3/4p3/8/8/8/4P3/4K3 b - - 0 1"
+
+
+def row(number: int, fen: str, result: str) -> GameRow:
+    white, black = ("one", "two") if number % 2 == 0 else ("two", "one")
+    return GameRow(number, white, black, fen, "", result, "checkmate", "", "", (0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("fen", "groups"),
+    [
+        (BLACK_PAWN, ("all", "4 to 6 pieces", "pawn")),
+        (WHITE_ROOK, ("all", "4 to 6 pieces", "rook")),
+        ("4k2b/pppp4/8/8/8/8/3PP3/4KN2 w - - 0 1", ("all", "10 to 12", "minor")),
+        ("4k2q/8/8/8/8/8/8/Q3K2P w - - 0 1", ("all", "4 to 6 pieces", "queen")),
+        ("4k2q/8/8/8/8/8/P2PPPP1/R3K2P w - - 0 1", ("all", "10 to 12", "mixed")),
+        ("rnbqkbnr/pppppppp/8/8/8/8/8/4K3 w - - 0 1", ()),
+    ],
+)
+def test_endings_are_grouped_by_pieces_and_type(fen: str, groups: tuple[str, ...]) -> None:
+    assert groups_of(fen) == groups
+
+
+def test_scores_are_those_of_the_side_to_move() -> None:
+    rows = [
+        row(0, WHITE_ROOK, "1-0"),
+        row(1, WHITE_ROOK, "1/2-1/2"),
+        row(3, BLACK_PAWN, "1-0"),
+        row(5, BLACK_PAWN, "0-1"),
+    ]
+    scores = {(one.engine, one.group): (one.won, one.drawn, one.lost, one.score) for one in ending_scores(rows)}
+    assert scores["one", "all"] == (2, 0, 1, pytest.approx(2 / 3))
+    assert scores["one", "pawn"] == (1, 0, 1, 0.5)
+    assert scores["one", "rook"] == (1, 0, 0, 1.0)
+    assert scores["two", "all"] == (0, 1, 0, 0.5)
+
+
+def test_the_first_engine_can_have_the_side_to_move_in_every_game(tmp_path: Path) -> None:
+    three = (WHITE_ROOK, BLACK_PAWN, BLACK_PAWN.replace("4p3", "3p4"))
+    settings = replace(match_of(), openings=three, games=3, first_to_move=True)
+    rows = played(settings, tmp_path)
+    assert len({row.start_fen for row in rows}) == 3
+    for one in rows:
+        assert one.white == ("one" if " w " in one.start_fen else "two")
+        assert (one.number % 2 == 0) == (one.white == "one")
+    with pytest.raises(ConfigError, match="both colours"):
+        match_of(games=2, first_to_move=True, sprt=Sprt(0.0, 10.0))
+
+
+def test_match_command_shows_the_endings(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    book = tmp_path / "endings.epd"
+    book.write_text("7k/8/5KQ1/8/8/8/8/8 w - -\n8/8/8/8/8/5kq1/8/7K b - -\n6k1/8/6KP/8/8/8/8/R7 w - -\n")
+    words = "cmd=aino option.Threads=1 option.Evaluator=material"
+    text = aino_train(
+        "match", "--openings", str(book), "--first-to-move", "--games", "3", "--nodes", "50",
+        "--out", str(tmp_path / "out"), "--first", f"name=aino {words}", "--second", f"name=other {words}",
+    )  # fmt: skip
+    assert "3 games" in text
+    rook = next(line.split() for line in text.splitlines() if " rook " in line)
+    assert rook[:6] == ["aino", "rook", "1", "1", "0", "0"]
+    stored = json.loads((tmp_path / "out" / "result.json").read_text())["endings"]
+    assert {"engine": "aino", "group": "rook", "won": 1, "drawn": 0, "lost": 0} in stored

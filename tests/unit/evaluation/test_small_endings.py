@@ -1,0 +1,130 @@
+"""What is known of endings with few pieces agrees with endgame tables, and leads a search to the mate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import chess
+import chess.syzygy
+import numpy as np
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.tactics.pawn_endings import WINS, pawn_wins
+from engine.tactics.small_endings import INSIDE, has_few_men, is_certain_draw, judge_small_ending
+
+UNKNOWN = (0.25, 0.5, 33.0)
+WRONG = {"KBNk": 0.02, "KBBk": 0.02, "KQkr": 0.35}  # Most that may be called won wrongly; else none.
+
+
+@pytest.fixture(scope="module")
+def tables(test_data) -> Iterator[chess.syzygy.Tablebase]:
+    with chess.syzygy.open_tablebase(str(test_data / "syzygy")) as opened:
+        yield opened
+
+
+def positions(letters: str, count: int, seed: int = 1) -> Iterator[chess.Board]:
+    """Random legal positions with these pieces, each also with colours swapped."""
+    rng = np.random.default_rng(seed)
+    while count > 0:
+        board = chess.Board(None)
+        for square, letter in zip(rng.choice(64, len(letters), replace=False).tolist(), letters, strict=True):
+            board.set_piece_at(square, chess.Piece.from_symbol(letter))
+        board.turn = bool(rng.integers(2))
+        if board.is_valid() and any(board.legal_moves):
+            count -= 1
+            yield board
+            yield board.mirror()
+
+
+def judged(
+    board: chess.Board, root: chess.Board | None = None, value: float = UNKNOWN[0]
+) -> tuple[float, float, float]:
+    rows = row_from_board(board), row_from_board(root or board)
+    return judge_small_ending(*rows, value, *UNKNOWN[1:])
+
+
+def drawn(fen: str) -> bool:
+    return bool(is_certain_draw(row_from_board(chess.Board(fen))))
+
+
+def test_a_pawn_wins_where_the_tables_say_so(tables: chess.syzygy.Tablebase) -> None:
+    wins = 0
+    for board in positions("KPk", 1000):
+        pawn_moves = bool(board.pieces(chess.PAWN, board.turn))
+        won = tables.probe_wdl(board) == (2 if pawn_moves else -2)
+        assert bool(pawn_wins(row_from_board(board))) == won, board.fen()
+        wins += won
+    assert 500 < wins < 1500
+
+
+def test_pawn_endings_that_everybody_knows() -> None:
+    assert WINS.nbytes == 24576
+    assert not drawn("4k3/8/4K3/4P3/8/8/8/8 w - - 0 1")
+    assert drawn("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"), "the other king has the opposition"
+    assert not drawn("8/8/8/4k3/8/4K3/4P3/8 b - - 0 1")
+    assert drawn("k7/8/8/8/8/8/P7/K7 w - - 0 1"), "a rook's pawn with the king in its corner"
+
+
+@pytest.mark.parametrize("letters", ["KNNk", "KBPk"])
+def test_certain_draws_are_draws_in_the_tables(letters: str, tables: chess.syzygy.Tablebase) -> None:
+    found = 0
+    for board in positions(letters, 1500):
+        if is_certain_draw(row_from_board(board)):
+            found += 1
+            assert tables.probe_wdl(board) == 0, board.fen()
+    assert found > 10
+
+
+def test_the_wrong_bishop_and_other_pieces_are_told_apart() -> None:
+    assert drawn("k7/8/8/P7/2K5/8/8/2B5 w - - 0 1"), "the bishop does not reach a8"
+    assert not drawn("k7/8/8/P7/2K5/8/8/3B4 w - - 0 1")
+    assert not drawn("8/8/8/P4k2/2K5/8/8/2B5 w - - 0 1"), "the king is too far away"
+    assert not drawn("k7/8/8/P6P/2K5/8/8/2B5 w - - 0 1")
+    assert not drawn("k7/p7/8/P7/2K5/8/8/2B5 w - - 0 1")
+    assert drawn("4k3/8/8/8/8/8/8/2NNK3 w - - 0 1")
+    assert not drawn("4k3/8/8/8/8/8/8/1NNNK3 w - - 0 1")
+
+
+@pytest.mark.parametrize("letters", ["KBNk", "KBBk", "KRk", "KQk", "KQkr"])
+def test_what_is_called_won_is_won(letters: str, tables: chess.syzygy.Tablebase) -> None:
+    called = wrong = 0
+    for board in positions(letters, 250):
+        value, draw, plies = judged(board, value=UNKNOWN[0])
+        if (value, draw, plies) == UNKNOWN:
+            continue
+        called += 1
+        wdl = tables.probe_wdl(board)
+        wrong += wdl != 2 * np.sign(value)
+        assert draw == pytest.approx(1.0 - abs(value))
+        assert plies >= 0.0
+    assert called > 100
+    assert wrong <= WRONG.get(letters, 0) * called, "a search sees forks and rook checks a move later"
+
+
+def test_progress_is_worth_more() -> None:
+    centre, edge, wrong, right = (
+        judged(chess.Board(f"{rank} w - - 0 1"))
+        for rank in (
+            "8/8/8/4k3/8/2K5/8/1BN5", "8/8/8/k7/8/2K5/8/1BN5", "k7/8/1K6/8/8/8/8/2B1N3", "7k/8/6K1/8/8/8/8/2B1N3"
+        )
+    )  # fmt: skip
+    assert INSIDE <= centre[0] < edge[0]
+    assert wrong[0] < right[0], "the bishop is dark, and so is h8"
+    assert wrong[2] > right[2]
+
+
+def test_a_win_counts_fully_before_the_search_is_in_it() -> None:
+    ending, before = chess.Board("8/8/8/4k3/8/2K5/8/1BN5 w - - 0 1"), chess.Board("8/8/8/3pk3/8/2K5/8/1BN5 w - - 0 1")
+    assert judged(ending, before)[0] > 0.95 > judged(ending)[0]
+    assert judged(ending.mirror(), before)[0] > 0.95, "the value is of the side to move"
+
+
+def test_nothing_is_said_of_a_piece_that_hangs_or_of_many_pieces() -> None:
+    hanging = "8/8/8/4k3/4B3/8/8/1N2K3 {} - - 0 1"
+    assert judged(chess.Board(hanging.format("b"))) == UNKNOWN
+    assert judged(chess.Board(hanging.format("w"))) != UNKNOWN
+    assert judged(chess.Board("8/8/8/3rk3/8/2K5/8/1BN5 w - - 0 1")) == UNKNOWN
+    assert judged(chess.Board("8/8/4r3/4k3/8/2K5/8/1Q6 w - - 0 1"), value=0.1)[0] == 0.1, "the rook may win the queen"
+    assert has_few_men(row_from_board(chess.Board("4k3/pp6/8/8/8/8/P7/4K3 w - - 0 1")))
+    assert not has_few_men(row_from_board(chess.Board("4k3/ppp5/8/8/8/8/P7/4K3 w - - 0 1")))
