@@ -139,7 +139,7 @@ def new_workshop(folder: Path) -> Path:
     _write_labels(folder, rng)  # Of the roots of these games some are held out.
     for name in ("weights", "docs"):
         (folder / name).mkdir()
-    for net in ("new.dit", "old.dit", "first.dit", "weights/sparse-768.dit"):
+    for net in ("new.dit", "old.dit", "first.dit", "weights/sparse-768-v1024.dit"):
         shutil.copy(default_net_path(), folder / net)
     shutil.copy(default_net_path(entry="default_tower"), folder / "weights/tower-64x6.dit")
     for name in ("tiny", "small"):
