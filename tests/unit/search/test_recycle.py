@@ -130,13 +130,13 @@ def test_between_two_slices_the_tree_can_be_read(monkeypatch):
     search = searched(20_000, 3000)
     monkeypatch.setattr(compaction, "SLICE", 50)
     reporter = new_reporter(search)
-    before = reporter.infos()[0]
+    before = reporter.infos_now()[0]
     visits = search.root().visits
     readings = 0
     for _ in recycle.make_room(search.tree):
         reachable_is_whole(search.tree)
         assert (search.root().visits == visits).all()
-        info = reporter.infos()[0]
+        info = reporter.infos_now()[0]
         assert info.pv[:2] == before.pv[:2]
         assert (info.score_cp, info.nodes) == (before.score_cp, before.nodes)
         readings += 1
