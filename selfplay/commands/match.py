@@ -13,7 +13,7 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.endings import ending_scores, ending_table
+from selfplay.matches.ending_scores import ending_scores, ending_table
 from selfplay.matches.series import Match, MatchSettings
 from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
 from selfplay.matches.statistics import Sprt

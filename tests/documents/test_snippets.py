@@ -87,8 +87,9 @@ def subcommand(program: str, name: str) -> ModuleType:
 
 
 def check_flags(source: Path, words: list[str]) -> None:
-    """Fails if a flag is in neither the module nor what measuring commands share."""
-    text = source.read_text(encoding="utf-8") + (ROOT / "benchmarks" / "measuring.py").read_text(encoding="utf-8")
+    """Fails if a flag is in neither the module nor what measuring commands, or those that read positions, share."""
+    shared = (ROOT / "benchmarks" / "measuring.py", ROOT / "uci" / "terminal" / "reading.py")
+    text = "".join(file.read_text(encoding="utf-8") for file in (source, *shared))
     missing = [word for word in words if word.startswith("--") and f'"{word}"' not in text]
     assert not missing, f"{source}: no {missing}"
 

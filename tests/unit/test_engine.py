@@ -97,7 +97,7 @@ def test_closing_ends_all_searches_that_were_started():
 def test_a_search_is_of_the_position_set_when_it_was_started():
     with engine() as player:
         first = player.start(Limits(infinite=True))
-        board = chess.Board("7k/8/8/8/8/8/1K6/R7 w - - 0 1")
+        board = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
         player.set_position(board)
         second = player.start(Limits(nodes=50))
         player.set_position(chess.Board())
@@ -205,7 +205,7 @@ class DrawnOrEven:
         pass
 
 
-ROOK_ENDING = chess.Board("7k/8/8/8/8/8/1K6/R7 w - - 0 1")
+ROOK_ENDING = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
 
 
 def share_of_draws(**options) -> float:
@@ -258,7 +258,7 @@ class EndsSoon:
 
 def rook_visits(effect: float) -> int:
     with Engine(EngineOptions(hash_mib=8, moves_left_max_effect=effect), EndsSoon()) as player:
-        player.set_position(chess.Board("7k/8/8/8/8/8/1K6/R7 w - - 0 1"))
+        player.set_position(chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1"))
         children = player.search(Limits(nodes=300)).children
     return sum(child.visits for child in children if child.move.from_square == chess.A1)
 

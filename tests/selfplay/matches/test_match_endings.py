@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import ConfigError
 from selfplay.matches.archive import GameRow
-from selfplay.matches.endings import ending_scores, groups_of
+from selfplay.matches.ending_scores import ending_scores, groups_of
 from selfplay.matches.statistics import Sprt
 from tests.selfplay.matches.test_match import match_of, played
 

@@ -18,9 +18,9 @@ from tests.unit.search.shared_trees import POSITIONS, assert_whole, wander
 
 
 class Tables:
-    """Endgame tables with up to three pieces that give one answer to everything."""
+    """Endgame tables with up to four pieces that give one answer to everything."""
 
-    largest = 3
+    largest = 4
 
     def __init__(self, answer: int | None) -> None:
         self.answer = answer
@@ -71,14 +71,14 @@ def test_any_order_of_searches_leaves_whole_trees(threads):
     assert wander(threads, 20_000) >= 20_000
 
 
-KING_AND_PAWN = "8/8/8/3k4/8/3KP3/8/8 w - - 0 1"
+PAWN_AND_KNIGHT = "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"  # The search knows nothing of these without tables.
 
 
 def test_tables_that_know_nothing_leave_no_trace():
     tables = Tables(None)
-    asked = searched(KING_AND_PAWN, 1, 3000, tables=tables)
+    asked = searched(PAWN_AND_KNIGHT, 1, 3000, tables=tables)
     assert tables.asked > 100
-    assert tree_fingerprint(asked) == tree_fingerprint(searched(KING_AND_PAWN, 1, 3000))
+    assert tree_fingerprint(asked) == tree_fingerprint(searched(PAWN_AND_KNIGHT, 1, 3000))
 
 
 def test_tables_are_not_asked_where_too_many_pieces_are_left():
@@ -90,8 +90,8 @@ def test_tables_are_not_asked_where_too_many_pieces_are_left():
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_what_tables_know_is_certain(threads):
-    search = searched(KING_AND_PAWN, threads, 3000, tables=Tables(2))
-    pushed = search.root().moves.tolist().index(encode_move(chess.Board(KING_AND_PAWN), chess.Move.from_uci("e3e4")))
+    search = searched(PAWN_AND_KNIGHT, threads, 3000, tables=Tables(2))
+    pushed = search.root().moves.tolist().index(encode_move(chess.Board(PAWN_AND_KNIGHT), chess.Move.from_uci("e3e4")))
     assert search.root().proven[pushed] == LOSS
     assert search.root().mate_plies[pushed] == UNKNOWN_DISTANCE
     assert_whole(search)
