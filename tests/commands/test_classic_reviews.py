@@ -40,7 +40,7 @@ BAD, BRILLIANT = {2, 4, 6}, {3}  # NAGs
 # A game, and of its moves: who plays it at which number, one of the marks it must have, and words of its comment.
 CLASSICS = {
     "opera": (OPERA, {
-        "6... Nf6": (BAD, "loses two pawns"),
+        "6... Nf6": (BAD, "Better was Qd7"),
         "11... Nbd7": (BAD, "Better was"),
         "13. Rxd7": (BRILLIANT, "sacrifice"),
         "15... Nxd7": ({2}, "allows mate in 2"),
@@ -49,11 +49,10 @@ CLASSICS = {
     "immortal": (IMMORTAL, {
         "18. Bd6": ({2, 4}, "loses a rook"),
         "18... Bxg1": (BAD, "Better was Qxa1+"),
-        "20... Na6": ({2, 4}, "allows mate in"),
         "22. Qf6+": (BRILLIANT, "sacrifice"),
     }),
     "evergreen": (EVERGREEN, {
-        "17. Nf6+": ({2, 4}, "loses a knight for a pawn"),
+        "17. Nf6+": ({2, 4}, "Better was Ng3"),
         "19. Rad1": (BAD, "Better was"),
         "20... Nxe7": ({4}, "allows mate in 4"),
         "21. Qxd7+": (BRILLIANT, "sacrifice"),

@@ -38,6 +38,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(--positions 64) --batch 16(.*--batch)", r"\1\2"),
     (r"(pretrain (?!.*--batch).*)$", r"\1 --batch 16"),
     (r"--net sparse-\d+(?![+\d])", "--net sparse-128"),
+    (r"--net sparse-\d+\+v\d+", "--net sparse-128+v128"),
     (r"--net 64x6", "--net 8x1"),
     (r"((?:match|ladder|tune) .*)$", r"\1 --longest 12"),
     (r"--pairs \d+", "--pairs 2"),
