@@ -83,8 +83,8 @@ ENGINE, TEACHER = (f'cmd="{sys.executable} {module.__file__}"' for module in (sc
 SHORT = ("--nodes", 5, "--longest", 6)
 # The words of a command, in which @ is a folder with `inputs`; the bytes that a file may have; the file that is named.
 WRITERS = {
-    "match": (("--first", f"name=a {ENGINE}", "--second", f"name=b {ENGINE}", "--games", 2, *SHORT, "--out", "@match"),
-              950, "games.jsonl"),
+    "match": (("--first", f"name=a {ENGINE}", "--second", f"name=b {ENGINE}", "--games", 8, *SHORT, "--out", "@match"),
+              2500, "games.jsonl"),
     "ladder": (("--engine", f"name=a {ENGINE}", "--out", "@ladder"), FULL, "match.json"),
     "tune": (("--option", "Level", "--engine", ENGINE, "--pairs", 2, *SHORT, "--out", "@tune"), 2200, "report.html"),
     "label": (("--engine", TEACHER, "--epd", "@many.epd", "--out", "@x.txt.xz"), 2000, "x.txt.part"),
