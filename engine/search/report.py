@@ -24,6 +24,7 @@ from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_
 from engine.search.root import Root, principal_variation
 from engine.search.session import Search
 from engine.search.tree import DRAW, EXPANDED, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.tactics.small_endings import seen_from_before, winner_of_small_ending
 
 TABLE_CP = 20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
 
@@ -94,6 +95,7 @@ class Reporter:
         by_tables = bool(self._ranks) and mate is None
         if not (child.visits or by_tables):
             q, draw = self._unvisited_value(root)
+            q = float(self._shown(root, q))
         if (
             mate is None and index == root.forced_index()
         ):  # The rules found this mate; the tree need not have proven it.
@@ -122,6 +124,11 @@ class Reporter:
         q, draw = self._search.own_value
         return min([root.first_play_urgency(q), *root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()]), draw
 
+    def _shown(self, root: Root, q: np.ndarray | float) -> np.ndarray:
+        """Values for people: a win that the search takes apart, in order to see progress, is worth its full value."""
+        apart = root.params.small_endings and winner_of_small_ending(root.row, self._search.own_value[0]) >= 0
+        return seen_from_before(np.asarray(q)) if apart else np.asarray(q)
+
     def root_moves(self, root: Root, order: Sequence[int]) -> list[RootMove]:
         """The root moves of an order."""
         params, position, count = root.params, root.position, len(root.moves)
@@ -129,7 +136,7 @@ class Reporter:
         own_values, policy_indices = np.empty(count), np.empty(count, np.int64)
         describe_moves(self._search.tree, params, root.row, u, s, priors, own_values, policy_indices)
         urgency = root.first_play_urgency(position.q + params.draw_score * position.draw)
-        q = np.where(root.visits > 0, root.q, urgency)
+        q = self._shown(root, np.where(root.visits > 0, root.q, urgency))
         draws = np.where(root.visits > 0, root.draws, self._search.own_value[1])
         found = []
         for index in order:

@@ -84,17 +84,34 @@ def judge_small_ending(row, root, value, draw, plies):
     Takes what an evaluator said, and returns it unchanged where nothing is known. ``root``: the position, uint64 [16],
     in which the search looks for a move.
     """
+    strong = winner_of_small_ending(row, value)
+    if strong < 0:
+        return value, draw, plies
+    progress = progress_of(row, strong, row[WHITE + strong] & ~row[KING])
+    least = INSIDE if popcount(root[WHITE] | root[BLACK]) == popcount(row[WHITE] | row[BLACK]) else BEFORE
+    won = least + (END - least) * progress
+    return won if row[SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
+
+
+@kernel()
+def winner_of_small_ending(row, value):
+    """The side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know one.
+
+    ``value`` is an evaluator's, for the side to move.
+    """
     for strong in range(2):
         own, other = row[WHITE + strong] & ~row[KING], row[BLACK - strong] & ~row[KING]
-        sign = 1.0 if row[SIDE] == strong else -1.0
-        queen_wins = is_queen_against_rook(row, own, other) and sign * value > QUEEN_WINS_FROM
-        if not queen_wins and not wins_against_bare_king(row, np.int64(strong), own, other):
-            continue
-        progress = progress_of(row, np.int64(strong), own)
-        least = INSIDE if popcount(root[WHITE] | root[BLACK]) == popcount(row[WHITE] | row[BLACK]) else BEFORE
-        won = least + (END - least) * progress
-        return sign * won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
-    return value, draw, plies
+        seen = value if row[SIDE] == strong else -value
+        queen_wins = is_queen_against_rook(row, own, other) and seen > QUEEN_WINS_FROM
+        if queen_wins or wins_against_bare_king(row, np.int64(strong), own, other):
+            return np.int64(strong)
+    return np.int64(-1)
+
+
+def seen_from_before(q: np.ndarray) -> np.ndarray:
+    """Values of moves in a won small ending on the scale of all other positions, where such a win is BEFORE or more."""
+    won = BEFORE + (np.abs(q) - INSIDE) * (END - BEFORE) / (END - INSIDE)
+    return np.sign(q) * np.where(np.abs(q) < INSIDE, np.abs(q) * BEFORE / INSIDE, won)
 
 
 @kernel()

@@ -10,8 +10,19 @@ import numpy as np
 import pytest
 
 from engine.board.convert import row_from_board
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
 from engine.tactics.pawn_endings import WINS, pawn_wins
-from engine.tactics.small_endings import INSIDE, has_few_men, is_certain_draw, judge_small_ending
+from engine.tactics.small_endings import (
+    BEFORE,
+    INSIDE,
+    has_few_men,
+    is_certain_draw,
+    judge_small_ending,
+    seen_from_before,
+)
+from tests.unit.search.flat import search
 
 UNKNOWN = (0.25, 0.5, 33.0)
 WRONG = {"KBNk": 0.02, "KBBk": 0.02, "KQkr": 0.35}  # Most that may be called won wrongly; else none.
@@ -120,6 +131,17 @@ def test_a_win_counts_fully_before_the_search_is_in_it() -> None:
     assert judged(ending.mirror(), before)[0] > 0.95, "the value is of the side to move"
 
 
+def test_a_win_is_shown_at_its_full_value() -> None:
+    for fen, sign in (("8/8/8/3k4/8/8/8/1BN1K3 {} - - 0 1", 1), ("1bn1k3/8/8/8/3K4/8/8/8 {} - - 0 1", -1)):
+        for turn in "wb":
+            shown = search(chess.Board(fen.format(turn)), nodes=300).infos[0]
+            better = sign if turn == "w" else -sign
+            assert better * shown.score_cp > 1000
+            assert shown.wdl[0 if better > 0 else 2] > 900
+    values = np.array([-1.0, -INSIDE, 0.0, INSIDE / 2, 1.0])
+    assert np.allclose(seen_from_before(values), [-1.0, -BEFORE, 0.0, BEFORE / 2, 1.0])
+
+
 def test_nothing_is_said_of_a_piece_that_hangs_or_of_many_pieces() -> None:
     hanging = "8/8/8/4k3/4B3/8/8/1N2K3 {} - - 0 1"
     assert judged(chess.Board(hanging.format("b"))) == UNKNOWN
@@ -128,3 +150,41 @@ def test_nothing_is_said_of_a_piece_that_hangs_or_of_many_pieces() -> None:
     assert judged(chess.Board("8/8/4r3/4k3/8/2K5/8/1Q6 w - - 0 1"), value=0.1)[0] == 0.1, "the rook may win the queen"
     assert has_few_men(row_from_board(chess.Board("4k3/pp6/8/8/8/8/P7/4K3 w - - 0 1")))
     assert not has_few_men(row_from_board(chess.Board("4k3/ppp5/8/8/8/8/P7/4K3 w - - 0 1")))
+
+
+# ---- the fifty-move rule ---------------------------------------------------------------------------------------------
+
+# Won positions in which one or two of many moves win before the rule makes a draw, most by a pawn move or a capture.
+LAST_CHANCES = (
+    "8/1k2K3/8/3P4/8/7P/8/8 w - - 99 1", "8/8/3P4/5K2/8/6P1/8/1k6 w - - 98 1", "3k4/8/1R6/K2P4/8/8/8/8 w - - 98 1",
+    "8/4K3/7P/8/8/8/6B1/4k3 w - - 98 1", "8/6k1/2P5/8/8/8/K7/3N4 w - - 99 1", "8/8/8/5Q2/4p3/1K1k4/8/8 w - - 98 1",
+    "6k1/8/8/8/3p4/8/2R3K1/8 w - - 97 1", "8/8/6K1/8/3k4/7p/8/4R3 w - - 96 1", "6k1/8/3K4/5p2/8/8/1P6/8 w - - 97 1",
+    "8/k7/8/8/8/8/2P1Q1K1/8 w - - 98 1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fen", LAST_CHANCES)
+def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen: str, tables: chess.syzygy.Tablebase) -> None:
+    board = chess.Board(fen)
+    with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
+        while True:
+            player.set_position(board)
+            move = player.search(Limits(nodes=1000)).best_move
+            is_over = board.is_zeroing(move)
+            board.push(move)
+            if is_over or board.is_checkmate():
+                break
+            assert board.halfmove_clock < 100
+            board.push(longest_defence(board, tables))
+    assert board.is_checkmate() or tables.probe_wdl(board) == -2
+
+
+def longest_defence(board: chess.Board, tables: chess.syzygy.Tablebase) -> chess.Move:
+    """The move after which the other side needs the most plies to its next pawn move or capture."""
+
+    def plies(move: chess.Move) -> int:
+        after = board.copy(stack=False)
+        after.push(move)
+        return tables.probe_dtz(after)
+
+    return max(board.legal_moves, key=plies)
