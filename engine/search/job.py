@@ -105,10 +105,9 @@ class Stopper:
         if elapsed < self._next_check_ms:
             return self.clock.is_over(settled=False)
         self._next_check_ms = elapsed + CHECK_INTERVAL_MS + CHECK_SHARE * elapsed
-        root = self._search.root()
-        if len(root.moves) == 1 and self._limits.movetime_ms is None:
+        if self._search.has_one_move and self._limits.movetime_ms is None:
             return True
-        return self.clock.is_over(root.is_settled())
+        return self.clock.is_over(self._search.is_settled())
 
 
 class SearchDriver:

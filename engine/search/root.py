@@ -94,12 +94,6 @@ class Root:
         bounds = self.q - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
         return int(np.where(visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max()), bounds, -np.inf).argmax())
 
-    def is_settled(self) -> bool:
-        """Whether the most visited move also has the best value among the moves with a good share of the visits."""
-        most = int(self.visits.argmax())
-        promising = np.where(self.visits >= PROMISING_SHARE * self.visits[most], self.q, -2.0)
-        return int(promising.argmax()) == most
-
     def order(self) -> list[int]:
         """Indices of the moves, best first: proven wins (shortest first), the favourite, then by visits, Q and P;
         proven losses come last.
@@ -117,7 +111,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     root = tree.nodes[ROOT]
     edges = slice(int(root["first_edge"]), int(root["first_edge"]) + int(root["n_edges"]))
     children = tree.child[edges].copy()
-    nodes = tree.nodes[children]  # A copy. NO_NODE reads any node, which the next line replaces.
+    nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
     nodes[children == NO_NODE] = FRESH_NODE
     visits, all_visits = nodes["visits"], int(root["visits"])
     visited, counted = visits > 0, np.maximum(visits, 1)

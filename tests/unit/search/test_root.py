@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import chess
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from engine.board.convert import encode_move, stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.choice import choose_move
+from engine.search.choice import MoveChoice, choose_move
+from engine.search.job import SearchOrder, Stopper
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.session import Search
@@ -20,7 +23,7 @@ from engine.search.tree import (
     WIN,
     new_tree,
 )
-from tests.unit.search.flat import FlatEvaluator
+from tests.unit.search.flat import FlatEvaluator, engine
 from tests.unit.search.rounds import apply_leaves, gather_leaves
 
 
@@ -63,3 +66,38 @@ def test_a_move_found_late_is_played_for_its_value(
             root = search.root()
             assert root.order()[0] == (chosen if by_value else 0)
             assert choose_move(root, 0.0, np.random.default_rng(1)) == root.order()[0]
+
+
+@pytest.mark.parametrize(
+    ("statistics", "settled"),
+    [
+        (((500, 0.2), (100, 0.1), (40, 0.9)), True),  # the best value has too few visits to count
+        (((500, 0.2), (100, 0.3), (40, 0.0)), False),
+        (((100, 0.2), (500, 0.1), (40, 0.0)), False),
+        (((100, 0.1), (500, 0.2)), True),
+        (((500, -0.3), (60, -0.4)), True),
+        (((0, 0.0), (0, 0.0)), True),
+    ],
+)
+def test_a_root_is_settled_when_the_most_visited_move_has_the_best_value(
+    statistics: tuple[tuple[int, float], ...], settled: bool
+) -> None:
+    with engine() as player:
+        player.search(Limits(nodes=200))
+        search = player._search
+        children = search.root().children[search.root().children >= 0]
+        search.tree.visits[children] = 0
+        for child, (visits, q) in zip(children, statistics, strict=False):
+            search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
+        assert search.is_settled() == settled
+
+
+def test_a_clock_reads_no_more_of_the_root_than_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine() as player:
+        player.search(Limits(nodes=50))
+        choice = MoveChoice(np.random.default_rng(1))
+        stopper = Stopper(
+            player._search, SearchOrder(player.board, Limits(movetime_ms=60_000), choice, time.monotonic())
+        )
+        monkeypatch.setattr(Search, "root", lambda search: pytest.fail("the whole root was read"))
+        assert not stopper.is_over()
