@@ -29,11 +29,8 @@ from selfplay.data.pgn import game_texts
 from selfplay.data.text_files import SkipLog
 from selfplay.records.opening_set import parse_position
 
-SHIPPED = (
-    "openings",
-    "endings-won",
-    "endings-held",
-)  # with Aino come balanced openings, and `data.ending_positions`
+# What comes with Aino: balanced openings, and the endings of `data.ending_positions`.
+SHIPPED = ("openings", "endings-won", "endings-held")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
 LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size
