@@ -1,4 +1,4 @@
-"""The priors of a node's edges. This module makes every change after `visit.expand`: hints, noise and restrictions.
+"""The edges of a node and their priors: how it gets them, and every change after that: hints, noise, restrictions.
 
 Two invariants hold after every change: a node's priors sum to 1, and its edges are in order. Edges that were tried
 (that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
@@ -14,7 +14,8 @@ import numpy as np
 
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
-from engine.search.tree import EDGE_FIELDS, NO_NODE, Tree, swap_edges
+from engine.native.ordering import add
+from engine.search.tree import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
 
 
 @kernel()
@@ -135,3 +136,72 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     tree.n_edges[node] = len(kept)
     total = tree.prior[edges].sum()
     tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(kept)
+
+
+# ---- new edges -------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def expand(tree, params, node, moves, logits, count):
+    """Give a node its edges, sorted by prior = softmax(logits / temperature).
+
+    Returns its state from now on: EXPANDED, or STUNTED if they do not fit.
+    """
+    highest = logits[0]
+    for i in range(1, count):
+        highest = max(highest, logits[i])
+    total = 0.0
+    weights = tree.scratch_priors
+    for i in range(count):
+        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature)
+        if not weight >= 0.0:
+            weight = 0.0  # A network that overflowed: places by weight need numbers.
+        total += weight
+        weights[i] = np.float32(weight)
+    if total == 0.0:
+        weights[:count] = np.float32(1.0)
+        total = np.float64(count)
+    return add_edges(tree, node, moves, np.int64(0), count, np.float32(total))
+
+
+@kernel()
+def take_moves(tree, node, other):
+    """Give a node the moves and priors of its transposition; returns what `expand` returns."""
+    first, count = np.int64(tree.nodes[other].first_edge), np.int64(tree.nodes[other].n_edges)
+    for i in range(count):
+        tree.scratch_priors[i] = tree.prior[first + i]
+    return add_edges(tree, node, tree.move, first, count, np.float32(1.0))
+
+
+@kernel()
+def add_edges(tree, node, moves, begin, count, total):
+    """Give a node edges for ``moves[begin : begin + count]``; returns what `expand` returns.
+
+    Their priors are the weights in ``tree.scratch_priors``, in the order of the moves, divided by ``total``.
+    """
+    first, weights = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors
+    if first + count > tree.move.size:
+        add(tree.counters, np.int64(EDGES), -np.int64(count))
+        return np.int64(STUNTED)
+    for i in range(count):
+        edge = first + rank(weights, i, count)
+        reset_edge(tree, edge)
+        tree.prior[edge] = weights[i] / total
+        tree.move[edge] = moves[begin + i]
+    tree.nodes[node].first_edge = first
+    tree.nodes[node].n_edges = count
+    return np.int64(EXPANDED)
+
+
+@kernel()
+def rank(weights, i, count):
+    """The place of ``weights[i]`` among ``count`` sorted weights, highest first; equal ones keep their order.
+
+    Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to predict.
+    """
+    place, weight = np.int64(0), weights[i]
+    for other in range(i):
+        place += weights[other] >= weight
+    for other in range(i + 1, count):
+        place += weights[other] > weight
+    return place

@@ -217,29 +217,28 @@ def view_kernel(kind: type) -> Any:
 
 
 class Round(NamedTuple):
-    """The visits that were begun together and wait for their evaluations."""
+    """Up to R visits that were begun together and wait for their evaluations."""
 
-    leaf_nodes: np.ndarray  # int32 [MAX_ROUND]: nodes of the leaves, in order.
-    collision_nodes: np.ndarray  # int32 [MAX_ROUND]: nodes where collided descents ended.
-    known: (
-        np.ndarray
-    )  # int8 [MAX_ROUND]: a leaf's certain result for the side that moved into it, or UNKNOWN or REPEATED.
-    mate_plies: np.ndarray  # int32 [MAX_ROUND]: plies to mate of such a leaf, or UNKNOWN_DISTANCE.
+    leaf_nodes: np.ndarray  # int32 [R]: nodes of the leaves, in order.
+    collision_nodes: np.ndarray  # int32 [R]: nodes where collided descents ended.
+    known: np.ndarray  # int8 [R]: a leaf's certain result for the side that moved into it, or a value from below.
+    mate_plies: np.ndarray  # int32 [R]: plies to mate of a leaf whose result is certain, or UNKNOWN_DISTANCE.
     counts: np.ndarray  # int64 [2]: the counts LEAVES and COLLISIONS.
 
 
 # More values of `Round.known`.
 UNKNOWN: Final = 2  # The leaf is to be evaluated, or was.
 REPEATED: Final = 3  # The leaf is a draw on this path only.
+VALUE_ONLY: Final = 4  # The leaf's value was evaluated, and its policy was not.
 
 
-def new_round() -> Round:
-    """No visits."""
+def new_round(room: int = MAX_ROUND) -> Round:
+    """No visits, and room for so many."""
     return Round(
-        leaf_nodes=np.empty(MAX_ROUND, np.int32),
-        collision_nodes=np.empty(MAX_ROUND, np.int32),
-        known=np.full(MAX_ROUND, UNKNOWN, np.int8),
-        mate_plies=np.zeros(MAX_ROUND, np.int32),
+        leaf_nodes=np.empty(room, np.int32),
+        collision_nodes=np.empty(room, np.int32),
+        known=np.full(room, UNKNOWN, np.int8),
+        mate_plies=np.zeros(room, np.int32),
         counts=np.zeros(2, np.int64),
     )
 

@@ -39,24 +39,24 @@ from engine.search.tree import (
     LOSS,
     MAX_DEPTH,
     NO_NODE,
+    NO_PARENT,
     NODES,
     PATH_REPETITION,
     PENDING,
     PLIES_LEFT,
     REPEATED,
+    RESERVED,
     ROOM_EDGES,
     ROOM_NODES,
     ROOM_SHARE,
     ROOT,
     ROOT_PLY,
     SQUARES,
-    STUNTED,
     TERMINAL,
     UNKNOWN,
     VALUED,
     VALUES,
     WIN,
-    reset_edge,
     reset_node,
 )
 from engine.tactics.mates import mating_move
@@ -84,21 +84,16 @@ def needs_room(tree):
 
 
 @kernel()
-def reach(tree, node):
-    """Count one more visit in flight at a node, and `claim` it; returns its state before."""
+def reach(tree, node, visits):
+    """Count more visits in flight at a node, and claim it: make it BUSY if it is to be evaluated, or is to get its
+    edges. Returns its state before.
+    """
     lock(tree.nodes, node)
-    tree.nodes[node].in_flight += 1
-    state = claim(tree, node)
-    unlock(tree.nodes, node)
-    return state
-
-
-@kernel()
-def claim(tree, node):
-    """Make a node BUSY that is to be evaluated, and which the caller has locked; returns its state before."""
+    tree.nodes[node].in_flight += visits
     state = np.int64(tree.nodes[node].state)
     if state in (PENDING, VALUED):
         tree.nodes[node].state = BUSY
+    unlock(tree.nodes, node)
     return state
 
 
@@ -116,7 +111,7 @@ def descend(tree, params, node, depth, state):
         push(tree.stack, ply + depth, tree.move[edge])
         child = np.int64(tree.child[edge])
         if child != NO_NODE:
-            state = reach(tree, child)
+            state = reach(tree, child, np.int64(1))
         else:
             child, state = add_child(tree, params, node, edge, ply + depth + 1)
             if child == NO_NODE:
@@ -148,7 +143,7 @@ def add_child(tree, params, node, edge, ply):
     unlock(tree.nodes, node)
     if child == NO_NODE:
         return child, np.int64(EXPANDED)
-    return child, np.int64(PENDING) if is_new else reach(tree, child)
+    return child, np.int64(PENDING) if is_new else reach(tree, child, np.int64(1))
 
 
 @kernel()
@@ -172,8 +167,9 @@ def note_depth(tree, depth):
 
 
 @kernel()
-def take_back(tree, node, end):
-    """Undo a visit in flight that ended at ``node``, up to its ancestor ``end``, which keeps it."""
+def take_back(tree, node):
+    """Undo a visit in flight that ended at ``node``, up to the stint's base, which keeps it, or to the root."""
+    end = tree.stint[BASE] if tree.stint[RESERVED] > 0 else np.int64(NO_PARENT)
     while node != end:
         lock(tree.nodes, node)
         tree.nodes[node].in_flight -= 1
@@ -296,24 +292,9 @@ def finish_visit(tree, node, state, value, draw, moves_left):
     All these are expanded. ``value`` is for the side that moved into ``node``. A decided ancestor counts this visit as
     its proven result, whatever the visit found.
     """
-    clock, base = tree.counters[CLOCK] + 1, tree.stint[BASE]
+    clock, base, square, one = tree.counters[CLOCK] + 1, tree.stint[BASE], value * value, np.int64(1)
     while True:
-        lock(tree.nodes, node)
-        if is_decided(tree, node):
-            value = np.float64(tree.nodes[node].lower)
-            draw = 1.0 if tree.nodes[node].lower == DRAW else 0.0
-        tree.nodes[node].state = state
-        tree.nodes[node].in_flight -= 1
-        tree.nodes[node].visits += 1
-        tree.nodes[node].used_at = clock
-        tree.nodes[node].value_sum += value
-        tree.nodes[node].draw_sum += draw
-        tree.nodes[node].square += np.float32((value * value - tree.nodes[node].square) / tree.nodes[node].visits)
-        tree.nodes[node].moves_left += np.float32((moves_left - tree.nodes[node].moves_left) / tree.nodes[node].visits)
-        if node == ROOT:
-            tree.counters[CLOCK] += 1
-        parent = np.int64(tree.nodes[node].parent)
-        unlock(tree.nodes, node)
+        parent, value, draw, square = count_visits(tree, node, state, one, one, clock, value, draw, square, moves_left)
         if node == base:
             break
         state = np.int64(EXPANDED)
@@ -324,74 +305,34 @@ def finish_visit(tree, node, state, value, draw, moves_left):
     if base != ROOT:
         tree.earned[VALUES] += value
         tree.earned[DRAWS] += draw
-        tree.earned[SQUARES] += value * value
+        tree.earned[SQUARES] += square
         tree.earned[PLIES_LEFT] += moves_left
 
 
-# ---- edges -----------------------------------------------------------------------------------------------------------
-
-
 @kernel()
-def expand(tree, params, node, moves, logits, count):
-    """Give a node its edges, sorted by prior = softmax(logits / temperature).
+def count_visits(tree, node, state, count, reserved, clock, value, draw, square, moves_left):
+    """Count ``count`` finished visits at a node, where ``reserved`` are in flight no more, and which is in ``state``
+    from now on. Value, draw, square and plies left are sums over them; at a decided node they count as its result.
 
-    Returns its state from now on: EXPANDED, or STUNTED if they do not fit.
+    Returns (parent, value, draw, square), the sums as they were counted.
     """
-    highest = logits[0]
-    for i in range(1, count):
-        highest = max(highest, logits[i])
-    total = 0.0
-    weights = tree.scratch_priors
-    for i in range(count):
-        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature)
-        if not weight >= 0.0:
-            weight = 0.0  # A network that overflowed: places by weight need numbers.
-        total += weight
-        weights[i] = np.float32(weight)
-    if total == 0.0:
-        weights[:count] = np.float32(1.0)
-        total = np.float64(count)
-    return add_edges(tree, node, moves, np.int64(0), count, np.float32(total))
-
-
-@kernel()
-def take_moves(tree, node, other):
-    """Give a node the moves and priors of its transposition; returns what `expand` returns."""
-    first, count = np.int64(tree.nodes[other].first_edge), np.int64(tree.nodes[other].n_edges)
-    for i in range(count):
-        tree.scratch_priors[i] = tree.prior[first + i]
-    return add_edges(tree, node, tree.move, first, count, np.float32(1.0))
-
-
-@kernel()
-def add_edges(tree, node, moves, begin, count, total):
-    """Give a node edges for ``moves[begin : begin + count]``; returns what `expand` returns.
-
-    Their priors are the weights in ``tree.scratch_priors``, in the order of the moves, divided by ``total``.
-    """
-    first, weights = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors
-    if first + count > tree.move.size:
-        add(tree.counters, np.int64(EDGES), -np.int64(count))
-        return np.int64(STUNTED)
-    for i in range(count):
-        edge = first + rank(weights, i, count)
-        reset_edge(tree, edge)
-        tree.prior[edge] = weights[i] / total
-        tree.move[edge] = moves[begin + i]
-    tree.nodes[node].first_edge = first
-    tree.nodes[node].n_edges = count
-    return np.int64(EXPANDED)
-
-
-@kernel()
-def rank(weights, i, count):
-    """The place of ``weights[i]`` among ``count`` sorted weights, highest first; equal ones keep their order.
-
-    Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to predict.
-    """
-    place, weight = np.int64(0), weights[i]
-    for other in range(i):
-        place += weights[other] >= weight
-    for other in range(i + 1, count):
-        place += weights[other] > weight
-    return place
+    lock(tree.nodes, node)
+    if is_decided(tree, node):
+        value = np.float64(tree.nodes[node].lower) * count
+        draw = np.float64(count) if tree.nodes[node].lower == DRAW else 0.0
+        square = abs(value)
+    if node == ROOT:
+        tree.counters[CLOCK] += count
+        clock = tree.counters[CLOCK]
+    visits = tree.nodes[node].visits + count
+    tree.nodes[node].state = state
+    tree.nodes[node].in_flight -= reserved
+    tree.nodes[node].visits = visits
+    tree.nodes[node].used_at = clock
+    tree.nodes[node].value_sum += value
+    tree.nodes[node].draw_sum += draw
+    tree.nodes[node].square += np.float32((square - count * tree.nodes[node].square) / visits)
+    tree.nodes[node].moves_left += np.float32((moves_left - count * tree.nodes[node].moves_left) / visits)
+    parent = np.int64(tree.nodes[node].parent)
+    unlock(tree.nodes, node)
+    return parent, value, draw, square

@@ -1,59 +1,75 @@
 """Visits in bulk: batches of leaves for a batched evaluator, or whole visits inside kernels without Python in between.
 
-Both go the way of `visit`. A batched evaluator answers many leaves at once: visits begin together (`gather`), form a
-`Round`, and are finished together in the order they began (`apply`). The visits of a batch that collide stay in flight
-until then, so that the others spread, and are taken back.
+Both go the way of `visit`, and hold the visits that wait for an evaluation in a `Round`. A batched evaluator answers
+many leaves at once: visits begin together (`gather`) and are finished together in the order they began (`apply`). The
+visits of a batch that collide stay in flight until then, so that the others spread, and are taken back.
 
 If the evaluator is itself a kernel (`evaluation.in_kernel`), every thread carries out one whole visit after the other,
-some in a row below one node (`stint`), and any number of threads do so on one tree (`run_visits`). A visit passes by
-leaves that other threads are evaluating (`puct`). Where there is nothing else it waits for one, some microseconds, and
-goes on from there.
+and any number of threads do so on one tree (`run_visits`). A visit passes by leaves that other threads are evaluating
+(`puct`). Where there is nothing else it waits for one, some microseconds, and goes on from there.
 
 More than half of all leaves get no second visit, and need no policy and no edges. With ``params.late_policy`` a leaf's
 first visit computes its value alone; the second computes its policy on the way down, gives it edges and goes on.
+
+Stints: nodes near the root have so many visits that one more changes little, yet walking through them takes much of a
+visit's time, and their lines of the processor's cache travel between all threads. So a thread follows the best edges
+only as far as the nodes have many visits, to the base of its stint, and reserves some visits there: all nodes from the
+root to the base count them as in flight. It makes them from the base, and then adds what they brought to the ancestors
+of the base at once. In a small tree every visit begins at the root.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
-from engine.board.makemove import copy_row
+from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.evaluation.in_kernel import evaluate_leaf, evaluate_policy, evaluate_value
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.native.bits import popcount
 from engine.native.jit import kernel
-from engine.native.ordering import give_way, lock, relax, unlock
+from engine.native.ordering import give_way, lock, observe, relax, unlock
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
-from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES
+from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
+from engine.search.priors import expand, take_moves
 from engine.search.proofs import is_decided
-from engine.search.stint import begin_stint, end_stint
-from engine.search.transpositions import teacher_of_moves
+from engine.search.puct import select_edge
+from engine.search.transpositions import enter, teacher_of_moves
 from engine.search.tree import (
     BASE,
     BASE_DEPTH,
     BUSY,
+    CLOCK,
     COLLISIONS,
+    DONE,
+    DRAWS,
     EXPANDED,
     LEAVES,
     LEFT,
+    MAX_DEPTH,
     NO_NODE,
     NO_PARENT,
     NODES,
+    PLIES_LEFT,
+    RESERVED,
     ROOT,
     ROOT_PLY,
+    SQUARES,
     UNKNOWN,
+    VALUE_ONLY,
     VALUED,
+    VALUES,
+    Round,
+    new_round,
 )
 from engine.search.visit import (
     ask_rules,
-    claim,
+    count_visits,
     descend,
-    expand,
     finish_at_once,
     finish_evaluated,
     finish_known,
@@ -63,7 +79,6 @@ from engine.search.visit import (
     note_depth,
     reach,
     take_back,
-    take_moves,
 )
 
 if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family recompiles all leaf evaluation.
@@ -71,6 +86,58 @@ if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family 
     from engine.evaluation.sparse import SparseModel, TwoTrunkModel
 
     FamilyModel = MaterialModel | SparseModel | TwoTrunkModel  # The type of `Walker.model`.
+
+
+# ---- every visit -----------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def begin(tree, in_flight, params, node, depth, state, leaves, first):
+    """Begin a visit that walked down to a node, which it found in this state. It collides, is finished at once, or is
+    the next leaf of ``in_flight``, whose position and moves are in ``leaves[first + its number]``.
+    """
+    counts = in_flight.counts
+    note_depth(tree, depth)
+    if state == BUSY:
+        in_flight.collision_nodes[counts[COLLISIONS]] = node
+        counts[COLLISIONS] += 1
+    elif not finish_at_once(tree, params, node, state):
+        ply = tree.counters[ROOT_PLY] + depth
+        known, plies = ask_rules(tree, params, node, ply, leaves, first + counts[LEAVES])
+        if known != UNKNOWN:
+            finish_known(tree, params, node, known, plies)
+        else:
+            in_flight.leaf_nodes[counts[LEAVES]] = node
+            in_flight.known[counts[LEAVES]] = UNKNOWN
+            counts[LEAVES] += 1
+
+
+@kernel()
+def apply(tree, in_flight, params, leaves, first):
+    """Expand and back up the leaves of ``in_flight`` in the order they began, and take back what collided.
+
+    Their evaluations are in ``leaves[first:]``.
+    """
+    for k in range(in_flight.counts[LEAVES]):
+        node, known, leaf = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k]), first + k
+        if known == VALUE_ONLY:
+            finish_evaluated(tree, params, node, np.int64(VALUED), leaves, leaf)
+        elif known == UNKNOWN:
+            state = expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
+            finish_evaluated(tree, params, node, state, leaves, leaf)
+        else:
+            finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
+    for k in range(in_flight.counts[COLLISIONS]):
+        take_back(tree, np.int64(in_flight.collision_nodes[k]))
+    in_flight.counts[LEAVES] = 0
+    in_flight.counts[COLLISIONS] = 0
+
+
+@kernel()
+def make_root(tree):
+    """Make the root if there is none."""
+    if tree.counters[NODES] == 0:
+        new_node(tree, np.int64(NO_PARENT))
 
 
 # ---- batched evaluators ----------------------------------------------------------------------------------------------
@@ -84,74 +151,23 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
     leaves, after ``params.max_collisions`` collisions, or once the root is decided. ``in_flight`` must be empty; call
     `apply` before using it again.
     """
-    counts = in_flight.counts
-    begun = 0
-    while begun < limit and counts[LEAVES] < most_leaves and counts[COLLISIONS] < params.max_collisions:
+    counts, root = in_flight.counts, np.int64(ROOT)
+    while limit > 0 and counts[LEAVES] < most_leaves and counts[COLLISIONS] < params.max_collisions:
         if is_finished(tree, params):
             break
-        begun += 1
+        limit -= 1
         make_root(tree)
-        node, depth, state = descend(tree, params, np.int64(ROOT), np.int64(0), reach(tree, np.int64(ROOT)))
-        note_depth(tree, depth)
-        if state == BUSY:
-            in_flight.collision_nodes[counts[COLLISIONS]] = node
-            counts[COLLISIONS] += 1
-            continue
-        if finish_at_once(tree, params, node, state):
-            continue
-        leaf, ply = first + counts[LEAVES], tree.counters[ROOT_PLY] + depth
-        known, plies = ask_rules(tree, params, node, ply, leaves, leaf)
-        if known != UNKNOWN:
-            finish_known(tree, params, node, known, plies)
-            continue
-        if params.needs_planes:
-            encode(tree.stack, ply, 0, leaves.masks[leaf])
+        leaf = first + counts[LEAVES]
+        node, depth, state = descend(tree, params, root, np.int64(0), reach(tree, root, np.int64(1)))
+        begin(tree, in_flight, params, node, depth, state, leaves, first)
+        if params.needs_planes and leaf < first + counts[LEAVES]:
+            encode(tree.stack, tree.counters[ROOT_PLY] + depth, 0, leaves.masks[leaf])
             for i in range(leaves.n_moves[leaf]):
                 leaves.policy_index[leaf, i] = policy_index(leaves.rows[leaf], leaves.moves[leaf, i])
-        in_flight.leaf_nodes[counts[LEAVES]] = node
-        in_flight.known[counts[LEAVES]] = UNKNOWN
-        counts[LEAVES] += 1
     return counts[LEAVES]
 
 
-@kernel()
-def make_root(tree):
-    """Make the root if there is none."""
-    if tree.counters[NODES] == 0:
-        new_node(tree, np.int64(NO_PARENT))
-
-
-@kernel()
-def apply(tree, in_flight, params, leaves, first):
-    """Expand and back up the leaves of ``in_flight`` in the order gathered.
-
-    Their evaluations are in ``leaves[first:]``.
-    """
-    for k in range(in_flight.counts[LEAVES]):
-        node, known = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
-        if known == UNKNOWN:
-            expand_and_finish(tree, params, node, leaves, first + k)
-        else:
-            finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
-    for k in range(in_flight.counts[COLLISIONS]):
-        take_back(tree, np.int64(in_flight.collision_nodes[k]), np.int64(NO_PARENT))
-    in_flight.counts[LEAVES] = 0
-    in_flight.counts[COLLISIONS] = 0
-
-
-@kernel()
-def expand_and_finish(tree, params, node, leaves, leaf):
-    """Finish a visit whose policy and value are in ``leaves[leaf]``."""
-    state = expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
-    finish_evaluated(tree, params, node, state, leaves, leaf)
-
-
-# ---- evaluators inside kernels --------------------------------------------------------------------------------------
-
-# Words of `Walker.leaf`.
-NODE: Final = 0  # The leaf's node, or NO_NODE while there is none.
-KNOWN: Final = 1  # Its result for the side that moved into it, as in `Round`.
-PLIES: Final = 2  # Plies to mate, or UNKNOWN_DISTANCE.
+# ---- evaluators inside kernels ---------------------------------------------------------------------------------------
 
 
 class Walker(NamedTuple):
@@ -159,12 +175,12 @@ class Walker(NamedTuple):
 
     model: FamilyModel
     leaves: LeafBatch  # The leaf of its visit.
-    leaf: np.ndarray  # int64 [3]: what is known of that leaf.
+    in_flight: Round  # Its visit.
 
 
 def new_walker(model: FamilyModel) -> Walker:
     """A walker at rest."""
-    return Walker(model, new_leaf_batch(1), np.array([NO_NODE, UNKNOWN, 0], np.int64))
+    return Walker(model, new_leaf_batch(1), new_round(1))
 
 
 @kernel()
@@ -173,18 +189,22 @@ def run_visits(tree, params, walker, until, limit, most_men):
     ``until[0]`` visits of the root, the root is decided, the tree is full, or endgame tables may know the leaf, which
     has at most ``most_men`` pieces.
 
-    Such a leaf stays in ``walker.leaf``: write there what tables know, and call again with what is left of ``limit``,
-    which is returned.
+    Such a leaf stays in ``walker.in_flight``: write there what tables know, and call again with what is left of
+    ``limit``, which is returned.
     """
     make_root(tree)
-    while walker.leaf[NODE] != NO_NODE or may_begin(tree, params, until, limit):
-        if walker.leaf[NODE] == NO_NODE:
+    counts = walker.in_flight.counts
+    while counts[LEAVES] > 0 or may_begin(tree, params, until, limit):
+        if counts[LEAVES] == 0:
             limit -= 1
             begin_visit(tree, params, walker)
-            if walker.leaf[NODE] != NO_NODE and may_be_in_tables(walker, most_men):
+            if counts[LEAVES] > 0 and may_be_in_tables(walker, most_men):
                 break
-        if walker.leaf[NODE] != NO_NODE:
-            finish_leaf(tree, params, walker)
+        evaluate(params, walker)
+        collided = counts[COLLISIONS] > 0
+        apply(tree, walker.in_flight, params, walker.leaves, np.int64(0))
+        if collided:
+            give_way()
         if tree.stint[LEFT] == 0 or is_decided(tree, tree.stint[BASE]):
             end_stint(tree, params)
     return limit
@@ -200,51 +220,25 @@ def may_begin(tree, params, until, limit):
 
 @kernel()
 def begin_visit(tree, params, walker):
-    """Begin a visit of the stint, and finish it if it needs no evaluation; else its leaf is in ``walker.leaf``."""
-    base, depth = tree.stint[BASE], tree.stint[BASE_DEPTH]
-    tree.stint[LEFT] -= 1
-    state = np.int64(tree.nodes[base].state)
-    if state != EXPANDED:
-        lock(tree.nodes, base)
-        state = claim(tree, base)
-        unlock(tree.nodes, base)
-    node, depth, state = walk_down(tree, params, walker, base, depth, state)
-    note_depth(tree, depth)
-    if state == BUSY:
-        take_back(tree, node, base)
-        give_way()
-    elif not finish_at_once(tree, params, node, state):
-        ply = tree.counters[ROOT_PLY] + depth
-        walker.leaf[KNOWN], walker.leaf[PLIES] = ask_rules(tree, params, node, ply, walker.leaves, np.int64(0))
-        walker.leaf[NODE] = node
-
-
-@kernel()
-def walk_down(tree, params, walker, node, depth, state):
-    """Walk down from a node, whose state the visit has found; give edges to a VALUED node on the way, and wait for a
-    BUSY one. Returns what `visit.descend` returns; BUSY if that took too long.
+    """Begin a visit of the stint. Gives edges to a VALUED node on the way down, and waits for a BUSY one, but not for
+    long.
     """
-    looks = COLLISION_LOOKS
+    node, depth, looks = tree.stint[BASE], tree.stint[BASE_DEPTH], COLLISION_LOOKS
+    tree.stint[LEFT] -= 1
+    state = np.int64(tree.nodes[node].state)
+    if state != EXPANDED:
+        state = reach(tree, node, np.int64(0))
     node, depth, state = descend(tree, params, node, depth, state)
     while state == VALUED or (state == BUSY and looks > 0):
         if state == VALUED:
             state = give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, walker)
         else:
             looks -= 1
-            state = look_again(tree, node)
+            for _ in range(LOOK_PAUSES):
+                relax()
+            state = reach(tree, node, np.int64(0))
         node, depth, state = descend(tree, params, node, depth, state)
-    return node, depth, state
-
-
-@kernel()
-def look_again(tree, node):
-    """A node's state after some hundred nanoseconds; the visit claims it if it can."""
-    for _ in range(LOOK_PAUSES):
-        relax()
-    lock(tree.nodes, node)
-    state = claim(tree, node)
-    unlock(tree.nodes, node)
-    return state
+    begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
 
 
 @kernel()
@@ -275,21 +269,92 @@ def may_be_in_tables(walker, most_men):
     and a capture or a pawn move leads to it.
     """
     row = walker.leaves.rows[0]
-    if walker.leaf[KNOWN] != UNKNOWN or walker.leaf[NODE] == ROOT or popcount(row[WHITE] | row[BLACK]) > most_men:
+    if walker.in_flight.leaf_nodes[0] == ROOT or popcount(row[WHITE] | row[BLACK]) > most_men:
         return False
     return row[CASTLING] == np.uint64(0) and row[HALFMOVE] == np.uint64(0)
 
 
 @kernel()
-def finish_leaf(tree, params, walker):
-    """Evaluate the walker's leaf if its result is not known, and finish the visit."""
-    node, known = walker.leaf[NODE], walker.leaf[KNOWN]
-    walker.leaf[NODE] = NO_NODE
-    if known != UNKNOWN:
-        finish_known(tree, params, node, known, walker.leaf[PLIES])
-    elif params.late_policy and node != ROOT:
+def evaluate(params, walker):
+    """Evaluate the walker's leaf, if it has one whose result is not known."""
+    in_flight = walker.in_flight
+    if in_flight.counts[LEAVES] == 0 or in_flight.known[0] != UNKNOWN:
+        return
+    if params.late_policy and in_flight.leaf_nodes[0] != ROOT:
         evaluate_value(walker.model, walker.leaves, np.int64(0))
-        finish_evaluated(tree, params, node, np.int64(VALUED), walker.leaves, np.int64(0))
+        in_flight.known[0] = VALUE_ONLY
     else:
         evaluate_leaf(walker.model, walker.leaves, np.int64(0))
-        expand_and_finish(tree, params, node, walker.leaves, np.int64(0))
+
+
+# ---- stints ----------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def begin_stint(tree, params, until):
+    """Reserve some visits at a base, unless ``until[0]`` visits are done or under way; returns whether it did.
+
+    In a small tree few may be under way, because each needs what others find: waits for these.
+    """
+    while True:
+        lock(tree.nodes, np.int64(ROOT))
+        visits, under_way = np.int64(tree.nodes[ROOT].visits), np.int64(tree.nodes[ROOT].in_flight)
+        left = observe(until, np.int64(0)) - visits - under_way
+        count = min(np.int64(STINT_VISITS), max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE)), left)
+        begins = left > 0 and under_way * VISITS_PER_VISIT <= visits
+        if begins:
+            tree.nodes[ROOT].in_flight += count
+        unlock(tree.nodes, np.int64(ROOT))
+        if begins:
+            tree.stint[RESERVED] = count
+            tree.stint[LEFT] = count
+            tree.stint[DONE] = 0
+            tree.earned[:] = 0.0
+            find_base(tree, params, count)
+        if begins or left <= 0:
+            return begins
+        give_way()
+
+
+@kernel()
+def find_base(tree, params, count):
+    """Follow the best edges from the root while ``count`` visits are few for a node, and reserve them there."""
+    node, depth, ply = np.int64(ROOT), np.int64(0), tree.counters[ROOT_PLY]
+    draw_score = params.draw_score
+    while count > 1 and depth < MAX_DEPTH:
+        edge = select_edge(tree, params, node, draw_score)
+        child = np.int64(tree.child[edge])
+        if child == NO_NODE or tree.nodes[child].visits < count * STINT_SHARE:
+            break
+        if tree.nodes[child].state != EXPANDED or is_decided(tree, child):
+            break
+        push(tree.stack, ply + depth, tree.move[edge])
+        reach(tree, child, count)
+        node, depth, draw_score = child, depth + 1, -draw_score
+    tree.stint[BASE] = node
+    tree.stint[BASE_DEPTH] = depth
+
+
+@kernel()
+def end_stint(tree, params):
+    """Count the visits of a stint in the ancestors of its base, and give back those that it did not make."""
+    node, count, reserved = tree.stint[BASE], tree.stint[DONE], tree.stint[RESERVED]
+    value, draw, square = tree.earned[VALUES], tree.earned[DRAWS], tree.earned[SQUARES]
+    moves_left, state, clock = tree.earned[PLIES_LEFT], np.int64(EXPANDED), tree.counters[CLOCK]
+    lock(tree.nodes, node)
+    tree.nodes[node].in_flight -= reserved - count
+    unlock(tree.nodes, node)
+    node = np.int64(tree.nodes[node].parent)
+    while node != NO_PARENT:
+        value, moves_left = -value, moves_left + count
+        parent, value, draw, square = count_visits(
+            tree, node, state, count, reserved, clock, value, draw, square, moves_left
+        )
+        visits = np.int64(tree.nodes[node].visits)
+        if params.transpositions and (visits - count) ^ visits > visits - count:
+            enter(tree, node)  # As in `visit.descend`: whenever its visits have doubled.
+        node = parent
+    tree.stint[BASE] = ROOT
+    tree.stint[BASE_DEPTH] = 0
+    tree.stint[RESERVED] = 0
+    tree.stint[LEFT] = 0

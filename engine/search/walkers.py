@@ -23,8 +23,8 @@ from engine.native.pool import ThreadPool
 from engine.search.params import CALL_SECONDS, FIRST_CALL_VISITS, MOST_THREADS
 from engine.search.session import Search
 from engine.search.table_answers import known_result
-from engine.search.tree import MAX_VISITS, NO_NODE, UNKNOWN_DISTANCE
-from engine.search.visits import KNOWN, NODE, PLIES, new_walker, run_visits
+from engine.search.tree import LEAVES, MAX_VISITS, UNKNOWN_DISTANCE
+from engine.search.visits import new_walker, run_visits
 
 
 class Walkers:
@@ -88,8 +88,8 @@ class Walkers:
         tree, params = search.trees[worker], search.params
         while True:
             visits = run_visits(tree, params, walker, self._until, np.int64(visits), most_men)
-            if tables is None or walker.leaf[NODE] == NO_NODE:
+            if tables is None or not walker.in_flight.counts[LEAVES]:
                 return int(visits)
             with self._lookup:
-                walker.leaf[KNOWN] = known_result(tables, walker.leaves.rows[0])
-            walker.leaf[PLIES] = UNKNOWN_DISTANCE
+                walker.in_flight.known[0] = known_result(tables, walker.leaves.rows[0])
+            walker.in_flight.mate_plies[0] = UNKNOWN_DISTANCE

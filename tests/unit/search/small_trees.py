@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from engine.search.params import SearchParams
+from engine.search.priors import expand
 from engine.search.tree import NO_PARENT, Tree, new_tree
-from engine.search.visit import expand, finish_known, finish_visit, new_node
+from engine.search.visit import finish_known, finish_visit, new_node
 
 PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 

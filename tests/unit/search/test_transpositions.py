@@ -13,6 +13,7 @@ from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.batches import Batches
 from engine.search.params import LC0, SearchParams
+from engine.search.priors import take_moves
 from engine.search.recycle import make_room
 from engine.search.root import principal_variation
 from engine.search.run import Runner
@@ -37,7 +38,7 @@ from engine.search.tree import (
     VALUED,
     new_tree,
 )
-from engine.search.visit import finish_at_once, take_moves
+from engine.search.visit import finish_at_once
 from engine.search.walkers import Walkers
 from tests.unit.search.flat import FlatEvaluator
 from tests.unit.search.small_trees import PARAMS, add_child, grow, small_tree, visit

@@ -9,6 +9,7 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
 from engine.search.params import LC0
+from engine.search.priors import expand
 from engine.search.proofs import best_bounds, is_decided, mate_distance
 from engine.search.reroot import undo_visits
 from engine.search.session import Search
@@ -24,7 +25,7 @@ from engine.search.tree import (
     Tree,
     new_tree,
 )
-from engine.search.visit import expand, finish_known, new_node
+from engine.search.visit import finish_known, new_node
 from engine.search.visits import apply
 from tests.unit.search.flat import BlunderingEvaluator, search
 from tests.unit.search.rounds import gather_leaves
