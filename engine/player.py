@@ -28,20 +28,16 @@ from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
-from engine.search.batches import Batches
-from engine.search.beside_mates import search_beside_mates
-from engine.search.book import PolyglotBook
-from engine.search.choice import MoveChoice, StrengthPlan, decayed_temperature, plan_for
+from engine.search.choice import MoveChoice, PolyglotBook, StrengthPlan, decayed_temperature, plan_for
 from engine.search.hints import HintSource
-from engine.search.job import SearchDriver, SearchJob, SearchOrder
+from engine.search.job import SearchDriver, SearchJob, SearchOrder, search_beside_mates
 from engine.search.limits import Limits, SavedTime, SearchControl
 from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
-from engine.search.run import Runner
+from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search, suited_to
 from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
-from engine.search.walkers import Walkers
 
 CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
 MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.

@@ -67,6 +67,10 @@ class ThreadPool:
             raise ConfigError("a pool of one thread has no other that could work")
         return self._others.submit(work, *arguments)
 
+    def offer(self, work: Callable[[], object]) -> Offer:
+        """Let any thread call ``work``, the calling one included: it does so when it takes the offer first."""
+        return Offer(work, self._others.submit(work) if self._others is not None else None)
+
     def close(self) -> None:
         """Wait for work in progress and stop the threads."""
         if self._others is not None:
@@ -77,3 +81,27 @@ class ThreadPool:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+class Offer:
+    """Work that the calling thread takes, unless another thread has begun it, where ``future`` stands for that."""
+
+    def __init__(self, work: Callable[[], object], future: Future[Any] | None = None) -> None:
+        self._work = work
+        self._future: Future[Any] = future if future is not None else Future()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._future.done()
+
+    def take(self) -> None:
+        """Do the work on the calling thread, unless it has begun. Raises what it raises."""
+        if not self._future.done() and self._future.cancel():
+            self._work()
+
+    def finish(self) -> None:
+        """Do the work, or wait for the thread that has begun. Raises what it raises."""
+        self.take()
+        if not self._future.cancelled():
+            self._future.result()

@@ -1,15 +1,12 @@
 """Monte Carlo tree search guided by an evaluator (PUCT), with proven results.
 
     the tree     `params` every constant, `tree` the table of fields and the sign convention, `puct` the formulas,
-                 `visit` a visit down and up, `proofs` certain results, `transpositions` nodes with the same position,
-                 `priors` who changes them, `reroot` the subtree of the move that was played, `recycle` a full tree
-    visits       `visits` in bulk inside kernels; `walkers` carries them out whole on several threads, `batches` in
-                 batches over the threads of `crew`, `run` one of both; `table_answers` is asked about leaves, and
-                 `hints` says what visits may overlook
+                 `priors` a node's edges, `proofs` certain results, `transpositions` nodes with the same position,
+                 `visit` a visit down and up, `room` what gives way in a full tree or below another move
+    visits       `visits` in bulk inside kernels, `run` over threads: whole ones for an evaluator inside kernels, in
+                 batches for another; `hints` says what they may overlook
     one search   `session` and `root` the tree as an object, `limits` with clock and control, `result` and `report` what
-                 it tells, `choice` the move at the end, `gumbel` another root; `job` joins them, and
-                 `beside_mates` goes on for further lines
-    no search    `book` the opening book
+                 it tells, `choice` the move that is played; `job` joins them
 
 Knows batched evaluators by their protocol and in-kernel ones by their kernel, and imports no learning library.
 """

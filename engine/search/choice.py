@@ -1,4 +1,5 @@
-"""The move at the end of a search: the best one, one drawn by visits for variety, or a weaker one on purpose.
+"""The move that is played: at the end of a search the best one, one drawn by visits for variety, or a weaker one on
+purpose; without a search one from an opening book in Polyglot's format, read through python-chess.
 
 A limited engine plays weaker as a person would: it has a smaller tree, and is less certain among the moves that look
 right. No move is a random blunder. A move is drawn among those that the policy and the visits call plausible and that
@@ -9,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import chess
+import chess.polyglot
 import numpy as np
 
+from engine.errors import DataError
 from engine.search.params import PRIOR_VISITS
 from engine.search.result import RootMove
 from engine.search.root import Root
@@ -106,3 +111,52 @@ def choose_weaker(children: Sequence[RootMove], plan: StrengthPlan, rng: np.rand
     weights[weights < plan.least_share * weights.max()] = 0.0
     chances = (weights / weights.max()) ** (1.0 / plan.temperature)
     return not_lost[int(rng.choice(len(not_lost), p=chances / chances.sum()))]
+
+
+# ---- without a search ------------------------------------------------------------------------------------------------
+
+ENTRY_BYTES = 16  # key, move, weight, learn: big-endian u64, u16, u16, u32
+
+
+class PolyglotBook:
+    """A Polyglot book (.bin), its entries sorted by position.
+
+    Raises DataError for a file that is missing or is no such book.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            size = Path(path).stat().st_size
+            if size == 0 or size % ENTRY_BYTES:
+                raise DataError(f"{path}: expected a Polyglot book, entries of 16 bytes, found {size} bytes")
+            keys = np.memmap(path, ">u8", "r", shape=(size // ENTRY_BYTES, 2))[:, 0]
+            if (keys[1:] < keys[:-1]).any():
+                raise DataError(f"{path}: expected a Polyglot book, found positions that are not in ascending order")
+            self._reader = chess.polyglot.open_reader(path)
+        except OSError as error:
+            raise DataError(f"{path}: the book cannot be read: {error.strerror}") from error
+
+    def __enter__(self) -> PolyglotBook:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. The book is not used afterwards."""
+        self._reader.close()
+
+    def move(self, board: chess.Board, rng: np.random.Generator) -> chess.Move | None:
+        """A legal book move, drawn as often as its weight says; None where the book has none.
+
+        Entries of weight 0 are never played.
+        """
+        entries = list(self._reader.find_all(board))
+        if not entries:
+            return None
+        return entries[_draw([entry.weight for entry in entries], rng)].move
+
+
+def _draw(weights: Sequence[int], rng: np.random.Generator) -> int:
+    """An index, each as likely as its weight."""
+    return int(np.searchsorted(np.cumsum(weights), rng.integers(sum(weights)), side="right"))

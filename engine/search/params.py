@@ -60,14 +60,12 @@ LC0 = SearchParams(
 
 SPARSE_CPUCT_DEVIATION: Final = 0.7  # `cpuct_deviation` with a sparse network. By games (docs/what-was-tried.md).
 
-# ---- the formulas (`puct`, `gumbel`) ---------------------------------------------------------------------------------
+# ---- the formulas (`puct`) -------------------------------------------------------------------------------------------
 
 MOVES_LEFT_LINEAR: Final = 1.6521  # Lc0's MovesLeftScaledFactor.
 MOVES_LEFT_SQUARE: Final = -0.6521  # Lc0's MovesLeftQuadraticFactor.
 TYPICAL_DEVIATION: Final = 0.3  # Standard deviation of values at which exploration is as usual. KataGo: 0.4.
 DEVIATION_VISITS: Final = 2.0  # Visits that the typical deviation counts for. KataGo.
-C_VISIT: Final = 50.0  # Visits added to max N in s(q). Danihelka et al. 2022.
-C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.
 
 # ---- the root (`root`, `session`) ------------------------------------------------------------------------------------
 

@@ -13,8 +13,7 @@ from engine.evaluation.protocol import Evaluator, InKernelEvaluator, has_late_po
 from engine.search.params import MATE_PRIOR, PROMISING_SHARE, SPARSE_CPUCT_DEVIATION, SearchParams
 from engine.search.priors import hint, keep_moves, move_to_tried, restore, set_priors
 from engine.search.proofs import best_bounds, settle_past_visits
-from engine.search.recycle import make_room
-from engine.search.reroot import forget_the_rest, reroot
+from engine.search.room import forget_the_rest, make_room, reroot
 from engine.search.root import FRESH_NODE, Root, read_root
 from engine.search.tree import (
     DEEPEST,

@@ -73,7 +73,7 @@ def is_finished(tree, params):
 
 @kernel()
 def needs_room(tree):
-    """Whether so little room is left that old parts of the tree have to give way (`recycle`) before the next visit."""
+    """Whether so little room is left that old parts of the tree have to give way (`room`) before the next visit."""
     if tree.counters[CANNOT_SHRINK] != 0:
         return False
     nodes_left = tree.nodes.size - tree.counters[NODES]
@@ -84,16 +84,16 @@ def needs_room(tree):
 
 
 @kernel()
-def reach(tree, node, visits):
-    """Count more visits in flight at a node, and claim it: make it BUSY if it is to be evaluated, or is to get its
-    edges. Returns its state before.
+def reach(nodes, node, visits):
+    """Count more visits in flight at one of a tree's nodes, and claim it: make it BUSY if it is to be evaluated, or is
+    to get its edges. Returns its state before.
     """
-    lock(tree.nodes, node)
-    tree.nodes[node].in_flight += visits
-    state = np.int64(tree.nodes[node].state)
+    lock(nodes, node)
+    nodes[node].in_flight += visits
+    state = np.int64(nodes[node].state)
     if state in (PENDING, VALUED):
-        tree.nodes[node].state = BUSY
-    unlock(tree.nodes, node)
+        nodes[node].state = BUSY
+    unlock(nodes, node)
     return state
 
 
@@ -111,7 +111,7 @@ def descend(tree, params, node, depth, state):
         push(tree.stack, ply + depth, tree.move[edge])
         child = np.int64(tree.child[edge])
         if child != NO_NODE:
-            state = reach(tree, child, np.int64(1))
+            state = reach(tree.nodes, child, np.int64(1))
         else:
             child, state = add_child(tree, params, node, edge, ply + depth + 1)
             if child == NO_NODE:
@@ -143,7 +143,7 @@ def add_child(tree, params, node, edge, ply):
     unlock(tree.nodes, node)
     if child == NO_NODE:
         return child, np.int64(EXPANDED)
-    return child, np.int64(PENDING) if is_new else reach(tree, child, np.int64(1))
+    return child, np.int64(PENDING) if is_new else reach(tree.nodes, child, np.int64(1))
 
 
 @kernel()
@@ -294,7 +294,9 @@ def finish_visit(tree, node, state, value, draw, moves_left):
     """
     clock, base, square, one = tree.counters[CLOCK] + 1, tree.stint[BASE], value * value, np.int64(1)
     while True:
-        parent, value, draw, square = count_visits(tree, node, state, one, one, clock, value, draw, square, moves_left)
+        parent, value, draw, square = count_visits(
+            tree.nodes, node, state, one, one, clock, value, draw, square, moves_left
+        )
         if node == base:
             break
         state = np.int64(EXPANDED)
@@ -302,7 +304,9 @@ def finish_visit(tree, node, state, value, draw, moves_left):
         moves_left += 1.0
         node = parent
     tree.stint[DONE] += 1
-    if base != ROOT:
+    if base == ROOT:
+        add(tree.counters, np.int64(CLOCK), one)
+    else:
         tree.earned[VALUES] += value
         tree.earned[DRAWS] += draw
         tree.earned[SQUARES] += square
@@ -310,29 +314,27 @@ def finish_visit(tree, node, state, value, draw, moves_left):
 
 
 @kernel()
-def count_visits(tree, node, state, count, reserved, clock, value, draw, square, moves_left):
-    """Count ``count`` finished visits at a node, where ``reserved`` are in flight no more, and which is in ``state``
-    from now on. Value, draw, square and plies left are sums over them; at a decided node they count as its result.
+def count_visits(nodes, node, state, count, reserved, clock, value, draw, square, moves_left):
+    """Count ``count`` finished visits at one of a tree's nodes, where ``reserved`` are in flight no more, and which is
+    in ``state`` from now on. Value, draw, square and plies left are sums over them; at a decided node they count as its
+    result.
 
     Returns (parent, value, draw, square), the sums as they were counted.
     """
-    lock(tree.nodes, node)
-    if is_decided(tree, node):
-        value = np.float64(tree.nodes[node].lower) * count
-        draw = np.float64(count) if tree.nodes[node].lower == DRAW else 0.0
+    lock(nodes, node)
+    if nodes[node].lower == nodes[node].upper:
+        value = np.float64(nodes[node].lower) * count
+        draw = np.float64(count) if nodes[node].lower == DRAW else 0.0
         square = abs(value)
-    if node == ROOT:
-        tree.counters[CLOCK] += count
-        clock = tree.counters[CLOCK]
-    visits = tree.nodes[node].visits + count
-    tree.nodes[node].state = state
-    tree.nodes[node].in_flight -= reserved
-    tree.nodes[node].visits = visits
-    tree.nodes[node].used_at = clock
-    tree.nodes[node].value_sum += value
-    tree.nodes[node].draw_sum += draw
-    tree.nodes[node].square += np.float32((square - count * tree.nodes[node].square) / visits)
-    tree.nodes[node].moves_left += np.float32((moves_left - count * tree.nodes[node].moves_left) / visits)
-    parent = np.int64(tree.nodes[node].parent)
-    unlock(tree.nodes, node)
+    visits = nodes[node].visits + count
+    nodes[node].state = state
+    nodes[node].in_flight -= reserved
+    nodes[node].visits = visits
+    nodes[node].used_at = clock
+    nodes[node].value_sum += value
+    nodes[node].draw_sum += draw
+    nodes[node].square += np.float32((square - count * nodes[node].square) / visits)
+    nodes[node].moves_left += np.float32((moves_left - count * nodes[node].moves_left) / visits)
+    parent = np.int64(nodes[node].parent)
+    unlock(nodes, node)
     return parent, value, draw, square

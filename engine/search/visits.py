@@ -31,7 +31,7 @@ from engine.evaluation.in_kernel import evaluate_leaf, evaluate_policy, evaluate
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.native.bits import popcount
 from engine.native.jit import kernel
-from engine.native.ordering import give_way, lock, observe, relax, unlock
+from engine.native.ordering import add, give_way, lock, observe, relax, unlock
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
 from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
@@ -158,7 +158,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         limit -= 1
         make_root(tree)
         leaf = first + counts[LEAVES]
-        node, depth, state = descend(tree, params, root, np.int64(0), reach(tree, root, np.int64(1)))
+        node, depth, state = descend(tree, params, root, np.int64(0), reach(tree.nodes, root, np.int64(1)))
         begin(tree, in_flight, params, node, depth, state, leaves, first)
         if params.needs_planes and leaf < first + counts[LEAVES]:
             encode(tree.stack, tree.counters[ROOT_PLY] + depth, 0, leaves.masks[leaf])
@@ -227,7 +227,7 @@ def begin_visit(tree, params, walker):
     tree.stint[LEFT] -= 1
     state = np.int64(tree.nodes[node].state)
     if state != EXPANDED:
-        state = reach(tree, node, np.int64(0))
+        state = reach(tree.nodes, node, np.int64(0))
     node, depth, state = descend(tree, params, node, depth, state)
     while state == VALUED or (state == BUSY and looks > 0):
         if state == VALUED:
@@ -236,7 +236,7 @@ def begin_visit(tree, params, walker):
             looks -= 1
             for _ in range(LOOK_PAUSES):
                 relax()
-            state = reach(tree, node, np.int64(0))
+            state = reach(tree.nodes, node, np.int64(0))
         node, depth, state = descend(tree, params, node, depth, state)
     begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
 
@@ -329,7 +329,7 @@ def find_base(tree, params, count):
         if tree.nodes[child].state != EXPANDED or is_decided(tree, child):
             break
         push(tree.stack, ply + depth, tree.move[edge])
-        reach(tree, child, count)
+        reach(tree.nodes, child, count)
         node, depth, draw_score = child, depth + 1, -draw_score
     tree.stint[BASE] = node
     tree.stint[BASE_DEPTH] = depth
@@ -347,8 +347,10 @@ def end_stint(tree, params):
     node = np.int64(tree.nodes[node].parent)
     while node != NO_PARENT:
         value, moves_left = -value, moves_left + count
+        if node == ROOT:
+            clock = add(tree.counters, np.int64(CLOCK), count) + count
         parent, value, draw, square = count_visits(
-            tree, node, state, count, reserved, clock, value, draw, square, moves_left
+            tree.nodes, node, state, count, reserved, clock, value, draw, square, moves_left
         )
         visits = np.int64(tree.nodes[node].visits)
         if params.transpositions and (visits - count) ^ visits > visits - count:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.evaluation.protocol import InKernelEvaluator
-from engine.search.gumbel import SequentialHalving
 from engine.search.session import Search
 from engine.search.visits import new_walker, run_visits
+from selfplay.games.gumbel import SequentialHalving
 
 
 class TreePlayer:

@@ -9,10 +9,10 @@ import numpy as np
 from engine.board.layout import ROW_WORDS, SIDE
 from engine.board.makemove import push
 from engine.search.choice import choose_move
-from engine.search.gumbel import SequentialHalving
 from engine.search.root import Root
 from engine.search.session import Search
 from selfplay.games.game_settings import GameSettings
+from selfplay.games.gumbel import SequentialHalving
 from selfplay.games.player import TreePlayer
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord

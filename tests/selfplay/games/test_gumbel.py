@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.search.gumbel import SequentialHalving, halving_schedule
-from engine.search.params import C_SCALE, C_VISIT, SearchParams
+from engine.search.params import SearchParams
 from engine.search.session import Search
 from selfplay.games.game_settings import GameSettings
+from selfplay.games.gumbel import C_SCALE, C_VISIT, SequentialHalving, halving_schedule
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame

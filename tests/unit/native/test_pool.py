@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from engine.errors import ConfigError
 from engine.native.locks import FileLock
-from engine.native.pool import ThreadPool
+from engine.native.pool import Offer, ThreadPool
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -74,6 +75,51 @@ def test_a_pool_needs_a_thread_and_a_second_one_to_start_work_on() -> None:
         ThreadPool(0, "test")
     with ThreadPool(1, "test") as pool, pytest.raises(ConfigError, match="no other"):
         pool.start(print)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_what_is_offered_is_done_once_whoever_takes_it(threads: int) -> None:
+    done: list[int] = []
+    with ThreadPool(threads, "test") as pool:
+        offers = [pool.offer(functools.partial(done.append, number)) for number in range(200)]
+        for offer in offers[::-1]:
+            offer.take()
+        for offer in offers:
+            offer.finish()
+            assert offer.is_done
+    assert sorted(done) == list(range(200))
+
+
+def test_an_offer_that_another_thread_has_begun_is_waited_for_and_not_taken() -> None:
+    begun, release = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+
+    def work() -> None:
+        threads.append(threading.current_thread())
+        begun.set()
+        release.wait(10)
+
+    with ThreadPool(2, "test") as pool:
+        offer = pool.offer(work)
+        assert begun.wait(10)
+        offer.take()
+        assert not offer.is_done
+        release.set()
+        offer.finish()
+        assert offer.is_done
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+
+
+def test_what_an_offer_raises_reaches_the_caller() -> None:
+    with pytest.raises(ZeroDivisionError):
+        Offer(lambda: 1 // 0).finish()
+    begun = threading.Event()
+    with ThreadPool(2, "test") as pool:
+        offer = pool.offer(lambda: (begun.set(), 1 // 0))
+        assert begun.wait(10)
+        with pytest.raises(ZeroDivisionError):
+            offer.finish()
 
 
 def test_a_lock_is_held_by_one_until_it_is_released(tmp_path: Path) -> None:

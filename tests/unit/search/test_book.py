@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
-from engine.search.book import PolyglotBook
+from engine.search.choice import PolyglotBook
 
 Entry = tuple[chess.Board, str, int]  # position, move as the format writes it (castling: king takes rook), weight
 

@@ -13,10 +13,9 @@ from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.params import DEVIATION_VISITS, TYPICAL_DEVIATION, SearchParams
 from engine.search.puct import deviation
-from engine.search.run import Runner
+from engine.search.run import Runner, Walkers
 from engine.search.session import Search
 from engine.search.tree import ROOT, new_tree
-from engine.search.walkers import Walkers
 from tests.unit.search.small_trees import small_tree
 
 PARAMS = SearchParams(needs_planes=False, late_policy=True, mate_moves=1)

@@ -8,10 +8,9 @@ import pytest
 from engine.board.convert import encode_move, stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.params import SearchParams
-from engine.search.run import Runner
+from engine.search.run import Runner, Walkers
 from engine.search.session import Search
 from engine.search.tree import new_tree
-from engine.search.walkers import Walkers
 
 pytestmark = pytest.mark.plain
 

@@ -18,10 +18,9 @@ from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.search.params import SearchParams
 from engine.search.report import outline
-from engine.search.run import Runner
+from engine.search.run import Runner, Walkers
 from engine.search.session import Search
 from engine.search.tree import EDGES, EXPANDED, NODES, VALUED, new_tree
-from engine.search.walkers import Walkers
 
 POSITIONS = (
     "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7",

@@ -22,13 +22,11 @@ from engine.network.sparse.parameters import SparseConfig
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
-from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
-from engine.search.run import Runner
+from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search
 from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
-from engine.search.walkers import Walkers
 from tests.unit.network.fused_tower import fused
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"

@@ -11,12 +11,11 @@ import pytest
 from engine.board.convert import decode_move, stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.evaluation.material import MaterialEvaluator
-from engine.search.batches import Batches
 from engine.search.params import LC0, SearchParams
 from engine.search.priors import take_moves
-from engine.search.recycle import make_room
+from engine.search.room import make_room
 from engine.search.root import principal_variation
-from engine.search.run import Runner
+from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search
 from engine.search.transpositions import (
     LATEST_HALFMOVE,
@@ -39,7 +38,6 @@ from engine.search.tree import (
     new_tree,
 )
 from engine.search.visit import finish_at_once
-from engine.search.walkers import Walkers
 from tests.unit.search.flat import FlatEvaluator
 from tests.unit.search.small_trees import PARAMS, add_child, grow, small_tree, visit
 

@@ -11,22 +11,28 @@ from engine.evaluation.protocol import new_leaf_batch
 from engine.search.params import LC0
 from engine.search.priors import expand
 from engine.search.proofs import best_bounds, is_decided, mate_distance
-from engine.search.reroot import undo_visits
+from engine.search.room import undo_visits
 from engine.search.session import Search
 from engine.search.tree import (
+    BASE,
+    BUSY,
+    COLLISIONS,
     DRAW,
+    EXPANDED,
     LOSS,
     NO_PARENT,
     REPEATED,
+    RESERVED,
     ROOT,
     STUNTED,
     UNKNOWN_DISTANCE,
     WIN,
     Tree,
+    new_round,
     new_tree,
 )
-from engine.search.visit import finish_known, new_node
-from engine.search.visits import apply
+from engine.search.visit import count_visits, finish_known, new_node
+from engine.search.visits import apply, begin
 from tests.unit.search.flat import BlunderingEvaluator, search
 from tests.unit.search.rounds import gather_leaves
 from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, small_tree, visit
@@ -221,3 +227,44 @@ def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
             expand.py_func(tree, PARAMS, root, np.arange(3, dtype=np.uint16), np.array(logits, np.float32), 3)
         assert sorted(tree.move[:3].tolist()) == [0, 1, 2]
         assert tree.prior[:3].sum() == pytest.approx(1.0)
+
+
+def test_visits_counted_together_are_those_counted_one_by_one():
+    values, draws, plies = [0.5, -0.25, 1.0], [0.25, 0.5, 0.0], [30.0, 10.0, 50.0]
+    one_by_one, together = small_tree([0.5, 0.5]), small_tree([0.5, 0.5])
+    for tree in (one_by_one, together):
+        tree.nodes[ROOT].in_flight = 5
+    state = np.int64(EXPANDED)
+    for value, draw, left in zip(values, draws, plies, strict=True):
+        count_visits.py_func(one_by_one.nodes, ROOT, state, 1, 1, 7, value, draw, value * value, left)
+    squares = sum(value * value for value in values)
+    counted = count_visits.py_func(together.nodes, ROOT, state, 3, 3, 7, sum(values), sum(draws), squares, sum(plies))
+    assert counted == (NO_PARENT, sum(values), sum(draws), squares)
+    assert together.visits[ROOT] == one_by_one.visits[ROOT] == 4
+    assert together.in_flight[ROOT] == one_by_one.in_flight[ROOT] == 2
+    assert together.used_at[ROOT] == one_by_one.used_at[ROOT] == 7
+    for name in ("value_sum", "draw_sum", "square", "moves_left"):
+        assert getattr(together, name)[ROOT] == pytest.approx(getattr(one_by_one, name)[ROOT]), name
+
+
+def test_visits_counted_at_a_decided_node_count_as_its_result():
+    tree = small_tree([0.5, 0.5])
+    tree.lower[ROOT] = tree.upper[ROOT] = WIN
+    counted = count_visits.py_func(tree.nodes, ROOT, np.int64(EXPANDED), 4, 4, 0, -1.5, 2.0, 1.0, 80.0)
+    assert counted == (NO_PARENT, 4.0 * WIN, 0.0, 4.0)
+    assert tree.value_sum[ROOT] == 4.0 * WIN
+
+
+def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
+    tree = small_tree([0.5, 0.5])
+    child = add_child(tree, ROOT, 0)
+    in_flight = new_round(1)
+    for base, left in ((None, 0), (ROOT, 1)):
+        tree.nodes[ROOT].in_flight = tree.nodes[child].in_flight = 1
+        if base is not None:  # A stint has reserved the visit at the root, and gives it back itself.
+            tree.stint[BASE], tree.stint[RESERVED] = base, 1
+        begin.py_func(tree, in_flight, PARAMS, child, np.int64(1), np.int64(BUSY), None, 0)
+        assert in_flight.counts[COLLISIONS] == 1
+        apply.py_func(tree, in_flight, PARAMS, None, 0)
+        assert (tree.in_flight[ROOT], tree.in_flight[child]) == (left, 0)
+        assert not in_flight.counts.any()

@@ -9,10 +9,9 @@ import pytest
 from engine.board.convert import encode_move, stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.params import SearchParams
-from engine.search.run import Runner
+from engine.search.run import Runner, Walkers
 from engine.search.session import Search
 from engine.search.tree import LOSS, UNKNOWN_DISTANCE, new_tree
-from engine.search.walkers import Walkers
 from tests.unit.search.flat import tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole, wander
 

@@ -13,15 +13,13 @@ from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
 from engine.options import EngineOptions
-from engine.search import compaction, recycle
-from engine.search.batches import Batches
+from engine.search import room
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.report import Reporter, outline
-from engine.search.run import Runner
+from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search
 from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree, new_tree
-from engine.search.walkers import Walkers
 from tests.unit.search.flat import FlatEvaluator, tree_fingerprint
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
@@ -48,7 +46,7 @@ def search_on(search: Search, visits: int, threads: int = 1, evaluator: Evaluato
 
 
 def make_room(tree: Tree) -> None:
-    for _ in recycle.make_room(tree):
+    for _ in room.make_room(tree):
         pass
 
 
@@ -128,12 +126,12 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
 
 def test_between_two_slices_the_tree_can_be_read(monkeypatch):
     search = searched(20_000, 3000)
-    monkeypatch.setattr(compaction, "SLICE", 50)
+    monkeypatch.setattr(room, "SLICE", 50)
     reporter = new_reporter(search)
     before = reporter.infos_now()[0]
     visits = search.root().visits
     readings = 0
-    for _ in recycle.make_room(search.tree):
+    for _ in room.make_room(search.tree):
         reachable_is_whole(search.tree)
         assert (search.root().visits == visits).all()
         info = reporter.infos_now()[0]
@@ -160,7 +158,7 @@ def reachable_is_whole(tree: Tree) -> None:
 
 @pytest.mark.parametrize("slices", range(0, 110, 12))
 def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, slices):
-    monkeypatch.setattr(compaction, "SLICE", 50)
+    monkeypatch.setattr(room, "SLICE", 50)
     search = searched(1500, 900)
     info = new_reporter(search).infos_now()[0]
     visits = search.root().visits[search.root().order()[0]]
@@ -183,7 +181,7 @@ def stack_after(*moves: chess.Move) -> np.ndarray:
 
 def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkeypatch):
     search = searched(20_000, 3000)
-    monkeypatch.setattr(compaction, "SLICE", 50)
+    monkeypatch.setattr(room, "SLICE", 50)
     info, used = new_reporter(search).infos_now()[0], int(search.tree.counters[NODES])
     assert search.set_position(stack_after(info.pv[0]))
     assert search.tree.counters[NODES] == used
@@ -202,7 +200,7 @@ def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkey
 
 
 def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkeypatch):
-    monkeypatch.setattr(compaction, "SLICE", 50)
+    monkeypatch.setattr(room, "SLICE", 50)
     trees = []
     for slices in (*range(0, 200, 9), 100_000):
         search = searched(20_000, 3000)
@@ -259,8 +257,8 @@ def test_the_clock_of_a_very_long_search_is_set_back():
     search = searched(20_000, 2000)
     tree = search.tree
     used = int(tree.counters[NODES])
-    tree.used_at[:used] += recycle.LATEST_CLOCK
-    tree.counters[CLOCK] += recycle.LATEST_CLOCK
+    tree.used_at[:used] += room.LATEST_CLOCK
+    tree.counters[CLOCK] += room.LATEST_CLOCK
     make_room(tree)
     kept = int(tree.counters[NODES])
     assert tree.counters[CLOCK] == tree.used_at[ROOT] < 3000
@@ -277,7 +275,7 @@ def test_a_full_tree_is_rehearsed_in_any_tree(visits: int) -> None:
 
 
 def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
-    monkeypatch.setattr(compaction, "SLICE", 1)
+    monkeypatch.setattr(room, "SLICE", 1)
     with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
         engine.set_position(chess.Board(POSITION))
         job = engine.start(Limits(infinite=True))

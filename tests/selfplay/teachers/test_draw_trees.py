@@ -10,8 +10,8 @@ from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.search.limits import Limits
-from engine.search.positions import new_path, put_position
 from engine.search.tree import NODES, ROOT
+from selfplay.teachers.draw_trees import new_path, put_position
 from tests.unit.search.flat import engine
 
 

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
-from engine.search.params import C_SCALE, C_VISIT
 from engine.search.root import Root
 from engine.search.session import Search
 from engine.search.tree import ROOT, WIN
+
+C_VISIT: Final = 50.0  # Visits added to max N in s(q). Danihelka et al. 2022.
+C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.
 
 
 def halving_schedule(considered: int, visits: int) -> list[tuple[int, int]]:
