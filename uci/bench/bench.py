@@ -34,7 +34,7 @@ from uci.bench.board_speed import measure_board
 from uci.bench.signature import SETTINGS, sign
 
 PARTS = ("board", "evaluation", "search", "signature")
-POSITIONS = (
+BENCH_POSITIONS = (
     chess.STARTING_FEN,
     "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
     "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7",
@@ -195,7 +195,7 @@ def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> f
 
     def work() -> int:
         total = 0
-        for fen in POSITIONS:
+        for fen in BENCH_POSITIONS:
             engine.new_game()
             engine.set_position(chess.Board(fen))
             total += engine.search(Limits(nodes=nodes)).nodes

@@ -24,8 +24,8 @@ from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.game.resume import saved_game
 from uci.game.timed_game import Setup
-from uci.play.asking import ask
-from uci.play.game import GameSettings, TerminalGame
+from uci.play.asking import ask_line
+from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.questions import ask_choices, completions
 from uci.play.sitting import sit_down
 from uci.terminal.board_view import choose_style
@@ -86,13 +86,13 @@ def run(arguments: argparse.Namespace) -> int:
     """
     options = options_from_flags(arguments)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
-        arguments.side, arguments.level, arguments.clock = ask_choices(ask, print)
+        arguments.side, arguments.level, arguments.clock = ask_choices(ask_line, print)
     setup = _chosen(_start(arguments, options.chess960), arguments, options)
     console = make_console()
     if arguments.web:
         _play_in_browser(console, arguments, options, setup)
         return 0
-    settings = GameSettings(
+    settings = TerminalSettings(
         choose_style(console, arguments.ascii), arguments.pgn, arguments.bar, setup.human is not None, arguments.scores
     )
     with contextlib.suppress(ImportError):
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
             say(console, "Aino compiles itself for this machine, which happens once. You can move meanwhile.")
-        game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask)
+        game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask_line)
         assert game is not None
         _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
         say(console, f"The game will be saved in {arguments.pgn or games_folder()}")
