@@ -15,7 +15,6 @@ from engine.errors import ConfigError, DataError, FenError
 from engine.search.limits import Limits
 from engine.search.result import RootMove
 from tests.boards import board_after
-from uci.main import SUBCOMMANDS, main
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.opening_names import is_named, opening_name, read_table
 from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_pgn_games, read_source, read_sources
@@ -160,17 +159,6 @@ def test_text_that_is_no_pgn_is_told(tmp_path: Path) -> None:
     path.write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="no game"):
         list(read_pgn_games(path))
-
-
-# ---- help -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", SUBCOMMANDS)
-def test_help_of_every_command_ends_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main([name, "--help"])
-    examples = capsys.readouterr().out.rpartition("example")[2]
-    assert f"  aino {name}" in examples
 
 
 # ---- limits, verdicts -----------------------------------------------------------------------------------------------

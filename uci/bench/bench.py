@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     text = f"measure only these: {', '.join(PARTS)}"
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
-    text = "print only the signatures of the search: nodes, checksum of the trees, BLAS kernel where it counts"
+    text = "print only the search's signatures: nodes and a checksum of the trees, and the BLAS kernel if it matters"
     parser.add_argument("--signature", action="store_true", help=text)
     text = "time each run for this many seconds (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
