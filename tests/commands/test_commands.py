@@ -109,7 +109,7 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
         "NETWORK_NODES": 10,
     }.items():
         monkeypatch.setattr(bench, name, value)
-    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:2])
+    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:2])
     results = json.loads(json.dumps(bench.measure(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
     assert all(speed > 0 for speed in results["perft nodes/s"].values())
     assert all(speed > 0 for speed in results["planes positions/s"].values())
@@ -123,7 +123,7 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bench_measures_only_what_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:2])
+    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:2])
     assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
     printed = capsys.readouterr()
     results = json.loads(printed.out)
@@ -136,7 +136,7 @@ def test_bench_measures_only_what_is_asked_for(
 
 
 def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_signature, "POSITIONS", bench_signature.POSITIONS[:3])
+    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:3])
     setting = bench_signature.SETTINGS["material"]
     first = bench_signature.sign(replace(setting, nodes=60))
     assert bench_signature.sign(replace(setting, nodes=60)) == first
