@@ -47,7 +47,12 @@ FLAGS = [
     "--workers=1",
     *(f"--{part}.{name}={value}" for part, values in SETTINGS.items() for name, value in values.items()),
 ]
-PHASES = {"generate": 0.6, "fit": 0.5, "gate": 0.4, "promote": 0.04}  # seconds after its beginning to kill within
+KILL_WITHIN_S = {
+    "generate": 0.6,
+    "fit": 0.5,
+    "gate": 0.4,
+    "promote": 0.04,
+}  # after its beginning
 PATIENCE_S = 300.0
 PRELOADED = ["selfplay.main", "selfplay.commands.fit", "selfplay.commands.loop"]
 
@@ -173,10 +178,10 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     lives, progress = Lives(folder), Progress("kills", kills)
     began = time.monotonic()
     train("loop", straight, *FLAGS, "--generations", 1)  # which also compiles the kernels: lives are too short for it
-    targets = list(PHASES) * (kills // len(PHASES) + 1)
+    targets = list(KILL_WITHIN_S) * (kills // len(KILL_WITHIN_S) + 1)
     for number, target in enumerate(rng.permutation(targets[:kills])):
         words = ["loop", str(killed), *FLAGS]
-        died[lives.live_and_die(words, killed, str(target), rng.uniform(0, PHASES[str(target)]))] += 1
+        died[lives.live_and_die(words, killed, str(target), rng.uniform(0, KILL_WITHIN_S[str(target)]))] += 1
         watch.look(killed)
         progress.update(number + 1)
     train("loop", killed, *FLAGS, "--generations", 1)
@@ -185,14 +190,14 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
         train("loop", straight, "--workers=1", "--generations", generations - 1)
     for run in (killed, straight):
         train("generate", run, "--workers=1")
-    if lives.live_and_die(["fit", str(killed)], killed, "fit", rng.uniform(0, PHASES["fit"])):
+    if lives.live_and_die(["fit", str(killed)], killed, "fit", rng.uniform(0, KILL_WITHIN_S["fit"])):
         died["fit"] += 1
     if place(killed) == "fit":
         train("fit", killed)
     train("fit", straight)
     watch.look(killed)
     compare(killed, straight, generations)
-    row: dict[str, object] = {"kills": died.total(), **{phase: died[phase] for phase in ("start", *PHASES)}}
+    row: dict[str, object] = {"kills": died.total(), **{phase: died[phase] for phase in ("start", *KILL_WITHIN_S)}}
     row |= {"torn records": watch.torn, "generations": generations, "games": len(watch.games)}
     return row | {"minutes": (time.monotonic() - began) / 60, "equal": True}
 

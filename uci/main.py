@@ -15,7 +15,7 @@ from uci import __version__
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "uci": ("uci.protocol.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
     "play": ("uci.play.play", "play a game in the terminal"),
-    "analyse": ("uci.analyse.analyse", "show the best lines of a position, of a game's, or of many"),
+    "analyse": ("uci.analyse.analyse", "show the best lines of one position or of many"),
     "annotate": ("uci.annotate.annotate", "review the games of a PGN file: an annotated PGN and a web page"),
     "explain": ("uci.explain.explain", "make a web page of how Aino sees a position"),
     "perft": ("uci.tools.perft", "count the positions DEPTH plies ahead"),

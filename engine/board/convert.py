@@ -98,7 +98,7 @@ def encode_move(board: chess.Board, move: chess.Move) -> int:
     if board.is_castling(move):
         rooks = chess.SquareSet(board.clean_castling_rights() & board.occupied_co[board.turn])
         if not rooks:
-            raise MoveError(f"no code for move {move.uci()!r}: castling without the right to, in {board.fen()}")
+            raise MoveError(f"no code for move {move.uci()!r}: castling without the right, in {board.fen()}")
         target = max(rooks) if target > move.from_square else min(rooks)
     return move.from_square | target << 6 | _PROMOTIONS[move.promotion] << 12
 

@@ -2,7 +2,7 @@
 
 Quiescence search follows captures, promotions and checks, and sees what exchange counting does not: discovered attacks,
 pinned and overloaded defenders, mates. Quiet moves are scored by whether they hang the piece, save one or attack one.
-`WEIGHTS` were fitted by softmax regression to teacher labels; the logits are for policy temperature 1.
+`MOVE_WEIGHTS` were fitted by softmax regression to teacher labels; the logits are for policy temperature 1.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from engine.tactics.see import PIECE_VALUES, see
 
 # Feature indices. Material is in pawns, clipped at MOST; a quiet move is no capture, queen promotion or check.
 GAIN = 0  # a forcing move's gain over the position's own quiescence value
-LOSS = 1  # a forcing move's loss against the position's own quiescence value
+CAPTURE_LOSS = 1  # a forcing move's loss against the position's own quiescence value
 EQUAL_CAPTURE = 2  # 1 for a capture within 40 centipawns of the position's value
 QUIET_CHECK = 3  # 1 for a check that captures nothing
 HANGS = 4  # what a quiet move loses on its target square
 RESCUES = 5  # what the moved piece would have lost where it stood, if it is safe now
-SQUARES = 6  # gain by the piece-square tables
+SQUARE_GAIN = 6  # gain by the piece-square tables
 ATTACKS = 7  # number of newly attacked pieces that are worth more or undefended
 CASTLES = 8
 FLANK_PAWN = 9  # a pawn beside its king moves while queens are on the board
@@ -53,9 +53,9 @@ PIECE = 18  # 18..23: a quiet move of a pawn, knight, bishop, rook, queen, king
 N_FEATURES = 24
 
 # fmt: off
-WEIGHTS = np.array([
-    0.60, -0.65, 0.68, 0.45,  # GAIN (fitted 0.39: rare, and too good to miss), LOSS, EQUAL_CAPTURE, QUIET_CHECK
-    -0.64, 0.19, 1.76, 0.57,  # HANGS, RESCUES, SQUARES, ATTACKS
+MOVE_WEIGHTS = np.array([
+    0.60, -0.65, 0.68, 0.45,  # GAIN (fitted 0.39: rare, and too good to miss), CAPTURE_LOSS, EQUAL_CAPTURE, QUIET_CHECK
+    -0.64, 0.19, 1.76, 0.57,  # HANGS, RESCUES, SQUARE_GAIN, ATTACKS
     0.30, -0.27, 0.18, -1.49,  # CASTLES (fitted 0.16), FLANK_PAWN, PASSED_PAWN, MINOR_PROMOTION
     0.28, -0.06, -0.89, 0.17,  # DEVELOPS, EARLY_QUEEN, LEAVES_CASTLING, CENTRE_PAWN
     -0.51, -0.51,  # FORGOES, LEAVES_HANGING
@@ -94,7 +94,7 @@ def score_leaves(leaves, first, last, resolved, space):
             describe_move(row, leaves.moves[leaf, i], change, forgone, phase, space)
             total = 0.0
             for k in range(N_FEATURES):
-                total += WEIGHTS[k] * space.features[k]
+                total += MOVE_WEIGHTS[k] * space.features[k]
             leaves.logits[leaf, i] = total
 
 
@@ -141,7 +141,7 @@ def describe_move(row, move, change, forgone, phase, space):
     if change > -2.0 * MATE_CP:
         captures = row[BLACK - side] & bit(target) != ZERO or (kind == PAWN and (source ^ target) & 7 != 0)
         f[GAIN] = min(MOST, max(0.0, change))
-        f[LOSS] = min(MOST, max(0.0, -change))
+        f[CAPTURE_LOSS] = min(MOST, max(0.0, -change))
         f[EQUAL_CAPTURE] = 1.0 if captures and abs(change) < 0.4 else 0.0
         f[QUIET_CHECK] = 0.0 if captures or promotion else 1.0
     else:
@@ -152,7 +152,7 @@ def describe_move(row, move, change, forgone, phase, space):
         if f[HANGS] == 0.0:
             f[RESCUES] = min(MOST, 0.01 * space.hanging[source])
         _describe_quiet(row, kind, side, source, target, f)
-    f[SQUARES] = 0.01 * _square_gain(kind, source ^ 56 * side, target ^ 56 * side, phase)
+    f[SQUARE_GAIN] = 0.01 * _square_gain(kind, source ^ 56 * side, target ^ 56 * side, phase)
     if f[HANGS] == 0.0:
         f[ATTACKS] = _new_attacks(row, kind, side, source, target)
 

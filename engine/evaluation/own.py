@@ -42,8 +42,8 @@ PLIES_LEFT = 60.0  # of every position, for a network that does not say. Set by 
 class PlanesEvaluator:
     """Evaluator that asks `network` (planes -> logits, wdl[, plies left]) about a batch of positions at a time.
 
-    An attribute `batch` of the network is the size of a full batch (default 32); smaller ones come, too. Whether a tree
-    is the same in every run depends on whether the network answers the same for a position beside any others.
+    The network's attribute `batch`, if it has one, is the most positions in a batch (default 32). A search repeats
+    exactly only if the network's answer for a position does not depend on the others in its batch.
     """
 
     name = "own"

@@ -1,1 +1,1 @@
-"""Complete files or none: atomic writes, `.dit` nets, NumPy archives, TOML. Nothing that is read is ever executed."""
+"""Reads and writes files: `.dit` nets, NumPy archives, TOML. Writing is atomic, and reading never executes anything."""

@@ -1,4 +1,4 @@
-"""Checks the header of a ``.dit`` file before anything is read or allocated on its word."""
+"""Checks the header of a ``.dit`` file before its sizes and offsets are trusted."""
 
 from __future__ import annotations
 

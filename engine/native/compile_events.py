@@ -23,9 +23,9 @@ class Compilation(NamedTuple):
 
 
 class CompileTimes(event.Listener):
-    """Notes every compilation between `with` and its end. A kernel that comes from the cache is none.
+    """Notes every compilation inside a `with` block. Loading a kernel from the cache does not count.
 
-    `each` is called after every compilation of a kernel, with about the time it took, in units of one short callee's.
+    After each kernel it calls `each` with a rough cost: 1 for a short kernel, more for one with many callees.
     """
 
     def __init__(self, each: Callable[[int], None] = lambda steps: None) -> None:

@@ -135,7 +135,7 @@ def _code_text(code: CodeType, doc: str | None) -> str:
 
 
 def _text(value: Any) -> str:
-    """A constant, in a form that is the same in every process; of functions and the like the name."""
+    """A text of a constant that is the same in every process; functions and other objects give their names."""
     if isinstance(value, enum.Enum):
         return f"{type(value).__qualname__}.{value.name} {_text(value.value)}"
     if isinstance(value, _CONSTANTS):

@@ -31,7 +31,7 @@ from engine.nn.layers import Activation, Dense, MultiHead, Sequential, activatio
 LEGACY_MAGIC = b"PK\x03\x04"
 MAX_LAYER_NAME_DIGITS = 4
 
-Weights = list[tuple[np.ndarray, np.ndarray]]  # (w [in, out], b [1, out]) of every layer
+LayerWeights = list[tuple[np.ndarray, np.ndarray]]  # (w [in, out], b [1, out]) of every layer
 
 
 def is_legacy(path: str | Path) -> bool:
@@ -96,8 +96,8 @@ def _sizes(path: Path, members: dict[str, np.ndarray]) -> list[int]:
     return [int(size) for size in config]
 
 
-def _weights(path: Path, members: dict[str, np.ndarray]) -> Weights:
-    weights: Weights = []
+def _weights(path: Path, members: dict[str, np.ndarray]) -> LayerWeights:
+    weights: LayerWeights = []
     while f"layer_{len(weights)}_w" in members:
         prefix = f"layer_{len(weights)}"
         w, b = members[f"{prefix}_w"], members.get(f"{prefix}_b")
@@ -117,7 +117,7 @@ def _number(name: str) -> int:
     return int(digits) if digits.isdecimal() and len(digits) <= MAX_LAYER_NAME_DIGITS else MAX_MEMBERS
 
 
-def _check_chain(path: Path, sizes: list[int], weights: Weights, trunk_layers: int, multi_head: bool) -> None:
+def _check_chain(path: Path, sizes: list[int], weights: LayerWeights, trunk_layers: int, multi_head: bool) -> None:
     expected = list(itertools.pairwise(sizes))
     if multi_head:
         expected += [(sizes[-1], b.shape[1]) for _, b in weights[trunk_layers:]]
@@ -131,7 +131,7 @@ def _computed_as(name: str) -> str:
     return name if name in ("sigmoid", "tanh") else "relu"
 
 
-def _chain(weights: Weights, activations: list[str]) -> Sequential:
+def _chain(weights: LayerWeights, activations: list[str]) -> Sequential:
     """Chain dense layers with these weights, each followed by its activation."""
     layers: dict[str, Layer] = {}
     for number, ((w, b), name) in enumerate(zip(weights, activations, strict=True)):

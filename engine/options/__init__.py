@@ -76,8 +76,8 @@ class EngineOptions:
     hash_mib: int = _option("Hash", 256,
         "Use this much memory for the search tree and all caches together, in MiB", (1, 65536), aliases=("RamLimitMb",))
     threads: int = _option("Threads", 0,
-        "Search with this many threads (0 = automatic: the machine's cores, at most four). With a sparse net or "
-        "without a net only one thread gives the same analysis every time", (0, 256))
+        "Search with this many threads (0 = automatic: the machine's cores, at most four). With a sparse net "
+        "or none, only one thread gives the same analysis every time", (0, 256))
     move_overhead_ms: int = _option("Move Overhead", 30,
         "Reserve this many milliseconds of every move for the connection to the GUI",
         (0, 10000), aliases=("MoveOverheadMs",))

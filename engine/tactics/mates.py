@@ -17,21 +17,21 @@ from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 
-DEEPEST = 4  # moves
+MAX_MATE_MOVES = 4  # moves
 NODE_LIMIT = 2_000  # positions visited, about two milliseconds
 
 
 class MateSpace(NamedTuple):
     """The stack of a mate search."""
 
-    rows: np.ndarray  # uint64 [2 * DEEPEST + 1, 16]
-    moves: np.ndarray  # uint16 [2 * DEEPEST + 1, 218]
+    rows: np.ndarray  # uint64 [2 * MAX_MATE_MOVES + 1, 16]
+    moves: np.ndarray  # uint16 [2 * MAX_MATE_MOVES + 1, 218]
     nodes: np.ndarray  # int64 [1] positions visited
 
 
 def new_mate_space() -> MateSpace:
     """A fresh stack."""
-    plies = 2 * DEEPEST + 1
+    plies = 2 * MAX_MATE_MOVES + 1
     rows, moves = np.zeros((plies, ROW_WORDS), np.uint64), np.zeros((plies, MAX_MOVES), np.uint16)
     return MateSpace(rows, moves, np.zeros(1, np.int64))
 
@@ -40,7 +40,7 @@ def new_mate_space() -> MateSpace:
 def mating_start(row, most, space):
     """(move, moves): a move of `row` that forces mate, and in how many moves; (-1, 0) if none is found.
 
-    Looks ahead at most ``most`` moves, which is at most DEEPEST.
+    Looks ahead at most ``most`` moves, which is at most MAX_MATE_MOVES.
 
     The attacker tries any move two moves before the mate, and only checks earlier. Draws by repetition or by the
     halfmove clock are ignored.

@@ -29,7 +29,7 @@ from engine.tactics.classical import evaluate
 from engine.tactics.see import PIECE_VALUES, see
 
 MATE_CP = 30000  # centipawns of a mate, before the plies to it are subtracted
-MAX_DEPTH = 24  # plies; a line that is not quiet by then gets the static evaluation
+MAX_QUIESCENCE_PLIES = 24  # plies; a line that is not quiet by then gets the static evaluation
 EVASION_DEPTH = 6  # plies in which every evasion of a check is searched
 NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
 DELTA_MARGIN_CP = 180  # centipawns that a capture may win beyond the captured piece
@@ -38,18 +38,18 @@ DELTA_MARGIN_CP = 180  # centipawns that a capture may win beyond the captured p
 class QuiescenceSpace(NamedTuple):
     """One thread's stack."""
 
-    rows: np.ndarray  # uint64 [MAX_DEPTH + 1, 16]
-    moves: np.ndarray  # uint16 [MAX_DEPTH + 1, 218]
-    scores: np.ndarray  # int64 [MAX_DEPTH + 1, 218] move-ordering scores, highest first
+    rows: np.ndarray  # uint64 [MAX_QUIESCENCE_PLIES + 1, 16]
+    moves: np.ndarray  # uint16 [MAX_QUIESCENCE_PLIES + 1, 218]
+    scores: np.ndarray  # int64 [MAX_QUIESCENCE_PLIES + 1, 218] move-ordering scores, highest first
     nodes: np.ndarray  # int64 [1] positions visited
 
 
 def new_space() -> QuiescenceSpace:
     """A fresh stack."""
     return QuiescenceSpace(
-        np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64),
-        np.zeros((MAX_DEPTH + 1, MAX_MOVES), np.uint16),
-        np.zeros((MAX_DEPTH + 1, MAX_MOVES), np.int64),
+        np.zeros((MAX_QUIESCENCE_PLIES + 1, ROW_WORDS), np.uint64),
+        np.zeros((MAX_QUIESCENCE_PLIES + 1, MAX_MOVES), np.uint16),
+        np.zeros((MAX_QUIESCENCE_PLIES + 1, MAX_MOVES), np.int64),
         np.zeros(1, np.int64),
     )
 
@@ -81,7 +81,7 @@ def quiescence(space, depth, check_depth, least, alpha, beta):
     """
     row = space.rows[depth]
     space.nodes[0] += 1
-    if depth >= MAX_DEPTH or space.nodes[0] > NODE_LIMIT:
+    if depth >= MAX_QUIESCENCE_PLIES or space.nodes[0] > NODE_LIMIT:
         return evaluate(row)
     evading = depth < EVASION_DEPTH and in_check(row)
     best = np.int64(depth - MATE_CP)

@@ -16,7 +16,7 @@ EXAMPLES = """example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser)
+    add_run_arguments(parser, "fit")
     parser.add_argument(
         "--candidate",
         type=Path,

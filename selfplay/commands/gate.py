@@ -14,7 +14,7 @@ A candidate that passes becomes RUN/nets/best.dit, with which the next generatio
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser)
+    add_run_arguments(parser, "gate")
     add_play_arguments(parser)
 
 

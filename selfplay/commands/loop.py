@@ -5,7 +5,7 @@ import shlex
 
 from engine.cli.live_lines import show
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
-from selfplay.run.config import read_toml
+from selfplay.run.config import SECTIONS, read_toml
 from selfplay.run.folder import best_net
 from selfplay.run.phases import run_generations
 from selfplay.training.own import is_own
@@ -20,7 +20,7 @@ Without --initial it starts from random weights. Ctrl-C stops at once; the same 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser)
+    add_run_arguments(parser, *SECTIONS)
     add_play_arguments(parser)
     parser.add_argument(
         "--generations",

@@ -11,14 +11,15 @@ from engine.errors import ConfigError, RunError
 from engine.options import usable_cpus
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
-from selfplay.run.config import add_config_flags, flag_values, merged, read_toml
+from selfplay.run.config import SECTIONS, add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
 from selfplay.run.playing import PlayBackend, play_numbers
 from selfplay.run.workers import WorkerPool
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the run folder, the first network and all settings."""
+def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
+    """Declare the run folder, the first network and all settings; `--help` shows those of `sections` alone."""
+    parser.usage = "%(prog)s RUN [options]"
     parser.add_argument("run", type=Path, metavar="RUN", help="continue the run in this folder, or create it")
     parser.add_argument(
         "--initial",
@@ -26,7 +27,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.dit",
         help="start a new run from this network, which also says what --net is (default: random weights)",
     )
-    add_config_flags(parser)
+    if set(sections) != set(SECTIONS):
+        parser.add_argument("--help-all", action="help", help="show every setting of the run, too, and exit")
+    add_config_flags(parser, sections)
 
 
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:

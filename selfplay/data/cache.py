@@ -34,14 +34,14 @@ class ResumableReader(Protocol):
     def resume(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]: ...
 
 
-Watch = Callable[[float, int], None]  # gets the share of the file that has been read, 0..1, and the games so far
+OnRead = Callable[[float, int], None]  # gets the share of the file that has been read, 0..1, and the games so far
 
 
 def load_or_parse(
     path: Path,
     reader: Callable[[Path], Iterator[GameRecord]],
     cache: Path | None,
-    watch: Watch = lambda share, games: None,
+    watch: OnRead = lambda share, games: None,
 ) -> PositionSet:
     """The file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
@@ -66,7 +66,7 @@ def load_or_parse(
     return map_set(entry)
 
 
-def _parse_in_parts(path: Path, reader: ResumableReader, entry: Path, watch: Watch) -> None:
+def _parse_in_parts(path: Path, reader: ResumableReader, entry: Path, watch: OnRead) -> None:
     """Writes every piece as a set of its own, whose name tells where the next one begins, and joins them at the end."""
     folder = entry.with_name(f".{entry.name}.parts")
     parts = sorted(folder.glob(PART_NAMES))
@@ -82,7 +82,7 @@ def _parse_in_parts(path: Path, reader: ResumableReader, entry: Path, watch: Wat
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _watched(records: Iterator[GameRecord], watch: Watch, bookmark: Bookmark, first: int = 0) -> Iterator[GameRecord]:
+def _watched(records: Iterator[GameRecord], watch: OnRead, bookmark: Bookmark, first: int = 0) -> Iterator[GameRecord]:
     """The records; `watch` is called now and then."""
     for count, record in enumerate(records, first + 1):
         if count % GAMES_PER_LOOK == 0:

@@ -32,7 +32,7 @@ VALUE_FIELDS = (
     "orig_q orig_d orig_m"
 ).split()
 
-RECORD = np.dtype(
+V6_RECORD = np.dtype(
     [
         ("version", "<u4"),
         ("input_format", "<u4"),
@@ -66,7 +66,7 @@ INPUT_FORMATS = {
     133: "INPUT_112_WITH_CANONICALIZATION_V2_ARMAGEDDON",
 }
 
-LARGEST_CHUNK = LONGEST_GAME * RECORD.itemsize  # bytes
+LARGEST_CHUNK = LONGEST_GAME * V6_RECORD.itemsize  # bytes
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1])  # uint8[256]
 
 
@@ -75,7 +75,7 @@ REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256
 
 def new_records(masks: np.ndarray) -> np.ndarray:
     """Records [n] of the input planes uint64[n, 112], all other fields zero and every move illegal."""
-    records = np.zeros(len(masks), RECORD)
+    records = np.zeros(len(masks), V6_RECORD)
     records["version"] = VERSION
     records["input_format"] = CLASSICAL_INPUT
     records["probabilities"] = -1.0
@@ -159,9 +159,9 @@ def _parse(name: str, stream: IO[bytes]) -> np.ndarray:
         raise DataError(f"{name}: not a complete gzip file: {error}") from error
     if len(data) > LARGEST_CHUNK:
         raise DataError(f"{name}: longer than {LONGEST_GAME} records, the most a game may have")
-    if not data or len(data) % RECORD.itemsize:
-        raise DataError(f"{name}: {len(data)} bytes, expected a multiple of {RECORD.itemsize}, the length of a record")
-    records = np.frombuffer(data, RECORD)
+    if not data or len(data) % V6_RECORD.itemsize:
+        raise DataError(f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}")
+    records = np.frombuffer(data, V6_RECORD)
     for field, expected, names in (("version", VERSION, {}), ("input_format", CLASSICAL_INPUT, INPUT_FORMATS)):
         for other in np.unique(records[field][records[field] != expected])[:1]:
             told = names.get(int(other), "")
@@ -173,7 +173,7 @@ def write_chunk(stream: IO[bytes], records: np.ndarray) -> None:
     """Write the records of one game as a gzip file; equal records give equal bytes."""
     # Nearly all bytes are -1 and 0. Levels above the first make files a tenth smaller at half the speed.
     with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
-        packed.write(np.ascontiguousarray(records, RECORD).tobytes())
+        packed.write(np.ascontiguousarray(records, V6_RECORD).tobytes())
 
 
 def write_archive(stream: IO[bytes], chunks: Iterator[tuple[str, np.ndarray]]) -> None:

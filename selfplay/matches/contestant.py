@@ -106,7 +106,7 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
     try:
         set_options(engine, contestant, contestant.options)
         with contextlib.suppress(chess.engine.EngineError, TimeoutError):
-            ask(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=1)), START_TIMEOUT_S)
+            ask_engine(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=1)), START_TIMEOUT_S)
     except BaseException:
         close_engine(engine, force=True)
         raise
@@ -135,7 +135,7 @@ def _cause(error: Exception) -> str:
     return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
 
 
-def ask(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, Answer], timeout_s: float) -> Answer:
+def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, Answer], timeout_s: float) -> Answer:
     """Send a request to the engine's driver and wait at most `timeout_s` seconds; the driver itself has no limit.
 
     Raises TimeoutError, and EngineTerminatedError even when the process ended before the request.
@@ -159,7 +159,7 @@ def close_engine(engine: chess.engine.SimpleEngine, force: bool = False) -> None
     """End the process. Sends `quit` first unless `force`; then kills the engine and every process it started."""
     if not force:
         with contextlib.suppress(chess.engine.EngineError, TimeoutError):
-            ask(engine, engine.protocol.quit(), QUIT_TIMEOUT_S)
+            ask_engine(engine, engine.protocol.quit(), QUIT_TIMEOUT_S)
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(engine.transport.get_pid(), signal.SIGKILL)

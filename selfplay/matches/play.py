@@ -14,7 +14,7 @@ import chess.engine
 
 from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication
-from selfplay.matches.contestant import ask
+from selfplay.matches.contestant import ask_engine
 from selfplay.matches.control import TimeControl
 from selfplay.records.targets import MATE_SCORE_CP
 
@@ -136,7 +136,7 @@ def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
     """Announce a new game and wait until the engine is ready."""
     engine.protocol.send_line("ucinewgame")
     try:
-        ask(engine, engine.protocol.ping(), timeout_s)
+        ask_engine(engine, engine.protocol.ping(), timeout_s)
     except TimeoutError:
         raise _Fault(Reason.STALL, f"not ready for a new game after {timeout_s:g} s") from None
     except chess.engine.EngineError as error:
@@ -173,7 +173,7 @@ def _think(
 ) -> chess.engine.PlayResult:
     """The engine's answer, which holds a move. Raises _Fault."""
     try:
-        answer = ask(engine, engine.protocol.play(board, limit, info=_WANTED), timeout_s)
+        answer = ask_engine(engine, engine.protocol.play(board, limit, info=_WANTED), timeout_s)
     except chess.engine.EngineTerminatedError as error:
         raise _ended(engine, error) from error
     except TimeoutError:

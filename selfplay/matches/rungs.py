@@ -11,7 +11,7 @@ from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.opening_book import OpeningOrder
 from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
-from selfplay.matches.runner import PlannedGame, play_games
+from selfplay.matches.runner import PlannedGame, play_schedule
 from selfplay.matches.series import SeriesSettings, count_faults
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
@@ -78,7 +78,7 @@ class Ladder:
         """Play until the ladder is decided or all games are played. Returns False when stopped earlier."""
         settings = self.settings
         if not self.decided:
-            play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
+            play_schedule(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
         return self.decided or len(self._archive.rows) >= settings.games
 
     def standing(self) -> LadderStanding:

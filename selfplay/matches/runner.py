@@ -59,7 +59,7 @@ class Schedule(Protocol):
         ...
 
 
-def play_games(
+def play_schedule(
     schedule: Schedule,
     control: TimeControl,
     rules: Rules,

@@ -15,7 +15,7 @@ from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import FAULTS, Rules
-from selfplay.matches.runner import PlannedGame, play_games
+from selfplay.matches.runner import PlannedGame, play_schedule
 from selfplay.matches.statistics import (
     EloEstimate,
     Sprt,
@@ -168,7 +168,7 @@ class Match:
         """Play the missing games. Returns True when all are played or the SPRT decided, False when stopped."""
         settings = self.settings
         if not self.decided:
-            play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
+            play_schedule(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
         return self.decided or all(number in self._archive.rows for number in self._numbers)
 
     def standing(self) -> MatchStanding:

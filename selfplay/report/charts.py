@@ -35,7 +35,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnChart:
     """A chart for the template: path data of each curve, and (text, position in percent) of each mark on the scales."""
 
     chart: Chart
@@ -55,7 +55,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [step * number for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def draw(chart: Chart) -> Drawn | None:
+def draw(chart: Chart) -> DrawnChart | None:
     """Shapes and scales of a chart; None when no curve has a point."""
     every = [point for curve in chart.curves for point in curve.points]
     if not every:
@@ -72,7 +72,7 @@ def draw(chart: Chart) -> Drawn | None:
         marks = "".join("M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points)
         dots.append(marks if curve.dots or len(curve.points) == 1 else "")
     y_ticks = ticks(*y_range, 5)
-    return Drawn(
+    return DrawnChart(
         chart=chart,
         lines=lines,
         dots=dots,

@@ -14,7 +14,7 @@ from engine.errors import RunError
 from selfplay.matches.statistics import elo_from_score
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations
-from selfplay.report.opening_tree import Branch, opening_tree
+from selfplay.report.opening_tree import OpeningMove, opening_tree
 from selfplay.report.samples import Sample, choose_samples
 from selfplay.run.config import RunConfig, configured, read_toml
 from selfplay.run.guards import summarise
@@ -83,7 +83,7 @@ class RunFacts:
     name: str
     config: RunConfig
     generations: list[Generation]
-    tree: Branch
+    tree: OpeningMove
     tree_generations: tuple[int, int]
     samples: list[Sample]
 

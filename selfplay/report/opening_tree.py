@@ -17,7 +17,7 @@ LEAST_GAMES = 2
 
 
 @dataclass
-class Branch:
+class OpeningMove:
     """A move and the replies to it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Branch:
     text: str
     games: int = 0
     points: float = 0.0
-    replies: list[Branch] = field(default_factory=list)
+    replies: list[OpeningMove] = field(default_factory=list)
 
     @property
     def score(self) -> float:
@@ -49,7 +49,7 @@ class _Count:
         self.points += points
 
 
-def opening_tree(games: Iterable[SelfPlayRecord]) -> Branch:
+def opening_tree(games: Iterable[SelfPlayRecord]) -> OpeningMove:
     """The root of the tree, built from the games that began at the start position."""
     start, root = row_from_board(chess.Board()), _Count()
     for game in games:
@@ -61,10 +61,10 @@ def opening_tree(games: Iterable[SelfPlayRecord]) -> Branch:
             node = node.replies.setdefault(int(move), _Count())
             node.add(points)
     least = max(LEAST_GAMES, LEAST_SHARE * root.games)
-    return Branch("", root.games, root.points, _branches(root, chess.Board(), least))
+    return OpeningMove("", root.games, root.points, _branches(root, chess.Board(), least))
 
 
-def _branches(node: _Count, board: chess.Board, least: float) -> list[Branch]:
+def _branches(node: _Count, board: chess.Board, least: float) -> list[OpeningMove]:
     found = []
     for code, count in sorted(node.replies.items(), key=lambda item: -item[1].games):
         if count.games < least:
@@ -72,6 +72,6 @@ def _branches(node: _Count, board: chess.Board, least: float) -> list[Branch]:
         move = decode_move(row_from_board(board), code)
         text = f"{board.fullmove_number}{'.' if board.turn else '...'} {board.san(move)}"
         board.push(move)
-        found.append(Branch(text, count.games, count.points, _branches(count, board, least)))
+        found.append(OpeningMove(text, count.games, count.points, _branches(count, board, least)))
         board.pop()
     return found

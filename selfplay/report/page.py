@@ -11,7 +11,7 @@ import jinja2
 from engine.pages.board import board_svg
 from engine.pages.chart import area_path
 from engine.pages.render import page_environment
-from selfplay.report.charts import Chart, Curve, Drawn, draw
+from selfplay.report.charts import Chart, Curve, DrawnChart, draw
 from selfplay.report.facts import UNBOUNDED, Generation, PlayedThrough, RunFacts
 from selfplay.report.samples import Sample, ending_words
 from selfplay.run.config import config_text
@@ -63,7 +63,7 @@ def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, obje
 # ---- charts -------------------------------------------------------------------------------------------------------
 
 
-def _drawn(*charts: Chart) -> list[Drawn]:
+def _drawn(*charts: Chart) -> list[DrawnChart]:
     return [drawn for chart in charts if (drawn := draw(chart)) is not None]
 
 

@@ -24,7 +24,7 @@ KINDS: tuple[Callable[[SelfPlayRecord], bool], ...] = (
 
 
 @dataclass(frozen=True)
-class Step:
+class ShownPly:
     """A position of a game.
 
     Attributes:
@@ -52,7 +52,7 @@ class Sample:
     result: str
     ending: str
     chess960: bool
-    steps: list[Step]
+    steps: list[ShownPly]
     expected: list[float]
     final: chess.Board
 
@@ -77,7 +77,7 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
     chess960 = board_from_row(game.start, chess960=True).has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)
     expected = _expected(game)
-    steps = [Step(board.board_fen(), (), "", f"Start. White expects {expected[0]:.0%}" if expected else "Start")]
+    steps = [ShownPly(board.board_fen(), (), "", f"Start. White expects {expected[0]:.0%}" if expected else "Start")]
     for ply, code in enumerate(played):
         move = decode_move(row_from_board(board), code, chess960)
         number = f"{board.fullmove_number}{'.' if board.turn else '...'} "
@@ -87,7 +87,7 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
         end = f"{RESULTS[game.white_points]}, {_words(game.ending)}" if ply + 1 == len(played) else ""
         shown = number + san if board.turn == chess.BLACK or ply == 0 else san
         said = ". ".join(filter(None, (number + san, after, end)))
-        steps.append(Step(board.board_fen(), (move.from_square, move.to_square), shown, said))
+        steps.append(ShownPly(board.board_fen(), (move.from_square, move.to_square), shown, said))
     return Sample(
         generation=game.generation,
         number=game.number,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -77,7 +77,7 @@ class GateSettings:
     Raises ConfigError for values out of range.
     """
 
-    pairs: int = setting(60, "play at most this many pairs of games, and one of an opening", least=1)
+    pairs: int = setting(60, "play at most this many pairs of games, each from another opening", least=1)
     visits: int = setting(96, "search this many root visits per move, for both sides", least=1)
     elo0: float = setting(0.0, "set the SPRT's null hypothesis, not stronger, to this Elo difference")
     elo1: float = setting(60.0, "set the alternative, stronger, to this Elo difference; must be above gate.elo0")
@@ -199,8 +199,12 @@ def config_text(config: RunConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
-def add_config_flags(parser: argparse.ArgumentParser) -> None:
-    """A flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
+def add_config_flags(parser: argparse.ArgumentParser, sections: Collection[str]) -> None:
+    """A flag for every setting, named as in TOML: `--seed`, `--games.visits`.
+
+    The help of a brief parser shows the settings of these sections alone.
+    """
+    is_brief = getattr(parser, "is_brief", False)
     parser.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="read settings from this file; flags override it"
     )
@@ -213,10 +217,11 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
         group = parser.add_argument_group(f"[{one.name}]")
         for inner in fields(values["towers"]):
             of_kind = {kind: getattr(section, inner.name) for kind, section in values.items()}
-            _add_flag(group, inner, f"{one.name}.{inner.name}", of_kind)
+            is_hidden = is_brief and one.name not in sections
+            _add_flag(group, inner, f"{one.name}.{inner.name}", of_kind, is_hidden)
 
 
-def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, Any]) -> None:
+def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, Any], is_hidden: bool = False) -> None:
     """defaults: by the kind of network."""
     kind = type(next(iter(defaults.values())))
     metavar = {int: "N", float: "X", str: "TEXT"}[kind]
@@ -225,7 +230,8 @@ def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, An
         f"{value!r} for {kind}" if len(by_value) > 1 else repr(value) for value, kind in by_value.items()
     )
     text = f"{help_of(one)}; default of new runs: {told}".replace("%", "%%")
-    parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=text)
+    help_text = argparse.SUPPRESS if is_hidden else text
+    parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=help_text)
 
 
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
 
-def generate(
+def generate_games(
     run: RunFolder,
     generation: int,
     report: Callable[[float, str], None],

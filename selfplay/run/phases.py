@@ -12,7 +12,7 @@ from selfplay.run.config import config_text
 from selfplay.run.fitting import FitResult, NothingToLearn, adopt, fit
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import gate
-from selfplay.run.generating import generate
+from selfplay.run.generating import generate_games
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend, play_numbers
 
@@ -101,7 +101,7 @@ def _generate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayB
     if _all_games_there(run, number):
         return True  # a process published it and was killed before updating the run database
     with live_line(f"generation {number}: games", LOG_S) as line:
-        return generate(run, number, line.update, show, stop, play)
+        return generate_games(run, number, line.update, show, stop, play)
 
 
 def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:

@@ -65,7 +65,7 @@ def parse_epd_line(line: str, place: str, name: str, mate_in: int | None = None)
     return Problem(name, _groups(name), board.fen(), best, avoid, points, mate_in)
 
 
-def read_move(board: chess.Board, text: str) -> chess.Move:
+def read_epd_move(board: chess.Board, text: str) -> chess.Move:
     """A legal move from SAN or UCI, read as loosely as the suites write it. Raises MoveError."""
     cleaned = text.strip().rstrip("!?+#").replace("0", "O")
     for candidate in (cleaned, cleaned.replace("-", ""), cleaned.replace("x", "").replace("-", "")):
@@ -102,7 +102,7 @@ def _operations(text: str) -> dict[str, str]:
 
 def _moves(board: chess.Board, text: str) -> frozenset[str]:
     words = re.sub(r"\s+([+#!?]+)", r"\1", text).replace(",", " ").split()
-    return frozenset(read_move(board, word).uci() for word in words if word not in ("e.p.", "ep"))
+    return frozenset(read_epd_move(board, word).uci() for word in words if word not in ("e.p.", "ep"))
 
 
 def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
@@ -110,11 +110,11 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
     for code in ("c9", "c7"):
         moves = operations.get(code, "").split()
         if moves and len(moves) == len(grades) and all(map(_COUNT.fullmatch, grades)):
-            return {read_move(board, move).uci(): int(grade) for move, grade in zip(moves, grades, strict=True)}
+            return {read_epd_move(board, move).uci(): int(grade) for move, grade in zip(moves, grades, strict=True)}
     if not _GRADES.fullmatch(operations.get("c0", "")):
         return {}
     pairs = (word.strip().rsplit("=", 1) for word in operations["c0"].split(","))
-    return {read_move(board, move).uci(): int(grade) for move, grade in pairs}
+    return {read_epd_move(board, move).uci(): int(grade) for move, grade in pairs}
 
 
 def _groups(name: str) -> tuple[str, ...]:

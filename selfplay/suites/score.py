@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import chess
 
 from selfplay.suites.problem import Problem
-from selfplay.suites.solver import Solver, Step, found_at
+from selfplay.suites.solver import BestMove, Solver, found_at
 from selfplay.threads import run_on_threads
 
 
@@ -33,7 +33,7 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
     """Give a problem to a solver. A line is played to its end, to the first wrong move, or to a mate."""
     board = problem.board()
     played: list[str] = []
-    found: list[Step] = []
+    found: list[BestMove] = []
     nodes = time_ms = 0
     solved = True
     for ply in range(0, max(1, len(problem.line)), 2):

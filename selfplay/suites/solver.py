@@ -14,7 +14,7 @@ from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from selfplay.matches.contestant import Contestant, ask, close_engine, open_engine
+from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine
 from selfplay.matches.control import TimeControl
 
 STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
@@ -22,7 +22,7 @@ FIRST_STAGE = 8
 PATIENCE_S = 60.0  # allow a UCI engine this much beyond its time; with a node limit, this much in all
 
 
-class Step(NamedTuple):
+class BestMove(NamedTuple):
     """The best move at one moment of a search."""
 
     nodes: int
@@ -35,10 +35,10 @@ class Step(NamedTuple):
 class Answer:
     """The best moves during a search, in order. The last one is the move played."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[BestMove, ...]
 
     @property
-    def last(self) -> Step:
+    def last(self) -> BestMove:
         """The move played, with all nodes and time spent on it."""
         return self.steps[-1]
 
@@ -55,7 +55,7 @@ class Solver(Protocol):
         ...
 
 
-def found_at(answer: Answer, accepts: Callable[[Step], bool]) -> Step | None:
+def found_at(answer: Answer, accepts: Callable[[BestMove], bool]) -> BestMove | None:
     """The first step from which every best move is right. None when the move played is wrong."""
     found = None
     for step in reversed(answer.steps):
@@ -84,7 +84,7 @@ class EngineSolver:
             engine.new_game()
         engine.set_position(board)
         begin = time.perf_counter()
-        steps: list[Step] = []
+        steps: list[BestMove] = []
         kept = 0
         for nodes in _stages(limit.nodes) if limit.nodes and not limit.movetime_s else [limit.nodes or None]:
             movetime_ms = round(1000 * limit.movetime_s) or None
@@ -93,7 +93,7 @@ class EngineSolver:
             assert result.best_move is not None
             elapsed_ms = round(1000 * (time.perf_counter() - begin))
             mate = result.infos[0].score_mate if result.infos else None  # a book move has no lines
-            steps.append(Step(kept, elapsed_ms, result.best_move, mate))
+            steps.append(BestMove(kept, elapsed_ms, result.best_move, mate))
         return Answer(tuple(steps))
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class UciSolver:
         if fresh:
             self._engine.protocol.send_line("ucinewgame")
         try:
-            return ask(self._engine, self._search(board), self._limit.movetime_s + PATIENCE_S)
+            return ask_engine(self._engine, self._search(board), self._limit.movetime_s + PATIENCE_S)
         except (chess.engine.EngineError, TimeoutError) as error:
             raise ConfigError(f"{self._name} failed in {board.fen()}: {error!r}") from error
 
@@ -139,13 +139,13 @@ class UciSolver:
                 if info.get("pv") and info["pv"][0]:
                     score = info.get("score")
                     mate = None if score is None else score.pov(board.turn).mate()
-                    steps.append(Step(nodes, round(1000 * info.get("time", 0.0)), info["pv"][0], mate))
+                    steps.append(BestMove(nodes, round(1000 * info.get("time", 0.0)), info["pv"][0], mate))
             best = await analysis.wait()
         if not best.move:  # None for `(none)`, a null move for `0000`
             raise chess.engine.EngineError("no move in a position with legal moves")
         if not steps or steps[-1].move != best.move:
             mate = None
-        steps.append(Step(nodes, round(1000 * (time.perf_counter() - begin)), best.move, mate))
+        steps.append(BestMove(nodes, round(1000 * (time.perf_counter() - begin)), best.move, mate))
         return Answer(tuple(steps))
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from engine.native.jit import kernel
 from engine.tactics.quiescence import immediate_gain, take_best
 from engine.tactics.see import see
 from selfplay.teachers.accumulators import advance
-from selfplay.teachers.quiet_search import MATE, MAX_PLY, begin, quiescence, settled_value
+from selfplay.teachers.quiet_search import MATE, MAX_QUIET_PLY, begin, quiescence, settled_value
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 EXACT, AT_MOST, AT_LEAST = 0, 1, 2  # bound type of a table's score
@@ -145,7 +145,7 @@ def _table_decides(entry, depth, alpha, beta):
 
 @kernel()
 def _store(teacher, slot, row, score, depth, bound, move):
-    if abs(score) < MATE - 2 * MAX_PLY:  # not for mates: their distance counts from the root, not from here
+    if abs(score) < MATE - 2 * MAX_QUIET_PLY:  # not for mates: their distance counts from the root, not from here
         teacher.keys[slot] = _table_key(teacher, row)
         entry = teacher.table[slot]
         entry[0], entry[1], entry[2], entry[3] = score, depth, bound, move

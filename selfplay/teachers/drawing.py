@@ -26,7 +26,7 @@ from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import (
     CHECK_PLIES,
     MATE,
-    MAX_PLY,
+    MAX_QUIET_PLY,
     Teacher,
     new_teacher,
     quiescence,
@@ -135,7 +135,7 @@ def offer(space, ply, value, source, root, plies_left):
 @kernel()
 def _from_ply(value, ply):
     """Convert a mate's distance from ply 0 to that from rows[ply]."""
-    if abs(value) <= MATE - 2 * MAX_PLY:
+    if abs(value) <= MATE - 2 * MAX_QUIET_PLY:
         return value
     return value + ply if value > 0 else value - ply
 

@@ -61,7 +61,7 @@ class LabelPlan:
         check_weights("shares of the sources", asdict(self.shares).values())
 
 
-class Drawn(NamedTuple):
+class RawChunk(NamedTuple):
     """A chunk with the keys of its rows, before duplicates are removed."""
 
     values: np.ndarray  # uint64 [N, 4]
@@ -85,7 +85,9 @@ class TreeNet:
     name: str
 
 
-def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tree_net: TreeNet | None = None) -> Drawn:
+def draw_chunk(
+    net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tree_net: TreeNet | None = None
+) -> RawChunk:
     """Draw and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
@@ -107,7 +109,7 @@ def draw_chunk(net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tr
         draw_source(space, roots, np.int64(source), most, draws)
     n_scored = score_noted(space)
     n_values, _, offered, _ = space.counts
-    return Drawn(
+    return RawChunk(
         space.values[:n_values],
         space.keys[:n_values],
         space.scored[:n_scored],
@@ -166,10 +168,10 @@ class LabelRun:
         """Close the folder's files."""
         self._writer.close()
 
-    def _draw(self, number: int) -> Drawn:
+    def _draw(self, number: int) -> RawChunk:
         return draw_chunk(self._net, self._roots, self.plan, number, self._tree_net)
 
-    def _publish(self, drawn: list[Drawn], count: int) -> None:
+    def _publish(self, drawn: list[RawChunk], count: int) -> None:
         """Publish chunks up to the one that completes `count`, so that the file does not depend on the threads."""
         chunks, total = [], self.published.values
         for one in drawn:

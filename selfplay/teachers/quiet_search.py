@@ -18,7 +18,7 @@ from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 MATE = 30_000  # units; a mate in n plies scores this minus n
-MAX_PLY = 40
+MAX_QUIET_PLY = 40
 EVASION_PLIES = 6  # below the leaf, these plies try every evasion of a check
 CHECK_PLIES = 1  # below the leaf, these plies try quiet moves that give direct check
 DELTA_MARGIN = 700  # units that a capture may win besides the piece itself
@@ -30,18 +30,18 @@ class Teacher(NamedTuple):
 
     net: StockfishNet
     acc: Accumulators
-    rows: np.ndarray  # uint64 [MAX_PLY + 2, 16]
-    moves: np.ndarray  # uint16 [MAX_PLY + 2, 218]
-    scores: np.ndarray  # int64 [MAX_PLY + 2, 218] order of the moves, highest first
+    rows: np.ndarray  # uint64 [MAX_QUIET_PLY + 2, 16]
+    moves: np.ndarray  # uint16 [MAX_QUIET_PLY + 2, 218]
+    scores: np.ndarray  # int64 [MAX_QUIET_PLY + 2, 218] order of the moves, highest first
     nodes: np.ndarray  # int64 [1] positions of this quiescence
     keys: np.ndarray  # uint64 [T] table keys
     table: np.ndarray  # int32 [T, 4] score, depth, bound, move
-    killers: np.ndarray  # uint16 [MAX_PLY + 2, 2]
+    killers: np.ndarray  # uint16 [MAX_QUIET_PLY + 2, 2]
 
 
 def new_teacher(net: StockfishNet, table_entries: int = 1 << 14) -> Teacher:
     """New teacher for one thread; `table_entries` is a power of two."""
-    plies = MAX_PLY + 2
+    plies = MAX_QUIET_PLY + 2
     return Teacher(
         net=net,
         acc=new_accumulators(plies),
@@ -78,7 +78,7 @@ def quiescence(teacher, ply, leaf_ply, alpha, beta):
     """
     row, moves, scores = teacher.rows[ply], teacher.moves[ply], teacher.scores[ply]
     teacher.nodes[0] += 1
-    if ply >= MAX_PLY or teacher.nodes[0] > NODE_LIMIT:
+    if ply >= MAX_QUIET_PLY or teacher.nodes[0] > NODE_LIMIT:
         return static_value(teacher.net, teacher.acc, ply, row)
     evading = ply < leaf_ply + EVASION_PLIES and in_check(row)
     best = np.int64(ply - MATE)
@@ -110,8 +110,8 @@ def quiescence(teacher, ply, leaf_ply, alpha, beta):
 @kernel()
 def to_cp(units):
     """Units as centipawns; a mate in n plies is +-(32000 - n)."""
-    if units > MATE - 2 * MAX_PLY:
+    if units > MATE - 2 * MAX_QUIET_PLY:
         return np.int64(MATE_SCORE_CP - (MATE - units))
-    if units < 2 * MAX_PLY - MATE:
+    if units < 2 * MAX_QUIET_PLY - MATE:
         return np.int64(-MATE_SCORE_CP + (MATE + units))
     return np.int64(np.rint(units / UNITS_PER_CP))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import chess.engine
 
 from engine.errors import AinoError, ConfigError
-from selfplay.matches.contestant import START_TIMEOUT_S, Contestant, ask, close_engine, open_engine
+from selfplay.matches.contestant import START_TIMEOUT_S, Contestant, ask_engine, close_engine, open_engine
 from selfplay.records.targets import MATE_SCORE_CP
 
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
@@ -113,7 +113,7 @@ class UciEngine:
         """Send lines; return the answer up to the line that begins with `last`."""
         try:
             request = self._engine.protocol.communicate(lambda protocol: _Order(protocol, lines, last))
-            return ask(self._engine, request, timeout_s)
+            return ask_engine(self._engine, request, timeout_s)
         except (chess.engine.EngineError, TimeoutError) as error:
             why = str(error) or f"no {last!r} within {timeout_s:g} s"
             raise EngineDied(f"no answer to {lines[-1]!r}: {why}") from error

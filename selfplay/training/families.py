@@ -29,7 +29,7 @@ from selfplay.training.value_trunk import ValueFamily
 PARTS = ("policy", "value")  # what to train of a network with a value trunk
 
 
-class Batches(Protocol):
+class BatchSource(Protocol):
     """The training batches of a run. Each depends only on the seed and the step number."""
 
     batch_size: int
@@ -75,7 +75,7 @@ class Family(Protocol):
         """The network `model` with another trained part."""
         ...
 
-    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> BatchSource:
         """The batches for training on the data."""
         ...
 

@@ -13,7 +13,7 @@ from engine.nn.averaging import ExponentialAverage
 from engine.nn.layer import Layer
 from engine.nn.schedules import Constant
 from engine.nn.trainer import Trainer, TrainerSettings
-from selfplay.training.families import Batches, Family
+from selfplay.training.families import BatchSource, Family
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.recipe import LearnerSettings
 
@@ -28,7 +28,7 @@ class Learner:
         self,
         family: Family,
         model: Layer,
-        batches: Batches,
+        batches: BatchSource,
         settings: LearnerSettings,
         schedule: Callable[[int], float] | None = None,
     ) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from engine.errors import RunError
 from engine.options import find_option
 from selfplay.matches.archive import GameRow
-from selfplay.tune.spsa import Schedule, Spsa
+from selfplay.tune.spsa import GainSchedule, Spsa
 from selfplay.tune.tunable import Tunable
 from selfplay.tune.tuning import TuningStanding, pair_results
 
@@ -70,7 +70,7 @@ def read_tuning(folder: Path) -> TuningFacts:
     try:
         settings = json.loads((folder / f"{KIND}.json").read_text(encoding="utf-8"))
         options = tuple(Tunable(**values) for values in settings["options"])
-        spsa = Spsa(options, Schedule(settings["pairs"], settings["lag"]), settings["seed"])
+        spsa = Spsa(options, GainSchedule(settings["pairs"], settings["lag"]), settings["seed"])
         games = folder / "games.jsonl"
         lines = games.read_text(encoding="utf-8").split("\n")[:-1] if games.is_file() else []
         rows = [GameRow.from_json(line) for line in lines]

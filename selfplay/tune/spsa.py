@@ -31,7 +31,7 @@ STABILITY: Final = 0.1  # A as a share of N.
 
 
 @dataclass(frozen=True)
-class Schedule:
+class GainSchedule:
     """Number of iterations, and how many are under way at once at most. Raises ConfigError if either is below 1."""
 
     iterations: int
@@ -58,7 +58,7 @@ class Spsa:
         path: rows float64[n] of the options' values after 0, 1, 2 ... iterations.
     """
 
-    def __init__(self, options: Sequence[Tunable], schedule: Schedule, seed: int) -> None:
+    def __init__(self, options: Sequence[Tunable], schedule: GainSchedule, seed: int) -> None:
         self.options = tuple(options)
         self.schedule = schedule
         self._seed = seed

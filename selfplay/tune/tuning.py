@@ -16,9 +16,9 @@ from engine.errors import ConfigError
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.opening_book import OpeningOrder
-from selfplay.matches.runner import PlannedGame, play_games
+from selfplay.matches.runner import PlannedGame, play_schedule
 from selfplay.matches.series import SeriesSettings, count_faults
-from selfplay.tune.spsa import Schedule, Spsa
+from selfplay.tune.spsa import GainSchedule, Spsa
 from selfplay.tune.tunable import Tunable
 
 LAG = 8  # Pairs under way at once at most; enough for several games at once. Set by hand.
@@ -43,9 +43,9 @@ class TuningSettings(SeriesSettings):
             raise ConfigError(f"the engine's options and the tuned ones overlap: {', '.join(set_twice)}")
         self.schedule()  # raises for bad values
 
-    def schedule(self) -> Schedule:
+    def schedule(self) -> GainSchedule:
         """Number of iterations and lag."""
-        return Schedule(self.pairs, self.lag)
+        return GainSchedule(self.pairs, self.lag)
 
     def resolved(self) -> dict[str, Any]:
         """As in SeriesSettings."""
@@ -98,7 +98,7 @@ class Tuning:
     def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
         """Play the missing games. Returns False when stopped before the last of them."""
         settings = self.settings
-        play_games(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
+        play_schedule(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
         return self.spsa.done == settings.pairs
 
     @property

@@ -14,7 +14,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from tests.browser.conftest import DESKTOP, EXCESS, PHONE, ask
 from tests.browser.devtools import Chromium
-from uci.annotate.game_page import game_section, page
+from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import review_game
 from uci.main import main
 
@@ -27,7 +27,9 @@ def annotated_page() -> str:
     game = chess.pgn.read_game(io.StringIO(GAME))
     assert game is not None
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
-        return page("A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1, GAME)], "100 nodes")
+        return render_game_page(
+            "A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1, GAME)], "100 nodes"
+        )
 
 
 @pytest.fixture(scope="module")

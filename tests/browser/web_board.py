@@ -15,7 +15,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchResult
-from uci.game.game_file import save
+from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import WebServer
@@ -52,7 +52,7 @@ def web_board(
     loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def keep(game: chess.pgn.Game) -> str:
-        save(game, folder / "games.pgn")
+        save_game(game, folder / "games.pgn")
         return "saved"
 
     async def serve() -> None:

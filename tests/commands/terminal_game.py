@@ -20,7 +20,7 @@ from uci.game.level import Level
 from uci.game.timed_game import Setup
 from uci.play import loop
 from uci.play.asking import Countdown
-from uci.play.game import Ask, GameSettings, TerminalGame
+from uci.play.game import Ask, TerminalGame, TerminalSettings
 from uci.terminal.board_view import BoardStyle
 
 PLAIN = BoardStyle(color=False, symbols=False)
@@ -98,4 +98,4 @@ def play(
 
 def new_game(console: Console, engine: FakeEngine, ask: Ask, setup: Setup = ONE_NODE) -> TerminalGame:
     setup = replace(setup, levels=ONE_NODE.levels)
-    return TerminalGame(console, engine, setup, GameSettings(PLAIN, scores=True), ask)  # type: ignore[arg-type]
+    return TerminalGame(console, engine, setup, TerminalSettings(PLAIN, scores=True), ask)  # type: ignore[arg-type]

@@ -25,9 +25,9 @@ from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
-from uci.annotate.accuracy import RatedMove, accuracy, win_percent, winning_cp
+from uci.annotate.accuracy import RatedMove, game_accuracy, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
-from uci.annotate.game_page import game_section, page
+from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import (
     BLUNDER,
     BRILLIANT,
@@ -179,8 +179,8 @@ def test_four_bad_moves_cost_more_than_their_mean() -> None:
     assert found.accuracy(chess.WHITE) == pytest.approx(
         lichess_accuracies(pgn_scores(str(add_comments(found))))[0], abs=0.01
     )
-    assert accuracy([RatedMove(100.0, 1.0), RatedMove(0.0, 1.0)]) == pytest.approx((50 + 2 / 1.01) / 2)
-    assert accuracy([]) is None
+    assert game_accuracy([RatedMove(100.0, 1.0), RatedMove(0.0, 1.0)]) == pytest.approx((50 + 2 / 1.01) / 2)
+    assert game_accuracy([]) is None
 
 
 # ---- reviewing ------------------------------------------------------------------------------------------------------
@@ -442,7 +442,7 @@ def test_mate_on_the_board_has_no_evaluation() -> None:
 
 def test_page_escapes_what_comes_from_the_file() -> None:
     section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
-    text = page("<i>games</i>", [section], "1 node")
+    text = render_game_page("<i>games</i>", [section], "1 node")
     assert "<b>Fool" not in text
     assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text
     assert "<i>games" not in text
@@ -464,7 +464,7 @@ def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
 
 def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
     found = review(read(RETI), ScriptedEngine({}))
-    text = page("game", [game_section(found, 1, "")], "1 node")
+    text = render_game_page("game", [game_section(found, 1, "")], "1 node")
     outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
     assert outside == []
     steps = json.loads(re.search(r'class="steps">(.*?)</script>', text, re.S)[1])  # type: ignore[index]

@@ -25,9 +25,9 @@ from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
 from engine.search.result import Branch, SearchResult
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
-from uci.explain.observe import Observation, Snapshot, observe, schedule
+from uci.explain.network_view import show_features, show_history, show_planes
+from uci.explain.observe import Observation, Snapshot, observe_search, schedule
 from uci.explain.position_page import _charts
-from uci.explain.sight import show_features, show_history, show_planes
 from uci.main import main
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
@@ -56,7 +56,7 @@ def test_schedule_grows_to_the_wanted_nodes() -> None:
 
 def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
     seen: list[int] = []
-    observation = observe(engine, chess.Board(SCHOLAR), 200, seen.append)
+    observation = observe_search(engine, chess.Board(SCHOLAR), 200, seen.append)
     assert seen == schedule(200)
     first, last = observation.snapshots[0], observation.snapshots[-1]
     assert sum(child.prior for child in first.moves.values()) == pytest.approx(1, abs=1e-4)
@@ -71,13 +71,13 @@ def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
 
 def test_a_search_without_a_number_of_nodes_ends_after_some_seconds(engine: Engine) -> None:
     nodes: list[int] = []
-    observation = observe(engine, chess.Board(), 10**9, nodes.append, seconds=0.0)
+    observation = observe_search(engine, chess.Board(), 10**9, nodes.append, seconds=0.0)
     assert nodes == [1]
     assert observation.snapshots[-1].nodes == 1
 
 
 def test_leading_moves_include_the_policys_choice(engine: Engine) -> None:
-    observation = observe(engine, chess.Board(SCHOLAR), 200)
+    observation = observe_search(engine, chess.Board(SCHOLAR), 200)
     for count in (1, 2, 6):
         moves = observation.leading_moves(count)
         assert len(moves) == count
@@ -86,14 +86,14 @@ def test_leading_moves_include_the_policys_choice(engine: Engine) -> None:
 
 def test_found_mate_ends_the_observation(engine: Engine) -> None:
     board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
-    observation = observe(engine, board, 5000)
+    observation = observe_search(engine, board, 5000)
     assert observation.snapshots[-1].nodes < 100
     assert observation.verdict.text == "#1"
 
 
 def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
     board = chess.Board(SCHOLAR)
-    observation = observe(engine, board, 300)
+    observation = observe_search(engine, board, 300)
 
     def check(position: chess.Board, branches: tuple[Branch, ...], visits: int) -> int:
         assert sum(branch.visits for branch in branches) <= visits

@@ -15,10 +15,9 @@ from engine.errors import ConfigError, DataError, FenError
 from engine.search.limits import Limits
 from engine.search.result import RootMove
 from tests.boards import board_after
-from uci.main import SUBCOMMANDS, main
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.opening_names import is_named, opening_name, read_table
-from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_games, read_source, read_sources
+from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_pgn_games, read_source, read_sources
 from uci.terminal.verdict import Verdict
 
 TWO_GAMES = """\
@@ -126,7 +125,7 @@ def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
     path = tmp_path / "broken.pgn"
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn, game 3: illegal san"):
-        list(read_games(path))
+        list(read_pgn_games(path))
     last, _ = list(read_every_game(path))[2]
     assert len(last.errors) == 1
     assert len(list(last.mainline_moves())) == 2
@@ -143,7 +142,7 @@ def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
 def test_games_that_are_no_chess_are_refused(tmp_path: Path, header: str, message: str) -> None:
     path = tmp_path / "games.pgn"
     path.write_text(f'{TWO_GAMES}\n[White "X"]\n{header}\n\n*\n', encoding="utf-8")
-    games = read_games(path)
+    games = read_pgn_games(path)
     assert len([next(games), next(games)]) == 2
     with pytest.raises(DataError, match=f"game 3: .*{message}"):
         next(games)
@@ -156,21 +155,10 @@ def test_text_that_is_no_pgn_is_told(tmp_path: Path) -> None:
     path = tmp_path / "note.pgn"
     path.write_text("dear diary\n", encoding="utf-8")
     with pytest.raises(DataError):
-        list(read_games(path))
+        list(read_pgn_games(path))
     path.write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="no game"):
-        list(read_games(path))
-
-
-# ---- help -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", SUBCOMMANDS)
-def test_help_of_every_command_ends_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main([name, "--help"])
-    examples = capsys.readouterr().out.rpartition("example")[2]
-    assert f"  aino {name}" in examples
+        list(read_pgn_games(path))
 
 
 # ---- limits, verdicts -----------------------------------------------------------------------------------------------

@@ -28,8 +28,8 @@ from uci.game.game_file import saved_games
 from uci.game.move_input import read_human_move
 from uci.main import main
 from uci.play import loop
-from uci.play.typed_commands import COMMANDS
-from uci.terminal.reading import read_game, read_games
+from uci.play.typed_commands import TYPED_COMMANDS
+from uci.terminal.reading import read_game, read_pgn_games
 
 # ---- the loop -------------------------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
     assert chess.STARTING_FEN in output
     assert "no clock in this game" in output
     assert '[Event "Terminal game"]' in output
-    assert all(command.help in output for command in COMMANDS.values())
+    assert all(command.help in output for command in TYPED_COMMANDS.values())
     assert "cannot read 'nonsense'" in output
 
 
@@ -222,7 +222,7 @@ def test_a_game_that_another_one_replaces_is_saved(
     assert saved_games() == [], "a position that was only looked at is no game"
     play("e4", "fen nonsense", "load nothing.pgn", command)
     (path,) = saved_games()
-    assert [game.next().san() for game in read_games(path)] == ["e4"]
+    assert [game.next().san() for game in read_pgn_games(path)] == ["e4"]
 
 
 def test_a_file_name_may_end_in_any_digit() -> None:
@@ -233,7 +233,7 @@ def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     play("e4", f"fen {chess.STARTING_FEN}", "d4", "load nothing.pgn", f"fen {chess.STARTING_FEN}")
     (path,) = saved_games()
-    assert len(list(read_games(path))) == 2
+    assert len(list(read_pgn_games(path))) == 2
     for words, first in (("last", "d2d4"), ("last 1", "e2e4"), (str(path), "e2e4")):
         assert play(f"load {words}")[0].board.move_stack[0] == chess.Move.from_uci(first)
 

@@ -13,7 +13,7 @@ from rich.style import Style
 
 from engine.cli.console import say
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, PLAIN
-from uci.game.game_file import game_from_board, save
+from uci.game.game_file import game_from_board, save_game
 from uci.terminal.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board
 from uci.terminal.verdict import Verdict
 
@@ -96,8 +96,8 @@ def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
     board.push_san("Qh4#")
     game = game_from_board(board, {"White": "You", "Date": "2024.05.06"}, "0-1", {1: 61.5})
     path = tmp_path / "game.pgn"
-    save(game, path)
-    save(game, path)
+    save_game(game, path)
+    save_game(game, path)
     with path.open() as file:
         first, second = chess.pgn.read_game(file), chess.pgn.read_game(file)
     assert first is not None

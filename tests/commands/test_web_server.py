@@ -25,7 +25,7 @@ from engine.search.result import OnInfo, SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock, GameTime
-from uci.game.game_file import save
+from uci.game.game_file import save_game
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.web.beginnings import _unreadable_word
@@ -81,7 +81,7 @@ class Visit:
         self.server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell), self.empty.set, **place)
 
     def _keep(self, game: chess.pgn.Game) -> str:
-        save(game, self.folder / "games.pgn")
+        save_game(game, self.folder / "games.pgn")
         return "saved"
 
     async def get(self, path: str = "", **headers: str) -> HTTPResponse:

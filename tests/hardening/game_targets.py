@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfplay.data.v6 import RECORD, write_chunk
+from selfplay.data.v6 import V6_RECORD, write_chunk
 from selfplay.data.v6_games import chunk_of_game, read_v6
 from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, encode_record, training_game
@@ -63,7 +63,7 @@ def _chunks() -> tuple[bytes, ...]:
 
 def seal_chunk(inside: bytes) -> bytes:
     """Packed, and cut or filled to whole records."""
-    missing = -len(inside) % RECORD.itemsize
+    missing = -len(inside) % V6_RECORD.itemsize
     return gzip.compress(inside + bytes(missing) if inside[:4] == b"\x06\0\0\0" else inside, 1, mtime=0)
 
 
@@ -91,7 +91,7 @@ def archives() -> Target:
 
 def _tar(name: str) -> bytes:
     packed, stream = io.BytesIO(), io.BytesIO()
-    write_chunk(packed, np.frombuffer(_chunks()[0], RECORD))
+    write_chunk(packed, np.frombuffer(_chunks()[0], V6_RECORD))
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for kind in (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE):
             member = tarfile.TarInfo(name)

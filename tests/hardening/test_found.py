@@ -32,7 +32,7 @@ from tests.hardening import text_targets
 from tests.hardening.game_targets import games
 from tests.hardening.net_targets import checkpoints, legacy_dit
 from tests.protocol.aino_process import ROOT
-from uci.terminal.reading import read_every_game, read_games
+from uci.terminal.reading import read_every_game, read_pgn_games
 
 SOON_S = 2.0  # of processor time; what is tested here took minutes
 EPD_POSITION = "4k3/8/8/8/8/8/8/4K2R w K -"
@@ -124,7 +124,7 @@ def test_a_move_that_cannot_be_read_ends_its_own_line_alone(moves: str, main_lin
         assert not node.nags
         assert not node.comment
     with pytest.raises(DataError, match="illegal san"):
-        list(read_games(path))
+        list(read_pgn_games(path))
     with pytest.raises(DataError, match="illegal san"):
         list(load_book(path))
 

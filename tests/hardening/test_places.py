@@ -20,7 +20,7 @@ from engine.native import jit
 from engine.network.tower.model import build_tower
 from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
-from selfplay.data.v6 import RECORD, read_chunks, write_chunk
+from selfplay.data.v6 import V6_RECORD, read_chunks, write_chunk
 from selfplay.matches.opening_book import load_book
 from selfplay.run.folder import RunFolder
 from tests.hardening import limited
@@ -181,7 +181,7 @@ def test_members_of_an_archive_of_chunks_are_no_files(name: str, tmp_path: Path)
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
     packed = io.BytesIO()
-    record = np.zeros(1, RECORD)
+    record = np.zeros(1, V6_RECORD)
     record["version"], record["input_format"] = 6, 1
     write_chunk(packed, record)
     with tarfile.open(folder / "games.tar", "w") as archive:

@@ -77,16 +77,16 @@ def test_setoption_without_a_name_is_refused(text: str) -> None:
 
 
 def test_position_forms() -> None:
-    assert words.parse_position("startpos") == words.PositionCommand(None, ())
-    assert words.parse_position("startpos moves e2e4 e7e5") == words.PositionCommand(None, ("e2e4", "e7e5"))
-    assert words.parse_position(f"fen {KIWIPETE}") == words.PositionCommand(KIWIPETE, ())
-    assert words.parse_position(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(KIWIPETE, ("e1g1",))
+    assert words.parse_position_command("startpos") == words.PositionCommand(None, ())
+    assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(None, ("e2e4", "e7e5"))
+    assert words.parse_position_command(f"fen {KIWIPETE}") == words.PositionCommand(KIWIPETE, ())
+    assert words.parse_position_command(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(KIWIPETE, ("e1g1",))
 
 
 @pytest.mark.parametrize("text", ["", "moves e2e4", "startpos e2e4", "fen", "fen moves e2e4", "nonsense"])
 def test_position_without_a_position_is_refused(text: str) -> None:
     with pytest.raises(FenError, match="position"):
-        words.parse_position(text)
+        words.parse_position_command(text)
 
 
 # ---- go -------------------------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
     assert words.split_command(text, COMMANDS)[0] in {"", *COMMANDS}
     assert isinstance(words.parse_go(text), words.GoCommand)
     with contextlib.suppress(FenError):
-        assert isinstance(words.parse_position(text), words.PositionCommand)
+        assert isinstance(words.parse_position_command(text), words.PositionCommand)
     with contextlib.suppress(ConfigError):
         assert words.parse_setoption(text)[0]
 

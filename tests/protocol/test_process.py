@@ -19,7 +19,7 @@ from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
 from tests.protocol.lines import best_move, play_line, scored
 from tests.protocol.test_universal import CROWDED
-from uci.bench.bench import POSITIONS
+from uci.bench.bench import BENCH_POSITIONS
 
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
 PROMPTLY_S = 5.0  # generous: what it must not do is wait for the search
@@ -208,7 +208,7 @@ def test_eval_and_tree_describe_the_position(aino: AinoProcess) -> None:
 def test_bench_says_how_fast_and_can_be_stopped(aino: AinoProcess) -> None:
     aino.send("bench 20")
     lines = aino.read_until("Nodes/second")
-    assert f"Nodes searched  : {20 * len(POSITIONS)}" in lines
+    assert f"Nodes searched  : {20 * len(BENCH_POSITIONS)}" in lines
     aino.send("bench 100000000", "isready")
     assert aino.read_until("readyok", PROMPTLY_S)
     aino.send("stop")

@@ -44,11 +44,26 @@ def test_list_of_commands_fits_a_narrow_terminal(
     assert {line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "} >= set(commands)
 
 
-@pytest.mark.parametrize("name", selfplay.main.COMMANDS)
-def test_help_of_every_training_command_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        selfplay.main.main([name, "--help"])
-    assert f"  aino-train {name} " in capsys.readouterr().out.rpartition("example")[2]
+@pytest.mark.parametrize(("main", "name"), [(main, name) for main, commands in TOP for name in commands])
+def test_help_of_every_command_ends_with_examples(
+    main: Callable[[Sequence[str]], int], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    program = "aino" if main is uci.main.main else "aino-train"
+    assert f"  {program} {name} " in capsys.readouterr().out.rpartition("example")[2]
+
+
+def test_help_of_a_part_of_the_loop_shows_the_settings_of_that_part(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = {"loop": "fit games gate", "generate": "games", "fit": "fit", "gate": "gate", "import": ""}
+    for name, sections in shown.items():
+        with pytest.raises(SystemExit):
+            selfplay.main.main([name, "--help"])
+        text = capsys.readouterr().out
+        assert text.startswith(f"usage: aino-train {name} RUN [options]\n")
+        assert [part for part in ("fit", "games", "gate") if f"--{part}." in text] == sections.split()
+        assert ("--help-all" in text) == (name != "loop")
 
 
 @pytest.mark.parametrize(("main", "commands"), TOP, ids=["aino", "aino-train"])

@@ -54,7 +54,7 @@ def rated_moves(scores_cp: Sequence[float], first: chess.Color) -> list[RatedMov
     return moves
 
 
-def accuracy(moves: Sequence[RatedMove]) -> float | None:
+def game_accuracy(moves: Sequence[RatedMove]) -> float | None:
     """The accuracy of a player who made these moves, 0..100; None without any."""
     if not moves:
         return None

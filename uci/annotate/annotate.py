@@ -23,7 +23,7 @@ from engine.pages.render import write_page
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
-from uci.annotate.game_page import game_section, page
+from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
@@ -186,7 +186,7 @@ class _Output:
     def write_page(self) -> None:
         """Writes the page of all games so far."""
         begun = time.monotonic()
-        write_page(self.html, page(self._title, self._sections, self._how))
+        write_page(self.html, render_game_page(self._title, self._sections, self._how))
         self._next_page_s = time.monotonic() + _PAGE_PAUSE * (time.monotonic() - begun)
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
 from uci.annotate.comments import LINE_PLIES, move_comment
-from uci.annotate.phases import PHASES
+from uci.annotate.phases import PHASE_NAMES
 from uci.annotate.review import GameReview, MoveReview
 from uci.pages.render import render
 from uci.terminal.notation import move_number
@@ -19,7 +19,7 @@ from uci.terminal.verdict import Verdict
 _SIDES = (chess.WHITE, chess.BLACK)
 
 
-def page(title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = "") -> str:
+def render_game_page(title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = "") -> str:
     """A whole page. `sections` are names of games and what `game_section` made of them; `how` tells the limits.
 
     A server that allows scripts by a `nonce` gives it.
@@ -42,7 +42,7 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
         facts=[_known(headers[key]) for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")],
         opening=review.opening,
         sides=[(chess.COLOR_NAMES[side].title(), review.summary(side), _phases(review, side)) for side in _SIDES],
-        phases=PHASES,
+        phases=PHASE_NAMES,
         flipped=review.side == chess.BLACK,
         board=board_svg(review.game.board(), perspective=review.side is not chess.BLACK, label="Start position"),
         moves=[_move(move) for move in review.moves],
@@ -57,7 +57,7 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
 
 def _phases(review: GameReview, side: chess.Color) -> list[str]:
     """A side's accuracy in each phase, "–" where it did not move."""
-    found = (review.accuracy(side, phase) for phase in PHASES)
+    found = (review.accuracy(side, phase) for phase in PHASE_NAMES)
     return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in found]
 
 

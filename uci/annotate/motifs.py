@@ -24,7 +24,7 @@ _TYPES = (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
 
 @dataclass(frozen=True)
 class Balance:
-    """What a side wins and loses by a line, without what balances: kinds of pieces."""
+    """The kinds of pieces that a side wins and loses in a line; equal captures cancel out."""
 
     won: Counter[chess.PieceType]
     lost: Counter[chess.PieceType]
@@ -67,7 +67,7 @@ def _pieces_text(pieces: Counter[chess.PieceType]) -> str:
 def balance(board: chess.Board, line: Sequence[chess.Move]) -> Balance:
     """What the side to move wins and loses by a line, up to the last position in which no exchange is going on.
 
-    A capture that ends the line counts as answered by one on its square, if there is one.
+    If the line ends with a capture that can be retaken, the recapture is counted, too.
     """
     side, board = board.turn, board.copy(stack=False)
     won, lost = Counter[chess.PieceType](), Counter[chess.PieceType]()
@@ -92,7 +92,7 @@ def balance(board: chess.Board, line: Sequence[chess.Move]) -> Balance:
 
 
 def gain_on(board: chess.Board, square: chess.Square) -> int:
-    """What the side to move wins in pawns by captures on one square, the least piece first; it need not begin."""
+    """What the side to move wins on one square, in pawns, if both take with their cheapest piece or stop."""
     takers = list(board.generate_legal_captures(to_mask=chess.BB_SQUARES[square]))
     if not takers:
         return 0
@@ -162,7 +162,7 @@ def _steps(board: chess.Board, line: Sequence[chess.Move]) -> Iterator[_Step]:
 
 
 def _fork(step: _Step) -> str:
-    """One piece attacks two that are worth it, and later takes one of them."""
+    """One piece attacks two that are worth taking, and later takes one of them."""
     square, defender = step.move.to_square, step.after.turn
     targets = [
         target
@@ -203,7 +203,7 @@ def _skewer(step: _Step) -> str:
 
 
 def _discovered(step: _Step) -> str:
-    """A piece steps out of the way of a line piece, which or whose clearer then takes something."""
+    """A piece opens the line of a bishop, rook or queen, and one of the two then takes something."""
     defender = step.after.turn
     for square in (
         step.after.pieces(chess.BISHOP, not defender)

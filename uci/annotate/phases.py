@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import chess
 
-PHASES = ("opening", "middlegame", "endgame")
+PHASE_NAMES = ("opening", "middlegame", "endgame")
 # As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without its measure of how
 # mixed the two sides' pieces are.
 _MIDDLEGAME_PIECES, _ENDGAME_PIECES = 10, 6  # both sides' pieces without kings and pawns, at most
@@ -22,5 +22,5 @@ def phases(boards: Iterable[chess.Board]) -> list[str]:
         homes = (board.occupied_co[chess.WHITE] & chess.BB_RANK_1, board.occupied_co[chess.BLACK] & chess.BB_RANK_8)
         is_opened = pieces <= _MIDDLEGAME_PIECES or min(map(chess.popcount, homes)) < _LEFT_AT_HOME
         reached = max(reached, 2 if pieces <= _ENDGAME_PIECES else int(is_opened))
-        found.append(PHASES[reached])
+        found.append(PHASE_NAMES[reached])
     return found

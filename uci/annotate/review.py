@@ -16,7 +16,7 @@ import chess.pgn
 
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.annotate.accuracy import START_CP, RatedMove, accuracy, rated_moves, winning_cp
+from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, rated_moves, winning_cp
 from uci.annotate.judge import (
     BLUNDER,
     BRILLIANT,
@@ -114,7 +114,7 @@ class GameReview:
     def accuracy(self, side: chess.Color, phase: str = "") -> float | None:
         """0..100, of the whole game or of one phase; None for a side that never moved in it."""
         rows = zip(self.moves, self._rated, self._phases, strict=False)
-        return accuracy([rated for move, rated, during in rows if move.mover == side and phase in ("", during)])
+        return game_accuracy([rated for move, rated, during in rows if move.mover == side and phase in ("", during)])
 
     @functools.cached_property
     def _phases(self) -> list[str]:
@@ -134,7 +134,7 @@ class GameReview:
     def summary(self, side: chess.Color) -> str:
         """`accuracy 87%, 1 blunder, 2 mistakes`."""
         accuracy = self.accuracy(side)
-        words = [f"accuracy {accuracy:.0f}%" if accuracy is not None else "no moves"]
+        words = [f"accuracy {accuracy:.0f}%" if game_accuracy is not None else "no moves"]
         for judgement, plural in ((BLUNDER, "blunders"), (MISTAKE, "mistakes"), (INACCURACY, "inaccuracies")):
             count = self.count(side, judgement)
             if count:

@@ -34,7 +34,7 @@ from uci.bench.board_speed import measure_board
 from uci.bench.signature import SETTINGS, sign
 
 PARTS = ("board", "evaluation", "search", "signature")
-POSITIONS = (
+BENCH_POSITIONS = (
     chess.STARTING_FEN,
     "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
     "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7",
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     text = f"measure only these: {', '.join(PARTS)}"
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
-    text = "print only the signatures of the search: nodes, checksum of the trees, BLAS kernel where it counts"
+    text = "print only the search's signatures: nodes and a checksum of the trees, and the BLAS kernel if it matters"
     parser.add_argument("--signature", action="store_true", help=text)
     text = "time each run for this many seconds (default %(default)s)"
     parser.add_argument("--seconds", type=float, default=0.3, metavar="S", help=text)
@@ -195,7 +195,7 @@ def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> f
 
     def work() -> int:
         total = 0
-        for fen in POSITIONS:
+        for fen in BENCH_POSITIONS:
             engine.new_game()
             engine.set_position(chess.Board(fen))
             total += engine.search(Limits(nodes=nodes)).nodes

@@ -16,7 +16,7 @@ from engine.native.jit import kernel
 from engine.network.planes import PLANES, encode, fill_planes
 from uci.tools.perft import count_with_python_chess
 
-POSITIONS = {
+PERFT_POSITIONS = {
     "start": chess.STARTING_FEN,
     "Kiwipete": "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
 }
@@ -33,7 +33,7 @@ def measure_board(speed: Speed, game: chess.Board, depth: int) -> dict[str, Any]
     separately.
     """
     nodes: dict[str, float] = {}
-    for name, fen in POSITIONS.items():
+    for name, fen in PERFT_POSITIONS.items():
         board = chess.Board(fen)
         nodes[f"{name} bulk"] = speed(partial(perft, board, depth))
         nodes[f"{name} made"] = speed(partial(perft, board, depth - 1, bulk=False))

@@ -2,8 +2,9 @@
 changed.
 
 A signature is the number of nodes and a CRC-32 of the trees, move by move with all visits, of two searches for each of
-`POSITIONS`: from an empty tree, then after the best move with the subtree kept. One thread and default options, so that
-neither the clock nor the user's settings change it. A commit that only moves code leaves all of them unchanged.
+`SIGNATURE_POSITIONS`: from an empty tree, then after the best move with the subtree kept. One thread and default
+options, so that neither the clock nor the user's settings change it. A commit that only moves code leaves all of them
+unchanged.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ SETTINGS: Mapping[str, Setting] = {
     "lc0": Setting(EngineOptions(evaluator="network", preset="lc0", threads=1, hash_mib=16), 100, uses_blas=True),
 }
 # A FEN and the moves after it: openings, middlegames, endings, Chess960, roots with a mate, repetition, a full clock.
-POSITIONS = (
+SIGNATURE_POSITIONS = (
     (chess.STARTING_FEN, ""),
     (chess.STARTING_FEN, "e2e4 e7e5 g1f3 b8c6 f1b5 a7a6 b5a4 g8f6 e1g1 f8e7"),
     (chess.STARTING_FEN, "d2d4 d7d5 c2c4 e7e6 b1c3 g8f6 c1g5 f8e7 e2e3 e8g8"),
@@ -85,7 +86,7 @@ def sign(setting: Setting) -> Signature:
     """Search all positions with these options. Raises NetFileError where their net cannot be loaded."""
     nodes, checksum = 0, 0
     with Engine(setting.options) as engine:
-        for fen, moves in POSITIONS:
+        for fen, moves in SIGNATURE_POSITIONS:
             board = chess.Board(fen, chess960="G" in fen.split()[2] or "H" in fen.split()[2])
             for move in moves.split():
                 board.push_uci(move)

@@ -19,9 +19,9 @@ from engine.options import EngineOptions
 from engine.pages.render import write_page
 from engine.player import Engine
 from uci.explain.insight import find_threat, input_planes, judge_at_sight, piece_weights, value_parts, wins
-from uci.explain.observe import Observation, observe
-from uci.explain.position_page import Explanation, page
-from uci.explain.sight import Sight, show_features, show_history, show_planes, show_weights
+from uci.explain.network_view import NetworkView, show_features, show_history, show_planes, show_weights
+from uci.explain.observe import Observation, observe_search
+from uci.explain.position_page import Explanation, render_position_page
 from uci.terminal.limit_flags import MOST_NODES, checked
 from uci.terminal.reading import Source, add_source_flags, read_source
 from uci.terminal.waiting import ready_engine
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = make_console()
     with ready_engine(console, replace(options, analyse_mode=True)) as engine:
         explanation = explain(engine, options, source, nodes, console)
-    write_page(arguments.out, page(explanation))
+    write_page(arguments.out, render_position_page(explanation))
     board = source.board
     line = board.variation_san(explanation.observation.result.infos[0].pv)
     say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {explanation.observation.verdict.text}, {line}")
@@ -92,14 +92,14 @@ def _observe(console: Console, engine: Engine, board: chess.Board, nodes: int | 
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)
         task = progress.add_task("search", total=most)
-        return observe(engine, board, most, lambda done: progress.update(task, completed=done), seconds)
+        return observe_search(engine, board, most, lambda done: progress.update(task, completed=done), seconds)
 
 
-def _sight(evaluator: Evaluator, board: chess.Board) -> Sight | None:
+def _sight(evaluator: Evaluator, board: chess.Board) -> NetworkView | None:
     if evaluator.name == "material":
         return None
     picture, heaviest = show_weights(board, piece_weights(evaluator, board))
     if not evaluator.needs_planes:
-        return Sight(picture, heaviest, [], [], [], show_features(board))
+        return NetworkView(picture, heaviest, [], [], [], show_features(board))
     planes, facts = show_planes(input_planes(board))
-    return Sight(picture, heaviest, planes, facts, show_history(board), [])
+    return NetworkView(picture, heaviest, planes, facts, show_history(board), [])

@@ -82,7 +82,7 @@ def schedule(nodes: int) -> list[int]:
     return counts
 
 
-def observe(
+def observe_search(
     engine: Engine,
     board: chess.Board,
     nodes: int,

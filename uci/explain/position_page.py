@@ -12,8 +12,8 @@ from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import line_path
 from engine.search.result import Branch, RootMove
 from uci.explain.insight import Part, Threat
+from uci.explain.network_view import NetworkView
 from uci.explain.observe import Observation, Snapshot
-from uci.explain.sight import Sight
 from uci.pages.render import render
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict
@@ -36,10 +36,10 @@ class Explanation:
     parts: list[Part]
     threat: Threat | None
     wins: dict[chess.Color, list[tuple[chess.Move, int]]]  # captures that gain, with centipawns
-    sight: Sight | None  # None if the evaluator has no network
+    sight: NetworkView | None  # None if the evaluator has no network
 
 
-def page(explanation: Explanation) -> str:
+def render_position_page(explanation: Explanation) -> str:
     """The whole page."""
     observation, board = explanation.observation, explanation.observation.board
     moves = observation.leading_moves(_SERIES)

@@ -13,7 +13,7 @@ import chess.pgn
 
 from engine.files.user_folder import user_folder
 from uci.terminal.opening_names import opening_name
-from uci.terminal.reading import read_game, read_games
+from uci.terminal.reading import read_game, read_pgn_games
 
 LAST = "last"  # names the game saved last
 REVIEWED = ".annotated"  # in the names of reviews
@@ -41,7 +41,7 @@ def load_game(name: str, number: int | None = None) -> chess.pgn.Game:
     """
     path = _find_file(name)
     if number is None and name == LAST != path.name:
-        return deque(read_games(path), maxlen=1).pop()
+        return deque(read_pgn_games(path), maxlen=1).pop()
     return read_game(path, 1 if number is None else number)
 
 
@@ -78,7 +78,7 @@ def game_from_board(
     return game
 
 
-def save(game: chess.pgn.Game, path: Path) -> None:
+def save_game(game: chess.pgn.Game, path: Path) -> None:
     """Appends the game to a file, never touching what is there; makes the folder of saved games. Raises OSError."""
     if path.parent == games_folder():
         path.parent.mkdir(parents=True, exist_ok=True)

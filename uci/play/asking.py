@@ -27,7 +27,7 @@ class Countdown:
     left: Callable[[], float]
 
 
-def ask(prompt: str, countdown: Countdown | None = None) -> str:
+def ask_line(prompt: str, countdown: Countdown | None = None) -> str:
     """Reads a line. Raises EOFError at the end of input and FlagFell once no time is left.
 
     In a terminal the clocks before the prompt run on. Without POSIX's timers they stand still, and a fallen flag is

@@ -15,7 +15,7 @@ from engine.cli.console import say, waiting
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
 from uci.game.ends import UNFINISHED, GameEnd
-from uci.game.game_file import default_path, games_folder, save
+from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.level import HINT_LEVEL, Level
 from uci.game.timed_game import Setup, TimedGame
 from uci.play.asking import Countdown
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class Ask(Protocol):
-    """Reads a line, as `uci.play.asking.ask`."""
+    """Reads a line, as `uci.play.asking.ask_line`."""
 
     def __call__(self, prompt: str, countdown: Countdown | None = None) -> str: ...
 
 
 @dataclass
-class GameSettings:
+class TerminalSettings:
     """How a game looks, and where it is saved; one's games at a terminal share them."""
 
     style: BoardStyle
@@ -51,7 +51,7 @@ class TerminalGame(TimedGame):
     `uci.play.loop` plays it; what can be typed besides moves is in `uci.play.typed_commands`.
     """
 
-    def __init__(self, console: Console, engine: Engine, setup: Setup, settings: GameSettings, ask: Ask) -> None:
+    def __init__(self, console: Console, engine: Engine, setup: Setup, settings: TerminalSettings, ask: Ask) -> None:
         super().__init__(setup)
         self.console = console
         self.settings = settings
@@ -91,7 +91,7 @@ class TerminalGame(TimedGame):
         record = self.record(end)
         path = self.settings.pgn or default_path(self.started)
         try:
-            save(record, path)
+            save_game(record, path)
         except OSError as error:
             self.say(f"cannot save the game in {path}: {error}\n\n{record}")
             return None

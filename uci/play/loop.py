@@ -11,7 +11,7 @@ from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.move_input import read_human_move
 from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
-from uci.play.typed_commands import COMMANDS
+from uci.play.typed_commands import TYPED_COMMANDS
 from uci.terminal.notation import move_number
 from uci.terminal.verdict import Verdict
 
@@ -52,13 +52,13 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     if not text:
         return None
     word, _, argument = text.partition(" ")
-    command = COMMANDS.get(word.lower())
+    command = TYPED_COMMANDS.get(word.lower())
     if command is not None:
         return command.run(game, argument.strip())
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        advice = did_you_mean(COMMANDS, word) or "; 'help' lists what you can type"
+        advice = did_you_mean(TYPED_COMMANDS, word) or "; 'help' lists what you can type"
         raise MoveError(f"{error}{advice}") from None
     game.push(move)
     if end_on_board(game.board):

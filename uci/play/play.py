@@ -24,8 +24,8 @@ from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.game.resume import saved_game
 from uci.game.timed_game import Setup
-from uci.play.asking import ask
-from uci.play.game import GameSettings, TerminalGame
+from uci.play.asking import ask_line
+from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.questions import ask_choices, completions
 from uci.play.sitting import sit_down
 from uci.terminal.board_view import choose_style
@@ -57,19 +57,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     level.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS}")
     level.add_argument("--movetime", metavar="S", help="think for S seconds a move, as --level 'time S'")
     level.add_argument("--nodes", metavar="N", help="search N positions a move, as --level 'nodes N'")
-    game.add_argument("--black-level", metavar="LEVEL", help="set another level for Black, with --side none")
+    game.add_argument("--black-level", metavar="LEVEL", help="with --side none: set another level for Black")
     game.add_argument("--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds a move")
     group = parser.add_argument_group("where it starts")
     start = group.add_mutually_exclusive_group()
     start.add_argument("--fen", help="start from this position")
     start.add_argument("--position", type=int, metavar="N", help="start from this Chess960 position, 0 to 959")
     start.add_argument("--load", metavar="FILE", help=f"continue a game of this PGN file, or the {LAST} one")
-    group.add_argument("--game", type=int, metavar="N", help="use its game number N (default 1; of last: the last)")
-    group.add_argument("--ply", type=int, metavar="N", help="keep N plies of it (default: all)")
+    group.add_argument(
+        "--game", type=int, metavar="N", help="continue its game number N (default 1; of last: the last)"
+    )
+    group.add_argument("--ply", type=int, metavar="N", help="continue it after N plies (default: at its end)")
     shown = parser.add_argument_group("what it shows and saves")
     shown.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default: a file of its own)")
     shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
-    shown.add_argument("--bar", action="store_true", help="show an evaluation bar, too, with --scores")
+    shown.add_argument("--bar", action="store_true", help="with --scores: show an evaluation bar, too")
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
     browser = parser.add_argument_group("board in the browser")
     browser.add_argument("--web", action="store_true", help="play on a board in the browser")
@@ -86,13 +88,13 @@ def run(arguments: argparse.Namespace) -> int:
     """
     options = options_from_flags(arguments)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
-        arguments.side, arguments.level, arguments.clock = ask_choices(ask, print)
+        arguments.side, arguments.level, arguments.clock = ask_choices(ask_line, print)
     setup = _chosen(_start(arguments, options.chess960), arguments, options)
     console = make_console()
     if arguments.web:
         _play_in_browser(console, arguments, options, setup)
         return 0
-    settings = GameSettings(
+    settings = TerminalSettings(
         choose_style(console, arguments.ascii), arguments.pgn, arguments.bar, setup.human is not None, arguments.scores
     )
     with contextlib.suppress(ImportError):
@@ -101,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
             say(console, "Aino compiles itself for this machine, which happens once. You can move meanwhile.")
-        game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask)
+        game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask_line)
         assert game is not None
         _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
         say(console, f"The game will be saved in {arguments.pgn or games_folder()}")

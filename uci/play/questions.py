@@ -10,7 +10,7 @@ import chess
 from engine.errors import ConfigError
 from uci.game.clock import parse_time_control
 from uci.game.level import DEFAULT_NAME, levels_text, parse_level
-from uci.play.typed_commands import COMMANDS
+from uci.play.typed_commands import TYPED_COMMANDS
 
 DEFAULT_SIDE, NO_CLOCK = "white", "none"
 _SIDES = ("white", "black", "random")
@@ -52,5 +52,5 @@ def _clock(text: str) -> str:
 
 def completions(board: chess.Board, begun: str) -> list[str]:
     """The commands and legal moves that begin so."""
-    words = [*COMMANDS, *(board.san(move) for move in board.legal_moves)]
+    words = [*TYPED_COMMANDS, *(board.san(move) for move in board.legal_moves)]
     return sorted(word for word in words if word.startswith(begun))

@@ -14,7 +14,7 @@ from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, GameEnd, accepts_draw, end_by_resigning
-from uci.game.game_file import games_folder, load_game, save, saved_games
+from uci.game.game_file import games_folder, load_game, save_game, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.game.resume import saved_game
 from uci.game.timed_game import Setup
@@ -39,7 +39,7 @@ class Command:
 
 def help_text() -> str:
     """One line a command."""
-    lines = {f"{command.form:15} {command.help}": None for command in COMMANDS.values()}  # aliases add no line
+    lines = {f"{command.form:15} {command.help}": None for command in TYPED_COMMANDS.values()}  # aliases add no line
     return "\n".join([_MOVES_FORM, *lines])
 
 
@@ -167,7 +167,7 @@ def _save(game: TerminalGame, argument: str) -> None:
     if not argument:
         raise ConfigError("save where? as in: save game.pgn (the game is saved at its end without asking, too)")
     try:
-        save(game.record(), Path(os.path.expanduser(argument)))
+        save_game(game.record(), Path(os.path.expanduser(argument)))
     except OSError as error:
         raise ConfigError(f"cannot save to {argument}: {error.strerror}") from error
     game.say(f"saved to {argument}")
@@ -197,7 +197,7 @@ def _quit(game: TerminalGame, _: str) -> None:
     raise EOFError
 
 
-COMMANDS: dict[str, Command] = {
+TYPED_COMMANDS: dict[str, Command] = {
     "hint": Command(_hint, "hint", "what Aino would play"),
     "eval": Command(_eval, "eval", "what Aino thinks of the position"),
     "bar": Command(_bar, "bar", "evaluation bar under every board, on or off"),

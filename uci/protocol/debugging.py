@@ -15,8 +15,8 @@ from engine.errors import ConfigError
 from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import SearchResult
-from uci.bench.bench import POSITIONS
-from uci.tools.perft import MAX_DEPTH
+from uci.bench.bench import BENCH_POSITIONS
+from uci.tools.perft import MAX_PERFT_DEPTH
 
 HELP = """\
 uci                              who this is, and all options
@@ -71,8 +71,8 @@ def tree_lines(result: SearchResult, board: chess.Board) -> Iterator[str]:
 
 def perft_lines(board: chess.Board, depth: int, control: SearchControl) -> Iterator[str]:
     """The count below each move and their sum, as other engines print them. Raises ConfigError if too deep."""
-    if depth > MAX_DEPTH:
-        raise ConfigError(f"go perft: bad depth {depth}, expected 0 to {MAX_DEPTH}")
+    if depth > MAX_PERFT_DEPTH:
+        raise ConfigError(f"go perft: bad depth {depth}, expected 0 to {MAX_PERFT_DEPTH}")
     total = 0 if depth else 1
     for move in sorted(board.legal_moves, key=chess.Move.uci) if depth else ():
         after = board.copy(stack=False)
@@ -104,12 +104,12 @@ def bench_lines(engine: Engine, text: str, control: SearchControl) -> Iterator[s
     if text and not visits:
         raise ConfigError(f"bench: bad number of visits {text!r}, expected 1 or more")
     nodes, begun = 0, time.perf_counter()
-    for number, fen in enumerate(POSITIONS, 1):
+    for number, fen in enumerate(BENCH_POSITIONS, 1):
         engine.new_game()
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=visits or BENCH_VISITS), control=control)
         nodes += result.nodes
-        yield f"Position {number}/{len(POSITIONS)}: {result.nodes} nodes, {result.best_move}"
+        yield f"Position {number}/{len(BENCH_POSITIONS)}: {result.nodes} nodes, {result.best_move}"
     engine.new_game()
     seconds = time.perf_counter() - begun
     yield f"Evaluator       : {engine.evaluator.name}"

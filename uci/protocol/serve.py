@@ -25,7 +25,7 @@ LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
 GREETING = f"Aino {__version__}, UCI engine; for a game: aino play (help lists the commands here, quit leaves)"
 EXAMPLES = """
 In a chess program (Cute Chess, Arena, En Croissant, Nibbler ...) give the full path of this `aino` as the engine's
-command; it needs no arguments. The engine options below change defaults of the UCI options of the same names.
+command; it needs no arguments. A flag of the engine options sets the default of the UCI option of the same name.
 
 examples:
   aino                                      what a GUI starts; type `uci` to see the options, `quit` to leave

@@ -163,7 +163,7 @@ class Session:
             self._loader.engine.new_game()
 
     def _position(self, text: str) -> None:
-        self._keeper().set(words.parse_position(text), self.options.chess960)
+        self._keeper().set(words.parse_position_command(text), self.options.chess960)
 
     def _go(self, text: str) -> None:
         from uci.protocol.search_task import SearchTask, any_move, make_limits

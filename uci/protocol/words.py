@@ -81,7 +81,7 @@ def parse_setoption(text: str) -> tuple[str, str | None]:
     return " ".join(words[1:split]), value[0].strip() if value else ""
 
 
-def parse_position(text: str) -> PositionCommand:
+def parse_position_command(text: str) -> PositionCommand:
     """Parses `startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when the text has neither."""
     words = text.split()
     split = words.index("moves") if "moves" in words else len(words)

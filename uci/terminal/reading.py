@@ -118,7 +118,7 @@ def _source_of_game(game: chess.pgn.Game, ply: int | None) -> Source:
 
 def read_game(path: Path, number: int = 1) -> chess.pgn.Game:
     """One game of a PGN file, counted from 1. Raises DataError."""
-    return _nth(read_games(path), number, str(path))
+    return _nth(read_pgn_games(path), number, str(path))
 
 
 def _nth(games: Iterator[chess.pgn.Game], number: int, name: str) -> chess.pgn.Game:
@@ -131,7 +131,7 @@ def _nth(games: Iterator[chess.pgn.Game], number: int, name: str) -> chess.pgn.G
     raise DataError(f"{name}: expected {number} games or more, found {count}")
 
 
-def read_games(path: Path) -> Iterator[chess.pgn.Game]:
+def read_pgn_games(path: Path) -> Iterator[chess.pgn.Game]:
     """All games of a PGN file in order, each read on demand.
 
     Raises DataError for an unreadable file, and for the first game with a fault: another variant, an impossible

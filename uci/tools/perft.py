@@ -12,7 +12,7 @@ from engine.board.perft import divide, perft
 from engine.errors import ConfigError
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # lets options stand between DEPTH and FEN
-MAX_DEPTH = 20  # the start position has more than 10^28 sequences of 20 plies
+MAX_PERFT_DEPTH = 20  # the start position has more than 10^28 sequences of 20 plies
 
 
 EXAMPLES = """\
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints count, time and speed. Returns 1 if --compare finds a difference. Raises FenError, ConfigError."""
     depth = arguments.depth
-    if not 0 <= depth <= MAX_DEPTH:
-        raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_DEPTH}")
+    if not 0 <= depth <= MAX_PERFT_DEPTH:
+        raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_PERFT_DEPTH}")
     board = parse_fen(" ".join(arguments.fen) or chess.STARTING_FEN, arguments.chess960)
     if arguments.divide and depth:
         for move, count in divide(board, depth).items():

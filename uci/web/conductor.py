@@ -17,7 +17,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.comments import add_comments, how_reviewed
-from uci.annotate.game_page import game_section, page
+from uci.annotate.game_page import game_section, render_game_page
 from uci.game.book import book_move
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
 from uci.game.level import HINT_LEVEL, Level, parse_level
@@ -274,7 +274,7 @@ class Conductor:
         self._reviewing = False
         how = how_reviewed(self._thinker.evaluator_name, limits)
         section = game_section(review, 1, str(add_comments(review, how)))
-        self.review_page = lambda nonce: page("Review of the game", [section], how, nonce)
+        self.review_page = lambda nonce: render_game_page("Review of the game", [section], how, nonce)
         self._tell({"do": "reviewed"})
         self._go_on()
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from engine.cli.console import can_show, say
 from engine.player import Engine
-from uci.game.game_file import default_path, save
+from uci.game.game_file import default_path, save_game
 from uci.game.timed_game import Setup
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import ADDRESS, WebServer
@@ -94,7 +94,7 @@ def _draw_code(console: Console, url: str) -> None:
 def _saver(path: Path) -> Callable[[chess.pgn.Game], str]:
     def keep(game: chess.pgn.Game) -> str:
         try:
-            save(game, path)
+            save_game(game, path)
         except OSError as error:
             return f"The game cannot be saved in {path}: {error.strerror}"
         return f"The game is saved in {path.resolve()}"

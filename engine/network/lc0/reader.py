@@ -17,8 +17,8 @@ import numpy as np
 
 from engine.errors import NetFileError
 from engine.network.lc0.formats import find, tower_of
-from engine.network.lc0.schema import GZIP_MAGIC, LINEAR16, NET, NET_START, STEPS, format_name
-from engine.network.lc0.tensor_map import Convolution, convolutions, plain_tensors
+from engine.network.lc0.schema import GZIP_MAGIC, LINEAR16, MAX_STEP, NET, NET_START, format_name
+from engine.network.lc0.tensor_map import ConvTensors, convolutions, plain_tensors
 from engine.network.lc0.wire import Message, parse
 from engine.network.tower.model import NORM_EPSILON, TowerConfig
 
@@ -103,7 +103,7 @@ def _tensors(path: Path, weights: Message, config: TowerConfig) -> dict[str, np.
     return tensors
 
 
-def _convolution(path: Path, weights: Message, row: Convolution) -> dict[str, np.ndarray]:
+def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np.ndarray]:
     """A convolution with its bias or batch norm.
 
     If the tower has a batch norm but the file has folded weights and none, the norm only adds the bias.
@@ -147,5 +147,5 @@ def _tensor(path: Path, weights: Message, name: str, shape: tuple[int, ...]) -> 
     low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
     if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # true for NaN too
         raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
-    steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(STEPS)
+    steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(MAX_STEP)
     return (steps * (high - low) + low).reshape(shape)

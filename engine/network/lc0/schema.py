@@ -13,7 +13,7 @@ MAGIC = 0x1C0
 NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
 GZIP_MAGIC = b"\x1f\x8b"
 LINEAR16 = 1  # encoding of tensors as 16-bit steps from the smallest to the largest value
-STEPS = 65535  # number of the step that stands for the largest value
+MAX_STEP = 65535  # number of the step that stands for the largest value
 
 LAYER: Schema = {
     1: Field("min_val", "float"),
@@ -32,7 +32,7 @@ CONV_BLOCK: Schema = {
 SE_UNIT: Schema = {number: Field(name, LAYER) for number, name in enumerate(("w1", "b1", "w2", "b2"), 1)}
 RESIDUAL: Schema = {1: Field("conv1", CONV_BLOCK), 2: Field("conv2", CONV_BLOCK), 3: Field("se", SE_UNIT)}
 OPAQUE: Schema = {}  # a message whose presence alone matters
-WEIGHTS: Schema = {
+WEIGHTS_SCHEMA: Schema = {
     1: Field("input", CONV_BLOCK),
     2: Field("residual", RESIDUAL, repeated=True),
     3: Field("policy", CONV_BLOCK),
@@ -82,7 +82,7 @@ NET: Schema = {
     3: Field("min_version", VERSION),
     4: Field("format", FORMAT),
     5: Field("training_params", TRAINING),
-    10: Field("weights", WEIGHTS),
+    10: Field("weights", WEIGHTS_SCHEMA),
     11: Field("onnx_model", OPAQUE),
 }
 

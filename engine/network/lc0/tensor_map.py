@@ -14,7 +14,7 @@ NORM = {"bn_gammas": "gamma", "bn_betas": "beta", "bn_means": "running_mean", "b
 """Our names of what is in a ConvBlock beside weights and biases; bn_stddivs are variances, in spite of the name."""
 
 
-class Convolution(NamedTuple):
+class ConvTensors(NamedTuple):
     """A convolution with the bias of `conv` or, if `norm` is not "", a batch norm."""
 
     block: str  # dotted name of Lc0's ConvBlock
@@ -32,23 +32,23 @@ class Plain(NamedTuple):
     scale: float = 1.0
 
 
-def convolutions(config: TowerConfig) -> Iterator[Convolution]:
+def convolutions(config: TowerConfig) -> Iterator[ConvTensors]:
     """All convolutions of a tower, in order."""
     f = config.filters
-    yield Convolution("input", "trunk.input_conv", "trunk.input_norm", (f, PLANES, 3, 3))
+    yield ConvTensors("input", "trunk.input_conv", "trunk.input_norm", (f, PLANES, 3, 3))
     for b in range(config.blocks):
         for i in (1, 2):
             names = f"trunk.block{b}.conv{i}", f"trunk.block{b}.norm{i}"
-            yield Convolution(f"residual.{b}.conv{i}", *names, (f, f, 3, 3))
+            yield ConvTensors(f"residual.{b}.conv{i}", *names, (f, f, 3, 3))
     if config.policy == "convolution":
-        yield Convolution("policy1", "policy.conv1", "policy.norm1", (f, f, 3, 3))
-        yield Convolution("policy", "policy.conv2", "", (config.policy_planes, f, 3, 3))
+        yield ConvTensors("policy1", "policy.conv1", "policy.norm1", (f, f, 3, 3))
+        yield ConvTensors("policy", "policy.conv2", "", (config.policy_planes, f, 3, 3))
     elif config.policy == "classical":
-        yield Convolution("policy", "policy.conv", "policy.norm", (config.policy_planes, f, 1, 1))
+        yield ConvTensors("policy", "policy.conv", "policy.norm", (config.policy_planes, f, 1, 1))
     head = config.value_head
-    yield Convolution("value", f"{head}.conv", f"{head}.norm", (config.value_channels, f, 1, 1))
+    yield ConvTensors("value", f"{head}.conv", f"{head}.norm", (config.value_channels, f, 1, 1))
     if config.moves_left_channels:
-        yield Convolution("moves_left", "moves_left.conv", "moves_left.norm", (config.moves_left_channels, f, 1, 1))
+        yield ConvTensors("moves_left", "moves_left.conv", "moves_left.norm", (config.moves_left_channels, f, 1, 1))
 
 
 def plain_tensors(config: TowerConfig) -> Iterator[Plain]:

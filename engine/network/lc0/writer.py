@@ -24,8 +24,8 @@ import numpy as np
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 from engine.network.lc0.formats import format_of, min_version_of
-from engine.network.lc0.schema import MAGIC, NET, STEPS, TRAINING
-from engine.network.lc0.tensor_map import NORM, Convolution, convolutions, plain_tensors
+from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
+from engine.network.lc0.tensor_map import NORM, ConvTensors, convolutions, plain_tensors
 from engine.network.lc0.wire import Message, encode
 from engine.network.tower.folding import Tensors, folded_convolution, named_tensor
 from engine.network.tower.model import NORM_EPSILON, TowerConfig
@@ -80,7 +80,7 @@ def _weights(path: Path, tensors: Tensors, config: TowerConfig) -> Message:
     return weights
 
 
-def _block(path: Path, tensors: Tensors, row: Convolution) -> Message:
+def _block(path: Path, tensors: Tensors, row: ConvTensors) -> Message:
     """A convolution with its bias, or with a batch norm that holds the channels' factors and offsets."""
     if not row.norm:
         weight = named_tensor(tensors, f"{row.conv}.weight", row.shape)
@@ -96,9 +96,9 @@ def _block(path: Path, tensors: Tensors, row: Convolution) -> Message:
 def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
     largest = np.maximum(np.abs(weight).max(axis=(1, 2, 3)), TINY)
     high = float(np.float32(largest.max()))
-    low = float(np.float32(max(largest.min(), high / STEPS)))
-    step = (high - low) / STEPS or 1.0
-    factors = low + step * np.clip(np.ceil((largest - low) / step), 0, STEPS)
+    low = float(np.float32(max(largest.min(), high / MAX_STEP)))
+    step = (high - low) / MAX_STEP or 1.0
+    factors = low + step * np.clip(np.ceil((largest - low) / step), 0, MAX_STEP)
     return {
         "weights": weight / factors[:, None, None, None],
         "bn_gammas": factors,
@@ -108,7 +108,7 @@ def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _stored(path: Path, row: Convolution, parts: Mapping[str, np.ndarray]) -> tuple[Message, Folded]:
+def _stored(path: Path, row: ConvTensors, parts: Mapping[str, np.ndarray]) -> tuple[Message, Folded]:
     """Make a ConvBlock; returns it with the weight and bias that its 16-bit numbers encode."""
     layers = {field: _quantised(path, row.conv, part) for field, part in parts.items()}
     values = {f"{row.norm}.{NORM[field]}": value for field, (_, value) in layers.items() if field in NORM}
@@ -145,11 +145,11 @@ def _quantised(path: Path, name: str, tensor: np.ndarray) -> tuple[Message, np.n
         raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")
     low = 0.0 if tensor.size == 1 else float(np.float32(tensor.min()))
     high = float(np.float32(tensor.max()))
-    step = (high - low) / STEPS or 1.0
+    step = (high - low) / MAX_STEP or 1.0
     taps = tensor.reshape(*tensor.shape[:2], -1) if tensor.ndim == 4 else tensor[..., None]
     params, error = np.zeros(taps.shape, "<u2"), np.zeros(taps.shape[:-1])
     for tap in range(taps.shape[-1]):
         wanted = (taps[..., tap] - low) / step + error
-        params[..., tap] = np.clip(np.rint(wanted), 0, STEPS)
+        params[..., tap] = np.clip(np.rint(wanted), 0, MAX_STEP)
         error = wanted - params[..., tap]
     return {"min_val": low, "max_val": high, "params": params.tobytes()}, (low + step * params).reshape(tensor.shape)

@@ -16,8 +16,8 @@ from engine.native.memory import aligned_copy
 from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.fused_heads import DenseHead, OneByOne
-from engine.network.tower.fused_policy import Attention, Classical, Convolution, PolicyHead
-from engine.network.tower.fused_steps import Gates, Weights
+from engine.network.tower.fused_policy import Attention, Classical, ConvHead, PolicyHead
+from engine.network.tower.fused_steps import FusedWeights, Gates
 from engine.network.tower.fused_winograd import transform_weights
 from engine.network.tower.input_layer import input_layer
 from engine.network.tower.model import NORM_EPSILON, SQUARES, TowerConfig
@@ -29,7 +29,7 @@ Tensors = Mapping[str, np.ndarray]
 ACTIVATIONS = ("relu", "mish")
 
 
-def fold(tensors: Tensors, config: TowerConfig) -> tuple[Weights, PolicyHead]:
+def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHead]:
     """Fold a tower's named parameters and buffers (names as in `model.py`).
 
     Raises ConfigError when a tensor is missing or the activation is neither ReLU nor mish, and ShapeError when a shape
@@ -44,11 +44,11 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[Weights, PolicyHead]:
     if left_channels:
         features.append(folded_convolution(tensors, "moves_left.conv", "moves_left.norm", (left_channels, f, 1, 1)))
     policy, outputs, nothing = _policy(tensors, config), 3 if config.value == "wdl" else 1, np.zeros(0, np.float32)
-    weights = Weights(
+    weights = FusedWeights(
         input=input_layer(_pad(stem, 0), _pad(stem_bias, 0)),
         **_trunk(tensors, config),
         gates=_gates(tensors, config),
-        policy=policy if isinstance(policy, Convolution) else Convolution(nothing, nothing),  # empty for other heads
+        policy=policy if isinstance(policy, ConvHead) else ConvHead(nothing, nothing),  # empty for other heads
         heads=_one_by_one(f, *features),
         value=_dense_head(tensors, head, config.value_channels, config.value_hidden, outputs),
         moves_left=_dense_head(tensors, "moves_left", left_channels, left_hidden, 1) if left_channels else _no_head(),
@@ -73,7 +73,7 @@ def _policy(tensors: Tensors, config: TowerConfig) -> PolicyHead:
     f, planes, depth = config.filters, config.policy_planes, config.policy_depth
     if config.policy == "convolution":
         weight = _winograd(named_tensor(tensors, "policy.conv2.weight", (planes, f, 3, 3)))
-        return Convolution(weight, _flat(_pad(named_tensor(tensors, "policy.conv2.bias", (planes,)), 0)))
+        return ConvHead(weight, _flat(_pad(named_tensor(tensors, "policy.conv2.bias", (planes,)), 0)))
     if config.policy == "classical":
         squares = _one_by_one(f, folded_convolution(tensors, "policy.conv", "policy.norm", (planes, f, 1, 1)))
         weight = named_tensor(tensors, "policy.dense.weight", (POLICY_SIZE, planes * SQUARES))

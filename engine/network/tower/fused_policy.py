@@ -27,7 +27,7 @@ DENSE, LINEAR = np.int64(8), np.bool_(False)
 GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
 
 
-class Convolution(NamedTuple):
+class ConvHead(NamedTuple):
     """The second convolution, to K planes; the first is part of the trunk. Empty for other kinds of heads."""
 
     weight: np.ndarray  # [36 * C * K] Winograd filters
@@ -51,7 +51,7 @@ class Attention(NamedTuple):
     promotion: np.ndarray  # [3 * D]: what a key adds to a promotion to queen, rook, bishop
 
 
-PolicyHead = Convolution | Classical | Attention
+PolicyHead = ConvHead | Classical | Attention
 
 
 class PolicySpace(NamedTuple):
@@ -161,9 +161,9 @@ def _product(a, a_at, b, b_at, count):
     return lane_sum(total)
 
 
-Kernel = Callable[..., Any]
+AnyKernel = Callable[..., Any]
 
-STEPS: dict[str, tuple[Kernel | None, Kernel]] = {
+HEAD_KERNELS: dict[str, tuple[AnyKernel | None, AnyKernel]] = {
     "convolution": (None, _convolution_logits),
     "classical": (_classical_features, _classical_logits),
     "attention": (_queries_and_keys, _attention_logits),

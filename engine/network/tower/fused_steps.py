@@ -18,7 +18,7 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, value_heads, write_probabilities
-from engine.network.tower.fused_policy import DENSE, LINEAR, Convolution, PolicySpace, convolution_planes
+from engine.network.tower.fused_policy import DENSE, LINEAR, ConvHead, PolicySpace, convolution_planes
 from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
 from engine.network.tower.input_layer import InputLayer, convolve_masks
 from engine.network.tower.smooth import mish_in_place
@@ -35,14 +35,14 @@ class Gates(NamedTuple):
     excite_bias: np.ndarray  # [B, 2 C]
 
 
-class Weights(NamedTuple):
+class FusedWeights(NamedTuple):
     """All weights of a tower of B blocks and C channels (whole lanes), made by `folding.py`."""
 
     input: InputLayer
     trunk: np.ndarray  # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first
     trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
     gates: Gates
-    policy: Convolution
+    policy: ConvHead
     heads: OneByOne  # 1x1 convolutions of the value and moves-left heads
     value: DenseHead
     moves_left: DenseHead

@@ -21,7 +21,7 @@ from engine.native.memory import aligned_zeros
 from engine.network.outputs import CHUNK
 from engine.network.tower.folding import fold
 from engine.network.tower.fused_heads import HeadSpace
-from engine.network.tower.fused_policy import STEPS, Attention, Convolution, PolicySpace
+from engine.network.tower.fused_policy import HEAD_KERNELS, Attention, ConvHead, PolicySpace
 from engine.network.tower.fused_steps import Space, forward
 from engine.network.tower.fused_winograd import BOARD, products_buffer
 from engine.network.tower.model import SQUARES, TowerConfig
@@ -64,14 +64,14 @@ class FusedTower:
             self._local.space = self.new_space()
         space = self._local.space
         forward(masks, first, count, self.weights, self.smooth, space, wdl, moves_left)
-        prepare, move_logits = STEPS[self.config.policy]
+        prepare, move_logits = HEAD_KERNELS[self.config.policy]
         if prepare is not None:
             prepare(self.policy, space.boards, count, self.smooth, space.policy)
         move_logits(self.policy, space.policy.answers, policy_index, n_moves, first, count, logits)
 
     def memory(self) -> tuple[int, int]:
         """Bytes of the weights, which all threads share, and bytes of one thread's buffers."""
-        extra = () if isinstance(self.policy, Convolution) else self.policy
+        extra = () if isinstance(self.policy, ConvHead) else self.policy
         return _bytes_of(self.weights) + _bytes_of(extra), _bytes_of(self.new_space())
 
     def new_space(self) -> Space:
@@ -95,7 +95,7 @@ class FusedTower:
 
     def _new_policy_space(self) -> PolicySpace:
         head = self.policy
-        if isinstance(head, Convolution):
+        if isinstance(head, ConvHead):
             planes = len(head.bias)
             return PolicySpace(
                 aligned_zeros(CHUNK * SQUARES * planes), products_buffer(CHUNK, planes), aligned_zeros(0)

@@ -33,7 +33,7 @@ BATCH = 32
 STUDENTS = 1000
 
 
-class Curve(NamedTuple):
+class TrainingCurve(NamedTuple):
     """Of one activation: loss and norm of the first layer's gradient step by step, and accuracy on new students."""
 
     losses: list[float]
@@ -48,7 +48,7 @@ class Curve(NamedTuple):
         return int(below[0]) + 20 if len(below) else len(self.losses)
 
 
-def run(activation: str, seed: int = 0, steps: int = STEPS) -> Curve:
+def run(activation: str, seed: int = 0, steps: int = STEPS) -> TrainingCurve:
     """Train one net."""
     rng = np.random.default_rng(seed)
     model = Sequential(
@@ -67,7 +67,7 @@ def run(activation: str, seed: int = 0, steps: int = STEPS) -> Curve:
     losses, norms = ([record[name] for record in records] for name in ("loss", "first_layer_norm"))
     new_marks, truth = _students(rng)
     answers = model.forward(new_marks)[0].argmax(axis=1)
-    return Curve(losses, norms, float((answers == truth).mean()), float(max(truth.mean(), 1 - truth.mean())))
+    return TrainingCurve(losses, norms, float((answers == truth).mean()), float(max(truth.mean(), 1 - truth.mean())))
 
 
 class _WatchedGradients(LayerGradients):
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_plot(options.plot, lambda axes: _draw(axes, curves))
 
 
-def _draw(axes: Any, curves: dict[str, Curve]) -> None:
+def _draw(axes: Any, curves: dict[str, TrainingCurve]) -> None:
     for name, curve in curves.items():
         axes.semilogy(curve.first_layer_norms, label=f"{name}, accuracy {curve.accuracy:.1%}", linewidth=0.5)
     axes.set_xlabel("steps")

@@ -12,19 +12,8 @@ from selfplay.main import COMMANDS, main, module_name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([name, "--help"])
-    assert stopped.value.code == 0
-    assert f"aino-train {name}" in capsys.readouterr().out
+def test_every_command_has_a_module_that_begins_with_its_name(name: str) -> None:
     assert importlib.import_module(module_name(name)).__doc__.startswith(f"`aino-train {name}`")
-
-
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    printed = capsys.readouterr().out
-    assert all(f"  {name} " in printed for name in COMMANDS)
 
 
 def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

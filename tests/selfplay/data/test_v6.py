@@ -20,7 +20,7 @@ from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.planes_position import row_of_planes
-from selfplay.data.v6 import LARGEST_CHUNK, RECORD, masks_of, read_chunks, write_archive, write_chunk
+from selfplay.data.v6 import LARGEST_CHUNK, V6_RECORD, masks_of, read_chunks, write_archive, write_chunk
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
@@ -174,8 +174,8 @@ def test_moves_before_the_first_record_are_recovered(first: int) -> None:
 
 
 def test_layout_is_that_of_the_format() -> None:
-    assert RECORD.itemsize == 8356
-    offsets = {name: RECORD.fields[name][1] for name in RECORD.names}
+    assert V6_RECORD.itemsize == 8356
+    offsets = {name: V6_RECORD.fields[name][1] for name in V6_RECORD.names}
     assert (offsets["probabilities"], offsets["planes"], offsets["castling_us_ooo"]) == (8, 7440, 8272)
     assert (offsets["rule50"], offsets["invariance_info"], offsets["root_q"]) == (8277, 8278, 8280)
     assert (offsets["plies_left"], offsets["result_q"], offsets["orig_q"]) == (8304, 8308, 8328)

@@ -87,7 +87,7 @@ def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
                 schedule.finish(row)
                 report(row)
 
-        monkeypatch.setattr("selfplay.matches.rungs.play_games", play)
+        monkeypatch.setattr("selfplay.matches.rungs.play_schedule", play)
 
     return use
 

@@ -23,7 +23,7 @@ from engine.errors import ConfigError, RunError
 from selfplay.matches import contestant
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant, ask, close_engine, open_engine, parse_contestant
+from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine, parse_contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.play import FAULTS, Reason
 from selfplay.matches.series import Match, MatchSettings, standing
@@ -121,7 +121,7 @@ def test_engine_that_is_interrupted_in_its_first_search_is_closed(monkeypatch: p
         opened.append(engine)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(contestant, "ask", interrupted)
+    monkeypatch.setattr(contestant, "ask_engine", interrupted)
     with pytest.raises(KeyboardInterrupt):
         open_engine(scripted("one"))
     (engine,) = opened
@@ -139,10 +139,10 @@ def test_process_that_is_gone_is_told_at_once() -> None:
     os.kill(engine.transport.get_pid(), signal.SIGKILL)
     begin = time.monotonic()
     with pytest.raises(chess.engine.EngineTerminatedError):
-        ask(engine, engine.protocol.ping(), 60.0)
+        ask_engine(engine, engine.protocol.ping(), 60.0)
     assert engine.returncode.result(60.0) == -signal.SIGKILL
     with pytest.raises(chess.engine.EngineTerminatedError, match="gone: it ended with exit code -9"):
-        ask(engine, engine.protocol.ping(), 60.0)
+        ask_engine(engine, engine.protocol.ping(), 60.0)
     close_engine(engine)
     assert time.monotonic() - begin < 30.0
 

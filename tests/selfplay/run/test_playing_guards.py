@@ -21,7 +21,7 @@ from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
-from selfplay.run.generating import generate
+from selfplay.run.generating import generate_games
 from selfplay.run.guards import guarded, guarded_settings, summarise
 from selfplay.run.playing import GenerationTask
 
@@ -145,7 +145,7 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
         for number in numbers:
             finish(replace(game_of([0.0, -1.0], points=1, gave_up=-1), generation=2, number=number))
 
-    assert generate(run, 2, lambda share, text: None, told.append, lambda: False, play)
+    assert generate_games(run, 2, lambda share, text: None, told.append, lambda: False, play)
     assert seen[0].opening_share == 1.0
     assert any("games.opening_share is 1 instead of 0.5" in text for text in told)
     assert any("0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in told)

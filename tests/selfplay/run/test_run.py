@@ -277,7 +277,7 @@ def test_bad_settings_are_named(values: dict, named: str) -> None:
 def test_every_setting_says_what_it_does(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "500")  # or lines would break within words
     with pytest.raises(SystemExit):
-        main(["generate", "--help"])
+        main(["generate", "--help-all"])
     text = " ".join(capsys.readouterr().out.split())
     assert "--games.longest N call a game a draw after this many plies (at least 1); default of new runs: 400" in text
     assert "(at least 2); default of new runs: 256 for towers and 8192 for sparse networks" in text

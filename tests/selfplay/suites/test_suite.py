@@ -15,12 +15,12 @@ from engine.errors import ConfigError, DataError, MoveError
 from engine.options import EngineOptions
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.suites.epd import parse_epd_line, read_epd, read_move
+from selfplay.suites.epd import parse_epd_line, read_epd, read_epd_move
 from selfplay.suites.problem import Problem
 from selfplay.suites.puzzles import read_puzzles
 from selfplay.suites.score import grouped, solve_all, solve_problem, tally
 from selfplay.suites.score_text import suite_json
-from selfplay.suites.solver import Answer, EngineSolver, Step, UciSolver, found_at
+from selfplay.suites.solver import Answer, BestMove, EngineSolver, UciSolver, found_at
 from tests.selfplay import scripted_engine
 
 SCRIPT = Path(scripted_engine.__file__)
@@ -45,7 +45,7 @@ class Repeater:
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
         self.fresh.append(fresh)
         moves = [board.parse_uci(word) for word in self.answers.pop(0).split()]
-        return Answer(tuple(Step(10 * n, n, move, self.mate) for n, move in enumerate(moves, 1)))
+        return Answer(tuple(BestMove(10 * n, n, move, self.mate) for n, move in enumerate(moves, 1)))
 
     def close(self) -> None: ...
 
@@ -79,17 +79,17 @@ def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
 def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
     board = chess.Board(CASTLING + " 0 1")
     if uci:
-        assert read_move(board, text).uci() == uci
+        assert read_epd_move(board, text).uci() == uci
     else:
         with pytest.raises(MoveError, match="no legal move"):
-            read_move(board, text)
+            read_epd_move(board, text)
 
 
 def test_promotions_are_read_in_many_forms() -> None:
     board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
     for text in ("a8=Q+", "a8Q", "a7a8q", "a8=Q"):
-        assert read_move(board, text).uci() == "a7a8q"
-    assert read_move(board, "axb8=N").uci() == read_move(board, "a7xb8N").uci() == "a7b8n"
+        assert read_epd_move(board, text).uci() == "a7a8q"
+    assert read_epd_move(board, "axb8=N").uci() == read_epd_move(board, "a7xb8N").uci() == "a7b8n"
 
 
 def test_operations_survive_loose_writing() -> None:
@@ -210,7 +210,7 @@ def test_solution_counts_since_it_was_kept() -> None:
     outcome = solve_problem(one, Repeater("h2h4 g1f1 h2h4 h2h4"))
     assert (outcome.found_nodes, outcome.nodes) == (30, 40)
     assert solve_problem(one, Repeater("h2h4 h2h4 g1f1")).found_nodes is None
-    assert found_at(Answer((Step(5, 1, chess.Move.null(), None),)), lambda step: True) == Step(
+    assert found_at(Answer((BestMove(5, 1, chess.Move.null(), None),)), lambda step: True) == BestMove(
         5, 1, chess.Move.null(), None
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import ConfigError
 from selfplay.matches.statistics import score_from_elo
-from selfplay.tune.spsa import ALPHA, GAMMA, Schedule, Spsa
+from selfplay.tune.spsa import ALPHA, GAMMA, GainSchedule, Spsa
 from selfplay.tune.tunable import Tunable
 
 BEST = np.array([3.0, -40.0])
@@ -30,7 +30,7 @@ def play(rng: np.random.Generator, plus: np.ndarray, minus: np.ndarray) -> float
 
 
 def tuned(pairs: int, lag: int, seed: int) -> Spsa:
-    spsa, rng = Spsa(OPTIONS, Schedule(pairs, lag), seed), np.random.default_rng(seed)
+    spsa, rng = Spsa(OPTIONS, GainSchedule(pairs, lag), seed), np.random.default_rng(seed)
     for pair in range(pairs):
         spsa.record({pair: play(rng, *spsa.tested(pair))})
     return spsa
@@ -44,7 +44,7 @@ def test_values_move_to_the_optimum_and_stay_there(lag: int) -> None:
 
 
 def test_the_last_iteration_has_the_step_and_the_rate_that_were_asked_for() -> None:
-    spsa = Spsa(OPTIONS, Schedule(1000), 7)
+    spsa = Spsa(OPTIONS, GainSchedule(1000), 7)
     spsa.record(dict.fromkeys(range(999), 0.0))
     assert (spsa.values == spsa.path[0]).all()
     plus, minus = spsa.tested(999)
@@ -55,7 +55,7 @@ def test_the_last_iteration_has_the_step_and_the_rate_that_were_asked_for() -> N
 
 
 def test_steps_shrink_as_spall_says() -> None:
-    schedule = Schedule(1000)
+    schedule = GainSchedule(1000)
     assert schedule.step_share(0) == pytest.approx(1000**GAMMA)
     assert schedule.gain_share(0) == pytest.approx((1100 / 101) ** ALPHA)
     assert schedule.step_share(999) == schedule.gain_share(999) == 1.0
@@ -63,7 +63,7 @@ def test_steps_shrink_as_spall_says() -> None:
 
 def test_the_same_results_in_any_order_give_the_same_values() -> None:
     results = {pair: float(pair % 5 - 2) for pair in range(40)}
-    one, other = (Spsa(OPTIONS, Schedule(100, 8), 3) for _ in range(2))
+    one, other = (Spsa(OPTIONS, GainSchedule(100, 8), 3) for _ in range(2))
     one.record(results)
     for pair in np.random.default_rng(1).permutation(40):
         other.record({int(pair): results[int(pair)]})
@@ -72,7 +72,7 @@ def test_the_same_results_in_any_order_give_the_same_values() -> None:
 
 
 def test_a_pair_starts_from_the_values_before_those_under_way() -> None:
-    spsa = Spsa(OPTIONS, Schedule(100, 4), 3)
+    spsa = Spsa(OPTIONS, GainSchedule(100, 4), 3)
     assert [pair for pair in range(10) if spsa.may_begin(pair)] == [0, 1, 2, 3]
     spsa.record({0: 2.0, 2: 2.0})
     assert spsa.done == 1
@@ -83,7 +83,7 @@ def test_a_pair_starts_from_the_values_before_those_under_way() -> None:
 
 def test_values_stay_in_their_range() -> None:
     narrow = (Tunable("narrow", 0.5, 0.0, 1.0, step=0.4, rate=1.0),)
-    spsa = Spsa(narrow, Schedule(50), 2)
+    spsa = Spsa(narrow, GainSchedule(50), 2)
     for pair in range(50):
         plus, minus = spsa.tested(pair)
         assert 0.0 <= min(plus[0], minus[0]) <= max(plus[0], minus[0]) <= 1.0
@@ -93,4 +93,4 @@ def test_values_stay_in_their_range() -> None:
 
 def test_no_iterations_are_an_error() -> None:
     with pytest.raises(ConfigError, match="at least one iteration"):
-        Schedule(0)
+        GainSchedule(0)

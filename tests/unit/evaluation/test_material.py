@@ -10,7 +10,7 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import BLACK, SIDE
 from engine.board.movegen import Targets, generate, generate_some
 from engine.evaluation.material import CHECK_DEPTH, MaterialEvaluator
-from engine.evaluation.move_scores import N_FEATURES, WEIGHTS
+from engine.evaluation.move_scores import MOVE_WEIGHTS, N_FEATURES
 from engine.evaluation.protocol import new_leaf_batch
 from engine.evaluation.wdl import write_wdl
 from engine.tactics.classical import evaluate, game_phase
@@ -195,8 +195,8 @@ def test_sensible_moves_get_the_higher_prior(fen, likely, unlikely):
 
 
 def test_every_feature_has_a_weight():
-    assert WEIGHTS.shape == (N_FEATURES,)
-    assert np.all(WEIGHTS != 0)
+    assert MOVE_WEIGHTS.shape == (N_FEATURES,)
+    assert np.all(MOVE_WEIGHTS != 0)
 
 
 def test_wdl_is_a_distribution_that_favours_the_side_ahead():

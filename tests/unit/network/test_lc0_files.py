@@ -15,7 +15,7 @@ import pytest
 
 from engine.errors import ConfigError, NetFileError
 from engine.network.lc0.reader import load_lc0
-from engine.network.lc0.schema import NET, WEIGHTS
+from engine.network.lc0.schema import NET, WEIGHTS_SCHEMA
 from engine.network.lc0.tower_file import TowerFile, read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.tower.model import TowerConfig, build_tower
@@ -209,7 +209,7 @@ def test_gates_in_some_blocks_only_are_refused(tmp_path: Path) -> None:
 
 
 def test_thousands_of_empty_blocks_are_refused(tmp_path: Path, good: dict[str, Any]) -> None:
-    weights = encode(good["weights"], WEIGHTS) + b"\x12\x00" * 5000
+    weights = encode(good["weights"], WEIGHTS_SCHEMA) + b"\x12\x00" * 5000
     head = encode({name: part for name, part in good.items() if name != "weights"}, NET)
     length = bytes([len(weights) & 127 | 128, len(weights) >> 7 & 127 | 128, len(weights) >> 14])
     with refused("expected"):

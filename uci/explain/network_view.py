@@ -24,7 +24,7 @@ _FULL_HEAT = 0.4  # expected points that get the strongest colour
 
 
 @dataclass(frozen=True)
-class Sight:
+class NetworkView:
     """The network's view of a position as pictures and words."""
 
     weights: Markup  # the board, pieces coloured by what they are worth to the side to move
