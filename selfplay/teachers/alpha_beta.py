@@ -11,6 +11,7 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.tactics.quiescence import immediate_gain, take_best
 from engine.tactics.see import see
+from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE
 from selfplay.teachers.accumulators import advance
 from selfplay.teachers.quiet_search import MATE, MAX_QUIET_PLY, begin, quiescence, settled_value
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
@@ -35,36 +36,53 @@ def deep_value(teacher, row, depth):
 
 
 @kernel()
-def score_moves(teacher, row, moves, count, scores, exact):
+def score_moves(teacher, row, moves, count, scores, exact, reach):
     """Order moves[:count], best first, by quiescence of the position after each; scores in units for the mover.
 
-    The first `exact` scores are exact. The others are upper bounds, because their search stops once they rank lower.
+    The first `exact` scores are exact down to `reach` temperatures of the policy targets below the best one. The others
+    are upper bounds, because their search stops once they rank lower.
     """
     begin(teacher, row)
-    child = teacher.rows[1]
+    child, statics = teacher.rows[1], teacher.scores[0]
     for i in range(count):
-        make(row, moves[i], child)
+        move = moves[i]
+        make(row, move, child)
         advance(teacher.net, teacher.acc, np.int64(0), row, child)
         after = static_value(teacher.net, teacher.acc, np.int64(1), child)
-        scores[i] = -after + np.int64((see(row, moves[i]) - immediate_gain(row, moves[i])) * UNITS_PER_CP)
+        likely = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
+        _insert(moves, scores, i, likely)
+        place = i
+        while moves[place] != move:
+            statics[place] = statics[place - 1]
+            place -= 1
+        statics[place] = after
     for i in range(count):
-        take_best(moves, scores, i, count)
-    for i in range(count):
-        make(row, moves[i], child)
-        advance(teacher.net, teacher.acc, np.int64(0), row, child)
         least = scores[exact - 1] if i >= exact else np.int64(-MATE)
-        score = -_settled_child(teacher, -least)
-        _insert(moves, scores, i, score)
+        if i > 0:
+            least = max(least, _faint(scores[0], reach))
+        _insert(moves, scores, i, _settled_move(teacher, row, moves[i], statics[i], least))
 
 
 @kernel()
-def _settled_child(teacher, beta):
-    """Units for the side to move of rows[1], exact below beta."""
+def _faint(best, reach):
+    """Units of a move that is `reach` temperatures of the policy targets worse than the best one."""
+    temperature = POLICY_SCALE_CP * UNITS_PER_CP + POLICY_SCALE_SLOPE * abs(best)
+    return np.int64(max(np.float64(-MATE), best - reach * temperature))
+
+
+@kernel()
+def _settled_move(teacher, row, move, after, least):
+    """Units for the mover after `move`, exact above `least`; `after` is the static value for the other side."""
     child = teacher.rows[1]
-    teacher.nodes[0] = 0
-    if _only_pawns(child) and not generate(child, teacher.moves[1]) and not in_check(child):
+    make(row, move, child)
+    checked = in_check(child)
+    if not checked and _only_pawns(child) and not generate(child, teacher.moves[1]):
         return np.int64(0)  # stalemate; quiescence does not see it
-    return quiescence(teacher, np.int64(1), np.int64(1), np.int64(-MATE), beta)
+    if not checked and after >= -least:
+        return -after  # the other side need not move
+    advance(teacher.net, teacher.acc, np.int64(0), row, child)
+    teacher.nodes[0] = 0
+    return -quiescence(teacher, np.int64(1), np.int64(1), np.int64(-MATE), -least)
 
 
 @kernel()

@@ -20,7 +20,7 @@ from selfplay.records.packed import (
     unpack_row,
 )
 from selfplay.teachers.alpha_beta import score_moves
-from selfplay.teachers.drawing import pack_best_moves
+from selfplay.teachers.drawing import REACH, pack_best_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quality import BALANCED_CP
 from selfplay.teachers.quiet_search import begin, new_teacher, settled_value, to_cp
@@ -90,7 +90,7 @@ def count_wrong_scores(teacher, rows):
             wrong += 1
             continue
         count = np.int64(generate(row, moves))
-        score_moves(teacher, row, moves, count, scores, np.int64(TOP_MOVES))
+        score_moves(teacher, row, moves, count, scores, np.int64(TOP_MOVES), REACH)
         pack_best_moves(moves, scores, count, words)
         same = to_cp(scores[0]) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF
         for word in range(VALUE_WORDS, SCORED_WORDS):

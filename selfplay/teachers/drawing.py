@@ -40,7 +40,8 @@ GOOD_MOVE_CP = 150  # moves with a smaller static loss are offered by GOOD_SHARE
 GOOD_SHARE, POOR_SHARE = 0.8, 0.15
 LOOK_SHARE = 0.6  # share of a position's moves that a walk evaluates
 LOOK_ALL = 6  # up to this many moves, a walk evaluates all
-SCORED_CHANCE = 0.2  # chance that an offered position gets scored moves, while there are too few of these
+REACH = 6.0  # temperatures below the best move; what scores less has at most 0.0025 of its probability
+SCORED_CHANCE = 0.2  # least chance that an offered position gets scored moves, while there are too few of these
 END_OF_WALK_CP = 1500
 
 
@@ -168,7 +169,7 @@ def _note(space, row, kind, root, plies_left):
     at = space.counts[1]
     if at >= min(np.int64(len(space.noted)), np.int64(space.limits[2] * space.counts[0]) + 1):
         return
-    if uniform(space.rng) < SCORED_CHANCE:
+    if uniform(space.rng) < max(SCORED_CHANCE, space.limits[2]):
         copy_row(row, space.noted[at])
         labels = space.noted_labels[at]
         labels[0], labels[1], labels[2] = root, plies_left, kind
@@ -184,7 +185,7 @@ def score_noted(space):
         count = np.int64(generate(row, space.moves))
         if count == 0:
             continue
-        score_moves(teacher, row, space.moves, count, space.scores, np.int64(TOP_MOVES))
+        score_moves(teacher, row, space.moves, count, space.scores, np.int64(TOP_MOVES), REACH)
         pack_row(row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[kept])
         pack_best_moves(space.moves, space.scores, count, space.scored[kept])
         space.noted[kept, KEY] = row[KEY]
