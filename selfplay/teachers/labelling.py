@@ -28,7 +28,7 @@ from selfplay.teachers.drawing import new_draw_space, score_noted
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
 
-VERSION = 4  # raise this when the same settings give different labels
+VERSION = 5  # raise this when the same settings give different labels
 MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread
 REBUILD_ROWS = 1 << 20

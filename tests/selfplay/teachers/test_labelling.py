@@ -129,6 +129,13 @@ def test_labels_are_the_teachers_and_no_position_comes_twice(
         assert not in_check(row)
 
 
+def test_as_many_positions_get_scored_moves_as_asked_for(tmp_path, material_net_file, material_net, roots):
+    plan = replace(PLAN, scored_share=1.0)
+    assert label(tmp_path, material_net_file, material_net, roots, 2000, plan=plan)
+    labels = LabelFolder(tmp_path)
+    assert len(labels.scored) > 0.95 * len(labels.values)
+
+
 def test_wrong_labels_are_found(tmp_path, material_net_file, material_net, random_net, roots):
     assert label(tmp_path, material_net_file, material_net, roots, 1000)
     assert count_wrong_labels(LabelFolder(tmp_path), random_net, 500) > 400

@@ -11,10 +11,11 @@ from engine.board.fen import parse_fen
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
+from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE, policy_from_scores
 from selfplay.teachers.alpha_beta import deep_value, score_moves
-from selfplay.teachers.drawing import is_settled
+from selfplay.teachers.drawing import REACH, is_settled
 from selfplay.teachers.quiet_search import MATE, begin, new_teacher, settled_value, to_cp
-from selfplay.teachers.static_value import static_value
+from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 from tests.selfplay.teachers.nets import random_positions
 
 QUEEN_HANGS = "4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1"
@@ -60,9 +61,9 @@ def test_calm_positions_have_nothing_to_win(material_net, fen, calm):
     assert is_settled(teacher, np.int64(0), value, np.int64(40 * 3.61)) == calm
 
 
-def score_all(teacher, row, exact: int) -> dict[int, int]:
+def score_all(teacher, row, exact: int, reach: float = np.inf) -> dict[int, int]:
     moves, scores = legal_moves(row), np.zeros(MAX_MOVES, np.int64)
-    score_moves(teacher, row, moves, np.int64(len(moves)), scores, np.int64(exact))
+    score_moves(teacher, row, moves, np.int64(len(moves)), scores, np.int64(exact), reach)
     assert (np.diff(scores[: len(moves)]) <= 0).all()
     return dict(zip(moves.tolist(), scores[: len(moves)].tolist(), strict=True))
 
@@ -88,6 +89,28 @@ def test_first_scores_are_exact_and_the_others_no_better(material_net):
         best = sorted(exact.values(), reverse=True)[:8]
         assert sorted(bounded.values(), reverse=True)[:8] == best
         assert all(bounded[move] == exact[move] or bounded[move] <= best[-1] for move in exact)
+
+
+def test_moves_near_the_best_keep_their_scores_and_the_policy_its_shape(material_net):
+    teacher, distances, cut_off, wrong = new_teacher(material_net), [], 0, 0
+    for row in random_positions(300, 8):
+        exact, labelled = score_all(teacher, row, 8), score_all(teacher, row, 8, REACH)
+        best, eighth = max(exact.values()), sorted(exact.values(), reverse=True)[:8][-1]
+        temperature = POLICY_SCALE_CP * UNITS_PER_CP + POLICY_SCALE_SLOPE * abs(best)
+        least = max(eighth, int(best - REACH * temperature))
+        for move, score in exact.items():
+            wrong += labelled[move] != score if score > least else labelled[move] > least
+            cut_off += score >= eighth and labelled[move] != score
+        distances.append(0.5 * np.abs(policy_of(exact) - policy_of(labelled)).sum())
+    assert wrong <= 2  # delta pruning depends on the window
+    assert cut_off > 100
+    assert np.mean(distances) < 0.003
+
+
+def policy_of(scores: dict[int, int]) -> np.ndarray:
+    """The policy target of the eight best scores, best first."""
+    best = sorted(scores.values(), reverse=True)[:8]
+    return policy_from_scores(np.array([to_cp(units) for units in best]), np.array([0, len(best)]))
 
 
 def plain_value(teacher, row, ply: int, depth: int) -> int:
