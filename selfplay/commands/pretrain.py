@@ -53,6 +53,8 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     add_flag(group, "--heldout-file", defaults.heldout_file, text, "NAME")
     text = "hold out this share of all games, by a hash of their moves"
     add_flag(group, "--heldout-share", defaults.heldout_share, text)
+    text = "give positions with scored moves this share of what --labels get; the policy learns from no others"
+    add_flag(group, "--scored-share", defaults.scored_share, text)
     text = "keep parsed data in this folder (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
@@ -107,7 +109,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         shares=_shares(arguments.mixture),
         heldout_file=arguments.heldout_file,
         heldout_share=arguments.heldout_share,
-        scored_share=0.0 if arguments.part == "value" else SourceFiles.scored_share,
+        scored_share=0.0 if arguments.part == "value" else arguments.scored_share,
     )
     recipe = family_of(arguments.net, arguments.part).recipe
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError
 from engine.network.sparse.features import look, new_sight
+from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, wdl_of_labels
 from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.records.calibration import (
@@ -153,6 +156,14 @@ def test_mixture_draws_labels_beside_games(drawn):
     assert 8 <= np.count_nonzero(batch.n_moves) <= 16
     with pytest.raises(ConfigError, match="sparse"):
         Mixture(sets, [0.75, 0.25], 64, seed=1)
+
+
+def test_the_policy_part_can_be_trained_on_scored_moves_alone():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    flags = "--labels labels --scored-share 1 --run run --out out.dit --minutes 1 --net sparse-128+v128 --part".split()
+    assert settings_of(parser.parse_args([*flags, "policy"])).files.scored_share == 1.0
+    assert settings_of(parser.parse_args([*flags, "value"])).files.scored_share == 0.0
 
 
 def test_calibration_that_made_the_truth_is_found_again():
