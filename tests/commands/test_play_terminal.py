@@ -91,14 +91,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
 # A question with a clock, without an engine; then one without a clock.
 ASKING = """
 import readline, sys, time
-from uci.play.asking import Countdown, FlagFell, ask
+from uci.play.asking import Countdown, FlagFell, ask_line
 end = time.monotonic() + float(sys.argv[1])
 left = lambda: end - time.monotonic()
 try:
-    print("answer", repr(ask("your move: ", Countdown(lambda: f"[{max(0.0, left()):.1f}] ", left))))
+    print("answer", repr(ask_line("your move: ", Countdown(lambda: f"[{max(0.0, left()):.1f}] ", left))))
 except FlagFell:
     print("the flag fell")
-print("answer", repr(ask("next: ")))
+print("answer", repr(ask_line("next: ")))
 """
 
 

@@ -134,7 +134,7 @@ class GameReview:
     def summary(self, side: chess.Color) -> str:
         """`accuracy 87%, 1 blunder, 2 mistakes`."""
         accuracy = self.accuracy(side)
-        words = [f"accuracy {accuracy:.0f}%" if game_accuracy is not None else "no moves"]
+        words = [f"accuracy {accuracy:.0f}%" if accuracy is not None else "no moves"]
         for judgement, plural in ((BLUNDER, "blunders"), (MISTAKE, "mistakes"), (INACCURACY, "inaccuracies")):
             count = self.count(side, judgement)
             if count:
