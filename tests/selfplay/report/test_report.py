@@ -32,7 +32,7 @@ from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import SCHEMA, GateResult, Phase, ledger_row
 from tests.documents.pages import ROOT
-from tests.selfplay.run.test_run import TINY
+from tests.selfplay.run.crews import TINY
 
 LOST, EVEN, WON = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
 

@@ -1,4 +1,4 @@
-"""A tiny generation to play in the tests of workers, and what the games of it must be."""
+"""Tiny runs, a tiny generation for the tests of workers, and what the games of it must be."""
 
 from __future__ import annotations
 
@@ -13,8 +13,26 @@ from engine.nn import dit
 from selfplay.games.game_settings import GameSettings
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.opening_set import load_openings
+from selfplay.run.folder import RunFolder
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 from selfplay.training.families import family_of
+
+NUMBERS = range(10)  # of games to play
+TINY = {
+    "net": "16x1",
+    "games": {"count": 6, "concurrent": 2, "visits": 4, "longest": 24, "resign_below": -1.0},
+    "fit": {"positions": 256, "batch_size": 32, "shard_size": 16, "heldout_share": 0.2},
+    "gate": {"pairs": 2, "visits": 4, "longest": 24},
+}
+TINY_FLAGS = [
+    f"--{section}.{name}={value}" for section in ("games", "fit", "gate") for name, value in TINY[section].items()
+]
+
+
+def open_run(path: Path) -> RunFolder:
+    run = RunFolder(path, TINY)
+    run.ensure_first_network()
+    return run
 
 
 def never() -> bool:

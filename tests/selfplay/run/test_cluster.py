@@ -19,9 +19,7 @@ from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import RayBackend, connected
 from selfplay.run.playing import GenerationTask, PlayBackend
-from tests.selfplay.run.crews import children, games_here, games_of, never, tiny_task
-
-NUMBERS = range(10)
+from tests.selfplay.run.crews import NUMBERS, children, games_of, never
 
 
 def test_missing_ray_is_named_with_its_remedy(
@@ -60,16 +58,6 @@ def cluster() -> Iterator[tuple[PlayBackend, list[str]]]:
     ray.init(address="local", num_cpus=2, object_store_memory=80 << 20, include_dashboard=False)
     yield RayBackend(0, told.append), told
     ray.shutdown()
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> GenerationTask:
-    return tiny_task(tmp_path_factory.mktemp("net"))
-
-
-@pytest.fixture(scope="module")
-def expected(task: GenerationTask) -> dict[int, bytes]:
-    return games_here(task, NUMBERS)
 
 
 def test_actors_play_the_games_of_a_thread(

@@ -24,19 +24,10 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations, run_phase
 from tests.selfplay.data.test_v6 import STARTS, searched_game
-from tests.selfplay.run.test_run import TINY_FLAGS, never, open_run
+from tests.selfplay.run.crews import TINY_FLAGS, never, open_run
 
 ROOT = Path(__file__).parents[3]
 FLAGS = ["--net=16x1", *TINY_FLAGS]
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
-    """A run with one generation to which nothing happened."""
-    run = open_run(tmp_path_factory.mktemp("straight"))
-    assert run_generations(run, 1, never)
-    yield run
-    run.close()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.kill_campaign import KILL_WITHIN_S, Broken, Watch, campaign
 from selfplay.records.replay import segment_path
 from selfplay.run.phases import run_generations
-from tests.selfplay.run.test_run import never, open_run
+from tests.selfplay.run.crews import never, open_run
 
 
 @pytest.mark.slow

@@ -22,8 +22,7 @@ from selfplay.run.playing import play_numbers
 from selfplay.run.workers import WorkerPool
 from selfplay.training.own import OwnFamily, OwnLearner, planes_batch
 from tests.documents.workshop import own_network
-from tests.selfplay.run.crews import games_of, tiny_task
-from tests.selfplay.run.test_run import TINY, TINY_FLAGS, never
+from tests.selfplay.run.crews import TINY, TINY_FLAGS, games_of, never, tiny_task
 
 NET = "small_net:Small"
 

@@ -22,7 +22,7 @@ from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
 from selfplay.training.families import family_of
-from tests.selfplay.run.test_run import TINY, TINY_FLAGS, never, open_run
+from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run
 
 
 def network(path: Path, net: str, seed: int = 1) -> Path:

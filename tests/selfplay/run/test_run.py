@@ -32,26 +32,7 @@ from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
 from selfplay.training.families import family_of
-
-TINY = {
-    "net": "16x1",
-    "games": {"count": 6, "concurrent": 2, "visits": 4, "longest": 24, "resign_below": -1.0},
-    "fit": {"positions": 256, "batch_size": 32, "shard_size": 16, "heldout_share": 0.2},
-    "gate": {"pairs": 2, "visits": 4, "longest": 24},
-}
-TINY_FLAGS = [
-    f"--{section}.{name}={value}" for section in ("games", "fit", "gate") for name, value in TINY[section].items()
-]
-
-
-def open_run(path: Path) -> RunFolder:
-    run = RunFolder(path, TINY)
-    run.ensure_first_network()
-    return run
-
-
-def never() -> bool:
-    return False
+from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run
 
 
 def outcome(run: RunFolder) -> tuple[list[bytes], dict[str, np.ndarray], dict[int, float]]:
@@ -62,15 +43,6 @@ def outcome(run: RunFolder) -> tuple[list[bytes], dict[str, np.ndarray], dict[in
     moves = [record.moves.tobytes() for record in sorted(records, key=lambda record: record.number)]
     (points,) = run.ledger.gate_points(1).values()
     return moves, model.named_parameters(), points
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run with one generation, never interrupted."""
-    run = open_run(tmp_path_factory.mktemp("straight"))
-    assert run_generations(run, 1, never)
-    yield run
-    run.close()
 
 
 def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:

@@ -31,22 +31,11 @@ from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import ATTEMPTS, WorkerLost, play_supervised
 from selfplay.run.workers import WorkerPool
 from selfplay.training.families import family_of
-from tests.selfplay.run.crews import games_here, games_of, never, tiny_task
+from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, tiny_task
 
-NUMBERS = range(10)
 ROOT = Path(__file__).parents[3]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> GenerationTask:
-    return tiny_task(tmp_path_factory.mktemp("net"))
-
-
-@pytest.fixture(scope="module")
-def expected(task: GenerationTask) -> dict[int, bytes]:
-    return games_here(task, NUMBERS)
 
 
 # ---- processes ----------------------------------------------------------------------------------------------------

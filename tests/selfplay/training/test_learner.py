@@ -26,6 +26,7 @@ from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 from selfplay.training.tower import TowerHeldOut, dual_head_loss
 from tests.selfplay.conftest import games_of
+from tests.selfplay.training.learners import assert_same, parameters_after
 
 SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2, variations=0.25)
 
@@ -37,18 +38,6 @@ def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2) -
     family, settings = family_of(net), replace(SETTINGS, threads=threads)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings)
-
-
-def parameters_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
-    for _ in range(steps):
-        learner.step(1e-3)
-    return {name: array.copy() for name, array in learner.state()[0].items()}
-
-
-def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        assert np.array_equal(value, b[name]), name
 
 
 def test_overfits_one_game(positions: PositionSet) -> None:

@@ -37,6 +37,7 @@ from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from selfplay.training.value_trunk import ROWS, ValueHeldOut, ValuePass, tables_of
 from tests.selfplay.teachers.nets import material_labels
+from tests.selfplay.training.learners import assert_same, parameters_after
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
 NET = str(CONFIG)
@@ -67,18 +68,6 @@ def small_learner(labels: LabelRows, threads: int = 2) -> Learner:
     settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
     batches = family.batches(TrainingData((labels,), (1.0,), labels), settings, seed=7)
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings)
-
-
-def state_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
-    for _ in range(steps):
-        learner.step(1e-3)
-    return {name: array.copy() for name, array in learner.state()[0].items()}
-
-
-def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        assert np.array_equal(value, b[name]), name
 
 
 def siblings_loss(batch: ValueBatch, logits: np.ndarray) -> float:
@@ -181,7 +170,7 @@ def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
 def test_the_rest_of_the_network_stays_as_it_is(labels: LabelRows) -> None:
     learner = small_learner(labels)
     before = {name: array.copy() for name, array in learner.model.named_parameters().items()}
-    state_after(learner, 2)
+    parameters_after(learner, 2)
     after = learner.averaged_model().named_parameters()
     learner.close()
     assert before.keys() == after.keys()
@@ -193,7 +182,7 @@ def test_threads_do_not_change_the_result(labels: LabelRows) -> None:
     results = []
     for threads in (1, 2, 3):
         learner = small_learner(labels, threads)
-        results.append(state_after(learner, 4))
+        results.append(parameters_after(learner, 4))
         learner.close()
     assert_same(results[0], results[1])
     assert_same(results[0], results[2])
@@ -201,11 +190,11 @@ def test_threads_do_not_change_the_result(labels: LabelRows) -> None:
 
 def test_checkpoint_continues_bit_for_bit(labels: LabelRows, tmp_path: Path) -> None:
     straight, killed, resumed = (small_learner(labels) for _ in range(3))
-    expected = state_after(straight, 6)
-    state_after(killed, 3)
+    expected = parameters_after(straight, 6)
+    parameters_after(killed, 3)
     save_checkpoint(tmp_path / "state.npz", *killed.state())
     resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
-    assert_same(state_after(resumed, 3), expected)
+    assert_same(parameters_after(resumed, 3), expected)
     for learner in (straight, killed, resumed):
         learner.close()
 
