@@ -79,7 +79,7 @@ class PartEvaluator(Evaluator, Protocol):
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
 
-    policy_apart: bool  # whether to compute a node's policy at its second visit, because half of all nodes get no other
+    cpuct_deviation: float  # share of a search's exploration that follows the deviation of values (`search.puct`)
 
     def new_model(self) -> Any:
         """A NamedTuple of arrays for one more thread: shared weights and its own scratch."""
@@ -96,8 +96,3 @@ class NetEvaluator(Evaluator, Protocol):
 def kernels_needed(evaluator: Evaluator) -> str:
     """Names the evaluator's set of kernels: networks of one architecture share it, whatever their weights."""
     return f"{evaluator.name} {evaluator.architecture}" if isinstance(evaluator, NetEvaluator) else evaluator.name
-
-
-def has_late_policy(evaluator: Evaluator) -> bool:
-    """Whether a search with this evaluator computes a node's policy at its second visit."""
-    return isinstance(evaluator, InKernelEvaluator) and evaluator.policy_apart

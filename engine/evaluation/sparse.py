@@ -23,6 +23,7 @@ from engine.network.sparse.inference import (
 )
 
 ROUND_SIZE = 64
+CPUCT_DEVIATION = 0.7  # by games (docs/what-was-tried.md)
 
 register_family(SparseModel, evaluate_leaf, evaluate_value, evaluate_policy)
 register_family(TwoTrunkModel, evaluate_leaf_by_trunks, evaluate_value_by_trunks, evaluate_policy_by_trunk)
@@ -44,7 +45,7 @@ class SparseEvaluator:
     name = "sparse"
     round_size = ROUND_SIZE
     needs_planes = False
-    policy_apart = True
+    cpuct_deviation = CPUCT_DEVIATION
 
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         self.net = net

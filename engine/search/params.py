@@ -58,7 +58,6 @@ LC0 = SearchParams(
 )
 """With rounds of one leaf, what Lc0 does with a net that counts no moves: the preset `lc0`."""
 
-SPARSE_CPUCT_DEVIATION: Final = 0.7  # `cpuct_deviation` with a sparse network. By games (docs/what-was-tried.md).
 
 # ---- the formulas (`puct`) -------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ import numpy as np
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator, has_late_policy
-from engine.search.params import MATE_PRIOR, PROMISING_SHARE, SPARSE_CPUCT_DEVIATION, SearchParams
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator
+from engine.search.params import MATE_PRIOR, PROMISING_SHARE, SearchParams
 from engine.search.priors import hint, keep_moves, move_to_tried, restore, set_priors
 from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.room import forget_the_rest, make_room, reroot
@@ -40,11 +40,12 @@ from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
     """`params` with what the evaluator decides: planes, when a node gets its policy, deviations in exploration."""
+    in_kernel = isinstance(evaluator, InKernelEvaluator)
     return params._replace(
         needs_planes=evaluator.needs_planes,
-        late_policy=has_late_policy(evaluator),
-        avoid_busy=isinstance(evaluator, InKernelEvaluator),
-        cpuct_deviation=SPARSE_CPUCT_DEVIATION if evaluator.name == "sparse" else 0.0,
+        late_policy=in_kernel,  # More than half of all nodes get no second visit.
+        avoid_busy=in_kernel,
+        cpuct_deviation=evaluator.cpuct_deviation if isinstance(evaluator, InKernelEvaluator) else 0.0,
     )
 
 

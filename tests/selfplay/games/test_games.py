@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import DataError
+from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.sparse import CPUCT_DEVIATION
 from engine.search.choice import choose_move
-from engine.search.params import SPARSE_CPUCT_DEVIATION, SearchParams
+from engine.search.params import SearchParams
 from engine.search.session import Search
 from selfplay.data.balanced_openings import draw_openings
 from selfplay.games.game_settings import GameSettings
@@ -152,12 +155,11 @@ def test_records_keep_scores_and_do_without(records: dict[int, SelfPlayRecord]) 
     assert (positions.target_scores == UNKNOWN_SCORE).all()
 
 
-def test_self_play_explores_as_the_engine_does_with_the_evaluator() -> None:
-    sparse = KeyEvaluator()
-    sparse.name = "sparse"
-    for evaluator, deviation in ((KeyEvaluator(), 0.0), (sparse, SPARSE_CPUCT_DEVIATION)):
+@pytest.mark.parametrize(("name", "deviation"), [("material", 0.0), ("sparse", CPUCT_DEVIATION)])
+def test_self_play_explores_as_the_engine_does_with_the_evaluator(name: str, deviation: float) -> None:
+    with closing(make_evaluator(name)) as evaluator:
         (player,) = seats(1, SMALL, evaluator).players
-        assert player.search.params == SearchParams(cpuct_deviation=deviation)
+        assert player.search.params.cpuct_deviation == deviation
 
 
 def test_lost_side_resigns_unless_the_game_is_played_through() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import chess
 import numpy as np
@@ -18,7 +19,7 @@ from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 from selfplay.training.families import family_of
 
 NUMBERS = range(10)  # of games to play
-TINY = {
+TINY: dict[str, Any] = {
     "net": "16x1",
     "games": {"count": 6, "concurrent": 2, "visits": 4, "longest": 24, "resign_below": -1.0},
     "fit": {"positions": 256, "batch_size": 32, "shard_size": 16, "heldout_share": 0.2},
