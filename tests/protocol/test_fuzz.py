@@ -17,6 +17,6 @@ def test_a_full_tree_is_searched_below_any_moves(searches: int) -> None:
     fuzz_options.search_full_trees(searches, seed=searches)
 
 
-@pytest.mark.parametrize("lines", [600, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lines", [240, pytest.param(3_000, marks=pytest.mark.slow)])
 def test_options_may_be_set_at_any_moment(lines: int) -> None:
     fuzz_options.run(lines, seed=lines)
