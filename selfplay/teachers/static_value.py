@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.board.layout import HALFMOVE, KNIGHT, QUEEN, SIDE, WHITE
 from engine.native.bits import popcount
+from engine.native.dot_products import dot_quads
 from engine.native.integer_lanes import (
     clipped_product,
     dot_bytes,
@@ -81,21 +82,8 @@ def _activate(acc, ply, side):
 @kernel()
 def _first_layer(net, acc, bucket):
     """Layer 1024 -> 15, squared and plain, into `hidden`; returns output 16, which skips the other layers."""
-    zero = splat_int(np.int32(0))
-    s0, s1, s2, s3 = load_ints(net.bias_0, bucket * 16), zero, zero, zero
-    s4, s5, s6, s7 = zero, zero, zero, zero
-    at = bucket * 16 * WIDTH
-    for quad in range(0, WIDTH // 4, 8):  # eight sums, so that no product waits for the previous one
-        w = at + 64 * quad
-        s0 = dot_bytes(s0, splat_int(acc.input_quads[quad]), load_ints(net.weight_0, w))
-        s1 = dot_bytes(s1, splat_int(acc.input_quads[quad + 1]), load_ints(net.weight_0, w + 64))
-        s2 = dot_bytes(s2, splat_int(acc.input_quads[quad + 2]), load_ints(net.weight_0, w + 128))
-        s3 = dot_bytes(s3, splat_int(acc.input_quads[quad + 3]), load_ints(net.weight_0, w + 192))
-        s4 = dot_bytes(s4, splat_int(acc.input_quads[quad + 4]), load_ints(net.weight_0, w + 256))
-        s5 = dot_bytes(s5, splat_int(acc.input_quads[quad + 5]), load_ints(net.weight_0, w + 320))
-        s6 = dot_bytes(s6, splat_int(acc.input_quads[quad + 6]), load_ints(net.weight_0, w + 384))
-        s7 = dot_bytes(s7, splat_int(acc.input_quads[quad + 7]), load_ints(net.weight_0, w + 448))
-    store_ints(acc.sums, np.int64(0), ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7)))
+    sums = dot_quads(acc.input_quads, net.weight_0, bucket * 16 * WIDTH)
+    store_ints(acc.sums, np.int64(0), load_ints(net.bias_0, bucket * 16) + sums)
     for i in range(15):
         x = np.int64(acc.sums[i])
         acc.hidden[i] = min(x * x >> 19, ACTIVE)

@@ -18,14 +18,12 @@ from engine.board.attacks import ONE
 from engine.board.layout import SIDE, WHITE
 from engine.errors import ConfigError
 from engine.native.bits import ctz
+from engine.native.dot_products import dot_quads
 from engine.native.integer_lanes import (
     SHORTS,
     clip_shorts,
-    dot_bytes,
     high_product,
-    load_ints,
     load_shorts,
-    splat_int,
     splat_short,
     store_ints,
     store_low_bytes,
@@ -239,18 +237,7 @@ def multiply_clipped(model, start, at):
 def small_layers(model, version):
     """Write ``model.outputs`` from ``model.units`` by one version of the layers."""
     tables, hidden1, hidden2, quads = model.tables, model.hidden1, model.hidden2, len(model.quads)
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat_int(np.int32(0))  # Eight, because each waits for its own last sum.
-    for quad in range(0, quads, 8):
-        at = (version * quads + quad) * 64
-        s0 = dot_bytes(s0, splat_int(model.quads[quad]), load_ints(tables.dense1, at))
-        s1 = dot_bytes(s1, splat_int(model.quads[quad + 1]), load_ints(tables.dense1, at + 64))
-        s2 = dot_bytes(s2, splat_int(model.quads[quad + 2]), load_ints(tables.dense1, at + 128))
-        s3 = dot_bytes(s3, splat_int(model.quads[quad + 3]), load_ints(tables.dense1, at + 192))
-        s4 = dot_bytes(s4, splat_int(model.quads[quad + 4]), load_ints(tables.dense1, at + 256))
-        s5 = dot_bytes(s5, splat_int(model.quads[quad + 5]), load_ints(tables.dense1, at + 320))
-        s6 = dot_bytes(s6, splat_int(model.quads[quad + 6]), load_ints(tables.dense1, at + 384))
-        s7 = dot_bytes(s7, splat_int(model.quads[quad + 7]), load_ints(tables.dense1, at + 448))
-    store_ints(model.sums, np.int64(0), (s0 + s1) + (s2 + s3) + ((s4 + s5) + (s6 + s7)))
+    store_ints(model.sums, np.int64(0), dot_quads(model.quads, tables.dense1, version * quads * 64))
     for k in range(HIDDEN_1):
         hidden1[k] = np.float32(model.sums[k]) * np.float32(1 / (UNIT * DENSE1_SCALE))
     plain = load(hidden1, 0) + load(tables.dense1_bias, version * HIDDEN_1)
