@@ -102,11 +102,11 @@ class Tablebase:
         if board.castling_rights or chess.popcount(board.occupied) > self.largest:
             return None
         material = chess.syzygy.calc_key(board)
-        if material in self._unreadable:
+        if material not in self._tables.wdl or material in self._unreadable:
             return None
         try:
             answer = probe(board)
-        except KeyError:  # no such table
+        except KeyError:  # no table for what a capture leads to
             return None
         except Exception as error:  # noqa: BLE001 - damaged data leads python-chess anywhere
             self._unreadable.add(material)

@@ -50,7 +50,6 @@ def best(tables: Tablebase, fen: str) -> set[str]:
     [
         ("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1", 2),
         ("8/8/8/8/4k3/8/1Q6/K7 b - - 0 1", -2),
-        ("8/8/8/8/4k3/8/8/K7 w - - 0 1", 0),  # bare kings have no table
         ("8/8/8/8/4k3/8/1N6/K7 w - - 0 1", 0),
         ("8/8/8/8/4k3/8/1B6/K7 b - - 0 1", 0),
         ("8/8/8/8/4k3/1N6/1N6/K7 w - - 0 1", 0),
@@ -69,13 +68,15 @@ def test_wdl_is_from_the_side_to_move(tables, fen, expected):
 def test_without_the_fifty_move_rule_cursed_wins_are_wins(folder):
     tables = Tablebase(str(folder), fifty_move_rule=False)
     assert (wdl(tables, CURSED), wdl(tables, BLESSED)) == (2, -2)
-    assert wdl(tables, "8/8/8/8/4k3/8/8/K7 w - - 0 1") == 0
+    assert wdl(tables, "8/8/8/8/4k3/8/1N6/K7 w - - 0 1") == 0
 
 
 def test_what_is_not_in_the_tables_is_unknown(tables):
     assert tables.largest == 5
     assert wdl(tables, chess.STARTING_FEN) is None
     assert wdl(tables, "8/8/8/7r/8/6k1/1QQ5/K7 w - - 0 1") is None  # five men, but no table
+    assert wdl(tables, "8/8/8/2r5/8/6k1/1QQ5/K7 w - - 0 1") is None  # nor is it asked what the capture leads to
+    assert wdl(tables, "8/8/8/8/4k3/8/8/K7 w - - 0 1") is None  # bare kings: the rules decide
     assert wdl(tables, "4k3/8/8/8/8/8/8/4K2R w K - 0 1") is None
     assert tables.hits == 0
     assert wdl(tables, "4k3/8/8/8/8/8/8/4K2R w - - 0 1") == 2
