@@ -255,7 +255,8 @@ class Engine:
         self._search.set_position(stack_from_board(board))
         first_hits = self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
-        ranks = self._tablebase.ranks(board)
+        full_strength = params.small_endings and self._plan(limits) is None
+        ranks = self._tablebase.ranks(board, solve=full_strength)
         analysing = self._analyses(limits) or self.options.multi_pv > 1
         if ranks and not analysing:
             only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))

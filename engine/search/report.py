@@ -126,7 +126,7 @@ class Reporter:
 
     def _shown(self, root: Root, q: np.ndarray | float) -> np.ndarray:
         """Values for people: a win that the search takes apart, in order to see progress, is worth its full value."""
-        apart = root.params.small_endings and winner_of_small_ending(root.row, self._search.own_value[0]) >= 0
+        apart = root.params.small_endings and winner_of_small_ending(root.row) >= 0
         return seen_from_before(np.asarray(q)) if apart else np.asarray(q)
 
     def root_moves(self, root: Root, order: Sequence[int]) -> list[RootMove]:

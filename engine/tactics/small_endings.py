@@ -2,12 +2,12 @@
 
     draws       a pawn that cannot win (`pawn_endings`), two knights, bishops that cannot chase the king out of the
                 corner in which their rook's pawns would promote
-    wins        of pieces against a bare king, and of a queen against a rook: a network calls all these positions won
-                alike, so a search wanders; here a position is worth more, and mate is nearer, the nearer the losing
-                king is to the edge, or to a corner of the bishop's colour against bishop and knight, and to the other
+    wins        of pieces against a bare king: a network calls all these positions won alike, so a search wanders; here
+                a position is worth more, and mate is nearer, the nearer the losing king is to the edge and to the other
                 king, and the fewer squares it has
 
-Values are of the side to move. The distances are those of mop-up evaluations: Slate and Atkin, Chess 4.5 (1977).
+Values are of the side to move. The distances are those of mop-up evaluations: Slate and Atkin, Chess 4.5 (1977). Where
+a game gets to four men without pawns, `solved_endings` knows the way.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from engine.board.layout import (
     KING,
     KNIGHT,
     PAWN,
-    QUEEN,
-    ROOK,
     SIDE,
     WHITE,
 )
@@ -38,9 +36,8 @@ MOST_MEN = 5  # Positions with more pieces are left alone.
 # way (docs/what-was-tried.md); one that may choose another win needs to know that this is one.
 INSIDE, BEFORE, END = 0.2, 0.96, 1.0
 LONGEST_PLIES = 60.0  # Plies that the longest of these wins has left. Set by hand.
-QUEEN_WINS_FROM = 0.2  # Value from which an evaluator sees no rook's check that wins the queen. Set by hand.
-# How much of the way the losing king's corner is, or its edge and its squares; the rest is the distance of the kings.
-CORNER_SHARE, EDGE_SHARE, SQUARES_SHARE = 0.75, 0.45, 0.35  # Set by hand.
+# How much of the way the losing king's edge and its squares are; the rest is the distance of the kings. Set by hand.
+EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
 
 
 @kernel()
@@ -84,26 +81,21 @@ def judge_small_ending(row, root, value, draw, plies):
     Takes what an evaluator said, and returns it unchanged where nothing is known. ``root``: the position, uint64 [16],
     in which the search looks for a move.
     """
-    strong = winner_of_small_ending(row, value)
+    strong = winner_of_small_ending(row)
     if strong < 0:
         return value, draw, plies
-    progress = progress_of(row, strong, row[WHITE + strong] & ~row[KING])
+    progress = progress_of(row, strong)
     least = INSIDE if popcount(root[WHITE] | root[BLACK]) == popcount(row[WHITE] | row[BLACK]) else BEFORE
     won = least + (END - least) * progress
     return won if row[SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
 
 
 @kernel()
-def winner_of_small_ending(row, value):
-    """The side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know one.
-
-    ``value`` is an evaluator's, for the side to move.
-    """
+def winner_of_small_ending(row):
+    """The side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know one."""
     for strong in range(2):
         own, other = row[WHITE + strong] & ~row[KING], row[BLACK - strong] & ~row[KING]
-        seen = value if row[SIDE] == strong else -value
-        queen_wins = is_queen_against_rook(row, own, other) and seen > QUEEN_WINS_FROM
-        if queen_wins or wins_against_bare_king(row, np.int64(strong), own, other):
+        if wins_against_bare_king(row, np.int64(strong), own, other):
             return np.int64(strong)
     return np.int64(-1)
 
@@ -112,12 +104,6 @@ def seen_from_before(q: np.ndarray) -> np.ndarray:
     """Values of moves in a won small ending on the scale of all other positions, where such a win is BEFORE or more."""
     won = BEFORE + (np.abs(q) - INSIDE) * (END - BEFORE) / (END - INSIDE)
     return np.sign(q) * np.where(np.abs(q) < INSIDE, np.abs(q) * BEFORE / INSIDE, won)
-
-
-@kernel()
-def is_queen_against_rook(row, own, other):
-    """Whether one side's pieces ``own`` beside its king are a queen, and the other's a rook."""
-    return own == row[QUEEN] and other == row[ROOK] and popcount(own) == 1 and popcount(other) == 1
 
 
 @kernel()
@@ -138,15 +124,11 @@ def wins_against_bare_king(row, strong, own, other):
 
 
 @kernel()
-def progress_of(row, strong, own):
-    """How far the win of the side ``strong`` with the pieces ``own`` has come, 0..1."""
+def progress_of(row, strong):
+    """How far the win of the side ``strong`` has come, 0..1."""
     winner, loser = king_square(row, strong), king_square(row, 1 - strong)
     file, rank = loser & 7, loser >> 3
     near = (7.0 - max(abs((winner & 7) - file), abs((winner >> 3) - rank))) / 5.0
-    if own == row[BISHOP] | row[KNIGHT] and popcount(own) == 2 and row[BISHOP]:
-        if row[BISHOP] & ~DARK_SQUARES:
-            file = 7 - file
-        return CORNER_SHARE * abs(7.0 - file - rank) / 7.0 + (1.0 - CORNER_SHARE) * near
     from_edge = min(file, 7 - file) ** 2 + min(rank, 7 - rank) ** 2
     taken = 1.0 - free_squares(row, loser, strong) / 8.0
     rest = 1.0 - EDGE_SHARE - SQUARES_SHARE

@@ -30,7 +30,7 @@ from selfplay.data.text_files import SkipLog
 from selfplay.records.opening_set import parse_position
 
 # What comes with Aino: balanced openings, and the endings of `data.ending_positions`.
-SHIPPED = ("openings", "endings-won", "endings-held")
+SHIPPED = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
 LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size

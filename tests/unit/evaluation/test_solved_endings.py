@@ -1,0 +1,102 @@
+"""Endings of four men, solved, agree with endgame tables and with the books, and are played to the mate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import chess
+import chess.syzygy
+import numpy as np
+import pytest
+
+from engine.evaluation.tablebase import WIN, Rank, Tablebase
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from engine.tactics.solved_endings import probe, solve
+
+# One of each kind: sliders and knights, two men against a bare king, and a man on each side.
+ENDINGS = ("KQk", "KRk", "KBBk", "KBNk", "KNNk", "KQRk", "KQkr", "KQkn", "KQkq", "KRkn", "KRkb", "KNkn")
+
+
+def positions(letters: str, count: int) -> Iterator[chess.Board]:
+    """Random legal positions with these men, of either colour."""
+    rng = np.random.default_rng(sum(map(ord, letters)))
+    while count > 0:
+        board = chess.Board(None)
+        for square, letter in zip(rng.choice(64, len(letters), replace=False).tolist(), letters, strict=True):
+            board.set_piece_at(square, chess.Piece.from_symbol(letter))
+        board.turn = bool(rng.integers(2))
+        if board.is_valid() and any(board.legal_moves):
+            count -= 1
+            yield board.mirror() if rng.integers(2) else board
+
+
+@pytest.mark.parametrize("letters", ENDINGS)
+def test_results_and_distances_are_those_of_the_tables(letters: str, test_data) -> None:
+    with chess.syzygy.open_tablebase(str(test_data / "syzygy")) as tables:
+        for board in positions(letters, 200):
+            wdl, dtz = probe(board)
+            assert wdl == tables.probe_wdl(board), board.fen()
+            assert abs(dtz - tables.probe_dtz(board)) <= 1, board.fen()  # Syzygy's may be one too few or too many.
+
+
+@pytest.mark.parametrize(("men", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)])
+def test_the_longest_wins_are_as_long_as_the_books_say(men: str, moves: int) -> None:
+    solution, longest = solve(men), 0
+    left = solution.lost
+    for power in reversed(range(len(solution.moves))):
+        higher = left & solution.moves[power]
+        if higher.any():
+            longest, left = longest | 1 << power, higher
+    assert longest == moves
+
+
+@pytest.mark.parametrize(
+    ("fen", "result"),
+    [
+        ("7k/5K2/6Q1/8/8/8/8/8 b - - 0 1", (0, 0)),  # Stalemate.
+        ("7k/6Q1/6K1/8/8/8/8/8 b - - 0 1", (-2, 0)),  # Mate.
+        ("k7/8/8/8/8/8/8/KR5r w - - 0 1", (2, 1)),  # The rook takes the other one.
+        ("8/8/8/8/8/2k5/8/K6n b - - 0 1", (0, 0)),
+        ("4k3/8/8/8/8/8/8/4K2R w K - 0 1", None),
+        ("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", None),
+        ("4k3/8/8/8/8/8/3QQQ2/4K3 w - - 0 1", None),
+    ],
+)
+def test_positions_with_a_result_of_their_own(fen: str, result: tuple[int, int] | None) -> None:
+    assert probe(chess.Board(fen)) == result
+
+
+@pytest.mark.parametrize("fen", ["8/8/8/3k4/8/8/8/KBN5 w - - 0 1", "8/8/8/8/3q4/3k4/1R6/K7 b - - 0 1"])
+def test_the_engine_wins_what_is_won_with_few_nodes(fen: str) -> None:
+    """The defender's moves are drawn from those that lose latest."""
+    board, rng = chess.Board(fen), np.random.default_rng(2)
+    winner, tables = board.turn, Tablebase("")
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as player:
+        while not board.is_game_over() and chess.popcount(board.occupied) == 4:
+            if board.turn == winner:
+                player.set_position(board)
+                move = player.search(Limits(nodes=20)).best_move
+            else:
+                ranks = tables.ranks(board, solve=True)
+                move = rng.choice([move for move in ranks if ranks[move] == max(ranks.values())])
+            board.push(move)
+    assert board.is_checkmate() or probe(board)[0] == -WIN
+    assert board.ply() <= 66
+
+
+@pytest.mark.parametrize(
+    ("options", "solves"),
+    [({}, True), ({"limit_strength": True}, False), ({"preset": "lc0"}, False)],
+)
+def test_weakened_engines_and_lc0s_rules_solve_no_endings(
+    options: dict[str, object], solves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[dict[chess.Move, Rank]] = []
+    ranks = Tablebase.ranks
+    monkeypatch.setattr(Tablebase, "ranks", lambda *args, **named: known.append(ranks(*args, **named)) or known[-1])
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", **options)) as player:
+        player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
+        player.search(Limits(nodes=5))
+    assert [bool(found) for found in known] == [solves]
