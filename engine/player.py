@@ -38,11 +38,13 @@ from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_
 from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search, suited_to
 from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
+from engine.tactics.solved_endings import LONG
 
 CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
 MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
+SOLVING_SHARE = 0.05  # Share of the clock, or of a fixed time, to wait for the solution of an ending. Set by hand.
 
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
@@ -255,8 +257,8 @@ class Engine:
         self._search.set_position(stack_from_board(board))
         first_hits = self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
-        full_strength = params.small_endings and self._plan(limits) is None
-        ranks = self._tablebase.ranks(board, solve=full_strength)
+        solves = params.small_endings and self._plan(limits) is None
+        ranks = self._tablebase.ranks(board, _patience_s(limits, board.turn) if solves else 0.0)
         analysing = self._analyses(limits) or self.options.multi_pv > 1
         if ranks and not analysing:
             only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))
@@ -356,6 +358,12 @@ class Engine:
 def _make_evaluator(options: EngineOptions) -> Evaluator:
     net, threads, blend = options.weights_file, options.thread_count, options.preset != "lc0"
     return evaluation.make_evaluator(options.evaluator, net, threads, options.hybrid_weight, options.backend, blend)
+
+
+def _patience_s(limits: Limits, white: bool) -> float:
+    """Seconds that a search may wait for the solution of an ending: a share of its time, if it has limits."""
+    left_ms = limits.movetime_ms if limits.movetime_ms is not None else limits.clock_ms(white)
+    return SOLVING_SHARE * left_ms / 1000.0 if left_ms is not None else LONG
 
 
 def _open_tables(options: EngineOptions) -> Tablebase:

@@ -119,19 +119,19 @@ class Tablebase:
 
     # ---- at the root ----
 
-    def ranks(self, board: chess.Board, solve: bool = False) -> dict[chess.Move, Rank]:
+    def ranks(self, board: chess.Board, patience_s: float = 0.0) -> dict[chess.Move, Rank]:
         """(WDL, progress in this phase, progress in the next one) of every legal move; higher is better.
 
-        WDL is the move's, under the fifty-move rule. Empty if tables are missing. ``solve``: solve the endings that can
-        be (`tactics.solved_endings`) where they are.
+        WDL is the move's, under the fifty-move rule. Empty if tables are missing. ``patience_s``: seconds to wait for
+        the solution of an ending without a table (`tactics.solved_endings`); 0 = do not ask for it.
         """
-        most_men = max(self.largest, MOST_SOLVED_MEN) if solve else self.largest
+        most_men = max(self.largest, MOST_SOLVED_MEN) if patience_s else self.largest
         if board.clean_castling_rights() or chess.popcount(board.occupied) > most_men:
             return {}
         for with_dtz in (True, False):
             ranks: dict[chess.Move, Rank] = {}
             for move in board.legal_moves:
-                rank = self._rank(board, move, with_dtz, solve)
+                rank = self._rank(board, move, with_dtz, patience_s)
                 if rank is None:
                     break
                 ranks[move] = rank
@@ -139,7 +139,7 @@ class Tablebase:
                 return ranks
         return {}
 
-    def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool, solve: bool = False) -> Rank | None:
+    def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool, patience_s: float = 0.0) -> Rank | None:
         """(WDL, progress in this phase, progress in the next one) of a move; higher is better, None is unknown.
 
         The winner takes the shortest way to the next capture or pawn move that keeps the win, and among these prefers
@@ -156,8 +156,8 @@ class Tablebase:
             return 0, 0, 0
         wdl = self._wdl(after)
         dtz = self._ask(self._tables.probe_dtz, after) if with_dtz else 0
-        if (wdl is None or dtz is None) and solve:
-            wdl, dtz = probe(after) or (None, None)
+        if (wdl is None or dtz is None) and patience_s:
+            wdl, dtz = probe(after, patience_s) or (None, None)
         if wdl is None or dtz is None:
             return None
         result, plies = -wdl, abs(dtz)

@@ -9,6 +9,7 @@ just captured the other. Thompson, "Retrograde Analysis of Certain Endgames", IC
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, lru_cache, reduce
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from engine.board.attacks import (
 from engine.board.layout import FILE_A, FILE_H
 
 MOST_MEN = 4
+LONG = 60.0  # Seconds in which every ending is solved, on any machine.
 MOVE_BITS = 6  # No such win takes more than 63 moves to mate or capture.
 
 _SQUARES = np.arange(64)
@@ -51,29 +53,35 @@ class Solution(NamedTuple):
 # ---- asking ----------------------------------------------------------------------------------------------------------
 
 
-def probe(board: chess.Board) -> tuple[int, int] | None:
-    """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them; None if it is not solved here.
+def probe(board: chess.Board, patience_s: float = LONG) -> tuple[int, int] | None:
+    """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them.
 
-    WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next capture.
+    WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next capture. None if
+    the ending is not solved here, or needs more than ``patience_s`` seconds: then another thread goes on solving it.
     """
     if chess.popcount(board.occupied) > MOST_MEN or board.pawns or board.castling_rights:
         return None
-    moves = _moves_to_loss(board)
-    if moves is not None:
-        return -2, -2 * moves
-    plies = []
-    for move in board.legal_moves:
-        zeroing = board.is_zeroing(move)
-        board.push(move)
-        moves = _moves_to_loss(board)
-        board.pop()
+    try:
+        moves = _moves_to_loss(board, patience_s)
         if moves is not None:
-            plies.append(1 if zeroing else 1 + 2 * moves)
+            return -2, -2 * moves
+        plies = []
+        for move in board.legal_moves:
+            after = board.copy(stack=False)
+            after.push(move)
+            moves = _moves_to_loss(after, patience_s)
+            if moves is not None:
+                plies.append(1 if board.is_capture(move) else 1 + 2 * moves)
+    except TimeoutError:
+        return None
     return (2, min(plies)) if plies else (0, 0)
 
 
-def _moves_to_loss(board: chess.Board) -> int | None:
-    """The other side's moves to mate or to a capture; None if the side to move does not lose."""
+def _moves_to_loss(board: chess.Board, patience_s: float) -> int | None:
+    """The other side's moves to mate or to a capture; None if the side to move does not lose.
+
+    Raises TimeoutError if the ending is not solved in time.
+    """
     men, squares = "", []
     for side in (not board.turn, board.turn):
         for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT):
@@ -85,7 +93,7 @@ def _moves_to_loss(board: chess.Board) -> int | None:
         return None
     mirror = (7 if winner & 4 else 0) ^ (56 if winner & 32 else 0)
     king, loser, *others = (square ^ mirror for square in (winner, loser, *squares))
-    solution, place = solve(men), (king >> 3, king & 7, *others)
+    solution, place = _solution(men).result(patience_s), (king >> 3, king & 7, *others)
     if not int(solution.lost[place]) >> loser & 1:
         return None
     return sum((int(solution.moves[power, *place]) >> loser & 1) << power for power in range(MOVE_BITS))
@@ -94,7 +102,14 @@ def _moves_to_loss(board: chess.Board) -> int | None:
 # ---- solving ---------------------------------------------------------------------------------------------------------
 
 
+_SOLVER = ThreadPoolExecutor(1, "solve")  # Starts its thread when it is first asked.
+
+
 @lru_cache(maxsize=4)
+def _solution(men: str) -> Future[Solution]:
+    return _SOLVER.submit(solve, men)
+
+
 def solve(men: str) -> Solution:
     """Solve an ending: the winner's men beside its king in upper case, then the loser's in lower case ("BN", "Qr")."""
     rules = _Rules(men)

@@ -32,7 +32,8 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
 
 def _add_opening_flags(group: argparse._ArgumentGroup) -> None:
     text = (
-        "read openings from a .pgn or .epd file, plain or in a .zip, or endings-won, endings-held (default: Aino's own)"
+        "read openings from a .pgn or .epd file, plain or in a .zip, or endings-won, endings-held, endings-small "
+        "(default: Aino's own)"
     )
     group.add_argument("--openings", type=Path, metavar="FILE", help=text)
     add_flag(group, "--opening-plies", DEFAULT_PLIES, "take this many plies from each PGN opening")

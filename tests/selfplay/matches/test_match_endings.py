@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import chess
+import chess.syzygy
 import pytest
 
 from engine.errors import ConfigError
 from selfplay.matches.archive import GameRow
 from selfplay.matches.ending_scores import ending_scores, groups_of
+from selfplay.matches.opening_book import load_book
 from selfplay.matches.statistics import Sprt
 from tests.selfplay.matches.test_match import match_of, played
 
@@ -77,3 +81,22 @@ def test_match_command_shows_the_endings(aino_train: Callable[..., str], tmp_pat
     assert rook[:6] == ["aino", "rook", "1", "1", "0", "0"]
     stored = json.loads((tmp_path / "out" / "result.json").read_text())["endings"]
     assert {"engine": "aino", "group": "rook", "won": 1, "drawn": 0, "lost": 0} in stored
+
+
+def test_small_endings_are_won_or_held_as_the_tables_tell(test_data: Path) -> None:
+    boards = [chess.Board(opening) for opening in load_book(Path("endings-small"))]
+    assert len({board.epd() for board in boards}) == len(boards)
+    counts: Counter[tuple[str, int]] = Counter()
+    with chess.syzygy.open_tablebase(str(test_data / "syzygy")) as tables:
+        for board in boards:
+            ending = "v".join(
+                "".join(sorted(piece.symbol().upper() for piece in board.piece_map().values() if piece.color == side))
+                for side in (board.turn, not board.turn)
+            )
+            if ending in ("KPRvKR", "KRvKPR"):  # No table of ours: Stockfish told these.
+                counts[ending, 0] += 1
+                continue
+            counts[ending, tables.probe_wdl(board)] += 1
+            assert abs(tables.probe_dtz(board)) <= 100, "the fifty-move rule leaves time to win"
+    endings = {("BKNvK", 2), ("BBKvK", 2), ("KQvKR", 2), ("KPvK", 2), ("KvKP", 0), ("KPRvKR", 0), ("KRvKPR", 0)}
+    assert counts == dict.fromkeys(endings, 50)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import chess
@@ -13,7 +14,8 @@ from engine.evaluation.tablebase import WIN, Rank, Tablebase
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.tactics.solved_endings import probe, solve
+from engine.tactics import solved_endings
+from engine.tactics.solved_endings import LONG, probe, solve
 
 # One of each kind: sliders and knights, two men against a bare king, and a man on each side.
 ENDINGS = ("KQk", "KRk", "KBBk", "KBNk", "KNNk", "KQRk", "KQkr", "KQkn", "KQkq", "KRkn", "KRkb", "KNkn")
@@ -79,7 +81,7 @@ def test_the_engine_wins_what_is_won_with_few_nodes(fen: str) -> None:
                 player.set_position(board)
                 move = player.search(Limits(nodes=20)).best_move
             else:
-                ranks = tables.ranks(board, solve=True)
+                ranks = tables.ranks(board, LONG)
                 move = rng.choice([move for move in ranks if ranks[move] == max(ranks.values())])
             board.push(move)
     assert board.is_checkmate() or probe(board)[0] == -WIN
@@ -87,8 +89,7 @@ def test_the_engine_wins_what_is_won_with_few_nodes(fen: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "solves"),
-    [({}, True), ({"limit_strength": True}, False), ({"preset": "lc0"}, False)],
+    ("options", "solves"), [({}, True), ({"limit_strength": True}, False), ({"preset": "lc0"}, False)]
 )
 def test_weakened_engines_and_lc0s_rules_solve_no_endings(
     options: dict[str, object], solves: bool, monkeypatch: pytest.MonkeyPatch
@@ -100,3 +101,17 @@ def test_weakened_engines_and_lc0s_rules_solve_no_endings(
         player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
         player.search(Limits(nodes=5))
     assert [bool(found) for found in known] == [solves]
+
+
+def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, board = threading.Event(), chess.Board("8/8/8/3k4/8/8/8/KRB5 w - - 0 1")
+    solving = solved_endings.solve
+
+    def slow(men: str) -> solved_endings.Solution:
+        assert begun.wait(20)
+        return solving(men)
+
+    monkeypatch.setattr(solved_endings, "solve", slow)
+    assert probe(board, 0.01) is None
+    begun.set()
+    assert probe(board) == (2, probe(board, 0.01)[1])
