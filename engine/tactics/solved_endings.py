@@ -9,7 +9,7 @@ just captured the other. Thompson, "Retrograde Analysis of Certain Endgames", IC
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import cache, lru_cache, reduce
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from engine.board.attacks import (
     ZERO,
 )
 from engine.board.layout import FILE_A, FILE_H
+from engine.native.pool import ThreadPool
 
 MOST_MEN = 4
 LONG = 60.0  # Seconds in which every ending is solved, on any machine.
@@ -102,12 +103,12 @@ def _moves_to_loss(board: chess.Board, patience_s: float) -> int | None:
 # ---- solving ---------------------------------------------------------------------------------------------------------
 
 
-_SOLVER = ThreadPoolExecutor(1, "solve")  # Starts its thread when it is first asked.
+_SOLVER = ThreadPool(2, "solve")  # One thread asks, and the other, which starts when it is needed, solves.
 
 
 @lru_cache(maxsize=4)
 def _solution(men: str) -> Future[Solution]:
-    return _SOLVER.submit(solve, men)
+    return _SOLVER.start(solve, men)
 
 
 def solve(men: str) -> Solution:
