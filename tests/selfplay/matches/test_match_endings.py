@@ -93,7 +93,7 @@ def test_small_endings_are_won_or_held_as_the_tables_tell(test_data: Path) -> No
                 "".join(sorted(piece.symbol().upper() for piece in board.piece_map().values() if piece.color == side))
                 for side in (board.turn, not board.turn)
             )
-            if ending in ("KPRvKR", "KRvKPR"):  # No table of ours: Stockfish told these.
+            if ending in ("KPRvKR", "KRvKPR"):  # The test data have no such table.
                 counts[ending, 0] += 1
                 continue
             counts[ending, tables.probe_wdl(board)] += 1
