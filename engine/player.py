@@ -31,7 +31,7 @@ from engine.options.idle import Use, idle_options
 from engine.search.choice import MoveChoice, PolyglotBook, StrengthPlan, decayed_temperature, plan_for
 from engine.search.hints import HintSource
 from engine.search.job import SearchDriver, SearchJob, SearchOrder, search_beside_mates
-from engine.search.limits import Limits, SavedTime, SearchControl
+from engine.search.limits import Clock, Limits, SavedTime, SearchControl
 from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
@@ -44,7 +44,7 @@ CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator.
 MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
-SOLVING_SHARE = 0.05  # Share of the clock, or of a fixed time, to wait for the solution of an ending. Set by hand.
+SOLVING_SHARE = 0.5  # Share of a move's planned time to wait for the solution of an ending. Set by hand.
 
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
@@ -257,9 +257,9 @@ class Engine:
         self._search.set_position(stack_from_board(board))
         first_hits = self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
-        solves = params.small_endings and self._plan(limits) is None
-        ranks = self._tablebase.ranks(board, _patience_s(limits, board.turn) if solves else 0.0)
         analysing = self._analyses(limits) or self.options.multi_pv > 1
+        solves = params.small_endings and not analysing and self._plan(limits) is None  # Analysis shows mates instead.
+        ranks = self._tablebase.ranks(board, self._patience_s(limits, board.turn) if solves else 0.0)
         if ranks and not analysing:
             only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))
         self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
@@ -349,6 +349,11 @@ class Engine:
         cp_scale = cp_scale_of(self.evaluator)
         return Reporter(self._search, board, self.options.multi_pv, tablebase, cp_scale, first_hits, ranks)
 
+    def _patience_s(self, limits: Limits, white: bool) -> float:
+        """Seconds that a search may wait for the solution of an ending."""
+        planned_ms = Clock.start(limits, white, self.options.move_overhead_ms).planned_ms
+        return SOLVING_SHARE * planned_ms / 1000.0 if planned_ms is not None else LONG
+
     def _plan(self, limits: Limits) -> StrengthPlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""
         weakened = self.options.limit_strength and not self._analyses(limits)
@@ -358,12 +363,6 @@ class Engine:
 def _make_evaluator(options: EngineOptions) -> Evaluator:
     net, threads, blend = options.weights_file, options.thread_count, options.preset != "lc0"
     return evaluation.make_evaluator(options.evaluator, net, threads, options.hybrid_weight, options.backend, blend)
-
-
-def _patience_s(limits: Limits, white: bool) -> float:
-    """Seconds that a search may wait for the solution of an ending: a share of its time, if it has limits."""
-    left_ms = limits.movetime_ms if limits.movetime_ms is not None else limits.clock_ms(white)
-    return SOLVING_SHARE * left_ms / 1000.0 if left_ms is not None else LONG
 
 
 def _open_tables(options: EngineOptions) -> Tablebase:

@@ -131,7 +131,7 @@ class Tablebase:
         for with_dtz in (True, False):
             ranks: dict[chess.Move, Rank] = {}
             for move in board.legal_moves:
-                rank = self._rank(board, move, with_dtz, patience_s)
+                rank = self._rank(board, move, with_dtz, patience_s if with_dtz else 0.0)
                 if rank is None:
                     break
                 ranks[move] = rank

@@ -10,7 +10,7 @@ import chess.syzygy
 import numpy as np
 import pytest
 
-from engine.evaluation.tablebase import WIN, Rank, Tablebase
+from engine.evaluation.tablebase import WIN, Tablebase
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -89,18 +89,25 @@ def test_the_engine_wins_what_is_won_with_few_nodes(fen: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "solves"), [({}, True), ({"limit_strength": True}, False), ({"preset": "lc0"}, False)]
+    ("options", "limits", "patience_s"),
+    [
+        ({}, Limits(nodes=5), LONG),
+        ({}, Limits(movetime_ms=110), 0.05),  # Half of what the overhead of 10 ms leaves.
+        ({"limit_strength": True}, Limits(nodes=5), 0.0),
+        ({"preset": "lc0"}, Limits(nodes=5), 0.0),
+        ({"analyse_mode": True}, Limits(nodes=5), 0.0),
+    ],
 )
-def test_weakened_engines_and_lc0s_rules_solve_no_endings(
-    options: dict[str, object], solves: bool, monkeypatch: pytest.MonkeyPatch
+def test_endings_are_solved_for_games_at_full_strength_and_in_time(
+    options: dict[str, object], limits: Limits, patience_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known: list[dict[chess.Move, Rank]] = []
+    asked: list[float] = []
     ranks = Tablebase.ranks
-    monkeypatch.setattr(Tablebase, "ranks", lambda *args, **named: known.append(ranks(*args, **named)) or known[-1])
-    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", **options)) as player:
+    monkeypatch.setattr(Tablebase, "ranks", lambda *given: asked.append(given[2]) or ranks(*given))
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", move_overhead_ms=10, **options)) as player:
         player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
-        player.search(Limits(nodes=5))
-    assert [bool(found) for found in known] == [solves]
+        player.search(limits)
+    assert asked == [patience_s]
 
 
 def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:

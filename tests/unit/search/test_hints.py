@@ -168,7 +168,7 @@ def test_a_hinted_move_gets_its_prior_and_gives_it_back() -> None:
 
 
 def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
-    player, _ = searched("6k1/8/8/8/8/8/8/K6R w - - 0 1", evaluator="material", tactical_nodes=0.0)
+    player, _ = searched("6k1/p7/8/8/8/8/8/K6R w - - 0 1", evaluator="material", tactical_nodes=0.0)
     with player:
         search = player._search
         likely, absent = np.uint16(search.root().moves[0]), np.uint16(1 << 6 | 2)
