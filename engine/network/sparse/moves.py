@@ -184,25 +184,27 @@ class SortRows(NamedTuple):
 
     rows: np.ndarray  # int16 [218] their numbers
     places: np.ndarray  # int16 [218] by legal move: where its own is among them
+    place_of: np.ndarray  # int16 [324] by number: where it is, -1 at rest
 
 
 def new_sort_rows() -> SortRows:
     """Scratch for `list_sort_rows`."""
-    return SortRows(np.zeros(MAX_MOVES, np.int16), np.zeros(MAX_MOVES, np.int16))
+    return SortRows(np.zeros(MAX_MOVES, np.int16), np.zeros(MAX_MOVES, np.int16), np.full(SORT_ROWS, -1, np.int16))
 
 
 @kernel()
 def list_sort_rows(sorts, n_moves, listed):
     """List the different first sorts of the moves, some ten of them; returns how many there are."""
+    rows, place_of = listed.rows, listed.place_of
     count = np.int64(0)
     for i in range(n_moves):
-        place = np.int64(0)
-        while place < count and listed.rows[place] != sorts[i, 0]:
-            place += 1
-        if place == count:
-            listed.rows[count] = sorts[i, 0]
+        row = sorts[i, 0]
+        if place_of[row] < 0:
+            place_of[row], rows[count] = count, row
             count += 1
-        listed.places[i] = place
+        listed.places[i] = place_of[row]
+    for k in range(count):
+        place_of[rows[k]] = -1
     return count
 
 
