@@ -18,9 +18,9 @@ from benchmarks.measuring import Row, new_parser, report
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
 from engine.native.jit import kernel
-from engine.network.sparse.features import write_view
 from engine.network.sparse.inference import SparseModel, SparseNet
 from engine.network.sparse.model import build_sparse
+from engine.network.sparse.moves import write_view
 from engine.network.sparse.parameters import SparseConfig
 from engine.tactics.quiescence import settled_value
 from selfplay.commands.bench import random_positions

@@ -11,7 +11,8 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import MAX_ACTIVE, Sight, look, new_sight
+from engine.network.sparse.features import MAX_ACTIVE, SORTS, Sight, new_sight
+from engine.network.sparse.moves import look
 from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import moves_left_target, wdl_from_score
@@ -26,7 +27,7 @@ class SparseBatch(NamedTuple):
     features: np.ndarray  # int16 [B, 56] active features; undefined from n_features on
     n_features: np.ndarray  # int32 [B]
     rows: np.ndarray  # int16 [B, 218] policy rows of the legal moves; undefined from n_moves on
-    sorts: np.ndarray  # int16 [B, 218] what sort of move each is; undefined from n_moves on
+    sorts: np.ndarray  # int16 [B, 218, 4] what sorts of move each is; undefined from n_moves on
     n_moves: np.ndarray  # int32 [B]
     policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; undefined from n_moves on
     wdl: np.ndarray  # float32 [B, 3]; zeros if unknown, as in `policy`
@@ -43,7 +44,7 @@ def new_sparse_batch(size: int) -> SparseBatch:
         features=np.zeros((size, MAX_ACTIVE), np.int16),
         n_features=np.zeros(size, np.int32),
         rows=np.zeros((size, MAX_MOVES), np.int16),
-        sorts=np.zeros((size, MAX_MOVES), np.int16),
+        sorts=np.zeros((size, MAX_MOVES, len(SORTS)), np.int16),
         n_moves=np.zeros(size, np.int32),
         policy=np.zeros((size, MAX_MOVES), np.float32),
         wdl=np.zeros((size, 3), np.float32),

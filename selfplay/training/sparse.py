@@ -11,7 +11,7 @@ import numpy as np
 from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
-from engine.network.sparse.features import FEATURE_GROUPS, POLICY_GROUPS
+from engine.network.sparse.features import FEATURE_GROUPS
 from engine.network.sparse.gradients import (
     PositionGradients,
     Scratch,
@@ -23,6 +23,7 @@ from engine.network.sparse.gradients import (
     new_scratch,
 )
 from engine.network.sparse.model import build_sparse
+from engine.network.sparse.moves import POLICY_GROUPS
 from engine.network.sparse.parameters import (
     PARAMETERS,
     SparseConfig,

@@ -43,7 +43,10 @@ from engine.nn import (
 from engine.nn.layers import ACTIVATIONS
 
 RNG = np.random.default_rng(20)
-CHOICES, SORTS = np.array([[4, 0, 4, -1], [1, -1, -1, -1]]), np.array([[0, 0, 1, 1], [1, 0, 0, 0]])
+CHOICES, SORTS = (
+    np.array([[4, 0, 4, -1], [1, -1, -1, -1]]),
+    np.array([[[0, 2], [0, 3], [1, 2], [1, 2]], [[1, 3], [0, 2], [0, 2], [0, 2]]]),
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def container_cases() -> list[Case]:
     tokens = Sequential(embed=Embedding(5, 4, RNG), places=PositionEmbedding(6, 4, RNG), gru=GRU(4, 3, RNG))
     lists = ListNetwork(
         Sequential(rows=SparseDense(7, 6, RNG), clip=Activation("clipped_relu"), product=PairProduct()),
-        ScoredRows(3, 5, 2, RNG),
+        ScoredRows(3, 5, 4, 2, RNG),
         {"value": Dense(3, 2, RNG)},
     )
     features = np.array([[0, 6, -1], [2, 5, 1]])
@@ -159,7 +162,7 @@ CASES: list[Case] = [
     Case(SparseDense(7, 3, RNG), np.array([[0, 6, -1], [2, -1, -1], [6, 6, 1], [-1, -1, -1]])),
     Case(PairProduct(), numbers(3, 6)),
     Case(ChosenDense(3, 2, 4, RNG), (numbers(4, 3), np.array([3, 0, 3, 1]))),
-    Case(ScoredRows(3, 5, 2, RNG), (numbers(2, 3), CHOICES, SORTS)),
+    Case(ScoredRows(3, 5, 4, 2, RNG), (numbers(2, 3), CHOICES, SORTS)),
     Case(RNN(3, 4, RNG), numbers(2, 5, 3)),
     Case(GRU(3, 4, RNG), numbers(2, 5, 3)),
     Case(GRU(2, 3, RNG, last=True), numbers(3, 4, 2)),

@@ -1,4 +1,4 @@
-"""The sparse family's inputs: the indices of active features, and a policy row for each legal move.
+"""The sparse family's inputs: the indices of active features.
 
 Everything is seen from the side to move: for Black the board is mirrored vertically and the colours swap. If the
 mover's king stands on files a to d, the board is also mirrored horizontally, so the king is always on files e to h.
@@ -17,12 +17,6 @@ mover's king stands on files a to d, the board is also mirrored horizontally, so
 
 The phase is 0 with at most 20 men on the board, 1 with more: every feature is one number in endings and another in
 middlegames. A position costs as much as without phases, because it has as many features.
-
-The policy has two rows for every policy move (`policy_map.py`): one for moves that look safe and one for moves that
-seem to lose material on their target square (`judge_squares`). Each legal move also has a sort:
-
-    (((kind of the moving piece * 6 + captured kind + 1, or 0) * 2 + in danger where it stands) * 2 + gives check) * 2
-    + looks like losing material
 """
 
 from __future__ import annotations
@@ -34,33 +28,22 @@ import numpy as np
 from engine.board.attacks import (
     ATTACK_WORDS,
     BY_ANY,
-    BY_MINOR,
-    BY_PAWN,
-    BY_ROOK,
-    BY_TWO,
     ONE,
-    ZERO,
-    check_squares,
     write_attacks,
 )
 from engine.board.layout import (
-    BISHOP,
     BLACK,
     CASTLING,
     EN_PASSANT,
     HALFMOVE,
     KING,
-    KNIGHT,
     MAX_MOVES,
     PAWN,
-    QUEEN,
-    ROOK,
     SIDE,
     WHITE,
 )
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
-from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
 from engine.tactics.classical import PASSED_MASKS
 from engine.tactics.quiescence import QuiescenceSpace, new_space, settled_value
 
@@ -81,10 +64,8 @@ MAX_ACTIVE = 56  # 32 pieces, 16 passed pawns, 4 castling rights, en passant, co
 COUNTER_STEP = 20  # plies between the thresholds of the fifty-move counter's features
 FEATURE_GROUPS = (12, PHASES * 4, 64)  # shape of the piece features: [piece, phase, attacked and defended, square]
 
-POLICY_ROWS = 2 * POLICY_SIZE
-POLICY_GROUPS = (1, 2, POLICY_SIZE)  # shape of the policy rows: [1, safe or unsafe, policy move]
-MOVE_SORTS = 6 * 6 * 2 * 2 * 2
-
+THREATS = 6  # what a move may threaten, 0 for nothing (`moves`)
+SORTS = (324, 6480, 5832, 2916)  # how many sorts of move there are in each way of sorting them (`moves`)
 KIND_WORDS = 8  # words of an array with one bitboard per kind of piece, rounded up
 
 
@@ -94,11 +75,10 @@ class Sight(NamedTuple):
     captures: QuiescenceSpace
     attacks: np.ndarray  # uint64 [2, 8] attack sets of White and Black
     unsafe: np.ndarray  # uint64 [8] by kind of the moving piece: squares on which it seems to be lost
-    danger: np.ndarray  # uint64 [8] by kind: squares on which a piece of ours is in danger
-    checks: np.ndarray  # uint64 [8] by kind: squares from which it attacks the enemy king
+    threats: np.ndarray  # uint64 [6, 8] by threat and kind: squares from which it makes that threat (`moves`)
     features: np.ndarray  # int16 [56] out: indices of active features
     rows: np.ndarray  # int16 [218] out: policy row of each legal move
-    sorts: np.ndarray  # int16 [218] out: what sort of move each is
+    sorts: np.ndarray  # int16 [218, 4] out: what sorts of move each is
 
 
 def new_sight() -> Sight:
@@ -107,11 +87,10 @@ def new_sight() -> Sight:
         captures=new_space(),
         attacks=np.zeros((2, ATTACK_WORDS), np.uint64),
         unsafe=np.zeros(KIND_WORDS, np.uint64),
-        danger=np.zeros(KIND_WORDS, np.uint64),
-        checks=np.zeros(KIND_WORDS, np.uint64),
+        threats=np.zeros((THREATS, KIND_WORDS), np.uint64),
         features=np.zeros(MAX_ACTIVE, np.int16),
         rows=np.zeros(MAX_MOVES, np.int16),
-        sorts=np.zeros(MAX_MOVES, np.int16),
+        sorts=np.zeros((MAX_MOVES, len(SORTS)), np.int16),
     )
 
 
@@ -121,58 +100,6 @@ def view_flip(row):
     side = np.int64(row[SIDE])
     king = ctz(row[KING] & row[WHITE + side])
     return 56 * side + (7 if king & 7 < 4 else 0)
-
-
-@kernel()
-def judge_squares(row, side, sight):
-    """Find unsafe targets, squares of danger and checking squares for each kind of piece of the side to move.
-
-    A piece is in danger if a cheaper enemy attacks it, or any enemy attacks it while nothing of ours protects it.
-    Moving to such a square is unsafe (the mover itself does not count as protection) unless it takes a piece worth as
-    much. This replaces static exchange evaluation at the cost of one test per move. Needs sight.attacks.
-    """
-    ours, theirs, enemy = sight.attacks[side], sight.attacks[1 - side], row[BLACK - side]
-    exposed, loose = theirs[BY_ANY] & ~ours[BY_TWO], theirs[BY_ANY] & ~ours[BY_ANY]
-    cheaper, worth = theirs[BY_PAWN], row[QUEEN] & enemy
-    sight.unsafe[PAWN] = loose & ~enemy
-    sight.danger[PAWN] = loose
-    sight.unsafe[KING] = sight.danger[KING] = sight.checks[KING] = ZERO
-    worth |= (row[ROOK] | row[BISHOP] | row[KNIGHT]) & enemy
-    sight.unsafe[KNIGHT] = sight.unsafe[BISHOP] = (cheaper | exposed) & ~worth
-    sight.danger[KNIGHT] = sight.danger[BISHOP] = cheaper | loose
-    worth = (row[QUEEN] | row[ROOK]) & enemy
-    cheaper |= theirs[BY_MINOR]
-    sight.unsafe[ROOK] = (cheaper | exposed) & ~worth
-    sight.danger[ROOK] = cheaper | loose
-    cheaper |= theirs[BY_ROOK]
-    sight.unsafe[QUEEN] = (cheaper | exposed) & ~(row[QUEEN] & enemy)
-    sight.danger[QUEEN] = cheaper | loose
-    pawns, knights, diagonal, straight = check_squares(row)
-    sight.checks[PAWN], sight.checks[KNIGHT], sight.checks[BISHOP], sight.checks[ROOK] = (
-        pawns,
-        knights,
-        diagonal,
-        straight,
-    )
-    sight.checks[QUEEN] = diagonal | straight
-
-
-@kernel()
-def look(row, moves, n_moves, sight):
-    """Write a network's inputs: the features of a position, and the rows and sorts of its legal moves.
-
-    Returns the number of features. Playing and training both call this function.
-    """
-    return write_view(row, moves, n_moves, settled_level(row, sight), sight)
-
-
-@kernel()
-def write_view(row, moves, n_moves, level, sight):
-    """`look` with a given level of the quiescence balance."""
-    count = write_features(row, level, sight)
-    judge_squares(row, np.int64(row[SIDE]), sight)
-    _write_moves(row, moves, n_moves, view_flip(row), sight)
-    return count
 
 
 @kernel()
@@ -312,33 +239,3 @@ def write_passed(row, side, flip, base, features, count):
 def _distance(a, b):
     """King's steps between two squares."""
     return max(abs((a & 7) - (b & 7)), abs((a >> 3) - (b >> 3)))
-
-
-@kernel()
-def _write_moves(row, moves, n_moves, flip, sight):
-    flips = flip | flip << 6
-    enemy = row[BLACK - np.int64(row[SIDE])]
-    source, kind, danger = np.int64(-1), np.int64(0), ZERO
-    for i in range(n_moves):
-        move = np.int64(moves[i])
-        if move & 63 != source:  # moves of one piece are adjacent
-            source = move & 63
-            kind = _kind_on(row, source)
-            danger = sight.danger[kind] >> np.uint64(source) & ONE
-        target = move >> 6 & 63
-        shift = np.uint64(target)
-        captured = 1 + _kind_on(row, target) if enemy >> shift & ONE else 0
-        unsafe = sight.unsafe[kind] >> shift & ONE
-        check = sight.checks[kind] >> shift & ONE
-        sight.rows[i] = POLICY_INDEX[move ^ flips] + POLICY_SIZE * np.int64(unsafe)
-        sight.sorts[i] = (kind * 6 + captured) * 8 + np.int64(danger << np.uint64(2) | check << ONE | unsafe)
-
-
-@kernel()
-def _kind_on(row, square):
-    """Kind of the piece on an occupied square."""
-    shift = np.uint64(square)
-    kind = 0
-    while not row[kind] >> shift & ONE:
-        kind += 1
-    return kind

@@ -5,14 +5,15 @@ accumulator, t the targets, p the probabilities and s = sum(t), every gradient t
 
     policy   g_m = s p_m - t_m                     value    d_j = w (s p_j - t_j)     moves left    d_3 = w s clip(e)
     inner    di_o = sum_j d_j V3_jo where i_o > 0           hidden   dh_k = sum_o di_o V2_ok where h_k > 0
-    units    dy = sum_m g_m P_row(m) + sum_k dh_k V1_k
+    units    dy = sum_m g_m (P_row(m) + T_sort(m)) + sum_k dh_k V1_k
     accumulator, with c = min(max(a, 0), 1)        da_i = dy_i c_{U+i} where 0 < a_i < 1, da_{U+i} = dy_i c_i likewise
 
 Phase two runs over columns of the tables and sums up the gradients of rows that many positions share:
 
-    dW_f += da for every active feature f          dP_row(m) += g_m y          dV1_k += dh_k y
+    dW_f += da for every active feature f      dP_row(m) += g_m y, dT_sort(m) += g_m y      dV1_k += dh_k y
 
-V1, V2 and V3 are the versions of the value head's layers that the position's number of men chooses.
+P are the policy rows, T the sort rows. V1, V2 and V3 are the versions of the value head's layers that the position's
+number of men chooses.
 Each column belongs to one call, which adds positions in order, so the result never depends on the number of threads and
 no thread needs its own table of gradients.
 """
@@ -24,11 +25,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.board.layout import MAX_MOVES
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import MEN_BUCKETS, PIECE_FEATURES, bucket_of
 from engine.network.sparse.inference import softmax_of_3
+from engine.network.sparse.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
 
@@ -40,6 +43,8 @@ class Scratch(NamedTuple):
     dunits: np.ndarray  # float32 [U]
     outputs: np.ndarray  # float32 [4]
     probabilities: np.ndarray  # float32 [3]
+    listed: SortRows
+    sort_logits: np.ndarray  # float32 [218] of the listed sort rows
     numbers: np.ndarray  # int16 [V, K] rows of the first layer of each version of the value head
 
 
@@ -50,6 +55,9 @@ class PositionGradients(NamedTuple):
     accumulator: np.ndarray  # float32 [B * W] da
     logits: np.ndarray  # float32 [B, M] logits of the legal moves
     policy: np.ndarray  # float32 [B, M] g
+    n_sort_rows: np.ndarray  # int32 [B]
+    sort_rows: np.ndarray  # int16 [B, M] those of the moves, each once
+    sort_slopes: np.ndarray  # float32 [B, M] the sum of g over the moves of each
     version: np.ndarray  # int64 [B] of the value head
     hidden: np.ndarray  # float32 [B, K] h
     dhidden: np.ndarray  # float32 [B, K]
@@ -67,6 +75,8 @@ def new_scratch(config: SparseConfig) -> Scratch:
         dunits=aligned_zeros(config.units),
         outputs=aligned_zeros(OUTPUTS),
         probabilities=aligned_zeros(3),
+        listed=new_sort_rows(),
+        sort_logits=np.zeros(MAX_MOVES, np.float32),
         numbers=np.arange(MEN_BUCKETS * config.hidden, dtype=np.int16).reshape(MEN_BUCKETS, config.hidden),
     )
 
@@ -78,6 +88,9 @@ def new_position_gradients(config: SparseConfig, size: int, moves: int) -> Posit
         accumulator=aligned_zeros(size * config.width),
         logits=aligned_zeros(size, moves),
         policy=aligned_zeros(size, moves),
+        n_sort_rows=np.zeros(size, np.int32),
+        sort_rows=np.zeros((size, moves), np.int16),
+        sort_slopes=aligned_zeros(size, moves),
         version=np.zeros(size, np.int64),
         hidden=aligned_zeros(size, config.hidden),
         dhidden=aligned_zeros(size, config.hidden),
@@ -100,28 +113,36 @@ def learn_positions(tables, batch, first, last, scale, value_weight, left_weight
         add_rows(tables.weight, width, batch.features[b], batch.n_features[b], tables.bias, scratch.accumulator)
         at = b * units
         pair_products(scratch.accumulator, units, out.units, at)
-        _policy_gradient(tables, batch, b, units, scale, out)
+        _policy_gradient(tables, batch, b, units, scale, scratch, out)
         _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, scratch, out)
         for c in range(0, units, LANES):
             store(scratch.dunits, c, splat(0.0))
         add_weighted_rows(tables.policy, units, batch.rows[b], out.policy[b], batch.n_moves[b], scratch.dunits)
+        count = out.n_sort_rows[b]
+        add_weighted_rows(tables.sort_weight, units, out.sort_rows[b], out.sort_slopes[b], count, scratch.dunits)
         numbers, dhidden = scratch.numbers[out.version[b]], out.dhidden[b]
         add_weighted_rows(tables.hidden, units, numbers, dhidden, len(dhidden), scratch.dunits)
         _accumulator_gradient(scratch.accumulator, scratch.dunits, units, out.accumulator, b * width)
 
 
 @kernel(contract=True)
-def _policy_gradient(tables, batch, b, units, scale, out):
+def _policy_gradient(tables, batch, b, units, scale, scratch, out):
     """Compute logits, the cross-entropy over the legal moves and its gradient."""
-    n_moves = batch.n_moves[b]
+    n_moves, listed, sort_logits = batch.n_moves[b], scratch.listed, scratch.sort_logits
+    out.n_sort_rows[b] = 0
     if n_moves == 0:  # only the value is known
         out.losses[b, 0] = out.known[b, 0] = 0.0
         return
     logits, gradient = out.logits[b], out.policy[b]
     largest = np.float32(-np.inf)
+    out.n_sort_rows[b] = list_sort_rows(batch.sorts[b], n_moves, listed)
+    for k in range(out.n_sort_rows[b]):
+        row = np.int64(listed.rows[k])
+        sort_logits[k] = score_row(tables.sort_weight, row * units, out.units, b * units, units)
+        out.sort_rows[b, k], out.sort_slopes[b, k] = listed.rows[k], np.float32(0)
     for i in range(n_moves):
         row = np.int64(batch.rows[b, i])
-        bias = tables.policy_bias[row] + tables.sort_bias[batch.sorts[b, i]]
+        bias = tables.policy_bias[row] + sort_bias(tables.sort_bias, batch.sorts[b, i]) + sort_logits[listed.places[i]]
         logits[i] = score_row(tables.policy, row * units, out.units, b * units, units) + bias
         largest = max(largest, logits[i])
     total, share, loss = np.float32(0), np.float32(0), np.float32(0)
@@ -134,6 +155,7 @@ def _policy_gradient(tables, batch, b, units, scale, out):
     out.known[b, 0] = share
     for i in range(n_moves):
         gradient[i] = (gradient[i] / total * share - batch.policy[b, i]) * np.float32(scale)
+        out.sort_slopes[b, listed.places[i]] += gradient[i]
 
 
 @kernel(contract=True)
@@ -245,7 +267,7 @@ def add_feature_columns(batch, count, gradients, width, column, tables):
 
 @kernel(contract=True)
 def add_unit_columns(batch, count, gradients, units, column, tables):
-    """Add `count` positions to the gradients of policy and hidden rows, in columns `column` to `column` + 64."""
+    """Add `count` positions to the gradients of policy, sort and hidden rows, in columns `column` to `column` + 64."""
     for b in range(count):
         at = b * units + column
         y = gradients.units
@@ -253,6 +275,9 @@ def add_unit_columns(batch, count, gradients, units, column, tables):
         for i in range(batch.n_moves[b]):
             x = spread(gradients.policy[b], i)
             add_4(tables.policy, batch.rows[b, i] * units + column, x * y0, x * y1, x * y2, x * y3)
+        for i in range(gradients.n_sort_rows[b]):
+            x, row = spread(gradients.sort_slopes[b], i), np.int64(gradients.sort_rows[b, i])
+            add_4(tables.sort_weight, row * units + column, x * y0, x * y1, x * y2, x * y3)
         hidden = gradients.dhidden.shape[1]
         for k in range(hidden):
             x, row = spread(gradients.dhidden[b], k), gradients.version[b] * hidden + k
@@ -266,7 +291,8 @@ def add_small_tables(batch, count, gradients, tables):
     for b in range(count):
         for i in range(batch.n_moves[b]):
             tables.policy_bias[batch.rows[b, i]] += gradients.policy[b, i]
-            tables.sort_bias[batch.sorts[b, i]] += gradients.policy[b, i]
+            for k in range(batch.sorts.shape[2]):
+                tables.sort_bias[batch.sorts[b, i, k]] += gradients.policy[b, i]
         version = gradients.version[b]
         for k in range(hidden):
             tables.hidden_bias[version * hidden + k] += gradients.dhidden[b, k]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.board.layout import MAX_MOVES
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, spread, store
 from engine.native.memory import aligned_zeros
@@ -23,8 +24,8 @@ from engine.network.sparse.features import (
     new_sight,
     settled_level,
     write_features,
-    write_view,
 )
+from engine.network.sparse.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias, write_view
 from engine.network.sparse.parameters import SparseConfig
 from engine.network.sparse.quantization import IntegerTables, quantized
 from engine.network.sparse.short_rows import add_short_rows, multiply_pairs, score_short_row
@@ -38,6 +39,8 @@ class SparseModel(NamedTuple):
     sight: Sight
     accumulator: np.ndarray  # int16 [W]
     units: np.ndarray  # int16 [U], 4096 for 1
+    listed: SortRows
+    sort_logits: np.ndarray  # float32 [218] of the listed sort rows
     hidden: np.ndarray  # float32 [K]
     inner: np.ndarray  # float32 [J]
     outputs: np.ndarray  # float32 [LANES], of which 4 are used
@@ -69,6 +72,8 @@ class SparseNet:
             sight=new_sight(),
             accumulator=aligned_zeros(self.config.width, dtype=np.int16),
             units=aligned_zeros(self.config.units, dtype=np.int16),
+            listed=new_sort_rows(),
+            sort_logits=np.zeros(MAX_MOVES, np.float32),
             hidden=aligned_zeros(self.config.hidden),
             inner=aligned_zeros(self.config.inner),
             outputs=aligned_zeros(LANES),
@@ -128,11 +133,14 @@ def write_policy(model, leaves, leaf):
     level = np.int64(leaves.quiet_level[leaf])
     fill_units(model, write_view(leaves.rows[leaf], leaves.moves[leaf], n_moves, level, model.sight))
     tables, units, unit = model.tables, len(model.units), model.tables.policy_unit[0]
+    for k in range(list_sort_rows(model.sight.sorts, n_moves, model.listed)):
+        row = np.int64(model.listed.rows[k])
+        model.sort_logits[k] = np.float32(score_short_row(tables.sort_weight, row * units, model.units, units)) * unit
     for i in range(n_moves):
         row = np.int64(model.sight.rows[i])
-        bias = tables.policy_bias[row] + tables.sort_bias[model.sight.sorts[i]]
+        bias = tables.policy_bias[row] + sort_bias(tables.sort_bias, model.sight.sorts[i])
         score = np.float32(score_short_row(tables.policy, row * units, model.units, units))
-        leaves.logits[leaf, i] = score * unit + bias
+        leaves.logits[leaf, i] = score * unit + (bias + model.sort_logits[model.listed.places[i]])
 
 
 @kernel(contract=True)

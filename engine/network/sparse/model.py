@@ -1,7 +1,7 @@
 """The sparse network as layers of the learning library, for training.
 
-Inputs, numbered as in `features.py`, -1 = none: features integer [B, 56]; policy rows and sorts of the legal moves,
-both integer [B, M]. Outputs, for the side to move:
+Inputs, numbered as in `features.py`, -1 = none: features integer [B, 56]; policy rows integer [B, M] and sorts
+integer [B, M, 4] of the legal moves, as in `moves.py`. Outputs, for the side to move:
     policy [B, M]    logits of the legal moves
     value  [B, 4]    logits of win, draw, loss; plies to the end of the game, in hundreds
 
@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.network.sparse.features import FEATURES, MEN_BUCKETS, MOVE_SORTS, POLICY_ROWS
+from engine.network.sparse.features import FEATURES, MEN_BUCKETS
+from engine.network.sparse.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig
 from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
 from engine.nn.layers import (
@@ -44,7 +45,7 @@ def build_sparse(config: SparseConfig, rng: np.random.Generator) -> ListNetwork:
     trunk = Sequential(accumulator=accumulator, clip=Activation("clipped_relu"), product=PairProduct())
     value = build_value_head(config, rng)
     value_trunk = None if config.value is None else build_value_trunk(config.value, rng)
-    policy = ScoredRows(config.units, POLICY_ROWS, MOVE_SORTS, rng)
+    policy = ScoredRows(config.units, POLICY_ROWS, MOVE_SORTS, SORT_ROWS, rng)
     return ListNetwork(trunk, policy, {"value": value}, value_trunk)
 
 

@@ -1,7 +1,8 @@
 """The parameters of a sparse network as flat tables for the kernels, and its sizes.
 
-Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_bias}, value.{dense1,dense2,output}.
-{weight,bias}. `value_parameters.py` has those of the value trunk, which a network may have besides.
+Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_weight,sort_bias},
+value.{dense1,dense2,output}.{weight,bias}. `value_parameters.py` has those of the value trunk, which a network may
+have besides.
 
 The value head has three layers with a ReLU after the first and the second, in eight versions, of which a position's
 `men_bucket` chooses one.
@@ -21,10 +22,9 @@ from engine.native.lanes import LANES
 from engine.network.sparse.features import (
     FEATURES,
     MEN_BUCKETS,
-    MOVE_SORTS,
-    POLICY_ROWS,
 )
 from engine.network.sparse.flat_tables import copy_into, flat_tables, named_tables
+from engine.network.sparse.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
@@ -35,6 +35,7 @@ PARAMETERS = {
     "bias": "trunk.accumulator.bias",
     "policy": "policy.weight",
     "policy_bias": "policy.bias",
+    "sort_weight": "policy.sort_weight",
     "sort_bias": "policy.sort_bias",
     "hidden": "value.dense1.weight",
     "hidden_bias": "value.dense1.bias",
@@ -99,14 +100,15 @@ def sparse_config_of(model_config: Any) -> SparseConfig:
 class Tables(NamedTuple):
     """The parameters of a network, or their gradients: flat float32.
 
-    F features, W width, U units, R policy rows, V versions of K hidden and J inner units.
+    F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden and J inner units.
     """
 
     weight: np.ndarray  # [F * W]
     bias: np.ndarray  # [W]
     policy: np.ndarray  # [R * U]
     policy_bias: np.ndarray  # [R]
-    sort_bias: np.ndarray  # [288]
+    sort_weight: np.ndarray  # [T * U]
+    sort_bias: np.ndarray  # [S]
     hidden: np.ndarray  # [V * K * U]
     hidden_bias: np.ndarray  # [V * K]
     inner: np.ndarray  # [V * J * K]
@@ -123,6 +125,7 @@ def parameter_shapes(config: SparseConfig) -> dict[str, tuple[int, ...]]:
         "bias": (width,),
         "policy": (POLICY_ROWS, units),
         "policy_bias": (POLICY_ROWS,),
+        "sort_weight": (SORT_ROWS, units),
         "sort_bias": (MOVE_SORTS,),
         "hidden": (MEN_BUCKETS, hidden, units),
         "hidden_bias": (MEN_BUCKETS, hidden),

@@ -30,6 +30,7 @@ from engine.network.sparse.features import (
     PASSED_FEATURE,
     PHASES,
     PIECE_FEATURES,
+    SORTS,
     STATE_FEATURES,
 )
 from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
@@ -42,7 +43,10 @@ INT16_MAX, INT32_MAX = np.iinfo(np.int16).max, np.iinfo(np.int32).max
 
 
 class IntegerTables(NamedTuple):
-    """A sparse network ready to play. F features, W width, U units, R policy rows, V versions of K hidden, J inner."""
+    """A sparse network ready to play.
+
+    F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden, J inner.
+    """
 
     weight: np.ndarray  # int16 [F * W]
     bias: np.ndarray  # int16 [W]
@@ -50,7 +54,8 @@ class IntegerTables(NamedTuple):
     policy: np.ndarray  # int16 [R * U]
     policy_unit: np.ndarray  # float32 [1] what 1 in a dot product of a policy row is worth
     policy_bias: np.ndarray  # float32 [R]
-    sort_bias: np.ndarray  # float32 [288]
+    sort_weight: np.ndarray  # int16 [T * U], in units of `policy_unit` too
+    sort_bias: np.ndarray  # float32 [S]
     hidden: np.ndarray  # int16 [V * K * U]
     hidden_unit: np.ndarray  # float32 [1] the same of a hidden row
     hidden_bias: np.ndarray  # float32 [V * K]
@@ -71,7 +76,10 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
     scale = accumulator_scale(floats, config)
-    policy_scale, hidden_scale = (head_scale(weights, config.units) for weights in (floats.policy, floats.hidden))
+    policy_scale, sort_scale, hidden_scale = (
+        head_scale(weights, config.units) for weights in (floats.policy, floats.sort_weight, floats.hidden)
+    )
+    policy_scale = min(policy_scale, sort_scale)
     return IntegerTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
@@ -79,6 +87,7 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
         policy=as_shorts(floats.policy, policy_scale),
         policy_unit=np.array([1 / (policy_scale * UNIT)], np.float32),
         policy_bias=floats.policy_bias.copy(),
+        sort_weight=as_shorts(floats.sort_weight, policy_scale),
         sort_bias=floats.sort_bias.copy(),
         hidden=as_shorts(floats.hidden, hidden_scale),
         hidden_unit=np.array([1 / (hidden_scale * UNIT)], np.float32),
@@ -119,7 +128,8 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
         return float(np.abs(array).max())
 
     accumulator = MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
-    policy = most(tables.policy, config.units) + largest(tables.policy_bias) + largest(tables.sort_bias)
+    policy = most(tables.policy, config.units) + largest(tables.policy_bias)
+    policy += most(tables.sort_weight, config.units) + len(SORTS) * largest(tables.sort_bias)
     hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
     inner = most(tables.inner, config.hidden) * hidden + largest(tables.inner_bias)
     outputs = most(tables.output, config.inner) * inner + largest(tables.output_bias)

@@ -16,8 +16,8 @@ from engine.nn.layers.views import ChosenSequential
 class ListNetwork(Layer):
     """A trunk over feature lists, a head that scores listed choices, plain heads, and perhaps a trunk for the value.
 
-    forward:  (features integer [B, L], choices integer [B, M], their sorts integer [B, M]), then with a value trunk its
-              views, and with it or a ChosenSequential head the version integer [B]
+    forward:  (features integer [B, L], choices integer [B, M], their sorts integer [B, M, S]), then with a value trunk
+              its views, and with it or a ChosenSequential head the version integer [B]
               -> {"policy": [B, M], head name: y of that head, "value_trunk": its y}
     backward: {output name: dy}, all outputs -> None
 

@@ -10,7 +10,8 @@ import pytest
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError
-from engine.network.sparse.features import look, new_sight
+from engine.network.sparse.features import new_sight
+from engine.network.sparse.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, wdl_of_labels
 from selfplay.data.sparse_sampler import new_sparse_batch

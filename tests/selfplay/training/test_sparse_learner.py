@@ -12,8 +12,9 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
-from engine.network.sparse.features import look, new_sight
+from engine.network.sparse.features import new_sight
 from engine.network.sparse.model import build_sparse
+from engine.network.sparse.moves import look
 from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
@@ -67,7 +68,7 @@ def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) ->
     model = build_sparse(CONFIG, np.random.default_rng(1)).astype(np.float64)
     features = np.where(np.arange(batch.features.shape[1]) < batch.n_features[:count, None], batch.features[:count], -1)
     legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
-    rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal, batch.sorts[:count], 0)
+    rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal[:, :, None], batch.sorts[:count], 0)
     versions = versions_of(features)
     assert len(set(versions)) == 8
     outputs, backward = model.forward((features, rows, sorts, versions))
