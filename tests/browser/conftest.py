@@ -56,7 +56,6 @@ def ask(browser: str, folder: Path, text: str, width: int, act: str) -> object:
         [browser, *flags, profile, file.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
     answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
-    assert answer is not None
     assert answer[1], "the frame never loaded"
     return json.loads(html.unescape(answer[1]))
 

@@ -25,7 +25,6 @@ SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
 @pytest.fixture(scope="module")
 def annotated_page() -> str:
     game = chess.pgn.read_game(io.StringIO(GAME))
-    assert game is not None
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
         return render_game_page(
             "A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1, GAME)], "100 nodes"

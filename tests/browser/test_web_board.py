@@ -282,7 +282,6 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: C
     words = ["play", "--web", "--no-browser", "--fen", BACK_RANK, "--evaluator", "material", "--threads", "1"]
     command = [sys.executable, "-m", "uci", *words, "--hash-mib", "16", "--pgn", str(tmp_path / "mine.pgn")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
     url = process.stdout.readline().split()[-1]
     tab = chromium.open(url)
     tab.wait_for("state")

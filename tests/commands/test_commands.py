@@ -95,19 +95,13 @@ def test_reader_that_leaves_early_is_no_error() -> None:
     process = subprocess.Popen(
         [*COMMAND, "perft", "1", "--divide"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert process.stdout is not None
     process.stdout.close()
     _, errors = process.communicate(timeout=START_S)
     assert (process.returncode, errors) == (0, b"")
 
 
 def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "RUNS": 1,
-        "PERFT_DEPTH": 2,
-        "IN_KERNEL_NODES": 30,
-        "NETWORK_NODES": 10,
-    }.items():
+    for name, value in {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}.items():
         monkeypatch.setattr(bench, name, value)
     monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:2])
     results = json.loads(json.dumps(bench.measure(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
@@ -158,7 +152,6 @@ def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
     assert "Ke3 is illegal" in done.stdout
     assert "0-1: you resign" in done.stdout
     game = chess.pgn.read_game(io.StringIO(path.read_text()))
-    assert game is not None
     assert game.headers["Result"] == "0-1"
     assert len(list(game.mainline_moves())) == 2
 

@@ -275,8 +275,6 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
     with subprocess.Popen(
         [*COMMAND, "play", *flags], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
         process.stdin.write(b"e4\n")
         process.stdin.flush()
         while b"Aino plays" not in process.stdout.readline():
@@ -314,5 +312,4 @@ def test_chess960_game_castles_and_reads_back(tmp_path: Path, monkeypatch: pytes
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"
     first = game.next()
-    assert first is not None
     assert first.san() == "O-O"

@@ -29,7 +29,6 @@ def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
     time = Time()
     table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
     time.seconds = 30
-    assert table.clock is not None
     assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
     play(table, "e4")
     assert table.clock.running == chess.BLACK
@@ -47,7 +46,6 @@ def test_flag_falls_while_nobody_moves() -> None:
     assert not table.fall_of_flag()
     time.seconds = 60.1
     assert table.fall_of_flag()
-    assert table.end is not None
     assert (table.end.result, table.end.reason) == ("0-1", "White lost on time")
 
 
@@ -71,7 +69,6 @@ def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
     assert not table.is_running
     time.seconds = 100
     getattr(table, stop)(False)
-    assert table.clock is not None
     assert table.clock.left(chess.WHITE) == 50
     assert table.clock.running == chess.WHITE
     time.seconds = 101
@@ -89,7 +86,6 @@ def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
     time.seconds = 110
     play(table, "e5")
     assert table.clock_times == {1: 60, 2: 50}
-    assert table.clock is not None
     assert table.clock.running == chess.WHITE
 
 
@@ -101,7 +97,6 @@ def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
     play(table, "Nf3", "Nc6")
     assert table.take_back()
     assert [move.uci() for move in table.board.move_stack] == ["e2e4", "e7e5"]
-    assert table.clock is not None
     assert (table.clock.left(chess.WHITE), table.clock.running) == (60, chess.WHITE)
 
 
@@ -140,7 +135,6 @@ def test_exploring_steps_along_the_game_and_leaves_it_by_a_variation() -> None:
     assert (table.place, table.variation) == ((False, 1), None)
     table.explore(moves("c7c5", "g1f3"))
     assert table.place == (True, 3)
-    assert table.variation is not None
     assert (table.variation.fork, table.variation.moves) == (1, moves("c7c5", "g1f3"))
     table.look(True, 2)
     table.explore(moves("b1c3"))

@@ -57,7 +57,6 @@ def test_numbers_in_tables_name_their_command(page: str) -> None:
 
 def test_the_test_command_is_the_one_that_the_whole_check_runs() -> None:
     pattern = re.search(r"--extended-regexp '([^']+)' README.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
-    assert pattern is not None
     assert len(re.findall(rf"(?m){pattern[1]}", README)) == 1
 
 

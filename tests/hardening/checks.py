@@ -77,10 +77,7 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
         Check("kill-campaign", kills, "kills", module("benchmarks.kill_campaign", "--kills", kills, "--seed", seed)),
         # Two matches, against itself and against Stockfish.
         Check(
-            "forfeits",
-            games,
-            "games",
-            module("benchmarks.forfeits", "--games", games // 2, "--out", logs / "forfeits"),
+            "forfeits", games, "games", module("benchmarks.forfeits", "--games", games // 2, "--out", logs / "forfeits")
         ),
         tests(
             "bounds",

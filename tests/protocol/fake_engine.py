@@ -81,9 +81,7 @@ class Conversation:
     """A session with a fake engine, driven line by line."""
 
     def __init__(
-        self,
-        factory: Callable[[EngineOptions], FakeEngine] = FakeEngine,
-        command_line: EngineOptions | None = None,
+        self, factory: Callable[[EngineOptions], FakeEngine] = FakeEngine, command_line: EngineOptions | None = None
     ) -> None:
         self.output = io.StringIO()
         self.engine: FakeEngine | None = None

@@ -35,7 +35,6 @@ def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine
     limit = chess.engine.Limit(white_clock=1, black_clock=1, white_inc=0.01, black_inc=0.01)
     for _ in range(6):
         result = driver.play(board, limit, ponder=True)
-        assert result.move is not None
         board.push(result.move)
         board.push(result.ponder or next(iter(board.legal_moves)))
 
@@ -54,7 +53,6 @@ def test_driver_plays_chess960(driver: chess.engine.SimpleEngine) -> None:
     board = chess.Board.from_chess960_pos(518 - 201)
     for _ in range(8):
         result = driver.play(board, chess.engine.Limit(nodes=40))
-        assert result.move is not None
         board.push(result.move)
 
 

@@ -29,7 +29,6 @@ def talk() -> Conversation:
 
 def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation) -> None:
     talk.say("isready", "setoption name Hash value 64")
-    assert talk.engine is not None
     assert talk.engine.options.hash_mib == 256
     talk.say("isready")
     assert talk.engine.options.hash_mib == 64
@@ -43,7 +42,6 @@ def test_hash_beyond_the_memory_is_granted_with_one_warning(
     assert talk.infos() == []
     talk.say("setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready")
     assert talk.infos() == ["Hash 1001 is more than the 1000 MiB of memory that this machine has"]
-    assert talk.engine is not None
     assert talk.engine.options.hash_mib == 1001
 
 
@@ -60,7 +58,6 @@ def test_missing_net_is_reported_and_play_goes_on(talk: Conversation) -> None:
     talk.wait_for("bestmove")
     assert "readyok" in talk.lines
     assert any("missing.dit" in text for text in talk.infos())
-    assert talk.engine is not None
     assert talk.engine.options == EngineOptions()
 
 
@@ -164,7 +161,6 @@ def test_what_cannot_be_loaded_costs_that_option_alone(
     talk.wait_for("bestmove")
     verb = "keeping" if ready_before else "using"
     assert talk.infos() == [f"no {value}; {verb} {instead}"]
-    assert talk.engine is not None
     assert talk.engine.options == EngineOptions(hash_mib=64, own_book=field == "book_file")
     assert talk.session.options == talk.engine.options
 
@@ -188,7 +184,6 @@ def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytes
         "default.dit: expected sha256 0, found sha256 1; using Evaluator hybrid",
         "default_tower.dit: expected sha256 0, found sha256 1; using Evaluator material",
     ]
-    assert talk.engine is not None
     assert talk.engine.evaluator.name == "material"  # type: ignore[attr-defined]
     talk.engine.close()
     with ready_engine(make_console(), EngineOptions(hash_mib=8, threads=1)) as engine:  # for the other commands
@@ -255,7 +250,6 @@ def told(*settings: str, **options: Any) -> list[str]:
     talk.say("isready")
     before = len(talk.infos())
     talk.say(*(f"setoption name {text}" for text in settings), "isready", "isready")
-    assert talk.engine is not None
     talk.engine.close()
     return talk.infos()[before:]
 

@@ -82,9 +82,6 @@ def test_gui_that_closes_the_pipe_ends_the_engine() -> None:
     process = subprocess.Popen(
         [*COMMAND, *SMALL], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
     process.stdout.close()
     process.stdin.write(b"uci\nisready\nisready\n")
     process.stdin.flush()

@@ -60,7 +60,6 @@ def test_go_without_isready_or_position_plays_from_the_start(talk: Conversation)
 def test_searchmoves_and_limits_reach_the_engine(talk: Conversation) -> None:
     talk.say("go wtime 1000 btime 900 winc 10 searchmoves e2e4 d2d4")
     talk.wait_for("bestmove")
-    assert talk.engine is not None
     limits = talk.engine.limits[0]
     assert [move.uci() for move in limits.searchmoves] == ["e2e4", "d2d4"]
     assert (limits.white_time_ms, limits.black_time_ms, limits.white_increment_ms) == (1000, 900, 10)
@@ -106,13 +105,11 @@ def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversat
 def test_ucinewgame_during_a_search_ends_it(talk: Conversation) -> None:
     talk.say("go infinite", "ucinewgame")
     assert len(talk.answers("bestmove")) == 1
-    assert talk.engine is not None
     assert talk.engine.calls == ["new_game"]
 
 
 def test_clear_hash_forgets(talk: Conversation) -> None:
     talk.say("isready", "setoption name Clear Hash")
-    assert talk.engine is not None
     assert talk.engine.calls == ["new_game"]
 
 
@@ -123,7 +120,6 @@ def test_quit_or_end_of_input_during_a_search_ends_promptly_with_one_bestmove(en
     assert talk.session.run(["isready\n", "go infinite\n", ending]) == 0
     assert time.monotonic() - start < 2
     assert len(talk.answers("bestmove")) == 1
-    assert talk.engine is not None
     assert talk.engine.calls[-1] == "close"
 
 
@@ -149,7 +145,6 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
         def search(
             self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
         ) -> SearchResult:
-            assert on_info is not None
             for ms, move in told:
                 info = self._info(chess.Move.from_uci(move), 1)
                 on_info([replace(info, time_ms=ms, current_move=info.pv[0], current_number=1)])
@@ -164,7 +159,6 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
 
 def test_failing_search_still_plays_a_legal_move(talk: Conversation, capsys: pytest.CaptureFixture[str]) -> None:
     talk.say("isready")
-    assert talk.engine is not None
     talk.engine.fail = True
     talk.say("go nodes 1 searchmoves d2d4")
     assert talk.wait_for("bestmove") == ["bestmove d2d4"]
@@ -246,7 +240,6 @@ def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Co
     talk.say("setoption name UCI_Chess960 value false", "d", "go nodes 1")
     talk.wait_for("bestmove")
     assert talk.lines.count(shown) == 2
-    assert talk.engine is not None
     assert [move.uci() for move in talk.engine.board.move_stack] == ["d8c8", "d1e1", "h7h6"]
     assert talk.engine.board.chess960, "the moves so far can be read under no other rules"
     assert any("the king stands on d" in text for text in talk.infos())
@@ -284,7 +277,6 @@ def test_help_names_every_command(talk: Conversation) -> None:
 
 def test_problems_of_endgame_tables_are_told_once(talk: Conversation) -> None:
     talk.say("isready")
-    assert talk.engine is not None
     talk.engine.problems = ["broken table"]
     talk.say("go nodes 1")
     talk.wait_for("bestmove")

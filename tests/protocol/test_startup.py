@@ -45,7 +45,6 @@ MOST_COMPILATIONS = 300  # of a start in one process
 
 def test_home_folder_that_cannot_be_written_is_no_obstacle() -> None:
     base = jit.cache_base()
-    assert base is not None
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(base.parent))  # where the kernels are compiled already
     measure_start(MATERIAL, {**no_home(), **temporary})
 
@@ -124,7 +123,6 @@ def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch:
 
     def left() -> float | None:
         progress = preparation.progress()
-        assert progress is not None
         return progress.seconds_left
 
     assert left() is None
@@ -241,7 +239,6 @@ def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
     told: list[LoadingProgress] = []
     preparation = Preparation(OPTIONS, "material")
     wait_for((folder / "work").exists)
-    assert preparation._compiler is not None
     preparation._compiler.kill()
     (folder / "stop").unlink()
     preparation.wait(told.append)
@@ -258,7 +255,6 @@ def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> No
     first = Preparation(OPTIONS, "material")
     wait_for((folder / "work").exists)
     second = Preparation(OPTIONS, "material")
-    assert first._compiler is not None
     first._compiler.kill()
     (folder / "stop").unlink()
     second.wait(None)

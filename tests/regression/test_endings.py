@@ -72,9 +72,7 @@ def play_out(player: Engine, board: chess.Board, tables: chess.syzygy.Tablebase)
 
 def engine_move(player: Engine, board: chess.Board) -> chess.Move:
     player.set_position(board)
-    move = player.search(Limits(nodes=NODES)).best_move
-    assert move is not None
-    return move
+    return player.search(Limits(nodes=NODES)).best_move
 
 
 @pytest.mark.parametrize("material", MATERIAL)

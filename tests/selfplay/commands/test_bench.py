@@ -10,18 +10,12 @@ import pytest
 
 from selfplay.commands.bench import random_positions
 
-COMMON = {
-    "raw evaluations/s",
-    "positions/s",
-}
+COMMON = {"raw evaluations/s", "positions/s"}
 
 
 @pytest.mark.parametrize(
     ("net", "own"),
-    [
-        ("8x1", {"evaluations/s", "share of raw"}),
-        ("sparse-128", {"visits/s", "share of the search alone"}),
-    ],
+    [("8x1", {"evaluations/s", "share of raw"}), ("sparse-128", {"visits/s", "share of the search alone"})],
 )
 def test_every_part_is_measured(aino_train: Callable[..., str], net: str, own: set[str]) -> None:
     flags = ["--net", net, "--threads", 1, "--batch", 32, "--visits", 4, "--games", 4, "--seconds", 0.06]

@@ -54,7 +54,6 @@ def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
         assert 0 < straight.ledger.losses(1, kind)[0]["policy"] < 10
     assert [row["step"] for row in straight.ledger.losses(1, "train")] == [8]
     result = straight.ledger.gate(1)
-    assert result is not None
     assert sum(result.pentanomial) == 2
     best = straight.best.read_bytes()
     assert best == straight.candidate(1 if result.accepted else 0).read_bytes()
@@ -180,7 +179,6 @@ def test_verdict_waits_for_missing_pairs() -> None:
     assert GateTest(settings, {0: 1.0, 1: 1.0, 2: 1.0}).verdict is None
     assert GateTest(settings, {2: 1.0, 3: 1.0}).verdict is None
     result = GateTest(settings, {0: 1.0, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
-    assert result is not None
     assert (result.accepted, result.decided, result.pentanomial) == (True, False, (0, 0, 1, 1, 0))
 
 
@@ -188,7 +186,6 @@ def test_verdict_ignores_games_after_the_decision() -> None:
     settings = GateSettings(pairs=60)
     won = dict.fromkeys(range(60), 1.0)
     early = GateTest(settings, won).verdict
-    assert early is not None
     assert early.accepted
     assert early.decided
     lost = dict.fromkeys(range(60, 120), 0.0)
@@ -197,7 +194,6 @@ def test_verdict_ignores_games_after_the_decision() -> None:
 
 def test_weak_score_at_the_limit_is_rejected() -> None:
     result = GateTest(GateSettings(pairs=2), {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
-    assert result is not None
     assert not result.accepted
 
 
@@ -210,7 +206,6 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
     assert run_generations(run, 1, never)
     result = run.ledger.gate(1)
     run.close()
-    assert result is not None
     assert (sum(result.pentanomial), result.decided) == (3, False)
 
 
@@ -351,7 +346,6 @@ def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:
     assert result is not None
     ledger.note_gate(3, result)
     stored = ledger.gate(3)
-    assert stored is not None
     assert stored.elo == 9999.0
     assert json.dumps(stored.elo_low)
     ledger.close()

@@ -14,12 +14,7 @@ from engine.network.sparse.features import look, new_sight
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, wdl_of_labels
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.records.calibration import (
-    CALM_VALUES,
-    MOVE_SCORES,
-    Calibration,
-    fit_calibration,
-)
+from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, Calibration, fit_calibration
 from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots

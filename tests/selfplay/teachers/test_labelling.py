@@ -273,7 +273,6 @@ def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
     chance = random.Random(kills)
     for _ in range(kills):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
             process.stdout.readline()  # it has begun to label
             time.sleep(chance.uniform(0.0, 0.5))
             process.send_signal(signal.SIGKILL)

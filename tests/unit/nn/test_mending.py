@@ -81,10 +81,7 @@ SHAPES: dict[str, tuple[Callable[[], object], str]] = {
     "several heads": (lambda: mse(heads()(X), X[:, :1]), r"outputs\['value'\]"),
     "the loss back": (lambda: net().forward(X, True)[1](0.3), r"loss, dy = mse\(y, targets\)"),
     "flat targets": (lambda: trained(mse, X[:, 0], 1), r"reshape targets to \[-1, 1\]: targets\.reshape\(-1, 1\)"),
-    "flat yes and no": (
-        lambda: trained(sigmoid_binary_cross_entropy, CLASSES, 1),
-        r"reshape targets to \[-1, 1\]",
-    ),
+    "flat yes and no": (lambda: trained(sigmoid_binary_cross_entropy, CLASSES, 1), r"reshape targets to \[-1, 1\]"),
     "classes for mse": (lambda: trained(mse, CLASSES), "classes belong to softmax_cross_entropy"),
     "a column of classes": (lambda: trained(softmax_cross_entropy, CLASSES[:, None]), r"reshape targets to \[-1\]"),
     "classes as floats": (lambda: trained(softmax_cross_entropy, CLASSES * 1.0), r"targets\.astype\(np\.int64\)"),

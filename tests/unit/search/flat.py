@@ -10,11 +10,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.session import Search
-from engine.search.tree import (
-    NO_NODE,
-    NODES,
-    PENDING,
-)
+from engine.search.tree import NO_NODE, NODES, PENDING
 
 
 class FlatEvaluator:

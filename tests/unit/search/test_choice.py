@@ -29,7 +29,6 @@ def chosen(children: list[RootMove], plan: StrengthPlan, draws: int = 400) -> Co
 
 def test_the_option_offers_what_lies_between_measured_ratings():
     option = find_option("UCI_Elo")
-    assert option is not None
     assert MEASURED[0][0] <= option.bounds["least"] < option.bounds["most"] <= MEASURED[-1][0]
 
 

@@ -229,7 +229,6 @@ def test_a_towers_tree_is_the_same_at_any_number_of_threads() -> None:
 def stop_between_answers(player: Engine) -> None:
     """Begin a search and stop it when alpha-beta has answered a question and not yet all."""
     hint_source, control = player._hint_source, SearchControl()
-    assert hint_source is not None
     plain = hint_source.answer_next
 
     def answer_and_stop() -> bool:
@@ -250,7 +249,6 @@ def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing() -> None:
             player.set_position(chess.Board(COMBINATIONS[0][0]))
             if stopped:
                 stop_between_answers(player)
-                assert player._hint_source is not None
                 assert player._hint_source.is_asking
             player.search(Limits(nodes=5000))
             trees.append(tree_hash(player))

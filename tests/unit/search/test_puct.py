@@ -9,10 +9,7 @@ import pytest
 
 from engine.search.priors import hint, keep_moves, restore
 from engine.search.puct import exploration_scale, moves_left_utility, score_edges, select_edge
-from engine.search.tree import (
-    LOSS,
-    ROOT,
-)
+from engine.search.tree import LOSS, ROOT
 from tests.unit.search.small_trees import PARAMS, decide, small_tree, visit
 
 pytestmark = pytest.mark.plain

@@ -13,10 +13,7 @@ from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.root import principal_variation
 from engine.search.session import Search
-from engine.search.tree import (
-    NODES,
-    new_tree,
-)
+from engine.search.tree import NODES, new_tree
 from tests.unit.search.flat import FlatEvaluator, best_uci, check_consistency, engine, tree_fingerprint
 from tests.unit.search.rounds import apply_leaves, gather_leaves
 

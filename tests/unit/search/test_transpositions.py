@@ -148,12 +148,7 @@ def test_the_table_keeps_the_node_with_the_most_visits():
 
 @pytest.mark.parametrize(
     ("moves", "halfmoves", "has_key"),
-    [
-        ("", 0, True),
-        ("", LATEST_HALFMOVE, True),
-        ("", LATEST_HALFMOVE + 1, False),
-        ("b2b3 c7b7 b3b2 b7c7", 0, False),
-    ],
+    [("", 0, True), ("", LATEST_HALFMOVE, True), ("", LATEST_HALFMOVE + 1, False), ("b2b3 c7b7 b3b2 b7c7", 0, False)],
 )
 def test_positions_that_depend_on_the_way_there_have_no_transpositions(moves, halfmoves, has_key):
     board = chess.Board(KINGS_WALK)
