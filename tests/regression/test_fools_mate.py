@@ -74,8 +74,9 @@ def test_a_net_that_loves_the_blunder_does_not_play_it(seen, moves, blunder, nod
     with Engine(EngineOptions(hash_mib=16, threads=1), evaluator=Deluded(board, refused)) as engine:
         engine.set_position(board)
         result = engine.search(Limits(nodes=nodes))
-    priors = {child.move: child.prior for child in result.children}
-    assert priors[refused] == pytest.approx(0.9, abs=0.01)
+    tempted = next(child for child in result.children if child.move == refused)
+    assert tempted.prior == pytest.approx(0.9, abs=0.01)
+    assert tempted.mate == -1
     assert result.best_move != refused
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from unittest.mock import patch
 
 import chess
@@ -32,6 +31,7 @@ from engine.tactics.alphabeta import (
     new_alpha_beta,
 )
 from engine.tactics.quiescence import MATE_CP
+from tests.boards import board_after
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
@@ -90,18 +90,11 @@ def test_a_mate_is_seen(space: AlphaBeta, fen: str, plies: int) -> None:
 
 def test_a_repetition_on_the_stack_is_a_draw(space: AlphaBeta) -> None:
     forget(space)
-    board = chess.Board("7k/8/8/8/8/8/q7/6K1 w - - 0 1")
     line = ["g1f1", "h8g8", "f1g1", "g8h8"]
-    space.rows[: len(line) + 1] = stack_from_board(after(board, line))
+    space.rows[: len(line) + 1] = stack_from_board(board_after(line, "7k/8/8/8/8/8/q7/6K1 w - - 0 1"))
     space.nodes_left[0] = 1000
     assert alpha_beta(space, np.int64(len(line)), np.int64(1), -WINDOW, WINDOW, PASSING) == 0
     assert alpha_beta(space, np.int64(len(line) - 1), np.int64(1), -WINDOW, WINDOW, PASSING) > 0
-
-
-def after(board: chess.Board, line: Sequence[str]) -> chess.Board:
-    for word in line:
-        board.push_uci(word)
-    return board
 
 
 def test_it_stops_at_its_nodes_and_leaves_no_trace_of_the_unfinished(space: AlphaBeta) -> None:
@@ -122,9 +115,9 @@ def test_a_long_forced_line_fits_the_stack(space: AlphaBeta) -> None:
 
 
 def test_the_table_knows_the_reply(space: AlphaBeta) -> None:
-    better_than(space, "3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "g1f1")
-    board = after(chess.Board("3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"), ["g1f1"])
-    row = row_from_board(board)
+    fen = "3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
+    better_than(space, fen, "g1f1")
+    row = row_from_board(board_after("g1f1", fen))
     assert decode_move(row, int(best_reply(space, row))) == chess.Move.from_uci("d8d1")
     assert best_reply(space, row_from_board(chess.Board("8/8/8/8/8/k7/8/K7 w - - 0 1"))) == NO_MOVE
 
