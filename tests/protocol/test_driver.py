@@ -63,11 +63,12 @@ def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, 
         driver.ping()  # loads the engine before the clock runs
         for aino_color in chess.COLORS:
             board, clock = chess.Board(), {chess.WHITE: 3.0, chess.BLACK: 3.0}
-            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 24:
+            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 16:
                 side = board.turn
                 player = driver if side == aino_color else opponent
+                clocks = {"white_clock": clock[chess.WHITE], "black_clock": clock[chess.BLACK]}
                 limit = chess.engine.Limit(
-                    white_clock=clock[chess.WHITE], black_clock=clock[chess.BLACK], white_inc=0.05, black_inc=0.05
+                    **clocks, white_inc=0.05, black_inc=0.05, nodes=None if player is driver else 99
                 )
                 start = time.perf_counter()
                 move = player.play(board, limit, game=aino_color).move

@@ -15,6 +15,8 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
 
+DANGEROUS = 24  # positions
+
 
 class Erratic:
     """Values and policies without sense, the same whenever the same position is asked for."""
@@ -60,6 +62,11 @@ def allows_mate(board: chess.Board, move: chess.Move) -> bool:
     return False
 
 
+@pytest.fixture(scope="module")
+def dangerous() -> list[tuple[chess.Board, list[chess.Move]]]:
+    return list(dangerous_positions(DANGEROUS))
+
+
 def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Move]]]:
     """Positions of random games in which some moves allow mate in one and others do not, with the former."""
     rng = np.random.default_rng(7)
@@ -76,13 +83,10 @@ def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Mo
         board.push(moves[rng.integers(len(moves))])
 
 
-DANGEROUS = list(dangerous_positions(24))
-
-
-@pytest.mark.parametrize("number", range(len(DANGEROUS)))
+@pytest.mark.parametrize("number", range(DANGEROUS))
 @pytest.mark.parametrize("nodes", [60, 400])
-def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(number, nodes):
-    board, fatal = DANGEROUS[number]
+def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(dangerous, number, nodes):
+    board, fatal = dangerous[number]
     favourite = fatal[number % len(fatal)]
     result = searched(board, nodes, seed=number, favourite=favourite)
     tempted = next(child for child in result.children if child.move == favourite)

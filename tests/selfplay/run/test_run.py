@@ -74,7 +74,7 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
         run.close()
         if done:
             break
-        patience += 4
+        patience += 10
     assert done
     run = open_run(tmp_path)
     for ours, theirs in zip(outcome(run), outcome(straight), strict=True):
@@ -87,7 +87,7 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
 
 
 def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
-    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=24", "--workers=1"]
+    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=12", "--workers=1"]
     command = [sys.executable, "-m", "selfplay.main", "generate", str(tmp_path / "killed"), *flags]
     part = segment_path(tmp_path / "killed" / "replay", 1).with_suffix(".part")
     with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:

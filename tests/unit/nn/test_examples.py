@@ -154,7 +154,7 @@ def test_a_gru_remembers_two_numbers() -> None:
 
 def test_small_digits_are_read_by_a_convolutional_net() -> None:
     pytest.importorskip("sklearn")
-    history = digits.run(datasets.small_digits(), (32, 64), epochs=15).history
+    history = digits.run(datasets.small_digits(), (32, 64), epochs=12).history
     assert history["validation_accuracy"][-1] > 0.97
 
 
@@ -275,7 +275,7 @@ def test_the_vocabulary_does_not_depend_on_the_hash_seed() -> None:
         "print(list(sentiment.Vocabulary(texts, np.arange(10) // 5).columns))\n"
     )
     orders = set()
-    for seed in ("1", "2", "3"):
+    for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         orders.add(subprocess.check_output([sys.executable, "-c", program], env=environment, cwd=ROOT, text=True))
     assert len(orders) == 1
@@ -303,6 +303,7 @@ def test_broken_reviews_are_data_errors(tmp_path: Path, content: str, match: str
         sentiment.read_reviews(tmp_path / "reviews.csv")
 
 
+@pytest.mark.slow
 def test_real_reviews_are_judged_by_both_nets(test_data: Path) -> None:
     texts, labels = sentiment.read_reviews(test_data / "reviews" / "reviews.csv.xz")
     result = sentiment.run(texts[:2500], labels[:2500])
