@@ -1,7 +1,5 @@
 """What several test folders share: outside data and programs, each of which a test may lack."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A real browser for the pages' tests: what a script sees in a page of a given width. Skipped where there is none."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -1,7 +1,5 @@
 """The web pages in a real browser: no overflow on a phone, keys and buttons work, nothing fails. Skipped without."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The report of a run in a real browser: no overflow on a phone, games can be stepped through, nothing fails."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The web board in a real browser, driven by mouse and keys: whole games, their review, analysis, a second tab."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

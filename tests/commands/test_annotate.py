@@ -1,7 +1,5 @@
 """`aino annotate`: judging moves with scripted verdicts, and whole games with the real engine on few nodes."""
 
-from __future__ import annotations
-
 import io
 import json
 import random

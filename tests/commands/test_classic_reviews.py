@@ -1,7 +1,5 @@
 """Famous games as `aino annotate` reviews them without any flag: what must be marked, and what Stockfish says to it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import chess.pgn

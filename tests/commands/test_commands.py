@@ -1,7 +1,5 @@
 """The other subcommands of `aino`, run as a person or a script runs them."""
 
-from __future__ import annotations
-
 import io
 import json
 import platform

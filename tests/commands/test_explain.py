@@ -1,7 +1,5 @@
 """`aino explain`: what is observed and shown, with the real engine on few nodes."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator

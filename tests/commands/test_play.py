@@ -1,7 +1,5 @@
 """The terminal game: its loop and commands, how it is left, and `aino play`."""
 
-from __future__ import annotations
-
 import _thread
 import io
 import os

@@ -1,7 +1,5 @@
 """`aino play` in a real terminal: running clocks, a falling flag, what follows a game, loading a game."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Clocks and levels of the terminal game."""
 
-from __future__ import annotations
-
 import io
 
 import chess

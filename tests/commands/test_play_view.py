@@ -1,7 +1,5 @@
 """What the terminal game looks like, on the screen and as PGN."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

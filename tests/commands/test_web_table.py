@@ -1,7 +1,5 @@
 """The web board's table: rules, clocks, take back, variations, PGN."""
 
-from __future__ import annotations
-
 import chess
 import chess.pgn
 import pytest

@@ -1,7 +1,5 @@
 """The front page is short, its numbers stand in the results, and every table of numbers names its command."""
 
-from __future__ import annotations
-
 import re
 import xml.etree.ElementTree as ET
 

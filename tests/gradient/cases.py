@@ -1,7 +1,5 @@
 """Small layers of every registered kind with inputs for them: what the checks over all layers go through."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The table of the long checks: what runs, and how much of it."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The game files under fire: replay segments, and Lc0's training chunks alone and in archives."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import tarfile

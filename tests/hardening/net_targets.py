@@ -1,7 +1,5 @@
 """The net files under fire: `.dit`, the older `.dit`, Lc0's, and checkpoints."""
 
-from __future__ import annotations
-
 import functools
 import gzip
 import io

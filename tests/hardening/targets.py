@@ -1,7 +1,5 @@
 """Every format that is fuzzed, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from tests.hardening import game_targets, label_targets, net_targets, text_targets

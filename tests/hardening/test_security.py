@@ -3,8 +3,6 @@
 Numba's own kernel cache is made of pickles; test_places.py has who may write there.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

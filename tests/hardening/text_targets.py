@@ -1,7 +1,5 @@
 """The text formats under fire: positions, games, test suites, openings, settings."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import zipfile

@@ -3,8 +3,6 @@
 https://www.chessprogramming.org/Perft_Results; Chess960: https://www.chessprogramming.org/Chess960_Perft_Results
 """
 
-from __future__ import annotations
-
 import time
 
 import chess

@@ -3,8 +3,6 @@
 No python-chess here: the tests send bytes that it would never send, and read lines that it would drop.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import queue

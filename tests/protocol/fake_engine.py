@@ -1,7 +1,5 @@
 """An engine that does not search: it waits as told and plays the first legal move. Only the protocol is tested."""
 
-from __future__ import annotations
-
 import io
 import time
 from collections.abc import Callable

@@ -8,8 +8,6 @@ batch another engine also answers one `go` of games whose tree is always full. A
 seed sends the same lines.
 """
 
-from __future__ import annotations
-
 import random
 import sys
 import tempfile

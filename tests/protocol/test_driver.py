@@ -1,7 +1,5 @@
 """Aino as python-chess's driver sees it: play, the clock, pondering, analysis, Chess960."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

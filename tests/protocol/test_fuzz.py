@@ -1,7 +1,5 @@
 """Nonsense, and sense in any order, by the thousand: see fuzz.py and fuzz_options.py, which do it by the million."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.protocol import fuzz, fuzz_options

@@ -1,7 +1,5 @@
 """Aino in real GUIs on a virtual screen: it plays five moves a side, and its processes end with the GUI's wish."""
 
-from __future__ import annotations
-
 import queue
 import shlex
 import signal

@@ -1,7 +1,5 @@
 """Loading the engine and giving it options: what it refuses is named and left out, the rest stays as it was."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

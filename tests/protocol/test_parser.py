@@ -1,7 +1,5 @@
 """UCI words to values and back, without an engine."""
 
-from __future__ import annotations
-
 import contextlib
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """Aino in a process of its own: what it owes beyond the checklist of test_universal.py."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

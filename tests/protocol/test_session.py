@@ -1,7 +1,5 @@
 """Whole conversations with a fake engine: one bestmove a go, at the right moment, whatever comes in."""
 
-from __future__ import annotations
-
 import io
 import random
 import string

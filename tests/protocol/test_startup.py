@@ -1,7 +1,5 @@
 """Starting where it is difficult: nowhere to keep compiled kernels, nothing compiled yet, several engines at once."""
 
-from __future__ import annotations
-
 import gc
 import os
 import random

@@ -1,7 +1,5 @@
 """Won endings are converted against the best defence that the tables know, and lost ones are not given up early."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -2,8 +2,6 @@
 net believes.
 """
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest

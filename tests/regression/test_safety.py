@@ -1,7 +1,5 @@
 """What no evaluator may talk the search into: known losses, repetition while winning, an early end of a lost game."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import chess

@@ -1,7 +1,5 @@
 """`Engine` as a library: in the background, with a book, weakened, with tables, and by its options."""
 
-from __future__ import annotations
-
 import gc
 import json
 import re

@@ -1,7 +1,5 @@
 """Who may import whom, read from the syntax trees; and that importing does nothing else."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 import re

@@ -1,7 +1,5 @@
 """The option table: its forms agree with each other, and bad values are refused by name."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import fields
 from pathlib import Path

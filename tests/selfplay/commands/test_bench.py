@@ -1,7 +1,5 @@
 """`aino-train bench` measures what it says."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The `aino-train` command table."""
 
-from __future__ import annotations
-
 import importlib
 import subprocess
 import sys

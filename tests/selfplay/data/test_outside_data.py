@@ -1,7 +1,5 @@
 """Readers on the real collections, their first games; skipped where the data is not there."""
 
-from __future__ import annotations
-
 import zipfile
 from itertools import islice
 from pathlib import Path

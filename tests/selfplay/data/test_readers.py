@@ -1,7 +1,5 @@
 """Readers of collections as they are in the wild: selections, broken games, damage, and what occurs twice."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import json

@@ -1,7 +1,5 @@
 """Lc0's training chunks: field by field, there and back, and what is refused."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import struct

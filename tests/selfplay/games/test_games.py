@@ -1,7 +1,5 @@
 """Self-play games: legal, reproducible, independent of their company; and their storage survives damage."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace

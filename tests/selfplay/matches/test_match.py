@@ -1,7 +1,5 @@
 """Matches between UCI processes: who is at fault, what is stored, and going on after an interruption."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

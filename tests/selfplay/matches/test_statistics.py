@@ -1,7 +1,5 @@
 """Elo and SPRT on pairs, against simulation and against what must hold by symmetry."""
 
-from __future__ import annotations
-
 import math
 import statistics
 

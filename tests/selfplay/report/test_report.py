@@ -1,7 +1,5 @@
 """The report of a run: what it counts, what it draws, and its page."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """Games into a run and out of it, as PGN and as Lc0's training chunks."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from dataclasses import replace

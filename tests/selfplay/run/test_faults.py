@@ -1,7 +1,5 @@
 """What goes wrong around a run: full disks, damaged and deleted files, other versions, two processes at once."""
 
-from __future__ import annotations
-
 import logging
 import re
 import sqlite3

@@ -1,7 +1,5 @@
 """A run folder: one generation end to end, continued after interruptions, and its settings."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

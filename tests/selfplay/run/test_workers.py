@@ -1,7 +1,5 @@
 """Worker processes: the games of one process, whatever happens to the workers; and none is left behind."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

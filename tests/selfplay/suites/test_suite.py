@@ -1,7 +1,5 @@
 """Test suites and puzzles: reading them with their deviations, and what counts as solved."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Label folders as a source of training: what is drawn, what it teaches, and what it must not."""
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np

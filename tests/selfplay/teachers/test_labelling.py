@@ -1,7 +1,5 @@
 """Label folders: the same bytes whatever happened on the way, and labels that are the teacher's."""
 
-from __future__ import annotations
-
 import math
 import os
 import random

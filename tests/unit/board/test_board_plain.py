@@ -1,7 +1,5 @@
 """The board's kernels as plain Python: an interpreter without compiler must say the same as the machine code."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The classical evaluator: symmetry, the judgements a club player takes for granted, and what quiescence must see."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest

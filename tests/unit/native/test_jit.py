@@ -1,7 +1,5 @@
 """The kernel cache: a folder for each set of sources, and the bit intrinsics in both worlds."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Kernels compiled as a whole: called by Python, by each other and by functions of other libraries."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

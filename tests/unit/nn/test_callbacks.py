@@ -1,7 +1,5 @@
 """Callbacks: functions and objects that the trainer calls, one that stops it and one that saves the best model."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from types import SimpleNamespace

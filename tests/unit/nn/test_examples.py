@@ -1,7 +1,5 @@
 """The examples in small versions, with thresholds that they may miss; the larger ones need outside data."""
 
-from __future__ import annotations
-
 import gzip
 import importlib
 import os

@@ -1,7 +1,5 @@
 """The examples that learn from chess games, in small versions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import chess

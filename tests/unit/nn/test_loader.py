@@ -1,7 +1,5 @@
 """Loaders: batches read on demand, from files larger than memory, with augmentation, repeatable and resumable."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

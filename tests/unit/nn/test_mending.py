@@ -1,7 +1,5 @@
 """The mistakes of someone who knows PyTorch or Keras: each is refused by a message that says what to do."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """A model from outside: calling it, predicting with it, printing it; and the package's own example."""
 
-from __future__ import annotations
-
 import doctest
 import inspect
 from pathlib import Path

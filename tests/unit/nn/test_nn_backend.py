@@ -1,7 +1,5 @@
 """One layer code for NumPy and CuPy: dispatch on a recording array type, and on a GPU where one answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Layers: shapes, names, configurations, copies and errors. Their gradients are checked in tests/gradient."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Attention, recurrence, embeddings and normalisation of sequences: what they compute, apart from their gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Losses, optimizers, schedules, clipping and the data-parallel step."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The notebooks: small, free of their author's machine; every cell runs and what is claimed comes true."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """The trainer: repeatable, resumable bit for bit, with validation, early stop and a history."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Evaluators whose answers are known, engines that use them, and what holds of every tree."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 

@@ -3,8 +3,6 @@
 python -m tests.unit.search.shared_trees --threads 16 64 --visits 10000000     the long form of `test_walkers`
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import threading

@@ -1,7 +1,5 @@
 """Limited strength: plans, and the choice among root moves."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise

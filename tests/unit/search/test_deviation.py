@@ -1,7 +1,5 @@
 """Exploration by the deviation of a node's values."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import chess

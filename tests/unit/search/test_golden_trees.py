@@ -1,7 +1,5 @@
 """Trees of whole searches, which a change that is not meant to alter the search leaves as they are."""
 
-from __future__ import annotations
-
 import chess
 import pytest
 

@@ -1,7 +1,5 @@
 """Alpha-beta beside the tree: what it finds, and what the tree makes of it."""
 
-from __future__ import annotations
-
 from unittest.mock import patch
 
 import chess

@@ -1,7 +1,5 @@
 """One search: its limits, stop and ponderhit."""
 
-from __future__ import annotations
-
 import threading
 import time
 

@@ -1,7 +1,5 @@
 """Nodes that get their policy and edges at their second visit: the same tree with half the edges."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest

@@ -5,8 +5,6 @@ differs are near ties: Lc0's priors do not quite sum to one after rounding, the 
 the other side of another one; and where an evaluation differs in its last bits.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Iterator

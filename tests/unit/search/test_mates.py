@@ -1,7 +1,5 @@
 """Forced mates found by the rules, and the search that is led to them."""
 
-from __future__ import annotations
-
 import random
 
 import chess

@@ -1,7 +1,5 @@
 """The formulas of selection on trees small enough to count by hand, as plain Python."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

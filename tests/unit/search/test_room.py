@@ -1,7 +1,5 @@
 """A tree that is full learns on: what was not used for long gives way."""
 
-from __future__ import annotations
-
 import time
 
 import chess

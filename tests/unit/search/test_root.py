@@ -1,7 +1,5 @@
 """The statistics of the root, and the choice among its moves."""
 
-from __future__ import annotations
-
 import time
 
 import chess

@@ -1,7 +1,5 @@
 """The same search gives the same tree: whatever evaluates, interrupts or shares it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import chess

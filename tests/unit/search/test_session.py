@@ -1,7 +1,5 @@
 """The tree as an object: what is kept, what is forgotten, and what it may not grow beyond."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest

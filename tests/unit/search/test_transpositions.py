@@ -1,7 +1,5 @@
 """Nodes with the same position: what a new one learns from the one before."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 import chess

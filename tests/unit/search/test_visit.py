@@ -1,7 +1,5 @@
 """Backups and proofs, on trees small enough to count by hand and in whole searches."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Kernels that carry visits out, with an evaluator resolved by the type of its model."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

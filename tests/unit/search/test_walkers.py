@@ -1,7 +1,5 @@
 """Several threads that visit one tree: it is whole whenever they stand still."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest
