@@ -25,6 +25,7 @@ from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
+from tests.new_process import ROOT, output_of
 from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
 from uci.loading import background
@@ -34,7 +35,6 @@ from uci.loading.compiler import Place
 from uci.loading.patient import PatientEngine
 from uci.protocol.search_task import any_move
 
-ROOT = Path(__file__).resolve().parents[2]
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
 WAIT_S = 60.0
@@ -348,9 +348,7 @@ def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path: Pat
         "        engine.set_options(EngineOptions(hash_mib=2, backend='numpy', evaluator=name))\n"
         "print([one.name for one in times.compilations])\n"
     )
-    environment = child_environment() | {"AINO_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-P", "-c", program]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert output_of(program, AINO_CACHE_DIR=str(tmp_path)) == "[]\n"
 
 
 # ---- the real one ---------------------------------------------------------------------------------------------------
@@ -406,9 +404,7 @@ print(len(times.compilations), *(one.name for one in times.compilations))
 
 @pytest.mark.slow
 def test_no_search_compiles_anything_after_the_first_start(first_start: tuple[Path, list[Compilation]]) -> None:
-    environment = child_environment() | {"AINO_CACHE_DIR": str(first_start[0])}
-    command = [sys.executable, "-P", "-c", RARE]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split() == ["0"]
+    assert output_of(RARE, AINO_CACHE_DIR=str(first_start[0])).split() == ["0"]
 
 
 @pytest.mark.slow

@@ -3,17 +3,16 @@
 import ast
 import itertools
 import re
-import subprocess
 import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.new_process import ROOT, output_of
+
 PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
@@ -225,10 +224,7 @@ def test_importing_everything_prints_and_starts_nothing() -> None:
         "assert 'cupy' not in sys.modules\n"
     )
     names = [name for name in MODULES if not name.endswith("__main__")]
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *names], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert output_of(program, *names, warnings="error") == ""
 
 
 def test_uci_is_answered_without_numpy() -> None:
@@ -242,12 +238,12 @@ def test_uci_is_answered_without_numpy() -> None:
         "heavy = {'numpy', 'numba', 'chess', 'jinja2', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    _run(program)
+    output_of(program)
 
 
 def test_a_go_is_understood_without_the_compiler() -> None:
     """Without it there is still a legal move to send."""
-    _run("import sys, uci.protocol.search_task\nassert 'numba' not in sys.modules\n")
+    output_of("import sys, uci.protocol.search_task\nassert 'numba' not in sys.modules\n")
 
 
 def test_search_and_the_default_engine_do_without_the_learning_library() -> None:
@@ -263,9 +259,4 @@ def test_search_and_the_default_engine_do_without_the_learning_library() -> None
         "learning = [name for name in sys.modules if name.startswith('engine.nn')]\n"
         "assert not learning, learning\n"
     )
-    _run(program)
-
-
-def _run(program: str) -> None:
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    output_of(program)
