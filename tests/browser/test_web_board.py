@@ -86,16 +86,9 @@ def play_scholars_mate(tab: Tab) -> None:
     tab.press("Enter")
     wait_for_moves(tab, 6)
     tab.script("document.activeElement.blur(), document.getElementById('board').focus()")
-    for key in (
-        "ArrowUp",
-        *["ArrowUp"] * 3,
-        *["ArrowRight"] * 3,
-        "Enter",
-        *["ArrowUp"] * 2,
-        *["ArrowLeft"] * 2,
-        "Enter",
-    ):
-        tab.press(key)  # the first one shows e2; from there to h5, and on to f7
+    to_h5, to_f7 = "ArrowUp " * 3 + "ArrowRight " * 3 + "Enter ", "ArrowUp " * 2 + "ArrowLeft " * 2 + "Enter"
+    for key in f"ArrowUp {to_h5}{to_f7}".split():  # the first one shows e2
+        tab.press(key)
     tab.wait_for("state.end")
 
 

@@ -91,23 +91,8 @@ def test_takeback_leaves_the_engines_first_move() -> None:
 
 
 def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
-    inputs = (
-        "hint",
-        "eval",
-        "bar",
-        "moves",
-        "fen",
-        "flip",
-        "board",
-        "clock",
-        "opening",
-        "history",
-        "pgn",
-        "help",
-        "",
-        "nonsense",
-    )
-    game, _, output = play(*inputs)
+    words = "hint eval bar moves fen flip board clock opening history pgn help".split()
+    game, _, output = play(*words, "", "nonsense")
     assert game.board == chess.Board()
     assert "Aino would play" in output
     assert "White: 40% win, 30% draw, 30% loss" in output

@@ -74,16 +74,9 @@ def read_chunk_files(path: Path) -> None:
 def archives() -> Target:
     """Archives of chunks, some with members that name places outside, links, and sizes that are not there."""
     words = (
-        b"../../up",
-        b"/etc/passwd",
-        b"77777777777\0",
-        b"\x80\0\0\0\0\0\0\0\xff",
-        b"ustar\x0000",
-        b"L",
-        b"x",
-        b"1",
+        b"../../up", b"/etc/passwd", b"77777777777\0", b"\x80\0\0\0\0\0\0\0\xff", b"ustar\x0000", b"L", b"x", b"1",
         b"\0" * 512,
-    )
+    )  # fmt: skip
     return Target("v6-tar", ".tar", (_tar("game.gz"), _tar("../game.gz")), read_chunk_files, words)
 
 

@@ -104,16 +104,8 @@ def _put_right(header: dict[str, Any], data: bytes) -> None:
 # ---- archives of arrays ---------------------------------------------------------------------------------------------
 
 NPY_WORDS = (
-    b"'descr': '<f4'",
-    b"'|O'",
-    b"'fortran_order': True",
-    b"(3, 4)",
-    b"(",
-    b")",
-    b"{",
-    b"\x93NUMPY\x01\x00",
-    b" ",
-)
+    b"'descr': '<f4'", b"'|O'", b"'fortran_order': True", b"(3, 4)", b"(", b")", b"{", b"\x93NUMPY\x01\x00", b" ",
+)  # fmt: skip
 
 
 def legacy_dit() -> Target:

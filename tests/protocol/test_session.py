@@ -49,12 +49,6 @@ def test_isready_before_uci_loads_the_engine(talk: Conversation) -> None:
     assert talk.engine is not None
 
 
-def test_go_without_isready_or_position_plays_from_the_start(talk: Conversation) -> None:
-    talk.say("go nodes 1")
-    move = chess.Move.from_uci(talk.wait_for("bestmove")[0].split()[1])
-    assert chess.Board().is_legal(move)
-
-
 def test_searchmoves_and_limits_reach_the_engine(talk: Conversation) -> None:
     talk.say("go wtime 1000 btime 900 winc 10 searchmoves e2e4 d2d4")
     talk.wait_for("bestmove")
@@ -64,16 +58,6 @@ def test_searchmoves_and_limits_reach_the_engine(talk: Conversation) -> None:
 
 
 # ---- one bestmove, at the right moment ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("go", ["go infinite", "go", "go ponder wtime 1000 btime 1000", "go infinite searchmoves e2e4"])
-def test_no_bestmove_before_stop(talk: Conversation, go: str) -> None:
-    talk.say(go)
-    assert nothing_follows(talk, "bestmove", 0)
-    talk.say("stop")
-    talk.wait_for("bestmove")
-    talk.say("stop")
-    assert nothing_follows(talk, "bestmove", 1)
 
 
 def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
@@ -94,9 +78,7 @@ def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversat
     talk.say("go infinite", "position startpos moves e2e4", "go nodes 1")
     first, second = talk.wait_for("bestmove", 2)
     assert chess.Board().is_legal(chess.Move.from_uci(first.split()[1]))
-    after = chess.Board()
-    after.push_uci("e2e4")
-    assert after.is_legal(chess.Move.from_uci(second.split()[1]))
+    assert board_after("e2e4").is_legal(chess.Move.from_uci(second.split()[1]))
     assert nothing_follows(talk, "bestmove", 2)
 
 
@@ -109,16 +91,6 @@ def test_ucinewgame_during_a_search_ends_it(talk: Conversation) -> None:
 def test_clear_hash_forgets(talk: Conversation) -> None:
     talk.say("isready", "setoption name Clear Hash")
     assert talk.engine.calls == ["new_game"]
-
-
-@pytest.mark.parametrize("ending", ["quit\n", ""])
-def test_quit_or_end_of_input_during_a_search_ends_promptly_with_one_bestmove(ending: str) -> None:
-    talk = Conversation()
-    start = time.monotonic()
-    assert talk.session.run(["isready\n", "go infinite\n", ending]) == 0
-    assert time.monotonic() - start < 2
-    assert len(talk.answers("bestmove")) == 1
-    assert talk.engine.calls[-1] == "close"
 
 
 def test_search_is_over_once_its_move_is_said(talk: Conversation) -> None:

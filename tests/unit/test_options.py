@@ -78,18 +78,10 @@ def test_set_option_reads_values_as_guis_write_them(name: str, text: str, field:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("Hash", "0"),
-        ("Hash", "65537"),
-        ("Hash", "many"),
-        ("Hash", ""),
-        ("Threads", "1.5"),
-        ("Ponder", "yes"),
-        ("Evaluator", "stockfish"),
-        ("CPuct", "nan"),
-        ("CPuct", "inf"),
-        ("SyzygyPath", "tables\x00"),
+        ("Hash", "0"), ("Hash", "65537"), ("Hash", "many"), ("Hash", ""), ("Threads", "1.5"), ("Ponder", "yes"),
+        ("Evaluator", "stockfish"), ("CPuct", "nan"), ("CPuct", "inf"), ("SyzygyPath", "tables\x00"),
     ],
-)
+)  # fmt: skip
 def test_bad_value_names_option_value_and_range(name: str, text: str) -> None:
     option = find_option(name)
     with pytest.raises(ConfigError) as caught:

@@ -107,19 +107,6 @@ def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
     assert all(results[0][record.number] == encode_record(record) for record in stored)
 
 
-def test_torn_replay_is_reported_and_played_again(
-    straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = open_run(tmp_path)
-    run.ledger.begin_generation(1, "")
-    torn = segment_path(straight.replay, 1).read_bytes()[:-3]
-    segment_path(run.replay, 1).with_suffix(".part").write_bytes(torn)
-    assert run_generations(run, 1, never)
-    assert "damaged bytes" in capsys.readouterr().out
-    assert outcome(run)[0] == outcome(straight)[0]
-    run.close()
-
-
 def test_loop_command_continues_with_the_next_generation(aino_train: Callable[..., str], tmp_path: Path) -> None:
     first = aino_train("loop", tmp_path, "--net=16x1", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
