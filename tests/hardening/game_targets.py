@@ -68,7 +68,7 @@ def seal_chunk(inside: bytes) -> bytes:
 def read_chunk_files(path: Path) -> None:
     records = list(read_v6(path))
     if records:
-        collect(records)
+        assert collect(records)[1] == 0, "illegal games"
 
 
 def archives() -> Target:
