@@ -13,6 +13,7 @@ from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
+from tests.stand_ins import StandIn
 
 NODES = (100, 400, 1600)
 BLUNDERS = (("f3 e5", "g4"), ("g4 e5", "f3"))
@@ -35,12 +36,10 @@ def test_black_gives_the_fools_mate(play, seen, moves, nodes):
     assert play(board, nodes) == mate
 
 
-class Deluded:
+class Deluded(StandIn):
     """A network stand-in that gives one move 0.9 of the policy and thinks the position after it is nearly won."""
 
-    name = "deluded"
     round_size = 16
-    needs_planes = False
 
     def __init__(self, board: chess.Board, move: chess.Move) -> None:
         self.key, self.code = int(row_from_board(board)[KEY]), encode_move(board, move)
@@ -59,9 +58,6 @@ class Deluded:
                 leaves.logits[leaf, :n][favourite] = POLICY_TEMPERATURE * np.log(9.0 * (n - 1))
             elif leaves.rows[leaf, KEY] == self.key_after:
                 leaves.wdl[leaf] = 0.02, 0.03, 0.95
-
-    def close(self) -> None:
-        """Nothing to stop."""
 
 
 @pytest.mark.parametrize("nodes", NODES)

@@ -12,16 +12,15 @@ from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
+from tests.stand_ins import StandIn
 
 DANGEROUS = 24  # positions
 
 
-class Erratic:
+class Erratic(StandIn):
     """Values and policies without sense, the same whenever the same position is asked for."""
 
-    name = "erratic"
     round_size = 16
-    needs_planes = False
 
     def __init__(self, seed: int, favourite: int = -1) -> None:
         self.seed = seed
@@ -36,9 +35,6 @@ class Erratic:
             win, draw = sorted(rng.random(2))
             leaves.wdl[leaf] = win, draw - win, 1.0 - draw
             leaves.moves_left[leaf] = 40
-
-    def close(self) -> None:
-        """Nothing to stop."""
 
 
 def searched(board: chess.Board, nodes: int, seed: int = 1, favourite: chess.Move | None = None):

@@ -13,16 +13,15 @@ from engine.search.params import SearchParams
 from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search
 from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
+from tests.stand_ins import StandIn
 
 IN_KERNEL = SearchParams(needs_planes=False, late_policy=True)
 
 
-class FlatEvaluator:
+class FlatEvaluator(StandIn):
     """Every position is even; the policy is a fixed pseudo-random function of position and move."""
 
-    name = "flat"
     round_size = 16
-    needs_planes = False
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         for k in range(count):
@@ -31,9 +30,6 @@ class FlatEvaluator:
             leaves.logits[k, :n] = (mixed >> np.uint64(40)).astype(np.float32) / 2**24
             leaves.wdl[k] = (0.3, 0.4, 0.3)
             leaves.moves_left[k] = 40
-
-    def close(self) -> None:
-        pass
 
 
 def engine(evaluator=None, **options) -> Engine:
