@@ -14,6 +14,12 @@ from uci.web.table import Table
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
 
 
+def timed(increment: int = 0) -> tuple[Time, Table]:
+    """A game of a minute, and the time that its clock reads."""
+    time = Time()
+    return time, Table(Setup(clock=GameClock(GameTime(60, increment), time)))
+
+
 def play(table: Table, *moves: str) -> None:
     for text in moves:
         table.play(table.board.parse_san(text))
@@ -24,8 +30,7 @@ def moves(*texts: str) -> list[chess.Move]:
 
 
 def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
+    time, table = timed(2)
     time.seconds = 30
     assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
     play(table, "e4")
@@ -37,8 +42,7 @@ def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
 
 
 def test_flag_falls_while_nobody_moves() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
+    time, table = timed(2)
     play(table, "e4", "e5")
     time.seconds = 59.9
     assert not table.fall_of_flag()
@@ -48,8 +52,7 @@ def test_flag_falls_while_nobody_moves() -> None:
 
 
 def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
+    time, table = timed()
     play(table, "e4", "e5")
     time.seconds = 61
     play(table, "Nf3")
@@ -59,8 +62,7 @@ def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
 
 @pytest.mark.parametrize("stop", ["wait", "analyse"])
 def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
+    time, table = timed(2)
     play(table, "e4", "e5")
     time.seconds = 10
     getattr(table, stop)(True)
@@ -74,8 +76,7 @@ def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
 
 
 def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
+    time, table = timed()
     table.load(True)
     play(table, "e4")
     time.seconds = 100
@@ -88,8 +89,7 @@ def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
 
 
 def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
+    time, table = timed()
     play(table, "e4", "e5")
     time.seconds = 20
     play(table, "Nf3", "Nc6")
