@@ -1,7 +1,5 @@
 """Boards for tests."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,8 +1,7 @@
 """What several test folders share: outside data and programs, each of which a test may lack."""
 
-from __future__ import annotations
-
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ QUICK = (
 NOT_QUICK = ("unit/native/test_jit", "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook")
 
 
+@cache
 def is_quick(path: Path) -> bool:
     name = path.relative_to(Path(__file__).parent).as_posix()
     return name.startswith(QUICK) and not name.startswith(NOT_QUICK)

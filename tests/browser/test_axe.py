@@ -1,7 +1,5 @@
 """No page breaks a rule of axe-core, which checks what screen readers, keyboards and eyes need. Skipped without it."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 

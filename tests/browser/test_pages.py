@@ -1,7 +1,5 @@
 """The web pages in a real browser: no overflow on a phone, keys and buttons work, nothing fails. Skipped without."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 
@@ -25,7 +23,6 @@ SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
 @pytest.fixture(scope="module")
 def annotated_page() -> str:
     game = chess.pgn.read_game(io.StringIO(GAME))
-    assert game is not None
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
         return render_game_page(
             "A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1, GAME)], "100 nodes"
@@ -42,13 +39,13 @@ def explained_page(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize("name", ["annotated_page", "explained_page"])
 def test_page_fits_its_window_and_fails_nowhere(
-    browser: str, tmp_path: Path, name: str, width: int, request: pytest.FixtureRequest
+    chromium: Chromium, tmp_path: Path, name: str, width: int, request: pytest.FixtureRequest
 ) -> None:
     text = request.getfixturevalue(name)
-    assert ask(browser, tmp_path, text, width, EXCESS) == [0, []]
+    assert ask(chromium, tmp_path, text, width, EXCESS) == 0
 
 
-def test_arrow_keys_and_buttons_go_through_the_game(browser: str, tmp_path: Path, annotated_page: str) -> None:
+def test_arrow_keys_and_buttons_go_through_the_game(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
     act = """
     const seen = [];
     const note = () => seen.push(page.querySelector(".says").textContent.split(" ").slice(0, 2).join(" ")
@@ -61,7 +58,7 @@ def test_arrow_keys_and_buttons_go_through_the_game(browser: str, tmp_path: Path
     page.querySelectorAll(".moves a")[1].click(); note();
     return seen;
     """
-    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == [
+    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [
         "Start position 32 0",
         "1. e4 32 1",
         "4. Qxf7# 31 1",
@@ -72,7 +69,7 @@ def test_arrow_keys_and_buttons_go_through_the_game(browser: str, tmp_path: Path
 
 
 def test_review_opens_at_the_first_move_and_keys_work_from_anywhere(
-    browser: str, tmp_path: Path, annotated_page: str
+    chromium: Chromium, tmp_path: Path, annotated_page: str
 ) -> None:
     act = """
     const seen = [page.querySelector(".says").textContent.slice(0, 14)];
@@ -83,12 +80,12 @@ def test_review_opens_at_the_first_move_and_keys_work_from_anywhere(
     press("End"); note();
     return seen;
     """
-    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == [
+    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [
         "Start position", "1. e4", "1... e5", "1. e4", "4. Qxf7#"
     ]  # fmt: skip
 
 
-def test_board_flips_with_its_bar(browser: str, tmp_path: Path, annotated_page: str) -> None:
+def test_board_flips_with_its_bar(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
     act = """
     const king = () => [...page.querySelectorAll(".replay use")].find(e => e.getAttribute("href") === "#white-king");
     const places = [king().getAttribute("y")];
@@ -98,10 +95,10 @@ def test_board_flips_with_its_bar(browser: str, tmp_path: Path, annotated_page: 
     places.push(page.querySelector(".bar .white").style.height, page.querySelector(".bar .score").textContent);
     return places;
     """
-    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == ["315", "0", True, "100%", "#"]
+    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == ["315", "0", True, "100%", "#"]
 
 
-def test_better_lines_are_played_on_the_board(browser: str, tmp_path: Path, annotated_page: str) -> None:
+def test_better_lines_are_played_on_the_board(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
     act = """
     page.querySelectorAll(".moves a")[5].click();
     const says = () => page.querySelector(".says"), board = () => page.querySelector(".replay .pieces").innerHTML;
@@ -116,10 +113,10 @@ def test_better_lines_are_played_on_the_board(browser: str, tmp_path: Path, anno
     return [words.includes("Better: 3... ") && words.includes("Refutation: 4. Qxf7#"), links > 1,
       new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length];
     """
-    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1]
+    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1]
 
 
-def test_cards_and_curve_go_to_their_moves(browser: str, tmp_path: Path, annotated_page: str) -> None:
+def test_cards_and_curve_go_to_their_moves(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
     act = """
     const seen = [], note = () => seen.push(page.querySelector(".moves a[aria-current]").textContent);
     page.querySelector(".card").click(); note();
@@ -128,7 +125,7 @@ def test_cards_and_curve_go_to_their_moves(browser: str, tmp_path: Path, annotat
     curve.dispatchEvent(new view.MouseEvent("click", { clientX: box.x + box.width / 7, clientY: box.y + 9 })); note();
     return seen;
     """
-    assert ask(browser, tmp_path, annotated_page, DESKTOP, act) == ["Nf6??", "Qxf7#", "e4"]
+    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == ["Nf6??", "Qxf7#", "e4"]
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
@@ -176,7 +173,7 @@ def test_the_reader_looks_for_a_better_move_before_the_answer_shows(
     tab.close()
 
 
-def test_fen_and_pgn_are_copied(browser: str, tmp_path: Path, annotated_page: str) -> None:
+def test_fen_and_pgn_are_copied(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
     act = """
     const copied = [];
     view.navigator.clipboard.writeText = async text => { copied.push(text); };
@@ -184,37 +181,37 @@ def test_fen_and_pgn_are_copied(browser: str, tmp_path: Path, annotated_page: st
     page.querySelectorAll("[data-copy]").forEach(button => button.click());
     return [...copied, page.querySelector("[data-copy]").textContent];
     """
-    fen, pgn, said = ask(browser, tmp_path, annotated_page, DESKTOP, act)  # type: ignore[misc]
+    fen, pgn, said = ask(chromium, tmp_path, annotated_page, DESKTOP, act)
     assert fen == "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
     assert pgn == GAME
     assert said == "Copied"
 
 
-def test_white_wins_are_painted_white_whoever_moves(browser: str, tmp_path: Path, explained_page: str) -> None:
+def test_white_wins_are_painted_white_whoever_moves(chromium: Chromium, tmp_path: Path, explained_page: str) -> None:
     act = """
     const bar = page.querySelector(".wdl");
     const white = bar.querySelector(".white"), paint = view.getComputedStyle(white).backgroundColor;
     return [bar.getAttribute("aria-label"), white === bar.firstElementChild, paint];
     """
-    label, white_first, paint = ask(browser, tmp_path, explained_page, DESKTOP, act)  # type: ignore[misc]
+    label, white_first, paint = ask(chromium, tmp_path, explained_page, DESKTOP, act)
     assert label.startswith("Chances: White wins ")
     assert white_first
     assert paint == "rgb(247, 245, 239)"
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_words_in_chances_are_shown_whole(browser: str, tmp_path: Path, explained_page: str, width: int) -> None:
+def test_words_in_chances_are_shown_whole(chromium: Chromium, tmp_path: Path, explained_page: str, width: int) -> None:
     act = """
     const parts = [...page.querySelectorAll(".wdl span")];
     return [parts.length, parts.filter(part => part.scrollWidth > part.clientWidth).map(part => part.textContent)];
     """
-    count, cut = ask(browser, tmp_path, explained_page, width, act)  # type: ignore[misc]
+    count, cut = ask(chromium, tmp_path, explained_page, width, act)
     assert count >= 6
     assert cut == []
 
 
 def test_controls_can_be_reached_with_the_keyboard(
-    browser: str, tmp_path: Path, annotated_page: str, explained_page: str
+    chromium: Chromium, tmp_path: Path, annotated_page: str, explained_page: str
 ) -> None:
     act = """
     const all = [...page.querySelectorAll("a[href], button, summary, [tabindex]")];
@@ -223,31 +220,30 @@ def test_controls_can_be_reached_with_the_keyboard(
       page.querySelectorAll(".replay[tabindex='0'], details > summary").length];
     """
     for text in (annotated_page, explained_page):
-        all_take_focus, count, special = ask(browser, tmp_path, text, DESKTOP, act)  # type: ignore[misc]
+        all_take_focus, count, special = ask(chromium, tmp_path, text, DESKTOP, act)
         assert all_take_focus
         assert special >= 1
         assert count >= 5
 
 
-def test_dark_and_light_have_papers_of_their_own(browser: str, tmp_path: Path, explained_page: str) -> None:
+def test_dark_and_light_have_papers_of_their_own(chromium: Chromium, tmp_path: Path, explained_page: str) -> None:
     act = """
     const dark = [...page.styleSheets[0].cssRules].find(rule => rule.conditionText === "(prefers-color-scheme: dark)");
     const light = view.getComputedStyle(page.documentElement).getPropertyValue("--paper");
     return [light.trim(), dark.cssRules[0].style.getPropertyValue("--paper").trim()];
     """
-    light, dark = ask(browser, tmp_path, explained_page, DESKTOP, act)  # type: ignore[misc]
+    light, dark = ask(chromium, tmp_path, explained_page, DESKTOP, act)
     assert light != dark
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_charts_and_boards_are_drawn(browser: str, tmp_path: Path, explained_page: str, width: int) -> None:
+def test_charts_and_boards_are_drawn(chromium: Chromium, tmp_path: Path, explained_page: str, width: int) -> None:
     act = """
     return [...page.querySelectorAll("svg.board, .chart svg")].map(picture => {
       const box = picture.getBoundingClientRect();
       return box.width > 60 && box.height > 60 && box.right <= view.innerWidth;
     });
     """
-    drawn = ask(browser, tmp_path, explained_page, width, act)
-    assert isinstance(drawn, list)
+    drawn = ask(chromium, tmp_path, explained_page, width, act)
     assert len(drawn) >= 4
     assert all(drawn)

@@ -1,7 +1,5 @@
 """The report of a run in a real browser: no overflow on a phone, games can be stepped through, nothing fails."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
 from tests.browser.conftest import DESKTOP, EXCESS, PHONE, ask
+from tests.browser.devtools import Chromium
 from tests.selfplay.report.test_report import gate_result, run_with
 
 
@@ -24,25 +23,24 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_report_fits_its_window_and_fails_nowhere(browser: str, tmp_path: Path, report: str, width: int) -> None:
-    assert ask(browser, tmp_path, report, width, EXCESS) == [0, []]
+def test_report_fits_its_window_and_fails_nowhere(chromium: Chromium, tmp_path: Path, report: str, width: int) -> None:
+    assert ask(chromium, tmp_path, report, width, EXCESS) == 0
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_charts_and_boards_of_the_report_are_drawn(browser: str, tmp_path: Path, report: str, width: int) -> None:
+def test_charts_and_boards_of_the_report_are_drawn(chromium: Chromium, tmp_path: Path, report: str, width: int) -> None:
     act = """
     return [...page.querySelectorAll("svg.board, .plot > svg, .expected")].map(picture => {
       const box = picture.getBoundingClientRect();
       return box.width > 60 && box.height > 60 && box.right <= view.innerWidth;
     });
     """
-    drawn = ask(browser, tmp_path, report, width, act)
-    assert isinstance(drawn, list)
+    drawn = ask(chromium, tmp_path, report, width, act)
     assert len(drawn) >= 9
     assert all(drawn)
 
 
-def test_keys_and_buttons_go_through_a_sample(browser: str, tmp_path: Path, report: str) -> None:
+def test_keys_and_buttons_go_through_a_sample(chromium: Chromium, tmp_path: Path, report: str) -> None:
     act = """
     const game = page.querySelector(".game"), seen = [];
     const shown = [".pieces use", ".marked", "a[aria-current]"];
@@ -56,7 +54,7 @@ def test_keys_and_buttons_go_through_a_sample(browser: str, tmp_path: Path, repo
     game.querySelectorAll(".moves a")[1].click(); note();
     return seen;
     """
-    assert ask(browser, tmp_path, report, DESKTOP, act) == [
+    assert ask(chromium, tmp_path, report, DESKTOP, act) == [
         "2... Qh4#. 0-1, checkmate 32 2 1",
         "Start. White expects 0% 32 0 0",
         "1. f3. White expects 0% 32 2 1",
@@ -67,11 +65,13 @@ def test_keys_and_buttons_go_through_a_sample(browser: str, tmp_path: Path, repo
     ]
 
 
-def test_everything_in_the_report_can_be_reached_with_the_keyboard(browser: str, tmp_path: Path, report: str) -> None:
+def test_everything_in_the_report_can_be_reached_with_the_keyboard(
+    chromium: Chromium, tmp_path: Path, report: str
+) -> None:
     act = """
     const reach = [...page.querySelectorAll("a[href], button, summary, [tabindex]")].filter(e => e.checkVisibility());
     return [reach.every(e => { e.focus(); return page.activeElement === e; }), reach.length];
     """
-    all_take_focus, count = ask(browser, tmp_path, report, DESKTOP, act)  # type: ignore[misc]
+    all_take_focus, count = ask(chromium, tmp_path, report, DESKTOP, act)
     assert all_take_focus
     assert count > 20

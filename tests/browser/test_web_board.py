@@ -1,19 +1,17 @@
 """The web board in a real browser, driven by mouse and keys: whole games, their review, analysis, a second tab."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import chess
 import pytest
 
-from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, SearchResult
@@ -38,6 +36,19 @@ class SlowEngine(ScriptedEngine):
         self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
     ) -> SearchResult:
         return Engine.search(self, replace(limits, infinite=True), on_info, control)
+
+
+@pytest.fixture
+def tab(request: pytest.FixtureRequest, chromium: Chromium, tmp_path: Path) -> Iterator[Tab]:
+    """A tab with a board of its own, whose page must not fail; a test may give what the board is made of."""
+    made_of = dict(getattr(request, "param", {}))
+    width = made_of.pop("width", 1280)
+    with web_board(tmp_path, **made_of) as server:
+        tab = chromium.open(server.url, width)
+        tab.wait_for("state")
+        yield tab
+        assert tab.failures == []
+        tab.close()
 
 
 def square(tab: Tab, name: str) -> tuple[float, float]:
@@ -75,16 +86,9 @@ def play_scholars_mate(tab: Tab) -> None:
     tab.press("Enter")
     wait_for_moves(tab, 6)
     tab.script("document.activeElement.blur(), document.getElementById('board').focus()")
-    for key in (
-        "ArrowUp",
-        *["ArrowUp"] * 3,
-        *["ArrowRight"] * 3,
-        "Enter",
-        *["ArrowUp"] * 2,
-        *["ArrowLeft"] * 2,
-        "Enter",
-    ):
-        tab.press(key)  # the first one shows e2; from there to h5, and on to f7
+    to_h5, to_f7 = "ArrowUp " * 3 + "ArrowRight " * 3 + "Enter ", "ArrowUp " * 2 + "ArrowLeft " * 2 + "Enter"
+    for key in f"ArrowUp {to_h5}{to_f7}".split():  # the first one shows e2
+        tab.press(key)
     tab.wait_for("state.end")
 
 
@@ -109,130 +113,113 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Pat
     assert "4. Qxf7# 1-0" in (tmp_path / "games.pgn").read_text()
 
 
-def test_another_game_begins_after_the_end(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path, Setup(chess.Board(BACK_RANK))) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        drag(tab, "a1", "a8")
-        tab.wait_for("state.end")
-        tab.click("[data-again=true]")
-        tab.wait_for("state.human === 'black'")
-        assert tab.script("live.view.flipped")
-        tab.wait_for("state.end || state.steps.length > 1")  # Aino has the move that mates
-        tab.close()
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(BACK_RANK))}], indirect=True)
+def test_another_game_begins_after_the_end(tab: Tab) -> None:
+    drag(tab, "a1", "a8")
+    tab.wait_for("state.end")
+    tab.click("[data-again=true]")
+    tab.wait_for("state.human === 'black'")
+    assert tab.script("live.view.flipped")
+    tab.wait_for("state.end || state.steps.length > 1")  # Aino has the move that mates
 
 
-def test_a_pawn_promotes_to_what_is_chosen(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path, Setup(chess.Board(PROMOTION))) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        drag(tab, "a7", "a8")
-        tab.wait_for("!document.querySelector('.promotion').hidden")
-        tab.click(".promotion [aria-label=knight]")
-        tab.wait_for("state.steps.length >= 2")
-        assert tab.script("state.steps[1].san") == "a8=N"
-        tab.close()
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
+def test_a_pawn_promotes_to_what_is_chosen(tab: Tab) -> None:
+    drag(tab, "a7", "a8")
+    tab.wait_for("!document.querySelector('.promotion').hidden")
+    tab.click(".promotion [aria-label=knight]")
+    tab.wait_for("state.steps.length >= 2")
+    assert tab.script("state.steps[1].san") == "a8=N"
 
 
-def test_illegal_moves_are_explained_and_change_nothing(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        drag(tab, "e2", "e5")
-        tab.press("/")
-        tab.type("Ke2")
-        tab.press("Enter")
-        tab.wait_for("document.querySelector('#status').classList.contains('error')")
-        assert "Ke2 is illegal" in tab.text("#status")
-        assert tab.script("state.steps.length") == 1
-        tab.close()
+def test_illegal_moves_are_explained_and_change_nothing(tab: Tab) -> None:
+    drag(tab, "e2", "e5")
+    tab.press("/")
+    tab.type("Ke2")
+    tab.press("Enter")
+    tab.wait_for("document.querySelector('#status').classList.contains('error')")
+    assert "Ke2 is illegal" in tab.text("#status")
+    assert tab.script("state.steps.length") == 1
 
 
-def test_analysis_shows_lines_that_can_be_played(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path, Setup(chess.Board(), human=None)) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state && linesFit() && lines.lines.length === 3")
-        shares = tab.script("lines.lines[0].wdl")
-        assert sum(shares) == 1000
-        tab.script(REMEMBER_CLICK)
-        tab.click("#line-list li button")
-        tab.wait_for("state.steps.length === 2 && linesFit()")
-        assert tab.script("state.steps[1].san === clicked")
-        tab.press("ArrowLeft")
-        tab.wait_for("state.place.ply === 0")
-        other = next(name for name in ("a2a3", "h2h3") if name != tab.script("state.steps[1].marked.join()"))
-        drag(tab, other[:2], other[2:])
-        tab.wait_for("state.variation || state.steps.length > 2")
-        tab.press("l")
-        tab.wait_for("!document.querySelector('#lines-on').checked")
-        assert tab.failures == []
-        tab.close()
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
+def test_analysis_shows_lines_that_can_be_played(tab: Tab) -> None:
+    tab.wait_for("state && linesFit() && lines.lines.length === 3")
+    shares = tab.script("lines.lines[0].wdl")
+    assert sum(shares) == 1000
+    tab.script(REMEMBER_CLICK)
+    tab.click("#line-list li button")
+    tab.wait_for("state.steps.length === 2 && linesFit()")
+    assert tab.script("state.steps[1].san === clicked")
+    tab.press("ArrowLeft")
+    tab.wait_for("state.place.ply === 0")
+    other = next(name for name in ("a2a3", "h2h3") if name != tab.script("state.steps[1].marked.join()"))
+    drag(tab, other[:2], other[2:])
+    tab.wait_for("state.variation || state.steps.length > 2")
+    tab.press("l")
+    tab.wait_for("!document.querySelector('#lines-on').checked")
 
 
-def test_a_move_pressed_while_its_line_is_replaced_is_played(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path, Setup(chess.Board(), human=None)) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state && linesFit() && lines.lines.length === 3")
-        place = tab.middle("#line-list li button")
-        tab.script(REMEMBER_PRESS)
-        tab.hold(place)
-        pressed = tab.script("pressed.san")
-        tab.script("answers.lines({ ...lines, lines: [...lines.lines].reverse() })")
-        tab.wait_for("lines.nodes > pressed.nodes")  # the engine's own next lines
-        assert tab.script("document.querySelector('#line-list li button').textContent") == pressed
-        tab.let_go(place)
-        tab.wait_for("state.steps.length === 2 && linesFit()")
-        assert tab.script("state.steps[1].san") == pressed
-        tab.wait_for("document.querySelector('#line-list li button').textContent === lines.lines[0].moves[0].san")
-        assert tab.failures == []
-        tab.close()
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
+def test_a_move_pressed_while_its_line_is_replaced_is_played(tab: Tab) -> None:
+    tab.wait_for("state && linesFit() && lines.lines.length === 3")
+    place = tab.middle("#line-list li button")
+    tab.script(REMEMBER_PRESS)
+    tab.hold(place)
+    pressed = tab.script("pressed.san")
+    tab.script("answers.lines({ ...lines, lines: [...lines.lines].reverse() })")
+    tab.wait_for("lines.nodes > pressed.nodes")  # the engine's own next lines
+    assert tab.script("document.querySelector('#line-list li button').textContent") == pressed
+    tab.let_go(place)
+    tab.wait_for("state.steps.length === 2 && linesFit()")
+    assert tab.script("state.steps[1].san") == pressed
+    tab.wait_for("document.querySelector('#line-list li button').textContent === lines.lines[0].moves[0].san")
 
 
-def test_a_move_of_the_game_pressed_while_the_opponent_moves_is_looked_at(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path, load=lambda: ScriptedEngine(SCHOLARS_MATE)) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        drag(tab, "e2", "e4")
-        wait_for_moves(tab, 2)
-        place = tab.middle("#moves button")
-        tab.hold(place)
-        tab.script("send('type', { text: 'Qh5' })")
-        wait_for_moves(tab, 4)
-        tab.let_go(place)
-        tab.wait_for("browsed === 1")
-        tab.wait_for("document.querySelectorAll('#moves button').length === 4")
-        tab.close()
+@pytest.mark.parametrize("tab", [{"load": lambda: ScriptedEngine(SCHOLARS_MATE)}], indirect=True)
+def test_a_move_of_the_game_pressed_while_the_opponent_moves_is_looked_at(tab: Tab) -> None:
+    drag(tab, "e2", "e4")
+    wait_for_moves(tab, 2)
+    place = tab.middle("#moves button")
+    tab.hold(place)
+    tab.script("send('type', { text: 'Qh5' })")
+    wait_for_moves(tab, 4)
+    tab.let_go(place)
+    tab.wait_for("browsed === 1")
+    tab.wait_for("document.querySelectorAll('#moves button').length === 4")
 
 
-def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url, 375)
-        tab.wait_for("state")
-        shuffle = " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))
-        tab.script(f"send('load', {{ text: '{shuffle} *', game: 1 }})")
-        tab.wait_for("state.steps.length === 121 && linesFit()")
-        tab.script("document.querySelector('#moves').scrollTop = 60")
-        tab.script("document.querySelectorAll('#line-list button')[1].focus()")
-        for _ in range(2):  # the lines of the engine, which come again and again
-            tab.script("window.seen = lines")
-            tab.wait_for("lines !== seen")
-        assert tab.script("document.querySelector('#moves').scrollTop") == 60
-        assert tab.script("[...document.querySelectorAll('#line-list button')].indexOf(document.activeElement)") == 1
-        tab.close()
+@pytest.mark.parametrize("tab", [{"width": 375}], indirect=True)
+def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab) -> None:
+    shuffle = " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))
+    tab.script(f"send('load', {{ text: '{shuffle} *', game: 1 }})")
+    tab.wait_for("state.steps.length === 121 && linesFit()")
+    tab.script("document.querySelector('#moves').scrollTop = 60")
+    tab.script("document.querySelectorAll('#line-list button')[1].focus()")
+    for _ in range(2):  # the lines of the engine, which come again and again
+        tab.script("window.seen = lines")
+        tab.wait_for("lines !== seen")
+    assert tab.script("document.querySelector('#moves').scrollTop") == 60
+    assert tab.script("[...document.querySelectorAll('#line-list button')].indexOf(document.activeElement)") == 1
 
 
-def test_the_clock_runs_from_the_first_move_and_its_flag_falls(chromium: Chromium, tmp_path: Path) -> None:
-    setup = Setup(chess.Board(), clock=GameClock(GameTime(1.5, 0.0)))
-    with web_board(tmp_path, setup, lambda: ScriptedEngine(SCHOLARS_MATE)) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        time.sleep(0.3)
-        assert tab.script("state.clock.running") is None
-        drag(tab, "e2", "e4")
-        tab.wait_for("state.end")
-        assert tab.script("state.end") == {"result": "0-1", "reason": "White lost on time"}
-        assert tab.text("#below .clock") == "0.0"
-        tab.close()
+@pytest.mark.parametrize(
+    "tab",
+    [
+        {
+            "setup": Setup(chess.Board(), clock=GameClock(GameTime(1.5, 0.0))),
+            "load": lambda: ScriptedEngine(SCHOLARS_MATE),
+        }
+    ],
+    indirect=True,
+)
+def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab: Tab) -> None:
+    time.sleep(0.3)
+    assert tab.script("state.clock.running") is None
+    drag(tab, "e2", "e4")
+    tab.wait_for("state.end")
+    assert tab.script("state.end") == {"result": "0-1", "reason": "White lost on time"}
+    assert tab.text("#below .clock") == "0.0"
 
 
 def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Path) -> None:
@@ -250,31 +237,26 @@ def test_a_second_tab_is_told_and_may_take_over(chromium: Chromium, tmp_path: Pa
         first.close()
 
 
-def test_a_position_is_set_up_and_a_game_is_loaded(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        tab.click("[data-open=setup]")
-        tab.click("[data-setup=clear]")
-        tab.click("#setup button[value=analyse]")
-        tab.wait_for("document.querySelector('#setup').open && document.querySelector('#setup .error').textContent")
-        assert "king" in tab.text("#setup .error")
-        tab.script(f"document.getElementById('setup-fen').value = {BACK_RANK!r}")
-        tab.click("#setup button[value=analyse]")
-        tab.wait_for("!state.isGame")
-        assert tab.script("state.steps[0].fen") == BACK_RANK
-        tab.click("[data-open=load]")
-        tab.script("document.getElementById('load-text').value = '1. e4 e5 2. Nf3 *\\n\\n[White \"Z\"]\\n\\n1. d4 *'")
-        tab.click("#load button[value=ok]")
-        tab.wait_for("state.steps.length === 4")
-        assert "2 games" in tab.text("#status")
-        tab.click("[data-open=load]")
-        tab.script("document.getElementById('load-text').value = 'e'.repeat(400000)")
-        tab.click("#load button[value=ok]")
-        tab.wait_for("document.querySelector('#load').open && document.querySelector('#load .error').textContent")
-        assert "longer than 250,000 characters" in tab.text("#load .error")
-        assert tab.failures == []
-        tab.close()
+def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
+    tab.click("[data-open=setup]")
+    tab.click("[data-setup=clear]")
+    tab.click("#setup button[value=analyse]")
+    tab.wait_for("document.querySelector('#setup').open && document.querySelector('#setup .error').textContent")
+    assert "king" in tab.text("#setup .error")
+    tab.script(f"document.getElementById('setup-fen').value = {BACK_RANK!r}")
+    tab.click("#setup button[value=analyse]")
+    tab.wait_for("!state.isGame")
+    assert tab.script("state.steps[0].fen") == BACK_RANK
+    tab.click("[data-open=load]")
+    tab.script("document.getElementById('load-text').value = '1. e4 e5 2. Nf3 *\\n\\n[White \"Z\"]\\n\\n1. d4 *'")
+    tab.click("#load button[value=ok]")
+    tab.wait_for("state.steps.length === 4")
+    assert "2 games" in tab.text("#status")
+    tab.click("[data-open=load]")
+    tab.script("document.getElementById('load-text').value = 'e'.repeat(400000)")
+    tab.click("#load button[value=ok]")
+    tab.wait_for("document.querySelector('#load').open && document.querySelector('#load .error').textContent")
+    assert "longer than 250,000 characters" in tab.text("#load .error")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
@@ -282,7 +264,6 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: C
     words = ["play", "--web", "--no-browser", "--fen", BACK_RANK, "--evaluator", "material", "--threads", "1"]
     command = [sys.executable, "-m", "uci", *words, "--hash-mib", "16", "--pgn", str(tmp_path / "mine.pgn")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
     url = process.stdout.readline().split()[-1]
     tab = chromium.open(url)
     tab.wait_for("state")
@@ -297,107 +278,90 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: C
     tab.close()
 
 
-def test_the_engine_is_ready_later_than_the_page(chromium: Chromium, tmp_path: Path) -> None:
-    seen = threading.Event()
-
-    def load() -> ScriptedEngine:
-        assert seen.wait(WAIT_S)
-        return ScriptedEngine(SCHOLARS_MATE, EngineOptions(evaluator="material", threads=1, hash_mib=16))
-
-    with web_board(tmp_path, load=load) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        drag(tab, "e2", "e4")
-        tab.wait_for("state.thinking")
-        seen.set()
-        wait_for_moves(tab, 2)
-        tab.close()
+PAGE_IS_THERE = threading.Event()
 
 
-def test_a_premove_is_taken_back_and_arrows_are_drawn(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path, load=lambda: SlowEngine()) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        click_squares(tab, "e2", "e4")
-        tab.wait_for("state.thinking")
-        for cancel in (
-            lambda: tab.press("Escape"),
-            lambda: click_squares(tab, "e5"),
-            lambda: tab.drag([square(tab, "h5")], button="right"),
-        ):
-            click_squares(tab, "d2", "d4")
-            tab.wait_for("premove")
-            cancel()
-            tab.wait_for("!premove")
-        tab.drag([square(tab, "g1"), square(tab, "f3")], button="right")
-        tab.drag([square(tab, "e5")], button="right")
-        assert tab.script("live.drawn") == [[6, 21], [36, 36]]
-        assert tab.script("document.querySelectorAll('#board .drawn').length") == 2
-        tab.drag([square(tab, "e5")], button="right")
-        assert tab.script("live.drawn") == [[6, 21]]
-        tab.press("Escape")
-        assert tab.script("live.drawn") == []
-        assert tab.failures == []
-        tab.close()
+def load_late() -> ScriptedEngine:
+    assert PAGE_IS_THERE.wait(WAIT_S)
+    return ScriptedEngine(SCHOLARS_MATE)
 
 
-def test_an_impossible_position_is_refused_and_kept_and_bothers_no_later_move(
-    chromium: Chromium, tmp_path: Path
-) -> None:
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        tab.click("[data-open=setup]")
-        tab.click("[data-setup=clear]")
-        tab.click("#setup button[value=play]")
-        tab.click("#from-here button[value=ok]")
-        tab.wait_for("document.querySelector('#setup').open && document.querySelector('#setup .error').textContent")
-        assert tab.script("document.getElementById('setup-fen').value").startswith("8/8/8/8/8/8/8/8 w")
-        tab.click("#setup button[value=cancel]")
-        tab.script("send('type', { text: 'e9' }); 1")
-        tab.wait_for("document.querySelector('#status').classList.contains('error')")
-        assert not tab.script("document.querySelector('#setup').open")
-        tab.close()
+@pytest.mark.parametrize("tab", [{"load": load_late}], indirect=True)
+def test_the_engine_is_ready_later_than_the_page(tab: Tab) -> None:
+    drag(tab, "e2", "e4")
+    tab.wait_for("state.thinking")
+    PAGE_IS_THERE.set()
+    wait_for_moves(tab, 2)
 
 
-def test_the_look_of_the_board_is_chosen_and_stays(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        light = "getComputedStyle(document.querySelector('#board .light')).fill"
-        before = tab.script(light)
-        tab.click("[data-open=look]")
-        tab.script("""(() => {
-          const form = document.querySelector('#look form');
-          form.board.value = 'blue';
-          form.pieces.value = 'letters';
-          for (const name of ['board', 'pieces']) form[name].dispatchEvent(new Event('change'));
-        })()""")
-        tab.click("#look [name=coordinates]")
-        tab.click("#look .ends button")
-        tab.go(server.url)
-        tab.wait_for("typeof state !== 'undefined' && state")
-        assert tab.script(light) != before
-        assert tab.script("document.getElementById('black-knight').textContent") == "N"
-        tab.script("setLook('pieces', 'classic')")
-        assert tab.script("document.getElementById('black-knight').textContent.trim()") == ""
-        assert tab.script("document.querySelectorAll('#black-knight path').length") > 1
-        assert tab.script("getComputedStyle(document.querySelector('#board .coordinates')).display") == "none"
-        tab.script("localStorage.clear()")
-        assert tab.failures == []
-        tab.close()
+@pytest.mark.parametrize("tab", [{"load": SlowEngine}], indirect=True)
+def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
+    click_squares(tab, "e2", "e4")
+    tab.wait_for("state.thinking")
+    for cancel in (
+        lambda: tab.press("Escape"),
+        lambda: click_squares(tab, "e5"),
+        lambda: tab.drag([square(tab, "h5")], button="right"),
+    ):
+        click_squares(tab, "d2", "d4")
+        tab.wait_for("premove")
+        cancel()
+        tab.wait_for("!premove")
+    tab.drag([square(tab, "g1"), square(tab, "f3")], button="right")
+    tab.drag([square(tab, "e5")], button="right")
+    assert tab.script("live.drawn") == [[6, 21], [36, 36]]
+    assert tab.script("document.querySelectorAll('#board .drawn').length") == 2
+    tab.drag([square(tab, "e5")], button="right")
+    assert tab.script("live.drawn") == [[6, 21]]
+    tab.press("Escape")
+    assert tab.script("live.drawn") == []
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_first_page_asks_what_game_is_wanted(chromium: Chromium, tmp_path: Path, width: int) -> None:
-    with web_board(tmp_path, Setup(is_asked=True)) as server:
-        tab = chromium.open(server.url, width)
-        tab.wait_for("state && document.querySelector('#new-game').open")
-        assert tab.script("document.querySelector('#new-game [name=level]').value") == "elo 1600"
-        assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>
-          select.getBoundingClientRect().right <= document.querySelector('#new-game').getBoundingClientRect().right)""")
-        buttons = "[...document.querySelectorAll('.menu button')].filter(one => one.offsetHeight)"
-        assert tab.script(f"new Set({buttons}.map(one => one.getBoundingClientRect().top)).size") == 1
-        tab.click("#new-game button[value=ok]")
-        tab.wait_for("!state.asks")
-        tab.close()
+def test_an_impossible_position_is_refused_and_kept_and_bothers_no_later_move(tab: Tab) -> None:
+    tab.click("[data-open=setup]")
+    tab.click("[data-setup=clear]")
+    tab.click("#setup button[value=play]")
+    tab.click("#from-here button[value=ok]")
+    tab.wait_for("document.querySelector('#setup').open && document.querySelector('#setup .error').textContent")
+    assert tab.script("document.getElementById('setup-fen').value").startswith("8/8/8/8/8/8/8/8 w")
+    tab.click("#setup button[value=cancel]")
+    tab.script("send('type', { text: 'e9' }); 1")
+    tab.wait_for("document.querySelector('#status').classList.contains('error')")
+    assert not tab.script("document.querySelector('#setup').open")
+
+
+def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab) -> None:
+    light = "getComputedStyle(document.querySelector('#board .light')).fill"
+    before = tab.script(light)
+    tab.click("[data-open=look]")
+    tab.script("""(() => {
+      const form = document.querySelector('#look form');
+      form.board.value = 'blue';
+      form.pieces.value = 'letters';
+      for (const name of ['board', 'pieces']) form[name].dispatchEvent(new Event('change'));
+    })()""")
+    tab.click("#look [name=coordinates]")
+    tab.click("#look .ends button")
+    tab.go(tab.script("location.href"))
+    tab.wait_for("typeof state !== 'undefined' && state")
+    assert tab.script(light) != before
+    assert tab.script("document.getElementById('black-knight').textContent") == "N"
+    tab.script("setLook('pieces', 'classic')")
+    assert tab.script("document.getElementById('black-knight').textContent.trim()") == ""
+    assert tab.script("document.querySelectorAll('#black-knight path').length") > 1
+    assert tab.script("getComputedStyle(document.querySelector('#board .coordinates')).display") == "none"
+    tab.script("localStorage.clear()")
+
+
+@pytest.mark.parametrize(
+    "tab", [{"setup": Setup(is_asked=True), "width": width} for width in (1280, 390)], indirect=True
+)
+def test_the_first_page_asks_what_game_is_wanted(tab: Tab) -> None:
+    tab.wait_for("state && document.querySelector('#new-game').open")
+    assert tab.script("document.querySelector('#new-game [name=level]').value") == "elo 1600"
+    assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>
+      select.getBoundingClientRect().right <= document.querySelector('#new-game').getBoundingClientRect().right)""")
+    buttons = "[...document.querySelectorAll('.menu button')].filter(one => one.offsetHeight)"
+    assert tab.script(f"new Set({buttons}.map(one => one.getBoundingClientRect().top)).size") == 1
+    tab.click("#new-game button[value=ok]")
+    tab.wait_for("!state.asks")

@@ -1,7 +1,5 @@
 """A web board in this process, on a thread of its own, whose engine answers by a script and reviews for real."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """A terminal game with scripted input, fake engines and a console that writes to text."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """`aino analyse`, with the real engine on few nodes and with scripted lines."""
 
-from __future__ import annotations
-
 import io
 import json
 import sys

@@ -1,7 +1,5 @@
 """`aino annotate`: judging moves with scripted verdicts, and whole games with the real engine on few nodes."""
 
-from __future__ import annotations
-
 import io
 import json
 import random
@@ -28,16 +26,7 @@ from tests.protocol.fake_engine import FakeEngine
 from uci.annotate.accuracy import RatedMove, game_accuracy, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.judge import (
-    BLUNDER,
-    BRILLIANT,
-    GREAT,
-    INACCURACY,
-    MISTAKE,
-    judge,
-    judge_loss,
-    winning_chances,
-)
+from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, judge, judge_loss, winning_chances
 from uci.annotate.phases import phases
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.main import main
@@ -58,9 +47,7 @@ FOOLS_MATE = '[White "<b>Fool & Co</b>"]\n[Result "0-1"]\n\n1. f3 e5 2. g4 Qh4# 
 
 
 def read(text: str) -> chess.pgn.Game:
-    game = chess.pgn.read_game(io.StringIO(text))
-    assert game is not None
-    return game
+    return chess.pgn.read_game(io.StringIO(text))
 
 
 class ScriptedEngine(FakeEngine):
@@ -395,7 +382,6 @@ def test_moves_without_a_second_look_have_no_mark(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ReviewInterrupted) as interrupt:
         review(game, engine)
     assert looks == 1
-    assert interrupt.value.review is not None
     assert [move.judgement for move in interrupt.value.review.moves] == [None, None]
 
 
@@ -420,12 +406,9 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
     assert again.headers["Annotator"].startswith("Aino")
     assert again.comment.startswith("first White: accuracy")
     first = again.next()
-    assert first is not None
     assert first.comment.startswith("mine [%eval")
     second = first.next()
-    assert second is not None
     third = second.next()
-    assert third is not None
     assert [variation.san() for variation in first.variations] == ["a6", "e5"]
     assert third.nags == {4}
     assert "Blunder, costs" in third.comment
@@ -458,7 +441,6 @@ def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
     game.headers.update(Event="?", Site="?", Date=date)
     _, section = game_section(review(game, ScriptedEngine({})), 1, "")
     facts = re.search(r'<p class="muted">(.*?)</p>', section, re.S)
-    assert facts is not None
     assert facts[1].split("·")[0].strip() == (shown or "Barnes Opening, Fool&#39;s Mate")
 
 

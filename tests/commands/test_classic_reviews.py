@@ -1,7 +1,5 @@
 """Famous games as `aino annotate` reviews them without any flag: what must be marked, and what Stockfish says to it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import chess.pgn
@@ -71,7 +69,6 @@ def test_a_famous_game_is_marked_as_it_must_be_and_stockfish_agrees(name: str, t
     reviewed = tmp_path / "game.annotated.pgn"
     with reviewed.open(encoding="utf-8") as file:
         game = chess.pgn.read_game(file)
-    assert game is not None
     nodes = {f"{(node.ply() + 1) // 2}.{'' if node.ply() % 2 else '..'} {node.san()}": node for node in game.mainline()}
     for move, (marks, words) in expected.items():
         assert nodes[move].nags & marks, f"{move}: {nodes[move].nags} {nodes[move].comment}"

@@ -1,7 +1,5 @@
 """The other subcommands of `aino`, run as a person or a script runs them."""
 
-from __future__ import annotations
-
 import io
 import json
 import platform
@@ -95,21 +93,22 @@ def test_reader_that_leaves_early_is_no_error() -> None:
     process = subprocess.Popen(
         [*COMMAND, "perft", "1", "--divide"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert process.stdout is not None
     process.stdout.close()
     _, errors = process.communicate(timeout=START_S)
     assert (process.returncode, errors) == (0, b"")
 
 
-def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "RUNS": 1,
-        "PERFT_DEPTH": 2,
-        "IN_KERNEL_NODES": 30,
-        "NETWORK_NODES": 10,
-    }.items():
-        monkeypatch.setattr(bench, name, value)
+@pytest.fixture
+def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two positions, with an evaluator of each kind."""
     monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:2])
+    monkeypatch.setattr(bench, "SETTINGS", {name: bench.SETTINGS[name] for name in ("material", "lc0")})
+
+
+@pytest.mark.usefixtures("short_signature")
+def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}.items():
+        monkeypatch.setattr(bench, name, value)
     results = json.loads(json.dumps(bench.measure(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
     assert all(speed > 0 for speed in results["perft nodes/s"].values())
     assert all(speed > 0 for speed in results["planes positions/s"].values())
@@ -120,10 +119,8 @@ def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"\d+ [0-9a-f]{8}", results["signature"]["material"])
 
 
-def test_bench_measures_only_what_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:2])
+@pytest.mark.usefixtures("short_signature")
+def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
     printed = capsys.readouterr()
     results = json.loads(printed.out)
@@ -158,17 +155,19 @@ def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
     assert "Ke3 is illegal" in done.stdout
     assert "0-1: you resign" in done.stdout
     game = chess.pgn.read_game(io.StringIO(path.read_text()))
-    assert game is not None
     assert game.headers["Result"] == "0-1"
     assert len(list(game.mainline_moves())) == 2
 
 
-def test_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
+def test_game_that_cannot_be_saved_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("d4\n"))
     path = tmp_path / "no" / "folder" / "game.pgn"
-    done = aino("play", "--evaluator", "material", "--nodes", "5", "--pgn", str(path), text="d4\n")
-    assert done.returncode == 0
-    assert "cannot save the game" in done.stdout
-    assert "1. d4 " in done.stdout
+    assert main(["play", "--evaluator", "material", "--nodes", "5", "--pgn", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "cannot save the game" in told
+    assert "1. d4 " in told
 
 
 @pytest.mark.parametrize("flags", [("--nodes", "0"), ("--movetime", "nan"), ("--movetime", "-1"), ("--fen", "x")])

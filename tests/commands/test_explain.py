@@ -1,7 +1,5 @@
 """`aino explain`: what is observed and shown, with the real engine on few nodes."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator
@@ -122,7 +120,6 @@ def test_tree_of_an_engine_that_never_searched_is_empty() -> None:
 
 def test_threat_is_what_the_opponent_would_do(engine: Engine) -> None:
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
-    assert threat is not None
     assert threat.board.san(threat.line[0]) == "Qxf7#"
     assert threat.verdict.text == "#-1"
     assert threat.verdict.expected == 0.0

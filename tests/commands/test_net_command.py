@@ -1,7 +1,5 @@
 """`aino net info|convert|export` in-process, on a small random net."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the commands for people share: positions and games from files, opening names, verdicts, waiting for a search."""
 
-from __future__ import annotations
-
 import argparse
 import io
 import sys

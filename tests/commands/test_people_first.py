@@ -1,7 +1,5 @@
 """The first minutes of a game: what is asked, how Aino begins and how fast it answers, what Tab completes."""
 
-from __future__ import annotations
-
 import io
 import random
 from pathlib import Path

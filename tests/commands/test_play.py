@@ -1,7 +1,5 @@
 """The terminal game: its loop and commands, how it is left, and `aino play`."""
 
-from __future__ import annotations
-
 import _thread
 import io
 import os
@@ -93,23 +91,8 @@ def test_takeback_leaves_the_engines_first_move() -> None:
 
 
 def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
-    inputs = (
-        "hint",
-        "eval",
-        "bar",
-        "moves",
-        "fen",
-        "flip",
-        "board",
-        "clock",
-        "opening",
-        "history",
-        "pgn",
-        "help",
-        "",
-        "nonsense",
-    )
-    game, _, output = play(*inputs)
+    words = "hint eval bar moves fen flip board clock opening history pgn help".split()
+    game, _, output = play(*words, "", "nonsense")
     assert game.board == chess.Board()
     assert "Aino would play" in output
     assert "White: 40% win, 30% draw, 30% loss" in output
@@ -275,8 +258,6 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
     with subprocess.Popen(
         [*COMMAND, "play", *flags], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
         process.stdin.write(b"e4\n")
         process.stdin.flush()
         while b"Aino plays" not in process.stdout.readline():
@@ -314,5 +295,4 @@ def test_chess960_game_castles_and_reads_back(tmp_path: Path, monkeypatch: pytes
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"
     first = game.next()
-    assert first is not None
     assert first.san() == "O-O"

@@ -1,7 +1,5 @@
 """Moves as people write them in the terminal game."""
 
-from __future__ import annotations
-
 import chess
 import chess.pgn
 import pytest

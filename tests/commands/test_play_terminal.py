@@ -1,7 +1,6 @@
 """`aino play` in a real terminal: running clocks, a falling flag, what follows a game, loading a game."""
 
-from __future__ import annotations
-
+import contextlib
 import os
 import re
 import subprocess
@@ -74,18 +73,23 @@ Start = Callable[..., Terminal]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts `aino play`; it ends with the test."""
-    started: list[Terminal] = []
+def opened(tmp_path: Path) -> Iterator[Start]:
+    """Starts a command that asks for a move; it ends with the test."""
+    with contextlib.ExitStack() as started:
 
-    def play(*words: str) -> Terminal:
-        started.append(Terminal([*COMMAND, "play", *FLAGS, *words], tmp_path))
-        started[-1].wait_for("your move: ", START_S)
-        return started[-1]
+        def start(*command: str) -> Terminal:
+            terminal = Terminal(command, tmp_path)
+            started.callback(terminal.close)
+            terminal.wait_for("your move: ", START_S)
+            return terminal
 
-    yield play
-    for terminal in started:
-        terminal.close()
+        yield start
+
+
+@pytest.fixture
+def start(opened: Start) -> Start:
+    """Starts `aino play`."""
+    return lambda *words: opened(*COMMAND, "play", *FLAGS, *words)
 
 
 # A question with a clock, without an engine; then one without a clock.
@@ -103,21 +107,12 @@ print("answer", repr(ask_line("next: ")))
 
 
 @pytest.fixture
-def asking(tmp_path: Path) -> Iterator[Callable[[float], Terminal]]:
+def asking(opened: Start) -> Start:
     """Starts the questions with some seconds on the clock."""
-    started: list[Terminal] = []
-
-    def start(seconds: float) -> Terminal:
-        started.append(Terminal([sys.executable, "-c", ASKING, str(seconds)], tmp_path))
-        started[-1].wait_for("your move: ")
-        return started[-1]
-
-    yield start
-    for terminal in started:
-        terminal.close()
+    return lambda seconds: opened(sys.executable, "-c", ASKING, str(seconds))
 
 
-def test_clock_runs_at_the_prompt_and_what_is_typed_stays(asking: Callable[[float], Terminal]) -> None:
+def test_clock_runs_at_the_prompt_and_what_is_typed_stays(asking: Start) -> None:
     terminal = asking(60.0)
     terminal.type_letters("Nf")
     terminal.wait_for(r"\x1b7\r\[5\d\.\d\] your move: \x1b8")  # drawn over the prompt, the cursor put back
@@ -125,7 +120,7 @@ def test_clock_runs_at_the_prompt_and_what_is_typed_stays(asking: Callable[[floa
     terminal.wait_for(r"\r\x1b\[Kanswer 'Nf3'")  # on a line that is clean
 
 
-def test_flag_that_falls_takes_the_half_typed_line_along(asking: Callable[[float], Terminal]) -> None:
+def test_flag_that_falls_takes_the_half_typed_line_along(asking: Start) -> None:
     terminal = asking(6.0)  # long enough to type something on a busy machine
     terminal.type_letters("Nf")
     terminal.wait_for("the flag fell")
@@ -154,16 +149,6 @@ def test_flag_falls_while_the_person_thinks(start: Start, tmp_path: Path) -> Non
     game = read_game(path)
     assert (game.headers["Result"], game.headers["TimeControl"]) == ("0-1", "3")
     assert "White lost on time" in game.headers["Termination"]
-
-
-def test_typed_text_survives_the_running_clock(start: Start) -> None:
-    terminal = start("--nodes", "20", "--clock", "1")
-    terminal.type("e4")
-    terminal.wait_for(r"2\. your move")
-    terminal.type_letters("d")
-    terminal.wait_for(r"\[you 0:58, Aino")
-    terminal.type("4")
-    terminal.wait_for(r"3\. your move")
 
 
 def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_path: Path) -> None:

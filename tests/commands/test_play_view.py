@@ -1,7 +1,5 @@
 """What the terminal game looks like, on the screen and as PGN."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 
@@ -100,7 +98,6 @@ def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
     save_game(game, path)
     with path.open() as file:
         first, second = chess.pgn.read_game(file), chess.pgn.read_game(file)
-    assert first is not None
     assert second is not None
     assert first.headers["FEN"] == FOOLS_MATE_NEXT
     assert (first.headers["Result"], first.headers["Date"], first.headers["White"]) == ("0-1", "2024.05.06", "You")

@@ -1,7 +1,5 @@
 """Why moves are bad: known positions with their lines and the sentence that each must give, or none."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 from pathlib import Path

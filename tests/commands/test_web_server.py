@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,6 +68,8 @@ class WebEngine(FakeEngine):
 
 class Visit:
     """A running server with one fake engine, and the tabs that a test opens."""
+
+    loop: asyncio.Runner  # in which server and tabs live
 
     def __init__(
         self, folder: Path, setup: Setup | None = None, load: Callable[[], Any] | None = None, **place: Any
@@ -151,22 +153,20 @@ class Tab:
         return str(told["text"])
 
 
-def visited(
-    folder: Path,
-    act: Callable[[Visit], Awaitable[None]],
-    setup: Setup | None = None,
-    load: Callable[[], Any] | None = None,
-) -> None:
-    """Runs `act` on a fresh server."""
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Visit]:
+    """A fresh server; a test may give what else it is made of as the fixture's parameter."""
 
-    async def run() -> None:
-        visit = Visit(folder, setup, load)
+    async def begun() -> Visit:
+        return Visit(tmp_path, **getattr(request, "param", {}))
+
+    with asyncio.Runner() as loop:
+        visit = loop.run(begun())
+        visit.loop = loop
         try:
-            await act(visit)
+            yield visit
         finally:
-            await visit.close()
-
-    asyncio.run(run())
+            loop.run(visit.close())
 
 
 def sans(state: dict[str, Any]) -> list[str]:
@@ -176,158 +176,132 @@ def sans(state: dict[str, Any]) -> list[str]:
 # ---- who is served ----
 
 
-def test_page_is_served_to_who_knows_the_token(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        page = await visit.get(f"/{visit.server.token}/")
-        assert page.code == 200
-        text = page.body.decode()
-        assert "<title>Aino</title>" in text
-        assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
-        assert "https://" not in text
-        policy = page.headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        nonce = policy.partition("'nonce-")[2].partition("'")[0]
-        assert text.count(f'nonce="{nonce}"') == 1
-        assert page.headers["X-Frame-Options"] == "DENY"
-        again = await visit.get(f"/{visit.server.token}/")
-        assert again.headers["Content-Security-Policy"] != policy
-
-    visited(tmp_path, act)
+async def test_page_is_served_to_who_knows_the_token(visit: Visit) -> None:
+    page = await visit.get(f"/{visit.server.token}/")
+    assert page.code == 200
+    text = page.body.decode()
+    assert "<title>Aino</title>" in text
+    assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in text
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    nonce = policy.partition("'nonce-")[2].partition("'")[0]
+    assert text.count(f'nonce="{nonce}"') == 1
+    assert page.headers["X-Frame-Options"] == "DENY"
+    again = await visit.get(f"/{visit.server.token}/")
+    assert again.headers["Content-Security-Policy"] != policy
 
 
 @pytest.mark.parametrize("path", ["/", "/wrong/", "/wrong/game.pgn", "/favicon.ico", "/../etc/passwd", "/TOKEN/other"])
-def test_nothing_else_is_served(path: str, tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        answer = await visit.get(path.replace("TOKEN", visit.server.token))
-        assert answer.code == 404
-        assert visit.server.token not in answer.body.decode()
-
-    visited(tmp_path, act)
+async def test_nothing_else_is_served(visit: Visit, path: str) -> None:
+    answer = await visit.get(path.replace("TOKEN", visit.server.token))
+    assert answer.code == 404
+    assert visit.server.token not in answer.body.decode()
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:PORT", "127.0.0.1", "127.0.0.1:1"])
-def test_foreign_host_names_are_refused(host: str, tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        port = str(visit.server.port)
-        for path in ("/", f"/{visit.server.token}/"):
-            assert (await visit.get(path, Host=host.replace("PORT", port))).code == 403
-        assert (await visit.get(f"/{visit.server.token}/", Host=f"localhost:{port}")).code == 200
-
-    visited(tmp_path, act)
+async def test_foreign_host_names_are_refused(visit: Visit, host: str) -> None:
+    port = str(visit.server.port)
+    for path in ("/", f"/{visit.server.token}/"):
+        assert (await visit.get(path, Host=host.replace("PORT", port))).code == 403
+    assert (await visit.get(f"/{visit.server.token}/", Host=f"localhost:{port}")).code == 200
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1:PORT", ""])
-def test_socket_is_closed_to_other_origins(origin: str, tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        with pytest.raises(Exception, match="403"):
-            await visit.tab(Origin=origin.replace("PORT", str(visit.server.port)))
-        assert not visit.server.tabs
-
-    visited(tmp_path, act)
+async def test_socket_is_closed_to_other_origins(visit: Visit, origin: str) -> None:
+    with pytest.raises(Exception, match="403"):
+        await visit.tab(Origin=origin.replace("PORT", str(visit.server.port)))
+    assert not visit.server.tabs
 
 
-def test_server_listens_on_this_machine_only(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        assert visit.server.url.startswith("http://127.0.0.1:")
-        other = Visit(tmp_path)
-        assert (other.server.port, other.server.token) != (visit.server.port, visit.server.token)
-        assert len(visit.server.token) >= 32
-        await other.close()
-
-    visited(tmp_path, act)
+async def test_server_listens_on_this_machine_only(visit: Visit, tmp_path: Path) -> None:
+    assert visit.server.url.startswith("http://127.0.0.1:")
+    other = Visit(tmp_path)
+    assert (other.server.port, other.server.token) != (visit.server.port, visit.server.token)
+    assert len(visit.server.token) >= 32
+    await other.close()
 
 
-def test_overlong_message_ends_the_conversation(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.state()
-        await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
-        while await tab.read() is not None:
-            pass
-        assert (await (await visit.tab()).state())["steps"]
-
-    visited(tmp_path, act)
+async def test_overlong_message_ends_the_conversation(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.state()
+    await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
+    while await tab.read() is not None:
+        pass
+    assert (await (await visit.tab()).state())["steps"]
 
 
-def test_a_word_of_a_pgn_that_is_no_move_is_named(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("load", text="1. e4 e9 2. Nf3 *", game=1)
-        assert "'e9' is no move" in await tab.said()
-        text = '[Event "x"]\n1. e4! {e9} e5?! $1 (1... c5 ; e9\n) 2.Nf3 3. O-O-O? 0-0 4.e8=Q+ exd8(Q)# e.p. -- 1/2-1/2'
-        assert _unreadable_word(text) == ""
-
-    visited(tmp_path, act)
+async def test_a_word_of_a_pgn_that_is_no_move_is_named(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("load", text="1. e4 e9 2. Nf3 *", game=1)
+    assert "'e9' is no move" in await tab.said()
+    text = '[Event "x"]\n1. e4! {e9} e5?! $1 (1... c5 ; e9\n) 2.Nf3 3. O-O-O? 0-0 4.e8=Q+ exd8(Q)# e.p. -- 1/2-1/2'
+    assert _unreadable_word(text) == ""
 
 
 async def code_for(visit: Visit, host: str) -> int:
     return (await visit.get(f"/{visit.server.token}/", Host=f"{host}:{visit.server.port}")).code
 
 
-def test_other_machines_are_served_only_where_that_is_asked_for(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        assert not visit.server.is_open
-        everywhere = Visit(tmp_path, host="0.0.0.0")
-        assert everywhere.server.is_open
-        assert everywhere.server.token in everywhere.server.url
-        assert "0.0.0.0" not in everywhere.server.url
-        assert [await code_for(everywhere, host) for host in ("127.0.0.1", "192.168.1.7", "localhost")] == [200] * 3
-        assert [await code_for(everywhere, host) for host in ("evil.example", "1.2.3.4.evil.example")] == [403] * 2
-        assert await code_for(visit, "192.168.1.7") == 403
-        assert (await everywhere.get("/", Host=f"127.0.0.1:{everywhere.server.port}")).code == 404, "without the token"
-        with pytest.raises(ConfigError, match=f"port {everywhere.server.port}"):
-            Visit(tmp_path, host="0.0.0.0", port=everywhere.server.port)
-        await everywhere.close()
-
-    visited(tmp_path, act)
+async def test_other_machines_are_served_only_where_that_is_asked_for(visit: Visit, tmp_path: Path) -> None:
+    assert not visit.server.is_open
+    everywhere = Visit(tmp_path, host="0.0.0.0")
+    assert everywhere.server.is_open
+    assert everywhere.server.token in everywhere.server.url
+    assert "0.0.0.0" not in everywhere.server.url
+    assert [await code_for(everywhere, host) for host in ("127.0.0.1", "192.168.1.7", "localhost")] == [200] * 3
+    assert [await code_for(everywhere, host) for host in ("evil.example", "1.2.3.4.evil.example")] == [403] * 2
+    assert await code_for(visit, "192.168.1.7") == 403
+    assert (await everywhere.get("/", Host=f"127.0.0.1:{everywhere.server.port}")).code == 404, "without the token"
+    with pytest.raises(ConfigError, match=f"port {everywhere.server.port}"):
+        Visit(tmp_path, host="0.0.0.0", port=everywhere.server.port)
+    await everywhere.close()
 
 
-def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        assert (await tab.state())["asks"]
-        await tab.send("move", uci="e2e4")
-        assert not (await tab.state())["asks"]
-
-    visited(tmp_path, act, Setup(is_asked=True))
+@pytest.mark.parametrize("visit", [{"setup": Setup(is_asked=True)}], indirect=True)
+async def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(visit: Visit) -> None:
+    tab = await visit.tab()
+    assert (await tab.state())["asks"]
+    await tab.send("move", uci="e2e4")
+    assert not (await tab.state())["asks"]
 
 
-def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        thinking = await tab.state(lambda state: state["thinking"])
-        begun = time.monotonic()
-        await tab.send("take_back")
-        await tab.send("move", uci="d2d4")
-        state = await tab.state(lambda state: len(state["steps"]) == 3)
-        assert time.monotonic() - begun > 0.3
-        assert sans(state)[0] == "d4"
-        assert thinking["steps"][-1]["san"] == "e4"
-
-    visited(
-        tmp_path,
-        act,
-        Setup(levels=dict.fromkeys(chess.COLORS, parse_level("elo 1400")), clock=GameClock(GameTime(60.0, 0.0))),
-    )
+@pytest.mark.parametrize(
+    "visit",
+    [
+        {
+            "setup": Setup(
+                levels=dict.fromkeys(chess.COLORS, parse_level("elo 1400")), clock=GameClock(GameTime(60.0, 0.0))
+            )
+        }
+    ],
+    indirect=True,
+)
+async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    thinking = await tab.state(lambda state: state["thinking"])
+    begun = time.monotonic()
+    await tab.send("take_back")
+    await tab.send("move", uci="d2d4")
+    state = await tab.state(lambda state: len(state["steps"]) == 3)
+    assert time.monotonic() - begun > 0.3
+    assert sans(state)[0] == "d4"
+    assert thinking["steps"][-1]["san"] == "e4"
 
 
 @pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
-def test_a_pgn_that_is_too_long_is_refused_in_words(letter: str, tmp_path: Path) -> None:
+async def test_a_pgn_that_is_too_long_is_refused_in_words(visit: Visit, letter: str) -> None:
     """A message that is too long closes the socket, so that every text of the greatest length must fit into one."""
-
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.state()
-        for length in (LONGEST_PGN, LONGEST_PGN + 1):
-            text = ("1. e4 {" + letter * length)[: length - 3] + "} *"
-            await tab.socket.write_message(json.dumps({"do": "load", "text": text, "game": 1}, ensure_ascii=False))
-            if length == LONGEST_PGN:
-                await tab.state(lambda state: not state["isGame"])
-            else:
-                assert "load: bad value of text" in await tab.said()
-
-    visited(tmp_path, act)
+    tab = await visit.tab()
+    await tab.state()
+    for length in (LONGEST_PGN, LONGEST_PGN + 1):
+        text = ("1. e4 {" + letter * length)[: length - 3] + "} *"
+        await tab.socket.write_message(json.dumps({"do": "load", "text": text, "game": 1}, ensure_ascii=False))
+        if length == LONGEST_PGN:
+            await tab.state(lambda state: not state["isGame"])
+        else:
+            assert "load: bad value of text" in await tab.said()
 
 
 # ---- messages ----
@@ -376,329 +350,275 @@ def test_every_wish_has_its_method() -> None:
         ("drop_variation", {"x": 1}, "expected the fields"),
     ],
 )
-def test_what_cannot_be_done_is_told_and_changes_nothing(
-    wish: str, fields: dict[str, object], words: str, tmp_path: Path
+async def test_what_cannot_be_done_is_told_and_changes_nothing(
+    visit: Visit, wish: str, fields: dict[str, object], words: str
 ) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        before = await tab.state()
-        await tab.send(wish, **fields)
-        assert words in await tab.said()
-        after = await tab.state()
-        assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
-
-    visited(tmp_path, act)
+    tab = await visit.tab()
+    before = await tab.state()
+    await tab.send(wish, **fields)
+    assert words in await tab.said()
+    after = await tab.state()
+    assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
 
 
 # ---- games ----
 
 
-def test_game_goes_to_its_end_and_is_saved_once(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        state = await tab.state(lambda state: len(state["steps"]) == 3)
-        assert sans(state)[0] == "e4"
-        await tab.send("resign")
-        state = await tab.state(lambda state: state["end"] is not None)
-        assert state["end"] == {"result": "0-1", "reason": "you resign"}
-        await tab.send("again", swap=True)
-        state = await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
-        assert state["end"] is None
-
-    visited(tmp_path, act)
+async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tmp_path: Path) -> None:
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    state = await tab.state(lambda state: len(state["steps"]) == 3)
+    assert sans(state)[0] == "e4"
+    await tab.send("resign")
+    state = await tab.state(lambda state: state["end"] is not None)
+    assert state["end"] == {"result": "0-1", "reason": "you resign"}
+    await tab.send("again", swap=True)
+    state = await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
+    assert state["end"] is None
+    await visit.close()
     text = (tmp_path / "games.pgn").read_text()
     assert text.count("[Event ") == 1  # nobody answered Aino's first move of the second game
     assert "0-1" in text
 
 
-def test_unfinished_game_is_saved_at_the_end_of_the_program(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        await tab.state(lambda state: len(state["steps"]) == 3)
-
-    visited(tmp_path, act)
+async def test_unfinished_game_is_saved_at_the_end_of_the_program(visit: Visit, tmp_path: Path) -> None:
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    await tab.state(lambda state: len(state["steps"]) == 3)
+    await visit.close()
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
 
-def test_levels_and_clocks_reach_the_engine(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        await tab.state(lambda state: len(state["steps"]) == 3)
-        assert visit.engine.options.limit_strength
-        assert visit.engine.options.elo == 1500
-        limits = visit.engine.limits[-1]
-        assert limits.white_time_ms == 60_000
-        assert limits.black_increment_ms == 2_000
-        await tab.send("level", level="nodes 7")
-        await tab.send("move", uci="d2d4")
-        await tab.state(lambda state: len(state["steps"]) == 5)
-        assert visit.engine.limits[-1].nodes == 7
-        assert not visit.engine.options.limit_strength
-
-    visited(
-        tmp_path,
-        act,
-        Setup(levels=dict.fromkeys(chess.COLORS, parse_level("elo 1500")), clock=GameClock(GameTime(60, 2))),
-    )
+@pytest.mark.parametrize(
+    "visit",
+    [{"setup": Setup(levels=dict.fromkeys(chess.COLORS, parse_level("elo 1500")), clock=GameClock(GameTime(60, 2)))}],
+    indirect=True,
+)
+async def test_levels_and_clocks_reach_the_engine(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    await tab.state(lambda state: len(state["steps"]) == 3)
+    assert visit.engine.options.limit_strength
+    assert visit.engine.options.elo == 1500
+    limits = visit.engine.limits[-1]
+    assert limits.white_time_ms == 60_000
+    assert limits.black_increment_ms == 2_000
+    await tab.send("level", level="nodes 7")
+    await tab.send("move", uci="d2d4")
+    await tab.state(lambda state: len(state["steps"]) == 5)
+    assert visit.engine.limits[-1].nodes == 7
+    assert not visit.engine.options.limit_strength
 
 
-def test_taking_back_stops_a_thinking_engine_at_once(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        visit.engine.slow = True
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        await tab.state(lambda state: state["thinking"])
-        begun = time.monotonic()
-        await tab.send("take_back")
-        state = await tab.state(lambda state: not state["thinking"])
-        assert time.monotonic() - begun < SOON_S
-        assert sans(state) == []
-
-    visited(tmp_path, act)
+async def test_taking_back_stops_a_thinking_engine_at_once(visit: Visit) -> None:
+    visit.engine.slow = True
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    await tab.state(lambda state: state["thinking"])
+    begun = time.monotonic()
+    await tab.send("take_back")
+    state = await tab.state(lambda state: not state["thinking"])
+    assert time.monotonic() - begun < SOON_S
+    assert sans(state) == []
 
 
-def test_game_waits_while_no_tab_is_open(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        await tab.state(lambda state: len(state["steps"]) == 3)
-        await tab.close()
-        while visit.server.tabs:
-            await asyncio.sleep(0.01)
-        table = visit.server.conductor.table
-        assert table.clock is not None
-        assert table.clock.running is None
-        async with asyncio.timeout(WAIT_S):
-            await visit.empty.wait()
-        left = table.clock.left(chess.WHITE)
-        await asyncio.sleep(0.05)
-        assert table.clock.left(chess.WHITE) == left
-        state = await (await visit.tab()).state()
-        assert state["clock"]["running"] == "white"
-
-    visited(tmp_path, act, Setup(clock=GameClock(GameTime(60, 0))))
+@pytest.mark.parametrize("visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True)
+async def test_game_waits_while_no_tab_is_open(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    await tab.state(lambda state: len(state["steps"]) == 3)
+    await tab.close()
+    while visit.server.tabs:
+        await asyncio.sleep(0.01)
+    table = visit.server.conductor.table
+    assert table.clock.running is None
+    async with asyncio.timeout(WAIT_S):
+        await visit.empty.wait()
+    left = table.clock.left(chess.WHITE)
+    await asyncio.sleep(0.05)
+    assert table.clock.left(chess.WHITE) == left
+    state = await (await visit.tab()).state()
+    assert state["clock"]["running"] == "white"
 
 
-def test_engine_answers_after_a_reload_in_its_thinking(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        visit.engine.slow = True
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        await tab.state(lambda state: state["thinking"])
-        await tab.close()
-        while visit.server.tabs:
-            await asyncio.sleep(0.01)
-        visit.engine.slow = False
-        await (await visit.tab()).state(lambda state: len(state["steps"]) == 3)
-
-    visited(tmp_path, act)
+async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit) -> None:
+    visit.engine.slow = True
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    await tab.state(lambda state: state["thinking"])
+    await tab.close()
+    while visit.server.tabs:
+        await asyncio.sleep(0.01)
+    visit.engine.slow = False
+    await (await visit.tab()).state(lambda state: len(state["steps"]) == 3)
 
 
-def test_draw_is_agreed_when_aino_is_not_better(tmp_path: Path) -> None:
-    board = board_after(QUIET_GAME)
-
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
-        await tab.send("offer_draw")
-        await tab.until(lambda message: message["do"] == "say" and "declines" in message["text"])
-        visit.engine.wdl = (600, 300, 100)
-        await tab.send("offer_draw")
-        state = await tab.state(lambda state: state["end"] is not None)
-        assert state["end"]["reason"] == "draw agreed"
-
-    visited(tmp_path, act, Setup(board))
+@pytest.mark.parametrize("visit", [{"setup": Setup(board_after(QUIET_GAME))}], indirect=True)
+async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit) -> None:
+    tab = await visit.tab()
+    visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
+    await tab.send("offer_draw")
+    await tab.until(lambda message: message["do"] == "say" and "declines" in message["text"])
+    visit.engine.wdl = (600, 300, 100)
+    await tab.send("offer_draw")
+    state = await tab.state(lambda state: state["end"] is not None)
+    assert state["end"]["reason"] == "draw agreed"
 
 
 # ---- analysis ----
 
 
-def test_analysis_shows_lines_of_what_is_looked_at(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
-        start = await tab.until(lambda message: message["do"] == "lines")
-        assert start["fen"] == chess.STARTING_FEN
-        await tab.send("look", variation=False, ply=1)
-        lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
-        assert lines["lines"][0]["score"] == "-0.10"  # the engine's +0.10 for the side to move, seen by White
-        assert lines["lines"][0]["wdl"] == [300, 300, 400]
-        assert visit.engine.options.analyse_mode
-        await tab.send("lines", on=True, count=5)
-        await tab.state()
-        await tab.until(lambda message: message["do"] == "lines")
-        assert visit.engine.options.multi_pv == 5
-
-    visited(tmp_path, act)
+async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
+    start = await tab.until(lambda message: message["do"] == "lines")
+    assert start["fen"] == chess.STARTING_FEN
+    await tab.send("look", variation=False, ply=1)
+    lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
+    assert lines["lines"][0]["score"] == "-0.10"  # the engine's +0.10 for the side to move, seen by White
+    assert lines["lines"][0]["wdl"] == [300, 300, 400]
+    assert visit.engine.options.analyse_mode
+    await tab.send("lines", on=True, count=5)
+    await tab.state()
+    await tab.until(lambda message: message["do"] == "lines")
+    assert visit.engine.options.multi_pv == 5
 
 
-def test_analysis_of_a_mate_says_so(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
-        await tab.send("look", variation=False, ply=4)
-        over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
-        assert over["over"]["text"] == "Checkmate"
-        assert over["over"]["wdl"] == [0, 0, 1000]
-
-    visited(tmp_path, act)
+async def test_analysis_of_a_mate_says_so(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.send("look", variation=False, ply=4)
+    over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
+    assert over["over"]["text"] == "Checkmate"
+    assert over["over"]["wdl"] == [0, 0, 1000]
 
 
-def test_of_many_games_one_is_chosen(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        text = '[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n'
-        await tab.send("load", text=text, game=2)
-        state = await tab.state(lambda state: not state["isGame"])
-        assert sans(state) == ["d4"]
-        assert state["names"]["white"] == "B"
-        games = await tab.until(lambda message: message["do"] == "games")
-        assert len(games["names"]) == 2
-
-    visited(tmp_path, act)
+async def test_of_many_games_one_is_chosen(visit: Visit) -> None:
+    tab = await visit.tab()
+    text = '[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n'
+    await tab.send("load", text=text, game=2)
+    state = await tab.state(lambda state: not state["isGame"])
+    assert sans(state) == ["d4"]
+    assert state["names"]["white"] == "B"
+    games = await tab.until(lambda message: message["do"] == "games")
+    assert len(games["names"]) == 2
 
 
-def test_a_game_goes_on_from_where_one_looks(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
-        await tab.send("look", variation=False, ply=2)
-        await tab.send("play_from_here", side="white", level="full", clock="5+3")
-        state = await tab.state(lambda state: state["firstPly"] == 2)
-        assert state["isGame"]
-        assert sans(state) == ["e4", "e5"]
-        assert state["clock"]["white"] == 300
-        assert state["firstPly"] == 2
-
-    visited(tmp_path, act)
+async def test_a_game_goes_on_from_where_one_looks(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
+    await tab.send("look", variation=False, ply=2)
+    await tab.send("play_from_here", side="white", level="full", clock="5+3")
+    state = await tab.state(lambda state: state["firstPly"] == 2)
+    assert state["isGame"]
+    assert sans(state) == ["e4", "e5"]
+    assert state["clock"]["white"] == 300
+    assert state["firstPly"] == 2
 
 
-def test_chess960_positions_by_number(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("new", side="white", level="full", clock="", fen="", chess960="0")
-        state = await tab.state(lambda state: state["chess960"])
-        assert state["steps"][0]["fen"].startswith("bbqnnrkr/")
-
-    visited(tmp_path, act)
+async def test_chess960_positions_by_number(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("new", side="white", level="full", clock="", fen="", chess960="0")
+    state = await tab.state(lambda state: state["chess960"])
+    assert state["steps"][0]["fen"].startswith("bbqnnrkr/")
 
 
-def test_review_can_be_stopped_and_forgotten(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        visit.engine.slow = True
-        tab = await visit.tab()
-        await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
-        await tab.send("lines", on=False, count=3)
-        await tab.send("review")
-        await tab.until(lambda message: message["do"] == "reviewing")
-        await tab.send("stop_review")
-        await tab.until(lambda message: message["do"] == "unreviewed")
-        assert visit.server.conductor.review_page is None
-        assert (await visit.get(f"/{visit.server.token}/review")).code == 404
-
-    visited(tmp_path, act)
+async def test_review_can_be_stopped_and_forgotten(visit: Visit) -> None:
+    visit.engine.slow = True
+    tab = await visit.tab()
+    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.send("lines", on=False, count=3)
+    await tab.send("review")
+    await tab.until(lambda message: message["do"] == "reviewing")
+    await tab.send("stop_review")
+    await tab.until(lambda message: message["do"] == "unreviewed")
+    assert visit.server.conductor.review_page is None
+    assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
-def test_a_failed_review_is_told_and_the_board_goes_on(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("load", text="1. f3 e5 *", game=1)
-        await tab.until(lambda message: message["do"] == "lines")
-        visit.engine.fail = True
-        await tab.send("review")
-        await tab.until(lambda message: message["do"] == "unreviewed")
-        assert "RuntimeError" in await tab.said()
-        visit.engine.fail = False
-        await tab.send("look", variation=False, ply=1)
-        await tab.until(lambda message: message["do"] == "lines")
-
-    visited(tmp_path, act)
+async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("load", text="1. f3 e5 *", game=1)
+    await tab.until(lambda message: message["do"] == "lines")
+    visit.engine.fail = True
+    await tab.send("review")
+    await tab.until(lambda message: message["do"] == "unreviewed")
+    assert "RuntimeError" in await tab.said()
+    visit.engine.fail = False
+    await tab.send("look", variation=False, ply=1)
+    await tab.until(lambda message: message["do"] == "lines")
 
 
-def test_game_can_be_downloaded(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        await tab.state(lambda state: len(state["steps"]) == 3)
-        answer = await visit.get(f"/{visit.server.token}/game.pgn")
-        assert "attachment" in answer.headers["Content-Disposition"]
-        assert "1. e4" in answer.body.decode()
-
-    visited(tmp_path, act)
+async def test_game_can_be_downloaded(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    await tab.state(lambda state: len(state["steps"]) == 3)
+    answer = await visit.get(f"/{visit.server.token}/game.pgn")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert "1. e4" in answer.body.decode()
 
 
 # ---- faults ----
 
 
-def test_engine_that_fails_is_told_and_the_board_stays(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        visit.engine.fail = True
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        assert "RuntimeError: broken" in await tab.said()
-        visit.engine.fail = False
-        await tab.send("take_back")
-        assert sans(await tab.state(lambda state: not state["thinking"])) == []
-
-    visited(tmp_path, act)
+async def test_engine_that_fails_is_told_and_the_board_stays(visit: Visit) -> None:
+    visit.engine.fail = True
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    assert "RuntimeError: broken" in await tab.said()
+    visit.engine.fail = False
+    await tab.send("take_back")
+    assert sans(await tab.state(lambda state: not state["thinking"])) == []
 
 
-def test_page_is_told_that_the_engine_is_being_loaded(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        first = await visit.tab()
-        assert "getting ready" in (await first.until(lambda message: message["do"] == "say"))["text"]
-        await first.send("hint")
-        await first.until(lambda message: message["do"] == "hint")
-        await first.close()
-        while visit.server.tabs:
-            await asyncio.sleep(0.01)
-        second = await visit.tab()
-        await second.send("take_back")
-        assert "no move" in (await second.until(lambda message: message["do"] == "say"))["text"]
-
-    visited(tmp_path, act)
+async def test_page_is_told_that_the_engine_is_being_loaded(visit: Visit) -> None:
+    first = await visit.tab()
+    assert "getting ready" in (await first.until(lambda message: message["do"] == "say"))["text"]
+    await first.send("hint")
+    await first.until(lambda message: message["do"] == "hint")
+    await first.close()
+    while visit.server.tabs:
+        await asyncio.sleep(0.01)
+    second = await visit.tab()
+    await second.send("take_back")
+    assert "no move" in (await second.until(lambda message: message["do"] == "say"))["text"]
 
 
-def test_ainos_clock_waits_until_the_engine_is_loaded(tmp_path: Path) -> None:
-    loaded = threading.Event()
-
-    def load() -> WebEngine:
-        assert loaded.wait(WAIT_S)
-        return WebEngine(EngineOptions())
-
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        waits = await tab.state(lambda state: state["thinking"])
-        assert (waits["loading"], waits["clock"]["running"]) == (True, None)
-        loaded.set()
-        thinks = await tab.state(lambda state: not state["loading"])
-        assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
-        assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
-
-    visited(tmp_path, act, Setup(clock=GameClock(GameTime(600, 0))), load=load)
+LOADED = threading.Event()
 
 
-def test_engine_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
-    def load() -> None:
-        raise NetFileError("missing.dit", "a net file", "nothing")
-
-    async def act(visit: Visit) -> None:
-        tab = await visit.tab()
-        await tab.send("move", uci="e2e4")
-        assert "missing.dit" in await tab.said()
-
-    visited(tmp_path, act, load=load)
+def load_late() -> WebEngine:
+    assert LOADED.wait(WAIT_S)
+    return WebEngine(EngineOptions())
 
 
-def test_too_many_tabs_are_turned_away(tmp_path: Path) -> None:
-    async def act(visit: Visit) -> None:
-        tabs = [await visit.tab() for _ in range(9)]
-        assert await tabs[-1].read() is None
-        assert tabs[-1].socket.close_code == 4000
-        assert (await tabs[1].until(lambda message: True))["do"] == "busy"
+@pytest.mark.parametrize(
+    "visit", [{"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late}], indirect=True
+)
+async def test_ainos_clock_waits_until_the_engine_is_loaded(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    waits = await tab.state(lambda state: state["thinking"])
+    assert (waits["loading"], waits["clock"]["running"]) == (True, None)
+    LOADED.set()
+    thinks = await tab.state(lambda state: not state["loading"])
+    assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
+    assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
 
-    visited(tmp_path, act)
+
+def load_nothing() -> None:
+    raise NetFileError("missing.dit", "a net file", "nothing")
+
+
+@pytest.mark.parametrize("visit", [{"load": load_nothing}], indirect=True)
+async def test_engine_that_cannot_be_loaded_is_told(visit: Visit) -> None:
+    tab = await visit.tab()
+    await tab.send("move", uci="e2e4")
+    assert "missing.dit" in await tab.said()
+
+
+async def test_too_many_tabs_are_turned_away(visit: Visit) -> None:
+    tabs = [await visit.tab() for _ in range(9)]
+    assert await tabs[-1].read() is None
+    assert tabs[-1].socket.close_code == 4000
+    assert (await tabs[1].until(lambda message: True))["do"] == "busy"

@@ -1,7 +1,5 @@
 """The web board's table: rules, clocks, take back, variations, PGN."""
 
-from __future__ import annotations
-
 import chess
 import chess.pgn
 import pytest
@@ -16,6 +14,12 @@ from uci.web.table import Table
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
 
 
+def timed(increment: int = 0) -> tuple[Time, Table]:
+    """A game of a minute, and the time that its clock reads."""
+    time = Time()
+    return time, Table(Setup(clock=GameClock(GameTime(60, increment), time)))
+
+
 def play(table: Table, *moves: str) -> None:
     for text in moves:
         table.play(table.board.parse_san(text))
@@ -26,10 +30,8 @@ def moves(*texts: str) -> list[chess.Move]:
 
 
 def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
+    time, table = timed(2)
     time.seconds = 30
-    assert table.clock is not None
     assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
     play(table, "e4")
     assert table.clock.running == chess.BLACK
@@ -40,20 +42,17 @@ def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
 
 
 def test_flag_falls_while_nobody_moves() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
+    time, table = timed(2)
     play(table, "e4", "e5")
     time.seconds = 59.9
     assert not table.fall_of_flag()
     time.seconds = 60.1
     assert table.fall_of_flag()
-    assert table.end is not None
     assert (table.end.result, table.end.reason) == ("0-1", "White lost on time")
 
 
 def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
+    time, table = timed()
     play(table, "e4", "e5")
     time.seconds = 61
     play(table, "Nf3")
@@ -63,15 +62,13 @@ def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
 
 @pytest.mark.parametrize("stop", ["wait", "analyse"])
 def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 2), time)))
+    time, table = timed(2)
     play(table, "e4", "e5")
     time.seconds = 10
     getattr(table, stop)(True)
     assert not table.is_running
     time.seconds = 100
     getattr(table, stop)(False)
-    assert table.clock is not None
     assert table.clock.left(chess.WHITE) == 50
     assert table.clock.running == chess.WHITE
     time.seconds = 101
@@ -79,8 +76,7 @@ def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
 
 
 def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
+    time, table = timed()
     table.load(True)
     play(table, "e4")
     time.seconds = 100
@@ -89,19 +85,16 @@ def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
     time.seconds = 110
     play(table, "e5")
     assert table.clock_times == {1: 60, 2: 50}
-    assert table.clock is not None
     assert table.clock.running == chess.WHITE
 
 
 def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
-    time = Time()
-    table = Table(Setup(clock=GameClock(GameTime(60, 0), time)))
+    time, table = timed()
     play(table, "e4", "e5")
     time.seconds = 20
     play(table, "Nf3", "Nc6")
     assert table.take_back()
     assert [move.uci() for move in table.board.move_stack] == ["e2e4", "e7e5"]
-    assert table.clock is not None
     assert (table.clock.left(chess.WHITE), table.clock.running) == (60, chess.WHITE)
 
 
@@ -140,7 +133,6 @@ def test_exploring_steps_along_the_game_and_leaves_it_by_a_variation() -> None:
     assert (table.place, table.variation) == ((False, 1), None)
     table.explore(moves("c7c5", "g1f3"))
     assert table.place == (True, 3)
-    assert table.variation is not None
     assert (table.variation.fork, table.variation.moves) == (1, moves("c7c5", "g1f3"))
     table.look(True, 2)
     table.explore(moves("b1c3"))

@@ -3,8 +3,6 @@
 `--modules` prints the modules to name to `pdoc`, so that it shows all of them, and writes nothing.
 """
 
-from __future__ import annotations
-
 import argparse
 import pkgutil
 import re

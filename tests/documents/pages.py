@@ -1,7 +1,5 @@
 """The pages people read, taken apart: headings, links, blocks of code, and commands."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The front page is short, its numbers stand in the results, and every table of numbers names its command."""
 
-from __future__ import annotations
-
 import re
 import xml.etree.ElementTree as ET
 
@@ -57,7 +55,6 @@ def test_numbers_in_tables_name_their_command(page: str) -> None:
 
 def test_the_test_command_is_the_one_that_the_whole_check_runs() -> None:
     pattern = re.search(r"--extended-regexp '([^']+)' README.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
-    assert pattern is not None
     assert len(re.findall(rf"(?m){pattern[1]}", README)) == 1
 
 

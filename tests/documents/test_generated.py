@@ -1,7 +1,5 @@
 """The option table is up to date, and pdoc finds a docstring for every public name of the libraries."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import pkgutil

@@ -1,7 +1,5 @@
 """The help of every command, flag and option starts with a verb."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Links inside the project lead somewhere, and so do the paths that pages name."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

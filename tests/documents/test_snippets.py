@@ -1,7 +1,5 @@
 """Every example of the documents runs: Python as it stands, commands in a reduced form, settings by their readers."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import os

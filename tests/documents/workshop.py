@@ -1,7 +1,5 @@
 """A folder in which the commands of the documents can be typed, reduced where they take long."""
 
-from __future__ import annotations
-
 import json
 import lzma
 import os

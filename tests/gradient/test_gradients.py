@@ -3,8 +3,6 @@
 The table of all errors: python -m tests.gradient.test_gradients
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

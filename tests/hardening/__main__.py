@@ -8,8 +8,6 @@ Each check is a process of its own. Its output goes to `--logs`; a check passes 
 status is 1 if one failed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

@@ -1,7 +1,5 @@
 """The table of the long checks: what runs, and how much of it."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping
@@ -77,10 +75,7 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
         Check("kill-campaign", kills, "kills", module("benchmarks.kill_campaign", "--kills", kills, "--seed", seed)),
         # Two matches, against itself and against Stockfish.
         Check(
-            "forfeits",
-            games,
-            "games",
-            module("benchmarks.forfeits", "--games", games // 2, "--out", logs / "forfeits"),
+            "forfeits", games, "games", module("benchmarks.forfeits", "--games", games // 2, "--out", logs / "forfeits")
         ),
         tests(
             "bounds",

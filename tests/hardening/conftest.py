@@ -1,7 +1,5 @@
 """The engines of these tests find their kernels compiled: they end with their input, or have little room."""
 
-from __future__ import annotations
-
 import pytest
 
 from engine.options import EngineOptions

@@ -8,8 +8,6 @@ CPU time, or memory that grows beyond what the input can explain. Findings are p
 `--keep`. The last line of the output is a JSON object; the exit status is 1 if there was a finding.
 """
 
-from __future__ import annotations
-
 import argparse
 import faulthandler
 import gc

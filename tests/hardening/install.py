@@ -7,8 +7,6 @@ import times, start times. Rows called lowest have the oldest versions that pypr
 is neither installed nor can be fetched by uv is left out with a message. The exit status is 1 if a row failed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

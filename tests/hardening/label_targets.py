@@ -1,7 +1,5 @@
 """What the teacher inside the process reads, under fire: its net file, and label folders."""
 
-from __future__ import annotations
-
 import json
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Aino's commands as processes in a poor environment: little memory, a disk that is full, no network."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Broken inputs made from good ones: what bad disks, bad transfers, other programs and attackers do to a file."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable, Sequence

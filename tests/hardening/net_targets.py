@@ -1,7 +1,5 @@
 """The net files under fire: `.dit`, the older `.dit`, Lc0's, and checkpoints."""
 
-from __future__ import annotations
-
 import functools
 import gzip
 import io
@@ -106,16 +104,8 @@ def _put_right(header: dict[str, Any], data: bytes) -> None:
 # ---- archives of arrays ---------------------------------------------------------------------------------------------
 
 NPY_WORDS = (
-    b"'descr': '<f4'",
-    b"'|O'",
-    b"'fortran_order': True",
-    b"(3, 4)",
-    b"(",
-    b")",
-    b"{",
-    b"\x93NUMPY\x01\x00",
-    b" ",
-)
+    b"'descr': '<f4'", b"'|O'", b"'fortran_order': True", b"(3, 4)", b"(", b")", b"{", b"\x93NUMPY\x01\x00", b" ",
+)  # fmt: skip
 
 
 def legacy_dit() -> Target:

@@ -7,8 +7,6 @@ interrupted then, as by Ctrl-C, and must end by itself. The exit status is 1 for
 `LATE_S`, an engine or a training that ends with an error, or a training without a game.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

@@ -1,7 +1,5 @@
 """What is fuzzed: a format, good samples of it, and everything that reads it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every format that is fuzzed, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from tests.hardening import game_targets, label_targets, net_targets, text_targets
@@ -10,6 +8,10 @@ from tests.hardening.target import Target
 TARGETS: dict[str, Callable[[], Target]] = {
     "fen": text_targets.fen,
     "pgn": text_targets.pgn,
+    "pgn-packed": text_targets.packed_pgn,
+    "labelled-games": text_targets.labelled_games,
+    "engine-games": text_targets.engine_games,
+    "human-games": text_targets.human_games,
     "epd": text_targets.epd,
     "puzzles": text_targets.puzzles,
     "zip": text_targets.zipped_openings,

@@ -1,7 +1,5 @@
 """The time of day may jump, as it does when a machine asks a time server: nothing that is timed may notice."""
 
-from __future__ import annotations
-
 import itertools
 import time
 

@@ -1,7 +1,5 @@
 """`python -m tests.hardening`: what it runs, and that it tells good from bad."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import sys

@@ -1,7 +1,5 @@
 """What the fuzzers and the poor environments have found, a test each."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

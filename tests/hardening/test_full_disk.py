@@ -1,7 +1,5 @@
 """A full disk (simulated by a limit on the size of files): existing files stay, and the message says what is wrong."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A few hundred broken files for every reader, and that the fuzzer sees what it looks for."""
 
-from __future__ import annotations
-
 import random
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Little memory: a clear message, and the engine plays with what it gets."""
 
-from __future__ import annotations
-
 import os
 
 import chess

@@ -1,7 +1,5 @@
 """Nothing asks for the network: engine, analysis and training run in processes in which asking is an error."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

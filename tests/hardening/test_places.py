@@ -1,7 +1,5 @@
 """Where files go: places that take none, who may read what was written, names in archives that point elsewhere."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

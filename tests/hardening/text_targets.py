@@ -1,10 +1,13 @@
 """The text formats under fire: positions, games, test suites, openings, settings."""
 
-from __future__ import annotations
-
 import contextlib
+import gzip
 import io
+import lzma
 import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import chess
@@ -17,8 +20,11 @@ from engine.board.movegen import generate
 from engine.cli.option_forms import load_toml
 from engine.errors import DataError, FenError
 from engine.options import EngineOptions
+from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import read_pgn
+from selfplay.data.teacher import read_teacher
 from selfplay.matches.opening_book import load_book
+from selfplay.records.collect import GameRecord, collect
 from selfplay.records.opening_set import load_openings
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
@@ -72,6 +78,13 @@ CHESS960_PGN = f"""\
 """
 
 
+LABELLED = f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=25,d2d4=31;e7e5;g1f3:g1f3=40,b1c3=-3\n".encode() * 3
+ENGINE_GAMES = (
+    f'{{"result": "0-1", "uci": "e2e4 e7e5", "ev": [30, null], "fen": "{chess.STARTING_FEN}"}}\n'.encode() * 3
+)
+HUMAN_GAMES = b"welo\tresult\tuci\n" + b"2500\t1-0\te2e4 e7e5 g1f3\n" * 3
+
+
 def fen() -> Target:
     """One position: by the board's reader, by `position fen`, and every accepted one in the move generator."""
     fens = (chess.STARTING_FEN, CHESS960_FEN, *ODD_FENS, chess.STARTING_FEN + " moves e2e4 e7e5 g1f3")
@@ -97,6 +110,41 @@ def pgn() -> Target:
     )
     return Target(
         "pgn", ".pgn", tuple(one.encode() for one in (PGN, CHESS960_PGN, PGN + CHESS960_PGN)), read_pgns, words
+    )
+
+
+def packed_pgn() -> Target:
+    """The same as training data alone, packed."""
+    return replace(pgn(), name="pgn-packed", suffix=".pgn.gz", read=partial(read_games, read_pgn), seal=gzip.compress)
+
+
+def read_games(reader: Callable[[Path], Iterator[GameRecord]], path: Path) -> None:
+    """Trained on, where they can be read; a refusal names the file."""
+    try:
+        games, _ = collect(reader(path))
+    except DataError as error:
+        if path.name not in str(error):
+            raise AssertionError(f"no file named in: {error}") from error
+        raise
+    assert np.isfinite(games.wdl.astype(np.float32)).all()
+
+
+def labelled_games() -> Target:
+    """Games with a teacher's labels, packed."""
+    words = (b"|", b":", b";", b"=", b",", b"e2e4", b"1-0", b"-99999", b"\n")
+    return Target("labelled-games", ".txt.xz", (LABELLED,), partial(read_games, read_teacher), words, lzma.compress)
+
+
+def engine_games() -> Target:
+    """Games of engines with evaluations, a JSON object a line."""
+    words = (b"[", b"null", b"1e999", b'"fen"', b'"ev"', b"32001", b"e2e4 ", b"NaN")
+    return Target("engine-games", ".jsonl", (ENGINE_GAMES,), partial(read_games, read_engine_games), words)
+
+
+def human_games() -> Target:
+    """Games of people, a row each."""
+    return Target(
+        "human-games", ".tsv", (HUMAN_GAMES,), partial(read_games, read_human_games), (b"\t", b"1-0", b"e7e5")
     )
 
 

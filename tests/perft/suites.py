@@ -4,8 +4,6 @@ EPD:   FEN ;D1 20 ;D2 400 ...
 perft: lines `epd FEN-without-clocks` and `perft DEPTH COUNT`, `id` before each position
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -3,8 +3,6 @@
 https://www.chessprogramming.org/Perft_Results; Chess960: https://www.chessprogramming.org/Chess960_Perft_Results
 """
 
-from __future__ import annotations
-
 import time
 
 import chess
@@ -119,7 +117,4 @@ def test_suites_are_read(tmp_path):
     first, second = "8/8/8/8/8/4k3/8/4K3 w - -", "4k3/8/8/8/8/8/8/4K3 b - -"
     tricky.write_text(f"# comment\nid one\nepd {first}\nperft 1 3\nperft 2 10\n\nid two\nepd {second}\n")
     assert [case.counts for case in read_epd_suite(epd, chess960=False)] == [{1: 20, 2: 400}, {1: 48}]
-    assert [(case.name, case.counts) for case in read_perft_suite(tricky)] == [
-        (first, {1: 3, 2: 10}),
-        (second, {}),
-    ]
+    assert [(case.name, case.counts) for case in read_perft_suite(tricky)] == [(first, {1: 3, 2: 10}), (second, {})]

@@ -3,8 +3,6 @@
 No python-chess here: the tests send bytes that it would never send, and read lines that it would drop.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import queue
@@ -42,21 +40,18 @@ class EngineProcess:
             reader.start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line.decode().rstrip("\r\n"))
         self._lines.put(None)
 
     def _read_errors(self) -> None:
         """Read stderr too, because an engine that writes a lot there must not block on a full pipe."""
-        assert self.process.stderr is not None
         self._errors.extend(self.process.stderr)
 
     def send(self, *lines: str) -> None:
         self.send_bytes("".join(f"{line}\n" for line in lines).encode())
 
     def send_bytes(self, data: bytes) -> None:
-        assert self.process.stdin is not None
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
@@ -106,7 +101,6 @@ class EngineProcess:
         return self.read_until("readyok", START_S)
 
     def close_input(self) -> None:
-        assert self.process.stdin is not None
         self.process.stdin.close()
 
     def finish(self) -> tuple[int, str]:
@@ -124,7 +118,6 @@ class EngineProcess:
         for reader in self._readers:
             reader.join()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            assert pipe is not None
             with contextlib.suppress(BrokenPipeError):  # the dead engine never read its input
                 pipe.close()
 

@@ -1,7 +1,5 @@
 """The engines that the `universal` tests are run against, and what each of them is known to do otherwise."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import tomllib

@@ -1,7 +1,5 @@
 """An engine that does not search: it waits as told and plays the first legal move. Only the protocol is tested."""
 
-from __future__ import annotations
-
 import io
 import time
 from collections.abc import Callable
@@ -81,9 +79,7 @@ class Conversation:
     """A session with a fake engine, driven line by line."""
 
     def __init__(
-        self,
-        factory: Callable[[EngineOptions], FakeEngine] = FakeEngine,
-        command_line: EngineOptions | None = None,
+        self, factory: Callable[[EngineOptions], FakeEngine] = FakeEngine, command_line: EngineOptions | None = None
     ) -> None:
         self.output = io.StringIO()
         self.engine: FakeEngine | None = None

@@ -5,8 +5,6 @@ After each batch the engine has to be there, to have the position that a well-be
 exactly one `bestmove` for each `go`. A failure is an AssertionError; the same seed repeats it.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import sys

@@ -8,8 +8,6 @@ batch another engine also answers one `go` of games whose tree is always full. A
 seed sends the same lines.
 """
 
-from __future__ import annotations
-
 import random
 import sys
 import tempfile
@@ -266,7 +264,8 @@ def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None
             assert status == 0
             assert errors == "", errors[-2000:]
             searches += len(mixer.asked)
-            search_full_trees(-(-min(CONVERSATION, lines - done) // BATCH), seed + done)
+            if lines >= CONVERSATION:
+                search_full_trees(min(CONVERSATION, lines - done) // BATCH, seed + done)
             report(f"{min(done + CONVERSATION, lines)} lines, {searches} searches, {time.monotonic() - begun:.0f} s")
 
 

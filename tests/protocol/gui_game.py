@@ -7,8 +7,6 @@ it says so and exits with status 0. Prints the finished game; exit status 1 if i
 GUI was told no scores.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """What UCI lines say, read back."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import chess

@@ -1,7 +1,5 @@
 """Aino as python-chess's driver sees it: play, the clock, pondering, analysis, Chess960."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 
@@ -35,7 +33,6 @@ def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine
     limit = chess.engine.Limit(white_clock=1, black_clock=1, white_inc=0.01, black_inc=0.01)
     for _ in range(6):
         result = driver.play(board, limit, ponder=True)
-        assert result.move is not None
         board.push(result.move)
         board.push(result.ponder or next(iter(board.legal_moves)))
 
@@ -54,7 +51,6 @@ def test_driver_plays_chess960(driver: chess.engine.SimpleEngine) -> None:
     board = chess.Board.from_chess960_pos(518 - 201)
     for _ in range(8):
         result = driver.play(board, chess.engine.Limit(nodes=40))
-        assert result.move is not None
         board.push(result.move)
 
 
@@ -65,11 +61,12 @@ def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, 
         driver.ping()  # loads the engine before the clock runs
         for aino_color in chess.COLORS:
             board, clock = chess.Board(), {chess.WHITE: 3.0, chess.BLACK: 3.0}
-            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 24:
+            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 16:
                 side = board.turn
                 player = driver if side == aino_color else opponent
+                clocks = {"white_clock": clock[chess.WHITE], "black_clock": clock[chess.BLACK]}
                 limit = chess.engine.Limit(
-                    white_clock=clock[chess.WHITE], black_clock=clock[chess.BLACK], white_inc=0.05, black_inc=0.05
+                    **clocks, white_inc=0.05, black_inc=0.05, nodes=None if player is driver else 99
                 )
                 start = time.perf_counter()
                 move = player.play(board, limit, game=aino_color).move

@@ -1,7 +1,5 @@
 """Nonsense, and sense in any order, by the thousand: see fuzz.py and fuzz_options.py, which do it by the million."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.protocol import fuzz, fuzz_options
@@ -12,7 +10,7 @@ def test_engine_survives_nonsense_and_keeps_its_position(lines: int) -> None:
     fuzz.run(lines, seed=lines)
 
 
-@pytest.mark.parametrize("searches", [40, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("searches", [20, pytest.param(400, marks=pytest.mark.slow)])
 def test_a_full_tree_is_searched_below_any_moves(searches: int) -> None:
     fuzz_options.search_full_trees(searches, seed=searches)
 

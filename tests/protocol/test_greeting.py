@@ -5,8 +5,6 @@ Polyglot (through which xboard speaks UCI) reads a keyword, then all words up to
 option whose name or value holds a keyword as a word.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Aino in real GUIs on a virtual screen: it plays five moves a side, and its processes end with the GUI's wish."""
 
-from __future__ import annotations
-
 import queue
 import shlex
 import signal
@@ -98,7 +96,6 @@ def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_proces
         gui = subprocess.Popen(
             words, cwd=tmp_path, env={**screen, **own_home(tmp_path)}, stdout=subprocess.PIPE, text=True
         )
-        assert gui.stdout is not None
         lines: queue.Queue[str] = queue.Queue()
         reader = threading.Thread(target=lambda: [lines.put(line) for line in gui.stdout or ()])
         reader.start()
@@ -125,5 +122,4 @@ def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_proces
 def own_home(folder: Path) -> dict[str, str]:
     """Environment of a user who has never started Scid; the compiled kernels stay where they are."""
     kernels = jit.cache_base()
-    assert kernels is not None
     return {"HOME": str(folder), jit.CACHE_ENVIRONMENT_VARIABLE: str(kernels.parent)}

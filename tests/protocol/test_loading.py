@@ -1,7 +1,5 @@
 """Loading the engine and giving it options: what it refuses is named and left out, the rest stays as it was."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path
@@ -16,9 +14,9 @@ from engine.network import weights
 from engine.options import EngineOptions
 from engine.player import Engine
 from tests.commands.test_commands import aino
-from tests.protocol.aino_process import AinoProcess
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from tests.protocol.lines import scored
+from uci.main import main
 from uci.terminal.waiting import ready_engine
 
 
@@ -29,7 +27,6 @@ def talk() -> Conversation:
 
 def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation) -> None:
     talk.say("isready", "setoption name Hash value 64")
-    assert talk.engine is not None
     assert talk.engine.options.hash_mib == 256
     talk.say("isready")
     assert talk.engine.options.hash_mib == 64
@@ -43,7 +40,6 @@ def test_hash_beyond_the_memory_is_granted_with_one_warning(
     assert talk.infos() == []
     talk.say("setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready")
     assert talk.infos() == ["Hash 1001 is more than the 1000 MiB of memory that this machine has"]
-    assert talk.engine is not None
     assert talk.engine.options.hash_mib == 1001
 
 
@@ -60,7 +56,6 @@ def test_missing_net_is_reported_and_play_goes_on(talk: Conversation) -> None:
     talk.wait_for("bestmove")
     assert "readyok" in talk.lines
     assert any("missing.dit" in text for text in talk.infos())
-    assert talk.engine is not None
     assert talk.engine.options == EngineOptions()
 
 
@@ -164,7 +159,6 @@ def test_what_cannot_be_loaded_costs_that_option_alone(
     talk.wait_for("bestmove")
     verb = "keeping" if ready_before else "using"
     assert talk.infos() == [f"no {value}; {verb} {instead}"]
-    assert talk.engine is not None
     assert talk.engine.options == EngineOptions(hash_mib=64, own_book=field == "book_file")
     assert talk.session.options == talk.engine.options
 
@@ -182,14 +176,13 @@ def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytes
         raise NetFileError(f"{entry}.dit", "sha256 0", "sha256 1")
 
     monkeypatch.setattr(weights, "default_net_path", broken)
-    talk = Conversation(Engine)  # type: ignore[arg-type]
+    talk = Conversation(Engine)
     talk.say("setoption name Hash value 8", "setoption name Threads value 1", "isready")
     assert talk.infos() == [
         "default.dit: expected sha256 0, found sha256 1; using Evaluator hybrid",
         "default_tower.dit: expected sha256 0, found sha256 1; using Evaluator material",
     ]
-    assert talk.engine is not None
-    assert talk.engine.evaluator.name == "material"  # type: ignore[attr-defined]
+    assert talk.engine.evaluator.name == "material"
     talk.engine.close()
     with ready_engine(make_console(), EngineOptions(hash_mib=8, threads=1)) as engine:  # for the other commands
         assert engine.evaluator.name == "material"
@@ -206,14 +199,14 @@ def test_engine_that_refuses_everything_still_answers(capsys: pytest.CaptureFixt
 
 
 def test_book_missing_before_the_first_isready_does_not_cost_the_search() -> None:
-    with AinoProcess("--evaluator", "material", "--hash-mib", "16", "--threads", "1") as process:
-        process.send("setoption name OwnBook value true", "setoption name BookFile value /no/such/book.bin")
-        lines = process.go("startpos", "wtime 2000 btime 2000")
-        assert scored(lines)
-        assert sum("/no/such/book.bin" in line for line in lines) == 1
-        assert not any("search failed" in line for line in lines)
-        process.send("quit")
-        assert process.finish() == (0, "")
+    talk = Conversation(Engine, EngineOptions(evaluator="material", hash_mib=8, threads=1))
+    talk.say("setoption name OwnBook value true", "setoption name BookFile value /no/such/book.bin")
+    talk.say("go wtime 2000 btime 2000")
+    talk.wait_for("bestmove")
+    assert scored(talk.lines)
+    assert sum("/no/such/book.bin" in text for text in talk.infos()) == 1
+    assert not any("search failed" in text for text in talk.infos())
+    talk.engine.close()
 
 
 # ---- what the command line demands ----------------------------------------------------------------------------------
@@ -233,17 +226,24 @@ def test_demanded_value_that_the_gui_has_changed_since_may_be_refused() -> None:
     assert talk.session.refusal == ""
 
 
-@pytest.mark.parametrize(
-    "words", [("uci",), ("analyse", "startpos"), ("bench", "--only", "search"), ("warmup",)], ids=lambda words: words[0]
-)
-def test_command_line_that_names_a_broken_net_ends_with_an_error(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_conversation_that_a_broken_net_is_demanded_of_ends_with_an_error(tmp_path: Path) -> None:
     net = tmp_path / "empty.dit"
     net.touch()
-    done = aino(*words, "--weights-file", str(net), text="uci\nisready\ngo nodes 1\n")
+    done = aino("uci", "--weights-file", str(net), text="uci\nisready\ngo nodes 1\n")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"aino {words[0]}: {net} is not a net file (")
+    assert done.stderr.splitlines()[-1].startswith(f"aino uci: {net} is not a net file (")
     assert "Traceback" not in done.stderr
     assert "bestmove" not in done.stdout
+
+
+@pytest.mark.parametrize("words", [("analyse", "startpos"), ("bench", "--only", "search"), ("warmup",)])
+def test_command_that_names_a_broken_net_ends_with_one_line(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "empty.dit"
+    net.touch()
+    assert main([*words, "--weights-file", str(net)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"aino {words[0]}: {net} is not a net file (")
 
 
 # ---- options that change nothing ------------------------------------------------------------------------------------
@@ -251,11 +251,10 @@ def test_command_line_that_names_a_broken_net_ends_with_an_error(words: tuple[st
 
 def told(*settings: str, **options: Any) -> list[str]:
     """What a real engine has to say after some options are set."""
-    talk = Conversation(Engine, EngineOptions(hash_mib=8, **{"threads": 1, **options}))  # type: ignore[arg-type]
+    talk = Conversation(Engine, EngineOptions(hash_mib=8, **{"threads": 1, **options}))
     talk.say("isready")
     before = len(talk.infos())
     talk.say(*(f"setoption name {text}" for text in settings), "isready", "isready")
-    assert talk.engine is not None
     talk.engine.close()
     return talk.infos()[before:]
 

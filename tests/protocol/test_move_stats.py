@@ -1,7 +1,5 @@
 """The lines of VerboseMoveStats, from made-up root moves."""
 
-from __future__ import annotations
-
 import chess
 
 from engine.search.result import RootMove, RootPosition, SearchResult

@@ -1,7 +1,5 @@
 """UCI words to values and back, without an engine."""
 
-from __future__ import annotations
-
 import contextlib
 from types import SimpleNamespace
 
@@ -11,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, FenError
+from tests.boards import board_after
 from uci.protocol import words
 
 COMMANDS = ("uci", "go", "debug")
@@ -19,19 +18,9 @@ KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1
 
 def info(**changes: object) -> SimpleNamespace:
     values: dict[str, object] = {
-        "depth": 7,
-        "seldepth": 12,
-        "time_ms": 34,
-        "nodes": 500,
-        "nps": 14705,
-        "hashfull": 3,
-        "tbhits": 0,
-        "multipv": 1,
-        "score_cp": 21,
-        "score_mate": None,
-        "wdl": (300, 500, 200),
-        "pv": [chess.Move.from_uci("e2e4"), chess.Move.from_uci("e7e5")],
-    }
+        "depth": 7, "seldepth": 12, "time_ms": 34, "nodes": 500, "nps": 14705, "hashfull": 3, "tbhits": 0, "multipv": 1,
+        "score_cp": 21, "score_mate": None, "wdl": (300, 500, 200), "pv": list(board_after("e2e4 e7e5").move_stack),
+    }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
 
 

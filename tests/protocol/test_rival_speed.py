@@ -1,7 +1,5 @@
 """Speeds of two engines, measured in turns."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

@@ -1,7 +1,5 @@
 """Starting where it is difficult: nowhere to keep compiled kernels, nothing compiled yet, several engines at once."""
 
-from __future__ import annotations
-
 import gc
 import os
 import random
@@ -27,6 +25,7 @@ from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
+from tests.new_process import ROOT, output_of
 from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
 from uci.loading import background
@@ -36,7 +35,6 @@ from uci.loading.compiler import Place
 from uci.loading.patient import PatientEngine
 from uci.protocol.search_task import any_move
 
-ROOT = Path(__file__).resolve().parents[2]
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
 WAIT_S = 60.0
@@ -45,7 +43,6 @@ MOST_COMPILATIONS = 300  # of a start in one process
 
 def test_home_folder_that_cannot_be_written_is_no_obstacle() -> None:
     base = jit.cache_base()
-    assert base is not None
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(base.parent))  # where the kernels are compiled already
     measure_start(MATERIAL, {**no_home(), **temporary})
 
@@ -124,7 +121,6 @@ def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch:
 
     def left() -> float | None:
         progress = preparation.progress()
-        assert progress is not None
         return progress.seconds_left
 
     assert left() is None
@@ -241,7 +237,6 @@ def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
     told: list[LoadingProgress] = []
     preparation = Preparation(OPTIONS, "material")
     wait_for((folder / "work").exists)
-    assert preparation._compiler is not None
     preparation._compiler.kill()
     (folder / "stop").unlink()
     preparation.wait(told.append)
@@ -258,7 +253,6 @@ def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> No
     first = Preparation(OPTIONS, "material")
     wait_for((folder / "work").exists)
     second = Preparation(OPTIONS, "material")
-    assert first._compiler is not None
     first._compiler.kill()
     (folder / "stop").unlink()
     second.wait(None)
@@ -332,9 +326,7 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path)
     wait_for(lambda: any(info.startswith("compiling 1 of 10, 10%") for info in talk.infos()))
     talk.say("isready", "stop")
     talk.wait_for("bestmove")
-    board = chess.Board()
-    board.push_uci("e2e4")
-    assert chess.Move.from_uci(talk.answers("bestmove")[0].split()[1]) in board.legal_moves
+    assert board_after("e2e4").is_legal(chess.Move.from_uci(talk.answers("bestmove")[0].split()[1]))
     assert "eval: not before everything is compiled" in talk.infos()
     assert any(info.startswith("no search yet, compiling 1 of 10") for info in talk.infos())
     (folder / "stop").unlink()
@@ -354,9 +346,7 @@ def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path: Pat
         "        engine.set_options(EngineOptions(hash_mib=2, backend='numpy', evaluator=name))\n"
         "print([one.name for one in times.compilations])\n"
     )
-    environment = child_environment() | {"AINO_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-P", "-c", program]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert output_of(program, AINO_CACHE_DIR=str(tmp_path)) == "[]\n"
 
 
 # ---- the real one ---------------------------------------------------------------------------------------------------
@@ -412,9 +402,7 @@ print(len(times.compilations), *(one.name for one in times.compilations))
 
 @pytest.mark.slow
 def test_no_search_compiles_anything_after_the_first_start(first_start: tuple[Path, list[Compilation]]) -> None:
-    environment = child_environment() | {"AINO_CACHE_DIR": str(first_start[0])}
-    command = [sys.executable, "-P", "-c", RARE]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split() == ["0"]
+    assert output_of(RARE, AINO_CACHE_DIR=str(first_start[0])).split() == ["0"]
 
 
 @pytest.mark.slow

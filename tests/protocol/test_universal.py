@@ -4,8 +4,6 @@ Run against another engine with `AINO_TEST_ENGINE="command" pytest -m universal 
 where it is installed; what it does otherwise is listed in deviations.toml.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """A screen that nobody watches, for GUI programs, and the processes that they start there."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

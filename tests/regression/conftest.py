@@ -2,8 +2,6 @@
 searches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import chess

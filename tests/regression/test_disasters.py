@@ -1,7 +1,5 @@
 """Known disasters, from both sides: the victim avoids the blunder, the attacker finds the punishment. No book."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Won endings are converted against the best defence that the tables know, and lost ones are not given up early."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,9 +70,7 @@ def play_out(player: Engine, board: chess.Board, tables: chess.syzygy.Tablebase)
 
 def engine_move(player: Engine, board: chess.Board) -> chess.Move:
     player.set_position(board)
-    move = player.search(Limits(nodes=NODES)).best_move
-    assert move is not None
-    return move
+    return player.search(Limits(nodes=NODES)).best_move
 
 
 @pytest.mark.parametrize("material", MATERIAL)

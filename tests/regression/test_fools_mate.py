@@ -2,8 +2,6 @@
 net believes.
 """
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
+from tests.stand_ins import StandIn
 
 NODES = (100, 400, 1600)
 BLUNDERS = (("f3 e5", "g4"), ("g4 e5", "f3"))
@@ -37,12 +36,10 @@ def test_black_gives_the_fools_mate(play, seen, moves, nodes):
     assert play(board, nodes) == mate
 
 
-class Deluded:
+class Deluded(StandIn):
     """A network stand-in that gives one move 0.9 of the policy and thinks the position after it is nearly won."""
 
-    name = "deluded"
     round_size = 16
-    needs_planes = False
 
     def __init__(self, board: chess.Board, move: chess.Move) -> None:
         self.key, self.code = int(row_from_board(board)[KEY]), encode_move(board, move)
@@ -62,9 +59,6 @@ class Deluded:
             elif leaves.rows[leaf, KEY] == self.key_after:
                 leaves.wdl[leaf] = 0.02, 0.03, 0.95
 
-    def close(self) -> None:
-        """Nothing to stop."""
-
 
 @pytest.mark.parametrize("nodes", NODES)
 @pytest.mark.parametrize(("moves", "blunder"), BLUNDERS)
@@ -74,8 +68,9 @@ def test_a_net_that_loves_the_blunder_does_not_play_it(seen, moves, blunder, nod
     with Engine(EngineOptions(hash_mib=16, threads=1), evaluator=Deluded(board, refused)) as engine:
         engine.set_position(board)
         result = engine.search(Limits(nodes=nodes))
-    priors = {child.move: child.prior for child in result.children}
-    assert priors[refused] == pytest.approx(0.9, abs=0.01)
+    tempted = next(child for child in result.children if child.move == refused)
+    assert tempted.prior == pytest.approx(0.9, abs=0.01)
+    assert tempted.mate == -1
     assert result.best_move != refused
 
 

@@ -1,7 +1,5 @@
 """Forced mates, found by every evaluator; outside suites as a slow test."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import chess

@@ -1,7 +1,5 @@
 """What no evaluator may talk the search into: known losses, repetition while winning, an early end of a lost game."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import chess
@@ -14,14 +12,15 @@ from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
+from tests.stand_ins import StandIn
+
+DANGEROUS = 24  # positions
 
 
-class Erratic:
+class Erratic(StandIn):
     """Values and policies without sense, the same whenever the same position is asked for."""
 
-    name = "erratic"
     round_size = 16
-    needs_planes = False
 
     def __init__(self, seed: int, favourite: int = -1) -> None:
         self.seed = seed
@@ -36,9 +35,6 @@ class Erratic:
             win, draw = sorted(rng.random(2))
             leaves.wdl[leaf] = win, draw - win, 1.0 - draw
             leaves.moves_left[leaf] = 40
-
-    def close(self) -> None:
-        """Nothing to stop."""
 
 
 def searched(board: chess.Board, nodes: int, seed: int = 1, favourite: chess.Move | None = None):
@@ -60,6 +56,11 @@ def allows_mate(board: chess.Board, move: chess.Move) -> bool:
     return False
 
 
+@pytest.fixture(scope="module")
+def dangerous() -> list[tuple[chess.Board, list[chess.Move]]]:
+    return list(dangerous_positions(DANGEROUS))
+
+
 def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Move]]]:
     """Positions of random games in which some moves allow mate in one and others do not, with the former."""
     rng = np.random.default_rng(7)
@@ -76,13 +77,10 @@ def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Mo
         board.push(moves[rng.integers(len(moves))])
 
 
-DANGEROUS = list(dangerous_positions(24))
-
-
-@pytest.mark.parametrize("number", range(len(DANGEROUS)))
+@pytest.mark.parametrize("number", range(DANGEROUS))
 @pytest.mark.parametrize("nodes", [60, 400])
-def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(number, nodes):
-    board, fatal = DANGEROUS[number]
+def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(dangerous, number, nodes):
+    board, fatal = dangerous[number]
     favourite = fatal[number % len(fatal)]
     result = searched(board, nodes, seed=number, favourite=favourite)
     tempted = next(child for child in result.children if child.move == favourite)

@@ -4,8 +4,6 @@ A commit that changes the search on purpose records the new ones and says so in 
 count, a line ends with its kernel: a machine with another kernel has nothing to compare with.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Single decisions that a careless player gets wrong: stalemate, zugzwang, promotion, the fifty-move rule."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Data that the self-play tests make themselves: random games in the formats of the readers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -6,8 +6,6 @@ python scripted_engine.py [crash|quit|illegal|pass|slow|hang N | leave N | late 
 CP centipawns for every position; `random` plays random moves.
 """
 
-from __future__ import annotations
-
 import random
 import sys
 import time

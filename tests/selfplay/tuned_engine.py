@@ -7,8 +7,6 @@ pair of games always ends the same. `Width` is a number, `Sharpness` a fraction,
 LOG gets a line at every start.
 """
 
-from __future__ import annotations
-
 import math
 import random
 import sys

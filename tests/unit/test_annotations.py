@@ -1,7 +1,5 @@
 """Type hints stand everywhere but in kernels, whose types Numba infers."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The help of both commands: it fits narrow terminals, and examples stay as they are to be typed."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

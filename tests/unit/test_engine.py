@@ -1,7 +1,5 @@
 """`Engine` as a library: in the background, with a book, weakened, with tables, and by its options."""
 
-from __future__ import annotations
-
 import gc
 import json
 import re
@@ -29,6 +27,7 @@ from engine.player import split_hash
 from engine.search.limits import Limits, SearchControl
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import new_space, quiet_value
+from tests.stand_ins import StandIn
 
 
 def engine(**options) -> Engine:
@@ -187,12 +186,8 @@ def test_the_evaluators_own_value_of_a_move_is_that_of_its_first_visit():
 # ---- options --------------------------------------------------------------------------------------------------------
 
 
-class DrawnOrEven:
+class DrawnOrEven(StandIn):
     """After a1a2 everything is a sure draw, elsewhere as often won as lost."""
-
-    name = "drawn or even"
-    round_size = 4
-    needs_planes = False
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         for leaf in range(count):
@@ -200,9 +195,6 @@ class DrawnOrEven:
             leaves.logits[leaf, : leaves.n_moves[leaf]] = 0
             leaves.wdl[leaf] = (0.0, 1.0, 0.0) if drawn else (0.5, 0.0, 0.5)
             leaves.moves_left[leaf] = 50
-
-    def close(self) -> None:
-        pass
 
 
 ROOK_ENDING = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
@@ -238,12 +230,8 @@ def test_contempt_counted_in_an_infinite_search():
         assert player._search.params.draw_score == in_a_game
 
 
-class EndsSoon:
+class EndsSoon(StandIn):
     """White is nearly won everywhere; after the king's moves the game lasts longer than after the rook's."""
-
-    name = "ends soon"
-    round_size = 4
-    needs_planes = False
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         for leaf in range(count):
@@ -251,9 +239,6 @@ class EndsSoon:
             white = leaves.rows[leaf, 10] == 0
             leaves.wdl[leaf] = (0.95, 0.05, 0.0) if white else (0.0, 0.05, 0.95)
             leaves.moves_left[leaf] = 10 if leaves.rows[leaf, 3] != np.uint64(1) else 60
-
-    def close(self) -> None:
-        pass
 
 
 def rook_visits(effect: float) -> int:
@@ -485,12 +470,9 @@ def test_analysis_shows_every_move_and_the_tables_order_them(test_data):
     assert result.best_move in best
 
 
-class Failing:
+class Failing(StandIn):
     """Fails once, after a few rounds."""
 
-    name = "failing"
-    round_size = 4
-    needs_planes = False
     rounds = 0
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
@@ -499,9 +481,6 @@ class Failing:
             raise RuntimeError("on purpose")
         leaves.logits[:count] = 0
         leaves.wdl[:count] = 0.3, 0.4, 0.3
-
-    def close(self) -> None:
-        pass
 
 
 def test_lines_come_soon_and_never_too_often():

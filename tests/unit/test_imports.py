@@ -1,20 +1,18 @@
 """Who may import whom, read from the syntax trees; and that importing does nothing else."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 import re
-import subprocess
 import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.new_process import ROOT, output_of
+
 PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own, lazy, __init__.
@@ -111,23 +109,25 @@ ONLY_IMPORTERS = {
 DISTRIBUTIONS = {"IPython": "ipykernel", "cupy": "cupy-cuda12x", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
 
-def modules() -> dict[str, ast.Module]:
-    found = {}
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            found[name] = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    return found
+PATHS = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in PATHS}
 
 
-MODULES = modules()
+@cache
+def syntax_tree(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
-def imported_names(name: str, tree: ast.Module) -> Iterator[str]:
+@cache
+def imported_names(name: str) -> tuple[str, ...]:
     """Dotted names that a module imports anywhere, relative ones resolved; `from a import b` gives `a.b`."""
+    return tuple(_imported_names(name))
+
+
+def _imported_names(name: str) -> Iterator[str]:
     is_package = any(other.startswith(name + ".") for other in MODULES)
     package = name if is_package else name.rpartition(".")[0]
-    for node in ast.walk(tree):
+    for node in ast.walk(syntax_tree(name)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -142,41 +142,33 @@ def part_of(name: str) -> str:
     return ".".join(words[:2]) if ".".join(words[:2]) in MAY_IMPORT else words[0]
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_module_imports_only_what_lies_below_it(name: str) -> None:
-    own = part_of(name)
-    wrong = [
-        other
-        for other in imported_names(name, MODULES[name])
-        if other.split(".")[0] in PACKAGES and part_of(other) != own and part_of(other) not in MAY_IMPORT[own]
-    ]
-    assert not wrong, f"{name} must not import {wrong}"
+def test_modules_import_only_what_lies_below_them() -> None:
+    for name in MODULES:
+        allowed = {part_of(name), *MAY_IMPORT[part_of(name)]}
+        inside = [other for other in imported_names(name) if other.split(".")[0] in PACKAGES]
+        wrong = [other for other in inside if part_of(other) not in allowed]
+        assert not wrong, f"{name} must not import {wrong}"
 
 
 @pytest.mark.parametrize("library", ONLY_IMPORTERS)
 def test_few_modules_alone_import(library: str) -> None:
     importers = {
-        name
-        for name, tree in MODULES.items()
-        if any(f"{other}.".startswith(f"{library}.") for other in imported_names(name, tree))
+        name for name in MODULES if any(f"{other}.".startswith(f"{library}.") for other in imported_names(name))
     }
     assert importers <= ONLY_IMPORTERS[library]
 
 
 def test_learning_library_knows_no_chess() -> None:
-    users = [
-        name
-        for name, tree in MODULES.items()
-        if part_of(name) == "engine.nn" and any(o.split(".")[0] == "chess" for o in imported_names(name, tree))
-    ]
-    assert not users
+    library = [name for name in MODULES if part_of(name) == "engine.nn"]
+    assert library
+    assert not [name for name in library if any(o.split(".")[0] == "chess" for o in imported_names(name))]
 
 
 def test_every_imported_distribution_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
     declared = {re.split(r"[\[<>=!~; ]", text)[0].lower() for text in wanted}
-    imported = {other.split(".")[0] for name, tree in MODULES.items() for other in imported_names(name, tree)}
+    imported = {other.split(".")[0] for name in MODULES for other in imported_names(name)}
     outside = imported - sys.stdlib_module_names - set(PACKAGES) - {"__future__", ""}
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= declared
 
@@ -212,8 +204,7 @@ def test_base_names_are_unique_inside_a_package(package: str) -> None:
 
 def test_no_module_imports_itself_by_a_detour() -> None:
     """Imports on demand, inside functions, count as well."""
-    graph = {name: {_module_of(o) for o in imported_names(name, tree)} & MODULES.keys() - {name}
-             for name, tree in MODULES.items()}  # fmt: skip
+    graph = {name: {_module_of(o) for o in imported_names(name)} & MODULES.keys() - {name} for name in MODULES}
     while leaves := {name for name, imports in graph.items() if not imports & graph.keys()}:
         graph = {name: imports for name, imports in graph.items() if name not in leaves}
     circle = {name: sorted(imports & graph.keys()) for name, imports in graph.items()}
@@ -233,10 +224,7 @@ def test_importing_everything_prints_and_starts_nothing() -> None:
         "assert 'cupy' not in sys.modules\n"
     )
     names = [name for name in MODULES if not name.endswith("__main__")]
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *names], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert output_of(program, *names, warnings="error") == ""
 
 
 def test_uci_is_answered_without_numpy() -> None:
@@ -250,12 +238,12 @@ def test_uci_is_answered_without_numpy() -> None:
         "heavy = {'numpy', 'numba', 'chess', 'jinja2', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    _run(program)
+    output_of(program)
 
 
 def test_a_go_is_understood_without_the_compiler() -> None:
     """Without it there is still a legal move to send."""
-    _run("import sys, uci.protocol.search_task\nassert 'numba' not in sys.modules\n")
+    output_of("import sys, uci.protocol.search_task\nassert 'numba' not in sys.modules\n")
 
 
 def test_search_and_the_default_engine_do_without_the_learning_library() -> None:
@@ -271,9 +259,4 @@ def test_search_and_the_default_engine_do_without_the_learning_library() -> None
         "learning = [name for name in sys.modules if name.startswith('engine.nn')]\n"
         "assert not learning, learning\n"
     )
-    _run(program)
-
-
-def _run(program: str) -> None:
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    output_of(program)

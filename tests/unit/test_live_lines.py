@@ -1,7 +1,5 @@
 """Progress in a log, where no bar can be drawn."""
 
-from __future__ import annotations
-
 import pytest
 
 from engine.cli import live_lines

@@ -1,7 +1,5 @@
 """The option table: its forms agree with each other, and bad values are refused by name."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import fields
 from pathlib import Path
@@ -80,21 +78,12 @@ def test_set_option_reads_values_as_guis_write_them(name: str, text: str, field:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("Hash", "0"),
-        ("Hash", "65537"),
-        ("Hash", "many"),
-        ("Hash", ""),
-        ("Threads", "1.5"),
-        ("Ponder", "yes"),
-        ("Evaluator", "stockfish"),
-        ("CPuct", "nan"),
-        ("CPuct", "inf"),
-        ("SyzygyPath", "tables\x00"),
+        ("Hash", "0"), ("Hash", "65537"), ("Hash", "many"), ("Hash", ""), ("Threads", "1.5"), ("Ponder", "yes"),
+        ("Evaluator", "stockfish"), ("CPuct", "nan"), ("CPuct", "inf"), ("SyzygyPath", "tables\x00"),
     ],
-)
+)  # fmt: skip
 def test_bad_value_names_option_value_and_range(name: str, text: str) -> None:
     option = find_option(name)
-    assert option is not None
     with pytest.raises(ConfigError) as caught:
         set_option(EngineOptions(), name, text)
     assert name in str(caught.value)

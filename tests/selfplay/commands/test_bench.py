@@ -1,7 +1,5 @@
 """`aino-train bench` measures what it says."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 
@@ -10,18 +8,12 @@ import pytest
 
 from selfplay.commands.bench import random_positions
 
-COMMON = {
-    "raw evaluations/s",
-    "positions/s",
-}
+COMMON = {"raw evaluations/s", "positions/s"}
 
 
 @pytest.mark.parametrize(
     ("net", "own"),
-    [
-        ("8x1", {"evaluations/s", "share of raw"}),
-        ("sparse-128", {"visits/s", "share of the search alone"}),
-    ],
+    [("8x1", {"evaluations/s", "share of raw"}), ("sparse-128", {"visits/s", "share of the search alone"})],
 )
 def test_every_part_is_measured(aino_train: Callable[..., str], net: str, own: set[str]) -> None:
     flags = ["--net", net, "--threads", 1, "--batch", 32, "--visits", 4, "--games", 4, "--seconds", 0.06]

@@ -1,14 +1,11 @@
 """The `aino-train` command table."""
 
-from __future__ import annotations
-
 import importlib
-import subprocess
-import sys
 
 import pytest
 
 from selfplay.main import COMMANDS, main, module_name
+from tests.new_process import output_of
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -33,5 +30,4 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_table_imports_no_command() -> None:
-    code = "import sys, selfplay.main; sys.exit('numba' in sys.modules or 'numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    output_of("import sys, selfplay.main; sys.exit('numba' in sys.modules or 'numpy' in sys.modules)")

@@ -1,7 +1,5 @@
 """Endings that are drawn from labelled games."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Readers on the real collections, their first games; skipped where the data is not there."""
 
-from __future__ import annotations
-
 import zipfile
 from itertools import islice
 from pathlib import Path
@@ -51,6 +49,7 @@ def test_opening_book_in_pgn_is_read(test_data: Path, tmp_path: Path) -> None:
     assert set(np.diff(positions.game_first)) == {16}
 
 
+@pytest.mark.slow
 def test_default_openings_are_drawn_from_the_teacher(test_data: Path) -> None:
     parts = [existing(test_data / "teacher" / f"part{number}.txt.xz") for number in (1, 2, 3, 4)]
     assert [board.epd() for board, _ in draw_openings(parts, 5000, seed=1)] == [

@@ -1,7 +1,5 @@
 """Readers, position sets and what is rebuilt from them, against python-chess."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

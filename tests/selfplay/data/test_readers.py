@@ -1,13 +1,11 @@
 """Readers of collections as they are in the wild: selections, broken games, damage, and what occurs twice."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import json
 import logging
 import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import chess
@@ -21,11 +19,10 @@ from engine.board.convert import row_from_board
 from engine.errors import DataError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import game_keys, position_keys, without_known_games
-from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.game_files import read_engine_games
 from selfplay.data.pgn import ALL_GAMES, LARGEST_GAME, PgnReader, PgnSelection, read_pgn
-from selfplay.data.teacher import read_teacher
 from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
-from selfplay.records.collect import GameRecord, collect
+from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.source_files import SourceFiles, load_training_data
 from tests.selfplay.conftest import games_of, random_game
@@ -227,73 +224,6 @@ def test_position_keys_are_those_of_the_board(positions: PositionSet) -> None:
     assert len(set(keys[positions.game_first[:-1]].tolist())) == 1  # all games begin at the start position
 
 
-# ---- random damage ------------------------------------------------------------------------------------------------
-
-Reader = Callable[[Path], Iterator[GameRecord]]
-
-
-def engine_lines(rng: np.random.Generator) -> str:
-    boards = [random_game(rng, 20) for _ in range(4)]
-    games = [
-        {"result": "0-1", "uci": " ".join(move.uci() for move in board.move_stack), "ev": [30] * len(board.move_stack),
-         "fen": chess.STARTING_FEN}
-        for board in boards
-    ]  # fmt: skip
-    return "".join(json.dumps(game) + "\n" for game in games)
-
-
-def human_lines(rng: np.random.Generator) -> str:
-    games = [" ".join(move.uci() for move in random_game(rng, 20).move_stack) for _ in range(4)]
-    return "welo\tresult\tuci\n" + "".join(f"2500\t1-0\t{uci}\n" for uci in games)
-
-
-def pgn_games(rng: np.random.Generator) -> str:
-    texts = []
-    for _ in range(4):
-        game = chess.pgn.Game.from_board(random_game(rng, 20))
-        game.headers.update(Result="1-0", FEN=chess.STARTING_FEN, SetUp="1", WhiteElo="2000")
-        game.next().comment = "a (comment) {here"
-        texts.append(f"{game}\n\n")
-    return "".join(texts)
-
-
-@pytest.mark.parametrize(
-    ("reader", "name"),
-    [(read_pgn, "x.pgn"), (read_pgn, "x.pgn.gz"), (read_teacher, "x.txt"), (read_teacher, "x.txt.xz"),
-     (read_engine_games, "x.jsonl"), (read_human_games, "x.tsv")],
-    ids=["pgn", "packed pgn", "teacher", "packed teacher", "engine", "human"],
-)  # fmt: skip
-def test_random_damage_is_a_data_error_or_games(
-    tmp_path: Path, teacher_lines: list[str], reader: Reader, name: str
-) -> None:
-    rng = np.random.default_rng(len(name))
-    whole = {
-        "x.pgn": pgn_games, "x.txt": lambda rng: "\n".join(teacher_lines[:4]) + "\n", "x.jsonl": engine_lines,
-        "x.tsv": human_lines,
-    }[name.removesuffix(".gz").removesuffix(".xz")](rng).encode()  # fmt: skip
-    packer = {".gz": gzip.compress, ".xz": lzma.compress}.get(Path(name).suffix, bytes)
-    alphabet = np.frombuffer(whole, np.uint8)
-    for trial in range(150):
-        data = bytearray(whole if trial % 2 else packer(whole))
-        for place in rng.integers(0, len(data), rng.integers(1, 5)):
-            data[place] = rng.choice(alphabet) if trial % 4 else rng.integers(256)
-        first = rng.integers(len(data)) if trial % 3 == 0 else 0
-        changed = bytes(data[first:])
-        (tmp_path / name).write_bytes(packer(changed) if trial % 2 else changed)
-        survives(reader, tmp_path / name)
-
-
-def survives(reader: Reader, path: Path) -> None:
-    """Whether or not the file can still be read, there is no other error than ours, and no target without a number."""
-    try:
-        packed, _ = collect(reader(path))
-    except DataError as error:
-        if path.name not in str(error):
-            pytest.fail(f"no file named in: {error}")
-    else:
-        assert np.isfinite(packed.wdl.astype(np.float32)).all()
-
-
 # ---- the mixture of all kinds -------------------------------------------------------------------------------------
 
 
@@ -301,7 +231,8 @@ def test_training_data_holds_every_game_once(tmp_path: Path, teacher_file: Path,
     copy = tmp_path / "part2.txt"
     copy.write_text("\n".join(teacher_lines[6:]) + "\n", encoding="ascii")
     rng = np.random.default_rng(8)
-    (tmp_path / "x.tsv").write_text(human_lines(rng))
+    games = [" ".join(move.uci() for move in random_game(rng, 20).move_stack) for _ in range(4)]
+    (tmp_path / "x.tsv").write_text("welo\tresult\tuci\n" + "".join(f"2500\t1-0\t{uci}\n" for uci in games))
     told: list[str] = []
     files = SourceFiles(teacher=(teacher_file, copy), human_games=(tmp_path / "x.tsv",), heldout_share=0.5)
     data = load_training_data(files, tmp_path / "cache", told.append)

@@ -1,7 +1,5 @@
 """Lc0's training chunks: field by field, there and back, and what is refused."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import struct
@@ -295,32 +293,3 @@ def test_records_that_are_not_one_game_are_refused(chunk: np.ndarray) -> None:
     other["invariance_info"] = 0
     with pytest.raises(DataError, match="x: record 0: probabilities sum to"):
         game_of_chunk(other, "x", 0)
-
-
-def test_random_damage_is_a_data_error_or_a_game(chunk: np.ndarray, tmp_path: Path) -> None:
-    rng = np.random.default_rng(4)
-    archive = io.BytesIO()
-    write_archive(archive, iter([("a.gz", chunk), ("b.gz", chunk)]))
-    for name, whole in (("a.gz", packed(chunk)), ("a.tar", archive.getvalue())):
-        for _ in range(60):
-            data = bytearray(whole)
-            for place in rng.integers(0, len(data), rng.integers(1, 6)):
-                data[place] = rng.integers(256)
-            survives(tmp_path / name, bytes(data[: rng.integers(len(data) // 2, len(data) + 1)]))
-    for _ in range(200):
-        data = bytearray(chunk.tobytes())
-        for place in rng.integers(0, len(data), 8):
-            data[place] = rng.integers(256)
-        survives(tmp_path / "a.gz", gzip.compress(bytes(data), 1))
-
-
-def survives(path: Path, data: bytes) -> None:
-    """Whether or not the data can still be read, there is no other error than ours."""
-    path.write_bytes(data)
-    try:
-        _, illegal = collect(read_v6(path))
-    except DataError as error:
-        if path.name not in str(error):
-            pytest.fail(f"no file named in: {error}")
-    else:
-        assert illegal == 0

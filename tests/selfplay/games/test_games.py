@@ -1,7 +1,5 @@
 """Self-play games: legal, reproducible, independent of their company; and their storage survives damage."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -32,17 +30,18 @@ from selfplay.records.opening_set import load_openings
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.replay import ReplayWriter, read_segment
 from selfplay.records.targets import score_from_value, wdl_from_score
+from tests.stand_ins import StandIn
 
 SMALL = GameSettings(visits=8, fast_visits=4, full_share=0.5, longest=30, temperature_plies=10)
 START = row_from_board(chess.Board())
 
 
-class KeyEvaluator:
+class KeyEvaluator(StandIn):
     """Values and logits that are a function of the position alone, as cheap as can be."""
 
-    name = "network"
     round_size = 8
     needs_planes = True
+    name = "network"
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         for i in range(count):
@@ -50,9 +49,6 @@ class KeyEvaluator:
             leaves.logits[i, : leaves.n_moves[i]] = rng.normal(size=leaves.n_moves[i])
             leaves.wdl[i] = rng.dirichlet([2.0, 2.0, 2.0])
             leaves.moves_left[i] = 50.0
-
-    def close(self) -> None:
-        """Nothing runs."""
 
 
 class HopelessEvaluator(KeyEvaluator):

@@ -1,7 +1,5 @@
 """The Gumbel root: schedule, targets, and games played with it."""
 
-from __future__ import annotations
-
 import math
 
 import chess

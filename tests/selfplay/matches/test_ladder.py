@@ -1,7 +1,5 @@
 """The ladder: the fit over rungs, the choice of the next one, and climbing with interruptions."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Matches between UCI processes: who is at fault, what is stored, and going on after an interruption."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -177,7 +175,6 @@ def test_stored_games_are_legal_pgn(tmp_path: Path) -> None:
         games = [chess.pgn.read_game(stream), chess.pgn.read_game(stream)]
         assert chess.pgn.read_game(stream) is None
     for game, row in zip(games, rows, strict=True):
-        assert game is not None
         assert not game.errors
         assert game.headers["Result"] == row.result
         assert " ".join(move.uci() for move in game.mainline_moves()) == row.uci
@@ -191,7 +188,6 @@ def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
     assert [thought[1:] for thought in rows[0].thoughts[::2]] == [(None, None, None)] * 2
     with open(tmp_path / "games.pgn", encoding="utf-8") as stream:
         game = chess.pgn.read_game(stream)
-    assert game is not None
     comments = [node.comment for node in game.mainline()]
     assert comments[:2] == ["book", "book"]
     assert re.fullmatch(r"\d\.\d{3}s", comments[2])

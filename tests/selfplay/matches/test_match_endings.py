@@ -1,7 +1,5 @@
 """Endings played out: who has the side to move, and the scores by kind of ending."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What is said of a match while it runs and at its end."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import replace

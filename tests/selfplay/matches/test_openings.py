@@ -1,7 +1,5 @@
 """The openings of a match, from EPD and PGN files."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 

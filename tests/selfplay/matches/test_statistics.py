@@ -1,7 +1,5 @@
 """Elo and SPRT on pairs, against simulation and against what must hold by symmetry."""
 
-from __future__ import annotations
-
 import math
 import statistics
 
@@ -140,7 +138,7 @@ def decisions(shares: np.ndarray, test: Sprt, runs: int) -> float:
     for _ in range(runs):
         counts = np.zeros(5, np.int64)
         while (decision := test.decision(counts)) is None:
-            counts += rng.multinomial(5, shares)
+            counts += rng.multinomial(20, shares)
         accepted += decision
     return accepted / runs
 

@@ -1,7 +1,5 @@
 """Position sets on disk: written in pieces, mapped, complete or not there at all."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace

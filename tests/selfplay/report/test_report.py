@@ -1,7 +1,5 @@
 """The report of a run: what it counts, what it draws, and its page."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -156,7 +154,6 @@ def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> N
 def test_curves_stay_inside_their_box() -> None:
     curve = Curve("a", [(1, 5.0), (2, -3.0), (9, 1.0)])
     drawn = draw(Chart("title", [curve, Curve("empty", [])]))
-    assert drawn is not None
     numbers = [float(word) for word in re.findall(r"[\d.]+", drawn.lines[0])]
     assert all(0 <= x <= WIDTH for x in numbers[::2])
     assert all(0 <= y <= HEIGHT for y in numbers[1::2])
@@ -168,7 +165,6 @@ def test_curves_stay_inside_their_box() -> None:
 @pytest.mark.parametrize("value", [117.9140625, -20.0, 0.0])
 def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
     drawn = draw(Chart("plies", [Curve("length", [(1, value)])]))
-    assert drawn is not None
     texts = [text for text, _ in drawn.y_marks]
     assert len(texts) >= 2
     assert max(map(len, texts)) <= len("-0.0005")
@@ -176,7 +172,6 @@ def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
 
 def test_single_point_is_drawn() -> None:
     drawn = draw(Chart("title", [Curve("a", [(1, 0.4)], dots=False)], percent=True))
-    assert drawn is not None
     assert drawn.dots[0] == "M300.0 100.0h0"
 
 
@@ -219,12 +214,10 @@ def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
     facts = read_facts(tmp_path)
     first, second = facts.generations
     assert (first.phase, second.phase) == (Phase.DONE, Phase.GENERATE)
-    assert first.games is not None
     assert second.games is None
     assert (first.games.games, first.games.positions, first.games.mean_plies) == (4, 18, 4.5)
     assert (first.games.draws, first.games.resigned, first.games.white_score) == (0.5, 0.25, 0.5)
     assert [(row["step"], row["policy"], row["value"]) for row in first.training] == [(10, 2.5, 1.0), (20, 2.0, 1.0)]
-    assert first.after is not None
     assert (first.before, first.after["policy"]) == (None, 2.0)
     assert first.played_through == PlayedThrough(2, 1)
     assert first.played_through.rate == 0.5

@@ -1,7 +1,5 @@
 """Tiny runs, a tiny generation for the tests of workers, and what the games of it must be."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

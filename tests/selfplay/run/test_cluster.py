@@ -3,8 +3,6 @@
 A cluster of two nodes, one of which is killed: `python -m benchmarks.ray_cluster`.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Games into a run and out of it, as PGN and as Lc0's training chunks."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -104,7 +102,6 @@ def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., 
     with open(tmp_path / "out" / "games.pgn", encoding="ascii") as stream:
         for game in games:
             read = chess.pgn.read_game(stream)
-            assert read is not None
             assert not read.errors
             assert read.headers["Result"] == {1: "1-0", 0: "1/2-1/2", -1: "0-1"}[game.white_points]
             assert read.headers["Termination"] == game.ending.name.lower()
@@ -119,7 +116,6 @@ def test_last_move_of_a_resigned_game_is_not_in_its_pgn() -> None:
     game, _ = searched_game(np.random.default_rng(1), chess.STARTING_FEN, 10)
     resigned = replace(game, ending=Ending.RESIGNATION, white_points=1)
     read = chess.pgn.read_game(io.StringIO(pgn_text(resigned, "x")))
-    assert read is not None
     assert len(list(read.mainline_moves())) == 9
 
 

@@ -1,8 +1,7 @@
 """What goes wrong around a run: full disks, damaged and deleted files, other versions, two processes at once."""
 
-from __future__ import annotations
-
 import logging
+import os
 import re
 import sqlite3
 import subprocess
@@ -137,13 +136,16 @@ def test_tail_of_zeros_is_damage(straight: RunFolder, tmp_path: Path) -> None:
     assert (len(records), damaged) == (len(games), 4096)
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda path: flip(path, 0.5), lambda path: os.truncate(path, path.stat().st_size - 3)]
+)
 def test_damage_in_a_begun_segment_is_cut_and_played_again(
-    straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    damage: Callable[[Path], None], straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = open_run(tmp_path)
     run.ledger.begin_generation(1, "")
     write_segment(run.replay, 1, published_games(straight.replay, 1)).rename(part_path(run.replay, 1))
-    flip(part_path(run.replay, 1), 0.5)
+    damage(part_path(run.replay, 1))
     assert run_generations(run, 1, never)
     assert "damaged bytes" in capsys.readouterr().out
     assert_same_generation(run, straight)

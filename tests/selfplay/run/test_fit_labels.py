@@ -1,7 +1,5 @@
 """Labels that a run's training draws beside its games."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A few kills of the campaign: `python -m benchmarks.kill_campaign` makes a hundred."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

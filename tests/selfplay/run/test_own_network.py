@@ -1,7 +1,5 @@
 """A network that is not Aino's, trained by the loop: the page's own example, from nothing, for two generations."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Phases that are begun from a given network, find nothing to do, are not due, or are resumed with other settings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Playing the games of a task: the same games in any company, in batches and inside the kernel."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Iterable
 from dataclasses import replace

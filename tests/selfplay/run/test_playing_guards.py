@@ -1,7 +1,5 @@
 """Guards over self-play: draws and wrong resignations are counted, and the next generation's settings follow."""
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A run folder: one generation end to end, continued after interruptions, and its settings."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json
@@ -54,7 +52,6 @@ def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
         assert 0 < straight.ledger.losses(1, kind)[0]["policy"] < 10
     assert [row["step"] for row in straight.ledger.losses(1, "train")] == [8]
     result = straight.ledger.gate(1)
-    assert result is not None
     assert sum(result.pentanomial) == 2
     best = straight.best.read_bytes()
     assert best == straight.candidate(1 if result.accepted else 0).read_bytes()
@@ -75,7 +72,7 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
         run.close()
         if done:
             break
-        patience += 4
+        patience += 10
     assert done
     run = open_run(tmp_path)
     for ours, theirs in zip(outcome(run), outcome(straight), strict=True):
@@ -88,7 +85,7 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
 
 
 def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
-    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=24", "--workers=1"]
+    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=12", "--workers=1"]
     command = [sys.executable, "-m", "selfplay.main", "generate", str(tmp_path / "killed"), *flags]
     part = segment_path(tmp_path / "killed" / "replay", 1).with_suffix(".part")
     with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
@@ -108,19 +105,6 @@ def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
     assert len(results[0]) == 30
     assert results[0] == results[1]
     assert all(results[0][record.number] == encode_record(record) for record in stored)
-
-
-def test_torn_replay_is_reported_and_played_again(
-    straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = open_run(tmp_path)
-    run.ledger.begin_generation(1, "")
-    torn = segment_path(straight.replay, 1).read_bytes()[:-3]
-    segment_path(run.replay, 1).with_suffix(".part").write_bytes(torn)
-    assert run_generations(run, 1, never)
-    assert "damaged bytes" in capsys.readouterr().out
-    assert outcome(run)[0] == outcome(straight)[0]
-    run.close()
 
 
 def test_loop_command_continues_with_the_next_generation(aino_train: Callable[..., str], tmp_path: Path) -> None:
@@ -180,7 +164,6 @@ def test_verdict_waits_for_missing_pairs() -> None:
     assert GateTest(settings, {0: 1.0, 1: 1.0, 2: 1.0}).verdict is None
     assert GateTest(settings, {2: 1.0, 3: 1.0}).verdict is None
     result = GateTest(settings, {0: 1.0, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
-    assert result is not None
     assert (result.accepted, result.decided, result.pentanomial) == (True, False, (0, 0, 1, 1, 0))
 
 
@@ -188,7 +171,6 @@ def test_verdict_ignores_games_after_the_decision() -> None:
     settings = GateSettings(pairs=60)
     won = dict.fromkeys(range(60), 1.0)
     early = GateTest(settings, won).verdict
-    assert early is not None
     assert early.accepted
     assert early.decided
     lost = dict.fromkeys(range(60, 120), 0.0)
@@ -197,7 +179,6 @@ def test_verdict_ignores_games_after_the_decision() -> None:
 
 def test_weak_score_at_the_limit_is_rejected() -> None:
     result = GateTest(GateSettings(pairs=2), {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
-    assert result is not None
     assert not result.accepted
 
 
@@ -210,7 +191,6 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
     assert run_generations(run, 1, never)
     result = run.ledger.gate(1)
     run.close()
-    assert result is not None
     assert (sum(result.pentanomial), result.decided) == (3, False)
 
 
@@ -351,7 +331,6 @@ def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:
     assert result is not None
     ledger.note_gate(3, result)
     stored = ledger.gate(3)
-    assert stored is not None
     assert stored.elo == 9999.0
     assert json.dumps(stored.elo_low)
     ledger.close()

@@ -1,7 +1,5 @@
 """Worker processes: the games of one process, whatever happens to the workers; and none is left behind."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal
@@ -101,7 +99,7 @@ def test_stop_gives_up_the_games_in_flight(task: GenerationTask, expected: dict[
 
 # ---- commands -----------------------------------------------------------------------------------------------------
 
-FLAGS = ["--net=16x1", "--games.count=40", "--games.visits=24", "--games.longest=60", "--games.resign_below=-1"]
+FLAGS = ["--net=16x1", "--games.count=40", "--games.visits=12", "--games.longest=60", "--games.resign_below=-1"]
 
 
 def start_generating(run: Path) -> subprocess.Popen[str]:

@@ -1,7 +1,5 @@
 """Test suites and puzzles: reading them with their deviations, and what counts as solved."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable
@@ -64,18 +62,10 @@ def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
 @pytest.mark.parametrize(
     ("text", "uci"),
     [
-        ("O-O", "e1g1"),
-        ("0-0-0", "e1c1"),
-        ("o-o-o", ""),
-        ("Ra1-b1", "a1b1"),
-        ("e2-e4!", "e2e4"),
-        ("e4", "e2e4"),
-        ("Kf1+", "e1f1"),
-        ("e2e4", "e2e4"),
-        ("Rxb1", "a1b1"),
-        ("Nf3", ""),
+        ("O-O", "e1g1"), ("0-0-0", "e1c1"), ("o-o-o", ""), ("Ra1-b1", "a1b1"), ("e2-e4!", "e2e4"), ("e4", "e2e4"),
+        ("Kf1+", "e1f1"), ("e2e4", "e2e4"), ("Rxb1", "a1b1"), ("Nf3", ""),
     ],
-)
+)  # fmt: skip
 def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
     board = chess.Board(CASTLING + " 0 1")
     if uci:

@@ -1,7 +1,5 @@
 """The teacher's net: Stockfish's own where it is installed, and one with random weights everywhere."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

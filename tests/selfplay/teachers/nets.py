@@ -1,7 +1,5 @@
 """Net files of the teacher's architecture with random weights, of any size, and their values by plain NumPy."""
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 python scripted_teacher.py [crash|hang|illegal N]: misbehaves at the N-th `go` since its first new game.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 

@@ -1,7 +1,5 @@
 """Positions of a tree's nodes: the moves on the way are legal, and the node is reached by them."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 

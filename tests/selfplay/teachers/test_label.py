@@ -1,7 +1,5 @@
 """`aino-train label`: right labels, each position once, nothing lost by a kill, faulty engines survived."""
 
-from __future__ import annotations
-
 import lzma
 import subprocess
 import sys

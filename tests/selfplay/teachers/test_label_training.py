@@ -1,7 +1,5 @@
 """Label folders as a source of training: what is drawn, what it teaches, and what it must not."""
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np
@@ -15,12 +13,7 @@ from engine.network.sparse.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, wdl_of_labels
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.records.calibration import (
-    CALM_VALUES,
-    MOVE_SCORES,
-    Calibration,
-    fit_calibration,
-)
+from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, Calibration, fit_calibration
 from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots

@@ -1,7 +1,5 @@
 """The measures of evaluators: a judge that knows the labels is perfect, and the shipped net's figures are known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

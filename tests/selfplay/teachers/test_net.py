@@ -1,7 +1,5 @@
 """The teacher's net: its file, its value against Stockfish and plain NumPy, and its accumulators along moves."""
 
-from __future__ import annotations
-
 import re
 import struct
 import subprocess

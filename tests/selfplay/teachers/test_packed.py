@@ -1,7 +1,5 @@
 """Positions in 32 bytes: there and back, and nothing unreachable comes back."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.convert import board_from_row, row_from_board

@@ -1,7 +1,5 @@
 """No position that a network is scored on was trained on, whichever source it comes from."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

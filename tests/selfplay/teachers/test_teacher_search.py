@@ -1,7 +1,5 @@
 """The teacher's quiescence and alpha-beta, over a net that counts material."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Steps of learners, and whether two of them come to the same."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from selfplay.training.learner import Learner

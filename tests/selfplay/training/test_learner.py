@@ -1,7 +1,5 @@
 """The learner learns, and a run that was killed ends where one that was not does."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace

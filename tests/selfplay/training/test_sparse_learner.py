@@ -1,7 +1,5 @@
 """The sparse family: it learns, its gradients are like the layers', and its batches hold what they shall."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, replace
 
 import chess

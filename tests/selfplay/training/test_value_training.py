@@ -1,7 +1,5 @@
 """Training the value trunk: gradients like the layers', the same result on any thread, the rest of the net kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

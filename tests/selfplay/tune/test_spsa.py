@@ -1,7 +1,5 @@
 """The optimiser alone, on objectives whose optimum is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

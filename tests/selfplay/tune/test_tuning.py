@@ -1,7 +1,5 @@
 """`aino-train tune` with an engine whose best options are known."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """What the board's kernels say of a game, compared with python-chess and with plain Python at every position."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 import struct

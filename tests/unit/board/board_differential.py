@@ -5,8 +5,6 @@
 Stops at the first difference, with the position and the moves that led to it.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import json

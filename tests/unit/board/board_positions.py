@@ -3,8 +3,6 @@
 Every maker draws from a `random.Random`, so that a seed names its positions and Hypothesis can draw (and shrink) them.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 

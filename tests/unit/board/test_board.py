@@ -1,7 +1,5 @@
 """The board's edges and corners: conversion, endings, repetitions, text, and boards that no kernel may see."""
 
-from __future__ import annotations
-
 import random
 
 import chess

@@ -1,7 +1,5 @@
 """The board against python-chess: fixed seeds as a regression, what Hypothesis finds, and the long comparison."""
 
-from __future__ import annotations
-
 import random
 
 import chess

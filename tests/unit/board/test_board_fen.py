@@ -1,7 +1,5 @@
 """What `parse_fen` refuses, each time with the field and the reason, and what it puts right."""
 
-from __future__ import annotations
-
 import string
 
 import chess

@@ -1,12 +1,6 @@
 """The board's kernels as plain Python: an interpreter without compiler must say the same as the machine code."""
 
-from __future__ import annotations
-
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -21,9 +15,9 @@ from engine.network.planes import PLANES, encode
 from engine.network.policy_map import policy_index
 from engine.tactics.see import see
 from tests.boards import board_after
+from tests.new_process import output_of
 from tests.unit.board.board_positions import ODD_FENS
 
-ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = "import json; from tests.unit.board.test_board_plain import answers; print(json.dumps(answers()))"
 
 
@@ -48,8 +42,5 @@ def about(board: chess.Board) -> list[int]:
 
 def test_plain_python_and_machine_code_agree():
     # Unsigned words wrap around in slider attacks; NumPy's scalars, unlike compiled code, warn of it.
-    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-c", PROGRAM]
-    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == answers()
+    plain = output_of(PROGRAM, warnings="ignore::RuntimeWarning", NUMBA_DISABLE_JIT="1")
+    assert json.loads(plain) == answers()

@@ -1,7 +1,5 @@
 """The evaluation cache: the same bits, in bounded memory, whatever the number of threads."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest

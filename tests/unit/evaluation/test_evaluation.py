@@ -1,7 +1,5 @@
 """What every evaluator promises to search, and how evaluators and nets are found by name."""
 
-from __future__ import annotations
-
 import hashlib
 
 import chess

@@ -1,7 +1,5 @@
 """The classical evaluator: symmetry, the judgements a club player takes for granted, and what quiescence must see."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest
@@ -25,11 +23,11 @@ def settled(fen: str, space=None) -> int:
     return int(quiet_value(row_from_board(chess.Board(fen)), space or new_space(), CHECK_DEPTH, 0))
 
 
-def random_boards(count: int, seed: int) -> list[chess.Board]:
+@pytest.fixture(scope="module")
+def boards() -> list[chess.Board]:
     """Positions from random games that are not over."""
-    rng = np.random.default_rng(seed)
-    boards = []
-    while len(boards) < count:
+    rng, boards = np.random.default_rng(11), []
+    while len(boards) < 60:
         board = chess.Board()
         for _ in range(rng.integers(1, 100)):
             moves = list(board.legal_moves)
@@ -39,9 +37,6 @@ def random_boards(count: int, seed: int) -> list[chess.Board]:
         else:
             boards.append(board)
     return boards
-
-
-BOARDS = random_boards(60, seed=11)
 
 
 def policy(board: chess.Board) -> dict[str, float]:
@@ -56,22 +51,22 @@ def policy(board: chess.Board) -> dict[str, float]:
     return dict(zip(names, odds / odds.sum(), strict=True))
 
 
-def test_colours_are_treated_alike():
-    for board in BOARDS:
+def test_colours_are_treated_alike(boards):
+    for board in boards:
         row, mirrored = row_from_board(board), row_from_board(board.mirror())
         assert evaluate(row) == evaluate(mirrored)
         assert game_phase(row) == game_phase(mirrored)
 
 
-def test_move_scores_do_not_depend_on_colour():
+def test_move_scores_do_not_depend_on_colour(boards):
     # Equal captures are searched in the order of their squares: where many hang, the node limit cuts differently.
-    for board in [board for board in BOARDS if board.ply() < 20]:
+    for board in [board for board in boards if board.ply() < 20]:
         scores, mirrored = policy(board), policy(board.mirror())
         assert sorted(scores.values()) == pytest.approx(sorted(mirrored.values()), abs=0.05)
 
 
-def test_compiled_and_plain_evaluation_agree():
-    for board in BOARDS[:5]:
+def test_compiled_and_plain_evaluation_agree(boards):
+    for board in boards[:5]:
         row = row_from_board(board)
         assert evaluate(row) == evaluate.py_func(row)
 
@@ -140,8 +135,8 @@ def test_quiescence_is_bounded():
         space.nodes[0] = 0
 
 
-def test_forcing_moves_match_python_chess():
-    for board in BOARDS:
+def test_forcing_moves_match_python_chess(boards):
+    for board in boards:
         row, moves = row_from_board(board), np.zeros(218, np.uint16)
         theirs = row[BLACK - int(row[SIDE])]
         for with_checks in (False, True):
@@ -162,9 +157,9 @@ def test_forcing_moves_match_python_chess():
                 assert not after.attacks_mask(move.to_square) & king or board.is_castling(move)
 
 
-def test_gains_of_single_moves_match_python_chess():
+def test_gains_of_single_moves_match_python_chess(boards):
     values = {chess.PAWN: 100, chess.KNIGHT: 320, chess.BISHOP: 330, chess.ROOK: 500, chess.QUEEN: 950}
-    for board in BOARDS:
+    for board in boards:
         row, moves = row_from_board(board), np.zeros(218, np.uint16)
         for code in moves[: generate(row, moves)]:
             move = decode_move(row, int(code))

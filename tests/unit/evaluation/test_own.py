@@ -1,7 +1,5 @@
 """Networks of others as evaluators: planes, the places of moves, and what goes wrong with somebody else's module."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import chess

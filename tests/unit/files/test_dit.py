@@ -1,7 +1,5 @@
 """`.dit` files: what is saved comes back, and every fault is a NetFileError that says what is wrong."""
 
-from __future__ import annotations
-
 import json
 import re
 import stat

@@ -1,7 +1,5 @@
 """What kernels are kept by: what they compute, and nothing else."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Integer vectors: compiled and plain agree to the last bit, and so do the two ways to multiply bytes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numba.core.typing import signature

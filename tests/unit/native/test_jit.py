@@ -1,10 +1,7 @@
 """The kernel cache: a folder for each set of sources, and the bit intrinsics in both worlds."""
 
-from __future__ import annotations
-
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,8 +12,7 @@ import pytest
 from numba.core.errors import TypingError
 
 from engine.native import bits, jit, lanes
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.new_process import ROOT, output_of
 
 
 @jit.kernel()
@@ -84,35 +80,22 @@ print(len(times.compilations), engine.__file__)
 
 def compilations(root: Path, cache: Path) -> int:
     """How many kernels a process compiles with the sources below a folder, which it takes from there."""
-    environment = os.environ | {"AINO_CACHE_DIR": str(cache), "PYTHONPATH": str(root)}
-    command = [sys.executable, "-P", "-c", COUNT]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    count, path = done.stdout.split()
+    count, path = output_of(COUNT, AINO_CACHE_DIR=str(cache), PYTHONPATH=str(root)).split()
     assert Path(path).is_relative_to(root)
     return int(count)
 
 
-@pytest.fixture
-def copy_of_sources(tmp_path):
-    root = tmp_path / "copy"
-    shutil.copytree(ROOT / "engine", root / "engine", ignore=shutil.ignore_patterns("__pycache__"))
-    return root
-
-
-def test_second_installation_at_another_path_compiled_everything_again(tmp_path, copy_of_sources):
-    shutil.copytree(copy_of_sources, tmp_path / "second")
-    assert compilations(copy_of_sources, tmp_path) > 0
-    assert compilations(tmp_path / "second", tmp_path) == 0
-
-
-def test_a_changed_comment_compiled_everything_again(tmp_path, copy_of_sources):
-    assert compilations(copy_of_sources, tmp_path) > 0
-    for source in (copy_of_sources / "engine/board").glob("*.py"):
+def test_another_installation_with_other_comments_compiled_everything_again(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root in (first, second):
+        shutil.copytree(ROOT / "engine", root / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    assert compilations(first, tmp_path) > 0
+    for source in (second / "engine/board").glob("*.py"):
         text = source.read_text()
         source.write_text(text.replace('"""', '"""Other words. ', 1).replace("\n\n\n", "\n\n\n# A comment.\n\n\n"))
-    jit_source = copy_of_sources / "engine/native/jit.py"
+    jit_source = second / "engine/native/jit.py"
     jit_source.write_text(f"# A comment.\n{jit_source.read_text()}")
-    assert compilations(copy_of_sources, tmp_path) == 0
+    assert compilations(second, tmp_path) == 0
 
 
 def test_kernels_of_old_versions_stayed_for_ever(tmp_path, monkeypatch):
@@ -160,16 +143,9 @@ def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(t
         "    try: return str(read(np.zeros(3), 3) is None)\n"
         "    except IndexError: return 'refused'\n"
     )
-    answers = []
-    for checked in ("0", "1", "0"):
-        environment = os.environ | {
-            "NUMBA_BOUNDSCHECK": checked,
-            "AINO_CACHE_DIR": str(tmp_path),
-            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
-        }
-        command = [sys.executable, "-c", "import reader; print(reader.answer())"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        answers.append(done.stdout.strip())
+    kept = {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    program = "import reader; print(reader.answer())"
+    answers = [output_of(program, NUMBA_BOUNDSCHECK=checked, **kept).strip() for checked in ("0", "1", "0")]
     assert answers == ["False", "refused", "False"]
 
 
@@ -183,13 +159,8 @@ def test_importing_kernels_rewrote_the_numba_cache_folder_of_every_other_library
         "assert stranger.double(21) == 42\n"
         "print(numba.config.CACHE_DIR == before, stranger.double._cache.cache_path)\n"
     )
-    environment = os.environ | {
-        "NUMBA_CACHE_DIR": str(tmp_path / "theirs"),
-        "AINO_CACHE_DIR": str(tmp_path / "ours"),
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
-    }
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    unchanged, folder = done.stdout.split()
+    folders = {"NUMBA_CACHE_DIR": str(tmp_path / "theirs"), "AINO_CACHE_DIR": str(tmp_path / "ours")}
+    unchanged, folder = output_of(program, **folders, PYTHONPATH=str(tmp_path)).split()
     assert unchanged == "True"
     assert (tmp_path / "theirs") in Path(folder).parents
     assert not list((tmp_path / "theirs").rglob("attacks*"))

@@ -4,8 +4,6 @@ Where a test here fails, read what the new version of Numba does instead, change
 raise the upper bound in `pyproject.toml`.
 """
 
-from __future__ import annotations
-
 import importlib
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Words and locks that threads share."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

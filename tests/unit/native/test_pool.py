@@ -1,7 +1,5 @@
 """The thread pool and the file lock."""
 
-from __future__ import annotations
-
 import functools
 import threading
 from pathlib import Path

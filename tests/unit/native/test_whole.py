@@ -1,12 +1,5 @@
 """Kernels compiled as a whole: called by Python, by each other and by functions of other libraries."""
 
-from __future__ import annotations
-
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numba
 import numpy as np
 import pytest
@@ -14,8 +7,7 @@ from numba.core.errors import LoweringError
 
 from engine.native import jit
 from engine.native.compile_events import CompileTimes
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.new_process import output_of
 
 
 @jit.kernel()
@@ -97,34 +89,31 @@ def test_a_process_whose_first_array_is_made_by_a_callee_gave_up(tmp_path):
         "@kernel()\ndef caller(numbers): return copied(numbers)\n\n"
         "print(caller(np.arange(3)))\n"
     )
-    environment = os.environ | {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(tmp_path / "copies.py")]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "1\n"
+    assert output_of("import copies", AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)) == "1\n"
 
 
 def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
     (tmp_path / "chain.py").write_text(
-        "from engine.native.jit import kernel\n\n"
+        "from typing import NamedTuple\nfrom engine.native.jit import kernel, kernel_by_type\n\n"
         + "".join(f"@kernel()\ndef f{i}(x): return {f'f{i - 1}(x) + f{i - 1}(x)' if i else 'x'}\n\n" for i in range(5))
+        + "class One(NamedTuple): x: int\n\n@kernel()\ndef of_one(model): return model.x\n\n"
+        "def _chosen(model): raise TypeError\nchosen, register = kernel_by_type(_chosen)\nregister(One, of_one)\n\n"
+        "@kernel()\ndef by_type(model): return chosen(model) + 1\n"
     )
     program = (
         "from engine.native.compile_events import CompileTimes\n"
         "import chain\n"
-        "with CompileTimes() as times: print(chain.f4(1), chain.f3(1))\n"
+        "with CompileTimes() as times: print(chain.f4(1), chain.f3(1), chain.by_type(chain.One(1)))\n"
         "print(sorted(compilation.name for compilation in times.compilations))\n"
     )
-    environment = os.environ | {
-        "AINO_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
-    }
-    command = [sys.executable, "-c", program]
-    first, second = (
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
-        for _ in range(2)
-    )
-    assert first == ["16 8", str(sorted(f"chain.f{i}" for i in (0, 1, 2, 3, 3, 4)))]
-    assert second == ["16 8", "[]"]
-    assert sorted(path.name.split("-")[0] for path in tmp_path.rglob("*.nbc")) == ["chain.f3", "chain.f4"]
+    told, kept = [], []
+    for _ in range(2):
+        told.append(output_of(program, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)).splitlines())
+        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")})
+    compiled = ["by_type", "f0", "f1", "f2", "f3", "f3", "f4", "of_one"]
+    assert told == [["16 8 2", str([f"chain.{name}" for name in compiled])], ["16 8 2", "[]"]]
+    assert kept[0] == kept[1], "a second start keeps what the first one has written"
+    assert sorted(path.name.split("-")[0] for path in kept[0]) == ["chain.by_type", "chain.f3", "chain.f4"]
 
 
 def test_compile_times_are_without_those_of_callees():

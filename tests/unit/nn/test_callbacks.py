@@ -1,7 +1,5 @@
 """Callbacks: functions and objects that the trainer calls, one that stops it and one that saves the best model."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,35 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import nn
 from engine.errors import ConfigError
-from engine.nn import (
-    Activation,
-    Adam,
-    Callback,
-    Data,
-    Dense,
-    LiveCurve,
-    SaveBest,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    activations,
-    dit,
-    mse,
-    plot_histograms,
-)
 from engine.nn.history import History, Record
 
 RNG = np.random.default_rng(6)
 X = RNG.standard_normal((20, 2)).astype(np.float32)
-DATA = Data(X, X[:, :1])
+DATA = nn.Data(X, X[:, :1])
 
 
-def trainer(rate: float = 0.05) -> Trainer:
-    return Trainer(Dense(2, 1, np.random.default_rng(1)), mse, Adam(), rate, TrainerSettings(batch_size=8))
+def trainer(rate: float = 0.05) -> nn.Trainer:
+    return nn.Trainer(
+        nn.Dense(2, 1, np.random.default_rng(1)), nn.mse, nn.Adam(), rate, nn.TrainerSettings(batch_size=8)
+    )
 
 
-class Watcher(Callback):
+class Watcher(nn.Callback):
     """Notes every call; stops the run after an epoch, if told so."""
 
     def __init__(self, last_epoch: int | None = None) -> None:
@@ -81,16 +66,16 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
     path, kept = tmp_path / "best.dit", []
 
     def note(record: Record) -> None:
-        kept.append(dit.load(path)[1]["card"]["epoch"])
+        kept.append(nn.dit.load(path)[1]["card"]["epoch"])
 
     def rate(step: int) -> float:
         return 0.03 if step < 9 else 5.0  # it learns for three epochs, then it is thrown about
 
-    run = Trainer(Dense(2, 1, np.random.default_rng(1)), mse, Adam(), rate, TrainerSettings(8))
-    history = run.fit(DATA, 5, DATA, callbacks=[SaveBest(path), note])
+    run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(1)), nn.mse, nn.Adam(), rate, nn.TrainerSettings(8))
+    history = run.fit(DATA, 5, DATA, callbacks=[nn.SaveBest(path), note])
     losses = history["validation_loss"]
     assert kept == [1, 2, 3, 3, 3]
-    model, header = dit.load(path)
+    model, header = nn.dit.load(path)
     assert header["card"] == {"epoch": 3.0, "validation_loss": min(losses)}
     assert run.evaluate(DATA, model)["loss"] == min(losses)
 
@@ -98,18 +83,18 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
 def test_the_best_may_be_the_highest(tmp_path: Path) -> None:
     path = tmp_path / "best.dit"
     run = trainer()
-    run.fit(DATA, 3, callbacks=[SaveBest(path, "loss", highest=True)])
-    assert dit.load(path)[1]["card"]["epoch"] == 1
+    run.fit(DATA, 3, callbacks=[nn.SaveBest(path, "loss", highest=True)])
+    assert nn.dit.load(path)[1]["card"]["epoch"] == 1
 
 
 def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path) -> None:
-    for wrong, match in ((SaveBest, r"build it, SaveBest\(\)"), ("print", "found 'print'")):
+    for wrong, match in ((nn.SaveBest, r"build it, SaveBest\(\)"), ("print", "found 'print'")):
         run = trainer()
         with pytest.raises(ConfigError, match=match):
             run.fit(DATA, 1, callbacks=[wrong])
         assert run.steps_done == 0
     with pytest.raises(ConfigError, match="no 'validation_loss'"):
-        trainer().fit(DATA, 1, callbacks=[SaveBest(tmp_path / "best.dit")])
+        trainer().fit(DATA, 1, callbacks=[nn.SaveBest(tmp_path / "best.dit")])
 
 
 # ---- pictures -------------------------------------------------------------------------------------------------------
@@ -131,25 +116,25 @@ def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(monkeypatch
 
     monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(version_info=(9, 0), get_ipython=lambda: None))
-    trainer().fit(DATA, epochs=3, callbacks=[LiveCurve()])
+    trainer().fit(DATA, epochs=3, callbacks=[nn.LiveCurve()])
     assert shown == [[1, 2, 3]]
 
 
 def test_a_live_curve_without_ipython_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython.display", None)
     with pytest.raises(ConfigError, match="notebook"):
-        trainer().fit(DATA, epochs=1, callbacks=[LiveCurve()])
+        trainer().fit(DATA, epochs=1, callbacks=[nn.LiveCurve()])
 
 
 def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    model = Sequential(first=Dense(2, 3, rng), act=Activation("relu"), out=Dense(3, 1, rng))
-    found = activations(model, X)
+    model = nn.Sequential(first=nn.Dense(2, 3, rng), act=nn.Activation("relu"), out=nn.Dense(3, 1, rng))
+    found = nn.activations(model, X)
     assert list(found) == ["first", "act", "out"]
     assert np.array_equal(found["act"], np.maximum(found["first"], 0))
     assert np.array_equal(found["out"], model(X))
     y, backward = model.forward(X, training=True)
-    _, grads = backward(mse(y, DATA.targets)[1])
+    _, grads = backward(nn.mse(y, DATA.targets)[1])
     for number, arrays in enumerate((model.named_parameters(), found, grads, {})):
-        plot_histograms(arrays, tmp_path / f"{number}.png", "title")
+        nn.plot_histograms(arrays, tmp_path / f"{number}.png", "title")
         assert (tmp_path / f"{number}.png").read_bytes().startswith(b"\x89PNG")

@@ -1,7 +1,5 @@
 """Files of the `aino` 2.2.0 package, made here by its layout: read, never unpickled, refused when damaged."""
 
-from __future__ import annotations
-
 import io
 import struct
 import time

@@ -1,7 +1,5 @@
 """The examples that learn from chess games, in small versions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import chess
@@ -107,6 +105,7 @@ def test_the_parameters_of_the_full_example_differ_by_little() -> None:
     assert flat == pytest.approx(spatial, rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_spatial_net_wins_on_real_positions(test_data: Path) -> None:
     pictures, moves = flat_spatial.read_positions(test_data / "games" / "human.tsv.xz", 9000, seed=0)
     train = Data(flat_spatial.Boards(pictures[:8000]), moves[:8000])
@@ -142,9 +141,9 @@ def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
 
 
 def test_a_gpt_writes_openings_it_has_read(test_data: Path) -> None:
-    config = move_gpt.GptConfig(width=64, blocks=2, heads=4, length=50)
+    config = move_gpt.GptConfig(width=64, blocks=1, heads=4, length=50)
     path = test_data / "games" / "human.tsv.xz"
-    some, special = move_gpt.select_games(path, 2000, config.length, move_gpt.OPENING)
+    some, special = move_gpt.select_games(path, 1000, config.length, move_gpt.OPENING)
     result = move_gpt.run(some, special, 2, 1, config=config, held_out=100)
     assert result.before["all"] < 150
     assert result.after["opening"] < 0.95 * result.before["opening"]

@@ -1,55 +1,36 @@
 """Loaders: batches read on demand, from files larger than memory, with augmentation, repeatable and resumable."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engine import nn
 from engine.errors import ConfigError, ShapeError
-from engine.nn import (
-    Adam,
-    Conv2D,
-    Data,
-    Dense,
-    Flatten,
-    GlobalAveragePool,
-    JoinedRows,
-    Loader,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    accuracy,
-    chained,
-    random_mirror,
-    random_shift,
-    softmax_cross_entropy,
-)
 
 
-def images(count: int = 40) -> Data:
+def images(count: int = 40) -> nn.Data:
     rng = np.random.default_rng(4)
-    return Data(rng.integers(0, 256, (count, 1, 6, 6)).astype(np.uint8), rng.integers(0, 3, count))
+    return nn.Data(rng.integers(0, 256, (count, 1, 6, 6)).astype(np.uint8), rng.integers(0, 3, count))
 
 
-def pixels(batch: Data) -> Data:
-    return Data(batch.inputs.astype(np.float32) / 255, batch.targets)
+def pixels(batch: nn.Data) -> nn.Data:
+    return nn.Data(batch.inputs.astype(np.float32) / 255, batch.targets)
 
 
-def trained(data: Any, epochs: int = 3, checkpoint: Path | None = None, resumed: bool = False) -> Trainer:
+def trained(data: Any, epochs: int = 3, checkpoint: Path | None = None, resumed: bool = False) -> nn.Trainer:
     rng = np.random.default_rng(1)
-    model = Sequential(Conv2D(1, 4, 3, rng), GlobalAveragePool(), Dense(4, 3, rng))
-    settings = TrainerSettings(batch_size=16, seed=7)
-    trainer = Trainer(model, softmax_cross_entropy, Adam(), 0.01, settings, {"accuracy": accuracy})
+    model = nn.Sequential(nn.Conv2D(1, 4, 3, rng), nn.GlobalAveragePool(), nn.Dense(4, 3, rng))
+    settings = nn.TrainerSettings(batch_size=16, seed=7)
+    trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.Adam(), 0.01, settings, {"accuracy": nn.accuracy})
     if resumed and checkpoint is not None:
         trainer.resume(checkpoint)
     trainer.fit(data, epochs, validation=data, checkpoint=checkpoint)
     return trainer
 
 
-def same(one: Trainer, other: Trainer) -> bool:
+def same(one: nn.Trainer, other: nn.Trainer) -> bool:
     there = other.model.named_parameters()
     return one.history == other.history and all(
         np.array_equal(array, there[name]) for name, array in one.model.named_parameters().items()
@@ -58,26 +39,26 @@ def same(one: Trainer, other: Trainer) -> bool:
 
 def test_a_loader_trains_exactly_as_the_arrays_it_reads() -> None:
     data = images()
-    assert same(trained(pixels(data)), trained(Loader(data.inputs, data.targets, prepare=pixels)))
+    assert same(trained(pixels(data)), trained(nn.Loader(data.inputs, data.targets, prepare=pixels)))
 
 
 @pytest.mark.parametrize("read_ahead", [False, True])
 def test_files_train_exactly_as_arrays_without_being_read_whole(tmp_path: Path, read_ahead: bool) -> None:
     data, paths = images(), []
     for number, rows in enumerate((slice(0, 7), slice(7, 30), slice(30, 40))):
-        for name, array in zip(Data._fields, data, strict=True):
+        for name, array in zip(nn.Data._fields, data, strict=True):
             np.save(tmp_path / f"{name}{number}.npy", array[rows])
-        paths.append(tuple(tmp_path / f"{name}{number}.npy" for name in Data._fields))
+        paths.append(tuple(tmp_path / f"{name}{number}.npy" for name in nn.Data._fields))
     inputs, targets = (
-        JoinedRows([np.load(path, mmap_mode="r") for path in column]) for column in zip(*paths, strict=True)
+        nn.JoinedRows([np.load(path, mmap_mode="r") for path in column]) for column in zip(*paths, strict=True)
     )
     assert all(isinstance(array, np.memmap) for array in inputs.arrays)
-    assert same(trained(pixels(data)), trained(Loader(inputs, targets, prepare=pixels, read_ahead=read_ahead)))
+    assert same(trained(pixels(data)), trained(nn.Loader(inputs, targets, prepare=pixels, read_ahead=read_ahead)))
 
 
 def test_a_single_mapped_file_gives_plain_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", pixels(images()).inputs)
-    loader = Loader(np.load(tmp_path / "x.npy", mmap_mode="r"), images().targets)
+    loader = nn.Loader(np.load(tmp_path / "x.npy", mmap_mode="r"), images().targets)
     for rows in (slice(3, 6), np.array([5, 2])):
         assert type(loader.batch(rows).inputs) is np.ndarray
 
@@ -85,17 +66,17 @@ def test_a_single_mapped_file_gives_plain_arrays(tmp_path: Path) -> None:
 def test_augmentation_differs_between_epochs_and_repeats_with_the_seed() -> None:
     seen: list[np.ndarray] = []
 
-    def watched(batch: Data, rng: np.random.Generator) -> Data:
-        changed = random_shift(1)(batch, rng)
+    def watched(batch: nn.Data, rng: np.random.Generator) -> nn.Data:
+        changed = nn.random_shift(1)(batch, rng)
         seen.append(changed.inputs)
         return changed
 
     data = pixels(images(16))  # one batch an epoch
-    first = trained(Loader(*data, augment=watched))
+    first = trained(nn.Loader(*data, augment=watched))
     assert len(seen) == 3
     assert not np.array_equal(np.sort(seen[0].ravel()), np.sort(seen[1].ravel()))
-    assert same(first, trained(Loader(*data, augment=watched)))
-    assert same(first, trained(Loader(*data, augment=watched, read_ahead=True)))
+    assert same(first, trained(nn.Loader(*data, augment=watched)))
+    assert same(first, trained(nn.Loader(*data, augment=watched, read_ahead=True)))
     assert all(np.array_equal(one, other) for one, other in zip(seen[:3], seen[3:6], strict=True))
     assert not same(first, trained(data))
 
@@ -103,23 +84,23 @@ def test_augmentation_differs_between_epochs_and_repeats_with_the_seed() -> None
 def test_validation_is_never_augmented() -> None:
     data = pixels(images())
 
-    def black(batch: Data, rng: np.random.Generator) -> Data:
-        return Data(np.zeros_like(batch.inputs), batch.targets)
+    def black(batch: nn.Data, rng: np.random.Generator) -> nn.Data:
+        return nn.Data(np.zeros_like(batch.inputs), batch.targets)
 
-    run = trained(Loader(*data, augment=black))
+    run = trained(nn.Loader(*data, augment=black))
     assert run.evaluate(data) == {name: run.history[f"validation_{name}"][-1] for name in ("loss", "accuracy")}
 
 
 def test_a_resumed_run_with_augmentation_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    loader = Loader(*pixels(images()), augment=chained(random_shift(2), random_mirror))
+    loader = nn.Loader(*pixels(images()), augment=nn.chained(nn.random_shift(2), nn.random_mirror))
     whole = trained(loader, 4)
     trained(loader, 2, tmp_path / "half.npz")
     assert same(whole, trained(loader, 4, tmp_path / "half.npz", resumed=True))
 
 
 def test_shifts_move_images_and_fill_with_zeros() -> None:
-    batch = Data(np.ones((50, 2, 4, 4), np.float32), np.zeros(50))
-    moved, _ = random_shift(2)(batch, np.random.default_rng(0))
+    batch = nn.Data(np.ones((50, 2, 4, 4), np.float32), np.zeros(50))
+    moved, _ = nn.random_shift(2)(batch, np.random.default_rng(0))
     assert moved.shape == batch.inputs.shape
     assert set(np.unique(moved)) == {0, 1}
     sums = moved[:, 0].sum(axis=(1, 2))
@@ -131,7 +112,7 @@ def test_shifts_move_images_and_fill_with_zeros() -> None:
 
 def test_half_of_the_images_are_mirrored_in_place() -> None:
     ramp = np.broadcast_to(np.arange(4, dtype=np.float32), (400, 1, 3, 4)).copy()
-    mirrored, _ = random_mirror(Data(ramp, np.zeros(400)), np.random.default_rng(0))
+    mirrored, _ = nn.random_mirror(nn.Data(ramp, np.zeros(400)), np.random.default_rng(0))
     turned = mirrored[:, 0, 0, 0] == 3
     assert 150 < turned.sum() < 250
     assert (mirrored[turned] == ramp[0, :, :, ::-1]).all()
@@ -140,22 +121,22 @@ def test_half_of_the_images_are_mirrored_in_place() -> None:
 
 def test_joined_rows_answer_like_one_array() -> None:
     parts = [np.arange(6).reshape(3, 2), np.arange(6, 8).reshape(1, 2), np.arange(8, 14).reshape(3, 2)]
-    rows, whole = JoinedRows(parts), np.concatenate(parts)
+    rows, whole = nn.JoinedRows(parts), np.concatenate(parts)
     assert (len(rows), rows.shape, rows.dtype) == (7, (7, 2), whole.dtype)
     for chosen in (np.array([6, 0, 3, 3]), slice(1, 5), slice(0, 100), np.array([], int)):
         assert np.array_equal(rows[chosen], whole[chosen])
     with pytest.raises(ConfigError, match="row numbers 0 to 7 of 7 rows"):
         rows[np.array([0, 7])]
     with pytest.raises(ShapeError, match="one shape and dtype"):
-        JoinedRows([np.zeros((2, 3)), np.zeros((2, 4))])
+        nn.JoinedRows([np.zeros((2, 3)), np.zeros((2, 4))])
     with pytest.raises(ShapeError, match="one shape and dtype"):
-        JoinedRows([])
+        nn.JoinedRows([])
 
 
 def test_joined_rows_are_chosen_by_a_mask_as_those_of_an_array() -> None:
     """A mask was taken for row numbers 0 and 1."""
     whole = np.arange(14).reshape(7, 2)
-    rows, mask = JoinedRows([whole[:3], whole[3:]]), np.array([True, False, False, True, False, False, True])
+    rows, mask = nn.JoinedRows([whole[:3], whole[3:]]), np.array([True, False, False, True, False, False, True])
     assert np.array_equal(rows[mask], whole[mask])
     for wrong in (mask[:3], np.array([0.0, 1.0]), 3, np.array([[1]])):
         with pytest.raises(ConfigError, match="expected row numbers, or a bool for each of 7 rows"):
@@ -165,23 +146,23 @@ def test_joined_rows_are_chosen_by_a_mask_as_those_of_an_array() -> None:
 def test_loaders_refuse_what_they_cannot_use() -> None:
     data = pixels(images())
     with pytest.raises(ShapeError, match=r"\[40, 39\]"):
-        Loader(data.inputs, data.targets[:39])
+        nn.Loader(data.inputs, data.targets[:39])
     with pytest.raises(ShapeError, match="prepare must return Data"):
-        trained(Loader(*data, prepare=lambda batch: batch.inputs))
+        trained(nn.Loader(*data, prepare=lambda batch: batch.inputs))
     with pytest.raises(ShapeError, match="augment must return Data"):
-        trained(Loader(*data, augment=lambda batch, rng: batch.inputs))
+        trained(nn.Loader(*data, augment=lambda batch, rng: batch.inputs))
     with pytest.raises(ShapeError, match=r"random_shift: expected images \[B, C, H, W\], found \[4, 36\]"):
-        random_shift(1)(Data(np.zeros((4, 36)), np.zeros(4)), np.random.default_rng(0))
+        nn.random_shift(1)(nn.Data(np.zeros((4, 36)), np.zeros(4)), np.random.default_rng(0))
     with pytest.raises(ConfigError, match="at least 1 square"):
-        random_shift(0)
+        nn.random_shift(0)
 
 
 def test_an_error_of_a_reading_thread_reaches_the_caller() -> None:
-    def broken(batch: Data) -> Data:
+    def broken(batch: nn.Data) -> nn.Data:
         raise ShapeError("a damaged file")
 
     with pytest.raises(ShapeError, match="a damaged file"):
-        trained(Loader(*images(), prepare=broken, read_ahead=True))
+        trained(nn.Loader(*images(), prepare=broken, read_ahead=True))
 
 
 def test_a_flat_net_learns_from_augmented_images_too() -> None:
@@ -189,7 +170,7 @@ def test_a_flat_net_learns_from_augmented_images_too() -> None:
     x = np.zeros((200, 1, 6, 6), np.float32)
     y = rng.integers(0, 2, 200)
     x[np.arange(200), 0, 2, 2 + y] = 1  # a dot to the left or to the right
-    model = Sequential(Flatten(), Dense(36, 2, rng, "glorot"))
-    trainer = Trainer(model, softmax_cross_entropy, Adam(), 0.05, metrics={"accuracy": accuracy})
-    trainer.fit(Loader(x, y, augment=chained()), 10)
-    assert trainer.evaluate(Data(x, y))["accuracy"] == 1.0
+    model = nn.Sequential(nn.Flatten(), nn.Dense(36, 2, rng, "glorot"))
+    trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.Adam(), 0.05, metrics={"accuracy": nn.accuracy})
+    trainer.fit(nn.Loader(x, y, augment=nn.chained()), 10)
+    assert trainer.evaluate(nn.Data(x, y))["accuracy"] == 1.0

@@ -1,7 +1,5 @@
 """The mistakes of someone who knows PyTorch or Keras: each is refused by a message that says what to do."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,30 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import engine.nn
+from engine import nn
 from engine.errors import AinoError, ConfigError, DataError, ShapeError
-from engine.nn import (
-    SGD,
-    Activation,
-    Adam,
-    BatchNorm,
-    Conv2D,
-    Data,
-    Dense,
-    Embedding,
-    Flatten,
-    MaxPool2D,
-    MultiHead,
-    RMSProp,
-    SelfAttention,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    accuracy,
-    mse,
-    sigmoid_binary_cross_entropy,
-    softmax_cross_entropy,
-)
 from engine.nn.mending import ARGUMENTS_ELSEWHERE, CLASSES_ELSEWHERE, ELSEWHERE
 
 X = np.random.default_rng(2).standard_normal((8, 3)).astype(np.float32)
@@ -44,98 +20,107 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def net(outputs: int = 2) -> Sequential:
-    return Sequential(hidden=Dense(3, 4, rng()), active=Activation("relu"), out=Dense(4, outputs, rng()))
+def net(outputs: int = 2) -> nn.Sequential:
+    return nn.Sequential(hidden=nn.Dense(3, 4, rng()), active=nn.Activation("relu"), out=nn.Dense(4, outputs, rng()))
 
 
-def heads() -> MultiHead:
-    return MultiHead(Dense(3, 4, rng()), {"value": Dense(4, 1, rng()), "policy": Dense(4, 5, rng())})
+def heads() -> nn.MultiHead:
+    return nn.MultiHead(nn.Dense(3, 4, rng()), {"value": nn.Dense(4, 1, rng()), "policy": nn.Dense(4, 5, rng())})
 
 
 def trained(loss: Any, targets: Any, outputs: int = 2, inputs: Any = X) -> None:
-    Trainer(net(outputs), loss, Adam(), 0.01).fit(Data(inputs, targets), 1)
+    nn.Trainer(net(outputs), loss, nn.Adam(), 0.01).fit(nn.Data(inputs, targets), 1)
 
 
 SHAPES: dict[str, tuple[Callable[[], object], str]] = {
     "one example": (lambda: net().forward(X[0]), r"x\[None\]"),
     "layers that do not fit": (
-        lambda: Sequential(a=Dense(3, 8, rng()), b=Dense(9, 2, rng())).forward(X),
+        lambda: nn.Sequential(a=nn.Dense(3, 8, rng()), b=nn.Dense(9, 2, rng())).forward(X),
         r"^b: Dense: .*build this layer for 8, or let the one before it give 9",
     ),
-    "images into a dense layer": (lambda: Dense(784, 2, rng()).forward(IMAGES), r"put Flatten\(\) before this layer"),
-    "images without channels": (lambda: Conv2D(1, 2, 3, rng()).forward(IMAGES), r"axis of channels: x\[:, None\]"),
+    "images into a dense layer": (
+        lambda: nn.Dense(784, 2, rng()).forward(IMAGES),
+        r"put Flatten\(\) before this layer",
+    ),
+    "images without channels": (lambda: nn.Conv2D(1, 2, 3, rng()).forward(IMAGES), r"axis of channels: x\[:, None\]"),
     "channels last": (
-        lambda: Conv2D(3, 2, 3, rng()).forward(np.zeros((2, 8, 8, 3), np.float32)),
+        lambda: nn.Conv2D(3, 2, 3, rng()).forward(np.zeros((2, 8, 8, 3), np.float32)),
         r"x\.transpose\(0, 3, 1, 2\)",
     ),
-    "vectors as images": (lambda: MaxPool2D(2).forward(X), r"x\.reshape\(len\(x\), channels, height, width\)"),
-    "one sequence": (lambda: SelfAttention(3, 1, rng()).forward(X), r"x\[None\]; .*one step: x\[:, None\]"),
-    "other channels": (lambda: BatchNorm(4).forward(X), "build this layer for 3"),
+    "vectors as images": (lambda: nn.MaxPool2D(2).forward(X), r"x\.reshape\(len\(x\), channels, height, width\)"),
+    "one sequence": (lambda: nn.SelfAttention(3, 1, rng()).forward(X), r"x\[None\]; .*one step: x\[:, None\]"),
+    "other channels": (lambda: nn.BatchNorm(4).forward(X), "build this layer for 3"),
     "a list": (lambda: net().forward([[1.0, 2.0, 3.0]]), r"np\.asarray\(x, np\.float32\)"),
     "doubles into forward": (lambda: net().forward(X.astype(float)), r"x\.astype\(np\.float32\), or the model"),
     "whole numbers": (lambda: net()(np.ones((2, 3), int)), r"cast it: x\.astype\(np\.float32\)$"),
     "pixels": (lambda: net()(np.ones((2, 3), np.uint8)), r"x\.astype\(np\.float32\) / 255 for pixels"),
-    "tokens as floats": (lambda: Embedding(5, 2, rng()).forward(X), r"x\.astype\(np\.int64\)"),
-    "tokens from one": (lambda: Embedding(5, 2, rng()).forward(np.array([[1, 5]])), "count from 0, or build .* for 6"),
-    "two things as one": (lambda: mse(net(1).forward(X), X[:, :1]), r"y, backward = layer\.forward\(x\)"),
-    "several heads": (lambda: mse(heads()(X), X[:, :1]), r"outputs\['value'\]"),
-    "the loss back": (lambda: net().forward(X, True)[1](0.3), r"loss, dy = mse\(y, targets\)"),
-    "flat targets": (lambda: trained(mse, X[:, 0], 1), r"reshape targets to \[-1, 1\]: targets\.reshape\(-1, 1\)"),
-    "flat yes and no": (
-        lambda: trained(sigmoid_binary_cross_entropy, CLASSES, 1),
-        r"reshape targets to \[-1, 1\]",
+    "tokens as floats": (lambda: nn.Embedding(5, 2, rng()).forward(X), r"x\.astype\(np\.int64\)"),
+    "tokens from one": (
+        lambda: nn.Embedding(5, 2, rng()).forward(np.array([[1, 5]])),
+        "count from 0, or build .* for 6",
     ),
-    "classes for mse": (lambda: trained(mse, CLASSES), "classes belong to softmax_cross_entropy"),
-    "a column of classes": (lambda: trained(softmax_cross_entropy, CLASSES[:, None]), r"reshape targets to \[-1\]"),
-    "classes as floats": (lambda: trained(softmax_cross_entropy, CLASSES * 1.0), r"targets\.astype\(np\.int64\)"),
-    "names of classes": (lambda: trained(softmax_cross_entropy, np.array(["a"] * 8)), r"np\.unique\(targets"),
-    "targets in a list": (lambda: softmax_cross_entropy(X, [0] * 8), r"np\.asarray\(targets\)"),
-    "the wrong way round": (lambda: softmax_cross_entropy(CLASSES, X), "outputs come first"),
-    "data in lists": (lambda: trained(mse, X[:, :1].tolist(), 1, X.tolist()), r"np\.asarray\(x, np\.float32\)"),
-    "no pair": (lambda: Trainer(net(), mse, Adam(), 0.1).fit(X, 1), r"fit\(Data\(x, targets\), epochs\)"),
-    "accuracy of a column": (lambda: accuracy(X[:, :1], CLASSES), r"needs targets \[B, 1\]"),
+    "two things as one": (lambda: nn.mse(net(1).forward(X), X[:, :1]), r"y, backward = layer\.forward\(x\)"),
+    "several heads": (lambda: nn.mse(heads()(X), X[:, :1]), r"outputs\['value'\]"),
+    "the loss back": (lambda: net().forward(X, True)[1](0.3), r"loss, dy = mse\(y, targets\)"),
+    "flat targets": (lambda: trained(nn.mse, X[:, 0], 1), r"reshape targets to \[-1, 1\]: targets\.reshape\(-1, 1\)"),
+    "flat yes and no": (lambda: trained(nn.sigmoid_binary_cross_entropy, CLASSES, 1), r"reshape targets to \[-1, 1\]"),
+    "classes for mse": (lambda: trained(nn.mse, CLASSES), "classes belong to softmax_cross_entropy"),
+    "a column of classes": (lambda: trained(nn.softmax_cross_entropy, CLASSES[:, None]), r"reshape targets to \[-1\]"),
+    "classes as floats": (lambda: trained(nn.softmax_cross_entropy, CLASSES * 1.0), r"targets\.astype\(np\.int64\)"),
+    "names of classes": (lambda: trained(nn.softmax_cross_entropy, np.array(["a"] * 8)), r"np\.unique\(targets"),
+    "targets in a list": (lambda: nn.softmax_cross_entropy(X, [0] * 8), r"np\.asarray\(targets\)"),
+    "the wrong way round": (lambda: nn.softmax_cross_entropy(CLASSES, X), "outputs come first"),
+    "data in lists": (lambda: trained(nn.mse, X[:, :1].tolist(), 1, X.tolist()), r"np\.asarray\(x, np\.float32\)"),
+    "no pair": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1).fit(X, 1), r"fit\(Data\(x, targets\), epochs\)"),
+    "accuracy of a column": (lambda: nn.accuracy(X[:, :1], CLASSES), r"needs targets \[B, 1\]"),
 }
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
-    "classes from one": (lambda: trained(softmax_cross_entropy, CLASSES + 1), "classes count from 0: targets - 1"),
-    "too many classes": (lambda: trained(softmax_cross_entropy, CLASSES * 4), "give the last layer 5 outputs"),
+    "classes from one": (lambda: trained(nn.softmax_cross_entropy, CLASSES + 1), "classes count from 0: targets - 1"),
+    "too many classes": (lambda: trained(nn.softmax_cross_entropy, CLASSES * 4), "give the last layer 5 outputs"),
     "one output for two classes": (
-        lambda: trained(softmax_cross_entropy, CLASSES, 1),
+        lambda: trained(nn.softmax_cross_entropy, CLASSES, 1),
         "give the last layer 2 outputs, or use sigmoid_binary_cross_entropy",
     ),
     "minus one and one": (
-        lambda: trained(sigmoid_binary_cross_entropy, 2.0 * CLASSES[:, None] - 1, 1),
+        lambda: trained(nn.sigmoid_binary_cross_entropy, 2.0 * CLASSES[:, None] - 1, 1),
         r"\(targets \+ 1\) / 2",
     ),
 }
 SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
-    "layers in a list": (lambda: Sequential([Dense(3, 2, rng())]), r"one by one, as \*layers"),
-    "a class for a layer": (lambda: Sequential(Flatten), r"build it, Flatten\(\.\.\.\)"),
-    "a word for a layer": (lambda: Sequential(Dense(3, 2, rng()), "relu"), r'Activation\("relu"\)'),
-    "a name used twice": (lambda: Sequential(Flatten(), flatten1=Flatten()), "flatten1"),
-    "a seed for a generator": (lambda: Dense(3, 2, 0), r"np\.random\.default_rng\(0\), not 0"),
-    "an activation for a generator": (lambda: Dense(3, 2, "relu"), r"np\.random\.default_rng\(0\), not 'relu'"),
-    "a capital": (lambda: Activation("ReLU"), "did you mean 'relu'"),
-    "another name": (lambda: Activation("SiLU"), "did you mean 'swish'"),
-    "softmax": (lambda: Activation("softmax"), "softmax_cross_entropy contains the softmax"),
-    "lr": (lambda: Adam(lr=1e-3), r"Trainer\(model, loss, Adam\(\), 0\.001\).*step\(model\.named_parameters\(\)"),
-    "learning_rate": (lambda: RMSProp(learning_rate=0.1), r"RMSProp\(\), 0\.1\)"),
-    "a rate by position": (lambda: SGD(0.1), r"SGD\(\), 0\.1\)"),
-    "parameters and a rate": (lambda: Adam(net().named_parameters(), lr=0.1), r"Adam\(\), 0\.1\)"),
-    "a step with the model": (lambda: Adam().step(net(), {}, 0.1), r"step\(model\.named_parameters\(\), grads, rate\)"),
-    "the class of an optimizer": (lambda: Trainer(net(), mse, Adam, 0.1), r"such as Adam\(\), not"),
-    "the name of a loss": (lambda: Trainer(net(), "mse", Adam(), 0.1), "function, such as mse"),
-    "the class of a model": (lambda: Trainer(Dense, mse, Adam(), 0.1), "must be a layer"),
-    "the name of a rate": (lambda: Trainer(net(), mse, Adam(), "cosine"), "such as 0.001"),
-    "a batch size": (lambda: Trainer(net(), mse, Adam(), 0.1, 32), "batch_size=32"),
-    "metrics in a list": (lambda: Trainer(net(), mse, Adam(), 0.1, None, [accuracy]), '{"accuracy": accuracy}'),
+    "layers in a list": (lambda: nn.Sequential([nn.Dense(3, 2, rng())]), r"one by one, as \*layers"),
+    "a class for a layer": (lambda: nn.Sequential(nn.Flatten), r"build it, Flatten\(\.\.\.\)"),
+    "a word for a layer": (lambda: nn.Sequential(nn.Dense(3, 2, rng()), "relu"), r'Activation\("relu"\)'),
+    "a name used twice": (lambda: nn.Sequential(nn.Flatten(), flatten1=nn.Flatten()), "flatten1"),
+    "a seed for a generator": (lambda: nn.Dense(3, 2, 0), r"np\.random\.default_rng\(0\), not 0"),
+    "an activation for a generator": (lambda: nn.Dense(3, 2, "relu"), r"np\.random\.default_rng\(0\), not 'relu'"),
+    "a capital": (lambda: nn.Activation("ReLU"), "did you mean 'relu'"),
+    "another name": (lambda: nn.Activation("SiLU"), "did you mean 'swish'"),
+    "softmax": (lambda: nn.Activation("softmax"), "softmax_cross_entropy contains the softmax"),
+    "lr": (lambda: nn.Adam(lr=1e-3), r"Trainer\(model, loss, Adam\(\), 0\.001\).*step\(model\.named_parameters\(\)"),
+    "learning_rate": (lambda: nn.RMSProp(learning_rate=0.1), r"RMSProp\(\), 0\.1\)"),
+    "a rate by position": (lambda: nn.SGD(0.1), r"SGD\(\), 0\.1\)"),
+    "parameters and a rate": (lambda: nn.Adam(net().named_parameters(), lr=0.1), r"Adam\(\), 0\.1\)"),
+    "a step with the model": (
+        lambda: nn.Adam().step(net(), {}, 0.1),
+        r"step\(model\.named_parameters\(\), grads, rate\)",
+    ),
+    "the class of an optimizer": (lambda: nn.Trainer(net(), nn.mse, nn.Adam, 0.1), r"such as Adam\(\), not"),
+    "the name of a loss": (lambda: nn.Trainer(net(), "mse", nn.Adam(), 0.1), "function, such as mse"),
+    "the class of a model": (lambda: nn.Trainer(nn.Dense, nn.mse, nn.Adam(), 0.1), "must be a layer"),
+    "the name of a rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), "cosine"), "such as 0.001"),
+    "a batch size": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, 32), "batch_size=32"),
+    "metrics in a list": (
+        lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, None, [nn.accuracy]),
+        '{"accuracy": accuracy}',
+    ),
     "other data": (lambda: two_sizes(), "new data needs a new Trainer"),
 }
 
 
 def two_sizes() -> None:
-    trainer = Trainer(net(1), mse, Adam(), 0.1, TrainerSettings(4))
-    trainer.fit(Data(X, X[:, :1]), 1)
-    trainer.fit(Data(X[:5], X[:5, :1]), 2)
+    trainer = nn.Trainer(net(1), nn.mse, nn.Adam(), 0.1, nn.TrainerSettings(4))
+    trainer.fit(nn.Data(X, X[:, :1]), 1)
+    trainer.fit(nn.Data(X[:5], X[:5, :1]), 2)
 
 
 @pytest.mark.parametrize("name", [*SHAPES, *VALUES, *SETTINGS])
@@ -155,51 +140,53 @@ def test_a_name_from_another_library_is_told_what_does_the_same_here(name: str) 
 
 @pytest.mark.parametrize("name", CLASSES_ELSEWHERE)
 def test_a_class_from_another_library_is_told_what_to_write(name: str) -> None:
-    assert name not in vars(engine.nn)
+    assert name not in vars(nn)
     with pytest.raises(ImportError, match=rf"engine\.nn has no {name}; here: .") as caught:
-        getattr(engine.nn, name)
+        getattr(nn, name)
     for word in re.findall(r"\w+(?=\()", str(caught.value)):
-        assert word in vars(engine.nn)
+        assert word in vars(nn)
     for activation in re.findall(r'Activation\("(\w+)"\)', str(caught.value)):
-        Activation(activation)
+        nn.Activation(activation)
 
 
 def test_an_import_of_a_class_from_another_library_is_told_what_to_write() -> None:
     with pytest.raises(ImportError, match=r"has no Linear; here: Dense\(inputs, outputs, rng\)"):
         from engine.nn import Linear  # noqa: F401
     with pytest.raises(AttributeError, match=r"'engine\.nn' has no attribute 'Colour'"):
-        engine.nn.Colour  # noqa: B018
+        nn.Colour  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ARGUMENTS_ELSEWHERE)
 def test_an_argument_of_another_library_is_told_what_to_write(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"^Dense has no {name}; here: \w"):
-        Dense(3, 2, rng(), **{name: 1})
+        nn.Dense(3, 2, rng(), **{name: 1})
 
 
 def test_an_unknown_argument_is_an_ordinary_type_error_and_a_part_may_have_any_name() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
-        Dense(3, 2, rng(), colour=1)
-    assert list(Sequential(activation=Activation("relu")).layers) == ["activation"]
+        nn.Dense(3, 2, rng(), colour=1)
+    assert list(nn.Sequential(activation=nn.Activation("relu")).layers) == ["activation"]
 
 
 def test_layers_are_found_by_place_and_columns_by_in() -> None:
-    model = Sequential(Dense(3, 2, rng()), Activation("relu"))
+    model = nn.Sequential(nn.Dense(3, 2, rng()), nn.Activation("relu"))
     assert (model[0], model[-1]) == tuple(model) == tuple(model.layers.values())
-    trainer = Trainer(model, mse, Adam(), 0.1)
-    history = trainer.fit(Data(X, X[:, :2]), 1)
+    trainer = nn.Trainer(model, nn.mse, nn.Adam(), 0.1)
+    history = trainer.fit(nn.Data(X, X[:, :2]), 1)
     assert "loss" in history
     assert "accuracy" not in history
 
 
 def test_a_name_that_no_library_has_is_an_ordinary_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"'Dense' object has no attribute 'colour'$"):
-        Dense(3, 2, rng()).colour  # noqa: B018
+        nn.Dense(3, 2, rng()).colour  # noqa: B018
     assert not hasattr(net(), "parameters")
 
 
 def test_an_error_deep_inside_names_the_path_of_its_layer() -> None:
-    model = MultiHead(Sequential(one=Flatten()), {"value": Sequential(first=Flatten(), second=Dense(4, 1, rng()))})
+    model = nn.MultiHead(
+        nn.Sequential(one=nn.Flatten()), {"value": nn.Sequential(first=nn.Flatten(), second=nn.Dense(4, 1, rng()))}
+    )
     with pytest.raises(ShapeError, match=r"^value\.second: Dense: expected float32 \[B, \.\.\., 4\], found") as caught:
         model.forward(X)
     assert caught.value.layer == "value.second"
@@ -208,8 +195,14 @@ def test_an_error_deep_inside_names_the_path_of_its_layer() -> None:
 def test_a_broken_input_is_found_however_it_is_shaped() -> None:
     """The advice must not fail where there is none to give."""
     for x in (None, 3, "text", np.array("text"), np.zeros((), np.float32), np.zeros((1, 2, 3, 4, 5, 6), np.float32)):
-        for layer in (Dense(3, 2, rng()), Conv2D(3, 2, 3, rng()), BatchNorm(3), SelfAttention(3, 1, rng()), Flatten()):
-            if isinstance(layer, Flatten) and getattr(x, "ndim", 0) == 6:
+        for layer in (
+            nn.Dense(3, 2, rng()),
+            nn.Conv2D(3, 2, 3, rng()),
+            nn.BatchNorm(3),
+            nn.SelfAttention(3, 1, rng()),
+            nn.Flatten(),
+        ):
+            if isinstance(layer, nn.Flatten) and getattr(x, "ndim", 0) == 6:
                 continue
             with pytest.raises(ShapeError, match="expected"):
                 layer.forward(x)

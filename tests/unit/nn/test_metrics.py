@@ -1,7 +1,5 @@
 """Accuracy and the confusion matrix."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A model from outside: calling it, predicting with it, printing it; and the package's own example."""
 
-from __future__ import annotations
-
 import doctest
 import inspect
 from pathlib import Path
@@ -9,37 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import engine.nn
+from engine import nn
 from engine.errors import ConfigError
-from engine.nn import (
-    GRU,
-    Activation,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    Layer,
-    MultiHead,
-    Residual,
-    Sequential,
-    SqueezeExcitation,
-    layer_from_config,
-)
 from engine.nn.layer import REGISTRY, Array, Backward, register
 from tests.gradient.cases import CASES, Case
 
 LONGEST = 170  # lines of a file of layers: it is read in one go
-ROOT = Path(engine.nn.__file__).parent
+ROOT = Path(nn.__file__).parent
 
 
 def rng() -> np.random.Generator:
     return np.random.default_rng(3)
 
 
-def small_net() -> Sequential:
-    return Sequential(Dense(3, 4, rng()), BatchNorm(4), Activation("tanh"), Dropout(0.5, rng()), Dense(4, 2, rng()))
+def small_net() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dense(3, 4, rng()), nn.BatchNorm(4), nn.Activation("tanh"), nn.Dropout(0.5, rng()), nn.Dense(4, 2, rng())
+    )
 
 
 # ---- Sequential ---------------------------------------------------------------------------------------------------
@@ -49,21 +33,21 @@ def test_layers_by_position_are_named_by_their_kind_and_a_count() -> None:
     model = small_net()
     assert list(model.layers) == ["dense1", "batch_norm1", "activation1", "dropout1", "dense2"]
     assert list(model.named_parameters())[-1] == "dense2.bias"
-    twin = layer_from_config(model.config(), rng())
+    twin = nn.layer_from_config(model.config(), rng())
     assert twin.config() == model.config()
 
 
 def test_layers_by_position_compute_what_named_ones_do() -> None:
     x = rng().standard_normal((4, 3)).astype(np.float32)
-    named = Sequential(first=Dense(3, 4, rng()), second=Activation("tanh"))
-    unnamed = Sequential(Dense(3, 4, rng()), Activation("tanh"))
-    mixed = Sequential(Dense(3, 4, rng()), second=Activation("tanh"))
+    named = nn.Sequential(first=nn.Dense(3, 4, rng()), second=nn.Activation("tanh"))
+    unnamed = nn.Sequential(nn.Dense(3, 4, rng()), nn.Activation("tanh"))
+    mixed = nn.Sequential(nn.Dense(3, 4, rng()), second=nn.Activation("tanh"))
     assert list(mixed.layers) == ["dense1", "second"]
     for model in (unnamed, mixed):
         assert np.array_equal(model(x), named(x))
 
 
-class Doubled(Layer):
+class Doubled(nn.Layer):
     """A layer of one's own that no file ever holds: neither registered nor with a configuration."""
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
@@ -71,7 +55,7 @@ class Doubled(Layer):
 
 
 def test_a_layer_of_ones_own_goes_by_the_name_of_its_class() -> None:
-    model = Sequential(Doubled(), Doubled())
+    model = nn.Sequential(Doubled(), Doubled())
     assert list(model.layers) == ["doubled1", "doubled2"]
     assert model(np.ones((1, 2), np.float32)).tolist() == [[4, 4]]
     assert "doubled2  Doubled()" in str(model)
@@ -95,14 +79,14 @@ def test_any_floating_input_is_cast_to_the_parameters() -> None:
     assert single.dtype == np.float32
     assert np.array_equal(model(x), single)
     assert model.astype(np.float64)(x.astype(np.float32)).dtype == np.float64
-    assert Activation("relu")(x).dtype == np.float64  # no parameters, no preference
+    assert nn.Activation("relu")(x).dtype == np.float64  # no parameters, no preference
 
 
 def test_predictions_in_batches_are_those_of_one_call() -> None:
     model, x = small_net(), rng().standard_normal((10, 3))
     assert model.predict(x, batch_size=3) == pytest.approx(model(x), abs=1e-6)
     assert model.predict(x[:0]).shape == (0, 2)
-    heads = MultiHead(Dense(3, 4, rng()), {"value": Dense(4, 1, rng()), "policy": Dense(4, 5, rng())})
+    heads = nn.MultiHead(nn.Dense(3, 4, rng()), {"value": nn.Dense(4, 1, rng()), "policy": nn.Dense(4, 5, rng())})
     outputs = heads.predict(x, batch_size=4)
     assert {name: y.shape for name, y in outputs.items()} == {"value": (10, 1), "policy": (10, 5)}
     assert outputs["policy"] == pytest.approx(heads(x)["policy"], abs=1e-6)
@@ -127,13 +111,13 @@ def test_predicting_neither_drops_nor_follows_statistics() -> None:
 # ---- printing -----------------------------------------------------------------------------------------------------
 
 
-def image_net() -> Sequential:
-    body = Sequential(conv=Conv2D(4, 4, 3, rng(), bias=False), norm=BatchNorm(4))
-    return Sequential(
-        stem=Conv2D(1, 4, 3, rng()),
-        block=Residual(body, SqueezeExcitation(4, 2, rng())),
-        flatten=Flatten(),
-        out=Dense(256, 10, rng()),
+def image_net() -> nn.Sequential:
+    body = nn.Sequential(conv=nn.Conv2D(4, 4, 3, rng(), bias=False), norm=nn.BatchNorm(4))
+    return nn.Sequential(
+        stem=nn.Conv2D(1, 4, 3, rng()),
+        block=nn.Residual(body, nn.SqueezeExcitation(4, 2, rng())),
+        flatten=nn.Flatten(),
+        out=nn.Dense(256, 10, rng()),
     )
 
 
@@ -163,7 +147,7 @@ def test_a_summary_with_an_example_shows_every_output_and_leaves_the_model_alone
     assert outputs["flatten"] == "[2, 256]"
     assert outputs["out"] == "[2, 10]"
     assert str(model) == before
-    tokens = Sequential(Embedding(5, 4, rng()), GRU(4, 3, rng(), last=True))
+    tokens = nn.Sequential(nn.Embedding(5, 4, rng()), nn.GRU(4, 3, rng(), last=True))
     assert "[6, 7, 4]" in tokens.summary(np.zeros((6, 7), int))
 
 
@@ -176,9 +160,10 @@ def test_every_layer_prints_itself(case: Case) -> None:
 
 
 def test_a_small_layer_is_written_as_it_is_built() -> None:
-    assert repr(Dense(3, 2, rng())) == "Dense(inputs=3, outputs=2, initialization='he')"
+    assert repr(nn.Dense(3, 2, rng())) == "Dense(inputs=3, outputs=2, initialization='he')"
     assert (
-        repr(Sequential(a=Flatten(), b=Activation("tanh"))) == "Sequential(a=Flatten(), b=Activation(function='tanh'))"
+        repr(nn.Sequential(a=nn.Flatten(), b=nn.Activation("tanh")))
+        == "Sequential(a=Flatten(), b=Activation(function='tanh'))"
     )
 
 
@@ -186,14 +171,14 @@ def test_a_small_layer_is_written_as_it_is_built() -> None:
 
 
 def test_the_example_of_the_package_prints_what_it_says() -> None:
-    found = doctest.testmod(engine.nn)
+    found = doctest.testmod(nn)
     assert found.attempted > 10
     assert found.failed == 0
 
 
 def test_the_first_lines_say_that_there_is_no_autograd() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for text in (engine.nn.__doc__ or "", readme):
+    for text in (nn.__doc__ or "", readme):
         assert "no autograd" in " ".join(text.split())[:400]
 
 
@@ -201,7 +186,7 @@ OWN = [layer for layer in REGISTRY.values() if layer.__module__.startswith("engi
 
 
 @pytest.mark.parametrize("layer", OWN, ids=lambda layer: layer.kind)
-def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[Layer]) -> None:
+def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[nn.Layer]) -> None:
     source = Path(inspect.getfile(layer))
     assert len(source.read_text(encoding="utf-8").splitlines()) <= LONGEST
     text = inspect.cleandoc(layer.__doc__ or "")
@@ -225,7 +210,7 @@ def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch: 
         Powered(3, rng()).config()
     layer = register("powered")(Powered)(3, rng())
     assert layer.config() == {"layer": "powered", "power": 3}
-    assert layer_from_config(layer.config(), rng()).config() == layer.config()
+    assert nn.layer_from_config(layer.config(), rng()).config() == layer.config()
 
     class Forgetful(Powered):
         settings = ()

@@ -1,7 +1,5 @@
 """One layer code for NumPy and CuPy: dispatch on a recording array type, and on a GPU where one answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,30 +8,9 @@ import numpy as np
 import pytest
 
 import engine.backend
+from engine import nn
 from engine.backend import NUMPY, Backend, backend_of, get_backend, to_numpy
 from engine.errors import ConfigError
-from engine.nn import (
-    LOSSES,
-    SGD,
-    Adam,
-    AdamW,
-    BatchNorm,
-    Constant,
-    Conv2D,
-    Data,
-    Dense,
-    Dropout,
-    ExponentialAverage,
-    RMSProp,
-    Sequential,
-    StochasticAverage,
-    Trainer,
-    TrainerSettings,
-    accuracy,
-    clip_global_norm,
-    layer_from_config,
-    softmax_cross_entropy,
-)
 from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, Case
 from tests.gradient.test_gradients import loss_cases
@@ -141,12 +118,12 @@ def test_the_recorder_is_as_strict_as_cupy(recorder: Backend) -> None:
     assert {"exp", "sum"} <= RecordingArray.calls
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", nn.LOSSES)
 def test_every_loss_runs_on_what_its_input_is(name: str, recorder: Backend) -> None:
     for prediction, arguments, options in loss_cases()[name]:
-        expected_loss, expected = LOSSES[name](prediction, *arguments, **options)
+        expected_loss, expected = nn.LOSSES[name](prediction, *arguments, **options)
         there = moved(recorder, (prediction, *arguments)), moved(recorder, options)
-        loss, gradient = LOSSES[name](*there[0], **there[1])
+        loss, gradient = nn.LOSSES[name](*there[0], **there[1])
         assert type(loss) is float
         assert loss == pytest.approx(expected_loss, rel=1e-12)
         assert np.allclose(gradient.get(), expected, rtol=1e-12, atol=1e-14)
@@ -155,20 +132,20 @@ def test_every_loss_runs_on_what_its_input_is(name: str, recorder: Backend) -> N
 def trained(backend: Backend, optimizer: Any) -> list[np.ndarray]:
     """A model after a few steps with clipping and averages, back in host memory."""
     rng = np.random.default_rng(5)
-    model = Sequential(conv=Conv2D(2, 3, 3, rng), out=Conv2D(3, 1, 1, rng)).astype(np.float64).to(backend)
+    model = nn.Sequential(conv=nn.Conv2D(2, 3, 3, rng), out=nn.Conv2D(3, 1, 1, rng)).astype(np.float64).to(backend)
     x = backend.asarray(rng.standard_normal((2, 2, 4, 4)))
-    averages = [ExponentialAverage(0.5), StochasticAverage()]
+    averages = [nn.ExponentialAverage(0.5), nn.StochasticAverage()]
     for _ in range(3):
         y, backward = model.forward(x, training=True)
         _, grads = backward(y - 1)
-        clip_global_norm(grads, 0.5)
+        nn.clip_global_norm(grads, 0.5)
         optimizer.step(model.named_parameters(), grads, 0.1)
         for average in averages:
             average.update(model.named_parameters())
     return [to_numpy(array) for array in flat([model.named_parameters(), *(a.tensors for a in averages)])]
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9, nesterov=True), RMSProp, Adam, AdamW])
+@pytest.mark.parametrize("make", [lambda: nn.SGD(momentum=0.9, nesterov=True), nn.RMSProp, nn.Adam, nn.AdamW])
 def test_training_runs_on_what_the_model_is(make: Any, recorder: Backend) -> None:
     for expected, actual in zip(trained(NUMPY, make()), trained(recorder, make()), strict=True):
         assert np.allclose(actual, expected, rtol=1e-12)
@@ -177,13 +154,17 @@ def test_training_runs_on_what_the_model_is(make: Any, recorder: Backend) -> Non
 def fitted(backend: Backend, path: Path) -> list[np.ndarray]:
     """A model after interrupted and resumed training by the trainer, back in host memory."""
     rng = np.random.default_rng(5)
-    model = Sequential(dense1=Dense(3, 4, rng), drop=Dropout(0.3, rng), norm=BatchNorm(4), dense2=Dense(4, 2, rng))
+    model = nn.Sequential(
+        dense1=nn.Dense(3, 4, rng), drop=nn.Dropout(0.3, rng), norm=nn.BatchNorm(4), dense2=nn.Dense(4, 2, rng)
+    )
     model = model.astype(np.float64).to(backend)
     x = rng.standard_normal((20, 3))
-    data = Data(backend.asarray(x), backend.asarray((x[:, 0] > 0).astype(np.int64)))
-    settings = TrainerSettings(batch_size=8, average_decay=0.5, patience=9)
+    data = nn.Data(backend.asarray(x), backend.asarray((x[:, 0] > 0).astype(np.int64)))
+    settings = nn.TrainerSettings(batch_size=8, average_decay=0.5, patience=9)
     for epochs in (1, 2):
-        trainer = Trainer(model, softmax_cross_entropy, Adam(), Constant(0.01), settings, {"accuracy": accuracy})
+        trainer = nn.Trainer(
+            model, nn.softmax_cross_entropy, nn.Adam(), nn.Constant(0.01), settings, {"accuracy": nn.accuracy}
+        )
         if path.exists():
             trainer.resume(path)
         trainer.fit(data, epochs, validation=data, checkpoint=path)
@@ -197,7 +178,7 @@ def test_the_trainer_runs_on_what_its_data_is(recorder: Backend, tmp_path: Path)
 
 
 def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(recorder: Backend, tmp_path: Path) -> None:
-    model = Dense(3, 2, np.random.default_rng(1))
+    model = nn.Dense(3, 2, np.random.default_rng(1))
     there = model.to("cupy")
     assert type(there.params["weight"]) is RecordingArray
     back = there.to("numpy")
@@ -210,8 +191,8 @@ def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(recorder:
 
 
 def test_parameters_load_across_backends(recorder: Backend) -> None:
-    model = Dense(3, 2, np.random.default_rng(1))
-    other = layer_from_config(model.config(), np.random.default_rng(2)).to(recorder)
+    model = nn.Dense(3, 2, np.random.default_rng(1))
+    other = nn.layer_from_config(model.config(), np.random.default_rng(2)).to(recorder)
     other.load_parameters(model.named_parameters())
     assert np.array_equal(other.params["weight"].get(), model.params["weight"])
     model.load_parameters(other.named_parameters())
@@ -252,11 +233,11 @@ def test_cupy_agrees_with_numpy(case: Case, dtype: Any, tolerance: float, cupy: 
         assert np.allclose(to_numpy(actual), expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", nn.LOSSES)
 def test_cupy_losses_agree_with_numpy(name: str, cupy: Backend) -> None:
     for prediction, arguments, options in loss_cases()[name]:
-        expected_loss, expected = LOSSES[name](prediction, *arguments, **options)
-        loss, gradient = LOSSES[name](*moved(cupy, (prediction, *arguments)), **moved(cupy, options))
+        expected_loss, expected = nn.LOSSES[name](prediction, *arguments, **options)
+        loss, gradient = nn.LOSSES[name](*moved(cupy, (prediction, *arguments)), **moved(cupy, options))
         assert loss == pytest.approx(expected_loss, rel=1e-9)
         assert np.allclose(to_numpy(gradient), expected, rtol=1e-9, atol=1e-12)
 
@@ -267,7 +248,7 @@ def test_the_trainer_runs_on_a_gpu(cupy: Backend, tmp_path: Path) -> None:
         assert np.allclose(actual, expected, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9, nesterov=True), RMSProp, Adam, AdamW])
+@pytest.mark.parametrize("make", [lambda: nn.SGD(momentum=0.9, nesterov=True), nn.RMSProp, nn.Adam, nn.AdamW])
 def test_cupy_training_agrees_with_numpy(make: Any, cupy: Backend) -> None:
     for expected, actual in zip(trained(NUMPY, make()), trained(cupy, make()), strict=True):
         assert np.allclose(actual, expected, rtol=1e-7)

@@ -1,7 +1,5 @@
 """The native float32 operations against the plain array reference in float64."""
 
-from __future__ import annotations
-
 import inspect
 import threading
 

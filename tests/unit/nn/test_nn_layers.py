@@ -1,33 +1,14 @@
 """Layers: shapes, names, configurations, copies and errors. Their gradients are checked in tests/gradient."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from engine import nn
 from engine.backend import NUMPY
 from engine.errors import ConfigError, ShapeError
-from engine.nn import (
-    Activation,
-    AveragePool2D,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePool,
-    Layer,
-    MaxPool2D,
-    MultiHead,
-    Reshape,
-    Residual,
-    Sequential,
-    SqueezeExcitation,
-    layer_from_config,
-)
 from engine.nn.layers import ACTIVATIONS, activation_function
 from tests.gradient.cases import CASES, Case
 
@@ -36,15 +17,15 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
-def small_network() -> MultiHead:
-    body = Sequential(conv=Conv2D(16, 16, 3, rng(), bias=False), norm=BatchNorm(16))
-    trunk = Sequential(
-        conv=Conv2D(3, 16, 3, rng()),
-        norm=BatchNorm(16, relu=True),
-        block=Residual(body, SqueezeExcitation(16, 4, rng())),
+def small_network() -> nn.MultiHead:
+    body = nn.Sequential(conv=nn.Conv2D(16, 16, 3, rng(), bias=False), norm=nn.BatchNorm(16))
+    trunk = nn.Sequential(
+        conv=nn.Conv2D(3, 16, 3, rng()),
+        norm=nn.BatchNorm(16, relu=True),
+        block=nn.Residual(body, nn.SqueezeExcitation(16, 4, rng())),
     )
-    head = Sequential(flatten=Flatten(), dense=Dense(16 * 16, 2, rng()), out=Activation("tanh"))
-    return MultiHead(trunk, {"value": head})
+    head = nn.Sequential(flatten=nn.Flatten(), dense=nn.Dense(16 * 16, 2, rng()), out=nn.Activation("tanh"))
+    return nn.MultiHead(trunk, {"value": head})
 
 
 def image(batch: int = 2) -> np.ndarray:
@@ -53,7 +34,7 @@ def image(batch: int = 2) -> np.ndarray:
 
 def test_convolution_gives_known_values() -> None:
     """A kernel that is 1 in its upper left corner moves the image down and right."""
-    conv = Conv2D(1, 1, 3, rng(), bias=False)
+    conv = nn.Conv2D(1, 1, 3, rng(), bias=False)
     conv.params["weight"][...] = 0
     conv.params["weight"][0, 0, 0, 0] = 1
     x = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
@@ -64,11 +45,11 @@ def test_convolution_gives_known_values() -> None:
 def test_flatten_orders_by_channel_then_square() -> None:
     x = np.arange(12).reshape(1, 2, 2, 3)
     channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    assert Flatten().forward(channels_last)[0].tolist() == [list(range(12))]
+    assert nn.Flatten().forward(channels_last)[0].tolist() == [list(range(12))]
 
 
 def test_reshape_keeps_the_order_of_numbers() -> None:
-    y, backward = Reshape([3, 4]).forward(np.arange(24.0).reshape(2, 2, 6))
+    y, backward = nn.Reshape([3, 4]).forward(np.arange(24.0).reshape(2, 2, 6))
     assert y.shape == (2, 3, 4)
     assert y.ravel().tolist() == list(range(24))
     assert backward(y)[0].shape == (2, 2, 6)
@@ -76,27 +57,27 @@ def test_reshape_keeps_the_order_of_numbers() -> None:
 
 def test_max_pool_takes_the_largest_and_sends_the_gradient_there() -> None:
     x = np.array([[1, 5, 2, 2], [3, 4, 2, 2]], np.float32).reshape(1, 1, 2, 4)
-    y, backward = MaxPool2D(2).forward(x)
+    y, backward = nn.MaxPool2D(2).forward(x)
     assert y[0, 0].tolist() == [[5, 2]]
     dx, _ = backward(np.array([[[[10.0, 20.0]]]], np.float32))
     assert dx[0, 0].tolist() == [[0, 10, 20, 0], [0, 0, 0, 0]]  # of equal ones the first takes all
 
 
 def test_max_pool_never_chooses_padding() -> None:
-    y, _ = MaxPool2D(3, stride=1, padding=1).forward(np.full((1, 1, 3, 3), -7.0, np.float32))
+    y, _ = nn.MaxPool2D(3, stride=1, padding=1).forward(np.full((1, 1, 3, 3), -7.0, np.float32))
     assert (y == -7).all()
 
 
 def test_pools_may_leave_out_a_rest_and_overlap() -> None:
     x = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
-    assert MaxPool2D(2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
-    assert AveragePool2D(3, stride=2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
-    assert AveragePool2D(3, stride=2, padding=1).forward(x)[0][0, 0, 0, 0] == pytest.approx((0 + 1 + 5 + 6) / 9)
-    assert GlobalAveragePool().forward(x)[0].tolist() == [[12]]
+    assert nn.MaxPool2D(2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
+    assert nn.AveragePool2D(3, stride=2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
+    assert nn.AveragePool2D(3, stride=2, padding=1).forward(x)[0][0, 0, 0, 0] == pytest.approx((0 + 1 + 5 + 6) / 9)
+    assert nn.GlobalAveragePool().forward(x)[0].tolist() == [[12]]
 
 
 def test_dropout_keeps_the_mean_and_does_nothing_in_inference() -> None:
-    layer, x = Dropout(0.25, rng()), np.ones((200, 100), np.float32)
+    layer, x = nn.Dropout(0.25, rng()), np.ones((200, 100), np.float32)
     assert layer.forward(x)[0] is x
     y, backward = layer.forward(x, training=True)
     assert set(np.unique(y)) == {0, np.float32(4 / 3)}
@@ -105,7 +86,7 @@ def test_dropout_keeps_the_mean_and_does_nothing_in_inference() -> None:
 
 
 def test_dropout_masks_repeat_after_reseeding_and_only_then() -> None:
-    model = Sequential(a=Dropout(0.5, rng()), b=Dropout(0.5, rng()))
+    model = nn.Sequential(a=nn.Dropout(0.5, rng()), b=nn.Dropout(0.5, rng()))
     x = np.ones((20, 20), np.float32)
     model.reseed(3, 1)
     first, second = model.forward(x, training=True)[0], model.forward(x, training=True)[0]
@@ -118,12 +99,12 @@ def test_dropout_masks_repeat_after_reseeding_and_only_then() -> None:
 
 
 def test_dense_works_on_every_place_of_a_sequence() -> None:
-    dense, x = Dense(3, 2, rng()), rng().standard_normal((4, 5, 3)).astype(np.float32)
+    dense, x = nn.Dense(3, 2, rng()), rng().standard_normal((4, 5, 3)).astype(np.float32)
     assert np.allclose(dense.forward(x)[0][:, 2], dense.forward(x[:, 2])[0], atol=1e-6)
 
 
 def test_batch_norm_normalises_in_training_and_follows_with_its_buffers() -> None:
-    norm = BatchNorm(16, momentum=0.25)
+    norm = nn.BatchNorm(16, momentum=0.25)
     x = (3 + 2 * rng().standard_normal((50, 16))).astype(np.float32)
     y, _ = norm.forward(x, training=True)
     assert np.allclose(y.mean(axis=0), 0, atol=1e-5)
@@ -133,7 +114,7 @@ def test_batch_norm_normalises_in_training_and_follows_with_its_buffers() -> Non
 
 
 def test_batch_norm_changes_no_buffer_in_inference_and_ignores_the_batch() -> None:
-    norm = BatchNorm(16)
+    norm = nn.BatchNorm(16)
     norm.forward(image(4).reshape(-1, 16), training=True)
     before = norm.buffers["running_mean"].copy()
     x = rng().standard_normal((3, 16)).astype(np.float32)
@@ -192,7 +173,7 @@ def test_parameters_are_named_by_their_path() -> None:
 
 def test_a_configuration_rebuilds_the_same_network() -> None:
     network = small_network()
-    twin = layer_from_config(network.config(), np.random.default_rng(99))
+    twin = nn.layer_from_config(network.config(), np.random.default_rng(99))
     assert twin.config() == network.config()
     x = image()
     assert not np.array_equal(twin.forward(x)[0]["value"], network.forward(x)[0]["value"])
@@ -219,7 +200,7 @@ def test_a_configuration_rebuilds_the_same_network() -> None:
 )
 def test_a_bad_configuration_is_a_config_error(config: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
-        layer_from_config(config, rng())
+        nn.layer_from_config(config, rng())
 
 
 def test_loading_checks_names_and_shapes_before_it_changes_anything() -> None:
@@ -243,7 +224,7 @@ def test_a_replica_shares_parameters_and_owns_its_buffers() -> None:
     twin.forward(image(), training=True)
     assert not network.named_buffers()["trunk.norm.running_mean"].any()
     assert twin.named_buffers()["trunk.norm.running_mean"].any()
-    assert isinstance(twin, MultiHead)
+    assert isinstance(twin, nn.MultiHead)
     assert twin.heads["value"] is not network.heads["value"]
 
 
@@ -259,21 +240,21 @@ def test_astype_and_to_leave_the_original_alone() -> None:
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
-        (lambda: Dense(3, 2, rng()), (2, 4)),
-        (lambda: Dense(3, 2, rng()), (3,)),
-        (lambda: Conv2D(2, 2, 3, rng()), (1, 3, 8, 8)),
-        (lambda: Conv2D(2, 2, 5, rng(), padding=0), (1, 2, 4, 8)),
-        (lambda: BatchNorm(3), (2, 4)),
-        (lambda: SqueezeExcitation(4, 2, rng()), (1, 3, 2, 2)),
-        (lambda: Flatten(), (3,)),
-        (lambda: Reshape([2, 2]), (3, 5)),
-        (lambda: MaxPool2D(3), (1, 1, 4, 2)),
-        (lambda: AveragePool2D(2), (1, 4, 4)),
-        (lambda: GlobalAveragePool(), (3, 4)),
-        (lambda: Residual(Sequential(conv=Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
+        (lambda: nn.Dense(3, 2, rng()), (2, 4)),
+        (lambda: nn.Dense(3, 2, rng()), (3,)),
+        (lambda: nn.Conv2D(2, 2, 3, rng()), (1, 3, 8, 8)),
+        (lambda: nn.Conv2D(2, 2, 5, rng(), padding=0), (1, 2, 4, 8)),
+        (lambda: nn.BatchNorm(3), (2, 4)),
+        (lambda: nn.SqueezeExcitation(4, 2, rng()), (1, 3, 2, 2)),
+        (lambda: nn.Flatten(), (3,)),
+        (lambda: nn.Reshape([2, 2]), (3, 5)),
+        (lambda: nn.MaxPool2D(3), (1, 1, 4, 2)),
+        (lambda: nn.AveragePool2D(2), (1, 4, 4)),
+        (lambda: nn.GlobalAveragePool(), (3, 4)),
+        (lambda: nn.Residual(nn.Sequential(conv=nn.Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
     ],
 )
-def test_a_wrong_input_shape_is_a_shape_error(layer: Callable[[], Layer], shape: tuple[int, ...]) -> None:
+def test_a_wrong_input_shape_is_a_shape_error(layer: Callable[[], nn.Layer], shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=str(shape[-1])):
         layer().forward(np.zeros(shape, np.float32))
 
@@ -284,9 +265,9 @@ def test_a_wrong_input_shape_is_a_shape_error(layer: Callable[[], Layer], shape:
 def test_a_wrong_dtype_is_a_shape_error(x: object) -> None:
     """A double would silently turn the whole computation double."""
     with pytest.raises(ShapeError, match=r"Dense: expected float32 \[B, ..., 3\], found"):
-        Dense(3, 2, rng()).forward(x)
+        nn.Dense(3, 2, rng()).forward(x)
     with pytest.raises(ShapeError, match="Activation: expected floating"):
-        Activation("relu").forward(np.zeros((1, 1, 2, 2), int))
+        nn.Activation("relu").forward(np.zeros((1, 1, 2, 2), int))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -307,17 +288,17 @@ def shape_of(y: object) -> tuple[int, ...]:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: Dropout(1.0, rng()),
-        lambda: Dropout(-0.1, rng()),
-        lambda: Dropout(float("nan"), rng()),
-        lambda: MaxPool2D(0),
-        lambda: MaxPool2D(2, stride=0),
-        lambda: AveragePool2D(3, padding=2),
-        lambda: Reshape([2, 0]),
-        lambda: Reshape([2.5]),
+        lambda: nn.Dropout(1.0, rng()),
+        lambda: nn.Dropout(-0.1, rng()),
+        lambda: nn.Dropout(float("nan"), rng()),
+        lambda: nn.MaxPool2D(0),
+        lambda: nn.MaxPool2D(2, stride=0),
+        lambda: nn.AveragePool2D(3, padding=2),
+        lambda: nn.Reshape([2, 0]),
+        lambda: nn.Reshape([2.5]),
     ],
 )
-def test_settings_out_of_range_are_config_errors(build: Callable[[], Layer]) -> None:
+def test_settings_out_of_range_are_config_errors(build: Callable[[], nn.Layer]) -> None:
     with pytest.raises(ConfigError):
         build()
 
@@ -328,10 +309,10 @@ def emptied(x: object) -> object:
 
 IMAGES = np.zeros((2, 16, 8, 8))
 NATIVE = [  # of a size for which there are kernels
-    Case(Conv2D(16, 16, 3, rng()), IMAGES),
-    Case(Conv2D(16, 16, 1, rng()), IMAGES),
-    Case(BatchNorm(16, relu=True), IMAGES),
-    Case(Residual(Sequential(Conv2D(16, 16, 3, rng())), SqueezeExcitation(16, 4, rng())), IMAGES),
+    Case(nn.Conv2D(16, 16, 3, rng()), IMAGES),
+    Case(nn.Conv2D(16, 16, 1, rng()), IMAGES),
+    Case(nn.BatchNorm(16, relu=True), IMAGES),
+    Case(nn.Residual(nn.Sequential(nn.Conv2D(16, 16, 3, rng())), nn.SqueezeExcitation(16, 4, rng())), IMAGES),
 ]
 
 
@@ -351,15 +332,15 @@ def test_an_empty_batch_has_an_empty_result_and_gradients_of_zero(case: Case, dt
 @pytest.mark.parametrize(
     "layer",
     [
-        lambda: Conv2D(16, 16, 3, rng()),
-        lambda: Conv2D(16, 16, 1, rng()),
-        lambda: BatchNorm(16, relu=True),
-        lambda: SqueezeExcitation(16, 4, rng()),
-        lambda: Residual(Sequential(Conv2D(16, 16, 3, rng()), BatchNorm(16))),
+        lambda: nn.Conv2D(16, 16, 3, rng()),
+        lambda: nn.Conv2D(16, 16, 1, rng()),
+        lambda: nn.BatchNorm(16, relu=True),
+        lambda: nn.SqueezeExcitation(16, 4, rng()),
+        lambda: nn.Residual(nn.Sequential(nn.Conv2D(16, 16, 3, rng()), nn.BatchNorm(16))),
         lambda: small_network().trunk.children()["block"],
     ],
 )
-def test_a_gradient_in_double_precision_is_not_read_as_single_precision(layer: Callable[[], Layer]) -> None:
+def test_a_gradient_in_double_precision_is_not_read_as_single_precision(layer: Callable[[], nn.Layer]) -> None:
     """The kernels took its memory for float32: gradients of 1e36, or NaN."""
     x, dy = (rng().standard_normal((4, 16, 8, 8)).astype(np.float32) for _ in range(2))
     _, backward = layer().forward(x, training=True)
@@ -371,18 +352,18 @@ def test_a_gradient_in_double_precision_is_not_read_as_single_precision(layer: C
 
 def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
     """It had two names: an optimizer stepped it twice, and a copy in another dtype made two layers of it."""
-    shared, relu = Dense(3, 3, rng()), Activation("relu")
-    assert len(Sequential(Dense(3, 3, rng()), relu, Dense(3, 3, rng()), relu).named_parameters()) == 4
+    shared, relu = nn.Dense(3, 3, rng()), nn.Activation("relu")
+    assert len(nn.Sequential(nn.Dense(3, 3, rng()), relu, nn.Dense(3, 3, rng()), relu).named_parameters()) == 4
     with pytest.raises(ConfigError, match="dense1 and dense2 are one layer, which would be trained twice"):
-        Sequential(shared, relu, shared)
+        nn.Sequential(shared, relu, shared)
     with pytest.raises(ConfigError, match=r"a and b\.inner are one layer"):
-        Sequential(a=shared, b=Sequential(inner=shared))
+        nn.Sequential(a=shared, b=nn.Sequential(inner=shared))
     with pytest.raises(ConfigError, match=r"trunk\.dense1 and value are one layer"):
-        MultiHead(Sequential(shared), {"value": shared})
+        nn.MultiHead(nn.Sequential(shared), {"value": shared})
 
 
 def test_the_running_variance_is_the_biased_one() -> None:
-    norm = BatchNorm(1, momentum=1.0)
+    norm = nn.BatchNorm(1, momentum=1.0)
     norm.forward(np.array([[0.0], [2.0]], np.float32), training=True)
     assert norm.buffers["running_variance"].tolist() == [1.0]  # the unbiased one is 2
 
@@ -397,4 +378,4 @@ def test_gradients_for_unknown_heads_are_refused() -> None:
 @pytest.mark.parametrize("size", [0, 2, 4])
 def test_even_kernels_are_refused(size: int) -> None:
     with pytest.raises(ConfigError, match="odd"):
-        Conv2D(1, 1, size, rng())
+        nn.Conv2D(1, 1, size, rng())

@@ -1,26 +1,12 @@
 """Attention, recurrence, embeddings and normalisation of sequences: what they compute, apart from their gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from engine import nn
 from engine.errors import ConfigError, ShapeError
-from engine.nn import (
-    GRU,
-    LSTM,
-    RNN,
-    CrossAttention,
-    Embedding,
-    Layer,
-    LayerNorm,
-    PositionEmbedding,
-    SelfAttention,
-    Sequential,
-    SparseDense,
-)
 from engine.nn.layers import attend
 
 
@@ -48,7 +34,7 @@ def test_attention_is_a_mean_weighted_by_the_softmax_of_products() -> None:
 
 
 def test_a_causal_place_sees_nothing_that_comes_after() -> None:
-    layer, x = SelfAttention(4, 2, rng(), causal=True), sequence()
+    layer, x = nn.SelfAttention(4, 2, rng(), causal=True), sequence()
     y, _ = layer.forward(x)
     x[:, 3:] += 1
     changed, _ = layer.forward(x)
@@ -57,7 +43,7 @@ def test_a_causal_place_sees_nothing_that_comes_after() -> None:
 
 
 def test_masked_places_are_not_seen() -> None:
-    layer, x = SelfAttention(4, 2, rng()), sequence()
+    layer, x = nn.SelfAttention(4, 2, rng()), sequence()
     mask = np.array([[True, True, False, True, False], [True, True, True, True, True]])
     y, _ = layer.forward(x, mask=mask)
     x[0, [2, 4]] = 99
@@ -75,7 +61,7 @@ def test_a_place_that_may_look_at_nothing_gets_zero() -> None:
 
 
 def test_attention_to_an_empty_context_is_zero() -> None:
-    layer = CrossAttention(4, 3, 2, rng())
+    layer = nn.CrossAttention(4, 3, 2, rng())
     layer.parts["output"].params["bias"][...] = 1.5
     y, backward = layer.forward((np.ones((2, 5, 4), np.float32), np.zeros((2, 0, 3), np.float32)))
     assert np.array_equal(y, np.full((2, 5, 4), 1.5))
@@ -85,13 +71,13 @@ def test_attention_to_an_empty_context_is_zero() -> None:
 
 
 def test_attention_does_not_depend_on_the_order_of_the_context() -> None:
-    layer, x, context = CrossAttention(4, 3, 2, rng()), sequence(), sequence(2, 6, 3)
+    layer, x, context = nn.CrossAttention(4, 3, 2, rng()), sequence(), sequence(2, 6, 3)
     order = np.array([5, 2, 0, 1, 4, 3])
     assert np.allclose(layer.forward((x, context))[0], layer.forward((x, context[:, order]))[0], atol=1e-6)
 
 
 def test_one_place_attends_to_itself() -> None:
-    layer, x = SelfAttention(4, 2, rng()), sequence(3, 1, 4)
+    layer, x = nn.SelfAttention(4, 2, rng()), sequence(3, 1, 4)
     value, _ = layer.parts["value"].forward(x)
     expected, _ = layer.parts["output"].forward(value)
     assert np.allclose(layer.forward(x)[0], expected, atol=1e-6)
@@ -101,7 +87,7 @@ def test_one_place_attends_to_itself() -> None:
 
 
 def test_rnn_follows_its_formula() -> None:
-    layer, x = RNN(4, 3, rng()), sequence()
+    layer, x = nn.RNN(4, 3, rng()), sequence()
     p, h = layer.params, np.zeros((2, 3), np.float32)
     y, _ = layer.forward(x)
     for t in range(5):
@@ -110,7 +96,7 @@ def test_rnn_follows_its_formula() -> None:
 
 
 def test_gru_follows_its_formula() -> None:
-    layer, x = GRU(4, 3, rng()), sequence()
+    layer, x = nn.GRU(4, 3, rng()), sequence()
     layer.params["candidate_bias"][...] = [0.5, -0.5, 1]
     p, h = layer.params, np.zeros((2, 3), np.float32)
     y, _ = layer.forward(x)
@@ -124,7 +110,7 @@ def test_gru_follows_its_formula() -> None:
 
 
 def test_lstm_follows_its_formula_and_starts_with_open_forget_gates() -> None:
-    layer, x = LSTM(4, 3, rng()), sequence()
+    layer, x = nn.LSTM(4, 3, rng()), sequence()
     p, h, m = layer.params, np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32)
     assert p["bias"].tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
     y, _ = layer.forward(x)
@@ -135,15 +121,15 @@ def test_lstm_follows_its_formula_and_starts_with_open_forget_gates() -> None:
         assert np.allclose(y[:, t], h, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
-def test_the_last_state_alone_is_the_last_of_all(kind: type[RNN]) -> None:
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_the_last_state_alone_is_the_last_of_all(kind: type[nn.RNN]) -> None:
     every, last, x = kind(4, 3, rng()), kind(4, 3, rng(), last=True), sequence()
     assert np.array_equal(every.forward(x)[0][:, -1], last.forward(x)[0])
 
 
 def test_recurrent_layers_can_be_stacked_and_called_twice() -> None:
-    layer = GRU(4, 4, rng())
-    model = Sequential(first=layer, second=LSTM(4, 2, rng(), last=True))
+    layer = nn.GRU(4, 4, rng())
+    model = nn.Sequential(first=layer, second=nn.LSTM(4, 2, rng(), last=True))
     x, other = sequence(), sequence(3, 7, 4)
     y, backward = model.forward(x)
     model.forward(other)  # between forward and backward: nothing is kept on the layer
@@ -158,7 +144,7 @@ def test_recurrent_layers_can_be_stacked_and_called_twice() -> None:
 
 
 def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
-    layer = Embedding(4, 2, rng())
+    layer = nn.Embedding(4, 2, rng())
     y, backward = layer.forward(np.array([[3, 1], [3, 3]]))
     assert np.array_equal(y[0, 0], layer.params["weight"][3])
     dx, grads = backward(np.ones((2, 2, 2), np.float32))
@@ -167,7 +153,7 @@ def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
 
 
 def test_sparse_dense_is_a_dense_layer_over_zeros_and_ones() -> None:
-    layer = SparseDense(6, 3, rng())
+    layer = nn.SparseDense(6, 3, rng())
     layer.params["bias"][...] = [1, 2, 3]
     lists = np.array([[0, 4, -1], [-1, -1, -1], [5, 1, 2]])
     features = np.array([[1, 0, 0, 0, 1, 0], [0] * 6, [0, 1, 1, 0, 0, 1]], np.float32)
@@ -179,12 +165,12 @@ def test_sparse_dense_is_a_dense_layer_over_zeros_and_ones() -> None:
 
 
 def test_position_embedding_adds_the_same_to_every_sequence() -> None:
-    layer, x = PositionEmbedding(8, 4, rng()), sequence()
+    layer, x = nn.PositionEmbedding(8, 4, rng()), sequence()
     assert np.allclose(layer.forward(x)[0] - x, layer.params["weight"][:5], atol=1e-6)
 
 
 def test_layer_norm_looks_at_one_place_at_a_time() -> None:
-    layer, x = LayerNorm(4), 5 + 3 * sequence()
+    layer, x = nn.LayerNorm(4), 5 + 3 * sequence()
     y, _ = layer.forward(x)
     assert np.allclose(y.mean(axis=-1), 0, atol=1e-5)
     assert np.allclose(y.var(axis=-1), 1, atol=1e-3)
@@ -197,23 +183,27 @@ def test_layer_norm_looks_at_one_place_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("layer", "x", "match"),
     [
-        (lambda: Embedding(4, 2, rng()), np.array([[0, 4]]), "numbers from 0 to 3, found 0 to 4"),
-        (lambda: Embedding(4, 2, rng()), np.array([[-1, 2]]), "numbers from 0 to 3, found -1 to 2"),
-        (lambda: Embedding(4, 2, rng()), np.zeros((1, 2)), "expected integer"),
-        (lambda: SparseDense(4, 2, rng()), np.array([[4]]), "numbers from -1 to 3, found 4 to 4"),
-        (lambda: SparseDense(4, 2, rng()), np.array([1, 2]), r"expected integer \[B, L\]"),
-        (lambda: PositionEmbedding(4, 4, rng()), sequence(), "at most 4 places"),
-        (lambda: PositionEmbedding(9, 3, rng()), sequence(), r"\[B, T, 3\], found float32 \[2, 5, 4\]"),
-        (lambda: LayerNorm(3), sequence(), r"\[B, ..., 3\]"),
-        (lambda: GRU(3, 2, rng()), sequence(), r"GRU: expected float32 \[B, T, 3\]"),
-        (lambda: LSTM(4, 2, rng()), sequence().astype(np.float64), "expected float32 .* found float64"),
-        (lambda: SelfAttention(6, 2, rng()), sequence(), r"\[B, T, 6\]"),
-        (lambda: CrossAttention(4, 3, 2, rng()), sequence(), "expected the tuple"),
-        (lambda: CrossAttention(4, 3, 2, rng()), (sequence(), sequence(3, 2, 3)), r"\[2, S, 3\]"),
-        (lambda: CrossAttention(4, 3, 2, rng()), (sequence(), sequence()), r"\[2, S, 3\], found float32 \[2, 5, 4\]"),
+        (lambda: nn.Embedding(4, 2, rng()), np.array([[0, 4]]), "numbers from 0 to 3, found 0 to 4"),
+        (lambda: nn.Embedding(4, 2, rng()), np.array([[-1, 2]]), "numbers from 0 to 3, found -1 to 2"),
+        (lambda: nn.Embedding(4, 2, rng()), np.zeros((1, 2)), "expected integer"),
+        (lambda: nn.SparseDense(4, 2, rng()), np.array([[4]]), "numbers from -1 to 3, found 4 to 4"),
+        (lambda: nn.SparseDense(4, 2, rng()), np.array([1, 2]), r"expected integer \[B, L\]"),
+        (lambda: nn.PositionEmbedding(4, 4, rng()), sequence(), "at most 4 places"),
+        (lambda: nn.PositionEmbedding(9, 3, rng()), sequence(), r"\[B, T, 3\], found float32 \[2, 5, 4\]"),
+        (lambda: nn.LayerNorm(3), sequence(), r"\[B, ..., 3\]"),
+        (lambda: nn.GRU(3, 2, rng()), sequence(), r"GRU: expected float32 \[B, T, 3\]"),
+        (lambda: nn.LSTM(4, 2, rng()), sequence().astype(np.float64), "expected float32 .* found float64"),
+        (lambda: nn.SelfAttention(6, 2, rng()), sequence(), r"\[B, T, 6\]"),
+        (lambda: nn.CrossAttention(4, 3, 2, rng()), sequence(), "expected the tuple"),
+        (lambda: nn.CrossAttention(4, 3, 2, rng()), (sequence(), sequence(3, 2, 3)), r"\[2, S, 3\]"),
+        (
+            lambda: nn.CrossAttention(4, 3, 2, rng()),
+            (sequence(), sequence()),
+            r"\[2, S, 3\], found float32 \[2, 5, 4\]",
+        ),
     ],
 )
-def test_input_that_does_not_fit_is_a_shape_error(layer: Callable[[], Layer], x: object, match: str) -> None:
+def test_input_that_does_not_fit_is_a_shape_error(layer: Callable[[], nn.Layer], x: object, match: str) -> None:
     with pytest.raises(ShapeError, match=match):
         layer().forward(x)
 
@@ -223,23 +213,23 @@ def test_input_that_does_not_fit_is_a_shape_error(layer: Callable[[], Layer], x:
 )
 def test_a_mask_that_does_not_fit_is_a_shape_error(mask: object) -> None:
     with pytest.raises(ShapeError, match=r"bool mask \[2, 5\] or \[2, 5, 5\], found"):
-        SelfAttention(4, 2, rng()).forward(sequence(), mask=mask)
+        nn.SelfAttention(4, 2, rng()).forward(sequence(), mask=mask)
 
 
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: Embedding(0, 2, rng()),
-        lambda: PositionEmbedding(2, 0, rng()),
-        lambda: SparseDense(2, 2, rng(), active=0),
-        lambda: LayerNorm(0),
-        lambda: LayerNorm(2, epsilon=0),
-        lambda: RNN(0, 1, rng()),
-        lambda: GRU(1, -1, rng()),
-        lambda: SelfAttention(6, 4, rng()),
-        lambda: CrossAttention(4, 0, 2, rng()),
+        lambda: nn.Embedding(0, 2, rng()),
+        lambda: nn.PositionEmbedding(2, 0, rng()),
+        lambda: nn.SparseDense(2, 2, rng(), active=0),
+        lambda: nn.LayerNorm(0),
+        lambda: nn.LayerNorm(2, epsilon=0),
+        lambda: nn.RNN(0, 1, rng()),
+        lambda: nn.GRU(1, -1, rng()),
+        lambda: nn.SelfAttention(6, 4, rng()),
+        lambda: nn.CrossAttention(4, 0, 2, rng()),
     ],
 )
-def test_sizes_that_make_no_layer_are_config_errors(build: Callable[[], Layer]) -> None:
+def test_sizes_that_make_no_layer_are_config_errors(build: Callable[[], nn.Layer]) -> None:
     with pytest.raises(ConfigError):
         build()

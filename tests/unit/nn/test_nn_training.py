@@ -1,49 +1,27 @@
 """Losses, optimizers, schedules, clipping and the data-parallel step."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import pytest
 
+from engine import nn
 from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
-from engine.nn import (
-    SGD,
-    Adam,
-    AdamW,
-    Constant,
-    DataParallel,
-    Dense,
-    ExponentialAverage,
-    RMSProp,
-    Sequential,
-    StochasticAverage,
-    WarmupCosine,
-    clip_global_norm,
-    global_norm,
-    huber,
-    mae,
-    mse,
-    refresh_statistics,
-    sigmoid_binary_cross_entropy,
-    softmax_cross_entropy,
-)
 from engine.nn.layers import BatchNorm, Dropout
 from engine.nn.operations.updates import STRETCH
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 
 
 def test_cross_entropy_of_even_logits_is_the_logarithm_of_the_classes() -> None:
-    loss, gradient = softmax_cross_entropy(np.zeros((2, 4)), np.array([1, 3]))
+    loss, gradient = nn.softmax_cross_entropy(np.zeros((2, 4)), np.array([1, 3]))
     assert loss == pytest.approx(math.log(4))
     assert gradient[0].tolist() == [0.125, -0.375, 0.125, 0.125]
 
 
 def test_cross_entropy_survives_huge_logits() -> None:
     logits = np.array([[1e3, -1e3, 0], [-1e3, 1e3, 1e3]], np.float32)
-    loss, gradient = softmax_cross_entropy(logits, np.array([1, 2]))
+    loss, gradient = nn.softmax_cross_entropy(logits, np.array([1, 2]))
     assert loss == pytest.approx((2000 + math.log(2)) / 2)
     assert np.isfinite(gradient).all()
     assert gradient.dtype == np.float32
@@ -52,7 +30,7 @@ def test_cross_entropy_survives_huge_logits() -> None:
 def test_masked_actions_take_no_probability_and_no_gradient() -> None:
     logits = np.array([[5.0, 1.0, 1.0]])
     mask = np.array([[False, True, True]])
-    loss, gradient = softmax_cross_entropy(logits, np.array([[0.0, 0.5, 0.5]]), mask)
+    loss, gradient = nn.softmax_cross_entropy(logits, np.array([[0.0, 0.5, 0.5]]), mask)
     assert loss == pytest.approx(math.log(2))
     assert np.allclose(gradient, 0)
 
@@ -60,61 +38,61 @@ def test_masked_actions_take_no_probability_and_no_gradient() -> None:
 def test_a_target_that_the_mask_forbids_is_refused() -> None:
     """It took no part in the loss, and nobody was told."""
     logits, mask = np.zeros((2, 3)), np.array([[True, True, False], [True, True, True]])
-    assert softmax_cross_entropy(logits, np.array([1, 2]), mask)[0] > 0
+    assert nn.softmax_cross_entropy(logits, np.array([1, 2]), mask)[0] > 0
     for targets in (np.array([2, 2]), np.array([[0.5, 0, 0.5], [1, 0, 0]])):
         with pytest.raises(DataError, match="expected targets 0 where the mask is False"):
-            softmax_cross_entropy(logits, targets, mask)
+            nn.softmax_cross_entropy(logits, targets, mask)
 
 
 @pytest.mark.parametrize("targets", [np.array([[0.3], [2.0]]), np.array([0, 0])])
 def test_a_softmax_over_one_output_is_refused(targets: np.ndarray) -> None:
     """Its probability is 1 whatever the output is: such a training ran at loss 0 and learned nothing."""
     with pytest.raises(ShapeError, match=r"at least 2 outputs, found 1.*use mse for numbers"):
-        softmax_cross_entropy(np.zeros((2, 1)), targets)
+        nn.softmax_cross_entropy(np.zeros((2, 1)), targets)
 
 
 def test_mean_squared_error_and_huber_have_their_textbook_values() -> None:
     prediction, target = np.array([[0.5], [3.0]]), np.zeros((2, 1))
-    assert mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
-    assert huber(prediction, target)[0] == pytest.approx((0.125 + 2.5) / 2)
-    assert huber(prediction, target, delta=2.0)[1].ravel().tolist() == [0.25, 1.0]
+    assert nn.mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
+    assert nn.huber(prediction, target)[0] == pytest.approx((0.125 + 2.5) / 2)
+    assert nn.huber(prediction, target, delta=2.0)[1].ravel().tolist() == [0.25, 1.0]
 
 
 def test_absolute_error_and_binary_cross_entropy_have_their_textbook_values() -> None:
-    loss, gradient = mae(np.array([[0.5, -3.0]]), np.zeros((1, 2)))
+    loss, gradient = nn.mae(np.array([[0.5, -3.0]]), np.zeros((1, 2)))
     assert loss == pytest.approx(1.75)
     assert gradient.tolist() == [[0.5, -0.5]]
-    loss, gradient = sigmoid_binary_cross_entropy(np.array([[0.0], [1e3]]), np.array([[1], [0]]))
+    loss, gradient = nn.sigmoid_binary_cross_entropy(np.array([[0.0], [1e3]]), np.array([[1], [0]]))
     assert loss == pytest.approx((math.log(2) + 1e3) / 2)
     assert gradient.ravel().tolist() == [-0.25, 0.5]
 
 
 def test_losses_refuse_targets_that_do_not_exist() -> None:
     with pytest.raises(DataError, match="classes 0 to 2, found 1 to 3"):
-        softmax_cross_entropy(np.zeros((2, 3)), np.array([1, 3]))
+        nn.softmax_cross_entropy(np.zeros((2, 3)), np.array([1, 3]))
     with pytest.raises(DataError, match="found -1 to 0"):
-        softmax_cross_entropy(np.zeros((2, 3)), np.array([-1, 0]))
+        nn.softmax_cross_entropy(np.zeros((2, 3)), np.array([-1, 0]))
     with pytest.raises(DataError, match="possible action"):
-        softmax_cross_entropy(np.zeros((2, 3)), np.array([1, 0]), np.array([[True] * 3, [False] * 3]))
+        nn.softmax_cross_entropy(np.zeros((2, 3)), np.array([1, 0]), np.array([[True] * 3, [False] * 3]))
     with pytest.raises(DataError, match=r"targets in \[0, 1\], found 0.0 to 1.5"):
-        sigmoid_binary_cross_entropy(np.zeros((2, 1)), np.array([[1.5], [0.0]]))
+        nn.sigmoid_binary_cross_entropy(np.zeros((2, 1)), np.array([[1.5], [0.0]]))
 
 
 def test_losses_refuse_dtypes_that_make_no_sense() -> None:
     with pytest.raises(ShapeError, match="integer classes, found float64"):
-        softmax_cross_entropy(np.zeros((2, 3)), np.zeros(2))
+        nn.softmax_cross_entropy(np.zeros((2, 3)), np.zeros(2))
     with pytest.raises(ShapeError, match="floating outputs"):
-        softmax_cross_entropy(np.zeros((2, 3), int), np.array([1, 0]))
+        nn.softmax_cross_entropy(np.zeros((2, 3), int), np.array([1, 0]))
     with pytest.raises(ShapeError, match="floating outputs, found int64"):
-        mse(np.zeros((2, 1), int), np.zeros((2, 1)))
+        nn.mse(np.zeros((2, 1), int), np.zeros((2, 1)))
 
 
-@pytest.mark.parametrize("loss", [mse, mae, huber, sigmoid_binary_cross_entropy])
+@pytest.mark.parametrize("loss", [nn.mse, nn.mae, nn.huber, nn.sigmoid_binary_cross_entropy])
 def test_losses_refuse_shapes_that_would_broadcast(loss) -> None:
     with pytest.raises(ShapeError):
         loss(np.zeros((3, 1)), np.zeros(3))
     with pytest.raises(ShapeError):
-        softmax_cross_entropy(np.zeros((3, 2)), np.zeros((3, 1)))
+        nn.softmax_cross_entropy(np.zeros((3, 2)), np.zeros((3, 1)))
 
 
 # ---- optimizers ---------------------------------------------------------------------------------------------------
@@ -127,25 +105,25 @@ def test_first_steps_follow_the_formulas() -> None:
             optimizer.step(p, {"w": np.full((1, 1), 0.5)}, 0.1)
         return float(p["w"][0, 0])
 
-    assert after(SGD()) == pytest.approx(0.95)
-    assert after(SGD(momentum=0.5), steps=2) == pytest.approx(1 - 0.05 - 0.075)
-    assert after(SGD(momentum=0.5, nesterov=True)) == pytest.approx(1 - 0.075)
-    assert after(SGD(weight_decay=0.1)) == pytest.approx(1 - 0.06)
-    assert after(RMSProp(decay=0.75)) == pytest.approx(1 - 0.1 * 0.5 / 0.25)
-    assert after(RMSProp(decay=0.75, momentum=0.5, weight_decay=0.5)) == pytest.approx(1 - 0.2)
-    assert after(Adam(), steps=2) == pytest.approx(1 - 0.2)  # a constant gradient moves by the rate each step
-    assert after(AdamW(weight_decay=0.5)) == pytest.approx(0.95 - 0.1)
+    assert after(nn.SGD()) == pytest.approx(0.95)
+    assert after(nn.SGD(momentum=0.5), steps=2) == pytest.approx(1 - 0.05 - 0.075)
+    assert after(nn.SGD(momentum=0.5, nesterov=True)) == pytest.approx(1 - 0.075)
+    assert after(nn.SGD(weight_decay=0.1)) == pytest.approx(1 - 0.06)
+    assert after(nn.RMSProp(decay=0.75)) == pytest.approx(1 - 0.1 * 0.5 / 0.25)
+    assert after(nn.RMSProp(decay=0.75, momentum=0.5, weight_decay=0.5)) == pytest.approx(1 - 0.2)
+    assert after(nn.Adam(), steps=2) == pytest.approx(1 - 0.2)  # a constant gradient moves by the rate each step
+    assert after(nn.AdamW(weight_decay=0.5)) == pytest.approx(0.95 - 0.1)
 
 
 def test_decay_spares_vectors() -> None:
-    for kind in (SGD, RMSProp, Adam, AdamW):
+    for kind in (nn.SGD, nn.RMSProp, nn.Adam, nn.AdamW):
         optimizer = kind(weight_decay=0.5)
         p = {"bias": np.ones(3)}
         optimizer.step(p, {"bias": np.zeros(3)}, 0.1)
         assert p["bias"].tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9), lambda: RMSProp(momentum=0.9), Adam, AdamW])
+@pytest.mark.parametrize("make", [lambda: nn.SGD(momentum=0.9), lambda: nn.RMSProp(momentum=0.9), nn.Adam, nn.AdamW])
 def test_a_resumed_optimizer_goes_on_bit_for_bit(make) -> None:
     rng = np.random.default_rng(1)
     gradients = [{"w": rng.standard_normal((4, 3)).astype(np.float32)} for _ in range(6)]
@@ -164,13 +142,13 @@ def test_a_resumed_optimizer_goes_on_bit_for_bit(make) -> None:
 
 def test_optimizers_refuse_missing_gradients_and_foreign_state() -> None:
     with pytest.raises(ConfigError, match="w"):
-        SGD().step({"w": np.zeros(1)}, {}, 0.1)
+        nn.SGD().step({"w": np.zeros(1)}, {}, 0.1)
     with pytest.raises(ConfigError, match=r"square\.w"):
-        SGD().load_state({"steps": 1, "tensors": {"square.w": np.zeros(1)}})
+        nn.SGD().load_state({"steps": 1, "tensors": {"square.w": np.zeros(1)}})
 
 
 def test_exponential_average_approaches_a_constant_geometrically() -> None:
-    average = ExponentialAverage(0.9)
+    average = nn.ExponentialAverage(0.9)
     average.update({"w": np.zeros(1)})
     for _ in range(10):
         average.update({"w": np.ones(1)})
@@ -178,7 +156,7 @@ def test_exponential_average_approaches_a_constant_geometrically() -> None:
 
 
 def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would() -> None:
-    average = ExponentialAverage(0.9, every=5)
+    average = nn.ExponentialAverage(0.9, every=5)
     average.update({"w": np.zeros(1)})
     seen = []
     for _ in range(9):
@@ -188,15 +166,15 @@ def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would
     assert seen[3:8] == [pytest.approx(1 - 0.9**5)] * 5
     assert seen[8] == pytest.approx(1 - 0.9**10)
     with pytest.raises(ConfigError, match="every"):
-        ExponentialAverage(0.9, every=0)
+        nn.ExponentialAverage(0.9, every=0)
 
 
 def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
     """Files hold row order, convolution weights do not: mixed orders would slow down every later step."""
     weight = np.arange(12, dtype=np.float32).reshape(3, 4).T
-    average, optimizer = ExponentialAverage(0.5), Adam()
+    average, optimizer = nn.ExponentialAverage(0.5), nn.Adam()
     average.load({"w": np.ascontiguousarray(weight)})
-    optimizer.load_state({"steps": 1, "tensors": {f"{slot}.w": np.ascontiguousarray(weight) for slot in Adam.slots}})
+    optimizer.load_state({"steps": 1, "tensors": {f"{slot}.w": np.ascontiguousarray(weight) for slot in nn.Adam.slots}})
     average.update({"w": weight})
     optimizer.step({"w": weight.copy(order="K")}, {"w": np.zeros_like(weight)}, 0.1)
     assert average.tensors["w"].strides == weight.strides
@@ -207,25 +185,25 @@ def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
 
 
 def test_schedules_rise_peak_and_end() -> None:
-    schedule = WarmupCosine(peak=2.0, total=110, warmup=10, floor=0.5)
+    schedule = nn.WarmupCosine(peak=2.0, total=110, warmup=10, floor=0.5)
     assert schedule(0) == pytest.approx(0.2)
     assert schedule(9) == schedule(10) == pytest.approx(2.0)
     assert schedule(60) == pytest.approx(1.25)
     assert schedule(110) == schedule(1000) == pytest.approx(0.5)
-    assert Constant(0.3)(7) == 0.3
+    assert nn.Constant(0.3)(7) == 0.3
     with pytest.raises(ConfigError):
-        WarmupCosine(peak=1.0, total=5, warmup=5)
+        nn.WarmupCosine(peak=1.0, total=5, warmup=5)
 
 
 def test_a_warm_up_over_a_share_of_the_run_needs_a_start() -> None:
     """Without one it began at peak / warmup, 20 times the peak."""
     with pytest.raises(ConfigError, match="less than one step needs a start"):
-        WarmupCosine(peak=0.1, total=1.0, warmup=0.05)
-    assert WarmupCosine(peak=0.1, total=1.0, warmup=0.05, start=0.01)(0.0) == pytest.approx(0.001)
+        nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05)
+    assert nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05, start=0.01)(0.0) == pytest.approx(0.001)
 
 
 def test_rate_over_the_progress_of_a_run_rises_then_falls() -> None:
-    schedule = WarmupCosine.over_progress(1.0)
+    schedule = nn.WarmupCosine.over_progress(1.0)
     rates = [schedule(progress) for progress in np.linspace(0.0, 1.0, 101)]
     peak = int(np.argmax(rates))
     assert rates[0] == 0.01
@@ -237,13 +215,13 @@ def test_rate_over_the_progress_of_a_run_rises_then_falls() -> None:
 
 
 def test_average_with_a_quick_start_soon_forgets_where_it_began() -> None:
-    quick, slow = ExponentialAverage(0.999, quick_start=True), ExponentialAverage(0.999)
+    quick, slow = nn.ExponentialAverage(0.999, quick_start=True), nn.ExponentialAverage(0.999)
     for value in (0.0, *np.ones(20)):
         for average in (quick, slow):
             average.update({"w": np.full(3, value, np.float32)})
     assert quick.tensors["w"][0] > 0.99
     assert slow.tensors["w"][0] < 0.03
-    resumed = ExponentialAverage(0.999, quick_start=True)
+    resumed = nn.ExponentialAverage(0.999, quick_start=True)
     resumed.load(quick.tensors, quick.count)
     for average in (quick, resumed):
         average.update({"w": np.zeros(3, np.float32)})
@@ -255,9 +233,12 @@ def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads: int) 
     """Strided arrays have no flat view: for them the arithmetic is NumPy's."""
     rng = np.random.default_rng(4)
     size = 2 * STRETCH + 5
-    start, optimizers = rng.standard_normal((size, 2)).astype(np.float32), [AdamW(weight_decay=0.1) for _ in range(2)]
+    start, optimizers = (
+        rng.standard_normal((size, 2)).astype(np.float32),
+        [nn.AdamW(weight_decay=0.1) for _ in range(2)],
+    )
     flat, strided = np.ascontiguousarray(start[:, :1]), start.copy()[:, :1]
-    averages = [ExponentialAverage(0.9) for _ in range(2)]
+    averages = [nn.ExponentialAverage(0.9) for _ in range(2)]
     with ThreadPool(threads, "test") as pool:
         for _ in range(3):
             gradient = rng.standard_normal((size, 2)).astype(np.float32)
@@ -278,7 +259,7 @@ def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
     table = {"w": np.zeros((24 + more, width), np.float32)}
     optimizer = SharedRowsAdamW({"w": shared}, weight_decay=0.0)
     own, parts = {"w": np.zeros_like(table["w"])}, {"w": np.zeros((2, 4, width), np.float32)}
-    alone, together = AdamW(weight_decay=0.0), AdamW(weight_decay=0.0)
+    alone, together = nn.AdamW(weight_decay=0.0), nn.AdamW(weight_decay=0.0)
     for _ in range(3):
         gradient = rng.standard_normal((24 + more, width)).astype(np.float32)
         optimizer.step(table, {"w": gradient}, 1e-2)
@@ -296,18 +277,18 @@ def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
 def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() -> None:
     for rate in (-0.1, math.inf, math.nan):
         with pytest.raises(ConfigError, match="learning rate must be finite"):
-            SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
+            nn.SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
     params = {"a": np.ones(2), "b": np.ones(2)}
     with pytest.raises(ShapeError, match=r"gradient of b: expected \(2,\), found \(3,\)"):
-        Adam().step(params, {"a": np.ones(2), "b": np.ones(3)}, 0.1)
+        nn.Adam().step(params, {"a": np.ones(2), "b": np.ones(3)}, 0.1)
     assert params["a"].tolist() == [1, 1]
     with pytest.raises(ConfigError, match=">= 0"):
-        Constant(-1.0)
+        nn.Constant(-1.0)
     for broken, expected in (
-        (lambda: RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay and momentum in \[0, 1\)"),
-        (lambda: RMSProp(epsilon=0), "epsilon > 0"),
-        (lambda: SGD(weight_decay=math.nan), r"SGD\(momentum=0.0, weight_decay=nan\): .*weight_decay >= 0"),
-        (lambda: Adam(beta1=1.5), r"Adam\(beta1=1.5, .*expected beta1 and beta2 in \[0, 1\)"),
+        (lambda: nn.RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay and momentum in \[0, 1\)"),
+        (lambda: nn.RMSProp(epsilon=0), "epsilon > 0"),
+        (lambda: nn.SGD(weight_decay=math.nan), r"SGD\(momentum=0.0, weight_decay=nan\): .*weight_decay >= 0"),
+        (lambda: nn.Adam(beta1=1.5), r"Adam\(beta1=1.5, .*expected beta1 and beta2 in \[0, 1\)"),
     ):
         with pytest.raises(ConfigError, match=expected):
             broken()
@@ -315,26 +296,26 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
 
 def test_clipping_refuses_what_is_not_finite() -> None:
     with pytest.raises(TrainingError, match="finite gradients, found a norm of nan"):
-        clip_global_norm({"w": np.array([1.0, math.nan])}, 1.0)
+        nn.clip_global_norm({"w": np.array([1.0, math.nan])}, 1.0)
 
 
 def test_stochastic_averaging_is_the_plain_mean() -> None:
-    average, values = StochasticAverage(), [1.0, 2.0, 6.0]
+    average, values = nn.StochasticAverage(), [1.0, 2.0, 6.0]
     for value in values:
         average.update({"w": np.array([value])})
     assert average.tensors["w"].tolist() == pytest.approx([3.0])
-    resumed = StochasticAverage(count=3)
+    resumed = nn.StochasticAverage(count=3)
     resumed.load(average.tensors)
     resumed.update({"w": np.array([7.0])})
     assert resumed.tensors["w"].tolist() == pytest.approx([4.0])
     with pytest.raises(ConfigError):
-        StochasticAverage(-1)
+        nn.StochasticAverage(-1)
 
 
 def test_refreshed_statistics_are_means_over_the_batches() -> None:
-    model = Sequential(norm=BatchNorm(3))
+    model = nn.Sequential(norm=BatchNorm(3))
     batches = [np.random.default_rng(seed).standard_normal((50, 3)).astype(np.float32) + seed for seed in range(4)]
-    refresh_statistics(model, batches)
+    nn.refresh_statistics(model, batches)
     buffers = model.named_buffers()
     assert np.allclose(buffers["norm.running_mean"], np.mean([b.mean(axis=0) for b in batches], axis=0), atol=1e-5)
     assert np.allclose(buffers["norm.running_variance"], np.mean([b.var(axis=0) for b in batches], axis=0), atol=1e-5)
@@ -343,28 +324,28 @@ def test_refreshed_statistics_are_means_over_the_batches() -> None:
 
 def test_clipping_scales_all_gradients_together() -> None:
     grads = {"a": np.array([3.0]), "b": np.array([[4.0]])}
-    assert clip_global_norm(grads, 10) == pytest.approx(5)
-    assert global_norm(grads) == pytest.approx(5)
-    assert clip_global_norm(grads, 1) == pytest.approx(5)
-    assert global_norm(grads) == pytest.approx(1)
+    assert nn.clip_global_norm(grads, 10) == pytest.approx(5)
+    assert nn.global_norm(grads) == pytest.approx(5)
+    assert nn.clip_global_norm(grads, 1) == pytest.approx(5)
+    assert nn.global_norm(grads) == pytest.approx(1)
     assert float(grads["a"][0]) == pytest.approx(0.6)
 
 
 # ---- data-parallel steps ------------------------------------------------------------------------------------------
 
 
-def regression(batch: int = 12) -> tuple[Sequential, np.ndarray, np.ndarray]:
+def regression(batch: int = 12) -> tuple[nn.Sequential, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(2)
-    model = Sequential(hidden=Dense(3, 16, rng), norm=BatchNorm(16, relu=True), out=Dense(16, 1, rng))
+    model = nn.Sequential(hidden=nn.Dense(3, 16, rng), norm=BatchNorm(16, relu=True), out=nn.Dense(16, 1, rng))
     return model, rng.standard_normal((batch, 3)).astype(np.float32), rng.standard_normal((batch, 1)).astype(np.float32)
 
 
 def run_steps(threads: int, shard_size: int, steps: int = 3) -> tuple[dict[str, np.ndarray], list[float]]:
     model, x, target = regression(batch=14)
-    optimizer, losses = Adam(), []
-    with DataParallel(model, shard_size, threads) as runner:
+    optimizer, losses = nn.Adam(), []
+    with nn.DataParallel(model, shard_size, threads) as runner:
         for _ in range(steps):
-            result = runner.step(14, lambda part: x[part], lambda y, part: (*mse(y, target[part]), {"one": 1.0}))
+            result = runner.step(14, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0}))
             assert result.metrics["one"] == pytest.approx(1)
             optimizer.step(model.named_parameters(), result.grads, 0.01)
             losses.append(result.loss)
@@ -381,7 +362,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
 def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads() -> None:
     def outputs(threads: int) -> list[list[float]]:
         model, seen = Dropout(0.5, np.random.default_rng(0)), []
-        with DataParallel(model, shard_size=8, threads=threads) as runner:
+        with nn.DataParallel(model, shard_size=8, threads=threads) as runner:
             for _ in range(2):
                 parts: dict[int, list[float]] = {}
 
@@ -401,10 +382,10 @@ def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threa
 def test_one_shard_is_a_plain_step() -> None:
     model, x, target = regression()
     twin = model.astype(np.float32)
-    with DataParallel(model, shard_size=12) as runner:
-        result = runner.step(12, lambda part: x[part], lambda y, part: (*mse(y, target[part]), {}))
+    with nn.DataParallel(model, shard_size=12) as runner:
+        result = runner.step(12, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {}))
     y, backward = twin.forward(x, training=True)
-    loss, dy = mse(y, target)
+    loss, dy = nn.mse(y, target)
     _, grads = backward(dy)
     assert result.loss == pytest.approx(loss)
     assert all(np.array_equal(result.grads[name], grads[name]) for name in grads)
@@ -413,12 +394,12 @@ def test_one_shard_is_a_plain_step() -> None:
 
 def test_without_batch_norm_shards_add_up_to_the_whole_batch() -> None:
     rng = np.random.default_rng(3)
-    model = Dense(3, 1, rng)
+    model = nn.Dense(3, 1, rng)
     x, target = rng.standard_normal((10, 3)).astype(np.float32), rng.standard_normal((10, 1)).astype(np.float32)
 
     def gradients(shard_size: int) -> np.ndarray:
-        with DataParallel(model, shard_size) as runner:
-            return runner.step(10, lambda part: x[part], lambda y, part: (*mse(y, target[part]), {})).grads["weight"]
+        with nn.DataParallel(model, shard_size) as runner:
+            return runner.step(10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {})).grads["weight"]
 
     assert np.allclose(gradients(4), gradients(10), atol=1e-6)
 
@@ -429,5 +410,5 @@ def test_an_error_in_a_shard_reaches_the_caller() -> None:
     def loss(y: np.ndarray, part: slice) -> tuple[float, np.ndarray, dict[str, float]]:
         raise ShapeError("no target for this part")
 
-    with DataParallel(model, shard_size=4, threads=2) as runner, pytest.raises(ShapeError, match="no target"):
+    with nn.DataParallel(model, shard_size=4, threads=2) as runner, pytest.raises(ShapeError, match="no target"):
         runner.step(12, lambda part: x[part], loss)

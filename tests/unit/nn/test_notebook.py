@@ -1,7 +1,5 @@
 """The notebooks: small, free of their author's machine; every cell runs and what is claimed comes true."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json
@@ -85,7 +83,6 @@ def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path: Path) -> 
     assert "False" not in text, "a formula"
     pattern, least, most = LEARNED[path.stem]
     found = re.search(pattern, text)
-    assert found is not None
     assert least <= float(found[1]) <= most
     *_, exercises, solutions = cells(path, "markdown")
     assert exercises.startswith("## Exercises")

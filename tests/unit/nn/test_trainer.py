@@ -1,7 +1,5 @@
 """The trainer: repeatable, resumable bit for bit, with validation, early stop and a history."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,55 +7,40 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import nn
 from engine.errors import ConfigError, NetFileError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
-from engine.nn import (
-    SGD,
-    Activation,
-    AdamW,
-    BatchNorm,
-    Constant,
-    Data,
-    Dense,
-    Dropout,
-    History,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    WarmupCosine,
-    accuracy,
-    dit,
-    mse,
-    softmax_cross_entropy,
-)
 from engine.nn.parallel import GradientSource, StepResult
 
 
-def network(seed: int = 1) -> Sequential:
+def network(seed: int = 1) -> nn.Sequential:
     rng = np.random.default_rng(seed)
-    return Sequential(
-        dense1=Dense(3, 8, rng), norm=BatchNorm(8, relu=True), drop=Dropout(0.2, rng), dense2=Dense(8, 2, rng)
+    return nn.Sequential(
+        dense1=nn.Dense(3, 8, rng),
+        norm=nn.BatchNorm(8, relu=True),
+        drop=nn.Dropout(0.2, rng),
+        dense2=nn.Dense(8, 2, rng),
     )
 
 
-def examples(count: int = 50, seed: int = 2) -> Data:
+def examples(count: int = 50, seed: int = 2) -> nn.Data:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((count, 3)).astype(np.float32)
-    return Data(x, (x[:, 0] * x[:, 1] > 0).astype(np.int64))
+    return nn.Data(x, (x[:, 0] * x[:, 1] > 0).astype(np.int64))
 
 
-def trainer(**settings: Any) -> Trainer:
-    options = TrainerSettings(**{"batch_size": 8, "clip_norm": 1.0, "average_decay": 0.9, **settings})
-    schedule = WarmupCosine(0.02, 100, 5)
-    return Trainer(network(), softmax_cross_entropy, AdamW(), schedule, options, {"accuracy": accuracy})
+def trainer(**settings: Any) -> nn.Trainer:
+    options = nn.TrainerSettings(**{"batch_size": 8, "clip_norm": 1.0, "average_decay": 0.9, **settings})
+    schedule = nn.WarmupCosine(0.02, 100, 5)
+    return nn.Trainer(network(), nn.softmax_cross_entropy, nn.AdamW(), schedule, options, {"accuracy": nn.accuracy})
 
 
-def everything(run: Trainer) -> dict[str, np.ndarray]:
+def everything(run: nn.Trainer) -> dict[str, np.ndarray]:
     averages = {f"average.{name}": array for name, array in run.averaged_model().named_parameters().items()}
     return run.model.named_parameters() | run.model.named_buffers() | run.optimizer.state()["tensors"] | averages
 
 
-def assert_same(one: Trainer, other: Trainer) -> None:
+def assert_same(one: nn.Trainer, other: nn.Trainer) -> None:
     here, there = everything(one), everything(other)
     assert here.keys() == there.keys()
     assert all(np.array_equal(here[name], there[name]) for name in here)
@@ -66,7 +49,9 @@ def assert_same(one: Trainer, other: Trainer) -> None:
 
 
 def test_training_learns_and_tells_so() -> None:
-    run = Trainer(network(), softmax_cross_entropy, AdamW(), Constant(0.02), metrics={"accuracy": accuracy})
+    run = nn.Trainer(
+        network(), nn.softmax_cross_entropy, nn.AdamW(), nn.Constant(0.02), metrics={"accuracy": nn.accuracy}
+    )
     data = examples(400)
     history = run.fit(data, 15, validation=examples(200, seed=3))
     assert len(history) == 15
@@ -137,7 +122,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="settings"):
         trainer(seed=9).resume(path)
     with pytest.raises(ConfigError, match="model"):
-        Trainer(Dense(3, 2, np.random.default_rng(0)), mse, AdamW(), Constant(1)).resume(path)
+        nn.Trainer(nn.Dense(3, 2, np.random.default_rng(0)), nn.mse, nn.AdamW(), nn.Constant(1)).resume(path)
     resumed = trainer()
     resumed.resume(path)
     with pytest.raises(ConfigError, match="50 examples"):
@@ -154,7 +139,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
 def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_path: Path) -> None:
     noise = np.random.default_rng(6).integers(0, 2, 40)
     run = trainer(patience=3, clip_norm=None)
-    held_out = Data(examples(40, seed=7).inputs, noise)
+    held_out = nn.Data(examples(40, seed=7).inputs, noise)
     history = run.fit(examples(), 200, validation=held_out, checkpoint=tmp_path / "checkpoint.npz")
     losses = history["validation_loss"]
     assert 3 < len(losses) < 200
@@ -170,7 +155,7 @@ def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_pa
 @pytest.mark.parametrize("saved", [False, True])
 def test_training_with_patience_in_two_parts_is_training_in_one(tmp_path: Path, saved: bool) -> None:
     """The second part began at the best weights, with the state of the optimizer at the last ones."""
-    held_out = Data(examples(40, seed=7).inputs, np.random.default_rng(6).integers(0, 2, 40))
+    held_out = nn.Data(examples(40, seed=7).inputs, np.random.default_rng(6).integers(0, 2, 40))
     whole, parts = trainer(patience=8), trainer(patience=8)
     whole.fit(examples(), 8, held_out)
     parts.fit(examples(), 6, held_out)
@@ -191,13 +176,13 @@ def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path: Path) ->
     """The first epoch was trained, and then could not be written."""
 
     def single(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.float32, np.ndarray]:
-        loss, gradient = softmax_cross_entropy(outputs, targets)
+        loss, gradient = nn.softmax_cross_entropy(outputs, targets)
         return np.float32(loss), gradient
 
-    def made() -> Trainer:
+    def made() -> nn.Trainer:
         metrics = {"count": lambda outputs, targets: np.int64(3), "nothing": lambda outputs, targets: float("nan")}
-        layer = Dense(np.int64(3), np.int64(2), np.random.default_rng(0))
-        return Trainer(layer, single, AdamW(), lambda step: np.float32(0.01), metrics=metrics)
+        layer = nn.Dense(np.int64(3), np.int64(2), np.random.default_rng(0))
+        return nn.Trainer(layer, single, nn.AdamW(), lambda step: np.float32(0.01), metrics=metrics)
 
     run = made()
     run.fit(examples(), 2, examples(), checkpoint=tmp_path / "run.npz")
@@ -205,7 +190,7 @@ def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path: Path) ->
     again.resume(tmp_path / "run.npz")
     assert repr(again.history) == repr(run.history)
     assert {type(value) for record in run.history for value in record.values()} == {int, float}
-    dit.save(tmp_path / "model.dit", run.model, {"accuracy": np.float32(0.5)})
+    nn.dit.save(tmp_path / "model.dit", run.model, {"accuracy": np.float32(0.5)})
 
 
 def test_a_step_that_fails_leaves_the_running_statistics_alone() -> None:
@@ -214,44 +199,46 @@ def test_a_step_that_fails_leaves_the_running_statistics_alone() -> None:
     run.fit(data, 1)
     before = {name: array.copy() for name, array in everything(run).items()}
     for broken in (
-        Data(np.full((8, 3), np.nan, np.float32), data.targets[:8]),
-        Data(data.inputs[:8], data.targets[:, None]),
+        nn.Data(np.full((8, 3), np.nan, np.float32), data.targets[:8]),
+        nn.Data(data.inputs[:8], data.targets[:, None]),
     ):
         with pytest.raises((TrainingError, ShapeError)):
             run.step(broken)
     with pytest.raises(ConfigError):
-        run.step(Data(data.inputs[:8], data.targets[:8]), rate=-1.0)
+        run.step(nn.Data(data.inputs[:8], data.targets[:8]), rate=-1.0)
     assert all(np.array_equal(array, before[name]) for name, array in everything(run).items())
 
 
 def test_a_loss_that_is_not_a_number_ends_training() -> None:
     with pytest.raises(TrainingError, match="step 0: expected a finite loss, got nan"):
-        Trainer(network(), lambda outputs, targets: (float("nan"), outputs), SGD(), Constant(1)).fit(examples(), 1)
+        nn.Trainer(network(), lambda outputs, targets: (float("nan"), outputs), nn.SGD(), nn.Constant(1)).fit(
+            examples(), 1
+        )
     data = examples()
     data.inputs[3, 1] = np.nan
     with pytest.raises(TrainingError, match="1 of the 8 examples of this batch have NaN or infinity in their inputs"):
         trainer().fit(data, 1)
-    run = Trainer(Dense(3, 1, np.random.default_rng(0)), mse, SGD(), 1e30)
+    run = nn.Trainer(nn.Dense(3, 1, np.random.default_rng(0)), nn.mse, nn.SGD(), 1e30)
     advice = pytest.raises(TrainingError, match=r"weights grew too large: lower the rate of 1e\+30, limit the gradient")
     with np.errstate(over="ignore", invalid="ignore"), advice:
-        run.fit(Data(data.inputs[4:], data.inputs[4:, :1]), 20)
+        run.fit(nn.Data(data.inputs[4:], data.inputs[4:, :1]), 20)
 
 
 def test_wrong_data_and_settings_are_refused() -> None:
     data = examples()
     with pytest.raises(ShapeError, match=r"\[50, 49\]"):
-        trainer().fit(Data(data.inputs, data.targets[:49]), 1)
+        trainer().fit(nn.Data(data.inputs, data.targets[:49]), 1)
     with pytest.raises(ShapeError, match=r"\[0, 0\]"):
-        trainer().fit(Data(data.inputs[:0], data.targets[:0]), 1)
+        trainer().fit(nn.Data(data.inputs[:0], data.targets[:0]), 1)
     with pytest.raises(ShapeError, match="float32"):
-        trainer().fit(Data(np.ones((50, 3), int), data.targets), 1)
+        trainer().fit(nn.Data(np.ones((50, 3), int), data.targets), 1)
     with pytest.raises(ConfigError, match="validation"):
         trainer(patience=2).fit(data, 1)
     with pytest.raises(ConfigError, match="rate"):
-        Trainer(network(), softmax_cross_entropy, SGD(), lambda step: -0.1).fit(data, 1)
+        nn.Trainer(network(), nn.softmax_cross_entropy, nn.SGD(), lambda step: -0.1).fit(data, 1)
     for name, value in [("batch_size", 0), ("threads", 0), ("seed", -1), ("clip_norm", -1.0), ("patience", 0)]:
         with pytest.raises(ConfigError, match=name):
-            TrainerSettings(**{name: value})
+            nn.TrainerSettings(**{name: value})
 
 
 def test_inputs_of_double_precision_train_as_those_of_single_precision() -> None:
@@ -259,7 +246,7 @@ def test_inputs_of_double_precision_train_as_those_of_single_precision() -> None
     data = examples()
     single.fit(data, 2, data)
     double.fit(
-        Data(data.inputs.astype(np.float64), data.targets), 2, Data(data.inputs.astype(np.float64), data.targets)
+        nn.Data(data.inputs.astype(np.float64), data.targets), 2, nn.Data(data.inputs.astype(np.float64), data.targets)
     )
     pair.fit((data.inputs, data.targets), 2, (data.inputs, data.targets))
     assert_same(single, double)
@@ -267,7 +254,7 @@ def test_inputs_of_double_precision_train_as_those_of_single_precision() -> None
 
 
 def test_a_number_is_a_constant_rate() -> None:
-    runs = [Trainer(network(), softmax_cross_entropy, AdamW(), rate) for rate in (0.01, Constant(0.01))]
+    runs = [nn.Trainer(network(), nn.softmax_cross_entropy, nn.AdamW(), rate) for rate in (0.01, nn.Constant(0.01))]
     histories = [run.fit(examples(), 2) for run in runs]
     assert histories[0] == histories[1]
     assert histories[0]["rate"] == [0.01, 0.01]
@@ -295,21 +282,23 @@ def test_history_is_data_and_a_picture(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="it has accuracy, epoch"):
         history["speed"]
     with pytest.raises(ConfigError, match="nothing"):
-        History()["loss"]
+        nn.History()["loss"]
 
 
 def test_linear_regression_by_the_trainer_finds_the_least_squares_solution() -> None:
     rng = np.random.default_rng(3)
     x = rng.standard_normal((64, 2)).astype(np.float32)
     y = x @ np.array([[2.0], [-1.0]], np.float32) + 0.5
-    model = Sequential(dense=Dense(2, 1, rng), out=Activation("identity"))
-    Trainer(model, mse, SGD(momentum=0.9), Constant(0.05), TrainerSettings(batch_size=64)).fit(Data(x, y), 200)
+    model = nn.Sequential(dense=nn.Dense(2, 1, rng), out=nn.Activation("identity"))
+    nn.Trainer(model, nn.mse, nn.SGD(momentum=0.9), nn.Constant(0.05), nn.TrainerSettings(batch_size=64)).fit(
+        nn.Data(x, y), 200
+    )
     assert np.allclose(model.named_parameters()["dense.weight"], [[2, -1]], atol=1e-3)
     assert np.allclose(model.named_parameters()["dense.bias"], 0.5, atol=1e-3)
 
 
 def test_averaged_weights_are_asked_for_first() -> None:
-    run = Trainer(network(), softmax_cross_entropy, AdamW(), Constant(0.1))
+    run = nn.Trainer(network(), nn.softmax_cross_entropy, nn.AdamW(), nn.Constant(0.1))
     with pytest.raises(ConfigError, match="average_decay"):
         run.averaged_model()
 
@@ -319,12 +308,12 @@ class LineGradients(GradientSource):
 
     measures_norm = False
 
-    def __init__(self, model: Dense) -> None:
+    def __init__(self, model: nn.Dense) -> None:
         self.weight, self.bias = (array.copy() for array in (model.params["weight"], model.params["bias"]))
         model.adopt_parameters({"weight": self.weight, "bias": self.bias})
         self.pool = ThreadPool(1, "test")
 
-    def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
+    def gradients(self, batch: nn.Data, seed: tuple[int, ...]) -> StepResult:
         error = batch.inputs @ self.weight + self.bias - batch.targets
         grads = {"weight": 2 * batch.inputs.T @ error / len(error), "bias": 2 * error.mean(axis=0)}
         return StepResult(float((error * error).mean()), {"largest": float(np.abs(error).max())}, grads)
@@ -333,10 +322,10 @@ class LineGradients(GradientSource):
 def test_a_source_of_gradients_of_ones_own_trains_as_the_layers_do() -> None:
     rng = np.random.default_rng(3)
     x = rng.standard_normal((32, 1)).astype(np.float32)
-    data = Data(x, 3 * x + 1)
-    lines = [Dense(1, 1, np.random.default_rng(1)) for _ in range(2)]
-    by_hand = Trainer(lines[0], LineGradients(lines[0]), SGD(momentum=0.5), Constant(0.1))
-    by_layers = Trainer(lines[1], mse, SGD(momentum=0.5), Constant(0.1), TrainerSettings(batch_size=32))
+    data = nn.Data(x, 3 * x + 1)
+    lines = [nn.Dense(1, 1, np.random.default_rng(1)) for _ in range(2)]
+    by_hand = nn.Trainer(lines[0], LineGradients(lines[0]), nn.SGD(momentum=0.5), nn.Constant(0.1))
+    by_layers = nn.Trainer(lines[1], nn.mse, nn.SGD(momentum=0.5), nn.Constant(0.1), nn.TrainerSettings(batch_size=32))
     for _ in range(30):
         ours, theirs = by_hand.step(data), by_layers.step(data)
     assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-6)

@@ -1,28 +1,27 @@
 """Evaluators whose answers are known, engines that use them, and what holds of every tree."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 
-from engine.evaluation.protocol import LeafBatch
+from engine.board.convert import stack_from_board
+from engine.evaluation.material import MaterialEvaluator
+from engine.evaluation.protocol import InKernelEvaluator, LeafBatch
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from engine.search.params import SearchParams
+from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search
-from engine.search.tree import (
-    NO_NODE,
-    NODES,
-    PENDING,
-)
+from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
+from tests.stand_ins import StandIn
+
+IN_KERNEL = SearchParams(needs_planes=False, late_policy=True)
 
 
-class FlatEvaluator:
+class FlatEvaluator(StandIn):
     """Every position is even; the policy is a fixed pseudo-random function of position and move."""
 
-    name = "flat"
     round_size = 16
-    needs_planes = False
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         for k in range(count):
@@ -31,25 +30,6 @@ class FlatEvaluator:
             leaves.logits[k, :n] = (mixed >> np.uint64(40)).astype(np.float32) / 2**24
             leaves.wdl[k] = (0.3, 0.4, 0.3)
             leaves.moves_left[k] = 40
-
-    def close(self) -> None:
-        pass
-
-
-class BlunderingEvaluator(FlatEvaluator):
-    """Gives one move nearly all of the policy, and every position a good value for White."""
-
-    def __init__(self, blunder: str) -> None:
-        move = chess.Move.from_uci(blunder)
-        self.code = move.from_square | move.to_square << 6
-
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        super().evaluate(leaves, count)
-        for k in range(count):
-            leaves.logits[k, : leaves.n_moves[k]] = np.where(
-                leaves.moves[k, : leaves.n_moves[k]] == self.code, 8.0, 0.0
-            )
-            leaves.wdl[k] = (0.8, 0.1, 0.1) if leaves.rows[k, 10] == 0 else (0.1, 0.1, 0.8)
 
 
 def engine(evaluator=None, **options) -> Engine:
@@ -75,31 +55,28 @@ def best_uci(tree_search: Search, board: chess.Board) -> str:
     raise AssertionError("every move ends the game")
 
 
-def check_consistency(tree_search: Search) -> None:
-    """Nothing in flight, children numbered above parents, visits add up, values in range."""
-    tree = tree_search.tree
-    for node in range(int(tree.counters[NODES])):
-        assert tree.in_flight[node] == 0
-        assert tree.state[node] != PENDING or tree.visits[node] == 0
-        assert abs(tree.value_sum[node]) <= tree.visits[node] + 1e-6
-        children = [child for child in tree_search.tree.child[tree_search.edges(node)] if child != NO_NODE]
-        assert all(child > node and tree.parent[child] == node for child in children)
-        if children:
-            assert sum(tree.visits[child] for child in children) <= tree.visits[node]
+def searched(fen: str, visits: int, params: SearchParams = IN_KERNEL, room: int = 20_000, **how) -> Search:
+    """A search of so many visits, or up to a proof, in a tree of so many nodes; `how` as of `search_on`."""
+    search = Search(params, new_tree(room))
+    search.set_position(stack_from_board(chess.Board(fen)))
+    search_on(search, visits, **how)
+    return search
 
 
-def tree_fingerprint(tree_search: Search) -> tuple:
-    tree = tree_search.tree
-    nodes = int(tree.counters[NODES])
-    edges = int(tree.n_edges[:nodes].sum())
-    return tuple(
-        field.tobytes()
-        for field in (
-            tree.visits[:nodes],
-            tree.value_sum[:nodes],
-            tree.lower[:nodes],
-            tree.upper[:nodes],
-            tree.move[:edges],
-            tree.prior[:edges],
-        )
-    )
+def search_on(search: Search, visits: int, evaluator=None, threads: int = 1, tables=None) -> None:
+    """Visits with an evaluator, `material` by default, until the root has so many or is decided."""
+    evaluator = evaluator or MaterialEvaluator()
+    visitors = (Walkers if isinstance(evaluator, InKernelEvaluator) else Batches)(search, evaluator, threads)
+    visitors.tablebase = tables
+    runner = Runner(search, visitors)
+    while search.visits < visits and not search.is_proven:
+        runner.advance(visits)
+    runner.finish()
+    runner.close()
+
+
+def tree_fingerprint(search: Search) -> tuple[bytes, ...]:
+    """All that nodes and edges hold."""
+    tree, counters = search.tree, search.tree.counters
+    counts = {**dict.fromkeys(NODE_FIELDS, counters[NODES]), **dict.fromkeys(EDGE_FIELDS, counters[EDGES])}
+    return tuple(getattr(tree, name)[:count].tobytes() for name, count in counts.items())

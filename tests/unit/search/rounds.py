@@ -1,7 +1,5 @@
 """Rounds of visits by hand: begin some, let the caller evaluate their leaves, apply them."""
 
-from __future__ import annotations
-
 from engine.evaluation.protocol import LeafBatch
 from engine.search.session import Search
 from engine.search.tree import LEAVES, MAX_ROUND, ROOT

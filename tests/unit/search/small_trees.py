@@ -1,7 +1,5 @@
 """Trees small enough to count by hand, grown node by node with kernels as plain Python."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.search.params import SearchParams

@@ -1,7 +1,5 @@
 """Polyglot books, written here entry by entry."""
 
-from __future__ import annotations
-
 import struct
 from collections import Counter
 from collections.abc import Iterable

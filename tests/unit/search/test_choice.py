@@ -1,7 +1,5 @@
 """Limited strength: plans, and the choice among root moves."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -29,7 +27,6 @@ def chosen(children: list[RootMove], plan: StrengthPlan, draws: int = 400) -> Co
 
 def test_the_option_offers_what_lies_between_measured_ratings():
     option = find_option("UCI_Elo")
-    assert option is not None
     assert MEASURED[0][0] <= option.bounds["least"] < option.bounds["most"] <= MEASURED[-1][0]
 
 

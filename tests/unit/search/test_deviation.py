@@ -1,7 +1,5 @@
 """Exploration by the deviation of a node's values."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import chess
@@ -9,26 +7,11 @@ import numpy as np
 import pytest
 
 from engine import Engine, EngineOptions
-from engine.board.convert import stack_from_board
-from engine.evaluation.material import MaterialEvaluator
-from engine.search.params import DEVIATION_VISITS, TYPICAL_DEVIATION, SearchParams
+from engine.search.params import DEVIATION_VISITS, TYPICAL_DEVIATION
 from engine.search.puct import deviation
-from engine.search.run import Runner, Walkers
-from engine.search.session import Search
-from engine.search.tree import ROOT, new_tree
+from engine.search.tree import ROOT
+from tests.unit.search.flat import IN_KERNEL, searched
 from tests.unit.search.small_trees import small_tree
-
-PARAMS = SearchParams(needs_planes=False, late_policy=True, mate_moves=1)
-
-
-def searched(params: SearchParams, visits: int) -> Search:
-    search = Search(params, new_tree(3000))
-    search.set_position(stack_from_board(chess.Board()))
-    runner = Runner(search, Walkers(search, MaterialEvaluator(), 1))
-    while search.visits < visits:
-        runner.advance(visits)
-    runner.close()
-    return search
 
 
 @pytest.mark.plain
@@ -43,7 +26,7 @@ def test_the_deviation_of_few_values_is_near_the_typical_one():
 
 
 def test_squares_of_values_are_their_mean_square():
-    search = searched(PARAMS._replace(cpuct_deviation=0.5), 400)
+    search = searched(chess.STARTING_FEN, 400, IN_KERNEL._replace(mate_moves=1, cpuct_deviation=0.5))
     tree = search.tree
     mean = tree.value_sum[ROOT] / tree.visits[ROOT]
     assert mean * mean <= tree.square[ROOT] <= 1.0

@@ -1,7 +1,5 @@
 """Trees of whole searches, which a change that is not meant to alter the search leaves as they are."""
 
-from __future__ import annotations
-
 import chess
 import pytest
 
@@ -32,13 +30,7 @@ GOLDEN = {
         "c1g5": 9,
         "c3d5": 8,
     },
-    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1": {
-        "b4f4": 262,
-        "b4c4": 90,
-        "a5a4": 6,
-        "a5a6": 5,
-        "e2e3": 5,
-    },
+    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1": {"b4f4": 262, "b4c4": 90, "a5a4": 6, "a5a6": 5, "e2e3": 5},
 }
 
 

@@ -1,8 +1,5 @@
 """Alpha-beta beside the tree: what it finds, and what the tree makes of it."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from unittest.mock import patch
 
 import chess
@@ -32,6 +29,7 @@ from engine.tactics.alphabeta import (
     new_alpha_beta,
 )
 from engine.tactics.quiescence import MATE_CP
+from tests.boards import board_after
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
@@ -90,18 +88,11 @@ def test_a_mate_is_seen(space: AlphaBeta, fen: str, plies: int) -> None:
 
 def test_a_repetition_on_the_stack_is_a_draw(space: AlphaBeta) -> None:
     forget(space)
-    board = chess.Board("7k/8/8/8/8/8/q7/6K1 w - - 0 1")
     line = ["g1f1", "h8g8", "f1g1", "g8h8"]
-    space.rows[: len(line) + 1] = stack_from_board(after(board, line))
+    space.rows[: len(line) + 1] = stack_from_board(board_after(line, "7k/8/8/8/8/8/q7/6K1 w - - 0 1"))
     space.nodes_left[0] = 1000
     assert alpha_beta(space, np.int64(len(line)), np.int64(1), -WINDOW, WINDOW, PASSING) == 0
     assert alpha_beta(space, np.int64(len(line) - 1), np.int64(1), -WINDOW, WINDOW, PASSING) > 0
-
-
-def after(board: chess.Board, line: Sequence[str]) -> chess.Board:
-    for word in line:
-        board.push_uci(word)
-    return board
 
 
 def test_it_stops_at_its_nodes_and_leaves_no_trace_of_the_unfinished(space: AlphaBeta) -> None:
@@ -122,9 +113,9 @@ def test_a_long_forced_line_fits_the_stack(space: AlphaBeta) -> None:
 
 
 def test_the_table_knows_the_reply(space: AlphaBeta) -> None:
-    better_than(space, "3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "g1f1")
-    board = after(chess.Board("3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"), ["g1f1"])
-    row = row_from_board(board)
+    fen = "3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
+    better_than(space, fen, "g1f1")
+    row = row_from_board(board_after("g1f1", fen))
     assert decode_move(row, int(best_reply(space, row))) == chess.Move.from_uci("d8d1")
     assert best_reply(space, row_from_board(chess.Board("8/8/8/8/8/k7/8/K7 w - - 0 1"))) == NO_MOVE
 
@@ -200,8 +191,8 @@ def test_combinations_that_the_tree_overlooks(fen: str, move: str) -> None:
 @pytest.mark.parametrize(("evaluator", "threads"), [("sparse", 1), ("hybrid", 1), ("hybrid", 2)])
 def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
     """A new game is a new game: alpha-beta's table does not outlive the tree, nor does the time to ask."""
-    positions = [fen for fen, _ in COMBINATIONS] + [chess.STARTING_FEN]
-    for fen in positions:
+    first = COMBINATIONS if evaluator == "sparse" else COMBINATIONS[:1]  # enough for a table that outlives the tree
+    for fen in [*(fen for fen, _ in first), chess.STARTING_FEN]:
         hashes = []
         with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
             for before in (None, QUEEN_GIVEN_UP, fen):
@@ -229,7 +220,6 @@ def test_a_towers_tree_is_the_same_at_any_number_of_threads() -> None:
 def stop_between_answers(player: Engine) -> None:
     """Begin a search and stop it when alpha-beta has answered a question and not yet all."""
     hint_source, control = player._hint_source, SearchControl()
-    assert hint_source is not None
     plain = hint_source.answer_next
 
     def answer_and_stop() -> bool:
@@ -250,7 +240,6 @@ def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing() -> None:
             player.set_position(chess.Board(COMBINATIONS[0][0]))
             if stopped:
                 stop_between_answers(player)
-                assert player._hint_source is not None
                 assert player._hint_source.is_asking
             player.search(Limits(nodes=5000))
             trees.append(tree_hash(player))

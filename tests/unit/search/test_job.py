@@ -1,7 +1,5 @@
 """One search: its limits, stop and ponderhit."""
 
-from __future__ import annotations
-
 import threading
 import time
 
@@ -11,6 +9,7 @@ import pytest
 from engine import Engine
 from engine.search import job
 from engine.search.limits import Clock, Limits, SearchControl
+from tests.boards import board_after
 from tests.unit.search.flat import engine, search
 
 
@@ -95,22 +94,15 @@ def planned(monkeypatch):
     return times
 
 
-def after(moves: str) -> chess.Board:
-    board = chess.Board()
-    for move in moves.split():
-        board.push_uci(move)
-    return board
-
-
 def move(player: Engine, moves: str, **limits) -> None:
     """A quick move by a clock with a minute on it."""
-    player.set_position(after(moves))
+    player.set_position(board_after(moves))
     player.search(Limits(white_time_ms=60_000, black_time_ms=60_000, nodes=1, **limits))
 
 
 def ponder(player: Engine, moves: str, hit: bool, seconds: float = 0.05) -> None:
     control = SearchControl()
-    player.set_position(after(moves))
+    player.set_position(board_after(moves))
     limits = Limits(white_time_ms=60_000, black_time_ms=60_000, nodes=1, ponder=True)
     threading.Timer(seconds, control.ponderhit if hit else control.stop).start()
     player.search(limits, None, control)

@@ -1,7 +1,5 @@
 """Nodes that get their policy and edges at their second visit: the same tree with half the edges."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest
@@ -16,11 +14,10 @@ from engine.native.jit import kernel
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
-from engine.search.params import SearchParams
 from engine.search.report import outline
-from engine.search.run import Runner, Walkers
 from engine.search.session import Search
-from engine.search.tree import EDGES, EXPANDED, NODES, VALUED, new_tree
+from engine.search.tree import EDGES, EXPANDED, NODES, VALUED
+from tests.unit.search.flat import IN_KERNEL, searched
 
 POSITIONS = (
     "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7",
@@ -40,30 +37,23 @@ EVALUATORS = {
 }
 
 
-def searched(evaluator: InKernelEvaluator, fen: str, late: bool) -> Search:
+def searched_by(evaluator: InKernelEvaluator, fen: str, late: bool) -> Search:
     # The shares that these tests expect were measured with this exploration.
-    params = SearchParams(cpuct_init=1.745, needs_planes=False, late_policy=late, draw_score=0.1)
-    search = Search(params, new_tree(3000))
-    search.set_position(stack_from_board(chess.Board(fen)))
-    runner = Runner(search, Walkers(search, evaluator, 1))
-    while search.visits < 1500 and not search.is_proven:
-        runner.advance(1500)
-    runner.finish()
-    runner.close()
-    return search
+    params = IN_KERNEL._replace(cpuct_init=1.745, late_policy=late, draw_score=0.1)
+    return searched(fen, 1500, params, 3000, evaluator=evaluator)
 
 
 @pytest.mark.parametrize("evaluator", EVALUATORS.values(), ids=EVALUATORS)
 @pytest.mark.parametrize("fen", POSITIONS)
 def test_the_tree_is_that_of_a_policy_at_the_first_visit(evaluator, fen):
-    late, early = (searched(evaluator, fen, late) for late in (True, False))
+    late, early = (searched_by(evaluator, fen, late) for late in (True, False))
     assert outline(late, 1, 300) == outline(early, 1, 300)
     assert late.tree.counters[NODES] == early.tree.counters[NODES]
     assert late.tree.counters[EDGES] < 0.75 * early.tree.counters[EDGES]
 
 
 def test_a_node_has_edges_once_it_was_visited_twice():
-    tree = searched(MaterialEvaluator(), POSITIONS[0], late=True).tree
+    tree = searched_by(MaterialEvaluator(), POSITIONS[0], late=True).tree
     nodes = slice(1, int(tree.counters[NODES]))
     visits, state = tree.visits[nodes], tree.state[nodes]
     assert (visits[state == VALUED] == 1).all()

@@ -5,8 +5,6 @@ differs are near ties: Lc0's priors do not quite sum to one after rounding, the 
 the other side of another one; and where an evaluation differs in its last bits.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Iterator
@@ -14,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import chess
 import numpy as np
 import pytest
 
@@ -29,6 +26,7 @@ from engine.search.limits import Limits
 from engine.search.params import LC0
 from engine.search.session import Search
 from engine.search.tree import new_tree
+from tests.boards import board_after
 from tests.unit.network.fused_tower import infer
 from tests.unit.search.rounds import apply_leaves, gather_leaves
 
@@ -84,11 +82,8 @@ def roots(folder: Path, net: str, nodes: int) -> Iterator[dict[str, Any]]:
 
 def our_visits(answer: dict[str, Any], net: FusedTower) -> dict[str, int]:
     """Visits by move, after as many of the root as Lc0's had."""
-    board = chess.Board(answer["fen"])
-    for text in answer["moves"]:
-        board.push_uci(text)
     search = Search(LC0, new_tree(4 * answer["root_visits"]))
-    search.set_position(stack_from_board(board))
+    search.set_position(stack_from_board(board_after(answer["moves"], answer["fen"])))
     evaluator, leaves = Lc0Evaluator(net), new_leaf_batch(1)
     while search.visits < answer["root_visits"]:
         if gather_leaves(search, leaves, 1):
@@ -123,9 +118,7 @@ def same_roots(folder: Path, name: str, nodes: int, most: int | None = None) -> 
     same, answers = 0, list(roots(folder, name, nodes))[:most]
     with Engine(EngineOptions(preset="lc0", evaluator="network", weights_file=net, hash_mib=16)) as engine:
         for answer in answers:
-            board = chess.Board(answer["fen"])
-            for text in answer["moves"]:
-                board.push_uci(text)
+            board = board_after(answer["moves"], answer["fen"])
             board.chess960 = True  # castling as Lc0 prints it
             engine.new_game()
             engine.set_position(board)

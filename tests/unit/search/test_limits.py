@@ -1,7 +1,5 @@
 """Time planning: shares of the clock, hard bounds, and what a hopeless clock gets."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """The formulas of selection on trees small enough to count by hand, as plain Python."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -9,10 +7,7 @@ import pytest
 
 from engine.search.priors import hint, keep_moves, restore
 from engine.search.puct import exploration_scale, moves_left_utility, score_edges, select_edge
-from engine.search.tree import (
-    LOSS,
-    ROOT,
-)
+from engine.search.tree import LOSS, ROOT
 from tests.unit.search.small_trees import PARAMS, decide, small_tree, visit
 
 pytestmark = pytest.mark.plain

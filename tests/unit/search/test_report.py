@@ -1,7 +1,5 @@
 """What a search tells of its lines."""
 
-from __future__ import annotations
-
 import threading
 
 import chess

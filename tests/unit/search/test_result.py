@@ -1,7 +1,5 @@
 """Scores in the units that are shown."""
 
-from __future__ import annotations
-
 from engine.search.result import centipawns, mate_moves, per_mille
 
 

@@ -1,7 +1,5 @@
 """A tree that is full learns on: what was not used for long gives way."""
 
-from __future__ import annotations
-
 import time
 
 import chess
@@ -10,39 +8,16 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import stack_from_board
-from engine.evaluation.material import MaterialEvaluator
-from engine.evaluation.protocol import Evaluator
 from engine.options import EngineOptions
 from engine.search import room
 from engine.search.limits import Limits
-from engine.search.params import SearchParams
 from engine.search.report import Reporter, outline
-from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search
-from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree, new_tree
-from tests.unit.search.flat import FlatEvaluator, tree_fingerprint
+from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree
+from tests.unit.search.flat import FlatEvaluator, search_on, searched, tree_fingerprint
+from tests.unit.search.shared_trees import assert_whole
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
-
-
-def searched(room: int, visits: int, threads: int = 1, evaluator: Evaluator | None = None) -> Search:
-    """A search in a tree of so many nodes, with the evaluator `material` by default."""
-    search = Search(SearchParams(needs_planes=False, late_policy=True), new_tree(room))
-    search.set_position(stack_from_board(chess.Board(POSITION)))
-    search_on(search, visits, threads, evaluator)
-    return search
-
-
-def search_on(search: Search, visits: int, threads: int = 1, evaluator: Evaluator | None = None) -> None:
-    """Visits until the root has so many."""
-    runner = Runner(
-        search,
-        Walkers(search, MaterialEvaluator(), threads) if evaluator is None else Batches(search, evaluator, threads),
-    )
-    while search.visits < visits:
-        runner.advance(visits)
-    runner.finish()
-    runner.close()
 
 
 def make_room(tree: Tree) -> None:
@@ -54,46 +29,29 @@ def new_reporter(search: Search) -> Reporter:
     return Reporter(search, chess.Board(POSITION), 1, None, 111.0)
 
 
-def assert_consistent(tree: Tree) -> None:
-    """Parents and children know each other, and all visits of a node's children are its own."""
-    count = int(tree.counters[NODES])
-    found = np.zeros(count, bool)
-    for node in range(count):
-        edges = slice(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
-        children = tree.child[edges]
-        children = children[children >= 0]
-        assert (tree.parent[children] == node).all()
-        assert (children > node).all()
-        assert tree.visits[children].sum() <= tree.visits[node]
-        found[children] = True
-        if tree.state[node] == EXPANDED:
-            assert tree.prior[edges].sum() == pytest.approx(1.0, abs=1e-4)
-    assert found[1:].all()
-    assert not tree.in_flight[:count].any()
-
-
 def test_a_full_tree_learns_on_and_is_the_same_every_time():
-    first, second = (searched(1500, 6000) for _ in range(2))
+    first, second = (searched(POSITION, 6000, room=1500) for _ in range(2))
     assert outline(first, 1, 300) == outline(second, 1, 300)
     assert first.visits == 6000
     assert first.tree.counters[SHRINKS] > 3
     assert first.was_full
     assert first.fullness == 1.0
-    assert_consistent(first.tree)
-    roomy = searched(20_000, 6000)
+    assert_whole(first)
+    roomy = searched(POSITION, 6000)
     assert roomy.tree.counters[SHRINKS] == 0
     assert abs(first.root().position.q - roomy.root().position.q) < 0.1
 
 
 def test_batched_rounds_learn_on_too():
-    search = searched(1200, 5000, evaluator=FlatEvaluator())
+    search = searched(POSITION, 5000, room=1200, evaluator=FlatEvaluator())
     assert search.visits >= 5000
     assert search.tree.counters[SHRINKS] > 1
-    assert_consistent(search.tree)
+    assert search.tree.counters[NODES] <= 1200
+    assert_whole(search)
 
 
 def test_what_was_used_least_recently_gives_way_and_keeps_its_value():
-    search = searched(20_000, 2000)
+    search = searched(POSITION, 2000)
     tree = search.tree
     before = {name: getattr(tree, name)[:3000].copy() for name in ("visits", "value_sum")}
     moves, root_visits = search.root().moves, search.root().visits
@@ -110,11 +68,11 @@ def test_what_was_used_least_recently_gives_way_and_keeps_its_value():
     assert closed.any()
     still_open = (states == EXPANDED) & (tree.lower[:kept] != tree.upper[:kept])
     assert stamps[closed].max() < stamps[still_open].min() <= newest
-    assert_consistent(tree)
+    assert_whole(search, adds_up=False)
 
 
 def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
-    search = searched(20_000, 100)
+    search = searched(POSITION, 100)
     tree = search.tree
     tree.used_at[: tree.counters[NODES]] = 7  # Everything is as recent as the root.
     tree.lower[1 : tree.counters[NODES]] = tree.upper[1 : tree.counters[NODES]]  # And everything is decided.
@@ -125,8 +83,8 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
 
 
 def test_between_two_slices_the_tree_can_be_read(monkeypatch):
-    search = searched(20_000, 3000)
-    monkeypatch.setattr(room, "SLICE", 50)
+    search = searched(POSITION, 2000)
+    monkeypatch.setattr(room, "SLICE", 30)
     reporter = new_reporter(search)
     before = reporter.infos_now()[0]
     visits = search.root().visits
@@ -139,7 +97,7 @@ def test_between_two_slices_the_tree_can_be_read(monkeypatch):
         assert (info.score_cp, info.nodes) == (before.score_cp, before.nodes)
         readings += 1
     assert readings > 100
-    assert_consistent(search.tree)
+    assert_whole(search, adds_up=False)
 
 
 def reachable_is_whole(tree: Tree) -> None:
@@ -159,7 +117,7 @@ def reachable_is_whole(tree: Tree) -> None:
 @pytest.mark.parametrize("slices", range(0, 110, 12))
 def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, slices):
     monkeypatch.setattr(room, "SLICE", 50)
-    search = searched(1500, 900)
+    search = searched(POSITION, 900, room=1500)
     info = new_reporter(search).infos_now()[0]
     visits = search.root().visits[search.root().order()[0]]
     search.make_room()
@@ -169,7 +127,7 @@ def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, 
     assert search.set_position(stack_after(*info.pv[:1]))
     assert search.visits == visits
     search.finish_making_room()
-    assert_consistent(search.tree)
+    assert_whole(search)
 
 
 def stack_after(*moves: chess.Move) -> np.ndarray:
@@ -180,8 +138,8 @@ def stack_after(*moves: chess.Move) -> np.ndarray:
 
 
 def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkeypatch):
-    search = searched(20_000, 3000)
-    monkeypatch.setattr(room, "SLICE", 50)
+    search = searched(POSITION, 1000)
+    monkeypatch.setattr(room, "SLICE", 15)
     info, used = new_reporter(search).infos_now()[0], int(search.tree.counters[NODES])
     assert search.set_position(stack_after(info.pv[0]))
     assert search.tree.counters[NODES] == used
@@ -196,14 +154,14 @@ def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkey
         slices += 1
     assert slices > 100
     assert search.tree.counters[NODES] < used
-    assert_consistent(search.tree)
+    assert_whole(search)
 
 
 def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(room, "SLICE", 50)
     trees = []
     for slices in (*range(0, 200, 9), 100_000):
-        search = searched(20_000, 3000)
+        search = searched(POSITION, 3000)
         moves = new_reporter(search).infos_now()[0].pv
         assert search.set_position(stack_after(*moves[:1]))
         for _ in range(slices):
@@ -211,27 +169,27 @@ def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkey
                 search.make_room()
         assert search.set_position(stack_after(*moves[:2]))
         search.finish_making_room()
-        assert_consistent(search.tree)
+        assert_whole(search)
         trees.append(tree_fingerprint(search))
     assert len(set(trees)) == 1
 
 
 def test_moves_left_out_leave_nothing_in_a_tree_that_gets_full():
     """Their nodes once stayed without an edge, and whatever walked along edges to them never arrived."""
-    search = searched(1500, 1000)
+    search = searched(POSITION, 1000, room=1500)
     least = search.root().moves[-1:]
     search.restrict_root(least)
     assert (search.root().moves == least).all()
     search.finish_making_room()
-    assert_consistent(search.tree)
+    assert_whole(search)
     search_on(search, 5000)
     assert search.tree.counters[SHRINKS] > 0
-    assert_consistent(search.tree)
+    assert_whole(search)
     assert search.visits == 5000 == 1 + search.root().visits.sum()
 
 
 def test_a_restricted_root_forgets_what_other_moves_were_worth():
-    search = searched(20_000, 3000)
+    search = searched(POSITION, 3000)
     order = search.root().order()
     q, visits, left = search.root().q, search.root().visits, order[1:3]
     own = search.own_value[0]
@@ -250,11 +208,11 @@ def test_a_mate_that_is_left_out_is_not_the_roots_value():
         assert result.infos[0].score_mate is None
         assert result.root.q < 1.0
         assert result.root.v < 1.0
-        assert_consistent(engine._search.tree)
+        assert_whole(engine._search)
 
 
 def test_the_clock_of_a_very_long_search_is_set_back():
-    search = searched(20_000, 2000)
+    search = searched(POSITION, 2000)
     tree = search.tree
     used = int(tree.counters[NODES])
     tree.used_at[:used] += room.LATEST_CLOCK
@@ -268,10 +226,10 @@ def test_the_clock_of_a_very_long_search_is_set_back():
 
 @pytest.mark.parametrize("visits", [0, 1, 300])
 def test_a_full_tree_is_rehearsed_in_any_tree(visits: int) -> None:
-    search = searched(5000, visits)
+    search = searched(POSITION, visits, room=5000)
     search.rehearse_full_tree()
     assert not search.needs_room
-    assert_consistent(search.tree)
+    assert_whole(search)
 
 
 def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
@@ -288,7 +246,7 @@ def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
         board.push(result.best_move)
         engine.set_position(board)
         assert engine.search(Limits(nodes=2000)).best_move in board.legal_moves
-        assert_consistent(engine._search.tree)
+        assert_whole(engine._search, adds_up=False)
 
 
 @pytest.mark.parametrize("limits", [Limits(depth=100), Limits(mate=5)])

@@ -1,7 +1,5 @@
 """The statistics of the root, and the choice among its moves."""
 
-from __future__ import annotations
-
 import time
 
 import chess
@@ -17,12 +15,7 @@ from engine.search.job import SearchOrder, Stopper
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.session import Search
-from engine.search.tree import (
-    LOSS,
-    ROOT,
-    WIN,
-    new_tree,
-)
+from engine.search.tree import LOSS, ROOT, WIN, new_tree
 from tests.unit.search.flat import FlatEvaluator, engine
 from tests.unit.search.rounds import apply_leaves, gather_leaves
 

@@ -1,8 +1,5 @@
 """The same search gives the same tree: whatever evaluates, interrupts or shares it."""
 
-from __future__ import annotations
-
-import hashlib
 from collections.abc import Iterator
 
 import chess
@@ -26,20 +23,12 @@ from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search
-from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
+from engine.search.tree import new_tree
 from tests.unit.network.fused_tower import fused
+from tests.unit.search.flat import tree_fingerprint
+from tests.unit.search.shared_trees import assert_whole
 
 POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
-
-
-def tree_hash(search: Search) -> str:
-    """A digest of the whole tree."""
-    tree, digest = search.tree, hashlib.sha256()
-    for name in NODE_FIELDS:
-        digest.update(getattr(tree, name)[: tree.counters[NODES]].tobytes())
-    for name in EDGE_FIELDS:
-        digest.update(getattr(tree, name)[: tree.counters[EDGES]].tobytes())
-    return digest.hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +44,8 @@ def test_batches_build_one_tree_at_any_number_of_threads(tower):
         with Engine(EngineOptions(hash_mib=8, threads=count), evaluator) as engine:
             engine.set_position(chess.Board(POSITION))
             engine.search(Limits(nodes=1500))
-            hashes.add(tree_hash(engine._search))
+            assert_whole(engine._search, adds_up=False)
+            hashes.add(tree_fingerprint(engine._search))
         evaluator.close()
     assert len(hashes) == 1
 
@@ -64,7 +54,7 @@ def material_tree() -> str:
     with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as engine:
         engine.set_position(chess.Board(POSITION))
         assert engine.search(Limits(nodes=3000)).nodes == 3000
-        return tree_hash(engine._search)
+        return tree_fingerprint(engine._search)
 
 
 def test_one_thread_over_material_builds_one_tree():
@@ -78,7 +68,7 @@ def sparse_tree() -> str:
     with Engine(EngineOptions(hash_mib=8, threads=1), evaluator) as engine:
         engine.set_position(chess.Board(POSITION))
         assert engine.search(Limits(nodes=2000)).nodes == 2000
-        return tree_hash(engine._search)
+        return tree_fingerprint(engine._search)
 
 
 def test_one_thread_with_a_sparse_net_builds_one_tree():
@@ -93,7 +83,7 @@ def test_a_tree_that_is_kept_and_searched_on_is_one_for_one_thread():
             for nodes in (1500, 2500, 400):
                 engine.set_position(board)
                 board.push(engine.search(Limits(nodes=nodes)).best_move)
-            hashes.add(tree_hash(engine._search))
+            hashes.add(tree_fingerprint(engine._search))
     assert len(hashes) == 1
 
 
@@ -111,7 +101,7 @@ class Pieces:
 
 
 def test_where_a_loop_is_interrupted_leaves_no_trace():
-    assert tree_hash(Pieces(iter(lambda: 1, 0)).search) == tree_hash(Pieces(iter(lambda: 500, 0)).search)
+    assert tree_fingerprint(Pieces(iter(lambda: 1, 0)).search) == tree_fingerprint(Pieces(iter(lambda: 500, 0)).search)
 
 
 class Overlapping:
@@ -133,14 +123,14 @@ class Overlapping:
 def test_batches_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads):
     search = Overlapping(NetworkEvaluator(tower), threads, 1000).search
     assert search.visits == 1000
-    assert not search.tree.in_flight[: search.tree.counters[NODES]].any()
+    assert_whole(search, adds_up=False)
     assert search.root().visits.sum() == 999
 
 
 def test_a_cache_changes_no_tree(tower):
     cached = CachedEvaluator(NetworkEvaluator(tower), 0.1)
     plain = Overlapping(NetworkEvaluator(tower), 2, 1500).search
-    assert tree_hash(Overlapping(cached, 2, 1500).search) == tree_hash(plain)
+    assert tree_fingerprint(Overlapping(cached, 2, 1500).search) == tree_fingerprint(plain)
 
 
 class Failing(NetworkEvaluator):
@@ -162,8 +152,8 @@ def test_what_breaks_in_a_helper_reaches_the_caller_and_the_next_search_is_whole
         with pytest.raises(OSError, match="no answer"):
             engine.search(Limits(nodes=1500))
         engine.search(Limits(nodes=1500))
-        after = tree_hash(engine._search)
+        after = tree_fingerprint(engine._search)
     with Engine(EngineOptions(hash_mib=8, threads=1), NetworkEvaluator(tower)) as engine:
         engine.set_position(chess.Board(POSITION))
         engine.search(Limits(nodes=1500))
-        assert tree_hash(engine._search) == after
+        assert tree_fingerprint(engine._search) == after

@@ -1,7 +1,5 @@
 """The tree as an object: what is kept, what is forgotten, and what it may not grow beyond."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest
@@ -13,12 +11,10 @@ from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.root import principal_variation
 from engine.search.session import Search
-from engine.search.tree import (
-    NODES,
-    new_tree,
-)
-from tests.unit.search.flat import FlatEvaluator, best_uci, check_consistency, engine, tree_fingerprint
+from engine.search.tree import NODES, new_tree
+from tests.unit.search.flat import FlatEvaluator, best_uci, engine
 from tests.unit.search.rounds import apply_leaves, gather_leaves
+from tests.unit.search.shared_trees import assert_whole
 
 
 def test_what_the_evaluator_said_of_the_root_is_known_when_its_subtree_is_kept():
@@ -53,18 +49,7 @@ def test_a_second_occurrence_in_the_path_is_a_draw_and_taken_back_when_the_root_
         tree_search.finish_making_room()
         nodes = int(tree_search.tree.counters[NODES])
         assert not (tree_search.tree.state[:nodes] == 3).any()
-        check_consistency(tree_search)
-
-
-def test_the_same_search_gives_the_same_tree_and_leaves_nothing_in_flight():
-    prints = set()
-    for _ in range(3):
-        with engine() as player:
-            player.set_position(chess.Board())
-            player.search(Limits(nodes=3000))
-            check_consistency(player._search)
-            prints.add(tree_fingerprint(player._search))
-    assert len(prints) == 1
+        assert_whole(tree_search, adds_up=False)
 
 
 def test_the_played_moves_subtree_is_kept_with_its_statistics():
@@ -81,7 +66,7 @@ def test_the_played_moves_subtree_is_kept_with_its_statistics():
         player._search.finish_making_room()
         assert player._search.visits == visits
         assert reply[1] in player._search.root().moves
-        check_consistency(player._search)
+        assert_whole(player._search)
 
 
 @pytest.mark.parametrize(("clock", "later"), [(0, 98), (98, 0)])
@@ -93,28 +78,6 @@ def test_the_same_position_with_another_halfmove_clock_gets_another_tree(clock, 
         player.set_position(chess.Board(mate_in_two.format(later)))
         after = player.search(Limits(nodes=3000)).infos[0]
     assert (before.score_mate, after.score_mate) == ((2, None) if clock == 0 else (None, 2))
-
-
-def test_another_game_forgets_the_tree():
-    with engine() as player:
-        player.set_position(chess.Board())
-        player.search(Limits(nodes=200))
-        board = chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1")
-        player.set_position(board)
-        assert board.is_legal(player.search(Limits(nodes=100)).best_move)
-
-
-def test_a_full_tree_goes_on_without_growing():
-    tree_search = Search(SearchParams(needs_planes=False), new_tree(300))
-    tree_search.set_position(stack_from_board(chess.Board()))
-    leaves = new_leaf_batch(16)
-    for _ in range(200):
-        count = gather_leaves(tree_search, leaves, 16)
-        FlatEvaluator().evaluate(leaves, count)
-        apply_leaves(tree_search, leaves)
-    assert tree_search.visits > 1000
-    assert tree_search.tree.counters[NODES] <= 300
-    check_consistency(tree_search)
 
 
 def test_root_noise_keeps_the_priors_a_distribution():

@@ -1,7 +1,5 @@
 """Stints: visits in a row below one node leave the sums that visits from the root would, the same every time."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Nodes with the same position: what a new one learns from the one before."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 import chess
@@ -10,12 +8,10 @@ import pytest
 
 from engine.board.convert import decode_move, stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
-from engine.evaluation.material import MaterialEvaluator
-from engine.search.params import LC0, SearchParams
+from engine.search.params import LC0
 from engine.search.priors import take_moves
 from engine.search.room import make_room
 from engine.search.root import principal_variation
-from engine.search.run import Batches, Runner, Walkers
 from engine.search.session import Search
 from engine.search.transpositions import (
     LATEST_HALFMOVE,
@@ -35,10 +31,12 @@ from engine.search.tree import (
     STUNTED,
     TERMINAL,
     VALUED,
-    new_tree,
 )
 from engine.search.visit import finish_at_once
-from tests.unit.search.flat import FlatEvaluator
+from tests.boards import board_after
+from tests.unit.search import flat
+from tests.unit.search.flat import IN_KERNEL, FlatEvaluator
+from tests.unit.search.shared_trees import assert_whole
 from tests.unit.search.small_trees import PARAMS, add_child, grow, small_tree, visit
 
 KINGS_WALK = "8/2k5/3p4/p2P1p2/P2P1P2/8/1K6/8 w - - 0 1"
@@ -47,17 +45,8 @@ SHARED_KEY = np.uint64(12345)
 
 
 def searched(fen: str, visits: int, transpositions: bool = True, evaluator=None) -> Search:
-    params = SearchParams(needs_planes=False, late_policy=True, mate_moves=1, transpositions=transpositions)
-    search = Search(params, new_tree(2 * visits))
-    search.set_position(stack_from_board(chess.Board(fen)))
-    runner = Runner(
-        search, Walkers(search, MaterialEvaluator(), 1) if evaluator is None else Batches(search, evaluator, 1)
-    )
-    while search.visits < visits:
-        runner.advance(visits)
-    runner.finish()
-    runner.close()
-    return search
+    params = IN_KERNEL._replace(mate_moves=1, transpositions=transpositions)
+    return flat.searched(fen, visits, params, 2 * visits, evaluator=evaluator)
 
 
 def by_position(search: Search) -> dict[int, list[int]]:
@@ -148,18 +137,10 @@ def test_the_table_keeps_the_node_with_the_most_visits():
 
 @pytest.mark.parametrize(
     ("moves", "halfmoves", "has_key"),
-    [
-        ("", 0, True),
-        ("", LATEST_HALFMOVE, True),
-        ("", LATEST_HALFMOVE + 1, False),
-        ("b2b3 c7b7 b3b2 b7c7", 0, False),
-    ],
+    [("", 0, True), ("", LATEST_HALFMOVE, True), ("", LATEST_HALFMOVE + 1, False), ("b2b3 c7b7 b3b2 b7c7", 0, False)],
 )
 def test_positions_that_depend_on_the_way_there_have_no_transpositions(moves, halfmoves, has_key):
-    board = chess.Board(KINGS_WALK)
-    board.halfmove_clock = halfmoves
-    for move in moves.split():
-        board.push_uci(move)
+    board = board_after(moves, KINGS_WALK.replace("0 1", f"{halfmoves} 1"))
     tree = small_tree([1.0])
     tree = tree._replace(stack=stack_from_board(board))
     note_position.py_func(tree, ROOT, len(tree.stack) - 1)
@@ -204,15 +185,7 @@ def test_transpositions_save_evaluations_of_the_batched_evaluators_too():
 
 
 def test_a_node_that_learned_has_its_own_visits_and_values_add_up():
-    search = searched(KINGS_WALK, 4000)
-    tree = search.tree
-    for node in range(int(tree.counters[NODES])):
-        children = search.tree.child[search.edges(node)]
-        children = children[children != NO_NODE]
-        own = float(tree.value_sum[node] + tree.value_sum[children].sum())
-        if tree.state[node] == EXPANDED and (tree.lower[node] != tree.upper[node]):
-            assert tree.visits[node] == 1 + tree.visits[children].sum()
-            assert abs(own) <= 1 + 1e-6
+    assert_whole(searched(KINGS_WALK, 4000))
 
 
 def test_the_table_is_made_again_when_nodes_move():

@@ -1,7 +1,5 @@
 """The table of fields, and the sizes that a tree can have."""
 
-from __future__ import annotations
-
 import mmap
 import sys
 

@@ -1,7 +1,5 @@
 """Backups and proofs, on trees small enough to count by hand and in whole searches."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest
@@ -33,7 +31,7 @@ from engine.search.tree import (
 )
 from engine.search.visit import count_visits, finish_known, new_node
 from engine.search.visits import apply, begin
-from tests.unit.search.flat import BlunderingEvaluator, search
+from tests.unit.search.flat import search
 from tests.unit.search.rounds import gather_leaves
 from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, small_tree, visit
 
@@ -143,55 +141,6 @@ def one_round(apply_kernel) -> Tree:
         leaves.moves_left[:count] = 40
         apply_kernel(search.tree, search.in_flight, search.params, leaves, 0)
     return search.tree
-
-
-@pytest.mark.parametrize(
-    ("fen", "best", "mate"),
-    [
-        ("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1", "a1a8", 1),
-        ("r3k3/8/8/8/8/8/5PPP/6K1 b - - 0 1", "a8a1", 1),
-        ("kbK5/pp6/1P6/8/8/8/8/R7 w - - 0 1", "a1a6", 2),  # Morphy
-        ("6k1/5Npp/8/8/2Q5/8/8/K5r1 w - - 0 1", None, None),
-    ],
-)
-def test_forced_mates_are_proven_and_played(fen, best, mate):
-    board = chess.Board(fen)
-    result = search(board, nodes=20000)
-    if best:
-        assert result.best_move.uci() == best
-        assert result.infos[0].score_mate == mate
-        for move in result.infos[0].pv:
-            assert board.is_legal(move)
-            board.push(move)
-        assert board.is_checkmate()
-    else:  # the mated king's side: White is in check and must not lose a proven game knowingly
-        assert board.is_legal(result.best_move)
-
-
-def test_mate_in_one_is_found_at_the_root_with_one_round_whatever_the_policy_says():
-    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")
-    assert search(board, BlunderingEvaluator("e1e2"), nodes=5).best_move.uci() == "a1a8"
-
-
-def test_a_move_that_allows_mate_in_one_is_given_up_after_one_visit():
-    board = chess.Board()
-    for text in ("f2f3", "e7e5"):
-        board.push_uci(text)
-    result = search(board, BlunderingEvaluator("g2g4"), nodes=100)
-    blunder = next(child for child in result.children if child.move.uci() == "g2g4")
-    assert blunder.prior > 0.8
-    assert blunder.mate == -1
-    assert result.best_move.uci() != "g2g4"
-
-
-def test_a_lost_side_defends_as_long_as_it_can():
-    board = chess.Board("8/8/8/8/8/2k5/1q6/K7 w - - 0 1")
-    result = search(board, nodes=10)
-    assert result.best_move is None  # already mate
-    board = chess.Board("k7/8/1K6/8/8/8/8/7R b - - 0 1")
-    result = search(board, nodes=2000)
-    assert result.best_move.uci() == "a8b8"
-    assert result.infos[0].score_mate == -1
 
 
 def test_proven_values_replace_the_average():

@@ -1,18 +1,12 @@
 """Several threads that visit one tree: it is whole whenever they stand still."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import encode_move, stack_from_board
-from engine.evaluation.material import MaterialEvaluator
-from engine.search.params import SearchParams
-from engine.search.run import Runner, Walkers
-from engine.search.session import Search
-from engine.search.tree import LOSS, UNKNOWN_DISTANCE, new_tree
-from tests.unit.search.flat import tree_fingerprint
+from engine.board.convert import encode_move
+from engine.search.tree import LOSS, UNKNOWN_DISTANCE
+from tests.unit.search.flat import searched, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole, wander
 
 
@@ -30,22 +24,9 @@ class Tables:
         return self.answer
 
 
-def searched(fen: str, threads: int, visits: int, room: int = 20_000, tables: Tables | None = None) -> Search:
-    search = Search(SearchParams(needs_planes=False, late_policy=True), new_tree(room))
-    search.set_position(stack_from_board(chess.Board(fen)))
-    walkers = Walkers(search, MaterialEvaluator(), threads)
-    walkers.tablebase = tables
-    runner = Runner(search, walkers)
-    while search.visits < visits and not search.is_proven:
-        runner.advance(visits)
-    runner.finish()
-    runner.close()
-    return search
-
-
 @pytest.mark.parametrize("threads", [1, 2, 16])
 def test_the_node_limit_is_kept_to_the_visit(threads):
-    search = searched(POSITIONS[1], threads, 3000)
+    search = searched(POSITIONS[1], 3000, threads=threads)
     assert search.visits == 3000
     assert search.root().visits.sum() == 2999
     assert_whole(search)
@@ -54,12 +35,12 @@ def test_the_node_limit_is_kept_to_the_visit(threads):
 @pytest.mark.parametrize("threads", [1, 16])
 @pytest.mark.parametrize("fen", POSITIONS[:9])
 def test_trees_are_whole_in_mates_endings_and_repetitions(fen, threads):
-    assert_whole(searched(fen, threads, 3000))
+    assert_whole(searched(fen, 3000, threads=threads))
 
 
 @pytest.mark.parametrize("threads", [2, 16])
 def test_a_full_tree_is_whole_and_goes_on(threads):
-    search = searched(POSITIONS[1], threads, 12_000, room=2048)
+    search = searched(POSITIONS[1], 12_000, room=2048, threads=threads)
     assert search.was_full
     assert search.visits == 12_000
     assert_whole(search)
@@ -75,21 +56,21 @@ PAWN_AND_KNIGHT = "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"  # The search knows nothing 
 
 def test_tables_that_know_nothing_leave_no_trace():
     tables = Tables(None)
-    asked = searched(PAWN_AND_KNIGHT, 1, 3000, tables=tables)
+    asked = searched(PAWN_AND_KNIGHT, 3000, tables=tables)
     assert tables.asked > 100
-    assert tree_fingerprint(asked) == tree_fingerprint(searched(PAWN_AND_KNIGHT, 1, 3000))
+    assert tree_fingerprint(asked) == tree_fingerprint(searched(PAWN_AND_KNIGHT, 3000))
 
 
 def test_tables_are_not_asked_where_too_many_pieces_are_left():
     tables = Tables(0)
-    asked = searched(POSITIONS[1], 1, 3000, tables=tables)
+    asked = searched(POSITIONS[1], 3000, tables=tables)
     assert tables.asked == 0
-    assert tree_fingerprint(asked) == tree_fingerprint(searched(POSITIONS[1], 1, 3000))
+    assert tree_fingerprint(asked) == tree_fingerprint(searched(POSITIONS[1], 3000))
 
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_what_tables_know_is_certain(threads):
-    search = searched(PAWN_AND_KNIGHT, threads, 3000, tables=Tables(2))
+    search = searched(PAWN_AND_KNIGHT, 3000, threads=threads, tables=Tables(2))
     pushed = search.root().moves.tolist().index(encode_move(chess.Board(PAWN_AND_KNIGHT), chess.Move.from_uci("e3e4")))
     assert search.root().proven[pushed] == LOSS
     assert search.root().mate_plies[pushed] == UNKNOWN_DISTANCE

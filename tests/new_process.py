@@ -1,0 +1,19 @@
+"""Programs in a Python process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def output_of(program: str, *words: str, warnings: str = "default", **environment: str) -> str:
+    """What a program prints that must end well; it finds the project, and modules in `PYTHONPATH` before it."""
+    path = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(ROOT)]))
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", warnings, "-c", program, *words],
+        env={**os.environ, **environment, "PYTHONPATH": path}, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
