@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from uci.loading.child import child_environment
 
@@ -26,7 +26,7 @@ class EngineProcess:
     """A started engine; every read has a deadline, so that a hanging engine fails the test."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
+        self.process: Any = subprocess.Popen(  # Any: a type checker doubts that its pipes exist
             command,
             env={**child_environment(), **(environment or {})},
             stdin=subprocess.PIPE,
