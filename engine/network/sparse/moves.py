@@ -13,11 +13,11 @@ moves of the sort; the first sort has a row besides. What sorts are made of:
     threats    how many of these it attacks: 0, 1, 2 or more
     left       pieces under attack that the moving piece alone protects, and leaves: 0, 1, 2 or more
     guarded    pieces in danger that it protects from the target: 0, 1, 2 or more
-    others     other pieces in danger: 0, 1, 2 or more; flees: whether the moving piece is in danger
+    others     other pieces in danger: 0, 1, 2 or more; fled: whether the moving piece stood in danger
 
     sort 0    kind, threat, risk, left
     sort 1    kind, attacker, support, captured, attacked twice, threat
-    sort 2    kind, threat, risk, threats, left, flees, others
+    sort 2    kind, threat, risk, threats, left, fled, others
     sort 3    kind, threat, risk, threats, guarded, others
 """
 
