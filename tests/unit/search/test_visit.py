@@ -151,11 +151,11 @@ def test_proven_values_replace_the_average():
 
 
 def test_stalemate_and_bare_kings_are_draws():
-    result = search(chess.Board("7k/8/6Q1/8/8/8/8/K7 w - - 0 1"), nodes=3000)
+    result = search(chess.Board("7k/8/6Q1/8/8/p7/P7/K7 w - - 0 1"), nodes=3000)
     values = {child.move.uci(): child for child in result.children}
     assert result.best_move.uci() != "g6f7"
     stalemates = [
-        m for m in values if (b := chess.Board("7k/8/6Q1/8/8/8/8/K7 w - - 0 1")).push_uci(m) and b.is_stalemate()
+        m for m in values if (b := chess.Board("7k/8/6Q1/8/8/p7/P7/K7 w - - 0 1")).push_uci(m) and b.is_stalemate()
     ]
     assert stalemates
     assert all(values[m].q == 0.0 and values[m].draw == 1.0 for m in stalemates if values[m].visits)
