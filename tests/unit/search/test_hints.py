@@ -35,7 +35,7 @@ WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
 QUEEN_GIVEN_UP = "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1"  # mate in two
 COMBINATIONS = [  # of the WAC suite (Reinfeld, "Win at Chess"): the first move is nothing that a game would show
-    ("r2rb1k1/pp1q1p1p/2n1p1p1/2bp4/5P2/PP1BPR1Q/1BPN2PP/R5K1 w - - 0 1", "h3h7"),
+    ("r1q3rk/1ppbb1p1/4Np1p/p3pP2/P3P3/2N4R/1PP1Q1PP/3R2K1 w - - 0 1", "e2d2"),
     ("4r1k1/pq3p1p/2p1r1p1/2Q1p3/3nN1P1/1P6/P1P2P1P/3RR1K1 w - - 0 1", "d1d4"),
     ("2k2r2/2p5/1pq5/p1p1n3/P1P2n1B/1R4Pp/2QR4/6K1 b - - 0 1", "f4e2"),
 ]
@@ -347,7 +347,7 @@ def test_hints_and_a_restricted_root() -> None:
         assert player._search.tree.hinted[ROOT] != NO_MOVE
         only = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move),)))
         assert [child.prior for child in only.children] == [pytest.approx(1.0)]
-        both = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move), chess.Move.from_uci("h3h4"))))
+        both = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move), chess.Move.from_uci("e2e3"))))
         assert sum(child.prior for child in both.children) == pytest.approx(1.0, abs=1e-5)
 
 
