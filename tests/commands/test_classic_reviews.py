@@ -45,13 +45,12 @@ CLASSICS = {
         "16. Qb8+": (BRILLIANT, "sacrifice"),
     }),
     "immortal": (IMMORTAL, {
-        "18. Bd6": ({2, 4}, "loses a rook"),
+        "18. Bd6": ({2, 4}, "Better was d4"),
         "18... Bxg1": (BAD, "Better was Qxa1+"),
         "22. Qf6+": (BRILLIANT, "sacrifice"),
     }),
     "evergreen": (EVERGREEN, {
         "17. Nf6+": ({2, 4}, "Better was Ng3"),
-        "19. Rad1": (BAD, "Better was"),
         "20... Nxe7": ({4}, "allows mate in 4"),
         "21. Qxd7+": (BRILLIANT, "sacrifice"),
     }),
