@@ -20,9 +20,10 @@ from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, publish, unlock
+from engine.native.prefetch import prefetch
 from engine.search.proofs import decide, is_decided, update_ancestors
 from engine.search.puct import select_edge
-from engine.search.transpositions import enter, note_position, teacher_of_value
+from engine.search.transpositions import enter, note_position, place_of, teacher_of_value
 from engine.search.tree import (
     BASE,
     BUSY,
@@ -108,7 +109,12 @@ def descend(tree, params, node, depth, state):
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
     while state == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
         edge = select_edge(tree, params, node, draw_score)
+        child = np.int64(tree.child[edge])
+        if child != NO_NODE:
+            prefetch_below(tree, params, child)
         push(tree.stack, ply + depth, tree.move[edge])
+        if child == NO_NODE:
+            prefetch(tree.table, place_of(tree, tree.stack[ply + depth + 1, KEY]))
         child = np.int64(tree.child[edge])
         if child != NO_NODE:
             state = reach(tree.nodes, child, np.int64(1))
@@ -119,9 +125,27 @@ def descend(tree, params, node, depth, state):
         depth += 1
         draw_score = -draw_score
         node = child
-        if params.transpositions and tree.nodes[node].visits & (tree.nodes[node].visits - 1) == 0:
-            enter(tree, node)  # At first, and now and then: it may have more visits by now than the one before it.
+        if params.transpositions and enters(tree, node):
+            enter(tree, node)
     return node, depth, state
+
+
+@kernel()
+def enters(tree, node):
+    """Whether a node is to be entered among transpositions: at first, and each time that its visits have doubled,
+    because it may have more by now than the one before it.
+    """
+    return tree.nodes[node].visits & (tree.nodes[node].visits - 1) == 0
+
+
+@kernel()
+def prefetch_below(tree, params, node):
+    """Fetch what the walk reads next at a node."""
+    first = np.int64(tree.nodes[node].first_edge)
+    prefetch(tree.child, first)
+    prefetch(tree.prior, first)
+    if params.transpositions and enters(tree, node):
+        prefetch(tree.table, place_of(tree, tree.nodes[node].key))
 
 
 @kernel()

@@ -1,0 +1,25 @@
+"""Fetch memory into the processor's cache before it is needed, while other work goes on."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.types import int64, void
+
+from engine.native.instructions import element_address, instruction
+
+_NUMBER = ir.IntType(32)
+_READ, _KEEP, _DATA = _NUMBER(0), _NUMBER(3), _NUMBER(1)
+
+
+def prefetch(array, index):
+    """Begin to fetch the line of the cache on which an element of a contiguous array lies; any index is safe."""
+
+
+@instruction(prefetch, lambda array, index: void(array, int64))
+def _prefetch(context, builder, signature, arguments):
+    address = element_address(context, builder, signature.args[0], *arguments)
+    pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, _NUMBER, _NUMBER, _NUMBER])
+    fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+    builder.call(fetch, [pointer, _READ, _KEEP, _DATA])
+    return context.get_dummy_value()
