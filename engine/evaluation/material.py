@@ -127,6 +127,7 @@ class MaterialEvaluator:
     round_size = ROUND_SIZE
     needs_planes = False
     cpuct_deviation = 0.0
+    tempo = 0.0
     cp_scale = MATERIAL_CP_SCALE
 
     def __init__(self, threads: int = 1) -> None:

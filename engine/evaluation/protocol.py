@@ -80,6 +80,7 @@ class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
 
     cpuct_deviation: float  # share of a search's exploration that follows the deviation of values (`search.puct`)
+    tempo: float  # by how much its values overrate the side to move, compared with a search's (`search.visit`)
 
     def new_model(self) -> Any:
         """A NamedTuple of arrays for one more thread: shared weights and its own scratch."""

@@ -24,6 +24,7 @@ from engine.network.sparse.inference import (
 
 ROUND_SIZE = 64
 CPUCT_DEVIATION = 0.7  # by games (docs/what-was-tried.md)
+TEMPO = 0.09  # by games, and as measured in trees (docs/what-was-tried.md)
 
 register_family(SparseModel, evaluate_leaf, evaluate_value, evaluate_policy)
 register_family(TwoTrunkModel, evaluate_leaf_by_trunks, evaluate_value_by_trunks, evaluate_policy_by_trunk)
@@ -46,6 +47,7 @@ class SparseEvaluator:
     round_size = ROUND_SIZE
     needs_planes = False
     cpuct_deviation = CPUCT_DEVIATION
+    tempo = TEMPO
 
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         self.net = net

@@ -301,12 +301,22 @@ def finish_evaluated(tree, params, node, state, leaves, leaf):
     """Finish a visit whose evaluation is in ``leaves[leaf]``; its node is in ``state`` from now on."""
     tree.nodes[node].quiet_level = leaves.quiet_level[leaf]
     value, draw = np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2]), np.float64(leaves.wdl[leaf, 1])
+    value = without_tempo(params, value)
     moves_left = np.float64(leaves.moves_left[leaf])
     if params.small_endings and has_few_men(leaves.rows[leaf]):
         value, draw, moves_left = judge_small_ending(
             leaves.rows[leaf], tree.stack[tree.counters[ROOT_PLY]], value, draw, moves_left
         )
     finish_visit(tree, node, state, -value, draw, moves_left)
+
+
+@kernel()
+def without_tempo(params, value):
+    """An evaluation as a search would judge it, for the side to move: it moves, and the other side's reply is not yet
+    known, so evaluations are higher than the mean of the positions below. Left as they are, Q would depend on whether
+    most lines end after an odd or an even number of plies.
+    """
+    return value - params.tempo * (1.0 - value * value)
 
 
 @kernel()
