@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -126,8 +128,7 @@ class MaterialEvaluator:
     name = "material"
     round_size = ROUND_SIZE
     needs_planes = False
-    cpuct_deviation = 0.0
-    tempo = 0.0
+    search: Mapping[str, float] = MappingProxyType({})
     cp_scale = MATERIAL_CP_SCALE
 
     def __init__(self, threads: int = 1) -> None:

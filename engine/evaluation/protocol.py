@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -79,8 +80,7 @@ class PartEvaluator(Evaluator, Protocol):
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
 
-    cpuct_deviation: float  # share of a search's exploration that follows the deviation of values (`search.puct`)
-    tempo: float  # by how much its values overrate the side to move, compared with a search's (`search.visit`)
+    search: Mapping[str, float]  # parameters of searches with it, by name (`engine.search.params`)
 
     def new_model(self) -> Any:
         """A NamedTuple of arrays for one more thread: shared weights and its own scratch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import MappingProxyType
 
 from engine.evaluation.in_kernel import evaluate_leaf as evaluate_any
 from engine.evaluation.in_kernel import register_family
@@ -23,8 +24,8 @@ from engine.network.sparse.inference import (
 )
 
 ROUND_SIZE = 64
-CPUCT_DEVIATION = 0.7  # by games (docs/what-was-tried.md)
-TEMPO = 0.09  # by games, and as measured in trees (docs/what-was-tried.md)
+# By games (docs/what-was-tried.md).
+SEARCH = MappingProxyType({"cpuct_deviation": 0.7, "tempo": 0.09, "fpu_linear": True})
 
 register_family(SparseModel, evaluate_leaf, evaluate_value, evaluate_policy)
 register_family(TwoTrunkModel, evaluate_leaf_by_trunks, evaluate_value_by_trunks, evaluate_policy_by_trunk)
@@ -46,8 +47,7 @@ class SparseEvaluator:
     name = "sparse"
     round_size = ROUND_SIZE
     needs_planes = False
-    cpuct_deviation = CPUCT_DEVIATION
-    tempo = TEMPO
+    search = SEARCH
 
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         self.net = net

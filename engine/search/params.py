@@ -37,6 +37,7 @@ class SearchParams(NamedTuple):
     transpositions: bool = True  # Whether a new node learns from another one with its position (`transpositions`).
     avoid_busy: bool = False  # Whether a visit passes by children that another thread is evaluating.
     small_endings: bool = True  # Use what is known of endings with few pieces (`tactics.small_endings`).
+    fpu_linear: bool = False  # Whether an unvisited move falls with the sum of P itself, not its root (`puct`).
     tempo: float = 0.0  # How much values of Q near 0 overrate the side to move (`visit.without_tempo`).
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 

@@ -5,6 +5,7 @@ that follows how much the values below a node differ.
     U = cpuct * D * sqrt(max(1, N_children)) * P / (1 + n + n_in_flight)
     D = 1 + deviation share * (standard deviation of the node's values / typical deviation - 1)
     unvisited: Q = Q(parent, mover) - reduction * sqrt(sum of P over visited children, without proven losses)
+        with a sparse network without the square root
     M = -sign(Q) * clamp(slope * (m - m_parent), -max, max) * (1.6521 x - 0.6521 x^2)
         if |Q| of the parent is above the threshold; x = max(0, |Q| - threshold) / (1 - threshold)
 Q counts a draw as `draw_score`. M (moves left m) prefers short wins and long losses.
@@ -59,7 +60,13 @@ def mover_q(tree, node, draw_score):
 @kernel()
 def first_play_urgency(tree, params, node, draw_score, visited_prior):
     """Q of the unvisited edges of ``node``; ``visited_prior``: sum of P over the visited ones that may not lose."""
-    return np.float32(mover_q(tree, node, draw_score) - params.fpu_reduction * np.sqrt(visited_prior))
+    return np.float32(mover_q(tree, node, draw_score) - fall_of_urgency(params, visited_prior))
+
+
+@kernel()
+def fall_of_urgency(params, visited_prior):
+    """How far the Q of unvisited edges lies below their parent's."""
+    return params.fpu_reduction * (visited_prior if params.fpu_linear else np.sqrt(visited_prior))
 
 
 @kernel()

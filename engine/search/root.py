@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +11,7 @@ from engine.board.layout import KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.native.jit import kernel
 from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
+from engine.search.puct import fall_of_urgency
 from engine.search.result import RootPosition
 from engine.search.transpositions import with_moves
 from engine.search.tree import (
@@ -66,7 +66,7 @@ class Root:
     def first_play_urgency(self, q: float) -> float:
         """The Q of an unvisited move by the formula in `puct`; ``q`` is the root's Q."""
         seen = float(self.priors[(self.visits > 0) & (self.proven != LOSS)].sum())
-        return max(-1.0, q - self.params.fpu_reduction * math.sqrt(seen))
+        return max(-1.0, q - float(fall_of_urgency(self.params, seen)))
 
     def forced_index(self) -> int | None:
         """Index of the move that starts a forced mate, or None.

@@ -39,14 +39,13 @@ from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 
 def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
-    """`params` with what the evaluator decides: planes, when a node gets its policy, deviations, the tempo."""
+    """`params` with what the evaluator decides: planes, when a node gets its policy, and parameters of its own."""
     in_kernel = isinstance(evaluator, InKernelEvaluator)
     return params._replace(
         needs_planes=evaluator.needs_planes,
         late_policy=in_kernel,  # More than half of all nodes get no second visit.
         avoid_busy=in_kernel,
-        cpuct_deviation=evaluator.cpuct_deviation if isinstance(evaluator, InKernelEvaluator) else 0.0,
-        tempo=evaluator.tempo if isinstance(evaluator, InKernelEvaluator) else 0.0,
+        **(evaluator.search if isinstance(evaluator, InKernelEvaluator) else {}),
     )
 
 

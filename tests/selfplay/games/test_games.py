@@ -9,11 +9,11 @@ import chess
 import numpy as np
 import pytest
 
+from engine import Engine, EngineOptions
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import DataError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import LeafBatch
-from engine.evaluation.sparse import CPUCT_DEVIATION
 from engine.search.choice import choose_move
 from engine.search.params import SearchParams
 from engine.search.session import Search
@@ -151,11 +151,12 @@ def test_records_keep_scores_and_do_without(records: dict[int, SelfPlayRecord]) 
     assert (positions.target_scores == UNKNOWN_SCORE).all()
 
 
-@pytest.mark.parametrize(("name", "deviation"), [("material", 0.0), ("sparse", CPUCT_DEVIATION)])
-def test_self_play_explores_as_the_engine_does_with_the_evaluator(name: str, deviation: float) -> None:
-    with closing(make_evaluator(name)) as evaluator:
-        (player,) = seats(1, SMALL, evaluator).players
-        assert player.search.params.cpuct_deviation == deviation
+@pytest.mark.parametrize("name", ["material", "sparse"])
+def test_self_play_explores_as_the_engine_does_with_the_evaluator(name: str) -> None:
+    with Engine(EngineOptions(evaluator=name, threads=1, hash_mib=16)) as engine, closing(make_evaluator(name)) as own:
+        (player,) = seats(1, SMALL, own).players
+        names = ("cpuct_deviation", "tempo", "fpu_linear", "fpu_reduction", "late_policy")
+        assert [getattr(player.search.params, x) for x in names] == [getattr(engine._params(), x) for x in names]
 
 
 def test_lost_side_resigns_unless_the_game_is_played_through() -> None:

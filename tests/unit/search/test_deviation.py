@@ -45,14 +45,16 @@ def test_exploration_follows_the_deviation_where_that_was_measured(evaluator, ow
 
 
 def test_a_value_counts_less_the_tempo_of_the_side_to_move():
-    plain, search = (searched(chess.STARTING_FEN, 1, IN_KERNEL._replace(mate_moves=1, tempo=tempo)) for tempo in (0, 0.1))
+    plain, search = (
+        searched(chess.STARTING_FEN, 1, IN_KERNEL._replace(mate_moves=1, tempo=tempo)) for tempo in (0, 0.1)
+    )
     value = -plain.tree.value_sum[ROOT]
     assert -search.tree.value_sum[ROOT] == pytest.approx(value - 0.1 * (1.0 - value * value))
 
 
-@pytest.mark.parametrize(("evaluator", "own"), [("material", 0.0), ("sparse", 0.09)])
-def test_values_lose_their_tempo_where_that_was_measured(evaluator, own):
+@pytest.mark.parametrize(("evaluator", "own"), [("material", (0.0, False)), ("sparse", (0.09, True))])
+def test_tempo_and_urgency_are_those_measured_with_the_evaluator(evaluator, own):
     with Engine(EngineOptions(evaluator=evaluator, threads=1, hash_mib=16)) as engine:
-        assert engine._params().tempo == own
+        assert (engine._params().tempo, engine._params().fpu_linear) == own
         engine.set_options(replace(engine.options, preset="lc0"))
-        assert engine._params().tempo == 0.0
+        assert (engine._params().tempo, engine._params().fpu_linear) == (0.0, False)
