@@ -15,7 +15,7 @@ import chess
 from rich.console import Console, Group
 from rich.text import Text
 
-from engine.cli.option_forms import markdown_table
+from engine.options import OPTIONS as ROWS
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -48,6 +48,17 @@ FRAME = """\
 """
 OPTIONS = ROOT / "docs" / "options.md"
 TABLE_HEAD = "| UCI option |"
+
+
+def markdown_table() -> str:
+    """The table of `docs/options.md`."""
+    lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
+    for option in ROWS:
+        flag = f"`{option.flags[0]}`" if option.field else "-"
+        value = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+        names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
+        lines.append(f"| {names} | {flag} | {f'`{value}`' if value else '-'} | {option.range_text} | {option.help} |")
+    return "\n".join(lines) + "\n"
 
 
 def with_option_table(page: str) -> str:
