@@ -26,8 +26,8 @@ from uci.game.resume import saved_game
 from uci.game.timed_game import Setup, chess960_start
 from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
+from uci.play.loop import sit_down
 from uci.play.questions import ask_choices, completions
-from uci.play.sitting import sit_down
 from uci.terminal.board_view import choose_style
 from uci.terminal.limit_flags import checked
 from uci.terminal.waiting import ready_engine
