@@ -10,7 +10,7 @@ import functools
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -32,12 +32,61 @@ class Backend:
         source = array if isinstance(array, np.ndarray) or self.name != "numpy" else to_numpy(array)
         return self.xp.asarray(source, dtype=dtype)
 
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Host memory that a device can copy to and from while the host keeps working."""
+        if self.name == "numpy":
+            return np.empty(shape, dtype)
+        return importlib.import_module("cupyx").empty_pinned(shape, dtype)
+
+    def lane(self) -> Lane:
+        """A new queue of work for the device, independent of other queues."""
+        return Lane(None if self.name == "numpy" else self.xp.cuda.Stream(non_blocking=True))
+
     def versions(self) -> dict[str, str]:
         """Library versions for the provenance of saved files."""
         versions = {"numpy": np.__version__}
         if self.name != "numpy":
             versions[self.name] = self.xp.__version__
         return versions
+
+
+class Lane:
+    """A queue of work on a device: inside `with lane:` array operations join the queue in order and return at once.
+
+    On NumPy (no stream) every operation runs immediately. Host arrays used in copies should be `pinned`; do not touch
+    them until `wait` returns.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> Self:
+        if self._stream is not None:
+            self._stream.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._stream is not None:
+            self._stream.__exit__(*error)
+
+    def upload(self, host: np.ndarray, device: Any) -> None:
+        """Queue a copy to a device array of the same shape and dtype."""
+        if self._stream is None:
+            device[...] = host
+        else:
+            device.set(host, stream=self._stream)
+
+    def download(self, device: Any, host: np.ndarray) -> None:
+        """Queue a copy to a host array of the same shape and dtype."""
+        if self._stream is None:
+            host[...] = device
+        else:
+            device.get(stream=self._stream, out=host, blocking=False)
+
+    def wait(self) -> None:
+        """Wait until everything queued so far is done."""
+        if self._stream is not None:
+            self._stream.synchronize()
 
 
 NUMPY = Backend("numpy", np, "cpu")
