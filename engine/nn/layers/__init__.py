@@ -3,20 +3,61 @@
 from __future__ import annotations
 
 from engine.nn.layers.activations import ACTIVATIONS, Activation, activation_function
-from engine.nn.layers.attention import CrossAttention, SelfAttention, attend
+from engine.nn.layers.attend import attend
+from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.conv import Conv2D
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.dropout import Dropout
-from engine.nn.layers.embedding import Embedding, PositionEmbedding
+from engine.nn.layers.embedding import Embedding
+from engine.nn.layers.flatten import Flatten
+from engine.nn.layers.gru import GRU
 from engine.nn.layers.layernorm import LayerNorm
 from engine.nn.layers.list_network import ListNetwork
+from engine.nn.layers.lstm import LSTM
+from engine.nn.layers.pair_product import PairProduct
 from engine.nn.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
-from engine.nn.layers.recurrent import GRU, LSTM, RNN
-from engine.nn.layers.reshape import Flatten, Reshape
+from engine.nn.layers.position_embedding import PositionEmbedding
+from engine.nn.layers.reshape import Reshape
 from engine.nn.layers.residual import Residual
+from engine.nn.layers.rnn import RNN
 from engine.nn.layers.scored_rows import ScoredRows
 from engine.nn.layers.sparse_dense import SparseDense
 from engine.nn.layers.squeeze_excitation import SqueezeExcitation
-from engine.nn.layers.views import ChosenDense, ChosenSequential, PairProduct, TwoViews
+from engine.nn.layers.views import ChosenDense, ChosenSequential, TwoViews
+
+__all__ = [
+    "ACTIVATIONS",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Activation",
+    "AveragePool2D",
+    "BatchNorm",
+    "ChosenDense",
+    "ChosenSequential",
+    "Conv2D",
+    "CrossAttention",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GlobalAveragePool",
+    "LayerNorm",
+    "ListNetwork",
+    "MaxPool2D",
+    "MultiHead",
+    "PairProduct",
+    "PositionEmbedding",
+    "Reshape",
+    "Residual",
+    "ScoredRows",
+    "SelfAttention",
+    "Sequential",
+    "SparseDense",
+    "SqueezeExcitation",
+    "TwoViews",
+    "activation_function",
+    "attend",
+]

@@ -1,4 +1,4 @@
-"""Reshapes arrays without changing their elements."""
+"""Reshapes an array without changing its elements."""
 
 from __future__ import annotations
 
@@ -37,25 +37,3 @@ class Reshape(Layer):
 
     def config(self) -> dict[str, Any]:
         return {"layer": self.kind, "shape": list(self.shape)}
-
-
-@register("flatten")
-class Flatten(Layer):
-    """Merge all axes but the batch into one, in the order channel, row, column.
-
-    forward:  x numeric, [B, C, H, W] or any other [B, N, ...] -> y [B, C*H*W], the same numbers
-    backward: dy like y -> dx: dy in the shape of x; no parameters
-
-    Raises ShapeError when x has no batch axis.
-    """
-
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        check_input(self, x, "B", "N", "...", dtype="numeric")
-        shape = x.shape
-        flat_shape = shape[0], math.prod(shape[1:])  # reshape cannot infer a side of an empty batch
-
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, flat_shape)
-            return dy.reshape(shape), {}
-
-        return x.reshape(flat_shape), backward
